@@ -1,0 +1,75 @@
+# The commands of this project; `make help` lists them. Needs Python 3.11 or newer, make and a C compiler; Java and Maven
+# for Apache Kafka (else an embedded broker serves; `make doctor` says what is missing).
+
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+TEST_WORKERS ?= 2
+
+.PHONY: help run up down status doctor test lint bench lock clean
+
+help:
+	@echo "make run     install, start everything, replay a sample stream; Ctrl-C ends it"
+	@echo "make up      the same without the sample stream"
+	@echo "make down    end what runs in this folder"
+	@echo "make status  what runs, lag, last batches"
+	@echo "make doctor  what this machine lacks, and how to get it"
+	@echo "make test    linters, types, import rules and all tests"
+	@echo "make lint    the same without the tests"
+	@echo "make bench   every benchmark, a table each"
+	@echo "make lock    resolve the dependencies anew into requirements.lock"
+	@echo "make clean   remove the state (.broker) and caches; the virtual environment stays"
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: none of python3, python3.11 … python3.13 is."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "Python's venv module is missing (Debian: apt-get install python3-venv)."; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: $(INSTALLED)
+	@exec $(BIN)/broker-assets up --demo
+
+up: $(INSTALLED)
+	@exec $(BIN)/broker-assets up
+
+down: $(INSTALLED)
+	@$(BIN)/broker-assets down
+
+status: $(INSTALLED)
+	@$(BIN)/broker-assets status
+
+doctor: $(INSTALLED)
+	@$(BIN)/broker-assets doctor
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Tests of a file stay together: their services and module fixtures are made once.
+test: lint
+	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile
+
+bench: $(INSTALLED)
+	@set -e; for file in benchmarks/[!_]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+
+# Newest versions that pyproject.toml allows, in an environment of their own; commit the result after `make test`.
+lock:
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --upgrade pip 'setuptools>=77'
+	build/lock/bin/python -m pip install --quiet --group dev -e '.[local,kubernetes]' $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
+	{ echo "# Exact versions of everything installed by \`make\`; written by \`make lock\`, not by hand."; \
+		build/lock/bin/python -m pip freeze --all --exclude-editable --exclude pip; } > requirements.lock.partial
+	mv requirements.lock.partial requirements.lock
+	rm -rf build/lock
+
+clean:
+	@if [ -x $(BIN)/broker-assets ]; then $(BIN)/broker-assets down; fi
+	rm -rf .broker .pytest_cache .mypy_cache .ruff_cache .hypothesis build
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,214 @@
+"""Many distinct full-size Rubin packets in little time.
+
+fastavro writes about 140 packets a second with a year of history, so a benchmark would mostly wait for its input.
+Here one packet is written by fastavro and its identifiers and times are then patched in place, for thousands of
+packets at once: identifiers are chosen so that their Avro form always takes nine bytes, times are doubles.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import fastavro.schema
+import numpy as np
+from numpy.typing import NDArray
+
+CUTOUT_BYTES = {"cutoutDifference": 34_560, "cutoutScience": 34_560, "cutoutTemplate": 69_120}
+"""Sizes in the real alert of `../shared/data/alerts/lsst`."""
+
+ID_BASE = 1 << 60
+"""Added to every identifier, so that its zigzag form takes nine bytes whatever the number."""
+
+_OBJECT, _SOURCE, _FORCED = ID_BASE + (1 << 58) + 1, ID_BASE + (1 << 58) + 2, ID_BASE + (1 << 58) + 3
+_TIME = 987654.3210123
+
+
+def rubin_schema(version: str) -> dict[str, Any]:
+    """Alert schema of `lsst-alert-packet` in one piece."""
+    found = find_spec("lsst.alert.packet")
+    if found is None or not found.submodule_search_locations:
+        raise FileNotFoundError("install the optional package lsst-alert-packet")
+    major, minor = version.split("_")
+    folder = Path(next(iter(found.submodule_search_locations))) / "schema" / major / minor
+    schema = fastavro.schema.load_schema(folder / f"lsst.v{version}.alert.avsc")
+    assert isinstance(schema, dict)
+    return {name: value for name, value in schema.items() if not name.startswith("__")}
+
+
+def _varint(value: int) -> bytes:
+    value = (value << 1) ^ (value >> 63)
+    out = bytearray()
+    while value > 0x7F:
+        out.append((value & 0x7F) | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _varints(values: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Avro form of positive identifiers of nine bytes, shape (n, 9)."""
+    zigzag = values.astype(np.uint64) << np.uint64(1)
+    groups = (zigzag[:, None] >> (np.arange(9, dtype=np.uint64) * np.uint64(7))) & np.uint64(0x7F)
+    out = groups.astype(np.uint8)
+    out[:, :8] |= 0x80
+    return out
+
+
+def _find(haystack: bytes, needle: bytes) -> NDArray[np.int64]:
+    found, at = [], haystack.find(needle)
+    while at >= 0:
+        found.append(at)
+        at = haystack.find(needle, at + len(needle))
+    return np.array(found, np.int64)
+
+
+def fits_like(generator: np.random.Generator, size: int) -> bytes:
+    """Bytes that a compressor finds as hard as a real cutout: two fifths full-precision pixels, headers and padding.
+
+    The alert of `../shared/data/alerts/lsst` becomes 42 % by zstandard at 1,150 MB/s; noise of few digits would be
+    smaller and four times as slow.
+    """
+    cards = "".join(
+        f"KEYWORD{number % 10}= {number * 7919 % 1000:>20} / what it means".ljust(80) for number in range(36)
+    )
+    blocks = []
+    for number in range(size // 2880):
+        pixels = generator.normal(0.0, 30.0, 720).astype(">f4").tobytes()
+        blocks.append(pixels if number % 5 in (1, 3) else cards.encode())
+    return b"".join(blocks).ljust(size, b"\0")
+
+
+@dataclass
+class PacketFactory:
+    """Packets of one shape: so many earlier detections, so many forced points, of which the last few are new."""
+
+    history: int = 100
+    forced: int = 365
+    new_forced: int = 3
+    schema_id: int = 1100
+    version: str = "11_0"
+    seed: int = 1
+    fresh_mjd: float = 61300.0
+    """Time of the new alert; the history lies in the year before the preloaded newest time."""
+    old_mjd: float = 61299.0
+    """Newest time that the preloaded rows have."""
+    _generator: np.random.Generator = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._generator = np.random.default_rng(self.seed)
+
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """The writer schema."""
+        return rubin_schema(self.version)
+
+    @cached_property
+    def parsed(self) -> Any:
+        """The schema as fastavro wants it."""
+        return fastavro.parse_schema(copy.deepcopy(self.schema))
+
+    def record(self) -> dict[str, Any]:
+        """The template record, marks where identifiers and the new time stand."""
+        kinds = {}
+
+        def visit(node: Any) -> None:
+            if isinstance(node, dict) and node.get("type") == "record":
+                kinds[node["name"].split(".")[-1]] = node
+                for entry in node["fields"]:
+                    visit(entry["type"])
+            elif isinstance(node, dict):
+                visit(node.get("items"))
+            elif isinstance(node, list):
+                for entry in node:
+                    visit(entry)
+
+        visit(self.schema)
+
+        def fill(name: str) -> dict[str, Any]:
+            values: dict[str, Any] = {}
+            for entry in kinds[name]["fields"]:
+                kind = entry["type"]
+                base = next(k for k in kind if k != "null") if isinstance(kind, list) else kind
+                base = base["type"] if isinstance(base, dict) else base
+                values[entry["name"]] = {
+                    "long": int(self._generator.integers(1 << 40)),
+                    "int": int(self._generator.integers(100)),
+                    "float": float(self._generator.normal(1000.0, 100.0)),
+                    "double": float(self._generator.normal(1000.0, 100.0)),
+                    "boolean": False,
+                    "string": "text",
+                }.get(base)
+            return values
+
+        def source(mjd: float, number: int) -> dict[str, Any]:
+            record = fill("diaSource")
+            record.update(diaSourceId=number, diaObjectId=_OBJECT, ssObjectId=None, parentDiaSourceId=None)
+            record.update(midpointMjdTai=mjd, ra=150.0, dec=2.0, band="r", reliability=0.8)
+            return record
+
+        def forced(mjd: float, number: int) -> dict[str, Any]:
+            record = fill("diaForcedSource")
+            record.update(
+                diaForcedSourceId=number, diaObjectId=_OBJECT, midpointMjdTai=mjd, ra=150.0, dec=2.0, band="i"
+            )
+            return record
+
+        summary = fill("diaObject")
+        summary.update(diaObjectId=_OBJECT, ra=150.0, dec=2.0, validityStartMjdTai=_TIME, lastDiaSourceMjdTai=_TIME)
+        summary = {
+            name: value for name, value in summary.items() if name in {f["name"] for f in kinds["diaObject"]["fields"]}
+        }
+        fresh = [_TIME] * self.new_forced
+        old_sources = np.sort(self._generator.uniform(self.old_mjd - 365, self.old_mjd, self.history))
+        old_forced = np.sort(self._generator.uniform(self.old_mjd - 365, self.old_mjd, self.forced - self.new_forced))
+        return {
+            "diaSourceId": _SOURCE,
+            "observation_reason": "survey",
+            "target_name": "lowdust",
+            "diaSource": source(_TIME, _SOURCE),
+            "prvDiaSources": [source(float(t), ID_BASE + i) for i, t in enumerate(old_sources)],
+            "prvDiaForcedSources": [
+                *(forced(float(t), ID_BASE + i) for i, t in enumerate(old_forced)),
+                *(forced(t, _FORCED) for t in fresh),
+            ],
+            "diaObject": summary,
+            "ssSource": None,
+            "mpc_orbits": None,
+            **{name: fits_like(self._generator, size) for name, size in CUTOUT_BYTES.items()},
+        }
+
+    @cached_property
+    def template(self) -> NDArray[np.uint8]:
+        """One packet in the Confluent framing."""
+        out = io.BytesIO()
+        out.write(b"\0" + self.schema_id.to_bytes(4, "big"))
+        fastavro.schemaless_writer(out, self.parsed, self.record())
+        return np.frombuffer(out.getvalue(), np.uint8)
+
+    def packets(self, objects: NDArray[np.int64], visit: int, *, chunk: int = 256) -> Iterator[bytes]:
+        """One packet for each object (number from 0) at a visit (number from 0)."""
+        raw = self.template.tobytes()
+        at_object, at_source, at_forced = (_find(raw, _varint(mark)) for mark in (_OBJECT, _SOURCE, _FORCED))
+        at_time = _find(raw, np.float64(_TIME).tobytes())
+        nine = np.arange(9)
+        mjd = np.frombuffer(np.float64(self.fresh_mjd + visit * 0.003).tobytes(), np.uint8)
+        # One shared cutout would let the archive compress across nothing, but let the kernel's caches help: shift it.
+        for start in range(0, objects.size, chunk):
+            numbers = objects[start : start + chunk]
+            block = np.repeat(self.template[None, :], numbers.size, axis=0)
+            block[:, (at_object[:, None] + nine).ravel()] = np.tile(_varints(ID_BASE + numbers), (1, at_object.size))
+            fresh_ids = ID_BASE + (np.int64(visit + 1) << np.int64(40)) + numbers * 16
+            block[:, (at_source[:, None] + nine).ravel()] = np.tile(_varints(fresh_ids), (1, at_source.size))
+            for index, position in enumerate(at_forced):
+                block[:, position + nine] = _varints(fresh_ids + index)
+            block[:, (at_time[:, None] + np.arange(8)).ravel()] = np.tile(mjd, at_time.size)
+            for row in block:
+                yield row.tobytes()

@@ -1,0 +1,412 @@
+"""Kafka to committed rows: alerts a second, sustained, with a year of history and three cutouts in every packet.
+
+PostgreSQL and Apache Kafka are started in a folder of their own, objects and sources are loaded, a backlog of packets
+is produced, and one drain run empties it. Beside it a naive consumer (fastavro and `executemany`, message by message)
+takes a sample of the same topic. The full size of the targets:
+
+    python benchmarks/end_to_end.py --alerts 30000 --preload-objects 1000000 --preload-sources 50000000
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import numpy as np
+import psutil
+import psycopg
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+sys.path.insert(0, str(Path(__file__).parent))
+from _rubin_packets import ID_BASE, PacketFactory
+
+from broker_assets.database import migrations, partitions
+from broker_assets.database.tables import diaforcedsources, diasources
+from broker_assets.local.kafka import apache_kafka
+from broker_assets.local.postgres import EmbeddedPostgres
+
+TARGET = 1200.0
+TOPIC = "alerts"
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--alerts", type=int, default=4000, help="backlog to drain")
+    parser.add_argument("--preload-objects", type=int, default=20_000)
+    parser.add_argument("--preload-sources", type=int, default=400_000)
+    parser.add_argument("--history", type=int, default=100, help="earlier sources in a packet")
+    parser.add_argument("--forced", type=int, default=365, help="forced points in a packet")
+    parser.add_argument("--new-forced", type=int, default=3, help="of these, newer than what is stored")
+    parser.add_argument("--partitions", type=int, default=4)
+    parser.add_argument("--batch-max", type=int, default=4000)
+    parser.add_argument("--batch-megabytes", type=float, default=96.0)
+    parser.add_argument("--naive", type=int, default=100, help="messages for the naive consumer; 0 leaves it out")
+    parser.add_argument("--folder", type=Path, help="where servers keep their data; a temporary one by default")
+    parser.add_argument("--keep", action="store_true", help="leave the folder, so that a second run needs no preload")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON as well")
+    parser.add_argument("--profile", action="store_true", help="profile the threads of the drain run")
+    return parser.parse_args()
+
+
+def preload(server: EmbeddedPostgres, database: str, objects: int, sources: int, newest: float) -> None:
+    """Objects and their sources of the year before `newest` (MJD TAI), made inside PostgreSQL month by month."""
+    with psycopg.connect(server.dsn(database), autocommit=True) as connection:
+        if connection.execute("SELECT EXISTS (SELECT FROM objects)").fetchone() == (True,):
+            return
+        connection.execute("SET synchronous_commit = off")
+        connection.execute(
+            "INSERT INTO objects (diaobjectid, survey, ra, decl, lastdiasourcemjdtai, firstdiasourcemjdtai,"
+            " lastforcedmjdtai, ndiasources, g_psffluxmean, g_psffluxmeanerr, r_psffluxmean, r_psffluxmeanerr, night)"
+            " SELECT %(base)s + n, 1, random() * 360, degrees(asin(random() * 2 - 1)), %(newest)s, %(newest)s - 365,"
+            " %(newest)s, 50, random() * 1e4, 30, random() * 1e4, 30, '2025-01-01' FROM generate_series(0, %(last)s) n",
+            {"base": ID_BASE, "newest": newest, "last": objects - 1},
+        )
+        connection.execute("ANALYZE objects")
+    months = partitions.months(np.arange(newest - 365, newest))
+    starts = [max(partitions.month_start(month), newest - 365) for month in months]
+    ends = [min(partitions.month_start(month + 1), newest) for month in months]
+    per_object = sources / objects
+    work = []
+    for table, identifier in ((diasources, "diasourceid"), (diaforcedsources, "diaforcedsourceid")):
+        for month, start, end in zip(months, starts, ends, strict=True):
+            work.append((table, identifier, month, start, end, per_object * (end - start) / 365))
+    # Forced points are as many as sources here, and stand for the half of a year: their index is what matters.
+    with ThreadPoolExecutor(2) as pool:
+        for future in [
+            pool.submit(_preload_month, server.dsn(database), objects, *item) for item in work[: len(months)]
+        ]:
+            future.result()
+    with psycopg.connect(server.dsn(database), autocommit=True) as connection:
+        partitions.ensure(connection, np.arange(newest - 365, newest + 60, 10.0))
+        connection.execute("ANALYZE diasources")
+        connection.execute("CHECKPOINT")
+
+
+def _preload_month(
+    dsn: str, objects: int, table: Any, identifier: str, month: Any, start: float, end: float, per_object: float
+) -> None:
+    name = partitions.partition_name(table, month)
+    low, high = partitions.month_start(month), partitions.month_start(month + 1)
+    rows = round(objects * per_object)
+    with psycopg.connect(dsn) as connection:
+        connection.execute("SET synchronous_commit = off")
+        connection.execute("SET maintenance_work_mem = '512MB'")
+        # Table and rows in one transaction: with wal_level = minimal nothing of it goes through the log.
+        connection.execute(f"CREATE TABLE {name} (LIKE {table.name} INCLUDING DEFAULTS)")
+        connection.execute(f"ALTER TABLE {name} ADD CHECK (midpointmjdtai >= {low} AND midpointmjdtai < {high})")
+        connection.execute(
+            f"INSERT INTO {name} (diaobjectid, {identifier}, midpointmjdtai, survey, night, visit, detector, band, ra,"
+            " decl, psfflux, psffluxerr, snr, reliability, x, y, isdipole, pixelflags, pixelflags_bad, pixelflags_cr)"
+            " SELECT %(base)s + (n * 7919) %% %(objects)s, %(base)s + %(month)s * 10000000::bigint + n,"
+            " %(start)s + (%(end)s - %(start)s) * n / %(rows)s, 1, '2025-01-01', n, n %% 189, 'r', random() * 360,"
+            " random() * 90 - 45, random() * 1e4, 30, 20, 0.9, 100, 100, false, false, false, false"
+            " FROM generate_series(0::bigint, %(rows)s - 1) n",
+            {
+                "base": ID_BASE, "objects": objects, "month": int(np.datetime64(month, "M").astype(int)),
+                "start": start, "end": end, "rows": rows,
+            },
+        )  # fmt: skip
+        for (definition,) in connection.execute(
+            "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = %s::regclass", (table.name,)
+        ).fetchall():
+            head, _, tail = definition.partition(" USING ")
+            unique = "UNIQUE " if "UNIQUE" in head else ""
+            connection.execute(f"CREATE {unique}INDEX ON {name} USING {tail}")
+        connection.execute(f"ALTER TABLE {table.name} ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high})")
+
+
+def produce(servers: str, factory: PacketFactory, alerts: int, objects: int, kafka_partitions: int) -> float:
+    """Fill the topic; returns megabytes."""
+    producer = Producer(
+        {
+            "bootstrap.servers": servers,
+            "acks": "1",
+            "linger.ms": 20,
+            "batch.size": 4_000_000,
+            "queue.buffering.max.kbytes": 256 * 1024,
+            "message.max.bytes": 15_000_000,
+        }
+    )
+    generator = np.random.default_rng(5)
+    chosen, visit, sent, total = np.zeros(0, np.int64), 0, 0, 0
+    while sent < alerts:
+        chosen = generator.permutation(objects)[: min(alerts - sent, objects, 10_000)].astype(np.int64)
+        for packet in factory.packets(chosen, visit):
+            while True:
+                try:
+                    producer.produce(TOPIC, packet, partition=sent % kafka_partitions)
+                    break
+                except BufferError:
+                    producer.poll(0.05)
+            sent += 1
+            total += len(packet)
+        visit += 1
+    producer.flush()
+    return total / 1e6
+
+
+def naive(servers: str, database: str, factory: PacketFactory, messages: int) -> float:
+    """Message by message with fastavro and `executemany`, every row of the packet; alerts a second."""
+    consumer = Consumer({"bootstrap.servers": servers, "group.id": "naive", "enable.auto.commit": False})
+    consumer.assign([TopicPartition(TOPIC, 0, 0)])
+    done, began = 0, 0.0
+    columns = {table.name: {column.name for column in table.columns} for table in (diasources, diaforcedsources)}
+    keys = {"diasources": "diasourceid", "diaforcedsources": "diaforcedsourceid"}
+    with psycopg.connect(database) as connection:
+        while done < messages:
+            message = consumer.poll(10.0)
+            if message is None or message.error():
+                continue
+            began = began or time.perf_counter()
+            alert: Any = fastavro.schemaless_reader(io.BytesIO(message.value()[5:]), factory.parsed, None)
+            for name, records in (
+                ("diasources", [alert["diaSource"], *alert["prvDiaSources"]]),
+                ("diaforcedsources", alert["prvDiaForcedSources"]),
+            ):
+                rows = [
+                    {("decl" if field == "dec" else field.lower()): value for field, value in record.items()}
+                    | {"survey": 1}
+                    for record in records
+                ]
+                names = [column for column in rows[0] if column in columns[name]]
+                statement = (
+                    f"INSERT INTO {name} ({', '.join(names)}) VALUES ({', '.join(f'%({n})s' for n in names)})"
+                    f" ON CONFLICT (diaobjectid, midpointmjdtai, {keys[name]}) DO NOTHING"
+                )
+                connection.cursor().executemany(statement, rows)
+            connection.commit()
+            done += 1
+    rate = done / (time.perf_counter() - began)
+    consumer.close()
+    return rate
+
+
+class CpuMeter(threading.Thread):
+    """Adds up the processor time of a process and all it starts, also of those that end meanwhile."""
+
+    def __init__(self, pids: dict[str, int]) -> None:
+        super().__init__(daemon=True)
+        self._pids = pids
+        self._seen: dict[str, dict[int, float]] = {name: {} for name in pids}
+        self._first: dict[str, dict[int, float]] = {name: {} for name in pids}
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        """Sample four times a second."""
+        while not self._stopped.wait(0.25):
+            self._sample()
+
+    def _sample(self) -> None:
+        for name, pid in self._pids.items():
+            try:
+                top = psutil.Process(pid)
+                processes = [top, *top.children(recursive=True)]
+            except psutil.Error:
+                continue
+            for process in processes:
+                try:
+                    times = process.cpu_times()
+                except psutil.Error:
+                    continue
+                spent = times.user + times.system
+                self._first[name].setdefault(process.pid, spent if process.create_time() < self.began else 0.0)
+                self._seen[name][process.pid] = spent
+
+    def __enter__(self) -> CpuMeter:
+        self.began = time.time()
+        self._sample()
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._sample()
+        self._stopped.set()
+
+    def seconds(self) -> dict[str, float]:
+        """By name."""
+        return {
+            name: sum(spent - self._first[name][pid] for pid, spent in seen.items())
+            for name, seen in self._seen.items()
+        }
+
+
+def drain_child(arguments: dict[str, Any]) -> None:
+    """Drain the topic once and tell what it took; runs in a process of its own."""
+    from broker_assets.ingest.drain import drain
+    from broker_assets.packets.decoder import AlertDecoder
+    from broker_assets.packets.registry import SchemaFolder
+    from broker_assets.resources.kafka import KafkaSource
+    from broker_assets.settings import DrainSettings, KafkaSettings
+
+    source = KafkaSource(KafkaSettings(bootstrap_servers=arguments["servers"]), TOPIC)
+    report = drain(
+        source,
+        arguments["database_url"],
+        arguments["archive_url"],
+        lambda: AlertDecoder("rubin", "confluent", SchemaFolder(arguments["schemas"]), topic=TOPIC),
+        DrainSettings(**arguments["bounds"]),
+        topic=TOPIC,
+        partitions=source.partitions(),
+        run_id="benchmark",
+    )
+    source.close()
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    rates = [rate for _, rate in report.rates]
+    steady = report.rates[len(report.rates) // 4 :]
+    result = report.metadata() | {
+        "cpu": usage.ru_utime + usage.ru_stime,
+        "cpu_system": usage.ru_stime,
+        "peak_rss": usage.ru_maxrss * 1024,
+        "busy_seconds": report.busy_seconds,
+        "batch_rates": [min(rates, default=0.0), float(np.median([rate for _, rate in steady] or [0.0]))],
+    }
+    print(json.dumps(result))
+
+
+def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Everything, in a folder."""
+    factory = PacketFactory(arguments.history, arguments.forced, arguments.new_forced)
+    schemas = folder / "schemas"
+    schemas.mkdir(exist_ok=True)
+    (schemas / f"{factory.schema_id}.avsc").write_text(json.dumps(factory.schema))
+    shutil.rmtree(folder / "archive", ignore_errors=True)
+    configuration = {"wal_level": "minimal", "max_wal_senders": "0"}
+    server = EmbeddedPostgres(folder / "postgres", configuration=configuration)
+    shutil.rmtree(folder / "kafka", ignore_errors=True)
+    broker = apache_kafka(folder / "kafka")
+    with server:
+        with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
+            if connection.execute("SELECT FROM pg_database WHERE datname = 'benchmark'").fetchone() is None:
+                connection.execute("CREATE DATABASE benchmark")
+        migrations.upgrade(server.url("benchmark"))
+        clock = time.perf_counter()
+        preload(server, "benchmark", arguments.preload_objects, arguments.preload_sources, factory.old_mjd)
+        preloaded = time.perf_counter() - clock
+        with psycopg.connect(server.dsn("benchmark"), autocommit=True) as connection:
+            # A second run on a kept folder begins with new visits and a new topic.
+            runs = connection.execute("SELECT count(DISTINCT run_id) FROM ingest_batch").fetchone()
+            if runs != (0,):
+                connection.execute("TRUNCATE stream_offset, ingest_batch, ingest_batch_range, ingest_batch_night")
+                connection.execute("TRUNCATE archive_file, quarantine, stream_gap")
+                newest = connection.execute("SELECT max(lastdiasourcemjdtai) FROM objects").fetchone()
+                assert newest is not None
+                factory.fresh_mjd = float(newest[0]) + 0.5
+            size = connection.execute("SELECT pg_database_size('benchmark')").fetchone()
+        broker.start()
+        try:
+            admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
+            topic = NewTopic(TOPIC, num_partitions=arguments.partitions, replication_factor=1)
+            next(iter(admin.create_topics([topic]).values())).result(30)
+            clock = time.perf_counter()
+            megabytes = produce(
+                broker.bootstrap_servers, factory, arguments.alerts, arguments.preload_objects, arguments.partitions
+            )
+            produced = time.perf_counter() - clock
+            child = {
+                "servers": broker.bootstrap_servers,
+                "database_url": server.url("benchmark"),
+                "archive_url": (folder / "archive").as_uri(),
+                "schemas": str(schemas),
+                "bounds": {
+                    "batch_max": arguments.batch_max,
+                    "batch_bytes": int(arguments.batch_megabytes * 2**20),
+                    "idle_seconds": 1.0,
+                    "budget_seconds": 3600.0,
+                },
+            }
+            command = [sys.executable, __file__, "--drain-child", json.dumps(child)]
+            if arguments.profile:
+                command = [sys.executable, "-m", "cProfile", "-s", "cumtime", *command[1:]]
+            assert server.pid is not None
+            assert broker.pid is not None
+            with CpuMeter({"PostgreSQL": server.pid, "Kafka": broker.pid}) as meter:
+                output = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
+            result: dict[str, Any] = json.loads(next(line for line in output.splitlines() if line.startswith("{")))
+            with psycopg.connect(server.dsn("benchmark")) as connection:
+                # What compiling and connecting take is paid once in a run of ten minutes: from first to last commit.
+                steady = connection.execute(
+                    "SELECT (sum(received) - min(received) FILTER (WHERE first)) / extract(epoch FROM"
+                    " max(finished_at) - min(finished_at)) FROM (SELECT *, ingestid = min(ingestid) OVER () AS first"
+                    " FROM ingest_batch WHERE received > 0) AS batch"
+                ).fetchone()
+                result["steady"] = float(steady[0]) if steady and steady[0] else 0.0
+            result["cpu_by_process"] = {"drain": result.pop("cpu"), **meter.seconds()}
+            result |= {"preload_seconds": preloaded, "produce_seconds": produced, "megabytes": megabytes}
+            result["database_bytes"] = size[0] if size else 0
+            if arguments.naive:
+                result["naive"] = naive(
+                    broker.bootstrap_servers, server.dsn("benchmark"), factory, min(arguments.naive, arguments.alerts)
+                )
+            return result
+        finally:
+            broker.stop()
+
+
+def table(arguments: argparse.Namespace, result: dict[str, Any]) -> None:
+    """Print the figures."""
+    packet = result["megabytes"] / arguments.alerts
+    print(
+        f"\n{arguments.alerts:,} alerts of {packet * 1000:.0f} kB ({arguments.history} sources, {arguments.forced}"
+        f" forced points, three cutouts), {arguments.preload_objects:,} objects and {arguments.preload_sources:,}"
+        f" sources in the database ({result['database_bytes'] / 1e9:.1f} GB)"
+    )
+    rate = result["received"] / result["busy_seconds"]
+    lines = [
+        ("alerts a second, sustained (first to last commit)", f"{result['steady']:,.0f}", f"target {TARGET:,.0f}"),
+        ("the same with the start of the process", f"{rate:,.0f}", ""),
+        (
+            "naive consumer, alerts a second",
+            f"{result.get('naive', 0):,.1f}",
+            f"{rate / result['naive']:,.0f} times" if result.get("naive") else "",
+        ),
+        ("megabytes a second", f"{rate * packet:,.0f}", ""),
+        ("archive, of the bytes received", f"{result['archived_bytes'] / result['received_bytes']:.0%}", ""),
+        ("stored, duplicate, quarantined", f"{result['stored']}, {result['duplicate']}, {result['quarantined']}", ""),
+        ("peak memory of the drain run", f"{result['peak_rss'] / 2**20:,.0f} MiB", "limit 1,536"),
+    ]
+    for name, value, note in lines:
+        print(f"  {name:<52}{value:>14}  {note}")
+    print("  time by stage (threads overlap)")
+    for stage, seconds in sorted(result["stage_seconds"].items(), key=lambda item: -item[1]):
+        print(f"    {stage:<12}{seconds:>8.1f} s{seconds / result['received'] * 1e6:>10.0f} µs per alert")
+    print("  processor time")
+    result["cpu_by_process"]["drain, of that in the kernel"] = result["cpu_system"]
+    for name, seconds in result["cpu_by_process"].items():
+        print(f"    {name:<30}{seconds:>8.1f} s{seconds / result['received'] * 1e6:>10.0f} µs per alert")
+
+
+def main() -> None:
+    """Run the benchmark."""
+    if sys.argv[1:2] == ["--drain-child"]:
+        drain_child(json.loads(sys.argv[2]))
+        return
+    arguments = parse()
+    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="broker-bench-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o711)
+    try:
+        result = measure(arguments, folder)
+    finally:
+        if not arguments.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    table(arguments, result)
+    if arguments.json:
+        print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

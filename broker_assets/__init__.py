@@ -1,0 +1,1 @@
+"""Alert broker, target and observation manager and instrument pipeline as versioned Dagster assets."""

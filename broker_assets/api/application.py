@@ -1,0 +1,76 @@
+"""Puts the web application together: pages, REST, metrics."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import metadata
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+
+from broker_assets.api import objects, pages, sources
+from broker_assets.api.connections import Connections
+from broker_assets.api.documents import Document
+from broker_assets.api.observer import Observer
+from broker_assets.database.engine import DatabaseUnavailableError
+from broker_assets.local.platform import NotRunningError, connected
+from broker_assets.settings import Settings, load_settings
+
+log = logging.getLogger(__name__)
+
+DESCRIPTION = """\
+Sources, objects and packets of the alert stream.
+
+Names are those of Rubin's data products (camelCase). Times are MJD TAI, fluxes nJy, angles degrees ICRS. A value that
+is not known is `null`. **Identifiers above 2^53 are strings**, because JSON numbers of that size are rounded by many
+readers, JavaScript among them; smaller ones are numbers.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Make the application.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Those of the process, with the addresses of the platform that runs here, if not given.
+    """
+    if settings is None:
+        settings = load_settings()
+        try:
+            settings = connected(settings)
+        except NotRunningError as error:
+            # The page then says so; a server that does not start says nothing.
+            log.warning("%s", error)
+    url = settings.database.url
+    connections = Connections(url.get_secret_value() if url is not None else None)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        connections.close()
+
+    app = FastAPI(
+        title="Broker",
+        version=metadata.version("broker_assets"),
+        description=DESCRIPTION,
+        default_response_class=Document,
+        lifespan=lifespan,
+        docs_url=None,  # their pages load scripts from other hosts
+        redoc_url=None,
+    )
+    app.state.connections = connections
+    app.state.observer = Observer(settings)
+    app.include_router(pages.router)
+    app.include_router(sources.router)
+    app.include_router(objects.router)
+    app.add_exception_handler(DatabaseUnavailableError, _database_away)
+    return app
+
+
+def _database_away(request: Request, error: Exception) -> Response:
+    log.warning("%s", error)
+    # What the error says has the server's address in it.
+    return Document({"detail": "the database is away; try again in a moment"}, 503, headers={"Retry-After": "5"})

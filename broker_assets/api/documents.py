@@ -1,0 +1,47 @@
+"""JSON as we send it: NaN is null, identifiers that JSON readers would round are strings."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+from typing import Any
+
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+EXACT = 1 << 53
+"""Integers up to this are exact as 64-bit floats, which many JSON readers make of them."""
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it.
+
+    Examples
+    --------
+    >>> plain({"a": float("nan"), "b": 168110947020308481, "c": [1, 2.5], "d": datetime.date(2025, 10, 1), "e": b"ab"})
+    {'a': None, 'b': '168110947020308481', 'c': [1, 2.5], 'd': '2025-10-01', 'e': {'bytes': 2}}
+    """
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if -EXACT <= value <= EXACT else str(value)
+    if isinstance(value, datetime.datetime | datetime.date):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return {"bytes": len(value)}
+    if isinstance(value, BaseModel):
+        return plain(value.model_dump())
+    return value
+
+
+class Document(JSONResponse):
+    """A JSON response."""
+
+    def render(self, content: Any) -> bytes:
+        """Encode the content."""
+        return json.dumps(plain(content), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

@@ -1,0 +1,36 @@
+"""The state of the platform for many readers at once: looked at anew at most every few seconds."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from broker_assets.settings import Settings
+from broker_assets.status import Status, gather
+
+FRESH = 2.0
+"""Seconds for which what was seen is shown again."""
+
+
+class Observer:
+    """Looks at the platform when asked, for all who ask at the same time.
+
+    Parameters
+    ----------
+    settings : Settings
+        With the addresses of the servers.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._seen: Status | None = None
+        self._at = 0.0
+
+    def status(self) -> Status:
+        """The state, at most `FRESH` seconds old."""
+        with self._lock:
+            if self._seen is None or time.monotonic() - self._at > FRESH:
+                self._seen = gather(self._settings)
+                self._at = time.monotonic()
+            return self._seen

@@ -1,0 +1,95 @@
+"""What is known of a source: its packet, its cutouts, and where it comes from."""
+
+from __future__ import annotations
+
+import io
+from typing import Annotated, Any
+
+import fastavro
+import psycopg
+from fastapi import APIRouter, Depends, HTTPException, Path, Query
+from fastapi.responses import Response
+
+from broker_assets.api.connections import database
+from broker_assets.api.documents import Document
+from broker_assets.packets.archive import ArchivedPacket, ArchiveError, read_packet
+from broker_assets.packets.cutouts import CutoutError, from_packet, to_png
+from broker_assets.packets.tables import CUTOUT_KINDS
+from broker_assets.provenance.why import why
+
+router = APIRouter(prefix="/api", tags=["sources"])
+
+Database = Annotated[psycopg.Connection[Any], Depends(database)]
+SourceId = Annotated[int, Path(ge=-(2**63), lt=2**63, description="diaSourceId")]
+
+FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+"""A packet never changes."""
+
+
+def archived(connection: Database, diasourceid: SourceId) -> ArchivedPacket:
+    """The packet of a source."""
+    row = connection.execute(
+        "SELECT url, archiveposition, archivelength FROM diasources JOIN archive_file USING (archivefileid)"
+        " WHERE diasourceid = %s ORDER BY midpointmjdtai DESC LIMIT 1",
+        (diasourceid,),
+    ).fetchone()
+    if row is None:
+        known = connection.execute("SELECT 1 FROM diasources WHERE diasourceid = %s LIMIT 1", (diasourceid,)).fetchone()
+        reason = "has no packet of its own: it is known from the history of another" if known else "is not known"
+        raise HTTPException(404, f"source {diasourceid} {reason}")
+    try:
+        return read_packet(*row)
+    except (ArchiveError, OSError) as error:
+        raise HTTPException(503, f"the archived packet of source {diasourceid} cannot be read now") from error
+
+
+Packet = Annotated[ArchivedPacket, Depends(archived)]
+
+
+@router.get("/sources/{diasourceid}/cutouts/{name}", response_class=Response)
+def cutout(
+    packet: Packet,
+    diasourceid: SourceId,
+    name: Annotated[str, Path(description="science, template or difference, with .fits or .png")],
+    scale: Annotated[int, Query(ge=1, le=16, description="Pixels of the PNG along each side of an image pixel")] = 4,
+) -> Response:
+    """A cutout as FITS, or as PNG between the limits of the z-scale algorithm."""
+    kind, _, form = name.partition(".")
+    if kind not in CUTOUT_KINDS or form not in ("fits", "png"):
+        raise HTTPException(404, f"no cutout {name!r}: there are {', '.join(CUTOUT_KINDS)}, with .fits or .png")
+    try:
+        fits = from_packet(packet, kind)
+        content = fits if form == "fits" else to_png(fits, scale=scale)
+    except CutoutError as error:
+        raise HTTPException(404, f"source {diasourceid}: {error}") from error
+    if form == "png":
+        return Response(content, media_type="image/png", headers=FOREVER)
+    disposition = f'attachment; filename="{diasourceid}_{kind}.fits"'
+    return Response(content, media_type="image/fits", headers={"Content-Disposition": disposition, **FOREVER})
+
+
+@router.get("/sources/{diasourceid}/packet.avro", response_class=Response)
+def packet_avro(packet: Packet, diasourceid: SourceId) -> Response:
+    """The packet as received, in an Avro container with its schema."""
+    from dataclasses import replace
+
+    disposition = f'attachment; filename="{diasourceid}.avro"'
+    headers = {"Content-Disposition": disposition, **FOREVER}
+    return Response(replace(packet, framing="container").value, media_type="application/avro", headers=headers)
+
+
+@router.get("/sources/{diasourceid}/packet", response_class=Document)
+@router.get("/sources/{diasourceid}/packet.json", response_class=Document, include_in_schema=False)
+def packet_json(packet: Packet) -> Response:
+    """The packet as JSON; cutouts are told by their size."""
+    schema = fastavro.parse_schema(dict(packet.schema.schema))
+    return Document(fastavro.schemaless_reader(io.BytesIO(packet.datum), schema, None), headers=FOREVER)
+
+
+@router.get("/why/{diasourceid}", response_class=Document)
+def where_from(connection: Database, diasourceid: SourceId) -> Response:
+    """Where a source comes from: packet, batch, archive file, code version and Kafka offsets."""
+    found = why(connection, diasourceid)
+    if not found:
+        raise HTTPException(404, f"source {diasourceid} is not known")
+    return Document(found)

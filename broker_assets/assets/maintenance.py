@@ -1,0 +1,197 @@
+"""Keeping the platform itself in order: Dagster's event log, deployed code versions, gaps that are accounted for.
+
+Dagster keeps every event for ever and has no retention for them. What it needs to know the present (the newest event
+of each asset, partition and check) always stays; what is only history goes, once provenance has it.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from dagster import (
+    AssetExecutionContext,
+    AssetsDefinition,
+    Config,
+    DagsterEventType,
+    DagsterInstance,
+    JobDefinition,
+    MaterializeResult,
+    OpExecutionContext,
+    ResourceParam,
+    RunsFilter,
+    asset,
+    in_process_executor,
+    job,
+    op,
+)
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+from pydantic import Field
+
+from broker_assets.assets.streams import ACTIVE_RUNS
+from broker_assets.database.tables import stream_gap
+from broker_assets.provenance import versions
+from broker_assets.resources.database import Database
+
+CHUNK = 10_000
+"""Events deleted in one transaction: a long one would hold up the daemon."""
+
+_OF_ASSETS = (DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_OBSERVATION)
+
+
+class PruneConfig(Config):
+    """How long events are kept."""
+
+    run_days: int = Field(default=30, ge=1, description="days that logs and steps of ended runs are kept")
+    asset_days: int = Field(default=90, ge=1, description="days that superseded events of assets and checks are kept")
+
+
+def prune(instance: DagsterInstance, *, run_days: int, asset_days: int, now: datetime) -> dict[str, int]:
+    """Delete events that nothing needs any more.
+
+    Parameters
+    ----------
+    instance : DagsterInstance
+        Whose event log; one that is not in an SQL database is left alone.
+    run_days, asset_days : int
+        See `PruneConfig`.
+    now : datetime
+        From when on days are counted back, with time zone.
+
+    Returns
+    -------
+    dict
+        Rows deleted, by kind.
+    """
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqlEventLogStorage):
+        return {}
+    active = [record.run_id for record in instance.get_runs(RunsFilter(statuses=ACTIVE_RUNS))]
+    return {
+        "run events": _delete(storage, SqlEventLogStorageTable, _of_runs(now - timedelta(days=run_days), active)),
+        "asset events": _delete(storage, SqlEventLogStorageTable, _superseded(now - timedelta(days=asset_days))),
+        "check evaluations": _delete(
+            storage, AssetCheckExecutionsTable, _old_evaluations(now - timedelta(days=asset_days))
+        ),
+    }
+
+
+def _before(column: sa.Column[Any], limit: datetime) -> sa.ColumnElement[bool]:
+    # Dagster writes UTC into columns without time zone.
+    return column < limit.astimezone(UTC).replace(tzinfo=None)
+
+
+def _of_runs(limit: datetime, active: list[str]) -> sa.ColumnElement[bool]:
+    """Logs, steps, engine events, plans: all that names no asset, or only that it was to be made."""
+    event = SqlEventLogStorageTable.c
+    kept = [kind.value for kind in (*_OF_ASSETS, DagsterEventType.ASSET_CHECK_EVALUATION)]
+    passing = sa.or_(event.dagster_event_type.is_(None), event.dagster_event_type.not_in(kept))
+    return sa.and_(_before(event.timestamp, limit), passing, event.run_id.not_in(active))
+
+
+def _superseded(limit: datetime) -> sa.ColumnElement[bool]:
+    """Materialisations and observations after which there was another of the same asset and partition.
+
+    That the newest stays is what keeps a partition from looking missing.
+    """
+    event = SqlEventLogStorageTable.c
+    later = SqlEventLogStorageTable.alias("later")
+    newer = sa.exists().where(
+        later.c.asset_key == event.asset_key,
+        later.c.dagster_event_type == event.dagster_event_type,
+        later.c.partition.is_not_distinct_from(event.partition),
+        later.c.id > event.id,
+    )
+    kinds = [kind.value for kind in _OF_ASSETS]
+    return sa.and_(_before(event.timestamp, limit), event.dagster_event_type.in_(kinds), newer)
+
+
+def _old_evaluations(limit: datetime) -> sa.ColumnElement[bool]:
+    """Evaluations after which the check was evaluated again for the same partition."""
+    execution = AssetCheckExecutionsTable.c
+    later = AssetCheckExecutionsTable.alias("later")
+    newer = sa.exists().where(
+        later.c.asset_key == execution.asset_key,
+        later.c.check_name == execution.check_name,
+        later.c.partition.is_not_distinct_from(execution.partition),
+        later.c.id > execution.id,
+    )
+    return sa.and_(_before(execution.create_timestamp, limit), newer)
+
+
+def _delete(storage: SqlEventLogStorage, table: sa.Table, condition: sa.ColumnElement[bool]) -> int:
+    deleted = 0
+    while True:
+        with storage.index_connection() as connection:
+            ids = [row[0] for row in connection.execute(sa.select(table.c.id).where(condition).limit(CHUNK))]
+            if ids:
+                connection.execute(sa.delete(table).where(table.c.id.in_(ids)))
+        deleted += len(ids)
+        if len(ids) < CHUNK:
+            return deleted
+
+
+def build_maintenance_assets(code_versions: Mapping[str, str]) -> list[AssetsDefinition]:
+    """The daily asset; `code_versions` are those of all assets that are deployed."""
+
+    @asset(
+        name="pruned_event_log",
+        group_name="maintenance",
+        kinds={"dagster"},
+        owners=["team:broker"],
+        description="Dagster's event log without what only the past needed; deployed code versions in provenance.",
+    )
+    def pruned_event_log(
+        context: AssetExecutionContext, config: PruneConfig, database: ResourceParam[Database]
+    ) -> MaterializeResult[Any]:
+        # First of all, so that a database that is away stops the pruning: what provenance has not must not go.
+        with database.transaction() as connection:
+            changed = versions.deploy(connection, code_versions)
+            stale = versions.stale(connection)
+        deleted = prune(context.instance, run_days=config.run_days, asset_days=config.asset_days, now=datetime.now(UTC))
+        return MaterializeResult(
+            metadata={
+                **{f"deleted {kind}": count for kind, count in deleted.items()},
+                "stale artefacts": len(stale),
+                "code versions changed": changed,
+            }
+        )
+
+    return [pruned_event_log]
+
+
+class AcknowledgeConfig(Config):
+    """Which gaps, and what is to be said of them."""
+
+    topic: str = Field(description="Kafka topic")
+    note: str = Field(min_length=1, description="who accounts for the lost offsets, and how")
+
+
+def build_acknowledge_gaps(mark: str) -> JobDefinition:
+    """A job with which operators say that they know of gaps; `mark` is what the check looks for."""
+
+    @op(name="mark_gaps", out={})
+    def acknowledge(
+        context: OpExecutionContext, config: AcknowledgeConfig, database: ResourceParam[Database]
+    ) -> Iterator[None]:
+        note = f"{mark} {datetime.now(UTC):%Y-%m-%d}: {config.note}"
+        statement = (
+            sa.update(stream_gap)
+            .where(stream_gap.c.topic == config.topic, stream_gap.c.reason.not_like(f"%{mark}%"))
+            .values(reason=stream_gap.c.reason + note)
+        )
+        with database.engine.begin() as connection:
+            changed = connection.execute(statement).rowcount
+        context.log.info(f"{changed} gaps of {config.topic} are acknowledged")
+        yield from ()
+
+    @job(
+        name="acknowledge_gaps",
+        executor_def=in_process_executor,
+        description="Says that the offsets that Kafka dropped are accounted for; the warning then ends.",
+    )
+    def acknowledge_gaps() -> None:
+        acknowledge()
+
+    return acknowledge_gaps

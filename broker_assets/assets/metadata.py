@@ -1,0 +1,100 @@
+"""What is shown of an asset: its table, and small plots.
+
+Numbers that change belong to the materialisations; here are the forms that they are given.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sqlalchemy as sa
+from dagster import MetadataValue, TableColumn, TableColumnConstraints, TableSchema
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PLOT_BYTES = 50_000
+"""Largest plot: it is stored in the event log as often as it is made."""
+
+
+def column_schema(table: sa.Table) -> TableSchema:
+    """Columns of a table, with types, units and meaning as the database has them.
+
+    Examples
+    --------
+    >>> table = sa.Table("t", sa.MetaData(), sa.Column("ra", sa.Double(), comment="right ascension [deg]"))
+    >>> column_schema(table).columns[0].type
+    'DOUBLE'
+    """
+    return TableSchema(
+        columns=[
+            TableColumn(
+                name=column.name,
+                type=str(column.type),
+                description=column.comment,
+                constraints=TableColumnConstraints(nullable=bool(column.nullable)),
+            )
+            for column in table.columns
+        ]
+    )
+
+
+def table_metadata(table: sa.Table) -> dict[str, Any]:
+    """Definition metadata of an asset that is rows of a table."""
+    return {
+        "dagster/column_schema": column_schema(table),
+        "dagster/relation_identifier": f"broker.public.{table.name}",
+    }
+
+
+def rate_plot(rates: Sequence[tuple[float, float]], latency: dict[str, float]) -> MetadataValue | None:
+    """Messages per second along a run, as an inline picture.
+
+    Parameters
+    ----------
+    rates : sequence of (float, float)
+        Seconds since the start of the run, messages per second; one pair a batch.
+    latency : dict
+        Quantiles of the time from Kafka to the committed row, seconds, by name; written into the title.
+
+    Returns
+    -------
+    MetadataValue or None
+        None where there is nothing to draw.
+    """
+    if not rates:
+        return None
+    # Costs half a second, which processes that draw nothing need not pay.
+    from matplotlib.figure import Figure
+
+    seconds, per_second = np.array(rates, dtype=np.float64).T
+    figure = Figure(figsize=(5.0, 1.8), dpi=80, layout="constrained")
+    axes = figure.add_subplot()
+    axes.step(seconds, per_second, where="pre", linewidth=1.0)
+    axes.fill_between(seconds, per_second, step="pre", alpha=0.2)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("seconds of the run", fontsize=7)
+    axes.set_ylabel("messages / s", fontsize=7)
+    axes.tick_params(labelsize=7)
+    quantiles = ", ".join(f"{name} {value:.3g} s" for name, value in latency.items())
+    axes.set_title(f"Kafka to committed row: {quantiles}" if quantiles else "", fontsize=7)
+    return inline_picture(figure)
+
+
+def inline_picture(figure: Figure) -> MetadataValue | None:
+    """A figure as Markdown with the picture in it; None if it is larger than `PLOT_BYTES`."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return inline_png(buffer.getvalue())
+
+
+def inline_png(content: bytes) -> MetadataValue | None:
+    """A PNG as Markdown with the picture in it; None if it is larger than `PLOT_BYTES`."""
+    encoded = base64.b64encode(content).decode()
+    if len(encoded) > PLOT_BYTES:
+        return None
+    return MetadataValue.md(f"![plot](data:image/png;base64,{encoded})")

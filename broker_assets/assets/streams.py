@@ -1,0 +1,85 @@
+"""The alert streams: Kafka topics, which others fill and we only watch.
+
+One external asset a topic. Their versions are recorded by `broker_assets.sensors.kafka_lag`, without a run. The names
+by which a drain run and the sensor that starts it know each other stand here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from dagster import AssetKey, AssetSpec, DagsterRunStatus, MetadataValue
+
+from broker_assets.settings import StreamSettings
+
+DRAIN_TAG = "broker/drain"
+"""Tag of a drain run: which partitions of which topic it reads. Limited to one run at a time in `dagster.yaml`."""
+
+
+ACTIVE_RUNS = [
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
+"""States of a run that has not ended."""
+
+
+def stream_key(topic: str) -> AssetKey:
+    """Asset key of a topic.
+
+    Examples
+    --------
+    >>> stream_key("rubin-alerts").to_user_string()
+    'alert_stream/rubin-alerts'
+    """
+    return AssetKey(["alert_stream", topic])
+
+
+def drain_tag(topic: str, partitions: Sequence[int]) -> str:
+    """Value of the drain tag.
+
+    Examples
+    --------
+    >>> drain_tag("rubin-alerts", (0, 1, 2, 3))
+    'rubin-alerts:0-3'
+    >>> drain_tag("rubin-alerts", (7,))
+    'rubin-alerts:7'
+    >>> drain_tag("rubin-alerts", (0, 2))
+    'rubin-alerts:0,2'
+    """
+    ordered = sorted(partitions)
+    if len(ordered) > 1 and ordered == list(range(ordered[0], ordered[-1] + 1)):
+        return f"{topic}:{ordered[0]}-{ordered[-1]}"
+    return f"{topic}:{','.join(map(str, ordered))}"
+
+
+DRAIN_OP = "drain_partitions"
+"""Name of the one op of a drain run."""
+
+
+def drain_config(topic: str, partitions: Sequence[int]) -> dict[str, Any]:
+    """Run configuration of a drain run."""
+    return {"ops": {DRAIN_OP: {"config": {"topic": topic, "partitions": list(partitions)}}}}
+
+
+def alert_streams(streams: Iterable[StreamSettings]) -> list[AssetSpec]:
+    """The external assets of these streams."""
+    return [
+        AssetSpec(
+            key=stream_key(stream.topic),
+            description=f"Alerts of {stream.survey} on the Kafka topic {stream.topic}, {stream.framing} framing.",
+            group_name="alerts",
+            kinds={"kafka", "avro"},
+            owners=["team:broker"],
+            metadata={
+                "topic": stream.topic,
+                "survey": stream.survey,
+                "framing": stream.framing,
+                "schemas": MetadataValue.text(stream.registry_url or stream.schemas or "in the messages"),
+            },
+        )
+        for stream in streams
+    ]

@@ -1,0 +1,189 @@
+"""The `broker-assets` command.
+
+Its parts are loaded when they are called: `--help` needs none of them, and an offline command starts neither numba nor
+Dagster for nothing. An error is one line for people; `--debug` shows where it came from.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import os
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+PLATFORM, STREAM, OFFLINE = "Platform", "Alert stream", "Offline (no service needed)"
+
+
+class _Command(NamedTuple):
+    """Where a command is, and what the list of commands says of it."""
+
+    target: str
+    """`module:name` of a function or a Typer application."""
+    panel: str
+    help: str
+
+
+COMMANDS = {
+    "up": _Command("broker_assets.commands.services:up", PLATFORM, "Start everything on this machine."),
+    "down": _Command("broker_assets.commands.services:down", PLATFORM, "End what `up` started."),
+    "status": _Command(
+        "broker_assets.commands.status:status", PLATFORM, "Services, lag, last batches, quarantine, stale assets."
+    ),
+    "doctor": _Command(
+        "broker_assets.commands.services:doctor", PLATFORM, "What is missing on this machine and how to get it."
+    ),
+    "replay": _Command("broker_assets.commands.stream:replay", STREAM, "Send alert packets from files to a topic."),
+    "simulate": _Command("broker_assets.commands.stream:simulate", STREAM, "Make the alerts of a simulated survey."),
+    "reprocess": _Command("broker_assets.commands.reprocess:reprocess", STREAM, "Make nights again from the archive."),
+    "quarantine": _Command(
+        "broker_assets.commands.quarantine:app", STREAM, "Packets that could not be read: list, show, retry, dismiss."
+    ),
+    "why": _Command(
+        "broker_assets.commands.status:why", STREAM, "Where a source comes from: packet, batch, file and versions."
+    ),
+    "snapshots": _Command(
+        "broker_assets.commands.snapshots:app", PLATFORM, "Tables as versioned files for other nodes: write, install."
+    ),
+    "packets": _Command("broker_assets.commands.packets:app", OFFLINE, "Show or export alert packets of files."),
+    "match": _Command(
+        "broker_assets.commands.sky:match", OFFLINE, "Match positions against a watchlist, an area or a sky map."
+    ),
+    "moc": _Command("broker_assets.commands.sky:moc_app", OFFLINE, "Make maps of sky coverage (MOC)."),
+    "telemetry": _Command("broker_assets.commands.telemetry:app", OFFLINE, "Decode instrument telemetry to products."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """The commands of the table above, imported when they run."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names of the commands whose module is there."""
+        return [name for name, command in COMMANDS.items() if importlib.util.find_spec(command.target.split(":")[0])]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A stand-in that can only tell what the command is for."""
+        command = COMMANDS.get(cmd_name)
+        if command is None or cmd_name not in self.list_commands(ctx):
+            return None
+        return TyperCommand(name=cmd_name, help=command.help, rich_help_panel=command.panel)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command itself."""
+        name, stand_in, rest = super().resolve_command(ctx, args)
+        return (name, _load(name), rest) if stand_in is not None and name is not None else (name, stand_in, rest)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; what it raises becomes one line and the exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            # Exceptions of the command-line library are its way to exit and to report wrong usage.
+            if type(error).__module__.split(".")[0] in ("typer", "click") or os.environ.get("BROKER_DEBUG"):
+                raise
+            typer.secho(f"Error: {explain(error)}", fg=typer.colors.RED, err=True)
+            if not _explained(error):
+                typer.echo("`broker-assets --debug …` shows where this came from.", err=True)
+            raise typer.Exit(1) from None
+
+
+def _load(name: str) -> Any:
+    module, _, attribute = COMMANDS[name].target.partition(":")
+    found = getattr(importlib.import_module(module), attribute)
+    if not isinstance(found, typer.Typer):
+        application = typer.Typer(rich_markup_mode="markdown", add_completion=False)
+        application.command(name)(found)
+        found = application
+    command = typer.main.get_command(found)
+    command.name = name
+    return command
+
+
+def _explained(error: BaseException) -> bool:
+    """Whether the error was written for people: one of ours, or of the file system."""
+    return isinstance(error, OSError) or type(error).__module__.startswith("broker_assets.")
+
+
+def explain(error: BaseException) -> str:
+    """One line on what went wrong.
+
+    Examples
+    --------
+    >>> explain(FileNotFoundError(2, "No such file or directory", "alerts.avro"))
+    'alerts.avro: No such file or directory'
+    >>> explain(KeyError("x"))
+    "KeyError: 'x'"
+    """
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    text = " ".join(str(error.args[0] if isinstance(error, KeyError) and _is_sentence(error) else error).split())
+    if not text:
+        return type(error).__name__
+    plain = _explained(error) or isinstance(error, ValueError) or _is_sentence(error)
+    return text if plain else f"{type(error).__name__}: {text}"
+
+
+def _is_sentence(error: BaseException) -> bool:
+    return bool(error.args) and isinstance(error.args[0], str) and " " in error.args[0]
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"broker-assets {metadata.version('broker_assets')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    settings: Annotated[
+        Path | None, typer.Option(help="TOML file of settings; otherwise $BROKER_SETTINGS or broker.toml.")
+    ] = None,
+    home: Annotated[Path | None, typer.Option(help="Folder of the one-machine platform; otherwise .broker.")] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Alert broker as versioned Dagster assets: packets on Kafka become archived packets, sources and objects.
+
+    A first look, on one machine:
+
+    `broker-assets doctor` · what is missing here
+
+    `broker-assets up` · start everything
+
+    `broker-assets simulate --nights 2` · alerts of a survey that does not exist
+
+    `broker-assets status` · what became of them
+    """
+    if settings is not None:
+        if not settings.is_file():
+            raise typer.BadParameter(f"{settings} is not a file", param_hint="--settings")
+        os.environ["BROKER_SETTINGS"] = str(settings)
+    if home is not None:
+        os.environ["BROKER_HOME"] = str(home)
+    if debug:
+        os.environ["BROKER_DEBUG"] = "1"
+        logging.basicConfig(level=logging.INFO)
+    else:
+        # What people should know is told by the commands; librdkafka's complaints about an absent broker are not that.
+        logging.getLogger("broker_assets").addHandler(logging.NullHandler())
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,1 @@
+"""The subcommands of broker-assets, one module per family."""

@@ -1,0 +1,218 @@
+"""`broker-assets packets`: look into alert packets in files, without any service."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as parquet
+
+    from broker_assets.packets.files import FileTables, Schemas
+
+app = typer.Typer(no_args_is_help=True, help="Look into alert packets in files; needs no service.")
+
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILES...",
+        help="Packets of Rubin, ZTF or ELAsTiCC: Avro containers (also files of our archive), messages in Confluent "
+        "wire format, bare datums; folders are searched for *.avro, '-' is standard input.",
+    ),
+]
+Schema = Annotated[
+    str | None,
+    typer.Option(
+        "--schema",
+        metavar="FILE|FOLDER",
+        help="Avro schema (*.avsc) of packets that carry none. Without it, ids of Rubin's registry are looked up in "
+        "the package lsst-alert-packet, if it is installed.",
+    ),
+]
+
+
+@app.command()
+def show(files: Files, schema: Schema = None) -> None:
+    """Print one JSON document a packet: what it is about, and how much history and which cutouts it carries.
+
+    A packet that cannot be read has a document with "error"; the exit code is then 1.
+    """
+    from broker_assets.packets.files import decode_files, describe
+
+    schemas = _schemas(schema)
+    read, failed = 0, 0
+    for chunk in decode_files(_some(files), schemas):
+        for document in describe(chunk):
+            print(json.dumps(document, allow_nan=False, ensure_ascii=False))
+        failed += len(chunk.errors)
+        read += len(chunk.packets) - len(chunk.errors)
+    _end(read, failed)
+
+
+@app.command()
+def export(
+    files: Files,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the Parquet files.", file_okay=False)],
+    schema: Schema = None,
+) -> None:
+    """Write the internal tables of packets as Parquet, one file a table.
+
+    `packet` numbers the packets and is the key between the tables; packet.parquet says which file each is from. The
+    files appear when all packets have been read, those of an earlier export being replaced.
+    """
+    from broker_assets.packets.files import decode_files
+
+    schemas = _schemas(schema)
+    read, failed = 0, 0
+    try:
+        with ParquetTables(out) as writer:
+            for chunk in decode_files(_some(files), schemas):
+                writer.add(chunk, read + failed)
+                for row, error in sorted(chunk.errors.items()):
+                    packet = chunk.packets[row]
+                    _tell(f"{packet.file}, record {packet.record}: {error}")
+                failed += len(chunk.errors)
+                read += len(chunk.packets) - len(chunk.errors)
+    except OSError as error:
+        _tell(f"cannot write to {out}: {error.strerror or error}")
+        raise typer.Exit(1) from None
+    _end(read, failed)
+
+
+@app.command()
+def cutout(
+    file: Annotated[str, typer.Argument(help="File with the packet, '-' is standard input.")],
+    out: Annotated[Path, typer.Option("--out", metavar="X.fits|X.png", help="Ends in .fits or .png.", dir_okay=False)],
+    kind: Annotated[str, typer.Option(help="science, template or difference.")] = "science",
+    record: Annotated[int, typer.Option(min=0, help="Which packet of the file, from 0.")] = 0,
+    schema: Schema = None,
+) -> None:
+    """Write a cutout of a packet as FITS or as a PNG picture (z-scale)."""
+    from broker_assets.packets.cutouts import CutoutError, from_datum, to_png
+    from broker_assets.packets.files import read_packets
+
+    packets = [packet for packet in read_packets(file, _schemas(schema)) if packet.record == record]
+    if not packets:
+        _tell(f"{file} has no record {record}")
+        raise typer.Exit(1)
+    packet = packets[0]
+    if packet.schema is None:
+        _tell(f"{file}: {packet.error}")
+        raise typer.Exit(1)
+    if out.suffix not in (".fits", ".png"):
+        raise typer.BadParameter("must end in .fits or .png", param_hint="--out")
+    try:
+        content = from_datum(packet.datum, packet.schema.schema, kind)
+        _write(out, to_png(content) if out.suffix == ".png" else content)
+    except (CutoutError, OSError) as error:
+        _tell(f"{file}: {error}")
+        raise typer.Exit(1) from None
+
+
+class ParquetTables:
+    """Internal tables on their way to Parquet files, which appear together at the end, or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from broker_assets.packets.tables import TABLE_NAMES
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._names = TABLE_NAMES
+        self._writers: dict[str, parquet.ParquetWriter] = {}
+
+    def __enter__(self) -> ParquetTables:
+        import pyarrow as pa
+        import pyarrow.parquet as parquet
+
+        from broker_assets.packets.tables import complete, empty
+
+        for name in self._names:
+            schema = complete(name, empty(name)).schema
+            if name == "packet":
+                schema = schema.append(pa.field("file", pa.string())).append(pa.field("record", pa.int64()))
+            self._writers[name] = parquet.ParquetWriter(self._temporary(name), schema, compression="zstd")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for writer in self._writers.values():
+            writer.close()
+        for name in self._writers:
+            if kind is None:
+                self._temporary(name).replace(self._folder / f"{name}.parquet")
+            else:
+                self._temporary(name).unlink(missing_ok=True)
+
+    def add(self, chunk: FileTables, first: int) -> None:
+        """Add packets; the first of the chunk gets number `first`."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        from broker_assets.packets.tables import complete
+
+        for tables in chunk.tables:
+            for name, writer in self._writers.items():
+                table = complete(name, getattr(tables, name))
+                rows = table["packet"].to_pylist() if name == "packet" else []
+                numbers = pc.add(table["packet"], pa.scalar(first, pa.int32()))
+                table = table.set_column(0, table.schema.field(0), numbers)
+                if name == "packet":
+                    table = table.append_column(
+                        "file", pa.array([chunk.packets[row].file for row in rows], pa.string())
+                    )
+                    records = [chunk.packets[row].record for row in rows]
+                    table = table.append_column("record", pa.array(records, pa.int64()))
+                writer.write_table(table)
+
+    def _temporary(self, name: str) -> Path:
+        return self._folder / f".{name}.parquet.{os.getpid()}"
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _schemas(path: str | None) -> Schemas:
+    from broker_assets.packets.files import Schemas as Source
+    from broker_assets.packets.registry import SchemaNotFound
+
+    try:
+        return Source(path)
+    except SchemaNotFound as error:
+        raise typer.BadParameter(str(error), param_hint="--schema") from None
+
+
+def _some(files: list[str]) -> list[str]:
+    from broker_assets.packets.files import find_files
+
+    found = list(find_files(files))
+    if not found:
+        _tell(f"no *.avro in {', '.join(files)}")
+        raise typer.Exit(1)
+    return found
+
+
+def _end(read: int, failed: int) -> None:
+    packets = "packet" if read + failed == 1 else "packets"
+    _tell(f"{read + failed} {packets}: {read} read, {failed} failed")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _tell(message: Any) -> None:
+    print(message, file=sys.stderr)

@@ -1,0 +1,179 @@
+"""`broker-assets quarantine`: packets that could not be read, until a fix turns them into rows."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from broker_assets.commands.status import connected_or_given, database
+from broker_assets.settings import load_settings
+
+app = typer.Typer(no_args_is_help=True, help="Packets that could not be read: list, show, retry, dismiss.")
+console = Console()
+
+Topic = Annotated[str | None, typer.Option("--topic", "-t", help="Only of this topic.")]
+Entries = Annotated[list[int] | None, typer.Argument(help="Numbers of entries, as `list` shows them.")]
+
+
+@app.command("list")
+def list_entries(
+    topic: Topic = None,
+    every: Annotated[bool, typer.Option("--all", help="Also those that were resolved or dismissed.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document per line, without the bytes.")] = False,
+) -> None:
+    """List messages in quarantine.
+
+    Example: `broker-assets quarantine list --topic rubin-alerts`
+    """
+    from broker_assets.provenance.quarantine import State, entries
+
+    waiting: tuple[State, ...] = ("open", "retried")
+    states: tuple[State, ...] = (*waiting, "resolved", "dismissed") if every else waiting
+    with database(load_settings()) as connection:
+        found = entries(connection, states=states, topic=topic, limit=limit)
+    if as_json:
+        for entry in found:
+            typer.echo(entry.model_dump_json(exclude={"payload", "traceback", "key"}))
+        return
+    if not found:
+        console.print("Nothing is in quarantine.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("entry", "message", "state", "received", "bytes", "reason"):
+        table.add_column(column, overflow="fold", justify="right" if column in ("entry", "bytes") else "left")
+    for entry in found:
+        message = f"{entry.topic}/{entry.partition}@{entry.offset}"
+        when = f"{entry.created_at:%m-%d %H:%M}"
+        size = f"{len(entry.payload):,}"
+        table.add_row(str(entry.quarantineid), message, entry.state, when, size, escape(_short(entry.reason)))
+    console.print(table)
+    if len(found) == limit:
+        console.print(f"[dim]The first {limit}; --limit shows more.[/dim]")
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 120 else line[:119] + "…"
+
+
+@app.command()
+def show(
+    entry: Annotated[int, typer.Argument(help="Number of the entry.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Write the message's bytes to this file; - is standard output.")
+    ] = None,
+) -> None:
+    """Show why a message is in quarantine, with the traceback, or write its bytes to a file.
+
+    Examples:
+
+    `broker-assets quarantine show 17`
+
+    `broker-assets quarantine show 17 --out message.avro`
+    """
+    from broker_assets.provenance.quarantine import entries
+
+    with database(load_settings()) as connection:
+        found = entries(connection, states=("open", "retried", "resolved", "dismissed"), after=entry - 1, limit=1)
+    if not found or found[0].quarantineid != entry:
+        raise LookupError(f"there is no entry {entry} in quarantine")
+    one = found[0]
+    if out is not None:
+        if str(out) == "-":
+            sys.stdout.buffer.write(one.payload)
+        else:
+            out.write_bytes(one.payload)
+        return
+    console.print(
+        f"[bold]{one.quarantineid}[/bold]  {one.topic}, partition {one.partition}, offset {one.offset}, "
+        f"{len(one.payload):,} bytes, {one.state}",
+        highlight=False,
+    )
+    console.print(f"received {one.created_at:%Y-%m-%d %H:%M:%S} UTC in batch {one.ingestid}", highlight=False)
+    if one.resolved_at is not None:
+        batch = f" in batch {one.resolved_ingestid}" if one.resolved_ingestid is not None else ""
+        console.print(f"{one.state} {one.resolved_at:%Y-%m-%d %H:%M:%S} UTC{batch}", highlight=False)
+    console.print(escape(one.reason), highlight=False)
+    if one.traceback:
+        console.print(escape(one.traceback), highlight=False, style="dim")
+    console.print(f"begins with {one.payload[:32].hex(' ')}", highlight=False)
+
+
+@app.command()
+def retry(
+    entry: Entries = None,
+    topic: Topic = None,
+) -> None:
+    """Read messages in quarantine again, after a fix; what can be read becomes rows.
+
+    All that wait, or the given entries. The exit code is 1 if some failed again.
+
+    Examples:
+
+    `broker-assets quarantine retry`
+
+    `broker-assets quarantine retry 17 18`
+    """
+    from broker_assets.ingest.retry import retry_quarantine
+    from broker_assets.provenance.quarantine import counts, entries
+    from broker_assets.resources.decoders import Decoders
+
+    settings = connected_or_given(load_settings())
+    with database(settings) as connection:
+        if entry:
+            found = [one for number in entry for one in entries(connection, after=number - 1, limit=1)]
+            missing = set(entry) - {one.quarantineid for one in found}
+            if missing:
+                raise LookupError(f"not waiting in quarantine: {', '.join(map(str, sorted(missing)))}")
+            topics = sorted({one.topic for one in found if one.quarantineid in entry})
+        else:
+            waiting = counts(connection)
+            topics = sorted({name for name, state in waiting if state in ("open", "retried")})
+    topics = [name for name in topics if topic in (None, name)]
+    if not topics:
+        console.print("Nothing is in quarantine.")
+        return
+    url = settings.database.url
+    failed = 0
+    for name in topics:
+        report = retry_quarantine(
+            url.get_secret_value() if url else "",
+            settings.archive,
+            Decoders(settings).factory(settings.stream(name)),
+            topic=name,
+            quarantineids=entry or None,
+        )
+        failed += report.failed
+        console.print(
+            f"{name}: {report.retried:,} read again: {report.stored:,} stored, {report.duplicate:,} known already, "
+            f"{report.failed:,} failed again",
+            highlight=False,
+        )
+        for reason, number in report.reasons.most_common(5):
+            console.print(f"  {number:,} × {escape(_short(reason))}", highlight=False)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def dismiss(
+    entry: Annotated[list[int], typer.Argument(help="Numbers of entries, as `list` shows them.")],
+) -> None:
+    """Enter that messages are not worth reading; they stay in the database with their bytes.
+
+    Example: `broker-assets quarantine dismiss 17 18`
+    """
+    from broker_assets.provenance.quarantine import dismiss as dismiss_entries
+
+    with database(load_settings()) as connection, connection.transaction():
+        number = dismiss_entries(connection, entry)
+    console.print(f"{number} of {len(entry)} dismissed.")
+    if number < len(entry):
+        raise typer.Exit(1)

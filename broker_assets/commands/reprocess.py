@@ -1,0 +1,195 @@
+"""`broker-assets reprocess`: nights made again from the archive, by Dagster or right here."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from broker_assets.commands.status import connected_or_given
+from broker_assets.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from broker_assets.ingest.reprocess import ReprocessReport
+
+console = Console()
+
+ASSETS = ("sources", "forced_sources", "objects")
+_LAUNCH = """
+mutation Reprocess($parameters: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $parameters) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on Error { message }
+  }
+}
+"""
+_WATCH = """
+query Watch($backfill: String!) {
+  partitionBackfillOrError(backfillId: $backfill) {
+    __typename
+    ... on PartitionBackfill { status error { message } }
+    ... on Error { message }
+  }
+}
+"""
+
+
+class DagsterRefusedError(RuntimeError):
+    """Dagster's webserver did not do what it was asked."""
+
+
+def parse_nights(text: str) -> list[str]:
+    """Nights of a list or range.
+
+    Parameters
+    ----------
+    text : str
+        `2025-10-01`, `2025-10-01..2025-10-03`, or several of these with commas.
+
+    Returns
+    -------
+    list of str
+        Keys `YYYY-MM-DD`, ascending, none twice.
+
+    Raises
+    ------
+    ValueError
+        If a part is not a date, or a range ends before it begins.
+
+    Examples
+    --------
+    >>> parse_nights("2025-10-30..2025-11-01,2025-10-01")
+    ['2025-10-01', '2025-10-30', '2025-10-31', '2025-11-01']
+    """
+    nights: set[datetime.date] = set()
+    for part in text.split(","):
+        first, _, last = part.strip().partition("..")
+        try:
+            begin = datetime.date.fromisoformat(first)
+            end = datetime.date.fromisoformat(last or first)
+        except ValueError:
+            raise ValueError(f"{part.strip()!r} is not a night: write YYYY-MM-DD, A..B or A,B") from None
+        if end < begin:
+            raise ValueError(f"the range {part.strip()} ends before it begins")
+        nights |= {begin + datetime.timedelta(days=days) for days in range((end - begin).days + 1)}
+    return [night.isoformat() for night in sorted(nights)]
+
+
+def reprocess(
+    nights: Annotated[str, typer.Option(help="Nights YYYY-MM-DD: one, A,B or A..B (both ends included).")],
+    local: Annotated[
+        bool,
+        typer.Option("--local", help="Do it in this process instead of asking Dagster; only the database is needed."),
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Stay until Dagster has finished.")] = False,
+) -> None:
+    """Make the rows of nights again from the packet archive, by the same code as the stream.
+
+    Each night is replaced in one transaction: readers see the old rows or the new ones. Nights without packets in the
+    archive are left alone. By default a backfill is launched in the running Dagster, where it can be watched.
+
+    Examples:
+
+    `broker-assets reprocess --nights 2025-10-01..2025-10-03`
+
+    `broker-assets reprocess --nights 2025-10-01 --local`
+    """
+    settings = connected_or_given(load_settings())
+    wanted = parse_nights(nights)
+    present = archived_nights(settings, wanted)
+    if not present:
+        raise LookupError(f"the archive has no packets of {wanted[0]}" + (f" to {wanted[-1]}" if wanted[1:] else ""))
+    if len(present) < len(wanted):
+        console.print(f"{len(wanted) - len(present)} of {len(wanted)} nights have no packets.", highlight=False)
+    if local:
+        for night in present:
+            _show(_reprocess_here(settings, night))
+        return
+    _ask_dagster(settings, present, wait=wait)
+
+
+def archived_nights(settings: Settings, nights: list[str]) -> list[str]:
+    """Those of the nights that have packets in the archive."""
+    from broker_assets.commands.status import database
+
+    with database(settings) as connection:
+        rows = connection.execute("SELECT DISTINCT night FROM archive_file WHERE night = ANY(%s::date[])", (nights,))
+        return sorted(row[0].isoformat() for row in rows)
+
+
+def _reprocess_here(settings: Settings, night: str) -> ReprocessReport:
+    from broker_assets.assets.reports import artefacts
+    from broker_assets.commands.status import database
+    from broker_assets.ingest.matching import SkyMatcher
+    from broker_assets.ingest.reprocess import reprocess_night
+    from broker_assets.provenance import versions
+
+    url = settings.database.url
+    if url is None:
+        raise LookupError("no database is configured: set BROKER_DATABASE__URL")
+    surveys = {stream.topic: stream.survey for stream in settings.streams}
+    report = reprocess_night(url.get_secret_value(), night, surveys=surveys, matcher=SkyMatcher(settings.sky))
+    with database(settings) as connection, connection.transaction():
+        newest = connection.execute("SELECT coalesce(max(ingestid), 0) FROM ingest_batch").fetchone()
+        versions.record(connection, artefacts([night], report.data_versions, run_id=None, ingestid=int(newest[0])))
+    return report
+
+
+def _show(report: ReprocessReport) -> None:
+    console.print(
+        f"{report.night}: {report.received:,} packets of {report.files:,} files in {report.seconds:.1f} s: "
+        f"{report.stored:,} stored, {report.duplicate:,} duplicate, {report.quarantined:,} not readable",
+        highlight=False,
+    )
+
+
+def _ask_dagster(settings: Settings, nights: list[str], *, wait: bool) -> None:
+    from broker_assets.local.platform import addresses
+
+    webserver = addresses(settings).webserver_url
+    parameters = {
+        "assetSelection": [{"path": [asset]} for asset in ASSETS],
+        "partitionNames": nights,
+        "title": f"Reprocess {nights[0]}" + (f" to {nights[-1]}" if nights[1:] else ""),
+        "tags": [{"key": "broker/asked_by", "value": "broker-assets reprocess"}],
+    }
+    answer = _graphql(webserver, _LAUNCH, {"parameters": parameters})["launchPartitionBackfill"]
+    if answer["__typename"] != "LaunchBackfillSuccess":
+        raise DagsterRefusedError(f"Dagster did not launch the backfill: {answer.get('message', answer['__typename'])}")
+    backfill = answer["backfillId"]
+    console.print(f"Backfill of {len(nights)} nights: {webserver}/runs/b/{backfill}", highlight=False)
+    if not wait:
+        return
+    status = "REQUESTED"
+    with console.status("Reprocessing …"):
+        while status in ("REQUESTED", "CANCELING", "FAILING"):
+            time.sleep(1.0)
+            found = _graphql(webserver, _WATCH, {"backfill": backfill})["partitionBackfillOrError"]
+            if found["__typename"] != "PartitionBackfill":
+                raise DagsterRefusedError(f"Dagster does not know the backfill any more: {found.get('message')}")
+            status = found["status"]
+    if status not in ("COMPLETED", "COMPLETED_SUCCESS"):
+        message = (found.get("error") or {}).get("message", "its runs tell more")
+        raise DagsterRefusedError(f"the backfill ended as {status}: {message}")
+    console.print("Finished.")
+
+
+def _graphql(webserver: str, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+    import httpx
+
+    try:
+        response = httpx.post(f"{webserver}/graphql", json={"query": query, "variables": variables}, timeout=60.0)
+        response.raise_for_status()
+        answer = response.json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise DagsterRefusedError(
+            f"Dagster's webserver at {webserver} does not answer ({error}); --local needs none"
+        ) from error
+    if answer.get("errors"):
+        raise DagsterRefusedError(f"Dagster refuses: {answer['errors'][0]['message']}")
+    data: dict[str, Any] = answer["data"]
+    return data

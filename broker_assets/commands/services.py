@@ -1,0 +1,97 @@
+"""`broker-assets up`, `down` and `doctor`."""
+
+from __future__ import annotations
+
+import threading
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from broker_assets.local import doctor as examination
+from broker_assets.local.demo import Demonstration
+from broker_assets.local.platform import Addresses
+from broker_assets.local.processes import LocalPlatformError
+from broker_assets.local.supervisor import Supervisor, end_platform
+from broker_assets.settings import load_settings
+
+console = Console()
+
+
+def _report(message: str) -> None:
+    console.print(escape(message), highlight=False, soft_wrap=True)
+
+
+def _fail(error: LocalPlatformError) -> typer.Exit:
+    console.print(f"[bold red]{escape(str(error))}[/bold red]", highlight=False, soft_wrap=True)
+    return typer.Exit(1)
+
+
+def up(
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Replay a sample stream when everything runs, and show what was ingested.")
+    ] = False,
+    alerts: Annotated[int, typer.Option(min=1, help="How many alerts the sample stream has.")] = 8000,
+) -> None:
+    """Start the platform on this machine and keep it running until Ctrl-C.
+
+    PostgreSQL, Kafka, the database schema, Dagster's code server, webserver and daemon, and the API. Servers that the
+    settings name (BROKER_DATABASE__URL, BROKER_KAFKA__BOOTSTRAP_SERVERS) are used instead of embedded ones. State is
+    kept in BROKER_HOME (.broker); the next start goes on from there.
+    """
+    settings = load_settings()
+
+    def ready(addresses: Addresses, ending: threading.Event) -> None:
+        if demo:
+            try:
+                Demonstration(settings, addresses, console, alerts=alerts).run(ending)
+            except Exception:  # noqa: BLE001 - the platform runs on, whatever becomes of its demonstration
+                console.print_exception()
+        if not ending.is_set():
+            _show(addresses)
+
+    try:
+        Supervisor(settings, _report).run(ready)
+    except LocalPlatformError as error:
+        raise _fail(error) from None
+    _report("Ended. The state is kept; `make run` or `broker-assets up` goes on from there.")
+
+
+def down() -> None:
+    """End the platform that runs for this folder (BROKER_HOME), and anything that a killed one left behind."""
+    try:
+        ended = end_platform(load_settings())
+    except LocalPlatformError as error:
+        raise _fail(error) from None
+    _report("Ended." if ended else "Nothing was running.")
+
+
+def doctor() -> None:
+    """Say what this machine has and lacks for the platform, and how to get it; exit code 1 if `up` cannot work."""
+    findings = examination.examine(load_settings())
+    colours = {"ok": "green", "weaker": "yellow", "missing": "bold red"}
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "what", "found", "what to do"):
+        table.add_column(heading, overflow="fold")
+    for finding in findings:
+        verdict = f"[{colours[finding.verdict]}]{finding.verdict}[/]"
+        table.add_row(verdict, finding.subject, escape(finding.found), escape(finding.remedy))
+    console.print(table)
+    if not examination.ready(findings):
+        raise typer.Exit(1)
+
+
+def _show(addresses: Addresses) -> None:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("Dagster (assets, runs, sensors)", addresses.webserver_url)
+    table.add_row("Status page and API", addresses.api_url)
+    table.add_row("Kafka", f"{addresses.bootstrap_servers} ({addresses.broker})")
+    table.add_row("PostgreSQL", addresses.database_url.replace("+psycopg", ""))
+    table.add_row("State and logs", addresses.home)
+    console.print()
+    console.print(table)
+    _report("\nEverything runs. Ctrl-C ends it.")

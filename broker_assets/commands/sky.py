@@ -1,0 +1,169 @@
+"""Matching of positions against a watchlist, an area or a sky map, and MOCs: offline, without any service."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from broker_assets.sky.watchlists import Cones
+
+match_app = typer.Typer(help="Match positions against a watchlist, an area or a sky map.")
+moc_app = typer.Typer(help="Make MOCs (maps of sky coverage).", no_args_is_help=True)
+
+DEFAULT_RADIUS = 5.0
+"""arcsec; for cones without a radius of their own."""
+
+
+def match(
+    positions: Annotated[Path, typer.Argument(help="CSV with columns id, ra, dec (degrees); - reads standard input.")],
+    watchlist: Annotated[Path | None, typer.Option(help="Lines `RA, Dec[, name[, radius in arcsec]]`.")] = None,
+    area: Annotated[Path | None, typer.Option(help="MOC as FITS.")] = None,
+    sky_map: Annotated[Path | None, typer.Option("--sky-map", help="Multi-order sky map as FITS.")] = None,
+    radius: Annotated[float, typer.Option(help="Radius of cones that give none, arcsec.")] = DEFAULT_RADIUS,
+    level: Annotated[float, typer.Option(help="Largest credible level of a sky map hit, per cent.")] = 100.0,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse a watchlist with a bad line.")] = False,
+) -> None:
+    """Print which positions match, as CSV.
+
+    With --watchlist: id, row of the list (0 is the first cone), name, separation in arcsec. With --area: id. With
+    --sky-map: id, contour in per cent, probability density per steradian, distance in Mpc (mean along the line
+    of sight).
+
+    Example: broker-assets match alerts.csv --watchlist quasars.csv --radius 3
+    """
+    if sum(option is not None for option in (watchlist, area, sky_map)) != 1:
+        _fail("give exactly one of --watchlist, --area and --sky-map")
+    identifiers, ra, dec = _read_positions(positions)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    if watchlist is not None:
+        from broker_assets.sky.cones import match_cones
+
+        cones = _read_watchlist(watchlist, strict)
+        hits = match_cones(cones.index(radius), ra, dec)
+        names = cones.name.take(hits.cone).to_pylist()
+        writer.writerow(["id", "row", "name", "separation"])
+        writer.writerows(
+            [identifiers[position], cone, name or "", f"{separation:.6f}"]
+            for position, cone, name, separation in zip(
+                hits.position.tolist(), hits.cone.tolist(), names, hits.separation.tolist(), strict=True
+            )
+        )
+    elif area is not None:
+        from broker_assets.sky.areas import NotAnArea, build_area_index, match_areas, read_moc
+
+        try:
+            moc = read_moc(_read_bytes(area))
+        except NotAnArea as error:
+            _fail(f"{area}: {error}")
+        writer.writerow(["id"])
+        writer.writerows(
+            [identifiers[row]] for row in match_areas(build_area_index({0: moc}), ra, dec).position.tolist()
+        )
+    elif sky_map is not None:
+        from broker_assets.sky.skymaps import NotASkyMap, match_sky_map, read_sky_map
+
+        try:
+            event = read_sky_map(_read_bytes(sky_map))
+        except NotASkyMap as error:
+            _fail(f"{sky_map}: {error}")
+        found = match_sky_map(event, ra, dec, level=level)
+        writer.writerow(["id", "contour", "probability_density", "distance"])
+        writer.writerows(
+            [identifiers[position], f"{contour:.6f}", f"{density:.10g}", "" if mean != mean else f"{mean:.6f}"]
+            for position, contour, density, mean in zip(
+                found.position.tolist(), found.contour.tolist(), found.probability_density.tolist(),
+                found.distance_mean.tolist(), strict=True,
+            )
+        )  # fmt: skip
+
+
+@moc_app.command()
+def build(
+    file: Annotated[Path, typer.Argument(help="Watchlist: lines `RA, Dec[, name[, radius in arcsec]]`.")],
+    out: Annotated[Path, typer.Option(help="FITS file to write.")],
+    radius: Annotated[float, typer.Option(help="Radius of cones that give none, arcsec.")] = DEFAULT_RADIUS,
+    order: Annotated[int, typer.Option(min=0, max=29, help="Deepest HEALPix order.")] = 13,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse a file with a bad line.")] = False,
+) -> None:
+    """Write the MOC that covers all cones of a watchlist.
+
+    Example: broker-assets moc build quasars.csv --out quasars.fits
+    """
+    from broker_assets.sky.areas import moc_bytes
+    from broker_assets.sky.watchlists import watchlist_mocs
+
+    cones = _read_watchlist(file, strict)
+    [moc] = watchlist_mocs(cones.index(radius), order=order, chunk=len(cones))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f".{out.name}.partial")
+    partial.write_bytes(moc_bytes(moc))
+    partial.replace(out)
+    typer.echo(
+        f"{out}: {len(cones)} cones, order {order}, {moc.sky_fraction * 41252.96125:.6g} square degrees", err=True
+    )
+
+
+def _read_positions(path: Path) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
+    """The columns id, ra, dec; bad lines end the command with all of them named."""
+    import numpy as np
+
+    text = sys.stdin.read() if str(path) == "-" else _read_bytes(path).decode("utf-8-sig")
+    rows = list(csv.reader(text.splitlines()))
+    header = [name.strip().lower() for name in rows[0]] if rows else []
+    missing = [name for name in ("id", "ra", "dec") if name not in header]
+    if missing:
+        _fail(f"{path}: no column {', '.join(missing)}; the first line must name the columns id, ra, dec")
+    at = [header.index(name) for name in ("id", "ra", "dec")]
+    identifiers: list[str] = []
+    values: list[tuple[float, float]] = []
+    bad: list[str] = []
+    for number, row in enumerate(rows[1:], start=2):
+        if not row:
+            continue
+        try:
+            identifier, ra, dec = row[at[0]].strip(), float(row[at[1]]), float(row[at[2]])
+            if not (np.isfinite(ra) and -90.0 <= dec <= 90.0):
+                raise ValueError(f"ra {ra}, dec {dec} is no position in degrees")
+        except (IndexError, ValueError) as error:
+            bad.append(f"line {number}: {error}")
+            continue
+        identifiers.append(identifier)
+        values.append((ra, dec))
+    if bad:
+        _fail(f"{path}: {len(bad)} bad line(s): {'; '.join(bad[:5])}")
+    array = np.array(values, dtype=np.float64).reshape(-1, 2)
+    return identifiers, array[:, 0].copy(), array[:, 1].copy()
+
+
+def _read_watchlist(path: Path, strict: bool) -> Cones:
+    from broker_assets.sky.watchlists import BadWatchlist, parse_watchlist
+
+    try:
+        cones = parse_watchlist(_read_bytes(path).decode("utf-8").splitlines(), refuse=strict)
+    except BadWatchlist as error:
+        _fail(f"{path}: {error}")
+    except UnicodeDecodeError as error:
+        _fail(f"{path}: not UTF-8 text at byte {error.start}; save the list as UTF-8")
+    for line in cones.bad:
+        typer.echo(f"{path}: line {line.line} left out: {line.reason}", err=True)
+    return cones
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        _fail(f"{path}: {error.strerror or error}")
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"broker-assets: {message}", err=True)
+    raise typer.Exit(2)

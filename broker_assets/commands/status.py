@@ -1,0 +1,194 @@
+"""`broker-assets status` and `why`."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from broker_assets.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from broker_assets.provenance.ledger import Batch
+    from broker_assets.status import Status
+
+console = Console()
+COLOURS = {"running": "green", "starting": "yellow", "waiting": "yellow", "stopped": "red", "away": "red"}
+
+
+def connected_or_given(settings: Settings) -> Settings:
+    """The settings with the addresses of the platform that runs here, as far as there is one."""
+    from broker_assets.local.platform import NotRunningError, connected
+
+    try:
+        return connected(settings)
+    except NotRunningError:
+        return settings
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Everything as one JSON document.")] = False,
+    batches: Annotated[int, typer.Option(min=1, help="How many of the last batches to list.")] = 5,
+) -> None:
+    """Show services, lag, the last batches, quarantine and what is stale.
+
+    The exit code is 0 if all is well, and 1 if something does not work: a service or server is away, the ledger does
+    not balance, or a stream stands still. Messages in quarantine and stale assets alone are notices.
+
+    Examples:
+
+    `broker-assets status`
+
+    `broker-assets status --json | jq .streams`
+    """
+    from broker_assets.status import gather
+
+    found = gather(connected_or_given(load_settings()), batches=batches)
+    if as_json:
+        typer.echo(found.model_dump_json(indent=1))
+    else:
+        _show(found)
+    if not found.healthy:
+        raise typer.Exit(1)
+
+
+def _table(title: str, *columns: str, right: tuple[str, ...] = ()) -> Table:
+    table = Table(title=title, title_style="bold", title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", header_style="dim", overflow="fold")
+    return table
+
+
+def _show(found: Status) -> None:
+    verdict = "[green]All is well.[/green]" if found.healthy else "[bold red]Something does not work.[/bold red]"
+    console.print(f"{verdict} [dim]{found.at:%Y-%m-%d %H:%M:%S} UTC[/dim]", highlight=False)
+    for problem in found.problems:
+        console.print(f"[red]✗[/red] {escape(problem)}", highlight=False)
+    for notice in found.notices:
+        console.print(f"[yellow]![/yellow] {escape(notice)}", highlight=False)
+    services = _table("\nServices", "service", "state", "pid", "address", right=("pid",))
+    for service in found.services:
+        colour = COLOURS.get(service.state, "white")
+        again = f" ({service.restarts} restarts)" if service.restarts else ""
+        state = f"[{colour}]{service.state}[/{colour}]{again}"
+        services.add_row(service.name, state, str(service.pid or ""), escape(service.address))
+    console.print(services)
+    streams = _table(
+        "\nStreams", "topic", "partition", "position", "end", "lag", right=("partition", "position", "end", "lag")
+    )
+    for stream in found.streams:
+        if not stream.partitions:
+            streams.add_row(stream.topic, "", "", "", escape(stream.detail))
+            continue
+        for partition in stream.partitions:
+            position = "-" if partition.position is None else f"{partition.position:,}"
+            lag = f"[yellow]{partition.lag:,}[/yellow]" if partition.lag else "0"
+            streams.add_row(stream.topic, str(partition.partition), position, f"{partition.end:,}", lag)
+    console.print(streams)
+    totals = found.totals
+    console.print(
+        f"\n[bold]Ledger[/bold]  {totals.received:,} received = {totals.stored:,} stored + {totals.duplicate:,} "
+        f"duplicate + {totals.quarantined:,} quarantined, in {totals.batches:,} batches",
+        highlight=False,
+    )
+    if found.batches:
+        console.print(_batches(found.batches))
+    if found.quarantine:
+        quarantine = _table("\nQuarantine", "waiting", "topic", "since", "reason", right=("waiting",))
+        for reason in found.quarantine[:10]:
+            quarantine.add_row(
+                f"{reason.waiting:,}", reason.topic, f"{reason.oldest:%m-%d %H:%M}", escape(reason.reason)
+            )
+        console.print(quarantine)
+    if found.stale:
+        stale = _table("\nStale", "asset", "partition", "why")
+        for artefact in found.stale[:10]:
+            stale.add_row(artefact.asset, artefact.partition, escape(artefact.reason))
+        console.print(stale)
+        if found.stale_count > 10:
+            console.print(f"[dim]… and {found.stale_count - 10:,} more; --json lists them[/dim]")
+
+
+def _batches(batches: list[Batch]) -> Table:
+    right = ("batch", "received", "stored", "dup", "quar", "per s", "p50")
+    table = _table("Last batches", "batch", "topic", "ended", *right[1:], right=right)
+    for batch in batches:
+        seconds = (batch.finished_at - batch.started_at).total_seconds() if batch.finished_at else 0.0
+        topic = batch.topic if batch.kind == "stream" else f"{batch.topic} ({batch.kind})"
+        table.add_row(
+            str(batch.ingestid),
+            escape(topic),
+            f"{batch.finished_at:%m-%d %H:%M:%S}" if batch.finished_at else "",
+            f"{batch.received:,}",
+            f"{batch.stored:,}",
+            f"{batch.duplicate:,}",
+            f"[red]{batch.quarantined:,}[/red]" if batch.quarantined else "0",
+            f"{batch.received / seconds:,.0f}" if seconds > 0 else "",
+            "" if batch.latency_p50 is None else _duration(batch.latency_p50),
+        )
+    return table
+
+
+def _duration(seconds: float) -> str:
+    """Seconds in a unit that suits them.
+
+    Examples
+    --------
+    >>> _duration(2.34), _duration(600), _duration(90000)
+    ('2.3 s', '10 min', '25 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+
+
+def why(
+    diasourceid: Annotated[int, typer.Argument(help="diaSourceId of a source.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON document.")] = False,
+) -> None:
+    """Tell where a source comes from: packet, batch, archive file, code version and Kafka offsets.
+
+    Example: `broker-assets why 168110947020308481`
+    """
+    import json
+
+    from broker_assets.provenance.why import why as trace
+
+    with database(load_settings()) as connection:
+        found = trace(connection, diasourceid)
+    if as_json:
+        typer.echo(json.dumps([item.model_dump(mode="json") for item in found], indent=1))
+    if not found:
+        raise LookupError(f"there is no source {diasourceid} in the database")
+    if as_json:
+        return
+    for item in found:
+        table = _table("", "", "")
+        table.show_header = False
+        for name, value in item.model_dump(exclude={"ranges"}).items():
+            table.add_row(name.replace("_", " "), escape(_text(value)))
+        for part in item.ranges:
+            offsets = f"{part.first_offset} to {part.next_offset - 1}, {part.received} messages"
+            table.add_row(f"partition {part.partition}", f"offsets {offsets}")
+        console.print(table)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, datetime.datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
+    return "-" if value is None else str(value)
+
+
+def database(settings: Settings) -> Any:
+    """A connection to the database of the settings or of the platform that runs here."""
+    from broker_assets.database.engine import connect
+    from broker_assets.local.platform import connected
+
+    url = settings.database.url or connected(settings).database.url
+    if url is None:
+        raise LookupError("no database is configured: set BROKER_DATABASE__URL")
+    return connect(url.get_secret_value(), application="broker-assets command")

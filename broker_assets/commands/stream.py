@@ -1,0 +1,295 @@
+"""`broker-assets replay` and `simulate`: messages onto a topic, or a simulated survey into files."""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from broker_assets.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from broker_assets.local.replay import OutgoingMessage, ReplayReport
+    from broker_assets.local.simulation import SimulatedAlert
+
+console = Console()
+messages = Console(stderr=True)
+
+
+class FramingChoice(enum.StrEnum):
+    """How the messages are framed."""
+
+    auto = "auto"
+    keep = "keep"
+    confluent = "confluent"
+    container = "container"
+    bare = "bare"
+
+
+class CutoutChoice(enum.StrEnum):
+    """How much of the cutouts is made."""
+
+    none = "none"
+    small = "small"
+    real = "real"
+
+
+class SurveyChoice(enum.StrEnum):
+    """Whose packets are imitated."""
+
+    rubin = "rubin"
+    ztf = "ztf"
+
+
+Bootstrap = Annotated[
+    str | None,
+    typer.Option("--bootstrap-servers", help="Kafka, `host:port,…`; otherwise that of the settings or of `up`."),
+]
+Rate = Annotated[float | None, typer.Option(help="Messages per second; as fast as possible if not given.")]
+Partitions = Annotated[int, typer.Option(min=1, help="Partitions of the topic, if it has to be made.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")]
+
+
+def replay(
+    paths: Annotated[list[Path], typer.Argument(help="Files, folders, or .tar, .tar.gz and .zip archives.")],
+    topic: Annotated[str, typer.Option("--topic", "-t", help="Topic to send to; made if it is not there.")],
+    rate: Rate = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many messages.")] = None,
+    loop: Annotated[bool, typer.Option("--loop", help="Begin again at the end, until Ctrl-C or the limit.")] = False,
+    partitions: Partitions = 4,
+    framing: Annotated[
+        FramingChoice,
+        typer.Option(help="Framing to send; `auto` is that of the configured stream of the topic, else as found."),
+    ] = FramingChoice.auto,
+    schema_id: Annotated[
+        int | None, typer.Option(min=0, help="Id for bare datums that get Confluent framing (9.0 of Rubin is 900).")
+    ] = None,
+    bootstrap_servers: Bootstrap = None,
+    quiet: Quiet = False,
+) -> None:
+    """Send alert packets from files to a Kafka topic.
+
+    Takes Avro containers (ZTF, ELAsTiCC), Confluent-framed messages and bare datums (Rubin), files of our packet
+    archive, folders of them, and the nightly archives of ZTF. Messages of one object go to one partition, and every
+    delivery is checked.
+
+    Examples:
+
+    `broker-assets replay ztf_public_20230101.tar.gz --topic ztf-alerts --rate 200`
+
+    `broker-assets replay alerts/ --topic rubin-alerts --limit 1000`
+
+    `broker-assets replay datums/*.avro --topic rubin-alerts --schema-id 900`
+    """
+    from broker_assets.local.packet_files import count_files, read_packets
+    from broker_assets.local.replay import OutgoingMessage
+    from broker_assets.local.replay_keys import object_keys
+
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise typer.BadParameter(f"{', '.join(missing)} does not exist", param_hint="PATHS")
+    settings = load_settings()
+    chosen = _framing(framing, settings, topic)
+
+    def found() -> Iterator[OutgoingMessage]:
+        rounds = itertools.repeat(paths) if loop else iter([paths])
+        for round_ in rounds:
+            none = True
+            for packet, key in object_keys(read_packets(round_, framing=chosen, schema_id=schema_id)):
+                none = False
+                yield OutgoingMessage(packet.value, key)
+            if none:
+                raise typer.BadParameter("no packets found: files are taken that end in .avro", param_hint="PATHS")
+
+    total = limit if limit is not None else (None if loop else count_files(paths))
+    _send(itertools.islice(found(), limit), topic, total, rate, partitions, bootstrap_servers, settings, quiet)
+
+
+def simulate(
+    topic: Annotated[
+        str | None, typer.Option("--topic", "-t", help="Topic to send to; otherwise rubin-alerts or ztf-alerts.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write a file per alert into this folder instead.")] = None,
+    survey: Annotated[SurveyChoice, typer.Option(help="Whose packets are imitated.")] = SurveyChoice.rubin,
+    schema: Annotated[str, typer.Option(help="Version of Rubin's schema, 7.0 to 11.1.")] = "11.1",
+    objects: Annotated[int, typer.Option(min=0, help="Objects in the footprint.")] = 5000,
+    nights: Annotated[int, typer.Option(min=1, help="Nights that give alerts.")] = 3,
+    first_night: Annotated[str, typer.Option(help="Evening of the first night, YYYY-MM-DD.")] = "2025-10-01",
+    history: Annotated[int, typer.Option(min=0, help="Nights observed before, without alerts.")] = 60,
+    asteroids: Annotated[
+        int | None, typer.Option(min=0, help="Asteroids; a fifth of the objects if not given.")
+    ] = None,
+    cutouts: Annotated[
+        CutoutChoice, typer.Option(help="`small`: images only (26 kB); `real`: as Rubin sends them (139 kB).")
+    ] = CutoutChoice.small,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed gives another sky, with other ids.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many alerts.")] = None,
+    rate: Rate = None,
+    partitions: Partitions = 4,
+    truth: Annotated[Path | None, typer.Option(help="Write what each object is to this Parquet file.")] = None,
+    schema_folder: Annotated[
+        Path | None, typer.Option(help="Folder of Rubin's schemas; otherwise the package lsst-alert-packet.")
+    ] = None,
+    schemas_to: Annotated[
+        Path | None, typer.Option(help="Also copy the schemas used into this folder, for the reader.")
+    ] = None,
+    bootstrap_servers: Bootstrap = None,
+    quiet: Quiet = False,
+) -> None:
+    """Make the alerts of a survey that does not exist, the same for the same options.
+
+    Supernovae, variable stars, active galaxies, flares, asteroids and artefacts over the survey's footprint, observed
+    night after night. Packets have up to a year of history, forced photometry and cutouts.
+
+    Examples:
+
+    `broker-assets simulate --nights 2`
+
+    `broker-assets simulate --objects 50000 --history 365 --cutouts real --rate 256`
+
+    `broker-assets simulate --out alerts --schema 9.0 --limit 100`
+
+    `broker-assets simulate --survey ztf --topic ztf-alerts`
+    """
+    from broker_assets.local.replay import OutgoingMessage
+    from broker_assets.local.simulation import Survey
+
+    made = Survey(
+        survey=survey.value,
+        seed=seed,
+        objects=objects,
+        nights=nights,
+        first_night=first_night,
+        history=history,
+        schema=schema,
+        cutouts=cutouts.value,
+        asteroids=asteroids,
+        schema_folder=schema_folder,
+    )
+    if schemas_to is not None:
+        made.copy_schemas(schemas_to)
+    alerts = itertools.islice(made.alerts(), limit)
+    if out is not None:
+        _write(alerts, out, limit, quiet)
+    else:
+        settings = load_settings()
+        outgoing = (OutgoingMessage(alert.payload, alert.key) for alert in alerts)
+        target = topic or f"{survey.value}-alerts"
+        _send(outgoing, target, limit, rate, partitions, bootstrap_servers, settings, quiet)
+    if truth is not None:
+        from pyarrow import parquet
+
+        truth.parent.mkdir(parents=True, exist_ok=True)
+        parquet.write_table(made.truth(), truth)
+        console.print(f"What the objects are: {truth}")
+
+
+def _framing(framing: FramingChoice, settings: Settings, topic: str) -> Any:
+    if framing is not FramingChoice.auto:
+        return framing.value
+    configured = [stream.framing for stream in settings.streams if stream.topic == topic]
+    return configured[0] if configured else "keep"
+
+
+def _servers(settings: Settings, given: str | None) -> str:
+    if given is not None:
+        return given
+    from broker_assets.local.platform import connected
+
+    if settings.kafka.bootstrap_servers is None:
+        settings = connected(settings)
+    return settings.kafka.bootstrap_servers or ""
+
+
+def _client(settings: Settings) -> dict[str, str]:
+    password = settings.kafka.password
+    return settings.kafka.client | ({"sasl.password": password.get_secret_value()} if password is not None else {})
+
+
+@contextmanager
+def _progress(total: int | None, quiet: bool) -> Iterator[Any]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[size]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=messages, disable=quiet or not messages.is_terminal, transient=True) as progress:
+        task = progress.add_task("Sending", total=total, rate="", size="")
+        begin = time.monotonic()
+
+        def show(count: int, size: int) -> None:
+            seconds = max(time.monotonic() - begin, 1e-3)
+            progress.update(task, completed=count, rate=f"{count / seconds:,.0f}/s", size=f"{size / 1e6:,.1f} MB")
+
+        yield show
+
+
+def _send(
+    outgoing: Iterable[OutgoingMessage],
+    topic: str,
+    total: int | None,
+    rate: float | None,
+    partitions: int,
+    bootstrap_servers: str | None,
+    settings: Settings,
+    quiet: bool,
+) -> None:
+    from broker_assets.local.replay import produce
+
+    servers = _servers(settings, bootstrap_servers)
+    with _progress(total, quiet) as show:
+        report = produce(
+            outgoing,
+            bootstrap_servers=servers,
+            topic=topic,
+            rate=rate,
+            partitions=partitions,
+            client=_client(settings),
+            progress=show,
+        )
+    _summary(report, servers)
+    if report.interrupted:
+        console.print("Stopped before the end.")
+        raise typer.Exit(130)
+
+
+def _summary(report: ReplayReport, servers: str) -> None:
+    console.print(
+        f"{report.messages:,} messages, {report.bytes / 1e6:,.1f} MB to topic [bold]{report.topic}[/bold] on {servers} "
+        f"in {report.seconds:.1f} s ({report.rate:,.0f}/s)",
+        highlight=False,
+    )
+    if report.offsets:
+        table = Table(box=None, pad_edge=False)
+        for name in ("partition", "messages", "first offset", "next offset"):
+            table.add_column(name, justify="right")
+        for partition, (first, after) in sorted(report.offsets.items()):
+            table.add_row(str(partition), f"{report.partitions[partition]:,}", str(first), str(after))
+        console.print(table)
+
+
+def _write(alerts: Iterable[SimulatedAlert], out: Path, total: int | None, quiet: bool) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    count = size = 0
+    with _progress(total, quiet) as show:
+        for alert in alerts:
+            folder = out / alert.night
+            folder.mkdir(exist_ok=True)
+            suffix = "avro" if alert.payload.startswith(b"Obj\x01") else "confluent.avro"
+            (folder / f"{alert.diasourceid}.{suffix}").write_bytes(alert.payload)
+            count += 1
+            size += len(alert.payload)
+            show(count, size)
+    console.print(f"{count:,} alerts, {size / 1e6:,.1f} MB in {out}", highlight=False)

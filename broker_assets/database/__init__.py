@@ -1,0 +1,1 @@
+"""SQLAlchemy Core tables, Alembic migrations and bulk load."""

@@ -1,0 +1,357 @@
+"""Rows of alerts into the tables, exactly once.
+
+Everything happens in the caller's transaction, so the rows become visible together with the position of the stream.
+Rows go in by binary COPY: straight into the table where the newest stored time of their object says that they are new,
+else into a temporary table and from there by `INSERT … ON CONFLICT`. Where the first way meets a row that a concurrent
+writer has stored meanwhile, it is undone and the second taken. Rows are written in the order of their keys, so writers
+of the same objects wait for one another instead of getting entangled; should PostgreSQL find a deadlock all the same
+(the two ways are two passes), the transaction fails as a whole and is to be run again.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+from numpy.typing import ArrayLike, NDArray
+from psycopg import sql
+
+from broker_assets.database.staging import Conflict, Inserted, by_night, insert, insert_new, unique_sorted
+from broker_assets.database.tables import (
+    diaforcedsources,
+    dianondetectionlimits,
+    diasources,
+    mpc_orbits,
+    objects,
+    ssobjects,
+    sssources,
+)
+
+NO_OBJECT = 0
+"""`diaobjectid` of a source that belongs to no DIAObject."""
+
+ARCHIVE = ("archivefileid", "archiveposition", "archivelength")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertRows:
+    """Rows of a batch, columns named as in the tables, `night` included; `ingestid` is added when they are written."""
+
+    sources: pa.Table
+    """`diasources`: the source of each packet, with its archive position, packet after packet."""
+    history: pa.Table | None = None
+    """`diasources`: sources from the histories, without archive position."""
+    forced_sources: pa.Table | None = None
+    """`diaforcedsources`."""
+    objects: pa.Table | None = None
+    """`objects`; rows of one object may repeat, the newest counts. Columns that are missing are left as stored."""
+    solar_system_sources: pa.Table | None = None
+    """`sssources`."""
+    solar_system_objects: pa.Table | None = None
+    """`ssobjects`, as `objects`."""
+    orbits: pa.Table | None = None
+    """`mpc_orbits`, as `objects`."""
+    nondetections: pa.Table | None = None
+    """`dianondetectionlimits`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NightCounts:
+    """What a batch brought of one night."""
+
+    stored: int = 0
+    """Packets whose source had no archive position before."""
+    duplicate: int = 0
+    """Packets whose source had one, in the tables or earlier in the batch."""
+    sources: int = 0
+    """Rows of `diasources` inserted, or completed with an archive position."""
+    forced_sources: int = 0
+    """Rows of `diaforcedsources` inserted."""
+    objects: int = 0
+    """Rows of `objects` inserted or updated."""
+    solar_system_sources: int = 0
+    """Rows of `sssources` inserted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteCounts(NightCounts):
+    """What a batch brought, in all and night by night."""
+
+    solar_system_objects: int = 0
+    """Rows of `ssobjects` inserted or updated."""
+    orbits: int = 0
+    """Rows of `mpc_orbits` inserted or updated."""
+    nondetections: int = 0
+    """Rows of `dianondetectionlimits` inserted."""
+    nights: dict[datetime.date, NightCounts] = field(default_factory=dict)
+    """The same night by night."""
+
+
+def watermarks(
+    connection: psycopg.Connection[Any], diaobjectid: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give the newest stored source and forced point of objects.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    diaobjectid : (n,) int64 array
+        Objects; may repeat and may be unknown.
+
+    Returns
+    -------
+    last_source, last_forced : (n,) float64 arrays
+        MJD TAI; minus infinity where nothing is stored.
+    """
+    wanted = np.asarray(diaobjectid, np.int64)
+    stored = _Newest.read(connection, wanted)
+    return stored.of(wanted, stored.source), stored.of(wanted, stored.forced)
+
+
+@dataclass(frozen=True)
+class _Newest:
+    """Newest stored times of some objects, by identifier."""
+
+    known: NDArray[np.int64]
+    source: NDArray[np.float64]
+    forced: NDArray[np.float64]
+
+    @classmethod
+    def read(cls, connection: psycopg.Connection[Any], wanted: NDArray[np.int64]) -> Self:
+        with connection.cursor(binary=True) as cursor:
+            cursor.execute(
+                "SELECT diaobjectid, coalesce(lastdiasourcemjdtai, '-Infinity'),"
+                " coalesce(lastforcedmjdtai, '-Infinity')"
+                " FROM objects WHERE diaobjectid = ANY(%b) ORDER BY diaobjectid",
+                (np.unique(wanted).tolist(),),
+            )
+            rows = cursor.fetchall()
+        if not rows:
+            return cls(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+        known, source, forced = zip(*rows, strict=True)
+        return cls(np.array(known, np.int64), np.array(source, np.float64), np.array(forced, np.float64))
+
+    def of(self, wanted: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Times of objects; minus infinity for those that are not known."""
+        found = np.full(wanted.size, -np.inf)
+        if self.known.size:
+            place = np.minimum(np.searchsorted(self.known, wanted), self.known.size - 1)
+            hit = self.known[place] == wanted
+            found[hit] = times[place[hit]]
+        return found
+
+
+def write(connection: psycopg.Connection[Any], rows: AlertRows, ingestid: int, *, replace: bool = False) -> WriteCounts:
+    """Write the rows of a batch within the caller's transaction.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection in a transaction; nothing is committed here.
+    rows : AlertRows
+        The rows. Partitions for their times should exist (`broker_assets.database.partitions.ensure`).
+    ingestid : int
+        Batch, see `ingest_batch`.
+    replace : bool
+        Write objects again also where the stored row is as new as this one: for reprocessing.
+
+    Returns
+    -------
+    WriteCounts
+        With received = stored + duplicate, received being the rows of `rows.sources`.
+
+    Raises
+    ------
+    ValueError
+        If a source of a packet has no archive position, or a value does not fit its column.
+    """
+    missing = [name for name in ARCHIVE if name not in rows.sources.column_names or rows.sources[name].null_count]
+    if missing and rows.sources.num_rows:
+        raise ValueError(f"sources of packets need {', '.join(missing)}")
+    given = {
+        table.name: _with_batch(part, ingestid)
+        for table, part in (
+            (diaforcedsources, rows.forced_sources),
+            (objects, rows.objects),
+            (sssources, rows.solar_system_sources),
+            (ssobjects, rows.solar_system_objects),
+            (mpc_orbits, rows.orbits),
+            (dianondetectionlimits, rows.nondetections),
+        )
+    }
+    with connection.cursor() as cursor:
+        seen, history = _with_batch(rows.sources, ingestid), _with_batch(rows.history, ingestid)
+        stored_before = _Newest.read(connection, _objects_of(seen, history, given["diaforcedsources"]))
+        sources = _write_sources(cursor, seen, history, stored_before)
+        forced = _write_forced(cursor, given["diaforcedsources"], stored_before)
+        newest = _with_forced_times(given["objects"], given["diaforcedsources"])
+        known = _write_newest(cursor, objects, "diaobjectid", newest, replace=replace)
+        _lift_forced_times(cursor, newest, known)
+        small = {
+            table.name: insert(cursor, table, unique_sorted(given[table.name], key), Conflict.ignore(key))
+            for table, key in ((sssources, _SOLAR_SYSTEM_KEY), (dianondetectionlimits, _LIMIT_KEY))
+        }
+        for table, name in ((ssobjects, "ssobjectid"), (mpc_orbits, "designation")):
+            small[table.name] = _write_newest(cursor, table, name, given[table.name], replace=replace)
+    received = by_night(rows.sources)
+    solar = small["sssources"]
+    nights = {
+        night: NightCounts(
+            stored=sources.marked.get(night, 0),
+            duplicate=count - sources.marked.get(night, 0),
+            sources=sources.rows.get(night, 0),
+            forced_sources=forced.rows.get(night, 0),
+            objects=known.rows.get(night, 0),
+            solar_system_sources=solar.rows.get(night, 0),
+        )
+        for night, count in received.items()
+        if night is not None
+    }
+    stored = sum(sources.marked.values())
+    return WriteCounts(
+        stored=stored,
+        duplicate=rows.sources.num_rows - stored,
+        sources=sources.total,
+        forced_sources=forced.total,
+        objects=known.total,
+        solar_system_sources=solar.total,
+        solar_system_objects=small["ssobjects"].total,
+        orbits=small["mpc_orbits"].total,
+        nondetections=small["dianondetectionlimits"].total,
+        nights=nights,
+    )
+
+
+def delete_night(connection: psycopg.Connection[Any], night: datetime.date, survey: int) -> dict[str, int]:
+    """Delete what the packets of a night brought, within the caller's transaction, before it is written again.
+
+    Objects, solar-system objects and orbits stay: they are as of the newest alert, which may be of a later night.
+
+    Returns
+    -------
+    dict of str to int
+        Rows deleted from each table.
+    """
+    deleted = {}
+    for table in (diasources, diaforcedsources, dianondetectionlimits, sssources):
+        statement = sql.SQL("DELETE FROM {} WHERE night = %s AND survey = %s").format(sql.Identifier(table.name))
+        deleted[table.name] = connection.execute(statement, (night, survey)).rowcount
+    return deleted
+
+
+_SOURCE_KEY = ("diaobjectid", "midpointmjdtai", "diasourceid")
+_FORCED_KEY = ("diaobjectid", "midpointmjdtai", "diaforcedsourceid")
+_LIMIT_KEY = ("diaobjectid", "midpointmjdtai", "band")
+_SOLAR_SYSTEM_KEY = ("ssobjectid", "diasourceid")
+
+
+def _with_batch(rows: pa.Table | None, ingestid: int) -> pa.Table:
+    """Leave out the packet numbers and add the batch."""
+    if rows is None or rows.num_rows == 0:
+        return pa.table({})
+    rows = rows.drop_columns([name for name in ("packet", "ingestid") if name in rows.column_names])
+    return rows.append_column("ingestid", pa.repeat(pa.scalar(ingestid, pa.int64()), rows.num_rows))
+
+
+def _objects_of(*parts: pa.Table) -> NDArray[np.int64]:
+    return np.concatenate([np.zeros(0, np.int64), *(part["diaobjectid"].to_numpy() for part in parts if part.num_rows)])
+
+
+def _write_sources(cursor: psycopg.Cursor[Any], seen: pa.Table, history: pa.Table, stored_before: _Newest) -> Inserted:
+    parts = [part for part in (seen, history) if part.num_rows]
+    if not parts:
+        return Inserted()
+    # The first of equal keys stays: a packet's own source before one from a history, an earlier packet before a later.
+    rows = unique_sorted(pa.concat_tables(parts, promote_options="default"), _SOURCE_KEY)
+    if "archivefileid" not in rows.column_names:
+        rows = rows.append_column("archivefileid", pa.nulls(rows.num_rows, pa.int64()))
+    last_source = stored_before.of(rows["diaobjectid"].to_numpy(), stored_before.source)
+    complete = Conflict.complete(diasources, _SOURCE_KEY, (*ARCHIVE, "night", "ingestid"), "archivefileid")
+    return _write_new_or_staged(cursor, diasources, rows, last_source, complete, mark="archivefileid")
+
+
+def _write_forced(cursor: psycopg.Cursor[Any], rows: pa.Table, stored_before: _Newest) -> Inserted:
+    if rows.num_rows == 0:
+        return Inserted()
+    rows = unique_sorted(rows, _FORCED_KEY)
+    last_forced = stored_before.of(rows["diaobjectid"].to_numpy(), stored_before.forced)
+    return _write_new_or_staged(cursor, diaforcedsources, rows, last_forced, Conflict.ignore(_FORCED_KEY))
+
+
+def _write_new_or_staged(
+    cursor: psycopg.Cursor[Any],
+    table: sa.Table,
+    rows: pa.Table,
+    newest: NDArray[np.float64],
+    conflict: Conflict,
+    *,
+    mark: str | None = None,
+) -> Inserted:
+    """Write rows newer than what their object has straight, the others by way of the temporary table."""
+    # Sources without object have no newest time to compare with.
+    new = (rows["midpointmjdtai"].to_numpy() > newest) & (rows["diaobjectid"].to_numpy() != NO_OBJECT)
+    direct = insert_new(cursor, table, rows if new.all() else rows.filter(pa.array(new)), mark=mark)
+    if direct is None:
+        return insert(cursor, table, rows, conflict, mark=mark)
+    if new.all():
+        return direct
+    return direct + insert(cursor, table, rows.filter(pa.array(~new)), conflict, mark=mark)
+
+
+def _with_forced_times(rows: pa.Table, forced: pa.Table) -> pa.Table:
+    """Set `lastforcedmjdtai` to the newest forced point that comes with the batch."""
+    if rows.num_rows == 0:
+        return rows
+    if "lastforcedmjdtai" in rows.column_names:
+        rows = rows.drop_columns(["lastforcedmjdtai"])
+    times = np.full(rows.num_rows, np.nan)
+    if forced.num_rows:
+        newest = forced.group_by("diaobjectid").aggregate([("midpointmjdtai", "max")]).sort_by("diaobjectid")
+        known = newest["diaobjectid"].to_numpy()
+        wanted = rows["diaobjectid"].to_numpy()
+        place = np.minimum(np.searchsorted(known, wanted), known.size - 1)
+        hit = known[place] == wanted
+        times[hit] = newest["midpointmjdtai_max"].to_numpy()[place[hit]]
+    return rows.append_column("lastforcedmjdtai", pa.array(times, pa.float64(), mask=~np.isfinite(times)))
+
+
+def _write_newest(cursor: psycopg.Cursor[Any], table: sa.Table, key: str, rows: pa.Table, *, replace: bool) -> Inserted:
+    """Write the newest row of each key, unless the table has a newer one."""
+    if rows.num_rows == 0:
+        return Inserted()
+    times = rows["lastdiasourcemjdtai"].to_numpy()
+    # PostgreSQL takes NaN for larger than any number: stored, it would keep every later alert out.
+    finite = np.isfinite(times)
+    if not finite.all():
+        place = rows.column_names.index("lastdiasourcemjdtai")
+        rows = rows.set_column(place, "lastdiasourcemjdtai", pa.array(times, pa.float64(), mask=~finite))
+    newest_first = np.argsort(np.where(finite, -times, np.inf), kind="stable")
+    rows = unique_sorted(rows.take(pa.array(newest_first)), (key,))
+    conflict = Conflict.newest(
+        table,
+        key,
+        rows.column_names,
+        by="lastdiasourcemjdtai",
+        greatest=("lastforcedmjdtai",),
+        touched="timestamp" if "timestamp" in table.c else None,
+        equal=replace,
+    )
+    return insert(cursor, table, rows, conflict)
+
+
+def _lift_forced_times(cursor: psycopg.Cursor[Any], rows: pa.Table, written: Inserted) -> None:
+    """Raise `lastforcedmjdtai` of objects whose row was kept since it is newer: their forced points were stored."""
+    if rows.num_rows == 0 or written.total == len(pc.unique(rows["diaobjectid"])):
+        return
+    cursor.execute(
+        "UPDATE objects SET lastforcedmjdtai = stage.lastforcedmjdtai FROM stage_objects AS stage"
+        " WHERE objects.diaobjectid = stage.diaobjectid"
+        " AND stage.lastforcedmjdtai > coalesce(objects.lastforcedmjdtai, '-Infinity')"
+    )

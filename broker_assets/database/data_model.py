@@ -1,0 +1,88 @@
+"""The document of the tables, from their comments: `python -m broker_assets.database.data_model docs/data-model.md`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from broker_assets.database.tables import PARTITIONED, VIEWS, metadata
+
+CHAPTERS: dict[str, tuple[str, ...]] = {
+    "Objects and sources": ("objects", "diasources", "diaforcedsources", "dianondetectionlimits"),
+    "Solar system": ("sssources", "ssobjects", "mpc_orbits"),
+    "Ledger": (
+        "stream_offset",
+        "ingest_batch",
+        "ingest_batch_range",
+        "ingest_batch_night",
+        "stream_gap",
+        "archive_file",
+        "quarantine",
+        "notification",
+    ),
+    "Provenance": ("artefact", "artefact_input", "artefact_history", "code"),
+}
+"""Tables in the order of the document; those of other subjects follow under "Further tables"."""
+
+_INTRODUCTION = """# Data model
+
+Generated from the comments of the tables (`broker_assets/database/tables/`) by
+`python -m broker_assets.database.data_model docs/data-model.md`; a test compares. Do not edit.
+
+Conventions: SQL names are the documented names in lower case, so documented names work unquoted. Fluxes are nJy (AB
+magnitude = 31.4 − 2.5 log10 flux), positions degrees in ICRS, times MJD in TAI as double precision, instants UTC. A
+night is the interval between two local noons at the observatory, named by the date of its evening. `NaN` is kept as it
+came; what a survey does not give is null.
+"""
+
+
+_POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+def render() -> str:
+    """Write the document."""
+    named = [name for names in CHAPTERS.values() for name in names]
+    further = tuple(table.name for table in metadata.sorted_tables if table.name not in named)
+    lines = [_INTRODUCTION]
+    for chapter, names in {**CHAPTERS, "Further tables": further}.items():
+        if names:
+            lines.append(f"## {chapter}\n")
+            lines += [_table(metadata.tables[name]) for name in names]
+    lines.append("## Views\n")
+    for name, (query, comment) in VIEWS.items():
+        columns = ", ".join(f"`{column.name}`" for column in query.selected_columns)
+        lines.append(f"### `{name}`\n\n{comment}.\n\nColumns, with the meaning they have in `objects`: {columns}.\n")
+    return "\n".join(lines)
+
+
+def _table(table: sa.Table) -> str:
+    lines = [f"### `{table.name}`\n", f"{table.comment}.\n"]
+    key = ", ".join(f"`{column.name}`" for column in table.primary_key.columns)
+    if key:
+        lines.append(f"- Primary key: {key}.")
+    for index in sorted(table.indexes, key=lambda index: str(index.name)):
+        kind = "Unique index" if index.unique else "Index"
+        method = index.dialect_options["postgresql"]["using"]
+        method = f" ({method.upper()})" if method else ""
+        included = index.dialect_options["postgresql"]["include"] or ()
+        covering = f", covering {', '.join(f'`{name}`' for name in included)}" if included else ""
+        columns = ", ".join(f"`{column.name}`" for column in index.columns)
+        lines.append(f"- {kind}{method}: {columns}{covering}.")
+    if table in PARTITIONED:
+        lines.append("- Partitioned by calendar month of `midpointmjdtai`.")
+    lines += ["", "| column | type | unit | meaning |", "|---|---|---|---|"]
+    for column in table.columns:
+        unit = column.info["unit"]
+        meaning = str(column.comment).removesuffix(f" [{unit}]").replace("|", "\\|")
+        kind = str(column.type.compile(dialect=_POSTGRESQL)).lower()
+        kind = kind.replace("timestamp with time zone", "timestamptz").replace("double precision", "double")
+        null = "" if column.nullable else ", not null"
+        lines.append(f"| `{column.info['documented']}` | {kind}{null} | {unit} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(render(), encoding="utf-8")

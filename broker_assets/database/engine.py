@@ -1,0 +1,139 @@
+"""Connections to the broker's database.
+
+URLs are written as SQLAlchemy wants them (`postgresql+psycopg://user@host/database`, or with `?host=/folder` for a
+Unix socket). No message of this module shows a password.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, make_url
+
+
+class DatabaseUnavailableError(ConnectionError):
+    """No connection to the database can be made; the message says to which and why."""
+
+
+def conninfo(url: str | URL) -> str:
+    """Translate an SQLAlchemy URL into a connection string of libpq.
+
+    Raises
+    ------
+    ValueError
+        If the URL is not one of PostgreSQL.
+
+    Examples
+    --------
+    >>> conninfo("postgresql+psycopg://reader@/broker?host=/run/postgres")
+    'host=/run/postgres user=reader dbname=broker'
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "postgresql":
+        raise ValueError(f"not a PostgreSQL URL: {parsed.render_as_string(hide_password=True)}")
+    parts: dict[str, Any] = {
+        "host": parsed.host,
+        "port": parsed.port,
+        "user": parsed.username,
+        "password": parsed.password,
+        "dbname": parsed.database,
+    }
+    for key, value in parsed.query.items():
+        parts[key] = value if isinstance(value, str) else ",".join(value)
+    return psycopg.conninfo.make_conninfo("", **{key: value for key, value in parts.items() if value is not None})
+
+
+def describe(url: str | URL) -> str:
+    """Name a database without its password.
+
+    Examples
+    --------
+    >>> describe("postgresql+psycopg://writer:secret@db.example/broker")
+    'broker at db.example as writer'
+    """
+    parsed = make_url(url)
+    host = parsed.host or parsed.query.get("host") or "the local socket"
+    if isinstance(host, tuple):
+        host = ", ".join(host)
+    port = f":{parsed.port}" if parsed.port else ""
+    user = f" as {parsed.username}" if parsed.username else ""
+    return f"{parsed.database or 'the default database'} at {host}{port}{user}"
+
+
+def connect(
+    url: str | URL,
+    *,
+    application: str = "broker-assets",
+    statement_timeout: float | None = None,
+    lock_timeout: float | None = None,
+    autocommit: bool = False,
+    connect_timeout: float = 10.0,
+) -> psycopg.Connection[tuple[Any, ...]]:
+    """Connect to the database.
+
+    Parameters
+    ----------
+    url : str or URL
+        See the module.
+    application : str
+        Shown in `pg_stat_activity`.
+    statement_timeout, lock_timeout : float, optional
+        Seconds after which the server gives up; none means never.
+    autocommit : bool
+        Whether each statement is a transaction.
+    connect_timeout : float
+        Seconds to wait for the connection.
+
+    Raises
+    ------
+    DatabaseUnavailableError
+        If there is no connection to be had.
+    """
+    options = ["-c timezone=UTC"]
+    for name, seconds in (("statement_timeout", statement_timeout), ("lock_timeout", lock_timeout)):
+        if seconds is not None:
+            options.append(f"-c {name}={round(seconds * 1000)}")
+    parameters = conninfo(url)
+    given = psycopg.conninfo.conninfo_to_dict(parameters).get("options")
+    try:
+        return psycopg.connect(
+            parameters,
+            autocommit=autocommit,
+            application_name=application,
+            connect_timeout=max(2, round(connect_timeout)),
+            options=" ".join([*([str(given)] if given else []), *options]),
+        )
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailableError(_reason(url, error)) from None
+
+
+def _reason(url: str | URL, error: Exception) -> str:
+    text = " ".join(str(error).split())
+    password = make_url(url).password
+    if password:
+        text = text.replace(password, "***")
+    return f"the database is away ({describe(url)}): {text}"
+
+
+@contextmanager
+def transaction(url: str | URL, **options: Any) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """Connect, run the body as one transaction, and close; see `connect` for the options."""
+    connection = connect(url, **options)
+    try:
+        with connection.transaction():
+            yield connection
+    finally:
+        connection.close()
+
+
+def engine(url: str | URL, *, application: str = "broker-assets") -> sa.Engine:
+    """Give an SQLAlchemy engine without a pool, for migrations and for libraries that ask for one."""
+    return sa.create_engine(
+        make_url(url).set(drivername="postgresql+psycopg"),
+        poolclass=sa.pool.NullPool,
+        connect_args={"application_name": application},
+    )

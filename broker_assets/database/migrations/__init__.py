@@ -1,0 +1,161 @@
+"""The schema of the database, brought up to date step by step with Alembic.
+
+A step is `versions/NNNN_subject.py`; where it creates tables, their SQL stands frozen beside it in a file of that name,
+so that a change of `broker_assets.database.tables` never changes a step of the past. To write the next one: change the
+tables, look at what `check` reports, write the step, and run the tests, which compare the database after all steps with
+the tables. `creation_sql` gives the SQL of new tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command, op
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
+
+from broker_assets.database.engine import DatabaseUnavailableError, describe, engine
+from broker_assets.database.tables import PARTITIONED, VIEWS, create_views, metadata
+
+FOLDER = Path(__file__).resolve().parent
+
+LOCK = 0x62726F6B6572
+"""Advisory lock under which the schema is changed: two processes that start at once do it one after the other."""
+
+VERSION_TABLE = "broker_schema_version"
+"""Where Alembic keeps its place; a name of our own, since Dagster keeps its own in `alembic_version`."""
+
+
+def _configuration(connection: sa.Connection | None = None) -> Config:
+    configuration = Config()
+    configuration.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    configuration.set_main_option("path_separator", "os")
+    configuration.attributes["connection"] = connection
+    return configuration
+
+
+def upgrade(url: str | URL, revision: str = "head") -> str | None:
+    """Bring the database to a revision; does nothing where it is there already.
+
+    Parameters
+    ----------
+    url : str or URL
+        Database.
+    revision : str
+        The newest unless told otherwise.
+
+    Returns
+    -------
+    str or None
+        Revision of the database afterwards.
+
+    Raises
+    ------
+    DatabaseUnavailableError
+        If there is no connection to be had.
+    """
+    try:
+        with engine(url, application="broker-assets migrations").begin() as connection:
+            # Released with the transaction, so a process that dies here leaves nothing locked.
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+            command.upgrade(_configuration(connection), revision)
+            return _revision(connection)
+    except OperationalError as error:
+        raise DatabaseUnavailableError(f"the database is away ({describe(url)}): {error.orig}") from None
+
+
+def current(url: str | URL) -> str | None:
+    """Tell the revision of the database; none where it was never migrated."""
+    with engine(url).connect() as connection:
+        return _revision(connection)
+
+
+def head() -> str:
+    """Tell the newest revision that this code knows."""
+    revision = ScriptDirectory.from_config(_configuration()).get_current_head()
+    if revision is None:
+        raise LookupError(f"no migration in {FOLDER}")
+    return revision
+
+
+def check(url: str | URL) -> list[str]:
+    """Compare the database with `broker_assets.database.tables`.
+
+    Returns
+    -------
+    list of str
+        Each difference; empty where there is none.
+    """
+    with engine(url).connect() as connection:
+        context = MigrationContext.configure(connection, opts=context_options())
+        differences = [repr(difference) for difference in compare_metadata(context, metadata)]
+        inspector = sa.inspect(connection)
+        for name, (query, _) in VIEWS.items():
+            wanted = [column.name for column in query.selected_columns]
+            found = [column["name"] for column in inspector.get_columns(name)] if inspector.has_table(name) else []
+            if found != wanted:
+                differences.append(f"view {name} has columns {found}, not {wanted}")
+        return differences
+
+
+def context_options() -> dict[str, Any]:
+    """Options of Alembic, the same for running and for comparing."""
+    return {
+        "target_metadata": metadata,
+        "version_table": VERSION_TABLE,
+        "compare_type": True,
+        "compare_server_default": False,
+        "include_name": _is_ours,
+    }
+
+
+def _is_ours(name: str | None, kind: str, _parents: Any) -> bool:
+    """Leave out partitions, which are made on demand, and tables of others in the same database."""
+    return kind != "table" or name in metadata.tables
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    return context.get_current_revision()
+
+
+def run_frozen_sql(step: str) -> None:
+    """Run the SQL that stands frozen beside a step; for use in the step's `upgrade`."""
+    connection = op.get_bind()
+    for statement in Path(step).with_suffix(".sql").read_text(encoding="utf-8").split(";\n\n"):
+        if statement.strip():
+            connection.exec_driver_sql(statement)
+
+
+def creation_sql(tables: Sequence[sa.Table] | None = None) -> str:
+    """Give the SQL that creates tables with their indexes and comments, to be frozen beside a step.
+
+    Parameters
+    ----------
+    tables : sequence of Table, optional
+        All tables and the views unless given.
+    """
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    chosen = metadata.sorted_tables if tables is None else [t for t in metadata.sorted_tables if t in tables]
+    statements: list[str] = []
+    for table in chosen:
+        statements.append(str(sa.schema.CreateTable(table).compile(dialect=dialect)).strip())
+        statements += [
+            str(sa.schema.CreateIndex(index).compile(dialect=dialect))
+            for index in sorted(table.indexes, key=lambda index: str(index.name))
+        ]
+        statements.append(str(sa.schema.SetTableComment(table).compile(dialect=dialect)))
+        statements += [str(sa.schema.SetColumnComment(column).compile(dialect=dialect)) for column in table.columns]
+        if table in PARTITIONED:
+            statements.append(f"CREATE TABLE {table.name}_default PARTITION OF {table.name} DEFAULT")
+    if tables is None:
+        statements += create_views()
+    return "".join(f"{statement};\n\n" for statement in statements)

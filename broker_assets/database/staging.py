@@ -1,0 +1,234 @@
+"""Rows of an Arrow table into a table that may have some of them: by a temporary table, or straight.
+
+The temporary table of each target is made once in a session. All functions work in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from psycopg import sql
+
+from broker_assets.database.copy import load
+
+Nights = dict[datetime.date | None, int]
+"""Number of rows of each night."""
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """What to do with rows whose key is there already: an ON CONFLICT clause."""
+
+    clause: sql.Composable
+
+    @classmethod
+    def ignore(cls, key: Sequence[str]) -> Self:
+        """Keep the row that is there."""
+        return cls(sql.SQL("ON CONFLICT ({}) DO NOTHING").format(_names(key)))
+
+    @classmethod
+    def complete(cls, table: sa.Table, key: Sequence[str], columns: Sequence[str], absent: str) -> Self:
+        """Set columns of the row that is there where its `absent` is null and that of the new row is not."""
+        return cls(
+            sql.SQL("ON CONFLICT ({}) DO UPDATE SET {} WHERE {}.{} IS NULL AND excluded.{} IS NOT NULL").format(
+                _names(key),
+                _assignments(columns),
+                sql.Identifier(table.name),
+                sql.Identifier(absent),
+                sql.Identifier(absent),
+            )
+        )
+
+    @classmethod
+    def newest(
+        cls,
+        table: sa.Table,
+        key: str,
+        columns: Sequence[str],
+        *,
+        by: str,
+        greatest: Sequence[str] = (),
+        touched: str | None = None,
+        equal: bool = False,
+    ) -> Self:
+        """Update the row that is there unless it is newer.
+
+        Parameters
+        ----------
+        table : Table
+            Target.
+        key : str
+            Primary key.
+        columns : sequence of str
+            Columns to set; others stay.
+        by : str
+            Column that says which row is newer.
+        greatest : sequence of str
+            Columns of which the larger value stays.
+        touched : str, optional
+            Column that gets the time of the change.
+        equal : bool
+            Whether a row as new as the one there replaces it.
+        """
+        here = sql.Identifier(table.name)
+        settings: list[sql.Composable] = [_assignments([c for c in columns if c != key and c not in greatest])]
+        settings += [
+            sql.SQL("{0} = GREATEST({1}.{0}, excluded.{0})").format(sql.Identifier(name), here)
+            for name in greatest
+            if name in columns
+        ]
+        if touched:
+            settings.append(sql.SQL("{} = now()").format(sql.Identifier(touched)))
+        return cls(
+            sql.SQL(
+                "ON CONFLICT ({key}) DO UPDATE SET {settings}"
+                " WHERE {here}.{by} IS NULL OR excluded.{by} {newer} {here}.{by}"
+            ).format(
+                key=sql.Identifier(key),
+                settings=sql.SQL(", ").join(settings),
+                here=here,
+                by=sql.Identifier(by),
+                newer=sql.SQL(">=" if equal else ">"),
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Inserted:
+    """Rows written, night by night."""
+
+    rows: Nights = field(default_factory=dict)
+    """Rows inserted or updated."""
+    marked: Nights = field(default_factory=dict)
+    """Those of them whose marking column is set."""
+
+    def __add__(self, other: Inserted) -> Inserted:
+        return Inserted(_add(self.rows, other.rows), _add(self.marked, other.marked))
+
+    @property
+    def total(self) -> int:
+        """Rows of all nights."""
+        return sum(self.rows.values())
+
+
+def by_night(rows: pa.Table) -> Nights:
+    """Count the rows of each night."""
+    if rows.num_rows == 0:
+        return {}
+    return {item["values"]: item["counts"] for item in pc.value_counts(rows["night"]).to_pylist()}
+
+
+def unique_sorted(rows: pa.Table, key: Sequence[str]) -> pa.Table:
+    """Sort rows by their key, numbers or texts, and keep the first of those that are equal.
+
+    Examples
+    --------
+    >>> unique_sorted(pa.table({"k": [2, 1, 2], "v": ["a", "b", "c"]}), ["k"]).to_pydict()
+    {'k': [1, 2], 'v': ['b', 'a']}
+    """
+    if rows.num_rows == 0:
+        return rows
+    columns = [sortable(rows[name]) for name in key]
+    order = np.lexsort(columns[::-1])
+    equal = np.ones(rows.num_rows - 1, bool)
+    for column in columns:
+        ordered = column[order]
+        equal &= ordered[1:] == ordered[:-1]
+    kept = order[np.concatenate([[True], ~equal])]
+    if kept.size == rows.num_rows and np.array_equal(kept, np.arange(kept.size)):
+        return rows
+    return rows.take(pa.array(kept))
+
+
+def sortable(values: pa.ChunkedArray) -> NDArray[Any]:
+    """Give numbers that are ordered as the values, equal where those are; NaN is largest, as in PostgreSQL."""
+    if pa.types.is_integer(values.type):
+        return np.asarray(values.to_numpy())
+    return np.asarray(pc.rank(values, tiebreaker="dense").to_numpy())
+
+
+def insert(
+    cursor: psycopg.Cursor[Any], table: sa.Table, rows: pa.Table, conflict: Conflict, *, mark: str | None = None
+) -> Inserted:
+    """Insert rows by way of a temporary table.
+
+    Parameters
+    ----------
+    cursor : psycopg.Cursor
+        Cursor in a transaction.
+    table : Table
+        Target.
+    rows : pyarrow.Table
+        Rows with the column `night`, unique and sorted by the key; see `unique_sorted`.
+    conflict : Conflict
+        What to do with rows that are there.
+    mark : str, optional
+        Column whose presence is counted in `Inserted.marked`.
+    """
+    if rows.num_rows == 0:
+        return Inserted()
+    stage = f"stage_{table.name}"
+    _clear_stage(cursor, table, stage)
+    load(cursor, table, rows, into=stage)
+    cursor.execute(
+        sql.SQL(
+            "WITH written AS (INSERT INTO {table} ({columns}) SELECT {columns} FROM {stage} {conflict}"
+            " RETURNING night, {mark} IS NOT NULL AS marked)"
+            " SELECT night, count(*), count(*) FILTER (WHERE marked) FROM written GROUP BY night"
+        ).format(
+            table=sql.Identifier(table.name),
+            columns=_names(rows.column_names),
+            stage=sql.Identifier(stage),
+            conflict=conflict.clause,
+            mark=sql.Identifier(mark) if mark else sql.NULL,
+        )
+    )
+    found = cursor.fetchall()
+    return Inserted({night: count for night, count, _ in found}, {night: marked for night, _, marked in found})
+
+
+def insert_new(
+    cursor: psycopg.Cursor[Any], table: sa.Table, rows: pa.Table, *, mark: str | None = None
+) -> Inserted | None:
+    """Insert rows straight into the table; none where one of them is there, and then nothing is written."""
+    if rows.num_rows == 0:
+        return Inserted()
+    try:
+        with cursor.connection.transaction():
+            load(cursor, table, rows)
+    except psycopg.errors.UniqueViolation:
+        return None
+    return Inserted(by_night(rows), by_night(rows.filter(pc.is_valid(rows[mark]))) if mark else {})
+
+
+def _clear_stage(cursor: psycopg.Cursor[Any], table: sa.Table, stage: str) -> None:
+    cursor.execute("SELECT to_regclass(%s) IS NULL", (f"pg_temp.{stage}",))
+    names = {"stage": sql.Identifier(stage), "table": sql.Identifier(table.name)}
+    if cursor.fetchall() == [(True,)]:
+        cursor.execute(sql.SQL("CREATE TEMPORARY TABLE {stage} (LIKE {table}) ON COMMIT DELETE ROWS").format(**names))
+        return
+    # Rows are left only by an earlier call in the same transaction.
+    cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {stage})").format(**names))
+    if cursor.fetchall() == [(True,)]:
+        cursor.execute(sql.SQL("TRUNCATE {stage}").format(**names))
+
+
+def _names(columns: Sequence[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, columns))
+
+
+def _assignments(columns: Sequence[str]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in columns)
+
+
+def _add(one: Nights, other: Nights) -> Nights:
+    return {night: one.get(night, 0) + other.get(night, 0) for night in [*one, *(n for n in other if n not in one)]}

@@ -1,0 +1,78 @@
+"""Every table and view of the broker, with the meaning and unit of each column; one module per subject."""
+
+from broker_assets.database.tables.columns import BANDS, PROVENANCE, metadata
+from broker_assets.database.tables.ledger import (
+    archive_file,
+    ingest_batch,
+    ingest_batch_night,
+    ingest_batch_range,
+    notification,
+    quarantine,
+    stream_gap,
+    stream_offset,
+)
+from broker_assets.database.tables.objects import objects
+from broker_assets.database.tables.provenance import artefact, artefact_history, artefact_input, code
+from broker_assets.database.tables.sky import (
+    area_hits,
+    areas,
+    crossmatch_tns,
+    mma_area_hits,
+    mma_areas,
+    mma_retractions,
+    quarantined_line,
+    rematch,
+    tns_file,
+    watchlist_cone_gone,
+    watchlist_cones,
+    watchlist_hits,
+    watchlists,
+)
+from broker_assets.database.tables.solar_system import mpc_orbits, ssobjects, sssources
+from broker_assets.database.tables.sources import PARTITIONED, diaforcedsources, dianondetectionlimits, diasources
+from broker_assets.database.tables.views import VIEWS, create_views
+
+SURVEYS = {"rubin": 1, "ztf": 2, "elasticc": 3}
+"""Value of the column `survey`."""
+
+__all__ = [
+    "BANDS",
+    "PARTITIONED",
+    "PROVENANCE",
+    "SURVEYS",
+    "VIEWS",
+    "archive_file",
+    "area_hits",
+    "areas",
+    "artefact",
+    "artefact_history",
+    "artefact_input",
+    "code",
+    "create_views",
+    "crossmatch_tns",
+    "diaforcedsources",
+    "dianondetectionlimits",
+    "diasources",
+    "ingest_batch",
+    "ingest_batch_night",
+    "ingest_batch_range",
+    "metadata",
+    "mma_area_hits",
+    "mma_areas",
+    "mma_retractions",
+    "mpc_orbits",
+    "notification",
+    "objects",
+    "quarantine",
+    "quarantined_line",
+    "rematch",
+    "ssobjects",
+    "sssources",
+    "stream_gap",
+    "stream_offset",
+    "tns_file",
+    "watchlist_cone_gone",
+    "watchlist_cones",
+    "watchlist_hits",
+    "watchlists",
+]

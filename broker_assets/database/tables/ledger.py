@@ -1,0 +1,186 @@
+"""The ledger: which messages were read, what became of each, and where they are kept."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from broker_assets.database.tables.columns import (
+    bigint,
+    blob,
+    date,
+    double,
+    integer,
+    metadata,
+    real,
+    text,
+    timestamp,
+)
+
+stream_offset = sa.Table(
+    "stream_offset",
+    metadata,
+    text("topic", "Kafka topic", primary_key=True),
+    integer("partition", "Kafka partition", primary_key=True, autoincrement=False),
+    bigint("next_offset", "first message that is not yet in the tables", nullable=False),
+    bigint("ingestId", "batch that moved the position last"),
+    timestamp("updated_at", "when it moved last", server_default=sa.func.now(), nullable=False),
+    comment="Position in each Kafka partition, moved in the transaction that writes the rows",
+)
+"""Position in each Kafka partition."""
+
+ingest_batch = sa.Table(
+    "ingest_batch",
+    metadata,
+    sa.Column(
+        "ingestid",
+        sa.BigInteger(),
+        sa.Identity(always=False),
+        primary_key=True,
+        comment="identifier of the batch, rising",
+        info={"documented": "ingestId", "unit": ""},
+    ),
+    text("run_id", "Dagster run that wrote the batch"),
+    text("topic", "Kafka topic of its messages", nullable=False),
+    text("kind", "stream: from Kafka; reprocess: from the archive; retry: from the quarantine", nullable=False),
+    text("code_version", "version of the code that made the rows", nullable=False),
+    timestamp("started_at", "when its first message was asked for", nullable=False),
+    timestamp("finished_at", "when its rows were written"),
+    bigint("received", "messages received", nullable=False, server_default="0"),
+    bigint("stored", "messages that became rows", nullable=False, server_default="0"),
+    bigint("duplicate", "messages whose rows were there already", nullable=False, server_default="0"),
+    bigint("quarantined", "messages that could not be read", nullable=False, server_default="0"),
+    bigint("bytes", "size of the messages", "byte", nullable=False, server_default="0"),
+    double("read_seconds", "time spent receiving", "s"),
+    double("decode_seconds", "time spent decoding", "s"),
+    double("archive_seconds", "time spent writing the archive", "s"),
+    double("write_seconds", "time spent writing rows", "s"),
+    real("latency_p50", "median time from Kafka timestamp to written row", "s"),
+    real("latency_p90", "90th percentile of that time", "s"),
+    real("latency_p99", "99th percentile of that time", "s"),
+    real("latency_max", "largest such time", "s"),
+    sa.CheckConstraint("received = stored + duplicate + quarantined", name="ingest_batch_balances"),
+    sa.Index("ingest_batch_finished_at", "finished_at"),
+    comment="Micro-batches: received = stored + duplicate + quarantined",
+)
+"""Micro-batches."""
+
+ingest_batch_range = sa.Table(
+    "ingest_batch_range",
+    metadata,
+    bigint("ingestId", "batch, see ingest_batch", primary_key=True, autoincrement=False),
+    integer("partition", "Kafka partition", primary_key=True, autoincrement=False),
+    text("topic", "Kafka topic", nullable=False),
+    bigint("first_offset", "position before the batch", nullable=False),
+    bigint("next_offset", "position after the batch", nullable=False),
+    bigint("received", "messages received; fewer than positions where Kafka keeps none", nullable=False),
+    sa.Index("ingest_batch_range_position", "topic", "partition", "first_offset"),
+    comment="Offsets of each batch; of a partition they are contiguous but for stream_gap",
+)
+"""Offsets of each batch."""
+
+ingest_batch_night = sa.Table(
+    "ingest_batch_night",
+    metadata,
+    bigint("ingestId", "batch, see ingest_batch", primary_key=True, autoincrement=False),
+    date("night", "night of the packets", primary_key=True),
+    bigint("stored", "packets that became rows", nullable=False, server_default="0"),
+    bigint("duplicate", "packets whose rows were there already", nullable=False, server_default="0"),
+    bigint("sources", "rows of diasources written or completed", nullable=False, server_default="0"),
+    bigint("forced_sources", "rows of diaforcedsources written", nullable=False, server_default="0"),
+    bigint("objects", "rows of objects written", nullable=False, server_default="0"),
+    bigint("solar_system_sources", "rows of sssources written", nullable=False, server_default="0"),
+    sa.Index("ingest_batch_night_night", "night"),
+    comment="What each batch brought of each night",
+)
+"""What each batch brought of each night."""
+
+stream_gap = sa.Table(
+    "stream_gap",
+    metadata,
+    text("topic", "Kafka topic", primary_key=True),
+    integer("partition", "Kafka partition", primary_key=True, autoincrement=False),
+    bigint("ingestId", "batch that found them missing", primary_key=True, autoincrement=False),
+    bigint("first_offset", "first message that is missing", nullable=False),
+    bigint("next_offset", "first message after those missing; smaller where a topic began anew", nullable=False),
+    text("reason", "why they are missing", nullable=False),
+    timestamp("created_at", "when they were found missing", server_default=sa.func.now(), nullable=False),
+    comment="Messages that Kafka dropped before they were read",
+)
+"""Messages that Kafka dropped before they were read."""
+
+archive_file = sa.Table(
+    "archive_file",
+    metadata,
+    sa.Column(
+        "archivefileid",
+        sa.BigInteger(),
+        sa.Identity(always=False),
+        primary_key=True,
+        comment="identifier of the file",
+        info={"documented": "archiveFileId", "unit": ""},
+    ),
+    bigint("ingestId", "batch that wrote the file", nullable=False),
+    text("topic", "Kafka topic of its packets", nullable=False),
+    date("night", "night of its packets", nullable=False),
+    text("url", "where the file is", nullable=False),
+    bigint("packets", "packets in the file", nullable=False),
+    bigint("bytes", "size of the file", "byte", nullable=False),
+    text("sha256", "SHA-256 of the file, hexadecimal", nullable=False),
+    text("schema", "identifier of the Avro schema of its packets"),
+    sa.UniqueConstraint("url"),
+    sa.Index("archive_file_night", "night", "topic"),
+    sa.Index("archive_file_ingestid", "ingestid"),
+    comment="Files of the packet archive",
+)
+"""Files of the packet archive."""
+
+quarantine = sa.Table(
+    "quarantine",
+    metadata,
+    sa.Column(
+        "quarantineid",
+        sa.BigInteger(),
+        sa.Identity(always=False),
+        primary_key=True,
+        comment="identifier of the entry",
+        info={"documented": "quarantineId", "unit": ""},
+    ),
+    text("topic", "Kafka topic", nullable=False),
+    integer("partition", "Kafka partition", nullable=False),
+    bigint("offset", "Kafka offset", nullable=False),
+    timestamp("kafka_timestamp", "Kafka timestamp of the message"),
+    blob("key", "key of the message"),
+    blob("payload", "the message as received", nullable=False),
+    text("reason", "why it could not be read", nullable=False),
+    text("traceback", "where the code stood"),
+    text("state", "open, retried (failed again), resolved, or dismissed", nullable=False, server_default="open"),
+    bigint("ingestId", "batch that received it", nullable=False),
+    timestamp("created_at", "when it was received", server_default=sa.func.now(), nullable=False),
+    timestamp("resolved_at", "when it was resolved or dismissed"),
+    bigint("resolved_ingestId", "batch that turned it into rows"),
+    # Not unique: a topic that is made anew counts from zero again.
+    sa.Index("quarantine_message", "topic", "partition", "offset"),
+    sa.CheckConstraint("state IN ('open', 'retried', 'resolved', 'dismissed')", name="quarantine_state"),
+    sa.Index("quarantine_state", "state", "created_at"),
+    sa.Index("quarantine_ingestid", "ingestid"),
+    comment="Messages that could not be read, with their bytes",
+)
+"""Messages that could not be read."""
+
+notification = sa.Table(
+    "notification",
+    metadata,
+    text("fingerprint", "hash of the cause", primary_key=True),
+    text("subject", "what was reported", nullable=False),
+    text("cause", "check, run or service that failed", nullable=False),
+    text("body", "what is told, in Markdown", nullable=False, server_default=""),
+    timestamp("first_at", "when the cause was first seen", server_default=sa.func.now(), nullable=False),
+    timestamp("last_at", "when the cause was last seen", server_default=sa.func.now(), nullable=False),
+    timestamp("sent_at", "when operators were last told; null while they are still to be told"),
+    text("delivered", "hashes of the destinations that have it, while others still have not"),
+    text("failure", "why it could not be sent, while that is so"),
+    timestamp("ended_at", "when the cause ended; null while it lasts"),
+    integer("count", "how often the cause was seen", nullable=False, server_default="1"),
+    comment="Alerts to operators, one row per cause",
+)
+"""Alerts to operators."""

@@ -1,0 +1,60 @@
+"""What was made from what: versions of each artefact and of the inputs that it was made from."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from broker_assets.database.tables.columns import bigint, metadata, text, timestamp
+
+artefact = sa.Table(
+    "artefact",
+    metadata,
+    text("asset", "asset key, parts joined by /", primary_key=True),
+    text("partition", "partition key; empty where the asset has none", primary_key=True),
+    text("data_version", "hash of the content, or of the inputs that determine it", nullable=False),
+    text("code_version", "version of the code that made it; empty for what comes from outside", nullable=False),
+    text("run_id", "Dagster run that made it"),
+    bigint("ingestId", "batch that made it, where there is one"),
+    timestamp("made_at", "when it was made", server_default=sa.func.now(), nullable=False),
+    comment="The current version of each artefact",
+)
+"""The current version of each artefact."""
+
+artefact_input = sa.Table(
+    "artefact_input",
+    metadata,
+    text("asset", "asset key of the artefact", primary_key=True),
+    text("partition", "its partition key", primary_key=True),
+    text("input_asset", "asset key of the input", primary_key=True),
+    text("input_partition", "partition key of the input", primary_key=True),
+    text("input_data_version", "data version of the input that was used", nullable=False),
+    sa.ForeignKeyConstraint(
+        ["asset", "partition"], ["artefact.asset", "artefact.partition"], ondelete="CASCADE", name="artefact_input_fkey"
+    ),
+    sa.Index("artefact_input_input", "input_asset", "input_partition"),
+    comment="The inputs, with their versions, that each artefact was made from",
+)
+"""The inputs that each artefact was made from."""
+
+artefact_history = sa.Table(
+    "artefact_history",
+    metadata,
+    text("asset", "asset key", primary_key=True),
+    text("partition", "partition key", primary_key=True),
+    timestamp("made_at", "when this version was made", primary_key=True),
+    text("data_version", "hash of the content, or of the inputs that determine it", nullable=False),
+    text("code_version", "version of the code that made it", nullable=False),
+    text("run_id", "Dagster run that made it"),
+    comment="Every version that each artefact has had",
+)
+"""Every version that each artefact has had."""
+
+code = sa.Table(
+    "code",
+    metadata,
+    text("asset", "asset key", primary_key=True),
+    text("code_version", "version of the code that is deployed", nullable=False),
+    timestamp("deployed_at", "when it was first seen", server_default=sa.func.now(), nullable=False),
+    comment="Code versions deployed; an artefact made by another is stale",
+)
+"""Code versions deployed."""

@@ -1,0 +1,266 @@
+"""What users and services match the sky against: TNS, watchlists, areas, sky maps, and the hits."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from broker_assets.database.tables.columns import (
+    MJD,
+    bigint,
+    blob,
+    column,
+    date,
+    double,
+    flag,
+    integer,
+    metadata,
+    real,
+    text,
+    timestamp,
+)
+
+DEGREES = "deg, ICRS"
+
+
+def _identity(name: str, meaning: str) -> sa.Column[int]:
+    return sa.Column(
+        name.lower(),
+        sa.BigInteger(),
+        sa.Identity(always=False),
+        primary_key=True,
+        comment=meaning,
+        info={"documented": name, "unit": ""},
+    )
+
+
+def _list_columns() -> list[sa.Column[object]]:
+    """What every list of a user has."""
+    return [
+        text("owner", "account that may edit it", nullable=False),
+        text("name", "its name, unique for the owner whatever the case", nullable=False),
+        text("description", "what it is for", nullable=False, server_default=""),
+        flag("active", "whether it is matched", nullable=False, server_default=sa.true()),
+        flag("public", "whether others may see it", nullable=False, server_default=sa.false()),
+        timestamp("date_created", "when it was made", server_default=sa.func.now(), nullable=False),
+        timestamp("date_modified", "when it was changed last", server_default=sa.func.now(), nullable=False),
+        timestamp("date_expire", "when it stops being matched; null is never"),
+        bigint("revision", "counts the changes of what is matched", nullable=False, server_default="1"),
+    ]
+
+
+def _hit_columns() -> list[sa.Column[object]]:
+    """Where a hit came from."""
+    return [
+        text("index_version", "version of the index that found it"),
+        bigint("ingestId", "batch that found it; null where a re-match did"),
+        date("night", "night of the alert that was matched; null where a re-match found it"),
+        timestamp("found_at", "when it was found", server_default=sa.func.now(), nullable=False),
+    ]
+
+
+crossmatch_tns = sa.Table(
+    "crossmatch_tns",
+    metadata,
+    _identity("id", "identifier of the row"),
+    bigint("objid", "identifier of the object at TNS; stays when it is renamed"),
+    double("ra", "right ascension", DEGREES, nullable=False),
+    double("decl", "declination", DEGREES, nullable=False),
+    text("tns_name", "name without prefix, as 2025abc", nullable=False),
+    text("tns_prefix", "AT, SN, TDE, FRB, …", nullable=False, server_default=""),
+    real("disc_mag", "discovery magnitude", "mag"),
+    text("disc_mag_filter", "filter of the discovery magnitude"),
+    text("type", "spectroscopic type"),
+    double("z", "redshift"),
+    double("hostz", "redshift of the host"),
+    text("host_name", "name of the host"),
+    text("ext_catalogs", "catalogues that hold it"),
+    text("disc_int_name", "internal names"),
+    timestamp("disc_date", "time of discovery"),
+    timestamp("lastmodified_date", "when TNS changed it last"),
+    text("sender", "reporting group"),
+    text("reporters", "reporters"),
+    text("source_group", "discovery data source group"),
+    bigint("htm16", "HTM trixel of level 16 of the position", nullable=False),
+    timestamp("lasairmodified_date", "when the row changed here", server_default=sa.func.now(), nullable=False),
+    sa.UniqueConstraint("tns_name", name="crossmatch_tns_name"),
+    sa.Index("crossmatch_tns_htm16", "htm16"),
+    sa.Index("crossmatch_tns_objid", "objid", unique=True),
+    comment="Objects of the Transient Name Server",
+)
+"""Objects of the Transient Name Server."""
+
+tns_file = sa.Table(
+    "tns_file",
+    metadata,
+    text("name", "file name at TNS", primary_key=True),
+    text("kind", "full, day or hour", nullable=False),
+    text("sha256", "SHA-256 of the unpacked file, hexadecimal", nullable=False),
+    bigint("rows", "objects in it", nullable=False),
+    text("checksum", "of a full file: checksum of its objects"),
+    bigint("table_rows", "objects in crossmatch_tns after it was applied"),
+    text("table_checksum", "checksum of crossmatch_tns after it was applied"),
+    timestamp("covers_until", "end of the time that it covers", nullable=False),
+    timestamp("applied_at", "when it was applied", server_default=sa.func.now(), nullable=False),
+    comment="Bulk files of TNS that have been applied",
+)
+"""Bulk files of TNS that have been applied."""
+
+watchlists = sa.Table(
+    "watchlists",
+    metadata,
+    _identity("wl_id", "identifier of the watchlist"),
+    *_list_columns(),
+    double("radius", "radius of cones that have none", "arcsec", nullable=False),
+    bigint("whole_revision", "revision at which all cones changed at once", nullable=False, server_default="1"),
+    sa.CheckConstraint("radius > 0 AND radius <= 360", name="watchlists_radius"),
+    comment="Watchlists: sets of cones",
+)
+"""Watchlists."""
+sa.Index("watchlists_owner_name", watchlists.c.owner, sa.func.lower(watchlists.c.name), unique=True)
+
+watchlist_cones = sa.Table(
+    "watchlist_cones",
+    metadata,
+    _identity("cone_id", "identifier of the cone"),
+    bigint("wl_id", "watchlist", nullable=False),
+    text("name", "name of the cone"),
+    double("ra", "right ascension", DEGREES, nullable=False),
+    double("decl", "declination", DEGREES, nullable=False),
+    double("radius", "radius; null takes that of the watchlist", "arcsec"),
+    sa.ForeignKeyConstraint(["wl_id"], ["watchlists.wl_id"], ondelete="CASCADE", name="watchlist_cones_list"),
+    sa.Index("watchlist_cones_wl_id", "wl_id"),
+    comment="Cones of watchlists",
+)
+"""Cones of watchlists."""
+
+watchlist_cone_gone = sa.Table(
+    "watchlist_cone_gone",
+    metadata,
+    bigint("wl_id", "watchlist", primary_key=True, autoincrement=False),
+    bigint("cone_id", "cone that is no more", primary_key=True, autoincrement=False),
+    bigint("revision", "revision of the watchlist that it went with", nullable=False),
+    sa.Index("watchlist_cone_gone_revision", "wl_id", "revision"),
+    comment="Cones that were deleted: what the cone index must leave out, without reading the rest again",
+)
+"""Cones that were deleted."""
+
+watchlist_hits = sa.Table(
+    "watchlist_hits",
+    metadata,
+    bigint("diaObjectId", "object", primary_key=True, autoincrement=False),
+    bigint("cone_id", "cone", primary_key=True, autoincrement=False),
+    bigint("wl_id", "watchlist", nullable=False),
+    double("arcsec", "great-circle separation from the centre of the cone", "arcsec", nullable=False),
+    text("name", "name of the cone"),
+    *_hit_columns(),
+    sa.Index("watchlist_hits_wl_id", "wl_id", "diaobjectid"),
+    sa.Index("watchlist_hits_cone_id", "cone_id"),
+    sa.Index("watchlist_hits_night", "night"),
+    comment="Objects inside a cone of a watchlist",
+)
+"""Objects inside a cone of a watchlist."""
+
+areas = sa.Table(
+    "areas",
+    metadata,
+    _identity("ar_id", "identifier of the area"),
+    *_list_columns(),
+    blob("moc", "MOC as FITS", nullable=False),
+    text("moc_version", "hash of its cells", nullable=False),
+    double("square_degrees", "its size", "deg2", nullable=False),
+    comment="Areas of the sky",
+)
+"""Areas of the sky."""
+sa.Index("areas_owner_name", areas.c.owner, sa.func.lower(areas.c.name), unique=True)
+
+area_hits = sa.Table(
+    "area_hits",
+    metadata,
+    bigint("diaObjectId", "object", primary_key=True, autoincrement=False),
+    bigint("ar_id", "area", primary_key=True, autoincrement=False),
+    *_hit_columns(),
+    sa.Index("area_hits_ar_id", "ar_id", "diaobjectid"),
+    sa.Index("area_hits_night", "night"),
+    comment="Objects inside an area",
+)
+"""Objects inside an area."""
+
+mma_areas = sa.Table(
+    "mma_areas",
+    metadata,
+    _identity("mw_id", "identifier of this version of the event's map"),
+    double("event_tai", "time of the event", MJD, nullable=False),
+    timestamp("event_date", "time of the event", nullable=False),
+    text("namespace", "who names it: LVK, …", nullable=False),
+    text("otherId", "name of the event there", nullable=False),
+    text("version", "version of the map, rising", nullable=False),
+    text("more_info", "remark or address"),
+    real("area10", "size of the 10 per cent credible region", "deg2"),
+    real("area50", "size of the 50 per cent credible region", "deg2"),
+    real("area90", "size of the 90 per cent credible region", "deg2"),
+    column("params", sa.JSON(), "classification, false-alarm rate, position, distance"),
+    blob("sky_map", "multi-order sky map as FITS"),
+    text("sky_map_version", "hash of its content"),
+    flag("active", "whether it is the newest version, not retracted and within its time", nullable=False),
+    timestamp("active_until", "when it stops being matched", nullable=False),
+    timestamp("retracted_at", "when it was retracted"),
+    timestamp("received_at", "when it was received", server_default=sa.func.now(), nullable=False),
+    sa.UniqueConstraint("namespace", "otherid", "version", name="mma_areas_version"),
+    comment="Sky maps of multi-messenger events, one row for each version",
+)
+"""Sky maps of multi-messenger events."""
+
+mma_retractions = sa.Table(
+    "mma_retractions",
+    metadata,
+    text("namespace", "who retracts", primary_key=True),
+    text("otherId", "name of the event there", primary_key=True),
+    text("version", "version of the newest retraction; maps up to it are void", nullable=False),
+    timestamp("received_at", "when it was received", server_default=sa.func.now(), nullable=False),
+    comment="Events that were retracted; kept apart, since a retraction may come before the map that it retracts",
+)
+"""Events that were retracted."""
+
+mma_area_hits = sa.Table(
+    "mma_area_hits",
+    metadata,
+    bigint("diaObjectId", "object", primary_key=True, autoincrement=False),
+    bigint("mw_id", "sky map", primary_key=True, autoincrement=False),
+    double("contour", "smallest credible level that contains the object", "per cent", nullable=False),
+    double("distance", "distance of the object", "Mpc"),
+    double("probdens2", "probability density on the sky", "sr-1", nullable=False),
+    double("probdens3", "probdens2 times exp(-deviation²/2) of the distance", "sr-1"),
+    double("distmu", "location parameter of the event's distance along the line of sight", "Mpc"),
+    double("distsigma", "scale parameter of the event's distance along the line of sight", "Mpc"),
+    *_hit_columns(),
+    sa.Index("mma_area_hits_mw_id", "mw_id", "diaobjectid"),
+    sa.Index("mma_area_hits_night", "night"),
+    comment="Objects inside the 90 per cent region of a sky map",
+)
+"""Objects inside a sky map."""
+
+rematch = sa.Table(
+    "rematch",
+    metadata,
+    text("kind", "watchlist, area or sky_map", primary_key=True),
+    bigint("list_id", "wl_id, ar_id or mw_id", primary_key=True, autoincrement=False),
+    bigint("revision", "revision of the list that past objects have been matched against", nullable=False),
+    bigint("largest_cone", "newest cone that was matched", nullable=False, server_default="0"),
+    bigint("hits", "hits of the list afterwards", nullable=False),
+    timestamp("matched_at", "when that was", server_default=sa.func.now(), nullable=False),
+    comment="How far each list has been matched against past objects",
+)
+"""How far each list has been matched against past objects."""
+
+quarantined_line = sa.Table(
+    "quarantined_line",
+    metadata,
+    _identity("lineId", "identifier of the line"),
+    text("source", "file or service that it came from", nullable=False),
+    integer("line", "number of the line, from 1"),
+    text("content", "the line as received", nullable=False),
+    text("reason", "why it was not taken", nullable=False),
+    timestamp("created_at", "when it was received", server_default=sa.func.now(), nullable=False),
+    comment="Lines of catalogue files that could not be read",
+)
+"""Lines of catalogue files that could not be read."""

@@ -1,0 +1,119 @@
+"""Archive files of a run that died before its commit: found by the notes it left, and removed.
+
+A file is written before the transaction that makes it known. Before writing, a run leaves a note of the files to come;
+after the commit it takes the note away. The next run of those partitions, which holds their locks and so knows that
+the writer is gone, removes the files of the notes that it finds, except those that the database knows. The cost does
+not grow with the archive, as that of looking through all its files would.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from upath import UPath
+
+logger = logging.getLogger(__name__)
+
+NOTES = "pending"
+"""Folder of the notes, below that of the topic."""
+
+
+@dataclass(frozen=True)
+class ExpectedFile:
+    """A file about to be written: its folder, below that of the topic, and its name."""
+
+    folder: str
+    name: str
+
+
+class PendingFiles:
+    """The notes of one topic.
+
+    Parameters
+    ----------
+    archive_url, topic : str
+        fsspec URL of the archive, and the folder in it.
+    """
+
+    def __init__(self, archive_url: str, topic: str) -> None:
+        self._root = UPath(archive_url) / topic
+        self._notes = self._root / NOTES
+
+    def announce(self, partitions: Sequence[int], files: Iterable[ExpectedFile]) -> UPath:
+        """Leave a note; call before the first file is written.
+
+        Parameters
+        ----------
+        partitions : sequence of int
+            Kafka partitions that the run owns; the note goes under the lowest.
+        files : iterable of ExpectedFile
+            What is going to be written.
+
+        Returns
+        -------
+        UPath
+            The note, for `settle`.
+        """
+        note = self._notes / f"{min(partitions)}.{uuid.uuid4().hex}.json"
+        self._notes.mkdir(parents=True, exist_ok=True)
+        try:
+            note.write_text(json.dumps([[file.folder, file.name] for file in files]))
+        except OSError:
+            with contextlib.suppress(OSError):
+                note.unlink(missing_ok=True)
+            raise
+        return note
+
+    def settle(self, note: UPath | None) -> None:
+        """Take a note away; call after the commit."""
+        if note is not None:
+            note.unlink(missing_ok=True)
+
+    def sweep(self, partitions: Sequence[int], known: Callable[[list[str]], set[str]]) -> int:
+        """Remove what dead runs of these partitions have left.
+
+        Parameters
+        ----------
+        partitions : sequence of int
+            Partitions whose locks the caller holds.
+        known : callable
+            Given URLs, those of them that the database has in `archive_file`.
+
+        Returns
+        -------
+        int
+            Number of files removed.
+        """
+        if not self._notes.exists():
+            return 0
+        owners = {str(partition) for partition in partitions}
+        removed = 0
+        for note in list(self._notes.iterdir()):
+            owner, _, _ = note.name.partition(".")
+            if owner not in owners:
+                continue
+            with contextlib.suppress(FileNotFoundError, ValueError):
+                # No JSON: killed while it wrote the note, and so before it wrote any file.
+                removed += self._remove(json.loads(note.read_text()), known)
+            note.unlink(missing_ok=True)
+        return removed
+
+    def _remove(self, files: Iterable[Sequence[str]], known: Callable[[list[str]], set[str]]) -> int:
+        expected = [self._root / folder / name for folder, name in files]
+        kept = known([str(path) for path in expected])
+        removed = 0
+        for path in expected:
+            if str(path) in kept or not path.parent.exists():
+                continue
+            # Under its own name, or hidden under a temporary one that begins with it.
+            for found in [path, *path.parent.glob(f".{path.name}.*")]:
+                if found.exists():
+                    logger.info("removing %s, which no commit made known", found)
+                    found.unlink(missing_ok=True)
+                    removed += 1
+        return removed

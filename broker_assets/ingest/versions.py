@@ -1,0 +1,63 @@
+"""Data versions of what a drain run and a reprocessing write: the hash of what determines the content.
+
+What stands in the tables of a night follows from the archived packets of that night and the code that read them. So
+the version of the archive is the hash of its files, and that of the rows the same together with the version of the
+code that made the rows of each file. A night that is reprocessed by the code that streamed it keeps its versions.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import psycopg
+
+ROW_ASSETS = ("sources", "forced_sources", "objects")
+"""Assets made of the rows of a night."""
+
+ARCHIVE_ASSET = "packet_archive"
+
+
+def data_versions(connection: psycopg.Connection[Any], nights: Iterable[str]) -> dict[tuple[str, str], str]:
+    """Data version of each asset of the stream for some nights.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Where the ledger is.
+    nights : iterable of str
+        Keys `YYYY-MM-DD`.
+
+    Returns
+    -------
+    dict
+        (asset, night) to 32 hexadecimal digits.
+    """
+    versions: dict[tuple[str, str], str] = {}
+    for night in sorted(set(nights)):
+        # The rows of a file were made by its own batch, or by a later reprocessing of its night.
+        files = connection.execute(
+            """
+            SELECT file.topic, file.sha256, coalesce(
+                (SELECT again.code_version
+                   FROM ingest_batch again JOIN ingest_batch_night brought USING (ingestid)
+                  WHERE again.kind = 'reprocess' AND brought.night = file.night AND again.topic = file.topic
+                    AND again.ingestid > file.ingestid
+                  ORDER BY again.ingestid DESC LIMIT 1),
+                batch.code_version)
+              FROM archive_file file JOIN ingest_batch batch USING (ingestid)
+             WHERE file.night = %s
+             ORDER BY file.archivefileid
+            """,
+            (datetime.date.fromisoformat(night),),
+        ).fetchall()
+        versions[ARCHIVE_ASSET, night] = _digest(f"{topic} {sha256}" for topic, sha256, _ in files)
+        rows = _digest(f"{topic} {sha256} {code}" for topic, sha256, code in files)
+        versions |= {(asset, night): _digest([asset, rows]) for asset in ROW_ASSETS}
+    return versions
+
+
+def _digest(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]

@@ -1,0 +1,1 @@
+"""The one-machine platform: embedded PostgreSQL and Kafka, their supervisor and the sample stream."""

@@ -1,0 +1,93 @@
+"""The Dagster instance: where its configuration comes from and how its home is made.
+
+`dagster.yaml` of the project's root serves everywhere. Where runs are launched differently
+(`docker/run_launcher.yaml`), a second file replaces whole top-level sections::
+
+    python -m broker_assets.local.instance DAGSTER_HOME [OVERRIDE.yaml]
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from dagster import DagsterInstance
+
+import broker_assets
+from broker_assets.local.processes import LocalPlatformError
+
+
+def project_file(name: str) -> Path:
+    """A file of the project's root: of the working folder if it has one, else beside the package.
+
+    Raises
+    ------
+    LocalPlatformError
+        If there is none; the package alone (a wheel) does not bring it.
+    """
+    for folder in (Path.cwd(), Path(broker_assets.__file__).resolve().parents[1]):
+        if (folder / name).is_file():
+            return folder / name
+    raise LocalPlatformError(f"{name} is neither in {Path.cwd()} nor beside the package; run this in a clone")
+
+
+def merge_sections(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
+    """Sections of `override` in place of those of `base`; the others stay.
+
+    Examples
+    --------
+    >>> merge_sections({"storage": 1, "run_launcher": {"module": "a"}}, {"run_launcher": {"module": "b"}})
+    {'storage': 1, 'run_launcher': {'module': 'b'}}
+    """
+    return base | override
+
+
+def write_instance(home: Path, override: Path | None = None) -> Path:
+    """Write `dagster.yaml` into a Dagster home, which is made if absent.
+
+    Parameters
+    ----------
+    home : Path
+        The folder that `DAGSTER_HOME` names.
+    override : Path, optional
+        YAML file whose sections replace those of the project's `dagster.yaml`.
+
+    Returns
+    -------
+    Path
+        The file written.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    source = project_file("dagster.yaml")
+    sections = yaml.safe_load(source.read_text())
+    if override is not None:
+        sections = merge_sections(sections, yaml.safe_load(override.read_text()))
+    target = home / "dagster.yaml"
+    temporary = home / "dagster.yaml.partial"
+    temporary.write_text(
+        f"# Made from {source.name} at every start; changes here are lost.\n{yaml.safe_dump(sections)}"
+    )
+    temporary.replace(target)
+    return target
+
+
+def create_instance(home: Path) -> None:
+    """Create Dagster's tables once, before its services start: on an empty database they race each other."""
+    with DagsterInstance.from_config(str(home)) as instance:
+        instance.run_storage.get_runs_count()
+        instance.event_log_storage.get_maximum_record_id()
+        if instance.schedule_storage is not None:
+            instance.schedule_storage.all_instigator_state()
+        instance.upgrade()
+
+
+def main(arguments: list[str]) -> None:
+    """Write the home named on the command line."""
+    home, *override = arguments
+    write_instance(Path(home), Path(override[0]) if override else None)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,140 @@
+"""Where the Java programs of Apache Kafka come from: `KAFKA_HOME`, or Maven and a cache of the user."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+from xml.etree import ElementTree
+
+from broker_assets.local.processes import LocalPlatformError, tail
+
+OLDEST_JAVA = 17
+"""What the server of Kafka 4 needs (Kafka's compatibility page)."""
+
+POM = Path(str(files("broker_assets.local"))) / "kafka_jars" / "pom.xml"
+LOGGING = POM.with_name("log4j2.yaml")
+
+
+def kafka_version() -> str:
+    """Version of Apache Kafka that the packaged pom names.
+
+    Examples
+    --------
+    >>> kafka_version().split(".")[0]
+    '4'
+    """
+    space = {"m": "http://maven.apache.org/POM/4.0.0"}
+    version = ElementTree.parse(POM).findtext("m:dependencies/m:dependency/m:version", namespaces=space)  # noqa: S314 - our own file
+    if version is None:
+        raise LocalPlatformError(f"{POM} names no version of Kafka")
+    return version
+
+
+def java_program() -> Path | None:
+    """The `java` of `JAVA_HOME` or of the path, or None."""
+    home = os.environ.get("JAVA_HOME")
+    if home and (Path(home) / "bin" / "java").exists():
+        return Path(home) / "bin" / "java"
+    found = shutil.which("java")
+    return Path(found) if found else None
+
+
+def java_version(program: Path) -> int | None:
+    """Major version that a `java` program reports, or None if it does not run."""
+    try:
+        result = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=30, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return parse_java_version(result.stderr + result.stdout)
+
+
+def parse_java_version(text: str) -> int | None:
+    """Major version in the output of `java -version`.
+
+    Examples
+    --------
+    >>> parse_java_version('openjdk version "17.0.15" 2025-04-15')
+    17
+    >>> parse_java_version('java version "1.8.0_292"')
+    8
+    """
+    match = re.search(r'version "(\d+)(?:\.(\d+))?', text)
+    if match is None:
+        return None
+    major = int(match[1])
+    return int(match[2]) if major == 1 and match[2] else major
+
+
+def cache_folder() -> Path:
+    """Folder of the user for what can be had again; `XDG_CACHE_HOME` moves it."""
+    root = os.environ.get("XDG_CACHE_HOME")
+    try:
+        folder = (Path(root) if root else Path.home() / ".cache") / "broker_assets"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # no home, or one that is read-only
+        folder = Path(tempfile.gettempdir()) / f"broker_assets-{os.geteuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def kafka_jars() -> Path:
+    """Folder of the jars of Kafka: `KAFKA_HOME/libs`, the cache, or fetched by Maven into the cache.
+
+    Raises
+    ------
+    LocalPlatformError
+        If they cannot be had; the message says what is missing.
+    """
+    home = os.environ.get("KAFKA_HOME")
+    if home:
+        libraries = Path(home) / "libs"
+        if not list(libraries.glob("kafka_2.*.jar")):
+            raise LocalPlatformError(f"KAFKA_HOME is {home}, but {libraries} holds no kafka_2.*.jar")
+        return libraries
+    # The name has the version and the pom's content: a changed pom is resolved anew.
+    digest = f"{kafka_version()}-{_digest(POM)}"
+    libraries = cache_folder() / f"kafka-{digest}"
+    if libraries.is_dir():
+        return libraries
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise LocalPlatformError("Maven (mvn) is missing, which fetches Apache Kafka; or set KAFKA_HOME")
+    _resolve(maven, libraries)
+    return libraries
+
+
+def jars_are_at_hand() -> bool:
+    """Whether `kafka_jars` would answer without fetching anything."""
+    home = os.environ.get("KAFKA_HOME")
+    return bool(home) or (cache_folder() / f"kafka-{kafka_version()}-{_digest(POM)}").is_dir()
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+
+
+def _resolve(maven: str, libraries: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=libraries.parent, prefix="resolving-") as scratch:
+        log = Path(scratch) / "maven.log"
+        target = Path(scratch) / "libs"
+        # Maven writes `target/` beside the pom, which may be in a read-only installation.
+        pom = shutil.copy(POM, Path(scratch) / "pom.xml")
+        command = [maven, "-B", "-q", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={target}"]
+        with log.open("wb") as output:
+            try:
+                result = subprocess.run(command, stdout=output, stderr=output, timeout=900, check=False)  # noqa: S603
+            except subprocess.TimeoutExpired:
+                raise LocalPlatformError("Maven did not fetch Apache Kafka within 15 minutes") from None
+        if result.returncode != 0 or not list(target.glob("kafka_2.*.jar")):
+            raise LocalPlatformError(f"Maven could not fetch Apache Kafka {kafka_version()}:\n{tail(log)}")
+        try:
+            target.rename(libraries)
+        except OSError:
+            if not libraries.is_dir():  # another process was quicker
+                raise

@@ -1,0 +1,165 @@
+"""Dagster's run launcher for one machine.
+
+Dagster's `DefaultRunLauncher` makes a run a child of the code server and cannot tell later whether it lives: when
+worker and code server die together (a reboot, the kernel's memory killer) the run stays STARTED for ever, and with it
+the limit of one drain per stream. This launcher starts each run as a process of its own, which survives daemon and code
+server, and tells run monitoring whether that process still exists; monitoring then fails the run, and run retries start
+it again.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+from dagster import DagsterInstance, DagsterRun, Field, StringSource
+from dagster import _check as check
+from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
+from dagster._grpc.types import ExecuteRunArgs
+from dagster._serdes import ConfigurableClass, ConfigurableClassData, serialize_value
+
+from broker_assets.local.processes import ProcessIdentity, start_child, tail
+
+PID_TAG = "broker/worker_pid"
+CREATED_TAG = "broker/worker_created"
+
+KEEP_LOGS_SECONDS = 14 * 86_400
+"""Outputs of workers older than this are removed when the next run starts."""
+
+
+class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
+    """Each run is a process in a session of its own, known by process id and start time.
+
+    Parameters
+    ----------
+    log_folder : str, optional
+        Where what a worker writes to its output goes, a file per run; by default `run_workers` in the folder of the
+        Dagster instance.
+    """
+
+    def __init__(self, log_folder: str | None = None, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._inst_data = inst_data
+        self._log_folder = log_folder
+        # Kept so that Python reaps those that end while this process lives.
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def inst_data(self) -> ConfigurableClassData | None:
+        """How Dagster made this object."""
+        return self._inst_data
+
+    @classmethod
+    def config_type(cls) -> dict[str, Any]:
+        """Configuration that `dagster.yaml` may give."""
+        return {"log_folder": Field(StringSource, is_required=False)}
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> Self:
+        """Make the launcher from `dagster.yaml`."""
+        return cls(inst_data=inst_data, **config_value)
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Start the process of a run."""
+        run = context.dagster_run
+        arguments = ExecuteRunArgs(
+            job_origin=check.not_none(run.job_code_origin),
+            run_id=run.run_id,
+            instance_ref=self._instance.get_ref(),
+            set_exit_code_on_failure=True,
+        )
+        command = [sys.executable, "-m", "broker_assets.local.run_worker", "api", "execute_run"]
+        command.append(serialize_value(arguments))
+        for old in [run_id for run_id, process in self._processes.items() if process.poll() is not None]:
+            del self._processes[old]
+        # No death signal: the run shall go on when the daemon, which runs this, is killed.
+        process = start_child(command, log=self._log(run.run_id), death_signal=None)
+        self._processes[run.run_id] = process
+        identity = ProcessIdentity.of(process.pid)
+        created = identity.created if identity else 0.0
+        self._instance.add_run_tags(run.run_id, {PID_TAG: str(process.pid), CREATED_TAG: repr(created)})
+        self._instance.report_engine_event(f"Started process {process.pid}", run, cls=self.__class__)
+        self._forget_old_logs()
+
+    def terminate(self, run_id: str) -> bool:
+        """Interrupt the process of a run; False if there is none to interrupt."""
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            return False
+        self._instance.report_run_canceling(run)
+        process = self._worker(run)
+        if process is None:
+            # Nobody is left to report the end.
+            self._instance.report_run_canceled(run, message="The process of the run had already ended.")
+            return True
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGINT)
+        return True
+
+    @property
+    def supports_check_run_worker_health(self) -> bool:
+        """Run monitoring may ask."""
+        return True
+
+    def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
+        """Whether the process of a run still exists."""
+        process = self._worker(run)
+        if process is not None:
+            return CheckRunHealthResult(WorkerStatus.RUNNING, run_worker_id=str(process.pid))
+        tags = self._tags(run)
+        message = f"process {tags.get(PID_TAG, '(unknown)')} of the run has ended without a word"
+        return CheckRunHealthResult(WorkerStatus.FAILED, message, run_worker_id=tags.get(PID_TAG))
+
+    def get_run_worker_debug_info(self, run: DagsterRun, include_container_logs: bool | None = True) -> str | None:
+        """The last lines that the process of a run wrote."""
+        words = tail(self._log(run.run_id), lines=30)
+        return f"Last output of the process:\n{words}" if words else None
+
+    def dispose(self) -> None:
+        """Nothing to give back: runs go on."""
+
+    def join(self, timeout: int = 30) -> None:
+        """Wait for the processes that this object started, at most `timeout` seconds altogether."""
+        deadline = time.monotonic() + timeout
+        for process in self._processes.values():
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, deadline - time.monotonic()))
+
+    def _tags(self, run: DagsterRun) -> Mapping[str, str]:
+        """The newest tags of a run: the object given may be older than the launch."""
+        newest = self._instance.get_run_by_id(run.run_id)
+        return newest.tags if newest is not None else run.tags
+
+    def _worker(self, run: DagsterRun) -> psutil.Process | None:
+        known = self._processes.get(run.run_id)
+        if known is not None:
+            known.poll()
+        tags = self._tags(run)
+        if PID_TAG in tags:
+            return ProcessIdentity(int(tags[PID_TAG]), float(tags.get(CREATED_TAG, 0.0))).process()
+        # The daemon was killed between starting the process and writing down which it is: look for the run's id.
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                command = process.cmdline()
+                if "execute_run" in command and any(run.run_id in part for part in command):
+                    return process
+        return None
+
+    def _log(self, run_id: str) -> Path:
+        folder = Path(self._log_folder or Path(self._instance.root_directory) / "run_workers")
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{run_id}.log"
+
+    def _forget_old_logs(self) -> None:
+        oldest = time.time() - KEEP_LOGS_SECONDS
+        for path in self._log("any").parent.glob("*.log"):
+            with suppress(OSError):
+                if path.stat().st_mtime < oldest:
+                    path.unlink()

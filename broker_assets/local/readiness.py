@@ -1,0 +1,123 @@
+"""What must hold before the platform starts, and how its services are known to answer."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from broker_assets.local.processes import LocalPlatformError, port_is_free
+from broker_assets.local.replay import ReplayError, ensure_topic
+from broker_assets.settings import Settings
+
+LEAST_FREE_SPACE = 2 * 1024**3
+"""Bytes of disk without which nothing is started."""
+
+
+def check_space(home: Path) -> None:
+    """Refuse to start on a full disk.
+
+    Raises
+    ------
+    LocalPlatformError
+        If there is too little room; the message says how much there is.
+    """
+    free = shutil.disk_usage(home).free
+    if free < LEAST_FREE_SPACE:
+        raise LocalPlatformError(
+            f"The disk of {home} is nearly full: {free / 1024**3:.1f} GB free, "
+            f"{LEAST_FREE_SPACE / 1024**3:.0f} GB needed. "
+            "Free some space, or set BROKER_HOME to a folder on another disk."
+        )
+
+
+def check_port(host: str, port: int, what: str, setting: str) -> None:
+    """Refuse to start when another program listens where a service of ours shall.
+
+    Raises
+    ------
+    LocalPlatformError
+        The message names the port and the setting that changes it.
+    """
+    if not port_is_free(host, port):
+        raise LocalPlatformError(
+            f"Port {port} on {host}, where {what} should answer, is taken by another program. "
+            f"Choose another: BROKER_SERVER__{setting.upper()}={port + 100}, "
+            f"or `{setting}` under [server] in broker.toml."
+        )
+
+
+def client_properties(settings: Settings) -> dict[str, str]:
+    """Further librdkafka properties of the settings, the password among them."""
+    password = settings.kafka.password
+    secret = {"sasl.password": password.get_secret_value()} if password is not None else {}
+    return settings.kafka.client | secret
+
+
+def ensure_topics(settings: Settings, bootstrap_servers: str) -> None:
+    """Make the topics of the configured streams that do not exist; those that do are left as they are.
+
+    Raises
+    ------
+    LocalPlatformError
+        If the broker refuses.
+    """
+    for topic in dict.fromkeys(stream.topic for stream in settings.streams):
+        try:
+            ensure_topic(bootstrap_servers, topic, client=client_properties(settings))
+        except ReplayError as error:
+            raise LocalPlatformError(str(error)) from None
+
+
+def answers_http(url: str, *, timeout: float = 3.0) -> Callable[[], bool]:
+    """A health check: something answers at the URL, and not with a server error."""
+
+    def check() -> bool:
+        try:
+            with urllib.request.urlopen(url, timeout=timeout) as response:  # noqa: S310 - our own http address
+                return bool(response.status < 500)
+        except urllib.error.HTTPError as error:
+            return error.code < 500
+        except (OSError, ValueError):
+            return False
+
+    return check
+
+
+def answers_grpc(host: str, port: int) -> Callable[[], bool]:
+    """A health check: Dagster's code server answers and has loaded our definitions."""
+    from dagster._core.errors import DagsterUserCodeUnreachableError
+    from dagster._grpc.client import DagsterGrpcClient
+
+    client = DagsterGrpcClient(host=host, port=port)
+
+    def check() -> bool:
+        try:
+            client.ping("")
+        except DagsterUserCodeUnreachableError:
+            return False
+        return True
+
+    return check
+
+
+def daemon_is_alive(home: Path) -> Callable[[], bool]:
+    """A health check: the daemon has written a heartbeat within the last two minutes, and since this check was made."""
+    from dagster import DagsterInstance
+
+    since = time.time()
+    dagster = DagsterInstance.from_config(str(home))
+
+    def check() -> bool:
+        try:
+            beats = [beat.timestamp for beat in dagster.get_daemon_heartbeats().values()]
+        except SQLAlchemyError:  # the database is down, which is not the daemon's fault but no sign of life either
+            return False
+        return bool(beats) and max(beats) > max(since, time.time() - 120.0)
+
+    return check

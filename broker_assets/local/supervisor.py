@@ -1,0 +1,403 @@
+"""`broker-assets up`: starts everything on this machine, keeps it running, and ends it again.
+
+Order of the start: PostgreSQL and Kafka, our migrations, Dagster's tables (once, since its services race on an empty
+database), the topics, then code server, webserver, daemon and API side by side. A service that ends by itself is
+started again after a pause that grows. The end goes the other way round; run workers, which are no children of the
+supervisor, are found by the marker in their environment.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import psutil
+
+from broker_assets.local import instance, kafka, platform, readiness
+from broker_assets.local.platform import Addresses, PlatformState, ServiceState
+from broker_assets.local.postgres import EmbeddedPostgres
+from broker_assets.local.prepare import prepare
+from broker_assets.local.processes import (
+    FolderInUseError,
+    FolderLock,
+    LocalPlatformError,
+    ProcessIdentity,
+    end_orphans,
+    free_ports,
+    tail,
+    wait_for_end,
+)
+from broker_assets.local.service import Part, Service
+from broker_assets.settings import Settings
+
+LOW_SPACE = 500 * 1024**2
+"""Bytes of disk below which a running platform warns."""
+
+LONGEST_PAUSE = 30.0
+"""Seconds before a service that ended is started again, at most; the first time one second, then doubling."""
+
+STABLE_SECONDS = 60.0
+"""A service that ran so long starts with the shortest pause again."""
+
+UNHEALTHY_SECONDS = 90.0
+"""A service that lives but has not answered for so long is started again."""
+
+LARGEST_DAEMON = 1536 * 1024**2
+"""Resident bytes of the Dagster daemon above which it is started again (it is known to grow; runs are not touched)."""
+
+
+class StopRequested(BaseException):
+    """Somebody asked the platform to end."""
+
+
+@dataclass
+class _Watched:
+    name: str
+    part: Part
+    state: str = "starting"
+    restarts: int = 0
+    failures: int = 0
+    started: float = 0.0
+    next_start: float = 0.0
+    answered: float = 0.0
+
+
+class Supervisor:
+    """Runs the platform of a folder in the main thread.
+
+    Parameters
+    ----------
+    settings : Settings
+        Servers that they name are used; the others are started here.
+    report : callable
+        Gets each message for the user.
+    """
+
+    def __init__(self, settings: Settings, report: Callable[[str], None]) -> None:
+        self.settings = settings
+        self.home = settings.home.resolve()
+        self._report = report
+        self._watched: list[_Watched] = []
+        self._addresses: Addresses | None = None
+        self._started = time.time()
+        self._stopping = threading.Event()
+        self._low_space = False
+        self._environment: dict[str, str] = {}
+
+    def run(self, on_ready: Callable[[Addresses, threading.Event], None] | None = None) -> None:
+        """Start everything, then watch it until a signal or `down` ends it.
+
+        Parameters
+        ----------
+        on_ready : callable, optional
+            Called in a thread of its own when everything answers; the event is set when the platform ends.
+
+        Raises
+        ------
+        LocalPlatformError
+            If something cannot be started; everything that was is ended first.
+        """
+        self.home.mkdir(parents=True, exist_ok=True)
+        lock = FolderLock(self.home / "lock", subject="the platform")
+        try:
+            lock.acquire()
+        except FolderInUseError as error:
+            raise FolderInUseError(f"{error}: `broker-assets status` shows it, `broker-assets down` ends it") from None
+        previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        previous[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._on_signal)
+        thread: threading.Thread | None = None
+        try:
+            self._prepare()
+            addresses = self._start()
+            if on_ready is not None:
+                thread = threading.Thread(
+                    target=on_ready, args=(addresses, self._stopping), name="on-ready", daemon=True
+                )
+                thread.start()
+            self._watch()
+        except StopRequested:
+            self._report("Ending (Ctrl-C again ends at once) …")
+        finally:
+            self._stopping.set()
+            self._end()
+            if thread is not None:
+                thread.join(10.0)
+            platform.state_file(self.settings).unlink(missing_ok=True)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+            lock.release()
+
+    # Start --------------------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        if platform.platform_processes(self.home):
+            self._report("Ending what an earlier platform of this folder left behind …")
+            end_orphans(self._marked, patience=10.0)
+        readiness.check_space(self.home)
+        server = self.settings.server
+        readiness.check_port(server.host, server.dagster_port, "Dagster's web pages", "dagster_port")
+        readiness.check_port(server.host, server.api_port, "the API", "api_port")
+        self._save()
+
+    def _marked(self) -> list[psutil.Process]:
+        return platform.platform_processes(self.home)
+
+    def _start(self) -> Addresses:
+        # Everything started from here on carries the marker, PostgreSQL's programs excepted, which know their folder.
+        os.environ[platform.MARKER] = str(self.home)
+        identity = ProcessIdentity.of(os.getpid())
+        if identity is not None:
+            os.environ["BROKER_SUPERVISOR"] = f"{identity.pid}:{identity.created!r}"
+        addresses = self._start_servers()
+        self._addresses = addresses
+        os.environ.update(addresses.environment())
+        instance.write_instance(Path(addresses.dagster_home))
+        prepare(self.settings, addresses, self._report)
+        self._start_services(addresses)
+        self._save()
+        return addresses
+
+    def _start_servers(self) -> Addresses:
+        settings, server = self.settings, self.settings.server
+        database, dagster = settings.database.url, settings.database.dagster_url
+        database_url = database.get_secret_value() if database else ""
+        dagster_url = dagster.get_secret_value() if dagster else ""
+        if not (database_url and dagster_url):
+            self._report("PostgreSQL …")
+            postgres = EmbeddedPostgres(self.home / "postgres")
+            self._start_part("PostgreSQL", postgres)
+            database_url = database_url or postgres.url()
+            dagster_url = dagster_url or postgres.dagster_url()
+        bootstrap, broker = settings.kafka.bootstrap_servers or "", "Kafka of the settings"
+        if not bootstrap:
+            self._report("Kafka (the first time Maven fetches it) …")
+            embedded, broker = kafka.embedded(settings.model_copy(update={"home": self.home}))
+            self._start_part("Kafka", embedded)
+            bootstrap = embedded.bootstrap_servers
+            self._report(broker)
+        return Addresses(
+            home=str(self.home),
+            database_url=database_url,
+            dagster_url=dagster_url,
+            bootstrap_servers=bootstrap,
+            broker=broker,
+            dagster_home=str(self.home / "dagster"),
+            webserver_url=f"http://{server.host}:{server.dagster_port}",
+            api_url=f"http://{server.host}:{server.api_port}",
+            code_server_host="127.0.0.1",
+            code_server_port=free_ports(1)[0],
+        )
+
+    def _start_part(self, name: str, part: Part) -> None:
+        watched = _Watched(name, part)
+        self._watched.append(watched)
+        part.start()
+        self._ready(watched)
+
+    def _start_services(self, addresses: Addresses) -> None:
+        self._report("Code server, webserver, daemon and API …")
+        logs = self.home / "logs"
+        logs.mkdir(exist_ok=True)
+        server = self.settings.server
+        commands = platform.commands(
+            host=server.host,
+            dagster_port=server.dagster_port,
+            api_port=server.api_port,
+            code_port=addresses.code_server_port,
+            workspace=str(instance.project_file("workspace.yaml")),
+        )
+        commands["code-server"][commands["code-server"].index("--host") + 1] = addresses.code_server_host
+        environment = os.environ | {
+            "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": "60",
+            "DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD": "10",
+            "PYTHONUNBUFFERED": "1",
+        }
+        health = {
+            "code-server": readiness.answers_grpc(addresses.code_server_host, addresses.code_server_port),
+            "daemon": readiness.daemon_is_alive(Path(addresses.dagster_home)),
+            "webserver": readiness.answers_http(f"{addresses.webserver_url}/server_info"),
+            "api": readiness.answers_http(addresses.api_url),
+        }
+        services = []
+        for name, command in commands.items():
+            log = logs / f"{name}.log"
+            service = Service(name, command, log=log, environment=environment, healthy=health[name])
+            self._watched.append(_Watched(name, service))
+            services.append(service)
+            service.launch()
+            if name == "code-server":  # the others ask it at once and would log errors
+                service.wait_until_ready()
+        for service in services:
+            service.wait_until_ready()
+        for watched in self._watched:
+            self._ready(watched)
+
+    def _ready(self, watched: _Watched) -> None:
+        watched.state = "running"
+        watched.started = watched.answered = time.monotonic()
+        self._save()
+
+    # Watch --------------------------------------------------------------------------------------------------------
+
+    def _watch(self) -> NoReturn:
+        next_check = time.monotonic() + 10.0
+        while True:
+            for watched in self._watched:
+                if not watched.part.running:
+                    self._attend(watched)
+                elif time.monotonic() - watched.started > STABLE_SECONDS:
+                    watched.failures = 0
+            if time.monotonic() > next_check:
+                self._check_health()
+                next_check = time.monotonic() + 10.0
+            time.sleep(0.3)
+
+    def _attend(self, watched: _Watched) -> None:
+        """A part has ended: say so, and start it again when its pause is over."""
+        now = time.monotonic()
+        if watched.state == "running":
+            self._plan_restart(watched, f"{watched.name} has ended unexpectedly")
+        elif now >= watched.next_start:
+            watched.state = "starting"
+            watched.restarts += 1
+            self._save()
+            try:
+                watched.part.stop()  # gives its lock back
+                watched.part.start()
+            except LocalPlatformError as error:
+                watched.part.stop()
+                self._plan_restart(watched, str(error))
+            else:
+                self._ready(watched)
+                self._report(f"{watched.name} runs again.")
+
+    def _plan_restart(self, watched: _Watched, reason: str) -> None:
+        pause = min(LONGEST_PAUSE, 2.0**watched.failures)
+        watched.failures += 1
+        watched.next_start = time.monotonic() + pause
+        watched.state = "waiting"
+        words = tail(watched.part.log, lines=3) if "Last lines" not in reason else ""
+        self._report(f"{reason}; it is started again in {pause:.0f} s. Log: {watched.part.log}\n{words}".rstrip())
+        self._save()
+
+    def _check_health(self) -> None:
+        for watched in self._watched:
+            part = watched.part
+            if watched.state != "running" or not isinstance(part, Service):
+                continue
+            now = time.monotonic()
+            if part.healthy():
+                watched.answered = now
+            elif now - watched.answered > UNHEALTHY_SECONDS:
+                self._report(f"{watched.name} lives but does not answer.")
+                part.stop()
+            if watched.name == "daemon" and _resident(part.pid) > LARGEST_DAEMON:
+                self._report("The daemon has grown too large.")
+                part.stop()
+        free = shutil.disk_usage(self.home).free
+        if (free < LOW_SPACE) != self._low_space:
+            self._low_space = free < LOW_SPACE
+            word = "The disk is nearly full" if self._low_space else "There is room on the disk again"
+            self._report(f"{word}: {free / 1024**2:.0f} MB free for {self.home}.")
+
+    # End ----------------------------------------------------------------------------------------------------------
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if not self._stopping.is_set():
+            self._stopping.set()
+            raise StopRequested
+        # The second time: whatever is being waited for ends now.
+        for process in [*self._marked(), *self._server_processes()]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def _server_processes(self) -> list[psutil.Process]:
+        found = []
+        for watched in self._watched:
+            with suppress(psutil.NoSuchProcess):
+                if watched.part.pid is not None:
+                    found.append(psutil.Process(watched.part.pid))
+        return found
+
+    def _end(self) -> None:
+        """Services, then the runs that are left, then the servers that they talk to."""
+        services = {watched.name: watched.part for watched in self._watched if isinstance(watched.part, Service)}
+        code_server = services.pop("code-server", None)
+        for service in services.values():
+            service.interrupt()
+        for service in services.values():
+            service.stop()
+        workers = [process for process in self._marked() if _is_run_worker(process)]
+        if workers:
+            self._report(f"Interrupting {len(workers)} run(s); they are retried at the next start …")
+            for process in workers:
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(signal.SIGTERM)
+            wait_for_end(workers, 20.0)
+        if code_server is not None:
+            code_server.stop()
+        for watched in reversed(self._watched):
+            watched.part.stop()
+        os.environ.pop(platform.MARKER, None)
+        end_orphans(self._marked, patience=1.0)
+
+    def _save(self) -> None:
+        identity = ProcessIdentity.of(os.getpid())
+        if identity is None:
+            return
+        services = []
+        for watched in self._watched:
+            pid = watched.part.pid if watched.part.running else None
+            process = ProcessIdentity.of(pid) if pid is not None else None
+            created = process.created if process else None
+            log = str(watched.part.log)
+            services.append(ServiceState(watched.name, watched.state, pid, created, watched.restarts, log))
+        platform.write_state(self.settings, PlatformState(identity, self._started, self._addresses, services))
+
+
+def end_platform(settings: Settings, *, timeout: float = 90.0) -> bool:
+    """End the platform that runs in the folder; what a killed one left behind is ended too.
+
+    Returns
+    -------
+    bool
+        Whether there was anything to end.
+
+    Raises
+    ------
+    LocalPlatformError
+        If it has not ended in time.
+    """
+    state = platform.running(settings)
+    supervisor = state.supervisor.process() if state is not None else None
+    if supervisor is not None:
+        supervisor.send_signal(signal.SIGTERM)
+        if wait_for_end([supervisor], timeout):
+            raise LocalPlatformError(f"process {supervisor.pid} has not ended within {timeout:.0f} s")
+    home = settings.home.resolve()
+    left = platform.platform_processes(home)
+    end_orphans(lambda: platform.platform_processes(home), patience=5.0)
+    return supervisor is not None or bool(left)
+
+
+def _is_run_worker(process: psutil.Process) -> bool:
+    try:
+        return "execute_run" in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def _resident(pid: int | None) -> int:
+    try:
+        return int(psutil.Process(pid).memory_info().rss) if pid is not None else 0
+    except psutil.Error:
+        return 0

@@ -1,0 +1,1 @@
+"""Alert packets: compiled Avro reader, survey adapters and the packet archive."""

@@ -1,0 +1,186 @@
+"""The stamps of an alert: science, template and difference image, as FITS and as PNG."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from broker_assets.packets.archive import ArchivedPacket, read_packet
+from broker_assets.packets.named_types import AvroSchema
+from broker_assets.packets.reader import PacketReader
+from broker_assets.packets.surveys import adapter_of
+from broker_assets.packets.tables import CUTOUT_KINDS
+
+FITS_MAXIMUM: Final = 64 << 20
+"""A stamp larger than this when decompressed is hostile."""
+NEUTRAL_GREY: Final = 128
+"""Grey level of pixels without a value."""
+
+_GZIP: Final = b"\x1f\x8b"
+
+
+class CutoutError(ValueError):
+    """There is no such cutout, or it is no image."""
+
+
+def from_archive(url: str, position: int, length: int, kind: str) -> bytes:
+    """A cutout of an archived packet as a FITS file.
+
+    Parameters
+    ----------
+    url, position, length : str, int, int
+        Where the packet is: archive file, and block in it.
+    kind : str
+        "science", "template" or "difference".
+
+    Raises
+    ------
+    ArchiveError
+        If there is no such packet.
+    CutoutError
+        If the packet has no such cutout.
+    """
+    return from_packet(read_packet(url, position, length), kind)
+
+
+def from_packet(packet: ArchivedPacket, kind: str) -> bytes:
+    """A cutout of a packet as a FITS file; see `from_archive`."""
+    return from_datum(packet.datum, packet.schema.schema, kind)
+
+
+def from_datum(datum: bytes, schema: AvroSchema, kind: str) -> bytes:
+    """A cutout of an Avro datum as a FITS file, decompressed where the survey compresses it.
+
+    Raises
+    ------
+    CutoutError
+        If the packet has no such cutout, cannot be read, or the cutout is damaged.
+    """
+    if kind not in CUTOUT_KINDS:
+        raise CutoutError(f"unknown kind of cutout {kind!r}; known: {', '.join(CUTOUT_KINDS)}")
+    try:
+        field = adapter_of(schema).CUTOUTS.get(kind)
+    except ValueError as error:
+        raise CutoutError(str(error)) from error
+    if field is None:
+        raise CutoutError(f"packets of this survey have no {kind} cutout")
+    decoded = PacketReader(schema, {"": [field]}).read([datum])
+    if decoded.failures:
+        raise CutoutError(f"the packet cannot be read: {decoded.failures[0].reason}")
+    content = decoded.tables[""][field][0].as_py()
+    if not content:
+        raise CutoutError(f"the packet has no {kind} cutout")
+    return to_fits(content)
+
+
+def to_fits(content: bytes) -> bytes:
+    """The bytes of a cutout as a FITS file: decompressed if they are gzip, as ZTF has them.
+
+    Raises
+    ------
+    CutoutError
+        If they are damaged or no FITS file.
+    """
+    if content[:2] == _GZIP:
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+                content = file.read(FITS_MAXIMUM + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise CutoutError(f"the compressed cutout is damaged: {error}") from error
+        if len(content) > FITS_MAXIMUM:
+            raise CutoutError(f"the cutout is larger than {FITS_MAXIMUM} bytes when decompressed")
+    if content[:9] != b"SIMPLE  =":
+        raise CutoutError(f"the cutout is no FITS file: it begins with {content[:9]!r}")
+    return content
+
+
+def image(fits: bytes) -> NDArray[np.float64]:
+    """The first image of a FITS file with two axes (Rubin's variance and point-spread function come after it).
+
+    Returns
+    -------
+    (rows, columns) float64 array
+        Values as stored, the first row at the bottom of the sky image; NaN where there is none.
+
+    Raises
+    ------
+    CutoutError
+        If there is no such image.
+    """
+    from astropy.io import fits as astropy_fits  # costs half a second, which most commands never need
+
+    try:
+        with astropy_fits.open(io.BytesIO(fits), memmap=False) as units:
+            for unit in units:
+                if getattr(unit, "is_image", False) and unit.data is not None and unit.data.ndim == 2:
+                    return np.asarray(unit.data, dtype=np.float64)
+    except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+        raise CutoutError(f"the cutout cannot be read as FITS: {error}") from error
+    raise CutoutError("the cutout has no image with two axes")
+
+
+def to_png(fits: bytes, *, scale: int = 4) -> bytes:
+    """A cutout as a grey picture, between the limits of the z-scale algorithm of IRAF.
+
+    Parameters
+    ----------
+    fits : bytes
+        FITS file.
+    scale : int
+        Pixels of the picture along each side of a pixel of the image.
+
+    Returns
+    -------
+    bytes
+        PNG, eight bits of grey; row 0 of the image at the bottom, pixels without a value in neutral grey.
+
+    Raises
+    ------
+    CutoutError
+        If the bytes are no FITS image.
+    ValueError
+        If `scale` is less than 1.
+    """
+    from astropy.visualization import ZScaleInterval
+
+    if scale < 1:
+        raise ValueError(f"scale must be at least 1, not {scale}")
+    pixels = image(fits)
+    known = np.isfinite(pixels)
+    grey = np.full(pixels.shape, NEUTRAL_GREY, dtype=np.uint8)
+    if known.any():
+        low, high = ZScaleInterval().get_limits(pixels[known])
+        if high > low:
+            stretched = np.clip((pixels[known] - low) / (high - low), 0.0, 1.0)
+            grey[known] = np.round(stretched * 255).astype(np.uint8)
+    return encode_png(np.kron(grey[::-1], np.ones((scale, scale), dtype=np.uint8)))
+
+
+def encode_png(grey: NDArray[np.uint8]) -> bytes:
+    """A picture as PNG (ISO/IEC 15948), eight bits of grey, no filter.
+
+    Parameters
+    ----------
+    grey : (rows, columns) uint8 array
+        The first row is the top one.
+
+    Examples
+    --------
+    >>> encode_png(np.zeros((2, 3), np.uint8))[:8]
+    b'\\x89PNG\\r\\n\\x1a\\n'
+    """
+    rows, columns = grey.shape
+    lines = np.zeros((rows, columns + 1), dtype=np.uint8)  # each line begins with its filter, 0
+    lines[:, 1:] = grey
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    header = columns.to_bytes(4, "big") + rows.to_bytes(4, "big") + bytes([8, 0, 0, 0, 0])
+    content = zlib.compress(lines.tobytes(), 9)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", content) + chunk(b"IEND", b"")

@@ -1,0 +1,383 @@
+"""Alerts of one stream from messages to internal tables, in two passes over a batch.
+
+The first pass reads what each packet is about, some hundred bytes of it. With that the caller looks up what is stored
+already, and the second pass keeps only newer points of the histories. A packet that breaks a pass is found by
+bisection: it fails with its reason, and none of its neighbours with it.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from broker_assets.packets.framing import FramedPackets, FramedSchema, Framer, PacketFailure
+from broker_assets.packets.nights import night_of
+from broker_assets.packets.reader import DecodedPackets, PacketReader
+from broker_assets.packets.registry import NoSchemas, SchemaSource
+from broker_assets.packets.surveys import ADAPTERS
+from broker_assets.packets.surveys.adapter import Identity, as_float, sane_time
+from broker_assets.packets.surveys.fields import holds_records
+from broker_assets.packets.tables import SCHEMAS, AlertTables, concatenate, table
+
+DECODER_VERSION: Final = "1"
+"""Raised whenever the tables made of the same packets change."""
+
+_LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_POINTS: Final = {"source": "source", "nondetection": "source", "forced_source": "forced"}
+"""Tables of points to the watermark they are tested by."""
+
+
+@dataclass(frozen=True)
+class Identified:
+    """What each packet of a batch is about; arrays of one length, ascending by `packet`."""
+
+    packet: NDArray[np.int32]
+    """Position in the batch."""
+    diasourceid: NDArray[np.int64]
+    diaobjectid: NDArray[np.int64]
+    """0 where the packet has no DIAObject."""
+    ssobjectid: NDArray[np.int64]
+    """0 where the packet has no solar-system object."""
+    midpointmjdtai: NDArray[np.float64]
+    ra: NDArray[np.float64]
+    decl: NDArray[np.float64]
+    night: NDArray[np.datetime64]
+    """Observing night, days."""
+    schema: NDArray[np.int32]
+    """Row in `framed.schemas`."""
+    framed: FramedPackets
+    failures: list[PacketFailure] = field(default_factory=list)
+    """Packets that are in no array, and why."""
+
+    def __len__(self) -> int:
+        return len(self.packet)
+
+    def take(self, rows: NDArray[Any]) -> Identified:
+        """Some of the packets: ascending indices or a mask. The failures stay."""
+        names = (
+            "packet",
+            "diasourceid",
+            "diaobjectid",
+            "ssobjectid",
+            "midpointmjdtai",
+            "ra",
+            "decl",
+            "night",
+            "schema",
+        )
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
+
+
+class AlertDecoder:
+    """Decodes one stream; keeps compiled readers, so keep one for as long as the stream is read.
+
+    Parameters
+    ----------
+    survey : str
+        "rubin", "ztf" or "elasticc".
+    framing : str
+        "confluent", "container" or "bare".
+    schemas : SchemaSource, optional
+        Where schemas come from; not needed for containers.
+    topic : str, optional
+        Topic of the stream, by which the schema of bare datums is found.
+
+    Raises
+    ------
+    ValueError
+        If survey or framing is not known.
+    """
+
+    def __init__(
+        self, survey: str, framing: str, schemas: SchemaSource | None = None, *, topic: str | None = None
+    ) -> None:
+        if survey not in ADAPTERS:
+            raise ValueError(f"unknown survey {survey!r}; known: {', '.join(ADAPTERS)}")
+        self.survey = survey
+        self.framing = framing
+        self._adapter = ADAPTERS[survey]
+        self._framer = Framer(framing, schemas if schemas is not None else NoSchemas(), topic=topic)
+        self._readers: dict[tuple[str, bool], PacketReader | PacketFailure] = {}
+        self._arrays: dict[str, set[str]] = {}  # of each schema, those whose points the reader can select
+        self.unknown_fields: dict[str, list[str]] = {}
+        """Name of each schema met that has fields we do not know, to those fields."""
+
+    def identify(self, payloads: Sequence[bytes]) -> Identified:
+        """Read what each packet is about.
+
+        Parameters
+        ----------
+        payloads : sequence of bytes
+            Messages of the stream.
+
+        Returns
+        -------
+        Identified
+            Packets with a position and a time that can be; all others are among its `failures`.
+
+        Raises
+        ------
+        RegistryUnavailable
+            If a schema must be asked for and the registry does not answer, or the stream is of bare datums and has
+            no schema at all: nothing is wrong with the packets.
+        """
+        return self.identify_framed(self._framer.split(payloads))
+
+    def identify_framed(self, framed: FramedPackets) -> Identified:
+        """Read what each packet is about, of packets whose framing has been taken off; see `identify`."""
+        failures = list(framed.failures)
+        parts: list[tuple[Identity, int]] = []
+        for number, schema in enumerate(framed.schemas):
+            rows = np.flatnonzero(framed.schema == number)
+            reader = self._reader(schema, whole=False)
+            if isinstance(reader, PacketFailure):
+                failures += [PacketFailure(int(row), reason_of(schema, reader.reason)) for row in rows]
+                continue
+
+            work = partial(self._identify, reader, framed, failures)
+            parts += [(identity, number) for identity in _isolated(rows, work, failures)]
+        return self._joined(parts, framed, failures)
+
+    def decode(
+        self,
+        identified: Identified,
+        *,
+        newer_source: NDArray[np.float64] | None = None,
+        newer_forced: NDArray[np.float64] | None = None,
+    ) -> AlertTables:
+        """Read the packets into the internal tables.
+
+        Parameters
+        ----------
+        identified : Identified
+            Result of `identify`, or some of it (`Identified.take`).
+        newer_source, newer_forced : (n,) float64 array, optional
+            For each identified packet, MJD TAI: sources and non-detections of its history, and forced points, are
+            kept only if later. NaN and −inf keep all, and so does leaving the array out.
+
+        Returns
+        -------
+        AlertTables
+            Its `failures` are those of the identification and of this pass: each packet of the batch is either
+            there or in `packet`, unless it was left out by `take`.
+        """
+        framed = identified.framed
+        failures: list[PacketFailure] = []
+        parts: dict[str, list[pa.Table]] = {name: [] for name in SCHEMAS}
+        skipped = 0
+        thresholds = {"source": newer_source, "forced": newer_forced}
+        for number, schema in enumerate(framed.schemas):
+            chosen = np.flatnonzero(identified.schema == number)
+            reader = self._reader(schema, whole=True)
+            if isinstance(reader, PacketFailure):
+                failures += [PacketFailure(int(row), reader.reason) for row in identified.packet[chosen]]
+                continue
+            work = partial(self._convert, schema, reader, identified, thresholds, failures)
+            for tables, lost in _isolated(chosen, work, failures, packets=identified.packet):
+                skipped += lost
+                for name, part in tables.items():
+                    parts[name].append(part)
+        failed = {failure.packet for failure in failures}
+        good = identified
+        if failed:
+            good = identified.take(~np.isin(identified.packet, np.fromiter(failed, np.int64)))
+        parts["packet"] = [self._packet_table(good)]
+        if skipped:
+            _LOG.warning("%d points of histories have no time and were left out", skipped)
+        joined = {name: concatenate(name, tables) for name, tables in parts.items()}
+        return AlertTables(**joined, failures=[*identified.failures, *failures], skipped_points=skipped)
+
+    def _identify(
+        self,
+        reader: PacketReader,
+        framed: FramedPackets,
+        failures: list[PacketFailure],
+        rows: NDArray[np.int64],
+    ) -> Identity:
+        decoded = self._read(reader, framed, rows, failures)
+        identity = self._adapter.identity(decoded.tables[""])
+        return replace(identity, packet=rows[identity.packet])
+
+    def _convert(
+        self,
+        schema: FramedSchema,
+        reader: PacketReader,
+        identified: Identified,
+        thresholds: Mapping[str, NDArray[np.float64] | None],
+        failures: list[PacketFailure],
+        rows: NDArray[np.int64],
+    ) -> tuple[dict[str, pa.Table], int]:
+        adapter = self._adapter
+        newer_than = {}
+        for path, (time, kind) in adapter.HISTORY.items():
+            threshold = thresholds[kind]
+            if threshold is not None and path in self._arrays[schema.fingerprint]:
+                newer_than[path] = (time, adapter.reader_time(threshold[rows]))
+        packets = identified.packet[rows].astype(np.int64)
+        found: list[PacketFailure] = []
+        decoded = self._read(reader, identified.framed, packets, found, newer_than)
+        tables, skipped = adapter.convert(schema.schema, decoded.tables, adapter.identity(decoded.tables[""]))
+        result = {}
+        for name, part in tables.items():
+            local = np.asarray(part["packet"].to_numpy(), dtype=np.int64)
+            threshold = thresholds[_POINTS[name]] if name in _POINTS else None
+            if threshold is not None:
+                # The reader selects in the survey's own time, and not in every kind of array.
+                kept = ~(as_float(part["midpointmjdtai"]) <= threshold[rows][local])
+                if name == "source":
+                    kept |= np.asarray(part["trigger"])
+                if not kept.all():
+                    part, local = part.filter(pa.array(kept)), local[kept]
+            result[name] = part.set_column(0, SCHEMAS[name].field(0), pa.array(packets[local], pa.int32()))
+        failures += found
+        return result, skipped
+
+    @staticmethod
+    def _read(
+        reader: PacketReader,
+        framed: FramedPackets,
+        packets: NDArray[np.int64],
+        failures: list[PacketFailure],
+        newer_than: dict[str, tuple[str, NDArray[np.float64]]] | None = None,
+    ) -> DecodedPackets:
+        decoded = reader.read(
+            [framed.buffers[packet] for packet in packets.tolist()],
+            starts=framed.starts[packets],
+            ends=framed.ends[packets],
+            newer_than=newer_than,
+        )
+        failures += [PacketFailure(int(packets[failure.packet]), failure.reason) for failure in decoded.failures]
+        return decoded
+
+    def _joined(
+        self, parts: list[tuple[Identity, int]], framed: FramedPackets, failures: list[PacketFailure]
+    ) -> Identified:
+        def gather(name: str, kind: type) -> NDArray[Any]:
+            return np.concatenate([np.empty(0, kind), *(getattr(identity, name) for identity, _ in parts)])
+
+        packet = gather("packet", np.int64).astype(np.int32)
+        schema = np.concatenate(
+            [np.empty(0, np.int32), *(np.full(len(identity.packet), number, np.int32) for identity, number in parts)]
+        )
+        identified = Identified(
+            packet=packet,
+            diasourceid=gather("diasourceid", np.int64),
+            diaobjectid=gather("diaobjectid", np.int64),
+            ssobjectid=gather("ssobjectid", np.int64),
+            midpointmjdtai=gather("midpointmjdtai", np.float64),
+            ra=gather("ra", np.float64),
+            decl=gather("decl", np.float64),
+            night=np.empty(len(packet), "datetime64[D]"),
+            schema=schema,
+            framed=framed,
+            failures=failures,
+        ).take(np.argsort(packet, kind="stable"))
+        sane, reasons = _sanity(identified)
+        failures += reasons
+        identified = identified if sane.all() else identified.take(sane)
+        return replace(identified, night=night_of(identified.midpointmjdtai, self.survey))
+
+    def _reader(self, schema: FramedSchema, *, whole: bool) -> PacketReader | PacketFailure:
+        key = (schema.fingerprint, whole)
+        if key not in self._readers:
+            self._readers[key] = self._compile(schema, whole=whole)
+        return self._readers[key]
+
+    def _compile(self, schema: FramedSchema, *, whole: bool) -> PacketReader | PacketFailure:
+        adapter = self._adapter
+        try:
+            if not whole and (unknown := adapter.unknown_fields(schema.schema)):
+                self.unknown_fields[schema.name] = unknown
+                _LOG.warning("schema %s has fields that are not stored: %s", schema.name, ", ".join(unknown))
+            columns = adapter.columns(schema.schema) if whole else adapter.identity_columns(schema.schema)
+            if whole:
+                self._arrays[schema.fingerprint] = {path for path in columns if holds_records(schema.schema, path)}
+            missing = set(adapter.IDENTITY) - set(columns[""])
+            if missing:
+                return PacketFailure(
+                    -1, f"schema {schema.name} is not one of {adapter.survey}: it lacks {', '.join(sorted(missing))}"
+                )
+            return PacketReader(schema.schema, columns, to_end=whole)
+        except Exception as error:  # noqa: BLE001 (a schema that cannot be compiled condemns its packets, not the batch)
+            return PacketFailure(-1, f"schema {schema.name} cannot be read: {error}", traceback.format_exc())
+
+    @staticmethod
+    def _packet_table(identified: Identified) -> pa.Table:
+        names = pa.array([schema.name for schema in identified.framed.schemas], pa.string())
+        return table(
+            "packet",
+            {
+                "packet": identified.packet,
+                "diasourceid": identified.diasourceid,
+                "diaobjectid": identified.diaobjectid,
+                "ssobjectid": identified.ssobjectid,
+                "midpointmjdtai": identified.midpointmjdtai,
+                "ra": identified.ra,
+                "decl": identified.decl,
+                "night": identified.night,
+                "schema": names.take(pa.array(identified.schema)),
+            },
+        )
+
+
+def reason_of(schema: FramedSchema, reason: str) -> str:
+    """Reason of a failure that lies in the schema."""
+    return reason if schema.name in reason else f"{schema.name}: {reason}"
+
+
+def _sanity(identified: Identified) -> tuple[NDArray[np.bool_], list[PacketFailure]]:
+    """Which packets have a time and a position that can be, and what is wrong with the others."""
+    time = sane_time(identified.midpointmjdtai)
+    ra = (identified.ra >= 0) & (identified.ra <= 360)
+    decl = (identified.decl >= -90) & (identified.decl <= 90)
+    failures = []
+    for row in np.flatnonzero(~(time & ra & decl)).tolist():
+        wrong = [
+            f"{what} {value} is outside {limits}"
+            for what, good, value, limits in (
+                ("midpoint", time[row], identified.midpointmjdtai[row], "MJD 40000 to 100000"),
+                ("right ascension", ra[row], identified.ra[row], "0 to 360 degrees"),
+                ("declination", decl[row], identified.decl[row], "-90 to 90 degrees"),
+            )
+            if not good
+        ]
+        failures.append(PacketFailure(int(identified.packet[row]), "; ".join(wrong)))
+    return time & ra & decl, failures
+
+
+def _isolated(
+    rows: NDArray[np.int64],
+    work: Callable[[NDArray[np.int64]], T],
+    failures: list[PacketFailure],
+    *,
+    packets: NDArray[np.int32] | None = None,
+) -> list[T]:
+    """Results of `work` on all rows; where it raises, on halves, until only rows that make it raise are left out."""
+    if len(rows) == 0:
+        return []
+    already = len(failures)
+    try:
+        return [work(rows)]
+    except Exception as error:  # noqa: BLE001 (isolation boundary: a packet may break an adapter in any way)
+        del failures[already:]
+        if len(rows) == 1:
+            packet = int(rows[0] if packets is None else packets[rows[0]])
+            reason = f"{type(error).__name__}: {error}"
+            failures.append(PacketFailure(packet, reason, traceback.format_exc()))
+            return []
+    middle = len(rows) // 2
+    return [
+        *_isolated(rows[:middle], work, failures, packets=packets),
+        *_isolated(rows[middle:], work, failures, packets=packets),
+    ]

@@ -1,0 +1,375 @@
+"""Alert packets in files: any of the three framings, told by their bytes, and files of our archive.
+
+For people at a terminal and for tests; the stream knows its framing and does not guess.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from broker_assets.packets.container import MAGIC, Block, ContainerError, ContainerHeader, read_blocks, read_header
+from broker_assets.packets.decoder import AlertDecoder
+from broker_assets.packets.framing import (
+    CONFLUENT_HEADER_BYTES,
+    FramedPackets,
+    FramedSchema,
+    fingerprint,
+    framed_schema,
+)
+from broker_assets.packets.identifiers import is_ztf_object_id, ztf_object_name
+from broker_assets.packets.reader import PacketReader
+from broker_assets.packets.registry import NoSchemas, SchemaFolder, SchemaNotFound, rubin_schema_folder
+from broker_assets.packets.surveys import ADAPTERS, adapter_of
+from broker_assets.packets.surveys.fields import leaf_fields
+from broker_assets.packets.tables import AlertTables
+
+STANDARD_INPUT: Final = "-"
+CHUNK_PACKETS: Final = 1000
+CHUNK_BYTES: Final = 64 << 20
+
+_VERSION: Final = re.compile(r"(?:^|[._])v(\d+(?:_\d+)*)")
+
+
+@dataclass(frozen=True)
+class FilePacket:
+    """A packet in a file, or why there is none."""
+
+    file: str
+    record: int
+    """Number in the file, from 0."""
+    framing: str | None = None
+    datum: bytes = b""
+    schema: FramedSchema | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class FileTables:
+    """Some packets of files and their tables; `packet` in the tables is the row in `packets`."""
+
+    packets: list[FilePacket]
+    tables: list[AlertTables]
+    """One for each survey met."""
+    surveys: list[str]
+    """Survey of each of `tables`."""
+    errors: dict[int, str] = field(default_factory=dict)
+    """Row in `packets` to what is wrong with it."""
+
+
+class Schemas:
+    """Where packets that carry no schema have theirs from.
+
+    Parameters
+    ----------
+    path : path, optional
+        File or folder of Avro schemas; none is the folder of the package `lsst-alert-packet`, if installed.
+
+    Raises
+    ------
+    SchemaNotFound
+        If `path` has no schemas.
+    """
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        self.given = path is not None
+        found = path if path is not None else rubin_schema_folder()
+        self._folder = SchemaFolder(found) if found is not None else None
+        self._candidates: list[FramedSchema] | None = None
+        self._readers: dict[str, PacketReader] = {}
+
+    def of_confluent(self, schema_id: int) -> FramedSchema:
+        """The schema of a registry id; the only schema there is, if just one was named."""
+        source = self._folder or NoSchemas()
+        try:
+            schema = source.by_id(schema_id)
+        except SchemaNotFound:
+            candidates = self._all() if self.given else []
+            if len(candidates) != 1:
+                raise SchemaNotFound(
+                    f"the schema with id {schema_id} is not known; name its file or folder with --schema"
+                ) from None
+            schema = candidates[0].schema
+        return FramedSchema(schema, fingerprint(schema), schema_id)
+
+    def of_bare(self, datum: bytes, name: str = "") -> FramedSchema:
+        """The schema by which the datum can be read to its last byte.
+
+        Of several (versions may differ in parts that a packet does not have) the one whose version stands in the
+        name of the file, else the newest.
+        """
+        if not self.given:
+            raise SchemaNotFound("the packet carries no schema; name its file or folder with --schema")
+        reasons = []
+        version = version_in(Path(name).name)
+        for candidate in sorted(self._all(), key=lambda item: version_in(item.name) != version):
+            if candidate.fingerprint not in self._readers:
+                names = leaf_fields(candidate.schema)
+                # One column of each table is enough, as every byte is looked at.
+                wanted = {"": list(names[""][:1])}
+                self._readers[candidate.fingerprint] = PacketReader(candidate.schema, wanted, to_end=True)
+            failures = self._readers[candidate.fingerprint].read([datum]).failures
+            if not failures:
+                return candidate
+            reasons.append(f"{candidate.name}: {failures[0].reason}")
+        raise SchemaNotFound(f"the packet cannot be read by any schema named with --schema ({'; '.join(reasons)})")
+
+    def _all(self) -> list[FramedSchema]:
+        if self._candidates is None:
+            found = self._folder.schemas().values() if self._folder is not None else []
+            framed = [FramedSchema(schema, fingerprint(schema)) for schema in found]
+            # Newest first; sorting by anything else keeps that order among equals.
+            self._candidates = sorted(
+                framed, key=lambda item: [int(part) for part in re.findall(r"\d+", item.name)], reverse=True
+            )
+        return self._candidates
+
+
+def find_files(names: Iterable[str]) -> Iterator[str]:
+    """Files, with folders replaced by the `*.avro` below them, in order; names that do not exist are given too."""
+    for name in names:
+        path = Path(name)
+        if name != STANDARD_INPUT and path.is_dir():
+            yield from (str(file) for file in sorted(path.rglob("*.avro")) if file.is_file())
+        else:
+            yield name
+
+
+def read_packets(name: str, schemas: Schemas) -> Iterator[FilePacket]:
+    """The packets of one file.
+
+    Parameters
+    ----------
+    name : str
+        Path, or "-" for standard input.
+    schemas : Schemas
+        For framings that carry none.
+
+    Yields
+    ------
+    FilePacket
+        At least one; with `error` where something cannot be read.
+    """
+    try:
+        content = sys.stdin.buffer.read() if name == STANDARD_INPUT else Path(name).read_bytes()
+    except OSError as error:
+        yield FilePacket(name, 0, error=f"cannot be read: {error.strerror or error}")
+        return
+    if content[: len(MAGIC)] == MAGIC:
+        yield from _read_container(name, content)
+        return
+    yield _read_bytes(name, content, schemas)
+
+
+def _read_bytes(name: str, content: bytes, schemas: Schemas) -> FilePacket:
+    reason = "the file is empty" if not content else ""
+    if len(content) > CONFLUENT_HEADER_BYTES and content[0] == 0:
+        try:
+            schema = schemas.of_confluent(int.from_bytes(content[1:CONFLUENT_HEADER_BYTES], "big"))
+            return FilePacket(name, 0, "confluent", content[CONFLUENT_HEADER_BYTES:], schema)
+        except SchemaNotFound as error:
+            reason = str(error)
+            if not schemas.given:
+                return FilePacket(name, 0, "confluent", error=reason)
+    if content:
+        try:
+            return FilePacket(name, 0, "bare", content, schemas.of_bare(content, name))
+        except SchemaNotFound as error:
+            reason = reason or str(error)
+    return FilePacket(name, 0, error=reason)
+
+
+def _read_container(name: str, content: bytes) -> Iterator[FilePacket]:
+    record = 0
+    try:
+        header = read_header(content)
+        schema = framed_schema(header.schema_text)
+        for block in read_blocks(content, header):
+            for datum in _datums(content, header, block, schema):
+                yield FilePacket(name, record, "container", datum, schema)
+                record += 1
+        if not record:
+            yield FilePacket(name, 0, "container", error="the container holds no packet")
+    except (ContainerError, SchemaNotFound) as error:
+        yield FilePacket(name, record, "container", error=str(error))
+
+
+def _datums(content: bytes, header: ContainerHeader, block: Block, schema: FramedSchema) -> Iterator[bytes]:
+    buffer, start, end = block.datums(content, header)
+    if block.records == 1:
+        yield buffer[start:end]
+        return
+    # Where records end stands nowhere in a block: they must be read one after the other.
+    import io
+
+    import fastavro
+
+    stream = io.BytesIO(buffer[start:end])
+    parsed = fastavro.parse_schema(schema.schema)
+    for _ in range(block.records):
+        before = stream.tell()
+        try:
+            fastavro.schemaless_reader(stream, parsed, None)
+        except (EOFError, ValueError, IndexError, StopIteration) as error:
+            raise ContainerError(f"a record of the block at byte {block.position} cannot be read: {error!r}") from error
+        yield buffer[start + before : start + stream.tell()]
+
+
+def decode_files(names: Iterable[str], schemas: Schemas) -> Iterator[FileTables]:
+    """The packets of files and folders with their internal tables, some at a time."""
+    decoders = {survey: AlertDecoder(survey, "bare") for survey in ADAPTERS}
+    chunk: list[FilePacket] = []
+    size = 0
+    for name in find_files(names):
+        for packet in read_packets(name, schemas):
+            chunk.append(packet)
+            size += len(packet.datum)
+            if len(chunk) >= CHUNK_PACKETS or size >= CHUNK_BYTES:
+                yield _decode(chunk, decoders)
+                chunk, size = [], 0
+    if chunk:
+        yield _decode(chunk, decoders)
+
+
+def _decode(packets: list[FilePacket], decoders: dict[str, AlertDecoder]) -> FileTables:
+    errors = {row: packet.error for row, packet in enumerate(packets) if packet.error is not None}
+    surveys: dict[str, str | None] = {}
+    rows: dict[str, list[int]] = {}
+    for row, packet in enumerate(packets):
+        if packet.schema is None:
+            continue
+        key = packet.schema.fingerprint
+        if key not in surveys:
+            try:
+                surveys[key] = adapter_of(packet.schema.schema).survey
+            except ValueError as error:
+                surveys[key] = None
+                errors[row] = str(error)
+        survey = surveys[key]
+        if survey is None:
+            errors.setdefault(row, f"no survey that we know has packets of schema {packet.schema.name!r}")
+        else:
+            rows.setdefault(survey, []).append(row)
+    result = FileTables(packets, [], [], errors)
+    for survey, chosen in rows.items():
+        decoder = decoders[survey]
+        tables = decoder.decode(decoder.identify_framed(_framed(packets, chosen)))
+        errors.update((failure.packet, failure.reason) for failure in tables.failures)
+        result.tables.append(tables)
+        result.surveys.append(survey)
+    return result
+
+
+def _framed(packets: Sequence[FilePacket], chosen: Sequence[int]) -> FramedPackets:
+    """Some of the packets as a batch in which each keeps its row."""
+    schemas: dict[str, tuple[int, FramedSchema]] = {}
+    number = np.full(len(packets), -1, np.int32)
+    ends = np.zeros(len(packets), np.int64)
+    for row in chosen:
+        schema = packets[row].schema
+        if schema is not None:
+            number[row] = schemas.setdefault(schema.fingerprint, (len(schemas), schema))[0]
+            ends[row] = len(packets[row].datum)
+    starts = np.zeros(len(packets), np.int64)
+    return FramedPackets(
+        [packet.datum for packet in packets], starts, ends, number, [schema for _, schema in schemas.values()]
+    )
+
+
+def describe(chunk: FileTables) -> list[dict[str, Any]]:
+    """One document for each packet, in the order of the files: what it is about and what it carries."""
+    documents: list[dict[str, Any]] = [_origin(packet) for packet in chunk.packets]
+    for survey, tables in zip(chunk.surveys, chunk.tables, strict=True):
+        count = len(chunk.packets)
+        is_trigger = tables.source["trigger"]
+        triggers = tables.source.filter(is_trigger)
+        bands = dict(zip(triggers["packet"].to_pylist(), _column(triggers, "band"), strict=True))
+        counts = {
+            "previous": _count(tables.source.filter(pc.invert(is_trigger)), count),
+            "forced": _count(tables.forced_source, count),
+            "nondetections": _count(tables.nondetection, count),
+        }
+        cutouts: dict[int, dict[str, int]] = {}
+        for cutout in tables.cutout.to_pylist():
+            cutouts.setdefault(cutout["packet"], {})[cutout["kind"]] = cutout["length"]
+        for row in tables.packet.to_pylist():
+            packet = row["packet"]
+            document = documents[packet]
+            document |= {
+                "survey": survey,
+                "schema": row["schema"],
+                "version": schema_version(chunk.packets[packet]),
+                "object": row["diaobjectid"] or None,
+            }
+            if is_ztf_object_id([row["diaobjectid"]])[0]:
+                document["object_name"] = str(ztf_object_name([row["diaobjectid"]])[0])
+            if row["ssobjectid"]:
+                document["solar_system_object"] = row["ssobjectid"]
+            document |= {
+                "source": row["diasourceid"],
+                "ra": row["ra"],
+                "dec": row["decl"],
+                "midpoint_mjd_tai": row["midpointmjdtai"],
+                "night": row["night"].isoformat(),
+                "band": bands[packet],
+                **{name: int(values[packet]) for name, values in counts.items()},
+                "cutouts": cutouts.get(packet, {}),
+            }
+    for row, error in chunk.errors.items():
+        packet_schema = chunk.packets[row].schema
+        if packet_schema is not None:
+            documents[row]["schema"] = packet_schema.name
+        documents[row]["error"] = error
+    return documents
+
+
+def schema_version(packet: FilePacket) -> str | None:
+    """Version of a packet's schema: what the packet says itself, else the schema, else its name.
+
+    Examples
+    --------
+    >>> schema = FramedSchema({"type": "record", "name": "lsst.v9_0.alert", "fields": []}, "")
+    >>> schema_version(FilePacket("a", 0, schema=schema))
+    '9.0'
+    """
+    if packet.schema is None:
+        return None
+    schema = packet.schema.schema
+    if any(item["name"] == "schemavsn" for item in schema["fields"]):
+        decoded = PacketReader(schema, {"": ["schemavsn"]}).read([packet.datum])
+        return str(decoded.tables[""]["schemavsn"][0].as_py()) if not decoded.failures else None
+    if "version" in schema:
+        return str(schema["version"])
+    return version_in(packet.schema.name)
+
+
+def version_in(name: str) -> str | None:
+    """The version that a name tells.
+
+    Examples
+    --------
+    >>> version_in("elasticc.v0_9_1.alert"), version_in("alert")
+    ('0.9.1', None)
+    """
+    named = _VERSION.search(name)
+    return named[1].replace("_", ".") if named else None
+
+
+def _origin(packet: FilePacket) -> dict[str, Any]:
+    return {"file": packet.file, "record": packet.record, "framing": packet.framing}
+
+
+def _count(table: pa.Table, packets: int) -> np.ndarray:
+    return np.bincount(np.asarray(table["packet"].to_numpy(), dtype=np.int64), minlength=packets)
+
+
+def _column(table: pa.Table, name: str) -> list[Any]:
+    return table[name].to_pylist() if name in table.column_names else [None] * table.num_rows

@@ -1,0 +1,199 @@
+"""From messages to Avro datums: Confluent wire format, Avro object containers, and bare datums.
+
+A message that is not framed as it should be is a failure of that packet alone. What goes on is a list of buffers
+with the byte at which each datum starts, so that nothing is copied where the datum stands uncompressed in the
+message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from broker_assets.packets.container import ContainerError, read_blocks, read_header
+from broker_assets.packets.named_types import AvroSchema, resolve
+from broker_assets.packets.registry import RegistryUnavailable, SchemaNotFound, SchemaSource
+
+CONFLUENT_HEADER_BYTES: Final = 5
+"""Magic byte 0 and the schema id, four bytes, most significant first."""
+
+FRAMINGS: Final = ("confluent", "container", "bare")
+
+
+@dataclass(frozen=True)
+class PacketFailure:
+    """Why one packet of a batch could not be used."""
+
+    packet: int
+    """Position in the batch."""
+    reason: str
+    """One line for people: what is wrong, and where."""
+    traceback: str = ""
+    """Python's traceback, where code raised."""
+
+
+@dataclass(frozen=True)
+class FramedSchema:
+    """A schema met in a batch."""
+
+    schema: AvroSchema
+    fingerprint: str
+    """SHA-256, hexadecimal: of its JSON with sorted keys; of a container's, of its text, so that it can be restored."""
+    schema_id: int | None = None
+    """Id in the Confluent wire format, where the framing has one."""
+    text: bytes | None = None
+    """The JSON as the container has it, where the framing is one."""
+
+    @property
+    def name(self) -> str:
+        """Full name of the packet's record, as `lsst.v9_0.alert`."""
+        space = self.schema.get("namespace")
+        name = str(self.schema.get("name", ""))
+        return f"{space}.{name}" if space and "." not in name else name
+
+
+@dataclass(frozen=True)
+class FramedPackets:
+    """The datums of a batch of messages."""
+
+    buffers: list[bytes]
+    """Message, or its decompressed block; one each, also for failures."""
+    starts: NDArray[np.int64]
+    """Byte in the buffer at which the datum starts."""
+    ends: NDArray[np.int64]
+    """Byte after the datum."""
+    schema: NDArray[np.int32]
+    """Row in `schemas`; -1 for failures."""
+    schemas: list[FramedSchema]
+    failures: list[PacketFailure] = field(default_factory=list)
+
+
+def fingerprint(schema: AvroSchema) -> str:
+    """SHA-256 of a schema's JSON with sorted keys, hexadecimal.
+
+    Examples
+    --------
+    >>> fingerprint({"type": "record", "name": "a", "fields": []})[:16]
+    'b567930943f1be64'
+    """
+    return hashlib.sha256(json.dumps(schema, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+class Framer:
+    """Splits messages; remembers schemas it has met, so keep one for a stream.
+
+    Parameters
+    ----------
+    framing : str
+        "confluent", "container" or "bare".
+    schemas : SchemaSource
+        Asked for the ids of "confluent" and for the topic of "bare".
+    topic : str, optional
+        Topic of bare datums.
+
+    Raises
+    ------
+    ValueError
+        If the framing is not one of the three.
+    """
+
+    def __init__(self, framing: str, schemas: SchemaSource, *, topic: str | None = None) -> None:
+        if framing not in FRAMINGS:
+            raise ValueError(f"unknown framing {framing!r}; known: {', '.join(FRAMINGS)}")
+        self.framing = framing
+        self._source = schemas
+        self._topic = topic
+        self._by_id: dict[int, FramedSchema] = {}
+        self._by_text: dict[bytes, FramedSchema] = {}
+
+    def split(self, payloads: Sequence[bytes]) -> FramedPackets:
+        """Find the datum and the schema of each message.
+
+        Raises
+        ------
+        RegistryUnavailable
+            If the schema of a well-framed message must be asked for and the registry does not answer, or if a stream
+            of bare datums has no schema at all: nothing is wrong with the packets.
+        """
+        splitter: Mapping[str, Callable[[bytes], tuple[bytes, int, int, FramedSchema]]] = {
+            "confluent": self._confluent,
+            "container": self._container,
+            "bare": self._bare,
+        }
+        split_one = splitter[self.framing]
+        buffers: list[bytes] = []
+        starts = np.zeros(len(payloads), dtype=np.int64)
+        ends = np.zeros(len(payloads), dtype=np.int64)
+        schema = np.full(len(payloads), -1, dtype=np.int32)
+        schemas: dict[str, tuple[int, FramedSchema]] = {}
+        failures: list[PacketFailure] = []
+        for packet, payload in enumerate(payloads):
+            try:
+                buffer, starts[packet], ends[packet], found = split_one(payload)
+            except (SchemaNotFound, ContainerError) as error:
+                failures.append(PacketFailure(packet, str(error)))
+                buffers.append(payload)
+                continue
+            buffers.append(buffer)
+            schema[packet] = schemas.setdefault(found.fingerprint, (len(schemas), found))[0]
+        return FramedPackets(buffers, starts, ends, schema, [found for _, found in schemas.values()], failures)
+
+    def _confluent(self, payload: bytes) -> tuple[bytes, int, int, FramedSchema]:
+        if len(payload) < CONFLUENT_HEADER_BYTES or payload[0] != 0:
+            raise ContainerError(
+                f"not in Confluent wire format: {len(payload)} bytes"
+                + (f", first byte 0x{payload[0]:02x} instead of 0x00" if payload else "")
+            )
+        schema_id = int.from_bytes(payload[1:CONFLUENT_HEADER_BYTES], "big")
+        known = self._by_id.get(schema_id)
+        if known is None:
+            schema = self._source.by_id(schema_id)
+            known = self._by_id[schema_id] = FramedSchema(schema, fingerprint(schema), schema_id)
+        return payload, CONFLUENT_HEADER_BYTES, len(payload), known
+
+    def _bare(self, payload: bytes) -> tuple[bytes, int, int, FramedSchema]:
+        known = self._by_text.get(b"")
+        if known is None:
+            try:
+                schema = self._source.for_topic(self._topic)
+            except SchemaNotFound as error:
+                # A stream without its schema is an error of the settings, not of every packet: it ends the batch.
+                raise RegistryUnavailable(str(error)) from error
+            known = self._by_text[b""] = FramedSchema(schema, fingerprint(schema))
+        return payload, 0, len(payload), known
+
+    def _container(self, payload: bytes) -> tuple[bytes, int, int, FramedSchema]:
+        header = read_header(payload)
+        blocks = read_blocks(payload, header)
+        block = next(blocks, None)
+        if block is None:
+            raise ContainerError("the container holds no record; one alert a message is expected")
+        extra = sum(other.records for other in blocks) + block.records - 1
+        if extra or block.records != 1:
+            raise ContainerError(f"the container holds {extra + 1} records; one alert a message is expected")
+        known = self._by_text.get(header.schema_text)
+        if known is None:
+            known = framed_schema(header.schema_text)
+            self._by_text[header.schema_text] = known
+        buffer, start, end = block.datums(payload, header)
+        return buffer, start, end, known
+
+
+def framed_schema(text: bytes) -> FramedSchema:
+    """A schema from the JSON in a container's header."""
+    try:
+        schema = resolve(json.loads(text), {})
+    except ValueError as error:
+        raise ContainerError(f"the schema in the container is not JSON: {error}") from error
+    return FramedSchema(schema, hashlib.sha256(text).hexdigest(), text=text)
+
+
+def split(payloads: Sequence[bytes], *, framing: str, schemas: SchemaSource, topic: str | None = None) -> FramedPackets:
+    """Find the datum and the schema of each message; see `Framer.split`."""
+    return Framer(framing, schemas, topic=topic).split(payloads)

@@ -1,0 +1,300 @@
+"""Reads batches of Avro datums into Arrow tables.
+
+`PacketReader` ties together a schema (`schema`), a program (`program`), the compiled walk (`walk`) and Arrow
+(`columns`). fastavro is the reference in the tests; here it is not used.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from broker_assets.packets import opcodes, walk
+from broker_assets.packets.columns import Assembler, BadValue, Buffers
+from broker_assets.packets.naming import column_names
+from broker_assets.packets.program import Program, compile_program
+from broker_assets.packets.schema import Record, Schema, UnsupportedSchema, resolve
+
+MAXIMUM_PAYLOAD = 2**31 - 1  # bytes; positions are kept in 32 bits
+MAXIMUM_ITEMS = 2**20
+FIRST_PACKETS = 8  # so many packets are assumed alike when the number of rows is guessed
+
+_REASONS = {
+    opcodes.TRUNCATED: "the datum goes on beyond the end of the payload",
+    opcodes.BRANCH: "no such branch of the union",
+    opcodes.LONG_VARINT: "a variable-length number of more than ten bytes",
+    opcodes.RANGE: "a number outside the range of its type",
+    opcodes.LENGTH: "a length that is negative or beyond the payload",
+    opcodes.COUNT: "an array with more items than bytes are left",
+    opcodes.ITEMS: "more items in arrays than are allowed in a packet",
+    opcodes.TEXT: "a string that is not UTF-8",
+    opcodes.TRAILING: "bytes are left over after the datum",
+    opcodes.BLOCK_SIZE: "an array block that does not have the size it claims",
+    opcodes.START: "the datum begins outside the payload",
+}
+
+
+@dataclass(frozen=True)
+class PacketFailure:
+    """A packet that could not be read."""
+
+    packet: int
+    """index of the payload"""
+    reason: str
+    """what was wrong, at which byte of the payload, in which field"""
+
+
+@dataclass(frozen=True)
+class DecodedPackets:
+    """What was read of a batch."""
+
+    tables: dict[str, pa.Table]
+    """``""`` the root, else arrays by path; the first column ``packet`` is the int32 index of the payload"""
+    failures: list[PacketFailure]
+    """in the order of the payloads; a packet that failed has no row in any table"""
+
+
+def _header_size() -> int:
+    """Bytes of a CPython bytes object before its content; the walk reads payloads in place."""
+    size = bytes.__basicsize__ - 1
+    probe = b"where the content of bytes begins"
+    if ctypes.string_at(id(probe) + size, len(probe)) != probe:
+        raise ImportError("this interpreter does not keep bytes as CPython does")
+    return size
+
+
+_HEADER = _header_size()
+
+
+def available_columns(schema: Schema) -> dict[str, list[str]]:
+    """Columns that can be asked for, by table.
+
+    Examples
+    --------
+    >>> available_columns({"type": "record", "name": "r", "fields": [{"name": "a", "type": ["null", "bytes"]}]})
+    {'': ['a', 'a@position', 'a@length']}
+    """
+    found: dict[str, list[str]] = {"": []}
+    for table, name in column_names(_root(schema), "", ""):
+        found.setdefault(table, []).append(name)
+    return found
+
+
+def _root(schema: Schema) -> Record:
+    root = resolve(schema)
+    if not isinstance(root, Record):
+        raise UnsupportedSchema("the schema of a packet is a record")
+    return root
+
+
+class PacketReader:
+    """Reads packets of one schema.
+
+    Parameters
+    ----------
+    schema : dict or str
+        Avro schema of the datums (decoded JSON or text), a record.
+    columns : dict of sequences of str, optional
+        What to read: path of the table (``""`` for the packet itself, else the dotted path of an array of records)
+        to the dotted names of its columns; `available_columns` lists them. None reads everything. Bytes are read as
+        copies (``cutout``) or only where they lie in the payload (``cutout@position``, ``cutout@length``, int64).
+    to_end : bool, optional
+        Whether every packet is walked to its end, so that anything malformed in it and any bytes left over make it
+        fail. Otherwise reading stops after the last wanted field and the rest is not looked at. By default True if
+        everything is read and False if `columns` are given.
+    maximum_items : int, optional
+        A packet with more items in all of its arrays fails; it bounds the memory a hostile packet can claim.
+
+    Raises
+    ------
+    SchemaError, UnsupportedSchema
+        If the schema is malformed or contains itself.
+    ValueError
+        If a column is not in the schema.
+
+    Notes
+    -----
+    A reader may be used by several threads at once. The walk releases the interpreter lock.
+
+    Examples
+    --------
+    >>> schema = {"type": "record", "name": "r", "fields": [{"name": "a", "type": ["null", "long"]}]}
+    >>> PacketReader(schema).read([bytes([2, 84]), bytes([0]), bytes([2])]).tables[""].to_pydict()
+    {'packet': [0, 1], 'a': [42, None]}
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        columns: Mapping[str, Sequence[str]] | None = None,
+        *,
+        to_end: bool | None = None,
+        maximum_items: int = MAXIMUM_ITEMS,
+    ) -> None:
+        self._root = _root(schema)
+        self._columns = columns
+        self._to_end = columns is None if to_end is None else to_end
+        self._maximum_items = maximum_items
+        self._programs: dict[tuple[tuple[str, str], ...], Program] = {}
+        self._rows_per_packet: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._program({})
+
+    def _program(self, thresholds: Mapping[str, str]) -> Program:
+        key = tuple(sorted(thresholds.items()))
+        with self._lock:
+            if key not in self._programs:
+                self._programs[key] = compile_program(
+                    self._root, self._columns, thresholds=thresholds, to_end=self._to_end
+                )
+            return self._programs[key]
+
+    def read(
+        self,
+        payloads: Sequence[bytes],
+        *,
+        starts: NDArray[np.int64] | None = None,
+        ends: NDArray[np.int64] | None = None,
+        newer_than: Mapping[str, tuple[str, NDArray[np.float64]]] | None = None,
+    ) -> DecodedPackets:
+        """Read a batch.
+
+        Parameters
+        ----------
+        payloads : sequence of bytes
+            One packet each.
+        starts, ends : (n,) int64 array, optional
+            First byte of the datum in each payload and the byte after it; the whole payload by default.
+        newer_than : dict of (str, (n,) float64 array), optional
+            Table to a numeric field directly in its records and a threshold for each payload: records whose value is
+            not greater are walked over but not kept. A null or NaN on either side keeps the record.
+
+        Returns
+        -------
+        DecodedPackets
+
+        Raises
+        ------
+        ValueError
+            If an array has not one value for each payload or a column is not in the schema.
+        TypeError
+            If a payload is not bytes.
+        """
+        payloads = tuple(payloads)
+        count = len(payloads)
+        if not set(map(type, payloads)) <= {bytes}:
+            raise TypeError("payloads must be bytes")
+        addresses = np.fromiter(map(id, payloads), np.int64, count) + _HEADER
+        lengths = np.fromiter(map(len, payloads), np.int64, count)
+        first = _one_each("starts", starts, count, np.int64) if starts is not None else np.zeros(count, np.int64)
+        last = _one_each("ends", ends, count, np.int64) if ends is not None else lengths
+        # A datum that claims to end beyond its payload is given as one that begins behind its end: it fails.
+        outside = (last > lengths) | (lengths > MAXIMUM_PAYLOAD)
+        if outside.any():
+            last = np.where(outside, -1, last)
+        newer_than = newer_than or {}
+        program = self._program({table: name for table, (name, _) in newer_than.items()})
+        thresholds = np.empty((len(program.thresholds), count), np.float64)
+        for row, table in enumerate(program.thresholds):
+            thresholds[row] = _one_each(f"threshold of {table}", newer_than[table][1], count, np.float64)
+        unfit: dict[int, str] = {}
+        while True:
+            buffers, rows, failures = self._walk(program, addresses, first, last, thresholds)
+            try:
+                tables = self._assemble(program, buffers, rows, addresses)
+                break
+            except BadValue as error:
+                # Rare enough to read the batch again without that packet.
+                unfit[error.packet] = str(error)
+                first = first.copy()
+                first[error.packet] = -1
+        found = [
+            PacketFailure(packet, unfit.get(packet) or self._reason(program, *failures[packet].tolist()))
+            for packet in np.flatnonzero(failures[:, 0]).tolist()
+        ]
+        del payloads  # until here the walk and the copies read from it
+        return DecodedPackets(tables, found)
+
+    def _walk(
+        self,
+        program: Program,
+        addresses: NDArray[np.int64],
+        starts: NDArray[np.int64],
+        ends: NDArray[np.int64],
+        thresholds: NDArray[np.float64],
+    ) -> tuple[Buffers, NDArray[np.int64], NDArray[np.int64]]:
+        count = len(addresses)
+        tables = len(program.tables)
+        guess = [count + 1]
+        guess += [int(count * self._rows_per_packet.get(info.path, 0) * 1.1) + 1024 for info in program.tables[1:]]
+        buffers = Buffers(program, guess)
+        rows, bases, kept = (np.zeros(tables, np.int64) for _ in range(3))
+        marks = np.zeros((program.frames, tables), np.int64)
+        frames = np.zeros((program.frames, 3), np.int64)
+        most = int(program.layouts[:, opcodes.ENTRY_COUNT].max()) + 1
+        plan_offset = 2 * opcodes.LAYOUT_BYTES + 16 * most
+        slot_size = plan_offset + opcodes.PLAN_HEAD + 16 * most
+        slots = np.empty(len(program.layouts) * opcodes.SLOTS * slot_size, np.uint8)
+        known = np.zeros((len(program.layouts), opcodes.STAMPS + opcodes.TILE), np.int64)
+        failures = np.zeros((count, 3), np.int64)
+        packet = 0
+        while True:
+            packet, full = walk.walk(
+                packet,
+                addresses,
+                starts,
+                ends,
+                program.operations.ctypes.data,
+                buffers.entries.ctypes.data,
+                program.lists.ctypes.data,
+                buffers.tables,
+                buffers.columns,
+                rows,
+                bases,
+                kept,
+                marks,
+                frames,
+                program.layouts.ctypes.data,
+                known,
+                slots.ctypes.data,
+                slot_size,
+                plan_offset,
+                thresholds,
+                failures,
+                self._maximum_items,
+            )
+            if full < 0:
+                break
+            used = int(bases[full])
+            expected = used / max(packet, 1) * count * 1.05 if packet >= FIRST_PACKETS else 0
+            buffers.grow(full, max(2 * int(buffers.tables[full, opcodes.CAPACITY]), int(expected)), used)
+        if count >= FIRST_PACKETS:
+            for info, used in zip(program.tables, bases.tolist(), strict=True):
+                self._rows_per_packet[info.path] = used / count
+        return buffers, bases, failures
+
+    @staticmethod
+    def _assemble(
+        program: Program, buffers: Buffers, rows: NDArray[np.int64], addresses: NDArray[np.int64]
+    ) -> dict[str, pa.Table]:
+        assembler = Assembler(buffers, rows, addresses)
+        return {info.path: assembler.table(k) for k, info in enumerate(program.tables) if not info.hidden}
+
+    @staticmethod
+    def _reason(program: Program, failure: int, position: int, path: int) -> str:
+        where = f" ({program.paths[path]})" if program.paths[path] else ""
+        return f"{_REASONS[failure]}: byte {position}{where}"
+
+
+def _one_each(what: str, values: NDArray[Any], count: int, dtype: type[Any]) -> NDArray[Any]:
+    values = np.ascontiguousarray(values, dtype)
+    if values.shape != (count,):
+        raise ValueError(f"{what} has the shape {values.shape} for {count} payloads")
+    return values

@@ -1,0 +1,377 @@
+"""Where the schemas of packets come from: a schema registry over HTTP, or a folder of Avro schema files.
+
+Both are a `SchemaSource`. A schema that is not known is the packet's fault (`SchemaNotFound`: the packet goes to
+quarantine); a registry that does not answer is not (`RegistryUnavailable`: the batch stops and is tried again, so
+that good packets are never thrown out because a server was away).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final, Protocol, runtime_checkable
+from urllib.parse import quote
+
+import httpx
+import tenacity
+
+from broker_assets.packets.named_types import (
+    AvroSchema,
+    SchemaNotFound,
+    full_name,
+    names_used,
+    resolve,
+    schema_id_of,
+)
+
+__all__ = [
+    "AvroSchema",
+    "FirstOf",
+    "NoSchemas",
+    "RegistryUnavailable",
+    "SchemaFolder",
+    "SchemaNotFound",
+    "SchemaRegistry",
+    "SchemaSource",
+    "rubin_schema_folder",
+    "schema_source",
+]
+
+UNKNOWN_SECONDS: Final = 30.0
+"""An id that the registry did not know is not asked for again before this time: damaged packets carry random ids."""
+
+
+class RegistryUnavailable(ConnectionError):
+    """The registry did not answer, and the schema is not in the cache."""
+
+
+@runtime_checkable
+class SchemaSource(Protocol):
+    """What the framings need."""
+
+    def by_id(self, schema_id: int) -> AvroSchema:
+        """The schema of an id of the Confluent wire format; raises `SchemaNotFound` or `RegistryUnavailable`."""
+        ...
+
+    def for_topic(self, topic: str | None) -> AvroSchema:
+        """The schema of the bare datums of a topic; raises `SchemaNotFound` or `RegistryUnavailable`."""
+        ...
+
+
+class SchemaFolder:
+    """Schemas from one `.avsc` file, or from all below a folder.
+
+    Parts of a schema may stand in files of their own, as Rubin and ELAsTiCC have them
+    (`7/1/lsst.v7_1.alert.avsc` beside `lsst.v7_1.diaSource.avsc`). The id of a packet schema is that of Rubin's
+    registry: 100 × major + minor of the version in its name (`lsst.v9_0` is 900, `lsst.v7_1` is 701), or the whole
+    name of its file (`42.avsc` is 42).
+
+    Parameters
+    ----------
+    path : path of a file or folder
+
+    Raises
+    ------
+    SchemaNotFound
+        If there is no such file or folder, no schema in it, or a file that is no JSON.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        files = [self.path] if self.path.is_file() else sorted(self.path.rglob("*.avsc"))
+        if not files:
+            raise SchemaNotFound(f"no Avro schema (*.avsc) at {self.path}")
+        contents = {file: _load(file) for file in files}
+        if self.path.is_file():
+            # The parts of a single named file stand beside it.
+            beside = {file: _load(file) for file in sorted(self.path.parent.glob("*.avsc")) if file != self.path}
+        else:
+            beside = {}
+        self._named: dict[str, Any] = {}
+        for content in [*beside.values(), *contents.values()]:
+            for part in content if isinstance(content, list) else [content]:
+                if isinstance(part, dict) and "name" in part:
+                    self._named[full_name(part, "")] = part
+        used = {name for content in contents.values() for name in names_used(content, "")}
+        roots = {
+            file: content
+            for file, content in contents.items()
+            if isinstance(content, list) or (content.get("type") == "record" and full_name(content, "") not in used)
+        }
+        alerts = {file: content for file, content in roots.items() if file.stem.split(".")[-1] == "alert"}
+        self._roots = alerts or roots or contents
+        self._resolved: dict[Path, AvroSchema] = {}
+
+    def by_id(self, schema_id: int) -> AvroSchema:
+        """The packet schema of a registry id."""
+        for file in self._roots:
+            if schema_id_of(file.stem) == schema_id:
+                return self._resolve(file)
+        raise SchemaNotFound(f"no schema with id {schema_id} in {self.path}")
+
+    def for_topic(self, topic: str | None) -> AvroSchema:
+        """The schema in `<topic>.avsc` or `<topic>-value.avsc`, else the only packet schema there is."""
+        for file in self._roots:
+            if topic is not None and file.stem in (topic, f"{topic}-value"):
+                return self._resolve(file)
+        if len(self._roots) == 1:
+            return self._resolve(next(iter(self._roots)))
+        names = ", ".join(sorted(file.stem for file in self._roots))
+        raise SchemaNotFound(
+            f"several packet schemas in {self.path} and none named for topic {topic!r}; name one file of: {names}"
+        )
+
+    def schemas(self) -> dict[str, AvroSchema]:
+        """Every packet schema by the name of its file, without ending."""
+        return {file.stem: self._resolve(file) for file in self._roots}
+
+    def _resolve(self, file: Path) -> AvroSchema:
+        if file not in self._resolved:
+            self._resolved[file] = resolve(_load(file), self._named)
+        return self._resolved[file]
+
+
+def _load(file: Path) -> Any:
+    try:
+        return json.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise SchemaNotFound(f"cannot read the schema {file}: {error}") from error
+
+
+class SchemaRegistry:
+    """Client of a schema registry that speaks Confluent's protocol; safe for several threads.
+
+    Schemas never change once they have an id, so that each is asked for once and kept in a folder; those in the
+    folder are known even when the registry is away.
+
+    Parameters
+    ----------
+    url : str
+        Base address of the registry.
+    cache_folder : path, optional
+        Where schemas are kept between processes; none keeps them in memory only.
+    credentials : (user, password), optional
+        Basic authentication.
+    timeout : float
+        Seconds allowed for one request.
+    attempts : int
+        How often a request is tried before `RegistryUnavailable`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        cache_folder: str | os.PathLike[str] | None = None,
+        *,
+        credentials: tuple[str, str] | None = None,
+        timeout: float = 10.0,
+        attempts: int = 4,
+    ) -> None:
+        self.url = url.rstrip("/")
+        # Ids are those of one registry: another address must not find this one's schemas.
+        identity = hashlib.sha256(self.url.encode()).hexdigest()[:12]
+        self._folder = Path(cache_folder) / identity if cache_folder is not None else None
+        self._known: dict[str, AvroSchema] = {}
+        self._unknown: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._attempts = attempts
+        self._client = httpx.Client(
+            timeout=timeout, auth=credentials, headers={"Accept": "application/vnd.schemaregistry.v1+json"}
+        )
+
+    def by_id(self, schema_id: int) -> AvroSchema:
+        """The schema of an id."""
+        return self._schema(f"id-{schema_id}", lambda: self._fetch(f"/schemas/ids/{schema_id}"))
+
+    def for_topic(self, topic: str | None) -> AvroSchema:
+        """The latest schema of the subject `<topic>-value`, which is what Confluent's topic-name strategy calls it.
+
+        The latest may change: it is asked for once per process, and the copy on disk serves only when the registry
+        is away.
+        """
+        if topic is None:
+            raise SchemaNotFound("a bare datum needs its topic to find the schema in the registry")
+        return self._schema(
+            f"subject-{hashlib.sha256(topic.encode()).hexdigest()[:16]}",
+            lambda: self._fetch(f"/subjects/{quote(f'{topic}-value', safe='')}/versions/latest"),
+            cache_first=False,
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _schema(self, key: str, fetch: Callable[[], AvroSchema], *, cache_first: bool = True) -> AvroSchema:
+        with self._lock:
+            if key in self._known:
+                return self._known[key]
+            if time.monotonic() - self._unknown.get(key, -UNKNOWN_SECONDS) < UNKNOWN_SECONDS:
+                raise SchemaNotFound(f"the registry at {self.url} has no schema {key}")
+            schema = self._cached(key) if cache_first else None
+            if schema is None:
+                try:
+                    schema = fetch()
+                except SchemaNotFound:
+                    self._unknown[key] = time.monotonic()
+                    raise
+                except RegistryUnavailable:
+                    schema = None if cache_first else self._cached(key)
+                    if schema is None:
+                        raise
+                else:
+                    self._keep(key, schema)
+            self._known[key] = schema
+            return schema
+
+    def _fetch(self, path: str) -> AvroSchema:
+        answer = self._get(path)
+        if answer.get("schemaType", "AVRO") != "AVRO":
+            raise SchemaNotFound(f"{self.url}{path} is a schema of type {answer['schemaType']}, not Avro")
+        named: dict[str, Any] = {}
+        self._follow(answer.get("references") or (), named)
+        try:
+            return resolve(json.loads(answer["schema"]), named)
+        except (KeyError, TypeError, ValueError) as error:
+            raise SchemaNotFound(f"{self.url}{path} is not a readable schema: {error}") from error
+
+    def _follow(self, references: Sequence[Mapping[str, Any]], named: dict[str, Any]) -> None:
+        for reference in references:
+            if reference["name"] in named:
+                continue
+            named[reference["name"]] = None  # ends circles
+            answer = self._get(f"/subjects/{quote(reference['subject'], safe='')}/versions/{reference['version']}")
+            self._follow(answer.get("references") or (), named)
+            content = json.loads(answer["schema"])
+            named[reference["name"]] = content
+            if isinstance(content, dict) and "name" in content:
+                named[full_name(content, "")] = content
+
+    def _get(self, path: str) -> Mapping[str, Any]:
+        def request() -> httpx.Response:
+            response = self._client.get(self.url + path)
+            if response.status_code in (408, 429) or response.status_code >= 500:
+                response.raise_for_status()
+            return response
+
+        retry = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self._attempts),
+            wait=tenacity.wait_random_exponential(multiplier=0.2, max=3.0),
+            retry=tenacity.retry_if_exception_type(httpx.HTTPError),
+            reraise=True,
+        )
+        try:
+            response = retry(request)
+            if response.status_code in (401, 403):
+                raise RegistryUnavailable(f"{self.url} refuses our credentials (status {response.status_code})")
+            if response.status_code in (404, 422):
+                raise SchemaNotFound(f"{self.url} has no {path.lstrip('/')} (status {response.status_code})")
+            response.raise_for_status()
+            answer = response.json()
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            raise RegistryUnavailable(f"the schema registry at {self.url} does not answer {path}: {error}") from error
+        if not isinstance(answer, dict) or "schema" not in answer:
+            raise RegistryUnavailable(f"{self.url}{path} answered something that is no schema")
+        return answer
+
+    def _cached(self, key: str) -> AvroSchema | None:
+        if self._folder is None:
+            return None
+        try:
+            schema: AvroSchema = json.loads((self._folder / f"{key}.avsc").read_bytes())
+        except (OSError, ValueError):
+            return None  # not there, or damaged by a crash of the machine: ask again
+        return schema
+
+    def _keep(self, key: str, schema: AvroSchema) -> None:
+        if self._folder is None:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=self._folder, prefix=f".{key}-")
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                json.dump(schema, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, self._folder / f"{key}.avsc")
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+class NoSchemas:
+    """A source that knows none: right for containers, which carry their schema."""
+
+    def by_id(self, schema_id: int) -> AvroSchema:
+        """Raise `SchemaNotFound`."""
+        raise SchemaNotFound(f"no schema registry and no folder of schemas is configured to look up id {schema_id}")
+
+    def for_topic(self, topic: str | None) -> AvroSchema:
+        """Raise `SchemaNotFound`."""
+        raise SchemaNotFound(f"no schema is configured for the bare datums of topic {topic!r}")
+
+
+class FirstOf:
+    """Several sources, asked in order until one knows the schema."""
+
+    def __init__(self, *sources: SchemaSource) -> None:
+        self._sources = sources
+
+    def by_id(self, schema_id: int) -> AvroSchema:
+        """The schema of an id from the first source that has it."""
+        return self._first(lambda source: source.by_id(schema_id))
+
+    def for_topic(self, topic: str | None) -> AvroSchema:
+        """The schema of a topic from the first source that has it."""
+        return self._first(lambda source: source.for_topic(topic))
+
+    def _first(self, ask: Callable[[SchemaSource], AvroSchema]) -> AvroSchema:
+        reasons = []
+        for source in self._sources:
+            try:
+                return ask(source)
+            except SchemaNotFound as error:
+                reasons.append(str(error))
+        raise SchemaNotFound("; ".join(reasons) or "no source of schemas")
+
+
+def rubin_schema_folder() -> Path | None:
+    """Folder of Rubin's alert schemas, where the optional package `lsst-alert-packet` is installed.
+
+    Only its data files are used; none of its code is imported.
+    """
+    try:
+        folder = Path(str(metadata.distribution("lsst-alert-packet").locate_file("lsst/alert/packet/schema")))
+    except metadata.PackageNotFoundError:
+        return None
+    return folder if folder.is_dir() else None
+
+
+def schema_source(
+    registry_url: str | None = None,
+    schemas: str | os.PathLike[str] | None = None,
+    *,
+    cache_folder: str | os.PathLike[str] | None = None,
+    credentials: tuple[str, str] | None = None,
+) -> SchemaSource:
+    """The source of schemas that a stream's settings describe.
+
+    A folder or file is asked first, then the registry; where neither is given, Rubin's own schemas if their package
+    is installed.
+    """
+    sources: list[SchemaSource] = []
+    if schemas is not None:
+        sources.append(SchemaFolder(schemas))
+    if registry_url is not None:
+        sources.append(SchemaRegistry(registry_url, cache_folder, credentials=credentials))
+    if not sources and (rubin := rubin_schema_folder()) is not None:
+        sources.append(SchemaFolder(rubin))
+    if not sources:
+        return NoSchemas()
+    return sources[0] if len(sources) == 1 else FirstOf(*sources)

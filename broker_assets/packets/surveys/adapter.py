@@ -1,0 +1,222 @@
+"""What all survey adapters have in common: declared fields, and columns moved by declaration.
+
+An adapter says of every field of every known schema to which column it goes, or why it is dropped. Fields that it
+does not know (a new minor version of the survey's schema) are not read and stop nothing; `unknown_fields` names them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from broker_assets.database import tables as sql
+from broker_assets.packets.named_types import AvroSchema
+from broker_assets.packets.reader import available_columns
+from broker_assets.packets.surveys.fields import leaf_fields, qualified
+from broker_assets.packets.tables import table
+from broker_assets.packets.timescales import MJD_MAXIMUM, MJD_MINIMUM, unix_to_mjd_tai
+
+NJY_ZERO_POINT: Final = 31.4
+"""AB magnitude of 1 nJy: 8.90 + 22.5, to the precision that the surveys use (Oke & Gunn 1983; LSE-163)."""
+
+Column: TypeAlias = "pa.Array | pa.ChunkedArray"
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where the values of a field go."""
+
+    table: str
+    """Internal table."""
+    column: str
+    convert: Callable[[Column], Column] | None = None
+    """Applied to the whole column; none keeps the values."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a packet is about; arrays of one length, one entry for each packet read."""
+
+    packet: NDArray[np.int64]
+    diasourceid: NDArray[np.int64]
+    diaobjectid: NDArray[np.int64]
+    """0 where the packet has no DIAObject."""
+    ssobjectid: NDArray[np.int64]
+    """0 where the packet has no solar-system object."""
+    midpointmjdtai: NDArray[np.float64]
+    ra: NDArray[np.float64]
+    decl: NDArray[np.float64]
+
+
+class SurveyAdapter(ABC):
+    """Turns what the compiled reader gives for one survey into internal tables."""
+
+    survey: ClassVar[str]
+    FIELDS: ClassVar[Mapping[str, Destination | tuple[Destination, ...]]]
+    """Dotted field to its destination, for every schema version of the survey."""
+    DROPPED: ClassVar[Mapping[str, str]]
+    """Dotted field to the reason why no column has it. It stays in the archived packet."""
+    IDENTITY: ClassVar[tuple[str, ...]]
+    """Fields of the packet that say what it is about."""
+    CUTOUTS: ClassVar[Mapping[str, str]]
+    """Kind of cutout to the field of its bytes."""
+    OPTIONAL: ClassVar[tuple[str, ...]] = ()
+    """Records that a packet may lack; the reader gives their presence."""
+    HISTORY: ClassVar[Mapping[str, tuple[str, str]]]
+    """Path of an array to (its field of time, "source" or "forced": the watermark that its points are tested by)."""
+
+    @property
+    def survey_code(self) -> int:
+        """Value of the column `survey`."""
+        return sql.SURVEYS[self.survey]
+
+    @abstractmethod
+    def recognises(self, fields: Mapping[str, Sequence[str]]) -> bool:
+        """Whether a schema with these fields (see `leaf_fields`) is one of this survey."""
+
+    @abstractmethod
+    def identity(self, root: pa.Table) -> Identity:
+        """What the packets are about, from the fields `IDENTITY`."""
+
+    @abstractmethod
+    def convert(
+        self, schema: AvroSchema, decoded: Mapping[str, pa.Table], identity: Identity
+    ) -> tuple[dict[str, pa.Table], int]:
+        """Internal tables by name, and how many points of histories were skipped as their time is not finite.
+
+        `identity` has one entry for each row of `decoded[""]`; a packet is told by `packet`.
+        """
+
+    def reader_time(self, mjd_tai: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Watermarks in the time scale of the fields of time; never later than the watermark."""
+        return mjd_tai
+
+    def identity_columns(self, schema: AvroSchema) -> dict[str, list[str]]:
+        """Columns to read for `identity`."""
+        present = leaf_fields(schema)[""]
+        return {"": [name for name in self.IDENTITY if name in present]}
+
+    def columns(self, schema: AvroSchema) -> dict[str, list[str]]:
+        """Columns to read for `convert`."""
+        cutouts = set(self.CUTOUTS.values())
+        available = set(available_columns(schema)[""])
+        wanted: dict[str, list[str]] = {}
+        for path, names in leaf_fields(schema).items():
+            kept = [
+                name for name in names if qualified(path, name) in self.FIELDS or (not path and name in self.IDENTITY)
+            ]
+            if not path:
+                kept += [f"{name}@length" for name in names if name in cutouts]
+                kept += [name for name in self.OPTIONAL if name in available]
+            if kept:
+                wanted[path] = kept
+        return wanted
+
+    def unknown_fields(self, schema: AvroSchema) -> list[str]:
+        """Fields of a schema that are neither kept nor dropped by declaration."""
+        cutouts = set(self.CUTOUTS.values())
+        return [
+            name
+            for path, names in leaf_fields(schema).items()
+            for name in (qualified(path, leaf) for leaf in names)
+            if name not in self.FIELDS and name not in self.DROPPED and name not in cutouts
+        ]
+
+    def move(self, path: str, values: pa.Table, name: str) -> dict[str, Any]:
+        """Columns of the internal table `name` from the fields of a record or array, as `FIELDS` declares.
+
+        Parameters
+        ----------
+        path : str
+            Array of records, or "" for the packet itself.
+        values : Table
+            What the reader gave for it.
+        name : str
+            Internal table.
+        """
+        moved: dict[str, Any] = {"packet": values["packet"]}
+        for field in values.column_names:
+            found = self.FIELDS.get(qualified(path, field))
+            for target in (found,) if isinstance(found, Destination) else found or ():
+                if target.table == name:
+                    column = values[field]
+                    moved[target.column] = target.convert(column) if target.convert is not None else column
+        moved["survey"] = constant(self.survey_code, values.num_rows, pa.int16())
+        return moved
+
+    def cutouts(self, root: pa.Table, identity: Identity) -> pa.Table | None:
+        """The cutouts that packets carry."""
+        parts = []
+        for kind, field in self.CUTOUTS.items():
+            name = f"{field}@length"
+            if name not in root.column_names:
+                continue
+            length = as_float(root[name])
+            rows = np.flatnonzero(length > 0)
+            parts.append(
+                table(
+                    "cutout",
+                    {
+                        "packet": identity.packet[rows],
+                        "diasourceid": identity.diasourceid[rows],
+                        "kind": constant(kind, len(rows), pa.string()),
+                        "length": length[rows].astype(np.int64),
+                    },
+                )
+            )
+        return pa.concat_tables(parts) if parts else None
+
+
+def constant(value: object, length: int, kind: pa.DataType) -> pa.Array:
+    """A column of one value."""
+    return pa.repeat(pa.scalar(value, type=kind), length)
+
+
+def as_float(column: Column) -> NDArray[np.float64]:
+    """A numeric column as float64, null as NaN."""
+    return np.asarray(pc.fill_null(pc.cast(column, pa.float64()), np.nan).to_numpy(), dtype=np.float64)
+
+
+def as_integer(column: Column, *, null: int = 0) -> NDArray[np.int64]:
+    """An integer column as int64, null as a number."""
+    return np.asarray(pc.fill_null(pc.cast(column, pa.int64()), null).to_numpy(), dtype=np.int64)
+
+
+def as_flux(values: NDArray[np.floating[Any]], valid: NDArray[np.bool_]) -> pa.Array:
+    """A float32 column; null where not valid, NaN and infinity kept where valid."""
+    with np.errstate(over="ignore"):
+        return pa.array(values.astype(np.float32), mask=~valid)
+
+
+def sane_time(mjd: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether times are finite and within the years that surveys cover."""
+    return (mjd >= MJD_MINIMUM) & (mjd <= MJD_MAXIMUM)
+
+
+def timestamp_to_mjd_tai(column: Column) -> Column:
+    """UTC timestamps as MJD TAI."""
+    microseconds: Column = pc.cast(pc.cast(column, pa.timestamp("us", tz="UTC")), pa.int64())
+    return pa.array(unix_to_mjd_tai(as_float(microseconds) / 1e6), mask=np.asarray(pc.is_null(column)))
+
+
+def newest_forced(forced: Sequence[pa.Table], identity: Identity) -> pa.Array:
+    """Newest forced point of each packet, for the watermark of its object; null where none was kept.
+
+    Never later than the source of the packet: a damaged time far in the future would keep out all later points.
+    """
+    times = np.full(len(identity.packet), -np.inf)
+    for part in forced:
+        np.fmax.at(times, packet_rows(part["packet"], identity), as_float(part["midpointmjdtai"]))
+    return pa.array(np.minimum(times, identity.midpointmjdtai), mask=~np.isfinite(times))
+
+
+def packet_rows(packets: Column, identity: Identity) -> NDArray[np.int64]:
+    """Row in `identity` of each packet number; `identity.packet` ascends."""
+    return np.searchsorted(identity.packet, as_integer(packets))

@@ -1,0 +1,233 @@
+"""Rubin: schemas lsst.v7 to lsst.v11.
+
+Fields have the names of our columns, but for case and those of `_RENAMED`; fluxes are nJy, times MJD TAI and
+positions ICRS degrees already. A field of a version not yet known that bears the documented name of a column of ours
+is taken as that column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from broker_assets.packets.named_types import AvroSchema
+from broker_assets.packets.surveys.adapter import (
+    Column,
+    Destination,
+    Identity,
+    SurveyAdapter,
+    as_float,
+    as_integer,
+    constant,
+    newest_forced,
+    packet_rows,
+    timestamp_to_mjd_tai,
+)
+from broker_assets.packets.tables import SCHEMAS, SQL_TABLES, table
+
+NONDETECTION_SIGMA: Final = 5.0
+"""Rubin's `diaNoise` is one standard deviation of the noise, in nJy (E. Bellm, community.lsst.org topic 7067); our
+column is the limit of a detection, five of them (LSE-163, `transSNR`)."""
+
+_RECORDS: Final = {
+    "diaSource": "source",
+    "prvDiaSources": "source",
+    "prvDiaForcedSources": "forced_source",
+    "prvDiaNondetectionLimits": "nondetection",
+    "diaObject": "object",
+    "ssSource": "solar_system_source",
+    "ssObject": "solar_system_object",
+    "mpc_orbits": "orbit",
+    "MPCORB": "orbit",
+}
+"""Record or array of the packet to internal table."""
+
+_RENAMED: Final[Mapping[str, Mapping[str, str]]] = {
+    "source": {"dec": "decl", "is_negative": "isnegative", "time_processed": "timeprocessedmjdtai"},
+    "forced_source": {"dec": "decl", "time_processed": "timeprocessedmjdtai"},
+    "nondetection": {},
+    "object": {"dec": "decl", "validityStart": "validitystartmjdtai"},
+    "solar_system_source": {
+        "eclipticLambda": "ecllambda",
+        "eclipticBeta": "eclbeta",
+        "galacticL": "gallon",
+        "galacticB": "gallat",
+        "heliocentricDist": "heliorange",
+        "topocentricDist": "toporange",
+        "predictedVMagnitude": "ephvmag",
+    },
+    "solar_system_object": {
+        "firstObservationDate": "firstobservationmjdtai",
+        "numObs": "nobs",
+        "MOID": "moidearth",
+        "MOIDTrueAnomaly": "moidearthtrueanomaly",
+        "MOIDEclipticLongitude": "moideartheclipticlongitude",
+        "MOIDDeltaV": "moidearthdeltav",
+        "medianExtendedness": "extendednessmedian",
+        **{f"{band}_Ndata": f"{band}_nobsused" for band in "ugrizy"},
+    },
+    "orbit": {
+        # Schemas 8 and 9 give the designation in packed form only: it is then the key as well.
+        "mpcDesignation": "designation",
+        "mpcH": "h",
+        "epoch": "epoch_mjd",
+        "M": "mean_anomaly",
+        "peri": "argperi",
+        "incl": "i",
+        "t_p": "peri_time",
+    },
+}
+"""Field to column, where the column is not the field in lower case."""
+
+
+def _five_sigma(column: Column) -> Column:
+    return pc.multiply(column, pa.scalar(NONDETECTION_SIGMA, type=column.type))
+
+
+_CONVERTED: Final[Mapping[str, Callable[[Column], Column]]] = {
+    "time_processed": timestamp_to_mjd_tai,
+    "validityStart": timestamp_to_mjd_tai,
+    "diaNoise": _five_sigma,
+}
+
+
+def _fields() -> dict[str, Destination | tuple[Destination, ...]]:
+    fields: dict[str, Destination | tuple[Destination, ...]] = {}
+    for record, name in _RECORDS.items():
+        # Not those that the ingest fills, should a field ever have the name of one.
+        for column in (SQL_TABLES[name].columns[item] for item in SCHEMAS[name].names if item in SQL_TABLES[name].c):
+            documented = column.info.get("documented", column.name)
+            fields[f"{record}.{documented}"] = Destination(name, column.name, _CONVERTED.get(documented))
+        for field, renamed in _RENAMED[name].items():
+            fields[f"{record}.{field}"] = Destination(name, renamed, _CONVERTED.get(field))
+    fields["MPCORB.mpcDesignation"] = (
+        Destination("orbit", "designation"),
+        Destination("orbit", "packed_primary_provisional_designation"),
+    )
+    fields["observation_reason"] = Destination("source", "observation_reason")
+    fields["target_name"] = Destination("source", "target_name")
+    return fields
+
+
+class RubinAdapter(SurveyAdapter):
+    """Packets of the Vera C. Rubin Observatory."""
+
+    survey = "rubin"
+    FIELDS: ClassVar[Mapping[str, Destination | tuple[Destination, ...]]] = _fields()
+    DROPPED: ClassVar[Mapping[str, str]] = {
+        "alertId": "number of the message (schema 7), equal to the identifier of its source",
+        "diaSourceId": "repeats diaSource.diaSourceId",
+    }
+    IDENTITY = (
+        "diaSource.diaSourceId",
+        "diaSource.diaObjectId",
+        "diaSource.ssObjectId",
+        "diaSource.midpointMjdTai",
+        "diaSource.ra",
+        "diaSource.dec",
+    )
+    CUTOUTS: ClassVar[Mapping[str, str]] = {
+        "science": "cutoutScience",
+        "template": "cutoutTemplate",
+        "difference": "cutoutDifference",
+    }
+    OPTIONAL = ("diaObject", "ssSource", "ssObject", "mpc_orbits", "MPCORB")
+    HISTORY: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "prvDiaSources": ("midpointMjdTai", "source"),
+        "prvDiaForcedSources": ("midpointMjdTai", "forced"),
+        "prvDiaNondetectionLimits": ("midpointMjdTai", "source"),
+    }
+
+    def recognises(self, fields: Mapping[str, Sequence[str]]) -> bool:
+        """Packets with a diaSource and Rubin's name of its time."""
+        return "diaSource.midpointMjdTai" in fields[""]
+
+    def identity(self, root: pa.Table) -> Identity:
+        """What the packets are about."""
+        return Identity(
+            packet=as_integer(root["packet"]),
+            diasourceid=as_integer(root["diaSource.diaSourceId"]),
+            diaobjectid=as_integer(root["diaSource.diaObjectId"]),
+            ssobjectid=as_integer(root["diaSource.ssObjectId"]),
+            midpointmjdtai=as_float(root["diaSource.midpointMjdTai"]),
+            ra=as_float(root["diaSource.ra"]),
+            decl=as_float(root["diaSource.dec"]),
+        )
+
+    def convert(
+        self, schema: AvroSchema, decoded: Mapping[str, pa.Table], identity: Identity
+    ) -> tuple[dict[str, pa.Table], int]:
+        """Internal tables; see `SurveyAdapter.convert`."""
+        root = decoded[""]
+        result: dict[str, list[pa.Table]] = {}
+        trigger = self.move("", root, "source")
+        trigger["diaobjectid"] = identity.diaobjectid
+        trigger["ssobjectid"] = _absent_as_null(trigger["ssobjectid"])
+        trigger["trigger"] = constant(True, root.num_rows, pa.bool_())
+        result["source"] = [table("source", trigger)]
+        skipped = 0
+        for path in self.HISTORY:
+            if path in decoded and decoded[path].num_rows:
+                points, lost = self._points(path, decoded[path], identity)
+                result.setdefault(_RECORDS[path], []).append(points)
+                skipped += lost
+        forced = newest_forced(result.get("forced_source", ()), identity)
+        for record in self.OPTIONAL:
+            if record in root.column_names:
+                rows = np.flatnonzero(as_integer(root[record]))
+                if len(rows):
+                    part = self._summary(record, root.take(rows), identity, rows, forced)
+                    result.setdefault(_RECORDS[record], []).append(part)
+        tables = {name: pa.concat_tables(parts, promote_options="default") for name, parts in result.items()}
+        cutouts = self.cutouts(root, identity)
+        if cutouts is not None:
+            tables["cutout"] = cutouts
+        return tables, skipped
+
+    def _points(self, path: str, values: pa.Table, identity: Identity) -> tuple[pa.Table, int]:
+        name = _RECORDS[path]
+        finite = np.isfinite(as_float(values["midpointMjdTai"]))
+        kept = values if finite.all() else values.filter(pa.array(finite))
+        points = self.move(path, kept, name)
+        # A point belongs to the object of its packet, unless it names another one itself.
+        own = as_integer(points["diaobjectid"]) if "diaobjectid" in points else np.zeros(kept.num_rows, np.int64)
+        points["diaobjectid"] = np.where(own != 0, own, identity.diaobjectid[packet_rows(kept["packet"], identity)])
+        if name == "source":
+            points["ssobjectid"] = _absent_as_null(points["ssobjectid"])
+            points["trigger"] = constant(False, kept.num_rows, pa.bool_())
+        return table(name, points), int((~finite).sum())
+
+    def _summary(
+        self,
+        record: str,
+        root: pa.Table,
+        identity: Identity,
+        rows: np.ndarray,
+        forced: pa.Array,
+    ) -> pa.Table:
+        """Rows of a record that a packet has once or not at all, without the fields of the other records."""
+        name = _RECORDS[record]
+        wanted = [column for column in root.column_names if column == "packet" or column.startswith(f"{record}.")]
+        values = self.move("", root.select(wanted), name)
+        if name == "object":
+            # The watermark is what is stored, which may be behind what the survey has seen.
+            values["lastdiasourcemjdtai"] = identity.midpointmjdtai[rows]
+            values["lastforcedmjdtai"] = forced.take(pa.array(rows))
+        elif name == "solar_system_source":
+            values["diasourceid"] = identity.diasourceid[rows]
+            own = as_integer(values["ssobjectid"])
+            values["ssobjectid"] = np.where(own != 0, own, identity.ssobjectid[rows])
+        else:
+            values["lastdiasourcemjdtai"] = identity.midpointmjdtai[rows]
+        if name == "orbit" and "ssobjectid" not in values:
+            values["ssobjectid"] = _absent_as_null(pa.array(identity.ssobjectid[rows]))
+        return table(name, values)
+
+
+def _absent_as_null(identifiers: Column) -> Column:
+    """Rubin writes 0 as well as null where there is no object."""
+    return pc.if_else(pc.equal(identifiers, 0), pa.scalar(None, type=identifiers.type), identifiers)

@@ -1,0 +1,405 @@
+"""ZTF: schemas 3.x and 4.x, as IPAC writes them and as other brokers have passed them on.
+
+Magnitudes become fluxes in nJy with the sign of the subtraction; Julian dates of UTC become MJD of TAI. ZTF gives the
+start of the exposure and, in histories, no exposure time: the start is what stands in `midpointmjdtai`, so that a
+source has one time whichever packet tells of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from broker_assets.packets.identifiers import point_id, ztf_object_id
+from broker_assets.packets.named_types import AvroSchema
+from broker_assets.packets.surveys.adapter import (
+    NJY_ZERO_POINT,
+    Column,
+    Destination,
+    Identity,
+    SurveyAdapter,
+    as_float,
+    as_flux,
+    as_integer,
+    constant,
+    newest_forced,
+    packet_rows,
+    sane_time,
+)
+from broker_assets.packets.tables import table
+from broker_assets.packets.timescales import MJD_ZERO, jd_utc_to_mjd_tai, tai_to_utc
+
+BANDS: Final = ("g", "r", "i")
+"""Band of the filter identifiers 1, 2, 3."""
+SENTINEL: Final = -99_998.0
+"""ZTF writes −99999 where the forced photometry gave nothing; this and below is no value."""
+MAGNITUDE_ERROR: Final = math.log(10) / 2.5
+"""Relative error of a flux for an error of one magnitude."""
+POSITIVE: Final = ("t", "1")
+"""`isdiffpos` of a source brighter than the template; "f" and "0" are fainter."""
+
+_CANDIDATE: Final = {
+    "jd": ("midpointmjdtai",),
+    "fid": ("band",),
+    "pid": ("visit",),
+    "candid": ("diasourceid",),
+    "rcid": ("detector",),
+    "isdiffpos": ("isnegative", "psfflux", "apflux"),
+    "xpos": ("x",),
+    "ypos": ("y",),
+    "ra": ("ra",),
+    "dec": ("decl",),
+    "magpsf": ("psfflux", "psffluxerr"),
+    "sigmapsf": ("psffluxerr",),
+    "magap": ("apflux", "apfluxerr"),
+    "sigmagap": ("apfluxerr",),
+    "scorr": ("snr",),
+    "rb": ("reliability",),
+    "rbversion": ("reliabilityversion",),
+    "drb": ("reliability",),
+    "drbversion": ("reliabilityversion",),
+    "exptime": ("exposuretime",),
+}
+"""Fields of a detection to the columns of `source` that are made of them."""
+
+_REFERENCE: Final = "of the reference image or its sources, not of the detection"
+_CATALOGUE: Final = "match with another catalogue; catalogues are matched by us"
+_IMAGE: Final = "quality of the image or its calibration"
+_PIPELINE: Final = "bookkeeping of ZTF's pipeline"
+_SHAPE: Final = "SExtractor measurement without counterpart among our columns"
+_PHOTOMETRY: Final = "follows from fluxes that are kept, or an aperture of another size"
+
+_DROPPED_CANDIDATE: Final = {
+    **dict.fromkeys(
+        ("pdiffimfilename", "programpi", "programid", "tblid", "nid", "field", "tooflag", "nmatches"), _PIPELINE
+    ),
+    **dict.fromkeys(("magdiff", "magfromlim", "magapbig", "sigmagapbig", "dsnrms", "ssnrms", "dsdiff"), _PHOTOMETRY),
+    **dict.fromkeys(
+        ("distnr", "magnr", "sigmagnr", "chinr", "sharpnr", "ranr", "decnr", "rfid", "jdstartref", "jdendref",
+         "nframesref"),
+        _REFERENCE,
+    ),
+    **dict.fromkeys(
+        ("sky", "fwhm", "classtar", "mindtoedge", "seeratio", "aimage", "bimage", "aimagerat", "bimagerat", "elong",
+         "nneg", "nbad", "sumrat"),
+        _SHAPE,
+    ),
+    **dict.fromkeys(
+        [f"{name}{rank}" for rank in (1, 2, 3)
+         for name in ("sgmag", "srmag", "simag", "szmag", "sgscore", "distpsnr", "objectidps")]
+        + ["nmtchps", "neargaia", "neargaiabright", "maggaia", "maggaiabright"],
+        _CATALOGUE,
+    ),
+    **dict.fromkeys(
+        ("magzpsci", "magzpsciunc", "magzpscirms", "clrcoeff", "clrcounc", "zpclrcov", "zpmed", "clrmed", "clrrms"),
+        _IMAGE,
+    ),
+    **dict.fromkeys(
+        ("ssdistnr", "ssmagnr", "ssnamenr"), "nearest known object within 30″, not an identification with it"
+    ),
+    "chipsf": "reduced χ² without its number of pixels; our column is χ²",
+    "ncovhist": "number of visits of the position; no counterpart among our columns",
+    "jdendhist": "time of this detection or the one before, which are sources themselves",
+}  # fmt: skip
+
+_LIMIT: Final = "limit of an image with a detection; kept for those without"
+
+
+def _fields() -> dict[str, Destination | tuple[Destination, ...]]:
+    fields: dict[str, Destination | tuple[Destination, ...]] = {
+        f"{record}.{name}": tuple(Destination("source", column) for column in columns)
+        for record in ("candidate", "prv_candidates")
+        for name, columns in _CANDIDATE.items()
+    }
+    for name, column in {"jd": "midpointmjdtai", "fid": "band", "pid": "visit", "rcid": "detector"}.items():
+        fields[f"prv_candidates.{name}"] = (
+            *(Destination("source", target) for target in _CANDIDATE[name]),
+            Destination("nondetection", column),
+        )
+    fields["prv_candidates.diffmaglim"] = Destination("nondetection", "dianoise")
+    fields["objectId"] = Destination("object", "diaobjectid")
+    fields["candidate.ndethist"] = Destination("object", "ndiasources")
+    fields["candidate.jdstarthist"] = Destination("object", "firstdiasourcemjdtai")
+    forced = {
+        "jd": ("midpointmjdtai",),
+        "fid": ("band",),
+        "pid": ("visit", "diaforcedsourceid"),
+        "rcid": ("detector",),
+        "forcediffimflux": ("psfflux",),
+        "forcediffimfluxunc": ("psffluxerr",),
+        "magzpsci": ("psfflux", "psffluxerr"),
+    }
+    for name, columns in forced.items():
+        fields[f"fp_hists.{name}"] = tuple(Destination("forced_source", column) for column in columns)
+    return fields
+
+
+def _dropped() -> dict[str, str]:
+    dropped = {
+        f"{record}.{name}": reason
+        for record in ("candidate", "prv_candidates")
+        for name, reason in _DROPPED_CANDIDATE.items()
+    }
+    dropped["candidate.diffmaglim"] = _LIMIT
+    dropped |= dict.fromkeys(
+        [f"fp_hists.{name}" for name in ("distnr", "ranr", "decnr", "magnr", "sigmagnr", "chinr", "sharpnr", "rfid")],
+        _REFERENCE,
+    )
+    dropped |= dict.fromkeys(
+        [
+            f"fp_hists.{name}"
+            for name in (
+                "sciinpseeing", "scibckgnd", "scisigpix", "magzpsciunc", "magzpscirms", "clrcoeff", "clrcounc",
+                "adpctdif1", "adpctdif2",
+            )
+        ],
+        _IMAGE,
+    )  # fmt: skip
+    dropped |= {
+        "schemavsn": "stands in the archived packet",
+        "publisher": "stands in the archived packet",
+        "candid": "repeats candidate.candid",
+        "fp_hists.field": _PIPELINE,
+        "fp_hists.programid": _PIPELINE,
+        "fp_hists.exptime": "our forced points have no exposure time",
+        "fp_hists.diffmaglim": "limit of the image; the forced flux and its error say more",
+        "fp_hists.procstatus": "codes of warnings; a measurement that failed has the sentinel as its flux",
+        **{
+            f"cutout{kind}.fileName": "name of a file at IPAC that is not public"
+            for kind in ("Science", "Template", "Difference")
+        },
+    }
+    return dropped
+
+
+class ZtfAdapter(SurveyAdapter):
+    """Packets of the Zwicky Transient Facility."""
+
+    survey = "ztf"
+    FIELDS: ClassVar[Mapping[str, Destination | tuple[Destination, ...]]] = _fields()
+    DROPPED: ClassVar[Mapping[str, str]] = _dropped()
+    IDENTITY = ("objectId", "candidate.candid", "candidate.jd", "candidate.ra", "candidate.dec")
+    CUTOUTS: ClassVar[Mapping[str, str]] = {
+        "science": "cutoutScience.stampData",
+        "template": "cutoutTemplate.stampData",
+        "difference": "cutoutDifference.stampData",
+    }
+    HISTORY: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "prv_candidates": ("jd", "source"),
+        "fp_hists": ("jd", "forced"),
+    }
+
+    def recognises(self, fields: Mapping[str, Sequence[str]]) -> bool:
+        """Packets with an objectId and a candidate."""
+        return "objectId" in fields[""] and "candidate.jd" in fields[""]
+
+    def reader_time(self, mjd_tai: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Watermarks as Julian dates of UTC, one spacing of float64 earlier: what is equal is told apart later."""
+        return np.nextafter(tai_to_utc(mjd_tai) + MJD_ZERO, -np.inf)
+
+    def identity(self, root: pa.Table) -> Identity:
+        """What the packets are about; ZTF numbers no solar-system objects."""
+        objects = ztf_object_id(root["objectId"])
+        return Identity(
+            packet=as_integer(root["packet"]),
+            diasourceid=as_integer(root["candidate.candid"]),
+            diaobjectid=objects,
+            ssobjectid=np.zeros(len(objects), dtype=np.int64),
+            midpointmjdtai=jd_utc_to_mjd_tai(as_float(root["candidate.jd"])),
+            ra=as_float(root["candidate.ra"]),
+            decl=as_float(root["candidate.dec"]),
+        )
+
+    def convert(
+        self, schema: AvroSchema, decoded: Mapping[str, pa.Table], identity: Identity
+    ) -> tuple[dict[str, pa.Table], int]:
+        """Internal tables; see `SurveyAdapter.convert`."""
+        root = decoded[""]
+        candidate = _record(root, "candidate")
+        sources = [self._sources(candidate, identity, np.arange(root.num_rows), trigger=True)]
+        result: dict[str, pa.Table] = {}
+        skipped = 0
+        if "prv_candidates" in decoded and decoded["prv_candidates"].num_rows:
+            history, lost = _sane(decoded["prv_candidates"])
+            skipped += lost
+            rows = packet_rows(history["packet"], identity)
+            detected = np.asarray(pc.is_valid(history["candid"]))
+            sources.append(self._sources(history.filter(pa.array(detected)), identity, rows[detected], trigger=False))
+            limits = history.filter(pa.array(~detected))
+            result["nondetection"] = self._limits(limits, identity, rows[~detected])
+        result["source"] = pa.concat_tables(sources, promote_options="default")
+        if "fp_hists" in decoded and decoded["fp_hists"].num_rows:
+            forced, lost = _sane(decoded["fp_hists"])
+            skipped += lost
+            rows = packet_rows(forced["packet"], identity)
+            result["forced_source"] = self._forced(forced, identity, rows)
+        result["object"] = self._objects(
+            root, identity, [result[name] for name in ("forced_source",) if name in result]
+        )
+        cutouts = self.cutouts(root, identity)
+        if cutouts is not None:
+            result["cutout"] = cutouts
+        return result, skipped
+
+    def _sources(self, values: pa.Table, identity: Identity, rows: NDArray[np.int64], *, trigger: bool) -> pa.Table:
+        sign = np.where(np.asarray(pc.is_in(_text(values["isdiffpos"]), pa.array(POSITIVE))), 1.0, -1.0)
+        known_sign = np.asarray(pc.is_valid(values["isdiffpos"]))
+        columns = _exposure(values, identity, rows, self.survey_code) | {
+            "trigger": constant(trigger, values.num_rows, pa.bool_()),
+            "diasourceid": values["candid"],
+            "ra": values["ra"],
+            "decl": values["dec"],
+            "isnegative": pa.array(sign < 0, mask=~known_sign),
+        }
+        for flux, magnitude, error in (("psfflux", "magpsf", "sigmapsf"), ("apflux", "magap", "sigmagap")):
+            if magnitude in values.column_names:
+                columns[flux], columns[f"{flux}err"] = magnitude_to_flux(
+                    values[magnitude], values[error], sign, known_sign
+                )
+        for field, column in (("xpos", "x"), ("ypos", "y"), ("scorr", "snr")):
+            if field in values.column_names:
+                columns[column] = values[field]
+        if "exptime" in values.column_names:
+            # 0 stands for "not told" in packets older than the field.
+            columns["exposuretime"] = pc.if_else(pc.greater(values["exptime"], 0), values["exptime"], None)
+        columns |= _reliability(values)
+        return table("source", columns)
+
+    def _limits(self, values: pa.Table, identity: Identity, rows: NDArray[np.int64]) -> pa.Table:
+        limit = as_float(values["diffmaglim"])
+        known = np.isfinite(limit) & (limit > SENTINEL)
+        columns = _exposure(values, identity, rows, self.survey_code)
+        columns["dianoise"] = as_flux(_flux(np.where(known, limit, 0.0)), known)
+        return table("nondetection", columns)
+
+    def _forced(self, values: pa.Table, identity: Identity, rows: NDArray[np.int64]) -> pa.Table:
+        scale = _flux(as_float(values["magzpsci"]))
+        columns = _exposure(values, identity, rows, self.survey_code)
+        columns["diaforcedsourceid"] = point_id(identity.diaobjectid[rows], as_integer(values["pid"]))
+        # ZTF measures at the position of the alert that carries the points.
+        columns["ra"], columns["decl"] = identity.ra[rows], identity.decl[rows]
+        for flux, field in (("psfflux", "forcediffimflux"), ("psffluxerr", "forcediffimfluxunc")):
+            counts = as_float(values[field])
+            known = np.asarray(pc.is_valid(values[field])) & ~(counts <= SENTINEL) & np.isfinite(scale)
+            columns[flux] = as_flux(counts * scale, known)
+        return table("forced_source", columns)
+
+    def _objects(self, root: pa.Table, identity: Identity, forced: Sequence[pa.Table]) -> pa.Table:
+        columns: dict[str, Any] = {
+            "packet": identity.packet,
+            "survey": constant(self.survey_code, root.num_rows, pa.int16()),
+            "diaobjectid": identity.diaobjectid,
+            "ra": identity.ra,
+            "decl": identity.decl,
+            "lastdiasourcemjdtai": identity.midpointmjdtai,
+            "lastforcedmjdtai": newest_forced(forced, identity),
+        }
+        if "candidate.ndethist" in root.column_names:
+            columns["ndiasources"] = root["candidate.ndethist"]
+        if "candidate.jdstarthist" in root.column_names:
+            first = jd_utc_to_mjd_tai(as_float(root["candidate.jdstarthist"]))
+            columns["firstdiasourcemjdtai"] = pa.array(first, mask=~np.isfinite(first))
+        return table("object", columns)
+
+
+def magnitude_to_flux(
+    magnitude: Column, error: Column, sign: NDArray[np.float64], known_sign: NDArray[np.bool_]
+) -> tuple[pa.Array, pa.Array]:
+    """AB magnitudes of differences as fluxes.
+
+    Parameters
+    ----------
+    magnitude, error : (n,) numeric Arrow columns
+        Magnitude and its standard deviation, mag.
+    sign : (n,) float64 array
+        1 where the source is brighter than the template, -1 where fainter.
+    known_sign : (n,) bool array
+        Where the sign is known; elsewhere the flux is null.
+
+    Returns
+    -------
+    flux, flux_error : (n,) float32 Arrow arrays
+        nJy; null where the magnitude is. The error is `|flux| · ln 10 / 2.5 · error`, to first order.
+
+    Examples
+    --------
+    >>> flux, error = magnitude_to_flux(
+    ...     pa.array([31.4, 28.9]), pa.array([0.1, 0.1]), np.array([1.0, -1.0]), np.array([True, True]))
+    >>> [round(value, 4) for value in flux.to_pylist() + error.to_pylist()]
+    [1.0, -10.0, 0.0921, 0.921]
+    """
+    flux = _flux(as_float(magnitude))
+    known = np.asarray(pc.is_valid(magnitude))
+    return (
+        as_flux(flux * sign, known & known_sign),
+        as_flux(flux * MAGNITUDE_ERROR * as_float(error), known & np.asarray(pc.is_valid(error))),
+    )
+
+
+def _flux(magnitude: NDArray[np.float64]) -> NDArray[np.float64]:
+    with np.errstate(over="ignore"):
+        return np.power(10.0, 0.4 * (NJY_ZERO_POINT - magnitude))
+
+
+def _exposure(values: pa.Table, identity: Identity, rows: NDArray[np.int64], survey_code: int) -> dict[str, Any]:
+    """What every kind of point has: its object and its exposure."""
+    columns = {
+        "packet": values["packet"],
+        "survey": constant(survey_code, values.num_rows, pa.int16()),
+        "diaobjectid": identity.diaobjectid[rows],
+        "midpointmjdtai": jd_utc_to_mjd_tai(as_float(values["jd"])),
+        "band": _band(values["fid"]),
+    }
+    for field, column in (("pid", "visit"), ("rcid", "detector")):
+        if field in values.column_names:
+            columns[column] = values[field]
+    return columns
+
+
+def _band(filters: Column) -> pa.Array:
+    numbers = as_integer(filters)
+    if not np.isin(numbers, (1, 2, 3)).all():
+        raise ValueError(f"unknown filter identifier {numbers[~np.isin(numbers, (1, 2, 3))][0]}; ZTF has 1, 2 and 3")
+    return pa.array(BANDS).take(pa.array(numbers - 1))
+
+
+def _reliability(values: pa.Table) -> dict[str, Column]:
+    """The deep-learning score where there is one, else that of the random forest."""
+    names = values.column_names
+    if "drb" not in names:
+        return {
+            column: values[field]
+            for field, column in (("rb", "reliability"), ("rbversion", "reliabilityversion"))
+            if field in names
+        }
+    deep = pc.is_valid(values["drb"])
+    if "drbversion" in names:
+        # Packets older than the score, passed on in a newer schema, have a score of 0 of no version.
+        deep = pc.and_(deep, pc.not_equal(pc.fill_null(_text(values["drbversion"]), ""), ""))
+    columns = {"reliability": pc.if_else(deep, values["drb"], values["rb"])}
+    if "drbversion" in names and "rbversion" in names:
+        columns["reliabilityversion"] = pc.if_else(deep, values["drbversion"], values["rbversion"])
+    return columns
+
+
+def _record(root: pa.Table, name: str) -> pa.Table:
+    """Fields of a nested record by their own names, with `packet`."""
+    prefix = f"{name}."
+    names = [column for column in root.column_names if column == "packet" or column.startswith(prefix)]
+    return root.select(names).rename_columns([column.removeprefix(prefix) for column in names])
+
+
+def _sane(values: pa.Table) -> tuple[pa.Table, int]:
+    """Points with a time that TAI can be told of, and the number of others."""
+    sane = sane_time(as_float(values["jd"]) - MJD_ZERO)
+    return (values, 0) if sane.all() else (values.filter(pa.array(sane)), int((~sane).sum()))
+
+
+def _text(column: Column) -> Column:
+    return column if pa.types.is_string(column.type) else pc.cast(column, pa.string())

@@ -1,0 +1,168 @@
+"""The internal tables: what a batch of packets of any survey becomes.
+
+Columns and types are those of `broker_assets.database.tables`, declared once there; the provenance columns, which the
+ingest adds, are left out. A table of a batch holds those of its columns that the batch's schemas can fill: a column
+that is absent is null throughout. Every table begins with `packet`, the packet's position in the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from broker_assets.database import tables as sql
+from broker_assets.database.arrow import arrow_schema
+from broker_assets.packets.framing import PacketFailure
+
+PACKET: Final = pa.field("packet", pa.int32(), nullable=False)
+TRIGGER: Final = pa.field("trigger", pa.bool_(), nullable=False)
+"""In `source`: whether the row is the source that the packet is about, not one of its history."""
+
+SQL_TABLES: Final[Mapping[str, sa.Table]] = {
+    "source": sql.diasources,
+    "forced_source": sql.diaforcedsources,
+    "object": sql.objects,
+    "solar_system_source": sql.sssources,
+    "solar_system_object": sql.ssobjects,
+    "orbit": sql.mpc_orbits,
+    "nondetection": sql.dianondetectionlimits,
+}
+"""Internal table to table of the database."""
+
+_LEFT_OUT: Final = frozenset({*sql.PROVENANCE, "timestamp"})
+CUTOUT_KINDS: Final = ("science", "template", "difference")
+
+
+def _schemas() -> dict[str, pa.Schema]:
+    derived = {name: arrow_schema(table, without=_LEFT_OUT) for name, table in SQL_TABLES.items()}
+    schemas = {name: pa.schema([PACKET, *schema]) for name, schema in derived.items()}
+    schemas["source"] = schemas["source"].insert(1, TRIGGER)
+    schemas["packet"] = pa.schema(
+        [
+            PACKET,
+            pa.field("diasourceid", pa.int64(), nullable=False),
+            pa.field("diaobjectid", pa.int64(), nullable=False),
+            pa.field("ssobjectid", pa.int64(), nullable=False),
+            pa.field("midpointmjdtai", pa.float64(), nullable=False),
+            pa.field("ra", pa.float64(), nullable=False),
+            pa.field("decl", pa.float64(), nullable=False),
+            pa.field("night", pa.date32(), nullable=False),
+            pa.field("schema", pa.string(), nullable=False),
+        ]
+    )
+    schemas["cutout"] = pa.schema(
+        [
+            PACKET,
+            pa.field("diasourceid", pa.int64(), nullable=False),
+            pa.field("kind", pa.string(), nullable=False),
+            pa.field("length", pa.int64(), nullable=False),
+        ]
+    )
+    return schemas
+
+
+SCHEMAS: Final[Mapping[str, pa.Schema]] = _schemas()
+"""Arrow schema of each internal table, complete."""
+
+
+@dataclass(frozen=True)
+class AlertTables:
+    """What a batch of packets says."""
+
+    packet: pa.Table
+    """One row for each packet decoded: `diasourceid`, `diaobjectid` (0: none), `ssobjectid` (0: none),
+    `midpointmjdtai`, `ra`, `decl`, `night`, `schema` (name of its Avro record)."""
+    source: pa.Table
+    """Sources: those that triggered the packets (`trigger` true), and those of their histories."""
+    forced_source: pa.Table
+    """Forced photometry."""
+    object: pa.Table
+    """DIAObjects, one row for each packet that has one; not made unique."""
+    solar_system_source: pa.Table
+    """Geometry of sources identified with solar-system objects."""
+    solar_system_object: pa.Table
+    """Solar-system objects."""
+    orbit: pa.Table
+    """Orbits from the Minor Planet Center."""
+    nondetection: pa.Table
+    """Exposures without a detection."""
+    cutout: pa.Table
+    """Cutouts that the packets carry: `kind` (science, template, difference) and `length` in bytes, as they stand in
+    the packet (ZTF's compressed)."""
+    failures: list[PacketFailure] = field(default_factory=list)
+    """Packets without rows in any table, and why."""
+    skipped_points: int = 0
+    """Points of histories whose time is not a finite number, and which are therefore in no light curve."""
+
+
+TABLE_NAMES: Final = tuple(item.name for item in fields(AlertTables) if item.name in SCHEMAS)
+
+
+def table(name: str, columns: Mapping[str, pa.Array | pa.ChunkedArray | np.ndarray]) -> pa.Table:
+    """An internal table from columns, cast to its types and put in its order.
+
+    Parameters
+    ----------
+    name : str
+        One of `TABLE_NAMES`.
+    columns : mapping of str to array
+        Must have `packet`; names that the table does not have are an error.
+
+    Raises
+    ------
+    KeyError
+        If a column does not belong to the table.
+    pyarrow.ArrowInvalid
+        If a value does not fit the column's type.
+
+    Examples
+    --------
+    >>> table("cutout", {"length": [5], "packet": [0], "kind": ["science"], "diasourceid": [7]}).column_names
+    ['packet', 'diasourceid', 'kind', 'length']
+    """
+    schema = SCHEMAS[name]
+    if unknown := set(columns) - set(schema.names):
+        raise KeyError(f"the internal table {name!r} has no column {', '.join(sorted(unknown))}")
+    names = [column for column in schema.names if column in columns]
+    present = pa.schema([schema.field(column) for column in names])
+    arrays = [_cast(columns[column], schema.field(column).type) for column in names]
+    return pa.Table.from_arrays(arrays, schema=present)
+
+
+def empty(name: str) -> pa.Table:
+    """An internal table without rows, with all its columns."""
+    return SCHEMAS[name].empty_table()
+
+
+def concatenate(name: str, parts: Iterable[pa.Table]) -> pa.Table:
+    """One internal table from several that may have different columns; what one lacks is null in its rows."""
+    kept = [part for part in parts if part.num_rows]
+    if not kept:
+        return empty(name)
+    if len(kept) == 1:
+        return kept[0]
+    # Absent columns are null where they are absent, also those that SQL does not let be null.
+    loose = [part.cast(pa.schema([item.with_nullable(True) for item in part.schema])) for part in kept]
+    joined = pa.concat_tables(loose, promote_options="default")
+    return joined.select([column for column in SCHEMAS[name].names if column in joined.column_names])
+
+
+def complete(name: str, part: pa.Table) -> pa.Table:
+    """An internal table with all its columns, those absent null."""
+    arrays = [
+        part[item.name] if item.name in part.column_names else pa.nulls(part.num_rows, item.type)
+        for item in SCHEMAS[name]
+    ]
+    return pa.Table.from_arrays(arrays, schema=pa.schema([item.with_nullable(True) for item in SCHEMAS[name]]))
+
+
+def _cast(values: pa.Array | pa.ChunkedArray | np.ndarray, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    if not isinstance(values, pa.Array | pa.ChunkedArray):
+        return pa.array(values, type=kind)
+    return values if values.type == kind else pc.cast(values, kind)

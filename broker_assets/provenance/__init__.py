@@ -1,0 +1,1 @@
+"""What was read, what became of it, and what was made from what: the authority on whether everything is in order."""

@@ -1,0 +1,150 @@
+"""The quarantine: messages that could not be read, with their bytes, until a fix turns them into rows.
+
+States: `open` → `retried` (read again and failed again) → `resolved` (turned into rows) or `dismissed` (by a person).
+All functions work in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import psycopg
+from psycopg.rows import class_row
+from pydantic import BaseModel, ConfigDict
+
+State = Literal["open", "retried", "resolved", "dismissed"]
+
+REASON_LENGTH = 2_000
+"""Characters of a reason that are kept."""
+TRACEBACK_LENGTH = 20_000
+"""Characters of a traceback that are kept."""
+
+
+class QuarantinedMessage(BaseModel):
+    """A message that could not be read."""
+
+    model_config = ConfigDict(frozen=True)
+
+    topic: str
+    """Kafka topic."""
+    partition: int
+    """Kafka partition."""
+    offset: int
+    """Kafka offset."""
+    kafka_timestamp: datetime.datetime | None = None
+    """Kafka timestamp."""
+    key: bytes | None = None
+    """Key of the message."""
+    payload: bytes
+    """The message as received."""
+    reason: str
+    """Why it could not be read."""
+    traceback: str | None = None
+    """Where the code stood."""
+
+
+class QuarantineEntry(QuarantinedMessage):
+    """A message in quarantine as it stands in the database."""
+
+    quarantineid: int
+    """Identifier of the entry."""
+    state: State
+    """What became of it."""
+    ingestid: int
+    """Batch that received it."""
+    created_at: datetime.datetime
+    """When it was received."""
+    resolved_at: datetime.datetime | None
+    """When it was resolved or dismissed."""
+    resolved_ingestid: int | None
+    """Batch that turned it into rows."""
+
+
+def add(connection: psycopg.Connection[Any], ingestid: int, messages: Sequence[QuarantinedMessage]) -> None:
+    """Put messages of a batch into quarantine."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            'INSERT INTO quarantine (topic, "partition", "offset", kafka_timestamp, key, payload, reason, traceback,'
+            " ingestid) VALUES (%(topic)s, %(partition)s, %(offset)s, %(kafka_timestamp)s, %(key)s, %(payload)b,"
+            " %(reason)s, %(traceback)s, %(ingestid)s)",
+            [
+                message.model_dump()
+                | {
+                    "ingestid": ingestid,
+                    "reason": _storable(message.reason, REASON_LENGTH),
+                    "traceback": _storable(message.traceback, TRACEBACK_LENGTH),
+                }
+                for message in messages
+            ],
+        )
+
+
+def _storable(text: str | None, length: int) -> str | None:
+    """Shorten, and leave out what PostgreSQL's text does not hold: reasons may quote hostile bytes."""
+    if text is None:
+        return None
+    return text.replace("\x00", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")[:length]
+
+
+def entries(
+    connection: psycopg.Connection[Any],
+    *,
+    states: Sequence[State] = ("open", "retried"),
+    topic: str | None = None,
+    after: int = 0,
+    limit: int = 1000,
+) -> list[QuarantineEntry]:
+    """List messages in quarantine by identifier, those above `after`, at most `limit`."""
+    with connection.cursor(row_factory=class_row(QuarantineEntry)) as cursor:
+        cursor.execute(
+            'SELECT quarantineid, topic, "partition", "offset", kafka_timestamp, key, payload, reason, traceback,'
+            " state, ingestid, created_at, resolved_at, resolved_ingestid FROM quarantine"
+            " WHERE state = ANY(%(states)s) AND (%(topic)s::text IS NULL OR topic = %(topic)s)"
+            " AND quarantineid > %(after)s ORDER BY quarantineid LIMIT %(limit)s",
+            {"states": list(states), "topic": topic, "after": after, "limit": limit},
+        )
+        return cursor.fetchall()
+
+
+def counts(connection: psycopg.Connection[Any]) -> dict[tuple[str, State], int]:
+    """Count the messages of each topic and state."""
+    rows = connection.execute("SELECT topic, state, count(*) FROM quarantine GROUP BY topic, state ORDER BY 1, 2")
+    return {(topic, state): count for topic, state, count in rows}
+
+
+def resolve(connection: psycopg.Connection[Any], quarantineids: Sequence[int], ingestid: int) -> int:
+    """Enter that messages became rows; returns how many were still waiting.
+
+    Raises
+    ------
+    LookupError
+        If one of them is not waiting any more, as when two retries ran at once.
+    """
+    changed = connection.execute(
+        "UPDATE quarantine SET state = 'resolved', resolved_at = now(), resolved_ingestid = %s"
+        " WHERE quarantineid = ANY(%s) AND state IN ('open', 'retried')",
+        (ingestid, list(quarantineids)),
+    ).rowcount
+    if changed != len(set(quarantineids)):
+        raise LookupError(f"{len(set(quarantineids)) - changed} of the messages are not in quarantine any more")
+    return changed
+
+
+def fail(connection: psycopg.Connection[Any], quarantineid: int, *, reason: str, traceback: str | None = None) -> None:
+    """Enter that a message was read again and failed again."""
+    connection.execute(
+        "UPDATE quarantine SET state = 'retried', reason = %s, traceback = %s"
+        " WHERE quarantineid = %s AND state IN ('open', 'retried')",
+        (_storable(reason, REASON_LENGTH), _storable(traceback, TRACEBACK_LENGTH), quarantineid),
+    )
+
+
+def dismiss(connection: psycopg.Connection[Any], quarantineids: Sequence[int]) -> int:
+    """Enter that messages are not worth reading; returns how many were waiting."""
+    return connection.execute(
+        "UPDATE quarantine SET state = 'dismissed', resolved_at = now()"
+        " WHERE quarantineid = ANY(%s) AND state IN ('open', 'retried')",
+        (list(quarantineids),),
+    ).rowcount

@@ -1,0 +1,300 @@
+"""What was made from what, and what must be made again.
+
+An artefact is an asset, or one partition of it. It is stale if the code that makes it is not the deployed one, if an
+input has another data version than the one it was made from, if an input it was made from is gone, or if something it
+was made from is itself stale. These tables are the authority; Dagster shows it and runs it.
+
+All functions work in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import psycopg
+from psycopg.rows import class_row
+from pydantic import BaseModel, ConfigDict
+
+
+class Input(BaseModel):
+    """One thing that an artefact was made from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    asset: str
+    """Asset key of the input, parts joined by `/`."""
+    partition: str = ""
+    """Partition key of the input; empty where it has none."""
+    data_version: str
+    """Data version of the input that was used."""
+
+
+class Artefact(BaseModel):
+    """A version of an artefact."""
+
+    model_config = ConfigDict(frozen=True)
+
+    asset: str
+    """Asset key, parts joined by `/`."""
+    partition: str = ""
+    """Partition key; empty where the asset has none."""
+    data_version: str
+    """Hash of the content, or of the inputs that determine it."""
+    code_version: str = ""
+    """Version of the code that made it; empty for what comes from outside."""
+    run_id: str | None = None
+    """Dagster run that made it."""
+    ingestid: int | None = None
+    """Batch that made it, where there is one."""
+    inputs: tuple[Input, ...] = ()
+    """What it was made from."""
+
+
+class ArtefactEntry(Artefact):
+    """A version of an artefact as it stands in the database."""
+
+    made_at: datetime.datetime
+    """When it was made."""
+
+
+class Stale(BaseModel):
+    """An artefact that must be made again, and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    asset: str
+    """Asset key."""
+    partition: str
+    """Partition key; empty where the asset has none."""
+    cause: Literal["code", "input", "missing", "upstream"]
+    """code: made by another code version; input: an input has another data version; missing: an input is gone;
+    upstream: something it was made from is stale."""
+    reason: str
+    """The cause in words."""
+    depth: int
+    """Steps from the first cause: making artefacts in this order makes each once."""
+
+
+def combined_version(*parts: str, inputs: Iterable[Input] = ()) -> str:
+    """Give a data version from the inputs that determine an artefact.
+
+    The order of the inputs does not count, that of the parts does.
+
+    Examples
+    --------
+    >>> one, two = Input(asset="a", data_version="1"), Input(asset="b", data_version="1")
+    >>> combined_version("v1", inputs=[one, two]) == combined_version("v1", inputs=[two, one])
+    True
+    >>> combined_version("v1", inputs=[one]) == combined_version("v2", inputs=[one])
+    False
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode() + b"\x00")
+    digest.update(b"\x01")
+    for asset, partition, version in sorted((item.asset, item.partition, item.data_version) for item in inputs):
+        digest.update(f"{asset}\x00{partition}\x00{version}\x00".encode())
+    return digest.hexdigest()[:32]
+
+
+def record(connection: psycopg.Connection[Any], artefacts: Sequence[Artefact]) -> int:
+    """Enter new versions of artefacts, in one statement for all.
+
+    An artefact whose versions, code and inputs are those that are there is left alone, so that making it again without
+    any change makes nothing stale and adds no history.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    artefacts : sequence of Artefact
+        New versions; an artefact may appear once.
+
+    Returns
+    -------
+    int
+        Number of artefacts whose data or code version is another than before.
+
+    Raises
+    ------
+    ValueError
+        If an artefact appears twice, or twice the same input.
+    """
+    # By key, so that two writers never wait for each other in a circle.
+    ordered = sorted(artefacts, key=lambda item: (item.asset, item.partition))
+    keys = [(item.asset, item.partition) for item in ordered]
+    if len(set(keys)) != len(keys):
+        raise ValueError(f"an artefact appears twice: {next(key for key in keys if keys.count(key) > 1)}")
+    inputs = [(item.asset, item.partition, use) for item in ordered for use in item.inputs]
+    used = [(asset, partition, use.asset, use.partition) for asset, partition, use in inputs]
+    if len(set(used)) != len(used):
+        raise ValueError(f"an artefact has an input twice: {next(key for key in used if used.count(key) > 1)}")
+    changed = connection.execute(
+        "WITH given AS (SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[])"
+        '  AS given (asset, "partition", data_version, code_version, run_id, ingestid)),'
+        ' written AS (INSERT INTO artefact (asset, "partition", data_version, code_version, run_id, ingestid, made_at)'
+        ' SELECT asset, "partition", data_version, code_version, run_id, ingestid, clock_timestamp() FROM given'
+        '  ON CONFLICT (asset, "partition") DO UPDATE SET data_version = excluded.data_version,'
+        "  code_version = excluded.code_version, run_id = excluded.run_id, ingestid = excluded.ingestid,"
+        "  made_at = excluded.made_at"
+        "  WHERE (artefact.data_version, artefact.code_version) <> (excluded.data_version, excluded.code_version)"
+        '  RETURNING asset, "partition", made_at, data_version, code_version, run_id)'
+        ' INSERT INTO artefact_history (asset, "partition", made_at, data_version, code_version, run_id)'
+        " SELECT * FROM written",
+        (
+            [item.asset for item in ordered],
+            [item.partition for item in ordered],
+            [item.data_version for item in ordered],
+            [item.code_version for item in ordered],
+            [item.run_id for item in ordered],
+            [item.ingestid for item in ordered],
+        ),
+    ).rowcount
+    connection.execute(
+        'DELETE FROM artefact_input WHERE (asset, "partition") IN (SELECT * FROM unnest(%s::text[], %s::text[]))'
+        ' AND (asset, "partition", input_asset, input_partition, input_data_version) NOT IN'
+        "  (SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[]))",
+        (
+            [asset for asset, _ in keys],
+            [partition for _, partition in keys],
+            *_columns(inputs),
+        ),
+    )
+    connection.execute(
+        'INSERT INTO artefact_input (asset, "partition", input_asset, input_partition, input_data_version)'
+        " SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING",
+        _columns(inputs),
+    )
+    return changed
+
+
+def _columns(inputs: Sequence[tuple[str, str, Input]]) -> tuple[list[str], ...]:
+    return (
+        [asset for asset, _, _ in inputs],
+        [partition for _, partition, _ in inputs],
+        [use.asset for _, _, use in inputs],
+        [use.partition for _, _, use in inputs],
+        [use.data_version for _, _, use in inputs],
+    )
+
+
+def forget(connection: psycopg.Connection[Any], asset: str, partition: str = "") -> bool:
+    """Enter that an artefact is gone; what was made from it is stale from now on."""
+    deleted = connection.execute('DELETE FROM artefact WHERE asset = %s AND "partition" = %s', (asset, partition))
+    return deleted.rowcount == 1
+
+
+def deploy(connection: psycopg.Connection[Any], code_versions: Mapping[str, str]) -> list[str]:
+    """Enter the code versions that are deployed; returns the assets whose version changed.
+
+    Assets that are not named keep what they have.
+    """
+    rows = connection.execute(
+        "INSERT INTO code (asset, code_version) SELECT * FROM unnest(%s::text[], %s::text[])"
+        " ON CONFLICT (asset) DO UPDATE SET code_version = excluded.code_version, deployed_at = now()"
+        " WHERE code.code_version <> excluded.code_version RETURNING asset",
+        (sorted(code_versions), [code_versions[asset] for asset in sorted(code_versions)]),
+    )
+    return sorted(row[0] for row in rows)
+
+
+def current(connection: psycopg.Connection[Any], asset: str, partition: str = "") -> ArtefactEntry | None:
+    """Give the current version of an artefact with its inputs; none where it was never made."""
+    row = connection.execute(
+        "SELECT data_version, code_version, run_id, ingestid, made_at FROM artefact"
+        ' WHERE asset = %s AND "partition" = %s',
+        (asset, partition),
+    ).fetchone()
+    if row is None:
+        return None
+    uses = connection.execute(
+        "SELECT input_asset, input_partition, input_data_version FROM artefact_input"
+        ' WHERE asset = %s AND "partition" = %s ORDER BY input_asset, input_partition',
+        (asset, partition),
+    )
+    names = ("data_version", "code_version", "run_id", "ingestid", "made_at")
+    inputs = tuple(Input(asset=use[0], partition=use[1], data_version=use[2]) for use in uses)
+    return ArtefactEntry(asset=asset, partition=partition, inputs=inputs, **dict(zip(names, row, strict=True)))
+
+
+def data_versions(
+    connection: psycopg.Connection[Any], asset: str, partitions: Sequence[str] | None = None
+) -> dict[str, str]:
+    """Give the current data versions of an asset, by partition key."""
+    rows = connection.execute(
+        'SELECT "partition", data_version FROM artefact WHERE asset = %(asset)s'
+        ' AND (%(partitions)s::text[] IS NULL OR "partition" = ANY(%(partitions)s)) ORDER BY "partition"',
+        {"asset": asset, "partitions": list(partitions) if partitions is not None else None},
+    )
+    return dict(rows.fetchall())
+
+
+def stale(connection: psycopg.Connection[Any], *, asset: str | None = None) -> list[Stale]:
+    """List what must be made again: what changed and exactly what descends from it.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    asset : str, optional
+        Only artefacts of this asset.
+
+    Returns
+    -------
+    list of Stale
+        By depth: each entry comes after those that it descends from.
+    """
+    with connection.cursor(row_factory=class_row(Stale)) as cursor:
+        cursor.execute(_STALE, {"asset": asset})
+        return cursor.fetchall()
+
+
+_STALE = """
+WITH RECURSIVE first AS (
+    SELECT artefact.asset, artefact."partition", 'code' AS cause,
+           'made by code ' || artefact.code_version || ', deployed is ' || code.code_version AS reason
+    FROM artefact JOIN code USING (asset)
+    WHERE artefact.code_version NOT IN ('', code.code_version)
+    UNION ALL
+    SELECT used.asset, used."partition",
+           CASE WHEN now.asset IS NULL THEN 'missing' ELSE 'input' END,
+           'input ' || used.input_asset
+               || CASE used.input_partition WHEN '' THEN '' ELSE ' of ' || used.input_partition END
+               || CASE WHEN now.asset IS NULL THEN ' is gone'
+                  ELSE ' has version ' || now.data_version || ', used was ' || used.input_data_version END
+    FROM artefact_input AS used
+    LEFT JOIN artefact AS now ON now.asset = used.input_asset AND now."partition" = used.input_partition
+    WHERE now.data_version IS DISTINCT FROM used.input_data_version
+),
+reached AS (
+    SELECT asset, "partition", 0 AS depth FROM first
+    UNION
+    SELECT used.asset, used."partition", reached.depth + 1
+    FROM reached
+    JOIN artefact_input AS used ON used.input_asset = reached.asset AND used.input_partition = reached."partition"
+    WHERE reached.depth < 100
+),
+-- The depth is that of the longest way, so that an artefact is made after everything it descends from.
+deepest AS (SELECT asset, "partition", max(depth) AS depth FROM reached GROUP BY asset, "partition"),
+own AS (SELECT DISTINCT ON (asset, "partition") * FROM first ORDER BY asset, "partition", cause, reason),
+inherited AS (
+    SELECT DISTINCT ON (used.asset, used."partition") used.asset, used."partition",
+           'input ' || used.input_asset
+               || CASE used.input_partition WHEN '' THEN '' ELSE ' of ' || used.input_partition END || ' is stale'
+               AS reason
+    FROM artefact_input AS used
+    JOIN deepest ON deepest.asset = used.input_asset AND deepest."partition" = used.input_partition
+    ORDER BY used.asset, used."partition", used.input_asset, used.input_partition
+),
+told AS (
+    SELECT asset, "partition", coalesce(own.cause, 'upstream') AS cause,
+           coalesce(own.reason, inherited.reason) AS reason, depth
+    FROM deepest LEFT JOIN own USING (asset, "partition") LEFT JOIN inherited USING (asset, "partition")
+)
+SELECT asset, "partition", cause, reason, depth FROM told
+WHERE %(asset)s::text IS NULL OR asset = %(asset)s
+ORDER BY depth, asset, "partition"
+"""

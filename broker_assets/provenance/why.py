@@ -1,0 +1,99 @@
+"""An answer to "why": where a row comes from, down to the message and the code."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row
+from pydantic import BaseModel, ConfigDict
+
+from broker_assets.provenance.ledger import Range
+
+
+class Why(BaseModel):
+    """Where a source comes from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    diasourceid: int
+    """The source."""
+    diaobjectid: int
+    """Its DIAObject; 0 where it has none."""
+    ssobjectid: int | None
+    """Its solar-system object, where it has one."""
+    survey: int
+    """Survey: 1 Rubin, 2 ZTF, 3 ELAsTiCC."""
+    midpointmjdtai: float
+    """Time of the exposure, MJD TAI."""
+    night: datetime.date | None
+    """Night of the packet that brought it."""
+    ingestid: int | None
+    """Batch that wrote the row."""
+    kind: str | None
+    """Where the batch read its messages: stream, reprocess or retry."""
+    topic: str | None
+    """Kafka topic."""
+    code_version: str | None
+    """Version of the code that made the row."""
+    run_id: str | None
+    """Dagster run that wrote the batch."""
+    started_at: datetime.datetime | None
+    """When the batch began."""
+    finished_at: datetime.datetime | None
+    """When the row was written."""
+    triggered: bool
+    """Whether the source has a packet of its own; else it is known from the history of another's."""
+    archivefileid: int | None
+    """Archive file of its packet."""
+    archive_url: str | None
+    """Where that file is."""
+    archive_sha256: str | None
+    """SHA-256 of that file."""
+    archiveposition: int | None
+    """Position of the packet in it, byte. The block there holds Kafka partition and offset of the message."""
+    archivelength: int | None
+    """Length of the packet's block, byte."""
+    archive_schema: str | None
+    """Identifier of the Avro schema of the packet."""
+    archive_ingestid: int | None
+    """Batch that received the packet from Kafka; after reprocessing another than `ingestid`."""
+    ranges: tuple[Range, ...] = ()
+    """Offsets of that batch, partition by partition; the message is one of them."""
+
+
+def why(connection: psycopg.Connection[Any], diasourceid: int) -> list[Why]:
+    """Tell where a source comes from.
+
+    Returns
+    -------
+    list of Why
+        One for each row of the source: the survey may have moved it to another object. Empty if it is not there.
+    """
+    with connection.cursor(row_factory=class_row(Why)) as cursor:
+        cursor.execute(
+            "SELECT diasourceid, diaobjectid, ssobjectid, survey, midpointmjdtai, source.night, source.ingestid, kind,"
+            " batch.topic, code_version, run_id, started_at, finished_at, archivefileid IS NOT NULL AS triggered,"
+            " archivefileid, url AS archive_url, sha256 AS archive_sha256, archiveposition, archivelength,"
+            " schema AS archive_schema, file.ingestid AS archive_ingestid"
+            " FROM diasources AS source LEFT JOIN ingest_batch AS batch ON batch.ingestid = source.ingestid"
+            " LEFT JOIN archive_file AS file USING (archivefileid)"
+            " WHERE diasourceid = %s ORDER BY midpointmjdtai, diaobjectid",
+            (diasourceid,),
+        )
+        found = cursor.fetchall()
+    return [
+        item.model_copy(update={"ranges": _ranges(connection, item.archive_ingestid or item.ingestid)})
+        for item in found
+    ]
+
+
+def _ranges(connection: psycopg.Connection[Any], ingestid: int | None) -> tuple[Range, ...]:
+    with connection.cursor(row_factory=class_row(Range)) as cursor:
+        cursor.execute(
+            'SELECT "partition", first_offset, next_offset, received FROM ingest_batch_range WHERE ingestid = %s'
+            ' ORDER BY "partition"',
+            (ingestid,),
+        )
+        return tuple(cursor.fetchall())

@@ -1,0 +1,1 @@
+"""Delivery of products to an archive under strict version rules."""

@@ -1,0 +1,69 @@
+"""The broker's database, as assets, checks and sensors get it.
+
+A plain object and not a `ConfigurableResource`: Dagster's pages show the configuration of those, and a database URL
+holds a password. Only the handle belongs here; queries stand beside what they serve.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from functools import cached_property
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+
+from broker_assets.database import engine as connections
+from broker_assets.settings import Settings
+
+
+class DatabaseNotConfiguredError(RuntimeError):
+    """No database URL is set and no embedded PostgreSQL has been started."""
+
+
+class Database:
+    """Connections to the broker's database.
+
+    Parameters
+    ----------
+    url : str or None
+        `postgresql+psycopg://…`. None is allowed so that definitions can be loaded anywhere; using it then fails
+        with a message that says what to do.
+    """
+
+    def __init__(self, url: str | None) -> None:
+        self._url = url
+
+    @classmethod
+    def of(cls, settings: Settings) -> Database:
+        """The database that the settings name."""
+        secret = settings.database.url
+        return cls(secret.get_secret_value() if secret is not None else None)
+
+    @property
+    def url(self) -> str:
+        """The URL, with its password.
+
+        Raises
+        ------
+        DatabaseNotConfiguredError
+            If there is none.
+        """
+        if self._url is None:
+            raise DatabaseNotConfiguredError(
+                "no database is configured: set BROKER_DATABASE__URL, or start the embedded one with `broker-assets up`"
+            )
+        return self._url
+
+    @cached_property
+    def engine(self) -> sa.Engine:
+        """SQLAlchemy engine without a pool: a run makes few connections and keeps none."""
+        return connections.engine(self.url)
+
+    def transaction(self, **options: Any) -> AbstractContextManager[psycopg.Connection[tuple[Any, ...]]]:
+        """A psycopg connection whose work is one transaction; options as of `database.engine.connect`."""
+        return connections.transaction(self.url, **options)
+
+    def __repr__(self) -> str:
+        where = connections.describe(self._url) if self._url is not None else "not configured"
+        return f"Database({where})"

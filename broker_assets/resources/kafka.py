@@ -1,0 +1,396 @@
+"""Alert streams on Kafka: reading from known positions, and how far behind they are.
+
+`KafkaSource` is ingest's `MessageSource` over confluent-kafka; `Kafka` is the resource that opens it for runs and
+answers the lag sensor. Only contact with the broker belongs here: positions live in the ledger, and what is done with
+a message in `broker_assets.ingest`.
+
+The consumer never joins a group. It needs a group name all the same, for `mirror`: there the positions that the
+database has committed are repeated for monitors outside, which know nothing of our database.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from broker_assets.ingest.messages import (
+    Message,
+    OffsetOutOfRangeError,
+    SourceError,
+    SourceRefusedError,
+    SourceUnavailableError,
+)
+from broker_assets.settings import KafkaSettings
+
+log = logging.getLogger(__name__)
+
+LARGEST_MESSAGE = 16 * 1024**2
+"""Bytes; a packet of 10 MB with its batch framing passes."""
+
+FETCH_BYTES = 2 * LARGEST_MESSAGE
+"""Bytes asked of one broker in one go, over all partitions."""
+
+QUEUE_KILOBYTES = 64 * 1024
+"""Messages that librdkafka reads ahead, kB: bounds the memory of a run besides its batches."""
+
+MIRROR_GROUP = "broker-assets"
+"""Consumer group under whose name committed positions are shown to outside monitors."""
+
+_REFUSALS = frozenset(
+    {
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError._AUTHENTICATION,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.TOPIC_EXCEPTION,
+        KafkaError._INVALID_ARG,
+    }
+)
+_OUT_OF_RANGE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
+
+
+def client_configuration(settings: KafkaSettings, **properties: Any) -> dict[str, Any]:
+    """The librdkafka properties of a client; ours give way to the user's, and the user's to `properties`.
+
+    Raises
+    ------
+    SourceRefusedError
+        If no bootstrap servers are configured.
+
+    Examples
+    --------
+    >>> client_configuration(KafkaSettings(bootstrap_servers="kafka:9092"), **{"group.id": "me"})["group.id"]
+    'me'
+    """
+    if not settings.bootstrap_servers:
+        raise SourceRefusedError(
+            "no Kafka broker is configured: set BROKER_KAFKA__BOOTSTRAP_SERVERS, or start the embedded one "
+            "with `broker-assets up`"
+        )
+    configuration: dict[str, Any] = {
+        "bootstrap.servers": settings.bootstrap_servers,
+        "client.id": "broker-assets",
+        "socket.connection.setup.timeout.ms": 5_000,
+        "reconnect.backoff.max.ms": 2_000,
+        **settings.client,
+    }
+    if settings.password is not None:
+        configuration["sasl.password"] = settings.password.get_secret_value()
+    return configuration | properties
+
+
+class KafkaSource:
+    """Messages of one topic from explicit positions; see `broker_assets.ingest.messages.MessageSource`.
+
+    Parameters
+    ----------
+    settings : KafkaSettings
+        How to reach the broker.
+    topic : str
+        The topic.
+    timeout : float
+        Seconds that a question to the broker may take.
+    read_ahead : bool
+        Whether to fetch as much as memory allows (runs) or as little as possible (the lag sensor).
+    """
+
+    def __init__(self, settings: KafkaSettings, topic: str, *, timeout: float = 10.0, read_ahead: bool = True) -> None:
+        self.topic = topic
+        self._servers = settings.bootstrap_servers
+        self._timeout = timeout
+        self._trouble: KafkaError | None = None
+        self._deferred: SourceError | None = None
+        self._ends: dict[int, int] = {}
+        self._assigned: tuple[int, ...] = ()
+        self._closed = False
+        self._consumer = Consumer(
+            client_configuration(
+                settings,
+                **{
+                    "group.id": MIRROR_GROUP,
+                    "enable.auto.commit": False,
+                    "enable.auto.offset.store": False,
+                    # A position that is gone is a gap to be recorded, never silently jumped over.
+                    "auto.offset.reset": "error",
+                    "enable.partition.eof": True,
+                    "max.partition.fetch.bytes": LARGEST_MESSAGE if read_ahead else 1024,
+                    "fetch.max.bytes": FETCH_BYTES,
+                    "receive.message.max.bytes": FETCH_BYTES + LARGEST_MESSAGE,
+                    "queued.max.messages.kbytes": QUEUE_KILOBYTES if read_ahead else 1024,
+                    "queued.min.messages": 20_000 if read_ahead else 1,
+                    "fetch.wait.max.ms": 100,
+                    # After an empty fetch the default waits half a second; a drained stream is the usual state.
+                    "fetch.error.backoff.ms": 100,
+                    # After its read-ahead was full librdkafka would wait a second before it fetches again.
+                    "fetch.queue.backoff.ms": 5,
+                    "error_cb": self._on_error,
+                },
+            ),
+            logger=log,
+        )
+
+    def assign(self, positions: Mapping[int, int]) -> None:
+        """Read these partitions from these offsets on, and no others.
+
+        Raises
+        ------
+        ValueError
+            If an offset is negative: positions are absolute, never "beginning" or "end".
+        """
+        wrong = {partition: offset for partition, offset in positions.items() if offset < 0}
+        if wrong:
+            raise ValueError(f"positions are absolute offsets, not {wrong}")
+        self._require_open()
+        self._deferred = None
+        self._ends.clear()
+        self._assigned = tuple(sorted(positions))
+        with self._explained():
+            self._consumer.assign([TopicPartition(self.topic, *position) for position in sorted(positions.items())])
+
+    def consume(self, max_messages: int, timeout: float) -> list[Message]:
+        """Messages in order of offset within each partition; see `MessageSource.consume`."""
+        self._require_open()
+        if self._deferred is not None:
+            deferred, self._deferred = self._deferred, None
+            raise deferred
+        messages: list[Message] = []
+        deadline = time.monotonic() + timeout
+        while len(messages) < max_messages and self._deferred is None:
+            wait = deadline - time.monotonic()
+            with self._explained():
+                received = self._consumer.consume(max_messages - len(messages), max(wait, 0.0))
+            for message in received:
+                error = message.error()
+                if error is None:
+                    messages.append(_taken(message))
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    self._ends[message.partition()] = message.offset()
+                else:
+                    # What was taken before it is handed over first, the error at the next call.
+                    self._deferred = self._error(error, message.partition(), message.offset())
+            if received:
+                self._trouble = None
+            if not received or wait <= 0:
+                break
+        if messages:
+            return messages
+        if self._deferred is not None:
+            deferred, self._deferred = self._deferred, None
+            raise deferred
+        if self._trouble is not None:
+            self._require_broker()
+        return []
+
+    def beginning_offsets(self) -> dict[int, int]:
+        """First offset that the broker still keeps, per assigned partition."""
+        return {partition: self._watermarks(partition)[0] for partition in self._assigned}
+
+    def end_offsets(self) -> dict[int, int]:
+        """Offset after the last message, per assigned partition.
+
+        The high watermark of the last fetch where there was one: Tansu answers the question itself with a number
+        that is too small.
+        """
+        return {partition: self._fetched_end(partition) or self.asked_end(partition) for partition in self._assigned}
+
+    def asked_end(self, partition: int) -> int:
+        """Offset after the last message of a partition as the broker answers it (ListOffsets)."""
+        return self._watermarks(partition)[1]
+
+    def fetched_ends(self, partitions: Iterable[int], *, timeout: float) -> dict[int, int]:
+        """High watermarks learnt by fetching from the assigned positions; partitions unanswered in time are left out.
+
+        Messages that come along are thrown away: for the lag sensor, which has no use for them.
+        """
+        wanted = set(partitions)
+        deadline = time.monotonic() + timeout
+        found: dict[int, int] = {}
+        while wanted - found.keys() and time.monotonic() < deadline:
+            self.consume(1, min(0.1, max(deadline - time.monotonic(), 0.0)))
+            for partition in wanted - found.keys():
+                end = self._fetched_end(partition)
+                if end is not None:
+                    found[partition] = end
+        return found
+
+    def partitions(self) -> list[int]:
+        """Numbers of all partitions of the topic, ascending."""
+        self._require_open()
+        with self._explained():
+            metadata = self._consumer.list_topics(self.topic, timeout=self._timeout)
+        topic = metadata.topics.get(self.topic)
+        if topic is None or not topic.partitions:
+            error = topic.error if topic is not None else None
+            raise SourceRefusedError(f"topic {self.topic!r} does not exist on {self._servers}: {error or 'unknown'}")
+        return sorted(topic.partitions)
+
+    def mirror(self, positions: Mapping[int, int]) -> None:
+        """Repeat committed positions as offsets of the consumer group `broker-assets`, for monitors outside.
+
+        Nothing of ours reads them, so a failure is logged and forgotten; a broker known to be away is not asked.
+        """
+        if not positions or self._closed or self._trouble is not None:
+            return
+        offsets = [TopicPartition(self.topic, *position) for position in sorted(positions.items())]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            log.warning("positions of %s were not mirrored to group %s: %s", self.topic, MIRROR_GROUP, error)
+
+    def close(self) -> None:
+        """Leave the broker; closing twice is harmless."""
+        if not self._closed:
+            self._closed = True
+            self._consumer.close()
+
+    def _fetched_end(self, partition: int) -> int | None:
+        """High watermark of the last fetch of a partition, None before the first."""
+        # The later of the two: a message after the end-of-partition event moves the watermark only.
+        low_high = self._consumer.get_watermark_offsets(TopicPartition(self.topic, partition), cached=True)
+        fetched = low_high[1] if low_high is not None else -1
+        end = max(fetched, self._ends.get(partition, -1))
+        return end if end >= 0 else None
+
+    def _watermarks(self, partition: int) -> tuple[int, int]:
+        self._require_open()
+        with self._explained():
+            answer = self._consumer.get_watermark_offsets(TopicPartition(self.topic, partition), timeout=self._timeout)
+        if answer is None:
+            raise SourceUnavailableError(self._away("it did not say which offsets it keeps"))
+        low, high = answer
+        return low, high
+
+    def _on_error(self, error: KafkaError) -> None:
+        # Called for what concerns no partition: brokers down, names that do not resolve, authentication.
+        if error.code() in _REFUSALS:
+            self._deferred = self._error(error, -1, -1)
+        elif error.code() == KafkaError._ALL_BROKERS_DOWN or self._trouble is None:
+            self._trouble = error
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise SourceRefusedError(f"the source of topic {self.topic!r} is closed")
+
+    def _require_broker(self) -> None:
+        """Ask whether the broker is back; librdkafka reports when it goes, not when it returns."""
+        trouble = self._trouble
+        try:
+            self._consumer.list_topics(self.topic, timeout=min(self._timeout, 2.0))
+        except KafkaException:
+            raise SourceUnavailableError(self._away(str(trouble))) from None
+        self._trouble = None
+
+    def _away(self, reason: str) -> str:
+        return f"Kafka at {self._servers} does not answer for topic {self.topic!r}: {reason}"
+
+    def _error(self, error: KafkaError, partition: int, offset: int) -> SourceError:
+        if error.code() in _OUT_OF_RANGE:
+            return OffsetOutOfRangeError(partition, offset)
+        if error.code() in _REFUSALS:
+            return SourceRefusedError(f"Kafka at {self._servers} refuses topic {self.topic!r}: {error.str()}")
+        return SourceUnavailableError(self._away(error.str()))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn the client's exceptions into those of `MessageSource`."""
+        try:
+            yield
+        except KafkaException as exception:
+            raise self._error(exception.args[0], -1, -1) from exception
+
+
+def _taken(message: Any) -> Message:
+    return Message(
+        partition=message.partition(),
+        offset=message.offset(),
+        timestamp_ms=message.timestamp()[1],
+        key=message.key(),
+        value=message.value() or b"",
+    )
+
+
+@dataclass(frozen=True)
+class StreamEnds:
+    """Where a topic ends, as seen at one moment."""
+
+    topic: str
+    ends: dict[int, int]
+    """Offset after the last message, per partition."""
+    beginnings: dict[int, int]
+    """First offset kept, for partitions that were never read."""
+
+    def lag(self, positions: Mapping[int, int]) -> dict[int, int]:
+        """Messages between the committed positions and the ends; a partition without a position counts from its
+        beginning.
+
+        Examples
+        --------
+        >>> StreamEnds("t", {0: 12, 1: 5}, {0: 0, 1: 2}).lag({0: 10})
+        {0: 2, 1: 3}
+        """
+        return {
+            partition: max(0, end - positions.get(partition, self.beginnings.get(partition, 0)))
+            for partition, end in sorted(self.ends.items())
+        }
+
+
+class Kafka:
+    """The resource: opens sources, and tells where topics end."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self.settings = settings
+
+    def source(self, topic: str) -> KafkaSource:
+        """A source for a run; the caller closes it."""
+        return KafkaSource(self.settings, topic)
+
+    def ends(self, topic: str, positions: Mapping[int, int], *, timeout: float = 2.0) -> StreamEnds:
+        """Where every partition of a topic ends.
+
+        Asks the broker first; partitions that seem drained are then probed by a fetch from their position, because
+        an answer that is too small (Tansu) must not hide messages. On Apache Kafka the probe costs one empty fetch.
+
+        Parameters
+        ----------
+        topic : str
+            The topic.
+        positions : mapping of partition to offset
+            Committed positions.
+        timeout : float
+            Seconds that the whole may take, about.
+
+        Raises
+        ------
+        SourceUnavailableError, SourceRefusedError
+            If the broker is away, or does not have the topic.
+        """
+        deadline = time.monotonic() + timeout
+        source = KafkaSource(self.settings, topic, timeout=timeout, read_ahead=False)
+        try:
+            partitions = source.partitions()
+            watermarks = {partition: source._watermarks(partition) for partition in partitions}
+            ends = {partition: high for partition, (_, high) in watermarks.items()}
+            beginnings = {partition: low for partition, (low, _) in watermarks.items()}
+            starts = {partition: positions.get(partition, beginnings[partition]) for partition in partitions}
+            drained = {partition: starts[partition] for partition in partitions if ends[partition] <= starts[partition]}
+            if drained:
+                source.assign(drained)
+                try:
+                    probed = source.fetched_ends(drained, timeout=max(deadline - time.monotonic(), 0.2))
+                except OffsetOutOfRangeError:
+                    # The topic was made anew and ends before our position; the drain run finds out and says so.
+                    probed = {}
+                ends |= {partition: max(end, ends[partition]) for partition, end in probed.items()}
+            return StreamEnds(topic=topic, ends=ends, beginnings=beginnings)
+        finally:
+            source.close()

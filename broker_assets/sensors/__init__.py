@@ -1,0 +1,1 @@
+"""What makes things happen: sensors and schedules."""

@@ -1,0 +1,235 @@
+"""Tells operators what went wrong: failed checks, failed runs, assets that are late.
+
+Dagster's own run-failure sensors never hear of a failed check that blocks nothing, and move on when their function
+raises. So this sensor reads the event log itself, in order, from a cursor: what it finds is first recorded in the
+table `notification`, then the cursor moves, then what is due is sent. Nothing is lost if any of these fails, and the
+recorded cause decides whether something is news (`broker_assets.resources.notifier`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+
+import sqlalchemy as sa
+from dagster import (
+    AssetCheckSeverity,
+    AssetKey,
+    DagsterEventType,
+    DagsterInstance,
+    DefaultSensorStatus,
+    EventRecordsFilter,
+    ResourceParam,
+    RunStatusChangeRecordsFilter,
+    SensorDefinition,
+    SensorEvaluationContext,
+    SkipReason,
+    sensor,
+)
+
+from broker_assets.database.engine import DatabaseUnavailableError
+from broker_assets.resources.database import DatabaseNotConfiguredError
+from broker_assets.resources.notifier import Alert, Notifier
+
+INTERVAL_SECONDS = 30
+
+EVENTS = 500
+"""Read in one tick, at most; the next goes on."""
+
+FIRST_LOOK_SECONDS = 86_400.0
+"""A sensor without cursor looks back so far, not over years of solved problems."""
+
+_WILL_RETRY = "dagster/will_retry"
+_NUMBERS = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|\d+")
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far the event log has been read; small, whatever the log's size."""
+
+    checks: int | None = None
+    """Storage id of the last check evaluation read."""
+    failures: int | None = None
+    """Storage id of the last run failure read."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a look at the event log brought."""
+
+    alerts: list[Alert] = field(default_factory=list)
+    """In order: of one cause, the last counts."""
+    ended: list[str] = field(default_factory=list)
+    """Causes that are over."""
+    position: Position = field(default_factory=Position)
+
+
+def check_cause(asset: AssetKey, check: str, partition: str | None) -> str:
+    """What a failed check is called, the same each time.
+
+    Examples
+    --------
+    >>> check_cause(AssetKey("sources"), "ledger_balances", "2024-05-01")
+    'check sources/ledger_balances of 2024-05-01'
+    """
+    return f"check {asset.to_user_string()}/{check}" + (f" of {partition}" if partition else "")
+
+
+def failure_cause(job: str, error: str) -> str:
+    """What a failed run is called: its job and its error, without the numbers that differ each time.
+
+    Examples
+    --------
+    >>> failure_cause("drain", "OSError: no space for 123 bytes at 0x7f12ab")
+    'run of drain: OSError: no space for # bytes at #'
+    """
+    return f"run of {job}: {_NUMBERS.sub('#', error)[:300]}"
+
+
+def read_checks(instance: DagsterInstance, notifier: Notifier, after: int | None, *, now: float) -> Findings:
+    """Failed and passed checks since the cursor, by cause: the last evaluation of a tick decides."""
+    records = instance.get_event_records(
+        EventRecordsFilter(
+            DagsterEventType.ASSET_CHECK_EVALUATION,
+            after_cursor=after,
+            after_timestamp=now - FIRST_LOOK_SECONDS if after is None else None,
+        ),
+        limit=EVENTS,
+        ascending=True,
+    )
+    latest: dict[str, Alert | None] = {}
+    for record in records:
+        event = record.event_log_entry.dagster_event
+        if event is None:
+            continue
+        evaluation = event.asset_check_evaluation_data
+        cause = check_cause(evaluation.asset_key, evaluation.check_name, evaluation.partition)
+        if evaluation.passed:
+            latest[cause] = None
+            continue
+        asset = evaluation.asset_key.to_user_string()
+        level = "warning" if evaluation.severity == AssetCheckSeverity.WARN else "error"
+        of_night = f" of {evaluation.partition}" if evaluation.partition else ""
+        lines = [
+            evaluation.description or "The check did not pass.",
+            f"Asset {notifier.asset_link(asset)}, {notifier.run_link(record.run_id)}",
+        ]
+        if evaluation.blocking and level == "error":
+            lines.append("Nothing is built upon it until it passes.")
+        latest[cause] = Alert(cause, f"{level}: {asset}{of_night}: {evaluation.check_name}", "\n\n".join(lines))
+    return Findings(
+        alerts=[alert for alert in latest.values() if alert is not None],
+        ended=[cause for cause, alert in latest.items() if alert is None],
+        position=Position(checks=records[-1].storage_id if records else after),
+    )
+
+
+def read_failures(instance: DagsterInstance, notifier: Notifier, after: int | None, *, now: float) -> Findings:
+    """Runs that failed for good since the cursor."""
+    records = instance.fetch_run_status_changes(
+        RunStatusChangeRecordsFilter(
+            DagsterEventType.RUN_FAILURE,
+            after_storage_id=after,
+            after_timestamp=now - FIRST_LOOK_SECONDS if after is None else None,
+        ),
+        limit=EVENTS,
+        ascending=True,
+    ).records
+    alerts = []
+    for record in records:
+        run = instance.get_run_by_id(record.run_id)
+        event = record.event_log_entry.dagster_event
+        if run is None or event is None or run.tags.get(_WILL_RETRY) == "true":
+            continue
+        step, error = _first_error(instance, record.run_id)
+        if error.startswith("dagster._core.errors.DagsterAssetCheckFailedError"):
+            # The check is an alert of its own; its run fails because of it.
+            continue
+        error = error or event.message or "no reason is recorded; the worker may have been killed"
+        where = f" in {step}" if step else ""
+        body = f"```\n{error[:600]}\n```\n\n{notifier.run_link(record.run_id)}{where}"
+        alerts.append(Alert(failure_cause(run.job_name, error), f"error: run of {run.job_name} failed", body))
+    return Findings(alerts=alerts, position=Position(failures=records[-1].storage_id if records else after))
+
+
+def _first_error(instance: DagsterInstance, run_id: str) -> tuple[str, str]:
+    """Step and message of the first failure of a run, without the wrapping that Dagster puts around it."""
+    for record in instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_FAILURE, limit=1).records:
+        event = record.event_log_entry.dagster_event
+        error = event.step_failure_data.error if event is not None else None
+        while error is not None and error.cause is not None:
+            error = error.cause
+        if error is not None:
+            return record.event_log_entry.step_key or "", error.message.strip()
+    return "", ""
+
+
+def read_freshness(instance: DagsterInstance, notifier: Notifier, assets: Iterable[AssetKey]) -> Findings:
+    """Assets that are later than their freshness policy allows, and those that are not."""
+    findings = Findings()
+    for key, record in instance.get_freshness_state_records(list(assets)).items():
+        asset = key.to_user_string()
+        cause = f"freshness of {asset}"
+        if record.freshness_state.value == "FAIL":
+            body = f"Nothing new since the limit of its freshness policy. {notifier.asset_link(asset)}"
+            findings.alerts.append(Alert(cause, f"error: {asset} is late", body))
+        elif record.freshness_state.value == "PASS":
+            findings.ended.append(cause)
+    return findings
+
+
+def sweep(
+    instance: DagsterInstance, notifier: Notifier, position: Position, watched: Sequence[AssetKey], *, now: float
+) -> tuple[Position, str]:
+    """Record what is new, then send what is due; returns the new cursor and a sentence.
+
+    Raises
+    ------
+    sqlalchemy.exc.SQLAlchemyError, DatabaseUnavailableError
+        If it cannot be recorded: the cursor must then stay.
+    """
+    checks = read_checks(instance, notifier, position.checks, now=now)
+    failures = read_failures(instance, notifier, position.failures, now=now)
+    freshness = read_freshness(instance, notifier, watched)
+    notifier.end([*checks.ended, *freshness.ended])
+    alerts = [*checks.alerts, *failures.alerts, *freshness.alerts]
+    notifier.record(alerts)
+    delivery = notifier.deliver()
+    sentence = f"{len(alerts)} alerts seen, {delivery.sent} told, {delivery.waiting} waiting"
+    if delivery.failures:
+        sentence += f" ({'; '.join(delivery.failures)})"
+    return Position(checks=checks.position.checks, failures=failures.position.failures), sentence
+
+
+def _watched(context: SensorEvaluationContext) -> Iterator[AssetKey]:
+    """Assets with a freshness policy."""
+    definition = context.repository_def
+    if definition is None:
+        return
+    for key in sorted(definition.asset_graph.get_all_asset_keys()):
+        if definition.asset_graph.get(key).freshness_policy is not None:
+            yield key
+
+
+def build_alerting() -> SensorDefinition:
+    """The sensor."""
+
+    @sensor(
+        name="alerting",
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=DefaultSensorStatus.RUNNING,
+        description="Tells operators about failed checks, failed runs and late assets, once per cause.",
+    )
+    def alerting(context: SensorEvaluationContext, notifier: ResourceParam[Notifier]) -> SkipReason:
+        position = Position(**json.loads(context.cursor or "{}"))
+        try:
+            reached, sentence = sweep(context.instance, notifier, position, list(_watched(context)), now=time.time())
+        except (sa.exc.SQLAlchemyError, DatabaseUnavailableError, DatabaseNotConfiguredError) as error:
+            return SkipReason(f"alerts cannot be recorded, and are read again later: {error}")
+        context.update_cursor(json.dumps(asdict(reached)))
+        return SkipReason(sentence)
+
+    return alerting

@@ -1,0 +1,241 @@
+"""Starts drain runs: the distance between the ends of the streams and what the database has.
+
+One tick looks at every stream, asks for a run per set of Kafka partitions that has messages waiting and no run, and
+records where the streams end. It keeps nothing between ticks but the versions that it has recorded: positions are in
+the ledger, runs in Dagster. A broker or database that is away gives a skipped tick with a sentence, not an exception.
+
+That two runs never write the same partitions is ensured by locks in the database, not here; what is here only avoids
+starting runs in vain.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import psycopg
+from dagster import (
+    AssetObservation,
+    DagsterInstance,
+    DagsterRunStatus,
+    DefaultSensorStatus,
+    JobDefinition,
+    ResourceParam,
+    RunRequest,
+    RunsFilter,
+    SensorDefinition,
+    SensorEvaluationContext,
+    SensorResult,
+    SkipReason,
+    sensor,
+)
+
+from broker_assets.assets.streams import ACTIVE_RUNS, DRAIN_TAG, drain_config, drain_tag, stream_key
+from broker_assets.database.engine import DatabaseUnavailableError
+from broker_assets.ingest.messages import SourceError
+from broker_assets.provenance import ledger
+from broker_assets.resources.database import Database, DatabaseNotConfiguredError
+from broker_assets.resources.kafka import Kafka, StreamEnds
+from broker_assets.settings import StreamSettings
+
+INTERVAL_SECONDS = 5
+"""The loop of Dagster's daemon; smaller values do not make it faster."""
+
+BUDGET_SECONDS = 2.0
+"""Longest time that a broker may take to answer in one tick."""
+
+OBSERVATION_SECONDS = 60.0
+"""A stream that grows all the time is recorded so often; events are kept for weeks."""
+
+FIRST_PAUSE_SECONDS = 15.0
+LONGEST_PAUSE_SECONDS = 600.0
+REMEMBERED_FAILURES = 8
+
+
+def partition_sets(partitions: Sequence[int], partitions_per_run: int) -> list[tuple[int, ...]]:
+    """Divide the partitions of a topic into the sets that one run each reads.
+
+    The sets depend on the topic only and not on where its lag is: a set is the identity by which runs are told apart.
+
+    Examples
+    --------
+    >>> partition_sets([0, 1, 2, 3, 4], 2)
+    [(0, 1), (2, 3), (4,)]
+    """
+    ordered = sorted(partitions)
+    return [tuple(ordered[i : i + partitions_per_run]) for i in range(0, len(ordered), partitions_per_run)]
+
+
+def pause_after(failures: int) -> float:
+    """Seconds to wait after so many failed runs in a row before the next is started.
+
+    Examples
+    --------
+    >>> [pause_after(n) for n in (0, 1, 2, 9)]
+    [0.0, 15.0, 30.0, 600.0]
+    """
+    return 0.0 if failures == 0 else min(FIRST_PAUSE_SECONDS * 2.0 ** (failures - 1), LONGEST_PAUSE_SECONDS)
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """What a tick learnt about one stream."""
+
+    stream: StreamSettings
+    positions: dict[int, int]
+    ends: StreamEnds | None
+    trouble: str | None = None
+
+    @property
+    def lag(self) -> dict[int, int]:
+        """Messages waiting, per partition."""
+        return self.ends.lag(self.positions) if self.ends is not None else {}
+
+    def version(self) -> str:
+        """Data version of the stream: a hash of where its partitions end."""
+        ends = sorted(self.ends.ends.items()) if self.ends is not None else []
+        return hashlib.sha256(json.dumps([self.stream.topic, ends]).encode()).hexdigest()[:16]
+
+
+def look(kafka: Kafka, database: Database, streams: Sequence[StreamSettings]) -> list[StreamState]:
+    """Positions and ends of every stream, the brokers asked at once.
+
+    Raises
+    ------
+    DatabaseUnavailableError, psycopg.Error
+        If the positions cannot be read.
+    """
+    with database.transaction(connect_timeout=BUDGET_SECONDS) as connection:
+        positions = {stream.topic: ledger.positions(connection, stream.topic) for stream in streams}
+
+    def ask(stream: StreamSettings) -> StreamState:
+        reached = positions[stream.topic]
+        try:
+            ends = kafka.ends(stream.topic, reached, timeout=BUDGET_SECONDS)
+        except SourceError as error:
+            return StreamState(stream, reached, None, str(error))
+        return StreamState(stream, reached, ends)
+
+    with ThreadPoolExecutor(max_workers=max(len(streams), 1)) as pool:
+        return list(pool.map(ask, streams))
+
+
+class Runs:
+    """What Dagster knows about the drain runs of a set of partitions."""
+
+    def __init__(self, instance: DagsterInstance) -> None:
+        self._instance = instance
+
+    def active(self) -> set[str]:
+        """Values of the drain tag of every run that has not ended."""
+        records = self._instance.get_run_records(RunsFilter(statuses=ACTIVE_RUNS))
+        return {record.dagster_run.tags[DRAIN_TAG] for record in records if DRAIN_TAG in record.dagster_run.tags}
+
+    def last(self, tag: str) -> tuple[str, int, float]:
+        """Id of the last run of a set, how many failed in a row, and when the last ended (Unix time)."""
+        records = self._instance.get_run_records(RunsFilter(tags={DRAIN_TAG: tag}), limit=REMEMBERED_FAILURES)
+        failures = 0
+        for record in records:
+            if record.dagster_run.status != DagsterRunStatus.FAILURE:
+                break
+            failures += 1
+        if not records:
+            return "", 0, 0.0
+        return records[0].dagster_run.run_id, failures, records[0].end_time or records[0].update_timestamp.timestamp()
+
+
+def requests(states: Iterable[StreamState], runs: Runs, *, now: float) -> Iterator[RunRequest | str]:
+    """A run request for each set with messages waiting and no run; a sentence where one is held back.
+
+    The run key names the positions and the run before: a tick that is evaluated twice asks for the same run, and a
+    run that ended without progress is followed by another, after a pause.
+    """
+    active = runs.active()
+    for state in states:
+        lag = state.lag
+        for partitions in partition_sets(list(lag), state.stream.partitions_per_run):
+            waiting = sum(lag[partition] for partition in partitions)
+            tag = drain_tag(state.stream.topic, partitions)
+            if not waiting or tag in active:
+                continue
+            before, failures, ended = runs.last(tag)
+            left = ended + pause_after(failures) - now
+            if left > 0:
+                yield f"{tag}: {waiting} messages wait; {failures} runs failed in a row, the next in {left:.0f} s"
+                continue
+            positions = ",".join(str(state.positions.get(partition, -1)) for partition in partitions)
+            yield RunRequest(
+                run_key=f"{tag}@{positions}/{before}",
+                run_config=drain_config(state.stream.topic, partitions),
+                tags={DRAIN_TAG: tag, "broker/topic": state.stream.topic, "broker/lag": str(waiting)},
+            )
+
+
+def observations(
+    states: Iterable[StreamState], cursor: Mapping[str, tuple[str, float]], *, now: float
+) -> Iterator[tuple[AssetObservation, str]]:
+    """An observation of each stream whose ends have moved, not more often than `OBSERVATION_SECONDS`."""
+    for state in states:
+        if state.ends is None:
+            continue
+        version = state.version()
+        known, seen = cursor.get(state.stream.topic, ("", 0.0))
+        if version == known or now - seen < OBSERVATION_SECONDS:
+            continue
+        lag = state.lag
+        observation = AssetObservation(
+            asset_key=stream_key(state.stream.topic),
+            description=f"{sum(lag.values())} messages wait",
+            metadata={
+                "lag": sum(lag.values()),
+                "messages": sum(state.ends.ends.values()),
+                "partitions": len(state.ends.ends),
+                "end offsets": {str(partition): end for partition, end in sorted(state.ends.ends.items())},
+                "lag by partition": {str(partition): waiting for partition, waiting in lag.items()},
+            },
+            tags={"dagster/data_version": version},
+        )
+        yield observation, version
+
+
+def build_kafka_lag(streams: Sequence[StreamSettings], drain: JobDefinition) -> SensorDefinition:
+    """The sensor over these streams; it starts this job."""
+
+    @sensor(
+        name="kafka_lag",
+        job=drain,
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=DefaultSensorStatus.RUNNING,
+        description="Starts a drain run for each set of Kafka partitions with messages waiting.",
+    )
+    def kafka_lag(
+        context: SensorEvaluationContext, kafka: ResourceParam[Kafka], database: ResourceParam[Database]
+    ) -> SensorResult | SkipReason:
+        now = time.time()
+        cursor: dict[str, tuple[str, float]] = {
+            topic: (version, seen) for topic, (version, seen) in json.loads(context.cursor or "{}").items()
+        }
+        try:
+            states = look(kafka, database, streams)
+        except (DatabaseUnavailableError, DatabaseNotConfiguredError, psycopg.Error) as error:
+            return SkipReason(f"the positions of the streams cannot be read: {error}")
+        asked = list(requests(states, Runs(context.instance), now=now))
+        seen = list(observations(states, cursor, now=now))
+        for observation, version in seen:
+            cursor[observation.asset_key.path[-1]] = (version, now)
+        notes = [state.trouble for state in states if state.trouble] + [note for note in asked if isinstance(note, str)]
+        for note in notes:
+            context.log.warning(note)
+        run_requests = [request for request in asked if isinstance(request, RunRequest)]
+        return SensorResult(
+            run_requests=run_requests,
+            asset_events=[observation for observation, _ in seen],
+            cursor=json.dumps(cursor),
+            skip_reason=None if run_requests else SkipReason("; ".join(notes) or "no stream has messages waiting"),
+        )
+
+    return kafka_lag

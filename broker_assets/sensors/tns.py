@@ -1,0 +1,78 @@
+"""Fetches from TNS what is due: each hour, each day, and everything twice a month; also what an outage missed."""
+
+import time
+from datetime import UTC, datetime
+
+import psycopg
+from dagster import (
+    DagsterRunStatus,
+    DefaultSensorStatus,
+    ResourceParam,
+    RunRequest,
+    RunsFilter,
+    SensorDefinition,
+    SensorEvaluationContext,
+    SkipReason,
+    sensor,
+)
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from broker_assets.assets.streams import ACTIVE_RUNS
+from broker_assets.database.engine import DatabaseUnavailableError
+from broker_assets.resources.database import Database, DatabaseNotConfiguredError
+from broker_assets.resources.tns import Tns
+from broker_assets.tns.cadence import applied_files, due_files
+
+INTERVAL_SECONDS = 60
+RETRY_SECONDS = 900.0
+"""What TNS did not have, or what failed, is asked for again after this time, not at every tick: TNS counts requests."""
+
+
+def build_tns_cadence(job: UnresolvedAssetJobDefinition) -> SensorDefinition:
+    """The sensor; it starts this job."""
+
+    @sensor(
+        name="tns_cadence",
+        job=job,
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=DefaultSensorStatus.RUNNING,
+        description="Fetches the bulk files of the Transient Name Server that are due.",
+    )
+    def tns_cadence(
+        context: SensorEvaluationContext, database: ResourceParam[Database], tns: ResourceParam[Tns]
+    ) -> RunRequest | SkipReason:
+        if tns.missing:
+            return SkipReason(f"TNS is not configured: {', '.join(tns.missing)} not set")
+        try:
+            with database.transaction() as connection:
+                due = due_files(applied_files(connection), datetime.now(UTC))
+        except (DatabaseUnavailableError, DatabaseNotConfiguredError, psycopg.Error) as error:
+            return SkipReason(f"what has been applied cannot be read: {error}")
+        if not due:
+            return SkipReason("no file is due")
+        names = ", ".join(file.name for file in due)
+        records = context.instance.get_run_records(RunsFilter(job_name=job.name), limit=1)
+        if records and records[0].dagster_run.status in ACTIVE_RUNS:
+            return SkipReason(f"{names}: a run is under way")
+        last = records[0] if records else None
+        asked_before = last is not None and _files(_tag(names)) <= _files(last.dagster_run.tags.get("broker/tns", ""))
+        if last is not None and (asked_before or last.dagster_run.status == DagsterRunStatus.FAILURE):
+            ended = last.end_time or last.update_timestamp.timestamp()
+            left = ended + RETRY_SECONDS - time.time()
+            if left > 0:
+                return SkipReason(f"{names}: asked for already, again in {left:.0f} s")
+        before = last.dagster_run.run_id if last is not None else ""
+        return RunRequest(run_key=f"{_tag(names)}/{before}", tags={"broker/tns": _tag(names)})
+
+    return tns_cadence
+
+
+def _tag(names: str) -> str:
+    """Names as the value of a tag."""
+    parts = [name.removeprefix("tns_public_objects").removesuffix(".csv.zip").lstrip("_") for name in names.split(", ")]
+    return ",".join(part or "full" for part in parts)
+
+
+def _files(tag: str) -> set[str]:
+    """The files that the value of a tag names."""
+    return set(tag.split(","))

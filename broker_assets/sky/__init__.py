@@ -1,0 +1,1 @@
+"""Positions on the sphere: cones, areas and sky maps, and the indices that match them."""

@@ -1,0 +1,261 @@
+"""Notices of gravitational-wave events: new maps, newer versions, retractions.
+
+The form is that of the IGWN Public Alerts as GCN sends them over Kafka (topic `igwn.gwalert`): JSON, or Avro with the
+same fields, one record for a notice, the sky map inside.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime
+import io
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import fastavro
+import numpy as np
+import psycopg
+from astropy.time import Time
+
+from broker_assets.sky.lists import SQUARE_DEGREES
+from broker_assets.sky.skymaps import SkyMap, read_sky_map
+
+NAMESPACE = "LVK"
+ACTIVE_DAYS = 21.0
+"""How long a map is matched after its event."""
+LARGEST_AREA = 300.0
+"""deg²; a map whose 90 per cent region is larger is matched only if the event may have light (`BRIGHT`)."""
+BRIGHT = ("BNS", "NSBH")
+"""Classes of mergers with a neutron star."""
+
+
+class BadNotice(ValueError):
+    """The bytes are no notice that can be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One notice."""
+
+    event: str
+    """Name of the event, as S190425z."""
+    kind: str
+    """EARLYWARNING, PRELIMINARY, INITIAL, UPDATE or RETRACTION."""
+    version: str
+    """Time at which the notice was made, ISO 8601 UTC; rises with each."""
+    event_time: datetime.datetime | None = None
+    """Time of the event, UTC; none for a retraction."""
+    false_alarm_rate: float | None = None
+    """Hz."""
+    classification: dict[str, float] = field(default_factory=dict)
+    """Probability of each class of source."""
+    url: str | None = None
+    """Page of the event."""
+    sky_map: bytes | None = None
+    """Multi-order map as FITS."""
+
+    @property
+    def retracts(self) -> bool:
+        """Whether it says that the event was none."""
+        return self.kind == "RETRACTION"
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What a notice did."""
+
+    identifier: int | None
+    """`mw_id` of the version; none for a retraction."""
+    effect: str
+    """What happened, in words for the log."""
+    active: bool
+    """Whether the map is matched."""
+
+
+def read_notice(content: bytes) -> Notice:
+    """Read a notice.
+
+    Parameters
+    ----------
+    content : bytes
+        JSON, or an Avro object container with one record.
+
+    Raises
+    ------
+    BadNotice
+        If it is neither, or fields are missing or cannot be.
+
+    Examples
+    --------
+    >>> notice = b'{"superevent_id": "S1", "alert_type": "RETRACTION", "time_created": "2026-11-20T10:00:00Z"}'
+    >>> read_notice(notice).retracts
+    True
+    """
+    try:
+        if content.startswith(b"Obj\x01"):
+            [record] = list(fastavro.reader(io.BytesIO(content)))
+        else:
+            record = json.loads(content)
+    except Exception as error:  # fastavro and json fail in many ways on damaged bytes; all mean the same here
+        raise BadNotice(f"neither JSON nor an Avro container with one record: {error}") from error
+    if not isinstance(record, dict):
+        raise BadNotice(f"a notice is a record, not {type(record).__name__}")
+    try:
+        event, kind = str(record["superevent_id"]), str(record["alert_type"]).upper()
+        version = _utc(record["time_created"]).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        details = record.get("event")
+        if kind == "RETRACTION" or details is None:
+            if kind != "RETRACTION":
+                raise BadNotice(f"notice {kind} of {event} says nothing of the event")
+            return Notice(event, kind, version)
+        sky_map = details.get("skymap")
+        return Notice(
+            event,
+            kind,
+            version,
+            _utc(details["time"]),
+            None if details.get("far") is None else float(details["far"]),
+            {str(name): float(value) for name, value in (details.get("classification") or {}).items()},
+            (record.get("urls") or {}).get("gracedb"),
+            base64.b64decode(sky_map, validate=True) if isinstance(sky_map, str) else sky_map,
+        )
+    except KeyError as error:
+        raise BadNotice(f"the notice has no field {error}") from error
+    except (TypeError, ValueError, AttributeError, binascii.Error) as error:
+        if isinstance(error, BadNotice):
+            raise
+        raise BadNotice(f"a field of the notice cannot be: {error}") from error
+
+
+def apply_notice(connection: psycopg.Connection[Any], notice: Notice) -> Applied:
+    """Store the map of a notice, or what a retraction says; the newest version of an event is the one in force.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        A transaction is opened in it.
+    notice : Notice
+        Notices may come twice and in any order.
+
+    Raises
+    ------
+    NotASkyMap
+        If its map cannot be used.
+    """
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"{NAMESPACE} {notice.event}",))
+        if notice.retracts:
+            return _retract(connection, notice)
+        if notice.sky_map is None or notice.event_time is None:
+            return Applied(None, f"{notice.event} {notice.kind} has no sky map", False)
+        sky_map = read_sky_map(notice.sky_map)
+        sizes = {level: _square_degrees(sky_map, level) for level in (10, 50, 90)}
+        refusal = _not_matched(notice, sizes[90])
+        until = notice.event_time + datetime.timedelta(days=ACTIVE_DAYS)
+        row = connection.execute(
+            "INSERT INTO mma_areas (event_tai, event_date, namespace, otherid, version, more_info, area10, area50,"
+            " area90, params, sky_map, sky_map_version, active, active_until) VALUES (%s, %s, %s, %s, %s, %s, %s, %s,"
+            " %s, %s, %s, %s, false, %s) ON CONFLICT (namespace, otherid, version) DO NOTHING RETURNING mw_id",
+            (
+                _mjd_tai(notice.event_time), notice.event_time, NAMESPACE, notice.event, notice.version,
+                refusal or notice.url, sizes[10], sizes[50], sizes[90], json.dumps(_parameters(notice, sky_map)),
+                notice.sky_map, sky_map.version, until,
+            ),
+        ).fetchone()  # fmt: skip
+        if row is None:
+            return Applied(None, f"{notice.event} {notice.version} is known already", False)
+        active = refusal is None and _put_in_force(connection, notice, int(row[0]))
+    return Applied(int(row[0]), f"{notice.event} {notice.kind} stored" + (f": {refusal}" if refusal else ""), active)
+
+
+def _retract(connection: psycopg.Connection[Any], notice: Notice) -> Applied:
+    connection.execute(
+        "INSERT INTO mma_retractions (namespace, otherid, version) VALUES (%s, %s, %s) ON CONFLICT (namespace, otherid)"
+        " DO UPDATE SET version = greatest(mma_retractions.version, EXCLUDED.version)",
+        (NAMESPACE, notice.event, notice.version),
+    )
+    rows = connection.execute(
+        "UPDATE mma_areas SET active = false, retracted_at = now() WHERE namespace = %s AND otherid = %s"
+        " AND version <= %s AND retracted_at IS NULL",
+        (NAMESPACE, notice.event, notice.version),
+    ).rowcount
+    return Applied(None, f"{notice.event} retracted: {rows} version(s) void", False)
+
+
+def _put_in_force(connection: psycopg.Connection[Any], notice: Notice, identifier: int) -> bool:
+    """Match this version instead of older ones, unless it came late or is retracted."""
+    event = (NAMESPACE, notice.event)
+    retracted = connection.execute(
+        "UPDATE mma_areas SET retracted_at = now() WHERE mw_id = %s AND EXISTS (SELECT FROM mma_retractions"
+        " WHERE namespace = %s AND otherid = %s AND version >= %s)",
+        (identifier, *event, notice.version),
+    ).rowcount
+    newest = connection.execute(
+        "SELECT max(version) FROM mma_areas WHERE namespace = %s AND otherid = %s", event
+    ).fetchone()
+    if retracted or newest is None or newest[0] != notice.version:
+        return False
+    connection.execute("UPDATE mma_areas SET active = false WHERE namespace = %s AND otherid = %s AND active", event)
+    return bool(
+        connection.execute(
+            "UPDATE mma_areas SET active = true WHERE mw_id = %s AND active_until > now()", (identifier,)
+        ).rowcount
+    )
+
+
+def expire_sky_maps(connection: psycopg.Connection[Any]) -> list[int]:
+    """Set maps inactive whose time is over; which ones."""
+    with connection.transaction():
+        rows = connection.execute(
+            "UPDATE mma_areas SET active = false WHERE active AND active_until <= now() RETURNING mw_id"
+        ).fetchall()
+    return [row[0] for row in rows]
+
+
+def active_sky_maps(connection: psycopg.Connection[Any]) -> dict[int, SkyMap]:
+    """Maps that are matched now, by `mw_id`."""
+    return {
+        row[0]: read_sky_map(row[1])
+        for row in connection.execute(
+            "SELECT mw_id, sky_map FROM mma_areas WHERE active AND active_until > now() ORDER BY mw_id"
+        )
+    }
+
+
+def _not_matched(notice: Notice, area: float) -> str | None:
+    """Why a map is kept but not matched; none when it is."""
+    likely = max(notice.classification, key=lambda name: notice.classification[name], default="unknown")
+    if likely in BRIGHT or area <= LARGEST_AREA:
+        return None
+    return f"not matched: most likely {likely}, and the 90 per cent region of {area:.0f} deg2 exceeds {LARGEST_AREA:g}"
+
+
+def _square_degrees(sky_map: SkyMap, level: float) -> float:
+    """Size of the smallest set of cells, densest first, that holds the probability of a level."""
+    order = np.argsort(-sky_map.probability_density, kind="stable")
+    cumulated = np.cumsum((sky_map.probability_density * sky_map.area)[order])
+    needed = int(np.searchsorted(cumulated, level / 100.0)) + 1
+    return float(sky_map.area[order[:needed]].sum() / (4 * math.pi) * SQUARE_DEGREES)
+
+
+def _parameters(notice: Notice, sky_map: SkyMap) -> dict[str, Any]:
+    ra, dec = sky_map.most_probable()
+    mean, sigma = (None if np.isnan(value) else value for value in sky_map.overall_distance)
+    return {
+        "alert_type": notice.kind,
+        "classification": notice.classification,
+        "far": notice.false_alarm_rate,
+        "location": {"RA": ra, "Dec": dec, "distmean": mean, "diststd": sigma},
+    }
+
+
+def _utc(text: Any) -> datetime.datetime:
+    moment = text if isinstance(text, datetime.datetime) else datetime.datetime.fromisoformat(str(text))
+    return moment.replace(tzinfo=datetime.UTC) if moment.tzinfo is None else moment.astimezone(datetime.UTC)
+
+
+def _mjd_tai(moment: datetime.datetime) -> float:
+    return float(Time(moment, scale="utc").tai.mjd)

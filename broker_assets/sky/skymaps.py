@@ -1,0 +1,223 @@
+"""Sky maps of gravitational-wave and other poorly localised events, and what lies in them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from astropy.io import fits
+from mocpy import MOC
+from numpy.typing import ArrayLike, NDArray
+
+from broker_assets.sky.cells import DEEPEST, cells_at, order_of
+from broker_assets.sky.separation import check_positions
+
+CONTOURS = (10, 20, 30, 40, 50, 60, 70, 80, 90)
+"""Credible levels kept as MOCs, per cent."""
+
+
+class NotASkyMap(ValueError):
+    """The bytes cannot be taken as a sky map; the message says why and what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class SkyMap:
+    """A multi-order HEALPix map of the probability of an event's position and distance."""
+
+    cell: NDArray[np.int64]
+    """(n,) NUNIQ numbers, in the order of `start`; the cells do not overlap."""
+    start: NDArray[np.int64]
+    """(n,) first pixel of order 29 of each cell, ascending."""
+    probability_density: NDArray[np.float64]
+    """(n,) probability per steradian."""
+    distance_mean: NDArray[np.float64]
+    """(n,) location parameter of the distance along the line of sight, Mpc; NaN where the map has none."""
+    distance_sigma: NDArray[np.float64]
+    """(n,) scale parameter of the distance along the line of sight, Mpc; NaN where the map has none."""
+    name: str
+    """Keyword OBJECT of the map."""
+    mjd: float
+    """Time of the event, MJD UTC (keyword MJD-OBS); NaN without."""
+    overall_distance: tuple[float, float] = (np.nan, np.nan)
+    """Mean and standard deviation of the distance over the whole sky, Mpc (DISTMEAN, DISTSTD); NaN without."""
+
+    @cached_property
+    def area(self) -> NDArray[np.float64]:
+        """(n,) area of each cell, steradian."""
+        return np.pi / 3.0 / 4.0 ** order_of(self.cell).astype(np.float64)
+
+    @cached_property
+    def contour(self) -> NDArray[np.float64]:
+        """(n,) smallest credible level that contains each cell, per cent.
+
+        The cumulated probability of all cells at least as dense, itself included; cells of equal density share it.
+        """
+        order = np.argsort(-self.probability_density, kind="stable")
+        density = self.probability_density[order]
+        cumulated = np.cumsum(self.probability_density[order] * self.area[order])
+        last_of_equal = np.searchsorted(-density, -density, side="right") - 1
+        level = np.empty(len(order))
+        level[order] = cumulated[last_of_equal]
+        return np.minimum(100.0 * level, 100.0)
+
+    @cached_property
+    def version(self) -> str:
+        """Hash of the content."""
+        digest = hashlib.sha256()
+        for column in (self.cell, self.probability_density, self.distance_mean, self.distance_sigma):
+            digest.update(np.ascontiguousarray(column).tobytes())
+        return digest.hexdigest()
+
+    def contour_moc(self, level: float) -> MOC:
+        """Cells of the credible region of a level, per cent."""
+        cells = self.cell[self.contour <= level]
+        orders = order_of(cells)
+        pixels = cells - (np.int64(4) << (2 * orders))
+        deepest = int(order_of(self.cell).max())
+        return MOC.from_healpix_cells(pixels.astype(np.uint64), orders.astype(np.uint8), max_depth=deepest)
+
+    def most_probable(self) -> tuple[float, float]:
+        """Centre of the cell with the largest probability density, ICRS, degrees."""
+        import cdshealpix
+
+        best = self.cell[int(np.argmax(self.probability_density))]
+        order = int(order_of(np.array([best]))[0])
+        longitude, latitude = cdshealpix.healpix_to_lonlat(np.array([best - (4 << (2 * order))], np.uint64), order)
+        return float(longitude.to_value("deg")[0]), float(latitude.to_value("deg")[0])
+
+
+@dataclass(frozen=True)
+class SkyMapHits:
+    """Positions inside a sky map, up to a credible level."""
+
+    position: NDArray[np.int64]
+    """(m,) row of the positions, ascending."""
+    contour: NDArray[np.float64]
+    """(m,) smallest credible level that contains the position, per cent."""
+    probability_density: NDArray[np.float64]
+    """(m,) probability per steradian."""
+    distance_mean: NDArray[np.float64]
+    """(m,) location parameter of the distance along the line of sight, Mpc; NaN without."""
+    distance_sigma: NDArray[np.float64]
+    """(m,) scale parameter of the distance along the line of sight, Mpc; NaN without."""
+    distance_deviation: NDArray[np.float64]
+    """(m,) (distance of the object − mean) / sigma; NaN where either is unknown."""
+    volume_density: NDArray[np.float64]
+    """(m,) probability density times exp(−½ deviation²), per steradian; NaN where the deviation is."""
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+
+def read_sky_map(content: bytes) -> SkyMap:
+    """Read a multi-order sky map.
+
+    Parameters
+    ----------
+    content : bytes
+        FITS file with a table of UNIQ, PROBDENSITY and, optionally, DISTMU and DISTSIGMA (IGWN Public Alerts User
+        Guide, "Multi-Order Sky Maps"). gzip is unpacked.
+
+    Returns
+    -------
+    SkyMap
+
+    Raises
+    ------
+    NotASkyMap
+        If the bytes are no such map, are damaged, or the map is not a probability.
+    """
+    try:
+        with fits.open(io.BytesIO(content), memmap=False) as hdus:
+            tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and "UNIQ" in hdu.columns.names]
+            if not tables:
+                raise NotASkyMap(
+                    "no table with a column UNIQ: not a multi-order sky map; flatten or convert it (ligo.skymap: "
+                    "`ligo-skymap-unflatten`)"
+                )
+            header, data = tables[0].header, tables[0].data
+            if "PROBDENSITY" not in data.names:
+                raise NotASkyMap(f"the table has no column PROBDENSITY; its columns are {', '.join(data.names)}")
+            cell = np.asarray(data["UNIQ"], dtype=np.int64)
+            density = np.asarray(data["PROBDENSITY"], dtype=np.float64)
+            empty = np.full(len(cell), np.nan)
+            mean = np.asarray(data["DISTMU"], dtype=np.float64) if "DISTMU" in data.names else empty
+            sigma = np.asarray(data["DISTSIGMA"], dtype=np.float64) if "DISTSIGMA" in data.names else empty
+    except NotASkyMap:
+        raise
+    except Exception as error:
+        raise NotASkyMap(f"the FITS file is damaged: {error}") from error
+    if str(header.get("COORDSYS", "C")).strip().upper()[:1] not in {"C", ""}:
+        raise NotASkyMap(f"COORDSYS is {header['COORDSYS']!r}; only equatorial maps (C) are taken")
+    if len(cell) == 0 or cell.min() < 4 or order_of(cell).max() > DEEPEST:
+        raise NotASkyMap("column UNIQ is empty or holds numbers that are no HEALPix cells")
+    if not (np.isfinite(density).all() and (density >= 0).all()):
+        raise NotASkyMap("PROBDENSITY holds negative or non-finite values")
+    order = order_of(cell)
+    shift = 2 * (DEEPEST - order)
+    start = (cell - (np.int64(4) << (2 * order))) << shift
+    by_start = np.argsort(start, kind="stable")
+    cell, start, shift = cell[by_start], start[by_start], shift[by_start]
+    if (start[1:] < start[:-1] + (np.int64(1) << shift[:-1])).any():
+        raise NotASkyMap("cells of the map overlap")
+    sky_map = SkyMap(
+        cell, start, density[by_start], mean[by_start], sigma[by_start],
+        str(header.get("OBJECT", "")), float(header.get("MJD-OBS", np.nan)),
+        (float(header.get("DISTMEAN", np.nan)), float(header.get("DISTSTD", np.nan))),
+    )  # fmt: skip
+    total = float((sky_map.probability_density * sky_map.area).sum())
+    if not 0.9 < total < 1.1:
+        raise NotASkyMap(f"the probability over the sky is {total:.3g}, not 1")
+    return sky_map
+
+
+def match_sky_map(
+    sky_map: SkyMap, ra: ArrayLike, dec: ArrayLike, *, distance: ArrayLike | None = None, level: float = 90.0
+) -> SkyMapHits:
+    """Find the positions inside a credible region, and what the map says there.
+
+    Parameters
+    ----------
+    sky_map : SkyMap
+        See `read_sky_map`.
+    ra, dec : (n,) float64 array
+        ICRS position, degrees.
+    distance : (n,) float64 array, optional
+        Luminosity distance of each object, Mpc; NaN where unknown.
+    level : float
+        Largest credible level of a hit, per cent.
+
+    Returns
+    -------
+    SkyMapHits
+
+    Raises
+    ------
+    ValueError
+        If a declination is outside [-90, 90] or a value is not finite; the message names the first such row.
+
+    Notes
+    -----
+    An infinite deviation counts as 100 sigma, so that the volume density is a number. The distance along a line of
+    sight follows Singer et al. 2016, ApJL 829, L15.
+    """
+    longitude, latitude = check_positions(ra, dec)
+    deepest = cells_at(longitude, latitude)
+    row = np.searchsorted(sky_map.start, deepest, side="right") - 1
+    span = np.int64(1) << (2 * (DEEPEST - order_of(sky_map.cell)))
+    inside = (row >= 0) & (deepest < sky_map.start[row] + span[row])
+    inside &= sky_map.contour[row] <= level
+    position = np.flatnonzero(inside)
+    row = row[position]
+    mean, sigma = sky_map.distance_mean[row], sky_map.distance_sigma[row]
+    known = np.full(len(position), np.nan) if distance is None else np.asarray(distance, np.float64)[position]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        deviation = (known - mean) / sigma
+    deviation = np.where(np.isinf(deviation), np.copysign(100.0, deviation), deviation)
+    density = sky_map.probability_density[row]
+    return SkyMapHits(
+        position, sky_map.contour[row], density, mean, sigma, deviation, density * np.exp(-0.5 * deviation**2)
+    )

@@ -1,0 +1,1 @@
+"""Products: from packets of a day or a request to FITS files."""

@@ -1,0 +1,177 @@
+"""A product: the tables of one file and what its header and name follow from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from broker_assets.telemetry import clock
+from broker_assets.telemetry.products.fits import Card
+from broker_assets.telemetry.products.kinds import ProductKind
+from broker_assets.telemetry.products.tables import Column, Table, take
+
+NO_REQUEST_RANGE = "0000000000-9999999999"
+
+
+@dataclass(frozen=True)
+class VersionRange:
+    """On-board times of the packets decoded with a database version, ticks."""
+
+    version: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Product:
+    """One file of level L0 or L1; times in ticks."""
+
+    kind: ProductKind
+    level: str
+    control: Table
+    data: Table
+    """With `time`, `timedel` (ticks) and `control_index`."""
+    energies: Table | None
+    versions: tuple[VersionRange, ...]
+    raw_files: tuple[str, ...]
+    parents: tuple[str, ...]
+    request: tuple[int, int] | None = None
+    """Telecommand sequence control and request id."""
+    cards: tuple[Card, ...] = ()
+    comments: tuple[str, ...] = ()
+    history: tuple[str, ...] = ()
+
+    @property
+    def time(self) -> NDArray[np.int64]:
+        """Centres of the time bins, ticks."""
+        return self.data["time"].values
+
+    @property
+    def timedel(self) -> NDArray[np.int64]:
+        """Lengths of the time bins, ticks."""
+        return self.data["timedel"].values
+
+    @property
+    def start(self) -> int:
+        """Begin of the first bin."""
+        return int(self.time[0] - self.timedel[0] // 2)
+
+    @property
+    def end(self) -> int:
+        """End of the last bin."""
+        return int(self.time[-1] + (self.timedel[-1] + 1) // 2)
+
+    @property
+    def average(self) -> int:
+        """Middle between begin and end."""
+        return (self.start + self.end) // 2
+
+    def with_rows(self, selected: NDArray[Any]) -> Product:
+        """The product of some rows (their numbers), with the control rows that they refer to."""
+        data = take(self.data, selected)
+        used, index = np.unique(data["control_index"].values, return_inverse=True)
+        control = take(self.control, used)
+        return replace(self, control=renumbered(control), data=data | {"control_index": Column(index.astype(np.int64))})
+
+    def published(self) -> Product:
+        """The product with times as its file has them: whole centiseconds after the start."""
+        if self.kind.fine_time:
+            return self
+        start = self.start
+        time = start + clock.from_centiseconds(clock.centiseconds(self.time - start))
+        length = clock.from_centiseconds(clock.centiseconds(self.timedel))
+        return replace(self, data=self.data | {"time": Column(time), "timedel": Column(length)})
+
+
+def renumbered(control: Table) -> Table:
+    """A control table with `index` from 0."""
+    count = len(next(iter(control.values())).values)
+    return control | {"index": Column(np.arange(count, dtype=np.int64))}
+
+
+def complete(name: str) -> str:
+    """Name of a file without the mark of incompleteness.
+
+    Examples
+    --------
+    >>> complete("solo_L0_stix-ql-lightcurve_0664070400_V02U.fits")
+    'solo_L0_stix-ql-lightcurve_0664070400_V02.fits'
+    """
+    stem, separator, rest = name.rpartition("_V")
+    digits = rest[:2]
+    return f"{stem}{separator}{digits}{rest[2:].removeprefix('U')}" if digits.isdigit() else name
+
+
+def request_suffix(kind: ProductKind, request: tuple[int, int] | None) -> str:
+    """Request part of a name; the aspect product has no telecommand part."""
+    if request is None:
+        return ""
+    control, identifier = request
+    return f"_{identifier:010d}" if kind.ssid == 42 else f"_{identifier:010d}-{control:05d}"
+
+
+def levelb_path(kind: ProductKind, day: int | None, request: tuple[int, int] | None) -> PurePosixPath:
+    """Place of a file of raw packets.
+
+    Parameters
+    ----------
+    kind : ProductKind
+    day : int or None
+        First second of the on-board day; not used for answers to requests.
+    request : (telecommand sequence control, request id) or None
+    """
+    parts = [str(part) for part in kind.key if part is not None]
+    stem = f"solo_LB_stix-{'-'.join(parts)}"
+    if request is not None:
+        control, identifier = request
+        name = f"{stem}_{NO_REQUEST_RANGE}_V02_{identifier:010d}-{control:05d}.fits"
+    else:
+        name = f"{stem}_{day:010d}_V02.fits"
+    return PurePosixPath("LB", *parts, name)
+
+
+def _version(kind: ProductKind) -> str:
+    return f"V{kind.version:02d}{'U' if kind.incomplete else ''}"
+
+
+def level0_path(product: Product) -> PurePosixPath:
+    """Place of a file of level L0."""
+    if not product.kind.by_request:
+        return level0_day_path(product.kind, int(clock.day_start(product.average)))
+    span = f"{product.start >> 16:010d}-{product.end >> 16:010d}"
+    return _level0_folder(product.kind) / _name(product.kind, "L0", span, product.request)
+
+
+def level0_day_path(kind: ProductKind, day: int) -> PurePosixPath:
+    """Place of a file of level L0 of an on-board day, given by its first second."""
+    return _level0_folder(kind) / _name(kind, "L0", f"{day:010d}")
+
+
+def level1_path(product: Product, start: np.datetime64, end: np.datetime64, average: np.datetime64) -> PurePosixPath:
+    """Place of a file of level L1, from the UTC of its begin, end and middle."""
+    kind = product.kind
+    if not kind.by_request:
+        return level1_day_path(kind, average.astype("datetime64[D]"))
+    first, last = (str(time.astype("datetime64[s]")).replace("-", "").replace(":", "") for time in (start, end))
+    return _level1_folder(kind, start) / _name(kind, "L1", f"{first}-{last}", product.request)
+
+
+def level1_day_path(kind: ProductKind, day: np.datetime64) -> PurePosixPath:
+    """Place of a file of level L1 of a UTC day."""
+    return _level1_folder(kind, day) / _name(kind, "L1", str(day).replace("-", ""))
+
+
+def _level0_folder(kind: ProductKind) -> PurePosixPath:
+    return PurePosixPath("L0", *(str(part) for part in kind.key if part is not None))
+
+
+def _level1_folder(kind: ProductKind, time: np.datetime64) -> PurePosixPath:
+    return PurePosixPath("L1", *str(time.astype("datetime64[D]")).split("-"), kind.family.upper())
+
+
+def _name(kind: ProductKind, level: str, span: str, request: tuple[int, int] | None = None) -> str:
+    return f"solo_{level}_stix-{kind.file_stem}_{span}_{_version(kind)}{request_suffix(kind, request)}.fits"

@@ -1,0 +1,75 @@
+"""Brings the table of requests up to date from a web service, month by month."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import urllib.error
+import urllib.request
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from broker_assets.telemetry.products.fits import replace_atomically
+
+logger = logging.getLogger(__name__)
+
+FIRST_DAY = date(2019, 1, 1)
+STEP = timedelta(days=30)
+OVERLAP = timedelta(days=60)
+"""Requests edited later are seen again for this long."""
+TIMEOUT = 30.0
+"""Seconds to wait for an answer."""
+LARGEST_ANSWER = 64 * 1024**2
+
+
+def update(path: Path, url: str, *, today: date | None = None) -> int:
+    """Add requests since the newest one of the table; newer rows replace those with the same `_id`.
+
+    Parameters
+    ----------
+    path : Path
+        CSV file; made if it does not exist, replaced atomically.
+    url : str
+        Answers `<url><yyyymmdd>/<yyyymmdd>` with CSV rows.
+    today : date, optional
+
+    Returns
+    -------
+    int
+        Rows of the table. A failure ends the update with a warning and keeps what there is.
+    """
+    if not url.startswith(("http://", "https://", "file://")):
+        raise ValueError(f"{url} is no web address")
+    rows: dict[str, dict[str, str]] = {}
+    fields: list[str] = []
+    if path.is_file():
+        fields = _merge(path.read_text(encoding="utf-8-sig"), rows, fields)
+    newest = max((row.get("start_utc") or "" for row in rows.values()), default="")
+    day = date.fromisoformat(newest[:10]) - OVERLAP if newest else FIRST_DAY
+    end = today or datetime.now(UTC).date()
+    while day <= end:
+        until = day + STEP
+        address = f"{url}{day:%Y%m%d}/{until:%Y%m%d}"
+        try:
+            with urllib.request.urlopen(address, timeout=TIMEOUT) as answer:  # noqa: S310 (scheme checked above)
+                text = answer.read(LARGEST_ANSWER).decode("utf-8")
+        except (urllib.error.URLError, OSError, UnicodeDecodeError) as error:
+            logger.warning("requests from %s cannot be had: %s", address, error)
+            break
+        fields = _merge(text, rows, fields)
+        day = until
+    if fields:
+        stream = io.StringIO(newline="")
+        writer = csv.DictWriter(stream, fields, restval="", extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows.values())
+        replace_atomically(path, stream.getvalue().encode("utf-8"))
+    return len(rows)
+
+
+def _merge(text: str, rows: dict[str, dict[str, str]], fields: list[str]) -> list[str]:
+    reader = csv.DictReader(io.StringIO(text))
+    for row in reader:
+        rows[(row.get("_id") or "") + "\0" + (row.get("unique_id") or "")] = row
+    return fields or list(reader.fieldnames or ())

@@ -1,0 +1,1 @@
+"""The Transient Name Server feed."""

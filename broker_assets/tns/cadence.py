@@ -1,0 +1,166 @@
+"""Which bulk files are due: those of the timetable that have not been applied, also after an outage.
+
+TNS makes a file of everything and one of the day before shortly after midnight UTC, and one an hour for the last 24
+hours, each named by its hour. An hour's file tells soon, a day's file fills what hours missed, the full file removes
+what is no more.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import psycopg
+
+from broker_assets.tns.bulk import BadBulkFile, fingerprint, parse_bulk_csv, unpack
+from broker_assets.tns.client import TnsClient, TnsNotFoundError, bulk_name
+from broker_assets.tns.refresh import Kind, Refresh, apply_bulk_file, skip_unchanged
+
+HOUR_READY = datetime.timedelta(minutes=30)
+"""After the end of an hour, its file is fetched."""
+DAY_READY = datetime.timedelta(hours=8, minutes=10)
+"""After the end of a day, its file is fetched."""
+FULL_READY = datetime.timedelta(hours=9, minutes=15)
+"""On the days of `FULL_DAYS`, the full file is fetched."""
+FULL_DAYS = (1, 4)
+MOST_DAYS = 14
+"""After a longer outage the full file is cheaper than the days one by one."""
+_DAY = datetime.timedelta(days=1)
+_HOUR = datetime.timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class DueFile:
+    """A bulk file to be applied."""
+
+    name: str
+    """File name at TNS."""
+    kind: Kind
+    """full, day or hour."""
+    covers_until: datetime.datetime
+    """End of the time that it covers, UTC."""
+
+
+@dataclass(frozen=True)
+class AppliedFile:
+    """What is known of a file that was applied."""
+
+    name: str
+    kind: Literal["full", "day", "hour"]
+    covers_until: datetime.datetime
+    applied_at: datetime.datetime
+
+
+def due_files(applied: Iterable[AppliedFile], now: datetime.datetime) -> list[DueFile]:
+    """Bulk files to be fetched now, in the order in which they are to be applied.
+
+    Parameters
+    ----------
+    applied : iterable of AppliedFile
+        What has been applied before.
+    now : datetime
+        With time zone.
+
+    Returns
+    -------
+    list of DueFile
+        Empty when nothing is missing.
+
+    Examples
+    --------
+    >>> now = datetime.datetime(2026, 11, 20, 2, 31, tzinfo=datetime.UTC)
+    >>> [file.name for file in due_files([], now)][:2]
+    ['tns_public_objects.csv.zip', 'tns_public_objects_00.csv.zip']
+    """
+    now = now.astimezone(datetime.UTC)
+    known = list(applied)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    fulls = [file.covers_until for file in known if file.kind == "full"]
+    base = max(fulls, default=None)
+    due: list[DueFile] = []
+    if base is None or base < _last_full(now) or midnight - base > (MOST_DAYS + 1) * _DAY:
+        base = midnight
+        due.append(DueFile(bulk_name(), "full", midnight))
+    have = {(file.kind, file.covers_until) for file in known}
+    first = base.replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [first + number * _DAY for number in range((midnight - first).days)]
+    ended = [(day, day + _DAY) for day in days]
+    due += [
+        DueFile(bulk_name(day=start.date()), "day", end)
+        for start, end in ended
+        if now >= end + DAY_READY and ("day", end) not in have
+    ]
+    covered = max([base, *(end for start, end in ended if ("day", end) in have or now >= end + DAY_READY)])
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    ends = [hour - number * _HOUR for number in reversed(range(23))]
+    due += [
+        DueFile(bulk_name(hour=(end - _HOUR).hour), "hour", end)
+        for end in ends
+        if end > covered and now >= end + HOUR_READY and ("hour", end) not in have
+    ]
+    return due
+
+
+def _last_full(now: datetime.datetime) -> datetime.datetime:
+    """Midnight of the last day on which a full file was due."""
+    day = now
+    while day.day not in FULL_DAYS or day - day.replace(hour=0, minute=0, second=0, microsecond=0) < FULL_READY:
+        day = day.replace(hour=0, minute=0, second=0, microsecond=0) - datetime.timedelta(microseconds=1)
+    return day.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def applied_files(connection: psycopg.Connection[Any]) -> list[AppliedFile]:
+    """Files that have been applied; an hour's file is known by its last day only."""
+    rows = connection.execute("SELECT name, kind, covers_until, applied_at FROM tns_file ORDER BY name")
+    return [AppliedFile(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class CaughtUp:
+    """What fetching and applying the due files did."""
+
+    refreshes: dict[str, Refresh]
+    """By file name."""
+    missing: tuple[str, ...]
+    """Files that TNS does not have (yet)."""
+    damaged: dict[str, str]
+    """Files that could not be read, and why; they are fetched again at the next time."""
+
+
+def catch_up(connection: psycopg.Connection[Any], client: TnsClient, files: Iterable[DueFile]) -> CaughtUp:
+    """Fetch and apply files, each in its own transaction.
+
+    Raises
+    ------
+    TnsRefusedError, TnsUnavailableError
+        If TNS refuses us or is away; files applied before stay applied.
+    SuspiciousBulkFile
+        If a full file would delete too much.
+    """
+    refreshes: dict[str, Refresh] = {}
+    missing: list[str] = []
+    damaged: dict[str, str] = {}
+    for due in files:
+        try:
+            refreshes[due.name] = apply_content(connection, client.bulk_file(due.name), due)
+        except TnsNotFoundError:
+            missing.append(due.name)
+        except BadBulkFile as error:
+            damaged[due.name] = str(error)
+    return CaughtUp(refreshes, tuple(missing), damaged)
+
+
+def apply_content(connection: psycopg.Connection[Any], content: bytes, due: DueFile) -> Refresh:
+    """Apply a file as TNS sent it; one that is known already is not even read.
+
+    Raises
+    ------
+    BadBulkFile, SuspiciousBulkFile
+        See `read_bulk_file` and `apply_bulk_file`.
+    """
+    text = unpack(content)
+    about: dict[str, Any] = {"name": due.name, "kind": due.kind, "covers_until": due.covers_until}
+    unchanged = skip_unchanged(connection, fingerprint(text), **about)
+    return unchanged if unchanged is not None else apply_bulk_file(connection, parse_bulk_csv(text), **about)

@@ -1,0 +1,428 @@
+"""Applying a bulk file to `crossmatch_tns` and to the watchlist that mirrors it, in one transaction.
+
+Every field is compared. What is new, changed, renamed, moved or gone is found by set operations in the database, so an
+unchanged file writes nothing, and a reader sees the table before or after, never between.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+from psycopg import sql
+
+from broker_assets.database import copy
+from broker_assets.database.tables.sky import crossmatch_tns
+from broker_assets.sky.hits import name_objects
+from broker_assets.sky.lists import remove_cones
+from broker_assets.tns.bulk import BadRow, BulkFile
+
+WATCHLIST = "__TNS__"
+"""Name of the watchlist that mirrors the table."""
+OWNER = "system"
+MATCH_RADIUS = 3.0
+"""arcsec."""
+
+Kind = Literal["full", "day", "hour"]
+
+_FIELDS = (
+    "objid", "ra", "decl", "tns_name", "tns_prefix", "disc_mag", "disc_mag_filter", "type", "z", "disc_int_name",
+    "disc_date", "lastmodified_date", "sender", "reporters", "source_group", "htm16",
+)  # fmt: skip
+_LOCK = "broker_assets.tns.refresh"
+_TOUCHED = "id = ANY(SELECT id FROM tns_pair) OR tns_name = ANY(SELECT tns_name FROM tns_new)"
+"""Rows that a file which is not full can change."""
+_TRIES = 3
+"""A batch of the stream and a refresh may each wait for the other; the database then ends one of them."""
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """What a bulk file changed."""
+
+    new: int
+    """Objects that were not there."""
+    changed: int
+    """Objects of which a field differs, moved and renamed ones included."""
+    moved: int
+    """Objects with another position."""
+    renamed: int
+    """Objects with another name (found by their number at TNS)."""
+    deleted: int
+    """Objects that a full file has no more."""
+    cones_changed: int
+    """Cones of the watchlist that came, went or moved: what must be matched again."""
+    rows: int
+    """Rows of the table afterwards."""
+    quarantined: int
+    """Lines of the file that were not taken."""
+    version: str
+    """Data version of the table: the checksum of all its fields."""
+
+    @property
+    def any(self) -> bool:
+        """Whether the table is another one than before."""
+        return bool(self.new or self.changed or self.deleted)
+
+
+class SuspiciousBulkFile(ValueError):
+    """A full file that would delete most of the table is not applied."""
+
+
+def tns_watchlist(connection: psycopg.Connection[Any]) -> int:
+    """Id of the watchlist that mirrors the table; it is made where it is missing."""
+    found = connection.execute(
+        "SELECT wl_id FROM watchlists WHERE owner = %s AND lower(name) = lower(%s)", (OWNER, WATCHLIST)
+    ).fetchone()
+    if found is not None:
+        return int(found[0])
+    row = connection.execute(
+        "INSERT INTO watchlists (owner, name, description, active, public, radius)"
+        " VALUES (%s, %s, 'Objects of the Transient Name Server', true, true, %s)"
+        " ON CONFLICT (owner, lower(name)) DO UPDATE SET name = EXCLUDED.name RETURNING wl_id",
+        (OWNER, WATCHLIST, MATCH_RADIUS),
+    ).fetchone()
+    if row is None:  # RETURNING after DO UPDATE always gives the row
+        raise LookupError(f"watchlist {WATCHLIST} was not made")
+    return int(row[0])
+
+
+def apply_bulk_file(
+    connection: psycopg.Connection[Any],
+    file: BulkFile,
+    *,
+    name: str,
+    kind: Kind,
+    covers_until: datetime.datetime,
+    largest_loss: float = 0.2,
+) -> Refresh:
+    """Make the table say what the file says.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Outside a transaction; one is opened and committed.
+    file : BulkFile
+        See `read_bulk_file`.
+    name : str
+        File name at TNS, for the record of what was applied.
+    kind : {"full", "day", "hour"}
+        Only a full file deletes what it does not hold; objects that TNS changed after the time that it covers stay.
+    covers_until : datetime
+        End of the time that the file covers, UTC.
+    largest_loss : float
+        A full file that would delete a larger fraction is refused: rather an old table than an empty one.
+
+    Returns
+    -------
+    Refresh
+
+    Raises
+    ------
+    SuspiciousBulkFile
+        If a full file would delete more than `largest_loss` of the table.
+
+    Notes
+    -----
+    Files may come in any order: a row that TNS changed before the stored one is passed over.
+    """
+    for left in reversed(range(_TRIES)):
+        try:
+            return _apply_once(connection, file, name, kind, covers_until, largest_loss)
+        except psycopg.errors.DeadlockDetected:
+            if not left:
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+def _apply_once(
+    connection: psycopg.Connection[Any],
+    file: BulkFile,
+    name: str,
+    kind: Kind,
+    covers_until: datetime.datetime,
+    largest_loss: float,
+) -> Refresh:
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (_LOCK,))
+        unchanged = skip_unchanged(connection, file.sha256, name=name, kind=kind, covers_until=covers_until)
+        if unchanged is not None:
+            return unchanged
+        _quarantine(connection, name, file.bad)
+        _stage(connection, file.objects)
+        _pair(connection)
+        if kind == "full":
+            _refuse_large_loss(connection, largest_loss, covers_until)
+        known = None if kind == "full" else _last_checksum(connection)
+        before = None if known is None else stored_checksum(connection, only=_TOUCHED)
+        counts = _apply(connection, deletes=covers_until if kind == "full" else None)
+        cones = _mirror(connection, every=kind == "full")
+        if known is None or before is None:
+            rows, version = stored_checksum(connection)
+        else:  # the sum of the rows that the file does not touch is known
+            after = stored_checksum(connection, only=_TOUCHED)
+            rows, version = known[0] + after[0] - before[0], str(int(known[1]) + int(after[1]) - int(before[1]))
+        refresh = Refresh(*counts, cones, rows, len(file.bad), version)
+        _record(connection, file, name, kind, covers_until, refresh)
+        return refresh
+
+
+def _last_checksum(connection: psycopg.Connection[Any]) -> tuple[int, str] | None:
+    """Rows and checksum of the table after the last file."""
+    return connection.execute(
+        "SELECT table_rows, table_checksum FROM tns_file WHERE table_checksum IS NOT NULL"
+        " ORDER BY applied_at DESC LIMIT 1"
+    ).fetchone()
+
+
+def skip_unchanged(
+    connection: psycopg.Connection[Any], sha256: str, *, name: str, kind: Kind, covers_until: datetime.datetime
+) -> Refresh | None:
+    """If the table says already what a file says, note that it was applied; else none. See `apply_bulk_file`.
+
+    Parameters
+    ----------
+    sha256 : str
+        See `broker_assets.tns.bulk.fingerprint`: the file need not be read for this.
+    """
+    row = connection.execute(
+        "UPDATE tns_file AS this SET applied_at = clock_timestamp(), covers_until = greatest(covers_until, %(until)s)"
+        " WHERE name = %(name)s AND kind = %(kind)s AND sha256 = %(sha256)s AND table_checksum IS NOT NULL"
+        # a full file that covers more time may delete what it did not the last time
+        " AND (kind <> 'full' OR covers_until >= %(until)s OR checksum = table_checksum)"
+        # another file that was applied since may have changed what this one says
+        " AND NOT EXISTS (SELECT FROM tns_file AS later WHERE later.name <> this.name"
+        " AND later.applied_at > this.applied_at AND later.table_checksum <> this.table_checksum)"
+        " RETURNING table_rows, table_checksum, (SELECT count(*) FROM quarantined_line WHERE source = %(source)s)",
+        {"name": name, "kind": kind, "sha256": sha256, "until": covers_until, "source": f"tns/{name}"},
+    ).fetchone()
+    return None if row is None else Refresh(0, 0, 0, 0, 0, 0, int(row[0]), int(row[2]), str(row[1]))
+
+
+def stored_checksum(
+    connection: psycopg.Connection[Any], table: str = "crossmatch_tns", *, only: str = "true"
+) -> tuple[int, str]:
+    """How many objects the table has, and a checksum of all their fields: the sum of the hashes of its rows.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Any.
+    table : str
+        Table with the columns of `crossmatch_tns`.
+    only : str
+        Condition of the rows, SQL of our own.
+    """
+    row = connection.execute(
+        sql.SQL("SELECT count(*), coalesce(sum(hashtextextended(ROW({})::text, 0)), 0)::text FROM {} WHERE {}").format(
+            sql.SQL(", ").join(
+                # not as text, which depends on the time zone of the session
+                sql.SQL("extract(epoch FROM {})").format(sql.Identifier(name))
+                if name in {"disc_date", "lastmodified_date"}
+                else sql.Identifier(name)
+                for name in _FIELDS
+            ),
+            sql.Identifier(table),
+            sql.SQL(only),  # type: ignore[arg-type]
+        )
+    ).fetchone()
+    return (int(row[0]), str(row[1])) if row else (0, "0")
+
+
+def _stage(connection: psycopg.Connection[Any], objects: pa.Table) -> None:
+    # they outlive a savepoint, if the caller is in a transaction
+    connection.execute("DROP TABLE IF EXISTS pg_temp.tns_new, pg_temp.tns_pair, pg_temp.tns_change, pg_temp.tns_gone")
+    connection.execute(
+        sql.SQL("CREATE TEMP TABLE tns_new ON COMMIT DROP AS SELECT {} FROM crossmatch_tns WITH NO DATA").format(
+            sql.SQL(", ").join(map(sql.Identifier, _FIELDS))
+        )
+    )
+    table = objects
+    if "objid" not in table.column_names:
+        table = table.append_column("objid", pa.nulls(len(table), pa.int64()))
+    with connection.cursor() as cursor:
+        copy.load(cursor, crossmatch_tns, table.select(_FIELDS), into="tns_new")
+    connection.execute("ANALYZE tns_new")
+
+
+def _pair(connection: psycopg.Connection[Any]) -> None:
+    """Find which stored row each row of the file is: by number first, since names change; else by name."""
+    connection.execute(
+        "CREATE TEMP TABLE tns_pair ON COMMIT DROP AS"
+        " SELECT new.tns_name AS new_name, coalesce(by_number.id, by_name.id) AS id FROM tns_new AS new"
+        " LEFT JOIN crossmatch_tns AS by_number ON by_number.objid = new.objid"
+        " LEFT JOIN crossmatch_tns AS by_name ON by_name.tns_name = new.tns_name AND by_number.id IS NULL"
+        " AND (by_name.objid IS NULL OR new.objid IS NULL OR by_name.objid = new.objid)"
+    )
+    connection.execute("CREATE INDEX ON tns_pair (id)")
+    connection.execute("ANALYZE tns_pair")
+
+
+def _refuse_large_loss(
+    connection: psycopg.Connection[Any], largest_loss: float, covers_until: datetime.datetime
+) -> None:
+    row = connection.execute(
+        "SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (SELECT FROM tns_pair WHERE tns_pair.id = old.id)"
+        " AND (old.lastmodified_date > %s) IS NOT TRUE) FROM crossmatch_tns AS old",
+        (covers_until,),
+    ).fetchone()
+    before, gone = (int(row[0]), int(row[1])) if row else (0, 0)
+    if gone > largest_loss * before:
+        raise SuspiciousBulkFile(
+            f"the full file would delete {gone} of {before} objects, more than {largest_loss:.0%}; nothing was changed."
+            " If it is right, apply it with a larger `largest_loss`"
+        )
+
+
+def _apply(connection: psycopg.Connection[Any], *, deletes: datetime.datetime | None) -> tuple[int, int, int, int, int]:
+    """Write the difference; how many objects are new, changed, moved, renamed and deleted.
+
+    `deletes` is the time up to which the file tells of every object.
+    """
+    fields = sql.SQL(", ").join(map(sql.Identifier, _FIELDS))
+    new_fields = sql.SQL(", ").join(sql.SQL("new.{}").format(sql.Identifier(name)) for name in _FIELDS)
+    old_fields = sql.SQL(", ").join(sql.SQL("old.{}").format(sql.Identifier(name)) for name in _FIELDS)
+    # A name that now belongs to another object must be free before that object takes it.
+    stale = connection.execute(
+        "DELETE FROM crossmatch_tns AS old USING tns_new AS new, tns_pair AS pair WHERE old.tns_name = new.tns_name"
+        " AND pair.new_name = new.tns_name AND (pair.id IS NULL OR pair.id <> old.id)"
+        " AND NOT EXISTS (SELECT FROM tns_pair AS other WHERE other.id = old.id) RETURNING old.tns_name"
+    ).fetchall()
+    gone = [row[0] for row in stale]
+    if deletes is not None:
+        gone += [
+            row[0]
+            for row in connection.execute(
+                "DELETE FROM crossmatch_tns AS old WHERE NOT EXISTS (SELECT FROM tns_pair WHERE tns_pair.id = old.id)"
+                " AND (old.lastmodified_date > %s) IS NOT TRUE RETURNING tns_name",
+                (deletes,),
+            )
+        ]
+    deleted = len(gone)
+    connection.execute("CREATE TEMP TABLE tns_gone ON COMMIT DROP AS SELECT unnest(%s::text[]) AS name", (gone,))
+    connection.execute(
+        sql.SQL(
+            "CREATE TEMP TABLE tns_change ON COMMIT DROP AS SELECT old.id, old.tns_name AS old_name,"
+            " (old.ra, old.decl) IS DISTINCT FROM (new.ra, new.decl) AS moved,"
+            " old.tns_name IS DISTINCT FROM new.tns_name AS renamed, {}"
+            " FROM tns_pair AS pair JOIN tns_new AS new ON new.tns_name = pair.new_name"
+            " JOIN crossmatch_tns AS old ON old.id = pair.id WHERE ({}) IS DISTINCT FROM ({})"
+            " AND (new.lastmodified_date < old.lastmodified_date) IS NOT TRUE"
+        ).format(new_fields, old_fields, new_fields)
+    )
+    # Two objects may have swapped names: park the old ones out of the way of the unique constraint.
+    connection.execute(
+        "UPDATE crossmatch_tns AS old SET tns_name = 'renaming ' || old.id FROM tns_change WHERE tns_change.id = old.id"
+        " AND tns_change.renamed"
+    )
+    assignments = sql.SQL(", ").join(
+        sql.SQL("{} = tns_change.{}").format(sql.Identifier(name), sql.Identifier(name)) for name in _FIELDS
+    )
+    changed = connection.execute(
+        sql.SQL(
+            "UPDATE crossmatch_tns AS old SET {}, lasairmodified_date = now() FROM tns_change"
+            " WHERE tns_change.id = old.id"
+        ).format(assignments)
+    ).rowcount
+    new = connection.execute(
+        sql.SQL(
+            "INSERT INTO crossmatch_tns ({}) SELECT {} FROM tns_new AS new JOIN tns_pair AS pair"
+            " ON pair.new_name = new.tns_name WHERE pair.id IS NULL"
+        ).format(fields, new_fields)
+    ).rowcount
+    counts = connection.execute(
+        "SELECT count(*) FILTER (WHERE moved), count(*) FILTER (WHERE renamed) FROM tns_change"
+    ).fetchone()
+    moved, renamed = (int(counts[0]), int(counts[1])) if counts else (0, 0)
+    return new, changed, moved, renamed, deleted
+
+
+def _mirror(connection: psycopg.Connection[Any], *, every: bool) -> int:
+    """Make the cones of the mirroring watchlist those of the table; how many came, went or moved.
+
+    Either every cone is compared, or those of names that the file touched.
+    """
+    watchlist = tns_watchlist(connection)
+    connection.execute("SELECT FROM watchlists WHERE wl_id = %s FOR UPDATE", (watchlist,))
+
+    def touched(name: str) -> str:
+        names = "SELECT tns_name FROM tns_new UNION SELECT old_name FROM tns_change UNION SELECT name FROM tns_gone"
+        return "" if every else f"AND {name} IN ({names})"
+
+    gone = [
+        row[0]
+        for row in connection.execute(
+            # the touched cones first: the planner would compare all of them with the table
+            "WITH cone AS MATERIALIZED (SELECT cone_id, name, ra, decl FROM watchlist_cones"  # noqa: S608
+            f" WHERE wl_id = %s {touched('name')})"
+            " SELECT cone_id FROM cone WHERE NOT EXISTS (SELECT FROM crossmatch_tns AS tns"
+            " WHERE tns.tns_name = cone.name AND tns.ra = cone.ra AND tns.decl = cone.decl)",
+            (watchlist,),
+        )
+    ]
+    named: list[int] = []
+    if gone:
+        # In the order in which batches of the stream take them: objects by key, then cones.
+        named = [
+            row[0]
+            for row in connection.execute(
+                "SELECT diaobjectid FROM objects WHERE diaobjectid IN (SELECT diaobjectid FROM watchlist_hits"
+                " WHERE cone_id = ANY(%s)) ORDER BY diaobjectid FOR NO KEY UPDATE",
+                (gone,),
+            )
+        ]
+        remove_cones(connection, watchlist, gone, _next_revision(connection, watchlist))
+    come = connection.execute(
+        "INSERT INTO watchlist_cones (wl_id, name, ra, decl) SELECT %s, tns.tns_name, tns.ra, tns.decl"  # noqa: S608
+        " FROM crossmatch_tns AS tns LEFT JOIN watchlist_cones AS cone ON cone.wl_id = %s AND cone.name = tns.tns_name"
+        f" WHERE cone.cone_id IS NULL {touched('tns.tns_name')} ORDER BY tns.htm16",
+        (watchlist, watchlist),
+    ).rowcount
+    if come and not gone:
+        _next_revision(connection, watchlist)
+    if named:
+        name_objects(connection, np.array(named, np.int64))
+    return len(gone) + come
+
+
+def _next_revision(connection: psycopg.Connection[Any], watchlist: int) -> int:
+    row = connection.execute(
+        "UPDATE watchlists SET revision = revision + 1, date_modified = now() WHERE wl_id = %s RETURNING revision",
+        (watchlist,),
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _quarantine(connection: psycopg.Connection[Any], name: str, bad: Sequence[BadRow]) -> None:
+    connection.execute("DELETE FROM quarantined_line WHERE source = %s", (f"tns/{name}",))
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO quarantined_line (source, line, content, reason) VALUES (%s, %s, %s, %s)",
+            [(f"tns/{name}", row.line, row.text.replace("\x00", "�"), row.reason) for row in bad],
+        )
+
+
+def _record(
+    connection: psycopg.Connection[Any],
+    file: BulkFile,
+    name: str,
+    kind: Kind,
+    covers_until: datetime.datetime,
+    refresh: Refresh,
+) -> None:
+    checksum = stored_checksum(connection, "tns_new")[1] if kind == "full" else None
+    connection.execute(
+        "INSERT INTO tns_file (name, kind, sha256, rows, checksum, table_rows, table_checksum, covers_until,"
+        " applied_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, clock_timestamp()) ON CONFLICT (name) DO UPDATE SET"
+        " kind = EXCLUDED.kind, sha256 = EXCLUDED.sha256, rows = EXCLUDED.rows, checksum = EXCLUDED.checksum,"
+        " table_rows = EXCLUDED.table_rows, table_checksum = EXCLUDED.table_checksum,"
+        " covers_until = EXCLUDED.covers_until, applied_at = EXCLUDED.applied_at",
+        (
+            name, kind, file.sha256, len(file.objects), checksum, refresh.rows, refresh.version, covers_until,
+        ),
+    )  # fmt: skip

@@ -1,0 +1,122 @@
+"""A real server over a real database that a few packets have come into."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from broker_assets.api import create_app
+from broker_assets.ingest.drain import drain
+from broker_assets.ingest.messages import Message
+from broker_assets.local.simulation import SimulatedAlert, Survey
+from broker_assets.packets.decoder import AlertDecoder
+from broker_assets.packets.registry import schema_source
+from broker_assets.settings import DatabaseSettings, DrainSettings, KafkaSettings, Settings, StreamSettings
+
+
+class ListedMessages:
+    """A message source over a list: one partition, read once."""
+
+    def __init__(self, values: list[tuple[bytes | None, bytes]]) -> None:
+        now = int(time.time() * 1000)
+        self._messages = [Message(0, offset, now, key, value) for offset, (key, value) in enumerate(values)]
+        self._next = 0
+
+    def assign(self, positions: Any) -> None:
+        """Go to a position."""
+        self._next = positions.get(0, 0)
+
+    def consume(self, max_messages: int, timeout: float) -> list[Message]:
+        """The next ones."""
+        found = self._messages[self._next : self._next + max_messages]
+        self._next += len(found)
+        return found
+
+    def beginning_offsets(self) -> dict[int, int]:
+        """Of the one partition."""
+        return {0: 0}
+
+    def end_offsets(self) -> dict[int, int]:
+        """Of the one partition."""
+        return {0: len(self._messages)}
+
+    def partitions(self) -> list[int]:
+        """The one."""
+        return [0]
+
+    def mirror(self, positions: Any) -> None:
+        """Nobody watches."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A server with what it serves."""
+
+    url: str
+    client: httpx.Client
+    alerts: list[SimulatedAlert]
+    settings: Settings
+
+
+@contextmanager
+def running_server(settings: Settings) -> Iterator[str]:
+    """Run the application on a free port of loopback."""
+    configuration = uvicorn.Config(create_app(settings), host="127.0.0.1", port=0, log_level="warning", ws="none")
+    server = uvicorn.Server(configuration)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.02)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture
+def serve() -> Callable[[Settings], AbstractContextManager[str]]:
+    """A function that runs the application for the time of a `with`, and gives its address."""
+    return running_server
+
+
+@pytest.fixture(scope="module")
+def site(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server over a database with some simulated alerts and three messages in quarantine."""
+    home = tmp_path_factory.mktemp("home")
+    alerts = list(Survey(seed=3, objects=500, nights=2, history=12, cutouts="small").alerts())
+    broken = [(None, b"\x00\x00\x00\x03\x84\x02<script>"), (None, b"no packet at all"), (None, b"")]
+    source = ListedMessages([(alert.key, alert.payload) for alert in alerts] + broken)
+    settings = Settings(
+        home=home,
+        database=DatabaseSettings(url=module_database_url),  # type: ignore[arg-type]
+        kafka=KafkaSettings(bootstrap_servers="127.0.0.1:1", client={"socket.connection.setup.timeout.ms": "1000"}),
+        streams=[StreamSettings(topic="rubin-alerts", survey="rubin", framing="confluent")],
+    )
+    schemas = schema_source()
+    report = drain(
+        source,
+        module_database_url,
+        settings.archive,
+        lambda: AlertDecoder("rubin", "confluent", schemas),
+        DrainSettings(idle_seconds=0.2, batch_seconds=0.2),
+        topic="rubin-alerts",
+        partitions=[0],
+        run_id="test",
+    )
+    assert (report.stored, report.quarantined) == (len(alerts), 3)
+    with running_server(settings) as url, httpx.Client(base_url=url, timeout=30) as client:
+        yield Site(url, client, alerts, settings)

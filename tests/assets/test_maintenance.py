@@ -1,0 +1,112 @@
+"""Pruning removes the past and leaves the present."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from dagster import (
+    AssetCheckEvaluation,
+    AssetKey,
+    AssetMaterialization,
+    AssetObservation,
+    DagsterEventType,
+    DagsterInstance,
+    EventRecordsFilter,
+    job,
+    op,
+)
+
+from broker_assets.assets.maintenance import prune
+
+pytestmark = pytest.mark.database
+
+LATER = datetime.now(UTC) + timedelta(days=200)
+SOURCES = AssetKey("sources")
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DagsterInstance]:
+    """Dagster's storage in memory, and as it is in production."""
+    if request.param == "memory":
+        with DagsterInstance.ephemeral() as ephemeral:
+            yield ephemeral
+        return
+    url = request.getfixturevalue("dagster_url")
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump({"storage": {"postgres": {"postgres_url": url}}}))
+    with DagsterInstance.from_config(str(tmp_path)) as persistent:
+        yield persistent
+
+
+@op(out={})
+def makes(context) -> Iterator[Any]:  # type: ignore[no-untyped-def]
+    context.log.info("at work")
+    for night, version in [("2024-05-01", "a"), ("2024-05-02", "a"), ("2024-05-01", "b")]:
+        yield AssetMaterialization(SOURCES, partition=night, tags={"dagster/data_version": version})
+        yield AssetCheckEvaluation(asset_key=SOURCES, check_name="balances", passed=True, partition=night)
+    for lag in (1, 2):
+        yield AssetObservation("stream", metadata={"lag": lag})
+
+
+@job
+def making() -> None:
+    makes()
+
+
+def events(instance: DagsterInstance, kind: DagsterEventType) -> int:
+    return len(instance.get_event_records(EventRecordsFilter(kind), limit=1000))
+
+
+def test_superseded_events_go_and_the_newest_stay(instance: DagsterInstance) -> None:
+    runs = [making.execute_in_process(instance=instance).run_id for _ in range(2)]
+
+    def count() -> int:
+        return sum(len(instance.get_records_for_run(run_id, limit=1000).records) for run_id in runs)
+
+    before = count()
+    deleted = prune(instance, run_days=30, asset_days=90, now=LATER)
+    assert deleted["asset events"] == 4 + 3
+    assert deleted["check evaluations"] == 2
+    assert deleted["run events"] > 10
+    assert before - count() == deleted["run events"] + deleted["asset events"]
+    assert instance.get_materialized_partitions(SOURCES) == {"2024-05-01", "2024-05-02"}
+    newest = instance.fetch_materializations(SOURCES, limit=10).records
+    assert {
+        (r.asset_materialization.partition, r.asset_materialization.tags["dagster/data_version"]) for r in newest
+    } == {
+        ("2024-05-01", "b"),
+        ("2024-05-02", "a"),
+    }
+    (observed,) = instance.fetch_observations(AssetKey("stream"), limit=10).records
+    assert observed.asset_observation.metadata["lag"].value == 2
+    assert prune(instance, run_days=30, asset_days=90, now=LATER) == dict.fromkeys(deleted, 0)
+
+
+def test_young_events_stay(instance: DagsterInstance) -> None:
+    making.execute_in_process(instance=instance)
+    before = events(instance, DagsterEventType.ASSET_MATERIALIZATION)
+    assert set(prune(instance, run_days=30, asset_days=90, now=datetime.now(UTC)).values()) == {0}
+    assert events(instance, DagsterEventType.ASSET_MATERIALIZATION) == before
+
+
+def test_daily_asset(platform: Any, survey: Callable[..., Any]) -> None:
+    platform.append(list(survey(objects=3, visits=2).packets()))
+    platform.drain()
+    result = platform.run("maintenance")
+    assert result.success
+    event = platform.materialisations("pruned_event_log")[0].asset_materialization
+    assert event.metadata["deleted run events"].value == 0
+    assert event.metadata["stale artefacts"].value == 0
+    deployed = dict(platform.query("SELECT asset, code_version FROM code"))
+    assert {"packet_archive", "sources", "forced_sources", "objects", "cone_index", "watchlist_hits"} <= deployed.keys()
+    assert all(deployed.values())
+
+
+def test_provenance_comes_first(platform: Any) -> None:
+    platform.execute("DROP TABLE code CASCADE")
+    assert not platform.run("maintenance", raise_on_error=False).success
+    assert platform.materialisations("pruned_event_log") == []

@@ -1,0 +1,309 @@
+"""Lists, TNS and hits through Dagster: sensors ask, jobs do, checks look."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.time import Time
+from dagster import AddDynamicPartitionsRequest, RunRequest, SkipReason, build_sensor_context
+from mocpy import MOC
+
+from broker_assets.build import build_defs
+from broker_assets.database import engine
+from broker_assets.resources.object_store import ObjectStore
+from broker_assets.sky.cells import cells_at
+from broker_assets.sky.lists import (
+    ListSettings,
+    add_cones,
+    change_list,
+    create_area,
+    create_watchlist,
+    delete_cones,
+    delete_list,
+)
+from broker_assets.sky.products import read_published
+from broker_assets.sky.regions import cone_area
+from broker_assets.sky.watchlists import parse_watchlist
+
+pytestmark = pytest.mark.database
+FIRST = "2025-11-20"
+
+
+@pytest.fixture(scope="module")
+def tns() -> ModuleType:
+    """The test peer of TNS; see `tests/tns/tns_peer.py`."""
+    name = "tests_tns_peer"
+    if name not in sys.modules:
+        path = Path(__file__).parents[1] / "tns" / "tns_peer.py"
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+@pytest.fixture
+def peer(tns: ModuleType) -> Iterator[Any]:
+    with tns.TnsPeer() as peer:
+        yield peer
+
+
+def tick(platform: Any, name: str, cursor: str | None = None) -> Any:
+    """Evaluate a sensor; its partitions are made at once."""
+    definitions = platform.definitions
+    sensor = definitions.get_repository_def().get_sensor_def(name)
+    resources = {key: definitions.resources[key] for key in sensor.required_resource_keys}
+    with build_sensor_context(instance=platform.instance, cursor=cursor, resources=resources) as context:
+        result = sensor(context)
+    for request in getattr(result, "dynamic_partitions_requests", None) or []:
+        if isinstance(request, AddDynamicPartitionsRequest):
+            platform.instance.add_dynamic_partitions(request.partitions_def_name, request.partition_keys)
+        else:
+            for key in request.partition_keys:
+                platform.instance.delete_dynamic_partition(request.partitions_def_name, key)
+    return result
+
+
+def follow(platform: Any, cursor: str | None = None) -> tuple[list[str], str | None]:
+    """One tick of `lists`, and what it asks for; the runs are done at once."""
+    asked = tick(platform, "lists", cursor)
+    done = []
+    for request in asked.run_requests:
+        done.append(f"{request.job_name}:{request.partition_key or ''}")
+        result = platform.run(request.job_name, partition_key=request.partition_key)
+        assert result.success
+        failed = [key for key, passed in platform.checks(result).items() if not passed]
+        assert not failed
+    return done, asked.cursor
+
+
+def add_objects(platform: Any, positions: list[tuple[float, float]]) -> None:
+    with engine.connect(platform.database.url, autocommit=True) as connection:
+        for number, (ra, dec) in enumerate(positions, start=1):
+            cell = int(cells_at(np.array([ra]), np.array([dec]))[0])
+            connection.execute(
+                "INSERT INTO objects (diaobjectid, survey, ra, decl, healpix) VALUES (%s, 1, %s, %s, %s)",
+                (number, ra, dec, cell),
+            )
+
+
+def test_lists_are_followed(platform: Any) -> None:
+    add_objects(platform, [(10.0, 10.0), (20.0, 10.0), (200.0, -40.0)])
+    assert follow(platform) == ([], "{}")
+    with engine.connect(platform.database.url, autocommit=True) as connection:
+        watchlist = create_watchlist(
+            connection, "ann", "list", parse_watchlist(["10, 10, here", "50, 10, there"]), radius=5.0
+        )
+        area = create_area(connection, "ann", "area", cone_area(200.0, -40.0, 1.0, order=8))
+        done, cursor = follow(platform)
+        assert done == ["match_lists:", f"watchlist_files:{watchlist}", f"area_files:{area}"]
+        assert platform.query("SELECT diaobjectid, name FROM watchlist_hits") == [(1, "here")]
+        assert platform.query("SELECT diaobjectid FROM area_hits") == [(3,)]
+        store = ObjectStore.of(platform.settings)
+        _, files = read_published(store.path("watchlists", f"wl_{watchlist}"))
+        assert sorted(files) == ["moc000.fits", "watchlist.csv"]
+        _, files = read_published(store.path("areas", f"ar_{area}"))
+        assert MOC.from_fits(io.BytesIO(files["moc000.fits"])) == cone_area(200.0, -40.0, 1.0, order=8)
+        assert follow(platform, cursor)[0] == []
+        index = platform.versions("cone_index")
+
+        # a cone more: that list only, and of the indices that of cones only changes
+        areas = platform.versions("area_index")
+        add_cones(connection, "ann", watchlist, parse_watchlist(["20, 10, second"]))
+        done, cursor = follow(platform, cursor)
+        assert done == ["match_lists:", f"watchlist_files:{watchlist}"]
+        assert platform.versions("cone_index") != index
+        assert platform.versions("area_index") == areas
+        assert platform.query("SELECT diaobjectid, name FROM watchlist_hits ORDER BY 1") == [(1, "here"), (2, "second")]
+
+        # another name changes no cone, and no index
+        index = platform.versions("cone_index")
+        change_list(connection, "ann", "watchlist", watchlist, ListSettings(name="new name"))
+        _, cursor = follow(platform, cursor)
+        assert platform.versions("cone_index") == index
+
+        # a cone less
+        [(cone,)] = connection.execute("SELECT cone_id FROM watchlist_cones WHERE name = 'here'").fetchall()
+        delete_cones(connection, "ann", watchlist, [cone])
+        _, cursor = follow(platform, cursor)
+        assert platform.query("SELECT diaobjectid FROM watchlist_hits") == [(2,)]
+
+        # expired lists leave the index and lose their files, deleted ones their partitions
+        past = datetime.now(UTC) - timedelta(seconds=1)
+        change_list(connection, "ann", "area", area, ListSettings(expire=past))
+        delete_list(connection, "ann", "watchlist", watchlist)
+        done, cursor = follow(platform, cursor)
+        assert done == ["match_lists:"]
+        assert platform.query("SELECT active FROM areas") == [(False,)]
+        assert platform.instance.get_dynamic_partitions("watchlists") == []
+        assert not store.path("watchlists", f"wl_{watchlist}").exists()
+        assert not store.path("areas", f"ar_{area}").exists()
+        assert follow(platform, cursor)[0] == []
+
+
+def test_the_stream_is_matched(platform: Any, survey: Callable[..., Any]) -> None:
+    packets = list(survey(objects=6, visits=4).packets())
+    platform.append(packets[: len(packets) // 2])
+    platform.drain()
+    [(ra, dec)] = platform.query("SELECT ra, decl FROM objects WHERE ra IS NOT NULL ORDER BY diaobjectid LIMIT 1")
+    with engine.connect(platform.database.url, autocommit=True) as connection:
+        create_watchlist(connection, "ann", "list", parse_watchlist([f"{ra}, {dec}, it"]), radius=60.0)
+    assert platform.materialisations("watchlist_hits") == []
+    follow(platform)
+    platform.execute("DELETE FROM watchlist_hits")
+    platform.append(packets[len(packets) // 2 :])
+    platform.drain()
+    rows = platform.query("SELECT name, night::text, ingestid > 0 FROM watchlist_hits")
+    assert rows
+    assert {row[0] for row in rows} == {"it"}
+    assert all(row[2] for row in rows)
+    nights = set(platform.versions("watchlist_hits"))
+    assert nights == {row[1] for row in rows}
+    # a night is matched again, and has the same hits
+    night = rows[0][1]
+    before = platform.versions("watchlist_hits")[night]
+    platform.execute("DELETE FROM watchlist_hits")
+    platform.make("watchlist_hits", "area_hits", "sky_map_hits", night=night)
+    assert platform.versions("watchlist_hits")[night] == before
+
+
+def test_tns(platform: Any, tns: ModuleType, peer: Any) -> None:
+    skipped = tick(platform, "tns_cadence")
+    assert "BROKER_TNS__KEY" in skipped.skip_message
+    platform.settings = platform.settings.model_copy(
+        update={
+            "tns": type(platform.settings.tns)(
+                key=tns.KEY,
+                bot_id=tns.BOT_ID,
+                bot_name=tns.BOT_NAME,
+                bulk_url=peer.bulk_url,
+                search_url=peer.search_url,
+            )
+        }
+    )
+    platform.definitions = build_defs(
+        settings=platform.settings, resource_overrides={"database": platform.database, "kafka": platform.kafka}
+    )
+    add_objects(platform, [(10.0, 10.0)])
+    rows = [tns.tns_row(n, f"2026{n}", 10.0 * n, 10.0) for n in range(1, 6)]
+    peer.put("tns_public_objects.csv.zip", rows)
+    request = tick(platform, "tns_cadence")
+    assert isinstance(request, RunRequest)
+    assert request.tags["broker/tns"].startswith("full")
+    result = platform.run("fetch_tns", tags=dict(request.tags))
+    checks = platform.checks(result)
+    assert checks["crossmatch_tns", "complete", ""]
+    first = platform.versions("crossmatch_tns")
+    done, cursor = follow(platform)
+    assert done[0] == "match_lists:"
+    assert platform.query("SELECT tns_name FROM objects") == [("20261",)]
+    # what is not there yet is not asked for at every tick
+    assert isinstance(tick(platform, "tns_cadence"), SkipReason)
+
+    # an unchanged file makes nothing stale
+    cones = platform.versions("cone_index")
+    platform.run("fetch_tns", run_config={"ops": {"crossmatch_tns": {"config": {"full": True}}}})
+    assert platform.versions("crossmatch_tns") == first
+    assert follow(platform, cursor)[0] == []
+    assert platform.versions("cone_index") == cones
+
+    # somebody else changed the table
+    platform.execute("UPDATE crossmatch_tns SET z = 1 WHERE tns_name = '20261'")
+    peer.files.clear()
+    checks = platform.checks(platform.run("fetch_tns"))
+    assert not checks["crossmatch_tns", "complete", ""]
+
+
+def test_checks_find_what_is_wrong(platform: Any) -> None:
+    with engine.connect(platform.database.url, autocommit=True) as connection:
+        watchlist = create_watchlist(connection, "ann", "list", parse_watchlist(["10, 10", "359.999, 89.99"]), radius=9)
+        create_area(connection, "ann", "area", cone_area(200.0, -40.0, 1.0, order=8))
+    follow(platform)
+    # behind the back of the revisions
+    platform.execute("UPDATE watchlist_cones SET ra = 11 WHERE ra = 10")
+    platform.execute("UPDATE areas SET moc_version = 'other'")
+    for path in ObjectStore.of(platform.settings).path("watchlists", f"wl_{watchlist}").glob("*/moc000.fits"):
+        path.write_bytes(b"damaged")
+    from broker_assets.checks.sky import areas_equal, cones_equal, mocs_cover, recall
+
+    with engine.connect(platform.database.url) as connection:
+        assert not cones_equal(connection, platform.settings.sky).passed
+        assert not areas_equal(connection, platform.settings.sky).passed
+        assert not mocs_cover(connection, ObjectStore.of(platform.settings)).passed
+        assert recall(connection, platform.settings.sky).passed
+        assert not cones_equal(connection, platform.settings.sky / "elsewhere").passed
+
+
+def test_notices_are_not_read_without_a_topic(platform: Any) -> None:
+    assert "BROKER_NOTICES__TOPIC" in tick(platform, "notices").skip_message
+
+
+def event_map() -> bytes:
+    """A map with its probability in four cells of order 3, the first of them around (45, 5)."""
+    pixels = np.arange(12 * 4**3)
+    density = np.zeros(len(pixels))
+    density[:4] = np.array([0.5, 0.25, 0.15, 0.1]) / (np.pi / 3 / 4**3)
+    table = fits.BinTableHDU.from_columns(
+        [fits.Column("UNIQ", "K", array=pixels + 4 * 4**3), fits.Column("PROBDENSITY", "D", array=density)]
+    )
+    table.header["COORDSYS"] = "C"
+    buffer = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(buffer)
+    return buffer.getvalue()
+
+
+def event_notice(kind: str, minute: int) -> bytes:
+    details = {
+        "time": (datetime.now(UTC) - timedelta(days=1)).isoformat(),
+        "far": 1e-9,
+        "classification": {"BNS": 1.0},
+        "skymap": base64.b64encode(event_map()).decode(),
+    }
+    record = {
+        "superevent_id": "S261120a",
+        "alert_type": kind,
+        "time_created": f"2026-11-20T10:{minute:02d}:00Z",
+        "event": None if kind == "RETRACTION" else details,
+    }
+    return json.dumps(record).encode()
+
+
+def test_an_event_is_followed_to_its_hits_and_files(platform: Any, packets: ModuleType) -> None:
+    settings = platform.settings
+    platform.settings = settings.model_copy(update={"notices": type(settings.notices)(topic="igwn.gwalert")})
+    notices = type(platform.kafka)(packets, platform.settings)
+    overrides = {"database": platform.database, "kafka": platform.kafka, "notice_kafka": notices}
+    platform.definitions = build_defs(settings=platform.settings, resource_overrides=overrides)
+    add_objects(platform, [(45.0, 4.8), (200.0, -40.0)])
+    platform.execute(f"UPDATE objects SET lastdiasourcemjdtai = {Time.now().tai.mjd - 1.0}")
+    for value in (event_notice("INITIAL", 1), b"rubbish"):
+        notices.content.append(0, value)
+    assert platform.run("read_notices").success
+    assert platform.query("SELECT count(*) FROM quarantine") == [(1,)]
+    done, cursor = follow(platform)
+    [(identifier,)] = platform.query("SELECT mw_id FROM mma_areas WHERE active")
+    assert done[0] == "match_lists:"
+    assert done[1].startswith(f"sky_map_files:{identifier}_")
+    [(hit, contour)] = platform.query("SELECT diaobjectid, contour FROM mma_area_hits")
+    assert hit == 1
+    assert contour == pytest.approx(50.0)
+    _, files = read_published(ObjectStore.of(platform.settings).path("sky_maps", f"mw_{identifier}"))
+    assert {"10.moc", "90.moc", "map.fits"} <= files.keys()
+    notices.content.append(0, event_notice("RETRACTION", 2))
+    assert platform.run("read_notices").success
+    follow(platform, cursor)
+    assert platform.query("SELECT active FROM mma_areas") == [(False,)]

@@ -1,0 +1,103 @@
+"""The offline commands `match` and `moc build`, run as a user runs them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+import typer
+from mocpy import MOC
+from typer.testing import CliRunner
+
+from broker_assets.commands.sky import match, moc_app
+from broker_assets.sky.areas import moc_bytes, read_moc
+
+matching = typer.Typer()
+matching.command()(match)
+runner = CliRunner()
+
+
+@pytest.fixture
+def positions(tmp_path: Path) -> Path:
+    path = tmp_path / "positions.csv"
+    path.write_text("id,ra,dec\na,10.0,20.0\nb,0.0001,0.0\nc,200,-45\n")
+    return path
+
+
+def rows(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text)))
+
+
+def test_watchlist(tmp_path: Path, positions: Path) -> None:
+    watchlist = tmp_path / "list.csv"
+    watchlist.write_text("# mine\n10.0, 20.001, near\n359.9999, 0.0, wrap, 5\n")
+    result = runner.invoke(matching, [str(positions), "--watchlist", str(watchlist)])
+    assert result.exit_code == 0
+    assert rows(result.stdout) == [
+        ["id", "row", "name", "separation"],
+        ["a", "0", "near", "3.600000"],
+        ["b", "1", "wrap", "0.720000"],
+    ]
+    assert (
+        len(rows(runner.invoke(matching, [str(positions), "--watchlist", str(watchlist), "--radius", "1"]).stdout)) == 2
+    )
+
+
+def test_area(tmp_path: Path, positions: Path) -> None:
+    area = tmp_path / "area.fits"
+    area.write_bytes(moc_bytes(MOC.from_str("0/8-11")))
+    result = runner.invoke(matching, [str(positions), "--area", str(area)])
+    assert rows(result.stdout) == [["id"], ["c"]]
+
+
+@pytest.mark.shared
+def test_sky_map(tmp_path: Path, shared_folder: Path) -> None:
+    positions = tmp_path / "positions.csv"
+    positions.write_text("id,ra,dec\nx,194,-19\n")
+    sky_map = shared_folder / "data/lasair/tests/unit/common/src/skymapdata/map.fits"
+    result = runner.invoke(matching, [str(positions), "--sky-map", str(sky_map)])
+    [header, [identifier, contour, density, distance]] = rows(result.stdout)
+    assert header == ["id", "contour", "probability_density", "distance"]
+    assert (identifier, float(contour), float(density)) == (
+        "x",
+        pytest.approx(66.307, abs=1e-3),
+        pytest.approx(85.0601, abs=1e-4),
+    )
+    assert float(distance) == pytest.approx(34.7838, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ra,dec\n1,2\n", "no column id"),
+        ("", "no column id"),
+        ("id,ra,dec\nx,1,95\n", "line 2"),
+        ("id,ra,dec\nx,1\n", "line 2"),
+    ],
+)
+def test_bad_positions_end_with_a_message(tmp_path: Path, text: str, message: str) -> None:
+    path, area = tmp_path / "positions.csv", tmp_path / "area.fits"
+    path.write_text(text)
+    area.write_bytes(moc_bytes(MOC.from_str("0/4")))
+    result = runner.invoke(matching, [str(path), "--area", str(area)])
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_missing_file_and_no_choice(tmp_path: Path, positions: Path) -> None:
+    result = runner.invoke(matching, [str(positions), "--area", str(tmp_path / "none.fits")])
+    assert (result.exit_code, "No such file" in result.stderr) == (2, True)
+    assert "exactly one" in runner.invoke(matching, [str(positions)]).stderr
+
+
+def test_moc_build(tmp_path: Path) -> None:
+    watchlist, out = tmp_path / "list.csv", tmp_path / "out.fits"
+    watchlist.write_text("10, 20, a, 100\nbad line\n30, 40\n")
+    result = runner.invoke(moc_app, [str(watchlist), "--out", str(out)])
+    assert result.exit_code == 0
+    assert "line 2 left out" in result.stderr
+    assert read_moc(out.read_bytes()).max_order == 13
+    strict = runner.invoke(moc_app, [str(watchlist), "--out", str(out), "--strict"])
+    assert strict.exit_code == 2

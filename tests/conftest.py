@@ -1,0 +1,255 @@
+"""Fixtures of the whole suite: the shared folder, and real PostgreSQL and Kafka.
+
+Services start when the first test asks for them, once per pytest process (with xdist: per worker), listen on loopback
+or a private socket only, and end with the session; a killed session takes them along, because they are its children.
+`BROKER_TEST_DATABASE_URL` and `BROKER_TEST_KAFKA` name servers that run already and are used instead.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+BROKER_KINDS = pytest.StashKey[set[str]]()
+"""Which Kafka brokers the tests of this session ran against."""
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def shared_folder() -> Path:
+    """The folder with real alerts, telemetry and golden results; not part of the project for its licences."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not (folder / "data").is_dir():
+        pytest.skip("../shared with the real data is not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def service_folder() -> Iterator[Path]:
+    """A folder for servers: its path is short (sockets) and open to the user that PostgreSQL drops to."""
+    folder = Path(tempfile.mkdtemp(prefix="broker-tests-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+# PostgreSQL -----------------------------------------------------------------------------------------------------------
+
+
+class RunningPostgres:
+    """A PostgreSQL server that tests may make databases in, with the addresses of `EmbeddedPostgres`."""
+
+    def __init__(self, url: str) -> None:
+        from sqlalchemy.engine import make_url
+
+        self._url = make_url(url)
+
+    def url(self, database: str = "broker") -> str:
+        """SQLAlchemy URL, psycopg 3."""
+        return self._render("postgresql+psycopg", database)
+
+    def dagster_url(self, database: str = "dagster") -> str:
+        """SQLAlchemy URL, psycopg2."""
+        return self._render("postgresql+psycopg2", database)
+
+    def dsn(self, database: str = "broker") -> str:
+        """libpq URL."""
+        return self._render("postgresql", database)
+
+    def _render(self, driver: str, database: str) -> str:
+        return self._url.set(drivername=driver, database=database).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def postgres(service_folder: Path) -> Iterator[RunningPostgres]:
+    """A PostgreSQL server: `.url(database)`, `.dagster_url(database)`, `.dsn(database)`."""
+    external = os.environ.get("BROKER_TEST_DATABASE_URL")
+    if external:
+        yield RunningPostgres(external)
+        return
+    from broker_assets.local.postgres import EmbeddedPostgres
+
+    # A test's server survives the death of its processes, which is all that tests try; not that of the machine.
+    configuration = {"fsync": "off", "shared_buffers": "128MB", "max_wal_size": "1GB"}
+    with EmbeddedPostgres(service_folder / "postgres", configuration=configuration) as server:
+        yield RunningPostgres(server.url())
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres: RunningPostgres) -> Callable[..., AbstractContextManager[str]]:
+    """A function that makes a database for the time of a `with`, and gives its name.
+
+    `new_database()` is empty; `new_database(template=name)` is a copy.
+    """
+    import psycopg
+    from psycopg import sql
+
+    @contextmanager
+    def make(template: str = "template0") -> Iterator[str]:
+        name = f"test_{os.getpid()}_{next(_numbers)}"
+        with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
+            identifiers = sql.Identifier(name), sql.Identifier(template)
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*identifiers))
+        try:
+            yield name
+        finally:
+            with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
+                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def migrated_template(
+    postgres: RunningPostgres, new_database: Callable[..., AbstractContextManager[str]]
+) -> Iterator[str]:
+    """Name of a database with the newest schema and no rows; copied, never connected to."""
+    from broker_assets.database import migrations
+
+    with new_database() as name:
+        migrations.upgrade(postgres.url(name))
+        yield name
+
+
+@pytest.fixture
+def database_url(
+    postgres: RunningPostgres, new_database: Callable[..., AbstractContextManager[str]], migrated_template: str
+) -> Iterator[str]:
+    """SQLAlchemy URL (psycopg 3) of a migrated, empty database of this test alone."""
+    with new_database(migrated_template) as name:
+        yield postgres.url(name)
+
+
+@pytest.fixture(scope="module")
+def module_database_url(
+    postgres: RunningPostgres, new_database: Callable[..., AbstractContextManager[str]], migrated_template: str
+) -> Iterator[str]:
+    """Like `database_url`, shared by the tests of a module."""
+    with new_database(migrated_template) as name:
+        yield postgres.url(name)
+
+
+@pytest.fixture
+def dagster_url(postgres: RunningPostgres, new_database: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
+    """SQLAlchemy URL (psycopg2) of an empty database for a Dagster instance of this test."""
+    with new_database() as name:
+        yield postgres.dagster_url(name)
+
+
+# Kafka ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def kafka(service_folder: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Bootstrap servers of a Kafka broker: Apache Kafka, or the embedded one where that cannot be had.
+
+    `BROKER_TEST_KAFKA_REQUIRED=1` makes the absence of Apache Kafka a failure.
+    """
+    kinds = request.config.stash.setdefault(BROKER_KINDS, set())
+    external = os.environ.get("BROKER_TEST_KAFKA")
+    if external:
+        kinds.add(f"the broker of BROKER_TEST_KAFKA ({external})")
+        yield external
+        return
+    from broker_assets.local.kafka import Tansu, apache_kafka
+    from broker_assets.local.processes import LocalPlatformError
+
+    try:
+        broker = apache_kafka(service_folder / "kafka")
+    except LocalPlatformError as error:
+        if os.environ.get("BROKER_TEST_KAFKA_REQUIRED") == "1":
+            pytest.fail(f"Apache Kafka is required here: {error}")
+        broker = Tansu(service_folder / "tansu")
+        kinds.add(f"Tansu, the embedded broker, NOT Apache Kafka ({error})")
+    else:
+        kinds.add(broker.kind)
+    try:
+        broker.start()
+        yield broker.bootstrap_servers
+    finally:
+        broker.stop()
+
+
+@pytest.fixture
+def real_kafka(kafka: str, request: pytest.FixtureRequest) -> str:
+    """Like `kafka`, for tests of what Tansu cannot do (durability, retention, transactions): skips there."""
+    if any(kind.startswith("Tansu") for kind in request.config.stash[BROKER_KINDS]):
+        pytest.skip("needs Apache Kafka")
+    return kafka
+
+
+@pytest.fixture
+def new_topic(kafka: str) -> Iterator[Callable[..., str]]:
+    """A function that makes topics: `new_topic(partitions=2, **configuration)` gives the name; deleted after the test.
+
+    Configuration names have underscores for dots: `new_topic(1, retention_ms=1000)`.
+    """
+    from confluent_kafka.admin import AdminClient, NewTopic
+
+    admin = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
+    made: list[str] = []
+
+    def make(partitions: int = 2, **configuration: object) -> str:
+        name = f"test-{os.getpid()}-{next(_numbers)}"
+        values = {key.replace("_", "."): str(value) for key, value in configuration.items()}
+        topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=values)
+        for future in admin.create_topics([topic]).values():
+            future.result(30)
+        made.append(name)
+        return name
+
+    yield make
+    if made:
+        for future in admin.delete_topics(made).values():
+            future.exception(30)
+
+
+@pytest.fixture
+def topic(new_topic: Callable[..., str], request: pytest.FixtureRequest) -> str:
+    """Name of a fresh topic of two partitions, or as many as `parametrize("topic", [4], indirect=True)` says."""
+    return new_topic(getattr(request, "param", 2))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of xdist tells its controller which broker it used."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["broker_kinds"] = sorted(session.config.stash.get(BROKER_KINDS, set()))
+
+
+class _WorkerReports:
+    """Collects what the workers of xdist tell; registered only where xdist is."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: object) -> None:
+        """A worker ended."""
+        kinds = getattr(node, "workeroutput", {}).get("broker_kinds", [])
+        self._config.stash.setdefault(BROKER_KINDS, set()).update(kinds)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Listen to the workers of xdist."""
+    config.pluginmanager.register(_WorkerReports(config), "broker-worker-reports")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which Kafka the tests ran against."""
+    kinds = config.stash.get(BROKER_KINDS, set())
+    if kinds:
+        terminalreporter.section("Kafka")
+        terminalreporter.write_line("Tests of the stream ran against " + ", ".join(sorted(kinds)) + ".")

@@ -1,0 +1,110 @@
+"""Light curves come from the covering index alone; nights come as Arrow tables."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pytest
+from psycopg import sql
+
+from broker_assets.database import partitions
+from broker_assets.database.alerts import AlertRows, write
+from broker_assets.database.reading import (
+    FORCED_POINTS,
+    SOURCE_POINTS,
+    light_curve,
+    light_curve_query,
+    night_rows,
+    sources,
+)
+from broker_assets.database.tables import diaforcedsources, diasources, objects
+
+pytestmark = pytest.mark.database
+
+Make = Callable[..., pa.Table]
+NIGHT = datetime.date(2026, 1, 1)
+
+
+@pytest.fixture
+def filled(
+    connection: psycopg.Connection[Any], make_sources: Make, make_forced: Make, make_objects: Make
+) -> psycopg.Connection[Any]:
+    ids = list(range(1, 301)) * 4
+    times = [61042.0 + 20 * (i // 300) for i in range(1200)]
+    partitions.ensure(connection, times)
+    rows = AlertRows(
+        sources=make_sources(ids, times),
+        forced_sources=make_forced(ids, [time - 1 for time in times]),
+        objects=make_objects(ids, times),
+    )
+    with connection.transaction():
+        write(connection, rows, ingestid=1)
+    connection.commit()
+    connection.autocommit = True
+    connection.execute("VACUUM ANALYZE diasources")
+    connection.execute("VACUUM ANALYZE diaforcedsources")
+    return connection
+
+
+def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    return [plan, *(node for child in plan.get("Plans", []) for node in _nodes(child))]
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [(diasources, SOURCE_POINTS), (diaforcedsources, FORCED_POINTS)],
+    ids=lambda v: getattr(v, "name", ""),
+)
+@pytest.mark.parametrize("wanted", [[7], list(range(1, 20))], ids=["one object", "many objects"])
+def test_light_curves_are_index_only_scans(
+    filled: psycopg.Connection[Any], table: Any, columns: tuple[str, ...], wanted: list[int]
+) -> None:
+    # A few hundred rows fit into a few pages, which PostgreSQL would rather read whole; a night's worth does not.
+    filled.execute("SET enable_seqscan = off")
+    query = sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) {}").format(light_curve_query(table, columns, wanted))
+    (plan,) = filled.execute(query).fetchone() or ()
+    leaves = [node for node in _nodes(plan[0]["Plan"]) if "Relation Name" in node]
+    full = [node for node in leaves if not node["Relation Name"].endswith("_default")]
+    assert len(full) >= 3
+    assert {node["Node Type"] for node in leaves} == {"Index Only Scan"}
+    assert sum(node["Heap Fetches"] for node in leaves) == 0
+
+
+def test_light_curves_of_objects_by_object_and_time(filled: psycopg.Connection[Any]) -> None:
+    curves = light_curve(filled, [9, 7, 7, 12345])
+    assert curves.sources["diaobjectid"].to_pylist() == [7] * 4 + [9] * 4
+    assert curves.sources["midpointmjdtai"].to_pylist() == [61042.0, 61062.0, 61082.0, 61102.0] * 2
+    assert curves.sources["band"].to_pylist() == ["g"] * 8
+    assert curves.forced_sources["midpointmjdtai"].to_pylist() == [61041.0, 61061.0, 61081.0, 61101.0] * 2
+    assert light_curve(filled, 12345).sources.num_rows == 0
+    assert light_curve(filled, 7, since=61062.0, until=61102.0).sources["midpointmjdtai"].to_pylist() == [
+        61062.0,
+        61082.0,
+    ]
+
+
+def test_the_rows_of_a_night(filled: psycopg.Connection[Any], make_sources: Make) -> None:
+    table = sources(filled, night=NIGHT, columns=("diaobjectid", "ra", "archiveposition", "night"))
+    assert table.num_rows == 1200
+    assert table.schema.field("night").type == pa.date32()
+    assert set(table["night"].to_pylist()) == {NIGHT}
+    assert sources(filled, night=NIGHT, survey=2).num_rows == 0
+    assert sources(filled, night=NIGHT, triggers_only=True).num_rows == 1200
+    assert sources(filled, night=datetime.date(2026, 1, 2)).num_rows == 0
+    whole = night_rows(filled, objects, NIGHT)
+    assert whole.num_rows == 300
+    assert whole.column_names == objects.c.keys()
+    with pytest.raises(KeyError, match="unheard_of"):
+        sources(filled, night=NIGHT, columns=("unheard_of",))
+
+
+def test_rows_that_are_read_can_be_written_again_as_they_were(filled: psycopg.Connection[Any]) -> None:
+    before = night_rows(filled, diasources, NIGHT)
+    with filled.transaction():
+        filled.execute("DELETE FROM diasources")
+        write(filled, AlertRows(sources=before), ingestid=1)
+    assert night_rows(filled, diasources, NIGHT).equals(before)

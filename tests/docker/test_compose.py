@@ -1,0 +1,126 @@
+"""The compose file: valid, and the same processes as on one machine."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from dagster._config import validate_config
+from dagster._core.instance.config import dagster_instance_config_schema
+from dagster_docker import DockerRunLauncher
+
+from broker_assets.local import jars, platform
+from broker_assets.local.instance import write_instance
+
+ROOT = Path(__file__).parents[2]
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a container
+DOCKER = ROOT / "docker"
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict:
+    return yaml.safe_load((DOCKER / "compose.yaml").read_text())
+
+
+def test_it_follows_the_compose_specification(compose: dict) -> None:
+    schema = json.loads((files("check_jsonschema") / "builtin_schemas/vendor/compose-spec.json").read_text())
+    jsonschema.validate(compose, schema)
+
+
+def test_all_parts_are_there(compose: dict) -> None:
+    wanted = {"postgres", "kafka", "code-server", "webserver", "daemon", "api", "proxy"}
+    assert wanted <= set(compose["services"])
+
+
+def test_services_are_the_processes_of_one_machine(compose: dict) -> None:
+    commands = platform.commands(
+        host=EVERYWHERE, dagster_port=3000, api_port=8000, code_port=4000, workspace="workspace.yaml"
+    )
+    assert {name: compose["services"][name]["command"] for name in commands} == commands
+    assert compose["services"]["prepare"]["command"][1:] == ["-m", "broker_assets.local.prepare"]
+
+
+def test_only_the_proxy_has_ports_and_on_loopback_by_default(compose: dict) -> None:
+    with_ports = {name for name, service in compose["services"].items() if service.get("ports")}
+    assert with_ports == {"proxy"}
+    assert all(port.startswith("${LISTEN_ADDRESS:-127.0.0.1}:") for port in compose["services"]["proxy"]["ports"])
+
+
+def test_no_secret_is_written_down(compose: dict) -> None:
+    for service in compose["services"].values():
+        for name, value in service.get("environment", {}).items():
+            if "PASSWORD" in name or "URL" in name:
+                assert "://" not in value or "${POSTGRES_PASSWORD:?}" in value or value.startswith("${")
+
+
+def test_every_dependency_exists_and_is_healthy_by_a_check(compose: dict) -> None:
+    services = compose["services"]
+    for name, service in services.items():
+        for needed, how in service.get("depends_on", {}).items():
+            assert needed in services, f"{name} depends on {needed}"
+            if how["condition"] == "service_healthy":
+                assert "healthcheck" in services[needed], f"{name} waits for {needed}"
+
+
+def test_kafka_is_the_version_of_the_pom_and_takes_large_packets(compose: dict) -> None:
+    kafka = compose["services"]["kafka"]
+    assert kafka["image"] == f"apache/kafka:{jars.kafka_version()}"
+    assert int(kafka["environment"]["KAFKA_MESSAGE_MAX_BYTES"]) >= 16 * 1024**2
+
+
+def test_variables_of_the_workspace_and_the_launcher_are_set(compose: dict) -> None:
+    def wanted(node: object) -> set[str]:
+        if isinstance(node, dict):
+            if set(node) == {"env"}:
+                return {node["env"]}
+            return set().union(*(wanted(value) for value in node.values()))
+        return set().union(*(wanted(value) for value in node)) if isinstance(node, list) else set()
+
+    launcher = yaml.safe_load((DOCKER / "run_launcher.yaml").read_text())
+    names = wanted(launcher) | wanted(yaml.safe_load((ROOT / "workspace.yaml").read_text()))
+    names |= wanted(yaml.safe_load((ROOT / "dagster.yaml").read_text()))
+    names |= set(launcher["run_launcher"]["config"]["env_vars"])
+    assert {"DAGSTER_PG_URL", "BROKER_CODE_SERVER_HOST", "BROKER_DOCKER_NETWORK"} <= names
+    assert names <= set(compose["services"]["daemon"]["environment"])
+
+
+def test_runs_see_the_archive_and_the_network_of_the_services(compose: dict) -> None:
+    config = yaml.safe_load((DOCKER / "run_launcher.yaml").read_text())["run_launcher"]["config"]
+    assert config["container_kwargs"]["volumes"] == [f"{compose['volumes']['archive']['name']}:/var/lib/broker"]
+    environment = compose["services"]["daemon"]["environment"]
+    assert environment["BROKER_DOCKER_NETWORK"] == compose["networks"]["broker"]["name"]
+    assert environment["DAGSTER_CURRENT_IMAGE"] == compose["services"]["code-server"]["image"]
+
+
+def test_the_instance_of_the_image_differs_in_the_launcher_alone(tmp_path: Path) -> None:
+    here = yaml.safe_load(write_instance(tmp_path / "here").read_text())
+    there = yaml.safe_load(write_instance(tmp_path / "there", DOCKER / "run_launcher.yaml").read_text())
+    launcher = there.pop("run_launcher")
+    assert here.pop("run_launcher")["class"] == "LocalProcessRunLauncher"
+    assert here == there
+    assert launcher["class"] == "DockerRunLauncher"
+    result = validate_config(DockerRunLauncher.config_type(), launcher["config"])
+    assert result.success, result.errors
+
+
+def test_dagster_accepts_the_instance(tmp_path: Path) -> None:
+    for override in (None, DOCKER / "run_launcher.yaml"):
+        sections = yaml.safe_load(write_instance(tmp_path, override).read_text())
+        result = validate_config(dagster_instance_config_schema(), sections)
+        assert result.success, result.errors
+
+
+def test_the_image_copies_only_what_the_context_holds() -> None:
+    """`.dockerignore` lets through every path that the Dockerfile copies."""
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = set()
+    for line in (DOCKER / "Dockerfile").read_text().splitlines():
+        if line.startswith("COPY"):
+            copied |= set(line.split()[1:-1])
+    assert copied == allowed
+    absent = {path for path in copied if not (ROOT / path).exists()}
+    assert absent <= {"README.md"}

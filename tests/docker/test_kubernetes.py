@@ -1,0 +1,156 @@
+"""Values for Dagster's Helm chart: what the chart makes of them is the instance of `dagster.yaml`.
+
+The chart and its schema are in no package, so its translation of values into an instance is written out here.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from dagster._config import validate_config
+from dagster._core.instance.config import dagster_instance_config_schema
+from dagster_k8s import K8sRunLauncher
+
+from broker_assets.local import platform
+
+ROOT = Path(__file__).parents[2]
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a container
+FOLDER = ROOT / "docker" / "kubernetes"
+
+SECTIONS = {
+    "generatePostgresqlPasswordSecret",
+    "postgresql",
+    "dagsterWebserver",
+    "dagster-user-deployments",
+    "runLauncher",
+    "dagsterDaemon",
+    "retention",
+    "additionalInstanceConfig",
+    "migrate",
+    "telemetry",
+}
+"""Top-level values of the chart (1.13) that we use."""
+
+
+@pytest.fixture(scope="module")
+def values() -> dict:
+    return yaml.safe_load((FOLDER / "values.yaml").read_text())
+
+
+@pytest.fixture(scope="module")
+def instance() -> dict:
+    return yaml.safe_load((ROOT / "dagster.yaml").read_text())
+
+
+def snake_case(node: object) -> object:
+    """Names as `dagster.yaml` has them; names of Kubernetes' own objects are told apart by the caller."""
+    if isinstance(node, dict):
+        keep = {"applyLimitPerUniqueValue"}
+        return {
+            key if key in keep else re.sub(r"([A-Z])", lambda found: "_" + found[1].lower(), key): snake_case(value)
+            for key, value in node.items()
+        }
+    return [snake_case(value) for value in node] if isinstance(node, list) else node
+
+
+def test_only_sections_of_the_chart(values: dict) -> None:
+    assert set(values) == SECTIONS
+
+
+def test_the_run_queue_is_that_of_one_machine(values: dict, instance: dict) -> None:
+    coordinator = values["dagsterDaemon"]["runCoordinator"]
+    assert coordinator["type"] == "QueuedRunCoordinator"
+    queue = snake_case(coordinator["config"]["queuedRunCoordinator"])
+    assert queue == instance["concurrency"]["runs"] | instance["run_queue"]
+    assert values["additionalInstanceConfig"]["concurrency"]["pools"] == instance["concurrency"]["pools"]
+
+
+@pytest.mark.parametrize(
+    ("section", "ours"),
+    [
+        ("runMonitoring", "run_monitoring"),
+        ("runRetries", "run_retries"),
+        ("sensors", "sensors"),
+        ("schedules", "schedules"),
+    ],
+)
+def test_the_daemon_is_that_of_one_machine(values: dict, instance: dict, section: str, ours: str) -> None:
+    assert snake_case(values["dagsterDaemon"][section]) == instance[ours]
+
+
+def test_retention_is_that_of_one_machine(values: dict, instance: dict) -> None:
+    retention = dict(values["retention"])
+    assert retention.pop("enabled") is True
+    assert snake_case(retention) == instance["retention"]
+
+
+def test_dagster_accepts_what_the_chart_writes(values: dict) -> None:
+    queue = snake_case(values["dagsterDaemon"]["runCoordinator"]["config"]["queuedRunCoordinator"])
+    sections = {
+        "run_coordinator": {"module": "dagster.core.run_coordinator", "class": "QueuedRunCoordinator", "config": queue},
+        "run_monitoring": snake_case(values["dagsterDaemon"]["runMonitoring"]),
+        "run_retries": snake_case(values["dagsterDaemon"]["runRetries"]),
+        **values["additionalInstanceConfig"],
+    }
+    result = validate_config(dagster_instance_config_schema(), sections)
+    assert result.success, result.errors
+
+
+def test_the_launcher_of_kubernetes_accepts_its_values(values: dict) -> None:
+    assert values["runLauncher"]["type"] == "K8sRunLauncher"
+    given = values["runLauncher"]["config"]["k8sRunLauncher"]
+    config = {
+        "image_pull_policy": given["imagePullPolicy"],
+        "load_incluster_config": given["loadInclusterConfig"],
+        "env_config_maps": [source["name"] for source in given["envConfigMaps"]],
+        "env_secrets": [source["name"] for source in given["envSecrets"]],
+        "env_vars": given["envVars"],
+        "volumes": given["volumes"],
+        "volume_mounts": given["volumeMounts"],
+        "fail_pod_on_run_failure": given["failPodOnRunFailure"],
+        "resources": given["resources"],
+        "run_k8s_config": {"job_spec_config": given["runK8sConfig"]["jobSpecConfig"]},
+        "service_account_name": "dagster",
+        "instance_config_map": "dagster-instance",
+        "dagster_home": "/opt/dagster/dagster_home",
+    }
+    result = validate_config(K8sRunLauncher.config_type(), config)
+    assert result.success, result.errors
+
+
+def test_the_code_server_is_that_of_one_machine(values: dict) -> None:
+    (deployment,) = values["dagster-user-deployments"]["deployments"]
+    commands = platform.commands(
+        host=EVERYWHERE, dagster_port=80, api_port=8000, code_port=deployment["port"], workspace="workspace.yaml"
+    )
+    # The chart puts `dagster api grpc -h 0.0.0.0 -p <port>` before the arguments.
+    assert commands["code-server"][-2:] == deployment["dagsterApiGrpcArgs"]
+
+
+def test_everything_uses_one_image(values: dict) -> None:
+    (deployment,) = values["dagster-user-deployments"]["deployments"]
+    image = deployment["image"]
+    assert values["dagsterWebserver"]["image"] == values["dagsterDaemon"]["image"] == image
+    documents = list(yaml.safe_load_all((FOLDER / "api.yaml").read_text()))
+    containers = [
+        container
+        for document in documents
+        if document["kind"] in {"Job", "Deployment"}
+        for container in document["spec"]["template"]["spec"]["containers"]
+    ]
+    assert {container["image"] for container in containers} == {f"{image['repository']}:{image['tag']}"}
+
+
+def test_the_driver_of_dagsters_database_is_named(values: dict) -> None:
+    assert values["postgresql"]["postgresqlScheme"] == "postgresql+psycopg2"
+
+
+def test_the_api_is_that_of_one_machine() -> None:
+    documents = {document["kind"]: document for document in yaml.safe_load_all((FOLDER / "api.yaml").read_text())}
+    (container,) = documents["Deployment"]["spec"]["template"]["spec"]["containers"]
+    commands = platform.commands(host=EVERYWHERE, dagster_port=80, api_port=8000, code_port=1, workspace="w")
+    assert container["command"] == commands["api"]
+    assert documents["Deployment"]["spec"]["selector"]["matchLabels"] == documents["Service"]["spec"]["selector"]

@@ -1,0 +1,168 @@
+"""Runs as processes of their own, over a real daemon, code server and database."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
+
+from broker_assets.local import platform
+from broker_assets.local.instance import create_instance, project_file, write_instance
+from broker_assets.local.launcher import CREATED_TAG, PID_TAG, LocalProcessRunLauncher
+from broker_assets.local.processes import free_ports, wait_for_end
+from broker_assets.local.readiness import answers_grpc
+from broker_assets.local.service import Service
+
+DEFINITIONS = """
+import time
+import dagster as dg
+
+@dg.op
+def wait():
+    time.sleep(600)
+
+@dg.job(executor_def=dg.in_process_executor)
+def patient():
+    wait()
+
+@dg.sensor(job=patient, minimum_interval_seconds=1, default_status=dg.DefaultSensorStatus.RUNNING)
+def once(context):
+    return dg.RunRequest(run_key="one")
+
+defs = dg.Definitions(jobs=[patient], sensors=[once])
+"""
+
+
+class Daemons:
+    """A daemon and a code server over definitions of this test."""
+
+    def __init__(self, folder: Path, dagster_url: str) -> None:
+        self.home = folder / "dagster"
+        (folder / "patient_definitions.py").write_text(DEFINITIONS)
+        port = free_ports(1)[0]
+        environment = os.environ | {
+            "PYTHONPATH": str(folder),
+            "DAGSTER_HOME": str(self.home),
+            "DAGSTER_PG_URL": dagster_url,
+            "BROKER_CODE_SERVER_HOST": "127.0.0.1",
+            "BROKER_CODE_SERVER_PORT": str(port),
+        }
+        workspace = str(project_file("workspace.yaml"))
+        commands = platform.commands(host="127.0.0.1", dagster_port=0, api_port=0, code_port=port, workspace=workspace)
+        code = [part.replace("broker_assets.definitions", "patient_definitions") for part in commands["code-server"]]
+        reached = answers_grpc("127.0.0.1", port)
+        self.code_server = Service(
+            "code server", code, log=folder / "code.log", environment=environment, healthy=reached
+        )
+        self.daemon = Service(
+            "daemon", commands["daemon"], log=folder / "daemon.log", environment=environment, healthy=lambda: True
+        )
+
+
+@pytest.fixture
+def daemons(tmp_path: Path, dagster_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemons]:
+    monkeypatch.setenv("DAGSTER_PG_URL", dagster_url)
+    made = Daemons(tmp_path, dagster_url)
+    write_instance(made.home)
+    create_instance(made.home)
+    with ExitStack() as stack:
+        stack.callback(end_workers, made.home)
+        for service in (made.code_server, made.daemon):
+            stack.callback(service.stop)
+            service.start()
+        yield made
+
+
+def end_workers(home: Path) -> None:
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("DAGSTER_HOME") == str(home) and "execute_run" in process.cmdline():
+                process.kill()
+        except psutil.Error:
+            continue
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "not within the time"
+        time.sleep(0.3)
+
+
+def started(instance: DagsterInstance, number: int) -> DagsterRun | None:
+    runs = sorted(instance.get_run_records(), key=lambda record: record.storage_id)
+    if len(runs) < number or PID_TAG not in runs[number - 1].dagster_run.tags:
+        return None
+    run = runs[number - 1].dagster_run
+    return run if run.status == DagsterRunStatus.STARTED else None
+
+
+@pytest.mark.database
+@pytest.mark.slow
+def test_a_run_whose_worker_and_code_server_are_killed_is_failed_and_retried(daemons: Daemons) -> None:
+    with DagsterInstance.from_config(str(daemons.home)) as instance:
+        assert isinstance(instance.run_launcher, LocalProcessRunLauncher)
+        wait_until(lambda: started(instance, 1) is not None)
+        first = started(instance, 1)
+        assert first is not None
+        worker = psutil.Process(int(first.tags[PID_TAG]))
+        assert worker.create_time() == pytest.approx(float(first.tags[CREATED_TAG]), abs=0.1)
+        assert os.getsid(worker.pid) == worker.pid
+
+        # The run does not care whether the daemon lives.
+        daemons.daemon.stop()
+        assert worker.is_running()
+        health = instance.run_launcher.check_run_worker_health(first)
+        assert (health.status.value, health.run_worker_id) == ("RUNNING", str(worker.pid))
+
+        assert daemons.code_server.pid is not None
+        os.kill(daemons.code_server.pid, signal.SIGKILL)
+        worker.kill()
+        assert wait_for_end([worker], 10.0) == []
+        assert instance.run_launcher.check_run_worker_health(first).status.value == "FAILED"
+
+        daemons.code_server.stop()
+        daemons.code_server.start()
+        daemons.daemon.start()
+        wait_until(lambda: instance.get_run_by_id(first.run_id).status == DagsterRunStatus.FAILURE)  # type: ignore[union-attr]
+        wait_until(lambda: started(instance, 2) is not None)
+        second = started(instance, 2)
+        assert second is not None
+        assert second.parent_run_id == first.run_id
+
+        assert instance.run_launcher.terminate(second.run_id)
+        wait_until(lambda: instance.get_run_by_id(second.run_id).status == DagsterRunStatus.CANCELED)  # type: ignore[union-attr]
+        assert not instance.run_launcher.terminate(second.run_id)
+        assert instance.run_launcher.get_run_worker_debug_info(second)
+
+
+def test_a_worker_follows_its_supervisor_into_the_end(tmp_path: Path) -> None:
+    supervisor = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    created = psutil.Process(supervisor.pid).create_time()
+    code = (
+        # Where the tests run in the background, both signals are ignored and children inherit that.
+        "import os, signal, time, threading\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_DFL)\n"
+        "from broker_assets.local.run_worker import follow, supervisor_of\n"
+        "who = supervisor_of(dict(os.environ))\n"
+        "threading.Thread(target=follow, args=(who,), kwargs={'poll_seconds': 0.1}, daemon=True).start()\n"
+        "print('following', flush=True)\n"
+        "time.sleep(600)"
+    )
+    environment = os.environ | {"BROKER_SUPERVISOR": f"{supervisor.pid}:{created!r}"}
+    worker = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == "following\n"
+    supervisor.kill()
+    supervisor.wait()
+    assert worker.wait(60) == -signal.SIGTERM
+    worker.stdout.close()

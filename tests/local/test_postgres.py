@@ -1,0 +1,163 @@
+"""The embedded PostgreSQL: kill what you like, the next start has every committed row."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+import sqlalchemy
+
+from broker_assets.local import postgres
+from broker_assets.local.identity import closed_to
+from broker_assets.local.postgres import EmbeddedPostgres, unprivileged_user
+from broker_assets.local.processes import FolderInUseError, LocalPlatformError, wait_for_end
+
+pytestmark = pytest.mark.database
+
+PARENT = """
+import sys, time
+from broker_assets.local.postgres import EmbeddedPostgres
+server = EmbeddedPostgres(sys.argv[1]).start()
+print(server.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Open to the user that PostgreSQL drops to, which pytest's own folders are not."""
+    path = Path(tempfile.mkdtemp(prefix="broker-pg-test-"))
+    path.chmod(0o711)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def count(server: EmbeddedPostgres) -> int:
+    with psycopg.connect(server.dsn()) as connection:
+        row = connection.execute("SELECT count(*) FROM numbers").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def fill(server: EmbeddedPostgres, rows: int) -> None:
+    with psycopg.connect(server.dsn()) as connection:
+        connection.execute("CREATE TABLE numbers AS SELECT generate_series(1, %s) AS n", (rows,))
+
+
+@pytest.mark.slow
+def test_life(folder: Path) -> None:
+    """Start, both drivers, stop, a killed server, a killed owner, a stale pid file: one cluster throughout."""
+    server = EmbeddedPostgres(folder / "pg")
+    with server:
+        for url, database in ((server.url(), "broker"), (server.dagster_url(), "dagster")):
+            engine = sqlalchemy.create_engine(url)
+            with engine.connect() as connection:
+                assert connection.execute(sqlalchemy.text("SELECT current_database()")).scalar_one() == database
+                assert connection.execute(sqlalchemy.text("SHOW fsync")).scalar_one() == "on"
+                assert connection.execute(sqlalchemy.text("SHOW listen_addresses")).scalar_one() == ""
+            engine.dispose()
+        fill(server, 1000)
+        with pytest.raises(FolderInUseError):
+            EmbeddedPostgres(folder / "pg").start()
+        if os.geteuid() == 0:
+            assert psutil.Process(server.pid).uids().real == unprivileged_user().uid
+    assert not server.running
+
+    with server:
+        assert count(server) == 1000
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while server.running and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not server.running
+
+    with server:
+        assert count(server) == 1000
+
+    # The owner is killed: the server goes, and goes cleanly.
+    owner = subprocess.Popen([sys.executable, "-c", PARENT, str(folder / "pg")], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    postmaster = psutil.Process(int(owner.stdout.readline()))
+    owner.kill()
+    owner.wait()
+    owner.stdout.close()
+    assert wait_for_end([postmaster], 15.0) == []
+    assert "database system is shut down" in (folder / "pg" / "postgres.log").read_text().splitlines()[-1]
+
+    # A pid file that names a living process which is no server (after a restart of the machine).
+    (folder / "pg" / "data" / "postmaster.pid").write_text(f"{os.getpid()}\n{folder}/pg/data\n0\n5432\n\n\n")
+    with server:
+        assert count(server) == 1000
+
+
+@pytest.mark.slow
+def test_an_interrupted_initialisation_is_begun_again(folder: Path) -> None:
+    partial = folder / "pg" / "data.partial"
+    partial.mkdir(parents=True)
+    (partial / "PG_VERSION").write_text("18")
+    with EmbeddedPostgres(folder / "pg") as server:
+        fill(server, 1)
+    assert not partial.exists()
+
+
+@pytest.mark.slow
+def test_a_long_path_gets_a_short_socket(folder: Path) -> None:
+    deep = folder / ("x" * 60) / ("y" * 60)
+    deep.mkdir(parents=True)
+    server = EmbeddedPostgres(deep / "pg")
+    assert not str(server.socket_folder).startswith(str(deep))
+    with server:
+        fill(server, 1)
+        assert server.socket_folder.stat().st_mode & 0o077 == 0
+    assert not server.socket_folder.exists()
+
+
+def test_settings_that_the_server_refuses_are_explained(folder: Path) -> None:
+    server = EmbeddedPostgres(folder / "pg", configuration={"shared_buffers": "much"})
+    with pytest.raises(LocalPlatformError, match="shared_buffers"):
+        server.start()
+    assert not server.running
+    server.stop()
+
+
+def test_a_closed_folder_is_named(folder: Path) -> None:
+    inner = folder / "private" / "state"
+    inner.mkdir(parents=True)
+    (folder / "private").chmod(0o700)
+    assert closed_to(inner, 4_000_000, 4_000_000) == folder / "private"
+    (folder / "private").chmod(0o711)
+    assert closed_to(inner, 4_000_000, 4_000_000) is None
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root drops to another user")
+def test_root_does_not_open_foreign_folders(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    private = folder / "private"
+    private.mkdir(mode=0o700)
+    with EmbeddedPostgres(private / "pg") as server:
+        fill(server, 3)
+        assert psutil.Process(server.pid).uids().real == unprivileged_user().uid
+    assert private.stat().st_mode & 0o777 == 0o700
+    monkeypatch.setattr(postgres, "passing_capability", lambda: None)
+    with pytest.raises(LocalPlatformError, match=r"cannot enter .*private.*BROKER_HOME"):
+        EmbeddedPostgres(private / "other").start()
+
+
+def test_the_user_of_the_settings_must_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROKER_PG_USER", "no-such-user")
+    with pytest.raises(LocalPlatformError, match="no user no-such-user"):
+        unprivileged_user()
+    monkeypatch.setenv("BROKER_PG_USER", "root")
+    with pytest.raises(LocalPlatformError, match="is root"):
+        unprivileged_user()

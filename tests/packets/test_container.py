@@ -1,0 +1,101 @@
+import contextlib
+import io
+
+import fastavro
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from broker_assets.packets.container import (
+    ContainerError,
+    decompress,
+    read_blocks,
+    read_header,
+    read_long,
+    write_header,
+    write_long,
+)
+
+SCHEMA = {"type": "record", "name": "r", "fields": [{"name": "x", "type": "bytes"}]}
+
+
+def container(records, codec="null"):
+    file = io.BytesIO()
+    fastavro.writer(file, SCHEMA, records, codec=codec)
+    return file.getvalue()
+
+
+@given(st.integers(-(2**63), 2**63 - 1))
+def test_numbers(value):
+    assert read_long(write_long(value), 0) == (value, len(write_long(value)))
+
+
+@given(st.binary(max_size=2000), st.sampled_from(["null", "deflate", "zstandard", "snappy"]))
+def test_every_codec_of_fastavro_is_read(content, codec):
+    written = container([{"x": content}], codec)
+    header = read_header(written)
+    (block,) = read_blocks(written, header)
+    buffer, start, end = block.datums(written, header)
+    assert fastavro.schemaless_reader(io.BytesIO(buffer[start:end]), SCHEMA, None) == {"x": content}
+    assert block.end == len(written)
+
+
+@given(st.dictionaries(st.text(max_size=20), st.binary(max_size=200)), st.binary(min_size=16, max_size=16))
+def test_headers_survive_the_way_there_and_back(metadata, sync):
+    metadata = metadata | {"avro.schema": b"{}", "avro.codec": b"null"}
+    written = write_header(metadata, sync)
+    header = read_header(written + b"more")
+    assert (header.metadata, header.sync, header.size) == (metadata, sync, len(written))
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_damage_is_told_and_never_anything_else(data):
+    written = bytearray(container([{"x": b"abc" * 50}], data.draw(st.sampled_from(["null", "deflate", "snappy"]))))
+    if data.draw(st.booleans()):
+        written = written[: data.draw(st.integers(0, len(written) - 1))]
+    else:
+        written[data.draw(st.integers(0, len(written) - 1))] ^= data.draw(st.integers(1, 255))
+    with contextlib.suppress(ContainerError):
+        header = read_header(bytes(written))
+        for block in read_blocks(bytes(written), header):
+            block.datums(bytes(written), header)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "not an Avro container"),
+        (b"PK\x03\x04", "not an Avro container"),
+        (b"Obj\x01\x00" + bytes(16), "no schema"),
+        (b"Obj\x01\x02\x02", "cut off"),
+    ],
+)
+def test_what_is_no_container(content, reason):
+    with pytest.raises(ContainerError, match=reason):
+        read_header(content)
+
+
+def test_unknown_codec():
+    with pytest.raises(ContainerError, match="bzip2"):
+        read_header(write_header({"avro.schema": b"{}", "avro.codec": b"bzip2"}, bytes(16)))
+
+
+def test_a_block_that_is_cut_off_names_its_byte():
+    written = container([{"x": b"abc"}])
+    size = read_header(written).size
+    with pytest.raises(ContainerError, match=f"byte {size} is cut off"):
+        list(read_blocks(written[:-1], read_header(written)))
+
+
+def test_a_frame_that_does_not_tell_its_size_is_read():
+    import zstandard
+
+    compressor = zstandard.ZstdCompressor(write_content_size=False).compressobj()
+    data = compressor.compress(b"x" * 1000) + compressor.flush()
+    assert decompress(data, "zstandard") == b"x" * 1000
+
+
+def test_a_small_block_that_claims_to_be_huge_is_refused():
+    with pytest.raises(ContainerError, match="claims"):
+        decompress(b"\xff\xff\xff\xff\x0f" + bytes(10), "snappy")

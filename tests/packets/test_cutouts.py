@@ -1,0 +1,109 @@
+import gzip
+import io
+
+import fastavro
+import matplotlib.image
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from broker_assets.packets import cutouts
+from broker_assets.packets.cutouts import CutoutError
+from broker_assets.packets.framing import split
+from broker_assets.packets.registry import NoSchemas, schema_source
+
+
+def stamp(*images):
+    file = io.BytesIO()
+    units = [fits.PrimaryHDU(images[0]), *(fits.ImageHDU(image) for image in images[1:])]
+    fits.HDUList(units).writeto(file)
+    return file.getvalue()
+
+
+def pixels(png):
+    return np.round(matplotlib.image.imread(io.BytesIO(png)) * 255).astype(int)
+
+
+def test_a_ramp_goes_from_black_to_white_with_its_first_row_at_the_bottom():
+    image = np.repeat(np.arange(40.0)[:, None], 30, axis=1)
+    picture = pixels(cutouts.to_png(stamp(image), scale=2))
+    assert picture.shape == (80, 60)
+    assert picture[-1, 0] == 0
+    assert picture[0, 0] == 255
+
+
+def test_pixels_without_a_value_are_neutral():
+    image = np.random.default_rng(1).normal(size=(20, 20))
+    image[3, 4] = np.nan
+    picture = pixels(cutouts.to_png(stamp(image), scale=1))
+    assert picture[20 - 1 - 3, 4] == cutouts.NEUTRAL_GREY
+
+
+@pytest.mark.parametrize("image", [np.full((5, 5), np.nan), np.zeros((5, 5)), np.full((5, 5), np.inf)])
+def test_an_image_without_contrast_is_still_a_picture(image):
+    assert pixels(cutouts.to_png(stamp(image))).shape == (20, 20)
+
+
+def test_the_first_image_counts():
+    assert cutouts.image(stamp(np.ones((4, 5)), np.zeros((41, 41)))).shape == (4, 5)
+    assert cutouts.image(stamp(None, np.ones((6, 7)))).shape == (6, 7)
+
+
+def test_compressed_stamps():
+    content = stamp(np.ones((4, 5)))
+    assert cutouts.to_fits(gzip.compress(content)) == content
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"JUNK" * 100, gzip.compress(b"no fits", mtime=0), gzip.compress(b"x" * 99, mtime=0)[:-9]]
+)
+def test_what_is_no_stamp(content):
+    with pytest.raises(CutoutError):
+        cutouts.to_fits(content)
+
+
+def test_a_damaged_stamp():
+    content = stamp(np.ones((40, 50)))
+    with pytest.raises(CutoutError):
+        cutouts.to_png(content[:2000])
+    with pytest.raises(CutoutError, match="two axes"):
+        cutouts.image(stamp(None))
+
+
+def test_scale():
+    with pytest.raises(ValueError, match="scale"):
+        cutouts.to_png(stamp(np.ones((4, 5))), scale=0)
+
+
+@pytest.mark.shared
+def test_real_stamps_of_ztf(alerts):
+    message = sorted((alerts / "ztf").glob("*.avro"))[0].read_bytes()
+    record = next(fastavro.reader(io.BytesIO(message)))
+    framed = split([message], framing="container", schemas=NoSchemas())
+    datum = framed.buffers[0][framed.starts[0] : framed.ends[0]]
+    for kind in ("science", "template", "difference"):
+        content = cutouts.from_datum(datum, framed.schemas[0].schema, kind)
+        assert content == gzip.decompress(record[f"cutout{kind.capitalize()}"]["stampData"])
+        assert pixels(cutouts.to_png(content)).shape == (252, 252)
+    with pytest.raises(CutoutError, match="known"):
+        cutouts.from_datum(datum, framed.schemas[0].schema, "colour")
+
+
+@pytest.mark.shared
+def test_real_stamps_of_rubin(alerts, rubin_schemas):
+    message = (alerts / "lsst" / "7912941781254298.confluent.avro").read_bytes()
+    schema = rubin_schemas.by_id(900)
+    sizes = {kind: len(cutouts.from_datum(message[5:], schema, kind)) for kind in ("science", "template", "difference")}
+    assert sizes == {"science": 34560, "template": 69120, "difference": 34560}
+    assert cutouts.image(cutouts.from_datum(message[5:], schema, "science")).shape == (30, 30)
+    with pytest.raises(CutoutError, match="cannot be read"):
+        cutouts.from_datum(message[5:5000], schema, "science")
+    assert schema_source() is not None
+
+
+@pytest.mark.shared
+def test_packets_without_cutouts(alerts):
+    message = sorted((alerts / "elasticc").glob("*.avro"))[0].read_bytes()
+    framed = split([message], framing="container", schemas=NoSchemas())
+    with pytest.raises(CutoutError, match="no science cutout"):
+        cutouts.from_datum(framed.buffers[0][framed.starts[0] : framed.ends[0]], framed.schemas[0].schema, "science")

@@ -1,0 +1,120 @@
+"""Schemas: names, canonical form, folders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import pytest
+
+from broker_assets.packets.schema import (
+    Array,
+    Primitive,
+    Record,
+    SchemaError,
+    Union,
+    UnsupportedSchema,
+    canonical_form,
+    fingerprint,
+    load_schema,
+    resolve,
+)
+
+SOURCE: dict[str, Any] = {
+    "type": "record",
+    "name": "diaSource",
+    "namespace": "lsst.v9_0",
+    "doc": "a detection",
+    "fields": [
+        {"name": "id", "type": "long", "doc": "identifier"},
+        {"name": "band", "type": ["null", {"type": "enum", "name": "band", "symbols": ["g", "r"]}], "default": None},
+        {"name": "hash", "type": {"type": "fixed", "name": "other.md5", "size": 16}},
+        {"name": "again", "type": ["null", "band", "other.md5"]},
+        {"name": "when", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+    ],
+}
+ALERT: dict[str, Any] = {
+    "type": "record",
+    "name": "alert",
+    "namespace": "lsst.v9_0",
+    "fields": [
+        {"name": "diaSource", "type": "diaSource"},
+        {"name": "history", "type": ["null", {"type": "array", "items": "lsst.v9_0.diaSource"}]},
+        {"name": "extra", "type": {"type": "map", "values": "double"}},
+    ],
+}
+
+
+def test_names_are_resolved_in_their_namespace() -> None:
+    source = resolve(SOURCE)
+    assert isinstance(source, Record)
+    assert source.name == "lsst.v9_0.diaSource"
+    again = source.fields[3].type
+    assert isinstance(again, Union)
+    assert [getattr(branch, "name", None) for branch in again.branches] == ["null", "lsst.v9_0.band", "other.md5"]
+    assert source.fields[4].type == Primitive("long", "timestamp-millis")
+
+
+def test_text_lists_and_wrapped_types() -> None:
+    assert resolve(json.dumps(["null", "int"])) == Union((Primitive("null"), Primitive("int")))
+    assert resolve({"type": {"type": "array", "items": {"type": "string"}}}) == Array(Primitive("string"))
+
+
+def test_canonical_form_is_fastavros() -> None:
+    reference = fastavro.schema.to_parsing_canonical_form(SOURCE)
+    assert canonical_form(SOURCE) == reference
+    assert fingerprint(SOURCE) == fastavro.schema.fingerprint(reference, "sha256")
+    documented = SOURCE | {"doc": "something else"}
+    assert fingerprint(documented) == fingerprint(SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("schema", "reason"),
+    [
+        ("nothing", "unknown type 'nothing'"),
+        ({"type": "record", "fields": []}, "record without a name"),
+        ({"type": "record", "name": "r"}, "malformed schema"),
+        ({"type": "fixed", "name": "f", "size": -1}, "fixed f has the size -1"),
+        (["null", ["int", "long"]], "a union may not immediately contain a union"),
+        ("{", "schema is not JSON"),
+        (7, "not a schema: 7"),
+    ],
+)
+def test_malformed(schema: Any, reason: str) -> None:
+    with pytest.raises(SchemaError, match=reason):
+        resolve(schema)
+
+
+def test_a_type_that_contains_itself() -> None:
+    tree = {"type": "record", "name": "tree", "fields": [{"name": "kids", "type": {"type": "array", "items": "tree"}}]}
+    with pytest.raises(UnsupportedSchema, match="tree contains itself"):
+        resolve(tree)
+
+
+def test_folder(tmp_path: Path) -> None:
+    (tmp_path / "alert.avsc").write_text(json.dumps(ALERT))
+    (tmp_path / "source.avsc").write_text(json.dumps(SOURCE))
+    loaded = load_schema(tmp_path)
+    assert loaded == load_schema(tmp_path / "alert.avsc")
+    assert (loaded["namespace"], loaded["name"]) == ("lsst.v9_0", "alert")
+    record = resolve(loaded)
+    assert isinstance(record, Record)
+    assert record.fields[0].type == resolve(SOURCE)
+    fastavro.parse_schema(loaded)
+    (tmp_path / "other.avsc").write_text(json.dumps(SOURCE | {"name": "unrelated"}))
+    assert load_schema(tmp_path) == loaded
+    (tmp_path / "alert.avsc").unlink()
+    with pytest.raises(SchemaError, match="has 2 schemas that no other refers to"):
+        load_schema(tmp_path)
+
+
+def test_rubin_schemas_of_every_version() -> None:
+    packets = pytest.importorskip("importlib.metadata").files("lsst-alert-packet") or []
+    found = [Path(str(file.locate())) for file in packets if file.name.endswith(".alert.avsc")]
+    if not found:
+        pytest.skip("lsst-alert-packet is not installed")
+    for path in found:
+        loaded = load_schema(path.parent)
+        assert canonical_form(loaded) == canonical_form(fastavro.schema.load_schema(str(path)))

@@ -1,0 +1,94 @@
+"""Published files."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.coordinates import Latitude, Longitude
+from mocpy import MOC
+from upath import UPath
+
+from broker_assets.database import engine
+from broker_assets.sky.lists import UnknownList, add_cones, create_area, create_watchlist
+from broker_assets.sky.products import (
+    DamagedProduct,
+    area_product,
+    current,
+    publish,
+    read_published,
+    remove_unlisted,
+    unpublish,
+    watchlist_product,
+)
+from broker_assets.sky.regions import cone_area
+from broker_assets.sky.watchlists import parse_watchlist
+
+
+@pytest.mark.parametrize("form", ["path", "url"])
+def test_a_version_is_whole_or_not_there(tmp_path: Path, form: str) -> None:
+    folder = UPath(tmp_path if form == "path" else tmp_path.as_uri()) / "wl_1"
+    assert current(folder) is None
+    assert publish(folder, {"moc000.fits": b"one"}, version="a", about={"cones": 1})
+    assert not publish(folder, {"moc000.fits": b"one"}, version="a", about={"cones": 1})
+    assert read_published(folder) == ("a", {"moc000.fits": b"one"})
+    assert publish(folder, {"moc000.fits": b"two"}, version="b")
+    assert publish(folder, {"moc000.fits": b"three"}, version="c")
+    assert sorted(path.name for path in folder.iterdir()) == ["b", "c", "current.json"]
+    (folder / "c" / "moc000.fits").write_bytes(b"THREE")
+    with pytest.raises(DamagedProduct, match="checksum"):
+        read_published(folder)
+    (folder / "c" / "moc000.fits").unlink()
+    with pytest.raises(DamagedProduct, match="missing"):
+        read_published(folder)
+    # what was lost is written again
+    assert not publish(folder, {"moc000.fits": b"three"}, version="c")
+    assert read_published(folder)[0] == "c"
+    unpublish(folder)
+    assert not folder.exists()
+    with pytest.raises(DamagedProduct, match="nothing is published"):
+        read_published(folder)
+
+
+def test_any_store_will_do() -> None:
+    folder = UPath("memory://products/wl_1")
+    assert publish(folder, {"a": b"1"}, version="v")
+    assert read_published(folder) == ("v", {"a": b"1"})
+    assert remove_unlisted(UPath("memory://products"), "wl_", [1]) == []
+    assert remove_unlisted(UPath("memory://products"), "wl_", [2]) == ["wl_1"]
+    assert current(folder) is None
+
+
+@pytest.mark.database
+def test_products_of_lists(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("broker_assets.sky.products.watchlist_mocs", _small_chunks)
+    with engine.connect(database_url, autocommit=True) as connection:
+        cones = parse_watchlist([*(f"{n}, {n - 5}, n{n}, {n + 1}" for n in range(10)), '359.99, 89.9, "a, b", 300'])
+        watchlist = create_watchlist(connection, "ann", "list", cones, radius=3.0)
+        product = watchlist_product(connection, watchlist)
+        assert list(product.files) == ["moc000.fits", "moc001.fits", "moc002.fits", "watchlist.csv"]
+        first = product.files["watchlist.csv"].decode().splitlines()[0].split(",")
+        assert first[1:] == ["0.000000", "-5.000000", "2.778e-04", "n0"]
+        assert product.files["watchlist.csv"].decode().splitlines()[10].endswith('8.333e-02,"a, b"')
+        moc = MOC.from_fits(io.BytesIO(product.files["moc001.fits"]))
+        inside = moc.contains_lonlat(Longitude(np.arange(10.0), u.deg), Latitude(np.arange(10.0) - 5, u.deg))
+        assert inside.tolist() == [False] * 4 + [True] * 4 + [False] * 2
+        add_cones(connection, "ann", watchlist, parse_watchlist(["30, 30"]))
+        again = watchlist_product(connection, watchlist)
+        assert again.version != product.version
+        assert int(again.revision) == int(product.revision) + 1
+        area = create_area(connection, "ann", "area", cone_area(10.0, 10.0, 1.0, order=8))
+        assert area_product(connection, area).about["square degrees"] > 3
+        with pytest.raises(UnknownList):
+            watchlist_product(connection, 999)
+        with pytest.raises(UnknownList):
+            area_product(connection, 999)
+
+
+def _small_chunks(index: object) -> list[MOC]:
+    from broker_assets.sky.watchlists import watchlist_mocs
+
+    return watchlist_mocs(index, chunk=4)  # type: ignore[arg-type]

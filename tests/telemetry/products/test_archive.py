@@ -1,0 +1,204 @@
+"""Products do not depend on how their packets came; damage and full disks cost nothing but themselves."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from broker_assets.telemetry import RawPacket
+from broker_assets.telemetry.archive import Archive, Outcome
+from broker_assets.telemetry.batches import BadPacket
+from broker_assets.telemetry.products.level0 import Inputs
+from broker_assets.telemetry.receiving import receive_found
+from broker_assets.telemetry.store import PacketStore
+from broker_assets.telemetry.units import Touched
+
+VARIABLE = ("DATE", "CHECKSUM", "DATASUM", "RAW_FILE", "PARENT")
+
+
+def process(folder: Path, deliveries: Sequence[Sequence[RawPacket | BadPacket]], inputs: Inputs) -> list[Outcome]:
+    """Deliveries one after another, the archive brought up to date after each."""
+    outcomes = []
+    with PacketStore(folder / "store") as store:
+        archive = Archive(folder / "archive", store, inputs)
+        for number, delivery in enumerate(deliveries):
+            received = receive_found(delivery, f"{number}", store, inputs.databases)
+            outcomes.append(archive.rebuild(received.touched))
+    return outcomes
+
+
+def content(folder: Path) -> dict[str, Any]:
+    """Every card and value but those that tell of the time of writing and of the file of origin."""
+    found: dict[str, Any] = {}
+    for path in sorted((folder / "archive").rglob("*.fits")):
+        with fits.open(path) as hdus:
+            for hdu in hdus:
+                cards = [(card.keyword, card.value) for card in hdu.header.cards if card.keyword not in VARIABLE]
+                found[f"{path.name} {hdu.name} cards"] = [card for card in cards if not str(card[0]).startswith("T")]
+                if hdu.data is not None:
+                    for column in hdu.columns.names:
+                        if column not in ("raw_file", "packet"):
+                            found[f"{path.name} {hdu.name} {column}"] = np.asarray(hdu.data[column]).tobytes()
+    return found
+
+
+def differing(ours: dict[str, Any], others: dict[str, Any]) -> list[str]:
+    """What is not the same in both (short, unlike the assertion of the whole)."""
+    return sorted(key for key in ours.keys() | others.keys() if ours.get(key) != others.get(key))
+
+
+@pytest.fixture(scope="module")
+def at_once(packet_pool: list[RawPacket], open_inputs: Inputs, tmp_path_factory: Any) -> dict[str, Any]:
+    """All packets in one delivery, in order."""
+    folder = tmp_path_factory.mktemp("at_once")
+    (outcome,) = process(folder, [packet_pool], open_inputs)
+    assert not outcome.problems
+    return content(folder)
+
+
+def test_all_kinds_are_made(at_once: dict[str, Any]) -> None:
+    """Levels LB, L0 and L1 of light curve, spectra, housekeeping, event, test and request."""
+    names = {key.split()[0] for key in at_once}
+    for kind in ("ql-lightcurve", "ql-spectra", "hk-mini", "events-1-33", "conn-test-2", "sci-xray-cpd"):
+        assert {name.split("_")[1] for name in names if kind in name} == {"L0", "L1"}, kind
+    assert len([name for name in names if "ql-lightcurve" in name]) == 4  # two days on board, two of UTC
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=6,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_order_and_split_do_not_matter(
+    data: st.DataObject, packet_pool: list[RawPacket], open_inputs: Inputs, at_once: dict[str, Any], tmp_path: Path
+) -> None:
+    """Any permutation, any split over deliveries, any repetition gives the same files."""
+    order = data.draw(st.permutations(range(len(packet_pool))))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(order)), max_size=3)))
+    again = data.draw(st.lists(st.sampled_from(range(len(order))), max_size=4))
+    limits = [0, *cuts, len(order)]
+    deliveries = [[packet_pool[i] for i in order[a:b]] for a, b in itertools.pairwise(limits)]
+    deliveries.append([packet_pool[i] for i in again])
+    folder = tmp_path / "run"
+    shutil.rmtree(folder, ignore_errors=True)
+    process(folder, deliveries, open_inputs)
+    assert differing(content(folder), at_once) == []
+
+
+def test_same_packets_again_write_nothing(packet_pool: list[RawPacket], open_inputs: Inputs, tmp_path: Path) -> None:
+    """A second run over everything finds all files as they should be."""
+    process(tmp_path, [packet_pool], open_inputs)
+    with PacketStore(tmp_path / "store") as store:
+        received = receive_found(packet_pool, "again", store, open_inputs.databases)
+        assert received.new == 0
+        outcome = Archive(tmp_path / "archive", store, open_inputs).rebuild(Touched.everything(store))
+    assert outcome.written == []
+    assert outcome.unchanged
+
+
+def test_incomplete_request_waits(packet_pool: list[RawPacket], open_inputs: Inputs, tmp_path: Path) -> None:
+    """A request without its middle packet is no product yet; the missing packet makes it one."""
+    *_, first, middle, last = packet_pool
+    before, after = process(tmp_path, [[first, last], [middle]], open_inputs)
+    assert [problem.reason for problem in before.problems] == ["sequence is not whole: 1 of 3 packets are missing"]
+    assert {path.name.split("_")[1] for path in before.written} == {"LB"}
+    assert {path.name.split("_")[1] for path in after.written} == {"LB", "L0", "L1"}
+    assert not after.problems
+
+
+def test_damaged_packets_cost_nothing_else(
+    packet_pool: list[RawPacket], open_inputs: Inputs, at_once: dict[str, Any], tmp_path: Path
+) -> None:
+    """Cut packets, foreign bytes and what the reader refuses are in quarantine with their reason."""
+    curve = packet_pool[0].data
+    wrong = bytearray(curve)
+    wrong[37] = 200  # the number of energies, which now says more than there is
+    damaged = [
+        RawPacket(curve[:40], "bad.xml", 0, 1),
+        RawPacket(b"\x00" * 30, "bad.xml", 1, 2),
+        RawPacket(bytes(wrong), "bad.xml", 2, 3),
+        BadPacket("it is no packet", b"?", "bad.xml", 3, 4),
+    ]
+    (outcome,) = process(tmp_path, [[*damaged, *packet_pool]], open_inputs)
+    ours = content(tmp_path)
+    assert [key for key in differing(ours, at_once) if "_LB_" not in key] == []
+    assert not outcome.problems
+    with PacketStore(tmp_path / "store") as store:
+        assert {row[2] for row in store.quarantined()} == {1, 2, 3, 4}
+        assert all(row[3] for row in store.quarantined())
+
+
+def test_packet_that_fits_no_other_is_left_out(
+    packet_pool: list[RawPacket], odd_lightcurve: RawPacket, open_inputs: Inputs, tmp_path: Path
+) -> None:
+    """A light curve with another number of energies does not cost the day."""
+    (outcome,) = process(tmp_path, [[*packet_pool, odd_lightcurve]], open_inputs)
+    assert "another shape" in outcome.problems[0].reason
+    assert any("L0_stix-ql-lightcurve_0664156800" in path.name for path in outcome.written)
+
+
+def test_full_disk_leaves_no_partial_file(
+    packet_pool: list[RawPacket], open_inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error is raised, old files stay as they were, nothing half written remains; later all is made."""
+    process(tmp_path, [packet_pool[:2]], open_inputs)
+    before = {path: path.read_bytes() for path in (tmp_path / "archive").rglob("*.fits")}
+    real = os.fsync
+    calls = iter(range(1000))
+
+    def full(descriptor: int) -> None:
+        if next(calls) >= 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        process(tmp_path, [packet_pool], open_inputs)
+    monkeypatch.undo()
+    assert not list(tmp_path.rglob("*.part"))
+    for path in (tmp_path / "archive").rglob("*.fits"):
+        with fits.open(path, checksum=True) as hdus:
+            hdus.verify("exception")
+    assert all(path.is_file() for path in before)
+    with PacketStore(tmp_path / "store") as store:
+        receive_found(packet_pool, "again", store, open_inputs.databases)
+        outcome = Archive(tmp_path / "archive", store, open_inputs).rebuild(Touched.everything(store))
+    assert outcome.written
+    assert not outcome.problems
+
+
+def test_levels_without_kernels(packet_pool: list[RawPacket], open_inputs: Inputs, tmp_path: Path) -> None:
+    """Without kernels LB and L0 are made, and every L1 says what it needs."""
+    inputs = Inputs(open_inputs.databases, open_inputs.configuration)
+    (outcome,) = process(tmp_path, [packet_pool], inputs)
+    assert {path.name.split("_")[1] for path in outcome.written} == {"LB", "L0"}
+    assert {problem.reason for problem in outcome.problems} == {"level L1 needs SPICE kernels"}
+
+
+def test_replaced_request_removes_the_old_name(
+    packet_pool: list[RawPacket], open_inputs: Inputs, tmp_path: Path
+) -> None:
+    """A file of the same request under another time range does not stay."""
+    process(tmp_path, [packet_pool], open_inputs)
+    (path,) = (tmp_path / "archive").rglob("solo_L0_stix-sci-xray-cpd_*.fits")
+    stale = path.with_name(path.name.replace("cpd_0664156800-", "cpd_0664156801-"))
+    shutil.copy(path, stale)
+    with PacketStore(tmp_path / "store") as store:
+        outcome = Archive(tmp_path / "archive", store, open_inputs).rebuild(Touched.everything(store))
+    assert outcome.removed == [stale]
+    assert path.is_file()
+    assert not stale.exists()

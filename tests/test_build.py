@@ -1,0 +1,111 @@
+"""What the code location consists of: a change of any asset, check, job, sensor or schedule shows in a diff.
+
+After a wanted change: ``BROKER_UPDATE_SNAPSHOTS=1 pytest tests/test_build.py``, then read the diff.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dagster import AutomationConditionSensorDefinition, Definitions, SensorDefinition
+
+from broker_assets.build import build_defs
+from broker_assets.resources.database import Database
+from broker_assets.settings import Settings
+
+SNAPSHOT = Path(__file__).parent / "snapshots" / "definitions.txt"
+
+
+@pytest.fixture(scope="module")
+def definitions() -> Definitions:
+    return build_defs(settings=Settings())
+
+
+def describe(definitions: Definitions) -> Iterator[str]:
+    """One paragraph per definition, readable."""
+    repository = definitions.get_repository_def()
+    graph = repository.asset_graph
+    for key in sorted(graph.get_all_asset_keys()):
+        node = graph.get(key)
+        yield f"asset {key.to_user_string()}"
+        yield f"    {'made here' if node.is_materializable else 'external'}, group {node.group_name}"
+        yield f"    from: {', '.join(parent.to_user_string() for parent in sorted(node.parent_keys)) or 'nothing'}"
+        if node.partitions_def is not None:
+            yield f"    partitions: {type(node.partitions_def).__name__}"
+        if node.code_version is not None:
+            yield "    has a code version"
+        if node.automation_condition is not None:
+            yield f"    automation: {node.automation_condition.get_label()}"
+        if node.freshness_policy is not None:
+            yield f"    freshness: {type(node.freshness_policy).__name__}"
+        yield f"    kinds: {', '.join(sorted(node.kinds or [])) or 'none'}; owners: {', '.join(node.owners) or 'none'}"
+    for check_key in sorted(graph.asset_check_keys, key=lambda key: (key.asset_key, key.name)):
+        check = graph.get(check_key)
+        blocking = "blocking" if check.blocking else "not blocking"
+        by = "by night" if check.partitions_def is not None else "as a whole"
+        yield f"check {check_key.asset_key.to_user_string()}/{check_key.name}: {blocking}, {by}"
+    for job in sorted(repository.get_all_jobs(), key=lambda job: job.name):
+        if not job.name.startswith("__"):
+            ops = ", ".join(sorted(node.name for node in job.nodes))
+            yield f"job {job.name}: {ops}; {job.executor_def.name}; tags {sorted(job.tags)}"
+    for sensor in sorted(repository.sensor_defs, key=lambda sensor: sensor.name):
+        yield f"sensor {sensor.name}: every {sensor.minimum_interval_seconds} s, {sensor.default_status.value}"
+        if isinstance(sensor, AutomationConditionSensorDefinition):
+            yield f"    run tags: {dict(sensor.run_tags)}"
+    for schedule in sorted(repository.schedule_defs, key=lambda schedule: schedule.name):
+        yield (
+            f"schedule {schedule.name}: {schedule.cron_schedule} {schedule.execution_timezone}, "
+            f"job {schedule.job_name}, {schedule.default_status.value}"
+        )
+    for name in sorted(repository.get_top_level_resources()):
+        yield f"resource {name}"
+
+
+def test_definitions_are_those_of_the_snapshot(definitions: Definitions) -> None:
+    text = "\n".join(describe(definitions)) + "\n"
+    if os.environ.get("BROKER_UPDATE_SNAPSHOTS") == "1":
+        SNAPSHOT.parent.mkdir(exist_ok=True)
+        SNAPSHOT.write_text(text)
+    assert text == SNAPSHOT.read_text()
+
+
+def test_everything_that_makes_things_happen_runs_by_default(definitions: Definitions) -> None:
+    repository = definitions.get_repository_def()
+    started: list[SensorDefinition] = list(repository.sensor_defs)
+    assert {sensor.default_status.value for sensor in started} == {"RUNNING"}
+    assert {schedule.default_status.value for schedule in repository.schedule_defs} == {"RUNNING"}
+
+
+def test_every_asset_says_what_it_is(definitions: Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.description, key
+        assert node.owners, key
+        assert node.kinds, key
+
+
+def test_definitions_are_fresh_each_time() -> None:
+    assert build_defs(settings=Settings()) is not build_defs(settings=Settings())
+
+
+def test_resources_can_be_replaced() -> None:
+    database = Database("postgresql+psycopg://somewhere/else")
+    made = build_defs(settings=Settings(), resource_overrides={"database": database})
+    assert made.resources is not None
+    assert made.resources["database"] is database
+
+
+def test_unknown_override_is_refused() -> None:
+    with pytest.raises(ValueError, match="data_base"):
+        build_defs(settings=Settings(), resource_overrides={"data_base": None})
+
+
+def test_no_secret_is_shown() -> None:
+    settings = Settings.model_validate({"database": {"url": "postgresql+psycopg://me:secret@host/broker"}})
+    made = build_defs(settings=settings)
+    assert made.resources is not None
+    assert "secret" not in repr(made.resources["database"])

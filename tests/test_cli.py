@@ -1,0 +1,231 @@
+"""The command line as a user meets it: in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from broker_assets.cli import COMMANDS, explain
+from broker_assets.commands.reprocess import parse_nights
+
+
+def run(*arguments: str, home: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `broker-assets` in a narrow terminal, without the settings of whoever runs the tests."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("BROKER_", "DAGSTER_"))}
+    kept |= {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb", **environment}
+    if home is not None:
+        kept["BROKER_HOME"] = str(home)
+    command = [sys.executable, "-m", "broker_assets.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=kept, timeout=240, cwd=home or Path.cwd())
+
+
+def test_help_lists_every_command_and_loads_none() -> None:
+    begin = time.monotonic()
+    done = run("--help")
+    assert time.monotonic() - begin < 5
+    assert done.returncode == 0
+    for name in COMMANDS:
+        assert f" {name} " in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    code = (
+        "import sys; from broker_assets.cli import app;"
+        " print([name for name in ('dagster', 'numba', 'numpy') if name in sys.modules])"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_has_help(name: str) -> None:
+    done = run(name, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "Usage: " in done.stdout
+
+
+def test_version() -> None:
+    assert run("--version").stdout.startswith("broker-assets ")
+
+
+def test_an_unknown_command_is_wrong_usage() -> None:
+    done = run("raplay")
+    assert done.returncode == 2
+    assert "No such command" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_error_is_one_line_and_debug_shows_where_it_came_from(tmp_path: Path) -> None:
+    done = run("simulate", "--schema", "99.9", "--out", str(tmp_path / "out"), home=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert "11.1" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Traceback" in run("--debug", "simulate", "--schema", "99.9", "--out", "out", home=tmp_path).stderr
+
+
+def test_simulated_files_are_read_by_the_offline_commands(tmp_path: Path) -> None:
+    out, truth = tmp_path / "alerts", tmp_path / "truth.parquet"
+    options = ("--objects", "300", "--nights", "1", "--history", "3", "--limit", "5", "--schema", "9.0")
+    done = run("simulate", "--out", str(out), "--truth", str(truth), *options, home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    files = sorted(out.rglob("*.avro"))
+    assert len(files) == 5
+    assert truth.is_file()
+    shown = run("packets", "show", *map(str, files), home=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    documents = [json.loads(line) for line in shown.stdout.splitlines() if line.strip()]
+    assert {document["survey"] for document in documents} == {"rubin"}
+
+
+def test_commands_without_a_platform_say_how_to_start_one(tmp_path: Path) -> None:
+    for arguments in (("quarantine", "list"), ("why", "1"), ("simulate", "--nights", "1", "--objects", "1")):
+        done = run(*arguments, home=tmp_path)
+        assert done.returncode == 1
+        assert "broker-assets up" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_status_without_a_platform_is_unhealthy(tmp_path: Path) -> None:
+    done = run("status", "--json", home=tmp_path)
+    assert done.returncode == 1
+    status = json.loads(done.stdout)
+    assert status["healthy"] is False
+    assert {service["state"] for service in status["services"]} == {"away"}
+    table = run("status", home=tmp_path)
+    assert table.returncode == 1
+    assert "Something does not work" in table.stdout
+    assert max(map(len, table.stdout.splitlines())) <= 80
+
+
+def test_missing_paths_are_wrong_usage(tmp_path: Path) -> None:
+    done = run("replay", "nowhere.avro", "--topic", "t", home=tmp_path)
+    assert done.returncode == 2
+    assert "does not exist" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.kafka
+@pytest.mark.database
+def test_simulate_drain_status_and_quarantine(kafka: str, topic: str, database_url: str, tmp_path: Path) -> None:
+    streams = json.dumps([{"topic": topic, "survey": "rubin", "framing": "confluent"}])
+    environment = {
+        "BROKER_KAFKA__BOOTSTRAP_SERVERS": kafka,
+        "BROKER_DATABASE__URL": database_url,
+        "BROKER_DATABASE__DAGSTER_URL": database_url,
+        "BROKER_STREAMS": streams,
+    }
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return run(*arguments, home=tmp_path, **environment)
+
+    done = call("simulate", "--topic", topic, "--objects", "300", "--nights", "2", "--history", "4", "--limit", "40")
+    assert done.returncode == 0, done.stderr
+    assert "40 messages" in done.stdout
+    (tmp_path / "broken.avro").write_bytes(b"no packet")
+    done = call("replay", "broken.avro", "--topic", topic, "--framing", "keep")
+    assert done.returncode == 0, done.stderr
+    assert "1 messages" in done.stdout
+
+    waiting = json.loads(call("status", "--json").stdout)
+    assert waiting["healthy"] is True
+    assert waiting["streams"][0]["lag"] == 41
+
+    drain(topic, kafka, database_url, tmp_path)
+    seen = json.loads(call("status", "--json").stdout)
+    assert seen["streams"][0]["lag"] == 0
+    assert (seen["totals"]["stored"], seen["totals"]["quarantined"]) == (40, 1)
+    table = call("status")
+    assert table.returncode == 0, table.stdout
+    assert max(map(len, table.stdout.splitlines())) <= 80
+
+    (entry,) = [json.loads(line) for line in call("quarantine", "list", "--json").stdout.splitlines()]
+    number = str(entry["quarantineid"])
+    assert "not in Confluent wire format" in call("quarantine", "show", number).stdout
+    assert call("quarantine", "show", number, "--out", "taken.avro").returncode == 0
+    assert (tmp_path / "taken.avro").read_bytes() == b"no packet"
+    assert call("quarantine", "retry").returncode == 1
+    assert call("quarantine", "dismiss", number).returncode == 0
+    assert "Nothing is in quarantine" in call("quarantine", "list").stdout
+    assert call("quarantine", "show", "999").returncode == 1
+
+    nights = sorted(night["night"] for night in seen["nights"])
+    done = call("reprocess", "--nights", f"{nights[0]}..{nights[-1]}", "--local")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("packets of") == len(nights)
+    assert call("reprocess", "--nights", "1999-01-01", "--local").returncode == 1
+    again = json.loads(call("status", "--json").stdout)
+    assert again["healthy"] is True
+    assert again["stale_count"] == 0
+
+    from broker_assets.database.engine import connect
+
+    with connect(database_url) as connection:
+        row = connection.execute("SELECT diasourceid FROM diasources WHERE archivefileid IS NOT NULL").fetchone()
+    assert row is not None
+    found = json.loads(call("why", str(row[0]), "--json").stdout)
+    assert found[0]["topic"] == topic
+    assert "archive url" in call("why", str(row[0])).stdout
+    assert call("why", "12345").returncode == 1
+
+
+def drain(topic: str, kafka: str, database_url: str, home: Path) -> None:
+    """What a drain run does, in this process."""
+    from broker_assets.ingest.drain import drain as drain_stream
+    from broker_assets.packets.decoder import AlertDecoder
+    from broker_assets.packets.registry import schema_source
+    from broker_assets.resources.kafka import Kafka
+    from broker_assets.settings import DrainSettings, KafkaSettings
+
+    source = Kafka(KafkaSettings(bootstrap_servers=kafka)).source(topic)
+    schemas = schema_source()
+    drain_stream(
+        source,
+        database_url,
+        (home / "archive").as_uri(),
+        lambda: AlertDecoder("rubin", "confluent", schemas),
+        DrainSettings(idle_seconds=1.0),
+        topic=topic,
+        partitions=source.partitions(),
+        run_id="test",
+    )
+
+
+@pytest.mark.parametrize("text", ["2025-13-01", "x", "2025-10-02..2025-10-01", ""])
+def test_wrong_nights_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"night|ends before"):
+        parse_nights(text)
+
+
+def test_errors_are_told_in_one_line() -> None:
+    assert explain(ValueError("two\nlines")) == "two lines"
+    assert explain(RuntimeError("x")) == "RuntimeError: x"
+    assert explain(KeyError("no stream is configured")) == "no stream is configured"
+    assert explain(AssertionError()) == "AssertionError"
+
+
+def test_status_table_fits_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from broker_assets.commands import status as command
+    from broker_assets.status import Partition, Service, Status, Stream
+
+    monkeypatch.setattr(command, "console", Console(width=80))
+    from datetime import UTC, datetime
+
+    stream = Stream(
+        topic="a-rather-long-topic-name-of-a-survey",
+        survey="rubin",
+        lag=10**9,
+        partitions=[Partition(partition=17, position=10**10, end=10**10 + 10**9, lag=10**9)],
+    )
+    service = Service(name="code-server", state="running", address="http://127.0.0.1:4000/" + "x" * 90, pid=123456)
+    command._show(Status(at=datetime.now(UTC), services=[service], streams=[stream]))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any("10,000,000,000" in line for line in lines)

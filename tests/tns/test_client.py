@@ -1,0 +1,127 @@
+"""Requests to TNS, against a server that speaks its protocol."""
+
+from __future__ import annotations
+
+import datetime
+import email.utils
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from broker_assets.tns.bulk import BadBulkFile, read_bulk_file
+from broker_assets.tns.client import (
+    LONGEST_WAIT,
+    TRIES,
+    Bot,
+    TnsClient,
+    TnsNotFoundError,
+    TnsRefusedError,
+    TnsUnavailableError,
+    bulk_name,
+)
+
+NAME = "tns_public_objects.csv.zip"
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def client(peer: Any, tns: ModuleType, waits: list[float]) -> Any:
+    bot = Bot(tns.KEY, tns.BOT_ID, tns.BOT_NAME)
+    with TnsClient(bot, bulk_url=peer.bulk_url, search_url=peer.search_url, wait=waits.append) as client:
+        yield client
+
+
+def test_a_bulk_file_is_asked_for_as_tns_wants_it(client: TnsClient, peer: Any, tns: ModuleType) -> None:
+    peer.put(NAME, [tns.tns_row(1, "2026abc", 10.0, -5.0)])
+    assert read_bulk_file(client.bulk_file(NAME)).objects["tns_name"].to_pylist() == ["2026abc"]
+    request = peer.requests[0]
+    assert (request.agent, request.form) == (tns.MARKER, {"api_key": tns.KEY})
+    assert request.path.endswith("/" + NAME)
+
+
+def test_a_wrong_key_and_a_wrong_marker_are_refused_at_once(peer: Any, tns: ModuleType, waits: list[float]) -> None:
+    for bot, status in ((Bot("wrong", tns.BOT_ID, tns.BOT_NAME), 401), (Bot(tns.KEY, 1, tns.BOT_NAME), 403)):
+        with (
+            TnsClient(bot, bulk_url=peer.bulk_url, wait=waits.append) as client,
+            pytest.raises(TnsRefusedError, match=str(status)) as caught,
+        ):
+            client.bulk_file(NAME)
+        assert bot.key not in str(caught.value)
+        assert bot.key not in repr(bot)
+    assert waits == []
+    assert len(peer.requests) == 2
+
+
+def test_the_time_to_wait_is_respected(client: TnsClient, peer: Any, waits: list[float]) -> None:
+    peer.files[NAME] = b"content"
+    until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=30)
+    peer.answers = [
+        (429, {"Retry-After": "7"}, b""),
+        (429, {"Retry-After": email.utils.format_datetime(until, usegmt=True)}, b""),
+        (429, {"x-rate-limit-remaining": "0", "x-rate-limit-reset": "3"}, b""),
+        (503, {}, b""),
+    ]
+    assert client.bulk_file(NAME) == b"content"
+    assert waits[0] == 7.0
+    assert 25.0 < waits[1] <= 30.0
+    assert waits[2] == 3.0
+    assert waits[3] > 0.0
+
+
+def test_too_long_a_wait_ends_the_attempt(client: TnsClient, peer: Any, waits: list[float]) -> None:
+    peer.answers = [(429, {"Retry-After": str(LONGEST_WAIT + 1)}, b"")]
+    with pytest.raises(TnsUnavailableError, match="asks to wait"):
+        client.bulk_file(NAME)
+    assert waits == []
+
+
+def test_a_server_in_trouble_is_asked_some_times_only(client: TnsClient, peer: Any) -> None:
+    peer.answers = [(500, {}, b"")] * (TRIES + 1)
+    with pytest.raises(TnsUnavailableError, match="HTTP 500"):
+        client.bulk_file(NAME)
+    assert len(peer.requests) == TRIES
+
+
+def test_no_server_is_told(tns: ModuleType) -> None:
+    with (
+        TnsClient(Bot("k", 1, "b"), bulk_url="http://127.0.0.1:1/", wait=lambda _: None) as client,
+        pytest.raises(TnsUnavailableError, match="ConnectError"),
+    ):
+        client.bulk_file(NAME)
+
+
+def test_a_file_that_is_not_there(client: TnsClient) -> None:
+    with pytest.raises(TnsNotFoundError, match=NAME):
+        client.bulk_file(NAME)
+
+
+def test_a_page_instead_of_a_zip_is_no_file(client: TnsClient, peer: Any) -> None:
+    peer.answers = [(200, {"content-type": "text/html"}, b"<html>Maintenance</html>")]
+    with pytest.raises(BadBulkFile, match="Maintenance"):
+        read_bulk_file(client.bulk_file(NAME))
+
+
+def test_single_objects(client: TnsClient, peer: Any, tns: ModuleType) -> None:
+    peer.objects["2026abc"] = tns.tns_row(1, "2026abc", 10.0, -5.0)
+    assert client.single_object("2026abc")["objid"] == 1
+    assert [found["objname"] for found in client.near(10.0, -5.0, 3.0)] == ["2026abc"]
+    with pytest.raises(TnsNotFoundError, match="2026xyz"):
+        client.single_object("2026xyz")
+
+
+def test_something_that_is_not_json(client: TnsClient, peer: Any) -> None:
+    peer.answers = [(200, {}, b"<html>")]
+    with pytest.raises(TnsUnavailableError, match="not JSON"):
+        client.single_object("2026abc")
+
+
+def test_file_names() -> None:
+    with pytest.raises(ValueError, match="not both"):
+        bulk_name(day=datetime.date(2026, 1, 1), hour=3)
+    with pytest.raises(ValueError, match="hour 24"):
+        bulk_name(hour=24)
