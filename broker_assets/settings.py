@@ -95,6 +95,80 @@ class NoticeSettings(BaseModel):
     """How to reach it; without bootstrap servers those of the alert streams."""
 
 
+class TelemetrySettings(BaseModel):
+    """Where telemetry comes from and what its products are made with; without folders to watch nothing is received."""
+
+    incoming: list[str] = Field(default_factory=list)
+    """fsspec URLs of folders that telemetry files arrive in (targets of rsync or sftp included)."""
+    incoming_options: dict[str, dict[str, str]] = Field(default_factory=dict)
+    """Options of the file system of such a URL (user, key file, endpoint, …), by URL."""
+    pattern: str = "*PktTmRaw*.xml"
+    """Names of telemetry files; others are left alone."""
+    stable_seconds: float = Field(default=120.0, ge=0)
+    """A file is complete when neither size nor time of modification has changed for so long."""
+    folder: Path | None = None
+    """Packet store, staged files and products; none is `<home>/telemetry`."""
+    databases: Path | None = None
+    """Folder of instrument databases, `v<version>/idb.sqlite`."""
+    configuration: Path | None = None
+    """Checkout of the instrument's configuration repository."""
+    kernels: Path | None = None
+    """Folder of SPICE kernels: mk, lsk, sclk, spk, …."""
+    planning: Path | None = None
+    """Folder of exported observation timelines."""
+    requests: Path | None = None
+    """Table of science requests, CSV."""
+    requests_url: str | None = None
+    """Where rows of that table are asked for; none leaves it as it is."""
+    energy_calibration: Path | None = None
+    """Folder of the energy-calibration programs (Bkg, ECC, STX_Calib); none makes no calibration products."""
+    aspect_command: list[str] = Field(default_factory=list)
+    """Program that solves the aspect (the bridge to IDL); none leaves the solution of ancillary products empty."""
+    versions: dict[str, int] = Field(default_factory=dict)
+    """Processing versions in place of the code's own, by level and kind: `{"L1/ql-lightcurve": 3}`."""
+
+
+class PublicationTarget(BaseModel):
+    """An archive that product files are delivered to."""
+
+    name: str
+    """Name in history and messages."""
+    url: str
+    """fsspec URL of the folder: a path, `sftp://host/folder`, `s3://bucket/folder`."""
+    options: dict[str, str] = Field(default_factory=dict)
+    """Options of the file system (username, key_filename, endpoint_url, …)."""
+    secrets: dict[str, SecretStr] = Field(default_factory=dict)
+    """Options that are never printed (password, key, secret)."""
+    conflicts_url: str | None = None
+    """Where files go that have more supplements than the archive accepts; none keeps them at home."""
+    levels: list[str] = Field(default_factory=lambda: ["L0", "L1", "L2", "ANC", "LL03", "CAL"])
+    products: list[str] = Field(default_factory=lambda: ["ql", "hk", "sci", "asp", "cal"])
+    """Families as file names have them; `*` is all."""
+    versions: list[str] = Field(default_factory=lambda: ["*"])
+    """Versions (`2`, `02`, `02U`); `*` is all."""
+    waiting_hours: float = Field(default=14 * 24.0, ge=0)
+    """Age of a file before it is delivered: later packets and kernels replace young files."""
+    waiting_hours_low_latency: float = Field(default=1 / 60, ge=0)
+    batch_size: int = Field(default=-1, ge=-1)
+    """Files of one run, at most; -1 is no limit."""
+    mirror: bool = False
+    """A copy of what we keep, under our own names and paths, instead of an archive with rules of its own."""
+
+
+class PublicationSettings(BaseModel):
+    """Delivery of product files; without targets nothing is delivered."""
+
+    targets: list[PublicationTarget] = Field(default_factory=list)
+    blacklist: Path | None = None
+    """Text file of names that are never delivered."""
+    tolerated_row_loss: float = Field(default=0.0, ge=0, le=1)
+    """Fraction of rows that a new version may lack against the delivered one."""
+    tolerated_nan_increase: float = Field(default=0.01, ge=0, le=1)
+    """Increase of the fraction of NaN that a new version may show."""
+    tolerated_coverage_loss: float = Field(default=0.0, ge=0, le=1)
+    """Fraction of the time that a new version may lack."""
+
+
 class NotifierSettings(BaseModel):
     """Where alerts to operators go."""
 
@@ -135,6 +209,8 @@ class Settings(BaseSettings):
     """Folder of the indices that alerts are matched with, shared by all processes; none is `<home>/sky`."""
     tns: TnsSettings = Field(default_factory=TnsSettings)
     notices: NoticeSettings = Field(default_factory=NoticeSettings)
+    telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
+    publication: PublicationSettings = Field(default_factory=PublicationSettings)
     notifier: NotifierSettings = Field(default_factory=NotifierSettings)
     server: ServerSettings = Field(default_factory=ServerSettings)
 
@@ -147,6 +223,11 @@ class Settings(BaseSettings):
     def sky(self) -> Path:
         """Folder of the indices that alerts are matched with."""
         return self.sky_folder or self.home.resolve() / "sky"
+
+    @property
+    def telemetry_folder(self) -> Path:
+        """Folder of the packet store, staged files and products of telemetry."""
+        return self.telemetry.folder or self.home.resolve() / "telemetry"
 
     def stream(self, topic: str) -> StreamSettings:
         """The stream of a topic.
