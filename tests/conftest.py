@@ -11,10 +11,11 @@ import itertools
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -190,6 +191,24 @@ def real_kafka(kafka: str, request: pytest.FixtureRequest) -> str:
     return kafka
 
 
+def wait_for_leaders(admin: Any, topic: str, partitions: int) -> None:
+    """Wait until every partition of a new topic answers: a broker confirms a topic before it leads all of it."""
+    from confluent_kafka import KafkaException, TopicPartition
+    from confluent_kafka.admin import OffsetSpec
+
+    asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in range(partitions)}
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            for future in admin.list_offsets(asked).values():
+                future.result(10)
+            return
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
 @pytest.fixture
 def new_topic(kafka: str) -> Iterator[Callable[..., str]]:
     """A function that makes topics: `new_topic(partitions=2, **configuration)` gives the name; deleted after the test.
@@ -208,6 +227,7 @@ def new_topic(kafka: str) -> Iterator[Callable[..., str]]:
         for future in admin.create_topics([topic]).values():
             future.result(30)
         made.append(name)
+        wait_for_leaders(admin, name, partitions)
         return name
 
     yield make

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from broker_assets.ingest.messages import (
     Message,
@@ -56,6 +57,8 @@ _REFUSALS = frozenset(
         KafkaError._INVALID_ARG,
     }
 )
+_LEADER_MOVES = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
+"""A partition that was just made, or whose broker is being restarted, has no leader for a moment."""
 _OUT_OF_RANGE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
 
 
@@ -263,8 +266,15 @@ class KafkaSource:
 
     def _watermarks(self, partition: int) -> tuple[int, int]:
         self._require_open()
+        asked = TopicPartition(self.topic, partition)
+        patience = Retrying(
+            retry=retry_if_exception(_leader_moves),
+            stop=stop_after_delay(self._timeout),
+            wait=wait_fixed(0.1),
+            reraise=True,
+        )
         with self._explained():
-            answer = self._consumer.get_watermark_offsets(TopicPartition(self.topic, partition), timeout=self._timeout)
+            answer = patience(self._consumer.get_watermark_offsets, asked, timeout=self._timeout)
         if answer is None:
             raise SourceUnavailableError(self._away("it did not say which offsets it keeps"))
         low, high = answer
@@ -307,6 +317,10 @@ class KafkaSource:
             yield
         except KafkaException as exception:
             raise self._error(exception.args[0], -1, -1) from exception
+
+
+def _leader_moves(exception: BaseException) -> bool:
+    return isinstance(exception, KafkaException) and exception.args[0].code() in _LEADER_MOVES
 
 
 def _taken(message: Any) -> Message:
@@ -354,7 +368,7 @@ class Kafka:
         """A source for a run; the caller closes it."""
         return KafkaSource(self.settings, topic)
 
-    def ends(self, topic: str, positions: Mapping[int, int], *, timeout: float = 2.0) -> StreamEnds:
+    def ends(self, topic: str, positions: Mapping[int, int], *, timeout: float = 5.0) -> StreamEnds:
         """Where every partition of a topic ends.
 
         Asks the broker first; partitions that seem drained are then probed by a fetch from their position, because

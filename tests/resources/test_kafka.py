@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from confluent_kafka import Consumer, ConsumerGroupState, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from broker_assets.ingest.messages import (
     Message,
@@ -180,6 +180,19 @@ def test_ends_and_lag(kafka: str, topic: str, settings: KafkaSettings) -> None:
     assert drained.lag({0: 500, 1: 3}) == {0: 0, 1: 0}
     assert drained.ends == {0: 500, 1: 3}
     assert resource.ends(topic, {0: 499, 1: 3}).lag({0: 499, 1: 3}) == {0: 1, 1: 0}
+
+
+def test_ends_of_a_topic_made_a_moment_ago(kafka: str, settings: KafkaSettings) -> None:
+    """A partition has no leader for some milliseconds after its making: that is waited for, not reported."""
+    admin = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
+    names = [f"young-{time.monotonic_ns()}-{number}" for number in range(5)]
+    try:
+        for name in names:
+            admin.create_topics([NewTopic(name, num_partitions=8, replication_factor=1)])[name].result(30)
+            assert Kafka(settings).ends(name, {}, timeout=20).ends == dict.fromkeys(range(8), 0)
+    finally:
+        for future in admin.delete_topics(names).values():
+            future.exception(30)
 
 
 def test_ends_of_a_topic_made_anew(topic: str, settings: KafkaSettings) -> None:
