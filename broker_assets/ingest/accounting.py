@@ -126,7 +126,7 @@ class Accounts:
                 stored=self.report.stored,
                 duplicate=self.report.duplicate,
                 quarantined=self.report.quarantined,
-                lag=sum(self._lag().values()),
+                lag=sum(self.lag().values()),
                 messages_per_second=sum(count for _, count in recent) / window,
             )
         )
@@ -134,9 +134,10 @@ class Accounts:
     def close(self) -> DrainReport:
         """The finished report."""
         self.report.seconds = time.monotonic() - self._started
-        self.report.lag = self._lag()
+        self.report.lag = self.lag()
         return self.report
 
-    def _lag(self) -> dict[int, int]:
+    def lag(self) -> dict[int, int]:
+        """Messages that are known to wait, per partition."""
         known = self.positions | {partition: end for partition, (_, end) in self.report.offsets.items()}
         return {partition: max(0, end - known[partition]) for partition, end in self.ends.items() if partition in known}

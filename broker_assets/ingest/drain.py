@@ -21,7 +21,13 @@ from broker_assets.ingest.commit import PreparedBatch, write_batch
 from broker_assets.ingest.errors import BatchError, DrainFailedError, is_transient, may_lie_in_a_message
 from broker_assets.ingest.matching import SkyMatcher
 from broker_assets.ingest.memory import keep_freed_memory
-from broker_assets.ingest.messages import MessageSource, OffsetOutOfRangeError, SourceError, SourceRefusedError
+from broker_assets.ingest.messages import (
+    LATE_FETCH_SECONDS,
+    MessageSource,
+    OffsetOutOfRangeError,
+    SourceError,
+    SourceRefusedError,
+)
 from broker_assets.ingest.pipeline import IN_FLIGHT_BATCHES, Pipeline
 from broker_assets.ingest.polling import BatchPoller
 from broker_assets.ingest.prepare import BatchPreparer
@@ -211,7 +217,7 @@ class _Drain:
                     self.accounts.began()
                     pipeline.submit(messages, time.perf_counter() - began)
                     del messages  # the next are gathered while these are on their way: memory of a batch
-                elif not pipeline and time.monotonic() - last_message >= self.settings.idle_seconds:
+                elif not pipeline and self._is_idle(time.monotonic() - last_message):
                     outcome = Outcome.IDLE
             for committed in pipeline.completed(leave=0 if outcome else self._in_flight()):
                 self.failing_since, self.pause = None, FIRST_PAUSE_SECONDS
@@ -223,6 +229,15 @@ class _Drain:
             if self.accounts.silent_for() >= HEARTBEAT_SECONDS:
                 self._look_at_lag()
                 self.accounts.beat()
+
+    def _is_idle(self, silent: float) -> bool:
+        """Whether nothing more is to be expected after so many seconds without a message."""
+        if silent < self.settings.idle_seconds:
+            return False
+        if silent >= self.settings.idle_seconds + LATE_FETCH_SECONDS:
+            return True
+        self._look_at_lag()
+        return not any(self.accounts.lag().values())
 
     def _is_just_restarting(self, error: Exception) -> bool:
         """Whether a refusal may pass: a broker that comes back knows its topics only after a moment."""

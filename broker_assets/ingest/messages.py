@@ -10,6 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
+LATE_FETCH_SECONDS = 10.0
+"""A stream whose end lies ahead gets so much longer before it counts as idle: the fetch of a busy broker is late.
+Not for ever: transaction markers hold offsets that no message ever fills."""
+
 
 class Message(NamedTuple):
     """One message as received."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
 from broker_assets.database.engine import connect
-from broker_assets.ingest.messages import Message, MessageSource
+from broker_assets.ingest.messages import LATE_FETCH_SECONDS, Message, MessageSource
 from broker_assets.provenance import ledger, quarantine
 from broker_assets.sky.events import BadNotice, apply_notice, read_notice
 from broker_assets.sky.skymaps import NotASkyMap
@@ -71,13 +71,21 @@ def read_notices(
         with ledger.lock_partitions(connection, topic, partitions):
             positions = _begin(connection, source, topic, partitions, run_id)
             last = time.monotonic()
-            while time.monotonic() - last < idle_seconds:
+            while time.monotonic() - last < idle_seconds or _waits(source, positions, time.monotonic() - last):
                 for message in source.consume(100, min(idle_seconds, 0.5)):
                     with connection.transaction():
                         _apply(connection, topic, message, positions, run_id, done)
                     positions[message.partition] = message.offset + 1
                     last = time.monotonic()
     return done
+
+
+def _waits(source: MessageSource, positions: Mapping[int, int], silent: float) -> bool:
+    """Whether messages are known to wait that a busy broker has not sent yet."""
+    if silent >= LATE_FETCH_SECONDS:
+        return False
+    ends = source.end_offsets()
+    return any(end > positions[partition] for partition, end in ends.items() if partition in positions)
 
 
 def _begin(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -226,6 +227,24 @@ class TestInterruptions:
         source.failures = [SourceRefusedError("no such topic")]
         with pytest.raises(SourceRefusedError, match="no such topic"):
             broker.drain(source)
+
+    def test_broker_that_is_slow_to_send(
+        self, broker: Any, source: Any, survey: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A stream is not idle while its end lies ahead."""
+        ready = time.monotonic() + 2.0
+        consume = source.consume
+
+        def slow(max_messages: int, timeout: float) -> Any:
+            if time.monotonic() < ready:
+                time.sleep(min(timeout, 0.2))
+                return []
+            return consume(max_messages, timeout)
+
+        monkeypatch.setattr(source, "consume", slow)
+        report = broker.drain(source, settings=SMALL)
+        assert report.outcome is Outcome.IDLE
+        assert_complete(broker, survey)
 
     def test_registry_away_for_a_while(self, broker: Any, source: Any, survey: Any) -> None:
         """No packet is thrown out because a server was away."""
