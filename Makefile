@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TEST_WORKERS ?= 2
 
-.PHONY: help run up down status doctor test lint bench lock clean
+.PHONY: help run up down status doctor test retest lint bench lock clean
 
 help:
 	@echo "make run     install, start everything, replay a sample stream; Ctrl-C ends it"
@@ -17,6 +17,7 @@ help:
 	@echo "make status  what runs, lag, last batches"
 	@echo "make doctor  what this machine lacks, and how to get it"
 	@echo "make test    linters, types, import rules and all tests"
+	@echo "make retest  the tests that failed last"
 	@echo "make lint    the same without the tests"
 	@echo "make bench   every benchmark, a table each"
 	@echo "make lock    resolve the dependencies anew into requirements.lock"
@@ -54,6 +55,10 @@ lint: $(INSTALLED)
 # Tests of a file stay together: their services and module fixtures are made once.
 test: lint
 	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile
+
+# What failed last, once more and one after the other.
+retest: $(INSTALLED)
+	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 bench: $(INSTALLED)
 	@set -e; for file in benchmarks/[!_]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
