@@ -30,6 +30,13 @@ from broker_assets.database.tables.sky import (
 )
 from broker_assets.database.tables.solar_system import mpc_orbits, ssobjects, sssources
 from broker_assets.database.tables.sources import PARTITIONED, diaforcedsources, dianondetectionlimits, diasources
+from broker_assets.database.tables.telemetry import (
+    product_file,
+    product_file_input,
+    telemetry_file,
+    telemetry_file_day,
+    telemetry_quarantine,
+)
 from broker_assets.database.tables.views import VIEWS, create_views
 
 SURVEYS = {"rubin": 1, "ztf": 2, "elasticc": 3}
@@ -63,6 +70,8 @@ __all__ = [
     "mpc_orbits",
     "notification",
     "objects",
+    "product_file",
+    "product_file_input",
     "quarantine",
     "quarantined_line",
     "rematch",
@@ -70,6 +79,9 @@ __all__ = [
     "sssources",
     "stream_gap",
     "stream_offset",
+    "telemetry_file",
+    "telemetry_file_day",
+    "telemetry_quarantine",
     "tns_file",
     "watchlist_cone_gone",
     "watchlist_cones",
