@@ -1,6 +1,7 @@
 """The Transient Name Server: the table of its objects, made of its bulk files.
 
-What exists: `crossmatch_tns`. Its watchlist is matched like any other (`broker_assets.assets.watchlists`).
+What exists: `crossmatch_tns`, and `tns_snapshot`, the files of it that other nodes install. Its watchlist is matched
+like any other (`broker_assets.assets.watchlists`).
 """
 
 from datetime import UTC, datetime
@@ -13,23 +14,28 @@ from dagster import (
     DataVersion,
     Failure,
     MaterializeResult,
+    MetadataValue,
     ResourceParam,
     asset,
 )
 from pydantic import Field
 
 from broker_assets.assets.metadata import table_metadata
+from broker_assets.automation import on_new_versions
 from broker_assets.database.engine import connect
 from broker_assets.database.tables import crossmatch_tns as table
 from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
+from broker_assets.resources.object_store import ObjectStore
 from broker_assets.resources.tns import Tns
 from broker_assets.tns.bulk import TNS_VERSION
 from broker_assets.tns.cadence import DueFile, applied_files, catch_up, due_files
 from broker_assets.tns.client import bulk_name
 from broker_assets.tns.refresh import stored_checksum
+from broker_assets.tns.snapshots import SNAPSHOT_VERSION, write_snapshot
 
 ASSET = "crossmatch_tns"
+SNAPSHOT = "tns_snapshot"
 OWNERS = ["team:broker"]
 
 
@@ -40,7 +46,7 @@ class TnsConfig(Config):
 
 
 def build_tns_assets() -> list[AssetsDefinition]:
-    """The asset of the table."""
+    """The assets of the table and of its files."""
 
     @asset(
         name=ASSET,
@@ -86,4 +92,39 @@ def build_tns_assets() -> list[AssetsDefinition]:
             },
         )
 
-    return [crossmatch_tns]
+    @asset(
+        name=SNAPSHOT,
+        deps=[ASSET],
+        group_name="sky",
+        code_version=SNAPSHOT_VERSION,
+        kinds={"parquet", "csv"},
+        owners=OWNERS,
+        automation_condition=on_new_versions(),
+        description="The table as versioned files with checksums and a pointer to the version in force, for nodes that "
+        "keep a copy (`broker-assets snapshots install`).",
+    )
+    def tns_snapshot(
+        context: AssetExecutionContext, database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]
+    ) -> MaterializeResult[Any]:
+        folder = object_store.path("snapshots")
+        with database.transaction() as connection:
+            written = write_snapshot(connection, table, folder)
+            made_from = versions.data_versions(connection, ASSET, [""]).get("")
+            entry = versions.Artefact(
+                asset=SNAPSHOT,
+                data_version=written.version,
+                code_version=SNAPSHOT_VERSION,
+                run_id=context.run.run_id,
+                inputs=() if made_from is None else (versions.Input(asset=ASSET, data_version=made_from),),
+            )
+            versions.record(connection, [entry])
+        return MaterializeResult(
+            data_version=DataVersion(written.version),
+            metadata={
+                "dagster/row_count": written.rows,
+                "folder": MetadataValue.path(str(folder / table.name)),
+                "new version": written.changed,
+            },
+        )
+
+    return [crossmatch_tns, tns_snapshot]

@@ -179,6 +179,8 @@ def write_sky_map_hits(
         Luminosity distance of each object, Mpc; NaN where unknown.
     """
     hits = match_sky_map(sky_map, positions.ra, positions.dec, distance=distance, level=SKY_MAP_LEVEL)
+    this = np.array([identifier], np.int64)
+    _remove_outdated(connection, "mma_area_hits", "mw_id", positions, this, hits.position, np.repeat(this, len(hits)))
     if len(hits) == 0:
         return 0
     known = np.full(len(positions), np.nan) if distance is None else distance

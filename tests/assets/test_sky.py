@@ -17,7 +17,14 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.time import Time
-from dagster import AddDynamicPartitionsRequest, RunRequest, SkipReason, build_sensor_context
+from dagster import (
+    AddDynamicPartitionsRequest,
+    AssetKey,
+    RunRequest,
+    SkipReason,
+    build_sensor_context,
+    evaluate_automation_conditions,
+)
 from mocpy import MOC
 
 from broker_assets.build import build_defs
@@ -204,7 +211,20 @@ def test_tns(platform: Any, tns: ModuleType, peer: Any) -> None:
     request = tick(platform, "tns_cadence")
     assert isinstance(request, RunRequest)
     assert request.tags["broker/tns"].startswith("full")
+    before = evaluate_automation_conditions(platform.definitions, platform.instance)
     result = platform.run("fetch_tns", tags=dict(request.tags))
+    # the files of other nodes follow the table
+    after = evaluate_automation_conditions(platform.definitions, platform.instance, cursor=before.cursor)
+    assert [partial.key for partial in after.results if partial.true_subset.size] == [AssetKey("tns_snapshot")]
+    platform.make("tns_snapshot")
+    folder = ObjectStore.of(platform.settings).path("snapshots", "crossmatch_tns")
+    [version] = platform.versions("tns_snapshot").values()
+    published, files = read_published(folder)
+    assert published == version
+    assert files["crossmatch_tns.csv"].count(b"\n") == 6
+    assert platform.query("SELECT input_asset FROM artefact_input WHERE asset = 'tns_snapshot'") == [
+        ("crossmatch_tns",)
+    ]
     checks = platform.checks(result)
     assert checks["crossmatch_tns", "complete", ""]
     first = platform.versions("crossmatch_tns")

@@ -210,6 +210,13 @@ def test_hits_of_past_and_future_objects(connection: Connection) -> None:
     rows = connection.execute("SELECT diaobjectid, distance, probdens2, probdens3 FROM mma_area_hits").fetchall()
     assert {row[0] for row in rows} == inside
     assert all(row[3] == pytest.approx(row[2] * np.exp(-0.5)) for row in rows if row[1] is not None)
+    # An object whose position moves out of the contour is no hit any more; all others stay.
+    outside = np.flatnonzero(~np.isin(ids, list(inside)))[0]
+    moved = min(inside)
+    with connection.transaction():
+        there = Positions(np.array([moved]), ra[[outside]], dec[[outside]])
+        write_sky_map_hits(connection, identifier, event_map, there, Origin(event_map.version))
+    assert {row[0] for row in connection.execute("SELECT diaobjectid FROM mma_area_hits")} == inside - {moved}
 
 
 @pytest.mark.database
