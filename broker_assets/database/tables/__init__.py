@@ -13,6 +13,12 @@ from broker_assets.database.tables.ledger import (
 )
 from broker_assets.database.tables.objects import objects
 from broker_assets.database.tables.provenance import artefact, artefact_history, artefact_input, code
+from broker_assets.database.tables.publication import (
+    publication,
+    publication_mirror,
+    publication_receipt,
+    publication_run,
+)
 from broker_assets.database.tables.sky import (
     area_hits,
     areas,
@@ -72,6 +78,10 @@ __all__ = [
     "objects",
     "product_file",
     "product_file_input",
+    "publication",
+    "publication_mirror",
+    "publication_receipt",
+    "publication_run",
     "quarantine",
     "quarantined_line",
     "rematch",
