@@ -45,7 +45,7 @@ COMMANDS = {
         "broker_assets.commands.quarantine:app", STREAM, "Packets that could not be read: list, show, retry, dismiss."
     ),
     "why": _Command(
-        "broker_assets.commands.status:why", STREAM, "Where a source comes from: packet, batch, file and versions."
+        "broker_assets.commands.status:why", PLATFORM, "Where a source or a product file comes from, with versions."
     ),
     "snapshots": _Command(
         "broker_assets.commands.snapshots:app", PLATFORM, "Tables as versioned files for other nodes: write, install."

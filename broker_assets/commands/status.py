@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +15,8 @@ from broker_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from broker_assets.provenance.ledger import Batch
+    from broker_assets.provenance.product_files import FileWhy
+    from broker_assets.provenance.why import Why
     from broker_assets.status import Status
 
 console = Console()
@@ -147,34 +150,50 @@ def _duration(seconds: float) -> str:
 
 
 def why(
-    diasourceid: Annotated[int, typer.Argument(help="diaSourceId of a source.")],
+    what: Annotated[str, typer.Argument(help="diaSourceId of a source, or name of a product file.")],
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON document.")] = False,
 ) -> None:
-    """Tell where a source comes from: packet, batch, archive file, code version and Kafka offsets.
+    """Tell where a source or a product file comes from.
 
-    Example: `broker-assets why 168110947020308481`
+    A source: packet, batch, archive file, code version and Kafka offsets. A product file: inputs and parents with
+    checksums, telemetry files, code version, run; the current version first, then those before it.
+
+    Examples: `broker-assets why 168110947020308481`,
+    `broker-assets why solo_L1_stix-ql-lightcurve_20231101_V02.fits`
     """
     import json
 
+    from broker_assets.provenance import product_files
     from broker_assets.provenance.why import why as trace
 
+    found: Sequence[Why | FileWhy]
     with database(load_settings()) as connection:
-        found = trace(connection, diasourceid)
+        is_source = what.removeprefix("-").isdigit()
+        found = trace(connection, int(what)) if is_source else product_files.why(connection, what)
     if as_json:
         typer.echo(json.dumps([item.model_dump(mode="json") for item in found], indent=1))
     if not found:
-        raise LookupError(f"there is no source {diasourceid} in the database")
+        raise LookupError(f"there is no {'source' if is_source else 'product file'} {what} in the database")
     if as_json:
         return
     for item in found:
         table = _table("", "", "")
         table.show_header = False
-        for name, value in item.model_dump(exclude={"ranges"}).items():
+        for name, value in item.model_dump(exclude={"ranges", "used"}).items():
             table.add_row(name.replace("_", " "), escape(_text(value)))
-        for part in item.ranges:
-            offsets = f"{part.first_offset} to {part.next_offset - 1}, {part.received} messages"
-            table.add_row(f"partition {part.partition}", f"offsets {offsets}")
+        for name, text in _origins(item):
+            table.add_row(name, escape(text))
         console.print(table)
+
+
+def _origins(item: Why | FileWhy) -> Iterator[tuple[str, str]]:
+    """What a source or a file was made from, one line each."""
+    for part in getattr(item, "ranges", ()):
+        offsets = f"offsets {part.first_offset} to {part.next_offset - 1}, {part.received} messages"
+        yield f"partition {part.partition}", offsets
+    for use in getattr(item, "used", ()):
+        known = " ".join(text for text in (use.version, f"({use.detail})" if use.detail else "") if text)
+        yield {"raw": "telemetry file"}.get(use.kind, use.kind), f"{use.name} {known}".rstrip()
 
 
 def _text(value: Any) -> str:

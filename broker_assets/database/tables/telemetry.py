@@ -154,7 +154,8 @@ product_file_input = sa.Table(
         primary_key=True,
     ),
     text("name", "name of the input, parent or telemetry file", primary_key=True),
-    text("version", "version or SHA-256 that was used; empty where it is not known", nullable=False),
+    text("version", "data version or SHA-256 that was used; empty where it is not known", nullable=False),
+    text("detail", "what that is in words, as names of kernels", nullable=False, server_default=""),
     sa.ForeignKeyConstraint(
         ["productfileid"],
         ["product_file.productfileid"],

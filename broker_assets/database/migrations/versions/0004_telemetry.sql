@@ -175,6 +175,7 @@ CREATE TABLE product_file_input (
 	kind TEXT NOT NULL, 
 	name TEXT NOT NULL, 
 	version TEXT NOT NULL, 
+	detail TEXT DEFAULT '' NOT NULL, 
 	CONSTRAINT product_file_input_pkey PRIMARY KEY (productfileid, kind, name), 
 	CONSTRAINT product_file_input_productfileid_fkey FOREIGN KEY(productfileid) REFERENCES product_file (productfileid) ON DELETE CASCADE, 
 	CONSTRAINT product_file_input_kind CHECK (kind IN ('input', 'parent', 'raw'))
@@ -190,7 +191,9 @@ COMMENT ON COLUMN product_file_input.kind IS 'input (database, configuration, ke
 
 COMMENT ON COLUMN product_file_input.name IS 'name of the input, parent or telemetry file';
 
-COMMENT ON COLUMN product_file_input.version IS 'version or SHA-256 that was used; empty where it is not known';
+COMMENT ON COLUMN product_file_input.version IS 'data version or SHA-256 that was used; empty where it is not known';
+
+COMMENT ON COLUMN product_file_input.detail IS 'what that is in words, as names of kernels';
 
 CREATE TABLE telemetry_file_day (
 	telemetryfileid BIGINT NOT NULL, 

@@ -1,0 +1,428 @@
+"""Product files: what each was made from, which must be made again, and where one comes from.
+
+Every version of a file is kept in `product_file`; the current one has no `superseded_at`. A file is stale if the code
+that makes it is another now, if an input says something else for its day, if a parent has other content or is gone, or
+if a parent is itself stale. Only the highest processing version of a kind, day and request is looked at: a file of an
+earlier version stays as it is.
+
+All functions work in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+import psycopg
+from psycopg.rows import class_row
+from pydantic import BaseModel, ConfigDict
+
+
+class FileRecord(BaseModel):
+    """A product file as the archive describes it; made of any object with these attributes."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    path: PurePosixPath
+    """Path in the archive."""
+    level: str
+    """Processing level."""
+    family: str
+    """Family of products."""
+    kind: str
+    """Kind, as file names have it."""
+    version: int
+    """Processing version."""
+    day: datetime.date
+    """Observation day."""
+    request: tuple[int, int] | None = None
+    """Telecommand sequence control and request id."""
+    rows: int
+    """Rows of the data table."""
+    start: str
+    """Begin of the data."""
+    end: str
+    """End of the data."""
+    digest: str
+    """SHA-256 of the content without DATE, CHECKSUM and DATASUM."""
+    size: int
+    """Bytes."""
+    parents: tuple[str, ...] = ()
+    """Names of the product files that it was made from."""
+    raw_files: tuple[str, ...] = ()
+    """Names of the telemetry files that its packets came from."""
+    inputs: Mapping[str, str] = {}
+    """What was used besides: version by name of the input."""
+    incomplete: bool = False
+    """Whether packets are missing."""
+
+
+class Recorded(BaseModel):
+    """What became of some files."""
+
+    model_config = ConfigDict(frozen=True)
+
+    new: int = 0
+    """Paths that were not there."""
+    replaced: int = 0
+    """Files with another content than before."""
+    unchanged: int = 0
+    """Files with the same content."""
+    removed: int = 0
+    """Files that are no longer made."""
+
+
+class Used(BaseModel):
+    """Something that a file was made from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["input", "parent", "raw"]
+    """input: database, configuration, kernels, …; parent: a product file; raw: a telemetry file."""
+    name: str
+    """Its name."""
+    version: str
+    """Data version or SHA-256 that was used; empty where it is not known."""
+    detail: str = ""
+    """What that is in words."""
+
+
+class FileWhy(BaseModel):
+    """A version of a product file and where it comes from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    productfileid: int
+    """Identifier of the version."""
+    path: str
+    """Path in the archive."""
+    level: str
+    """Processing level."""
+    family: str
+    """Family of products."""
+    kind: str
+    """Kind, as file names have it."""
+    version: int
+    """Processing version."""
+    day: datetime.date
+    """Observation day."""
+    request: int | None
+    """Request id."""
+    request_control: int | None
+    """Sequence control of the telecommand that asked for it."""
+    rows: int
+    """Rows of the data table."""
+    starts: str
+    """Begin of the data."""
+    ends: str
+    """End of the data."""
+    incomplete: bool
+    """Whether packets are missing."""
+    digest: str
+    """SHA-256 of the content without DATE, CHECKSUM and DATASUM."""
+    size: int
+    """Bytes."""
+    code_version: str
+    """Version of the code that made it."""
+    run_id: str | None
+    """Dagster run that wrote it."""
+    made_at: datetime.datetime
+    """When this content was first recorded."""
+    checked_run_id: str | None
+    """Last run that made it again and found it unchanged."""
+    checked_at: datetime.datetime | None
+    """When that was."""
+    superseded_at: datetime.datetime | None
+    """When another version took its place; none while it is current."""
+    used: tuple[Used, ...] = ()
+    """What it was made from: inputs, parents, telemetry files."""
+
+
+class StaleFile(BaseModel):
+    """A product file that must be made again, and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str
+    """Path in the archive."""
+    name: str
+    """Name of the file."""
+    level: str
+    """Processing level."""
+    family: str
+    """Family of products."""
+    day: datetime.date
+    """Observation day."""
+    cause: Literal["code", "input", "missing", "parent", "upstream"]
+    """code: another code version; input: an input says something else for the day; missing: an input or parent is
+    gone; parent: a parent has other content; upstream: a parent is stale."""
+    reason: str
+    """The cause in words."""
+    depth: int
+    """Steps from the first cause: making files in this order makes each once."""
+
+
+def record(
+    connection: psycopg.Connection[Any],
+    files: Iterable[FileRecord],
+    *,
+    removed: Iterable[str | PurePosixPath] = (),
+    run_id: str | None,
+    code_version: str,
+    input_versions: Mapping[datetime.date, Mapping[str, str]] | None = None,
+) -> Recorded:
+    """Enter product files as they are in the archive now.
+
+    A file whose digest is that of the current version stays that version; what it was made from, and the code, are
+    brought up to date. Recording the same again changes nothing but the time of the check.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    files : iterable of FileRecord
+        Files written or found unchanged; those of a lower level first, since children note the content of parents.
+    removed : iterable of str
+        Paths of files that are no longer made.
+    run_id : str or None
+        Dagster run.
+    code_version : str
+        Version of the code that made the files.
+    input_versions : mapping, optional
+        Data version of each input by day, by which `stale` compares; the versions that the files name are kept as
+        details. Without it those are compared.
+    """
+    counts = {"new": 0, "replaced": 0, "unchanged": 0}
+    # By path, so that two writers never wait for each other in a circle; levels rise with the alphabet but for CAL.
+    for file in sorted(files, key=lambda item: (_ORDER.get(item.level, 9), str(item.path))):
+        counts[_record_one(connection, file, run_id, code_version, (input_versions or {}).get(file.day))] += 1
+    gone = connection.execute(
+        "UPDATE product_file SET superseded_at = clock_timestamp() WHERE path = ANY(%s) AND superseded_at IS NULL",
+        (sorted(str(path) for path in removed),),
+    ).rowcount
+    return Recorded(**counts, removed=gone)
+
+
+_ORDER = {"LB": 0, "L0": 1, "L1": 2, "L2": 3, "CAL": 3, "ANC": 3, "LL01": 3, "LL03": 3}
+
+
+def _record_one(
+    connection: psycopg.Connection[Any],
+    file: FileRecord,
+    run_id: str | None,
+    code_version: str,
+    versions: Mapping[str, str] | None,
+) -> str:
+    before = connection.execute(
+        "SELECT productfileid, digest FROM product_file WHERE path = %s AND superseded_at IS NULL FOR UPDATE",
+        (str(file.path),),
+    ).fetchone()
+    if before is not None and before[1] == file.digest:
+        connection.execute(
+            "UPDATE product_file SET code_version = %s, checked_run_id = %s, checked_at = clock_timestamp(),"
+            " version = %s, day = %s, family = %s, kind = %s, size = %s WHERE productfileid = %s",
+            (code_version, run_id, file.version, file.day, file.family, file.kind, file.size, before[0]),
+        )
+        _record_used(connection, before[0], file, versions)
+        return "unchanged"
+    if before is not None:
+        connection.execute(
+            "UPDATE product_file SET superseded_at = clock_timestamp() WHERE productfileid = %s", (before[0],)
+        )
+    control, request = file.request or (None, None)
+    inserted = connection.execute(
+        "INSERT INTO product_file (path, name, level, family, kind, version, day, request_control, request, rows,"
+        " starts, ends, digest, size, incomplete, code_version, run_id, made_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, clock_timestamp())"
+        " RETURNING productfileid",
+        (
+            *(str(file.path), file.path.name, file.level, file.family, file.kind, file.version, file.day),
+            *(control, request, file.rows, file.start, file.end, file.digest, file.size, file.incomplete),
+            *(code_version, run_id),
+        ),
+    ).fetchone()
+    identifier: int = inserted[0]  # type: ignore[index]
+    if before is not None:
+        connection.execute(
+            "UPDATE product_file SET superseded_by = %s WHERE productfileid = %s", (identifier, before[0])
+        )
+    _record_used(connection, identifier, file, versions)
+    return "new" if before is None else "replaced"
+
+
+def _record_used(
+    connection: psycopg.Connection[Any], identifier: int, file: FileRecord, versions: Mapping[str, str] | None
+) -> None:
+    inputs = [
+        ("input", name, version if versions is None else versions.get(name, ""), "" if versions is None else version)
+        for name, version in file.inputs.items()
+    ]
+    files = [("parent", name) for name in file.parents] + [("raw", name) for name in file.raw_files]
+    connection.execute("DELETE FROM product_file_input WHERE productfileid = %s", (identifier,))
+    connection.execute(
+        "INSERT INTO product_file_input (productfileid, kind, name, version, detail)"
+        " SELECT %(id)s, * FROM unnest(%(kinds)s::text[], %(names)s::text[], %(versions)s::text[], %(details)s::text[])"
+        " UNION ALL"
+        " SELECT %(id)s, kind, used.name, coalesce(CASE kind WHEN 'parent' THEN ("
+        "   SELECT digest FROM product_file WHERE product_file.name = used.name AND superseded_at IS NULL"
+        "   ORDER BY made_at DESC LIMIT 1) ELSE ("
+        "   SELECT sha256 FROM telemetry_file WHERE telemetry_file.name = used.name AND state = 'processed'"
+        "   ORDER BY processed_at DESC LIMIT 1) END, ''), ''"
+        " FROM unnest(%(file_kinds)s::text[], %(file_names)s::text[]) AS used (kind, name)"
+        " ON CONFLICT DO NOTHING",
+        {
+            "id": identifier,
+            "kinds": [item[0] for item in inputs],
+            "names": [item[1] for item in inputs],
+            "versions": [item[2] for item in inputs],
+            "details": [item[3] for item in inputs],
+            "file_kinds": [kind for kind, _ in files],
+            "file_names": [name for _, name in files],
+        },
+    )
+
+
+def why(connection: psycopg.Connection[Any], name: str) -> list[FileWhy]:
+    """Tell where a product file comes from.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    name : str
+        Name of the file, or its path in the archive or anywhere.
+
+    Returns
+    -------
+    list of FileWhy
+        The current version first, then those before it. Empty if no such file was ever recorded.
+    """
+    with connection.cursor(row_factory=class_row(FileWhy)) as cursor:
+        columns = ", ".join(field for field in FileWhy.model_fields if field != "used")
+        cursor.execute(
+            f"SELECT {columns} FROM product_file WHERE name = %s"  # noqa: S608 (names of our own fields)
+            " ORDER BY superseded_at IS NOT NULL, productfileid DESC",
+            (PurePosixPath(name).name,),
+        )
+        found = cursor.fetchall()
+    return [item.model_copy(update={"used": _used(connection, item.productfileid)}) for item in found]
+
+
+def _used(connection: psycopg.Connection[Any], identifier: int) -> tuple[Used, ...]:
+    with connection.cursor(row_factory=class_row(Used)) as cursor:
+        cursor.execute(
+            "SELECT kind, name, version, detail FROM product_file_input WHERE productfileid = %s ORDER BY kind, name",
+            (identifier,),
+        )
+        return tuple(cursor.fetchall())
+
+
+def stale(
+    connection: psycopg.Connection[Any],
+    *,
+    inputs: Mapping[datetime.date, Mapping[str, str]] | None = None,
+    code_versions: Mapping[tuple[str, str], str] | None = None,
+    levels: Sequence[str] | None = None,
+) -> list[StaleFile]:
+    """List the files that must be made again.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    inputs : mapping, optional
+        What inputs say at present: data version by name of the input, by day. Days that are not there are not compared;
+        an input that a day lacks is gone.
+    code_versions : mapping, optional
+        Deployed code version by level and family; others are not compared.
+    levels : sequence of str, optional
+        Only files of these levels are listed.
+
+    Returns
+    -------
+    list of StaleFile
+        By depth, then path: each file comes after those that it is made from.
+    """
+    days = inputs or {}
+    present = [(day, name, version) for day, found in days.items() for name, version in found.items()]
+    deployed = [(level, family, version) for (level, family), version in (code_versions or {}).items()]
+    with connection.cursor(row_factory=class_row(StaleFile)) as cursor:
+        cursor.execute(
+            _STALE,
+            {
+                "compared": list(days),
+                "days": [item[0] for item in present],
+                "names": [item[1] for item in present],
+                "versions": [item[2] for item in present],
+                "levels": [item[0] for item in deployed],
+                "families": [item[1] for item in deployed],
+                "codes": [item[2] for item in deployed],
+                "wanted": list(levels) if levels is not None else None,
+            },
+        )
+        return cursor.fetchall()
+
+
+_STALE = """
+WITH RECURSIVE kept AS (
+    SELECT product_file.*, max(version) OVER (PARTITION BY level, kind, day, request_control, request) AS highest
+    FROM product_file WHERE superseded_at IS NULL
+),
+file AS (SELECT * FROM kept WHERE version = highest),
+present AS (
+    SELECT * FROM unnest(%(days)s::date[], %(names)s::text[], %(versions)s::text[]) AS given (day, name, version)
+),
+deployed AS (
+    SELECT * FROM unnest(%(levels)s::text[], %(families)s::text[], %(codes)s::text[])
+        AS given (level, family, code_version)
+),
+first AS (
+    SELECT productfileid, 'code' AS cause,
+           'made by code ' || file.code_version || ', deployed is ' || deployed.code_version AS reason
+    FROM file JOIN deployed USING (level, family) WHERE file.code_version <> deployed.code_version
+    UNION ALL
+    SELECT file.productfileid, CASE WHEN present.day IS NULL THEN 'missing' ELSE 'input' END,
+           'input ' || used.name || CASE WHEN present.day IS NULL THEN ' is gone' ELSE ' has version '
+               || present.version || ', used was ' || coalesce(nullif(used.version, ''), 'none') END
+    FROM file JOIN product_file_input AS used USING (productfileid)
+    LEFT JOIN present ON present.day = file.day AND present.name = used.name
+    WHERE used.kind = 'input' AND file.day = ANY(%(compared)s::date[])
+      AND coalesce(present.version, '') <> used.version
+    UNION ALL
+    SELECT file.productfileid, CASE WHEN parent.path IS NULL THEN 'missing' ELSE 'parent' END,
+           'parent ' || used.name || CASE WHEN parent.path IS NULL THEN ' is gone'
+               WHEN parent.digest <> used.version THEN ' has other content'
+               ELSE ' was followed by version ' || parent.highest END
+    FROM file JOIN product_file_input AS used USING (productfileid)
+    LEFT JOIN kept AS parent ON parent.name = used.name
+    WHERE used.kind = 'parent' AND used.version <> ''
+      AND (parent.digest IS DISTINCT FROM used.version OR parent.version < parent.highest)
+),
+reached AS (
+    SELECT productfileid, 0 AS depth FROM first
+    UNION
+    SELECT file.productfileid, reached.depth + 1
+    FROM reached
+    JOIN file AS parent USING (productfileid)
+    JOIN product_file_input AS used ON used.kind = 'parent' AND used.name = parent.name
+    JOIN file ON file.productfileid = used.productfileid
+    WHERE reached.depth < 20
+),
+deepest AS (SELECT productfileid, max(depth) AS depth FROM reached GROUP BY productfileid),
+own AS (SELECT DISTINCT ON (productfileid) * FROM first ORDER BY productfileid, cause, reason),
+inherited AS (
+    SELECT DISTINCT ON (used.productfileid) used.productfileid, 'parent ' || used.name || ' is stale' AS reason
+    FROM product_file_input AS used
+    JOIN file AS parent ON parent.name = used.name
+    JOIN deepest ON deepest.productfileid = parent.productfileid
+    WHERE used.kind = 'parent' ORDER BY used.productfileid, used.name
+)
+SELECT path, name, level, family, day, coalesce(own.cause, 'upstream') AS cause,
+       coalesce(own.reason, inherited.reason) AS reason, depth
+FROM deepest JOIN file USING (productfileid)
+LEFT JOIN own USING (productfileid) LEFT JOIN inherited USING (productfileid)
+WHERE %(wanted)s::text[] IS NULL OR level = ANY(%(wanted)s)
+ORDER BY depth, path
+"""
