@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -207,6 +208,22 @@ def wait_for_leaders(admin: Any, topic: str, partitions: int) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def packets() -> ModuleType:
+    """Makers of small alert packets and of sources over lists; see `peers/alert_packets.py`."""
+    import alert_packets
+
+    return alert_packets
+
+
+@pytest.fixture(scope="session")
+def tns() -> ModuleType:
+    """Makers of TNS files and the server; see `peers/tns_peer.py`."""
+    import tns_peer
+
+    return tns_peer
 
 
 @pytest.fixture

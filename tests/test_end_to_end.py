@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import random
@@ -36,20 +35,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.kafka, pytest.mark.database, pytest.
 
 FIRST, SECOND = "2025-11-20", "2025-11-21"
 ROUNDS = int(os.environ.get("BROKER_FAULT_ROUNDS", "1"))
-
-
-@pytest.fixture(scope="module")
-def packets() -> ModuleType:
-    """Makers of small alert packets; see `tests/ingest/alert_packets.py`."""
-    name = "tests_alert_packets"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "ingest" / "alert_packets.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
 
 
 class RunningPlatform:

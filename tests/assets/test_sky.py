@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import io
 import json
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -46,21 +43,6 @@ from broker_assets.sky.watchlists import parse_watchlist
 
 pytestmark = pytest.mark.database
 FIRST = "2025-11-20"
-
-
-@pytest.fixture(scope="module")
-def tns() -> ModuleType:
-    """The test peer of TNS; see `tests/tns/tns_peer.py`."""
-    name = "tests_tns_peer"
-    if name not in sys.modules:
-        path = Path(__file__).parents[1] / "tns" / "tns_peer.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
@@ -32,23 +31,6 @@ from broker_assets.packets import archive
 from broker_assets.provenance import balance
 
 DRAIN_PROCESS = Path(__file__).with_name("drain_process.py")
-
-
-def _load(name: str, path: Path) -> ModuleType:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
-
-
-@pytest.fixture(scope="session")
-def packets() -> ModuleType:
-    """Makers of small alert packets; see `tests/ingest/alert_packets.py`."""
-    return _load("tests_alert_packets", Path(__file__).parents[1] / "ingest" / "alert_packets.py")
 
 
 @pytest.fixture(scope="module")

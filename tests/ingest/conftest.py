@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,25 +20,6 @@ from broker_assets.packets.registry import SchemaFolder
 from broker_assets.settings import DrainSettings
 
 QUICK = DrainSettings(batch_max=50, batch_seconds=0.2, idle_seconds=0.1, budget_seconds=60)
-
-
-def load_alert_packets() -> ModuleType:
-    """The module `alert_packets` beside this file."""
-    name = "tests_alert_packets"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("alert_packets.py"))
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
-
-
-@pytest.fixture(scope="session")
-def packets() -> ModuleType:
-    """Makers of small alert packets and of sources over lists; see `alert_packets.py`."""
-    return load_alert_packets()
 
 
 @pytest.fixture(scope="session")

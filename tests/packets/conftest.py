@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from schema_registry import Registry
 
 from broker_assets.packets.registry import SchemaFolder, rubin_schema_folder
 
@@ -14,20 +13,10 @@ settings.register_profile("packets", deadline=None)
 settings.load_profile("packets")
 
 
-def _load(name: str):
-    """A module beside the tests that is none itself; tests are no package."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
-
-
 @pytest.fixture
 def registry():
     """A schema registry on loopback."""
-    server = _load("schema_registry").Registry()
+    server = Registry()
     yield server
     server.close()
 
