@@ -39,6 +39,7 @@ from broker_assets.resources.decoders import Decoders
 from broker_assets.resources.kafka import Kafka
 from broker_assets.resources.notifier import Notifier
 from broker_assets.resources.object_store import ObjectStore
+from broker_assets.resources.telemetry import Telemetry
 from broker_assets.resources.tns import Tns
 from broker_assets.sensors.alerting import build_alerting
 from broker_assets.sensors.gcn import build_notices, build_read_notices
@@ -61,7 +62,7 @@ def build_defs(*, settings: Settings | None = None, resource_overrides: Mapping[
         Those of this process, if not given.
     resource_overrides : mapping of str to object, optional
         Resources that take the place of ours, by name (`database`, `kafka`, `object_store`, `decoders`, `notifier`,
-        `tns`, `notice_kafka`).
+        `telemetry`, `tns`, `notice_kafka`).
 
     Raises
     ------
@@ -84,6 +85,7 @@ def resources(settings: Settings, overrides: Mapping[str, Any]) -> dict[str, Any
         "object_store": ObjectStore.of(settings),
         "decoders": Decoders(settings),
         "notifier": Notifier.of(settings, database),
+        "telemetry": Telemetry.of(settings),
         "tns": Tns.of(settings),
         "notice_kafka": Kafka(settings.notices.kafka if settings.notices.kafka.bootstrap_servers else settings.kafka),
     }

@@ -1,0 +1,185 @@
+"""Telemetry, as runs and sensors get it: packet store, archive of products, and everything products are made with.
+
+A plain object and not a `ConfigurableResource`, because Dagster's pages show the configuration of those, and options of
+file systems hold secrets. Nothing is opened before it is asked for.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from broker_assets.settings import Settings, TelemetrySettings
+
+if TYPE_CHECKING:
+    from broker_assets.telemetry.archive import Archive
+    from broker_assets.telemetry.products.level0 import Inputs
+    from broker_assets.telemetry.store import PacketStore
+
+logger = logging.getLogger(__name__)
+
+FileVersions = tuple[tuple[str, int, int], ...]
+"""Path, size and time of modification (ns) of files."""
+
+
+class TelemetryNotConfiguredError(RuntimeError):
+    """A folder is missing that products cannot be made without."""
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where everything of telemetry lies."""
+
+    root: Path
+
+    @property
+    def packets(self) -> Path:
+        """The packet store."""
+        return self.root / "packets"
+
+    @property
+    def incoming(self) -> Path:
+        """Copies of files on their way into the packet store."""
+        return self.root / "incoming"
+
+    @property
+    def products(self) -> Path:
+        """The archive of products."""
+        return self.root / "products"
+
+
+class Telemetry:
+    """Opens the packet store and reads the inputs of products.
+
+    Parameters
+    ----------
+    settings : TelemetrySettings
+        Folders and options.
+    folder : Path
+        Where packets, staged files and products are kept.
+    """
+
+    def __init__(self, settings: TelemetrySettings, folder: Path) -> None:
+        self.settings = settings
+        self.folders = Folders(folder)
+        self._lock = threading.Lock()
+        self._read: tuple[FileVersions, Inputs] | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Telemetry:
+        """Telemetry as the settings say."""
+        return cls(settings.telemetry, settings.telemetry_folder)
+
+    @property
+    def missing(self) -> list[str]:
+        """Settings that must be given before anything can be made."""
+        named = {"DATABASES": self.settings.databases, "CONFIGURATION": self.settings.configuration}
+        return [f"BROKER_TELEMETRY__{name}" for name, value in named.items() if value is None]
+
+    @property
+    def configured(self) -> bool:
+        """Whether products can be made."""
+        return not self.missing
+
+    @property
+    def watched(self) -> bool:
+        """Whether files are received as well."""
+        return self.configured and bool(self.settings.incoming)
+
+    @contextmanager
+    def store(self) -> Iterator[PacketStore]:
+        """The packet store, open for the time of a `with`."""
+        from broker_assets.telemetry.store import PacketStore
+
+        with PacketStore(self.folders.packets) as opened:
+            yield opened
+
+    def archive(self, store: PacketStore, report: Callable[[Path], None] = lambda _: None) -> Archive:
+        """The archive of products, made with the inputs as they are now.
+
+        Raises
+        ------
+        TelemetryNotConfiguredError
+            If databases or configuration are not set.
+        """
+        from broker_assets.telemetry.archive import Archive
+
+        return Archive(self.folders.products, store, self.inputs(), report)
+
+    def inputs(self) -> Inputs:
+        """Everything besides packets that products are made of; read again when a file of it has changed.
+
+        Kernels that cannot be used, as while they are being delivered, count as none: what needs them waits.
+
+        Raises
+        ------
+        TelemetryNotConfiguredError
+            If databases or configuration are not set.
+        broker_assets.telemetry.idb.DatabaseError, OSError, ValueError
+            If what is set cannot be read.
+        """
+        if self.missing:
+            raise TelemetryNotConfiguredError(f"telemetry is not configured: set {', '.join(self.missing)}")
+        with self._lock:
+            found = self.file_versions()
+            if self._read is None or self._read[0] != found:
+                self._read = found, self._fresh()
+            return self._read[1]
+
+    def file_versions(self) -> FileVersions:
+        """Every file that the inputs are read from, by path."""
+        settings = self.settings
+        places = (settings.databases, settings.configuration, settings.kernels, settings.planning, settings.requests)
+        return tuple(sorted(item for place in places if place is not None for item in _files(place)))
+
+    def _fresh(self) -> Inputs:
+        from broker_assets.telemetry.configuration import InstrumentConfiguration
+        from broker_assets.telemetry.products.level0 import Inputs
+        from broker_assets.telemetry.requests import RequestTable
+        from broker_assets.telemetry.soop import Planning
+        from broker_assets.telemetry.spice import KernelError, Kernels
+        from broker_assets.telemetry.versions import InstrumentDatabases
+
+        settings = self.settings
+        assert settings.databases is not None and settings.configuration is not None  # noqa: S101 (told by `missing`)
+        kernels = None
+        if settings.kernels is not None:
+            try:
+                kernels = Kernels.of_folder(settings.kernels)
+            except KernelError as error:
+                logger.warning("without SPICE kernels levels L1 and above wait: %s", error)
+        requests = settings.requests
+        return Inputs(
+            InstrumentDatabases(settings.databases),
+            InstrumentConfiguration(settings.configuration),
+            kernels,
+            RequestTable.read(requests) if requests is not None and requests.is_file() else RequestTable(),
+            Planning() if settings.planning is None else Planning.of_folder(settings.planning),
+        )
+
+    def __repr__(self) -> str:
+        return f"Telemetry({self.folders.root}, {'configured' if self.configured else 'not configured'})"
+
+
+def _files(place: Path) -> Iterator[tuple[str, int, int]]:
+    """Files of a folder and those below it, hidden ones apart; or the file itself."""
+    if place.is_file():
+        found = place.stat()
+        yield str(place), found.st_size, found.st_mtime_ns
+        return
+    for folder, names, files in os.walk(place):
+        names[:] = [name for name in names if not name.startswith(".")]
+        for name in files:
+            if name.startswith("."):
+                continue
+            try:
+                found = os.stat(os.path.join(folder, name))
+            except FileNotFoundError:  # replaced in this moment; the next look sees the new one
+                continue
+            yield os.path.join(folder, name), found.st_size, found.st_mtime_ns
