@@ -1,0 +1,147 @@
+"""What was delivered to each target, what is due, and what waits for an operator."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row
+from pydantic import BaseModel, Field
+
+from broker_assets.publication.names import NotAProductName, ProductName
+from broker_assets.publication.selection import Rules, is_due, wanted
+from broker_assets.settings import PublicationSettings, PublicationTarget
+
+SHOWN = 50
+"""Files listed, at most; all are counted."""
+
+_COUNTERS = {
+    "published": "published",
+    "supplement": "supplements",
+    "ignored": "ignored",
+    "blacklisted": "blacklisted",
+    "held": "held",
+    "error": "errors",
+}
+"""Where each status is counted; `delivering` is neither."""
+
+
+class PendingFile(BaseModel):
+    """A file that a target should have and has not."""
+
+    name: str
+    day: datetime.date
+    due_since: datetime.datetime
+
+
+class HeldFile(BaseModel):
+    """A file that an operator must agree to, or that could not be delivered."""
+
+    name: str
+    status: str
+    reason: str
+    decided_at: datetime.datetime
+
+
+class TargetState(BaseModel):
+    """Deliveries to one target."""
+
+    target: str
+    mirror: bool = False
+    published: int = 0
+    """First files of their names."""
+    supplements: int = 0
+    ignored: int = 0
+    blacklisted: int = 0
+    held: int = 0
+    errors: int = 0
+    copied: int = 0
+    """Files of a mirror."""
+    young: int = 0
+    """Not yet old enough."""
+    pending: list[PendingFile] = Field(default_factory=list, exclude=True)
+    """Due and not decided on, oldest first."""
+    open: list[HeldFile] = Field(default_factory=list)
+    """Held and failed ones, oldest first."""
+    last_run: datetime.datetime | None = None
+    """When the last run ended."""
+    failure: str = ""
+    """Why it ended early."""
+
+
+def target_state(
+    connection: psycopg.Connection[Any],
+    target: PublicationTarget,
+    settings: PublicationSettings,
+    now: datetime.datetime,
+) -> TargetState:
+    """Look at one target.
+
+    Raises
+    ------
+    OSError
+        If the blacklist cannot be read.
+    """
+    state = TargetState(target=target.name, mirror=target.mirror)
+    rows = connection.execute(
+        "SELECT status, count(*) FROM publication WHERE target = %s GROUP BY status", (target.name,)
+    )
+    for status, count in rows:
+        if status in _COUNTERS:
+            setattr(state, _COUNTERS[status], int(count))
+    with connection.cursor(row_factory=class_row(HeldFile)) as cursor:
+        cursor.execute(
+            "SELECT name, status, reason, decided_at FROM publication"
+            " WHERE target = %s AND status IN ('held', 'error') ORDER BY decided_at, name LIMIT %s",
+            (target.name, SHOWN),
+        )
+        state.open = cursor.fetchall()
+    run = connection.execute(
+        "SELECT finished_at, coalesce(failure, '') FROM publication_run"
+        " WHERE target = %s AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 1",
+        (target.name,),
+    ).fetchone()
+    if run is not None:
+        state.last_run, state.failure = run
+    if target.mirror:
+        row = connection.execute("SELECT count(*) FROM publication_mirror WHERE target = %s", (target.name,)).fetchone()
+        state.copied = int(row[0]) if row is not None else 0
+        return state
+    state.pending, state.young = pending_files(connection, target, settings, now)
+    return state
+
+
+def pending_files(
+    connection: psycopg.Connection[Any],
+    target: PublicationTarget,
+    settings: PublicationSettings,
+    now: datetime.datetime,
+) -> tuple[list[PendingFile], int]:
+    """Files that are due and without a decision that stands, oldest first, and how many are too young."""
+    rules = Rules.of(target, settings)
+    files = connection.execute(
+        "SELECT name, digest, day, made_at FROM product_file WHERE superseded_at IS NULL AND level <> 'LB'"
+    ).fetchall()
+    decided = {
+        (name, digest)
+        for name, digest in connection.execute(
+            "SELECT name, digest FROM publication WHERE target = %s AND (settled OR status IN ('held', 'error'))",
+            (target.name,),
+        )
+    }
+    young = 0
+    pending = []
+    for text, digest, day, made_at in files:
+        try:
+            name = ProductName.parse(text)
+        except NotAProductName:
+            continue
+        if not wanted(name, rules) or (str(name.complete), digest) in decided:
+            continue
+        if is_due(name, made_at, rules, now):
+            waiting = rules.waiting_low_latency if name.is_low_latency else rules.waiting
+            pending.append(PendingFile(name=text, day=day, due_since=made_at + waiting))
+        else:
+            young += 1
+    return sorted(pending, key=lambda file: (file.due_since, file.name)), young

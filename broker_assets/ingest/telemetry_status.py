@@ -1,0 +1,415 @@
+"""The state of telemetry at one moment: files that arrived, days, products, kernels, what was delivered.
+
+Facts only, read from the database, the packet store and the folder of kernels, none of which needs to be there; what
+they mean is said in `telemetry_health`. Checks, command line and status page show these same numbers.
+"""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.rows import class_row
+from pydantic import BaseModel, Field
+
+from broker_assets.ingest.incomplete_requests import IncompleteAnswer, incomplete_answers, recent_answers
+from broker_assets.ingest.publication_status import TargetState, target_state
+from broker_assets.provenance import product_files
+from broker_assets.settings import Settings
+from broker_assets.telemetry.days import family_of
+from broker_assets.telemetry.spice import KernelError, Kernels
+
+Row = TypeVar("Row", bound=BaseModel)
+
+HISTORY_HOURS = 24
+"""How far back the backlog is counted, hour by hour."""
+RECENT = datetime.timedelta(hours=24)
+"""What is called new."""
+
+
+class Folder(BaseModel):
+    """Files of one incoming folder, by state."""
+
+    folder: str
+    new: int = 0
+    """Seen, and not yet copied: young, growing, or waiting for a run."""
+    staged: int = 0
+    """Copied, and not yet in the packet store; those being copied too."""
+    processed: int = 0
+    """In the packet store."""
+    unreported: int = 0
+    """Of those: their products were not yet made and reported."""
+    failed: int = 0
+    """Tried in vain, and tried again later."""
+    quarantined: int = 0
+    """Given up."""
+    gone: int = 0
+    """Taken away before they were read."""
+    oldest: datetime.datetime | None = None
+    """When the oldest file that still waits was first seen."""
+    newest: datetime.datetime | None = None
+    """When the last file was processed."""
+
+    @property
+    def waiting(self) -> int:
+        """Files whose packets are not in the store and may still get there."""
+        return self.new + self.staged + self.failed
+
+
+class TroubledFile(BaseModel):
+    """A file that cannot be read for now, or at all."""
+
+    name: str
+    folder: str
+    state: str
+    tries: int
+    copies: int
+    """Failed attempts to copy it."""
+    reason: str
+    first_seen: datetime.datetime
+    next_try: datetime.datetime | None
+
+
+class BadPackets(BaseModel):
+    """Packets in quarantine for one reason."""
+
+    reason: str
+    packets: int
+    files: int
+    recent: int
+    """Found in the last day."""
+    newest: datetime.datetime
+
+
+class FamilyDays(BaseModel):
+    """Observation days of a family that have packets."""
+
+    family: str
+    packets: int | None = None
+    """Packets in the store; none where there is no store on this machine."""
+    days: list[datetime.date] = Field(default_factory=list, exclude=True)
+    """Ascending."""
+
+    @property
+    def first(self) -> datetime.date | None:
+        """First day."""
+        return self.days[0] if self.days else None
+
+    @property
+    def newest(self) -> datetime.date | None:
+        """Last day."""
+        return self.days[-1] if self.days else None
+
+
+class ProductKind(BaseModel):
+    """Current files of one kind and level."""
+
+    level: str
+    family: str
+    kind: str
+    files: int
+    bytes: int
+    newest_day: datetime.date
+    made_at: datetime.datetime
+    """When the last of them was made."""
+
+
+class Waiting(BaseModel):
+    """A file that nothing of the next level was made from."""
+
+    name: str
+    family: str
+    kind: str
+    day: datetime.date
+    made_at: datetime.datetime
+
+
+class KernelState(BaseModel):
+    """Kernels in use."""
+
+    names: tuple[str, ...] = ()
+    """Newest predicted and flown meta-kernel."""
+    flown_until: datetime.date | None = None
+    """Date in the name of the flown meta-kernel: later times are predicted."""
+    detail: str = ""
+    """Why there are none."""
+
+
+class OpenAlert(BaseModel):
+    """A cause that operators were, or will be, told of, and that is not over."""
+
+    subject: str
+    cause: str
+    first_at: datetime.datetime
+    count: int
+
+
+class Look:
+    """A look at telemetry at one moment; each part is read when it is asked for.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        A read-only transaction.
+    settings : Settings
+    now : datetime, optional
+        With a time zone.
+    """
+
+    def __init__(
+        self, connection: psycopg.Connection[Any], settings: Settings, *, now: datetime.datetime | None = None
+    ) -> None:
+        self.connection = connection
+        self.settings = settings
+        self.now = now if now is not None else datetime.datetime.now(datetime.UTC)
+
+    @cached_property
+    def folders(self) -> list[Folder]:
+        """Incoming folders: those of the settings, and those that files came from earlier."""
+        found = self._all(
+            Folder,
+            "SELECT folder, count(*) FILTER (WHERE state = 'new') AS new,"
+            " count(*) FILTER (WHERE state IN ('staging', 'staged')) AS staged,"
+            " count(*) FILTER (WHERE state = 'processed') AS processed,"
+            " count(*) FILTER (WHERE state = 'processed' AND same_as IS NULL AND reported_at IS NULL) AS unreported,"
+            " count(*) FILTER (WHERE state = 'failed') AS failed,"
+            " count(*) FILTER (WHERE state = 'quarantined') AS quarantined,"
+            " count(*) FILTER (WHERE state = 'gone') AS gone,"
+            " min(first_seen) FILTER (WHERE state IN ('new', 'staging', 'staged', 'failed')) AS oldest,"
+            " max(processed_at) AS newest FROM telemetry_file GROUP BY folder ORDER BY folder",
+        )
+        known = {folder.folder for folder in found}
+        return found + [Folder(folder=url) for url in self.settings.telemetry.incoming if url not in known]
+
+    @cached_property
+    def backlog(self) -> list[int]:
+        """Files waiting at each full hour of the last day, oldest first; the last is now."""
+        rows = self.connection.execute(
+            "SELECT count(file.telemetryfileid)"
+            " FROM generate_series(%(now)s - %(hours)s * interval '1 hour', %(now)s, interval '1 hour') AS hour (at)"
+            " LEFT JOIN telemetry_file AS file ON file.first_seen <= hour.at"
+            " AND (processed_at > hour.at OR state IN ('new', 'staging', 'staged', 'failed'))"
+            " GROUP BY hour.at ORDER BY hour.at",
+            {"now": self.now, "hours": HISTORY_HOURS},
+        ).fetchall()
+        return [int(count) for (count,) in rows]
+
+    @cached_property
+    def troubled(self) -> list[TroubledFile]:
+        """Files that failed or were given up, newest first; those that cannot be copied too."""
+        return self._all(
+            TroubledFile,
+            "SELECT name, folder, state, tries, copies, coalesce(reason, '') AS reason, first_seen, next_try"
+            " FROM telemetry_file WHERE state IN ('failed', 'quarantined') OR (state <> 'processed' AND copies > 0"
+            " AND state <> 'gone') ORDER BY first_seen DESC, name",
+        )
+
+    @cached_property
+    def oldest_unreported(self) -> datetime.datetime | None:
+        """When the oldest file whose products were not reported was processed."""
+        row = self.connection.execute(
+            "SELECT min(processed_at) FROM telemetry_file"
+            " WHERE state = 'processed' AND same_as IS NULL AND reported_at IS NULL"
+        ).fetchone()
+        return row[0] if row is not None else None
+
+    @cached_property
+    def bad_packets(self) -> list[BadPackets]:
+        """Packets in quarantine, by reason without the numbers that differ each time."""
+        return self._all(
+            BadPackets,
+            "SELECT left(regexp_replace(reason,"
+            " '\\m(0x[0-9a-f]+|[0-9a-f]*[0-9][0-9a-f]*)\\M', '…', 'g'), 160) AS reason,"
+            " count(*) AS packets, count(DISTINCT telemetryfileid) AS files,"
+            " count(*) FILTER (WHERE created_at > %(since)s) AS recent, max(created_at) AS newest"
+            " FROM telemetry_quarantine GROUP BY 1 ORDER BY recent DESC, packets DESC, reason",
+            {"since": self.now - RECENT},
+        )
+
+    @cached_property
+    def families(self) -> list[FamilyDays]:
+        """Days with packets of each family, by on-board time.
+
+        Those of files of level LB, which hold packets as received; the register of files names neighbours as well.
+        """
+        rows = self.connection.execute(
+            "SELECT family, array_agg(DISTINCT day ORDER BY day) FROM product_file"
+            " WHERE superseded_at IS NULL AND level = 'LB' GROUP BY family ORDER BY family"
+        ).fetchall()
+        packets = self.packets
+        return [
+            FamilyDays(family=family, days=days, packets=None if packets is None else packets.get(family, 0))
+            for family, days in rows
+        ]
+
+    @cached_property
+    def packets(self) -> dict[str, int] | None:
+        """Packets in the store by family; none where it is not on this machine."""
+        return packets_by_family(self._packets)
+
+    @property
+    def _packets(self) -> Path:
+        return self.settings.telemetry_folder / "packets"
+
+    @cached_property
+    def kinds(self) -> list[ProductKind]:
+        """Current product files."""
+        return self._all(
+            ProductKind,
+            "SELECT level, family, kind, count(*) AS files, sum(size)::bigint AS bytes, max(day) AS newest_day,"
+            " max(made_at) AS made_at FROM product_file WHERE superseded_at IS NULL"
+            " GROUP BY level, family, kind ORDER BY level, family, kind",
+        )
+
+    @cached_property
+    def stale(self) -> list[product_files.StaleFile]:
+        """Files that were made from what has changed since."""
+        return product_files.stale(self.connection)
+
+    @cached_property
+    def without_level0(self) -> list[Waiting]:
+        """Files of level LB that no other file was made from, oldest first."""
+        return self._all(
+            Waiting,
+            "SELECT name, family, kind, day, made_at FROM product_file AS levelb"
+            " WHERE superseded_at IS NULL AND level = 'LB' AND rows > 0 AND NOT EXISTS ("
+            "  SELECT 1 FROM product_file_input AS used JOIN product_file AS child USING (productfileid)"
+            "  WHERE used.kind = 'parent' AND used.name = levelb.name AND child.superseded_at IS NULL)"
+            " ORDER BY made_at, name",
+        )
+
+    @cached_property
+    def incomplete(self) -> list[IncompleteAnswer]:
+        """Answers to requests of which packets are missing; none where the packet store is not on this machine."""
+        return incomplete_answers(self._packets, recent_answers(self.connection, self.now))
+
+    @cached_property
+    def without_level1(self) -> list[Waiting]:
+        """Files of level L0 that no file of level L1 was made from, oldest first.
+
+        On-board and UTC days differ by minutes, so the neighbours of a day count too.
+        """
+        return self._all(
+            Waiting,
+            "SELECT name, family, kind, day, made_at FROM product_file AS level0"
+            " WHERE superseded_at IS NULL AND level = 'L0' AND rows > 0 AND family <> 'auxiliary'"
+            " AND NOT EXISTS (SELECT 1 FROM product_file AS level1 WHERE level1.superseded_at IS NULL"
+            "  AND level1.level = 'L1' AND level1.kind = level0.kind"
+            "  AND level1.day BETWEEN level0.day - 1 AND level0.day + 1"
+            "  AND level1.request IS NOT DISTINCT FROM level0.request"
+            "  AND level1.request_control IS NOT DISTINCT FROM level0.request_control)"
+            " ORDER BY made_at, name",
+        )
+
+    @cached_property
+    def kernels(self) -> KernelState:
+        """Kernels in use."""
+        return kernels_of(self.settings.telemetry.kernels)
+
+    @cached_property
+    def targets(self) -> list[TargetState]:
+        """What was delivered where."""
+        settings = self.settings.publication
+        return [target_state(self.connection, target, settings, self.now) for target in settings.targets]
+
+    @cached_property
+    def alerts(self) -> list[OpenAlert]:
+        """Causes about telemetry and publication that are not over."""
+        return self._all(
+            OpenAlert,
+            "SELECT subject, cause, first_at, count FROM notification WHERE ended_at IS NULL"
+            " AND cause ~ '(telemetry|published_files|publish_products|[ /](lb|l0|l1|l2)_)' ORDER BY first_at, cause",
+        )
+
+    def _all(self, model: type[Row], statement: str, values: Mapping[str, Any] | None = None) -> list[Row]:
+        with self.connection.cursor(row_factory=class_row(model)) as cursor:
+            cursor.execute(statement, values or {})
+            return cursor.fetchall()
+
+
+def packets_by_family(folder: Path) -> dict[str, int] | None:
+    """Count the packets of a store, which is only read; None if there is none or it cannot be read."""
+    path = folder / "index.sqlite"
+    if not path.is_file():
+        return None
+    counts: dict[str, int] = {}
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=3.0)
+        try:
+            rows = connection.execute(
+                "SELECT service, subservice, ssid, count(*) FROM packet GROUP BY service, subservice, ssid"
+            ).fetchall()
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return None
+    for service, subservice, ssid, count in rows:
+        family = family_of((service, subservice, None if ssid < 0 else ssid))
+        counts[family] = counts.get(family, 0) + int(count)
+    return counts
+
+
+def kernels_of(folder: Path | None) -> KernelState:
+    """Name the kernels of a folder."""
+    if folder is None:
+        return KernelState(detail="no folder of kernels is configured: BROKER_TELEMETRY__KERNELS")
+    try:
+        kernels = Kernels.of_folder(folder)
+    except (KernelError, OSError) as error:
+        return KernelState(detail=str(error))
+    until = None if kernels.issued is None else kernels.issued.astype("datetime64[D]").item()
+    return KernelState(names=kernels.names, flown_until=until)
+
+
+def missing_days(
+    days: Sequence[datetime.date], *, longest: int = 0, since: datetime.date | None = None
+) -> list[datetime.date]:
+    """Days between others that are not there.
+
+    Parameters
+    ----------
+    days : sequence of date
+        Days that are there, ascending.
+    longest : int
+        Gaps of at most so many days are no gaps.
+    since : date, optional
+        Earlier ones are not told.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> missing_days([date(2024, 5, 1), date(2024, 5, 3), date(2024, 5, 4)])
+    [datetime.date(2024, 5, 2)]
+    >>> missing_days([date(2024, 5, 1), date(2024, 5, 3)], longest=1)
+    []
+    """
+    found = []
+    for before, after in itertools.pairwise(days):
+        gap = [before + datetime.timedelta(days=step) for step in range(1, (after - before).days)]
+        if len(gap) > longest:
+            found += gap
+    return [day for day in found if since is None or day >= since]
+
+
+def spans(days: Iterable[datetime.date]) -> str:
+    """Days in words: single ones, and first to last of those in a row.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> spans([date(2024, 5, 1), date(2024, 5, 2), date(2024, 5, 9)])
+    '2024-05-01 to 2024-05-02, 2024-05-09'
+    """
+    rows: list[list[datetime.date]] = []
+    for day in sorted(days):
+        if rows and (day - rows[-1][1]).days == 1:
+            rows[-1][1] = day
+        else:
+            rows.append([day, day])
+    return ", ".join(f"{first}" if first == last else f"{first} to {last}" for first, last in rows)
