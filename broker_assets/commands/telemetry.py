@@ -10,10 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
+from broker_assets.commands.telemetry_lowlatency import lowlatency
 from broker_assets.commands.telemetry_process import process
 
 app = typer.Typer(help="Telemetry packets and products.", no_args_is_help=True)
 app.command()(process)
+app.command()(lowlatency)
 
 
 @app.callback()

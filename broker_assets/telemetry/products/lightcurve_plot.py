@@ -83,18 +83,18 @@ class LightCurve:
                 np.asarray(data["timedel"], dtype=np.float64) / clock.CENTISECONDS,
                 np.asarray(data["counts"], dtype=np.float64),
                 np.asarray(data["rcr"], dtype=np.int64),
-                tuple(
-                    _band(float(low), float(high))
-                    for low, high in zip(energies["e_low"], energies["e_high"], strict=True)
-                ),
+                _named(energies["e_low"].tolist(), energies["e_high"].tolist()),
             )
 
 
 def _bands(energies: Table | None, count: int) -> tuple[str, ...]:
     if energies is None:
         return tuple(f"band {number + 1}" for number in range(count))
-    edges = zip(energies["e_low"].values.tolist(), energies["e_high"].values.tolist(), strict=True)
-    return tuple(_band(low, high) for low, high in edges)
+    return _named(energies["e_low"].values.tolist(), energies["e_high"].values.tolist())
+
+
+def _named(low: list[float], high: list[float]) -> tuple[str, ...]:
+    return tuple(_band(*edges) for edges in zip(low, high, strict=True))
 
 
 def _band(low: float, high: float) -> str:
