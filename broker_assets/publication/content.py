@@ -227,6 +227,9 @@ def _covered(table: Any, header: fits.Header) -> list[tuple[float, float]]:
     length = np.zeros_like(centre)
     if "timedel" in names:
         length = np.asarray(records["timedel"], dtype=np.float64).reshape(len(records), -1)[:, 0] * units["timedel"]
+    if len(centre) > 1 and not length.any():
+        # Samples of a moment stand for the time until the next.
+        length = np.full_like(centre, float(np.median(np.diff(np.sort(centre)))))
     zero = (begin - ONBOARD_EPOCH).total_seconds()
     return joined(zero + centre - length / 2, zero + centre + length / 2)
 

@@ -31,6 +31,7 @@ publication = sa.Table(
         nullable=False,
     ),
     flag("settled", "whether no run looks at it again until an operator or a new content asks for it", nullable=False),
+    timestamp("retry_after", "of a settled entry: when a run looks at it all the same"),
     text("reason", "why, in words", nullable=False, server_default=""),
     text("delivered_name", "name that the target holds it under"),
     integer("supplement", "number of the supplement; 0 is the first file of its archive name"),

@@ -9,6 +9,7 @@ CREATE TABLE publication (
 	version INTEGER NOT NULL, 
 	status TEXT NOT NULL, 
 	settled BOOLEAN NOT NULL, 
+	retry_after TIMESTAMP WITH TIME ZONE, 
 	reason TEXT DEFAULT '' NOT NULL, 
 	delivered_name TEXT, 
 	supplement INTEGER, 
@@ -59,6 +60,8 @@ COMMENT ON COLUMN publication.version IS 'version in the name';
 COMMENT ON COLUMN publication.status IS 'delivering (begun), published, supplement, ignored, blacklisted, held (an operator must agree), error';
 
 COMMENT ON COLUMN publication.settled IS 'whether no run looks at it again until an operator or a new content asks for it';
+
+COMMENT ON COLUMN publication.retry_after IS 'of a settled entry: when a run looks at it all the same [UTC]';
 
 COMMENT ON COLUMN publication.reason IS 'why, in words';
 

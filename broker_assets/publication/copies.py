@@ -1,0 +1,117 @@
+"""The delivered copy of a file: our file with a primary header of its own; all else is byte for byte the same."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from astropy.io import fits
+
+from broker_assets.publication.content import DamagedFile, hdus
+from broker_assets.publication.names import ProductName
+
+Card = tuple[str, Any, str]
+"""Keyword, value, comment."""
+
+Refresh = Callable[[fits.Header], Sequence[Card]]
+"""Ephemeris cards for a header, with the newest kernels; empty where they do not cover it."""
+
+Reason = Callable[[int], str]
+"""Why data were requested, by request id; empty where nobody knows."""
+
+REFRESHED: Final = frozenset({"L1", "L2", "ANC"})
+"""Levels whose growing files get fresh ephemeris cards."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """What a delivered copy says beyond our file."""
+
+    delivered: ProductName
+    archive: str
+    """Name of the target."""
+    stamp: datetime.datetime
+    """Time that the history names."""
+    comment: str = ""
+    """On the request."""
+    base: str = ""
+    """Of a supplement: the file that it adds to."""
+    refresh: Refresh | None = None
+
+
+def request_comment(name: ProductName, reason: Reason | None) -> str:
+    """What the comment of an answer to a request says; empty for other files.
+
+    Examples
+    --------
+    >>> name = ProductName.parse("solo_L0_stix-sci-xray-cpd_0659330400-0659330424_V02_0093579328-52.fits")
+    >>> request_comment(name, {93579328: "calibration"}.get)
+    "BSD request id: '93579328' reason: 'calibration'"
+    """
+    if name.request is None:
+        return ""
+    request = int(name.request)
+    return f"BSD request id: '{request}' reason: '{(reason(request) if reason else '') or ''}'"
+
+
+def instant_text(time: datetime.datetime) -> str:
+    """UTC with milliseconds, as headers write it."""
+    return time.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+
+
+def make(data: bytes, original: ProductName, copy: Copy) -> bytes:
+    """Make the delivered copy.
+
+    The same arguments give the same bytes, so a delivery that was cut off can be recognised.
+
+    Parameters
+    ----------
+    data : bytes
+        Our file.
+    original : ProductName
+        Its name.
+    copy : Copy
+
+    Returns
+    -------
+    bytes
+        A FITS file with FILENAME, comments, history and valid checksums of its primary HDU; other files as they are.
+
+    Raises
+    ------
+    DamagedFile
+        If the file is no FITS file with an empty primary HDU.
+    """
+    if original.suffix != "fits":
+        return data
+    start, body, end = next(hdus(data))
+    if end != body:
+        raise DamagedFile("the primary HDU has data; product files keep them in tables")
+    header = fits.Header.fromstring(data[start:body].decode("ascii", "replace"))
+    stamp = instant_text(copy.stamp)
+    header.set("FILENAME", str(copy.delivered))
+    if original.incomplete and original.level in REFRESHED and copy.refresh is not None:
+        cards = copy.refresh(header)
+        for keyword, value, remark in cards:
+            header.set(keyword, value, remark)
+        if cards:
+            header.add_history(f"updated ephemeris header with latest kernel at {stamp}")
+    if copy.comment:
+        header.add_comment(_ascii(copy.comment))
+    if copy.base:
+        header.add_comment(
+            f"supplement data product combine with: {copy.base}. Orig filename of this supplement was "
+            f"{original.complete}."
+        )
+    header.add_history(_ascii(f"published to {copy.archive} as '{copy.delivered}' on {stamp}"))
+    primary = fits.PrimaryHDU(header=header)
+    primary.add_checksum(when="HDU checksum")
+    text: str = primary.header.tostring()
+    return text.encode("ascii") + data[end:]
+
+
+def _ascii(text: str) -> str:
+    """What a header can hold; request tables hold people's prose."""
+    return " ".join(text.encode("ascii", "replace").decode().split())

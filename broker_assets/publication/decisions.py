@@ -1,0 +1,199 @@
+"""What becomes of one file: a pure function of its content, the rules and what the history knows."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from broker_assets.publication.comparison import worse
+from broker_assets.publication.content import Content, Facts
+from broker_assets.publication.names import ProductName
+from broker_assets.publication.selection import Rules
+
+Status = Literal["delivering", "published", "supplement", "ignored", "blacklisted", "held", "error"]
+
+AT_TARGET: tuple[Status, ...] = ("published", "supplement")
+
+
+class Entry(BaseModel):
+    """What the history says of one content of a file."""
+
+    model_config = ConfigDict(frozen=True)
+
+    publicationid: int
+    """Identifier."""
+    target: str
+    """Archive."""
+    name: str
+    """Name of ours, complete."""
+    path: str
+    """Where it was below our archive."""
+    digest: str
+    """Of the content."""
+    archive_name: str
+    """What the archive knows it by."""
+    subject: str
+    """What it is about, whatever the version."""
+    version: int
+    """In the name."""
+    status: Status
+    """What was decided."""
+    settled: bool
+    """No run looks at it again by itself."""
+    retry_after: datetime.datetime | None = None
+    """When a run does all the same."""
+    reason: str = ""
+    """Why, in words."""
+    delivered_name: str | None = None
+    """Name at the target."""
+    supplement: int | None = None
+    """Number; 0 is the first of its archive name."""
+    base_name: str | None = None
+    """File that a supplement adds to."""
+    comment: str = ""
+    """On the request."""
+    sha256: str | None = None
+    """Of the delivered copy."""
+    size: int | None = None
+    """Of the delivered copy, bytes."""
+    stamp: datetime.datetime | None = None
+    """Time that the copy names."""
+    facts: Facts
+    """For comparison."""
+    made_at: datetime.datetime | None = None
+    """When our file was made."""
+    run_id: str = ""
+    """Run that decided last."""
+    decided_at: datetime.datetime
+    """When."""
+    delivered_at: datetime.datetime | None = None
+    """When the copy was read back."""
+    agreed_by: str | None = None
+    """Operator who agreed or refused."""
+    agreed_why: str | None = None
+    """What the operator said."""
+    agreed_at: datetime.datetime | None = None
+    """When."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether a delivery was begun and not ended: cut off, or failed. The target may have the file."""
+        return self.status == "delivering" or (
+            self.status == "error" and not self.settled and self.delivered_name is not None
+        )
+
+    @property
+    def taken(self) -> bool:
+        """Whether its name at the target is taken."""
+        return self.status in AT_TARGET or self.begun
+
+    @property
+    def agreed(self) -> bool:
+        """Whether an operator wants it delivered although the rules speak against it."""
+        return self.agreed_at is not None and self.status in ("held", "error", "delivering")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of a file."""
+
+    status: Status
+    """`published` and `supplement`: to be delivered."""
+    reason: str = ""
+    delivered: ProductName | None = None
+    supplement: int | None = None
+    base: str | None = None
+    retry_after: datetime.datetime | None = None
+    settled: bool = True
+    conflict: bool = False
+    """The archive takes no further file of this archive name."""
+
+    @property
+    def deliver(self) -> bool:
+        """Whether the target gets it."""
+        return self.status in AT_TARGET
+
+
+def decide(
+    name: ProductName, content: Content, rules: Rules, history: Sequence[Entry], now: datetime.datetime
+) -> Decision:
+    """Decide on a file.
+
+    Parameters
+    ----------
+    name : ProductName
+        Of our file.
+    content : Content
+    rules : Rules
+    history : sequence of Entry
+        Everything the target's history knows of the same archive name or subject.
+    now : datetime
+    """
+    complete = str(name.complete)
+    mine = next((entry for entry in history if entry.name == complete and entry.digest == content.digest), None)
+    if content.sums_wrong:
+        parts = ", ".join(content.sums_wrong)
+        return Decision("error", f"our file is damaged: {parts} does not match its checksum", settled=False)
+    if content.start is not None and content.start > now + rules.future:
+        reason = f"the data start at {content.start:%Y-%m-%d %H:%M} UTC, which is in the future: the clock was not set"
+        return Decision("ignored", reason, retry_after=content.start - rules.future)
+    if rules.blacklisted(name):
+        return Decision("blacklisted", "the name is on the blacklist")
+    if mine is not None and mine.begun and mine.delivered_name is not None:
+        status: Status = "supplement" if mine.supplement else "published"
+        delivered = ProductName.parse(mine.delivered_name)
+        return Decision(status, mine.reason, delivered, mine.supplement, mine.base_name)
+    agreed = mine is not None and mine.agreed
+    earlier = _latest(entry for entry in history if entry.name == complete and entry.status in AT_TARGET)
+    if earlier is not None:
+        return _changed(earlier, content, rules, agreed=agreed)
+    others = [entry for entry in history if entry.archive_name == name.archive_name and entry.taken]
+    others = [entry for entry in others if entry.name != complete]
+    decision = _among(name, content, rules, others, agreed=agreed)
+    if not decision.deliver or agreed:
+        return decision
+    before = [e for e in history if e.subject == name.subject and e.status in AT_TARGET and e.version < name.version]
+    previous = max(before, key=lambda entry: (entry.version, entry.publicationid), default=None)
+    against = [] if previous is None else worse(content.facts, previous.facts, rules)
+    if previous is not None and against:
+        return Decision("held", f"looks worse than version {previous.version:02d}: {'; '.join(against)}")
+    return decision
+
+
+def _latest(entries: object) -> Entry | None:
+    return max(entries, key=lambda entry: entry.publicationid, default=None)  # type: ignore[call-overload, no-any-return]
+
+
+def _changed(earlier: Entry, content: Content, rules: Rules, *, agreed: bool) -> Decision:
+    """Another content under a name that the archive has: only an operator may replace what was delivered."""
+    when = earlier.delivered_at or earlier.decided_at
+    if agreed and earlier.delivered_name is not None:
+        delivered = ProductName.parse(earlier.delivered_name)
+        reason = f"replaces what was delivered on {when:%Y-%m-%d}"
+        return Decision(earlier.status, reason, delivered, earlier.supplement, earlier.base_name)
+    against = worse(content.facts, earlier.facts, rules)
+    looks = f", and looks worse: {'; '.join(against)}" if against else ""
+    reason = f"the content changed since the file was delivered on {when:%Y-%m-%d}{looks}"
+    return Decision("held", f"{reason}; raise the version, or agree to replace it")
+
+
+def _among(name: ProductName, content: Content, rules: Rules, others: Sequence[Entry], *, agreed: bool) -> Decision:
+    """The file among others of the same archive name."""
+    if not others:
+        return Decision("published", "", name.complete, 0)
+    same = next((entry for entry in others if entry.facts.data_digest == content.facts.data_digest), None)
+    if same is not None:
+        return Decision("ignored", f"the data of {same.name}, requested again")
+    first = min(others, key=lambda entry: (entry.supplement or 0, entry.publicationid))
+    if name.suffix != "fits":
+        return Decision("ignored", f"the archive has {first.name}, and pictures have no supplements")
+    number = 1 + max(entry.supplement or 0 for entry in others)
+    if number > rules.supplements and not agreed:
+        reason = f"{first.name} has {number - 1} supplements, and the archive takes no more"
+        return Decision("error", reason, conflict=True)
+    base = first.delivered_name or first.name
+    return Decision("supplement", f"adds to {base}", name.with_supplement(number), number, base)

@@ -1,0 +1,189 @@
+"""What was decided and delivered, in PostgreSQL.
+
+Each step of a file is a transaction of its own: a run that is killed leaves a true record of everything before. The
+functions need a connection that is not within a transaction.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from broker_assets.publication.decisions import Decision, Entry
+from broker_assets.publication.names import ProductName
+from broker_assets.publication.targets import Arrived
+
+Connection = psycopg.Connection[Any]
+
+COLUMNS: Final = ", ".join(Entry.model_fields)
+"""Of an `Entry`."""
+REASON_LENGTH: Final = 2_000
+"""Characters of a reason that are kept."""
+
+
+class NothingToAgree(LookupError):
+    """No file of this name waits for an operator; the message says what there is."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """Enough of an entry to see that nothing is to be done, without opening the file."""
+
+    digest: str
+    status: str
+    settled: bool
+    retry_after: datetime.datetime | None
+    source_size: int
+    source_mtime: int
+    reason: str
+
+
+@contextmanager
+def locked(connection: Connection, target: str, archive_name: str) -> Iterator[None]:
+    """Hold the right to decide on files of an archive name; other runs wait. It ends with the process at the latest."""
+    raw = hashlib.sha256(f"publication\0{target}\0{archive_name}".encode()).digest()[:8]
+    key = int.from_bytes(raw, "big", signed=True)
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_lock(%s)", (key,))
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            with connection.transaction():
+                connection.execute("SELECT pg_advisory_unlock(%s)", (key,))
+
+
+def known(connection: Connection, target: str, names: Sequence[str]) -> dict[str, list[Known]]:
+    """What is known of files, by complete name, newest entry first."""
+    found: dict[str, list[Known]] = {}
+    with connection.transaction():
+        rows = connection.execute(
+            "SELECT name, digest, status, settled, retry_after, source_size, source_mtime, reason FROM publication"
+            " WHERE target = %s AND name = ANY(%s) ORDER BY decided_at DESC, publicationid DESC",
+            (target, list(names)),
+        ).fetchall()
+    for name, *values in rows:
+        found.setdefault(name, []).append(Known(*values))
+    return found
+
+
+def related(connection: Connection, target: str, name: ProductName) -> list[Entry]:
+    """Everything of the same archive name or the same subject."""
+    with connection.transaction(), connection.cursor(row_factory=class_row(Entry)) as cursor:
+        cursor.execute(
+            f"SELECT {COLUMNS} FROM publication WHERE target = %(target)s"  # noqa: S608 (our own column names)
+            " AND (archive_name = %(archive)s OR subject = %(subject)s) ORDER BY publicationid",
+            {"target": target, "archive": name.archive_name, "subject": name.subject},
+        )
+        return cursor.fetchall()
+
+
+def record(connection: Connection, values: dict[str, Any]) -> int:
+    """Enter a decision, anew or over that of an earlier run on the same content.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+    values : dict
+        Columns of `publication`; `facts` as a dict.
+
+    Returns
+    -------
+    int
+        Identifier of the entry.
+    """
+    values = values | {"facts": Jsonb(values["facts"]), "reason": values["reason"][:REASON_LENGTH]}
+    names = ", ".join(values)
+    places = ", ".join(f"%({name})s" for name in values)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in values if name not in ("target", "name", "digest"))
+    with connection.transaction():
+        row = connection.execute(
+            f"INSERT INTO publication ({names}) VALUES ({places}) ON CONFLICT (target, name, digest)"  # noqa: S608
+            f" DO UPDATE SET {changes}, decided_at = now() RETURNING publicationid",
+            values,
+        ).fetchone()
+        connection.execute(
+            "UPDATE publication SET status = 'ignored', settled = true, retry_after = NULL,"
+            " reason = 'a newer content took its place', decided_at = now()"
+            " WHERE target = %(target)s AND name = %(name)s AND digest <> %(digest)s"
+            " AND status IN ('held', 'error', 'blacklisted', 'delivering')",
+            values,
+        )
+    return int(row[0]) if row else 0
+
+
+def touch(connection: Connection, target: str, name: str, digest: str, size: int, mtime: int) -> None:
+    """Remember that a file of new times has a content that is known."""
+    with connection.transaction():
+        connection.execute(
+            "UPDATE publication SET source_size = %s, source_mtime = %s"
+            " WHERE target = %s AND name = %s AND digest = %s",
+            (size, mtime, target, name, digest),
+        )
+
+
+def arrived(connection: Connection, publicationid: int, status: str, receipt: Arrived, run_id: str) -> None:
+    """Enter that a delivered copy was read back, with its receipt."""
+    with connection.transaction():
+        connection.execute(
+            "UPDATE publication SET status = %s, settled = true, delivered_at = now(), decided_at = now(), run_id = %s"
+            " WHERE publicationid = %s",
+            (status, run_id, publicationid),
+        )
+        connection.execute(
+            "INSERT INTO publication_receipt (publicationid, target, name, url, size, sha256, run_id)"
+            " SELECT publicationid, target, %s, %s, %s, %s, %s FROM publication WHERE publicationid = %s",
+            (receipt.name, receipt.url, receipt.size, receipt.sha256, run_id, publicationid),
+        )
+
+
+def failed(connection: Connection, publicationid: int, reason: str, run_id: str) -> None:
+    """Enter that a file did not arrive; the next run tries again under the same name."""
+    with connection.transaction():
+        connection.execute(
+            "UPDATE publication SET status = 'error', settled = false, reason = %s, run_id = %s, decided_at = now()"
+            " WHERE publicationid = %s",
+            (reason[:REASON_LENGTH], run_id, publicationid),
+        )
+
+
+def begin_run(connection: Connection, run_id: str, target: str) -> None:
+    """Enter that a run begins; a repeated run goes on under its identifier."""
+    with connection.transaction():
+        connection.execute(
+            "INSERT INTO publication_run (run_id, target) VALUES (%s, %s) ON CONFLICT (run_id, target) DO NOTHING",
+            (run_id, target),
+        )
+
+
+def end_run(
+    connection: Connection, run_id: str, target: str, counts: dict[str, int], failure: str | None = None
+) -> None:
+    """Enter how a run ended."""
+    with connection.transaction():
+        connection.execute(
+            "UPDATE publication_run SET finished_at = now(), counts = %s, failure = %s"
+            " WHERE run_id = %s AND target = %s",
+            (Jsonb(counts), failure, run_id, target),
+        )
+
+
+def columns_of(decision: Decision) -> dict[str, Any]:
+    """Columns that a decision fills."""
+    return {
+        "status": "delivering" if decision.deliver else decision.status,
+        "settled": decision.settled and not decision.deliver,
+        "retry_after": decision.retry_after,
+        "reason": decision.reason,
+        "delivered_name": None if decision.delivered is None else str(decision.delivered),
+        "supplement": decision.supplement,
+        "base_name": decision.base,
+    }

@@ -1,0 +1,65 @@
+"""SFTP with checked host keys and time limits, over fsspec's file system."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import paramiko
+from fsspec.implementations.sftp import SFTPFileSystem
+
+CONNECT_SECONDS = 15.0
+"""To connect, and for the server's greeting."""
+ANSWER_SECONDS = 60.0
+"""A server that says nothing for so long is away."""
+
+
+class CheckedSftp(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
+    """SFTP to a host whose key is known.
+
+    Parameters
+    ----------
+    host : str
+    known_hosts : str, optional
+        File of known keys besides those of the system and the user.
+    host_key_policy : str
+        `reject` (default) or `auto_add`, which believes any key.
+    **options
+        Of `paramiko.SSHClient.connect`: port, username, password, key_filename, ….
+    """
+
+    def __init__(
+        self, host: str, *, known_hosts: str | None = None, host_key_policy: str = "reject", **options: Any
+    ) -> None:
+        self._known_hosts = known_hosts
+        limits = {"timeout": CONNECT_SECONDS, "banner_timeout": CONNECT_SECONDS, "auth_timeout": 2 * CONNECT_SECONDS}
+        super().__init__(host, host_key_policy=host_key_policy, **(limits | options))
+
+    def _connect(self) -> None:
+        self.client = paramiko.SSHClient()
+        self.client.load_system_host_keys()
+        if self._known_hosts is not None:
+            self.client.load_system_host_keys(self._known_hosts)
+        self.client.set_missing_host_key_policy(self.host_key_policy)
+        try:
+            self.client.connect(self.host, **self.ssh_kwargs)
+            self.ftp = self.client.open_sftp()
+            self.ftp.get_channel().settimeout(ANSWER_SECONDS)
+        except BaseException:
+            self.client.close()
+            raise
+
+    def replace(self, old: str, new: str) -> None:
+        """Rename; an existing file is replaced, at once where the server can do that."""
+        try:
+            self.ftp.posix_rename(old, new)
+        except OSError as error:
+            # Servers without posix-rename@openssh.com say "Operation unsupported" without an error number.
+            if "nsupported" not in str(error):
+                raise
+            if self.exists(new):
+                self.ftp.remove(new)
+            self.ftp.rename(old, new)
+
+    def close(self) -> None:
+        """End the connection."""
+        self.client.close()

@@ -1,0 +1,368 @@
+"""Folders, SFTP servers and S3 buckets that files are delivered to.
+
+A file is never seen half under its name: where the target can rename, it is written beside it (`.<name>.part`), read
+back, compared and renamed; a bucket shows an object when it is complete, and it is read back afterwards. Reading back
+is the check everywhere: a server's own checksum tells what it received, not what it keeps.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import fsspec
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from broker_assets.settings import PublicationTarget
+
+Result = TypeVar("Result")
+
+ATTEMPTS: Final = 3
+WAIT_SECONDS: Final = 1.0
+"""Before the second attempt; then longer."""
+OBJECT_STORES: Final = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})
+"""Protocols whose writes appear as a whole, and which cannot rename."""
+NUMBERS: Final = frozenset({"port", "timeout", "banner_timeout", "auth_timeout"})
+SWITCHES: Final = frozenset({"anon", "use_ssl", "allow_agent", "look_for_keys", "compress"})
+
+
+class TargetAway(ConnectionError):
+    """A target cannot be reached or has no such folder; the message says which and why."""
+
+
+class DeliveryFailed(OSError):
+    """A file could not be delivered, though the target answers; the message says why."""
+
+
+class _Damaged(OSError):
+    """What was read back is not what was sent."""
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A file that was read back at the target and found right."""
+
+    name: str
+    url: str
+    size: int
+    sha256: str
+
+
+def described(url: str) -> str:
+    """A URL without the password it may hold.
+
+    Examples
+    --------
+    >>> described("sftp://me:secret@host/folder")
+    'sftp://me@host/folder'
+    """
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    place = parts.hostname or ""
+    return urlunsplit(parts._replace(netloc=f"{parts.username}@{place}{f':{parts.port}' if parts.port else ''}"))
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+class Target:
+    """A folder at the far end.
+
+    Parameters
+    ----------
+    name : str
+        Name in history and messages.
+    url : str
+        fsspec URL of the folder, or a path.
+    options : dict, optional
+        Of the file system; texts, as settings hold them.
+    create : bool
+        Make the folder where it is missing. Otherwise a missing folder means that the target is away: below a mount
+        point that is not mounted everything would go to the wrong disk.
+    attempts : int
+        How often an operation is tried.
+    wait_seconds : float
+        Before the second attempt.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        options: dict[str, str] | None = None,
+        *,
+        create: bool = False,
+        attempts: int = ATTEMPTS,
+        wait_seconds: float = WAIT_SECONDS,
+    ) -> None:
+        self.name = name
+        self.protocol = fsspec.utils.get_protocol(url)
+        if self.protocol == "ssh":
+            self.protocol = "sftp"
+        self.url = url.rstrip("/")
+        self._options = {key: _typed(key, value) for key, value in (options or {}).items()}
+        self._create = create
+        self._attempts = attempts
+        self._wait_seconds = wait_seconds
+        self._connected: tuple[Any, str] | None = None
+        self._transient = _transient(self.protocol)
+
+    @classmethod
+    def of(cls, settings: PublicationTarget) -> Self:
+        """The target that the settings describe."""
+        return cls(settings.name, settings.url, _options(settings))
+
+    @classmethod
+    def conflicts_of(cls, settings: PublicationTarget) -> Self | None:
+        """Where files go that the archive does not take any more; none if they stay at home."""
+        if settings.conflicts_url is None:
+            return None
+        same = fsspec.utils.get_protocol(settings.conflicts_url) == fsspec.utils.get_protocol(settings.url)
+        name = f"{settings.name}, conflicts"
+        return cls(name, settings.conflicts_url, _options(settings) if same else {}, create=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection; the next operation makes a new one."""
+        if self._connected is not None and self.protocol == "sftp":
+            with contextlib.suppress(*self._transient):
+                self._connected[0].close()
+        self._connected = None
+
+    def __str__(self) -> str:
+        return f"{self.name} ({described(self.url)})"
+
+    def check(self) -> None:
+        """Connect anew and look whether the folder is there.
+
+        Raises
+        ------
+        TargetAway
+            If it is not.
+        """
+        self.close()
+        try:
+            files, root = self._files()
+            if self.protocol in ("s3", "s3a"):
+                files.call_s3("list_objects_v2", Bucket=root.partition("/")[0], MaxKeys=1)
+                return
+            if self.protocol in OBJECT_STORES:
+                return
+            if self._create:
+                files.makedirs(root, exist_ok=True)
+            if not files.isdir(root):
+                raise TargetAway(f"{self} is away: the folder is not there")
+        except TargetAway:
+            raise
+        except self._transient as error:
+            raise TargetAway(f"{self} is away: {_text(error)}") from error
+
+    def deliver(self, name: str, source: Path, sha256: str) -> Arrived:
+        """Bring a file to the target and read it back.
+
+        Parameters
+        ----------
+        name : str
+            Name or relative path at the target; what is there is replaced.
+        source : Path
+            Local file.
+        sha256 : str
+            Of the file, hexadecimal.
+
+        Raises
+        ------
+        TargetAway
+            If the target does not answer.
+        DeliveryFailed
+            If it answers, and the file did not arrive as it was sent.
+        """
+        size = source.stat().st_size
+        self._try(f"{name} could not be delivered", lambda files, root: self._put(files, root, name, source, sha256))
+        return Arrived(name, described(f"{self.url}/{name}"), size, sha256)
+
+    def sha256(self, name: str) -> str | None:
+        """SHA-256 of a file at the target, read back; none if there is no such file.
+
+        Raises
+        ------
+        TargetAway, DeliveryFailed
+            As `deliver`.
+        """
+
+        def read(files: Any, root: str) -> str | None:
+            try:
+                return _read_back(files, f"{root}/{name}")
+            except FileNotFoundError:
+                return None
+
+        return self._try(f"{name} could not be read back", read)
+
+    def sizes(self) -> dict[str, int]:
+        """Size of every file at the target, by relative path; temporary files are left out.
+
+        Raises
+        ------
+        TargetAway, DeliveryFailed
+            As `deliver`.
+        """
+
+        def listed(files: Any, root: str) -> dict[str, int]:
+            files.invalidate_cache()
+            found = files.find(root, detail=True)
+            paths = {path[len(root) :].lstrip("/"): int(item["size"] or 0) for path, item in found.items()}
+            return {path: size for path, size in paths.items() if not path.rpartition("/")[2].startswith(".")}
+
+        return self._try("the files could not be listed", listed)
+
+    def remove(self, name: str) -> None:
+        """Remove a file at the target; nothing happens if it is not there.
+
+        Raises
+        ------
+        TargetAway, DeliveryFailed
+            As `deliver`.
+        """
+
+        def removed(files: Any, root: str) -> None:
+            with contextlib.suppress(FileNotFoundError):
+                files.rm_file(f"{root}/{name}")
+
+        self._try(f"{name} could not be removed", removed)
+
+    def _files(self) -> tuple[Any, str]:
+        if self._connected is None:
+            if self.protocol == "sftp":
+                from broker_assets.publication.sftp import CheckedSftp
+
+                place = CheckedSftp._get_kwargs_from_urls(self.url)
+                files: Any = CheckedSftp(skip_instance_cache=True, **(place | self._options))
+                self._connected = files, CheckedSftp._strip_protocol(self.url).rstrip("/")
+            else:
+                options = self._options
+                if self.protocol in ("s3", "s3a"):
+                    limits = {"connect_timeout": 15, "read_timeout": 60, "retries": {"max_attempts": 1}}
+                    # A listing that is remembered would hide what others changed.
+                    options = {"config_kwargs": limits, "use_listings_cache": False} | options
+                files, root = fsspec.core.url_to_fs(self.url, skip_instance_cache=True, **options)
+                self._connected = files, str(root).rstrip("/")
+        return self._connected
+
+    def _try(self, failure: str, action: Callable[[Any, str], Result]) -> Result:
+        def again(_: RetryCallState) -> None:
+            # A connection that failed once may be half dead.
+            self.close()
+
+        attempts = Retrying(
+            stop=stop_after_attempt(self._attempts),
+            wait=wait_exponential_jitter(self._wait_seconds, max=30.0, jitter=self._wait_seconds),
+            retry=retry_if_exception_type(self._transient),
+            before_sleep=again,
+            reraise=True,
+        )
+        try:
+            return attempts(lambda: action(*self._files()))
+        except self._transient as error:
+            self.check()
+            raise DeliveryFailed(f"{failure} to {self}: {_text(error)}") from error
+
+    def _put(self, files: Any, root: str, name: str, source: Path, sha256: str) -> None:
+        final = f"{root}/{name}"
+        folder, _, last = final.rpartition("/")
+        whole = self.protocol in OBJECT_STORES
+        written = final if whole else f"{folder}/.{last}.part"
+        if "/" in name and not whole:
+            files.makedirs(folder, exist_ok=True)
+        try:
+            files.put_file(str(source), written)
+            if self.protocol == "file":
+                _flush(written)
+            found = _read_back(files, written)
+            if found != sha256:
+                raise _Damaged(f"read back with SHA-256 {found}, sent with {sha256}")
+            if not whole:
+                _replace(files, self.protocol, written, final)
+        except BaseException as error:
+            # A failed write to a bucket leaves what was there before; only a damaged object must go.
+            if not whole or isinstance(error, _Damaged):
+                with contextlib.suppress(*self._transient):
+                    files.rm_file(written)
+            raise
+
+
+def _replace(files: Any, protocol: str, old: str, new: str) -> None:
+    if protocol == "file":
+        os.replace(old, new)
+        _flush(str(Path(new).parent))
+    elif protocol == "sftp":
+        files.replace(old, new)
+    else:
+        files.mv(old, new)
+
+
+def _flush(path: str) -> None:
+    """Bring a file or folder to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _temporary() -> Iterator[Path]:
+    descriptor, path = tempfile.mkstemp(prefix="publication-")
+    os.close(descriptor)
+    try:
+        yield Path(path)
+    finally:
+        os.unlink(path)
+
+
+def _read_back(files: Any, path: str) -> str:
+    with _temporary() as local:
+        files.get_file(path, str(local))
+        return sha256_of(local)
+
+
+def _options(settings: PublicationTarget) -> dict[str, str]:
+    return settings.options | {key: value.get_secret_value() for key, value in settings.secrets.items()}
+
+
+def _typed(key: str, value: str) -> Any:
+    if key in NUMBERS:
+        return float(value) if "timeout" in key else int(value)
+    return value.strip().lower() in ("1", "true", "yes", "on") if key in SWITCHES else value
+
+
+def _transient(protocol: str) -> tuple[type[Exception], ...]:
+    """Exceptions that mean trouble at the far end or on the way."""
+    if protocol == "sftp":
+        import paramiko
+
+        return (OSError, EOFError, paramiko.SSHException)
+    if protocol in ("s3", "s3a"):
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        return (OSError, BotoCoreError, ClientError)
+    return (OSError,)
+
+
+def _text(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text or type(error).__name__
