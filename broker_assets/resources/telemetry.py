@@ -124,12 +124,13 @@ class Telemetry:
         broker_assets.telemetry.idb.DatabaseError, OSError, ValueError
             If what is set cannot be read.
         """
-        if self.missing:
+        databases, configuration = self.settings.databases, self.settings.configuration
+        if databases is None or configuration is None:
             raise TelemetryNotConfiguredError(f"telemetry is not configured: set {', '.join(self.missing)}")
         with self._lock:
             found = self.file_versions()
             if self._read is None or self._read[0] != found:
-                self._read = found, self._fresh()
+                self._read = found, self._fresh(databases, configuration)
             return self._read[1]
 
     def file_versions(self) -> FileVersions:
@@ -138,7 +139,7 @@ class Telemetry:
         places = (settings.databases, settings.configuration, settings.kernels, settings.planning, settings.requests)
         return tuple(sorted(item for place in places if place is not None for item in _files(place)))
 
-    def _fresh(self) -> Inputs:
+    def _fresh(self, databases: Path, configuration: Path) -> Inputs:
         from broker_assets.telemetry.configuration import InstrumentConfiguration
         from broker_assets.telemetry.products.level0 import Inputs
         from broker_assets.telemetry.requests import RequestTable
@@ -147,7 +148,6 @@ class Telemetry:
         from broker_assets.telemetry.versions import InstrumentDatabases
 
         settings = self.settings
-        assert settings.databases is not None and settings.configuration is not None  # noqa: S101 (told by `missing`)
         kernels = None
         if settings.kernels is not None:
             try:
@@ -156,8 +156,8 @@ class Telemetry:
                 logger.warning("without SPICE kernels levels L1 and above wait: %s", error)
         requests = settings.requests
         return Inputs(
-            InstrumentDatabases(settings.databases),
-            InstrumentConfiguration(settings.configuration),
+            InstrumentDatabases(databases),
+            InstrumentConfiguration(configuration),
             kernels,
             RequestTable.read(requests) if requests is not None and requests.is_file() else RequestTable(),
             Planning() if settings.planning is None else Planning.of_folder(settings.planning),

@@ -1,0 +1,280 @@
+"""Folders that telemetry files arrive in, over any fsspec URL: what is there, and copies of it.
+
+Nothing here knows what was there before (`telemetry_register`) or what becomes of a copy (`telemetry_files`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+import fsspec
+
+from broker_assets.settings import TelemetrySettings
+
+COPIED_AT_A_TIME: Final = 1 << 20
+NETWORK_SECONDS: Final = 20.0
+"""Longest time that a server may be silent."""
+UNFINISHED: Final = (".part", ".partial", ".filepart", ".tmp", ".temp", ".crdownload", ".swp", "~")
+"""Ends of names that programs give to files while they write them."""
+_OBJECT_STORES: Final = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "az"})
+"""File systems without folders: where nothing lies under a prefix, the prefix is not there."""
+_MODIFIED: Final = ("mtime", "LastModified", "last_modified", "modified", "updated", "created")
+"""What file systems call the time of modification."""
+
+
+class FolderError(OSError):
+    """A folder cannot be looked at or read from; the message names it, without password."""
+
+
+class NotComplete(Exception):
+    """A file changed while it was copied, or is shorter than its folder says."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A file as its folder tells of it."""
+
+    url: str
+    """Without password."""
+    name: str
+    path: str
+    """As the file system calls it."""
+    size: int
+    modified: datetime | None
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A copy of a file."""
+
+    path: Path
+    sha256: str
+    size: int
+
+
+def public(url: str) -> str:
+    """A URL as it is shown and stored: without password; a path of this machine as `file://`.
+
+    Examples
+    --------
+    >>> public("sftp://stix:secret@gateway.example:2222/incoming/")
+    'sftp://stix@gateway.example:2222/incoming'
+    >>> public("/data/incoming")
+    'file:///data/incoming'
+    """
+    if "://" not in url:
+        return Path(url).absolute().as_uri().rstrip("/")
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}{at}{host}")).rstrip("/")
+
+
+def is_finished(relative: str) -> bool:
+    """Whether a name is not one of those that files have while they are transferred, nor hidden.
+
+    Examples
+    --------
+    >>> [is_finished(name) for name in ("a.xml", ".a.xml.Xy12Zq", "day/.~tmp~/a.xml", "a.xml.part")]
+    [True, False, False, False]
+    """
+    parts = relative.split("/")
+    return not any(part.startswith(".") for part in parts) and not parts[-1].endswith(UNFINISHED)
+
+
+class IncomingFolder:
+    """A folder and the way to it; open only within a `with`.
+
+    Parameters
+    ----------
+    url : str
+        fsspec URL.
+    pattern : str
+        Names of telemetry files.
+    options : mapping of str to str
+        Options of the file system.
+    """
+
+    def __init__(self, url: str, pattern: str, options: Mapping[str, str] | None = None) -> None:
+        self._target = url
+        self.url = public(url)
+        self.pattern = pattern
+        self._options = dict(options or {})
+
+    def __enter__(self) -> IncomingFolder:
+        try:
+            # Not from fsspec's cache: a connection that was lost stays lost.
+            self._files, self._root = fsspec.url_to_fs(self._target, skip_instance_cache=True, **self._arguments())
+            client = getattr(self._files, "ftp", None)
+            if client is not None:
+                client.get_channel().settimeout(NETWORK_SECONDS)
+        except Exception as error:
+            raise FolderError(f"{self.url} cannot be reached: {_text(error)}") from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        client = getattr(self._files, "client", None)
+        if client is not None and hasattr(self._files, "ftp"):
+            with contextlib.suppress(OSError):
+                client.close()
+
+    def _arguments(self) -> dict[str, Any]:
+        """Options as the file system wants them; a server of SFTP must not make us wait for ever."""
+        arguments: dict[str, Any] = dict(self._options)
+        if urlsplit(self._target).scheme in ("sftp", "ssh"):
+            for name in ("timeout", "banner_timeout", "auth_timeout"):
+                arguments[name] = float(arguments.get(name, NETWORK_SECONDS))
+            if "port" in arguments:
+                arguments["port"] = int(arguments["port"])
+        return arguments
+
+    def files(self) -> list[Listed]:
+        """Telemetry files of the folder and those below it, by URL.
+
+        Raises
+        ------
+        FolderError
+            If the folder, or one below it, cannot be listed.
+        """
+        self._files.invalidate_cache()
+        root = self._root.rstrip("/")
+        found = []
+        try:
+            for _, _, entries in self._files.walk(self._root, detail=True, on_error="raise"):
+                for name, entry in entries.items():
+                    relative = str(entry["name"])[len(root) :].lstrip("/")
+                    if not is_finished(relative) or not fnmatch.fnmatchcase(name, self.pattern):
+                        continue
+                    if entry["type"] == "file":
+                        url = f"{self.url}/{relative}"
+                        found.append(Listed(url, name, str(entry["name"]), int(entry["size"]), _modified(entry)))
+        except FileNotFoundError as error:
+            if self._protocols() & _OBJECT_STORES:
+                return []
+            raise FolderError(f"{self.url} does not exist") from error
+        except Exception as error:
+            raise FolderError(f"{self.url} cannot be listed: {_text(error)}") from error
+        return sorted(found, key=lambda item: item.url)
+
+    def look(self, url: str) -> Listed | None:
+        """A file as it is now; none if it is gone.
+
+        Raises
+        ------
+        FolderError
+            If that cannot be told.
+        """
+        path = self._path(url)
+        self._files.invalidate_cache()
+        try:
+            entry = self._files.info(path)
+        except FileNotFoundError:
+            return None
+        except Exception as error:
+            raise FolderError(f"{url} cannot be looked at: {_text(error)}") from error
+        return Listed(url, path.rsplit("/", 1)[-1], path, int(entry["size"]), _modified(entry))
+
+    def copy(self, file: Listed, folder: Path) -> Copied:
+        """Copy a file to `<folder>/<sha256>/<name>`; it is there whole, on the disk, or not at all.
+
+        Raises
+        ------
+        NotComplete
+            If the file is not what was listed, before or after it was read.
+        FolderError
+            If it cannot be read.
+        OSError
+            If the copy cannot be written.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".staging-")
+        digest = hashlib.sha256()
+        size = 0
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                for block in self._blocks(file):
+                    digest.update(block)
+                    size += len(block)
+                    stream.write(block)
+                stream.flush()
+                os.fsync(stream.fileno())
+            after = self.look(file.url)
+            if after is None or size != file.size or (after.size, after.modified) != (file.size, file.modified):
+                raise NotComplete(f"it changed while it was copied: {size} of {file.size} bytes read")
+            target = folder / digest.hexdigest() / file.name
+            target.parent.mkdir(exist_ok=True)
+            os.replace(temporary, target)
+            _sync(target.parent)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        return Copied(target, digest.hexdigest(), size)
+
+    def _blocks(self, file: Listed) -> Iterator[bytes]:
+        """The bytes of a file; errors of reading are told apart from those of writing."""
+        try:
+            with self._files.open(file.path, "rb") as source:
+                while block := source.read(COPIED_AT_A_TIME):
+                    yield block
+        except FileNotFoundError as error:
+            raise NotComplete("it went while it was copied") from error
+        except Exception as error:
+            raise FolderError(f"{file.url} cannot be read: {_text(error)}") from error
+
+    def _path(self, url: str) -> str:
+        return f"{self._root.rstrip('/')}{url.removeprefix(self.url)}"
+
+    def _protocols(self) -> frozenset[str]:
+        protocol = self._files.protocol
+        return frozenset({protocol} if isinstance(protocol, str) else protocol)
+
+
+def folders(settings: TelemetrySettings) -> list[IncomingFolder]:
+    """The folders that the settings name."""
+    return [
+        IncomingFolder(url, settings.pattern, settings.incoming_options.get(url)) for url in _unique(settings.incoming)
+    ]
+
+
+def _unique(urls: Iterable[str]) -> list[str]:
+    return list({public(url): url for url in urls}.values())
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what copies that were cut short left behind; only while nobody copies."""
+    for path in folder.glob(".staging-*"):
+        path.unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    """Bring the names of a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _modified(entry: Mapping[str, Any]) -> datetime | None:
+    value = next((entry[name] for name in _MODIFIED if entry.get(name) is not None), None)
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC)
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+    return None
+
+
+def _text(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
