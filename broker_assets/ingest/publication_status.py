@@ -33,6 +33,8 @@ class PendingFile(BaseModel):
     name: str
     day: datetime.date
     due_since: datetime.datetime
+    tried: bool = False
+    """Decided on before: cut off, failed, or agreed to by an operator."""
 
 
 class HeldFile(BaseModel):
@@ -118,30 +120,41 @@ def pending_files(
     settings: PublicationSettings,
     now: datetime.datetime,
 ) -> tuple[list[PendingFile], int]:
-    """Files that are due and without a decision that stands, oldest first, and how many are too young."""
+    """Files that the next run of the publisher looks at, oldest first, and how many are too young."""
     rules = Rules.of(target, settings)
     files = connection.execute(
         "SELECT name, digest, day, made_at FROM product_file WHERE superseded_at IS NULL AND level <> 'LB'"
     ).fetchall()
-    decided = {
-        (name, digest)
-        for name, digest in connection.execute(
-            "SELECT name, digest FROM publication WHERE target = %s AND (settled OR status IN ('held', 'error'))",
-            (target.name,),
-        )
-    }
+    settled: set[tuple[str, str]] = set()
+    decided: dict[str, datetime.datetime] = {}
+    tried: set[str] = set()
+    for name, digest, stands, at in connection.execute(
+        "SELECT name, digest, settled AND coalesce(retry_after > %s, true), decided_at FROM publication"
+        " WHERE target = %s",
+        (now, target.name),
+    ):
+        if stands:
+            settled.add((name, digest))
+            decided[name] = max(at, decided.get(name, at))
+        else:
+            tried.add(name)
     young = 0
     pending = []
     for text, digest, day, made_at in files:
         try:
-            name = ProductName.parse(text)
+            parsed = ProductName.parse(text)
         except NotAProductName:
             continue
-        if not wanted(name, rules) or (str(name.complete), digest) in decided:
+        name = str(parsed.complete)
+        again = name in tried
+        if not wanted(parsed, rules):
             continue
-        if is_due(name, made_at, rules, now):
-            waiting = rules.waiting_low_latency if name.is_low_latency else rules.waiting
-            pending.append(PendingFile(name=text, day=day, due_since=made_at + waiting))
+        # A decision is about a content; a later decision than the content is about it too, whatever was hashed.
+        if not again and ((name, digest) in settled or (name in decided and decided[name] >= made_at)):
+            continue
+        if again or is_due(parsed, made_at, rules, now):
+            waiting = rules.waiting_low_latency if parsed.is_low_latency else rules.waiting
+            pending.append(PendingFile(name=text, day=day, due_since=made_at + waiting, tried=again))
         else:
             young += 1
     return sorted(pending, key=lambda file: (file.due_since, file.name)), young

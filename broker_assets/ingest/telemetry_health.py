@@ -241,7 +241,7 @@ def published_as_due(look: Look) -> Finding:
     late: list[str] = []
     numbers: dict[str, Any] = {}
     for target in look.targets:
-        overdue = [file for file in target.pending if look.now - file.due_since > OVERDUE]
+        overdue = [file for file in target.pending if not file.tried and look.now - file.due_since > OVERDUE]
         numbers |= {f"{target.target} pending": len(target.pending), f"{target.target} overdue": len(overdue)}
         if overdue:
             first = overdue[0]
