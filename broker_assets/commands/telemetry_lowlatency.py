@@ -62,7 +62,7 @@ def lowlatency(
                     answers = answer_all(requests, output, inputs, now)
                 except OSError as error:
                     # A full disk or a folder that is away for a while: the request waits for the next look.
-                    logger.error("%s cannot be worked on: %s", output, error)  # noqa: TRY400  no traceback wanted
+                    logger.error("%s cannot be worked on: %s", output, error)
                     typer.echo(f"error: {error}", err=True)
                     answers, failed = [], True
                 for found in answers:

@@ -1,8 +1,8 @@
 """Programs of others as steps of a Dagster run: started through Pipes, with what they say in the log of the run.
 
 `pipes_runner(context)` is a `Runner` for ``broker_assets.telemetry.external``: give it to `EnergyCalibration` or
-`AspectSolver` in an asset. A Pipes client of another kind (Docker, Kubernetes) needs a runner of its own, which must give the
-program the working folder of the step.
+`AspectSolver` in an asset. A Pipes client of another kind (Docker, Kubernetes) needs a runner of its own, which must
+give the program the working folder of the step.
 """
 
 from __future__ import annotations

@@ -23,10 +23,10 @@ DETECTORS: Final = 32
 PIXELS: Final = 12
 EDGES: Final = 31
 """Boundaries between the 32 science channels."""
-_HEADER_LINE: Final = 2
-"""Lines before the header of a table."""
 _FIRST_EDGE: Final = 4
 """Columns before the edges: offset, gain, pixel, detector."""
+_INDEX_TITLES: Final = ["Pixel", "Detector"]
+"""The third and fourth column."""
 _FOR_EVER: Final = np.datetime64("9999-12-31")
 
 
@@ -71,15 +71,19 @@ def _csv_rows(path: Path) -> list[list[str]]:
 
 
 def _read_table(path: Path) -> EnergyLookupTable:
-    found = _csv_rows(path)
-    header = found[_HEADER_LINE] if len(found) > _HEADER_LINE else []
+    # Some tables have empty lines between all others; what stands before the titles of the columns is for people.
+    found = [row for row in _csv_rows(path) if any(field.strip() for field in row)]
+    titles = [number for number, row in enumerate(found) if [title.strip() for title in row[2:4]] == _INDEX_TITLES]
+    if len(titles) != 1:
+        raise ConfigurationError(f"{path} is not a look-up table: it has no columns Pixel and Detector")
     edges = np.full((DETECTORS, PIXELS, EDGES), np.nan)
     try:
-        energies = [float(re.findall(r"([\d.]+)\s*keV", title)[-1]) for title in header[_FIRST_EDGE:] if title.strip()]
-        for row in found[_HEADER_LINE + 1 :]:
-            if any(field.strip() for field in row):
-                pixel, detector = int(row[2]), int(row[3])
-                edges[detector, pixel] = [float(field) for field in row[_FIRST_EDGE : _FIRST_EDGE + EDGES]]
+        energies = [
+            float(re.findall(r"([\d.]+)\s*keV", title)[-1]) for title in found[titles[0]][_FIRST_EDGE:] if title.strip()
+        ]
+        for row in found[titles[0] + 1 :]:
+            pixel, detector = int(row[2]), int(row[3])
+            edges[detector, pixel] = [float(field) for field in row[_FIRST_EDGE : _FIRST_EDGE + EDGES]]
     except (ValueError, IndexError) as error:
         raise ConfigurationError(f"{path} is not a look-up table: {error}") from error
     if len(energies) != EDGES or np.isnan(edges).any():

@@ -34,13 +34,12 @@ class Line:
     """What is fitted, ends included."""
     degree: int
     """Of the polynomial."""
-    centre: float
-    """Where the search begins, and with which standard deviation."""
-    width: float
 
 
-LINE_31: Final = Line(31.0, ((30.2, 33.0), (40.0, 45.0)), 2, 30.6, 0.4)
-LINE_81: Final = Line(81.0, ((80.5, 90.0),), 1, 81.0, 0.5)
+LINE_31: Final = Line(31.0, ((30.2, 33.0), (40.0, 45.0)), 2)
+LINE_81: Final = Line(81.0, ((80.5, 90.0),), 1)
+STARTS: Final = tuple((shift / 5, width) for shift in range(-5, 6) for width in (0.35, 0.5, 0.8))
+"""keV; shifts and standard deviations of which the best is where the search begins."""
 TRUE_31: Final = (30.6254 * 33.8 + 30.9731 * 62.4) / (33.8 + 62.4)
 """keV; the two caesium K-alpha lines weighted with their intensities."""
 TRUE_81: Final = 80.9979
@@ -109,11 +108,7 @@ def _basis(x: NDArray[np.float64], line: Line) -> NDArray[np.float64]:
 def _fit(x: NDArray[np.float64], y: NDArray[np.float64], line: Line) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(n, p) parameters centre, width, amplitude, coefficients, and their standard errors."""
     basis = _basis(x, line)
-    # With centre and width fixed the others are linear: their best values are where the search begins.
-    gauss = np.exp(-0.5 * ((x - line.centre) / line.width) ** 2)
-    linear = np.linalg.lstsq(np.column_stack([gauss, basis]), y.T, rcond=None)[0].T
-    start = np.broadcast_to([line.centre, line.width], (len(y), 2))
-    parameters = np.concatenate([start, linear], axis=1)
+    parameters = _start(x, y, basis, line)
     damping = np.full(len(y), 1e-3)
     growth = np.full(len(y), 2.0)
     residual, jacobian = _model(x, y, basis, parameters)
@@ -151,6 +146,24 @@ def _fit(x: NDArray[np.float64], y: NDArray[np.float64], line: Line) -> tuple[ND
         active[rows[small.all(axis=1) | (damping[rows] > 1e12)]] = False
     parameters[:, 1] = np.abs(parameters[:, 1])
     return parameters, _errors(jacobian, cost, len(x))
+
+
+def _start(
+    x: NDArray[np.float64], y: NDArray[np.float64], basis: NDArray[np.float64], line: Line
+) -> NDArray[np.float64]:
+    """(n, p) the best of some centres and widths; with these fixed, the other parameters are linear."""
+    best = np.full((len(y), basis.shape[1] + 3), np.nan)
+    least = np.full(len(y), np.inf)
+    for shift, width in STARTS:
+        gauss = np.exp(-0.5 * ((x - line.energy - shift) / width) ** 2)
+        columns = np.column_stack([gauss, basis])
+        linear = y @ np.linalg.pinv(columns).T
+        cost = ((y - linear @ columns.T) ** 2).sum(axis=1)
+        better = cost < least
+        least[better] = cost[better]
+        best[better, :2] = line.energy + shift, width
+        best[better, 2:] = linear[better]
+    return best
 
 
 def _model(
