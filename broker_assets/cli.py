@@ -55,6 +55,9 @@ COMMANDS = {
         "broker_assets.commands.sky:match", OFFLINE, "Match positions against a watchlist, an area or a sky map."
     ),
     "moc": _Command("broker_assets.commands.sky:moc_app", OFFLINE, "Make maps of sky coverage (MOC)."),
+    "publish": _Command(
+        "broker_assets.commands.publish:app", PLATFORM, "Deliver product files to archives: run, status, agree, sync."
+    ),
     "telemetry": _Command("broker_assets.commands.telemetry:app", OFFLINE, "Decode instrument telemetry to products."),
 }
 

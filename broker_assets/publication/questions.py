@@ -90,7 +90,7 @@ def entries(
         Only files whose name, or name at the target, has this part.
     limit : int
     """
-    with connection.cursor(row_factory=class_row(Entry)) as cursor:
+    with connection.transaction(), connection.cursor(row_factory=class_row(Entry)) as cursor:
         cursor.execute(
             f"SELECT {COLUMNS} FROM publication WHERE (%(target)s::text IS NULL OR target = %(target)s)"  # noqa: S608
             " AND (%(statuses)s::text[] IS NULL OR status = ANY(%(statuses)s))"
@@ -122,7 +122,7 @@ def pending(connection: Connection, target: str | None = None) -> list[Entry]:
 
 def receipts(connection: Connection, *, target: str | None = None, name: str | None = None) -> list[Receipt]:
     """Receipts in the order of delivery, of a target, or of a file (its complete name, or its name at the target)."""
-    with connection.cursor(row_factory=class_row(Receipt)) as cursor:
+    with connection.transaction(), connection.cursor(row_factory=class_row(Receipt)) as cursor:
         cursor.execute(
             "SELECT r.receiptid, r.publicationid, r.target, r.name, r.url, r.size, r.sha256, r.verified_at, r.run_id"
             " FROM publication_receipt r JOIN publication p USING (publicationid)"
@@ -135,7 +135,7 @@ def receipts(connection: Connection, *, target: str | None = None, name: str | N
 
 def runs(connection: Connection, target: str | None = None, limit: int = 20) -> list[Run]:
     """The last runs, newest first."""
-    with connection.cursor(row_factory=class_row(Run)) as cursor:
+    with connection.transaction(), connection.cursor(row_factory=class_row(Run)) as cursor:
         cursor.execute(
             "SELECT run_id, target, started_at, finished_at, counts, failure FROM publication_run"
             " WHERE (%(target)s::text IS NULL OR target = %(target)s) ORDER BY started_at DESC LIMIT %(limit)s",
@@ -147,7 +147,10 @@ def runs(connection: Connection, target: str | None = None, limit: int = 20) -> 
 def counts(connection: Connection) -> dict[str, dict[str, int]]:
     """Entries of each target by status."""
     found: dict[str, dict[str, int]] = {}
-    rows = connection.execute("SELECT target, status, count(*) FROM publication GROUP BY 1, 2 ORDER BY 1, 2")
+    with connection.transaction():
+        rows = connection.execute(
+            "SELECT target, status, count(*) FROM publication GROUP BY 1, 2 ORDER BY 1, 2"
+        ).fetchall()
     for target, status, count in rows:
         found.setdefault(target, {})[status] = count
     return found
