@@ -1,4 +1,4 @@
-"""By what the assets are divided: nights, lists, sky maps.
+"""By what the assets are divided: nights, observation days of telemetry, lists, sky maps.
 
 Only partition definitions and the functions that turn science values into partition keys belong here. A partition is
 something an operator would name and repair on its own; an alert, a batch or a Kafka offset is not one.
@@ -6,6 +6,7 @@ something an operator would name and repair on its own; an alert, a batch or a K
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable
 
 from dagster import DailyPartitionsDefinition, DynamicPartitionsDefinition, TimeWindowPartitionsDefinition
@@ -23,6 +24,17 @@ nights: TimeWindowPartitionsDefinition = DailyPartitionsDefinition(
     end_offset=1,
 )
 """One partition a night, from local noon to local noon; the key ``YYYY-MM-DD`` is the date of its evening."""
+
+OBSERVATION_DAYS_BEGIN = "2020-02-10"
+"""The launch of Solar Orbiter."""
+
+observation_days: TimeWindowPartitionsDefinition = DailyPartitionsDefinition(
+    start_date=OBSERVATION_DAYS_BEGIN,
+    timezone="UTC",
+    # Telemetry of a day comes on the day itself too.
+    end_offset=1,
+)
+"""One partition a day; the key ``YYYY-MM-DD`` is the on-board date at levels LB and L0, the date of UTC from L1 on."""
 
 
 watchlists = DynamicPartitionsDefinition(name="watchlists")
@@ -71,3 +83,28 @@ def known_nights(keys: Iterable[str]) -> tuple[list[str], list[str]]:
     wanted = set(keys)
     valid = nights.filter_valid_partition_keys(wanted)
     return sorted(valid), sorted(wanted - valid)
+
+
+def known_days(days: Iterable[datetime.date]) -> tuple[list[datetime.date], list[datetime.date]]:
+    """Divide observation days into those that are partitions and those that are not.
+
+    A clock that is not synchronised gives any date: such packets become products too, but Dagster has no partition to
+    show them by.
+
+    Parameters
+    ----------
+    days : iterable of date
+
+    Returns
+    -------
+    known, unknown : list of date
+        Both sorted.
+
+    Examples
+    --------
+    >>> known_days([datetime.date(2086, 1, 1), datetime.date(2021, 6, 15)])
+    ([datetime.date(2021, 6, 15)], [datetime.date(2086, 1, 1)])
+    """
+    wanted = {day.isoformat(): day for day in days}
+    valid = observation_days.filter_valid_partition_keys(set(wanted))
+    return sorted(wanted[key] for key in valid), sorted(wanted[key] for key in wanted.keys() - valid)

@@ -98,3 +98,19 @@ def inline_png(content: bytes) -> MetadataValue | None:
     if len(encoded) > PLOT_BYTES:
         return None
     return MetadataValue.md(f"![plot](data:image/png;base64,{encoded})")
+
+
+REDUCED_SCALE = 0.6
+REDUCED_COLOURS = 24
+
+
+def reduced_png(content: bytes) -> MetadataValue | None:
+    """A large PNG as a smaller one with few colours, which plots do not miss, as Markdown."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(content)) as picture:
+        size = tuple(round(side * REDUCED_SCALE) for side in picture.size)
+        reduced = picture.convert("RGB").resize((size[0], size[1]), Image.Resampling.LANCZOS).quantize(REDUCED_COLOURS)
+    buffer = io.BytesIO()
+    reduced.save(buffer, format="png", optimize=True)
+    return inline_png(buffer.getvalue())

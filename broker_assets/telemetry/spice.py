@@ -28,7 +28,9 @@ J2000: Final = np.datetime64("2000-01-01T12:00:00", "us")
 META_KERNELS: Final = ("solo_ANC_soc-pred-mk_*.tm", "solo_ANC_soc-flown-mk_*.tm")
 """Predicted, then flown: what is loaded later wins where both cover a time."""
 _LOCK = threading.RLock()
-_loaded: list[tuple[str, ...]] = []
+_Contents = tuple[tuple[str, int], ...]
+"""Paths of files and when they were modified, ns."""
+_loaded: list[_Contents] = []
 
 
 class KernelError(ValueError):
@@ -135,18 +137,22 @@ class Kernels:
 
     def use(self) -> threading.RLock:
         """Load these kernels unless they are; hold the returned lock while calling SPICE."""
-        wanted = tuple(str(file.absolute()) for file in self.files)
         with _LOCK:
-            if _loaded != [wanted]:
+            if _loaded != [self._contents]:
                 _loaded.clear()
                 spiceypy.kclear()
                 try:
-                    for file in wanted:
+                    for file, _ in self._contents:
                         spiceypy.furnsh(file)
                 except spiceypy.utils.exceptions.SpiceyError as error:
                     raise KernelError(f"kernel {file} cannot be loaded: {error}") from error
-                _loaded.append(wanted)
+                _loaded.append(self._contents)
         return _LOCK
+
+    @cached_property
+    def _contents(self) -> _Contents:
+        # A file that is replaced under its name is another kernel.
+        return tuple((str(file.absolute()), file.stat().st_mtime_ns) for file in self.files)
 
     @cached_property
     def clock(self) -> SpacecraftClock:
