@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,15 +20,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 import fsspec
 
+from broker_assets.publication.sftp import CheckedSftp
+from broker_assets.publication.targets import NUMBERS, OBJECT_STORES, SWITCHES
 from broker_assets.settings import TelemetrySettings
 
 COPIED_AT_A_TIME: Final = 1 << 20
-NETWORK_SECONDS: Final = 20.0
-"""Longest time that a server may be silent."""
 UNFINISHED: Final = (".part", ".partial", ".filepart", ".tmp", ".temp", ".crdownload", ".swp", "~")
 """Ends of names that programs give to files while they write them."""
-_OBJECT_STORES: Final = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "az"})
-"""File systems without folders: where nothing lies under a prefix, the prefix is not there."""
 _MODIFIED: Final = ("mtime", "LastModified", "last_modified", "modified", "updated", "created")
 """What file systems call the time of modification."""
 
@@ -112,30 +111,31 @@ class IncomingFolder:
 
     def __enter__(self) -> IncomingFolder:
         try:
-            # Not from fsspec's cache: a connection that was lost stays lost.
-            self._files, self._root = fsspec.url_to_fs(self._target, skip_instance_cache=True, **self._arguments())
-            client = getattr(self._files, "ftp", None)
-            if client is not None:
-                client.get_channel().settimeout(NETWORK_SECONDS)
+            self._files, self._root = self._connected()
         except Exception as error:
             raise FolderError(f"{self.url} cannot be reached: {_text(error)}") from error
         return self
 
     def __exit__(self, *_: object) -> None:
-        client = getattr(self._files, "client", None)
-        if client is not None and hasattr(self._files, "ftp"):
+        if isinstance(self._files, CheckedSftp):
             with contextlib.suppress(OSError):
-                client.close()
+                self._files.close()
 
-    def _arguments(self) -> dict[str, Any]:
-        """Options as the file system wants them; a server of SFTP must not make us wait for ever."""
-        arguments: dict[str, Any] = dict(self._options)
+    def _connected(self) -> tuple[Any, str]:
+        # Never from fsspec's caches: a connection that was lost stays lost, a listing that is remembered hides files.
+        options: dict[str, Any] = {
+            name: json.loads(value.lower()) if name in NUMBERS | SWITCHES else value
+            for name, value in self._options.items()
+        }
         if urlsplit(self._target).scheme in ("sftp", "ssh"):
-            for name in ("timeout", "banner_timeout", "auth_timeout"):
-                arguments[name] = float(arguments.get(name, NETWORK_SECONDS))
-            if "port" in arguments:
-                arguments["port"] = int(arguments["port"])
-        return arguments
+            place = CheckedSftp._get_kwargs_from_urls(self._target)
+            root = str(CheckedSftp._strip_protocol(self._target)).rstrip("/")
+            return CheckedSftp(skip_instance_cache=True, **(place | options)), root
+        if urlsplit(self._target).scheme in ("s3", "s3a"):
+            limits = {"connect_timeout": 15, "read_timeout": 60, "retries": {"max_attempts": 2}}
+            options = {"config_kwargs": limits, "use_listings_cache": False} | options
+        files, root = fsspec.url_to_fs(self._target, skip_instance_cache=True, **options)
+        return files, str(root).rstrip("/")
 
     def files(self) -> list[Listed]:
         """Telemetry files of the folder and those below it, by URL.
@@ -146,7 +146,7 @@ class IncomingFolder:
             If the folder, or one below it, cannot be listed.
         """
         self._files.invalidate_cache()
-        root = self._root.rstrip("/")
+        root = self._root
         found = []
         try:
             for _, _, entries in self._files.walk(self._root, detail=True, on_error="raise"):
@@ -158,7 +158,8 @@ class IncomingFolder:
                         url = f"{self.url}/{relative}"
                         found.append(Listed(url, name, str(entry["name"]), int(entry["size"]), _modified(entry)))
         except FileNotFoundError as error:
-            if self._protocols() & _OBJECT_STORES:
+            # Without folders: where nothing lies under a prefix, the prefix is not there.
+            if self._protocols() & OBJECT_STORES:
                 return []
             raise FolderError(f"{self.url} does not exist") from error
         except Exception as error:
@@ -232,7 +233,7 @@ class IncomingFolder:
             raise FolderError(f"{file.url} cannot be read: {_text(error)}") from error
 
     def _path(self, url: str) -> str:
-        return f"{self._root.rstrip('/')}{url.removeprefix(self.url)}"
+        return f"{self._root}{url.removeprefix(self.url)}"
 
     def _protocols(self) -> frozenset[str]:
         protocol = self._files.protocol

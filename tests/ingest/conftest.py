@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -133,3 +133,34 @@ def terminate_connections(broker: Broker) -> Callable[[str], int]:
             return int(row[0])
 
     return terminate
+
+
+def _servers() -> ModuleType:
+    """The servers of the publication tests; test folders are no packages."""
+    import importlib.util
+    import sys
+
+    if "archive_servers" not in sys.modules:
+        path = Path(__file__).parents[1] / "publication" / "servers.py"
+        spec = importlib.util.spec_from_file_location("archive_servers", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["archive_servers"] = module
+        spec.loader.exec_module(module)
+    return sys.modules["archive_servers"]
+
+
+@pytest.fixture
+def sftp_server(tmp_path: Path) -> Iterator[Any]:
+    """An SFTP server."""
+    (tmp_path / "sftp").mkdir()
+    with _servers().SftpServer(tmp_path / "sftp") as server:
+        yield server
+
+
+@pytest.fixture
+def s3_server() -> Iterator[Any]:
+    """An S3 server with an empty bucket."""
+    with _servers().S3Server("arriving") as server:
+        yield server
