@@ -73,6 +73,7 @@ def on_new_versions() -> AutomationCondition[AssetKey]:
         & ~AutomationCondition.any_deps_missing()
         # A parent that is being made will change again in a moment; one run instead of two.
         & ~AutomationCondition.any_deps_in_progress()
+        & ~AutomationCondition.any_deps_match(AutomationCondition.will_be_requested())
         # Two runs of the same partition would race.
         & ~AutomationCondition.in_progress()
         # What did not pass its blocking checks is not built upon.

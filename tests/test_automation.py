@@ -238,6 +238,77 @@ def test_change_during_a_run_waits_then_fires(house: House) -> None:
     assert house.evaluate() == asked(house)
 
 
+def test_grandchild_waits_for_the_child(instance: DagsterInstance) -> None:
+    """Both see that the mother has changed; the grandchild is asked for once, when the child is made."""
+    content = "a"
+
+    @asset(partitions_def=nights)
+    def mother() -> MaterializeResult:
+        return MaterializeResult(data_version=DataVersion(content))
+
+    @asset(partitions_def=nights, deps=[mother], automation_condition=on_new_versions(), code_version="1")
+    def child() -> MaterializeResult:
+        return MaterializeResult(data_version=DataVersion(content))
+
+    @asset(partitions_def=nights, deps=[mother, child], automation_condition=on_new_versions(), code_version="1")
+    def grandchild() -> None:
+        pass
+
+    definitions = Definitions(assets=[mother, child, grandchild])
+    cursor = None
+
+    def make(*names: str) -> None:
+        whole = definitions.resolve_implicit_global_asset_job_def()
+        keys = [AssetKey(name) for name in names]
+        assert whole.execute_in_process(instance=instance, asset_selection=keys, partition_key=NIGHT).success
+
+    def requested() -> set[str]:
+        nonlocal cursor
+        result = evaluate_automation_conditions(definitions, instance, cursor=cursor)
+        cursor = result.cursor
+        return {name for name in ("child", "grandchild") if result.get_requested_partitions(AssetKey(name))}
+
+    make("mother", "child", "grandchild")
+    assert requested() == set()
+    content = "b"
+    make("mother")
+    assert requested() == {"child"}
+    make("child")
+    assert requested() == {"grandchild"}
+    make("grandchild")
+    assert [requested() for _ in range(3)] == [set(), set(), set()]
+
+
+def test_grandchild_is_made_although_the_child_comes_out_the_same(instance: DagsterInstance) -> None:
+    """What it waited for is not forgotten."""
+    content = "a"
+
+    @asset(partitions_def=nights)
+    def mother() -> MaterializeResult:
+        return MaterializeResult(data_version=DataVersion(content))
+
+    @asset(partitions_def=nights, deps=[mother], automation_condition=on_new_versions(), code_version="1")
+    def child() -> MaterializeResult:
+        return MaterializeResult(data_version=DataVersion("always"))
+
+    @asset(partitions_def=nights, deps=[mother, child], automation_condition=on_new_versions(), code_version="1")
+    def grandchild() -> None:
+        pass
+
+    definitions = Definitions(assets=[mother, child, grandchild])
+    whole = definitions.resolve_implicit_global_asset_job_def()
+    whole.execute_in_process(instance=instance, partition_key=NIGHT)
+    first = evaluate_automation_conditions(definitions, instance)
+    content = "b"
+    whole.execute_in_process(instance=instance, asset_selection=[AssetKey("mother")], partition_key=NIGHT)
+    second = evaluate_automation_conditions(definitions, instance, cursor=first.cursor)
+    assert set(second.get_requested_partitions(AssetKey("child"))) == {NIGHT}
+    assert not second.get_requested_partitions(AssetKey("grandchild"))
+    whole.execute_in_process(instance=instance, asset_selection=[AssetKey("child")], partition_key=NIGHT)
+    third = evaluate_automation_conditions(definitions, instance, cursor=second.cursor)
+    assert set(third.get_requested_partitions(AssetKey("grandchild"))) == {NIGHT}
+
+
 def test_change_between_the_request_and_the_next_tick_is_not_lost(house: House) -> None:
     house.make_parents("b")
     assert house.evaluate() == asked(house)
