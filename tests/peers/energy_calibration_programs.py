@@ -47,8 +47,16 @@ columns = [fits.Column("ERG_center", "D", array=(edges[:-1] + edges[1:]) / 2)]
 for pixel in range(384):
     counts = rate["COUNTS"][list(order).index(pixel)].astype(float)
     whole = np.concatenate([[0.0], np.cumsum(counts)])
-    pha = parameters["gain"][pixel] * edges + parameters["off"][pixel]
-    columns.append(fits.Column(f"ch{pixel:03d}", "D", array=np.diff(np.interp(pha, np.arange(1025), whole))))
+    slope = np.convolve(np.concatenate([counts[:1], counts, counts[-1:]]), [0.5, 0.5], "valid")
+    pha = np.clip(parameters["gain"][pixel] * edges + parameters["off"][pixel], 0, 1023.999)
+    left = pha.astype(int)
+    t = pha - left
+    # A smooth curve through the counts below each edge (cubic Hermite), so that lines keep their place.
+    below = (
+        (1 + 2 * t) * (1 - t) ** 2 * whole[left] + t * (1 - t) ** 2 * slope[left]
+        + t**2 * (3 - 2 * t) * whole[left + 1] + t**2 * (t - 1) * slope[left + 1]
+    )
+    columns.append(fits.Column(f"ch{pixel:03d}", "D", array=np.diff(below)))
 fits.BinTableHDU.from_columns(columns, name="SPEC_ERG").writeto("spec_all_erg.fits")
 """
 
