@@ -336,7 +336,7 @@ def stale(
         What inputs say at present: data version by name of the input, by day. Days that are not there are not compared;
         an input that a day lacks is gone.
     code_versions : mapping, optional
-        Deployed code version by level and family; others are not compared.
+        Deployed code version by level and kind; others are not compared.
     levels : sequence of str, optional
         Only files of these levels are listed.
 
@@ -347,7 +347,7 @@ def stale(
     """
     days = inputs or {}
     present = [(day, name, version) for day, found in days.items() for name, version in found.items()]
-    deployed = [(level, family, version) for (level, family), version in (code_versions or {}).items()]
+    deployed = [(level, kind, version) for (level, kind), version in (code_versions or {}).items()]
     with connection.cursor(row_factory=class_row(StaleFile)) as cursor:
         cursor.execute(
             _STALE,
@@ -357,7 +357,7 @@ def stale(
                 "names": [item[1] for item in present],
                 "versions": [item[2] for item in present],
                 "levels": [item[0] for item in deployed],
-                "families": [item[1] for item in deployed],
+                "kinds": [item[1] for item in deployed],
                 "codes": [item[2] for item in deployed],
                 "wanted": list(levels) if levels is not None else None,
             },
@@ -375,13 +375,13 @@ present AS (
     SELECT * FROM unnest(%(days)s::date[], %(names)s::text[], %(versions)s::text[]) AS given (day, name, version)
 ),
 deployed AS (
-    SELECT * FROM unnest(%(levels)s::text[], %(families)s::text[], %(codes)s::text[])
-        AS given (level, family, code_version)
+    SELECT * FROM unnest(%(levels)s::text[], %(kinds)s::text[], %(codes)s::text[])
+        AS given (level, kind, code_version)
 ),
 first AS (
     SELECT productfileid, 'code' AS cause,
            'made by code ' || file.code_version || ', deployed is ' || deployed.code_version AS reason
-    FROM file JOIN deployed USING (level, family) WHERE file.code_version <> deployed.code_version
+    FROM file JOIN deployed USING (level, kind) WHERE file.code_version <> deployed.code_version
     UNION ALL
     SELECT file.productfileid, CASE WHEN present.day IS NULL THEN 'missing' ELSE 'input' END,
            'input ' || used.name || CASE WHEN present.day IS NULL THEN ' is gone' ELSE ' has version '

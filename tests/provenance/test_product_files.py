@@ -15,7 +15,7 @@ pytestmark = pytest.mark.database
 
 DAY = datetime.date(2023, 11, 1)
 NEXT = datetime.date(2023, 11, 2)
-CODE = {("LB", "quicklook"): "1", ("L0", "quicklook"): "1", ("L1", "quicklook"): "1"}
+CODE = {("LB", "ql-lightcurve"): "1", ("L0", "ql-lightcurve"): "1", ("L1", "ql-lightcurve"): "1"}
 INPUTS = {"instrument_database": "2.26.34", "spice_kernels": "V01"}
 
 
@@ -68,7 +68,7 @@ def test_a_removed_file_is_no_longer_current(connection: psycopg.Connection[Any]
     record(connection, [file("L0")], run_id=None, code_version="1")
     assert record(connection, [], removed=[file("L0").path], run_id=None, code_version="1") == Recorded(removed=1)
     assert [item.superseded_at is not None for item in why(connection, file("L0").path.name)] == [True]
-    assert stale(connection, code_versions={("L0", "quicklook"): "2"}) == []
+    assert stale(connection, code_versions={("L0", "ql-lightcurve"): "2"}) == []
 
 
 def test_why_names_inputs_parents_and_telemetry_files_with_checksums(connection: psycopg.Connection[Any]) -> None:
@@ -120,9 +120,9 @@ def test_an_input_that_is_gone_and_one_that_came(connection: psycopg.Connection[
 
 def test_a_code_version_makes_its_files_and_what_follows_stale(connection: psycopg.Connection[Any]) -> None:
     chain(connection)
-    found = stale(connection, code_versions=CODE | {("L0", "quicklook"): "2"})
+    found = stale(connection, code_versions=CODE | {("L0", "ql-lightcurve"): "2"})
     assert causes(found) == [("L0", str(DAY), "code"), ("L1", str(DAY), "upstream")]
-    assert causes(stale(connection, code_versions=CODE | {("L0", "quicklook"): "2"}, levels=["L1"])) == [
+    assert causes(stale(connection, code_versions=CODE | {("L0", "ql-lightcurve"): "2"}, levels=["L1"])) == [
         ("L1", str(DAY), "upstream")
     ]
 
@@ -139,6 +139,6 @@ def test_files_of_an_earlier_processing_version_are_left_alone(connection: psyco
     chain(connection)
     parents = (file("LB").path.name,)
     record(connection, [file("L0", version=3, digest="L0-3", parents=parents)], run_id=None, code_version="2")
-    found = stale(connection, code_versions=CODE | {("L0", "quicklook"): "2"})
+    found = stale(connection, code_versions=CODE | {("L0", "ql-lightcurve"): "2"})
     assert causes(found) == [("L1", str(DAY), "parent")]
     assert "followed by version 3" in found[0].reason
