@@ -166,6 +166,8 @@ def read(data: bytes, suffix: str) -> Content:
         sums = wrong_sums(data)
         with fits.HDUList.fromstring(data) as parts:
             header = parts[0].header
+            if len(parts) < 2:
+                raise DamagedFile("the file has no tables")
             table = next((part for part in parts[1:] if part.name == "DATA"), None)
             facts = Facts() if table is None else _facts(table, header)
             return Content(found, facts, start_of(header), _instant(header.get("DATE")), sums)

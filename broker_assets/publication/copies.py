@@ -114,4 +114,5 @@ def make(data: bytes, original: ProductName, copy: Copy) -> bytes:
 
 def _ascii(text: str) -> str:
     """What a header can hold; request tables hold people's prose."""
-    return " ".join(text.encode("ascii", "replace").decode().split())
+    printable = "".join(letter if " " <= letter <= "~" else " " if letter.isspace() else "?" for letter in text)
+    return " ".join(printable.split())

@@ -1,6 +1,6 @@
 """Names of product files, and what the receiving archive makes of them.
 
-`solo_<level>_stix-<type>-<name>_<range>_V<vv>[U][_<request>[-<control>]].<fits|svg>`: U marks a file that still grows
+`solo_<level>_stix-<type>-<name>_<range>_V<vv>[U|C][_<request>[-<control>]].<fits|svg>`: U marks a file that still grows
 and is never part of a delivered name. The archive knows a file by the first five parts only, so two requests for the
 same data collide.
 """
@@ -13,7 +13,7 @@ from typing import Final
 
 _NAME: Final = re.compile(
     r"solo_(?P<level>[A-Z]+\d*)_stix-(?P<family>[a-z0-9]+)(?:-(?P<product>[A-Za-z0-9-]+?))??(?:-sup(?P<supplement>[1-9]\d*))?"
-    r"_(?P<span>[0-9T-]+)_V(?P<version>\d{2})(?P<incomplete>U?)(?:_(?P<request>\d+)(?:-(?P<control>\d+))?)?"
+    r"_(?P<span>[0-9T-]+)_V(?P<version>\d{12}|\d{2})(?P<mark>[UC]?)(?:_(?P<request>\d+)(?:-(?P<control>\d+))?)?"
     r"\.(?P<suffix>fits|svg)"
 )
 
@@ -34,8 +34,9 @@ class ProductName:
     span: str
     """Day, or begin and end."""
     version: int
-    incomplete: bool = False
-    """U: the file grows through the day."""
+    """Of level LL01 the time of making, YYYYMMDDhhmm."""
+    mark: str = ""
+    """U: the file grows through the day; C, of pictures: it does not."""
     request: str | None = None
     """Request id with its leading zeros."""
     control: str | None = None
@@ -68,7 +69,7 @@ class ProductName:
             product=parts["product"] or "",
             span=parts["span"],
             version=int(parts["version"]),
-            incomplete=bool(parts["incomplete"]),
+            mark=parts["mark"],
             request=parts["request"],
             control=parts["control"],
             supplement=int(parts["supplement"] or 0),
@@ -77,16 +78,20 @@ class ProductName:
 
     def __str__(self) -> str:
         """The name."""
-        mark = "U" if self.incomplete else ""
         request = "" if self.request is None else f"_{self.request}"
         control = "" if self.control is None else f"-{self.control}"
-        return f"{self._stem}_V{self.version:02d}{mark}{request}{control}.{self.suffix}"
+        return f"{self._stem}_V{self.version:02d}{self.mark}{request}{control}.{self.suffix}"
 
     @property
     def _stem(self) -> str:
         product = f"-{self.product}" if self.product else ""
         supplement = f"-sup{self.supplement}" if self.supplement else ""
         return f"solo_{self.level}_stix-{self.family}{product}{supplement}_{self.span}"
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether the file still grows."""
+        return self.mark == "U"
 
     @property
     def complete(self) -> ProductName:
@@ -97,7 +102,7 @@ class ProductName:
         >>> str(ProductName.parse("solo_L1_stix-ql-lightcurve_20210116_V02U.fits").complete)
         'solo_L1_stix-ql-lightcurve_20210116_V02.fits'
         """
-        return replace(self, incomplete=False)
+        return replace(self, mark=self.mark.removesuffix("U"))
 
     @property
     def archive_name(self) -> str:

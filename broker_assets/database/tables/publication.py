@@ -24,7 +24,7 @@ publication = sa.Table(
     text("digest", "SHA-256 of its content without DATE, CHECKSUM and DATASUM", nullable=False),
     text("archive_name", "what the target knows it by: the name without request", nullable=False),
     text("subject", "what the file is about, whatever its version", nullable=False),
-    integer("version", "version in the name", nullable=False),
+    bigint("version", "version in the name", nullable=False),
     text(
         "status",
         "delivering (begun), published, supplement, ignored, blacklisted, held (an operator must agree), error",

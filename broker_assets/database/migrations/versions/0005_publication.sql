@@ -6,7 +6,7 @@ CREATE TABLE publication (
 	digest TEXT NOT NULL, 
 	archive_name TEXT NOT NULL, 
 	subject TEXT NOT NULL, 
-	version INTEGER NOT NULL, 
+	version BIGINT NOT NULL, 
 	status TEXT NOT NULL, 
 	settled BOOLEAN NOT NULL, 
 	retry_after TIMESTAMP WITH TIME ZONE, 
