@@ -21,11 +21,13 @@ from dagster import (
     op,
 )
 
+from broker_assets.checks.publication import RECEIPTS, receipts_hold
 from broker_assets.checks.verdicts import Verdict, evidence
-from broker_assets.ingest.telemetry_health import JUDGEMENTS, Finding, Judgement
+from broker_assets.ingest.telemetry_health import JUDGEMENTS, PUBLISHED, Finding, Judgement
 from broker_assets.ingest.telemetry_status import Look
 from broker_assets.resources.database import Database
 from broker_assets.resources.object_store import ObjectStore
+from broker_assets.resources.publisher import Publisher
 from broker_assets.settings import Settings
 
 SEVERITIES = {"warning": AssetCheckSeverity.WARN, "error": AssetCheckSeverity.ERROR}
@@ -71,15 +73,20 @@ def build_check_telemetry(settings: Settings, judgements: Sequence[Judgement] = 
 
     @op(name="judge_telemetry", out={})
     def judge_telemetry(
-        context: OpExecutionContext, database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]
+        context: OpExecutionContext,
+        database: ResourceParam[Database],
+        object_store: ResourceParam[ObjectStore],
+        publisher: ResourceParam[Publisher],
     ) -> Iterator[AssetCheckEvaluation]:
         with evidence(database, object_store) as found:
             look = Look(found.driver, settings)
             verdicts = [(judgement, judged(judgement, look)) for judgement in judgements]
-        failed = [f"{one.asset}/{one.name}" for one, verdict in verdicts if not verdict.passed]
-        context.log.info(f"{len(verdicts)} judgements, failed: {', '.join(failed) or 'none'}")
-        for judgement, verdict in verdicts:
-            yield evaluation(AssetKey(judgement.asset), judgement.name, verdict)
+        found_all = {(one.asset, one.name): verdict for one, verdict in verdicts}
+        found_all[PUBLISHED, RECEIPTS] = receipts_hold(database, publisher, seed=context.run_id)
+        failed = [f"{asset}/{name}" for (asset, name), verdict in found_all.items() if not verdict.passed]
+        context.log.info(f"{len(found_all)} judgements, failed: {', '.join(failed) or 'none'}")
+        for (asset, name), verdict in found_all.items():
+            yield _evaluation(AssetKey(asset), name, verdict)
 
     @job(
         name="check_telemetry",
@@ -93,7 +100,7 @@ def build_check_telemetry(settings: Settings, judgements: Sequence[Judgement] = 
     return check_telemetry
 
 
-def evaluation(asset: AssetKey, name: str, verdict: Verdict) -> AssetCheckEvaluation:
+def _evaluation(asset: AssetKey, name: str, verdict: Verdict) -> AssetCheckEvaluation:
     """A verdict as an event of a run."""
     return AssetCheckEvaluation(
         asset_key=asset,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,28 @@ def states(connection: psycopg.Connection[Any], days: Collection[datetime.date])
     return found
 
 
+def days_delivered_since(connection: psycopg.Connection[Any], since: datetime.datetime | None) -> list[datetime.date]:
+    """Days of files that were delivered, or lost again, after a time; all that ever were if there is none."""
+    rows = connection.execute(
+        "SELECT DISTINCT day FROM product_file WHERE regexp_replace(name, '(_V[0-9]{2})U', '\\1') IN ("
+        " SELECT name FROM publication WHERE delivered_at IS NOT NULL"
+        " AND (%(since)s::timestamptz IS NULL OR greatest(delivered_at, decided_at) > %(since)s)) ORDER BY day",
+        {"since": since},
+    )
+    return [day for (day,) in rows]
+
+
+def unmirrored(connection: psycopg.Connection[Any], target: str) -> list[str]:
+    """Paths of current files that a copy of our archive does not have, or has of an earlier content."""
+    rows = connection.execute(
+        "SELECT path FROM product_file WHERE superseded_at IS NULL AND NOT EXISTS ("
+        " SELECT 1 FROM publication_mirror AS copy WHERE copy.target = %(target)s AND copy.path = product_file.path"
+        " AND copy.verified_at >= product_file.made_at) ORDER BY path",
+        {"target": target},
+    )
+    return [path for (path,) in rows]
+
+
 def _days_of_names(connection: psycopg.Connection[Any], days: Collection[datetime.date]) -> dict[str, datetime.date]:
     """Observation day by complete name of file, of all versions that were ever made."""
     found = {}
@@ -137,16 +159,6 @@ def _days_of_names(connection: psycopg.Connection[Any], days: Collection[datetim
     return found
 
 
-@dataclass(frozen=True)
-class Sample:
-    """A file at a target that was read back again."""
-
-    target: str
-    name: str
-    wrong: str
-    """What is wrong; empty if it is as it was delivered."""
-
-
 def sample_receipts(
     connection: psycopg.Connection[Any], target: str, *, number: int, seed: str
 ) -> list[tuple[str, str]]:
@@ -155,8 +167,9 @@ def sample_receipts(
     Half of them are the newest, the others come from anywhere; another `seed` gives others.
     """
     latest = (
-        "SELECT DISTINCT ON (name) name, sha256, receiptid FROM publication_receipt WHERE target = %(target)s"
-        " ORDER BY name, receiptid DESC"
+        "SELECT DISTINCT ON (receipt.name) receipt.name, receipt.sha256, receiptid FROM publication_receipt AS receipt"
+        " JOIN publication USING (publicationid) WHERE receipt.target = %(target)s"
+        " AND status IN ('published', 'supplement') ORDER BY receipt.name, receiptid DESC"
     )
     rows = connection.execute(
         f"WITH latest AS ({latest}), newest AS (SELECT * FROM latest ORDER BY receiptid DESC LIMIT %(half)s)"  # noqa: S608
@@ -165,24 +178,3 @@ def sample_receipts(
         {"target": target, "half": (number + 1) // 2, "number": number, "seed": seed},
     ).fetchall()
     return [(name, sha256) for name, sha256 in rows]
-
-
-def read_again(target: str, receipts: Iterable[tuple[str, str]], read: Callable[[str], str | None]) -> list[Sample]:
-    """Compare files at a target with their receipts.
-
-    Parameters
-    ----------
-    target : str
-    receipts : iterable of (name, SHA-256)
-    read : function
-        SHA-256 of a file at the target; None if it is not there.
-    """
-    samples = []
-    for name, expected in receipts:
-        found = read(name)
-        if found is None:
-            wrong = "is no longer there"
-        else:
-            wrong = "" if found == expected else "has another content than was delivered"
-        samples.append(Sample(target, name, wrong))
-    return samples

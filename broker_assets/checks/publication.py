@@ -1,0 +1,126 @@
+"""What must hold of what archives have: nothing worse takes the place of something better, and receipts stay true."""
+
+import datetime
+from collections.abc import Iterator, Mapping
+
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckResult,
+    AssetChecksDefinition,
+    AssetCheckSeverity,
+    AssetKey,
+    DagsterInstance,
+    ResourceParam,
+    asset_check,
+)
+
+from broker_assets.assets.published_files import ASSET, CHECK
+from broker_assets.checks.verdicts import Verdict, newest_materialisations
+from broker_assets.ingest.publication_days import DayState, sample_receipts
+from broker_assets.publication.targets import DeliveryFailed, TargetAway
+from broker_assets.resources.database import Database
+from broker_assets.resources.publisher import Publisher
+
+SHOWN = 20
+"""Files named in a verdict, at most."""
+SAMPLED = 4
+"""Files of each target that are read back again, each time others."""
+RECEIPTS = "receipts_hold"
+
+
+def held_of_day(state: DayState) -> Verdict:
+    """Whether files of a day are held back.
+
+    They stay held back whatever this verdict says: `broker_assets.publication` decides on each file before it is sent.
+    """
+    if not state.held:
+        return Verdict(True, f"{len(state.receipts)} files at their targets, none is held back")
+    shown = "; ".join(f"{held.name} for {held.target}: {held.reason}" for held in state.held[:SHOWN])
+    more = f"; and {len(state.held) - SHOWN} more" if len(state.held) > SHOWN else ""
+    text = (
+        f"{len(state.held)} files are held back: {shown}{more}. Compare, then `broker-assets publish agree NAME` to "
+        "deliver or refuse"
+    )
+    return Verdict(False, text, AssetCheckSeverity.ERROR, {"held back": len(state.held)})
+
+
+def day_result(state: DayState) -> AssetCheckResult:
+    """The verdict on a day, for the run that materialises it."""
+    verdict = held_of_day(state)
+    return AssetCheckResult(
+        check_name=CHECK,
+        passed=verdict.passed,
+        severity=verdict.severity,
+        description=verdict.description,
+        metadata=dict(verdict.metadata),
+    )
+
+
+def day_evaluations(
+    instance: DagsterInstance, states: Mapping[datetime.date, DayState]
+) -> Iterator[AssetCheckEvaluation]:
+    """The verdicts on days that a publication run touched, each with the materialisation that it looked at."""
+    targets = newest_materialisations(instance, ASSET, [day.isoformat() for day in states])
+    for day, state in states.items():
+        verdict = held_of_day(state)
+        yield AssetCheckEvaluation(
+            asset_key=AssetKey(ASSET),
+            check_name=CHECK,
+            passed=verdict.passed,
+            severity=verdict.severity,
+            description=verdict.description,
+            metadata=dict(verdict.metadata),
+            partition=day.isoformat(),
+            target_materialization_data=targets.get(day.isoformat()),
+            blocking=True,
+        )
+
+
+def receipts_hold(database: Database, publisher: Publisher, *, seed: str) -> Verdict:
+    """Read a sample of delivered files back; a target that is away is a warning, a changed file an error."""
+    wrong: list[str] = []
+    away: list[str] = []
+    read = 0
+    for settings in publisher.archives:
+        with database.transaction() as connection:
+            receipts = sample_receipts(connection, settings.name, number=SAMPLED, seed=seed)
+        if not receipts:
+            continue
+        try:
+            with publisher.open(settings) as target:
+                for name, sha256 in receipts:
+                    found = target.sha256(name)
+                    read += 1
+                    if found is None:
+                        wrong.append(f"{name} is no longer at {settings.name}")
+                    elif found != sha256:
+                        wrong.append(f"{name} at {settings.name} is not what was delivered")
+        except (TargetAway, DeliveryFailed) as error:
+            away.append(str(error))
+    numbers = {"files read back": read, "wrong": len(wrong)}
+    if wrong:
+        text = "; ".join([*wrong[:SHOWN], *away]) + ". `broker-assets publish verify` reads all, and delivers again"
+        return Verdict(False, text, AssetCheckSeverity.ERROR, numbers)
+    if away:
+        return Verdict(False, "; ".join(away), AssetCheckSeverity.WARN, numbers)
+    return Verdict(True, f"{read} files read back, all as they were delivered", metadata=numbers)
+
+
+def build_receipts_check() -> AssetChecksDefinition:
+    """The check, as operators run it."""
+
+    @asset_check(
+        asset=AssetKey(ASSET),
+        name=RECEIPTS,
+        description="A sample of delivered files, read back from their targets, is what the receipts say.",
+    )
+    def checked(database: ResourceParam[Database], publisher: ResourceParam[Publisher]) -> AssetCheckResult:
+        verdict = receipts_hold(database, publisher, seed=datetime.datetime.now(datetime.UTC).isoformat())
+        return AssetCheckResult(
+            passed=verdict.passed,
+            severity=verdict.severity,
+            description=verdict.description,
+            metadata=dict(verdict.metadata),
+        )
+
+    return checked

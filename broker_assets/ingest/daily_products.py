@@ -1,0 +1,78 @@
+"""Products that become possible as time passes: ancillary ones under flown kernels, pictures of whole days.
+
+What changes in their inputs is seen by automation conditions. That a day has grown old, or that a run never came, is
+not an input; so missing products are looked for here.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+
+PICTURES: Final = "l2_quicklook"
+ANCILLARY: Final = "l2_auxiliary"
+
+WHOLE_DAY_ROWS: Final = 21_540
+"""Bins of 4 s of 24 hours, less 60: the light curve of a whole day."""
+AGE: Final = datetime.timedelta(days=30)
+"""Older days do not grow any more, whole or not."""
+FLOWN_MARGIN: Final = datetime.timedelta(days=1)
+"""Flown kernels are trusted until so long before their date."""
+
+
+@dataclass(frozen=True)
+class Makeable:
+    """A day of which a product can be made and is not there."""
+
+    asset: str
+    day: datetime.date
+    parent: str
+    """Name of the file that it would be made from."""
+    state: str
+    """Digest of that file, and why the time has come: what was asked for once in this state is not asked for again."""
+
+
+def makeable(
+    connection: psycopg.Connection[Any], now: datetime.datetime, flown_until: datetime.date | None
+) -> list[Makeable]:
+    """Days whose daily products can be made and are not there, ascending.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+    now : datetime
+        With a time zone.
+    flown_until : date, optional
+        Date of the flown kernels; without it no ancillary product is asked for.
+    """
+    found = [
+        Makeable(PICTURES, day, name, f"{digest[:16]}-{'whole' if rows >= WHOLE_DAY_ROWS else 'old'}")
+        for day, name, digest, rows in _without(connection, parent="ql-lightcurve", level="LL03")
+        if rows >= WHOLE_DAY_ROWS or now.date() - day > AGE
+    ]
+    if flown_until is not None:
+        found += [
+            Makeable(ANCILLARY, day, name, f"{digest[:16]}-flown")
+            for day, name, digest, _ in _without(connection, parent="hk-maxi", level="ANC")
+            if day + datetime.timedelta(days=1) <= flown_until - FLOWN_MARGIN
+        ]
+    return sorted(found, key=lambda item: (item.day, item.asset))
+
+
+def _without(
+    connection: psycopg.Connection[Any], *, parent: str, level: str
+) -> list[tuple[datetime.date, str, str, int]]:
+    """Files of level L1 of a kind of whose day there is no file of a level: day, name, digest, rows."""
+    return connection.execute(
+        "SELECT day, name, digest, rows FROM product_file AS parent WHERE superseded_at IS NULL AND level = 'L1'"
+        " AND kind = %s AND rows > 0 AND version = (SELECT max(version) FROM product_file AS other"
+        "  WHERE other.superseded_at IS NULL AND other.level = 'L1' AND other.kind = parent.kind"
+        "  AND other.day = parent.day)"
+        " AND NOT EXISTS (SELECT 1 FROM product_file AS child WHERE child.superseded_at IS NULL"
+        "  AND child.level = %s AND child.day = parent.day)"
+        " ORDER BY day, name",
+        (parent, level),
+    ).fetchall()
