@@ -11,6 +11,7 @@ file that changes before it is copied is the same row; one that changes afterwar
 from __future__ import annotations
 
 import datetime
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,6 +186,29 @@ def waiting(connection: psycopg.Connection[Any], now: datetime.datetime, stable_
         _due(now, stable_seconds),
     ).fetchone()
     return Waiting(*row) if row is not None else Waiting(0, 0, 0)
+
+
+@dataclass(frozen=True)
+class FolderState:
+    """What the register says of a folder."""
+
+    states: Mapping[str, int]
+    """Rows by state."""
+    waiting_bytes: int
+    version: str
+    """Changes whenever a file comes, changes, or gets another state."""
+
+
+def folder_state(connection: psycopg.Connection[Any], folder: str) -> FolderState:
+    """Sum up the rows of a folder."""
+    rows = connection.execute(
+        "SELECT state, count(*), max(telemetryfileid), max(unchanged_since), max(processed_at),"
+        " coalesce(sum(size) FILTER (WHERE state NOT IN ('processed', 'gone', 'quarantined')), 0)::bigint"
+        " FROM telemetry_file WHERE folder = %s GROUP BY state ORDER BY state",
+        (folder,),
+    ).fetchall()
+    version = hashlib.sha256(repr([folder, *(row[:5] for row in rows)]).encode()).hexdigest()[:16]
+    return FolderState({row[0]: row[1] for row in rows}, sum(row[5] for row in rows), version)
 
 
 def take_over(connection: psycopg.Connection[Any]) -> int:

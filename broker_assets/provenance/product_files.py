@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 from typing import Any, Literal
 
 import psycopg
@@ -168,7 +168,7 @@ def record(
     connection: psycopg.Connection[Any],
     files: Iterable[FileRecord],
     *,
-    removed: Iterable[str | PurePosixPath] = (),
+    removed: Iterable[str | PurePath] = (),
     run_id: str | None,
     code_version: str,
     input_versions: Mapping[datetime.date, Mapping[str, str]] | None = None,

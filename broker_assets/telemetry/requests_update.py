@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
+import time
 import urllib.error
 import urllib.request
 from datetime import UTC, date, datetime, timedelta
@@ -23,16 +24,18 @@ TIMEOUT = 30.0
 LARGEST_ANSWER = 64 * 1024**2
 
 
-def update(path: Path, url: str, *, today: date | None = None) -> int:
+def update(path: Path, url: str, *, today: date | None = None, seconds: float | None = None) -> int:
     """Add requests since the newest one of the table; newer rows replace those with the same `_id`.
 
     Parameters
     ----------
     path : Path
-        CSV file; made if it does not exist, replaced atomically.
+        CSV file; made if it does not exist, replaced atomically if anything is new.
     url : str
         Answers `<url><yyyymmdd>/<yyyymmdd>` with CSV rows.
     today : date, optional
+    seconds : float, optional
+        Time limit; months that are not asked for in time follow the next time.
 
     Returns
     -------
@@ -43,16 +46,23 @@ def update(path: Path, url: str, *, today: date | None = None) -> int:
         raise ValueError(f"{url} is no web address")
     rows: dict[str, dict[str, str]] = {}
     fields: list[str] = []
+    before: bytes | None = None
     if path.is_file():
-        fields = _merge(path.read_text(encoding="utf-8-sig"), rows, fields)
+        before = path.read_bytes()
+        fields = _merge(before.decode("utf-8-sig"), rows, fields)
     newest = max((row.get("start_utc") or "" for row in rows.values()), default="")
     day = date.fromisoformat(newest[:10]) - OVERLAP if newest else FIRST_DAY
     end = today or datetime.now(UTC).date()
+    deadline = None if seconds is None else time.monotonic() + seconds
     while day <= end:
+        left = TIMEOUT if deadline is None else min(TIMEOUT, deadline - time.monotonic())
+        if left <= 0:
+            logger.warning("requests from %s on were not asked for: the time is over", day)
+            break
         until = day + STEP
         address = f"{url}{day:%Y%m%d}/{until:%Y%m%d}"
         try:
-            with urllib.request.urlopen(address, timeout=TIMEOUT) as answer:  # noqa: S310 (scheme checked above)
+            with urllib.request.urlopen(address, timeout=left) as answer:  # noqa: S310 (scheme checked above)
                 text = answer.read(LARGEST_ANSWER).decode("utf-8")
         except (urllib.error.URLError, OSError, UnicodeDecodeError) as error:
             logger.warning("requests from %s cannot be had: %s", address, error)
@@ -64,7 +74,10 @@ def update(path: Path, url: str, *, today: date | None = None) -> int:
         writer = csv.DictWriter(stream, fields, restval="", extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows.values())
-        replace_atomically(path, stream.getvalue().encode("utf-8"))
+        content = stream.getvalue().encode("utf-8")
+        # What watches the file must not take every question for news.
+        if content != before:
+            replace_atomically(path, content)
     return len(rows)
 
 
