@@ -270,7 +270,7 @@ class Target:
 
         attempts = Retrying(
             stop=stop_after_attempt(self._attempts),
-            wait=wait_exponential_jitter(self._wait_seconds, max=30.0, jitter=self._wait_seconds),
+            wait=wait_exponential_jitter(multiplier=self._wait_seconds, max=30.0, jitter=self._wait_seconds),
             retry=retry_if_exception_type(self._transient),
             before_sleep=again,
             reraise=True,
