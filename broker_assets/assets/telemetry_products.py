@@ -1,0 +1,188 @@
+"""Products of the instrument: LB, L0, L1 and beyond, day by day and family by family.
+
+Shells over `Archive.build_day`: each makes the files of its level, family and day anew from stored packets, replaces
+those that differ, and tells of all of them. A product that cannot be made does not fail the run, since the others of
+the day are good: it is a warning of the check ``every_product_is_made``.
+
+LB comes into being with the ingest run that receives telemetry; materialising it here makes the files of the day again.
+"""
+
+import datetime
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    AssetsDefinition,
+    BackfillPolicy,
+    DataVersion,
+    MaterializeResult,
+    MetadataValue,
+    PreviewWarning,
+    ResourceParam,
+    TableRecord,
+    asset,
+)
+
+from broker_assets.assets.metadata import reduced_png
+from broker_assets.automation import on_new_versions
+from broker_assets.ingest.telemetry_products import MADE_FROM, level_and_family, look, record_day
+from broker_assets.partitions import observation_days
+from broker_assets.resources.database import Database
+from broker_assets.resources.telemetry import Telemetry
+from broker_assets.telemetry.archive import Outcome
+from broker_assets.telemetry.code_versions import code_version
+from broker_assets.telemetry.input_versions import InputVersions
+from broker_assets.telemetry.products.lightcurve_plot import lightcurve_png
+
+OWNERS = ["team:broker"]
+GROUP = "telemetry"
+CHECK = "every_product_is_made"
+
+SHOWN_FILES = 100
+"""Files and problems in the metadata, at most: they are stored with every materialisation."""
+
+ONE_DAY_PER_RUN = BackfillPolicy.multi_run(max_partitions_per_run=1)
+"""Dagster gives all days of a run one data version; each day must have its own."""
+
+FAMILY_TEXT = {
+    "quicklook": "light curves, background, spectra, variance, flare flags",
+    "housekeeping": "housekeeping reports",
+    "science": "answers to science requests",
+    "calibration": "energy-calibration spectra",
+    "auxiliary": "all other reports",
+}
+LEVEL_TEXT = {
+    "LB": "Packets as received, in files by on-board day or request: {what}.",
+    "L0": "Raw values and on-board time: {what}.",
+    "L1": "Engineering values and UTC: {what}.",
+}
+BEYOND_TEXT = {
+    "quicklook": "Picture of the light curve of the day (LL03).",
+    "calibration": "Energy calibration (CAL).",
+    "auxiliary": "Aspect and ephemeris (ANC), from housekeeping.",
+}
+
+
+def build_telemetry_products(overrides: Mapping[str, int]) -> list[AssetsDefinition]:
+    """The assets; `overrides` are processing versions in place of the code's own (`TelemetrySettings.versions`)."""
+    return [_product_asset(name, dict(overrides)) for name in MADE_FROM]
+
+
+def _product_asset(name: str, overrides: dict[str, int]) -> AssetsDefinition:
+    level, family = level_and_family(name)
+    text = BEYOND_TEXT[family] if level == "L2" else LEVEL_TEXT[level].format(what=FAMILY_TEXT[family])
+    with warnings.catch_warnings():
+        # Checks by partition are new in Dagster 1.13; without them one bad day would hide all others.
+        warnings.simplefilter("ignore", PreviewWarning)
+        check = AssetCheckSpec(
+            CHECK,
+            asset=name,
+            description="Every product of the day could be made.",
+            partitions_def=observation_days,
+        )
+
+    @asset(
+        name=name,
+        partitions_def=observation_days,
+        deps=list(MADE_FROM[name]),
+        group_name=GROUP,
+        code_version=code_version(level, family, overrides),
+        kinds={"fits", "file"},
+        owners=OWNERS,
+        check_specs=[check],
+        # LB follows the arrival of telemetry and nothing else.
+        automation_condition=None if level == "LB" else on_new_versions(),
+        backfill_policy=ONE_DAY_PER_RUN,
+        description=text,
+    )
+    def product(
+        context: AssetExecutionContext, database: ResourceParam[Database], telemetry: ResourceParam[Telemetry]
+    ) -> MaterializeResult:  # type: ignore[type-arg]  # Dagster does not know the parametrised class
+        day = datetime.date.fromisoformat(context.partition_key)
+        with telemetry.store() as store:
+            archive = telemetry.archive(store)
+            # Before anything is made: what comes meanwhile makes the result stale, not wrong.
+            made_of = look(store, InputVersions(archive.inputs), family, day)
+            outcome = archive.build_day(level, family, day)
+        with database.transaction() as connection:
+            version = record_day(
+                connection,
+                name,
+                outcome,
+                made_of,
+                archive=archive.folder,
+                overrides=overrides,
+                run_id=context.run.run_id,
+            )
+        for problem in outcome.problems:
+            context.log.warning(f"{problem.what}: {problem.reason}")
+        return MaterializeResult(
+            data_version=DataVersion(version),
+            metadata={**described(outcome, archive.folder), **_picture(outcome, archive.folder)},
+            check_results=[_verdict(outcome)],
+        )
+
+    return product
+
+
+def described(outcome: Outcome, folder: Path) -> dict[str, Any]:
+    """What is said of the files of a day: numbers, names, problems."""
+    files = sorted(outcome.files, key=lambda file: str(file.path))
+    said: dict[str, Any] = {
+        "files": len(files),
+        "dagster/row_count": sum(file.rows for file in files),
+        "bytes": sum(file.size for file in files),
+        "written": len(outcome.written),
+        "unchanged": len(outcome.unchanged),
+        "removed": [path.name for path in outcome.removed],
+        "problems": len(outcome.problems),
+        "folder": MetadataValue.path(str(folder)),
+    }
+    if files:
+        said["file list"] = MetadataValue.table(
+            [
+                TableRecord(
+                    {
+                        "file": file.path.name,
+                        "rows": file.rows,
+                        "bytes": file.size,
+                        "from": file.start,
+                        "to": file.end,
+                        "version": file.version,
+                        "incomplete": file.incomplete,
+                    }
+                )
+                for file in files[:SHOWN_FILES]
+            ]
+        )
+    if outcome.problems:
+        said["not made"] = MetadataValue.table(
+            [TableRecord({"what": item.what, "reason": item.reason}) for item in outcome.problems[:SHOWN_FILES]]
+        )
+    return said
+
+
+def _verdict(outcome: Outcome) -> AssetCheckResult:
+    number = len(outcome.problems)
+    return AssetCheckResult(
+        check_name=CHECK,
+        passed=not number,
+        severity=AssetCheckSeverity.WARN,
+        description="; ".join(f"{item.what}: {item.reason}" for item in outcome.problems[:3]) or "all were made",
+        metadata={"problems": number},
+    )
+
+
+def _picture(outcome: Outcome, folder: Path) -> dict[str, Any]:
+    """The light curve of the day, where there is one."""
+    curves = [file for file in outcome.files if (file.level, file.kind) == ("L1", "ql-lightcurve")]
+    if not curves:
+        return {}
+    picture = reduced_png(lightcurve_png(folder / curves[-1].path))
+    return {} if picture is None else {"light curve": picture}
