@@ -196,7 +196,8 @@ def drawn(curve: LightCurve, form: str) -> bytes:
         utc, rates = _with_gaps(curve)
         for number, band in enumerate(curve.bands):
             axes.plot(utc, rates[:, number], drawstyle="steps-mid", linewidth=0.8, label=band)
-        axes.set_yscale("log", nonpositive="mask")
+        if (curve.counts > 0).any():
+            axes.set_yscale("log", nonpositive="mask")
         axes.set_ylabel("counts / s")
         axes.set_xlabel(f"UTC, {curve.day}")
         axes.set_title(f"STIX quick-look light curve, {curve.day}")
@@ -217,14 +218,13 @@ def drawn(curve: LightCurve, form: str) -> bytes:
 
 
 def _with_gaps(curve: LightCurve) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
-    """Times and rates with a NaN where bins do not follow one another, so that no line is drawn there."""
+    """Times and rates with a NaN at either end of what lies between bins that do not follow one another."""
     length = np.where(curve.seconds > 0, curve.seconds, np.nan)
     rates = curve.counts / length[:, None]
     expected = (curve.seconds[:-1] + curve.seconds[1:]) / 2
     distance = np.diff(curve.utc) / np.timedelta64(1, "s")
     breaks = np.flatnonzero(distance > expected + 1.0) + 1
-    half = (curve.seconds[breaks - 1] * 5e5).astype("timedelta64[us]")
-    return (
-        np.insert(curve.utc, breaks, curve.utc[breaks - 1] + half),
-        np.insert(rates, breaks, np.nan, axis=0),
-    )
+    half = (curve.seconds * 5e5).astype("timedelta64[us]")
+    ends = np.stack([(curve.utc + half)[breaks - 1], (curve.utc - half)[breaks]], axis=1)
+    places = np.repeat(breaks, 2)
+    return np.insert(curve.utc, places, ends.ravel()), np.insert(rates, places, np.nan, axis=0)
