@@ -23,7 +23,8 @@ def pipes_runner(
     Parameters
     ----------
     context : AssetExecutionContext or OpExecutionContext
-        Of the step whose log the programs write to.
+        Of the step whose log the programs write to. Dagster then wants the step to give its results itself: a
+        `MaterializeResult` for every asset, not None.
     client : PipesSubprocessClient, optional
         None makes one.
     """

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import AssetExecutionContext, DagsterInstance, asset, materialize
+from dagster import AssetExecutionContext, DagsterInstance, MaterializeResult, asset, materialize
 
 from broker_assets.resources.external_programs import pipes_runner
 from broker_assets.telemetry.external import ProgramError, Step
@@ -21,12 +21,13 @@ def outcome(tmp_path: Path) -> Any:
         told: list[str] = []
 
         @asset
-        def calibrated(context: AssetExecutionContext) -> None:
+        def calibrated(context: AssetExecutionContext) -> MaterializeResult:
             step = Step((sys.executable, "-c", text), tmp_path, seconds, {"WHERE": "in Dagster"})
             try:
                 told.append(pipes_runner(context)(step))
             except ProgramError as error:
                 told.append(f"error: {error}")
+            return MaterializeResult()
 
         with DagsterInstance.ephemeral() as instance:
             result = materialize([calibrated], instance=instance)
