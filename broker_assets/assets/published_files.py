@@ -179,12 +179,12 @@ def build_published_files(upstream: Sequence[str], verdict: DayVerdict) -> Asset
     )
     def published_files(
         context: AssetExecutionContext, database: ResourceParam[Database], publisher: ResourceParam[Publisher]
-    ) -> MaterializeResult[Any]:
+    ) -> MaterializeResult:  # type: ignore[type-arg] # with checks, Dagster knows only the bare class
         day = datetime.date.fromisoformat(context.partition_key)
-        done = deliver(database, publisher, [day], context.run_id)
+        done = deliver(database, publisher, [day], context.run.run_id)
         with database.transaction() as connection:
             state = states(connection, [day])[day]
-            versions.record(connection, [artefact(state, context.run_id)])
+            versions.record(connection, [artefact(state, context.run.run_id)])
         if done.failures:
             raise Failure(told(done.failures), {"failures": done.failures})
         return MaterializeResult(
@@ -233,7 +233,7 @@ def build_publish_job(upstream: Sequence[str], checks: DayChecks) -> JobDefiniti
 def build_mirror_job() -> JobDefinition:
     """The job that compares the copies of our archive with all of it."""
 
-    @op(name=MIRROR_OP, out={})
+    @op(name=MIRROR_OP)
     def copy_whole_archive(
         context: OpExecutionContext, database: ResourceParam[Database], publisher: ResourceParam[Publisher]
     ) -> None:
