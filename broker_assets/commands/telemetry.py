@@ -10,12 +10,16 @@ from typing import Annotated, Any
 
 import typer
 
+from broker_assets.commands.telemetry_files import app as files_app
 from broker_assets.commands.telemetry_lowlatency import lowlatency
 from broker_assets.commands.telemetry_process import process
+from broker_assets.commands.telemetry_simulate import simulate
 
 app = typer.Typer(help="Telemetry packets and products.", no_args_is_help=True)
 app.command()(process)
+app.command()(simulate)
 app.command()(lowlatency)
+app.add_typer(files_app, name="files")
 
 
 @app.callback()

@@ -25,8 +25,10 @@ import psycopg
 
 from broker_assets.database.engine import connect
 from broker_assets.ingest import telemetry_register as register
+from broker_assets.ingest import telemetry_steps as steps
 from broker_assets.ingest.telemetry_folders import FolderError, IncomingFolder, NotComplete, remove_unfinished
-from broker_assets.ingest.telemetry_register import BadPiece, RegisteredFile
+from broker_assets.ingest.telemetry_register import RegisteredFile
+from broker_assets.ingest.telemetry_steps import BadPiece
 from broker_assets.telemetry.days import touched_days
 from broker_assets.telemetry.files import UnknownFile
 from broker_assets.telemetry.idb import InstrumentDatabase
@@ -245,14 +247,14 @@ class Receiver:
         began = time.monotonic()
         path = register.staged_path(self._root, file)
         if path is None and file.staged is not None:
-            register.set_lost(self._connection, file)
+            steps.set_lost(self._connection, file)
             return FileOutcome(file, "new", "our copy was lost")
         sha256 = file.sha256
         if path is None:
             try:
                 path, sha256 = self._stage(file, opened[file.folder])
             except FolderError as error:
-                register.set_copy_failed(self._connection, file, str(error), _now())
+                steps.set_copy_failed(self._connection, file, str(error), _now())
                 logger.warning("%s cannot be copied: %s", file.url, error)
                 # A connection may have been lost: the next file of the folder makes another.
                 opened.pop(file.folder, None)
@@ -266,7 +268,7 @@ class Receiver:
 
     def _stage(self, file: RegisteredFile, folder: IncomingFolder) -> tuple[Path, str]:
         """Copy a file if it is what the register says."""
-        register.set_staging(self._connection, file)
+        steps.set_staging(self._connection, file)
         found = folder.look(file.url)
         try:
             if found is None:
@@ -275,15 +277,15 @@ class Receiver:
                 raise NotComplete("it has changed since it was looked at")
             copied = folder.copy(found, self._root)
         except NotComplete as error:
-            register.set_changed(self._connection, file, folder.look(file.url), str(error), _now())
+            steps.set_changed(self._connection, file, folder.look(file.url), str(error), _now())
             raise
         except FolderError:
             raise
         except OSError as error:
-            register.set_waiting(self._connection, file, f"our copy cannot be written: {error}")
+            steps.set_waiting(self._connection, file, f"our copy cannot be written: {error}")
             raise _Stopped(f"{self._root} cannot be written: {error}") from error
         staged = str(copied.path.relative_to(self._root))
-        register.set_staged(self._connection, file, copied.sha256, staged, _now())
+        steps.set_staged(self._connection, file, copied.sha256, staged, _now())
         return copied.path, copied.sha256
 
     def _known(self, file: RegisteredFile, path: Path, sha256: str | None) -> FileOutcome | None:
@@ -291,7 +293,7 @@ class Receiver:
         same = None if sha256 is None else register.known_content(self._connection, sha256, file.name)
         if same is None:
             return None
-        register.set_known(self._connection, file, same, self._run_id, _now())
+        steps.set_known(self._connection, file, same, self._run_id, _now())
         _remove(path)
         return FileOutcome(file, "processed", f"same content as {same[1]}")
 
@@ -300,7 +302,7 @@ class Receiver:
             return self._quarantine(file, f"{file.tries} runs ended while it was read")
         tries = file.tries + 1
         # Before it is read: a file that takes the whole process down is counted as well.
-        register.set_tries(self._connection, file, tries)
+        steps.set_tries(self._connection, file, tries)
         try:
             received = receive(path, self._store, self._databases)
             days = touched_days(self._store, received.touched)
@@ -308,21 +310,21 @@ class Receiver:
             return self._quarantine(file, str(error).replace(str(path), file.name))
         except Exception as error:
             if _is_of_disk(error):
-                register.set_tries(self._connection, file, file.tries, f"packet store: {error}")
+                steps.set_tries(self._connection, file, file.tries, f"packet store: {error}")
                 raise _Stopped(f"the packet store cannot be written: {error}") from error
             logger.exception("%s, attempt %d", file.url, tries)
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
             if tries >= self._limits.tries:
                 return self._quarantine(file, reason)
-            register.set_failed(self._connection, file, tries, reason, _now())
+            steps.set_failed(self._connection, file, tries, reason, _now())
             return FileOutcome(file, "failed", reason)
         except BaseException:
             # An operator's interrupt is no failure of the file.
-            register.set_tries(self._connection, file, file.tries)
+            steps.set_tries(self._connection, file, file.tries)
             raise
         new = received.new if file.tries == 0 else _only_in(self._store, file.name)
         bad = [BadPiece(item.position, item.number, item.reason, item.data) for item in received.bad]
-        register.set_processed(
+        steps.set_processed(
             self._connection,
             file,
             packets=received.packets,
@@ -336,7 +338,7 @@ class Receiver:
         return FileOutcome(file, "processed", "", received.packets, new, len(bad))
 
     def _quarantine(self, file: RegisteredFile, reason: str) -> FileOutcome:
-        register.set_quarantined(self._connection, file, reason)
+        steps.set_quarantined(self._connection, file, reason)
         logger.error("%s is given up: %s", file.url, reason)
         return FileOutcome(file, "quarantined", reason)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,8 +24,6 @@ from broker_assets.ingest.telemetry_folders import Listed
 
 SEEN_AGAIN: Final = datetime.timedelta(hours=1)
 """`last_seen` is written not more often: a folder of 100,000 files is looked at twice a minute."""
-FIRST_DELAY_SECONDS: Final = 60.0
-LONGEST_DELAY_SECONDS: Final = 6 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -57,18 +55,6 @@ class Waiting:
     bytes: int
     unreported: int
     """Files that are in the packet store but whose products were not made or not reported: of a run that died."""
-
-
-def delay_after(failures: int) -> datetime.timedelta:
-    """Time until a file is tried again.
-
-    Examples
-    --------
-    >>> [delay_after(n).total_seconds() for n in (1, 2, 3, 9)]
-    [60.0, 240.0, 960.0, 21600.0]
-    """
-    seconds = FIRST_DELAY_SECONDS * 4.0 ** min(failures - 1, 10)
-    return datetime.timedelta(seconds=min(seconds, LONGEST_DELAY_SECONDS))
 
 
 def observe(connection: psycopg.Connection[Any], folder: str, listed: Sequence[Listed], now: datetime.datetime) -> int:
@@ -252,163 +238,6 @@ def known_content(connection: psycopg.Connection[Any], sha256: str, name: str) -
     return row
 
 
-def set_staging(connection: psycopg.Connection[Any], file: RegisteredFile) -> None:
-    """A copy of the file begins."""
-    connection.execute(
-        "UPDATE telemetry_file SET state = 'staging' WHERE telemetryfileid = %s", (file.telemetryfileid,)
-    )
-
-
-def set_waiting(connection: psycopg.Connection[Any], file: RegisteredFile, reason: str) -> None:
-    """The copy could not be written here, which is no fault of the file."""
-    connection.execute(
-        "UPDATE telemetry_file SET state = 'new', reason = %s WHERE telemetryfileid = %s",
-        (reason, file.telemetryfileid),
-    )
-
-
-def set_changed(
-    connection: psycopg.Connection[Any], file: RegisteredFile, found: Listed | None, reason: str, now: datetime.datetime
-) -> None:
-    """The file was not complete: it is looked at from now on as if it had just come."""
-    connection.execute(
-        "UPDATE telemetry_file SET state = %s, size = %s, modified = %s, unchanged_since = %s, reason = %s,"
-        " next_try = NULL WHERE telemetryfileid = %s",
-        (
-            "new" if found is not None else "gone",
-            found.size if found is not None else file.size,
-            found.modified if found is not None else file.modified,
-            now,
-            reason,
-            file.telemetryfileid,
-        ),
-    )
-
-
-def set_staged(
-    connection: psycopg.Connection[Any], file: RegisteredFile, sha256: str, staged: str, now: datetime.datetime
-) -> None:
-    """Our copy is complete."""
-    connection.execute(
-        "UPDATE telemetry_file SET state = 'staged', sha256 = %s, staged = %s, staged_at = %s, copies = 0,"
-        " next_try = NULL, reason = NULL WHERE telemetryfileid = %s",
-        (sha256, staged, now, file.telemetryfileid),
-    )
-
-
-def set_copy_failed(
-    connection: psycopg.Connection[Any], file: RegisteredFile, reason: str, now: datetime.datetime
-) -> None:
-    """It could not be copied; it is tried again for ever, since there is nothing that could be put aside."""
-    connection.execute(
-        "UPDATE telemetry_file SET state = 'failed', copies = copies + 1, next_try = %s, reason = %s"
-        " WHERE telemetryfileid = %s",
-        (now + delay_after(file.copies + 1), reason, file.telemetryfileid),
-    )
-
-
-def set_lost(connection: psycopg.Connection[Any], file: RegisteredFile) -> None:
-    """Our copy is not there any more: it is copied again."""
-    connection.execute(
-        "UPDATE telemetry_file SET state = 'new', staged = NULL, next_try = NULL, reason = 'our copy was lost'"
-        " WHERE telemetryfileid = %s",
-        (file.telemetryfileid,),
-    )
-
-
-def set_tries(connection: psycopg.Connection[Any], file: RegisteredFile, tries: int, reason: str | None = None) -> None:
-    """An attempt begins, or did not count."""
-    connection.execute(
-        "UPDATE telemetry_file SET state = 'staged', tries = %s, reason = %s WHERE telemetryfileid = %s",
-        (tries, reason, file.telemetryfileid),
-    )
-
-
-def set_failed(
-    connection: psycopg.Connection[Any], file: RegisteredFile, tries: int, reason: str, now: datetime.datetime
-) -> None:
-    """Its packets could not be put into the packet store; it is tried again later."""
-    connection.execute(
-        "UPDATE telemetry_file SET state = 'failed', next_try = %s, reason = %s WHERE telemetryfileid = %s",
-        (now + delay_after(tries), reason, file.telemetryfileid),
-    )
-
-
-def set_quarantined(connection: psycopg.Connection[Any], file: RegisteredFile, reason: str) -> None:
-    """Given up; our copy is kept."""
-    connection.execute(
-        "UPDATE telemetry_file SET state = 'quarantined', next_try = NULL, reason = %s WHERE telemetryfileid = %s",
-        (reason, file.telemetryfileid),
-    )
-
-
-def set_known(
-    connection: psycopg.Connection[Any],
-    file: RegisteredFile,
-    same_as: tuple[int, str],
-    run_id: str | None,
-    now: datetime.datetime,
-) -> None:
-    """Its content was processed before under another name or version."""
-    connection.execute(
-        "UPDATE telemetry_file AS file SET state = 'processed', same_as = other.telemetryfileid,"
-        " reason = %(reason)s, packets = other.packets, new_packets = 0, bad_packets = other.bad_packets,"
-        " staged = NULL, run_id = %(run)s, processed_at = %(now)s, reported_at = %(now)s"
-        " FROM telemetry_file AS other"
-        " WHERE file.telemetryfileid = %(id)s AND other.telemetryfileid = %(other)s",
-        {
-            "reason": f"same content as {same_as[1]}",
-            "run": run_id,
-            "now": now,
-            "id": file.telemetryfileid,
-            "other": same_as[0],
-        },
-    )
-
-
-@dataclass(frozen=True)
-class BadPiece:
-    """A packet, or a piece that is no packet, that could not be used."""
-
-    position: int
-    number: int | None
-    reason: str
-    data: bytes
-
-
-def set_processed(
-    connection: psycopg.Connection[Any],
-    file: RegisteredFile,
-    *,
-    packets: int,
-    new: int,
-    bad: Sequence[BadPiece],
-    days: Mapping[str, Iterable[datetime.date]],
-    run_id: str | None,
-    now: datetime.datetime,
-) -> None:
-    """Its packets are in the packet store; in one transaction with the days they belong to and what was bad."""
-    pairs = [(family, day) for family, found in sorted(days.items()) for day in sorted(found)]
-    with connection.transaction():
-        connection.execute(
-            "UPDATE telemetry_file SET state = 'processed', packets = %s, new_packets = %s, bad_packets = %s,"
-            " staged = NULL, next_try = NULL, reason = NULL, run_id = %s, processed_at = %s"
-            " WHERE telemetryfileid = %s",
-            (packets, new, len(bad), run_id, now, file.telemetryfileid),
-        )
-        connection.execute(
-            "INSERT INTO telemetry_file_day (telemetryfileid, family, day)"
-            " SELECT %s, * FROM unnest(%s::text[], %s::date[]) ON CONFLICT DO NOTHING",
-            (file.telemetryfileid, [family for family, _ in pairs], [day for _, day in pairs]),
-        )
-        with connection.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO telemetry_quarantine (telemetryfileid, position, reason, number, data)"
-                " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                [(file.telemetryfileid, item.position, item.reason, item.number, item.data) for item in bad],
-            )
-
-
 def unreported(connection: psycopg.Connection[Any]) -> tuple[list[int], dict[str, set[datetime.date]]]:
     """Files whose products were not yet made and reported, and the days of them by family.
 
@@ -444,3 +273,80 @@ def staged_path(root: Path, file: RegisteredFile) -> Path | None:
     """Our copy of a file, if it is there."""
     path = root / file.staged if file.staged is not None else None
     return path if path is not None and path.is_file() else None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the register as people are shown it."""
+
+    telemetryfileid: int
+    url: str
+    name: str
+    version: int
+    size: int
+    state: str
+    packets: int | None
+    new_packets: int | None
+    bad_packets: int | None
+    tries: int
+    copies: int
+    next_try: datetime.datetime | None
+    reason: str | None
+    sha256: str | None
+    staged: str | None
+    run_id: str | None
+    first_seen: datetime.datetime
+    processed_at: datetime.datetime | None
+
+
+@dataclass(frozen=True)
+class BadPacket:
+    """A packet, or a piece that is none, that could not be used."""
+
+    position: int
+    number: int | None
+    reason: str
+    size: int
+
+
+def entries(
+    connection: psycopg.Connection[Any],
+    *,
+    states: Sequence[str] | None = None,
+    name: str | None = None,
+    limit: int = 100,
+) -> list[Entry]:
+    """Rows of the register, newest first.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    states : sequence of str, optional
+        Only rows in these states.
+    name : str, optional
+        Only files of this name.
+    limit : int
+        Rows at most.
+    """
+    columns = ", ".join(Entry.__dataclass_fields__)
+    with connection.cursor(row_factory=class_row(Entry)) as cursor:
+        cursor.execute(
+            f"SELECT {columns} FROM telemetry_file"  # noqa: S608 (names of our own fields)
+            " WHERE (%(states)s::text[] IS NULL OR state = ANY(%(states)s))"
+            " AND (%(name)s::text IS NULL OR name = %(name)s)"
+            " ORDER BY telemetryfileid DESC LIMIT %(limit)s",
+            {"states": list(states) if states is not None else None, "name": name, "limit": limit},
+        )
+        return cursor.fetchall()
+
+
+def bad_packets(connection: psycopg.Connection[Any], telemetryfileid: int) -> list[BadPacket]:
+    """What of a file could not be used, in the order of the file."""
+    with connection.cursor(row_factory=class_row(BadPacket)) as cursor:
+        cursor.execute(
+            "SELECT position, number, reason, length(data) AS size FROM telemetry_quarantine"
+            " WHERE telemetryfileid = %s ORDER BY position, reason",
+            (telemetryfileid,),
+        )
+        return cursor.fetchall()
