@@ -28,8 +28,12 @@ EPOCH: Final = datetime.date(2000, 1, 1)
 MARGIN: Final = datetime.timedelta(hours=3)
 """Packets this far from a day concern it; spectra of one cycle reach furthest, two hours."""
 
+LONGEST: Final = datetime.timedelta(days=4)
+"""Longest stretch of time that a packet tells of; without a limit every earlier packet would be looked at."""
+
 _FAMILY_OF: Final = {"ql": "quicklook", "hk": "housekeeping", "sci": "science", "cal": "calibration"}
 _MARGIN_TICKS: Final = int(MARGIN.total_seconds()) * clock.TICKS_PER_SECOND
+_LONGEST_TICKS: Final = int(LONGEST.total_seconds()) * clock.TICKS_PER_SECOND
 _ONE_DAY: Final = datetime.timedelta(days=1)
 
 
@@ -93,7 +97,7 @@ def days_of_span(first: int, last: int) -> Iterator[datetime.date]:
 
 def requests_of_day(store: PacketStore, day: datetime.date) -> set[int]:
     """Identifiers of the requests whose data begin on a day or within its margins."""
-    return {request for key in store.kinds() for _, request in _requests(store, key, *window(day))}
+    return {request for key in _all_kinds(store) for _, request in _requests(store, key, *window(day))}
 
 
 def touched_days(store: PacketStore, touched: Touched) -> dict[str, set[datetime.date]]:
@@ -131,8 +135,8 @@ def day_version(store: PacketStore, family: str, day: datetime.date) -> str:
     first, end = window(day)
     lines: set[bytes] = set()
     for key in _kinds(store, family):
-        daily = "request IS NULL AND ((scet >= ? AND scet < ?) OR (last >= ? AND first < ?))"
-        lines |= _packets(store, key, daily, (first, end, first, end))
+        for condition, limits in _conditions(first, end):
+            lines |= _packets(store, key, f"request IS NULL AND {condition}", limits)
         for control, request in _requests(store, key, first, end):
             lines |= _packets(store, key, "sequence_control = ? AND request = ?", (control, request))
     if not lines:
@@ -167,7 +171,35 @@ def days_with_packets(store: PacketStore, family: str) -> list[datetime.date]:
 def _kinds(store: PacketStore, family: str) -> list[StructureKey]:
     if family not in FAMILIES:
         raise ValueError(f"{family} is no family of products; known: {', '.join(FAMILIES)}")
-    return [key for key in store.kinds() if family_of(key) == family]
+    return [key for key in _all_kinds(store) if family_of(key) == family]
+
+
+def _all_kinds(store: PacketStore) -> list[StructureKey]:
+    """Kinds of packets in the store; `PacketStore.kinds` reads the whole index."""
+    found: list[StructureKey] = []
+    for service in _values(store, "service", ()):
+        for subservice in _values(store, "subservice", (service,)):
+            ssids = _values(store, "ssid", (service, subservice))
+            found += [(service, subservice, None if ssid == NO_SSID else ssid) for ssid in ssids]
+    return found
+
+
+def _values(store: PacketStore, column: str, parents: tuple[int, ...]) -> Iterator[int]:
+    """Values of a column of the index below values of those before it, each found by one look into the index."""
+    fixed = "".join(f"{name} = ? AND " for name in ("service", "subservice")[: len(parents)])
+    sql = f"SELECT min({column}) FROM packet WHERE {fixed}{column} > ?"  # noqa: S608 (names of columns)
+    last = NO_SSID - 1
+    while (value := store.index.rows(sql, (*parents, last))[0][0]) is not None:
+        last = int(value)  # type: ignore[call-overload]
+        yield last
+
+
+def _conditions(first: int, end: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """What is true of packets with a time in [first, end), as an index can find them."""
+    return (
+        ("scet >= ? AND scet < ?", (first, end)),
+        ("first >= ? AND first < ? AND last >= ?", (first - _LONGEST_TICKS, end, first)),
+    )
 
 
 def _select(columns: str, key: StructureKey, condition: str) -> tuple[str, list[object]]:
@@ -177,7 +209,7 @@ def _select(columns: str, key: StructureKey, condition: str) -> tuple[str, list[
 
 
 def _any_packet(store: PacketStore, key: StructureKey, first: int, end: int) -> bool:
-    for condition, limits in (("scet >= ? AND scet < ?", (first, end)), ("last >= ? AND first < ?", (first, end))):
+    for condition, limits in _conditions(first, end):
         sql, values = _select("1", key, f"request IS NULL AND {condition} LIMIT 1")
         if store.index.rows(sql, (*values, *limits)):
             return True
@@ -200,6 +232,10 @@ def _packets(store: PacketStore, key: StructureKey, condition: str, limits: Coll
 
 def _requests(store: PacketStore, key: StructureKey, first: int, end: int) -> list[tuple[int, int]]:
     """Requests whose data begin in [first, end): telecommand sequence control and identifier."""
+    # Most kinds answer no request: the index of requests tells without a look at the packets of the day.
+    answers, values = _select("1", key, "request > -1 LIMIT 1")
+    if not store.index.rows(answers, values):
+        return []
     sql, values = _select(
         "DISTINCT sequence_control, request", key, "request IS NOT NULL AND first >= ? AND first < ? ORDER BY 1, 2"
     )
