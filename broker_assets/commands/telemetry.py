@@ -13,11 +13,15 @@ import typer
 from broker_assets.commands.telemetry_files import app as files_app
 from broker_assets.commands.telemetry_lowlatency import lowlatency
 from broker_assets.commands.telemetry_process import process
+from broker_assets.commands.telemetry_schema import schema
 from broker_assets.commands.telemetry_simulate import simulate
+from broker_assets.commands.telemetry_status import status
 
 app = typer.Typer(help="Telemetry packets and products.", no_args_is_help=True)
 app.command()(process)
+app.command()(schema)
 app.command()(simulate)
+app.command()(status)
 app.command()(lowlatency)
 app.add_typer(files_app, name="files")
 

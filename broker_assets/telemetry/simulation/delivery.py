@@ -87,7 +87,7 @@ def files_of_day(
         content = _content(chosen, shuffle)
         yield file_name(first, after + 3600, number), content
         if number == 1 and Fault.DAMAGED_FILE in faults:
-            yield file_name(first, after + 4000, 100), content[: len(content) * 3 // 5]
+            yield file_name(first, after + 4000, 9), content[: len(content) * 3 // 5]
     middle = len(requested) // 2
     overlap = len(requested) // 10
     for number, part in enumerate((requested[: middle + overlap], requested[middle:])):

@@ -1,0 +1,85 @@
+"""`broker-assets telemetry simulate`: a small mission of our own in a folder."""
+
+from __future__ import annotations
+
+import datetime
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from broker_assets.telemetry.simulation import Mission
+
+FILES_PER_DAY = 6
+
+
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder of the mission; it must not hold one yet.")],
+    start: Annotated[
+        datetime.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day; default: yesterday.")
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, help="How many days.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed and days give the same bytes.")] = 1,
+    damaged: Annotated[
+        bool,
+        typer.Option("--damaged", help="First day: a cut file, a short packet, a lost packet, a clock gone wrong."),
+    ] = False,
+    shuffled: Annotated[bool, typer.Option("--shuffled", help="Packets stand in the files in any order.")] = False,
+) -> None:
+    """Write a simulated mission: telemetry files and everything that products are made with.
+
+    Each day has quick-look data of a Sun with flares, housekeeping, an energy calibration and the answers to six
+    science requests, in overlapping files. Nothing in it comes from a real mission.
+    """
+    # Imported here: `--help` must not wait for the numerical libraries.
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+    from broker_assets.telemetry.simulation import Fault, write_mission
+
+    first = start.date() if start else datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=1)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("telemetry files", total=FILES_PER_DAY * days + damaged)
+        try:
+            mission = write_mission(
+                out,
+                start=first,
+                days=days,
+                seed=seed,
+                faults=tuple(Fault) if damaged else (),
+                shuffled=shuffled,
+                report=lambda name: progress.update(task, advance=1),
+            )
+        except (ValueError, OSError) as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2) from error
+    _tell(mission)
+
+
+def _tell(mission: Mission) -> None:
+    size = sum(path.stat().st_size for path in mission.files)
+    largest = max(mission.flares, key=lambda flare: flare.size)
+    typer.echo(
+        f"{mission.folder}: {mission.days} days from {mission.start}, {mission.packets} packets in "
+        f"{len(mission.files)} files ({size / 1e6:.1f} MB), {len(mission.flares)} flares, "
+        f"{len(mission.science)} science requests"
+    )
+    typer.echo(f"largest flare: on-board second {largest.start:.0f}, {largest.size:.0f} counts/s at 4 to 10 keV")
+    for fault in sorted(mission.faults):
+        typer.echo(f"fault: {fault}")
+    archive = shlex.quote(str(mission.folder / "products"))
+    options = shlex.join(mission.process_options)
+    typer.echo(f"\nMake products of it:\n  broker-assets telemetry process {options} --fits-dir {archive}")
+    names = {
+        "DATABASES": mission.databases,
+        "CONFIGURATION": mission.configuration,
+        "KERNELS": mission.kernels,
+        "PLANNING": mission.planning,
+        "REQUESTS": mission.requests,
+    }
+    settings = " ".join(f"BROKER_TELEMETRY__{name}={shlex.quote(str(path.resolve()))}" for name, path in names.items())
+    typer.echo(f"\nOr let the platform receive it:\n  {settings} \\")
+    typer.echo(f"  BROKER_TELEMETRY__INCOMING='[\"{mission.incoming.resolve().as_uri()}\"]' broker-assets up")
