@@ -11,7 +11,6 @@ import datetime
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from logging import Logger
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -135,13 +134,14 @@ def file_days(
     found, unknown = known_days({day for of_family in days.values() for day in of_family})
     if unknown:
         log.warning(f"received, but no partitions of Dagster: {len(unknown)} days from {unknown[0]} to {unknown[-1]}")
+    inputs: dict[datetime.date, dict[str, str]] = {}
     try:
-        inputs = look_at_inputs(telemetry, store, sorted({*found, *unknown}))
+        inputs |= look_at_inputs(telemetry, store, found)
         yield from report_inputs(database, inputs, run_id=run_id)
+        inputs |= look_at_inputs(telemetry, store, unknown)
     except (OSError, ValueError) as error:
         # Half a delivery of kernels: the sensor of inputs tells of them when they are whole.
         log.warning(f"what inputs say for these days cannot be told now: {error}")
-        inputs = {}
     overrides = telemetry.settings.versions
     archive = telemetry.archive(store)
     said = received_metadata(done)
@@ -257,7 +257,7 @@ def refresh_requests(telemetry: Telemetry, log: Logger) -> None:
         return
     log.info(f"table of requests: {rows} rows")
     mark.parent.mkdir(parents=True, exist_ok=True)
-    Path(mark).touch()
+    mark.touch()
 
 
 class _Progress:
