@@ -14,7 +14,8 @@ from broker_assets.publication.content import Content, Facts
 from broker_assets.publication.names import ProductName
 from broker_assets.publication.selection import Rules
 
-Status = Literal["delivering", "published", "supplement", "ignored", "blacklisted", "held", "error"]
+Status = Literal["delivering", "published", "supplement", "ignored", "blacklisted", "held", "error", "replaced"]
+"""`delivering` has begun; `replaced` had another content take its place, whether it was delivered or not."""
 
 AT_TARGET: tuple[Status, ...] = ("published", "supplement")
 

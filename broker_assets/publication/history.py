@@ -101,6 +101,9 @@ def record(connection: Connection, values: dict[str, Any]) -> int:
         Identifier of the entry.
     """
     values = values | {"facts": Jsonb(values["facts"]), "reason": values["reason"][:REASON_LENGTH]}
+    if values["status"] != "delivering":
+        # An answer of the past was about the past.
+        values |= {"agreed_by": None, "agreed_why": None, "agreed_at": None}
     names = ", ".join(values)
     places = ", ".join(f"%({name})s" for name in values)
     changes = ", ".join(f"{name} = excluded.{name}" for name in values if name not in ("target", "name", "digest"))
@@ -110,19 +113,25 @@ def record(connection: Connection, values: dict[str, Any]) -> int:
             f" DO UPDATE SET {changes}, decided_at = now() RETURNING publicationid",
             values,
         ).fetchone()
-        connection.execute(
-            "UPDATE publication SET status = 'ignored', settled = true, retry_after = NULL,"
-            " reason = 'a newer content took its place', decided_at = now()"
-            " WHERE target = %(target)s AND name = %(name)s AND digest <> %(digest)s"
-            " AND status IN ('held', 'error', 'blacklisted', 'delivering')",
-            values,
-        )
+        _replace_others(connection, values["target"], values["name"], values["digest"])
     return int(row[0]) if row else 0
+
+
+def _replace_others(connection: Connection, target: str, name: str, digest: str) -> None:
+    """Enter that contents which were not delivered are not there any more."""
+    connection.execute(
+        "UPDATE publication SET status = 'replaced', settled = false, retry_after = NULL,"
+        " reason = 'another content took its place before it was delivered'"
+        " WHERE target = %s AND name = %s AND digest <> %s"
+        " AND status IN ('held', 'error', 'blacklisted', 'ignored', 'delivering')",
+        (target, name, digest),
+    )
 
 
 def touch(connection: Connection, target: str, name: str, digest: str, size: int, mtime: int) -> None:
     """Remember that a file of new times has a content that is known."""
     with connection.transaction():
+        _replace_others(connection, target, name, digest)
         connection.execute(
             "UPDATE publication SET source_size = %s, source_mtime = %s"
             " WHERE target = %s AND name = %s AND digest = %s",
@@ -137,6 +146,13 @@ def arrived(connection: Connection, publicationid: int, status: str, receipt: Ar
             "UPDATE publication SET status = %s, settled = true, delivered_at = now(), decided_at = now(), run_id = %s"
             " WHERE publicationid = %s",
             (status, run_id, publicationid),
+        )
+        connection.execute(
+            "UPDATE publication AS old SET status = 'replaced', settled = false,"
+            " reason = 'replaced at the target by another content' FROM publication AS new"
+            " WHERE new.publicationid = %s AND old.target = new.target AND old.name = new.name"
+            " AND old.publicationid <> new.publicationid AND old.status IN ('published', 'supplement')",
+            (publicationid,),
         )
         connection.execute(
             "INSERT INTO publication_receipt (publicationid, target, name, url, size, sha256, run_id)"

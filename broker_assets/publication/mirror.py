@@ -138,6 +138,8 @@ def _sync(
                 target.sha256(relative) == sha256 if verify else known.get(relative) == sha256
             ):
                 report.unchanged += 1
+                if known.get(relative) != sha256 and not report.dry_run:
+                    _remember(connection, target.name, relative, sha256, size, report.run_id)
                 continue
             if not report.dry_run:
                 target.deliver(relative, path, sha256)

@@ -123,8 +123,32 @@ def test_a_file_that_changes_while_it_waits_for_an_answer(
     (waiting,) = held(connection)
     assert waiting.facts.rows == 80
     products.put(archive, products.DAY)
-    # It is as it was delivered.
+    # It is as it was delivered: nothing waits any more.
     assert run().outcomes == []
+    assert held(connection) == pending(connection) == []
+    products.put(archive, products.DAY, rows=70)
+    assert decided(run()) == {DAY: "held"}
+
+
+def test_a_content_that_comes_back_after_it_was_replaced_is_a_change(
+    run: Any, products: Any, archive: Path, far: Path, connection: Any
+) -> None:
+    products.put(archive, products.DAY)
+    run()
+    products.put(archive, products.DAY, rows=80)
+    run()
+    agree(connection, DAY, who="Ada", why="late packets")
+    run()
+    assert counts(connection) == {"soar": {"published": 1, "replaced": 1}}
+    products.put(archive, products.DAY)
+    assert decided(run()) == {DAY: "held"}
+    agree(connection, DAY, who="Ada", why="back again")
+    assert decided(run()) == {DAY: "published"}
+    assert counts(connection) == {"soar": {"published": 1, "replaced": 1}}
+    # An answer counts once.
+    products.put(archive, products.DAY, rows=80)
+    assert decided(run()) == {DAY: "held"}
+    assert len(receipts(connection, name=DAY)) == 3
 
 
 def test_a_version_that_looks_worse_is_held(run: Any, products: Any, archive: Path, far: Path, connection: Any) -> None:

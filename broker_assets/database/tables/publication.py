@@ -27,7 +27,8 @@ publication = sa.Table(
     bigint("version", "version in the name", nullable=False),
     text(
         "status",
-        "delivering (begun), published, supplement, ignored, blacklisted, held (an operator must agree), error",
+        "delivering (begun), published, supplement, ignored, blacklisted, held (an operator must agree), error, "
+        "replaced (by another content of the file)",
         nullable=False,
     ),
     flag("settled", "whether no run looks at it again until an operator or a new content asks for it", nullable=False),
@@ -52,7 +53,7 @@ publication = sa.Table(
     timestamp("agreed_at", "when"),
     sa.UniqueConstraint("target", "name", "digest"),
     sa.CheckConstraint(
-        "status IN ('delivering', 'published', 'supplement', 'ignored', 'blacklisted', 'held', 'error')",
+        "status IN ('delivering', 'published', 'supplement', 'ignored', 'blacklisted', 'held', 'error', 'replaced')",
         name="publication_status",
     ),
     sa.Index("publication_archive_name", "target", "archive_name"),

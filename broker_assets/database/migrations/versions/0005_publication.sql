@@ -30,7 +30,7 @@ CREATE TABLE publication (
 	agreed_at TIMESTAMP WITH TIME ZONE, 
 	CONSTRAINT publication_pkey PRIMARY KEY (publicationid), 
 	CONSTRAINT publication_target_name_digest_key UNIQUE (target, name, digest), 
-	CONSTRAINT publication_status CHECK (status IN ('delivering', 'published', 'supplement', 'ignored', 'blacklisted', 'held', 'error'))
+	CONSTRAINT publication_status CHECK (status IN ('delivering', 'published', 'supplement', 'ignored', 'blacklisted', 'held', 'error', 'replaced'))
 );
 
 CREATE INDEX publication_archive_name ON publication (target, archive_name);
@@ -57,7 +57,7 @@ COMMENT ON COLUMN publication.subject IS 'what the file is about, whatever its v
 
 COMMENT ON COLUMN publication.version IS 'version in the name';
 
-COMMENT ON COLUMN publication.status IS 'delivering (begun), published, supplement, ignored, blacklisted, held (an operator must agree), error';
+COMMENT ON COLUMN publication.status IS 'delivering (begun), published, supplement, ignored, blacklisted, held (an operator must agree), error, replaced (by another content of the file)';
 
 COMMENT ON COLUMN publication.settled IS 'whether no run looks at it again until an operator or a new content asks for it';
 
