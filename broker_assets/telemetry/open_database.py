@@ -64,7 +64,7 @@ _TEXTS: Final[dict[str, tuple[tuple[int, int, str], ...]]] = {
 }
 
 _TOKEN = re.compile(r"([A-Z0-9]+)(?:\.\.([A-Z0-9]+))?:(\d+)(i?)(?:@([+-]?\d+))?(?:\*(\w+))?\s*(\{)?|(\})")
-_PLACE = re.compile(r"(\d+)\.(\d):(\d+) (\w+) (\S+)(?: \[(\w+)(?: (\w+))?\])?")
+_PLACE = re.compile(r"(\d+)\.(\d):(\d+) (\w+) ([^\s;]+)(?: \[(\w+)(?: (\w+))?\])?")
 
 
 def variable_rows(layout: str) -> Iterator[tuple[str, int, int, int, bool, str | None]]:
