@@ -114,7 +114,7 @@ def failing_files(look: Look) -> Finding:
         text = (
             f"{len(given_up)} telemetry files are in quarantine: "
             + _named([f"{file.name} ({file.reason})" for file in given_up])
-            + "; `broker-assets telemetry status` lists them"
+            + "; `broker-assets telemetry files retry` tries them again"
         )
         if retried:
             text += f"; {len(retried)} more failed and are tried again"
