@@ -6,10 +6,12 @@ orchestrates may pass another that tells about it too (``broker_assets.resources
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,13 +85,10 @@ def run_here(step: Step) -> str:
             )
         except OSError as error:
             raise ProgramError(f"{step.command[0]} cannot be started: {error}") from error
-        late = False
         try:
-            code = process.wait(step.seconds)
-        except subprocess.TimeoutExpired:
-            late = True
+            late = not _ended(process, step.seconds)
         finally:
-            _end(process)
+            code = _end(process)
         text = _tail(output.fileno())
     if late:
         raise ProgramError(
@@ -100,18 +99,27 @@ def run_here(step: Step) -> str:
     return text
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a program and everything it started."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            break
-        try:
-            process.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue
-    process.wait()
+def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Whether a program ends within a time; it stays a zombie, so that its number cannot become another's."""
+    deadline = time.monotonic() + seconds
+    pause = 0.001
+    while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        time.sleep(min(pause, left))
+        pause = min(2 * pause, 0.1)
+    return True
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """End a program, if it has not, and everything it started; gives its code."""
+    if not _ended(process, 0):
+        os.killpg(process.pid, signal.SIGTERM)
+        _ended(process, GRACE_SECONDS)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()
 
 
 def _tail(descriptor: int) -> str:

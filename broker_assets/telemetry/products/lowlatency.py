@@ -103,6 +103,8 @@ def answer_all(requests: Path, output: Path, inputs: Inputs, now: np.datetime64)
     now : datetime64
         UTC; its minute is the version of the products.
     """
+    # Left by a process that was killed: whoever holds the folder is alone.
+    shutil.rmtree(output / TEMPORARY, ignore_errors=True)
     return [answer(request, output, inputs, now) for request in waiting(requests, output)]
 
 
@@ -115,7 +117,6 @@ def answer(request: Path, output: Path, inputs: Inputs, now: np.datetime64) -> A
         If the output folder cannot be written.
     """
     work = output / TEMPORARY / request.name
-    shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
         found = _products(request, work, inputs, now)
