@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from broker_assets.telemetry import clock
+from broker_assets.telemetry.instrument import StructureKey
 from broker_assets.telemetry.products import fits
 from broker_assets.telemetry.products.headers import (
     common_cards,
@@ -42,6 +43,8 @@ from broker_assets.telemetry.units import SPECTRA_MARGIN, Touched, Unit, day_of
 
 LEVELS: Final = ("LB", "L0", "L1")
 """Levels that are written, in the order of making."""
+KEPT_DAYS: Final = 4
+"""Level L0 products kept in memory: a UTC day needs those of at most three on-board days."""
 
 
 @dataclass
@@ -155,45 +158,58 @@ class Archive:
             self._write(path, cards, tables)
 
     def _level0(self, unit: Unit) -> Product | None:
-        """The product of an on-board day, made once per run."""
+        """The product of an on-board day, made once while its neighbours are worked on."""
         if unit not in self._made:
             kind = kind_of(unit.key)
             first = unit.day * clock.TICKS_PER_SECOND
             last = first + clock.TICKS_PER_DAY
             margin = SPECTRA_MARGIN if kind.builder == "spectra" else 0
             packets = unique_packets(self.store.of_days(unit.key, first - margin, last + margin))
+            # Memory holds a few days of one kind, however many days there are.
+            while len(self._made) >= KEPT_DAYS:
+                del self._made[next(iter(self._made))]
             self._made[unit] = level0_of_day(kind, packets, self.inputs, self.outcome.problems, unit.day)
         return self._made[unit]
 
     def _daily(self, units: list[Unit], wanted: set[str]) -> None:
+        """Days one after another: level L0 of each, and level L1 of the UTC days that no later one touches."""
+        kernels = self.inputs.kernels
+        if "L1" in wanted and kernels is None:
+            self.outcome.problems += [Problem(str(unit.key), "level L1 needs SPICE kernels") for unit in units]
+        waiting: set[np.datetime64] = set()
         for unit in units:
+            touched = set() if kernels is None or "L1" not in wanted else set(_utc_days(unit.day, kernels))
+            if kernels is not None:
+                for utc in sorted(day for day in waiting if touched and day < min(touched)):
+                    self._level1(unit.key, utc, kernels)
+                    waiting.remove(utc)
+            waiting |= touched
             product = self._level0(unit)
             if "L0" in wanted:
                 if product is None:
                     self._remove(level0_day_path(kind_of(unit.key), unit.day))
                 else:
                     self._write_level0(product)
-        if "L1" not in wanted:
-            return
-        kernels = self.inputs.kernels
-        if kernels is None:
-            self.outcome.problems += [Problem(str(unit.key), "level L1 needs SPICE kernels") for unit in units]
-            return
-        kind = kind_of(units[0].key)
-        for utc in sorted({day for unit in units for day in _utc_days(unit.day, kernels)}):
-            first = kernels.clock.ticks_of_utc(utc)
-            last = kernels.clock.ticks_of_utc(utc + np.timedelta64(1, "D"))
-            # A bin at the edge may change the day when its time is rounded.
-            parts = [
-                product
-                for start in range(day_of(first - clock.TICKS_PER_SECOND), (last >> 16) + 2, clock.SECONDS_PER_DAY)
-                if (product := self._level0(Unit(kind.key, start))) is not None
-            ]
-            level1 = level1_of_day(parts, kernels, utc)
-            if level1 is None:
-                self._remove(level1_day_path(kind, utc))
-            else:
-                self._write_level1(level1, kernels)
+        if kernels is not None:
+            for utc in sorted(waiting):
+                self._level1(units[0].key, utc, kernels)
+
+    def _level1(self, key: StructureKey, utc: np.datetime64, kernels: Kernels) -> None:
+        """The file of a UTC day."""
+        kind = kind_of(key)
+        first = kernels.clock.ticks_of_utc(utc)
+        last = kernels.clock.ticks_of_utc(utc + np.timedelta64(1, "D"))
+        # A bin at the edge may change the day when its time is rounded.
+        parts = [
+            product
+            for start in range(day_of(first - clock.TICKS_PER_SECOND), (last >> 16) + 2, clock.SECONDS_PER_DAY)
+            if (product := self._level0(Unit(kind.key, start))) is not None
+        ]
+        level1 = level1_of_day(parts, kernels, utc)
+        if level1 is None:
+            self._remove(level1_day_path(kind, utc))
+        else:
+            self._write_level1(level1, kernels)
 
     def _remove(self, path: PurePosixPath) -> None:
         """Remove a file whose packets, now that there are more, belong to another."""
