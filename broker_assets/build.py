@@ -25,26 +25,37 @@ from broker_assets.assets.areas import build_area_assets
 from broker_assets.assets.drain import build_drain_job
 from broker_assets.assets.hits import build_hit_assets
 from broker_assets.assets.maintenance import build_acknowledge_gaps, build_maintenance_assets
+from broker_assets.assets.published_files import build_mirror_job, build_publish_job, build_published_files
 from broker_assets.assets.sky_maps import build_sky_map_assets
 from broker_assets.assets.streams import alert_streams
+from broker_assets.assets.telemetry_folders import folder_key
+from broker_assets.assets.telemetry_register import telemetry_register
 from broker_assets.assets.tns import build_tns_assets
 from broker_assets.assets.watchlists import build_watchlist_assets
 from broker_assets.automation import automation_sensor
 from broker_assets.checks import columns, ledger, usual
 from broker_assets.checks.nightly import build_check_nights, check_config
+from broker_assets.checks.publication import build_receipts_check, day_evaluations, day_result
 from broker_assets.checks.sky import build_sky_checks
+from broker_assets.checks.telemetry import build_check_telemetry, build_telemetry_checks
 from broker_assets.checks.verdicts import NightCheck, live_evaluations, night_definition, stream_definition
 from broker_assets.resources.database import Database
 from broker_assets.resources.decoders import Decoders
 from broker_assets.resources.kafka import Kafka
 from broker_assets.resources.notifier import Notifier
 from broker_assets.resources.object_store import ObjectStore
+from broker_assets.resources.publisher import Publisher
 from broker_assets.resources.telemetry import Telemetry
 from broker_assets.resources.tns import Tns
 from broker_assets.sensors.alerting import build_alerting
 from broker_assets.sensors.gcn import build_notices, build_read_notices
 from broker_assets.sensors.kafka_lag import build_kafka_lag
 from broker_assets.sensors.lists import build_lists
+from broker_assets.sensors.publication import (
+    build_mirror_schedule,
+    build_publish_schedule,
+    build_telemetry_checks_schedule,
+)
 from broker_assets.sensors.schedules import build_daily_maintenance, build_nightly_checks
 from broker_assets.sensors.tns import build_tns_cadence
 from broker_assets.settings import Settings, load_settings
@@ -62,7 +73,7 @@ def build_defs(*, settings: Settings | None = None, resource_overrides: Mapping[
         Those of this process, if not given.
     resource_overrides : mapping of str to object, optional
         Resources that take the place of ours, by name (`database`, `kafka`, `object_store`, `decoders`, `notifier`,
-        `telemetry`, `tns`, `notice_kafka`).
+        `publisher`, `telemetry`, `tns`, `notice_kafka`).
 
     Raises
     ------
@@ -79,13 +90,15 @@ def build_defs(*, settings: Settings | None = None, resource_overrides: Mapping[
 def resources(settings: Settings, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """The resources by name."""
     database = overrides.get("database") or Database.of(settings)
+    telemetry = overrides.get("telemetry") or Telemetry.of(settings)
     ours: dict[str, Any] = {
         "database": database,
         "kafka": Kafka(settings.kafka),
         "object_store": ObjectStore.of(settings),
         "decoders": Decoders(settings),
         "notifier": Notifier.of(settings, database),
-        "telemetry": Telemetry.of(settings),
+        "publisher": Publisher.of(settings, telemetry),
+        "telemetry": telemetry,
         "tns": Tns.of(settings),
         "notice_kafka": Kafka(settings.notices.kafka if settings.notices.kafka.bootstrap_servers else settings.kafka),
     }
@@ -104,9 +117,10 @@ def _definitions(settings: Settings, resources: Mapping[str, Any]) -> Definition
         *build_sky_map_assets(),
         *build_hit_assets(settings.sky),
     ]
+    published = build_published_files(day_result)
     code_versions = {
         spec.key.to_user_string(): spec.code_version
-        for made in (*alerts, *lists)
+        for made in (*alerts, *lists, published)
         for spec in made.specs
         if spec.code_version
     }
@@ -126,14 +140,24 @@ def _definitions(settings: Settings, resources: Mapping[str, Any]) -> Definition
         for name in ("watchlist", "area", "sky_map")
     ]
     read_notices = build_read_notices(settings.notices.topic)
+    publish, mirror = build_publish_job(day_evaluations), build_mirror_job()
+    check_telemetry = build_check_telemetry(settings)
     return Definitions(
         assets=[
             *alert_streams(settings.streams),
             *alerts,
             *lists,
+            telemetry_register(folder_key(url) for url in settings.telemetry.incoming),
+            published,
             *build_maintenance_assets(code_versions),
         ],
-        asset_checks=[*night_checks, *stream_checks, *build_sky_checks(settings.sky)],
+        asset_checks=[
+            *night_checks,
+            *stream_checks,
+            *build_sky_checks(settings.sky),
+            *build_telemetry_checks(settings),
+            build_receipts_check(),
+        ],
         jobs=[
             drain,
             checked,
@@ -143,6 +167,9 @@ def _definitions(settings: Settings, resources: Mapping[str, Any]) -> Definition
             match_lists,
             *list_files,
             read_notices,
+            publish,
+            mirror,
+            check_telemetry,
         ],
         sensors=[
             automation_sensor,
@@ -152,7 +179,13 @@ def _definitions(settings: Settings, resources: Mapping[str, Any]) -> Definition
             build_tns_cadence(fetch_tns),
             build_notices(settings.notices.topic, read_notices),
         ],
-        schedules=[build_nightly_checks(checked, check_config), build_daily_maintenance(maintenance)],
+        schedules=[
+            build_nightly_checks(checked, check_config),
+            build_daily_maintenance(maintenance),
+            build_publish_schedule(publish),
+            build_mirror_schedule(mirror),
+            build_telemetry_checks_schedule(check_telemetry),
+        ],
         resources=dict(resources),
         # A process per step costs three seconds and 100 MB; jobs that fan out say so themselves.
         executor=in_process_executor,

@@ -58,6 +58,7 @@ from broker_assets.publication.report import Report
 from broker_assets.publication.run import publish
 from broker_assets.resources.database import Database
 from broker_assets.resources.publisher import Publisher
+from broker_assets.telemetry.days import FAMILIES
 
 ASSET = "published_files"
 PUBLISH_OP = "publish_due_files"
@@ -66,6 +67,11 @@ OWNERS = ["team:broker"]
 CODE_VERSION = "1"
 SHOWN_RECEIPTS = 50
 """Receipts in the metadata, at most: they are stored with every materialisation."""
+UPSTREAM = (
+    *(f"l{level}_{family}" for level in (0, 1) for family in FAMILIES),
+    *(f"l2_{family}" for family in ("quicklook", "calibration", "auxiliary")),
+)
+"""Assets that the files come from; packets as received (LB) stay at home."""
 CHECK = "not_worse_than_published"
 CHECK_TEXT = (
     "No file of the day is held back: nothing changed under a delivered name, and no new version has fewer rows, more "
@@ -155,7 +161,7 @@ def copy_archive(database: Database, publisher: Publisher, run_id: str, *, whole
     return reports
 
 
-def build_published_files(upstream: Sequence[str], verdict: DayVerdict) -> AssetsDefinition:
+def build_published_files(verdict: DayVerdict, upstream: Sequence[str] = UPSTREAM) -> AssetsDefinition:
     """The asset; `upstream` are the assets that its files come from."""
     with warnings.catch_warnings():
         # Checks by partition are new in Dagster 1.13; without them one bad day would hide all others.
@@ -196,7 +202,7 @@ def build_published_files(upstream: Sequence[str], verdict: DayVerdict) -> Asset
     return published_files
 
 
-def build_publish_job(upstream: Sequence[str], checks: DayChecks) -> JobDefinition:
+def build_publish_job(checks: DayChecks, upstream: Sequence[str] = UPSTREAM) -> JobDefinition:
     """The job of the schedule: all that is due, to all targets, in one run."""
 
     @op(name=PUBLISH_OP, out={})

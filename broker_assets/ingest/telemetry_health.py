@@ -295,7 +295,7 @@ class Judgement:
     judge: Callable[[Look], Finding]
 
 
-INCOMING: Final = "telemetry_files"
+INCOMING: Final = "telemetry_register"
 """Asset of the files that arrive."""
 PUBLISHED: Final = "published_files"
 """Asset of what was delivered."""

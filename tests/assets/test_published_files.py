@@ -106,9 +106,9 @@ class Site:
         return Definitions(
             assets=[
                 *(AssetSpec(name, partitions_def=observation_days) for name in upstream),
-                build_published_files(upstream, day_result),
+                build_published_files(day_result, upstream),
             ],
-            jobs=[build_publish_job(upstream, day_evaluations), build_mirror_job()],
+            jobs=[build_publish_job(day_evaluations, upstream), build_mirror_job()],
             resources={"database": self.database, "publisher": self.publisher},
             executor=in_process_executor,
         )

@@ -110,8 +110,8 @@ def test_every_check_is_evaluated_in_one_run(watch: Watch) -> None:
 
 def test_what_fails_is_told_once_and_again_after_it_was_well(watch: Watch) -> None:
     watch.records.file("old.xml", seen=5)
-    assert [name for name, passed in watch.run().items() if not passed] == ["telemetry_files/backlog"]
-    assert watch.tick() == ["error: telemetry_files: backlog"]
+    assert [name for name, passed in watch.run().items() if not passed] == ["telemetry_register/backlog"]
+    assert watch.tick() == ["error: telemetry_register: backlog"]
     assert "the oldest for 5.0 hours" in watch.mailbox.bodies[0]
     watch.run()
     assert watch.tick() == []
@@ -120,16 +120,16 @@ def test_what_fails_is_told_once_and_again_after_it_was_well(watch: Watch) -> No
     assert watch.tick() == []
     watch.records.execute("UPDATE telemetry_file SET state = 'new'")
     watch.run()
-    assert watch.tick() == ["error: telemetry_files: backlog"]
+    assert watch.tick() == ["error: telemetry_register: backlog"]
 
 
 def test_each_check_runs_on_its_own(watch: Watch) -> None:
     watch.records.product("LB", "2024-05-01")
     watch.records.product("LB", "2024-05-03")
-    key = AssetCheckKey(AssetKey("telemetry_files"), "bad_packets")
+    key = AssetCheckKey(AssetKey("telemetry_register"), "bad_packets")
     (checks,) = [check for check in watch.definitions.asset_checks or () if key in getattr(check, "check_keys", ())]
     result = Definitions(
-        assets=[AssetSpec("telemetry_files")], asset_checks=[checks], resources=watch.definitions.resources
+        assets=[AssetSpec("telemetry_register")], asset_checks=[checks], resources=watch.definitions.resources
     ).resolve_implicit_global_asset_job_def().execute_in_process(instance=watch.instance)  # fmt: skip
     (evaluation,) = result.get_asset_check_evaluations()
     assert evaluation.passed

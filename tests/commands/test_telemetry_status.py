@@ -73,8 +73,8 @@ def test_all_numbers_are_shown(run: Run, database_url: str, tmp_path: Path) -> N
     done = records.file("done.xml", "processed", processed_at=records.hours(0.5), reported_at=records.hours(0.5))
     records.file("broken.xml", "quarantined", tries=5, reason="no telemetry at all")
     records.insert(telemetry_quarantine, telemetryfileid=done, position=1, reason="CRC is wrong", data=b"x")
-    records.insert(notification, fingerprint="f", subject="error: telemetry_files: backlog", body="",
-                   cause="check telemetry_files/backlog")  # fmt: skip
+    records.insert(notification, fingerprint="f", subject="error: telemetry_register: backlog", body="",
+                   cause="check telemetry_register/backlog")  # fmt: skip
     records.insert(notification, fingerprint="g", subject="error: sources", body="", cause="check sources/balances")
     settings = {
         "DATABASE__URL": database_url,
@@ -86,13 +86,13 @@ def test_all_numbers_are_shown(run: Run, database_url: str, tmp_path: Path) -> N
     text = result.stdout
     missing = (today - datetime.timedelta(days=3)).isoformat()
     for part in (FOLDER, "broken.xml", "no telemetry at all", "CRC is wrong", "housekeeping", missing, "soar",
-                 "fewer rows", "error: telemetry_files: backlog", "no folder of kernels is configured"):  # fmt: skip
+                 "fewer rows", "error: telemetry_register: backlog", "no folder of kernels is configured"):  # fmt: skip
         assert part in text, f"{part} is not in {text}"
     assert "error: sources" not in text
     found = json.loads(run("--json", **settings).stdout)
     assert found["healthy"] is False
     assert {item["subject"] for item in found["attention"]} == {
-        "telemetry_files/failing_files", "telemetry_files/bad_packets", "lb_quicklook/days_missing",
+        "telemetry_register/failing_files", "telemetry_register/bad_packets", "lb_quicklook/days_missing",
         "lb_housekeeping/days_missing",
     }  # fmt: skip
     assert found["attention"][0]["severity"] == "error"
