@@ -59,7 +59,7 @@ def level1(shared_folder: Path, flight_inputs: Inputs, tmp_path: Path) -> Level1
                 part = level0_of_day(KINDS[key], packets, flight_inputs, [], day)
                 parts += [] if part is None else [part]
         utc = sorted({day for part in parts for day in kernels.clock.utc_day(part.time).tolist()})
-        found = (level1_of_day(parts, kernels, np.datetime64(day)) for day in utc)
+        found = (level1_of_day(KINDS[key], parts, kernels, np.datetime64(day)) for day in utc)
         return [product for product in found if product is not None]
 
     return make
