@@ -28,7 +28,8 @@ from broker_assets.assets.maintenance import build_acknowledge_gaps, build_maint
 from broker_assets.assets.published_files import build_mirror_job, build_publish_job, build_published_files
 from broker_assets.assets.sky_maps import build_sky_map_assets
 from broker_assets.assets.streams import alert_streams
-from broker_assets.assets.telemetry_folders import folder_key
+from broker_assets.assets.telemetry_folders import folder_key, telemetry_folders
+from broker_assets.assets.telemetry_ingest import build_ingest_telemetry
 from broker_assets.assets.telemetry_register import telemetry_register
 from broker_assets.assets.tns import build_tns_assets
 from broker_assets.assets.watchlists import build_watchlist_assets
@@ -57,6 +58,7 @@ from broker_assets.sensors.publication import (
     build_telemetry_checks_schedule,
 )
 from broker_assets.sensors.schedules import build_daily_maintenance, build_nightly_checks
+from broker_assets.sensors.telemetry_files import build_telemetry_files
 from broker_assets.sensors.tns import build_tns_cadence
 from broker_assets.settings import Settings, load_settings
 
@@ -140,6 +142,8 @@ def _definitions(settings: Settings, resources: Mapping[str, Any]) -> Definition
         for name in ("watchlist", "area", "sky_map")
     ]
     read_notices = build_read_notices(settings.notices.topic)
+    # Without folders to watch there is nothing to start.
+    receiving = [build_ingest_telemetry(settings.telemetry)] if Telemetry.of(settings).watched else []
     publish, mirror = build_publish_job(day_evaluations), build_mirror_job()
     check_telemetry = build_check_telemetry(settings)
     return Definitions(
@@ -149,6 +153,7 @@ def _definitions(settings: Settings, resources: Mapping[str, Any]) -> Definition
             *lists,
             telemetry_register(folder_key(url) for url in settings.telemetry.incoming),
             published,
+            *telemetry_folders(settings.telemetry),
             *build_maintenance_assets(code_versions),
         ],
         asset_checks=[
@@ -167,6 +172,7 @@ def _definitions(settings: Settings, resources: Mapping[str, Any]) -> Definition
             match_lists,
             *list_files,
             read_notices,
+            *receiving,
             publish,
             mirror,
             check_telemetry,
@@ -177,6 +183,7 @@ def _definitions(settings: Settings, resources: Mapping[str, Any]) -> Definition
             build_alerting(),
             build_lists(settings.sky, match_lists, list_files),
             build_tns_cadence(fetch_tns),
+            *(build_telemetry_files(ingest) for ingest in receiving),
             build_notices(settings.notices.topic, read_notices),
         ],
         schedules=[

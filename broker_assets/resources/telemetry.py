@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from broker_assets.settings import Settings, TelemetrySettings
 if TYPE_CHECKING:
     from broker_assets.telemetry.archive import Archive
     from broker_assets.telemetry.products.level0 import Inputs
+    from broker_assets.telemetry.products.programs import Programs
     from broker_assets.telemetry.store import PacketStore
 
 logger = logging.getLogger(__name__)
@@ -91,6 +93,13 @@ class Telemetry:
     def watched(self) -> bool:
         """Whether files are received as well."""
         return self.configured and bool(self.settings.incoming)
+
+    @cached_property
+    def programs(self) -> Programs:
+        """The programs of others that products may need, as the settings name them."""
+        from broker_assets.telemetry.products.programs import Programs
+
+        return Programs.of(self.settings)
 
     @contextmanager
     def store(self) -> Iterator[PacketStore]:
