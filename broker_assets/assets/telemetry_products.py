@@ -31,13 +31,13 @@ from dagster import (
 
 from broker_assets.assets.metadata import reduced_png
 from broker_assets.automation import on_new_versions
-from broker_assets.ingest.telemetry_products import MADE_FROM, level_and_family, look, record_day
+from broker_assets.database.engine import connect
+from broker_assets.ingest.telemetry_products import MADE_FROM, level_and_family, make_day
 from broker_assets.partitions import observation_days
 from broker_assets.resources.database import Database
 from broker_assets.resources.telemetry import Telemetry
 from broker_assets.telemetry.archive import Outcome
 from broker_assets.telemetry.code_versions import code_version
-from broker_assets.telemetry.input_versions import InputVersions
 from broker_assets.telemetry.products.lightcurve_plot import lightcurve_png
 
 OWNERS = ["team:broker"]
@@ -105,25 +105,14 @@ def _product_asset(name: str, overrides: dict[str, int]) -> AssetsDefinition:
         context: AssetExecutionContext, database: ResourceParam[Database], telemetry: ResourceParam[Telemetry]
     ) -> MaterializeResult:  # type: ignore[type-arg]  # Dagster does not know the parametrised class
         day = datetime.date.fromisoformat(context.partition_key)
-        with telemetry.store() as store:
+        with telemetry.store() as store, connect(database.url, autocommit=True) as connection:
             archive = telemetry.archive(store)
-            # Before anything is made: what comes meanwhile makes the result stale, not wrong.
-            made_of = look(store, InputVersions(archive.inputs), family, day)
-            outcome = archive.build_day(level, family, day)
-        with database.transaction() as connection:
-            version = record_day(
-                connection,
-                name,
-                outcome,
-                made_of,
-                archive=archive.folder,
-                overrides=overrides,
-                run_id=context.run.run_id,
-            )
+            made = make_day(connection, archive, name, day, run_id=context.run.run_id)
+        outcome = made.outcome
         for problem in outcome.problems:
             context.log.warning(f"{problem.what}: {problem.reason}")
         return MaterializeResult(
-            data_version=DataVersion(version),
+            data_version=DataVersion(made.data_version),
             metadata={**described(outcome, archive.folder), **_picture(outcome, archive.folder)},
             check_results=[_verdict(outcome)],
         )

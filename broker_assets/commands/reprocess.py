@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from broker_assets.commands.backfill import backfill
 from broker_assets.commands.status import connected_or_given
 from broker_assets.settings import Settings, load_settings
 
@@ -18,28 +18,6 @@ if TYPE_CHECKING:
 console = Console()
 
 ASSETS = ("sources", "forced_sources", "objects")
-_LAUNCH = """
-mutation Reprocess($parameters: LaunchBackfillParams!) {
-  launchPartitionBackfill(backfillParams: $parameters) {
-    __typename
-    ... on LaunchBackfillSuccess { backfillId }
-    ... on Error { message }
-  }
-}
-"""
-_WATCH = """
-query Watch($backfill: String!) {
-  partitionBackfillOrError(backfillId: $backfill) {
-    __typename
-    ... on PartitionBackfill { status error { message } }
-    ... on Error { message }
-  }
-}
-"""
-
-
-class DagsterRefusedError(RuntimeError):
-    """Dagster's webserver did not do what it was asked."""
 
 
 def parse_nights(text: str) -> list[str]:
@@ -109,7 +87,8 @@ def reprocess(
         for night in present:
             _show(_reprocess_here(settings, night))
         return
-    _ask_dagster(settings, present, wait=wait)
+    title = f"Reprocess {present[0]}" + (f" to {present[-1]}" if present[1:] else "")
+    backfill(settings, ASSETS, present, title=title, command="broker-assets reprocess", wait=wait)
 
 
 def archived_nights(settings: Settings, nights: list[str]) -> list[str]:
@@ -145,51 +124,3 @@ def _show(report: ReprocessReport) -> None:
         f"{report.stored:,} stored, {report.duplicate:,} duplicate, {report.quarantined:,} not readable",
         highlight=False,
     )
-
-
-def _ask_dagster(settings: Settings, nights: list[str], *, wait: bool) -> None:
-    from broker_assets.local.platform import addresses
-
-    webserver = addresses(settings).webserver_url
-    parameters = {
-        "assetSelection": [{"path": [asset]} for asset in ASSETS],
-        "partitionNames": nights,
-        "title": f"Reprocess {nights[0]}" + (f" to {nights[-1]}" if nights[1:] else ""),
-        "tags": [{"key": "broker/asked_by", "value": "broker-assets reprocess"}],
-    }
-    answer = _graphql(webserver, _LAUNCH, {"parameters": parameters})["launchPartitionBackfill"]
-    if answer["__typename"] != "LaunchBackfillSuccess":
-        raise DagsterRefusedError(f"Dagster did not launch the backfill: {answer.get('message', answer['__typename'])}")
-    backfill = answer["backfillId"]
-    console.print(f"Backfill of {len(nights)} nights: {webserver}/runs/b/{backfill}", highlight=False)
-    if not wait:
-        return
-    status = "REQUESTED"
-    with console.status("Reprocessing …"):
-        while status in ("REQUESTED", "CANCELING", "FAILING"):
-            time.sleep(1.0)
-            found = _graphql(webserver, _WATCH, {"backfill": backfill})["partitionBackfillOrError"]
-            if found["__typename"] != "PartitionBackfill":
-                raise DagsterRefusedError(f"Dagster does not know the backfill any more: {found.get('message')}")
-            status = found["status"]
-    if status not in ("COMPLETED", "COMPLETED_SUCCESS"):
-        message = (found.get("error") or {}).get("message", "its runs tell more")
-        raise DagsterRefusedError(f"the backfill ended as {status}: {message}")
-    console.print("Finished.")
-
-
-def _graphql(webserver: str, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-    import httpx
-
-    try:
-        response = httpx.post(f"{webserver}/graphql", json={"query": query, "variables": variables}, timeout=60.0)
-        response.raise_for_status()
-        answer = response.json()
-    except (httpx.HTTPError, ValueError) as error:
-        raise DagsterRefusedError(
-            f"Dagster's webserver at {webserver} does not answer ({error}); --local needs none"
-        ) from error
-    if answer.get("errors"):
-        raise DagsterRefusedError(f"Dagster refuses: {answer['errors'][0]['message']}")
-    data: dict[str, Any] = answer["data"]
-    return data

@@ -13,6 +13,7 @@ import typer
 from broker_assets.commands.telemetry_files import app as files_app
 from broker_assets.commands.telemetry_lowlatency import lowlatency
 from broker_assets.commands.telemetry_process import process
+from broker_assets.commands.telemetry_remake import remake, stale
 from broker_assets.commands.telemetry_schema import schema
 from broker_assets.commands.telemetry_simulate import simulate
 from broker_assets.commands.telemetry_status import status
@@ -22,6 +23,8 @@ app.command()(process)
 app.command()(schema)
 app.command()(simulate)
 app.command()(status)
+app.command()(stale)
+app.command()(remake)
 app.command()(lowlatency)
 app.add_typer(files_app, name="files")
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 import psycopg
 
 from broker_assets.provenance import product_files, versions
-from broker_assets.telemetry.archive import Outcome
+from broker_assets.telemetry.archive import Archive, Outcome
 from broker_assets.telemetry.code_versions import code_version, file_code_version
 from broker_assets.telemetry.days import FAMILIES, day_version, requests_of_day
 from broker_assets.telemetry.input_versions import (
@@ -84,6 +84,28 @@ def level_and_family(asset: str) -> tuple[str, str]:
     return level.upper(), family
 
 
+def packets_of(asset: str) -> str:
+    """Family whose packets an asset is made of; ancillary products are made of housekeeping.
+
+    Examples
+    --------
+    >>> packets_of("l1_quicklook"), packets_of("l2_auxiliary")
+    ('quicklook', 'housekeeping')
+    """
+    return "housekeeping" if asset == asset_name("L2", "auxiliary") else level_and_family(asset)[1]
+
+
+def asset_of_file(level: str, family: str) -> str:
+    """Asset that makes the files of a level, as names have it, and family.
+
+    Examples
+    --------
+    >>> asset_of_file("ANC", "auxiliary"), asset_of_file("L0", "science")
+    ('l2_auxiliary', 'l0_science')
+    """
+    return asset_name(level if level in LEVELS else "L2", family)
+
+
 @dataclass(frozen=True)
 class DayInputs:
     """What the products of a family and day are made of at present."""
@@ -100,6 +122,14 @@ def look(store: PacketStore, inputs: InputVersions, family: str, day: datetime.d
     return DayInputs(day, day_version(store, family, day), inputs.of(day, requests_of_day(store, day)))
 
 
+@dataclass(frozen=True)
+class Made:
+    """What making a day gave."""
+
+    outcome: Outcome
+    data_version: str
+
+
 def content_version(files: Iterable[ProductFile]) -> str:
     """Data version of an asset for a day: digest of the names and contents of its files.
 
@@ -110,6 +140,42 @@ def content_version(files: Iterable[ProductFile]) -> str:
     """
     lines = sorted(f"{file.path} {file.digest}\n" for file in files)
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:32]
+
+
+def make_day(
+    connection: psycopg.Connection[Any], archive: Archive, asset: str, day: datetime.date, *, run_id: str | None = None
+) -> Made:
+    """Make the products of an asset and day again and enter them.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use; the entries are one transaction.
+    archive : Archive
+    asset : str
+        One of `MADE_FROM`.
+    day : date
+    run_id : str, optional
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written; no file is partial then, and nothing is entered.
+    """
+    # Looked at before anything is made: what comes meanwhile makes the result stale, not wrong.
+    made_of = look(archive.store, InputVersions(archive.inputs), packets_of(asset), day)
+    outcome = archive.build_day(*level_and_family(asset), day)
+    with connection.transaction():
+        version = record_day(
+            connection,
+            asset,
+            outcome,
+            made_of,
+            archive=archive.folder,
+            overrides=archive.inputs.versions,
+            run_id=run_id,
+        )
+    return Made(outcome, version)
 
 
 def record_day(
@@ -155,7 +221,7 @@ def record_day(
     for name in MADE_FROM[asset]:
         if name in INPUTS:
             found = made_of.inputs.get(name)
-        elif name == asset_name("LB", family):
+        elif name == asset_name("LB", packets_of(asset)):
             found = made_of.packets
         else:
             found = versions.data_versions(connection, name, [day]).get(day)

@@ -1,0 +1,103 @@
+"""Backfills asked of the running Dagster over its GraphQL interface, for the commands that make things again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+
+from broker_assets.settings import Settings
+
+console = Console()
+
+_LAUNCH = """
+mutation Remake($parameters: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $parameters) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on Error { message }
+  }
+}
+"""
+_WATCH = """
+query Watch($backfill: String!) {
+  partitionBackfillOrError(backfillId: $backfill) {
+    __typename
+    ... on PartitionBackfill { status error { message } }
+    ... on Error { message }
+  }
+}
+"""
+
+
+class DagsterRefusedError(RuntimeError):
+    """Dagster's webserver did not do what it was asked."""
+
+
+def backfill(
+    settings: Settings, assets: Sequence[str], partitions: Sequence[str], *, title: str, command: str, wait: bool
+) -> None:
+    """Launch a backfill and say where it can be watched.
+
+    Parameters
+    ----------
+    settings : Settings
+    assets, partitions : sequence of str
+        What is made, for which partition keys.
+    title, command : str
+        Shown with the backfill: what it is, and the command that asked for it.
+    wait : bool
+        Return when it has ended.
+
+    Raises
+    ------
+    DagsterRefusedError
+        If Dagster does not answer or refuses, or the backfill that was waited for did not succeed.
+    """
+    from broker_assets.local.platform import addresses
+
+    webserver = addresses(settings).webserver_url
+    parameters = {
+        "assetSelection": [{"path": [asset]} for asset in assets],
+        "partitionNames": list(partitions),
+        "title": title,
+        "tags": [{"key": "broker/asked_by", "value": command}],
+    }
+    answer = _graphql(webserver, _LAUNCH, {"parameters": parameters})["launchPartitionBackfill"]
+    if answer["__typename"] != "LaunchBackfillSuccess":
+        raise DagsterRefusedError(f"Dagster did not launch the backfill: {answer.get('message', answer['__typename'])}")
+    identifier = answer["backfillId"]
+    console.print(f"{title}: {len(partitions)} partitions, {webserver}/runs/b/{identifier}", highlight=False)
+    if not wait:
+        return
+    status = "REQUESTED"
+    with console.status(f"{title} …"):
+        while status in ("REQUESTED", "CANCELING", "FAILING"):
+            time.sleep(1.0)
+            found = _graphql(webserver, _WATCH, {"backfill": identifier})["partitionBackfillOrError"]
+            if found["__typename"] != "PartitionBackfill":
+                raise DagsterRefusedError(f"Dagster does not know the backfill any more: {found.get('message')}")
+            status = found["status"]
+    if status not in ("COMPLETED", "COMPLETED_SUCCESS"):
+        message = (found.get("error") or {}).get("message", "its runs tell more")
+        raise DagsterRefusedError(f"the backfill ended as {status}: {message}")
+    console.print("Finished.")
+
+
+def _graphql(webserver: str, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+    import httpx
+
+    try:
+        response = httpx.post(f"{webserver}/graphql", json={"query": query, "variables": variables}, timeout=60.0)
+        response.raise_for_status()
+        answer = response.json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise DagsterRefusedError(
+            f"Dagster's webserver at {webserver} does not answer ({error}); --local needs none"
+        ) from error
+    if answer.get("errors"):
+        raise DagsterRefusedError(f"Dagster refuses: {answer['errors'][0]['message']}")
+    data: dict[str, Any] = answer["data"]
+    return data
