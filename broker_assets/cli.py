@@ -186,6 +186,10 @@ def main(
     else:
         # What people should know is told by the commands; librdkafka's complaints about an absent broker are not that.
         logging.getLogger("broker_assets").addHandler(logging.NullHandler())
+    if (Path(os.environ.get("BROKER_HOME", ".broker")) / "telemetry-demo").is_dir():
+        from broker_assets.local.demo_settings import adopt
+
+        adopt()
 
 
 if __name__ == "__main__":

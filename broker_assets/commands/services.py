@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from broker_assets.local import demo_settings, telemetry_demo
 from broker_assets.local import doctor as examination
 from broker_assets.local.demo import Demonstration
 from broker_assets.local.platform import Addresses
@@ -31,7 +32,10 @@ def _fail(error: LocalPlatformError) -> typer.Exit:
 
 def up(
     demo: Annotated[
-        bool, typer.Option("--demo", help="Replay a sample stream when everything runs, and show what was ingested.")
+        bool,
+        typer.Option(
+            "--demo", help="Replay a sample stream and a day of telemetry when everything runs; show what came of it."
+        ),
     ] = False,
     alerts: Annotated[int, typer.Option(min=1, help="How many alerts the sample stream has.")] = 8000,
 ) -> None:
@@ -41,16 +45,28 @@ def up(
     settings name (BROKER_DATABASE__URL, BROKER_KAFKA__BOOTSTRAP_SERVERS) are used instead of embedded ones. State is
     kept in BROKER_HOME (.broker); the next start goes on from there.
     """
+    if demo:
+        telemetry_demo.prepare(load_settings(), _report)
+        demo_settings.adopt()
     settings = load_settings()
 
     def ready(addresses: Addresses, ending: threading.Event) -> None:
+        telemetry = telemetry_demo.TelemetryDemonstration(settings, addresses, console)
+        dropped = False
         if demo:
             try:
+                # Its sensor waits for complete files meanwhile.
+                dropped = telemetry.drop()
                 Demonstration(settings, addresses, console, alerts=alerts).run(ending)
             except Exception:  # noqa: BLE001 - the platform runs on, whatever becomes of its demonstration
                 console.print_exception()
         if not ending.is_set():
             _show(addresses)
+        if dropped and not ending.is_set():
+            try:
+                telemetry.follow(ending)
+            except Exception:  # noqa: BLE001 - as above
+                console.print_exception()
 
     try:
         Supervisor(settings, _report).run(ready)
