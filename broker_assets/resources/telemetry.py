@@ -109,8 +109,18 @@ class Telemetry:
         with PacketStore(self.folders.packets) as opened:
             yield opened
 
-    def archive(self, store: PacketStore, report: Callable[[Path], None] = lambda _: None) -> Archive:
+    def archive(
+        self, store: PacketStore, report: Callable[[Path], None] = lambda _: None, programs: Programs | None = None
+    ) -> Archive:
         """The archive of products, made with the inputs as they are now.
+
+        Parameters
+        ----------
+        store : PacketStore
+        report : callable
+            Called with the path of each file that was looked after.
+        programs : Programs, optional
+            Those of the settings, unless given: another way to start them.
 
         Raises
         ------
@@ -119,7 +129,7 @@ class Telemetry:
         """
         from broker_assets.telemetry.archive import Archive
 
-        return Archive(self.folders.products, store, self.inputs(), report)
+        return Archive(self.folders.products, store, self.inputs(), report, programs or self.programs)
 
     def inputs(self) -> Inputs:
         """Everything besides packets that products are made of; read again when a file of it has changed.
@@ -170,6 +180,7 @@ class Telemetry:
             kernels,
             RequestTable.read(requests) if requests is not None and requests.is_file() else RequestTable(),
             Planning() if settings.planning is None else Planning.of_folder(settings.planning),
+            settings.versions,
         )
 
     def __repr__(self) -> str:
