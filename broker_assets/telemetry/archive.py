@@ -1,23 +1,27 @@
 """The archive of product files: which must be made anew, and making them.
 
 Every file is a function of stored packets and the inputs' versions. New packets name the files they touch; each of them
-is rebuilt whole and takes the place of the old one. What a rebuild no longer makes is removed.
+is rebuilt whole and takes the place of the old one. What a rebuild no longer makes is removed. Files of another
+processing version are another's: they stay as they are.
 """
 
 from __future__ import annotations
 
+import datetime
 import fcntl
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 import numpy as np
 
 from broker_assets.telemetry import clock
-from broker_assets.telemetry.instrument import StructureKey
+from broker_assets.telemetry.days import day_of_ticks, family_of, ticks_of_day
+from broker_assets.telemetry.level2 import LEVEL2_KINDS, Beyond, beyond
 from broker_assets.telemetry.products import fits
+from broker_assets.telemetry.products.derived import derived_file
 from broker_assets.telemetry.products.headers import (
     common_cards,
     extensions,
@@ -25,10 +29,11 @@ from broker_assets.telemetry.products.headers import (
     level1_cards,
     remarks,
 )
-from broker_assets.telemetry.products.kinds import kind_of
+from broker_assets.telemetry.products.kinds import BASE_VERSION, ProductKind, kind_of
 from broker_assets.telemetry.products.level0 import Inputs, Problem, level0_of_day, level0_of_request
 from broker_assets.telemetry.products.level1 import level1_of_day, level1_of_request
 from broker_assets.telemetry.products.levelb import levelb_file, unique_packets
+from broker_assets.telemetry.products.lightcurve_plot import lightcurve_svg
 from broker_assets.telemetry.products.product import (
     Product,
     level0_day_path,
@@ -37,14 +42,16 @@ from broker_assets.telemetry.products.product import (
     level1_path,
     levelb_path,
 )
+from broker_assets.telemetry.products.programs import Programs
+from broker_assets.telemetry.products.record import ProductFile
+from broker_assets.telemetry.products.tables import rows
 from broker_assets.telemetry.spice import Kernels
-from broker_assets.telemetry.store import PacketStore
+from broker_assets.telemetry.store import PacketStore, StoredPacket
 from broker_assets.telemetry.units import SPECTRA_MARGIN, Touched, Unit, day_of
 
-LEVELS: Final = ("LB", "L0", "L1")
-"""Levels that are written, in the order of making."""
-KEPT_DAYS: Final = 4
-"""Level L0 products kept in memory: a UTC day needs those of at most three on-board days."""
+LEVELS: Final = ("LB", "L0", "L1", "L2")
+"""Levels that are written, in the order of making; L2 stands for all that is made from L1: CAL, ANC, LL03."""
+ABOVE_L0: Final = frozenset({"L1", "L2"})
 
 
 @dataclass
@@ -57,6 +64,10 @@ class Outcome:
     removed: list[Path] = field(default_factory=list)
     """Files that are no longer made: of the same request under another time range, or of a day that lost its rows."""
     problems: list[Problem] = field(default_factory=list)
+    skipped: list[Problem] = field(default_factory=list)
+    """What is not made on purpose: its program is not configured, or its time has not come."""
+    files: list[ProductFile] = field(default_factory=list)
+    """Every file that was looked after, written or not."""
 
 
 @contextmanager
@@ -86,15 +97,27 @@ class Archive:
     inputs : Inputs
     report : callable
         Called with the path of each file that was looked after.
+    programs : Programs
+        Of others, for levels made from L1.
+    now : callable
+        UTC.
     """
 
     def __init__(
-        self, folder: Path, store: PacketStore, inputs: Inputs, report: Callable[[Path], None] = lambda _: None
+        self,
+        folder: Path,
+        store: PacketStore,
+        inputs: Inputs,
+        report: Callable[[Path], None] = lambda _: None,
+        programs: Programs = Programs(),
+        now: Callable[[], np.datetime64] = lambda: np.datetime64("now"),
     ) -> None:
         self.folder = folder
         self.store = store
         self.inputs = inputs
         self.report = report
+        self.programs = programs
+        self.now = now
         self.outcome = Outcome()
         self._made: dict[Unit, Product | None] = {}
 
@@ -105,7 +128,7 @@ class Archive:
         ----------
         touched : Touched
         levels : list of str
-            Of LB, L0 and L1. L1 needs kernels; without them each product is a problem of its own.
+            Of `LEVELS`. L1 and L2 need kernels; without them each product is a problem of its own.
         stop_on_error : bool
             Raise at the first product that cannot be made; else it is noted and the others are made.
 
@@ -116,18 +139,73 @@ class Archive:
         OSError
             If a file cannot be written; it and all others are old or new, none is partial.
         """
-        self.outcome = Outcome()
-        self._made.clear()
+        self._begin()
         with _locked(self.folder):
             self._rebuild(touched, set(levels), stop_on_error)
         return self.outcome
+
+    def build_day(self, level: str, family: str, day: datetime.date) -> Outcome:
+        """Make every file of a level, family and observation day anew from stored packets.
+
+        Parameters
+        ----------
+        level : str
+            Of `LEVELS`.
+        family : str
+            One of `days.FAMILIES`. L2 of auxiliary is ANC, which is made from housekeeping.
+        day : date
+            On-board date at LB and L0, and of the begin of data of requests; UTC date else.
+
+        Raises
+        ------
+        ValueError
+            If there is no such level or family.
+        OSError
+            If a file cannot be written; it and all others are old or new, none is partial.
+        """
+        if level not in LEVELS:
+            raise ValueError(f"{level} is no level; known: {', '.join(LEVELS)}")
+        self._begin()
+        with _locked(self.folder):
+            for key in self.store.kinds():
+                kind = kind_of(key)
+                if level == "L2":
+                    if LEVEL2_KINDS.get(key) == family and self._has_kernels("L2", kind.file_stem):
+                        self._level1_and_beyond(kind, np.datetime64(day.isoformat(), "D"), {"L2"})
+                elif family_of(key) == family:
+                    self._build(level, kind, day)
+                self._made.clear()
+        return self.outcome
+
+    def _begin(self) -> None:
+        self.outcome = Outcome()
+        self._made.clear()
+
+    def _build(self, level: str, kind: ProductKind, day: datetime.date) -> None:
+        first = ticks_of_day(day)
+        last = first + clock.TICKS_PER_DAY - 1
+        for request in self.store.requests_begun(kind.key, first, last):
+            unit = Unit(kind.key, request=request)
+            if level == "LB":
+                self._levelb(unit)
+            else:
+                self._request(unit, {level})
+        if kind.by_request:
+            return
+        unit = Unit(kind.key, first // clock.TICKS_PER_SECOND)
+        if level == "LB":
+            self._levelb(unit)
+        elif level == "L0":
+            self._level0_file(unit)
+        elif self._has_kernels("L1", kind.file_stem):
+            self._level1_and_beyond(kind, np.datetime64(day.isoformat(), "D"), {"L1"})
 
     def _rebuild(self, touched: Touched, wanted: set[str], stop_on_error: bool) -> None:
         if "LB" in wanted:
             for unit in _sorted(touched.levelb):
                 self._levelb(unit)
                 self._check(stop_on_error)
-        if wanted & {"L0", "L1"}:
+        if wanted - {"LB"}:
             for key in sorted({unit.key for unit in touched.level0}, key=str):
                 units = [unit for unit in _sorted(touched.level0) if unit.key == key]
                 if kind_of(key).by_request:
@@ -144,6 +222,13 @@ class Archive:
             problem = self.outcome.problems[0]
             raise RuntimeError(f"{problem.what}: {problem.reason}")
 
+    def _has_kernels(self, level: str, what: str) -> bool:
+        if self.inputs.kernels is None:
+            self.outcome.problems.append(Problem(what, f"level {level} needs SPICE kernels"))
+        return self.inputs.kernels is not None
+
+    # LB
+
     def _levelb(self, unit: Unit) -> None:
         kind = kind_of(unit.key)
         if unit.asked is not None:
@@ -152,51 +237,83 @@ class Archive:
             first = unit.day * clock.TICKS_PER_SECOND
             packets = self.store.of_headers(unit.key, first, first + clock.TICKS_PER_DAY)
         packets = unique_packets(packets)
+        if not packets:
+            return
         path = levelb_path(kind, unit.day, unit.asked)
-        if packets:
-            cards, tables = levelb_file(kind, path.name, packets, self.inputs.configuration.version)
-            self._write(path, cards, tables)
+        cards, tables = levelb_file(kind, path.name, packets, self.inputs.configuration.version)
+        files = tuple(sorted({packet.raw.file for packet in packets}))
+        self._write(
+            ProductFile(
+                path=path,
+                level="LB",
+                family=family_of(unit.key),
+                kind="-".join(path.parts[1:-1]),
+                version=BASE_VERSION,
+                day=self._day_of(unit, packets),
+                request=unit.asked,
+                rows=len(packets),
+                start=clock.text(packets[0].scet),
+                end=clock.text(packets[-1].scet),
+                parents=files,
+                raw_files=files,
+                inputs={"instrument_configuration": self.inputs.configuration.version},
+            ),
+            cards,
+            tables,
+        )
+
+    def _day_of(self, unit: Unit, packets: Sequence[StoredPacket]) -> datetime.date:
+        """Observation day of a unit."""
+        if unit.asked is None:
+            return day_of_ticks(unit.day * clock.TICKS_PER_SECOND)
+        begun = self.store.begin_of_request(unit.key, unit.asked)
+        return day_of_ticks(packets[0].scet if begun is None else begun)
+
+    # L0
 
     def _level0(self, unit: Unit) -> Product | None:
-        """The product of an on-board day, made once while its neighbours are worked on."""
+        """The product of an on-board day, made once per run."""
         if unit not in self._made:
-            kind = kind_of(unit.key)
+            kind = kind_of(unit.key).at("L0", self.inputs.versions)
             first = unit.day * clock.TICKS_PER_SECOND
             last = first + clock.TICKS_PER_DAY
             margin = SPECTRA_MARGIN if kind.builder == "spectra" else 0
             packets = unique_packets(self.store.of_days(unit.key, first - margin, last + margin))
-            # Memory holds a few days of one kind, however many days there are.
-            while len(self._made) >= KEPT_DAYS:
-                del self._made[next(iter(self._made))]
             self._made[unit] = level0_of_day(kind, packets, self.inputs, self.outcome.problems, unit.day)
         return self._made[unit]
 
-    def _daily(self, units: list[Unit], wanted: set[str]) -> None:
-        """Days one after another: level L0 of each, and level L1 of the UTC days that no later one touches."""
-        kernels = self.inputs.kernels
-        if "L1" in wanted and kernels is None:
-            self.outcome.problems += [Problem(str(unit.key), "level L1 needs SPICE kernels") for unit in units]
-        waiting: set[np.datetime64] = set()
-        for unit in units:
-            touched = set() if kernels is None or "L1" not in wanted else set(_utc_days(unit.day, kernels))
-            if kernels is not None:
-                for utc in sorted(day for day in waiting if touched and day < min(touched)):
-                    self._level1(unit.key, utc, kernels)
-                    waiting.remove(utc)
-            waiting |= touched
-            product = self._level0(unit)
-            if "L0" in wanted:
-                if product is None:
-                    self._remove(level0_day_path(kind_of(unit.key), unit.day))
-                else:
-                    self._write_level0(product)
-        if kernels is not None:
-            for utc in sorted(waiting):
-                self._level1(units[0].key, utc, kernels)
+    def _level0_file(self, unit: Unit) -> None:
+        product = self._level0(unit)
+        if product is None:
+            self._remove(level0_day_path(kind_of(unit.key).at("L0", self.inputs.versions), unit.day))
+        else:
+            self._write_level0(product, day_of_ticks(product.average))
 
-    def _level1(self, key: StructureKey, utc: np.datetime64, kernels: Kernels) -> None:
-        """The file of a UTC day."""
-        kind = kind_of(key)
+    def _daily(self, units: list[Unit], wanted: set[str]) -> None:
+        for unit in units:
+            if "L0" in wanted:
+                self._level0_file(unit)
+            else:
+                self._level0(unit)
+        kind = kind_of(units[0].key)
+        above = wanted & ABOVE_L0 if kind.key in LEVEL2_KINDS else wanted & {"L1"}
+        if not above:
+            return
+        kernels = self.inputs.kernels
+        if kernels is None:
+            for unit in units:
+                self._has_kernels(min(above), str(unit.key))
+            return
+        for utc in sorted({day for unit in units for day in _utc_days(unit.day, kernels)}):
+            self._level1_and_beyond(kind, utc, above)
+
+    # L1 and what is made from it
+
+    def _level1_and_beyond(self, kind: ProductKind, utc: np.datetime64, wanted: set[str]) -> None:
+        """Files of a UTC day; with kernels."""
+        kernels = self.inputs.kernels
+        assert kernels is not None  # noqa: S101 (callers have asked)
+        kind = kind.at("L1", self.inputs.versions)
         first = kernels.clock.ticks_of_utc(utc)
         last = kernels.clock.ticks_of_utc(utc + np.timedelta64(1, "D"))
         # A bin at the edge may change the day when its time is rounded.
@@ -205,11 +322,54 @@ class Archive:
             for start in range(day_of(first - clock.TICKS_PER_SECOND), (last >> 16) + 2, clock.SECONDS_PER_DAY)
             if (product := self._level0(Unit(kind.key, start))) is not None
         ]
-        level1 = level1_of_day(parts, kernels, utc)
-        if level1 is None:
-            self._remove(level1_day_path(kind, utc))
-        else:
-            self._write_level1(level1, kernels)
+        level1 = level1_of_day(kind, parts, kernels, utc)
+        if "L1" in wanted:
+            if level1 is None:
+                self._remove(level1_day_path(kind, utc))
+            else:
+                self._write_level1(level1, kernels, utc.astype(datetime.date))
+        if "L2" in wanted and level1 is not None:
+            self._beyond(level1, kernels, utc)
+
+    def _beyond(self, level1: Product, kernels: Kernels, utc: np.datetime64) -> None:
+        made = beyond(level1, self.inputs, self.programs, self.now(), utc)
+        self.outcome.problems += made.problems
+        self.outcome.skipped += made.skipped
+        kept = {self._write_derived(product, made, kernels, utc) for product in made.products}
+        if kept and not made.problems:
+            self._remove_unmade(kept)
+        if made.picture is not None:
+            described = self._described(level1, made.picture, "LL03", kernels, utc.astype(datetime.date))
+            self._place(
+                replace(described, version=made.version, parents=(made.parent,), incomplete=False),
+                lightcurve_svg(level1.published(), kernels),
+            )
+
+    def _write_derived(self, product: Product, made: Beyond, kernels: Kernels, utc: np.datetime64) -> Path:
+        path, cards, tables = derived_file(product, self.inputs, made.version)
+        described = self._described(product, path, product.level, kernels, utc.astype(datetime.date))
+        return self._write(replace(described, family=made.family, version=made.version), cards, tables)
+
+    def _request(self, unit: Unit, wanted: set[str]) -> None:
+        kind = kind_of(unit.key).at("L0", self.inputs.versions)
+        packets = unique_packets(self.store.of_request(unit.key, unit.request))
+        if not packets:
+            return
+        day = self._day_of(unit, packets)
+        products = level0_of_request(kind, packets, self.inputs, self.outcome.problems)
+        if "L0" in wanted:
+            kept = {self._write_level0(product, day) for product in products}
+            if products:
+                self._remove_others(kept, next(iter(kept)))
+        if "L1" in wanted and products and self._has_kernels("L1", level0_path(products[0]).name):
+            kernels = self.inputs.kernels
+            assert kernels is not None  # noqa: S101 (asked in the line above)
+            kind = kind.at("L1", self.inputs.versions)
+            made = [level1_of_request(kind, product, kernels) for product in products]
+            kept = {self._write_level1(product, kernels, day) for product in made}
+            self._remove_others(kept, next(iter(kept)))
+
+    # Files
 
     def _remove(self, path: PurePosixPath) -> None:
         """Remove a file whose packets, now that there are more, belong to another."""
@@ -218,21 +378,15 @@ class Archive:
             target.unlink()
             self.outcome.removed.append(target)
 
-    def _request(self, unit: Unit, wanted: set[str]) -> None:
-        kind = kind_of(unit.key)
-        packets = unique_packets(self.store.of_request(unit.key, unit.request))
-        products = level0_of_request(kind, packets, self.inputs, self.outcome.problems)
-        if "L0" in wanted:
-            kept = {self._write_level0(product) for product in products}
-            if products:
-                self._remove_others(kept, next(iter(kept)))
-        if "L1" in wanted and products:
-            if self.inputs.kernels is None:
-                self.outcome.problems.append(Problem(level0_path(products[0]).name, "level L1 needs SPICE kernels"))
-                return
-            kernels = self.inputs.kernels
-            kept = {self._write_level1(level1_of_request(product, kernels), kernels) for product in products}
-            self._remove_others(kept, next(iter(kept)))
+    def _remove_unmade(self, kept: set[Path]) -> None:
+        """Remove files of the same folder, kind and version under another time range."""
+        one = next(iter(kept))
+        start, _, rest = one.name.rpartition("_V")
+        pattern = f"{start.rpartition('_')[0]}_*_V{rest}"
+        for path in one.parent.glob(pattern):
+            if path not in kept:
+                path.unlink()
+                self.outcome.removed.append(path)
 
     def _remove_others(self, kept: set[Path], one: Path) -> None:
         """Remove files of the same request and version under another time range."""
@@ -247,18 +401,20 @@ class Archive:
                 path.unlink()
                 self.outcome.removed.append(path)
 
-    def _write_level0(self, product: Product) -> Path:
+    def _write_level0(self, product: Product, day: datetime.date) -> Path:
         path = level0_path(product)
         cards = self._common(product, path)
-        return self._write(path, [*cards, *level0_cards(product), *remarks(product)], extensions(product))
+        described = self._described(product, path, "L0", None, day)
+        return self._write(described, [*cards, *level0_cards(product), *remarks(product)], extensions(product))
 
-    def _write_level1(self, product: Product, kernels: Kernels) -> Path:
+    def _write_level1(self, product: Product, kernels: Kernels, day: datetime.date) -> Path:
         times = np.array([product.start, product.end, product.average], dtype=np.int64)
         start, end, average = kernels.clock.utc(times)
         path = level1_path(product, start, end, average)
         cards = self._common(product, path)
         more = level1_cards(product, kernels, self.inputs.planning)
-        return self._write(path, [*cards, *more, *remarks(product)], extensions(product))
+        described = self._described(product, path, "L1", kernels, day)
+        return self._write(described, [*cards, *more, *remarks(product)], extensions(product))
 
     def _common(self, product: Product, path: PurePosixPath) -> list[fits.Card]:
         return common_cards(
@@ -272,10 +428,46 @@ class Archive:
             request=product.request,
         )
 
-    def _write(self, path: PurePosixPath, cards: list[fits.Card], tables: list[fits.Extension]) -> Path:
-        target = self.folder / path
-        written = fits.write(target, cards, tables)
-        (self.outcome.written if written else self.outcome.unchanged).append(target)
+    def _described(
+        self, product: Product, path: PurePosixPath, level: str, kernels: Kernels | None, day: datetime.date
+    ) -> ProductFile:
+        """A file that is about to be written."""
+        inputs = {
+            "instrument_database": ", ".join(item.version for item in product.versions),
+            "instrument_configuration": self.inputs.configuration.version,
+        }
+        if kernels is None:
+            start, end = clock.text(product.start), clock.text(product.end)
+        else:
+            start, end = (str(time) for time in kernels.clock.utc(np.array([product.start, product.end])))
+            inputs["spice_kernels"] = ", ".join(kernels.names)
+        return ProductFile(
+            path=path,
+            level=level,
+            family=family_of(product.kind.key),
+            kind=product.kind.file_stem,
+            version=product.kind.version,
+            day=day,
+            request=product.request,
+            rows=rows(product.data),
+            start=start,
+            end=end,
+            parents=product.parents,
+            raw_files=product.raw_files,
+            inputs=inputs,
+            incomplete=product.kind.incomplete,
+        )
+
+    def _write(self, file: ProductFile, cards: list[fits.Card], tables: list[fits.Extension]) -> Path:
+        return self._done(file, fits.write(self.folder / file.path, cards, tables))
+
+    def _place(self, file: ProductFile, content: bytes) -> Path:
+        return self._done(file, fits.write_bytes(self.folder / file.path, content))
+
+    def _done(self, file: ProductFile, written: fits.Written) -> Path:
+        target = self.folder / file.path
+        (self.outcome.written if written.changed else self.outcome.unchanged).append(target)
+        self.outcome.files.append(replace(file, digest=written.digest, size=written.size))
         self.report(target)
         return target
 

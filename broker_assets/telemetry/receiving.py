@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,10 @@ from broker_assets.telemetry.units import Touched
 from broker_assets.telemetry.versions import InstrumentDatabases, MissingDatabaseVersion
 
 HASHED_AT_A_TIME = 1 << 20
+_REQUESTED = (20, 21, 22, 23, 24)
+"""Structure ids of answers to requests: sent long after what they tell of."""
+KEPT_BYTES = 1 << 24
+"""Bytes of bad packets kept in memory for a file."""
 _SAMPLES = {30: "NIX00274", 31: "NIX00274", 33: "NIX00281", 34: "NIX00283"}
 """Parameter with one value per time bin, by structure id of quick-look packets."""
 
@@ -39,6 +43,7 @@ class Received:
     touched: Touched
     """Files that its packets belong to, known ones too: an earlier run may have ended before they were made."""
     bad: list[BadPacket]
+    """What cannot be used; beyond `KEPT_BYTES` without its bytes, which the store's quarantine has all."""
     telecommands: int = 0
 
 
@@ -71,12 +76,14 @@ def receive_found(
     new = 0
     touched = Touched()
     bad: list[BadPacket] = []
-    packets = telecommands = 0
+    packets = telecommands = kept = 0
     for batch in batched(found):
         decoded = decode(batch, databases)
         packets += len(batch)
         telecommands += len(decoded.telecommands)
-        bad += decoded.bad
+        for item in decoded.bad:
+            kept += len(item.data)
+            bad.append(item if kept <= KEPT_BYTES else replace(item, data=b""))
         described = list(_described(decoded, databases))
         new += len(store.add(described, decoded.bad))
         touched |= Touched.by(described)
@@ -137,14 +144,22 @@ def _key(
 def time_span(structure: DecodedStructure) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """First and last centre of the time bins of each packet, ticks: the days that its data belong to.
 
-    Packets without time bins have their header time.
+    Answers to requests have the begin of their data, other packets without time bins their header time.
     """
     scet = structure.headers.scet
     service, subservice, ssid = structure.key
-    if (service, subservice) != (21, 6) or ssid not in (30, 31, 32, 33, 34, 41):
+    if (service, subservice) != (21, 6):
         return scet, scet
     none = np.empty(0, dtype=np.int64)
     packets = PacketSet(structure, none, none, none)
+    if ssid in _REQUESTED and "NIX00402" in structure.columns:
+        stamp = packets.raw("NIX00402").astype(np.int64)
+        begin = np.where(stamp >> 32, stamp, stamp << 16)  # as masks.measurement_time, packet by packet
+        return begin, begin
+    if ssid == 42 and "NIX00445" in structure.columns:
+        return packets.measured_at, packets.measured_at
+    if ssid not in (30, 31, 32, 33, 34, 41):
+        return scet, scet
     start = packets.measured_at
     if ssid == 41:
         middle = start + clock.from_seconds(packets.raw("NIX00122").astype(np.float64)) // 2

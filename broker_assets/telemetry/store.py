@@ -246,6 +246,19 @@ class PacketStore:
         sql = f"SELECT DISTINCT sequence_control, request FROM packet WHERE {where} ORDER BY 1, 2"  # noqa: S608
         return [(int(a), int(b)) for a, b in self.index.rows(sql, values)]  # type: ignore[call-overload]
 
+    def requests_begun(self, key: StructureKey, first: int, last: int) -> list[tuple[int, int]]:
+        """Requests whose earliest data begin within [first, last], ticks."""
+        where, values = _of_kind(key, "request IS NOT NULL AND first >= ? AND first <= ?", first, last)
+        sql = f"SELECT DISTINCT sequence_control, request FROM packet WHERE {where} ORDER BY 1, 2"  # noqa: S608
+        found = [(int(a), int(b)) for a, b in self.index.rows(sql, values)]  # type: ignore[call-overload]
+        return [pair for pair in found if (self.begin_of_request(key, pair) or 0) >= first]
+
+    def begin_of_request(self, key: StructureKey, request: tuple[int, int]) -> int | None:
+        """When the earliest data of a request begin, ticks; None if no packet answers it."""
+        where, values = _of_kind(key, "sequence_control = ? AND request = ?", *request)
+        ((begin,),) = self.index.rows(f"SELECT min(first) FROM packet WHERE {where}", values)  # noqa: S608
+        return None if begin is None else int(begin)  # type: ignore[call-overload]
+
     def spans(self, key: StructureKey) -> list[tuple[int, int, int]]:
         """Header time, first and last centre of the time bins of every packet of a kind, ticks."""
         where, values = _of_kind(key, "1")

@@ -7,6 +7,7 @@ than by astropy because a product must cost less than the decoding of its packet
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import tempfile
@@ -14,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -234,17 +235,39 @@ def _hdu(cards: Iterable[Card], data: bytes) -> bytes:
 
 def file_bytes(primary: Sequence[Card], extensions: Sequence[Extension]) -> bytes:
     """A whole file: an empty primary HDU with cards, and tables."""
-    cards: list[Card] = [
+    return _primary(primary) + _tables(extensions)
+
+
+def _primary(cards: Sequence[Card]) -> bytes:
+    first: list[Card] = [
         ("SIMPLE", True, "conforms to FITS standard"),
         ("BITPIX", 8, "array data type"),
         ("NAXIS", 0, "number of array dimensions"),
         ("EXTEND", True, ""),
-        *primary,
     ]
-    return b"".join([_hdu(cards, b""), *(table_bytes(extension) for extension in extensions)])
+    return _hdu([*first, *cards], b"")
 
 
-def write(path: Path, primary: Sequence[Card], extensions: Sequence[Extension]) -> bool:
+def _tables(extensions: Sequence[Extension]) -> bytes:
+    return b"".join(table_bytes(extension) for extension in extensions)
+
+
+def _dated(cards: Sequence[Card], date: str) -> list[Card]:
+    return [(key, date if key == "DATE" else value, comment) for key, value, comment in cards]
+
+
+class Written(NamedTuple):
+    """A file that stands at its place."""
+
+    changed: bool
+    """Whether it was written; else the same was there."""
+    digest: str
+    """SHA-256 of the content as if DATE were empty: what is the same is the same whenever it is written."""
+    size: int
+    """Bytes."""
+
+
+def write(path: Path, primary: Sequence[Card], extensions: Sequence[Extension]) -> Written:
     """Write a file unless the same is there already.
 
     The new file stands beside the old one under another name until it is complete and on the disk, then takes its
@@ -257,27 +280,32 @@ def write(path: Path, primary: Sequence[Card], extensions: Sequence[Extension]) 
         With DATE; a file that differs in DATE only counts as the same.
     extensions : list of Extension
 
-    Returns
-    -------
-    bool
-        Whether the file was written.
-
     Raises
     ------
     OSError
         If it cannot be written (disk full, no permission).
     """
-    found: bytes | None = None
+    tables = _tables(extensions)
+    digest = hashlib.sha256(_primary(_dated(primary, "")))
+    digest.update(tables)
     with contextlib.suppress(FileNotFoundError):
         found = path.read_bytes()
-    if found is not None:
         date = _DATE.search(found[: 4 * BLOCK])
-        if date is not None:
-            dated = [(k, date.group(1).decode() if k == "DATE" else v, c) for k, v, c in primary]
-            if file_bytes(dated, extensions) == found:
-                return False
-    replace_atomically(path, file_bytes(primary, extensions))
-    return True
+        if date is not None and found == _primary(_dated(primary, date.group(1).decode())) + tables:
+            return Written(False, digest.hexdigest(), len(found))
+    content = _primary(primary) + tables
+    replace_atomically(path, content)
+    return Written(True, digest.hexdigest(), len(content))
+
+
+def write_bytes(path: Path, content: bytes) -> Written:
+    """Write a file of another format unless the same is there already; see `write`."""
+    digest = hashlib.sha256(content).hexdigest()
+    with contextlib.suppress(FileNotFoundError):
+        if path.read_bytes() == content:
+            return Written(False, digest, len(content))
+    replace_atomically(path, content)
+    return Written(True, digest, len(content))
 
 
 def replace_atomically(path: Path, content: bytes) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from broker_assets.telemetry.instrument import StructureKey
@@ -50,6 +51,28 @@ class ProductKind:
     """BUNIT."""
     fine_time: bool = False
     """Times are written in seconds, not in whole centiseconds: samples are multiples of a millisecond."""
+
+    def version_of(self, level: str, overrides: Mapping[str, int]) -> int:
+        """Processing version at a level.
+
+        Parameters
+        ----------
+        level : str
+            As in the name of the file: L0, L1, CAL, ….
+        overrides : mapping
+            Versions in place of the code's own, by level and file stem (``L1/ql-lightcurve``).
+
+        Examples
+        --------
+        >>> KINDS[21, 6, 41].version_of("L1", {}), KINDS[21, 6, 41].version_of("L1", {"L1/cal-energy": 4})
+        (3, 4)
+        """
+        own = self.version if level in ("L0", "L1") else BASE_VERSION
+        return overrides.get(f"{level}/{self.file_stem}", own)
+
+    def at(self, level: str, overrides: Mapping[str, int]) -> ProductKind:
+        """This kind with the processing version that it has at a level."""
+        return replace(self, version=self.version_of(level, overrides))
 
     @property
     def service(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -68,12 +68,8 @@ class Inputs:
     requests: RequestTable = field(default_factory=RequestTable)
     planning: Planning = field(default_factory=Planning)
 
-    def utc(self, ticks: int) -> np.datetime64:
-        """UTC of an on-board time; without kernels as if the clock had never drifted (to find a configuration)."""
-        if self.kernels is not None:
-            found: np.datetime64 = self.kernels.clock.utc(np.array([ticks]))[0]
-            return found
-        return np.datetime64("2000-01-01", "us") + np.timedelta64(ticks >> 16, "s")
+    versions: Mapping[str, int] = field(default_factory=dict)
+    """Processing versions in place of the code's own, by level and file stem (``L1/ql-lightcurve``)."""
 
 
 @dataclass(frozen=True)
@@ -293,11 +289,17 @@ def with_origin(product: Product) -> Product:
     return replace(product, raw_files=named["raw_files"], parents=named["parents"])
 
 
+def _nominal_utc(ticks: int) -> np.datetime64:
+    """UTC as if the on-board clock had never drifted."""
+    return np.datetime64("2000-01-01", "us") + np.timedelta64(ticks >> 16, "s")
+
+
 def _energies(kind: ProductKind, measured: Measured, time: int, inputs: Inputs) -> Table | None:
     """The energy channels of the counts."""
     if not kind.energies:
         return None
-    channels = inputs.configuration.channels_at(inputs.utc(time))
+    # Level L0 knows no kernels: a better one must not change it. The clock is some seconds off, tables change in years.
+    channels = inputs.configuration.channels_at(_nominal_utc(time))
     if measured.channels is not None:
         first = last = measured.channels
         numbers = measured.channels

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from broker_assets.telemetry import clock
+from broker_assets.telemetry.products.kinds import ProductKind
 from broker_assets.telemetry.products.level0 import with_origin
 from broker_assets.telemetry.products.product import Product, VersionRange, complete, level0_path
 from broker_assets.telemetry.products.tables import Column, Table, rows, stack
@@ -22,11 +23,13 @@ SHIFTED = "Time and count arrays were shifted to fix offset"
 NOT_SHIFTED = "Time and count arrays offset not fixed as possibly summed on board"
 
 
-def level1_of_day(parts: Sequence[Product], kernels: Kernels, day: np.datetime64) -> Product | None:
+def level1_of_day(kind: ProductKind, parts: Sequence[Product], kernels: Kernels, day: np.datetime64) -> Product | None:
     """The product of a UTC day from the level L0 products of the on-board days that touch it.
 
     Parameters
     ----------
+    kind : ProductKind
+        With its version at level L1.
     parts : list of Product
         Level L0, in order of time.
     kernels : Kernels
@@ -43,14 +46,15 @@ def level1_of_day(parts: Sequence[Product], kernels: Kernels, day: np.datetime64
     joined = selected[0] if len(selected) == 1 else _joined(selected)
     return replace(
         joined,
+        kind=kind,
         raw_files=with_origin(joined).raw_files,
         parents=with_origin(joined).parents,
         history=(*joined.history, "Processed by broker_assets L1"),
     )
 
 
-def level1_of_request(product: Product, kernels: Kernels) -> Product:
-    """The product of a request."""
+def level1_of_request(kind: ProductKind, product: Product, kernels: Kernels) -> Product:
+    """The product of a request; `kind` has its version at level L1."""
     found = _from_level0(product.published())
     comments, history = list(found.comments), list(found.history)
     data = found.data
@@ -66,6 +70,7 @@ def level1_of_request(product: Product, kernels: Kernels) -> Product:
                 comments.append(NOT_SHIFTED)
     return replace(
         found,
+        kind=kind,
         data=data,
         comments=tuple(comments),
         history=(*history, "Processed by broker_assets L1"),

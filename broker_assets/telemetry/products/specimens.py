@@ -245,7 +245,7 @@ def _level1(key: tuple[int, int, int], store: PacketStore, inputs: Inputs, probl
     product = level0_of_day(KINDS[key], stored, inputs, problems, day)
     found = None
     if product is not None and inputs.kernels is not None:
-        found = level1_of_day([product], inputs.kernels, inputs.kernels.clock.utc_day(product.time)[0])
+        found = level1_of_day(KINDS[key], [product], inputs.kernels, inputs.kernels.clock.utc_day(product.time)[0])
     if found is None:
         raise RuntimeError(f"no level L1 of {key}")
     return found

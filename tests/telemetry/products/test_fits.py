@@ -63,12 +63,12 @@ def test_same_content_is_not_written_again(tmp_path: Path) -> None:
     """A file that differs in DATE only stays; another value replaces it."""
     path = tmp_path / "x.fits"
     table: dict[str, Column] = {"a": Column(np.arange(3))}
-    assert fits.write(path, CARDS, [Extension("DATA", table)])
+    assert fits.write(path, CARDS, [Extension("DATA", table)]).changed
     before = path.read_bytes()
     later: list[Card] = [("DATE", "2021-01-01T00:00:00.000", "made")]
-    assert not fits.write(path, later, [Extension("DATA", table)])
+    assert not fits.write(path, later, [Extension("DATA", table)]).changed
     assert path.read_bytes() == before
-    assert fits.write(path, later, [Extension("DATA", {"a": Column(np.arange(4))})])
+    assert fits.write(path, later, [Extension("DATA", {"a": Column(np.arange(4))})]).changed
 
 
 def test_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
