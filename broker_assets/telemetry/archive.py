@@ -51,6 +51,8 @@ from broker_assets.telemetry.units import SPECTRA_MARGIN, Touched, Unit, day_of
 
 LEVELS: Final = ("LB", "L0", "L1", "L2")
 """Levels that are written, in the order of making; L2 stands for all that is made from L1: CAL, ANC, LL03."""
+KEPT_DAYS: Final = 4
+"""Level L0 products kept in memory: a UTC day needs those of at most three on-board days."""
 ABOVE_L0: Final = frozenset({"L1", "L2"})
 
 
@@ -279,6 +281,9 @@ class Archive:
             last = first + clock.TICKS_PER_DAY
             margin = SPECTRA_MARGIN if kind.builder == "spectra" else 0
             packets = unique_packets(self.store.of_days(unit.key, first - margin, last + margin))
+            # Memory holds a few days of one kind, however many there are.
+            while len(self._made) >= KEPT_DAYS:
+                del self._made[next(iter(self._made))]
             self._made[unit] = level0_of_day(kind, packets, self.inputs, self.outcome.problems, unit.day)
         return self._made[unit]
 
@@ -290,21 +295,25 @@ class Archive:
             self._write_level0(product, day_of_ticks(product.average))
 
     def _daily(self, units: list[Unit], wanted: set[str]) -> None:
+        """Days one after another: level L0 of each, and what is above it for UTC days that no later one touches."""
+        kind = kind_of(units[0].key)
+        above = wanted & ABOVE_L0 if kind.key in LEVEL2_KINDS else wanted & {"L1"}
+        kernels = self.inputs.kernels
+        if above and kernels is None:
+            for unit in units:
+                self._has_kernels(min(above), str(unit.key))
+        waiting: set[np.datetime64] = set()
         for unit in units:
+            touched = set(_utc_days(unit.day, kernels)) if above and kernels is not None else set()
+            for utc in sorted(day for day in waiting if day < min(touched)):
+                self._level1_and_beyond(kind, utc, above)
+                waiting.remove(utc)
+            waiting |= touched
             if "L0" in wanted:
                 self._level0_file(unit)
             else:
                 self._level0(unit)
-        kind = kind_of(units[0].key)
-        above = wanted & ABOVE_L0 if kind.key in LEVEL2_KINDS else wanted & {"L1"}
-        if not above:
-            return
-        kernels = self.inputs.kernels
-        if kernels is None:
-            for unit in units:
-                self._has_kernels(min(above), str(unit.key))
-            return
-        for utc in sorted({day for unit in units for day in _utc_days(unit.day, kernels)}):
+        for utc in sorted(waiting):
             self._level1_and_beyond(kind, utc, above)
 
     # L1 and what is made from it
