@@ -27,7 +27,7 @@ def products(mission: Mission, tmp_path_factory: pytest.TempPathFactory) -> Path
     """The archive that `telemetry process` makes of the mission, without a problem."""
     folder = tmp_path_factory.mktemp("products")
     result = CliRunner().invoke(
-        app, ["process", *mission.process_options, "-f", str(folder / "fits"), "-e", "L1", "-l", str(folder / "log")]
+        app, ["process", *mission.process_options, "-f", str(folder / "fits"), "-e", "ALL", "-l", str(folder / "log")]
     )
     assert result.exit_code == 0, result.output
     return folder / "fits"
@@ -54,6 +54,13 @@ def test_every_kind_of_packet_becomes_a_product(products: Path) -> None:
         }
         assert found == stems
     assert sorted(path.name for path in (products / "L1/2024/05").iterdir()) == ["11", "12"]
+
+
+def test_the_end_level(products: Path) -> None:
+    """Each day has its ancillary file and its picture."""
+    for day in ("11", "12"):
+        assert len(list((products / f"ANC/2024/05/{day}").rglob("*asp-ephemeris*.fits"))) == 1
+        assert len(list((products / f"LL03/2024/05/{day}").rglob("*ql-lightcurve*.svg"))) == 1
 
 
 def test_light_curve(mission: Mission, products: Path) -> None:
