@@ -256,7 +256,7 @@ def record_files(
     for (_, code), files in sorted(by_code.items(), key=lambda item: (not item[0][0].startswith("L"), item[0])):
         product_files.record(
             connection,
-            [product_files.FileRecord.model_validate(file) for file in files],
+            [_described(file) for file in files],
             run_id=run_id,
             code_version=code,
             input_versions=inputs,
@@ -264,6 +264,12 @@ def record_files(
     gone = [path.relative_to(archive) if path.is_absolute() else path for path in outcome.removed]
     if gone:
         product_files.record(connection, [], removed=gone, run_id=run_id, code_version="", input_versions=inputs)
+
+
+def _described(file: ProductFile) -> product_files.FileRecord:
+    described = product_files.FileRecord.model_validate(file)
+    # Raw packets are the same whatever the configuration that their headers name: it makes none of them stale.
+    return described.model_copy(update={"inputs": {}}) if file.level == "LB" else described
 
 
 def changed_inputs(

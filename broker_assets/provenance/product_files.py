@@ -259,7 +259,9 @@ def _record_used(
         ("input", name, version if versions is None else versions.get(name, ""), "" if versions is None else version)
         for name, version in file.inputs.items()
     ]
-    files = [("parent", name) for name in file.parents] + [("raw", name) for name in file.raw_files]
+    # The files of raw packets have telemetry files as parents.
+    parents = [name for name in file.parents if name not in file.raw_files]
+    files = [("parent", name) for name in parents] + [("raw", name) for name in file.raw_files]
     connection.execute("DELETE FROM product_file_input WHERE productfileid = %s", (identifier,))
     connection.execute(
         "INSERT INTO product_file_input (productfileid, kind, name, version, detail)"

@@ -18,8 +18,12 @@ from broker_assets.ingest.telemetry_files import Receiver, ingest_session
 from broker_assets.ingest.telemetry_folders import folders
 from broker_assets.provenance import product_files, versions
 from broker_assets.resources.database import Database
+from broker_assets.resources.telemetry import Telemetry
+from broker_assets.settings import Settings, TelemetrySettings
 from broker_assets.telemetry.code_versions import code_version
-from broker_assets.telemetry.days import day_version
+from broker_assets.telemetry.days import FAMILIES, day_version
+from broker_assets.telemetry.input_versions import INPUTS
+from broker_assets.telemetry.simulation import Fault, write_mission
 from broker_assets.telemetry.store import PacketStore
 
 pytestmark = pytest.mark.database
@@ -214,3 +218,44 @@ def test_a_second_run_at_the_same_time_ends_at_once(
     assert result.success
     assert told(result) == {}
     assert told(ingest())
+
+
+@pytest.mark.slow
+def test_a_simulated_mission_with_every_fault(
+    tmp_path: Path, instance: DagsterInstance, database_url: str, connection: psycopg.Connection[Any]
+) -> None:
+    """Every family of two days from a delivery with overlaps and damage; one file as a whole is no telemetry."""
+    mission = write_mission(tmp_path / "mission", start=DAY, days=2, faults=list(Fault))
+    (mission.incoming / "TM_Batch.PktTmRaw.cut.xml").write_bytes(b"")
+    settings = Settings(
+        home=tmp_path / "home",
+        telemetry=TelemetrySettings(
+            incoming=[str(mission.incoming)],
+            stable_seconds=0,
+            databases=mission.databases,
+            configuration=mission.configuration,
+            kernels=mission.kernels,
+            planning=mission.planning,
+            requests=mission.requests,
+        ),
+    )
+    telemetry = Telemetry.of(settings)
+    result = build_ingest_telemetry(settings.telemetry).execute_in_process(
+        instance=instance, resources={"database": Database(database_url), "telemetry": telemetry}
+    )
+    for family in FAMILIES:
+        assert {DAY.isoformat(), NEXT.isoformat()} <= told(result, f"lb_{family}").keys()
+    for name in INPUTS:
+        assert {DAY.isoformat(), NEXT.isoformat()} <= told(result, name).keys()
+    states = dict(connection.execute("SELECT state, count(*) FROM telemetry_file GROUP BY state").fetchall())
+    assert states == {"processed": len(mission.files), "quarantined": 1}
+    with telemetry.store() as store:
+        stored = store.index.rows("SELECT count(*) FROM packet")[0][0]
+    assert connection.execute("SELECT sum(new_packets)::int FROM telemetry_file").fetchone() == (stored,)
+    bad = connection.execute("SELECT count(*) FROM telemetry_quarantine").fetchone()
+    assert connection.execute("SELECT sum(bad_packets)::int FROM telemetry_file").fetchone() == bad
+    files = {path.name for path in telemetry.folders.products.rglob("*.fits")}
+    recorded = connection.execute("SELECT name FROM product_file WHERE superseded_at IS NULL").fetchall()
+    assert {name for (name,) in recorded} == files
+    # Every product names telemetry files that are in the register, with their checksums.
+    assert connection.execute("SELECT count(*) FROM product_file_input WHERE version = ''").fetchone() == (0,)
