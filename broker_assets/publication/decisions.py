@@ -153,8 +153,10 @@ def decide(
     if earlier is not None:
         return _changed(earlier, content, rules, agreed=agreed)
     others = [entry for entry in history if entry.archive_name == name.archive_name and entry.taken]
+    # A delivery that was begun with another content of this file keeps its number.
+    number = max((entry.supplement or 0 for entry in others if entry.name == complete), default=0)
     others = [entry for entry in others if entry.name != complete]
-    decision = _among(name, content, rules, others, agreed=agreed)
+    decision = _among(name, content, rules, others, number, agreed=agreed)
     if not decision.deliver or agreed:
         return decision
     before = [e for e in history if e.subject == name.subject and e.status in AT_TARGET and e.version < name.version]
@@ -182,7 +184,9 @@ def _changed(earlier: Entry, content: Content, rules: Rules, *, agreed: bool) ->
     return Decision("held", f"{reason}; raise the version, or agree to replace it")
 
 
-def _among(name: ProductName, content: Content, rules: Rules, others: Sequence[Entry], *, agreed: bool) -> Decision:
+def _among(
+    name: ProductName, content: Content, rules: Rules, others: Sequence[Entry], number: int, *, agreed: bool
+) -> Decision:
     """The file among others of the same archive name."""
     if not others:
         return Decision("published", "", name.complete, 0)
@@ -192,7 +196,7 @@ def _among(name: ProductName, content: Content, rules: Rules, others: Sequence[E
     first = min(others, key=lambda entry: (entry.supplement or 0, entry.publicationid))
     if name.suffix != "fits":
         return Decision("ignored", f"the archive has {first.name}, and pictures have no supplements")
-    number = 1 + max(entry.supplement or 0 for entry in others)
+    number = number or 1 + max(entry.supplement or 0 for entry in others)
     if number > rules.supplements and not agreed:
         reason = f"{first.name} has {number - 1} supplements, and the archive takes no more"
         return Decision("error", reason, conflict=True)

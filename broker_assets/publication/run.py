@@ -28,7 +28,7 @@ from broker_assets.publication.decisions import Decision, Entry, decide
 from broker_assets.publication.names import ProductName
 from broker_assets.publication.report import Outcome, Report
 from broker_assets.publication.selection import Candidate, Rules, named, select
-from broker_assets.publication.targets import Arrived, DeliveryFailed, Target, TargetAway
+from broker_assets.publication.targets import Arrived, Target, TargetAway
 
 logger = logging.getLogger(__name__)
 
@@ -296,7 +296,8 @@ def _deliver(work: _Work, file: _File, decision: Decision, mine: Entry | None) -
     identifier = history.record(work.connection, columns | {"sha256": sha256, "size": len(made)})
     try:
         receipt = _send(work.target, str(decision.delivered), made, sha256)
-    except (DeliveryFailed, TargetAway) as error:
+    except OSError as error:
+        # The target, or no room for the copy on our side.
         history.failed(work.connection, identifier, str(error), work.run_id)
         if isinstance(error, TargetAway):
             raise
@@ -327,7 +328,7 @@ def _keep_conflict(work: _Work, file: _File) -> None:
     try:
         work.conflicts.check()
         _send(work.conflicts, str(file.name.complete), file.data, hashlib.sha256(file.data).hexdigest())
-    except (DeliveryFailed, TargetAway) as error:
+    except OSError as error:
         logger.error("%s could not be kept among the conflicts: %s", file.name.complete, error)
 
 

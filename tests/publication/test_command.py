@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.slow]
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 DAY = "solo_L1_stix-ql-lightcurve_20210116_V02.fits"

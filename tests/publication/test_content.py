@@ -171,3 +171,37 @@ def test_ephemeris_that_cannot_be_had_changes_nothing(products: Any) -> None:
 def test_pictures_are_delivered_as_they_are() -> None:
     name = ProductName.parse("solo_LL03_stix-ql-lightcurve_20210116T000000-20210116T235959_V02C.svg")
     assert make(b"<svg/>", name, Copy(name, "x", STAMP)) == b"<svg/>"
+
+
+def test_files_of_our_own_writer(products: Any) -> None:
+    from broker_assets.telemetry.products.fits import Extension, file_bytes
+    from broker_assets.telemetry.products.tables import Column
+
+    data = {
+        "time": Column(np.array([50, 150, 350], dtype=np.uint32), "cs"),
+        "timedel": Column(np.array([100, 100, 100], dtype=np.uint32), "cs"),
+        "counts": Column(np.arange(12, dtype=np.uint16).reshape(3, 4), "ct"),
+        "live": Column(np.array([0.5, np.nan, np.nan])),
+        "label": Column(np.array(["a", "bcd", ""])),
+        "on": Column(np.array([True, False, True])),
+    }
+    cards = [
+        ("FILENAME", "x", ""),
+        ("DATE", "2021-02-01T00:00:00.000", ""),
+        ("TIMESYS", "OBT", ""),
+        ("OBT_BEG", 664070400.25, "Start acquisition time in OBT"),
+        ("PARENT", "solo_LB_stix-21-6-30_0664070400_V02.fits;" * 20, "Source file current data product"),
+        ("HISTORY", "made", ""),
+    ]
+    made = file_bytes(cards, [Extension("CONTROL", {"index": Column(np.arange(2))}), Extension("DATA", data)])
+    found = read(made, "fits")
+    assert found.sums_wrong == ()
+    assert found.facts.rows == 3
+    assert found.facts.nan["live"] == pytest.approx(2 / 3)
+    assert found.facts.covered == [(664070400.25, 664070402.25), (664070403.25, 664070404.25)]
+    name = ProductName.parse("solo_L0_stix-ql-lightcurve_0664070400_V02U.fits")
+    parts = opened(make(made, name, Copy(name.complete, "x", STAMP)))
+    assert parts[0].header["PARENT"] == cards[4][1]
+    assert parts[0].header["OBT_BEG"] == 664070400.25
+    assert parts[2].data["counts"].tolist() == data["counts"].values.tolist()
+    assert read(make(made, name, Copy(name.complete, "x", STAMP)), "fits").facts == found.facts

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import resource
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ import pytest
 
 from broker_assets.database.engine import connect
 from broker_assets.publication.content import hdus
-from broker_assets.publication.questions import entries, receipts
+from broker_assets.publication.questions import entries, pending, receipts
 from broker_assets.publication.report import Report
 from broker_assets.publication.run import publish
 from broker_assets.publication.selection import Rules, files_below
@@ -204,3 +205,42 @@ def test_a_full_target_takes_what_fits_and_the_rest_later(
     sftp_server.quota = None
     assert publish(connection, files_below(archive), target, Rules()).counts == {"published": 1}
     assert len(list((sftp_server.folder / "archive").iterdir())) == 2
+
+
+def test_no_room_for_the_copy_on_our_side(connection: Any, archive: Path, products: Any, tmp_path: Path) -> None:
+    far = tmp_path / "far"
+    far.mkdir()
+    products.put(archive, "solo_L1_stix-ql-lightcurve_20210110_V02U.fits", rows=20_000)
+    products.put(archive, "solo_L1_stix-ql-lightcurve_20210111_V02U.fits", rows=10)
+    target = Target("soar", str(far), wait_seconds=0.01)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        report = publish(connection, files_below(archive), target, Rules())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [outcome.status for outcome in report.outcomes] == ["error", "published"]
+    assert "File too large" in report.outcomes[0].reason
+    assert [entry.reason for entry in pending(connection)] == [report.outcomes[0].reason]
+    assert publish(connection, files_below(archive), target, Rules()).counts == {"published": 1}
+    assert len(list(far.iterdir())) == 2
+
+
+def test_a_supplement_that_was_cut_off_and_changed_keeps_its_number(
+    connection: Any, archive: Path, products: Any, sftp_server: Any
+) -> None:
+    url, options = sftp_server.url("archive"), sftp_server.options
+    target = Target("soar", url, options, wait_seconds=0.01)
+    products.put(archive, products.request(1))
+    publish(connection, files_below(archive), target, Rules())
+    products.put(archive, products.request(2), value=2)
+    sftp_server.quota = 0
+    assert publish(connection, files_below(archive), target, Rules()).counts == {"error": 1}
+    sftp_server.quota = None
+    # Another takes the next number meanwhile.
+    third = products.put(archive / "later", products.request(3), value=3)
+    assert publish(connection, files_below(third.parent), target, Rules()).counts == {"supplement": 1}
+    products.put(archive, products.request(2), value=4)
+    assert publish(connection, files_below(archive), target, Rules()).counts == {"supplement": 1}
+    found = {entry.name: entry.supplement for entry in entries(connection, statuses=("published", "supplement"))}
+    assert found == {products.request(1): 0, products.request(2): 1, products.request(3): 2}
