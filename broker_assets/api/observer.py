@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 import time
 
+from broker_assets.ingest.telemetry_overview import Overview, overview
 from broker_assets.settings import Settings
 from broker_assets.status import Status, gather
 
 FRESH = 2.0
 """Seconds for which what was seen is shown again."""
+TELEMETRY_FRESH = 20.0
+"""The same for telemetry: it changes more slowly, and a look goes over all product files."""
 
 
 class Observer:
@@ -26,6 +29,9 @@ class Observer:
         self._lock = threading.Lock()
         self._seen: Status | None = None
         self._at = 0.0
+        self._telemetry_lock = threading.Lock()
+        self._telemetry: Overview | None = None
+        self._telemetry_at = 0.0
 
     def status(self) -> Status:
         """The state, at most `FRESH` seconds old."""
@@ -34,3 +40,11 @@ class Observer:
                 self._seen = gather(self._settings)
                 self._at = time.monotonic()
             return self._seen
+
+    def telemetry(self) -> Overview:
+        """The state of telemetry, at most `TELEMETRY_FRESH` seconds old."""
+        with self._telemetry_lock:
+            if self._telemetry is None or time.monotonic() - self._telemetry_at > TELEMETRY_FRESH:
+                self._telemetry = overview(self._settings)
+                self._telemetry_at = time.monotonic()
+            return self._telemetry

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -13,6 +14,7 @@ from markupsafe import Markup, escape
 from broker_assets.api.connections import Connections
 from broker_assets.api.documents import Document
 from broker_assets.database.engine import DatabaseUnavailableError
+from broker_assets.ingest.telemetry_overview import Overview
 from broker_assets.status import Status
 
 router = APIRouter(tags=["platform"])
@@ -51,12 +53,21 @@ def _status(request: Request) -> Status:
     return found
 
 
+def _telemetry(request: Request) -> Overview:
+    found: Overview = request.app.state.observer.telemetry()
+    return found
+
+
 @router.get("/", response_class=HTMLResponse, include_in_schema=False)
 def page(request: Request) -> Response:
     """The status page."""
     nonce = secrets.token_urlsafe(16)
     content = _templates.get_template("status.html").render(
-        status=_status(request), nonce=nonce, refresh=REFRESH, version=request.app.version
+        status=_status(request),
+        telemetry=_telemetry(request),
+        nonce=nonce,
+        refresh=REFRESH,
+        version=request.app.version,
     )
     policy = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; img-src data:;"
@@ -68,7 +79,7 @@ def page(request: Request) -> Response:
 @router.get("/fragment", response_class=HTMLResponse, include_in_schema=False)
 def fragment(request: Request) -> Response:
     """The part of the page that changes."""
-    content = _templates.get_template("fragment.html").render(status=_status(request))
+    content = _templates.get_template("fragment.html").render(status=_status(request), telemetry=_telemetry(request))
     return HTMLResponse(content, headers={"Cache-Control": "no-store"})
 
 
@@ -90,13 +101,21 @@ def status(request: Request) -> Response:
     return Document(_status(request), headers={"Cache-Control": "no-store"})
 
 
+@router.get("/api/telemetry", response_class=Document)
+def telemetry(request: Request) -> Response:
+    """Incoming files, packets, products, kernels, deliveries, and what needs attention."""
+    return Document(_telemetry(request), headers={"Cache-Control": "no-store"})
+
+
 @router.get("/metrics", response_class=PlainTextResponse)
 def metrics(request: Request) -> Response:
     """Lag, ledger and quarantine in the text format of Prometheus."""
-    return PlainTextResponse(_exposition(_status(request)), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return PlainTextResponse(
+        _exposition(_status(request), _telemetry(request)), media_type="text/plain; version=0.0.4; charset=utf-8"
+    )
 
 
-def _exposition(found: Status) -> str:
+def _exposition(found: Status, telemetry: Overview) -> str:
     lines: list[str] = []
 
     def family(name: str, kind: str, meaning: str, samples: list[tuple[dict[str, Any], float | int | None]]) -> None:
@@ -157,7 +176,52 @@ def _exposition(found: Status) -> str:
             for quantile, value in (("0.5", batch.latency_p50), ("0.9", batch.latency_p90), ("0.99", batch.latency_p99))
         ],
     )
+    if telemetry.configured:
+        _telemetry_families(telemetry, family)
     return "\n".join(lines) + "\n"
+
+
+def _telemetry_families(found: Overview, family: Callable[..., None]) -> None:
+    """Numbers of telemetry and publication."""
+    family("telemetry_healthy", "gauge", "1 if nothing of telemetry needs attention.", [({}, int(found.healthy))])
+    family(
+        "telemetry_files",
+        "gauge",
+        "Telemetry files by state.",
+        [
+            ({"folder": folder.folder, "state": state}, getattr(folder, state))
+            for folder in found.folders
+            for state in ("new", "staged", "processed", "failed", "quarantined")
+        ],
+    )
+    family(
+        "telemetry_packets",
+        "gauge",
+        "Packets in the packet store.",
+        [({"family": one.family}, one.packets) for one in found.families],
+    )
+    family(
+        "product_files",
+        "gauge",
+        "Current product files.",
+        [({"level": level.level, "family": level.family}, level.files) for level in found.levels],
+    )
+    family(
+        "product_files_stale",
+        "gauge",
+        "Product files that must be made again.",
+        [({"level": level.level, "family": level.family}, level.stale) for level in found.levels],
+    )
+    family(
+        "publication_files",
+        "gauge",
+        "Files by target and state.",
+        [
+            ({"target": target.target, "state": state}, getattr(target, state))
+            for target in found.targets
+            for state in ("published", "supplements", "waiting", "held", "errors")
+        ],
+    )
 
 
 def _escape(text: str) -> str:

@@ -17,6 +17,7 @@ from dagster import (
 from broker_assets.assets.published_files import ASSET, CHECK
 from broker_assets.checks.verdicts import Verdict, newest_materialisations
 from broker_assets.ingest.publication_days import DayState, sample_receipts
+from broker_assets.ingest.telemetry_health import counted
 from broker_assets.publication.targets import DeliveryFailed, TargetAway
 from broker_assets.resources.database import Database
 from broker_assets.resources.publisher import Publisher
@@ -38,7 +39,7 @@ def held_of_day(state: DayState) -> Verdict:
     shown = "; ".join(f"{held.name} for {held.target}: {held.reason}" for held in state.held[:SHOWN])
     more = f"; and {len(state.held) - SHOWN} more" if len(state.held) > SHOWN else ""
     text = (
-        f"{len(state.held)} files are held back: {shown}{more}. Compare, then `broker-assets publish agree NAME` to "
+        f"{counted(len(state.held), 'file', 'is')} held back: {shown}{more}. Compare, then `broker-assets publish agree NAME` to "
         "deliver or refuse"
     )
     return Verdict(False, text, AssetCheckSeverity.ERROR, {"held back": len(state.held)})

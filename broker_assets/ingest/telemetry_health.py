@@ -60,6 +60,20 @@ def _named(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + more
 
 
+def counted(number: int, noun: str, verb: str = "") -> str:
+    """A number with its noun, and the verb that goes with it.
+
+    Examples
+    --------
+    >>> counted(1, "file", "is"), counted(1200, "answer", "lacks"), counted(2, "file")
+    ('1 file is', '1,200 answers lack', '2 files')
+    """
+    if number == 1:
+        return f"1 {noun} {verb}".rstrip()
+    plural = {"is": "are", "has": "have"}.get(verb, verb.removesuffix("s"))
+    return f"{number:,} {noun}s {plural}".rstrip()
+
+
 def _hours(span: datetime.timedelta) -> float:
     return round(span.total_seconds() / 3600.0, 1)
 
@@ -80,14 +94,14 @@ def backlog(look: Look) -> Finding:
     if waiting and age > stuck and (idle is None or idle > stuck):
         since = "none was ever processed" if idle is None else f"none was processed for {_hours(idle)} hours"
         text = (
-            f"{waiting} telemetry files wait, the oldest for {_hours(age)} hours, and {since}: see the sensor of "
+            f"{counted(waiting, 'telemetry file', 'waits')}, the oldest for {_hours(age)} hours, and {since}: see the sensor of "
             "telemetry files and the runs of ingest_telemetry, and `broker-assets telemetry status` for the reasons"
         )
         return Finding(False, text, "error", numbers)
     since_made = look.oldest_unreported
     if since_made is not None and look.now - since_made > UNREPORTED:
         text = (
-            f"the products of {unreported} files are not made, the packets of the first are stored since "
+            f"the products of {counted(unreported, 'file')} are not made, the packets of the first are stored since "
             f"{since_made:%Y-%m-%d %H:%M} UTC: the run ended too early; look at the last failed run of "
             "ingest_telemetry and start it again"
         )
@@ -100,7 +114,7 @@ def backlog(look: Look) -> Finding:
             "arrive faster than they are processed; look at the duration of the runs of ingest_telemetry"
         )
         return Finding(False, text, "warning", numbers)
-    return Finding(True, f"{waiting} files wait" if waiting else "no file waits", numbers=numbers)
+    return Finding(True, counted(waiting, "file", "waits") if waiting else "no file waits", numbers=numbers)
 
 
 def failing_files(look: Look) -> Finding:
@@ -112,15 +126,15 @@ def failing_files(look: Look) -> Finding:
     numbers = {"given up": len(given_up), "tried again": len(retried), "reasons": reasons}
     if given_up:
         text = (
-            f"{len(given_up)} telemetry files are in quarantine: "
+            f"{counted(len(given_up), 'telemetry file', 'is')} in quarantine: "
             + _named([f"{file.name} ({file.reason})" for file in given_up])
             + "; `broker-assets telemetry files retry` tries them again"
         )
         if retried:
-            text += f"; {len(retried)} more failed and are tried again"
+            text += f"; {len(retried)} more failed before and will be tried again"
         return Finding(False, text, "error", numbers)
     if retried:
-        text = f"{len(retried)} telemetry files failed and are tried again: " + _named(
+        text = f"{counted(len(retried), 'telemetry file')} failed and will be tried again: " + _named(
             [f"{file.name} ({file.tries + file.copies} tries: {file.reason})" for file in retried]
         )
         return Finding(False, text, "warning", numbers)
@@ -137,8 +151,8 @@ def bad_packets(look: Look) -> Finding:
     if not recent:
         return Finding(True, f"none in the last day; {total} in all", numbers=numbers)
     text = (
-        f"{numbers['new']} packets of the last day could not be used ({total} in all): "
-        + "; ".join(f"{item.recent} of {item.files} files: {item.reason}" for item in recent[:NAMED])
+        f"{counted(sum(item.recent for item in recent), 'packet')} of the last day could not be used ({total:,} in all): "
+        + "; ".join(f"{item.recent} of {counted(item.files, 'file')}: {item.reason}" for item in recent[:NAMED])
         + "; their bytes are in the table telemetry_quarantine"
     )
     return Finding(False, text, "warning", numbers)
@@ -189,7 +203,7 @@ def fresh(look: Look, family: str) -> Finding:
     numbers["packets without product (files)"] = len(unmade)
     if unmade:
         text = (
-            f"{len(unmade)} files of level LB have no product for more than {_hours(BEHIND):.0f} hours (days "
+            f"{counted(len(unmade), 'file')} of level LB without a product for more than {_hours(BEHIND):.0f} hours (days "
             f"{spans({file.day for file in unmade})}): {_named([file.name for file in unmade])}; look for failed runs "
             f"of l0_{family} and for packets that cannot be used, then materialise these days"
         )
@@ -212,7 +226,7 @@ def incomplete_answers(look: Look) -> Finding:
     if not late:
         return Finding(True, f"{len(look.incomplete)} answers to requests are not complete yet", numbers=numbers)
     text = (
-        f"packets of {len(late)} answers to requests are missing for more than {INCOMPLETE.days} days: "
+        f"packets of {counted(len(late), 'answer')} to requests are missing for more than {INCOMPLETE.days} days: "
         + _named([f"{answer.name} ({answer.missing})" for answer in late])
         + "; ask for the telemetry of these days again"
     )
@@ -229,7 +243,7 @@ def without_kernels(look: Look, family: str) -> Finding:
     if not late:
         return Finding(True, f"{len(waiting)} files of level L0 have no L1 yet ({flown})", numbers=numbers)
     text = (
-        f"{len(late)} files of level L0 have no L1 for more than {WITHOUT_KERNELS.days} days ({flown}; days "
+        f"{counted(len(late), 'file')} of level L0 without L1 for more than {WITHOUT_KERNELS.days} days ({flown}; days "
         f"{spans({file.day for file in late})}): {_named([file.name for file in late])}; fetch kernels, or look for "
         f"failed runs of l1_{family}"
     )
@@ -246,7 +260,7 @@ def published_as_due(look: Look) -> Finding:
         if overdue:
             first = overdue[0]
             late.append(
-                f"{target.target} lacks {len(overdue)} files, the first due since "
+                f"{target.target} lacks {counted(len(overdue), 'file')}, the first due since "
                 f"{first.due_since:%Y-%m-%d %H:%M} UTC: "
                 + _named([file.name for file in overdue])
                 + (f" (last run: {target.failure})" if target.failure else "")
@@ -268,14 +282,14 @@ def held_back(look: Look) -> Finding:
         numbers |= {f"{target.target} held": target.held, f"{target.target} errors": target.errors}
         if held:
             parts.append(
-                f"{target.target}: {target.held} files are held back, {len(held)} for more than {HELD.days} days: "
+                f"{target.target}: {counted(target.held, 'file', 'is')} held back, {len(held)} for more than {HELD.days} days: "
                 + _named([f"{file.name} ({file.reason})" for file in held])
-                + "; compare, then agree or refuse with `broker-assets publish`"
+                + "; compare, then `broker-assets publish agree` to deliver or refuse"
             )
         if errors:
             severity = "error"
             parts.append(
-                f"{target.target}: {target.errors} files could not be delivered: "
+                f"{target.target}: {counted(target.errors, 'file')} could not be delivered: "
                 + _named([f"{file.name} ({file.reason})" for file in errors])
             )
     if parts:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field
 
 from broker_assets.ingest.incomplete_requests import IncompleteAnswer, incomplete_answers, recent_answers
 from broker_assets.ingest.publication_status import TargetState, target_state
+from broker_assets.ingest.telemetry_folders import public
 from broker_assets.provenance import product_files
 from broker_assets.settings import Settings
 from broker_assets.telemetry.days import family_of
@@ -185,7 +186,8 @@ class Look:
             " max(processed_at) AS newest FROM telemetry_file GROUP BY folder ORDER BY folder",
         )
         known = {folder.folder for folder in found}
-        return found + [Folder(folder=url) for url in self.settings.telemetry.incoming if url not in known]
+        configured = [public(url) for url in self.settings.telemetry.incoming]
+        return found + [Folder(folder=url) for url in configured if url not in known]
 
     @cached_property
     def backlog(self) -> list[int]:

@@ -86,7 +86,7 @@ def test_failing_files_are_named_with_their_reasons(records: Records) -> None:
     found = records.judge(health.failing_files)
     assert found.severity == "error"
     assert "bad.xml (not XML)" in found.text
-    assert "2 more failed" in found.text
+    assert "2 more failed before" in found.text
 
 
 def test_bad_packets_of_the_last_day_are_told_with_reasons(records: Records) -> None:
@@ -174,7 +174,7 @@ def test_files_that_wait_for_kernels_too_long(records: Records) -> None:
     records.product("L0", "2024-05-01", kind="events-1-33", family="auxiliary", made=900)
     found = records.judge(lambda look: health.without_kernels(look, "quicklook"))
     assert not found.passed
-    assert "1 files of level L0 have no L1 for more than 7 days" in found.text
+    assert "1 file of level L0 without L1 for more than 7 days" in found.text
     assert "2024-05-10" in found.text
     records.product("L1", "2024-05-09")
     assert records.judge(lambda look: health.without_kernels(look, "quicklook")).passed, (
