@@ -39,8 +39,8 @@ def held_of_day(state: DayState) -> Verdict:
     shown = "; ".join(f"{held.name} for {held.target}: {held.reason}" for held in state.held[:SHOWN])
     more = f"; and {len(state.held) - SHOWN} more" if len(state.held) > SHOWN else ""
     text = (
-        f"{counted(len(state.held), 'file', 'is')} held back: {shown}{more}. Compare, then `broker-assets publish agree NAME` to "
-        "deliver or refuse"
+        f"{counted(len(state.held), 'file', 'is')} held back: {shown}{more}. Compare, then "
+        "`broker-assets publish agree NAME` to deliver or refuse"
     )
     return Verdict(False, text, AssetCheckSeverity.ERROR, {"held back": len(state.held)})
 

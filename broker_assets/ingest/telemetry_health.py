@@ -94,8 +94,8 @@ def backlog(look: Look) -> Finding:
     if waiting and age > stuck and (idle is None or idle > stuck):
         since = "none was ever processed" if idle is None else f"none was processed for {_hours(idle)} hours"
         text = (
-            f"{counted(waiting, 'telemetry file', 'waits')}, the oldest for {_hours(age)} hours, and {since}: see the sensor of "
-            "telemetry files and the runs of ingest_telemetry, and `broker-assets telemetry status` for the reasons"
+            f"{counted(waiting, 'telemetry file', 'waits')}, the oldest for {_hours(age)} hours, and {since}: "
+            "see the sensor of telemetry files and the runs of ingest_telemetry, and `broker-assets telemetry status` for the reasons"
         )
         return Finding(False, text, "error", numbers)
     since_made = look.oldest_unreported
@@ -151,7 +151,8 @@ def bad_packets(look: Look) -> Finding:
     if not recent:
         return Finding(True, f"none in the last day; {total} in all", numbers=numbers)
     text = (
-        f"{counted(sum(item.recent for item in recent), 'packet')} of the last day could not be used ({total:,} in all): "
+        f"{counted(sum(item.recent for item in recent), 'packet')} of the last day could not be used ({total:,} in "
+        "all): "
         + "; ".join(f"{item.recent} of {counted(item.files, 'file')}: {item.reason}" for item in recent[:NAMED])
         + "; their bytes are in the table telemetry_quarantine"
     )
@@ -203,8 +204,8 @@ def fresh(look: Look, family: str) -> Finding:
     numbers["packets without product (files)"] = len(unmade)
     if unmade:
         text = (
-            f"{counted(len(unmade), 'file')} of level LB without a product for more than {_hours(BEHIND):.0f} hours (days "
-            f"{spans({file.day for file in unmade})}): {_named([file.name for file in unmade])}; look for failed runs "
+            f"{counted(len(unmade), 'file')} of level LB without a product for more than {_hours(BEHIND):.0f} hours "
+            f"(days {spans({file.day for file in unmade})}): {_named([file.name for file in unmade])}; look for failed runs "
             f"of l0_{family} and for packets that cannot be used, then materialise these days"
         )
         return Finding(False, text, "error", numbers)
@@ -282,7 +283,8 @@ def held_back(look: Look) -> Finding:
         numbers |= {f"{target.target} held": target.held, f"{target.target} errors": target.errors}
         if held:
             parts.append(
-                f"{target.target}: {counted(target.held, 'file', 'is')} held back, {len(held)} for more than {HELD.days} days: "
+                f"{target.target}: {counted(target.held, 'file', 'is')} held back, {len(held)} for more than "
+                f"{HELD.days} days: "
                 + _named([f"{file.name} ({file.reason})" for file in held])
                 + "; compare, then `broker-assets publish agree` to deliver or refuse"
             )
