@@ -19,7 +19,8 @@ from broker_assets.commands.telemetry_simulate import simulate
 from broker_assets.commands.telemetry_status import status
 
 app = typer.Typer(help="Telemetry packets and products.", no_args_is_help=True)
-app.command()(process)
+# Options may be spelt as the original spells them: --idl_enabled, --fits_dir.
+app.command(context_settings={"token_normalize_func": lambda token: token.replace("_", "-")})(process)
 app.command()(schema)
 app.command()(simulate)
 app.command()(status)

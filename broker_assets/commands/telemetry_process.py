@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import logging
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from broker_assets.commands.telemetry_inputs import find_programs, processing_versions, read_inputs
 
 if TYPE_CHECKING:
     from broker_assets.telemetry.archive import Outcome
@@ -21,11 +25,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LEVELS = ("TM", "LB", "L0", "L1")
+ORDER = ("TM", "LB", "L0", "L1", "L2")
+MADE_FROM = {"LB": "LB", "L0": "LB", "L1": "L0", "L2": "L1"}
+"""Level whose files tell what is made again, by the first level to make."""
+TELEMETRY_FILES = ("*.xml", "*.fits")
+"""Names of files in folders of telemetry; FITS files are those of level LB."""
 
 
 class Level(StrEnum):
-    """Where processing starts or ends; ALL as an end is L2."""
+    """Where processing starts or ends; ALL is TM as a start, L2 as an end."""
 
     TM = "TM"
     LB = "LB"
@@ -36,8 +44,10 @@ class Level(StrEnum):
 
 
 def process(
-    files: Annotated[list[Path] | None, typer.Argument(help="Telemetry files, or folders of them.")] = None,
-    tm_dir: Annotated[Path | None, typer.Option("--tm-dir", "-t", help="Folder of telemetry files (*.xml).")] = None,
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Telemetry files (PktTmRaw, or FITS of level LB), or folders of them.")
+    ] = None,
+    tm_dir: Annotated[Path | None, typer.Option("--tm-dir", "-t", help="Folder of telemetry files.")] = None,
     fits_dir: Annotated[Path, typer.Option("--fits-dir", "-f", help="Archive: folder of products.")] = Path("fits"),
     store: Annotated[Path | None, typer.Option(help="Packet store; default: `packets` beside the archive.")] = None,
     idb: Annotated[Path, typer.Option(help="Folder of instrument databases.")] = Path("idb"),
@@ -52,14 +62,25 @@ def process(
     update_rid_lut: Annotated[
         str | None, typer.Option(help="Bring the table of requests up to date first, from this URL.", metavar="URL")
     ] = None,
-    start_level: Annotated[Level, typer.Option("--start-level", "-b", help="Level to start from.")] = Level.TM,
-    end_level: Annotated[Level, typer.Option("--end-level", "-e", help="Last level to make.")] = Level.L2,
+    start_level: Annotated[
+        Level,
+        typer.Option(
+            "--start-level",
+            "-b",
+            help="First level to make: TM and LB read telemetry, L0 starts from LB files, L1 from L0, L2 from L1.",
+        ),
+    ] = Level.TM,
+    end_level: Annotated[
+        Level, typer.Option("--end-level", "-e", help="Last level to make; L2 is CAL, ANC and LL03.")
+    ] = Level.L2,
     filter_: Annotated[
         str | None,
-        typer.Option("--filter", "-F", help="Names of the start level: glob; regular expression with --input-files."),
+        typer.Option(
+            "--filter", "-F", help="Names of files that it starts from: glob; regular expression with --input-files."
+        ),
     ] = None,
     input_files: Annotated[
-        Path | None, typer.Option("--input-files", "-i", help="Text file with one path of the start level per line.")
+        Path | None, typer.Option("--input-files", "-i", help="Text file: one path to start from per line.")
     ] = None,
     out_file: Annotated[
         Path | None, typer.Option("--out-file", "-o", help="List of files written; default: standard output.")
@@ -69,13 +90,39 @@ def process(
     stop_on_error: Annotated[
         bool, typer.Option("--stop-on-error/--continue-on-error", help="End at the first product that fails.")
     ] = False,
+    ecc_path: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="BROKER_TELEMETRY__ENERGY_CALIBRATION",
+            help="Folder of the energy-calibration programs Bkg, ECC, STX_Calib; without it no CAL is made.",
+        ),
+    ] = None,
+    aspect_command: Annotated[
+        str | None,
+        typer.Option(help="Program that solves the aspect, the bridge to IDL; without it ANC has no solution."),
+    ] = None,
+    idl_enabled: Annotated[
+        bool | None,
+        typer.Option("--idl-enabled/--idl-disabled", help="Run the aspect program; by default if one is named."),
+    ] = None,
+    idl_gsw_path: Annotated[
+        Path | None, typer.Option(help="Checkout of STX-GSW; the aspect program gets it as STX_GSW_PATH.")
+    ] = None,
+    idl_batchsize: Annotated[
+        int, typer.Option(min=1, help="Accepted as the original has it; the aspect program is run once per day.")
+    ] = 1,
+    processing_version: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LEVEL/KIND=N", help="Another processing version (L1/ql-lightcurve=3); repeatable."),
+    ] = None,
     log_file: Annotated[Path | None, typer.Option("--log-file", "-l", help="Write the log here.")] = None,
     log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
 ) -> None:
-    """Make products from telemetry: levels LB (raw packets), L0 (decoded) and L1 (engineering values, UTC).
+    """Make products from telemetry: LB (raw packets), L0 (decoded), L1 (engineering values, UTC), CAL, ANC and LL03.
 
     Packets go into the packet store; every file they touch is rebuilt whole from it and replaced at once. So files may
-    come in any order and any number of times, and a level later than TM starts from the store.
+    come in any order and any number of times, and a level later than LB starts from the store. An archive without its
+    packet store is taken over with `-b L0`: its LB files are read into the store first.
 
     Example:
 
@@ -84,13 +131,18 @@ def process(
     Exit code 0: all made; 1: some products or packets failed (listed; everything else is made); 2: wrong options.
     """
     _log(log_file, log_level)
-    order = [*LEVELS, "L2"]
     first = "TM" if start_level is Level.ALL else start_level.value
     last = "L2" if end_level is Level.ALL else end_level.value
-    if order.index(last) < order.index(first):
+    if ORDER.index(last) < ORDER.index(first):
         raise typer.BadParameter(f"end level {last} lies before start level {first}")
-    if not files and tm_dir is None and input_files is None and first == "TM":
+    named = bool(files) or tm_dir is not None
+    if first == "TM" and not named and input_files is None:
         raise typer.BadParameter("name telemetry files, --tm-dir or --input-files")
+    if named and first not in ("TM", "LB"):
+        raise typer.BadParameter(f"telemetry files are read with start level TM or LB, not {first}")
+    programs = find_programs(ecc_path, aspect_command, idl_enabled, idl_gsw_path)
+    if idl_batchsize > 1:
+        logger.info("the aspect program is run once per day; --idl-batchsize %d changes nothing", idl_batchsize)
 
     from broker_assets.telemetry.archive import LEVELS as WRITTEN
     from broker_assets.telemetry.archive import Archive
@@ -102,22 +154,33 @@ def process(
         from broker_assets.telemetry.requests_update import update
 
         typer.echo(f"{update(rid_lut_file, update_rid_lut)} rows in {rid_lut_file}", err=True)
-    inputs = _inputs(idb, idb_version, configuration, spice_dir, spice_file, soop_dir, rid_lut_file)
+    inputs = read_inputs(
+        idb,
+        idb_version,
+        configuration,
+        spice_dir,
+        spice_file,
+        soop_dir,
+        rid_lut_file,
+        processing_versions(processing_version),
+    )
     if clean:
         _empty(fits_dir, yes)
     listed = _listed(input_files)
     accepted = _accepted(filter_, regular=listed is not None)
-    levels = [level for level in WRITTEN if order.index(first) < order.index(level) <= order.index(last)]
-    if first == "LB":
-        levels = [level for level in levels if level != "LB"]
+    levels = [level for level in WRITTEN if ORDER.index(first) <= ORDER.index(level) <= ORDER.index(last)]
     failed = 0
     with PacketStore(store or fits_dir.parent / "packets") as packets:
-        if first == "TM":
+        if first == "TM" or (first == "LB" and named):
             touched, failed = _receive(_telemetry(files, tm_dir, listed, accepted), packets, inputs)
         else:
-            touched = _from_store(packets, fits_dir / first, listed, accepted)
-        outcome = _rebuild(Archive(fits_dir, packets, inputs), touched, levels, stop_on_error)
-    _tell(outcome, out_file, last)
+            source = fits_dir / MADE_FROM[first]
+            if MADE_FROM[first] == "LB":
+                failed = _take_over(source, listed, accepted, packets, inputs)
+            touched = _from_store(packets, source, listed, accepted)
+        archive = Archive(fits_dir, packets, inputs, programs=programs)
+        outcome = _rebuild(archive, touched, levels, stop_on_error)
+    _tell(outcome, out_file)
     raise typer.Exit(1 if failed or outcome.problems else 0)
 
 
@@ -131,44 +194,6 @@ def _log(log_file: Path | None, level: str) -> None:
     package = logging.getLogger("broker_assets")
     package.addHandler(handler)
     package.setLevel(number)
-
-
-def _inputs(
-    idb: Path,
-    idb_version: str | None,
-    configuration: Path,
-    spice_dir: Path | None,
-    spice_file: list[Path] | None,
-    soop_dir: Path | None,
-    rid_lut_file: Path | None,
-) -> Inputs:
-    """Everything besides packets; what is not given is left out, what is given and unusable ends the command."""
-    from broker_assets.telemetry.configuration import InstrumentConfiguration
-    from broker_assets.telemetry.idb import DatabaseError
-    from broker_assets.telemetry.products.level0 import Inputs
-    from broker_assets.telemetry.requests import RequestTable
-    from broker_assets.telemetry.soop import Planning
-    from broker_assets.telemetry.spice import Kernels
-    from broker_assets.telemetry.versions import InstrumentDatabases
-
-    try:
-        kernels = Kernels.of_files(spice_file) if spice_file else None
-        if kernels is None and spice_dir is not None:
-            kernels = Kernels.of_folder(spice_dir)
-        if kernels is None:
-            logger.warning("without SPICE kernels level L1 cannot be made")
-        found = InstrumentConfiguration(configuration)
-        logger.info("instrument configuration %s", found.version)
-        return Inputs(
-            InstrumentDatabases(idb, forced=idb_version),
-            found,
-            kernels,
-            RequestTable() if rid_lut_file is None else RequestTable.read(rid_lut_file),
-            Planning() if soop_dir is None else Planning.of_folder(soop_dir),
-        )
-    except (DatabaseError, OSError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
 
 
 def _empty(folder: Path, yes: bool) -> None:
@@ -205,7 +230,7 @@ def _telemetry(
     """Telemetry files of the options, each once, in the order of their names."""
     found: list[Path] = [*(listed or ())]
     for path in [*(files or ()), *([folder] if folder else ())]:
-        found += sorted(path.rglob("*.xml")) if path.is_dir() else [path]
+        found += sorted(file for name in TELEMETRY_FILES for file in path.rglob(name)) if path.is_dir() else [path]
     unique = dict.fromkeys(found)
     return [path for path in unique if accepted is None or accepted(PurePosixPath(path.as_posix()))]
 
@@ -235,13 +260,35 @@ def _receive(paths: list[Path], packets: PacketStore, inputs: Inputs) -> tuple[T
     return touched, failed
 
 
+def _take_over(
+    folder: Path,
+    listed: list[Path] | None,
+    accepted: Callable[[PurePosixPath], bool] | None,
+    packets: PacketStore,
+    inputs: Inputs,
+) -> int:
+    """LB files that the store does not know into it: those that are listed, or all where it is empty."""
+    if listed is None and packets.kinds():
+        return 0
+    found = sorted(folder.rglob("*.fits")) if listed is None else [path for path in listed if path.is_file()]
+    chosen = [path for path in found if accepted is None or accepted(PurePosixPath(path.as_posix()))]
+    unknown = [path for path in chosen if not packets.has_file(path.name, _digest(path))]
+    _, failed = _receive(unknown, packets, inputs)
+    return failed
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def _from_store(
     packets: PacketStore,
     folder: Path,
     listed: list[Path] | None,
     accepted: Callable[[PurePosixPath], bool] | None,
 ) -> Touched:
-    """What to make again: everything, or what the chosen files of the start level belong to."""
+    """What to make again: everything, or what the chosen files of the level before belong to."""
     from broker_assets.telemetry.units import Touched
 
     everything = Touched.everything(packets)
@@ -275,8 +322,8 @@ def _console() -> Any:
     return Console(stderr=True)
 
 
-def _tell(outcome: Outcome, out_file: Path | None, last: str) -> None:
-    """List of files written; problems on standard error."""
+def _tell(outcome: Outcome, out_file: Path | None) -> None:
+    """List of files written; problems, and what was left out on purpose, on standard error."""
     lines = "".join(f"{path}\n" for path in outcome.written)
     if out_file is None:
         typer.echo(lines, nl=False)
@@ -285,8 +332,10 @@ def _tell(outcome: Outcome, out_file: Path | None, last: str) -> None:
     for problem in outcome.problems:
         logger.warning("%s: %s", problem.what, problem.reason)
         typer.echo(f"{problem.what}: {problem.reason}", err=True)
-    if last == "L2":
-        logger.info("level L2 needs the external programs for energy calibration and aspect; none are configured")
+    for problem in outcome.skipped:
+        logger.info("not made, %s: %s", problem.what, problem.reason)
+    for reason, number in Counter(problem.reason for problem in outcome.skipped).items():
+        typer.echo(f"not made ({number}): {reason}", err=True)
     typer.echo(
         f"{len(outcome.written)} files written, {len(outcome.unchanged)} unchanged, {len(outcome.removed)} removed, "
         f"{len(outcome.problems)} problems",

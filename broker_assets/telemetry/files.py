@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
 from broker_assets.telemetry.batches import BadPacket, RawPacket
+from broker_assets.telemetry.packet_tables import FITS_BEGINNING, NotPackets, read_tables
 from broker_assets.telemetry.space_packets import read_binary, read_hex
 from broker_assets.telemetry.telecommands import TelecommandReport, read_reports
 from broker_assets.telemetry.xml_packets import read_xml
 
-FileKind = Literal["telemetry", "telecommands", "binary", "hex"]
+FileKind = Literal["telemetry", "telecommands", "binary", "hex", "tables"]
 
 SNIFFED = 4096
 """Bytes that tell the kind of a file."""
@@ -37,8 +38,8 @@ def kind_of(path: str | Path | BinaryIO) -> FileKind:
 
     Returns
     -------
-    {"telemetry", "telecommands", "binary", "hex"}
-        `PktTmRaw` XML, `PktTcReport` XML, space packets one after another, or their hexadecimal text.
+    {"telemetry", "telecommands", "binary", "hex", "tables"}
+        `PktTmRaw` XML, `PktTcReport` XML, space packets one after another, their hexadecimal text, or FITS.
 
     Raises
     ------
@@ -59,6 +60,8 @@ def kind_of(path: str | Path | BinaryIO) -> FileKind:
     finally:
         if owned:
             stream.close()
+    if head.startswith(FITS_BEGINNING):
+        return "tables"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not text:
         raise UnknownFile(f"{name} is empty")
@@ -82,9 +85,9 @@ def read(path: str | Path | BinaryIO, *, name: str | None = None) -> Iterator[Ra
     Parameters
     ----------
     path : path or seekable binary file
-        `PktTmRaw` XML, space packets one after another, or their hexadecimal text.
+        `PktTmRaw` XML, space packets one after another, their hexadecimal text, or a FITS file of level LB.
     name : str, optional
-        Name given to the packets; that of the file by default.
+        Name given to the packets; that of the file by default. Those of level LB keep the names in its tables.
 
     Yields
     ------
@@ -102,7 +105,10 @@ def read(path: str | Path | BinaryIO, *, name: str | None = None) -> Iterator[Ra
         kind = kind_of(stream)
         if kind == "telecommands":
             raise UnknownFile(f"{name} holds telecommand reports, no packets")
-        yield from {"telemetry": read_xml, "binary": read_binary, "hex": read_hex}[kind](stream, name)  # type: ignore[operator]
+        readers = {"telemetry": read_xml, "binary": read_binary, "hex": read_hex, "tables": read_tables}
+        yield from readers[kind](stream, name)  # type: ignore[operator]
+    except NotPackets as error:
+        raise UnknownFile(str(error)) from error
     finally:
         if owned:
             stream.close()

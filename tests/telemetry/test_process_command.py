@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from astropy.io import fits
 from typer.testing import CliRunner
 
 from broker_assets.commands.telemetry import app
@@ -51,19 +53,52 @@ def test_telemetry_to_products(site: dict[str, Any]) -> None:
 
 
 def test_start_from_the_store(site: dict[str, Any]) -> None:
-    """A later level starts from the stored packets, narrowed by names of its files."""
+    """The start level is the first that is made; names are those of the level before."""
     folder = site["folder"]
     run(site, "-t", str(folder / "tm"), "-e", "LB")
     assert not (folder / "fits/L0").exists()
-    result = run(site, "-b", "LB", "-e", "L0", "-F", "*_0664243200_*")
+    result = run(site, "-b", "L0", "-e", "L0", "-F", "*_0664243200_*")
     assert "0 files written" in result.output
-    result = run(site, "-b", "LB", "-e", "L0", "-F", "*-3-25-1_0664156800_*")
+    result = run(site, "-b", "L0", "-e", "L0", "-F", "*-3-25-1_0664156800_*")
     assert "1 files written" in result.output
-    (folder / "list").write_text("/somewhere/solo_L0_stix-hk-mini_0664156800_V02U.fits\n")
-    (folder / "fits/L0/3/25/1/solo_L0_stix-hk-mini_0664156800_V02U.fits").unlink()
-    assert run(site, "-b", "L0", "-e", "L1", "-i", str(folder / "list")).exit_code == 1  # no kernels
-    assert run(site, "-b", "LB", "-e", "L0", "-i", str(folder / "list"), "-F", "hk-m[i]ni").exit_code == 0
-    assert (folder / "fits/L0/3/25/1/solo_L0_stix-hk-mini_0664156800_V02U.fits").is_file()
+    (folder / "list").write_text("/somewhere/solo_LB_stix-3-25-1_0664156800_V02.fits\n")
+    level0 = folder / "fits/L0/3/25/1/solo_L0_stix-hk-mini_0664156800_V02U.fits"
+    level0.unlink()
+    assert run(site, "-b", "L1", "-e", "L1", "-F", "*").exit_code == 0  # no file of level L0 to start from
+    assert run(site, "-b", "L1", "-e", "L1").exit_code == 1  # no kernels
+    assert run(site, "-b", "L0", "-e", "L0", "-i", str(folder / "list"), "-F", "3-25-[12]_").exit_code == 0
+    assert level0.is_file()
+    (folder / "fits/LB/3/25/1/solo_LB_stix-3-25-1_0664156800_V02.fits").unlink()
+    assert "1 files written" in run(site, "-b", "LB", "-e", "LB").output
+
+
+def test_archive_without_its_packet_store(site: dict[str, Any]) -> None:
+    """Its LB files are read into a new store; what follows is what the telemetry files gave, byte for byte."""
+    folder = site["folder"]
+    run(site, "-t", str(folder / "tm"), "-e", "L0")
+    before = {path: undated(path) for path in (folder / "fits").rglob("*.fits")}
+    shutil.rmtree(folder / "packets")
+    for path in before:
+        if "LB" not in path.name:
+            path.unlink()
+    result = run(site, "-b", "L0", "-e", "L0")
+    assert result.exit_code == 0, result.output
+    assert "1 files written" in result.output
+    assert "0 files written, 2 unchanged" in run(site, "-b", "LB", "-e", "L0").output
+    assert {path: undated(path) for path in (folder / "fits").rglob("*.fits")} == before
+    # The same with the files of another archive.
+    elsewhere = ["--fits-dir", str(folder / "other"), "--store", str(folder / "other store")]
+    result = run(site, *elsewhere, "-t", str(folder / "fits/LB"), "-e", "L0")
+    assert "2 files written" in result.output
+    assert sorted(undated(path) for path in (folder / "other").rglob("*.fits")) == sorted(before.values())
+
+
+def undated(path: Path) -> str:
+    """The tables of a file and the cards of its primary header that say anything of its content."""
+    with fits.open(path) as hdus:
+        cards = [card for card in hdus[0].header.cards if card.keyword not in ("DATE", "CHECKSUM")]
+        tables = [hdu.data.tobytes() for hdu in hdus[1:]]
+    return repr([(card.keyword, card.value) for card in cards] + tables)
 
 
 def test_damage_is_told(site: dict[str, Any]) -> None:
@@ -104,3 +139,11 @@ def test_request_table_is_updated(site: dict[str, Any]) -> None:
     options = ("-t", str(folder / "tm"), "-e", "LB", "-r", str(table))
     assert run(site, *options, "--update-rid-lut", "http://127.0.0.1:9/").exit_code == 0
     assert table.read_text().splitlines()[1].startswith("1,77,")
+
+
+def test_underscores_as_the_original_writes_them(site: dict[str, Any]) -> None:
+    """`--end_level` is `--end-level`; what contradicts is said."""
+    folder = site["folder"]
+    result = run(site, "--tm_dir", str(folder / "tm"), "--end_level", "LB", "--continue_on_error", "--idl_disabled")
+    assert result.exit_code == 0, result.output
+    assert "1 files written" in result.output
