@@ -1,0 +1,138 @@
+"""Ingest runs that are killed while they receive files and make days: nothing lost, nothing doubled, nothing untold."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from telemetry_arrivals import DAY, Site, make_site
+
+from broker_assets.database import engine
+from broker_assets.provenance import versions
+from broker_assets.telemetry.days import day_version
+
+pytestmark = [pytest.mark.database, pytest.mark.faults, pytest.mark.slow]
+
+WORKER = textwrap.dedent(
+    """
+    import logging, sys, time
+    from pathlib import Path
+    from broker_assets.assets.telemetry_ingest import file_days
+    from broker_assets.ingest.telemetry_files import IngestBusy, Receiver, ingest_session
+    from broker_assets.ingest.telemetry_folders import folders
+    from broker_assets.resources.database import Database
+    from broker_assets.resources.telemetry import Telemetry
+    from broker_assets.settings import Settings, TelemetrySettings
+
+    url, root = sys.argv[1], Path(sys.argv[2])
+    settings = Settings(
+        home=root / "home",
+        telemetry=TelemetrySettings(
+            incoming=[str(root / "arriving")],
+            stable_seconds=0,
+            databases=root / "databases",
+            configuration=root / "configuration",
+        ),
+    )
+    telemetry = Telemetry.of(settings)
+    log = logging.getLogger("killed")
+    print("ready", flush=True)
+    while True:
+        try:
+            with ingest_session(url) as session, telemetry.store() as store:
+                incoming, databases = folders(settings.telemetry), telemetry.inputs().databases
+                receiver = Receiver(session, incoming, telemetry.folders.incoming, store, databases, stable_seconds=0)
+                done = receiver.run()
+                for event in file_days(session, Database(url), telemetry, store, done, "run", log):
+                    print(event.asset_key.to_user_string(), event.partition, flush=True)
+            break
+        except IngestBusy:  # the server has not yet seen that the one before is dead
+            time.sleep(0.05)
+    """
+)
+DAYS = [DAY + datetime.timedelta(days=number) for number in range(4)]
+
+
+def start(site: Site, url: str) -> subprocess.Popen[str]:
+    """A run; it has loaded everything and begins now."""
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER, url, str(site.folder)], stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == "ready\n"
+    return worker
+
+
+def finish(worker: subprocess.Popen[str]) -> list[str]:
+    """What it told until its end."""
+    told, _ = worker.communicate(timeout=240)
+    return told.splitlines()
+
+
+def arrive(site: Site) -> int:
+    """Files of several days that share packets; how many packets there are."""
+    for number, day in enumerate(day for day in DAYS for _ in range(6)):
+        part = number % 6
+        site.arrive(number, range(20 * part, 20 * part + 30), day)
+    return len(DAYS) * (5 * 20 + 30)
+
+
+def content(site: Site) -> dict[str, bytes]:
+    """Product files without their dates of writing and what follows from them."""
+    folder = site.telemetry.folders.products
+    found = {}
+    for path in sorted(folder.rglob("*.fits")):
+        cards = [path.read_bytes()[at : at + 80] for at in range(0, path.stat().st_size, 80)]
+        found[path.name] = b"".join(card for card in cards if card[:8].strip() not in (b"DATE", b"CHECKSUM"))
+    return found
+
+
+def test_killed_runs_leave_what_one_run_makes(
+    tmp_path: Path, postgres: Any, new_database: Any, migrated_template: str
+) -> None:
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    whole, killed = make_site(tmp_path / "whole"), make_site(tmp_path / "killed")
+    packets = arrive(whole)
+    arrive(killed)
+    rounds = int(os.environ.get("BROKER_FAULT_ROUNDS", "6"))
+    with new_database(migrated_template) as first, new_database(migrated_template) as second:
+        assert finish(start(whole, postgres.url(first)))
+        for attempt in range(rounds):
+            worker = start(killed, postgres.url(second))
+            time.sleep(0.1 + 1.2 * attempt / rounds)
+            worker.send_signal(signal.SIGKILL)
+            finish(worker)
+        last = start(killed, postgres.url(second))
+        finish(last)
+        assert last.returncode == 0
+        assert finish(start(killed, postgres.url(second))) == []
+        with engine.connect(postgres.url(second)) as connection:
+            rows = connection.execute(
+                "SELECT count(*), count(reported_at), count(*) FILTER (WHERE state = 'processed'),"
+                " sum(new_packets)::int FROM telemetry_file"
+            ).fetchone()
+            assert rows == (24, 24, 24, packets)
+            known = versions.data_versions(connection, "lb_housekeeping")
+            recorded = {
+                name
+                for (name,) in connection.execute(
+                    "SELECT name FROM product_file WHERE superseded_at IS NULL"
+                ).fetchall()
+            }
+    with killed.telemetry.store() as store:
+        assert known == {
+            day.isoformat(): version for day in DAYS if (version := day_version(store, "housekeeping", day))
+        }
+        assert store.index.rows("SELECT count(*) FROM packet")[0][0] == packets
+    assert len(recorded) == len(DAYS)
+    assert content(killed) == content(whole)
+    assert content(killed).keys() == recorded
