@@ -30,6 +30,8 @@ from broker_assets.assets.sky_maps import build_sky_map_assets
 from broker_assets.assets.streams import alert_streams
 from broker_assets.assets.telemetry_folders import folder_key, telemetry_folders
 from broker_assets.assets.telemetry_ingest import build_ingest_telemetry
+from broker_assets.assets.telemetry_inputs import build_telemetry_inputs
+from broker_assets.assets.telemetry_products import build_telemetry_products
 from broker_assets.assets.telemetry_register import telemetry_register
 from broker_assets.assets.tns import build_tns_assets
 from broker_assets.assets.watchlists import build_watchlist_assets
@@ -59,6 +61,7 @@ from broker_assets.sensors.publication import (
 )
 from broker_assets.sensors.schedules import build_daily_maintenance, build_nightly_checks
 from broker_assets.sensors.telemetry_files import build_telemetry_files
+from broker_assets.sensors.telemetry_inputs import build_telemetry_inputs_sensor
 from broker_assets.sensors.tns import build_tns_cadence
 from broker_assets.settings import Settings, load_settings
 
@@ -119,10 +122,11 @@ def _definitions(settings: Settings, resources: Mapping[str, Any]) -> Definition
         *build_sky_map_assets(),
         *build_hit_assets(settings.sky),
     ]
+    products = [build_telemetry_inputs(), *build_telemetry_products(settings.telemetry.versions)]
     published = build_published_files(day_result)
     code_versions = {
         spec.key.to_user_string(): spec.code_version
-        for made in (*alerts, *lists, published)
+        for made in (*alerts, *lists, *products, published)
         for spec in made.specs
         if spec.code_version
     }
@@ -152,6 +156,7 @@ def _definitions(settings: Settings, resources: Mapping[str, Any]) -> Definition
             *alerts,
             *lists,
             telemetry_register(folder_key(url) for url in settings.telemetry.incoming),
+            *products,
             published,
             *telemetry_folders(settings.telemetry),
             *build_maintenance_assets(code_versions),
@@ -183,6 +188,7 @@ def _definitions(settings: Settings, resources: Mapping[str, Any]) -> Definition
             build_alerting(),
             build_lists(settings.sky, match_lists, list_files),
             build_tns_cadence(fetch_tns),
+            build_telemetry_inputs_sensor(),
             *(build_telemetry_files(ingest) for ingest in receiving),
             build_notices(settings.notices.topic, read_notices),
         ],
