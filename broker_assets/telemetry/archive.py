@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 
 from broker_assets.telemetry import clock
-from broker_assets.telemetry.days import day_of_ticks, family_of, ticks_of_day
+from broker_assets.telemetry.days import FAMILIES, day_of_ticks, family_of, ticks_of_day
 from broker_assets.telemetry.level2 import LEVEL2_KINDS, Beyond, beyond
 from broker_assets.telemetry.products import fits
 from broker_assets.telemetry.products.derived import derived_file
@@ -167,6 +167,8 @@ class Archive:
         """
         if level not in LEVELS:
             raise ValueError(f"{level} is no level; known: {', '.join(LEVELS)}")
+        if family not in FAMILIES:
+            raise ValueError(f"{family} is no family of products; known: {', '.join(FAMILIES)}")
         self._begin()
         with _locked(self.folder):
             for key in self.store.kinds():
