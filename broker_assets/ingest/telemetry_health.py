@@ -95,7 +95,8 @@ def backlog(look: Look) -> Finding:
         since = "none was ever processed" if idle is None else f"none was processed for {_hours(idle)} hours"
         text = (
             f"{counted(waiting, 'telemetry file', 'waits')}, the oldest for {_hours(age)} hours, and {since}: "
-            "see the sensor of telemetry files and the runs of ingest_telemetry, and `broker-assets telemetry status` for the reasons"
+            "see the sensor of telemetry files and the runs of ingest_telemetry, and `broker-assets telemetry status` "
+            "for the reasons"
         )
         return Finding(False, text, "error", numbers)
     since_made = look.oldest_unreported
@@ -205,8 +206,8 @@ def fresh(look: Look, family: str) -> Finding:
     if unmade:
         text = (
             f"{counted(len(unmade), 'file')} of level LB without a product for more than {_hours(BEHIND):.0f} hours "
-            f"(days {spans({file.day for file in unmade})}): {_named([file.name for file in unmade])}; look for failed runs "
-            f"of l0_{family} and for packets that cannot be used, then materialise these days"
+            f"(days {spans({file.day for file in unmade})}): {_named([file.name for file in unmade])}; look for "
+            f"failed runs of l0_{family} and for packets that cannot be used, then materialise these days"
         )
         return Finding(False, text, "error", numbers)
     age = (look.now.date() - known.newest).days

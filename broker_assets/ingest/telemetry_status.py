@@ -21,7 +21,8 @@ from pydantic import BaseModel, Field
 from broker_assets.ingest.incomplete_requests import IncompleteAnswer, incomplete_answers, recent_answers
 from broker_assets.ingest.publication_status import TargetState, target_state
 from broker_assets.ingest.telemetry_folders import public
-from broker_assets.provenance import product_files
+from broker_assets.ingest.telemetry_products import stale_files
+from broker_assets.provenance.product_files import StaleFile
 from broker_assets.settings import Settings
 from broker_assets.telemetry.days import family_of
 from broker_assets.telemetry.spice import KernelError, Kernels
@@ -270,9 +271,9 @@ class Look:
         )
 
     @cached_property
-    def stale(self) -> list[product_files.StaleFile]:
-        """Files that were made from what has changed since."""
-        return product_files.stale(self.connection)
+    def stale(self) -> list[StaleFile]:
+        """Files that must be made again: older code, other inputs, changed parents."""
+        return stale_files(self.connection, self.settings.telemetry.versions)
 
     @cached_property
     def without_level0(self) -> list[Waiting]:
