@@ -42,6 +42,7 @@ from broker_assets.checks.publication import build_receipts_check, day_evaluatio
 from broker_assets.checks.sky import build_sky_checks
 from broker_assets.checks.telemetry import build_check_telemetry, build_telemetry_checks
 from broker_assets.checks.verdicts import NightCheck, live_evaluations, night_definition, stream_definition
+from broker_assets.ingest.daily_products import ANCILLARY, PICTURES
 from broker_assets.resources.database import Database
 from broker_assets.resources.decoders import Decoders
 from broker_assets.resources.kafka import Kafka
@@ -55,6 +56,7 @@ from broker_assets.sensors.gcn import build_notices, build_read_notices
 from broker_assets.sensors.kafka_lag import build_kafka_lag
 from broker_assets.sensors.lists import build_lists
 from broker_assets.sensors.publication import (
+    build_daily_products,
     build_mirror_schedule,
     build_publish_schedule,
     build_telemetry_checks_schedule,
@@ -150,6 +152,7 @@ def _definitions(settings: Settings, resources: Mapping[str, Any]) -> Definition
     receiving = [build_ingest_telemetry(settings.telemetry)] if Telemetry.of(settings).watched else []
     publish, mirror = build_publish_job(day_evaluations), build_mirror_job()
     check_telemetry = build_check_telemetry(settings)
+    daily_products = define_asset_job("daily_products", selection=AssetSelection.assets(PICTURES, ANCILLARY))
     return Definitions(
         assets=[
             *alert_streams(settings.streams),
@@ -181,6 +184,7 @@ def _definitions(settings: Settings, resources: Mapping[str, Any]) -> Definition
             publish,
             mirror,
             check_telemetry,
+            daily_products,
         ],
         sensors=[
             automation_sensor,
@@ -189,6 +193,7 @@ def _definitions(settings: Settings, resources: Mapping[str, Any]) -> Definition
             build_lists(settings.sky, match_lists, list_files),
             build_tns_cadence(fetch_tns),
             build_telemetry_inputs_sensor(),
+            build_daily_products(daily_products),
             *(build_telemetry_files(ingest) for ingest in receiving),
             build_notices(settings.notices.topic, read_notices),
         ],
