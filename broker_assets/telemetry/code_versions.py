@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from broker_assets.telemetry.days import family_of
+from broker_assets.telemetry.products import ancillary, calibrated_energy
 from broker_assets.telemetry.products.kinds import BASE_VERSION, KINDS, ProductKind
 
 BUILDER: Final = {"LB": 1, "L0": 1, "L1": 1, "L2": 1}
@@ -20,10 +21,11 @@ OTHERS: Final = "others"
 
 
 BEYOND: Final = {
-    "quicklook": (("LL03", (21, 6, 30)),),
-    "calibration": (("CAL", (21, 6, 41)),),
+    "quicklook": ("LL03", KINDS[21, 6, 30]),
+    "calibration": ("CAL", calibrated_energy.KIND),
+    "auxiliary": ("ANC", ancillary.KIND),
 }
-"""What is made beyond L1, by family: level of the files, and the kind whose version they bear."""
+"""What is made from level L1, by family: level of the files, and their kind."""
 
 
 def kinds_of(family: str) -> list[ProductKind]:
@@ -63,12 +65,19 @@ def code_version(level: str, family: str, overrides: Mapping[str, int]) -> str:
     'cal-energy 3, builder 1'
     >>> code_version("L1", "auxiliary", {"L1/events-5-1": 3})
     'events-5-1 3, others 2, builder 1'
+    >>> code_version("L2", "quicklook", {"LL03/ql-lightcurve": 3})
+    'LL03 ql-lightcurve 3, builder 1'
     """
+    if level == "LB":
+        return f"packets {BASE_VERSION}, builder {_builder(level)}"
+    if level == "L2":
+        at, kind = BEYOND[family]
+        return f"{at} {kind.file_stem} {kind.version_of(at, overrides)}, builder {_builder(level)}"
     own = {kind.file_stem: kind.version_of(level, overrides) for kind in kinds_of(family)}
     if family == "auxiliary":
         known = {kind.file_stem for kind in KINDS.values()}
         named = (key.partition("/") for key in overrides)
-        own = {stem: overrides[f"{level}/{stem}"] for at, _, stem in named if at == level and stem not in known}
+        own = {stem: overrides[f"{level}/{stem}"] for given, _, stem in named if given == level and stem not in known}
         own[OTHERS] = BASE_VERSION
     listed = [f"{stem} {version}" for stem, version in sorted(own.items())]
     return ", ".join([*listed, f"builder {_builder(level)}"])

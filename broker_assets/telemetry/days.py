@@ -112,7 +112,7 @@ def touched_days(store: PacketStore, touched: Touched) -> dict[str, set[datetime
             day = EPOCH + datetime.timedelta(seconds=unit.day)
             candidates[unit.key] |= {day - _ONE_DAY, day, day + _ONE_DAY}
         else:
-            start = _start_of_request(store, unit.key, unit.asked)
+            start = store.begin_of_request(unit.key, unit.asked)
             if start is not None:
                 found[family_of(unit.key)] |= set(days_of_span(start, start))
     for key, days in candidates.items():
@@ -236,16 +236,4 @@ def _requests(store: PacketStore, key: StructureKey, first: int, end: int) -> li
     answers, values = _select("1", key, "request > -1 LIMIT 1")
     if not store.index.rows(answers, values):
         return []
-    sql, values = _select(
-        "DISTINCT sequence_control, request", key, "request IS NOT NULL AND first >= ? AND first < ? ORDER BY 1, 2"
-    )
-    pairs = [(int(a), int(b)) for a, b in store.index.rows(sql, (*values, first, end))]  # type: ignore[call-overload]
-    starts = ((pair, _start_of_request(store, key, pair)) for pair in pairs)
-    return [pair for pair, start in starts if start is not None and first <= start < end]
-
-
-def _start_of_request(store: PacketStore, key: StructureKey, request: tuple[int, int]) -> int | None:
-    """Earliest start of measurement of the packets of a request, ticks."""
-    sql, values = _select("min(first)", key, "sequence_control = ? AND request = ?")
-    ((start,),) = store.index.rows(sql, (*values, *request))
-    return None if start is None else int(start)  # type: ignore[call-overload]
+    return store.requests_begun(key, first, end - 1)

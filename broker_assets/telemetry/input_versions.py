@@ -28,6 +28,7 @@ from broker_assets.telemetry import clock
 from broker_assets.telemetry.days import ticks_of_day
 from broker_assets.telemetry.ephemeris import keywords
 from broker_assets.telemetry.idb import InstrumentDatabase
+from broker_assets.telemetry.products.ancillary import flown_until
 from broker_assets.telemetry.products.level0 import Inputs
 from broker_assets.telemetry.spice import SPACECRAFT, Kernels
 from broker_assets.telemetry.versions import MissingDatabaseVersion
@@ -188,10 +189,11 @@ def _kernels(kernels: Kernels, day: datetime.date) -> str | None:
 
 
 def _standing(kernels: Kernels, day: datetime.date) -> str:
-    flown = any("flown" in name for name in kernels.names)
+    """Whether the day is over by the time until which positions are those flown, as ancillary products need it."""
     if kernels.issued is None:
         return "given"
-    return "flown" if flown and _utc(day) < kernels.issued.astype("datetime64[D]") else "predicted"
+    until = flown_until(kernels)
+    return "flown" if until is not None and _utc(day) + np.timedelta64(1, "D") <= until else "predicted"
 
 
 def _positions_known(times: NDArray[np.datetime64]) -> bool:
