@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from astropy.io import fits
+from astropy.io.fits.verify import VerifyWarning
 
 from broker_assets.publication.content import DamagedFile, hdus
 from broker_assets.publication.names import ProductName
@@ -86,6 +88,13 @@ def make(data: bytes, original: ProductName, copy: Copy) -> bytes:
     """
     if original.suffix != "fits":
         return data
+    with warnings.catch_warnings():
+        # Long comments are cut at the end of the card.
+        warnings.simplefilter("ignore", VerifyWarning)
+        return _made(data, original, copy)
+
+
+def _made(data: bytes, original: ProductName, copy: Copy) -> bytes:
     start, body, end = next(hdus(data))
     if end != body:
         raise DamagedFile("the primary HDU has data; product files keep them in tables")
