@@ -18,8 +18,10 @@ from typing import Final
 import numpy as np
 
 from broker_assets.telemetry import clock
+from broker_assets.telemetry.atomic_files import PARTS, remove_abandoned, sync_folders
 from broker_assets.telemetry.days import FAMILIES, day_of_ticks, family_of, ticks_of_day
 from broker_assets.telemetry.level2 import LEVEL2_KINDS, Beyond, beyond
+from broker_assets.telemetry.made_of import Provenance
 from broker_assets.telemetry.products import fits
 from broker_assets.telemetry.products.derived import derived_file
 from broker_assets.telemetry.products.headers import (
@@ -122,6 +124,7 @@ class Archive:
         self.now = now
         self.outcome = Outcome()
         self._made: dict[Unit, Product | None] = {}
+        self._provenance = Provenance(inputs)
 
     def rebuild(self, touched: Touched, levels: Iterable[str] = LEVELS, *, stop_on_error: bool = False) -> Outcome:
         """Rebuild files and replace those that differ.
@@ -142,7 +145,7 @@ class Archive:
             If a file cannot be written; it and all others are old or new, none is partial.
         """
         self._begin()
-        with _locked(self.folder):
+        with self._at_work():
             self._rebuild(touched, set(levels), stop_on_error)
         return self.outcome
 
@@ -170,7 +173,7 @@ class Archive:
         if family not in FAMILIES:
             raise ValueError(f"{family} is no family of products; known: {', '.join(FAMILIES)}")
         self._begin()
-        with _locked(self.folder):
+        with self._at_work():
             for key in self.store.kinds():
                 kind = kind_of(key)
                 if level == "L2":
@@ -180,6 +183,15 @@ class Archive:
                     self._build(level, kind, day)
                 self._made.clear()
         return self.outcome
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Alone, without what a killed process left; in the end the names of files are on the disk too."""
+        with _locked(self.folder):
+            remove_abandoned(self.folder / PARTS)
+            yield
+            changed = {folder for path in self.outcome.written for folder in path.parents}
+            sync_folders(folder for folder in changed if folder.is_relative_to(self.folder))
 
     def _begin(self) -> None:
         self.outcome = Outcome()
@@ -357,8 +369,10 @@ class Archive:
             )
 
     def _write_derived(self, product: Product, made: Beyond, kernels: Kernels, utc: np.datetime64) -> Path:
+        day = utc.astype(datetime.date)
+        product = self._with_origin(product, product.level, day)
         path, cards, tables = derived_file(product, self.inputs, made.version)
-        described = self._described(product, path, product.level, kernels, utc.astype(datetime.date))
+        described = self._described(product, path, product.level, kernels, day)
         return self._write(replace(described, family=made.family, version=made.version), cards, tables)
 
     def _request(self, unit: Unit, wanted: set[str]) -> None:
@@ -412,13 +426,21 @@ class Archive:
                 path.unlink()
                 self.outcome.removed.append(path)
 
+    def _with_origin(self, product: Product, level: str, day: datetime.date) -> Product:
+        """A product that says what it was made of."""
+        requests = () if product.request is None else (product.request[1],)
+        lines = self._provenance.lines(level, product.kind.file_stem, day, requests)
+        return replace(product, history=(*product.history, *lines))
+
     def _write_level0(self, product: Product, day: datetime.date) -> Path:
+        product = self._with_origin(product, "L0", day)
         path = level0_path(product)
         cards = self._common(product, path)
         described = self._described(product, path, "L0", None, day)
         return self._write(described, [*cards, *level0_cards(product), *remarks(product)], extensions(product))
 
     def _write_level1(self, product: Product, kernels: Kernels, day: datetime.date) -> Path:
+        product = self._with_origin(product, "L1", day)
         times = np.array([product.start, product.end, product.average], dtype=np.int64)
         start, end, average = kernels.clock.utc(times)
         path = level1_path(product, start, end, average)
@@ -470,10 +492,10 @@ class Archive:
         )
 
     def _write(self, file: ProductFile, cards: list[fits.Card], tables: list[fits.Extension]) -> Path:
-        return self._done(file, fits.write(self.folder / file.path, cards, tables))
+        return self._done(file, fits.write(self.folder / file.path, cards, tables, parts=self.folder / PARTS))
 
     def _place(self, file: ProductFile, content: bytes) -> Path:
-        return self._done(file, fits.write_bytes(self.folder / file.path, content))
+        return self._done(file, fits.write_bytes(self.folder / file.path, content, parts=self.folder / PARTS))
 
     def _done(self, file: ProductFile, written: fits.Written) -> Path:
         target = self.folder / file.path

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from broker_assets.telemetry.atomic_files import PARTS, remove_abandoned, replace_atomically, sync_folders
 from broker_assets.telemetry.batches import BadPacket, RawPacket
 from broker_assets.telemetry.instrument import StructureKey
-from broker_assets.telemetry.products.fits import replace_atomically
 
 NO_SSID = -1
 
@@ -146,6 +146,7 @@ class PacketStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "segments").mkdir(parents=True, exist_ok=True)
+        remove_abandoned(folder / PARTS)
         self.index = PacketIndex(folder / "index.sqlite")
         self._segments: dict[str, bytes] = {}
 
@@ -179,7 +180,10 @@ class PacketStore:
         segment = b"".join(packet.raw.data for packet in new.values())
         name = hashlib.sha256(segment).hexdigest() + ".packets"
         if new:
-            replace_atomically(self.folder / "segments" / name, segment)
+            place = self.folder / "segments" / name
+            replace_atomically(place, segment, self.folder / PARTS)
+            # The index must not refer to a name that a power cut takes away.
+            sync_folders([place.parent])
         rows, start = [], 0
         for digest, packet in new.items():
             length = len(packet.raw.data)

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
+import math
 import re
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from broker_assets.telemetry.atomic_files import replace_atomically
 from broker_assets.telemetry.products.tables import Table, rows
 
 Card = tuple[str, Any, str]
@@ -27,6 +28,7 @@ Card = tuple[str, Any, str]
 
 BLOCK: Final = 2880
 _DATE: Final = re.compile(rb"DATE    = '([^']*)'")
+_AT_THE_END: Final = ("COMMENT", "HISTORY")
 _UNSIGNED: Final = {1: (">u1", "B", None), 2: (">i2", "I", 1 << 15), 4: (">i4", "J", 1 << 31)}
 _OTHER: Final = {
     ("i", 1): (">i2", "I"),
@@ -78,7 +80,14 @@ def cards_text(card: Card) -> str:
     160
     """
     keyword, value, comment = card
-    if keyword in ("COMMENT", "HISTORY"):
+    # Most cards are the same in every file. Numbers are not kept: 0.0 and -0.0, which are equal, have other texts.
+    if type(value) in (bool, int) or (type(value) is str and len(value) <= 80):
+        return _kept_text(keyword, value, comment)
+    return _card_text(keyword, value, comment)
+
+
+def _card_text(keyword: str, value: Any, comment: str) -> str:
+    if keyword in _AT_THE_END:
         pieces = [str(value)[i : i + 72] for i in range(0, len(str(value)), 72)] or [""]
         return "".join(f"{keyword:<8}{piece:<72}" for piece in pieces)
     text = value_text(value)
@@ -106,7 +115,10 @@ def cards_text(card: Card) -> str:
     return "".join(f"{record[:80]:<80}" for record in records)
 
 
-def checksum(data: bytes, start: int = 0) -> int:
+_kept_text = lru_cache(maxsize=1 << 15, typed=True)(_card_text)
+
+
+def checksum(data: bytes | memoryview, start: int = 0) -> int:
     """32-bit ones' complement sum of data whose length is a multiple of four."""
     words = np.frombuffer(data, dtype=">u4")
     total = start + int(words.sum(dtype=np.uint64))
@@ -115,26 +127,30 @@ def checksum(data: bytes, start: int = 0) -> int:
     return total
 
 
+@cache
+def _quads(byte: int) -> tuple[int, ...]:
+    """Four characters, neither digits' neighbours nor letters', whose sum above that of zeros is a byte."""
+    quotient, remainder = divmod(byte, 4)
+    quads = [quotient + ord("0")] * 4
+    quads[0] += remainder
+    changed = True
+    while changed:
+        changed = False
+        for j in (0, 2):
+            for excluded in (*range(0x3A, 0x41), *range(0x5B, 0x61)):
+                if excluded in (quads[j], quads[j + 1]):
+                    quads[j] += 1
+                    quads[j + 1] -= 1
+                    changed = True
+    return tuple(quads)
+
+
 def encode_checksum(total: int) -> str:
     """The 16 characters whose presence makes the sum of an HDU zero (all bits set)."""
     complement = ~total & 0xFFFFFFFF
     encoded = [0] * 16
     for i in range(4):
-        byte = complement >> (24 - 8 * i) & 0xFF
-        quotient, remainder = divmod(byte, 4)
-        quads = [quotient + ord("0")] * 4
-        quads[0] += remainder
-        changed = True
-        while changed:
-            changed = False
-            for j in (0, 2):
-                for excluded in (*range(0x3A, 0x41), *range(0x5B, 0x61)):
-                    if excluded in (quads[j], quads[j + 1]):
-                        quads[j] += 1
-                        quads[j + 1] -= 1
-                        changed = True
-        for j in range(4):
-            encoded[4 * j + i] = quads[j]
+        encoded[i::4] = _quads(complement >> (24 - 8 * i) & 0xFF)
     return "".join(chr(encoded[(i - 1) % 16]) for i in range(16))
 
 
@@ -162,80 +178,97 @@ def _encoded(name: str, values: NDArray[Any]) -> tuple[str, str, int | None, NDA
     return stored, code, None, values
 
 
-def table_bytes(extension: Extension) -> bytes:
-    """Header and data of a binary table, checksums included."""
+@lru_cache(maxsize=8192)
+def _column_text(
+    number: int,
+    name: str,
+    code: str,
+    width: int,
+    shape: tuple[int, ...],
+    offset: int | None,
+    unit: str,
+    description: str,
+    parameter: str | None,
+    calibration: str | None,
+) -> str:
+    """Cards of a column; the same ones stand in every file of a kind."""
+    elements = math.prod(shape)
+    size = elements * width if code == "A" else elements
+    cards: list[Card] = [
+        (f"TTYPE{number}", name, description[:47]),
+        (f"TFORM{number}", f"{size}{code}" if size != 1 else code, ""),
+        (f"TUNIT{number}", unit or " ", ""),
+    ]
+    if shape:
+        axes = ([width] if code == "A" else []) + list(reversed(shape))
+        cards.append((f"TDIM{number}", f"({','.join(map(str, axes))})", ""))
+    if offset is not None:
+        # Explicit for readers that scale only if both are there (mrdfits).
+        cards += [(f"TSCAL{number}", 1, ""), (f"TZERO{number}", offset, "")]
+    if parameter:
+        cards.append((f"TNIXS{number}", parameter, "parameter of the packet"))
+    if calibration:
+        cards.append((f"TCURT{number}", calibration, "calibration of the raw values"))
+    return "".join(map(cards_text, cards))
+
+
+def table_parts(extension: Extension) -> tuple[bytes, memoryview]:
+    """Header and data of a binary table, checksums included; whole blocks."""
     count = rows(extension.table)
     fields: list[tuple[Any, ...]] = []
-    column_cards: list[Card] = []
+    columns: list[str] = []
     stored: list[NDArray[Any]] = []
     for number, (name, column) in enumerate(extension.table.items(), 1):
         dtype, code, offset, values = _encoded(name, column.values)
         shape = values.shape[1:]
         fields.append((f"f{number}", dtype, shape))
         stored.append(values)
-        elements = int(np.prod(shape, dtype=np.int64))
         width = int(dtype[1:]) if code == "A" else 0
-        size = elements * width if code == "A" else elements
-        column_cards.append((f"TTYPE{number}", name, column.description[:47]))
-        column_cards.append((f"TFORM{number}", f"{size}{code}" if size != 1 else code, ""))
-        column_cards.append((f"TUNIT{number}", column.unit or " ", ""))
-        if shape:
-            axes = ([width] if code == "A" else []) + list(reversed(shape))
-            column_cards.append((f"TDIM{number}", f"({','.join(map(str, axes))})", ""))
-        if offset is not None:
-            # Explicit for readers that scale only if both are there (mrdfits).
-            column_cards += [(f"TSCAL{number}", 1, ""), (f"TZERO{number}", offset, "")]
-        if column.parameter:
-            column_cards.append((f"TNIXS{number}", column.parameter, "parameter of the packet"))
-        if column.calibration:
-            column_cards.append((f"TCURT{number}", column.calibration, "calibration of the raw values"))
-    record = np.zeros(count, dtype=np.dtype(fields))
+        more = (column.unit, column.description, column.parameter, column.calibration)
+        columns.append(_column_text(number, name, code, width, shape, offset, *more))
+    row = np.dtype(fields)
+    size = count * row.itemsize
+    data = np.zeros(size + -size % BLOCK, dtype=np.uint8)
+    record = data[:size].view(row) if size else np.zeros(0, dtype=row)
     for number, values in enumerate(stored, 1):
         record[f"f{number}"] = values
-    data = record.tobytes()
-    cards: list[Card] = [
+    begin: list[Card] = [
         ("XTENSION", "BINTABLE", "binary table extension"),
         ("BITPIX", 8, "array data type"),
         ("NAXIS", 2, "number of array dimensions"),
-        ("NAXIS1", record.dtype.itemsize, "length of dimension 1"),
+        ("NAXIS1", row.itemsize, "length of dimension 1"),
         ("NAXIS2", count, "length of dimension 2"),
         ("PCOUNT", 0, "number of group parameters"),
         ("GCOUNT", 1, "number of groups"),
         ("TFIELDS", len(fields), "number of table fields"),
-        *column_cards,
-        ("EXTNAME", extension.name, "extension name"),
-        *extension.cards,
     ]
-    return _hdu(cards, data)
+    end: list[Card] = [("EXTNAME", extension.name, "extension name"), *extension.cards]
+    text = "".join([*map(cards_text, begin), *columns])
+    content = data.data
+    return _header(text, end, checksum(content)), content
 
 
-def _hdu(cards: Iterable[Card], data: bytes) -> bytes:
-    data += bytes(-len(data) % BLOCK)
-    total = checksum(data)
-    last = [card for card in cards if card[0] in ("COMMENT", "HISTORY")]
-    first = [card for card in cards if card[0] not in ("COMMENT", "HISTORY")]
-    text = "".join(
-        cards_text(card)
-        for card in (
-            *first,
-            ("CHECKSUM", "0" * 16, "HDU checksum"),
-            ("DATASUM", str(total), "data unit checksum"),
-            *last,
-            ("END", "", ""),
-        )
-        if card[0] != "END"
-    )
-    text += f"{'END':<80}"
+def table_bytes(extension: Extension) -> bytes:
+    """Header and data of a binary table, checksums included."""
+    return b"".join(table_parts(extension))
+
+
+def _header(begin: str, cards: Sequence[Card], total: int) -> bytes:
+    """A header whose data have the sum `total`: first the text, then cards, checksums, and COMMENT and HISTORY."""
+    last = [card for card in cards if card[0] in _AT_THE_END]
+    first = [card for card in cards if card[0] not in _AT_THE_END]
+    sums: list[Card] = [("CHECKSUM", "0" * 16, "HDU checksum"), ("DATASUM", str(total), "data unit checksum")]
+    text = "".join([begin, *map(cards_text, first), *map(cards_text, sums), *map(cards_text, last), f"{'END':<80}"])
     header = text.encode("ascii", errors="replace")
     header += b" " * (-len(header) % BLOCK)
     encoded = encode_checksum(checksum(header, total)).encode("ascii")
     at = header.rindex(b"CHECKSUM= '0000000000000000'") + 11
-    return header[:at] + encoded + header[at + 16 :] + data
+    return header[:at] + encoded + header[at + 16 :]
 
 
 def file_bytes(primary: Sequence[Card], extensions: Sequence[Extension]) -> bytes:
     """A whole file: an empty primary HDU with cards, and tables."""
-    return _primary(primary) + _tables(extensions)
+    return b"".join([_primary(primary), *map(table_bytes, extensions)])
 
 
 def _primary(cards: Sequence[Card]) -> bytes:
@@ -245,11 +278,7 @@ def _primary(cards: Sequence[Card]) -> bytes:
         ("NAXIS", 0, "number of array dimensions"),
         ("EXTEND", True, ""),
     ]
-    return _hdu([*first, *cards], b"")
-
-
-def _tables(extensions: Sequence[Extension]) -> bytes:
-    return b"".join(table_bytes(extension) for extension in extensions)
+    return _header("", [*first, *cards], 0)
 
 
 def _dated(cards: Sequence[Card], date: str) -> list[Card]:
@@ -267,11 +296,13 @@ class Written(NamedTuple):
     """Bytes."""
 
 
-def write(path: Path, primary: Sequence[Card], extensions: Sequence[Extension]) -> Written:
+def write(
+    path: Path, primary: Sequence[Card], extensions: Sequence[Extension], *, parts: Path | None = None
+) -> Written:
     """Write a file unless the same is there already.
 
-    The new file stands beside the old one under another name until it is complete and on the disk, then takes its
-    place: readers and crashes see the old file or the new one. If writing fails nothing is left behind.
+    The new file has another name until it is complete and on the disk, then takes its place: readers and crashes see
+    the old file or the new one. If writing fails nothing is left behind.
 
     Parameters
     ----------
@@ -279,50 +310,49 @@ def write(path: Path, primary: Sequence[Card], extensions: Sequence[Extension]) 
     primary : list of cards
         With DATE; a file that differs in DATE only counts as the same.
     extensions : list of Extension
+    parts : Path, optional
+        See `replace_atomically`.
 
     Raises
     ------
     OSError
         If it cannot be written (disk full, no permission).
     """
-    tables = _tables(extensions)
+    tables = [piece for extension in extensions for piece in table_parts(extension)]
     digest = hashlib.sha256(_primary(_dated(primary, "")))
-    digest.update(tables)
+    for piece in tables:
+        digest.update(piece)
     with contextlib.suppress(FileNotFoundError):
         found = path.read_bytes()
         date = _DATE.search(found[: 4 * BLOCK])
-        if date is not None and found == _primary(_dated(primary, date.group(1).decode())) + tables:
+        if date is not None and _same(found, [_primary(_dated(primary, date.group(1).decode())), *tables]):
             return Written(False, digest.hexdigest(), len(found))
-    content = _primary(primary) + tables
-    replace_atomically(path, content)
-    return Written(True, digest.hexdigest(), len(content))
+    content = [_primary(primary), *tables]
+    replace_atomically(path, content, parts)
+    return Written(True, digest.hexdigest(), sum(map(len, content)))
 
 
-def write_bytes(path: Path, content: bytes) -> Written:
+def _same(found: bytes, pieces: Sequence[bytes | memoryview]) -> bool:
+    """Whether bytes are these pieces, one after another."""
+    if len(found) != sum(map(len, pieces)):
+        return False
+    view = memoryview(found)
+    at = 0
+    for piece in pieces:
+        if view[at : at + len(piece)] != piece:
+            return False
+        at += len(piece)
+    return True
+
+
+def write_bytes(path: Path, content: bytes, *, parts: Path | None = None) -> Written:
     """Write a file of another format unless the same is there already; see `write`."""
     digest = hashlib.sha256(content).hexdigest()
     with contextlib.suppress(FileNotFoundError):
         if path.read_bytes() == content:
             return Written(False, digest, len(content))
-    replace_atomically(path, content)
+    replace_atomically(path, content, parts)
     return Written(True, digest, len(content))
-
-
-def replace_atomically(path: Path, content: bytes) -> None:
-    """Give a file new content; whatever happens it has either the old or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
 
 
 def now() -> str:
