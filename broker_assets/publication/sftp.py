@@ -10,7 +10,7 @@ from fsspec.implementations.sftp import SFTPFileSystem
 CONNECT_SECONDS = 15.0
 """To connect, and for the server's greeting."""
 ANSWER_SECONDS = 60.0
-"""A server that says nothing for so long is away."""
+"""To answer."""
 
 
 class CheckedSftp(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
@@ -23,14 +23,23 @@ class CheckedSftp(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
         File of known keys besides those of the system and the user.
     host_key_policy : str
         `reject` (default) or `auto_add`, which believes any key.
+    answer_timeout : float
+        Seconds after which a server that says nothing is away.
     **options
         Of `paramiko.SSHClient.connect`: port, username, password, key_filename, ….
     """
 
     def __init__(
-        self, host: str, *, known_hosts: str | None = None, host_key_policy: str = "reject", **options: Any
+        self,
+        host: str,
+        *,
+        known_hosts: str | None = None,
+        host_key_policy: str = "reject",
+        answer_timeout: float = ANSWER_SECONDS,
+        **options: Any,
     ) -> None:
         self._known_hosts = known_hosts
+        self._answer_timeout = answer_timeout
         limits = {"timeout": CONNECT_SECONDS, "banner_timeout": CONNECT_SECONDS, "auth_timeout": 2 * CONNECT_SECONDS}
         super().__init__(host, host_key_policy=host_key_policy, **(limits | options))
 
@@ -43,7 +52,7 @@ class CheckedSftp(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
         try:
             self.client.connect(self.host, **self.ssh_kwargs)
             self.ftp = self.client.open_sftp()
-            self.ftp.get_channel().settimeout(ANSWER_SECONDS)
+            self.ftp.get_channel().settimeout(self._answer_timeout)
         except BaseException:
             self.client.close()
             raise

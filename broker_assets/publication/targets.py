@@ -29,7 +29,7 @@ WAIT_SECONDS: Final = 1.0
 """Before the second attempt; then longer."""
 OBJECT_STORES: Final = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})
 """Protocols whose writes appear as a whole, and which cannot rename."""
-NUMBERS: Final = frozenset({"port", "timeout", "banner_timeout", "auth_timeout"})
+NUMBERS: Final = frozenset({"port", "timeout", "banner_timeout", "auth_timeout", "answer_timeout"})
 SWITCHES: Final = frozenset({"anon", "use_ssl", "allow_agent", "look_for_keys", "compress"})
 
 

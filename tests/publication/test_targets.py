@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,18 @@ def test_a_connection_that_broke_is_made_anew(sftp_server: Any, source: Path) ->
     sftp_server.start()
     target.deliver("a.fits", source, sha256(source.read_bytes()))
     assert target.sizes() == {"a.fits": len(source.read_bytes())}
+
+
+def test_a_server_that_stops_answering_does_not_hold_a_run_for_ever(sftp_server: Any, source: Path) -> None:
+    options = sftp_server.options | {"answer_timeout": "1"}
+    target = Target("archive", sftp_server.url("archive"), options, attempts=1)
+    target.check()
+    sftp_server.seconds_per_write = 20.0
+    begin = time.monotonic()
+    with pytest.raises((DeliveryFailed, TargetAway)):
+        target.deliver("a.fits", source, sha256(source.read_bytes()))
+    assert time.monotonic() - begin < 15
+    assert not (sftp_server.folder / "archive" / "a.fits").exists()
 
 
 def test_only_known_hosts_are_believed(sftp_server: Any, source: Path, tmp_path: Path) -> None:
