@@ -26,7 +26,7 @@ WORKER = textwrap.dedent(
     import logging, sys, time
     from pathlib import Path
     from broker_assets.assets.telemetry_ingest import file_days
-    from broker_assets.ingest.telemetry_files import IngestBusy, Receiver, ingest_session
+    from broker_assets.ingest.telemetry_files import IngestBusy, Limits, Receiver, ingest_session
     from broker_assets.ingest.telemetry_folders import folders
     from broker_assets.resources.database import Database
     from broker_assets.resources.telemetry import Telemetry
@@ -49,8 +49,9 @@ WORKER = textwrap.dedent(
         try:
             with ingest_session(url) as session, telemetry.store() as store:
                 incoming, databases = folders(settings.telemetry), telemetry.inputs().databases
-                receiver = Receiver(session, incoming, telemetry.folders.incoming, store, databases, stable_seconds=0)
-                done = receiver.run()
+                copies, limits = telemetry.folders.incoming, Limits(tries=1000)
+                receiver = Receiver(session, incoming, copies, store, databases, stable_seconds=0, limits=limits)
+                done = receiver.run(progress=lambda outcome: print(outcome.file.name, flush=True))
                 for event in file_days(session, Database(url), telemetry, store, done, "run", log):
                     print(event.asset_key.to_user_string(), event.partition, flush=True)
             break
@@ -75,6 +76,18 @@ def finish(worker: subprocess.Popen[str]) -> list[str]:
     """What it told until its end."""
     told, _ = worker.communicate(timeout=240)
     return told.splitlines()
+
+
+def kill(worker: subprocess.Popen[str], *, after: int, delay: float) -> None:
+    """Kill a run some time after so many files and days; one that has less to do ends."""
+    assert worker.stdout is not None
+    for _ in range(after):
+        if not worker.stdout.readline():
+            break
+    time.sleep(delay)
+    worker.send_signal(signal.SIGKILL)
+    worker.wait(60)
+    worker.stdout.close()
 
 
 def arrive(site: Site) -> int:
@@ -107,10 +120,8 @@ def test_killed_runs_leave_what_one_run_makes(
     with new_database(migrated_template) as first, new_database(migrated_template) as second:
         assert finish(start(whole, postgres.url(first)))
         for attempt in range(rounds):
-            worker = start(killed, postgres.url(second))
-            time.sleep(0.1 + 1.2 * attempt / rounds)
-            worker.send_signal(signal.SIGKILL)
-            finish(worker)
+            # After one file, after three more, …: the last rounds end while days are made.
+            kill(start(killed, postgres.url(second)), after=4 * attempt + 1, delay=0.004 * (attempt % 5))
         last = start(killed, postgres.url(second))
         finish(last)
         assert last.returncode == 0

@@ -451,7 +451,7 @@ WORKER = textwrap.dedent(
     """
     import sys
     from pathlib import Path
-    from broker_assets.ingest.telemetry_files import IngestBusy, Receiver, ingest_session
+    from broker_assets.ingest.telemetry_files import IngestBusy, Limits, Receiver, ingest_session
     from broker_assets.ingest.telemetry_folders import folders
     from broker_assets.settings import TelemetrySettings
     from broker_assets.telemetry.store import PacketStore
@@ -466,7 +466,9 @@ WORKER = textwrap.dedent(
             with ingest_session(url) as session, PacketStore(root / "home/telemetry/packets") as store:
                 incoming = folders(settings)
                 copies = root / "home/telemetry/incoming"
-                done = Receiver(session, incoming, copies, store, databases, stable_seconds=0).run()
+                limits = Limits(tries=1000)
+                receiver = Receiver(session, incoming, copies, store, databases, stable_seconds=0, limits=limits)
+                done = receiver.run(progress=lambda outcome: print(outcome.state, flush=True))
         except IngestBusy:  # the server has not yet seen that the one before is dead
             continue
         if not done.files:
@@ -478,7 +480,7 @@ WORKER = textwrap.dedent(
 @pytest.mark.faults
 @pytest.mark.slow
 def test_killed_runs_lose_nothing_and_double_nothing(site: Site, database_url: str, connection: Any) -> None:
-    """Killed at growing times after the start; then what is left is done."""
+    """Killed at different moments after different numbers of files; then what is left is done."""
     files = 24
     for number in range(files):
         site.arrive(number, range(30 * number, 30 * number + 40))
@@ -490,8 +492,11 @@ def test_killed_runs_lose_nothing_and_double_nothing(site: Site, database_url: s
         assert worker.stdout is not None
         assert worker.stdout.readline() == "ready\n"
         if attempt < rounds:
-            time.sleep(0.02 + 0.05 * attempt)
+            for _ in range(1 + attempt % 4):
+                worker.stdout.readline()
+            time.sleep(0.004 * (attempt % 5))
             worker.send_signal(signal.SIGKILL)
+        worker.stdout.read()
         code = worker.wait(120)
         worker.stdout.close()
     assert code == 0
