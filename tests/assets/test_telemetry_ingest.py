@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -259,3 +260,34 @@ def test_a_simulated_mission_with_every_fault(
     assert {name for (name,) in recorded} == files
     # Every product names telemetry files that are in the register, with their checksums.
     assert connection.execute("SELECT count(*) FROM product_file_input WHERE version = ''").fetchone() == (0,)
+
+
+def test_the_table_of_requests_is_asked_for_before_a_run_and_not_at_every_run(
+    tmp_path: Path, instance: DagsterInstance, database_url: str
+) -> None:
+    table = tmp_path / "requests.csv"
+    header = "_id,unique_id,start_utc,scaling_factor\n"
+    newest = datetime.datetime.now(datetime.UTC).date()
+    table.write_text(f"{header}1,7,{newest}T00:00:00,30\n")
+    # The answer to the first of the months that are asked for.
+    first = newest - datetime.timedelta(days=60)
+    answer = tmp_path / "answers" / f"{first:%Y%m%d}" / f"{first + datetime.timedelta(days=30):%Y%m%d}"
+    answer.parent.mkdir(parents=True)
+    answer.write_text(f"{header}2,8,{first}T00:00:00,60\n")
+    site = make_site(tmp_path, requests=table, requests_url=f"{(tmp_path / 'answers').as_uri()}/")
+
+    def ingest() -> None:
+        resources = {"database": Database(database_url), "telemetry": site.telemetry}
+        assert build_ingest_telemetry(site.settings.telemetry).execute_in_process(
+            instance=instance, resources=resources
+        )
+
+    ingest()
+    assert sorted(site.telemetry.inputs().requests.rows) == [7, 8]
+    answer.write_text(f"{header}2,8,{first}T00:00:00,60\n3,9,{first}T00:00:00,60\n")
+    ingest()
+    assert sorted(site.telemetry.inputs().requests.rows) == [7, 8]
+    mark = site.telemetry.folders.root / "requests-refreshed"
+    os.utime(mark, (1, 1))
+    ingest()
+    assert sorted(site.telemetry.inputs().requests.rows) == [7, 8, 9]
