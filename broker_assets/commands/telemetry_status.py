@@ -166,8 +166,10 @@ def _families(found: Overview) -> Table | None:
     table = _table("Packets", "family", "packets", "days", "newest day", "days missing", right=("packets", "days"))
     for family in found.families:
         missing = f"[yellow]{family.missing}[/yellow]: {family.missing_days}" if family.missing else "-"
-        newest = f"{family.newest}" if family.newest else "-"
-        table.add_row(family.family, _number(family.packets), _number(family.days), newest, missing)
+        days = _number(family.days)
+        if family.unsynchronised:
+            days += f" [yellow]+ {family.unsynchronised} without clock[/yellow]"
+        table.add_row(family.family, _number(family.packets), days, f"{family.newest or '-'}", missing)
     return table
 
 
@@ -187,7 +189,7 @@ def _levels(found: Overview) -> Table | None:
         "Products", "level", "family", "files", "size", "newest day", "stale", right=("files", "size", "stale")
     )
     for level in found.levels:
-        newest = f"{level.newest_day}"
+        newest = f"{level.newest_day or '-'}"
         table.add_row(
             level.level, level.family, _number(level.files), size(level.bytes), newest, _number(level.stale, "yellow")
         )

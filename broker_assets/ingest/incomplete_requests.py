@@ -62,7 +62,9 @@ def incomplete_answers(folder: Path, answers: Iterable[Answer]) -> list[Incomple
     found = []
     try:
         with PacketStore(folder) as store:
-            keys = {kind_of(key).file_stem: key for key in store.kinds()}
+            # Level LB is named by the numbers of its packets, other levels by what they hold.
+            keys = {"-".join(str(part) for part in key if part is not None): key for key in store.kinds()}
+            keys |= {kind_of(key).file_stem: key for key in store.kinds()}
             for answer in listed:
                 if answer.kind not in keys:
                     continue

@@ -192,7 +192,7 @@ def fresh(look: Look, family: str) -> Finding:
     """Whether products of a family were made of all its packets, and how old its newest data are."""
     known = next((item for item in look.families if item.family == family), None)
     kinds = [kind for kind in look.kinds if kind.family == family]
-    numbers: dict[str, Any] = {f"{kind.level} {kind.kind}": kind.newest_day.isoformat() for kind in kinds}
+    numbers: dict[str, Any] = {f"{kind.level} {kind.kind}": f"{kind.newest_day}" for kind in kinds}
     if known is None or known.newest is None:
         return Finding(True, "no packets yet", numbers=numbers)
     numbers["newest day with packets"] = known.newest.isoformat()

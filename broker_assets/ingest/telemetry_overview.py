@@ -55,6 +55,8 @@ class Family(BaseModel):
     """Days without packets between others."""
     missing_days: str
     """Those days."""
+    unsynchronised: int
+    """Days before the launch or after tomorrow: the clock was not set."""
 
 
 class Level(BaseModel):
@@ -64,7 +66,7 @@ class Level(BaseModel):
     family: str
     files: int
     bytes: int
-    newest_day: datetime.date
+    newest_day: datetime.date | None
     stale: int
     """Made from what has changed since."""
 
@@ -184,6 +186,7 @@ def _family(look: Look, name: str) -> Family:
         newest=family.newest,
         missing=len(missing),
         missing_days=spans(missing),
+        unsynchronised=family.unsynchronised,
     )
 
 
@@ -198,7 +201,7 @@ def _levels(look: Look) -> list[Level]:
         )
         level.files += kind.files
         level.bytes += kind.bytes
-        level.newest_day = max(level.newest_day, kind.newest_day)
+        level.newest_day = max((day for day in (level.newest_day, kind.newest_day) if day), default=None)
     return sorted(
         found.values(), key=lambda item: (LEVELS.index(item.level) if item.level in LEVELS else 99, item.family)
     )

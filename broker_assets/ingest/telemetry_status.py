@@ -89,6 +89,10 @@ class BadPackets(BaseModel):
     newest: datetime.datetime
 
 
+FIRST_DAY = datetime.date(2020, 2, 10)
+"""The launch; a date before it comes from a clock that was not set."""
+
+
 class FamilyDays(BaseModel):
     """Observation days of a family that have packets."""
 
@@ -96,7 +100,9 @@ class FamilyDays(BaseModel):
     packets: int | None = None
     """Packets in the store; none where there is no store on this machine."""
     days: list[datetime.date] = Field(default_factory=list, exclude=True)
-    """Ascending."""
+    """Ascending; those that the clock can tell only."""
+    unsynchronised: int = 0
+    """Days before the launch or after tomorrow: the clock was not set."""
 
     @property
     def first(self) -> datetime.date | None:
@@ -117,7 +123,8 @@ class ProductKind(BaseModel):
     kind: str
     files: int
     bytes: int
-    newest_day: datetime.date
+    newest_day: datetime.date | None
+    """None where the clock was never set."""
     made_at: datetime.datetime
     """When the last of them was made."""
 
@@ -245,11 +252,13 @@ class Look:
             "SELECT family, array_agg(DISTINCT day ORDER BY day) FROM product_file"
             " WHERE superseded_at IS NULL AND level = 'LB' GROUP BY family ORDER BY family"
         ).fetchall()
-        packets = self.packets
-        return [
-            FamilyDays(family=family, days=days, packets=None if packets is None else packets.get(family, 0))
-            for family, days in rows
-        ]
+        last = self.now.date() + datetime.timedelta(days=1)
+        found = []
+        for family, days in rows:
+            real = [day for day in days if FIRST_DAY <= day <= last]
+            packets = None if self.packets is None else self.packets.get(family, 0)
+            found.append(FamilyDays(family=family, packets=packets, days=real, unsynchronised=len(days) - len(real)))
+        return found
 
     @cached_property
     def packets(self) -> dict[str, int] | None:
@@ -265,9 +274,11 @@ class Look:
         """Current product files."""
         return self._all(
             ProductKind,
-            "SELECT level, family, kind, count(*) AS files, sum(size)::bigint AS bytes, max(day) AS newest_day,"
-            " max(made_at) AS made_at FROM product_file WHERE superseded_at IS NULL"
+            "SELECT level, family, kind, count(*) AS files, sum(size)::bigint AS bytes, max(made_at) AS made_at,"
+            " max(day) FILTER (WHERE day BETWEEN %(first)s AND %(last)s) AS newest_day"
+            " FROM product_file WHERE superseded_at IS NULL"
             " GROUP BY level, family, kind ORDER BY level, family, kind",
+            {"first": FIRST_DAY, "last": self.now.date() + datetime.timedelta(days=1)},
         )
 
     @cached_property
