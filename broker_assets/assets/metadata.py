@@ -101,7 +101,7 @@ def inline_png(content: bytes) -> MetadataValue | None:
 
 
 REDUCED_SCALE = 0.6
-REDUCED_COLOURS = 24
+REDUCED_COLOURS = 64
 
 
 def reduced_png(content: bytes) -> MetadataValue | None:
@@ -110,7 +110,9 @@ def reduced_png(content: bytes) -> MetadataValue | None:
 
     with Image.open(io.BytesIO(content)) as picture:
         size = tuple(round(side * REDUCED_SCALE) for side in picture.size)
-        reduced = picture.convert("RGB").resize((size[0], size[1]), Image.Resampling.LANCZOS).quantize(REDUCED_COLOURS)
+        small = picture.convert("RGB").resize((size[0], size[1]), Image.Resampling.LANCZOS)
+    # By colour and not by number of pixels: the thin lines of a legend must look like the curves.
+    reduced = small.quantize(REDUCED_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     reduced.save(buffer, format="png", optimize=True)
     return inline_png(buffer.getvalue())
