@@ -7,6 +7,7 @@ of their origin as those made from that file.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
@@ -41,11 +42,14 @@ def read_tables(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]:
     from astropy.io import fits as astropy_fits
 
     try:
-        with astropy_fits.open(stream, memmap=False) as hdus:
-            control, data = hdus["CONTROL"].data, hdus["DATA"].data
-            texts, rows = data["data"], data["control_index"]
-            origin = _origin(control, name)
-    except (OSError, KeyError, TypeError, ValueError, IndexError) as error:
+        with warnings.catch_warnings():
+            # A file that is cut is opened with a warning.
+            warnings.simplefilter("error")
+            with astropy_fits.open(stream, memmap=False, lazy_load_hdus=False) as hdus:
+                control, data = hdus["CONTROL"].data, hdus["DATA"].data
+                texts, rows = data["data"], data["control_index"]
+                origin = _origin(control, name)
+    except (OSError, KeyError, TypeError, ValueError, IndexError, Warning) as error:
         raise NotPackets(f"{name} is no file of level LB: {error}") from error
     for place, (text, row) in enumerate(zip(texts.tolist(), rows.tolist(), strict=True)):
         file, number = origin.get(int(row), (name, None))
