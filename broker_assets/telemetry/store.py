@@ -8,6 +8,7 @@ The index is the only part that speaks SQL (`PacketIndex`); an index in PostgreS
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ from broker_assets.telemetry.batches import BadPacket, RawPacket
 from broker_assets.telemetry.instrument import StructureKey
 
 NO_SSID = -1
+_OF_THE_DISK = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_IOERR: errno.EIO}
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS packet (
@@ -107,9 +109,22 @@ class PacketIndex:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing."""
-        with self._connection:
-            yield self._connection
+        """All or nothing, one at a time: another process waits.
+
+        Raises
+        ------
+        OSError
+            If the disk is full or fails.
+        """
+        try:
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield self._connection
+        except sqlite3.OperationalError as error:
+            number = _OF_THE_DISK.get(error.sqlite_errorcode & 0xFF)
+            if number is None:
+                raise
+            raise OSError(number, f"index of packets: {error}") from error
 
     def known(self, digests: Iterable[bytes]) -> set[bytes]:
         """Which packets are there already."""
@@ -170,35 +185,25 @@ class PacketStore:
         -------
         list of NewPacket
             Packets that change something: new ones, and known ones whose first origin is another now.
+
+        Raises
+        ------
+        OSError
+            If the disk is full or fails; nothing is stored then.
         """
         digests = [hashlib.sha256(packet.raw.data).digest() for packet in packets]
-        known = self.index.known(digests)
-        new: dict[bytes, NewPacket] = {}
-        for digest, packet in zip(digests, packets, strict=True):
-            if digest not in known:
-                new.setdefault(digest, packet)
-        segment = b"".join(packet.raw.data for packet in new.values())
-        name = hashlib.sha256(segment).hexdigest() + ".packets"
-        if new:
-            place = self.folder / "segments" / name
-            replace_atomically(place, segment, self.folder / PARTS)
-            # The index must not refer to a name that a power cut takes away.
-            sync_folders([place.parent])
-        rows, start = [], 0
-        for digest, packet in new.items():
-            length = len(packet.raw.data)
-            control, request = packet.request or (None, None)
-            service, subservice, ssid = packet.key
-            kind = (service, subservice, NO_SSID if ssid is None else ssid)
-            times = (packet.scet, packet.sequence_count, packet.first, packet.last)
-            rows.append((digest, name, start, length, *kind, *times, control, request, packet.failure))
-            start += length
         origins = [
             (digest, Path(p.raw.file).name, -1 if p.raw.number is None else p.raw.number, p.raw.position)
             for digest, p in zip(digests, packets, strict=True)
         ]
-        changed = dict(new)
         with self.index.transaction() as connection:
+            known = self.index.known(digests)
+            new: dict[bytes, NewPacket] = {}
+            for digest, packet in zip(digests, packets, strict=True):
+                if digest not in known:
+                    new.setdefault(digest, packet)
+            changed = dict(new)
+            rows = self._segment_rows(new) if new else []
             connection.executemany("INSERT INTO packet VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows)
             for origin, packet in zip(origins, packets, strict=True):
                 if origin[0] in known:
@@ -214,6 +219,26 @@ class PacketStore:
                 [(Path(item.file).name, item.position, item.number, item.reason, item.data) for item in bad],
             )
         return list(changed.values())
+
+    def _segment_rows(self, new: dict[bytes, NewPacket]) -> list[tuple[object, ...]]:
+        """Write packets into a segment; their rows for the index."""
+        segment = b"".join(packet.raw.data for packet in new.values())
+        name = hashlib.sha256(segment).hexdigest() + ".packets"
+        place = self.folder / "segments" / name
+        replace_atomically(place, segment, self.folder / PARTS)
+        # The index must not refer to a name that a power cut takes away.
+        sync_folders([place.parent])
+        rows: list[tuple[object, ...]] = []
+        start = 0
+        for digest, packet in new.items():
+            length = len(packet.raw.data)
+            control, request = packet.request or (None, None)
+            service, subservice, ssid = packet.key
+            kind = (service, subservice, NO_SSID if ssid is None else ssid)
+            times = (packet.scet, packet.sequence_count, packet.first, packet.last)
+            rows.append((digest, name, start, length, *kind, *times, control, request, packet.failure))
+            start += length
+        return rows
 
     def add_file(self, name: str, sha256: str, packets: int, bad: int) -> None:
         """Note that a file was read whole."""
