@@ -197,10 +197,13 @@ def fresh(look: Look, family: str) -> Finding:
         return Finding(True, "no packets yet", numbers=numbers)
     numbers["newest day with packets"] = known.newest.isoformat()
     incomplete = {answer.name for answer in look.incomplete} if family == "science" else set()
+    # Days of a clock that was not set are no partitions: nobody could materialise them.
+    days = set(known.days)
     unmade = [
         file
         for file in look.without_level0
-        if file.family == family and look.now - file.made_at > BEHIND and file.name not in incomplete
+        if file.family == family and file.day in days and look.now - file.made_at > BEHIND
+        if file.name not in incomplete
     ]
     numbers["packets without product (files)"] = len(unmade)
     if unmade:
