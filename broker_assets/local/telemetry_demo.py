@@ -230,8 +230,8 @@ class TelemetryDemonstration:
             table.add_row(level, f"{count:,}", f"{rows or 0:,}", f"{float(size or 0) / 1e6:.1f}", f"{published:,}")
         self._console.print(table)
         if day and day[0]:
-            where = f"{self._addresses.webserver_url}/assets/l1_quicklook?partition={day[0]}"
-            self._say(f"The light curve of {day[0]}: {where} (metadata of the materialisation)")
+            where = f"{self._addresses.webserver_url}/assets/l1_quicklook?view=partitions&partition={day[0]}"
+            self._say(f"Light curve of {day[0]}: {where} (metadata, at the end)")
         self._say(f"Published files: {self._folders.archive}")
 
     def _say(self, message: str) -> None:

@@ -186,7 +186,7 @@ def test_it_follows_to_the_end(
     assert asked == ["run"]
     assert "6 files, 600 packets of which 540 new, 0 unusable" in said
     assert [line.split() for line in said.splitlines() if line.startswith("L1 ")] == [["L1", "5", "50", "0.0", "5"]]
-    assert "/assets/l1_quicklook?partition=2026-11-20" in said
+    assert "/assets/l1_quicklook?view=partitions&partition=2026-11-20" in said
     assert len(json.loads((folders.root / "dropped.json").read_text())["files"]) == 6
     output.truncate(0)
     demonstration.follow(threading.Event())
