@@ -410,17 +410,19 @@ def test_files_of_a_bucket_in_memory(tmp_path: Path, database_url: str) -> None:
 
 
 @pytest.mark.slow
-def test_files_of_an_sftp_server(tmp_path: Path, database_url: str, sftp_server: Any) -> None:
-    (sftp_server.folder / "tm").mkdir()
-    url = sftp_server.url("tm")
+@pytest.mark.parametrize("folder", ["tm", ""])
+def test_files_of_an_sftp_server(tmp_path: Path, database_url: str, sftp_server: Any, folder: str) -> None:
+    place = sftp_server.folder / folder
+    place.mkdir(exist_ok=True)
+    url = sftp_server.url(folder)
     site = make_site(tmp_path, incoming=[url], incoming_options={url: sftp_server.options})
-    (sftp_server.folder / "tm/a.PktTmRaw.xml").write_bytes(site.content(range(300)))
-    (sftp_server.folder / "tm/.b.PktTmRaw.xml.Q2x").write_bytes(site.content([1]))
+    (place / "a.PktTmRaw.xml").write_bytes(site.content(range(300)))
+    (place / ".b.PktTmRaw.xml.Q2x").write_bytes(site.content([1]))
     assert run(site, database_url).new == 300
     sftp_server.stop()
     (trouble,) = run(site, database_url).troubles.values()
     assert "cannot be reached" in trouble
-    (sftp_server.folder / "tm/c.PktTmRaw.xml").write_bytes(site.content(range(300, 302)))
+    (place / "c.PktTmRaw.xml").write_bytes(site.content(range(300, 302)))
     sftp_server.start()
     assert run(site, database_url).new == 2
     with engine.connect(database_url) as connection:
