@@ -34,8 +34,8 @@ RUNS = {
     "S5_tmstatus43_flares": ["S5_tmstatus43_flares"],
     "S9_aspect42": ["S9_aspect42"],
     "S10_spectra32": ["S10_spectra32"],
-    # The input of LBREF is a file of raw packets whose packets are those of run A.
-    "LBREF": ["A_ql30_lbref"],
+    # Its input is a file of level LB.
+    "LBREF": [],
 }
 """Golden run to its telemetry files."""
 LEVELS = ("LB", "L0", "L1")
@@ -208,11 +208,16 @@ def run(request: pytest.FixtureRequest, shared_folder: Path, flight_inputs: Inpu
     folder = tmp_path_factory.mktemp(request.param)
     with PacketStore(folder / "store") as store:
         touched = Touched()
-        for name in RUNS[request.param]:
-            path = shared_folder / f"data/stix/tm_xml_built/{name}.PktTmRaw.xml"
+        for path in _input(shared_folder, request.param):
             touched |= receive(path, store, flight_inputs.databases).touched
         Archive(folder, store, flight_inputs).rebuild(touched)
     return request.param, folder
+
+
+def _input(shared_folder: Path, run: str) -> list[Path]:
+    if run == "LBREF":
+        return sorted((shared_folder / "golden/stix/products/LBREF/LB").rglob("*.fits"))
+    return [shared_folder / f"data/stix/tm_xml_built/{name}.PktTmRaw.xml" for name in RUNS[run]]
 
 
 def _files(folder: Path) -> dict[str, Path]:
@@ -233,7 +238,7 @@ def test_names_and_places(run: tuple[str, Path], shared_folder: Path) -> None:
     ours = {str(path.relative_to(folder)) for path in _files(folder).values()}
     extra = {path for path in ours if Path(path).name in ADDITIONAL.get(name, set())}
     assert len(extra) == len(ADDITIONAL.get(name, set()))
-    if name == "LBREF":  # its packets came as one file of raw packets, which holds both days
+    if name == "LBREF":  # the file holds both days
         golden = {path for path in golden if not path.startswith("LB")}
         ours = {path for path in ours if not path.startswith("LB")}
     assert ours - extra == golden
@@ -248,8 +253,8 @@ def test_content(run: tuple[str, Path], shared_folder: Path) -> None:
         if name == "LBREF" and file.startswith("solo_LB"):
             continue
         for difference in _compare(name, ours[RENAMED.get(file, file)], golden):
-            if name == "LBREF" and difference.name in ("RAW_FILE", "raw_file", "packet", "PARENT", "parent"):
-                continue  # provenance: another file brought the packets
+            if name == "LBREF" and difference.name in ("PARENT", "parent"):
+                continue  # our files of level LB have the packets of one day
             if not any(expected.covers(difference) for expected in EXPECTED):
                 unexpected.append(difference)
     assert not unexpected, "\n".join(str(item)[:300] for item in unexpected)
@@ -258,14 +263,13 @@ def test_content(run: tuple[str, Path], shared_folder: Path) -> None:
 def test_every_decision_shows(shared_folder: Path, flight_inputs: Inputs, tmp_path: Path) -> None:
     """No entry of the table is there without need."""
     used: set[Expected] = set()
-    for name, files in RUNS.items():
+    for name in RUNS:
         if name in ("LBREF", "E_merge_12"):
             continue
         folder = tmp_path / name
         with PacketStore(folder / "store") as store:
             touched = Touched()
-            for file in files:
-                path = shared_folder / f"data/stix/tm_xml_built/{file}.PktTmRaw.xml"
+            for path in _input(shared_folder, name):
                 touched |= receive(path, store, flight_inputs.databases).touched
             Archive(folder, store, flight_inputs).rebuild(touched)
         ours = _files(folder)
