@@ -9,6 +9,7 @@ import contextlib
 import fnmatch
 import hashlib
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,6 +24,8 @@ import fsspec
 from broker_assets.publication.sftp import CheckedSftp
 from broker_assets.publication.targets import NUMBERS, OBJECT_STORES, SWITCHES
 from broker_assets.settings import TelemetrySettings
+
+logger = logging.getLogger(__name__)
 
 COPIED_AT_A_TIME: Final = 1 << 20
 ASKED_AHEAD: Final = 128
@@ -156,7 +159,9 @@ class IncomingFolder:
                     relative = str(entry["name"])[len(root) :].lstrip("/")
                     if not is_finished(relative) or not fnmatch.fnmatchcase(name, self.pattern):
                         continue
-                    if entry["type"] == "file":
+                    if not _is_text(relative):
+                        logger.warning("%s has a file whose name is not UTF-8: %r", self.url, relative)
+                    elif entry["type"] == "file":
                         url = f"{self.url}/{relative}"
                         found.append(Listed(url, name, str(entry["name"]), int(entry["size"]), _modified(entry)))
         except FileNotFoundError as error:
@@ -269,6 +274,15 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be stored; file systems of Unix allow any bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _modified(entry: Mapping[str, Any]) -> datetime | None:

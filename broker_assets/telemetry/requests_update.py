@@ -11,7 +11,7 @@ import urllib.request
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from broker_assets.telemetry.products.fits import replace_atomically
+from broker_assets.telemetry.atomic_files import replace_atomically
 
 logger = logging.getLogger(__name__)
 

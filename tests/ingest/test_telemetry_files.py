@@ -118,6 +118,15 @@ def test_files_of_folders_below_are_found_and_hidden_ones_are_not(
     assert rows(connection, "url") == [((site.incoming / "2023/a.PktTmRaw.xml").as_uri(),)]
 
 
+def test_a_name_that_is_no_text_hinders_no_other(
+    site: Site, ingest: Callable[..., Ingested], caplog: pytest.LogCaptureFixture
+) -> None:
+    Path(os.fsdecode(os.fsencode(site.incoming) + b"/\xff.PktTmRaw.xml")).write_bytes(site.content([1]))
+    site.arrive(1, range(2))
+    assert ingest().count("processed") == 1
+    assert "not UTF-8" in caplog.text
+
+
 def test_a_file_is_complete_when_it_has_not_changed_for_a_while(tmp_path: Path, connection: Any) -> None:
     site = make_site(tmp_path, stable_seconds=60)
     path = site.arrive(1, range(2))
