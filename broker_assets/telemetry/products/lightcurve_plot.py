@@ -5,6 +5,7 @@ The same data give the same bytes: no date, no random identifiers.
 
 from __future__ import annotations
 
+import gc
 import io
 import threading
 from dataclasses import dataclass
@@ -214,6 +215,9 @@ def drawn(curve: LightCurve, form: str) -> bytes:
             other.set_ylabel("RCR >= 1: Attenuator inserted")
         metadata = {"Date": None, "Creator": _SALT} if form == "svg" else {"Software": _SALT}
         figure.savefig(stream, format=form, dpi=100, metadata=metadata)
+        # The parts of a figure refer to one another: without this the pictures of many days pile up.
+        del figure, axes
+        gc.collect()
     return stream.getvalue()
 
 
