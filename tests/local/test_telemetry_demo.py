@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
+from dagster import AssetKey, DagsterInstance
 from rich.console import Console
 
-from broker_assets.database.engine import connect
+from broker_assets.build import build_defs
 from broker_assets.local import demo_settings, telemetry_demo
 from broker_assets.local.demo_settings import DemoFolders, with_demonstration
 from broker_assets.local.platform import Addresses
-from broker_assets.local.telemetry_demo import EXPECTED, TelemetryDemonstration
+from broker_assets.local.telemetry_demo import FAMILIES, PUBLISH_JOB, TelemetryDemonstration
+from broker_assets.resources.database import Database
 from broker_assets.resources.telemetry import Telemetry
 from broker_assets.settings import PublicationTarget, Settings, TelemetrySettings
 
@@ -154,68 +155,48 @@ def test_it_follows_to_the_end(
     output: io.StringIO,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Received, made, published: each step begins when the one before is whole, and is summed up."""
+    """The day is received, made at every level and published by the definitions, and summed up; a second time not."""
     folders = DemoFolders.of(settings)
     monkeypatch.setattr(telemetry_demo, "POLL_SECONDS", 0.05)
-    asked: list[str] = []
-    demonstration.drop()
-    with connect(database_url, autocommit=True) as connection:
+    telemetry = settings.telemetry.model_copy(update={"stable_seconds": 0.0})
+    definitions = build_defs(
+        settings=settings.model_copy(update={"telemetry": telemetry}),
+        resource_overrides={"database": Database(database_url)},
+    )
+    day = (datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=1)).isoformat()
+    runs: list[str] = []
+    with DagsterInstance.ephemeral() as instance:
 
         def publish(_: TelemetryDemonstration) -> str:
-            """Stands in for the webserver: what the job does to the tables."""
-            assert made(connection) == len(EXPECTED)
-            asked.append("run")
-            connection.execute(
-                "INSERT INTO publication (target, name, path, digest, archive_name, subject, version, status, settled,"
-                " facts, source_size, source_mtime, run_id, delivered_at)"
-                " SELECT 'demonstration', name, path, digest, name, name, 2, 'published', true, '{}', 1, 1, 'r', now()"
-                " FROM product_file WHERE level = 'L1'"
-            )
-            connection.execute(
-                "INSERT INTO publication_run (run_id, target, started_at, finished_at)"
-                " VALUES ('run', 'demonstration', now() + interval '1 s', now() + interval '2 s')"
-            )
-            return "0123456789"
+            """What a click on the job's page does, in this process."""
+            result = definitions.resolve_job_def(PUBLISH_JOB).execute_in_process(instance=instance)
+            runs.append(result.run_id)
+            return result.run_id
 
         monkeypatch.setattr(TelemetryDemonstration, "_submit", publish)
-        receive(connection, folders)
-        for level, family in sorted(EXPECTED):
-            make(connection, level, family or "auxiliary")
+        demonstration.drop()
+        assert definitions.resolve_job_def("ingest_telemetry").execute_in_process(instance=instance).success
+        made = [
+            *(f"{level}_{family}" for level in ("l0", "l1") for family in FAMILIES),
+            *("l2_quicklook", "l2_auxiliary"),
+        ]
+        definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=instance, asset_selection=[AssetKey(name) for name in made], partition_key=day
+        )
         demonstration.follow(threading.Event())
+        curve = instance.fetch_materializations(AssetKey("l1_quicklook"), limit=1).records[0].asset_materialization
+    assert curve is not None
+    assert "data:image/png;base64" in str(curve.metadata["light curve"].value)
     said = output.getvalue()
-    assert asked == ["run"]
-    assert "6 files, 600 packets of which 540 new, 0 unusable" in said
-    assert [line.split() for line in said.splitlines() if line.startswith("L1 ")] == [["L1", "5", "50", "0.0", "5"]]
-    assert "/assets/l1_quicklook?view=partitions&partition=2026-11-20" in said
+    assert "6 files, 1,992 packets of which 1,827 new, 0 unusable" in said
+    levels = {line.split()[0]: line.split() for line in said.splitlines() if line.split()[-1:] != ["published"]}
+    assert levels["L1"][1] == levels["L0"][1] == "20"
+    assert levels["L1"][4] == "15"
+    assert [levels[level][4] for level in ("LB", "ANC", "LL03")] == ["0", "1", "1"]
+    assert f"/assets/l1_quicklook?view=partitions&partition={day}" in said
+    assert len(list(folders.archive.rglob("*.fits"))) >= 30
     assert len(json.loads((folders.root / "dropped.json").read_text())["files"]) == 6
     output.truncate(0)
     demonstration.follow(threading.Event())
     assert "at an earlier start" in output.getvalue()
-    assert asked == ["run"]
-
-
-def made(connection: psycopg.Connection[Any]) -> int:
-    """Different levels and families of product files."""
-    row = connection.execute("SELECT count(DISTINCT (level, family)) FROM product_file").fetchone()
-    return int(row[0]) if row else 0
-
-
-def receive(connection: psycopg.Connection[Any], folders: DemoFolders) -> None:
-    """What the register has of the dropped files when they have been received."""
-    for path in folders.incoming.iterdir():
-        connection.execute(
-            "INSERT INTO telemetry_file (folder, url, name, version, size, state, packets, new_packets, bad_packets)"
-            " VALUES (%s, %s, %s, 1, %s, 'processed', 100, 90, 0)",
-            (folders.incoming.as_uri(), path.as_uri(), path.name, path.stat().st_size),
-        )
-
-
-def make(connection: psycopg.Connection[Any], level: str, family: str) -> None:
-    """What the table of product files has of a level and family."""
-    kind = "ql-lightcurve" if family == "quicklook" else family
-    name = f"solo_{level}_stix-{kind}_20261120_V02.fits"
-    connection.execute(
-        "INSERT INTO product_file (path, name, level, family, kind, version, day, rows, starts, ends, digest, size,"
-        " incomplete, code_version) VALUES (%s, %s, %s, %s, %s, 2, '2026-11-20', 10, '', '', '', 1000, false, '1')",
-        (f"{level}/{name}", name, level, family, kind),
-    )
+    assert len(runs) == 1
