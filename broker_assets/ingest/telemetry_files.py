@@ -122,7 +122,12 @@ def ingest_session(database_url: str) -> Iterator[psycopg.Connection[Any]]:
         held = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (LOCK,)).fetchone()
         if held is None or not held[0]:
             raise IngestBusy("telemetry files are being received by another run")
-        yield connection
+        try:
+            yield connection
+        finally:
+            # The server takes a moment to notice that a connection is closed; the next run must not find the lock.
+            with contextlib.suppress(psycopg.Error):
+                connection.execute("SELECT pg_advisory_unlock_all()")
     finally:
         connection.close()
 
