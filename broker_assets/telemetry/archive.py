@@ -124,6 +124,8 @@ class Archive:
         self.now = now
         self.outcome = Outcome()
         self._made: dict[Unit, Product | None] = {}
+        self._lacking: set[Unit] = set()
+        """Days that cannot be made because of an input; their files stay as they are."""
         self._provenance = Provenance(inputs)
 
     def rebuild(self, touched: Touched, levels: Iterable[str] = LEVELS, *, stop_on_error: bool = False) -> Outcome:
@@ -196,6 +198,7 @@ class Archive:
     def _begin(self) -> None:
         self.outcome = Outcome()
         self._made.clear()
+        self._lacking.clear()
 
     def _build(self, level: str, kind: ProductKind, day: datetime.date) -> None:
         first = ticks_of_day(day)
@@ -298,11 +301,16 @@ class Archive:
             # Memory holds a few days of one kind, however many there are.
             while len(self._made) >= KEPT_DAYS:
                 del self._made[next(iter(self._made))]
+            known = len(self.outcome.problems)
             self._made[unit] = level0_of_day(kind, packets, self.inputs, self.outcome.problems, unit.day)
+            if any(problem.lacking for problem in self.outcome.problems[known:]):
+                self._lacking.add(unit)
         return self._made[unit]
 
     def _level0_file(self, unit: Unit) -> None:
         product = self._level0(unit)
+        if unit in self._lacking:
+            return
         if product is None:
             self._remove(level0_day_path(kind_of(unit.key).at("L0", self.inputs.versions), unit.day))
         else:
@@ -345,6 +353,8 @@ class Archive:
             for start in range(day_of(first - clock.TICKS_PER_SECOND), (last >> 16) + 2, clock.SECONDS_PER_DAY)
             if (product := self._level0(Unit(kind.key, start))) is not None
         ]
+        if Unit(kind.key, ticks_of_day(utc.astype(datetime.date)) // clock.TICKS_PER_SECOND) in self._lacking:
+            return
         level1 = level1_of_day(kind, parts, kernels, utc)
         if "L1" in wanted:
             if level1 is None:
@@ -389,7 +399,7 @@ class Archive:
         if "L1" in wanted and products and self._has_kernels("L1", level0_path(products[0]).name):
             kernels = self.inputs.kernels
             assert kernels is not None  # noqa: S101 (asked in the line above)
-            kind = kind.at("L1", self.inputs.versions)
+            kind = kind_of(unit.key).at("L1", self.inputs.versions)
             made = [level1_of_request(kind, product, kernels) for product in products]
             kept = {self._write_level1(product, kernels, day) for product in made}
             self._remove_others(kept, next(iter(kept)))
@@ -418,13 +428,14 @@ class Archive:
         stem, _, rest = one.name.split("_", 2)[2].partition("_")
         suffix = rest.split("_V", 1)[1] if "_V" in rest else rest
         level = one.relative_to(self.folder).parts[0]
+        pattern = f"{one.name.split('_')[0]}_{level}_{stem}_*_V{suffix}"
         # Requests of level L1 lie in the folder of their day, which a better clock may change.
-        where = self.folder / level if level == "L1" else one.parent
-        pattern = f"**/{one.name.split('_')[0]}_{level}_{stem}_*_V{suffix}"
-        for path in where.glob(pattern):
-            if path not in kept:
-                path.unlink()
-                self.outcome.removed.append(path)
+        folders = {folder for path in kept for folder in (_beside(path) if level == "L1" else [path.parent])}
+        for folder in sorted(folders):
+            for path in sorted(folder.glob(pattern)):
+                if path not in kept:
+                    path.unlink()
+                    self.outcome.removed.append(path)
 
     def _with_origin(self, product: Product, level: str, day: datetime.date) -> Product:
         """A product that says what it was made of."""
@@ -503,6 +514,15 @@ class Archive:
         self.outcome.files.append(replace(file, digest=written.digest, size=written.size))
         self.report(target)
         return target
+
+
+def _beside(path: Path) -> list[Path]:
+    """Folder of a file in a tree of days (Y/M/D/TYPE), and those of the days before and after."""
+    *_, year, month, day, family, _ = path.parts
+    date = datetime.date(int(year), int(month), int(day))
+    root = path.parents[4]
+    days = (date + datetime.timedelta(days=number) for number in (-1, 0, 1))
+    return [root.joinpath(*other.isoformat().split("-"), family) for other in days]
 
 
 def _sorted(units: Iterable[Unit]) -> list[Unit]:

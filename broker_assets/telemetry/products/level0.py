@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from broker_assets.telemetry import clock
-from broker_assets.telemetry.configuration import CHANNELS, InstrumentConfiguration
+from broker_assets.telemetry.configuration import CHANNELS, ConfigurationError, InstrumentConfiguration
 from broker_assets.telemetry.decoding import decode
 from broker_assets.telemetry.idb import InstrumentDatabase
 from broker_assets.telemetry.products import (
@@ -78,6 +78,8 @@ class Problem:
 
     what: str
     reason: str
+    lacking: bool = False
+    """An input is to blame, not the packets: what was made with a better one stays."""
 
 
 def parent_of(kind: ProductKind, packet: StoredPacket) -> str:
@@ -131,6 +133,9 @@ def whole(
         return None
     try:
         return _whole(kind, usable, inputs, problems)
+    except ConfigurationError as error:
+        problems.append(Problem(parent_of(kind, usable[0]), str(error), lacking=True))
+        return None
     except _UNBUILDABLE as error:
         if kind.by_request or len(usable) == 1:
             problems.append(Problem(parent_of(kind, usable[0]), str(error)))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import errno
 import itertools
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from hypothesis import strategies as st
 from broker_assets.telemetry import RawPacket
 from broker_assets.telemetry.archive import Archive, Outcome
 from broker_assets.telemetry.batches import BadPacket
+from broker_assets.telemetry.configuration import InstrumentConfiguration
 from broker_assets.telemetry.products.level0 import Inputs
 from broker_assets.telemetry.receiving import receive_found
 from broker_assets.telemetry.store import PacketStore
@@ -202,3 +205,55 @@ def test_replaced_request_removes_the_old_name(
     assert outcome.removed == [stale]
     assert path.is_file()
     assert not stale.exists()
+
+
+def test_request_that_a_better_clock_moves_to_another_day(
+    packet_pool: list[RawPacket], open_inputs: Inputs, tmp_path: Path
+) -> None:
+    """At level L1 the old file lies in the folder of another day; files of other versions stay wherever they are."""
+    process(tmp_path, [packet_pool], open_inputs)
+    (path,) = (tmp_path / "archive").rglob("solo_L1_stix-sci-xray-cpd_*.fits")
+    assert path.parts[-3:-1] == ("16", "SCI")  # it begins in the last moments of the day
+    stale = tmp_path / "archive/L1/2021/01/17/SCI" / path.name.replace("cpd_20210116T235955", "cpd_20210117T000000")
+    older = stale.with_name(stale.name.replace("_V02", "_V01"))
+    assert stale.name != path.name
+    stale.parent.mkdir(parents=True)
+    shutil.copy(path, stale)
+    shutil.copy(path, older)
+    with PacketStore(tmp_path / "store") as store:
+        outcome = Archive(tmp_path / "archive", store, open_inputs).rebuild(Touched.everything(store))
+    assert outcome.removed == [stale]
+    assert older.is_file()
+    assert path.is_file()
+
+
+def test_version_of_one_level_of_a_request(packet_pool: list[RawPacket], open_inputs: Inputs, tmp_path: Path) -> None:
+    """Level L1 keeps its own version and names the new file of level L0 as parent."""
+    process(tmp_path, [packet_pool], replace(open_inputs, versions={"L0/sci-xray-cpd": 7}))
+    (level0,) = (tmp_path / "archive").rglob("solo_L0_stix-sci-xray-cpd_*.fits")
+    (level1,) = (tmp_path / "archive").rglob("solo_L1_stix-sci-xray-cpd_*.fits")
+    assert ("_V07_" in level0.name, "_V02_" in level1.name) == (True, True)
+    assert fits.getheader(level1)["PARENT"] == level0.name
+
+
+def test_broken_configuration_costs_no_good_file(
+    packet_pool: list[RawPacket], open_inputs: Inputs, tmp_path: Path
+) -> None:
+    """What cannot be made for want of energy channels stays as it is; one problem per day says why."""
+    process(tmp_path, [packet_pool], open_inputs)
+    before = {path: path.read_bytes() for path in (tmp_path / "archive").rglob("solo_*")}
+    shutil.copytree(open_inputs.configuration.folder, tmp_path / "broken")
+    (tmp_path / "broken/detector/channels.csv").unlink()
+    inputs = replace(open_inputs, configuration=InstrumentConfiguration(tmp_path / "broken"))
+    with PacketStore(tmp_path / "store") as store:
+        archive = Archive(tmp_path / "archive", store, inputs)
+        outcome = archive.rebuild(Touched.everything(store))
+        by_day = archive.build_day("L1", "quicklook", datetime.date(2021, 1, 17))
+    assert outcome.removed == by_day.removed == []
+    energies = [problem for problem in outcome.problems if problem.lacking]
+    kinds = sorted(problem.what.split("_")[2].removeprefix("stix-") for problem in energies)
+    assert kinds == ["21-6-21", "21-6-30", "21-6-30", "21-6-32", "21-6-32"]
+    after = {path: path.read_bytes() for path in (tmp_path / "archive").rglob("solo_*")}
+    assert after.keys() == before.keys()
+    kept = {path for path in before if "-ql-" in path.name or "-sci-" in path.name}
+    assert {path for path in kept if after[path] != before[path]} == set()
