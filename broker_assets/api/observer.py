@@ -11,7 +11,7 @@ from broker_assets.status import Status, gather
 
 FRESH = 2.0
 """Seconds for which what was seen is shown again."""
-TELEMETRY_FRESH = 20.0
+TELEMETRY_FRESH = 60.0
 """The same for telemetry: it changes more slowly, and a look goes over all product files."""
 
 

@@ -46,6 +46,7 @@ from broker_assets.database.engine import connect
 from broker_assets.ingest.publication_days import (
     DayState,
     candidates,
+    days_answered_since,
     days_delivered_since,
     due_days,
     states,
@@ -67,6 +68,8 @@ OWNERS = ["team:broker"]
 CODE_VERSION = "1"
 SHOWN_RECEIPTS = 50
 """Receipts in the metadata, at most: they are stored with every materialisation."""
+ANSWERED = datetime.timedelta(days=2)
+"""Days of files that operators have answered to are judged again for so long: a run comes at least once a day."""
 UPSTREAM = (
     *(f"l{level}_{family}" for level in (0, 1) for family in FAMILIES),
     *(f"l2_{family}" for family in ("quicklook", "calibration", "auxiliary")),
@@ -216,7 +219,8 @@ def build_publish_job(checks: DayChecks, upstream: Sequence[str] = UPSTREAM) -> 
             updated = publisher.update_requests()
             context.log.info("no address of the table of requests is set" if updated is None else f"{updated} requests")
         with database.transaction() as connection:
-            days = due_days(connection, publisher.settings, datetime.datetime.now(datetime.UTC))
+            now = datetime.datetime.now(datetime.UTC)
+            days = due_days(connection, publisher.settings, now, publisher.folder)
         done = deliver(database, publisher, days, context.run_id)
         done.mirrored += copy_archive(database, publisher, context.run_id, whole=False)
         context.log.info(f"{len(days)} days with due files: {done.counts or 'nothing to do'}")
@@ -279,7 +283,8 @@ def report_days(
     Also of days that a run delivered and died before it could tell, or that were delivered on the command line.
     """
     with database.transaction() as connection:
-        days = {*looked_at, *days_delivered_since(connection, _last_told(connection))}
+        answered = days_answered_since(connection, datetime.datetime.now(datetime.UTC) - ANSWERED)
+        days = {*looked_at, *answered, *days_delivered_since(connection, _last_told(connection))}
         found = states(connection, days)
         told_before = versions.data_versions(connection, ASSET, [day.isoformat() for day in found])
     decided = {outcome.path for report in done.reports for outcome in report.outcomes}
@@ -307,7 +312,11 @@ def report_days(
             tags=tags,
         )
     # What was held back changes no receipt, and is told all the same; so is what operators have settled since.
-    judged = {day: state for day, state in found.items() if day in changed or (decided and state.counts)}
+    judged = {
+        day: state
+        for day, state in found.items()
+        if day in changed or day in answered or (decided and day in looked_at and state.counts)
+    }
     if judged:
         yield from checks(instance, {day: judged[day] for day in known_days(judged)[0]})
     if changed:

@@ -87,7 +87,7 @@ def candidates(connection: psycopg.Connection[Any], folder: Path, days: Collecti
 
 
 def due_days(
-    connection: psycopg.Connection[Any], settings: PublicationSettings, now: datetime.datetime
+    connection: psycopg.Connection[Any], settings: PublicationSettings, now: datetime.datetime, folder: Path
 ) -> list[datetime.date]:
     """Days with files that a run would deliver or decide on, ascending.
 
@@ -99,7 +99,7 @@ def due_days(
     found: set[datetime.date] = set()
     for target in settings.targets:
         if not target.mirror:
-            found |= {file.day for file in pending_files(connection, target, settings, now)[0]}
+            found |= {file.day for file in pending_files(connection, target, settings, now, folder)[0]}
     return sorted(found)
 
 
@@ -129,6 +129,16 @@ def days_delivered_since(connection: psycopg.Connection[Any], since: datetime.da
         " SELECT name FROM publication WHERE delivered_at IS NOT NULL"
         " AND (%(since)s::timestamptz IS NULL OR greatest(delivered_at, decided_at) > %(since)s)) ORDER BY day",
         {"since": since},
+    )
+    return [day for (day,) in rows]
+
+
+def days_answered_since(connection: psycopg.Connection[Any], since: datetime.datetime) -> list[datetime.date]:
+    """Days of files that an operator agreed to or refused after a time."""
+    rows = connection.execute(
+        "SELECT DISTINCT day FROM product_file WHERE regexp_replace(name, '(_V[0-9]{2})U', '\\1') IN ("
+        " SELECT name FROM publication WHERE agreed_at > %s) ORDER BY day",
+        (since,),
     )
     return [day for (day,) in rows]
 

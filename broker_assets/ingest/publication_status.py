@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -77,8 +79,9 @@ def target_state(
     target: PublicationTarget,
     settings: PublicationSettings,
     now: datetime.datetime,
+    folder: Path,
 ) -> TargetState:
-    """Look at one target.
+    """Look at one target; `folder` is the archive of products.
 
     Raises
     ------
@@ -110,7 +113,7 @@ def target_state(
         row = connection.execute("SELECT count(*) FROM publication_mirror WHERE target = %s", (target.name,)).fetchone()
         state.copied = int(row[0]) if row is not None else 0
         return state
-    state.pending, state.young = pending_files(connection, target, settings, now)
+    state.pending, state.young = pending_files(connection, target, settings, now, folder)
     return state
 
 
@@ -119,38 +122,42 @@ def pending_files(
     target: PublicationTarget,
     settings: PublicationSettings,
     now: datetime.datetime,
+    folder: Path,
 ) -> tuple[list[PendingFile], int]:
-    """Files that the next run of the publisher looks at, oldest first, and how many are too young."""
+    """Files that the next run of the publisher decides on, oldest first, and how many are too young.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+    target : PublicationTarget
+    settings : PublicationSettings
+    now : datetime
+        With a time zone.
+    folder : Path
+        The archive of products; files that were made again with a content of old are told by their time there.
+    """
     rules = Rules.of(target, settings)
+    # A decision stands for what was there when it was made; files since then, or with open decisions, are looked at.
     files = connection.execute(
-        "SELECT name, digest, day, made_at FROM product_file WHERE superseded_at IS NULL AND level <> 'LB'"
+        "SELECT file.name, file.path, file.day, file.made_at, bool_or(NOT entry.stands) IS TRUE AS again,"
+        " array_agg(ARRAY[entry.source_size, entry.source_mtime]) FILTER (WHERE entry.stands) AS settled"
+        " FROM product_file AS file LEFT JOIN ("
+        "  SELECT name, decided_at, source_size, source_mtime,"
+        "   settled AND coalesce(retry_after > %(now)s, true) AS stands FROM publication WHERE target = %(target)s"
+        " ) AS entry ON entry.name = regexp_replace(file.name, '(_V[0-9]{2})U', '\\1')"
+        " WHERE superseded_at IS NULL AND level <> 'LB' AND (%(all)s OR level = ANY(%(levels)s))"
+        " GROUP BY productfileid HAVING bool_or(NOT entry.stands) IS TRUE"
+        "  OR bool_or(entry.stands AND entry.decided_at >= file.made_at) IS NOT TRUE",
+        {"now": now, "target": target.name, "all": "*" in rules.levels, "levels": sorted(rules.levels)},
     ).fetchall()
-    settled: set[tuple[str, str]] = set()
-    decided: dict[str, datetime.datetime] = {}
-    tried: set[str] = set()
-    for name, digest, stands, at in connection.execute(
-        "SELECT name, digest, settled AND coalesce(retry_after > %s, true), decided_at FROM publication"
-        " WHERE target = %s",
-        (now, target.name),
-    ):
-        if stands:
-            settled.add((name, digest))
-            decided[name] = max(at, decided.get(name, at))
-        else:
-            tried.add(name)
     young = 0
     pending = []
-    for text, digest, day, made_at in files:
+    for text, path, day, made_at, again, settled in files:
         try:
             parsed = ProductName.parse(text)
         except NotAProductName:
             continue
-        name = str(parsed.complete)
-        again = name in tried
-        if not wanted(parsed, rules):
-            continue
-        # A decision is about a content; a later decision than the content is about it too, whatever was hashed.
-        if not again and ((name, digest) in settled or (name in decided and decided[name] >= made_at)):
+        if not wanted(parsed, rules) or (settled and _as_settled(folder / path, settled)):
             continue
         if again or is_due(parsed, made_at, rules, now):
             waiting = rules.waiting_low_latency if parsed.is_low_latency else rules.waiting
@@ -158,3 +165,12 @@ def pending_files(
         else:
             young += 1
     return sorted(pending, key=lambda file: (file.due_since, file.name)), young
+
+
+def _as_settled(path: Path, settled: Collection[Sequence[int]]) -> bool:
+    """Whether a file is one of those, by size and time, that were settled: the publisher tells it the same way."""
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    return [found.st_size, found.st_mtime_ns] in [list(pair) for pair in settled]

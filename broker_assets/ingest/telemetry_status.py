@@ -311,13 +311,16 @@ class Look:
         """
         return self._all(
             Waiting,
-            "SELECT name, family, kind, day, made_at FROM product_file AS level0"
+            # Spread over the neighbours and joined by equality: a range would be compared row by row.
+            "WITH level1 AS (SELECT DISTINCT kind, day + step AS day, coalesce(request, -1) AS request,"
+            "  coalesce(request_control, -1) AS control FROM product_file, generate_series(-1, 1) AS step"
+            "  WHERE superseded_at IS NULL AND level = 'L1')"
+            " SELECT name, family, level0.kind, level0.day, made_at FROM product_file AS level0"
+            " LEFT JOIN level1 ON level1.kind = level0.kind AND level1.day = level0.day"
+            "  AND level1.request = coalesce(level0.request, -1)"
+            "  AND level1.control = coalesce(level0.request_control, -1)"
             " WHERE superseded_at IS NULL AND level = 'L0' AND rows > 0 AND family <> 'auxiliary'"
-            " AND NOT EXISTS (SELECT 1 FROM product_file AS level1 WHERE level1.superseded_at IS NULL"
-            "  AND level1.level = 'L1' AND level1.kind = level0.kind"
-            "  AND level1.day BETWEEN level0.day - 1 AND level0.day + 1"
-            "  AND level1.request IS NOT DISTINCT FROM level0.request"
-            "  AND level1.request_control IS NOT DISTINCT FROM level0.request_control)"
+            "  AND level1.kind IS NULL"
             " ORDER BY made_at, name",
         )
 
@@ -329,8 +332,8 @@ class Look:
     @cached_property
     def targets(self) -> list[TargetState]:
         """What was delivered where."""
-        settings = self.settings.publication
-        return [target_state(self.connection, target, settings, self.now) for target in settings.targets]
+        settings, folder = self.settings.publication, self.settings.telemetry_folder / "products"
+        return [target_state(self.connection, target, settings, self.now, folder) for target in settings.targets]
 
     @cached_property
     def alerts(self) -> list[OpenAlert]:

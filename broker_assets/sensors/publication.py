@@ -72,7 +72,7 @@ def build_publish_schedule(job: JobDefinition) -> ScheduleDefinition:
         requests = now.hour == REQUESTS_HOUR
         try:
             with database.transaction() as connection:
-                days = due_days(connection, publisher.settings, now)
+                days = due_days(connection, publisher.settings, now, publisher.folder)
         except (*_AWAY, OSError) as error:
             return SkipReason(f"what is due cannot be told: {error}")
         if not days and not publisher.mirrors and not requests:

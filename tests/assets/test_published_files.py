@@ -31,6 +31,7 @@ from broker_assets.assets.published_files import (
 )
 from broker_assets.checks.publication import day_evaluations, day_result, receipts_hold
 from broker_assets.database.engine import connect
+from broker_assets.ingest.publication_days import due_days
 from broker_assets.partitions import observation_days
 from broker_assets.provenance import product_files
 from broker_assets.publication.questions import agree
@@ -127,6 +128,13 @@ class Site:
         assert result.success is not fails
         return result
 
+    def due(self) -> list[str]:
+        """Days that a run would look at."""
+        with self.database.transaction() as connection:
+            now = datetime.datetime.now(datetime.UTC)
+            days = due_days(connection, self.publisher.settings, now, self.publisher.folder)
+        return [day.isoformat() for day in days]
+
     def delivered(self, target: str = "soar") -> set[str]:
         return {path.relative_to(self.folder / target).as_posix() for path in (self.folder / target).rglob("*.fits")}
 
@@ -214,6 +222,29 @@ def test_what_another_run_delivered_is_told(site: Site) -> None:
     assert site.told() == []
     site.run()
     assert [day for day, _ in site.told()] == [DAY]
+
+
+def test_a_content_that_comes_back_is_not_due_again(site: Site) -> None:
+    site.make(LIGHTCURVE)
+    site.run()
+    site.make(LIGHTCURVE, rows=70)
+    assert checks(site.run()) == {DAY: False}
+    site.make(LIGHTCURVE)
+    assert site.due() == [DAY], "nobody has looked at it yet"
+    assert checks(site.run()) == {}
+    assert site.due() == []
+
+
+def test_a_refused_version_is_over(site: Site) -> None:
+    site.make(LIGHTCURVE)
+    site.run()
+    site.make(BETTER, rows=40)
+    assert checks(site.run()) == {DAY: False}
+    with connect(site.database.url) as connection:
+        agree(connection, Path(BETTER).name, who="operator", why="the day was cut", answer="refuse")
+    assert checks(site.run()) == {DAY: True}
+    assert site.delivered() == {DELIVERED}
+    assert site.due() == []
 
 
 def test_days_without_partition_are_delivered_all_the_same(site: Site) -> None:

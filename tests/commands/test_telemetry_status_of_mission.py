@@ -95,7 +95,6 @@ def test_a_mission_from_arrival_to_publication(tmp_path: Path, database_url: str
     delivered = {path.name for path in (tmp_path / "soar").iterdir()}
     assert target.published + target.supplements == len(delivered) > 10
     assert (target.waiting, target.held, target.errors) == (0, 0, 0)
-    assert site.run("check_telemetry").success
     checks = {e.check_name: e.passed for e in site.run("check_telemetry").get_asset_check_evaluations()}
     assert all(checks.values()), checks
 
