@@ -308,7 +308,7 @@ def _rebuild(archive: Any, touched: Touched, levels: list[str], stop_on_error: b
         def report(path: Path) -> None:
             progress.update(task, advance=1, description=path.name)
 
-        archive.report = report
+        archive.tree.report = report
         try:
             return archive.rebuild(touched, levels, stop_on_error=stop_on_error)  # type: ignore[no-any-return]
         except RuntimeError as error:

@@ -8,79 +8,38 @@ processing version are another's: they stay as they are.
 from __future__ import annotations
 
 import datetime
-import fcntl
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from broker_assets.telemetry import clock
-from broker_assets.telemetry.atomic_files import PARTS, remove_abandoned, sync_folders
 from broker_assets.telemetry.days import FAMILIES, day_of_ticks, family_of, ticks_of_day
-from broker_assets.telemetry.level2 import LEVEL2_KINDS, Beyond, beyond
-from broker_assets.telemetry.made_of import Provenance
-from broker_assets.telemetry.products import fits
-from broker_assets.telemetry.products.derived import derived_file
-from broker_assets.telemetry.products.headers import (
-    common_cards,
-    extensions,
-    level0_cards,
-    level1_cards,
-    remarks,
-)
-from broker_assets.telemetry.products.kinds import BASE_VERSION, ProductKind, kind_of
+from broker_assets.telemetry.level2 import LEVEL2_KINDS, beyond, names_beyond
+from broker_assets.telemetry.product_tree import Outcome, ProductTree
+from broker_assets.telemetry.products.kinds import ProductKind, kind_of
 from broker_assets.telemetry.products.level0 import Inputs, Problem, level0_of_day, level0_of_request
 from broker_assets.telemetry.products.level1 import level1_of_day, level1_of_request
-from broker_assets.telemetry.products.levelb import levelb_file, unique_packets
-from broker_assets.telemetry.products.lightcurve_plot import lightcurve_svg
+from broker_assets.telemetry.products.levelb import unique_packets
 from broker_assets.telemetry.products.product import (
     Product,
     level0_day_path,
     level0_path,
     level1_day_path,
-    level1_path,
-    levelb_path,
 )
 from broker_assets.telemetry.products.programs import Programs
-from broker_assets.telemetry.products.record import ProductFile
-from broker_assets.telemetry.products.tables import rows
 from broker_assets.telemetry.spice import Kernels
 from broker_assets.telemetry.store import PacketStore, StoredPacket
 from broker_assets.telemetry.units import SPECTRA_MARGIN, Touched, Unit, day_of
+
+__all__ = ["LEVELS", "Archive", "Outcome"]
 
 LEVELS: Final = ("LB", "L0", "L1", "L2")
 """Levels that are written, in the order of making; L2 stands for all that is made from L1: CAL, ANC, LL03."""
 KEPT_DAYS: Final = 4
 """Level L0 products kept in memory: a UTC day needs those of at most three on-board days."""
 ABOVE_L0: Final = frozenset({"L1", "L2"})
-
-
-@dataclass
-class Outcome:
-    """What a run wrote and could not make."""
-
-    written: list[Path] = field(default_factory=list)
-    """Files that are new or different, in order of level."""
-    unchanged: list[Path] = field(default_factory=list)
-    removed: list[Path] = field(default_factory=list)
-    """Files that are no longer made: of the same request under another time range, or of a day that lost its rows."""
-    problems: list[Problem] = field(default_factory=list)
-    skipped: list[Problem] = field(default_factory=list)
-    """What is not made on purpose: its program is not configured, or its time has not come."""
-    files: list[ProductFile] = field(default_factory=list)
-    """Every file that was looked after, written or not."""
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One rebuild at a time: a second one waits, then finds the packets that the first one's files are made of."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
 
 
 def _utc_days(day: int, kernels: Kernels) -> list[np.datetime64]:
@@ -119,14 +78,17 @@ class Archive:
         self.folder = folder
         self.store = store
         self.inputs = inputs
-        self.report = report
+        self.tree = ProductTree(folder, inputs, report)
         self.programs = programs
         self.now = now
-        self.outcome = Outcome()
         self._made: dict[Unit, Product | None] = {}
         self._lacking: set[Unit] = set()
         """Days that cannot be made because of an input; their files stay as they are."""
-        self._provenance = Provenance(inputs)
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the last run wrote and could not make."""
+        return self.tree.outcome
 
     def rebuild(self, touched: Touched, levels: Iterable[str] = LEVELS, *, stop_on_error: bool = False) -> Outcome:
         """Rebuild files and replace those that differ.
@@ -147,7 +109,7 @@ class Archive:
             If a file cannot be written; it and all others are old or new, none is partial.
         """
         self._begin()
-        with self._at_work():
+        with self.tree.alone():
             self._rebuild(touched, set(levels), stop_on_error)
         return self.outcome
 
@@ -175,7 +137,7 @@ class Archive:
         if family not in FAMILIES:
             raise ValueError(f"{family} is no family of products; known: {', '.join(FAMILIES)}")
         self._begin()
-        with self._at_work():
+        with self.tree.alone():
             for key in self.store.kinds():
                 kind = kind_of(key)
                 if level == "L2":
@@ -186,17 +148,8 @@ class Archive:
                 self._made.clear()
         return self.outcome
 
-    @contextmanager
-    def _at_work(self) -> Iterator[None]:
-        """Alone, without what a killed process left; in the end the names of files are on the disk too."""
-        with _locked(self.folder):
-            remove_abandoned(self.folder / PARTS)
-            yield
-            changed = {folder for path in self.outcome.written for folder in path.parents}
-            sync_folders(folder for folder in changed if folder.is_relative_to(self.folder))
-
     def _begin(self) -> None:
-        self.outcome = Outcome()
+        self.tree.outcome = Outcome()
         self._made.clear()
         self._lacking.clear()
 
@@ -258,28 +211,7 @@ class Archive:
         packets = unique_packets(packets)
         if not packets:
             return
-        path = levelb_path(kind, unit.day, unit.asked)
-        cards, tables = levelb_file(kind, path.name, packets, self.inputs.configuration.version)
-        files = tuple(sorted({packet.raw.file for packet in packets}))
-        self._write(
-            ProductFile(
-                path=path,
-                level="LB",
-                family=family_of(unit.key),
-                kind="-".join(path.parts[1:-1]),
-                version=BASE_VERSION,
-                day=self._day_of(unit, packets),
-                request=unit.asked,
-                rows=len(packets),
-                start=clock.text(packets[0].scet),
-                end=clock.text(packets[-1].scet),
-                parents=files,
-                raw_files=files,
-                inputs={"instrument_configuration": self.inputs.configuration.version},
-            ),
-            cards,
-            tables,
-        )
+        self.tree.write_levelb(kind, unit, packets, self._day_of(unit, packets))
 
     def _day_of(self, unit: Unit, packets: Sequence[StoredPacket]) -> datetime.date:
         """Observation day of a unit."""
@@ -312,9 +244,9 @@ class Archive:
         if unit in self._lacking:
             return
         if product is None:
-            self._remove(level0_day_path(kind_of(unit.key).at("L0", self.inputs.versions), unit.day))
+            self.tree.remove(level0_day_path(kind_of(unit.key).at("L0", self.inputs.versions), unit.day))
         else:
-            self._write_level0(product, day_of_ticks(product.average))
+            self.tree.write_level0(product, day_of_ticks(product.average))
 
     def _daily(self, units: list[Unit], wanted: set[str]) -> None:
         """Days one after another: level L0 of each, and what is above it for UTC days that no later one touches."""
@@ -358,32 +290,22 @@ class Archive:
         level1 = level1_of_day(kind, parts, kernels, utc)
         if "L1" in wanted:
             if level1 is None:
-                self._remove(level1_day_path(kind, utc))
+                self.tree.remove(level1_day_path(kind, utc))
             else:
-                self._write_level1(level1, kernels, utc.astype(datetime.date))
+                self.tree.write_level1(level1, kernels, utc.astype(datetime.date))
         if "L2" in wanted and level1 is not None:
             self._beyond(level1, kernels, utc)
+        elif "L2" in wanted:
+            self.tree.remove_matching(names_beyond(kind.key, utc, self.inputs.versions))
 
     def _beyond(self, level1: Product, kernels: Kernels, utc: np.datetime64) -> None:
         made = beyond(level1, self.inputs, self.programs, self.now(), utc)
         self.outcome.problems += made.problems
         self.outcome.skipped += made.skipped
-        kept = {self._write_derived(product, made, kernels, utc) for product in made.products}
+        kept = {self.tree.write_derived(product, made, kernels, utc) for product in made.products}
         if kept and not made.problems:
-            self._remove_unmade(kept)
-        if made.picture is not None:
-            described = self._described(level1, made.picture, "LL03", kernels, utc.astype(datetime.date))
-            self._place(
-                replace(described, version=made.version, parents=(made.parent,), incomplete=False),
-                lightcurve_svg(level1.published(), kernels),
-            )
-
-    def _write_derived(self, product: Product, made: Beyond, kernels: Kernels, utc: np.datetime64) -> Path:
-        day = utc.astype(datetime.date)
-        product = self._with_origin(product, product.level, day)
-        path, cards, tables = derived_file(product, self.inputs, made.version)
-        described = self._described(product, path, product.level, kernels, day)
-        return self._write(replace(described, family=made.family, version=made.version), cards, tables)
+            self.tree.remove_unmade(kept)
+        self.tree.write_picture(level1, made, kernels, utc.astype(datetime.date))
 
     def _request(self, unit: Unit, wanted: set[str]) -> None:
         kind = kind_of(unit.key).at("L0", self.inputs.versions)
@@ -393,136 +315,16 @@ class Archive:
         day = self._day_of(unit, packets)
         products = level0_of_request(kind, packets, self.inputs, self.outcome.problems)
         if "L0" in wanted:
-            kept = {self._write_level0(product, day) for product in products}
+            kept = {self.tree.write_level0(product, day) for product in products}
             if products:
-                self._remove_others(kept, next(iter(kept)))
+                self.tree.remove_others(kept, next(iter(kept)))
         if "L1" in wanted and products and self._has_kernels("L1", level0_path(products[0]).name):
             kernels = self.inputs.kernels
             assert kernels is not None  # noqa: S101 (asked in the line above)
             kind = kind_of(unit.key).at("L1", self.inputs.versions)
             made = [level1_of_request(kind, product, kernels) for product in products]
-            kept = {self._write_level1(product, kernels, day) for product in made}
-            self._remove_others(kept, next(iter(kept)))
-
-    # Files
-
-    def _remove(self, path: PurePosixPath) -> None:
-        """Remove a file whose packets, now that there are more, belong to another."""
-        target = self.folder / path
-        if target.exists():
-            target.unlink()
-            self.outcome.removed.append(target)
-
-    def _remove_unmade(self, kept: set[Path]) -> None:
-        """Remove files of the same folder, kind and version under another time range."""
-        one = next(iter(kept))
-        start, _, rest = one.name.rpartition("_V")
-        pattern = f"{start.rpartition('_')[0]}_*_V{rest}"
-        for path in one.parent.glob(pattern):
-            if path not in kept:
-                path.unlink()
-                self.outcome.removed.append(path)
-
-    def _remove_others(self, kept: set[Path], one: Path) -> None:
-        """Remove files of the same request and version under another time range."""
-        stem, _, rest = one.name.split("_", 2)[2].partition("_")
-        suffix = rest.split("_V", 1)[1] if "_V" in rest else rest
-        level = one.relative_to(self.folder).parts[0]
-        pattern = f"{one.name.split('_')[0]}_{level}_{stem}_*_V{suffix}"
-        # Requests of level L1 lie in the folder of their day, which a better clock may change.
-        folders = {folder for path in kept for folder in (_beside(path) if level == "L1" else [path.parent])}
-        for folder in sorted(folders):
-            for path in sorted(folder.glob(pattern)):
-                if path not in kept:
-                    path.unlink()
-                    self.outcome.removed.append(path)
-
-    def _with_origin(self, product: Product, level: str, day: datetime.date) -> Product:
-        """A product that says what it was made of."""
-        requests = () if product.request is None else (product.request[1],)
-        lines = self._provenance.lines(level, product.kind.file_stem, day, requests)
-        return replace(product, history=(*product.history, *lines))
-
-    def _write_level0(self, product: Product, day: datetime.date) -> Path:
-        product = self._with_origin(product, "L0", day)
-        path = level0_path(product)
-        cards = self._common(product, path)
-        described = self._described(product, path, "L0", None, day)
-        return self._write(described, [*cards, *level0_cards(product), *remarks(product)], extensions(product))
-
-    def _write_level1(self, product: Product, kernels: Kernels, day: datetime.date) -> Path:
-        product = self._with_origin(product, "L1", day)
-        times = np.array([product.start, product.end, product.average], dtype=np.int64)
-        start, end, average = kernels.clock.utc(times)
-        path = level1_path(product, start, end, average)
-        cards = self._common(product, path)
-        more = level1_cards(product, kernels, self.inputs.planning)
-        described = self._described(product, path, "L1", kernels, day)
-        return self._write(described, [*cards, *more, *remarks(product)], extensions(product))
-
-    def _common(self, product: Product, path: PurePosixPath) -> list[fits.Card]:
-        return common_cards(
-            product.kind,
-            product.level,
-            path.name,
-            raw_files=product.raw_files,
-            parents=product.parents,
-            configuration=self.inputs.configuration.version,
-            version=product.kind.version,
-            request=product.request,
-        )
-
-    def _described(
-        self, product: Product, path: PurePosixPath, level: str, kernels: Kernels | None, day: datetime.date
-    ) -> ProductFile:
-        """A file that is about to be written."""
-        inputs = {
-            "instrument_database": ", ".join(item.version for item in product.versions),
-            "instrument_configuration": self.inputs.configuration.version,
-        }
-        if kernels is None:
-            start, end = clock.text(product.start), clock.text(product.end)
-        else:
-            start, end = (str(time) for time in kernels.clock.utc(np.array([product.start, product.end])))
-            inputs["spice_kernels"] = ", ".join(kernels.names)
-        return ProductFile(
-            path=path,
-            level=level,
-            family=family_of(product.kind.key),
-            kind=product.kind.file_stem,
-            version=product.kind.version,
-            day=day,
-            request=product.request,
-            rows=rows(product.data),
-            start=start,
-            end=end,
-            parents=product.parents,
-            raw_files=product.raw_files,
-            inputs=inputs,
-            incomplete=product.kind.incomplete,
-        )
-
-    def _write(self, file: ProductFile, cards: list[fits.Card], tables: list[fits.Extension]) -> Path:
-        return self._done(file, fits.write(self.folder / file.path, cards, tables, parts=self.folder / PARTS))
-
-    def _place(self, file: ProductFile, content: bytes) -> Path:
-        return self._done(file, fits.write_bytes(self.folder / file.path, content, parts=self.folder / PARTS))
-
-    def _done(self, file: ProductFile, written: fits.Written) -> Path:
-        target = self.folder / file.path
-        (self.outcome.written if written.changed else self.outcome.unchanged).append(target)
-        self.outcome.files.append(replace(file, digest=written.digest, size=written.size))
-        self.report(target)
-        return target
-
-
-def _beside(path: Path) -> list[Path]:
-    """Folder of a file in a tree of days (Y/M/D/TYPE), and those of the days before and after."""
-    *_, year, month, day, family, _ = path.parts
-    date = datetime.date(int(year), int(month), int(day))
-    root = path.parents[4]
-    days = (date + datetime.timedelta(days=number) for number in (-1, 0, 1))
-    return [root.joinpath(*other.isoformat().split("-"), family) for other in days]
+            kept = {self.tree.write_level1(product, kernels, day) for product in made}
+            self.tree.remove_others(kept, next(iter(kept)))
 
 
 def _sorted(units: Iterable[Unit]) -> list[Unit]:

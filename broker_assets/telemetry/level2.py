@@ -15,6 +15,7 @@ import numpy as np
 
 from broker_assets.telemetry.instrument import StructureKey
 from broker_assets.telemetry.products import ancillary, calibrated_energy
+from broker_assets.telemetry.products.kinds import KINDS
 from broker_assets.telemetry.products.level0 import Inputs, Problem
 from broker_assets.telemetry.products.lightcurve_plot import is_due, lightcurve_path
 from broker_assets.telemetry.products.product import Product, complete, level1_day_path
@@ -82,6 +83,22 @@ def beyond(level1: Product, inputs: Inputs, programs: Programs, now: np.datetime
     product = ancillary.ancillary_product(level1, inputs, programs.aspect, made.problems)
     made.products = [] if product is None else [_at(product, made.version)]
     return made
+
+
+def names_beyond(key: StructureKey, day: np.datetime64, overrides: Mapping[str, int]) -> str:
+    """Pattern of the paths of all files that are made from a day of a kind of `LEVEL2_KINDS`.
+
+    Examples
+    --------
+    >>> names_beyond(CALIBRATION, np.datetime64("2021-01-17"), {})
+    'CAL/2021/01/17/CAL/solo_CAL_stix-cal-energy_*_V02.fits'
+    """
+    if key == LIGHT_CURVE:
+        return str(lightcurve_path(day, KINDS[key].version_of("LL03", overrides)))
+    level, kind = ("CAL", calibrated_energy.KIND) if key == CALIBRATION else ("ANC", ancillary.KIND)
+    version = f"V{kind.version_of(level, overrides):02d}{'U' if kind.incomplete else ''}"
+    folder = "/".join(str(day).split("-"))
+    return f"{level}/{folder}/{kind.family.upper()}/solo_{level}_stix-{kind.file_stem}_*_{version}.fits"
 
 
 def _at(product: Product, version: int) -> Product:

@@ -257,3 +257,22 @@ def test_broken_configuration_costs_no_good_file(
     assert after.keys() == before.keys()
     kept = {path for path in before if "-ql-" in path.name or "-sci-" in path.name}
     assert {path for path in kept if after[path] != before[path]} == set()
+
+
+def test_day_without_data_loses_what_was_made_beyond_it(
+    packet_pool: list[RawPacket], open_inputs: Inputs, tmp_path: Path
+) -> None:
+    """A picture of a day whose rows belong to another day now; a picture of another version stays."""
+    process(tmp_path, [packet_pool], open_inputs)
+    name = "solo_LL03_stix-ql-lightcurve_20210120T000000-20210120T235959_V02C.svg"
+    stale = tmp_path / "archive/LL03/2021/01/20/QL" / name
+    other = stale.with_name(name.replace("V02", "V01"))
+    stale.parent.mkdir(parents=True)
+    for path in (stale, other):
+        path.write_text("<svg/>")
+    with PacketStore(tmp_path / "store") as store:
+        outcome = Archive(tmp_path / "archive", store, open_inputs).build_day(
+            "L2", "quicklook", datetime.date(2021, 1, 20)
+        )
+    assert (outcome.removed, outcome.files, outcome.problems) == ([stale], [], [])
+    assert other.is_file()
