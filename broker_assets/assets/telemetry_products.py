@@ -21,6 +21,7 @@ from dagster import (
     AssetsDefinition,
     BackfillPolicy,
     DataVersion,
+    FreshnessPolicy,
     MaterializeResult,
     MetadataValue,
     PreviewWarning,
@@ -32,6 +33,7 @@ from dagster import (
 from broker_assets.assets.metadata import reduced_png
 from broker_assets.automation import on_new_versions
 from broker_assets.database.engine import connect
+from broker_assets.ingest.telemetry_health import OLD
 from broker_assets.ingest.telemetry_products import MADE_FROM, level_and_family, make_day
 from broker_assets.partitions import observation_days
 from broker_assets.resources.database import Database
@@ -46,6 +48,14 @@ CHECK = "every_product_is_made"
 
 SHOWN_FILES = 100
 """Files and problems in the metadata, at most: they are stored with every materialisation."""
+
+LATE = {
+    family: FreshnessPolicy.time_window(
+        fail_window=datetime.timedelta(days=days), warn_window=datetime.timedelta(days=days / 2)
+    )
+    for family, days in OLD.items()
+}
+"""When nothing of a family was made for so long, somebody should ask where the telemetry stays."""
 
 ONE_DAY_PER_RUN = BackfillPolicy.multi_run(max_partitions_per_run=1)
 """Dagster gives all days of a run one data version; each day must have its own."""
@@ -96,6 +106,7 @@ def _product_asset(name: str, overrides: dict[str, int]) -> AssetsDefinition:
         kinds={"fits", "file"},
         owners=OWNERS,
         check_specs=[check],
+        freshness_policy=LATE.get(family) if level in ("LB", "L1") else None,
         # LB follows the arrival of telemetry and nothing else.
         automation_condition=None if level == "LB" else on_new_versions(),
         backfill_policy=ONE_DAY_PER_RUN,
