@@ -98,7 +98,7 @@ def _ingest_op(settings: TelemetrySettings) -> OpDefinition:
                     folders(settings),
                     telemetry.folders.incoming,
                     store,
-                    telemetry.inputs().databases,
+                    telemetry.packet_inputs().databases,
                     stable_seconds=settings.stable_seconds,
                     run_id=context.run_id,
                     limits=Limits(config.files, config.seconds),
@@ -140,10 +140,10 @@ def file_days(
         yield from report_inputs(database, inputs, run_id=run_id)
         inputs |= look_at_inputs(telemetry, store, unknown)
     except (OSError, ValueError) as error:
-        # Half a delivery of kernels: the sensor of inputs tells of them when they are whole.
+        # A plan or kernels that cannot be read: the sensor of inputs tells of them when they can.
         log.warning(f"what inputs say for these days cannot be told now: {error}")
     overrides = telemetry.settings.versions
-    archive = telemetry.archive(store)
+    archive = telemetry.archive(store, inputs=telemetry.packet_inputs())
     said = received_metadata(done)
     partitions = set(found)
     for family, of_family in sorted(days.items()):

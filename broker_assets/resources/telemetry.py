@@ -6,7 +6,6 @@ file systems hold secrets. Nothing is opened before it is asked for.
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from broker_assets.telemetry.products.level0 import Inputs
     from broker_assets.telemetry.products.programs import Programs
     from broker_assets.telemetry.store import PacketStore
-
-logger = logging.getLogger(__name__)
 
 FileVersions = tuple[tuple[str, int, int], ...]
 """Path, size and time of modification (ns) of files."""
@@ -110,7 +107,11 @@ class Telemetry:
             yield opened
 
     def archive(
-        self, store: PacketStore, report: Callable[[Path], None] = lambda _: None, programs: Programs | None = None
+        self,
+        store: PacketStore,
+        report: Callable[[Path], None] = lambda _: None,
+        programs: Programs | None = None,
+        inputs: Inputs | None = None,
     ) -> Archive:
         """The archive of products, made with the inputs as they are now.
 
@@ -121,6 +122,8 @@ class Telemetry:
             Called with the path of each file that was looked after.
         programs : Programs, optional
             Those of the settings, unless given: another way to start them.
+        inputs : Inputs, optional
+            Others than all: `packet_inputs` for level LB.
 
         Raises
         ------
@@ -129,12 +132,12 @@ class Telemetry:
         """
         from broker_assets.telemetry.archive import Archive
 
-        return Archive(self.folders.products, store, self.inputs(), report, programs or self.programs)
+        return Archive(self.folders.products, store, inputs or self.inputs(), report, programs or self.programs)
 
     def inputs(self) -> Inputs:
         """Everything besides packets that products are made of; read again when a file of it has changed.
 
-        Kernels that cannot be used, as while they are being delivered, count as none: what needs them waits.
+        Without any meta-kernel there are no kernels: what needs them waits.
 
         Raises
         ------
@@ -152,6 +155,24 @@ class Telemetry:
                 self._read = found, self._fresh(databases, configuration)
             return self._read[1]
 
+    def packet_inputs(self) -> Inputs:
+        """What receiving and level LB need: databases and configuration; a broken plan or table stops neither.
+
+        Raises
+        ------
+        As `inputs`.
+        """
+        from broker_assets.telemetry.configuration import InstrumentConfiguration
+        from broker_assets.telemetry.products.level0 import Inputs
+        from broker_assets.telemetry.versions import InstrumentDatabases
+
+        databases, configuration = self.settings.databases, self.settings.configuration
+        if databases is None or configuration is None:
+            raise TelemetryNotConfiguredError(f"telemetry is not configured: set {', '.join(self.missing)}")
+        return Inputs(
+            InstrumentDatabases(databases), InstrumentConfiguration(configuration), versions=self.settings.versions
+        )
+
     def file_versions(self) -> FileVersions:
         """Every file that the inputs are read from, by path."""
         settings = self.settings
@@ -163,16 +184,15 @@ class Telemetry:
         from broker_assets.telemetry.products.level0 import Inputs
         from broker_assets.telemetry.requests import RequestTable
         from broker_assets.telemetry.soop import Planning
-        from broker_assets.telemetry.spice import KernelError, Kernels
+        from broker_assets.telemetry.spice import META_KERNELS, Kernels
         from broker_assets.telemetry.versions import InstrumentDatabases
 
         settings = self.settings
         kernels = None
-        if settings.kernels is not None:
-            try:
-                kernels = Kernels.of_folder(settings.kernels)
-            except KernelError as error:
-                logger.warning("without SPICE kernels levels L1 and above wait: %s", error)
+        if settings.kernels is not None and any(
+            True for pattern in META_KERNELS for _ in (settings.kernels / "mk").glob(pattern)
+        ):
+            kernels = Kernels.of_folder(settings.kernels)
         requests = settings.requests
         return Inputs(
             InstrumentDatabases(databases),

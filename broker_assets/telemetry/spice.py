@@ -7,6 +7,7 @@ Evaluated with numpy for whole columns; equality with ``spiceypy.scs2e`` is test
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Iterable, Sequence
@@ -20,6 +21,8 @@ import spiceypy
 from numpy.typing import NDArray
 
 from broker_assets.telemetry.clock import TICKS_PER_SECOND
+
+logger = logging.getLogger(__name__)
 
 SPACECRAFT: Final = -144
 """NAIF number of Solar Orbiter."""
@@ -107,21 +110,22 @@ class Kernels:
     def of_folder(cls, folder: Path) -> Kernels:
         """Newest predicted and flown meta-kernel of a folder with `mk`, `lsk`, `sclk`, `spk`, ….
 
+        One that names files which are not there, as while kernels are being delivered, leaves its place to the one
+        before it.
+
         Raises
         ------
         KernelError
-            If there is no meta-kernel, or a file that one names does not exist.
+            If there is no meta-kernel, or none of a kind with all the files that it names.
         """
-        chosen = []
+        chosen: list[Path] = []
+        files: tuple[Path, ...] = ()
         for pattern in META_KERNELS:
-            found = sorted((folder / "mk").glob(pattern), key=lambda path: path.name.lower())
-            chosen += found[-1:]
+            meta, named = _newest(sorted((folder / "mk").glob(pattern), key=lambda path: path.name.lower()))
+            chosen += meta
+            files += named
         if not chosen:
             raise KernelError(f"{folder / 'mk'} has no meta-kernel {' or '.join(META_KERNELS)}")
-        files = tuple(file for meta in chosen for file in _kernels_of(meta))
-        missing = [str(file) for file in files if not file.is_file()]
-        if missing:
-            raise KernelError(f"kernels are missing: {', '.join(missing)}")
         date = re.search(r"_V\d+_(\d{4})(\d{2})(\d{2})", chosen[-1].name)
         issued = np.datetime64("-".join(date.groups())) if date else None
         return cls(tuple(path.name for path in chosen), files, issued)
@@ -168,6 +172,26 @@ class Kernels:
         return SpacecraftClock(
             coefficients.copy(), np.column_stack([leaps[:, 1], leaps[:, 0]]), tdt, (k, eb, float(m0), float(m1))
         )
+
+
+def _newest(metas: Sequence[Path]) -> tuple[list[Path], tuple[Path, ...]]:
+    """The last meta-kernel whose files are all there, with its files; nothing of nothing."""
+    troubles = []
+    for meta in reversed(metas):
+        try:
+            files = tuple(_kernels_of(meta))
+            missing = [str(file) for file in files if not file.is_file()]
+            if missing:
+                raise KernelError(f"kernels are missing: {', '.join(missing)}")
+        except KernelError as error:
+            troubles.append(str(error))
+            continue
+        for trouble in troubles:
+            logger.warning("%s stands in for a newer meta-kernel: %s", meta.name, trouble)
+        return [meta], files
+    if troubles:
+        raise KernelError(troubles[0])
+    return [], ()
 
 
 def _kernels_of(meta: Path) -> list[Path]:

@@ -147,6 +147,20 @@ def test_inputs_of_the_days_are_told(site: Site, ingest: Callable[..., ExecuteIn
     assert told(result, "spice_kernels") == {}
 
 
+def test_a_plan_that_cannot_be_read_stops_neither_receiving_nor_level_lb(
+    tmp_path: Path, instance: DagsterInstance, database_url: str
+) -> None:
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans/SSTX_observation_timeline_export_M01.json").write_text("{")
+    site = make_site(tmp_path, planning=tmp_path / "plans")
+    site.arrive(1, range(3))
+    result = build_ingest_telemetry(site.settings.telemetry).execute_in_process(
+        instance=instance, resources={"database": Database(database_url), "telemetry": site.telemetry}
+    )
+    assert list(told(result)) == [DAY.isoformat()]
+    assert told(result, "instrument_database") == {}
+
+
 def test_what_a_run_that_died_received_is_told_by_the_next(
     site: Site, ingest: Callable[..., ExecuteInProcessResult], database_url: str
 ) -> None:

@@ -10,6 +10,7 @@ from telemetry_arrivals import Site, make_site
 
 from broker_assets.resources.telemetry import Telemetry, TelemetryNotConfiguredError
 from broker_assets.settings import Settings, TelemetrySettings
+from broker_assets.telemetry.spice import KernelError
 
 
 @pytest.fixture
@@ -44,12 +45,48 @@ def test_hidden_files_are_no_change(site: Site) -> None:
     assert telemetry.inputs() is before
 
 
-def test_kernels_that_cannot_be_used_count_as_none(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    (site.folder / "kernels/mk").mkdir(parents=True)
-    (site.folder / "kernels/mk/solo_ANC_soc-flown-mk_V001_20231101_001.tm").write_text("KPL/MK\n")
+def meta_kernel(site: Site, name: str, *kernels: str) -> None:
+    """A flown meta-kernel that names files of the folder."""
+    (site.folder / "kernels/mk").mkdir(parents=True, exist_ok=True)
+    named = " ".join(f"'../{kernel}'" for kernel in kernels)
+    text = f"KPL/MK\n\\begindata\nKERNELS_TO_LOAD = ( {named} )\n\\begintext\n"
+    (site.folder / f"kernels/mk/solo_ANC_soc-flown-mk_{name}.tm").write_text(text)
+
+
+def test_no_meta_kernel_is_no_kernels(site: Site) -> None:
+    (site.folder / "kernels").mkdir()
     settings = site.settings.telemetry.model_copy(update={"kernels": site.folder / "kernels"})
-    assert Telemetry(settings, site.folder / "home").inputs().kernels is None
-    assert "names no kernels" in caplog.text
+    telemetry = Telemetry(settings, site.folder / "home")
+    assert telemetry.inputs().kernels is None
+
+
+def test_kernels_that_are_being_delivered_leave_those_before_in_place(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = site.settings.telemetry.model_copy(update={"kernels": site.folder / "kernels"})
+    telemetry = Telemetry(settings, site.folder / "home")
+    meta_kernel(site, "V100_20231101_001", "old.tls")
+    with pytest.raises(KernelError, match="kernels are missing"):
+        telemetry.inputs()
+    (site.folder / "kernels/old.tls").write_text("")
+    first = telemetry.inputs().kernels
+    meta_kernel(site, "V101_20231201_001", "new.tls")
+    second = telemetry.inputs().kernels
+    assert first is not None
+    assert second is not None
+    assert (first.names, second.names) == (first.names, first.names)
+    assert "stands in for a newer meta-kernel" in caplog.text
+    (site.folder / "kernels/new.tls").write_text("")
+    third = telemetry.inputs().kernels
+    assert third is not None
+    assert third.names != first.names
+
+
+def test_a_plan_that_cannot_be_read_does_not_hinder_packets(site: Site) -> None:
+    (site.folder / "plans/SSTX_observation_timeline_export_M01.json").write_text("{")
+    with pytest.raises(ValueError, match="planning file"):
+        site.telemetry.inputs()
+    assert site.telemetry.packet_inputs().configuration.version == "v0.0.1"
 
 
 def test_without_settings_it_says_what_is_missing(tmp_path: Path) -> None:
