@@ -32,6 +32,8 @@ _DAY: Final = np.timedelta64(1, "D")
 _SALT: Final = "broker_assets"
 _LOCK: Final = threading.Lock()
 """matplotlib's settings belong to the process."""
+COLUMNS: Final = 1440
+"""Columns of a day that can be told apart: a minute each, less than the width of a line."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ def drawn(curve: LightCurve, form: str) -> bytes:
         figure = Figure(figsize=SIZE, layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
-        utc, rates = _with_gaps(curve)
+        utc, rates = _envelope(*_with_gaps(curve))
         for number, band in enumerate(curve.bands):
             axes.plot(utc, rates[:, number], drawstyle="steps-mid", linewidth=0.8, label=band)
         if (curve.counts > 0).any():
@@ -210,7 +212,8 @@ def drawn(curve: LightCurve, form: str) -> bytes:
             axes.legend(loc="upper right", fontsize="small")
         if (curve.attenuator > 0).any():
             other = axes.twinx()
-            other.fill_between(curve.utc, curve.attenuator, step="mid", color="grey", alpha=0.3, linewidth=0)
+            times, states = _envelope(curve.utc, curve.attenuator[:, None].astype(np.float64))
+            other.fill_between(times, states[:, 0], step="mid", color="grey", alpha=0.3, linewidth=0)
             other.set_ylim(0, max(8, int(curve.attenuator.max()) + 1))
             other.set_ylabel("RCR >= 1: Attenuator inserted")
         metadata = {"Date": None, "Creator": _SALT} if form == "svg" else {"Software": _SALT}
@@ -219,6 +222,30 @@ def drawn(curve: LightCurve, form: str) -> bytes:
         del figure, axes
         gc.collect()
     return stream.getvalue()
+
+
+def _envelope(
+    utc: NDArray[np.datetime64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
+    """Lowest and highest value of each column of the picture, where it has more points than can be told apart.
+
+    Parameters
+    ----------
+    utc : (n,) array
+        In order.
+    values : (n, m) array
+        Rows of NaN are gaps, which stay.
+    """
+    column = ((utc - utc[:1]) * COLUMNS // _DAY).astype(np.int64)
+    gap = np.asarray(np.isnan(values).all(axis=1))
+    after_gap = np.zeros_like(gap)
+    after_gap[1:] = gap[:-1]
+    first = np.flatnonzero((np.diff(column, prepend=-1) != 0) | gap | after_gap)
+    if len(utc) <= 2 * len(first):
+        return utc, values
+    last = np.append(first[1:], len(utc)) - 1
+    low, high = np.fmin.reduceat(values, first), np.fmax.reduceat(values, first)
+    return np.stack([utc[first], utc[last]], 1).ravel(), np.stack([low, high], 1).reshape(-1, values.shape[1])
 
 
 def _with_gaps(curve: LightCurve) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
