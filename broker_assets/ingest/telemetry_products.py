@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -256,20 +257,61 @@ def record_files(
     for (_, code), files in sorted(by_code.items(), key=lambda item: (not item[0][0].startswith("L"), item[0])):
         product_files.record(
             connection,
-            [_described(file) for file in files],
+            _with_present_parents(connection, files),
             run_id=run_id,
             code_version=code,
             input_versions=inputs,
         )
+    connection.execute(_NEIGHBOURS, ([str(file.path) for file in outcome.files],))
     gone = [path.relative_to(archive) if path.is_absolute() else path for path in outcome.removed]
     if gone:
         product_files.record(connection, [], removed=gone, run_id=run_id, code_version="", input_versions=inputs)
 
 
-def _described(file: ProductFile) -> product_files.FileRecord:
-    described = product_files.FileRecord.model_validate(file)
-    # Raw packets are the same whatever the configuration that their headers name: it makes none of them stale.
-    return described.model_copy(update={"inputs": {}}) if file.level == "LB" else described
+_NEIGHBOURS: Final = """
+UPDATE product_file_input AS used SET version = '', detail = used.version
+FROM product_file AS child, product_file AS parent
+WHERE used.productfileid = child.productfileid AND child.path = ANY(%s) AND child.superseded_at IS NULL
+  AND used.kind = 'parent' AND used.version <> '' AND parent.name = used.name AND parent.superseded_at IS NULL
+  AND parent.day <> child.day
+"""
+"""A UTC day has some rows of the on-board days beside it. That those days gain packets does not make it stale: its own
+version of packets (`days.MARGIN`) tells when these rows change."""
+
+
+def _with_present_parents(
+    connection: psycopg.Connection[Any], files: Iterable[ProductFile]
+) -> list[product_files.FileRecord]:
+    """Files with their parents under the names that these have at present.
+
+    Headers name parents as they will be called when they are complete (without U).
+    """
+    records = [product_files.FileRecord.model_validate(file) for file in files]
+    growing = {incomplete(name): name for record in records for name in record.parents}
+    rows = connection.execute(
+        "SELECT DISTINCT name FROM product_file WHERE superseded_at IS NULL AND name = ANY(%s)", (sorted(growing),)
+    )
+    present = {growing[name]: name for (name,) in rows}
+    return [
+        record.model_copy(update={"parents": tuple(present.get(name, name) for name in record.parents)})
+        for record in records
+    ]
+
+
+def incomplete(name: str) -> str:
+    """Name of a product file while it may still grow; other names stay.
+
+    Examples
+    --------
+    >>> incomplete("solo_L0_stix-ql-lightcurve_0664070400_V02.fits")
+    'solo_L0_stix-ql-lightcurve_0664070400_V02U.fits'
+    >>> incomplete("PktTmRaw.xml")
+    'PktTmRaw.xml'
+    """
+    return _VERSION.sub(r"\1U", name, count=1)
+
+
+_VERSION: Final = re.compile(r"(_V\d\d)(?=[._])")
 
 
 def changed_inputs(

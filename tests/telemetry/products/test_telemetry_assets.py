@@ -56,6 +56,10 @@ def test_dagster_and_provenance_tell_of_files(complete: Mission) -> None:
 
     paths = {row[0] for row in complete.query("SELECT path FROM product_file WHERE superseded_at IS NULL")}
     assert paths == set(complete.tree())
+    parents = (
+        "SELECT count(*) FROM product_file_input AS used WHERE kind = 'parent' AND name LIKE 'solo_L%' AND NOT EXISTS"
+    )
+    assert complete.query(f"{parents} (SELECT 1 FROM product_file WHERE product_file.name = used.name)") == [(0,)]
     used = complete.query(
         "SELECT input_asset, input_data_version FROM artefact_input"
         f" WHERE asset = 'l1_quicklook' AND \"partition\" = '{DAY}' ORDER BY 1"
@@ -132,7 +136,9 @@ def test_bump_remakes_one_kind_and_what_follows(complete: Mission) -> None:
     complete.deploy(L1_ql_lightcurve=3)
     stale = complete.stale()
     assert {name for name in stale if "_L1_" in name} == old
-    assert not [name for name in stale if "_LB_" in name or "_L0_" in name]
+    followers = {name for name in stale if "_LL03_" in name}
+    assert stale == old | followers
+    assert len(followers) == 2, "the picture of each day"
     asked = complete.evaluate()
     assert asked == {("l1_quicklook", BEFORE), ("l1_quicklook", DAY)}
     for asset, day in asked:
