@@ -24,6 +24,7 @@ import numpy as np
 from astropy.io import fits as astropy_fits
 
 from broker_assets.telemetry import clock
+from broker_assets.telemetry.atomic_files import replace_atomically
 from broker_assets.telemetry.configuration import ConfigurationError
 from broker_assets.telemetry.files import UnknownFile
 from broker_assets.telemetry.idb import DatabaseError
@@ -170,7 +171,7 @@ def _write(work: Path, product: Product, now: np.datetime64) -> str:
     parent = Column(np.full(len(product.control["parent"].values), ""))
     product = replace(product, level=LEVEL, control=product.control | {"parent": parent})
     tables = b"".join(fits.table_bytes(extension) for extension in extensions(product))
-    fits.replace_atomically(work / name, _primary(_cards(product, name, stamp)) + tables)
+    replace_atomically(work / name, _primary(_cards(product, name, stamp)) + tables)
     return name
 
 
