@@ -46,7 +46,10 @@ def up(
     kept in BROKER_HOME (.broker); the next start goes on from there.
     """
     if demo:
-        telemetry_demo.prepare(load_settings(), _report)
+        try:
+            telemetry_demo.prepare(load_settings(), _report)
+        except OSError as error:
+            _report(f"No telemetry is demonstrated: {error}")
         demo_settings.adopt()
     settings = load_settings()
 
