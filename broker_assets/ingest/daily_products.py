@@ -15,8 +15,8 @@ import psycopg
 PICTURES: Final = "l2_quicklook"
 ANCILLARY: Final = "l2_auxiliary"
 
-WHOLE_DAY_ROWS: Final = 21_540
-"""Bins of 4 s of 24 hours, less 60: the light curve of a whole day."""
+WHOLE_DAY_SECONDS: Final = 86_160.0
+"""From begin to end of a light curve that may be of a whole day; one with gaps is looked at in vain, once."""
 AGE: Final = datetime.timedelta(days=30)
 """Older days do not grow any more, whole or not."""
 FLOWN_MARGIN: Final = datetime.timedelta(days=1)
@@ -48,11 +48,11 @@ def makeable(
     flown_until : date, optional
         Date of the flown kernels; without it no ancillary product is asked for.
     """
-    found = [
-        Makeable(PICTURES, day, name, f"{digest[:16]}-{'whole' if rows >= WHOLE_DAY_ROWS else 'old'}")
-        for day, name, digest, rows in _without(connection, parent="ql-lightcurve", level="LL03")
-        if rows >= WHOLE_DAY_ROWS or now.date() - day > AGE
-    ]
+    found = []
+    for day, name, digest, seconds in _without(connection, parent="ql-lightcurve", level="LL03"):
+        whole = seconds >= WHOLE_DAY_SECONDS
+        if whole or now.date() - day > AGE:
+            found.append(Makeable(PICTURES, day, name, f"{digest[:16]}-{'whole' if whole else 'old'}"))
     if flown_until is not None:
         found += [
             Makeable(ANCILLARY, day, name, f"{digest[:16]}-flown")
@@ -64,15 +64,32 @@ def makeable(
 
 def _without(
     connection: psycopg.Connection[Any], *, parent: str, level: str
-) -> list[tuple[datetime.date, str, str, int]]:
-    """Files of level L1 of a kind of whose day there is no file of a level: day, name, digest, rows."""
-    return connection.execute(
-        "SELECT day, name, digest, rows FROM product_file AS parent WHERE superseded_at IS NULL AND level = 'L1'"
-        " AND kind = %s AND rows > 0 AND version = (SELECT max(version) FROM product_file AS other"
+) -> list[tuple[datetime.date, str, str, float]]:
+    """Files of level L1 of a kind of whose day there is no file of a level: day, name, digest, seconds of its data."""
+    rows = connection.execute(
+        "SELECT day, name, digest, starts, ends FROM product_file AS parent WHERE superseded_at IS NULL"
+        " AND level = 'L1' AND kind = %s AND rows > 0 AND version = (SELECT max(version) FROM product_file AS other"
         "  WHERE other.superseded_at IS NULL AND other.level = 'L1' AND other.kind = parent.kind"
         "  AND other.day = parent.day)"
         " AND NOT EXISTS (SELECT 1 FROM product_file AS child WHERE child.superseded_at IS NULL"
         "  AND child.level = %s AND child.day = parent.day)"
         " ORDER BY day, name",
         (parent, level),
-    ).fetchall()
+    )
+    return [(day, name, digest, seconds_between(starts, ends)) for day, name, digest, starts, ends in rows]
+
+
+def seconds_between(starts: str, ends: str) -> float:
+    """Length of a time range as the register of products has it; 0 where a time is missing.
+
+    Examples
+    --------
+    >>> seconds_between("2021-01-16T00:00:01.500000", "2021-01-16T23:59:59.500000")
+    86398.0
+    >>> seconds_between("", "")
+    0.0
+    """
+    try:
+        return (datetime.datetime.fromisoformat(ends) - datetime.datetime.fromisoformat(starts)).total_seconds()
+    except ValueError:
+        return 0.0

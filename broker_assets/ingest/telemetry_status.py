@@ -380,7 +380,8 @@ def kernels_of(folder: Path | None) -> KernelState:
         kernels = Kernels.of_folder(folder)
     except (KernelError, OSError) as error:
         return KernelState(detail=str(error))
-    until = None if kernels.issued is None else kernels.issued.astype("datetime64[D]").item()
+    flown = any("flown" in name.lower() for name in kernels.names)
+    until = kernels.issued.astype("datetime64[D]").item() if flown and kernels.issued is not None else None
     return KernelState(names=kernels.names, flown_until=until)
 
 

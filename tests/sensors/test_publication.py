@@ -188,7 +188,10 @@ def test_picture_of_a_whole_or_old_day_is_asked_for_once(daily: DailyProducts) -
     daily.records.product("L1", "2024-05-01", rows=9_000)
     assert daily.tick() == ["l2_quicklook 2024-05-01"], "it does not grow any more"
     assert daily.tick() == []
-    daily.records.execute(f"UPDATE product_file SET rows = 21540, digest = 'whole' WHERE day = '{yesterday}'")
+    daily.records.execute(
+        f"UPDATE product_file SET starts = '{yesterday}T00:00:02.5', ends = '{yesterday}T23:58:00', digest = 'whole'"
+        f" WHERE day = '{yesterday}'"
+    )
     assert daily.tick() == [f"l2_quicklook {yesterday}"]
     assert daily.tick() == []
 
