@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -114,6 +115,7 @@ def request_suffix(kind: ProductKind, request: tuple[int, int] | None) -> str:
     return f"_{identifier:010d}" if kind.ssid == 42 else f"_{identifier:010d}-{control:05d}"
 
 
+@lru_cache(maxsize=4096)
 def levelb_path(kind: ProductKind, day: int | None, request: tuple[int, int] | None) -> PurePosixPath:
     """Place of a file of raw packets.
 
