@@ -42,9 +42,14 @@ class Observer:
             return self._seen
 
     def telemetry(self) -> Overview:
-        """The state of telemetry, at most `TELEMETRY_FRESH` seconds old."""
-        with self._telemetry_lock:
+        """The state of telemetry, some more than `TELEMETRY_FRESH` seconds old at most."""
+        # While one reader looks, the others are shown what was seen before.
+        if not self._telemetry_lock.acquire(blocking=self._telemetry is None) and self._telemetry is not None:
+            return self._telemetry
+        try:
             if self._telemetry is None or time.monotonic() - self._telemetry_at > TELEMETRY_FRESH:
                 self._telemetry = overview(self._settings)
                 self._telemetry_at = time.monotonic()
             return self._telemetry
+        finally:
+            self._telemetry_lock.release()

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Literal
 
-from broker_assets.ingest.telemetry_status import HISTORY_HOURS, FamilyDays, Look, missing_days, spans
+from broker_assets.ingest.day_gaps import missing_days, spans
+from broker_assets.ingest.telemetry_status import HISTORY_HOURS, FamilyDays, Look, ProductKind
 
 STUCK_HOURS: Final = 2
 """No file was processed for so long although some wait: nothing works any more."""
@@ -31,6 +32,10 @@ OLD: Final = {"quicklook": 7, "housekeeping": 7, "calibration": 14, "science": 6
 """Age of the newest data, days, after which somebody should ask where the telemetry stays."""
 INCOMPLETE: Final = datetime.timedelta(days=3)
 """Packets of a sequence come within some passes of the ground station."""
+REGULAR_DAYS: Final = 10
+"""A product that was there on so many of 30 days comes regularly."""
+STOPPED: Final = datetime.timedelta(days=8)
+"""A regular product that lags so far behind its family has stopped; level L1 may wait a week for kernels."""
 WITHOUT_KERNELS: Final = datetime.timedelta(days=7)
 """Flown kernels come some days after the data, predicted ones before."""
 OVERDUE: Final = datetime.timedelta(hours=26)
@@ -213,6 +218,15 @@ def fresh(look: Look, family: str) -> Finding:
             f"failed runs of l0_{family} and for packets that cannot be used, then materialise these days"
         )
         return Finding(False, text, "error", numbers)
+    behind = lagging(kinds, known.newest)
+    numbers["kinds that stopped"] = len(behind)
+    if behind:
+        stopped = ", ".join(f"{kind.level} {kind.kind} on {kind.newest_day}" for kind in behind)
+        text = (
+            f"{family} goes on until {known.newest}, but products that came regularly stopped: {stopped}; look for "
+            "failed runs, for kernels, and for what the instrument sends"
+        )
+        return Finding(False, text, "warning", numbers)
     age = (look.now.date() - known.newest).days
     limit = OLD.get(family)
     numbers["age (days)"] = age
@@ -222,6 +236,16 @@ def fresh(look: Look, family: str) -> Finding:
         )
         return Finding(False, text, "warning", numbers)
     return Finding(True, f"newest day {known.newest}", numbers=numbers)
+
+
+def lagging(kinds: Sequence[ProductKind], newest: datetime.date) -> list[ProductKind]:
+    """Products that came on most days and stopped, while others of the family go on."""
+    return [
+        kind
+        for kind in kinds
+        if kind.level in ("L0", "L1") and kind.recent_days >= REGULAR_DAYS and kind.newest_day is not None
+        if newest - kind.newest_day > STOPPED
+    ]
 
 
 def incomplete_answers(look: Look) -> Finding:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import ArgumentError
 
 from broker_assets.database.engine import DatabaseUnavailableError, connect
+from broker_assets.ingest.day_gaps import missing_days, spans
 from broker_assets.ingest.incomplete_requests import IncompleteAnswer
 from broker_assets.ingest.publication_status import TargetState
 from broker_assets.ingest.telemetry_health import GAPS, Severity, judge
@@ -21,8 +22,6 @@ from broker_assets.ingest.telemetry_status import (
     Look,
     OpenAlert,
     TroubledFile,
-    missing_days,
-    spans,
 )
 from broker_assets.settings import Settings
 

@@ -7,9 +7,8 @@ they mean is said in `telemetry_health`. Checks, command line and status page sh
 from __future__ import annotations
 
 import datetime
-import itertools
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -125,6 +124,8 @@ class ProductKind(BaseModel):
     bytes: int
     newest_day: datetime.date | None
     """None where the clock was never set."""
+    recent_days: int = 0
+    """Days with files of the 30 days that end with the newest."""
     made_at: datetime.datetime
     """When the last of them was made."""
 
@@ -275,9 +276,11 @@ class Look:
         return self._all(
             ProductKind,
             "SELECT level, family, kind, count(*) AS files, sum(size)::bigint AS bytes, max(made_at) AS made_at,"
-            " max(day) FILTER (WHERE day BETWEEN %(first)s AND %(last)s) AS newest_day"
-            " FROM product_file WHERE superseded_at IS NULL"
-            " GROUP BY level, family, kind ORDER BY level, family, kind",
+            " newest_day, count(DISTINCT day) FILTER (WHERE day > newest_day - 30 AND day <= newest_day) AS recent_days"
+            " FROM (SELECT level, family, kind, size, made_at, day, max(day) FILTER (WHERE day BETWEEN %(first)s AND"
+            "  %(last)s) OVER (PARTITION BY level, family, kind) AS newest_day"
+            "  FROM product_file WHERE superseded_at IS NULL) AS file"
+            " GROUP BY level, family, kind, newest_day ORDER BY level, family, kind",
             {"first": FIRST_DAY, "last": self.now.date() + datetime.timedelta(days=1)},
         )
 
@@ -383,51 +386,3 @@ def kernels_of(folder: Path | None) -> KernelState:
     flown = any("flown" in name.lower() for name in kernels.names)
     until = kernels.issued.astype("datetime64[D]").item() if flown and kernels.issued is not None else None
     return KernelState(names=kernels.names, flown_until=until)
-
-
-def missing_days(
-    days: Sequence[datetime.date], *, longest: int = 0, since: datetime.date | None = None
-) -> list[datetime.date]:
-    """Days between others that are not there.
-
-    Parameters
-    ----------
-    days : sequence of date
-        Days that are there, ascending.
-    longest : int
-        Gaps of at most so many days are no gaps.
-    since : date, optional
-        Earlier ones are not told.
-
-    Examples
-    --------
-    >>> from datetime import date
-    >>> missing_days([date(2024, 5, 1), date(2024, 5, 3), date(2024, 5, 4)])
-    [datetime.date(2024, 5, 2)]
-    >>> missing_days([date(2024, 5, 1), date(2024, 5, 3)], longest=1)
-    []
-    """
-    found = []
-    for before, after in itertools.pairwise(days):
-        gap = [before + datetime.timedelta(days=step) for step in range(1, (after - before).days)]
-        if len(gap) > longest:
-            found += gap
-    return [day for day in found if since is None or day >= since]
-
-
-def spans(days: Iterable[datetime.date]) -> str:
-    """Days in words: single ones, and first to last of those in a row.
-
-    Examples
-    --------
-    >>> from datetime import date
-    >>> spans([date(2024, 5, 1), date(2024, 5, 2), date(2024, 5, 9)])
-    '2024-05-01 to 2024-05-02, 2024-05-09'
-    """
-    rows: list[list[datetime.date]] = []
-    for day in sorted(days):
-        if rows and (day - rows[-1][1]).days == 1:
-            rows[-1][1] = day
-        else:
-            rows.append([day, day])
-    return ", ".join(f"{first}" if first == last else f"{first} to {last}" for first, last in rows)

@@ -168,6 +168,23 @@ def test_old_newest_data_are_a_warning(records: Records) -> None:
     assert "10 days ago (limit 7)" in found.text
 
 
+def test_a_product_that_stopped_is_told_while_its_family_goes_on(records: Records) -> None:
+    first = datetime.date(2024, 4, 21)
+    for number in range(30):
+        day = (first + datetime.timedelta(days=number)).isoformat()
+        parent = records.product("LB", day)
+        records.product("L0", day, parent=parent)
+        if number < 15:
+            records.product("L0", day, kind="ql-variance", parent=parent)
+        if number in (0, 1):
+            records.product("L0", day, kind="ql-tmstatusflarelist", parent=parent)
+    found = records.judge(lambda look: health.fresh(look, "quicklook"))
+    assert (found.passed, found.severity) == (False, "warning")
+    assert "L0 ql-variance on 2024-05-05" in found.text
+    assert "flarelist" not in found.text, "it never came regularly"
+    assert "lightcurve" not in found.text
+
+
 def test_files_that_wait_for_kernels_too_long(records: Records) -> None:
     records.product("L0", "2024-05-10", made=200)
     records.product("L0", "2024-05-19", made=3)
