@@ -177,7 +177,7 @@ def process(
             source = fits_dir / MADE_FROM[first]
             if MADE_FROM[first] == "LB":
                 failed = _take_over(source, listed, accepted, packets, inputs)
-            touched = _from_store(packets, source, listed, accepted)
+            touched = _from_store(packets, source, listed, accepted) | _decode_again(packets, inputs)
         archive = Archive(fits_dir, packets, inputs, programs=programs)
         outcome = _rebuild(archive, touched, levels, stop_on_error)
     _tell(outcome, out_file)
@@ -275,6 +275,16 @@ def _take_over(
     unknown = [path for path in chosen if not packets.has_file(path.name, _digest(path))]
     _, failed = _receive(unknown, packets, inputs)
     return failed
+
+
+def _decode_again(packets: PacketStore, inputs: Inputs) -> Touched:
+    """What packets touch that were stored without being decoded, and can be decoded now."""
+    from broker_assets.telemetry.receiving import receive_again
+
+    received = receive_again(packets, inputs.databases)
+    if received.new:
+        logger.info("%d stored packets can be decoded now", received.new)
+    return received.touched
 
 
 def _digest(path: Path) -> str:

@@ -27,6 +27,7 @@ from broker_assets.telemetry.products.product import (
     level0_day_path,
     level0_path,
     level1_day_path,
+    levelb_path,
 )
 from broker_assets.telemetry.products.programs import Programs
 from broker_assets.telemetry.spice import Kernels
@@ -162,11 +163,11 @@ class Archive:
                 self._levelb(unit)
             else:
                 self._request(unit, {level})
-        if kind.by_request:
-            return
         unit = Unit(kind.key, first // clock.TICKS_PER_SECOND)
         if level == "LB":
             self._levelb(unit)
+        elif kind.by_request:
+            return
         elif level == "L0":
             self._level0_file(unit)
         elif self._has_kernels("L1", kind.file_stem):
@@ -207,9 +208,13 @@ class Archive:
             packets = self.store.of_request(unit.key, unit.asked)
         else:
             first = unit.day * clock.TICKS_PER_SECOND
-            packets = self.store.of_headers(unit.key, first, first + clock.TICKS_PER_DAY)
+            found = self.store.of_headers(unit.key, first, first + clock.TICKS_PER_DAY)
+            # Of kinds that answer requests only what cannot be decoded has no request.
+            packets = [packet for packet in found if packet.request is None]
         packets = unique_packets(packets)
         if not packets:
+            if unit.asked is None:
+                self.tree.remove(levelb_path(kind, unit.day, None))
             return
         self.tree.write_levelb(kind, unit, packets, self._day_of(unit, packets))
 

@@ -90,6 +90,20 @@ def receive_found(
     return Received(name, packets, new, touched, bad, telecommands)
 
 
+def receive_again(store: PacketStore, databases: InstrumentDatabase | InstrumentDatabases) -> Received:
+    """Decode stored packets again that could not be decoded when they came: databases may know them now."""
+    undecoded = store.undecoded()
+    before = Touched.by(
+        NewPacket(packet.raw, key, packet.scet, packet.sequence_count, packet.scet, packet.scet)
+        for key, packet in undecoded
+    )
+    received = receive_found([packet.raw for _, packet in undecoded], "store", store, databases)
+    # Files of the kind that they were taken for lose them.
+    return (
+        replace(received, touched=received.touched | before) if received.new else replace(received, touched=Touched())
+    )
+
+
 def _described(decoded: DecodedBatch, databases: InstrumentDatabase | InstrumentDatabases) -> Iterator[NewPacket]:
     batch = decoded.batch
     for structure in decoded.structures:

@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS packet (
 CREATE INDEX IF NOT EXISTS packet_time ON packet (service, subservice, ssid, first, last);
 CREATE INDEX IF NOT EXISTS packet_scet ON packet (service, subservice, ssid, scet);
 CREATE INDEX IF NOT EXISTS packet_request ON packet (service, subservice, ssid, request, sequence_control);
+CREATE INDEX IF NOT EXISTS packet_failure ON packet (digest) WHERE failure IS NOT NULL;
 CREATE TABLE IF NOT EXISTS origin (
     digest BLOB NOT NULL,
     file TEXT NOT NULL,
@@ -184,7 +185,8 @@ class PacketStore:
         Returns
         -------
         list of NewPacket
-            Packets that change something: new ones, and known ones whose first origin is another now.
+            Packets that change something: new ones, known ones whose first origin is another now, and known ones that
+            could not be decoded before.
 
         Raises
         ------
@@ -211,7 +213,7 @@ class PacketStore:
                         "SELECT min(file || char(0) || printf('%010d', number + 1)) FROM origin WHERE digest = ?",
                         origin[:1],
                     ).fetchone()[0]
-                    if f"{origin[1]}\0{origin[2] + 1:010d}" < first:
+                    if f"{origin[1]}\0{origin[2] + 1:010d}" < first or self._repaired(connection, origin[0], packet):
                         changed[origin[0]] = packet
             connection.executemany("INSERT OR IGNORE INTO origin VALUES (?,?,?,?)", origins)
             connection.executemany(
@@ -219,6 +221,23 @@ class PacketStore:
                 [(Path(item.file).name, item.position, item.number, item.reason, item.data) for item in bad],
             )
         return list(changed.values())
+
+    def _repaired(self, connection: sqlite3.Connection, digest: bytes, packet: NewPacket) -> bool:
+        """Describe a known packet anew that could not be decoded before and can be now."""
+        if packet.failure is not None:
+            return False
+        service, subservice, ssid = packet.key
+        found = connection.execute(
+            "UPDATE packet SET service = ?, subservice = ?, ssid = ?, first = ?, last = ?, sequence_control = ?,"
+            " request = ?, failure = NULL WHERE digest = ? AND failure IS NOT NULL",
+            (
+                *(service, subservice, NO_SSID if ssid is None else ssid),
+                *(packet.first, packet.last, *(packet.request or (None, None)), digest),
+            ),
+        )
+        if found.rowcount:
+            connection.execute("DELETE FROM quarantine WHERE data = ?", (packet.raw.data,))
+        return bool(found.rowcount)
 
     def _segment_rows(self, new: dict[bytes, NewPacket]) -> list[tuple[object, ...]]:
         """Write packets into a segment; their rows for the index."""
@@ -293,6 +312,15 @@ class PacketStore:
         where, values = _of_kind(key, "1")
         found = self.index.rows(f"SELECT scet, first, last FROM packet WHERE {where}", values)  # noqa: S608
         return [(int(a), int(b), int(c)) for a, b, c in found]  # type: ignore[call-overload]
+
+    def undecoded(self) -> list[tuple[StructureKey, StoredPacket]]:
+        """Packets that could not be decoded when they came, with the kind that they were taken for."""
+        packets = {packet.digest: packet for packet in self._read("failure IS NOT NULL", ())}
+        found = self.index.rows("SELECT digest, service, subservice, ssid FROM packet WHERE failure IS NOT NULL")
+        return [
+            ((int(a), int(b), None if c == NO_SSID else int(c)), packets[digest])  # type: ignore[call-overload, index]
+            for digest, a, b, c in found
+        ]
 
     def quarantined(self) -> list[tuple[object, ...]]:
         """File, position, packet number and reason of everything that could not be used."""

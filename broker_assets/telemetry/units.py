@@ -73,6 +73,8 @@ class Touched:
                 for scet, first, last in store.spans(key):
                     levelb.add(Unit(key, day_of(scet)))
                     level0 |= set(_days(key, first, last))
+        # What cannot be decoded answers no request that is known.
+        levelb |= {Unit(key, day_of(packet.scet)) for key, packet in store.undecoded()}
         return cls(frozenset(levelb), frozenset(level0))
 
     def only(self, names: Iterable[str]) -> Touched:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import errno
 import itertools
 import os
 import shutil
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +20,12 @@ from astropy.io import fits
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from broker_assets.telemetry import RawPacket
+from broker_assets.telemetry import InstrumentDatabase, RawPacket
 from broker_assets.telemetry.archive import Archive, Outcome
 from broker_assets.telemetry.batches import BadPacket
 from broker_assets.telemetry.configuration import InstrumentConfiguration
 from broker_assets.telemetry.products.level0 import Inputs
-from broker_assets.telemetry.receiving import receive_found
+from broker_assets.telemetry.receiving import receive_again, receive_found
 from broker_assets.telemetry.store import PacketStore
 from broker_assets.telemetry.units import Touched
 
@@ -276,3 +278,50 @@ def test_day_without_data_loses_what_was_made_beyond_it(
         )
     assert (outcome.removed, outcome.files, outcome.problems) == ([stale], [], [])
     assert other.is_file()
+
+
+def test_database_that_comes_after_its_packets(
+    packet_pool: list[RawPacket], open_inputs: Inputs, at_once: dict[str, Any], tmp_path: Path
+) -> None:
+    """Packets of unknown kinds wait in the store; with a database that knows them all is as if it had been there."""
+    assert isinstance(open_inputs.databases, InstrumentDatabase)
+    older = tmp_path / "older.sqlite"
+    shutil.copy(open_inputs.databases.path, older)
+    with contextlib.closing(sqlite3.connect(older)) as connection, connection:
+        # Light curves, and requests for pixel data, which are no requests then.
+        connection.execute("DELETE FROM PID WHERE PID_TYPE = 21 AND PID_STYPE = 6 AND PID_PI1_VAL IN (30, 21)")
+    before = replace(open_inputs, databases=InstrumentDatabase.open(older))
+    process(tmp_path, [packet_pool], before)
+    assert not list((tmp_path / "archive").rglob("solo_L*_stix-*lightcurve*"))
+    with PacketStore(tmp_path / "store") as store:
+        assert len(store.undecoded()) == len(store.quarantined()) == 8
+        assert receive_again(store, before.databases).touched == Touched()
+        received = receive_again(store, open_inputs.databases)
+        assert (received.new, received.bad) == (8, [])
+        archive = Archive(tmp_path / "archive", store, open_inputs)
+        outcome = archive.rebuild(received.touched | Touched.everything(store))
+        assert (store.undecoded(), store.quarantined()) == ([], [])
+    assert not outcome.problems
+    assert differing(content(tmp_path), at_once) == []
+
+
+def test_requested_packet_that_cannot_be_decoded(
+    packet_pool: list[RawPacket], open_inputs: Inputs, tmp_path: Path
+) -> None:
+    """It is in the file of its day, alone, whether files are made as it comes, all at once or day by day."""
+    *_, whole = packet_pool
+    cut = RawPacket(whole.data[:4] + (60 - 7).to_bytes(2, "big") + whole.data[6:60], "cut.xml", 0, 1)
+    process(tmp_path, [[*packet_pool, cut]], open_inputs)
+    (path,) = (tmp_path / "archive/LB/21/6/21").glob("*_0664156800_*")
+    with fits.open(path) as hdus:
+        assert hdus["DATA"].data["data"].tolist() == [cut.data.hex()]
+    before = path.read_bytes()
+    with PacketStore(tmp_path / "store") as store:
+        archive = Archive(tmp_path / "archive", store, open_inputs)
+        for make in (
+            lambda: archive.rebuild(Touched.everything(store), ["LB"]),
+            lambda: archive.build_day("LB", "science", datetime.date(2021, 1, 17)),
+        ):
+            path.unlink()
+            assert path in make().written
+            assert len(path.read_bytes()) == len(before)
