@@ -23,7 +23,7 @@ from dagster import (
 
 from broker_assets.checks.publication import RECEIPTS, receipts_hold
 from broker_assets.checks.verdicts import Verdict, evidence
-from broker_assets.ingest.telemetry_health import JUDGEMENTS, PUBLISHED, Finding, Judgement
+from broker_assets.ingest.telemetry_health import JUDGEMENTS, PUBLISHED, Finding, Judgement, ask
 from broker_assets.ingest.telemetry_status import Look
 from broker_assets.resources.database import Database
 from broker_assets.resources.object_store import ObjectStore
@@ -38,14 +38,6 @@ def verdict_of(finding: Finding) -> Verdict:
     return Verdict(finding.passed, finding.text, SEVERITIES[finding.severity], finding.numbers)
 
 
-def judged(judgement: Judgement, look: Look) -> Verdict:
-    """The verdict; what cannot be looked at has not passed, and hides no other judgement."""
-    try:
-        return verdict_of(judgement.judge(look))
-    except OSError as error:
-        return Verdict(False, f"could not be looked at: {error}", AssetCheckSeverity.ERROR)
-
-
 def build_telemetry_checks(
     settings: Settings, judgements: Sequence[Judgement] = JUDGEMENTS
 ) -> list[AssetChecksDefinition]:
@@ -57,7 +49,7 @@ def _check(settings: Settings, judgement: Judgement) -> AssetChecksDefinition:
     @asset_check(asset=AssetKey(judgement.asset), name=judgement.name, description=judgement.description)
     def checked(database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]) -> AssetCheckResult:
         with evidence(database, object_store) as found:
-            verdict = judged(judgement, Look(found.driver, settings))
+            verdict = verdict_of(ask(judgement, Look(found.driver, settings)))
         return AssetCheckResult(
             passed=verdict.passed,
             severity=verdict.severity,
@@ -80,7 +72,7 @@ def build_check_telemetry(settings: Settings, judgements: Sequence[Judgement] = 
     ) -> Iterator[AssetCheckEvaluation]:
         with evidence(database, object_store) as found:
             look = Look(found.driver, settings)
-            verdicts = [(judgement, judged(judgement, look)) for judgement in judgements]
+            verdicts = [(judgement, verdict_of(ask(judgement, look))) for judgement in judgements]
         found_all = {(one.asset, one.name): verdict for one, verdict in verdicts}
         found_all[PUBLISHED, RECEIPTS] = receipts_hold(database, publisher, seed=context.run_id)
         failed = [f"{asset}/{name}" for (asset, name), verdict in found_all.items() if not verdict.passed]

@@ -373,6 +373,14 @@ JUDGEMENTS: Final[tuple[Judgement, ...]] = (
 """Every judgement that looks at the database and the packet store only."""
 
 
+def ask(judgement: Judgement, look: Look) -> Finding:
+    """A judgement; what cannot be looked at has not passed, and hides no other."""
+    try:
+        return judgement.judge(look)
+    except OSError as error:
+        return Finding(False, f"could not be looked at: {error}", "error")
+
+
 def judge(look: Look) -> dict[Judgement, Finding]:
     """Every judgement."""
-    return {judgement: judgement.judge(look) for judgement in JUDGEMENTS}
+    return {judgement: ask(judgement, look) for judgement in JUDGEMENTS}

@@ -168,10 +168,10 @@ def fill(found: Overview, connection: psycopg.Connection[Any], settings: Setting
     found.without_kernels = len(look.without_level1)
     found.levels = _levels(look)
     found.kernels = look.kernels
+    found.alerts = look.alerts[:SHOWN]
     found.targets = [
         Target.model_validate(target.model_dump() | {"waiting": len(target.pending)}) for target in look.targets
     ]
-    found.alerts = look.alerts[:SHOWN]
 
 
 def _family(look: Look, name: str) -> Family:

@@ -24,6 +24,7 @@ from dagster import (
 
 from broker_assets.assets.published_files import (
     ASSET,
+    UPSTREAM,
     build_mirror_job,
     build_publish_job,
     build_published_files,
@@ -32,6 +33,7 @@ from broker_assets.assets.published_files import (
 from broker_assets.checks.publication import day_evaluations, day_result, receipts_hold
 from broker_assets.database.engine import connect
 from broker_assets.ingest.publication_days import due_days
+from broker_assets.ingest.telemetry_products import MADE_FROM
 from broker_assets.partitions import observation_days
 from broker_assets.provenance import product_files
 from broker_assets.publication.questions import agree
@@ -153,6 +155,10 @@ def checks(result: ExecuteInProcessResult) -> dict[str | None, bool]:
 def site(database_url: str, tmp_path: Path, products: ModuleType) -> Iterator[Site]:
     with DagsterInstance.ephemeral() as instance:
         yield Site(database_url, tmp_path, instance, products)
+
+
+def test_files_of_every_level_but_packets_may_go_out() -> None:
+    assert set(UPSTREAM) == {name for name in MADE_FROM if not name.startswith("lb_")}
 
 
 def test_due_files_are_delivered_once_and_their_days_told(site: Site) -> None:

@@ -114,3 +114,20 @@ def test_all_is_well(run: Run, database_url: str, tmp_path: Path) -> None:
     result = run(DATABASE__URL=database_url, TELEMETRY__INCOMING=f'["{FOLDER}"]')
     assert result.exit_code == 0, result.stdout
     assert "All is well" in result.stdout
+
+
+@pytest.mark.database
+def test_a_blacklist_that_is_gone_hides_nothing_else(run: Run, database_url: str, tmp_path: Path) -> None:
+    Records(database_url, tmp_path, NOW).file("old.xml", seen=9)
+    result = run(
+        "--json",
+        DATABASE__URL=database_url,
+        TELEMETRY__INCOMING=f'["{FOLDER}"]',
+        PUBLICATION__TARGETS='[{"name": "soar", "url": "/soar"}]',
+        PUBLICATION__BLACKLIST=str(tmp_path / "gone.txt"),
+    )
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)
+    assert found["waiting"] == 1
+    assert "telemetry_register/backlog" in [item["subject"] for item in found["attention"]]
+    assert "gone.txt" in found["problems"][0]
