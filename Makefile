@@ -11,7 +11,7 @@ TEST_WORKERS ?= 2
 .PHONY: help run up down status doctor test retest lint bench lock clean
 
 help:
-	@echo "make run     install, start everything, replay a sample stream; Ctrl-C ends it"
+	@echo "make run     install, start everything, replay a sample stream and a day of telemetry; Ctrl-C ends it"
 	@echo "make up      the same without the sample stream"
 	@echo "make down    end what runs in this folder"
 	@echo "make status  what runs, lag, last batches"
