@@ -90,6 +90,8 @@ def receipts_hold(database: Database, publisher: Publisher, *, seed: str) -> Ver
             continue
         try:
             with publisher.open(settings) as target:
+                # Without this a folder that is not mounted would look like one that lost everything.
+                target.check()
                 for name, sha256 in receipts:
                     found = target.sha256(name)
                     read += 1

@@ -304,3 +304,7 @@ def test_receipts_are_read_back(site: Site) -> None:
     assert f"{DELIVERED} at soar is not what was delivered" in found.description
     far.unlink()
     assert "is no longer at soar" in receipts_hold(site.database, site.publisher, seed="1").description
+    (site.folder / "soar").rmdir()
+    found = receipts_hold(site.database, site.publisher, seed="1")
+    assert (found.passed, found.severity.value) == (False, "WARN")
+    assert "the folder is not there" in found.description
