@@ -152,6 +152,15 @@ def decide(
     earlier = _latest(entry for entry in history if entry.name == complete and entry.status in AT_TARGET)
     if earlier is not None:
         return _changed(earlier, content, rules, agreed=agreed)
+    moved = _latest(
+        e for e in history if name.answers(e.subject) and e.version == name.version and e.status in AT_TARGET
+    )
+    if moved is not None and moved.archive_name != name.archive_name and not agreed:
+        return Decision(
+            "held",
+            f"the archive has {moved.name} of the same request under another time range (a newer clock "
+            "kernel moves it); raise the version, or agree to deliver it as well",
+        )
     others = [entry for entry in history if entry.archive_name == name.archive_name and entry.taken]
     # A delivery that was begun with another content of this file keeps its number.
     number = max((entry.supplement or 0 for entry in others if entry.name == complete), default=0)

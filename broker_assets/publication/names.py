@@ -121,15 +121,24 @@ class ProductName:
     def subject(self) -> str:
         """What the file is about, whatever its version: files of one subject replace one another.
 
-        Files of a request are named by the request, since their span moves by milliseconds with the clock kernel.
+        Files of a request are known by the request, since their span moves by milliseconds with the clock kernel.
 
         Examples
         --------
         >>> ProductName.parse("solo_L1_stix-ql-lightcurve_20210116_V02U.fits").subject
         'L1 ql-lightcurve 20210116 fits'
         """
-        about = self.span if self.request is None else f"{self.request}-{self.control or ''}".removesuffix("-")
+        about = f"{self.request}-{self.control or ''}".removesuffix("-") if self.of_request else self.span
         return f"{self.level} {self.kind} {about} {self.suffix}"
+
+    @property
+    def of_request(self) -> bool:
+        """Whether a request is known that the file answers; 0 stands for one that the packets do not name."""
+        return self.request is not None and int(self.request) > 0
+
+    def answers(self, subject: str) -> bool:
+        """Whether the file answers the request that other files of this subject answer."""
+        return self.of_request and self.subject == subject
 
     @property
     def kind(self) -> str:

@@ -103,3 +103,28 @@ def test_a_new_version_with_fewer_rows_is_held_beyond_the_tolerance(before: int,
     # The other way round: an older version after a newer one is not compared.
     late = entered(new, first, decide(new, first, rules, [], NOW), 1)
     assert decide(old, second, rules, [late], NOW).status == "published"
+
+
+def test_an_answer_whose_time_range_moved_is_held() -> None:
+    """A newer clock kernel gives the answer to a request another name: the archive must not get it twice unasked."""
+    old = ProductName.parse("solo_L1_stix-sci-xray-cpd_20210116T120000-20210116T120100_V02_0000000077-5.fits")
+    moved = ProductName.parse("solo_L1_stix-sci-xray-cpd_20210116T115959-20210116T120100_V02_0000000077-5.fits")
+    entry = entered(old, content_of(1), decide(old, content_of(1), Rules(), [], NOW), 1)
+    decision = decide(moved, content_of(2), Rules(), [entry], NOW)
+    assert decision.status == "held"
+    assert str(old) in decision.reason
+    held = entered(moved, content_of(2), decision, 2)
+    agreed = held.model_copy(update={"agreed_by": "ann", "agreed_why": "asked the archive", "agreed_at": NOW})
+    assert decide(moved, content_of(2), Rules(), [entry, agreed], NOW).status == "published"
+    # Another version, another request, and answers whose request is not known are files of their own.
+    for name in (
+        "solo_L1_stix-sci-xray-cpd_20210116T115959-20210116T120100_V03_0000000077-5.fits",
+        "solo_L1_stix-sci-xray-cpd_20210116T115959-20210116T120100_V02_0000000078-5.fits",
+    ):
+        assert decide(ProductName.parse(name), content_of(2), Rules(), [entry], NOW).status == "published"
+    nobody = [
+        ProductName.parse(f"solo_L1_stix-sci-aspect-burst_20210116T12000{n}-20210116T120100_V02_0000000000.fits")
+        for n in range(2)
+    ]
+    first = entered(nobody[0], content_of(1), decide(nobody[0], content_of(1), Rules(), [], NOW), 1)
+    assert decide(nobody[1], content_of(2), Rules(), [first], NOW).status == "published"
