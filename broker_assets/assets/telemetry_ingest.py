@@ -8,6 +8,7 @@ died before it could report is reported by the next, and a day that is made twic
 """
 
 import datetime
+import hashlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from logging import Logger
@@ -34,7 +35,15 @@ from broker_assets.assets.telemetry_folders import INGEST_JOB, INGEST_OP
 from broker_assets.assets.telemetry_products import described
 from broker_assets.assets.telemetry_reports import look_at_inputs, report_inputs
 from broker_assets.ingest import telemetry_register as register
-from broker_assets.ingest.telemetry_files import FileOutcome, IngestBusy, Ingested, Limits, Receiver, ingest_session
+from broker_assets.ingest.telemetry_files import (
+    FileOutcome,
+    IngestBusy,
+    Ingested,
+    Limits,
+    Receiver,
+    decode_again,
+    ingest_session,
+)
 from broker_assets.ingest.telemetry_folders import folders
 from broker_assets.ingest.telemetry_products import DayInputs, asset_name, record_files
 from broker_assets.partitions import known_days
@@ -93,6 +102,7 @@ def _ingest_op(settings: TelemetrySettings) -> OpDefinition:
         try:
             with ingest_session(database.url) as session, telemetry.store() as store:
                 refresh_requests(telemetry, context.log)
+                look_for_databases(session, telemetry, store, context.log)
                 done = Receiver(
                     session,
                     folders(settings),
@@ -236,6 +246,19 @@ def received_metadata(done: Ingested) -> dict[str, Any]:
         "seconds receiving": round(done.seconds, 3),
         "received": MetadataValue.table(table),
     }
+
+
+def look_for_databases(session: psycopg.Connection[Any], telemetry: Telemetry, store: PacketStore, log: Logger) -> None:
+    """When instrument databases have come, decode again what none of those before could."""
+    mark = telemetry.folders.root / "databases-seen"
+    present = hashlib.sha256(repr(telemetry.database_versions()).encode()).hexdigest()
+    if mark.is_file() and mark.read_text() == present:
+        return
+    used = decode_again(session, store, telemetry.packet_inputs().databases)
+    if used:
+        log.info(f"{used} packets that could not be decoded can be now")
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.write_text(present)
 
 
 def refresh_requests(telemetry: Telemetry, log: Logger) -> None:

@@ -32,7 +32,7 @@ from broker_assets.ingest.telemetry_steps import BadPiece
 from broker_assets.telemetry.days import touched_days
 from broker_assets.telemetry.files import UnknownFile
 from broker_assets.telemetry.idb import InstrumentDatabase
-from broker_assets.telemetry.receiving import receive
+from broker_assets.telemetry.receiving import receive, receive_again
 from broker_assets.telemetry.store import PacketStore
 from broker_assets.telemetry.versions import InstrumentDatabases
 
@@ -346,6 +346,39 @@ class Receiver:
         steps.set_quarantined(self._connection, file, reason)
         logger.error("%s is given up: %s", file.url, reason)
         return FileOutcome(file, "quarantined", reason)
+
+
+def decode_again(
+    connection: psycopg.Connection[Any], store: PacketStore, databases: InstrumentDatabase | InstrumentDatabases
+) -> int:
+    """Decode what could not be decoded when it came: a database that is here now may know it.
+
+    The days of these packets count as not reported, so that the run makes them.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        That of the session.
+    store : PacketStore
+    databases : InstrumentDatabases or InstrumentDatabase
+
+    Returns
+    -------
+    int
+        Packets that can be used now.
+    """
+    before = {packet.digest: packet.raw for _, packet in store.undecoded()}
+    if not before:
+        return 0
+    names = sorted({Path(raw.file).name for raw in before.values()})
+    # First, so that a run which dies in between leaves it to the next to look at them.
+    steps.set_unreported(connection, names)
+    again = receive_again(store, databases)
+    after = {packet.digest for _, packet in store.undecoded()}
+    used = [raw.data for digest, raw in before.items() if digest not in after]
+    if used:
+        steps.set_decoded(connection, names, used, touched_days(store, again.touched))
+    return len(used)
 
 
 class _Stopped(Exception):

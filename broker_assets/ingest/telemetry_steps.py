@@ -186,3 +186,36 @@ def set_processed(
                 " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
                 [(file.telemetryfileid, item.position, item.reason, item.number, item.data) for item in bad],
             )
+
+
+def set_unreported(connection: psycopg.Connection[Any], names: Sequence[str]) -> None:
+    """Packets of these files are about to be decoded again: their days are looked at by the run that comes next."""
+    connection.execute(
+        "UPDATE telemetry_file SET reported_at = NULL WHERE name = ANY(%s) AND state = 'processed' AND same_as IS NULL",
+        (list(names),),
+    )
+
+
+def set_decoded(
+    connection: psycopg.Connection[Any],
+    names: Sequence[str],
+    packets: Sequence[bytes],
+    days: Mapping[str, Iterable[datetime.date]],
+) -> None:
+    """Packets that could not be used are used now; they belong to these days."""
+    pairs = [(family, day) for family, found in sorted(days.items()) for day in sorted(found)]
+    with connection.transaction():
+        connection.execute(
+            "INSERT INTO telemetry_file_day (telemetryfileid, family, day)"
+            " SELECT telemetryfileid, family, day FROM telemetry_file,"
+            " unnest(%s::text[], %s::date[]) AS given (family, day)"
+            " WHERE name = ANY(%s) AND state = 'processed' AND same_as IS NULL ON CONFLICT DO NOTHING",
+            ([family for family, _ in pairs], [day for _, day in pairs], list(names)),
+        )
+        connection.execute(
+            "WITH used AS (DELETE FROM telemetry_quarantine WHERE data = ANY(%s) RETURNING telemetryfileid),"
+            " counted AS (SELECT telemetryfileid, count(*) AS number FROM used GROUP BY telemetryfileid)"
+            " UPDATE telemetry_file AS file SET bad_packets = bad_packets - number FROM counted"
+            " WHERE file.telemetryfileid = counted.telemetryfileid",
+            (list(packets),),
+        )

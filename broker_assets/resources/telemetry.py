@@ -179,6 +179,10 @@ class Telemetry:
         places = (settings.databases, settings.configuration, settings.kernels, settings.planning, settings.requests)
         return tuple(sorted(item for place in places if place is not None for item in _files(place)))
 
+    def database_versions(self) -> FileVersions:
+        """Every file of the instrument databases, by path."""
+        return () if self.settings.databases is None else tuple(sorted(_files(self.settings.databases)))
+
     def _fresh(self, databases: Path, configuration: Path) -> Inputs:
         from broker_assets.telemetry.configuration import InstrumentConfiguration
         from broker_assets.telemetry.products.level0 import Inputs

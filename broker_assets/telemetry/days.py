@@ -217,10 +217,10 @@ def _any_packet(store: PacketStore, key: StructureKey, first: int, end: int) -> 
 
 
 def _packets(store: PacketStore, key: StructureKey, condition: str, limits: Collection[int]) -> set[bytes]:
-    """Each packet with the first of its places of origin, which its products name."""
+    """Each packet with the first of its places of origin, which its products name, and whether it can be decoded."""
     sql, values = _select(
         "digest, (SELECT min(file || char(0) || printf('%010d', number + 1)) FROM origin"
-        " WHERE origin.digest = packet.digest)",
+        " WHERE origin.digest = packet.digest) || CASE WHEN failure IS NULL THEN '' ELSE char(0) || 'failed' END",
         key,
         condition,
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -305,3 +307,22 @@ def test_the_table_of_requests_is_asked_for_before_a_run_and_not_at_every_run(
     os.utime(mark, (1, 1))
     ingest()
     assert sorted(site.telemetry.inputs().requests.rows) == [7, 8, 9]
+
+
+def test_a_database_that_comes_later_is_as_if_it_had_been_there(
+    site: Site, ingest: Callable[..., ExecuteInProcessResult], connection: psycopg.Connection[Any]
+) -> None:
+    (database,) = (site.folder / "databases").glob("v*/idb.sqlite")
+    whole = database.read_bytes()
+    with contextlib.closing(sqlite3.connect(database)) as older, older:
+        older.execute("DELETE FROM PID WHERE PID_TYPE = 3 AND PID_STYPE = 25")
+    site.arrive(1, range(3))
+    before = told(ingest())
+    assert connection.execute("SELECT bad_packets, reported_at IS NULL FROM telemetry_file").fetchone() == (3, False)
+    database.write_bytes(whole)
+    after = told(ingest())
+    assert after[DAY.isoformat()].tags != getattr(before.get(DAY.isoformat()), "tags", None)
+    assert after[DAY.isoformat()].metadata["dagster/row_count"].value == 3
+    assert connection.execute("SELECT bad_packets, reported_at IS NULL FROM telemetry_file").fetchone() == (0, False)
+    assert connection.execute("SELECT count(*) FROM telemetry_quarantine").fetchone() == (0,)
+    assert told(ingest()) == {}
