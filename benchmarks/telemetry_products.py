@@ -3,9 +3,9 @@
 ``python benchmarks/telemetry_products.py [--data FOLDER] [--repeats N]`` makes the products of a simulated day of all
 kinds, and of the real and built telemetry of FOLDER (``../shared/data/stix``) where it is there, in a fresh folder each
 time. The columns: decode alone; receive (read, decode, store); level LB, L0, L1 and L2 (ANC and LL03; no program of
-others is run) each made alone from the store; all of it in one run. These are times of the processor; the last column
-is that run on the clock, with the waiting for the disk and for others on the machine. Kinds with a packet each show
-what a file costs.
+others is run) each made alone from the store; all of it in one run. These are times of the processor; then
+that run on the clock, with the waiting for the disk and for others on the machine, and without the drawing of pictures
+(LL03, one per day of light curves whatever its packets). Kinds with a packet each show what a file costs.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from broker_assets.telemetry.archive import LEVELS, Archive
 from broker_assets.telemetry.batches import PacketBatch, RawPacket
 from broker_assets.telemetry.configuration import InstrumentConfiguration
 from broker_assets.telemetry.products.level0 import Inputs
+from broker_assets.telemetry.products.lightcurve_plot import LightCurve, drawn
 from broker_assets.telemetry.reading import read_plain
 from broker_assets.telemetry.receiving import receive
 from broker_assets.telemetry.requests import RequestTable
@@ -113,6 +114,9 @@ def stages(paths: Sequence[Path], inputs: Inputs, folder: Path) -> tuple[dict[st
     with PacketStore(folder / "packets") as store:
         outcome = Archive(folder / "archive", store, inputs).rebuild(touched)
     found["TM to L2"], found["on the clock"] = time.process_time() - begin, time.perf_counter() - clock
+    curves = [path for path in outcome.written if "_L1_stix-ql-lightcurve_" in path.name]
+    pictures = timed(lambda: [drawn(LightCurve.of_file(path), "svg") for path in curves])
+    found["without pictures"] = max(0.0, found["TM to L2"] - pictures)
     return found, packets, len(outcome.files)
 
 
@@ -151,7 +155,7 @@ def main() -> None:
     arguments = parser.parse_args()
     print(f"targets: decode {TARGET_DECODE_MS} ms, TM to L2 {TARGET_MS} ms per packet in bulk")
     print(f"predecessor (STIXCore, its golden README): decode {PREDECESSOR_DECODE_MS} ms, TM to L1 {PREDECESSOR_MS} ms")
-    titles = "".join(f"{title:>9}" for title in ("plain", "decode", "receive", *LEVELS, "TM-L2", "clock"))
+    titles = "".join(f"{title:>9}" for title in ("plain", "decode", "receive", *LEVELS, "TM-L2", "clock", "no LL03"))
     print(f"{'ms per packet':46}{'packets':>7}{'files':>6}{titles}")
     with TemporaryDirectory() as temporary:
         work = Path(temporary) / "run"

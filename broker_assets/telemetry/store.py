@@ -21,9 +21,12 @@ from broker_assets.telemetry.batches import BadPacket, RawPacket
 from broker_assets.telemetry.instrument import StructureKey
 
 NO_SSID = -1
+LONG_TICKS = 1 << 33
+"""Packets whose time bins span more, 1/65536 seconds (36 hours), are found by an index of their own."""
+_LONG = f"last - first > {LONG_TICKS}"
 _OF_THE_DISK = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_IOERR: errno.EIO}
 
-_SCHEMA = """
+_SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS packet (
     digest BLOB PRIMARY KEY,          -- SHA-256 of the packet
     segment TEXT NOT NULL,            -- file that holds it
@@ -44,6 +47,7 @@ CREATE INDEX IF NOT EXISTS packet_time ON packet (service, subservice, ssid, fir
 CREATE INDEX IF NOT EXISTS packet_scet ON packet (service, subservice, ssid, scet);
 CREATE INDEX IF NOT EXISTS packet_request ON packet (service, subservice, ssid, request, sequence_control);
 CREATE INDEX IF NOT EXISTS packet_failure ON packet (digest) WHERE failure IS NOT NULL;
+CREATE INDEX IF NOT EXISTS packet_long ON packet (service, subservice, ssid, first) WHERE {_LONG};
 CREATE TABLE IF NOT EXISTS origin (
     digest BLOB NOT NULL,
     file TEXT NOT NULL,
@@ -273,7 +277,10 @@ class PacketStore:
 
     def of_days(self, key: StructureKey, first: int, last: int) -> list[StoredPacket]:
         """Packets of a kind whose time bins have a centre in [first, last), ticks."""
-        return self._read(*_of_kind(key, "last >= ? AND first < ?", first, last))
+        # A bound on `first` from below keeps the search to the days asked for, however many there are.
+        near = self._read(*_of_kind(key, "first >= ? AND first < ? AND last >= ?", first - LONG_TICKS, last, first))
+        far = self._read(*_of_kind(key, f"{_LONG} AND first < ? AND last >= ?", first - LONG_TICKS, first))
+        return sorted(near + far, key=lambda item: (item.scet, item.sequence_count, item.digest)) if far else near
 
     def of_headers(self, key: StructureKey, first: int, last: int) -> list[StoredPacket]:
         """Packets of a kind whose header time lies in [first, last), ticks."""
