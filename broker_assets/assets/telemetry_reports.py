@@ -1,20 +1,18 @@
-"""What Dagster and provenance are told of telemetry that was received: packets by day, and what inputs say for it.
+"""What Dagster and provenance are told of the inputs of products, day by day.
 
 The ingest job and the sensor of inputs use these; an operator's materialisation of an asset tells by itself.
 """
 
 import datetime
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from dagster import AssetMaterialization
 
-from broker_assets.ingest.telemetry_products import DayInputs, asset_name, changed_inputs
+from broker_assets.ingest.telemetry_products import changed_inputs
 from broker_assets.partitions import known_days
 from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 from broker_assets.resources.telemetry import Telemetry
-from broker_assets.telemetry.code_versions import code_version
 from broker_assets.telemetry.days import FAMILIES, days_with_packets, requests_of_day
 from broker_assets.telemetry.input_versions import InputVersions
 from broker_assets.telemetry.store import PacketStore
@@ -75,52 +73,5 @@ def report_inputs(
             )
     if chosen:
         made = [artefact.model_copy(update={"run_id": run_id}) for artefact in chosen]
-        with database.transaction() as connection:
-            versions.record(connection, made)
-
-
-def report_levelb(
-    database: Database,
-    found: Mapping[str, Iterable[DayInputs]],
-    overrides: Mapping[str, int],
-    *,
-    run_id: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
-) -> Iterator[AssetMaterialization]:
-    """One materialisation per family and day that has other packets now, then the same in provenance.
-
-    Call it when the LB files of these days are written, and take all that is yielded.
-
-    Parameters
-    ----------
-    database : Database
-    found : mapping
-        Touched days by family (`days.touched_days`) with what their products are made of now.
-    overrides : mapping
-        `TelemetrySettings.versions`.
-    run_id : str, optional
-    metadata : mapping, optional
-        What is said on every materialisation, as the names of files that were received.
-    """
-    for family, days in found.items():
-        asset, code = asset_name("LB", family), code_version("LB", family, overrides)
-        present = {item.day: item.packets for item in days if item.packets}
-        with database.transaction() as connection:
-            known = versions.data_versions(connection, asset, [day.isoformat() for day in present])
-        changed = {day: version for day, version in present.items() if known.get(day.isoformat()) != version}
-        for day in known_days(changed)[0]:
-            yield AssetMaterialization(
-                asset_key=asset,
-                partition=day.isoformat(),
-                description="packets of the day",
-                metadata=dict(metadata or {}),
-                tags={"dagster/data_version": changed[day], "dagster/code_version": code},
-            )
-        made = [
-            versions.Artefact(
-                asset=asset, partition=day.isoformat(), data_version=version, code_version=code, run_id=run_id
-            )
-            for day, version in changed.items()
-        ]
         with database.transaction() as connection:
             versions.record(connection, made)
