@@ -52,11 +52,11 @@ from broker_assets.resources.publisher import Publisher
 from broker_assets.resources.telemetry import Telemetry
 from broker_assets.resources.tns import Tns
 from broker_assets.sensors.alerting import build_alerting
+from broker_assets.sensors.daily_products import build_daily_products
 from broker_assets.sensors.gcn import build_notices, build_read_notices
 from broker_assets.sensors.kafka_lag import build_kafka_lag
 from broker_assets.sensors.lists import build_lists
 from broker_assets.sensors.publication import (
-    build_daily_products,
     build_mirror_schedule,
     build_publish_schedule,
     build_telemetry_checks_schedule,
