@@ -161,10 +161,11 @@ def described(outcome: Outcome, folder: Path) -> dict[str, Any]:
                 for file in files[:SHOWN_FILES]
             ]
         )
-    if outcome.problems:
-        said["not made"] = MetadataValue.table(
-            [TableRecord({"what": item.what, "reason": item.reason}) for item in outcome.problems[:SHOWN_FILES]]
-        )
+    # Not made because it failed; not made because its program is not configured or its time has not come.
+    for name, items in (("not made", outcome.problems), ("left out", outcome.skipped)):
+        if items:
+            records = [TableRecord({"what": item.what, "reason": item.reason}) for item in items[:SHOWN_FILES]]
+            said[name] = MetadataValue.table(records)
     return said
 
 
