@@ -97,7 +97,7 @@ def days_of_span(first: int, last: int) -> Iterator[datetime.date]:
 
 def requests_of_day(store: PacketStore, day: datetime.date) -> set[int]:
     """Identifiers of the requests whose data begin on a day or within its margins."""
-    return {request for key in _all_kinds(store) for _, request in _requests(store, key, *window(day))}
+    return {request for key in store.kinds() for _, request in _requests(store, key, *window(day))}
 
 
 def touched_days(store: PacketStore, touched: Touched) -> dict[str, set[datetime.date]]:
@@ -171,27 +171,7 @@ def days_with_packets(store: PacketStore, family: str) -> list[datetime.date]:
 def _kinds(store: PacketStore, family: str) -> list[StructureKey]:
     if family not in FAMILIES:
         raise ValueError(f"{family} is no family of products; known: {', '.join(FAMILIES)}")
-    return [key for key in _all_kinds(store) if family_of(key) == family]
-
-
-def _all_kinds(store: PacketStore) -> list[StructureKey]:
-    """Kinds of packets in the store; `PacketStore.kinds` reads the whole index."""
-    found: list[StructureKey] = []
-    for service in _values(store, "service", ()):
-        for subservice in _values(store, "subservice", (service,)):
-            ssids = _values(store, "ssid", (service, subservice))
-            found += [(service, subservice, None if ssid == NO_SSID else ssid) for ssid in ssids]
-    return found
-
-
-def _values(store: PacketStore, column: str, parents: tuple[int, ...]) -> Iterator[int]:
-    """Values of a column of the index below values of those before it, each found by one look into the index."""
-    fixed = "".join(f"{name} = ? AND " for name in ("service", "subservice")[: len(parents)])
-    sql = f"SELECT min({column}) FROM packet WHERE {fixed}{column} > ?"  # noqa: S608 (names of columns)
-    last = NO_SSID - 1
-    while (value := store.index.rows(sql, (*parents, last))[0][0]) is not None:
-        last = int(value)  # type: ignore[call-overload]
-        yield last
+    return [key for key in store.kinds() if family_of(key) == family]
 
 
 def _conditions(first: int, end: int) -> tuple[tuple[str, tuple[int, ...]], ...]:

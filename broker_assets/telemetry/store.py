@@ -291,9 +291,22 @@ class PacketStore:
         return self._read(*_of_kind(key, "sequence_control = ? AND request = ?", *request))
 
     def kinds(self) -> list[StructureKey]:
-        """Kinds of packets in the store."""
-        found = self.index.rows("SELECT DISTINCT service, subservice, ssid FROM packet ORDER BY 1, 2, 3")
-        return [(int(a), int(b), None if c == NO_SSID else int(c)) for a, b, c in found]  # type: ignore[call-overload]
+        """Kinds of packets in the store; the time does not grow with it."""
+        found: list[StructureKey] = []
+        for service in self._values("service", ()):
+            for subservice in self._values("subservice", (service,)):
+                ssids = self._values("ssid", (service, subservice))
+                found += [(service, subservice, None if ssid == NO_SSID else ssid) for ssid in ssids]
+        return found
+
+    def _values(self, column: str, parents: tuple[int, ...]) -> Iterator[int]:
+        """Values of a column of the index below values of those before it, each found by one look into the index."""
+        fixed = "".join(f"{name} = ? AND " for name in ("service", "subservice")[: len(parents)])
+        sql = f"SELECT min({column}) FROM packet WHERE {fixed}{column} > ?"  # noqa: S608 (names of columns)
+        last = NO_SSID - 1
+        while (value := self.index.rows(sql, (*parents, last))[0][0]) is not None:
+            last = int(value)  # type: ignore[call-overload]
+            yield last
 
     def requests(self, key: StructureKey) -> list[tuple[int, int]]:
         """Requests that packets of a kind answer."""
