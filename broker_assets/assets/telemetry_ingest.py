@@ -8,7 +8,6 @@ died before it could report is reported by the next, and a day that is made twic
 """
 
 import datetime
-import hashlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from logging import Logger
@@ -250,15 +249,13 @@ def received_metadata(done: Ingested) -> dict[str, Any]:
 
 def look_for_databases(session: psycopg.Connection[Any], telemetry: Telemetry, store: PacketStore, log: Logger) -> None:
     """When instrument databases have come, decode again what none of those before could."""
-    mark = telemetry.folders.root / "databases-seen"
-    present = hashlib.sha256(repr(telemetry.database_versions()).encode()).hexdigest()
-    if mark.is_file() and mark.read_text() == present:
+    present = telemetry.present_databases
+    if telemetry.noted_databases == present:
         return
     used = decode_again(session, store, telemetry.packet_inputs().databases)
     if used:
         log.info(f"{used} packets that could not be decoded can be now")
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.write_text(present)
+    telemetry.note_databases(present)
 
 
 def refresh_requests(telemetry: Telemetry, log: Logger) -> None:

@@ -6,6 +6,7 @@ file systems hold secrets. Nothing is opened before it is asked for.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -179,9 +180,22 @@ class Telemetry:
         places = (settings.databases, settings.configuration, settings.kernels, settings.planning, settings.requests)
         return tuple(sorted(item for place in places if place is not None for item in _files(place)))
 
-    def database_versions(self) -> FileVersions:
-        """Every file of the instrument databases, by path."""
-        return () if self.settings.databases is None else tuple(sorted(_files(self.settings.databases)))
+    @property
+    def noted_databases(self) -> str | None:
+        """Instrument databases that packets were last decoded again with; none before the first time."""
+        mark = self.folders.root / "databases-seen"
+        return mark.read_text() if mark.is_file() else None
+
+    @property
+    def present_databases(self) -> str:
+        """Digest of names, sizes and times of the files of the instrument databases."""
+        found = () if self.settings.databases is None else sorted(_files(self.settings.databases))
+        return hashlib.sha256(repr(tuple(found)).encode()).hexdigest()
+
+    def note_databases(self, present: str) -> None:
+        """Everything that could not be decoded was decoded again with these."""
+        self.folders.root.mkdir(parents=True, exist_ok=True)
+        (self.folders.root / "databases-seen").write_text(present)
 
     def _fresh(self, databases: Path, configuration: Path) -> Inputs:
         from broker_assets.telemetry.configuration import InstrumentConfiguration

@@ -121,9 +121,10 @@ def build_telemetry_files(job: JobDefinition) -> SensorDefinition:
             context.log.warning(trouble)
         seen = list(observations(states, cursor, now=time.time()))
         cursor |= {url: (version, time.time()) for url, version, _ in seen}
-        asked = "files are being received" if busy else match_request(context, job.name, reasons(waiting))
+        why = reasons(waiting, databases_came=telemetry.noted_databases not in (None, telemetry.present_databases))
+        asked = "files are being received" if busy else match_request(context, job.name, why)
         requests = [asked] if isinstance(asked, RunRequest) else []
-        said = [*troubles.values(), _idle(waiting, states) if not reasons(waiting) else str(asked)]
+        said = [*troubles.values(), str(asked) if why else _idle(states)]
         return SensorResult(
             run_requests=requests,
             asset_events=[observation for _, _, observation in seen],
@@ -134,16 +135,18 @@ def build_telemetry_files(job: JobDefinition) -> SensorDefinition:
     return telemetry_files
 
 
-def reasons(waiting: register.Waiting) -> list[str]:
+def reasons(waiting: register.Waiting, *, databases_came: bool) -> list[str]:
     """Why a run is needed; empty if it is not."""
     found = []
     if waiting.files:
         found.append(f"{waiting.files} files with {waiting.bytes / 1e6:.1f} MB wait")
     if waiting.unreported:
         found.append(f"{waiting.unreported} files were received and not reported")
+    if databases_came:
+        found.append("instrument databases have changed")
     return found
 
 
-def _idle(waiting: register.Waiting, states: Mapping[str, register.FolderState]) -> str:
+def _idle(states: Mapping[str, register.FolderState]) -> str:
     young = sum(state.states.get("new", 0) + state.states.get("failed", 0) for state in states.values())
     return f"{young} files are not yet complete or wait to be tried again" if young else "no file waits"

@@ -180,6 +180,17 @@ def test_a_run_that_died_before_it_reported_is_followed_by_another(ticks: Ticks,
     assert request.tags["broker/reason"] == "1 files were received and not reported"
 
 
+def test_databases_that_come_later_ask_for_a_run(ticks: Ticks, site: Site) -> None:
+    ticks.telemetry.note_databases(ticks.telemetry.present_databases)
+    assert skipped(ticks.tick()) == "no file waits"
+    (site.folder / "databases/v9").mkdir()
+    (site.folder / "databases/v9/idb.sqlite").write_text("")
+    result = ticks.tick()
+    assert isinstance(result, SensorResult)
+    (request,) = result.run_requests or ()
+    assert request.tags["broker/reason"] == "instrument databases have changed"
+
+
 def test_a_folder_that_is_away_is_told_and_hinders_no_other(
     tmp_path: Path, instance: DagsterInstance, database_url: str
 ) -> None:
