@@ -102,6 +102,8 @@ class TelemetrySettings(BaseModel):
     """fsspec URLs of folders that telemetry files arrive in (targets of rsync or sftp included)."""
     incoming_options: dict[str, dict[str, str]] = Field(default_factory=dict)
     """Options of the file system of such a URL (user, key file, endpoint, …), by URL."""
+    incoming_secrets: dict[str, dict[str, SecretStr]] = Field(default_factory=dict)
+    """Options that are never printed (password, key, secret), by URL."""
     pattern: str = "*PktTmRaw*.xml"
     """Names of telemetry files; others are left alone."""
     stable_seconds: float = Field(default=120.0, ge=0)

@@ -44,7 +44,7 @@ from broker_assets.ingest.telemetry_files import (
     ingest_session,
 )
 from broker_assets.ingest.telemetry_folders import folders
-from broker_assets.ingest.telemetry_products import DayInputs, asset_name, record_files
+from broker_assets.ingest.telemetry_products import DayInputs, asset_name, make_day, record_files
 from broker_assets.partitions import known_days
 from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
@@ -172,6 +172,8 @@ def file_days(
                 )
             if made.day in partitions:
                 yield materialisation(asset, code, made, outcome, archive, said)
+            else:
+                make_what_follows(session, telemetry, store, family, made.day, run_id, log)
             artefact = versions.Artefact(
                 asset=asset,
                 partition=made.day.isoformat(),
@@ -183,6 +185,26 @@ def file_days(
                 versions.record(connection, [artefact])
             log.info(f"{asset} {made.day}: {len(outcome.written)} files written, {len(outcome.unchanged)} unchanged")
     register.set_reported(session, files, datetime.datetime.now(datetime.UTC))
+
+
+def make_what_follows(
+    session: psycopg.Connection[Any],
+    telemetry: Telemetry,
+    store: PacketStore,
+    family: str,
+    day: datetime.date,
+    run_id: str,
+    log: Logger,
+) -> None:
+    """Make levels L0 and L1 of a day that is no partition: no automation will ask for them."""
+    try:
+        archive = telemetry.archive(store)
+        for level in ("L0", "L1"):
+            made = make_day(session, archive, asset_name(level, family), day, run_id=run_id)
+            for problem in made.outcome.problems:
+                log.warning(f"{problem.what}: {problem.reason}")
+    except (OSError, ValueError) as error:
+        log.warning(f"{family} of {day}, which is no partition, has level LB only: {error}")
 
 
 def changed_days(

@@ -252,9 +252,12 @@ class IncomingFolder:
 
 def folders(settings: TelemetrySettings) -> list[IncomingFolder]:
     """The folders that the settings name."""
-    return [
-        IncomingFolder(url, settings.pattern, settings.incoming_options.get(url)) for url in _unique(settings.incoming)
-    ]
+    return [IncomingFolder(url, settings.pattern, _options(settings, url)) for url in _unique(settings.incoming)]
+
+
+def _options(settings: TelemetrySettings, url: str) -> dict[str, str]:
+    secrets = settings.incoming_secrets.get(url, {})
+    return settings.incoming_options.get(url, {}) | {name: text.get_secret_value() for name, text in secrets.items()}
 
 
 def _unique(urls: Iterable[str]) -> list[str]:
