@@ -53,6 +53,7 @@ from broker_assets.settings import TelemetrySettings
 from broker_assets.telemetry.archive import Archive, Outcome
 from broker_assets.telemetry.code_versions import code_version
 from broker_assets.telemetry.days import day_version
+from broker_assets.telemetry.input_versions import KERNELS
 from broker_assets.telemetry.requests_update import update
 from broker_assets.telemetry.store import PacketStore
 
@@ -173,7 +174,9 @@ def file_days(
             if made.day in partitions:
                 yield materialisation(asset, code, made, outcome, archive, said)
             else:
-                make_what_follows(session, telemetry, store, family, made.day, run_id, log)
+                # As for other days, L1 waits for kernels that know the time; a clock that was not set they never do.
+                levels = ("L0", "L1") if KERNELS in inputs.get(made.day, {}) else ("L0",)
+                make_what_follows(session, telemetry, store, levels, family, made.day, run_id, log)
             artefact = versions.Artefact(
                 asset=asset,
                 partition=made.day.isoformat(),
@@ -191,15 +194,16 @@ def make_what_follows(
     session: psycopg.Connection[Any],
     telemetry: Telemetry,
     store: PacketStore,
+    levels: Sequence[str],
     family: str,
     day: datetime.date,
     run_id: str,
     log: Logger,
 ) -> None:
-    """Make levels L0 and L1 of a day that is no partition: no automation will ask for them."""
+    """Make higher levels of a day that is no partition: no automation will ask for them."""
     try:
         archive = telemetry.archive(store)
-        for level in ("L0", "L1"):
+        for level in levels:
             made = make_day(session, archive, asset_name(level, family), day, run_id=run_id)
             for problem in made.outcome.problems:
                 log.warning(f"{problem.what}: {problem.reason}")

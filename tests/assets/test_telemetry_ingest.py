@@ -189,7 +189,7 @@ def test_days_that_are_no_partitions_are_made_and_not_told(
     assert told(result) == {}
     (name,) = levelb(site)
     assert [item.day for item in product_files.why(connection, name)] == [unset]
-    # No automation asks for such a day: its higher levels are made at once (L1 where there are kernels).
+    # No automation asks for such a day: what can be made of it is made at once.
     levels = connection.execute("SELECT DISTINCT level FROM product_file WHERE superseded_at IS NULL").fetchall()
     assert {"LB", "L0"} <= {level for (level,) in levels}
     assert connection.execute("SELECT count(*) FROM telemetry_file WHERE reported_at IS NULL").fetchone() == (0,)
