@@ -6,11 +6,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-
+from broker_assets.commands.terminal import terminal
 from broker_assets.settings import Settings
 
-console = Console()
+console = terminal()
 
 _LAUNCH = """
 mutation Remake($parameters: LaunchBackfillParams!) {

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from broker_assets.commands.publish_history import agree, show_history, show_status, verify
 from broker_assets.commands.publish_targets import chosen, open_database
+from broker_assets.commands.terminal import terminal
 from broker_assets.settings import PublicationTarget, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ app.command("status")(show_status)
 app.command("agree")(agree)
 app.command("history")(show_history)
 app.command("verify")(verify)
-console = Console()
+console = terminal()
 
 UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 

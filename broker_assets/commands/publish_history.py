@@ -7,14 +7,14 @@ import getpass
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from broker_assets.commands.publish_targets import chosen, open_database
+from broker_assets.commands.terminal import terminal
 from broker_assets.settings import PublicationTarget, load_settings
 
-console = Console()
+console = terminal()
 
 Target = Annotated[str | None, typer.Option("--target", "-T", help="Only this archive.")]
 

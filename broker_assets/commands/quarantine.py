@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from broker_assets.commands.status import connected_or_given, database
+from broker_assets.commands.terminal import terminal
 from broker_assets.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Packets that could not be read: list, show, retry, dismiss.")
-console = Console()
+console = terminal()
 
 Topic = Annotated[str | None, typer.Option("--topic", "-t", help="Only of this topic.")]
 Entries = Annotated[list[int] | None, typer.Argument(help="Numbers of entries, as `list` shows them.")]

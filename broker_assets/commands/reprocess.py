@@ -6,16 +6,16 @@ import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from broker_assets.commands.backfill import backfill
 from broker_assets.commands.status import connected_or_given
+from broker_assets.commands.terminal import terminal
 from broker_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from broker_assets.ingest.reprocess import ReprocessReport
 
-console = Console()
+console = terminal()
 
 ASSETS = ("sources", "forced_sources", "objects")
 

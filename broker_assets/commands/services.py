@@ -6,10 +6,10 @@ import threading
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from broker_assets.commands.terminal import terminal
 from broker_assets.local import demo_settings, telemetry_demo
 from broker_assets.local import doctor as examination
 from broker_assets.local.demo import Demonstration
@@ -18,7 +18,7 @@ from broker_assets.local.processes import LocalPlatformError
 from broker_assets.local.supervisor import Supervisor, end_platform
 from broker_assets.settings import load_settings
 
-console = Console()
+console = terminal()
 
 
 def _report(message: str) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from upath import UPath
 
 from broker_assets.commands.status import connected_or_given
+from broker_assets.commands.terminal import terminal
 from broker_assets.database.engine import connect, describe
 from broker_assets.database.tables import metadata
 from broker_assets.resources.database import Database
@@ -18,7 +18,7 @@ from broker_assets.settings import load_settings
 from broker_assets.tns.snapshots import DEFAULT_TABLES, install_snapshot, known_tables, write_snapshot
 
 app = typer.Typer(no_args_is_help=True, help="Tables as versioned files for other nodes.")
-console = Console()
+console = terminal()
 Tables = Annotated[
     list[str] | None, typer.Option("--table", help="Which tables; otherwise those that nodes join with.")
 ]

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from broker_assets.commands.terminal import terminal
 from broker_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from broker_assets.provenance.why import Why
     from broker_assets.status import Status
 
-console = Console()
+console = terminal()
 COLOURS = {"running": "green", "starting": "yellow", "waiting": "yellow", "stopped": "red", "away": "red"}
 
 

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from broker_assets.commands.terminal import terminal
 from broker_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from broker_assets.local.replay import OutgoingMessage, ReplayReport
     from broker_assets.local.simulation import SimulatedAlert
 
-console = Console()
-messages = Console(stderr=True)
+console = terminal()
+messages = terminal(stderr=True)
 
 
 class FramingChoice(enum.StrEnum):

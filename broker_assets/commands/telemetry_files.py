@@ -8,15 +8,15 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from broker_assets.commands.status import database
+from broker_assets.commands.terminal import terminal
 from broker_assets.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Telemetry files that arrived: list, show, retry.")
-console = Console()
+console = terminal()
 
 STATES = ("new", "staging", "staged", "processed", "failed", "quarantined", "gone")
 

@@ -8,18 +8,18 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from broker_assets.commands.backfill import backfill
 from broker_assets.commands.reprocess import parse_nights
 from broker_assets.commands.status import connected_or_given, database
+from broker_assets.commands.terminal import terminal
 from broker_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from broker_assets.provenance.product_files import StaleFile
 
-console = Console()
+console = terminal()
 SHOWN = 30
 """Files in the table; `--json` has all."""
 COMMAND = "broker-assets telemetry remake"

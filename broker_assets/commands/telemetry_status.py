@@ -6,17 +6,17 @@ import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from broker_assets.commands.status import connected_or_given
+from broker_assets.commands.terminal import terminal
 from broker_assets.settings import load_settings
 
 if TYPE_CHECKING:
     from broker_assets.ingest.telemetry_overview import Overview
 
-console = Console()
+console = terminal()
 LISTED = 10
 """Files and reasons of a table; `--json` has more."""
 
