@@ -37,6 +37,7 @@ from broker_assets.ingest.telemetry_health import OLD
 from broker_assets.ingest.telemetry_products import MADE_FROM, level_and_family, make_day
 from broker_assets.partitions import observation_days
 from broker_assets.resources.database import Database
+from broker_assets.resources.external_programs import pipes_runner
 from broker_assets.resources.telemetry import Telemetry
 from broker_assets.telemetry.archive import Outcome
 from broker_assets.telemetry.code_versions import code_version
@@ -117,7 +118,9 @@ def _product_asset(name: str, overrides: dict[str, int]) -> AssetsDefinition:
     ) -> MaterializeResult:  # type: ignore[type-arg]  # Dagster does not know the parametrised class
         day = datetime.date.fromisoformat(context.partition_key)
         with telemetry.store() as store, connect(database.url, autocommit=True) as connection:
-            archive = telemetry.archive(store)
+            # Programs of others run as steps of this run: what they say is in its log.
+            programs = telemetry.programs.run_by(pipes_runner(context)) if level == "L2" else None
+            archive = telemetry.archive(store, programs=programs)
             made = make_day(connection, archive, name, day, run_id=context.run.run_id)
         outcome = made.outcome
         for problem in outcome.problems:
