@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from broker_assets.cli import COMMANDS, explain
 from broker_assets.commands.reprocess import parse_nights
@@ -215,7 +214,7 @@ def test_status_table_fits_a_narrow_terminal(
     from broker_assets.commands import status as command
     from broker_assets.status import Partition, Service, Status, Stream
 
-    monkeypatch.setattr(command, "console", Console(width=80))
+    monkeypatch.setenv("COLUMNS", "80")
     from datetime import UTC, datetime
 
     stream = Stream(

@@ -9,8 +9,6 @@ from typing import Any
 from broker_assets.commands.terminal import terminal
 from broker_assets.settings import Settings
 
-console = terminal()
-
 _LAUNCH = """
 mutation Remake($parameters: LaunchBackfillParams!) {
   launchPartitionBackfill(backfillParams: $parameters) {
@@ -68,11 +66,11 @@ def backfill(
     if answer["__typename"] != "LaunchBackfillSuccess":
         raise DagsterRefusedError(f"Dagster did not launch the backfill: {answer.get('message', answer['__typename'])}")
     identifier = answer["backfillId"]
-    console.print(f"{title}: {len(partitions)} partitions, {webserver}/runs/b/{identifier}", highlight=False)
+    terminal().print(f"{title}: {len(partitions)} partitions, {webserver}/runs/b/{identifier}", highlight=False)
     if not wait:
         return
     status = "REQUESTED"
-    with console.status(f"{title} …"):
+    with terminal().status(f"{title} …"):
         while status in ("REQUESTED", "CANCELING", "FAILING"):
             time.sleep(1.0)
             found = _graphql(webserver, _WATCH, {"backfill": identifier})["partitionBackfillOrError"]
@@ -82,7 +80,7 @@ def backfill(
     if status not in ("COMPLETED", "COMPLETED_SUCCESS"):
         message = (found.get("error") or {}).get("message", "its runs tell more")
         raise DagsterRefusedError(f"the backfill ended as {status}: {message}")
-    console.print("Finished.")
+    terminal().print("Finished.")
 
 
 def _graphql(webserver: str, query: str, variables: dict[str, Any]) -> dict[str, Any]:

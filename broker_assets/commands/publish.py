@@ -28,7 +28,6 @@ app.command("status")(show_status)
 app.command("agree")(agree)
 app.command("history")(show_history)
 app.command("verify")(verify)
-console = terminal()
 
 UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -150,7 +149,7 @@ def run(
                     refresh=refresh,
                     conflicts=Target.conflicts_of(goal),
                     dry_run=dry_run,
-                    tell=None if as_json else lambda outcome: console.print(_line(outcome), highlight=False),
+                    tell=None if as_json else lambda outcome: terminal().print(_line(outcome), highlight=False),
                 )
             if as_json:
                 typer.echo(report.model_dump_json())
@@ -190,7 +189,8 @@ def _functions(settings: Settings, table: Path | None, spice: Path | None, *, up
 
         if table is None or settings.telemetry.requests_url is None:
             raise typer.BadParameter("--update-rid-lut needs a table and BROKER_TELEMETRY__REQUESTS_URL")
-        console.print(f"{update_requests(table, settings.telemetry.requests_url):,} rows in {table}", highlight=False)
+        rows = update_requests(table, settings.telemetry.requests_url)
+        terminal().print(f"{rows:,} rows in {table}", highlight=False)
     folder = spice or settings.telemetry.kernels
     kernels = None if folder is None else Kernels.of_folder(folder)
     return request_reason(table), ephemeris_refresh(kernels)
@@ -220,15 +220,15 @@ def _line(outcome: Any) -> str:
 def _show(report: Report) -> None:
     did = "would be" if report.dry_run else "are"
     counts = ", ".join(f"{count} {status}" for status, count in report.counts.items()) or "nothing new"
-    console.print(
+    terminal().print(
         f"[bold]{escape(report.target)}[/bold]: {counts}; {len(report.unchanged)} {did} as decided before, "
         f"{len(report.waiting)} too young, {len(report.left)} left for later",
         highlight=False,
     )
     if report.held:
-        console.print(f"{len(report.held)} wait for an operator: `broker-assets publish status`", highlight=False)
+        terminal().print(f"{len(report.held)} wait for an operator: `broker-assets publish status`", highlight=False)
     if report.failure is not None:
-        console.print(f"[red]{escape(report.failure)}[/red]", highlight=False)
+        terminal().print(f"[red]{escape(report.failure)}[/red]", highlight=False)
 
 
 def _write_supplements(connection: Any, target: str, path: Path) -> None:
@@ -274,13 +274,13 @@ def sync(
             if as_json:
                 typer.echo(report.model_dump_json())
                 continue
-            console.print(
+            terminal().print(
                 f"[bold]{escape(goal.name)}[/bold]: {len(report.copied)} copied, {report.unchanged} the same, "
                 f"{len(report.removed)} removed, {len(report.surplus)} only there",
                 highlight=False,
             )
             for path, reason in report.failed.items():
-                console.print(f"[red]{escape(path)}: {escape(reason)}[/red]", highlight=False)
+                terminal().print(f"[red]{escape(path)}: {escape(reason)}[/red]", highlight=False)
             if report.failure is not None:
-                console.print(f"[red]{escape(report.failure)}[/red]", highlight=False)
+                terminal().print(f"[red]{escape(report.failure)}[/red]", highlight=False)
     raise typer.Exit(1 if bad else 0)

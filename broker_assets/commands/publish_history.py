@@ -14,8 +14,6 @@ from broker_assets.commands.publish_targets import chosen, open_database
 from broker_assets.commands.terminal import terminal
 from broker_assets.settings import PublicationTarget, load_settings
 
-console = terminal()
-
 Target = Annotated[str | None, typer.Option("--target", "-T", help="Only this archive.")]
 
 
@@ -55,29 +53,29 @@ def show_status(
         typer.echo(json.dumps(document, indent=1))
         raise typer.Exit(1 if waiting or again else 0)
     if not totals and not last:
-        console.print("Nothing was delivered yet.")
+        terminal().print("Nothing was delivered yet.")
         return
     for name, found in totals.items():
         text = ", ".join(f"{count:,} {status}" for status, count in found.items())
-        console.print(f"[bold]{escape(name)}[/bold]: {text}", highlight=False)
+        terminal().print(f"[bold]{escape(name)}[/bold]: {text}", highlight=False)
     if waiting:
         table = _table("\nWait for an operator (`publish agree NAME --why …`)", "archive", "file", "since", "why")
         for entry in waiting:
             table.add_row(escape(entry.target), entry.name, _when(entry.decided_at), escape(entry.reason))
-        console.print(table)
+        terminal().print(table)
     if again:
         table = _table("\nTried again by the next run", "archive", "file", "since", "why")
         for entry in again:
             reason = f"{entry.agreed_by} agreed: {entry.agreed_why}" if entry.agreed else entry.reason
             table.add_row(escape(entry.target), entry.name, _when(entry.decided_at), escape(reason))
-        console.print(table)
+        terminal().print(table)
     if last:
         table = _table("\nLast runs", "archive", "began", "ended", "files", "failure")
         for item in last:
             files = ", ".join(f"{count} {status}" for status, count in item.counts.items()) or "nothing new"
             row = (escape(item.target), _when(item.started_at), _when(item.finished_at) or "not ended")
             table.add_row(*row, files, escape(item.failure or ""))
-        console.print(table)
+        terminal().print(table)
     raise typer.Exit(1 if waiting or again else 0)
 
 
@@ -108,7 +106,9 @@ def agree(
                 answer="refuse" if refuse else "deliver",
             ):
                 said = "stays at home" if refuse else "is delivered by the next run"
-                console.print(f"{entry.name} {said} ({escape(entry.target)}: {escape(entry.reason)})", highlight=False)
+                terminal().print(
+                    f"{entry.name} {said} ({escape(entry.target)}: {escape(entry.reason)})", highlight=False
+                )
 
 
 def show_history(
@@ -140,7 +140,7 @@ def show_history(
             typer.echo(json.dumps(document))
         return
     if not found:
-        console.print("The history has nothing of that.")
+        terminal().print("The history has nothing of that.")
         return
     table = _table("", "decided", "archive", "file", "decision", "why")
     for entry in found:
@@ -148,7 +148,7 @@ def show_history(
         if entry.agreed_by is not None:
             reason = f"{reason} ({entry.agreed_by}: {entry.agreed_why})"
         table.add_row(_when(entry.decided_at), escape(entry.target), entry.name, entry.status, escape(reason))
-    console.print(table)
+    terminal().print(table)
 
 
 def verify(
@@ -174,8 +174,10 @@ def verify(
             with Far.of(goal) as far:
                 found = read_back(connection, far, repair=repair)
             for loss in found:
-                console.print(f"[red]{loss.state}[/red] {loss.name} [dim]{escape(loss.detail)}[/dim]", highlight=False)
+                terminal().print(
+                    f"[red]{loss.state}[/red] {loss.name} [dim]{escape(loss.detail)}[/dim]", highlight=False
+                )
             if not found:
-                console.print(f"{escape(goal.name)} has everything as it was delivered.", highlight=False)
+                terminal().print(f"{escape(goal.name)} has everything as it was delivered.", highlight=False)
             bad |= bool(found)
     raise typer.Exit(1 if bad else 0)

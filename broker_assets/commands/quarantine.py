@@ -15,7 +15,6 @@ from broker_assets.commands.terminal import terminal
 from broker_assets.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Packets that could not be read: list, show, retry, dismiss.")
-console = terminal()
 
 Topic = Annotated[str | None, typer.Option("--topic", "-t", help="Only of this topic.")]
 Entries = Annotated[list[int] | None, typer.Argument(help="Numbers of entries, as `list` shows them.")]
@@ -43,7 +42,7 @@ def list_entries(
             typer.echo(entry.model_dump_json(exclude={"payload", "traceback", "key"}))
         return
     if not found:
-        console.print("Nothing is in quarantine.")
+        terminal().print("Nothing is in quarantine.")
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("entry", "message", "state", "received", "bytes", "reason"):
@@ -53,9 +52,9 @@ def list_entries(
         when = f"{entry.created_at:%m-%d %H:%M}"
         size = f"{len(entry.payload):,}"
         table.add_row(str(entry.quarantineid), message, entry.state, when, size, escape(_short(entry.reason)))
-    console.print(table)
+    terminal().print(table)
     if len(found) == limit:
-        console.print(f"[dim]The first {limit}; --limit shows more.[/dim]")
+        terminal().print(f"[dim]The first {limit}; --limit shows more.[/dim]")
 
 
 def _short(text: str) -> str:
@@ -91,19 +90,19 @@ def show(
         else:
             out.write_bytes(one.payload)
         return
-    console.print(
+    terminal().print(
         f"[bold]{one.quarantineid}[/bold]  {one.topic}, partition {one.partition}, offset {one.offset}, "
         f"{len(one.payload):,} bytes, {one.state}",
         highlight=False,
     )
-    console.print(f"received {one.created_at:%Y-%m-%d %H:%M:%S} UTC in batch {one.ingestid}", highlight=False)
+    terminal().print(f"received {one.created_at:%Y-%m-%d %H:%M:%S} UTC in batch {one.ingestid}", highlight=False)
     if one.resolved_at is not None:
         batch = f" in batch {one.resolved_ingestid}" if one.resolved_ingestid is not None else ""
-        console.print(f"{one.state} {one.resolved_at:%Y-%m-%d %H:%M:%S} UTC{batch}", highlight=False)
-    console.print(escape(one.reason), highlight=False)
+        terminal().print(f"{one.state} {one.resolved_at:%Y-%m-%d %H:%M:%S} UTC{batch}", highlight=False)
+    terminal().print(escape(one.reason), highlight=False)
     if one.traceback:
-        console.print(escape(one.traceback), highlight=False, style="dim")
-    console.print(f"begins with {one.payload[:32].hex(' ')}", highlight=False)
+        terminal().print(escape(one.traceback), highlight=False, style="dim")
+    terminal().print(f"begins with {one.payload[:32].hex(' ')}", highlight=False)
 
 
 @app.command()
@@ -138,7 +137,7 @@ def retry(
             topics = sorted({name for name, state in waiting if state in ("open", "retried")})
     topics = [name for name in topics if topic in (None, name)]
     if not topics:
-        console.print("Nothing is in quarantine.")
+        terminal().print("Nothing is in quarantine.")
         return
     url = settings.database.url
     failed = 0
@@ -151,13 +150,13 @@ def retry(
             quarantineids=entry or None,
         )
         failed += report.failed
-        console.print(
+        terminal().print(
             f"{name}: {report.retried:,} read again: {report.stored:,} stored, {report.duplicate:,} known already, "
             f"{report.failed:,} failed again",
             highlight=False,
         )
         for reason, number in report.reasons.most_common(5):
-            console.print(f"  {number:,} × {escape(_short(reason))}", highlight=False)
+            terminal().print(f"  {number:,} × {escape(_short(reason))}", highlight=False)
     if failed:
         raise typer.Exit(1)
 
@@ -174,6 +173,6 @@ def dismiss(
 
     with database(load_settings()) as connection, connection.transaction():
         number = dismiss_entries(connection, entry)
-    console.print(f"{number} of {len(entry)} dismissed.")
+    terminal().print(f"{number} of {len(entry)} dismissed.")
     if number < len(entry):
         raise typer.Exit(1)

@@ -15,7 +15,6 @@ from broker_assets.settings import Settings, load_settings
 if TYPE_CHECKING:
     from broker_assets.ingest.reprocess import ReprocessReport
 
-console = terminal()
 
 ASSETS = ("sources", "forced_sources", "objects")
 
@@ -82,7 +81,7 @@ def reprocess(
     if not present:
         raise LookupError(f"the archive has no packets of {wanted[0]}" + (f" to {wanted[-1]}" if wanted[1:] else ""))
     if len(present) < len(wanted):
-        console.print(f"{len(wanted) - len(present)} of {len(wanted)} nights have no packets.", highlight=False)
+        terminal().print(f"{len(wanted) - len(present)} of {len(wanted)} nights have no packets.", highlight=False)
     if local:
         for night in present:
             _show(_reprocess_here(settings, night))
@@ -119,7 +118,7 @@ def _reprocess_here(settings: Settings, night: str) -> ReprocessReport:
 
 
 def _show(report: ReprocessReport) -> None:
-    console.print(
+    terminal().print(
         f"{report.night}: {report.received:,} packets of {report.files:,} files in {report.seconds:.1f} s: "
         f"{report.stored:,} stored, {report.duplicate:,} duplicate, {report.quarantined:,} not readable",
         highlight=False,

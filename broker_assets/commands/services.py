@@ -18,15 +18,13 @@ from broker_assets.local.processes import LocalPlatformError
 from broker_assets.local.supervisor import Supervisor, end_platform
 from broker_assets.settings import load_settings
 
-console = terminal()
-
 
 def _report(message: str) -> None:
-    console.print(escape(message), highlight=False, soft_wrap=True)
+    terminal().print(escape(message), highlight=False, soft_wrap=True)
 
 
 def _fail(error: LocalPlatformError) -> typer.Exit:
-    console.print(f"[bold red]{escape(str(error))}[/bold red]", highlight=False, soft_wrap=True)
+    terminal().print(f"[bold red]{escape(str(error))}[/bold red]", highlight=False, soft_wrap=True)
     return typer.Exit(1)
 
 
@@ -54,6 +52,7 @@ def up(
     settings = load_settings()
 
     def ready(addresses: Addresses, ending: threading.Event) -> None:
+        console = terminal()
         telemetry = telemetry_demo.TelemetryDemonstration(settings, addresses, console)
         dropped = False
         if demo:
@@ -97,7 +96,7 @@ def doctor() -> None:
     for finding in findings:
         verdict = f"[{colours[finding.verdict]}]{finding.verdict}[/]"
         table.add_row(verdict, finding.subject, escape(finding.found), escape(finding.remedy))
-    console.print(table)
+    terminal().print(table)
     if not examination.ready(findings):
         raise typer.Exit(1)
 
@@ -111,6 +110,6 @@ def _show(addresses: Addresses) -> None:
     table.add_row("Kafka", f"{addresses.bootstrap_servers} ({addresses.broker})")
     table.add_row("PostgreSQL", addresses.database_url.replace("+psycopg", ""))
     table.add_row("State and logs", addresses.home)
-    console.print()
-    console.print(table)
+    terminal().print()
+    terminal().print(table)
     _report("\nEverything runs. Ctrl-C ends it.")

@@ -18,7 +18,6 @@ from broker_assets.settings import load_settings
 from broker_assets.tns.snapshots import DEFAULT_TABLES, install_snapshot, known_tables, write_snapshot
 
 app = typer.Typer(no_args_is_help=True, help="Tables as versioned files for other nodes.")
-console = terminal()
 Tables = Annotated[
     list[str] | None, typer.Option("--table", help="Which tables; otherwise those that nodes join with.")
 ]
@@ -46,7 +45,7 @@ def write(
             with connection.transaction():
                 done = write_snapshot(connection, metadata.tables[name], target)
             state = "new version" if done.changed else "unchanged"
-            console.print(f"{name}: {done.rows} rows, {state} {done.version} in {target / name}")
+            terminal().print(f"{name}: {done.rows} rows, {state} {done.version} in {target / name}")
 
 
 @app.command()
@@ -64,7 +63,7 @@ def install(
     with connect(database, autocommit=True) as connection:
         for name in names:
             done = install_snapshot(connection, metadata.tables[name], UPath(folder))
-            console.print(
+            terminal().print(
                 f"{name}: {done.rows} rows in {describe(database)}, {done.removed} removed or replaced,"
                 f" {done.added} added (version {done.version})"
             )

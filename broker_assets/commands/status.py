@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from broker_assets.provenance.why import Why
     from broker_assets.status import Status
 
-console = terminal()
 COLOURS = {"running": "green", "starting": "yellow", "waiting": "yellow", "stopped": "red", "away": "red"}
 
 
@@ -68,18 +67,18 @@ def _table(title: str, *columns: str, right: tuple[str, ...] = ()) -> Table:
 
 def _show(found: Status) -> None:
     verdict = "[green]All is well.[/green]" if found.healthy else "[bold red]Something does not work.[/bold red]"
-    console.print(f"{verdict} [dim]{found.at:%Y-%m-%d %H:%M:%S} UTC[/dim]", highlight=False)
+    terminal().print(f"{verdict} [dim]{found.at:%Y-%m-%d %H:%M:%S} UTC[/dim]", highlight=False)
     for problem in found.problems:
-        console.print(f"[red]✗[/red] {escape(problem)}", highlight=False)
+        terminal().print(f"[red]✗[/red] {escape(problem)}", highlight=False)
     for notice in found.notices:
-        console.print(f"[yellow]![/yellow] {escape(notice)}", highlight=False)
+        terminal().print(f"[yellow]![/yellow] {escape(notice)}", highlight=False)
     services = _table("\nServices", "service", "state", "pid", "address", right=("pid",))
     for service in found.services:
         colour = COLOURS.get(service.state, "white")
         again = f" ({service.restarts} restarts)" if service.restarts else ""
         state = f"[{colour}]{service.state}[/{colour}]{again}"
         services.add_row(service.name, state, str(service.pid or ""), escape(service.address))
-    console.print(services)
+    terminal().print(services)
     streams = _table(
         "\nStreams", "topic", "partition", "position", "end", "lag", right=("partition", "position", "end", "lag")
     )
@@ -91,29 +90,29 @@ def _show(found: Status) -> None:
             position = "-" if partition.position is None else f"{partition.position:,}"
             lag = f"[yellow]{partition.lag:,}[/yellow]" if partition.lag else "0"
             streams.add_row(stream.topic, str(partition.partition), position, f"{partition.end:,}", lag)
-    console.print(streams)
+    terminal().print(streams)
     totals = found.totals
-    console.print(
+    terminal().print(
         f"\n[bold]Ledger[/bold]  {totals.received:,} received = {totals.stored:,} stored + {totals.duplicate:,} "
         f"duplicate + {totals.quarantined:,} quarantined, in {totals.batches:,} batches",
         highlight=False,
     )
     if found.batches:
-        console.print(_batches(found.batches))
+        terminal().print(_batches(found.batches))
     if found.quarantine:
         quarantine = _table("\nQuarantine", "waiting", "topic", "since", "reason", right=("waiting",))
         for reason in found.quarantine[:10]:
             quarantine.add_row(
                 f"{reason.waiting:,}", reason.topic, f"{reason.oldest:%m-%d %H:%M}", escape(reason.reason)
             )
-        console.print(quarantine)
+        terminal().print(quarantine)
     if found.stale:
         stale = _table("\nStale", "asset", "partition", "why")
         for artefact in found.stale[:10]:
             stale.add_row(artefact.asset, artefact.partition, escape(artefact.reason))
-        console.print(stale)
+        terminal().print(stale)
         if found.stale_count > 10:
-            console.print(f"[dim]… and {found.stale_count - 10:,} more; --json lists them[/dim]")
+            terminal().print(f"[dim]… and {found.stale_count - 10:,} more; --json lists them[/dim]")
 
 
 def _batches(batches: list[Batch]) -> Table:
@@ -183,7 +182,7 @@ def why(
             table.add_row(name.replace("_", " "), escape(_text(value)))
         for name, text in _origins(item):
             table.add_row(name, escape(text))
-        console.print(table)
+        terminal().print(table)
 
 
 def _origins(item: Why | FileWhy) -> Iterator[tuple[str, str]]:

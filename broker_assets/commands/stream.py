@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from broker_assets.local.replay import OutgoingMessage, ReplayReport
     from broker_assets.local.simulation import SimulatedAlert
 
-console = terminal()
-messages = terminal(stderr=True)
-
 
 class FramingChoice(enum.StrEnum):
     """How the messages are framed."""
@@ -190,7 +187,7 @@ def simulate(
 
         truth.parent.mkdir(parents=True, exist_ok=True)
         parquet.write_table(made.truth(), truth)
-        console.print(f"What the objects are: {truth}")
+        terminal().print(f"What the objects are: {truth}")
 
 
 def _framing(framing: FramingChoice, settings: Settings, topic: str) -> Any:
@@ -225,7 +222,8 @@ def _progress(total: int | None, quiet: bool) -> Iterator[Any]:
         TextColumn("{task.fields[size]}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=messages, disable=quiet or not messages.is_terminal, transient=True) as progress:
+    shown = terminal(stderr=True)
+    with Progress(*columns, console=shown, disable=quiet or not shown.is_terminal, transient=True) as progress:
         task = progress.add_task("Sending", total=total, rate="", size="")
         begin = time.monotonic()
 
@@ -261,12 +259,12 @@ def _send(
         )
     _summary(report, servers)
     if report.interrupted:
-        console.print("Stopped before the end.")
+        terminal().print("Stopped before the end.")
         raise typer.Exit(130)
 
 
 def _summary(report: ReplayReport, servers: str) -> None:
-    console.print(
+    terminal().print(
         f"{report.messages:,} messages, {report.bytes / 1e6:,.1f} MB to topic [bold]{report.topic}[/bold] on {servers} "
         f"in {report.seconds:.1f} s ({report.rate:,.0f}/s)",
         highlight=False,
@@ -277,7 +275,7 @@ def _summary(report: ReplayReport, servers: str) -> None:
             table.add_column(name, justify="right")
         for partition, (first, after) in sorted(report.offsets.items()):
             table.add_row(str(partition), f"{report.partitions[partition]:,}", str(first), str(after))
-        console.print(table)
+        terminal().print(table)
 
 
 def _write(alerts: Iterable[SimulatedAlert], out: Path, total: int | None, quiet: bool) -> None:
@@ -292,4 +290,4 @@ def _write(alerts: Iterable[SimulatedAlert], out: Path, total: int | None, quiet
             count += 1
             size += len(alert.payload)
             show(count, size)
-    console.print(f"{count:,} alerts, {size / 1e6:,.1f} MB in {out}", highlight=False)
+    terminal().print(f"{count:,} alerts, {size / 1e6:,.1f} MB in {out}", highlight=False)

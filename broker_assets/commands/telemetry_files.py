@@ -16,7 +16,6 @@ from broker_assets.commands.terminal import terminal
 from broker_assets.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Telemetry files that arrived: list, show, retry.")
-console = terminal()
 
 STATES = ("new", "staging", "staged", "processed", "failed", "quarantined", "gone")
 
@@ -45,7 +44,7 @@ def list_files(
             typer.echo(_json(entry))
         return
     if not found:
-        console.print("There are no such files.")
+        terminal().print("There are no such files.")
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("entry", "file", "state", "seen", "bytes", "packets", "new", "bad", "reason"):
@@ -63,9 +62,9 @@ def list_files(
             *("-" if number is None else f"{number:,}" for number in numbers),
             escape(entry.reason or ""),
         )
-    console.print(table)
+    terminal().print(table)
     if len(found) == limit:
-        console.print(f"[dim]The newest {limit}; --limit shows more.[/dim]")
+        terminal().print(f"[dim]The newest {limit}; --limit shows more.[/dim]")
 
 
 @app.command()
@@ -92,7 +91,7 @@ def show(
             table.add_row(field.replace("_", " "), escape(_text(value)))
         for item in bad:
             table.add_row(f"at byte {item.position}", escape(f"{item.size} bytes: {item.reason}"))
-        console.print(table)
+        terminal().print(table)
 
 
 @app.command()
@@ -107,7 +106,7 @@ def retry(
 
     with database(load_settings()) as connection:
         count = again(connection, entry or None)
-    console.print(f"{count} files are tried again by the next run")
+    terminal().print(f"{count} files are tried again by the next run")
     if entry and count < len(set(entry)):
         raise typer.Exit(1)
 

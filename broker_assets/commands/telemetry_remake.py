@@ -19,7 +19,6 @@ from broker_assets.settings import Settings, load_settings
 if TYPE_CHECKING:
     from broker_assets.provenance.product_files import StaleFile
 
-console = terminal()
 SHOWN = 30
 """Files in the table; `--json` has all."""
 COMMAND = "broker-assets telemetry remake"
@@ -38,7 +37,7 @@ def stale(as_json: Annotated[bool, typer.Option("--json", help="All files, as JS
     elif found:
         _show(found)
     else:
-        console.print("No product file is stale.")
+        terminal().print("No product file is stale.")
     if found:
         raise typer.Exit(1)
 
@@ -82,7 +81,7 @@ def remake(
         else:
             chosen[name] = kept
     if not chosen:
-        console.print("There is nothing to make.")
+        terminal().print("There is nothing to make.")
         return
     for assets, keys in _together(chosen):
         if local:
@@ -142,7 +141,7 @@ def _make_here(settings: Settings, assets: Iterable[str], days: Iterable[str]) -
             with telemetry.store() as store, database(settings) as connection:
                 made = make_day(connection, telemetry.archive(store), name, datetime.date.fromisoformat(day))
             outcome = made.outcome
-            console.print(
+            terminal().print(
                 f"{name} {day}: {len(outcome.written)} files written, {len(outcome.unchanged)} unchanged, "
                 f"{len(outcome.removed)} removed, {len(outcome.problems)} problems",
                 highlight=False,
@@ -152,10 +151,10 @@ def _make_here(settings: Settings, assets: Iterable[str], days: Iterable[str]) -
 def _show(found: list[StaleFile]) -> None:
     counts = Counter((file.level, file.family, file.cause) for file in found)
     for (level, family, cause), number in sorted(counts.items()):
-        console.print(f"{number:,} files of {level} {family}: {cause}", highlight=False)
+        terminal().print(f"{number:,} files of {level} {family}: {cause}", highlight=False)
     table = Table("day", "file", "why", box=None, pad_edge=False, header_style="dim")
     for file in found[:SHOWN]:
         table.add_row(file.day.isoformat(), file.name, file.reason)
-    console.print(table)
+    terminal().print(table)
     if len(found) > SHOWN:
-        console.print(f"… and {len(found) - SHOWN:,} more", highlight=False)
+        terminal().print(f"… and {len(found) - SHOWN:,} more", highlight=False)

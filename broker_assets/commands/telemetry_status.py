@@ -16,7 +16,6 @@ from broker_assets.settings import load_settings
 if TYPE_CHECKING:
     from broker_assets.ingest.telemetry_overview import Overview
 
-console = terminal()
 LISTED = 10
 """Files and reasons of a table; `--json` has more."""
 
@@ -48,21 +47,21 @@ def status(
 
 def _show(found: Overview) -> None:
     if not found.configured:
-        console.print(
+        terminal().print(
             "Telemetry is not configured: set BROKER_TELEMETRY__INCOMING, BROKER_TELEMETRY__DATABASES and "
             "BROKER_TELEMETRY__CONFIGURATION (or the section telemetry of broker.toml).",
             highlight=False,
         )
         for problem in found.problems:
-            console.print(f"[yellow]![/yellow] {escape(problem)}", highlight=False)
+            terminal().print(f"[yellow]![/yellow] {escape(problem)}", highlight=False)
         return
     verdict = "[green]All is well.[/green]" if found.healthy else "[bold red]Something needs attention.[/bold red]"
-    console.print(f"{verdict} [dim]{found.at:%Y-%m-%d %H:%M:%S} UTC[/dim]", highlight=False)
+    terminal().print(f"{verdict} [dim]{found.at:%Y-%m-%d %H:%M:%S} UTC[/dim]", highlight=False)
     for problem in found.problems:
-        console.print(f"[red]✗[/red] {escape(problem)}", highlight=False)
+        terminal().print(f"[red]✗[/red] {escape(problem)}", highlight=False)
     for item in found.attention:
         mark = "[red]✗[/red]" if item.severity == "error" else "[yellow]![/yellow]"
-        console.print(f"{mark} [bold]{escape(item.subject)}[/bold] {escape(item.text)}", highlight=False)
+        terminal().print(f"{mark} [bold]{escape(item.subject)}[/bold] {escape(item.text)}", highlight=False)
     for table in (
         _folders(found),
         _troubled(found),
@@ -72,11 +71,11 @@ def _show(found: Overview) -> None:
         _levels(found),
     ):
         if table is not None:
-            console.print(table)
+            terminal().print(table)
     _show_kernels(found)
     for table in (_targets(found), _held(found), _alerts(found)):
         if table is not None:
-            console.print(table)
+            terminal().print(table)
 
 
 def _table(title: str, *columns: str, right: tuple[str, ...] = ()) -> Table:
@@ -201,7 +200,7 @@ def _show_kernels(found: Overview) -> None:
     text = escape(", ".join(kernels.names) or kernels.detail)
     until = f", flown until {kernels.flown_until}" if kernels.flown_until else ""
     waiting = f", {found.without_kernels:,} files of level L0 have no L1 yet" if found.without_kernels else ""
-    console.print(f"\n[bold]Kernels[/bold]  {text}{until}{waiting}", highlight=False)
+    terminal().print(f"\n[bold]Kernels[/bold]  {text}{until}{waiting}", highlight=False)
 
 
 def _targets(found: Overview) -> Table | None:
