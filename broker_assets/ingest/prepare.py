@@ -80,6 +80,8 @@ class BatchPreparer:
         ------
         OSError
             If the archive cannot be written.
+        StaleStreamPosition
+            If another run took the partitions over meanwhile.
         """
         clock = time.perf_counter()
         received_bytes = sum(len(message.value) for message in decoded.messages)
@@ -103,7 +105,9 @@ class BatchPreparer:
         if not parts:
             return [], None
         note = self._pending.announce(sorted(self._positions), [ExpectedFile(part.night, part.name) for part in parts])
-        return write_archive(decoded, parts, self._archive_url, self._topic, self._decoder.framing), note
+        groups = write_archive(decoded, parts, self._archive_url, self._topic, self._decoder.framing)
+        self._pending.confirm(note)
+        return groups, note
 
     def _ranges(self, messages: Sequence[Message]) -> list[ledger.Range]:
         """Offsets of a batch; they begin where the batch before ended, also when Kafka has no message there."""

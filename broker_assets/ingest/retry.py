@@ -151,6 +151,8 @@ class _Retry:
             files = [ExpectedFile(part.night, part.name) for part in parts]
             note = self.pending.announce([QUARANTINE_PARTITION], files)
         groups = write_archive(decoded, parts, self.archive_url, self.topic, self.decoder.framing)
+        if note is not None:
+            self.pending.confirm(note)
         ensure_partitions(self.connection, decoded)
         with self.connection.transaction():
             share_nights(self.connection, np.unique(decoded.nights))

@@ -4,6 +4,9 @@ A file is written before the transaction that makes it known. Before writing, a 
 after the commit it takes the note away. The next run of those partitions, which holds their locks and so knows that
 the writer is gone, removes the files of the notes that it finds, except those that the database knows. The cost does
 not grow with the archive, as that of looking through all its files would.
+
+A writer that was only asleep may wake up and write on. So the note is taken from it before the files are looked for,
+and the writer looks for its note after it has written: of the two, one sees the other.
 """
 
 from __future__ import annotations
@@ -17,10 +20,15 @@ from dataclasses import dataclass
 
 from upath import UPath
 
+from broker_assets.provenance.ledger import StaleStreamPosition
+
 logger = logging.getLogger(__name__)
 
 NOTES = "pending"
 """Folder of the notes, below that of the topic."""
+
+CLAIMED = ".claimed"
+"""Suffix of a note whose writer is believed dead: it must not go on, should it live."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,7 @@ class PendingFiles:
     def __init__(self, archive_url: str, topic: str) -> None:
         self._root = UPath(archive_url) / topic
         self._notes = self._root / NOTES
+        self._announced: dict[UPath, list[tuple[str, str]]] = {}
 
     def announce(self, partitions: Sequence[int], files: Iterable[ExpectedFile]) -> UPath:
         """Leave a note; call before the first file is written.
@@ -61,17 +70,34 @@ class PendingFiles:
         """
         note = self._notes / f"{min(partitions)}.{uuid.uuid4().hex}.json"
         self._notes.mkdir(parents=True, exist_ok=True)
+        announced = [(file.folder, file.name) for file in files]
         try:
-            note.write_text(json.dumps([[file.folder, file.name] for file in files]))
+            note.write_text(json.dumps(announced))
         except OSError:
             with contextlib.suppress(OSError):
                 note.unlink(missing_ok=True)
             raise
+        self._announced[note] = announced
         return note
+
+    def confirm(self, note: UPath) -> None:
+        """Make sure that nobody took the writer for dead meanwhile; call after the last file is written.
+
+        Raises
+        ------
+        StaleStreamPosition
+            If somebody did. The files of the note are removed.
+        """
+        if note.exists():
+            return
+        for folder, name in self._announced.pop(note, ()):
+            (self._root / folder / name).unlink(missing_ok=True)
+        raise StaleStreamPosition("another run has taken over these partitions; what was written for them is removed")
 
     def settle(self, note: UPath | None) -> None:
         """Take a note away; call after the commit."""
         if note is not None:
+            self._announced.pop(note, None)
             note.unlink(missing_ok=True)
 
     def sweep(self, partitions: Sequence[int], known: Callable[[list[str]], set[str]]) -> int:
@@ -97,10 +123,14 @@ class PendingFiles:
             owner, _, _ = note.name.partition(".")
             if owner not in owners:
                 continue
+            try:
+                claimed = note if note.name.endswith(CLAIMED) else note.rename(note.with_name(note.name + CLAIMED))
+            except FileNotFoundError:  # settled in this moment
+                continue
             with contextlib.suppress(FileNotFoundError, ValueError):
                 # No JSON: killed while it wrote the note, and so before it wrote any file.
-                removed += self._remove(json.loads(note.read_text()), known)
-            note.unlink(missing_ok=True)
+                removed += self._remove(json.loads(claimed.read_text()), known)
+            claimed.unlink(missing_ok=True)
         return removed
 
     def _remove(self, files: Iterable[Sequence[str]], known: Callable[[list[str]], set[str]]) -> int:
