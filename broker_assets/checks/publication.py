@@ -48,13 +48,7 @@ def held_of_day(state: DayState) -> Verdict:
 def day_result(state: DayState) -> AssetCheckResult:
     """The verdict on a day, for the run that materialises it."""
     verdict = held_of_day(state)
-    return AssetCheckResult(
-        check_name=CHECK,
-        passed=verdict.passed,
-        severity=verdict.severity,
-        description=verdict.description,
-        metadata=dict(verdict.metadata),
-    )
+    return verdict.result(CHECK)
 
 
 def day_evaluations(
@@ -120,11 +114,6 @@ def build_receipts_check() -> AssetChecksDefinition:
     )
     def checked(database: ResourceParam[Database], publisher: ResourceParam[Publisher]) -> AssetCheckResult:
         verdict = receipts_hold(database, publisher, seed=datetime.datetime.now(datetime.UTC).isoformat())
-        return AssetCheckResult(
-            passed=verdict.passed,
-            severity=verdict.severity,
-            description=verdict.description,
-            metadata=dict(verdict.metadata),
-        )
+        return verdict.result()
 
     return checked

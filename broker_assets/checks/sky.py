@@ -58,7 +58,7 @@ def _check(
     @asset_check(asset=asset, name=name, description=description)
     def checked(database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]) -> AssetCheckResult:
         with connect(database.url) as connection:
-            return _result(judge(connection, object_store))
+            return judge(connection, object_store).result()
 
     return checked
 
@@ -69,18 +69,9 @@ def _tns_check() -> AssetChecksDefinition:
     )
     def checked(database: ResourceParam[Database], tns: ResourceParam[Tns]) -> AssetCheckResult:
         with connect(database.url) as connection:
-            return _result(tns_fresh(connection, configured=not tns.missing, now=datetime.now(UTC)))
+            return tns_fresh(connection, configured=not tns.missing, now=datetime.now(UTC)).result()
 
     return checked
-
-
-def _result(verdict: Verdict) -> AssetCheckResult:
-    return AssetCheckResult(
-        passed=verdict.passed,
-        severity=verdict.severity,
-        description=verdict.description,
-        metadata=dict(verdict.metadata),
-    )
 
 
 def cones_equal(connection: psycopg.Connection[Any], sky: Path) -> Verdict:

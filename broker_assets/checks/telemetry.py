@@ -50,12 +50,7 @@ def _check(settings: Settings, judgement: Judgement) -> AssetChecksDefinition:
     def checked(database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]) -> AssetCheckResult:
         with evidence(database, object_store) as found:
             verdict = verdict_of(ask(judgement, Look(found.driver, settings)))
-        return AssetCheckResult(
-            passed=verdict.passed,
-            severity=verdict.severity,
-            description=verdict.description,
-            metadata=dict(verdict.metadata),
-        )
+        return verdict.result()
 
     return checked
 

@@ -48,6 +48,16 @@ class Verdict:
     severity: AssetCheckSeverity = AssetCheckSeverity.ERROR
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    def result(self, check_name: str | None = None) -> AssetCheckResult:
+        """What an asset check returns; with its name where the step has several."""
+        return AssetCheckResult(
+            check_name=check_name,
+            passed=self.passed,
+            severity=self.severity,
+            description=self.description,
+            metadata=dict(self.metadata),
+        )
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -146,12 +156,7 @@ def night_definition(check: NightCheck) -> AssetChecksDefinition:
             night = context.partition_key
             with evidence(database, object_store) as found:
                 verdict = judge_nights(check, found, [night])[night]
-            return AssetCheckResult(
-                passed=verdict.passed,
-                severity=verdict.severity,
-                description=verdict.description,
-                metadata=dict(verdict.metadata),
-            )
+            return verdict.result()
 
     return checked
 
@@ -163,12 +168,7 @@ def stream_definition(check: StreamCheck, topic: str) -> AssetChecksDefinition:
     def checked(database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]) -> AssetCheckResult:
         with evidence(database, object_store) as found:
             verdict = check.judge(found, topic)
-        return AssetCheckResult(
-            passed=verdict.passed,
-            severity=verdict.severity,
-            description=verdict.description,
-            metadata=dict(verdict.metadata),
-        )
+        return verdict.result()
 
     return checked
 

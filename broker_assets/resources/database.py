@@ -21,6 +21,14 @@ class DatabaseNotConfiguredError(RuntimeError):
     """No database URL is set and no embedded PostgreSQL has been started."""
 
 
+DATABASE_AWAY = (
+    connections.DatabaseUnavailableError,
+    DatabaseNotConfiguredError,
+    psycopg.Error,
+)
+"""What a sensor meets whose database is not there: it says so and tries again at the next tick."""
+
+
 class Database:
     """Connections to the broker's database.
 

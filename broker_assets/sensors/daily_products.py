@@ -7,7 +7,6 @@ products that could be there and are not are looked for here, each state of a da
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import psycopg
 from dagster import (
     AssetKey,
     DefaultSensorStatus,
@@ -21,11 +20,10 @@ from dagster import (
 )
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from broker_assets.database.engine import DatabaseUnavailableError
 from broker_assets.ingest.daily_products import makeable
 from broker_assets.ingest.telemetry_status import kernels_of
 from broker_assets.partitions import known_days
-from broker_assets.resources.database import Database, DatabaseNotConfiguredError
+from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.telemetry import Telemetry
 
 DAILY_SECONDS = 600
@@ -34,8 +32,6 @@ MOST_RUNS = 20
 """Runs asked for in a tick; a year of days is worked off in some hours, and other runs are not kept waiting."""
 TAG = "broker/daily"
 AT_A_TIME = 500
-
-_AWAY = (DatabaseUnavailableError, DatabaseNotConfiguredError, psycopg.Error)
 
 
 def build_daily_products(job: UnresolvedAssetJobDefinition) -> SensorDefinition:
@@ -57,7 +53,7 @@ def build_daily_products(job: UnresolvedAssetJobDefinition) -> SensorDefinition:
         try:
             with database.transaction() as connection:
                 found = makeable(connection, datetime.now(UTC), kernels.flown_until)
-        except _AWAY as error:
+        except DATABASE_AWAY as error:
             return SkipReason(f"what is missing cannot be told: {error}")
         days = set(known_days({item.day for item in found})[0])
         keys = {f"{item.asset}/{item.day}/{item.state}": item for item in found if item.day in days}

@@ -7,7 +7,6 @@ and made into files.
 import hashlib
 from collections.abc import Iterator
 
-import psycopg
 from dagster import (
     DefaultSensorStatus,
     JobDefinition,
@@ -25,11 +24,10 @@ from dagster import (
 )
 
 from broker_assets.assets.streams import ACTIVE_RUNS
-from broker_assets.database.engine import DatabaseUnavailableError
 from broker_assets.ingest.messages import SourceError
 from broker_assets.ingest.notices import read_notices
 from broker_assets.provenance import ledger
-from broker_assets.resources.database import Database, DatabaseNotConfiguredError
+from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.kafka import Kafka
 
 INTERVAL_SECONDS = 30
@@ -85,7 +83,7 @@ def build_notices(topic: str | None, read: JobDefinition) -> SensorDefinition:
             with database.transaction() as connection:
                 positions = ledger.positions(connection, topic)
             lag = notice_kafka.ends(topic, positions).lag(positions)
-        except (DatabaseUnavailableError, DatabaseNotConfiguredError, psycopg.Error) as error:
+        except DATABASE_AWAY as error:
             return SkipReason(f"the position cannot be read: {error}")
         except SourceError as error:
             return SkipReason(str(error))

@@ -17,7 +17,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import psycopg
 from dagster import (
     AssetObservation,
     DagsterInstance,
@@ -35,10 +34,9 @@ from dagster import (
 )
 
 from broker_assets.assets.streams import ACTIVE_RUNS, DRAIN_TAG, drain_config, drain_tag, stream_key
-from broker_assets.database.engine import DatabaseUnavailableError
 from broker_assets.ingest.messages import SourceError
 from broker_assets.provenance import ledger
-from broker_assets.resources.database import Database, DatabaseNotConfiguredError
+from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.kafka import Kafka, StreamEnds
 from broker_assets.settings import StreamSettings
 
@@ -221,7 +219,7 @@ def build_kafka_lag(streams: Sequence[StreamSettings], drain: JobDefinition) -> 
         }
         try:
             states = look(kafka, database, streams)
-        except (DatabaseUnavailableError, DatabaseNotConfiguredError, psycopg.Error) as error:
+        except DATABASE_AWAY as error:
             return SkipReason(f"the positions of the streams cannot be read: {error}")
         asked = list(requests(states, Runs(context.instance), now=now))
         seen = list(observations(states, cursor, now=now))

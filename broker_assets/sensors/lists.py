@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
 from dagster import (
     AddDynamicPartitionsRequest,
     DagsterRunStatus,
@@ -28,10 +27,9 @@ from dagster import (
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from broker_assets.assets.streams import ACTIVE_RUNS
-from broker_assets.database.engine import DatabaseUnavailableError
 from broker_assets.ingest.matching import AREAS, CONES
 from broker_assets.partitions import areas, sky_map_key, sky_maps, watchlists
-from broker_assets.resources.database import Database, DatabaseNotConfiguredError
+from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.sensors.kafka_lag import REMEMBERED_FAILURES, pause_after
 from broker_assets.sky.indices import ACTIVE, outdated
 from broker_assets.sky.rematch import lists_to_rematch
@@ -137,7 +135,7 @@ def build_lists(
     def lists(context: SensorEvaluationContext, database: ResourceParam[Database]) -> SensorResult | SkipReason:
         try:
             present = look(database, sky)
-        except (DatabaseUnavailableError, DatabaseNotConfiguredError, psycopg.Error) as error:
+        except DATABASE_AWAY as error:
             return SkipReason(f"the lists cannot be read: {error}")
         now = time.time()
         matching = match_request(context, match.name, present.reasons)

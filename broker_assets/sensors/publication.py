@@ -6,7 +6,6 @@ at five in the morning, UTC.
 
 from datetime import UTC
 
-import psycopg
 from dagster import (
     DefaultScheduleStatus,
     JobDefinition,
@@ -21,17 +20,13 @@ from dagster import (
 
 from broker_assets.assets.published_files import PUBLISH_OP
 from broker_assets.assets.streams import ACTIVE_RUNS
-from broker_assets.database.engine import DatabaseUnavailableError
 from broker_assets.ingest.publication_days import due_days
-from broker_assets.resources.database import Database, DatabaseNotConfiguredError
+from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.publisher import Publisher
 from broker_assets.resources.telemetry import Telemetry
 
 REQUESTS_HOUR = 5
 """UTC; the hour at which the table of requests is brought up to date before files go out."""
-
-
-_AWAY = (DatabaseUnavailableError, DatabaseNotConfiguredError, psycopg.Error)
 
 
 def build_publish_schedule(job: JobDefinition) -> ScheduleDefinition:
@@ -57,7 +52,7 @@ def build_publish_schedule(job: JobDefinition) -> ScheduleDefinition:
         try:
             with database.transaction() as connection:
                 days = due_days(connection, publisher.settings, now, publisher.folder)
-        except (*_AWAY, OSError) as error:
+        except (*DATABASE_AWAY, OSError) as error:
             return SkipReason(f"what is due cannot be told: {error}")
         if not days and not publisher.mirrors and not requests:
             return SkipReason("nothing is due")
@@ -110,7 +105,7 @@ def build_telemetry_checks_schedule(job: JobDefinition) -> ScheduleDefinition:
                 row = connection.execute(
                     "SELECT EXISTS (SELECT 1 FROM telemetry_file) OR EXISTS (SELECT 1 FROM product_file)"
                 ).fetchone()
-        except _AWAY as error:
+        except DATABASE_AWAY as error:
             return SkipReason(f"the database cannot be read: {error}")
         if not telemetry.watched and not (row and row[0]):
             return SkipReason("there is no telemetry")

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 
-import psycopg
 from dagster import (
     AssetObservation,
     DefaultSensorStatus,
@@ -28,11 +27,10 @@ from dagster import (
 )
 
 from broker_assets.assets.telemetry_folders import folder_key
-from broker_assets.database.engine import DatabaseUnavailableError
 from broker_assets.ingest import telemetry_register as register
 from broker_assets.ingest.telemetry_files import is_busy
 from broker_assets.ingest.telemetry_folders import FolderError, IncomingFolder, Listed, folders
-from broker_assets.resources.database import Database, DatabaseNotConfiguredError
+from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.telemetry import Telemetry
 from broker_assets.sensors.lists import match_request
 
@@ -115,7 +113,7 @@ def build_telemetry_files(job: JobDefinition) -> SensorDefinition:
                 waiting = register.waiting(connection, now, telemetry.settings.stable_seconds)
                 states = {folder.url: register.folder_state(connection, folder.url) for folder in incoming}
                 busy = is_busy(connection)
-        except (DatabaseUnavailableError, DatabaseNotConfiguredError, psycopg.Error) as error:
+        except DATABASE_AWAY as error:
             return SkipReason(f"the register of telemetry files cannot be reached: {error}")
         for trouble in troubles.values():
             context.log.warning(trouble)

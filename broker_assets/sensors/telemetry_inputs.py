@@ -10,7 +10,6 @@ No run is started: a materialisation of an input is a statement, and several hun
 import hashlib
 import time
 
-import psycopg
 from dagster import (
     DefaultSensorStatus,
     ResourceParam,
@@ -22,9 +21,8 @@ from dagster import (
 from pydantic import BaseModel
 
 from broker_assets.assets.telemetry_reports import input_days, look_at_inputs, report_inputs
-from broker_assets.database.engine import DatabaseUnavailableError
 from broker_assets.ingest.telemetry_products import changed_inputs
-from broker_assets.resources.database import Database, DatabaseNotConfiguredError
+from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.telemetry import Telemetry
 
 INTERVAL_SECONDS = 30
@@ -70,7 +68,7 @@ def build_telemetry_inputs_sensor() -> SensorDefinition:
             return SkipReason("no file has changed")
         try:
             told, left = tell(context, database, telemetry)
-        except (DatabaseUnavailableError, DatabaseNotConfiguredError, psycopg.Error, OSError, ValueError) as error:
+        except (*DATABASE_AWAY, OSError, ValueError) as error:
             return SkipReason(f"inputs cannot be compared, the next tick tries again: {error}")
         if not left:
             context.update_cursor(Cursor(seen=present, done=present, checked=time.time()).model_dump_json())

@@ -3,7 +3,6 @@
 import time
 from datetime import UTC, datetime
 
-import psycopg
 from dagster import (
     DagsterRunStatus,
     DefaultSensorStatus,
@@ -18,8 +17,7 @@ from dagster import (
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from broker_assets.assets.streams import ACTIVE_RUNS
-from broker_assets.database.engine import DatabaseUnavailableError
-from broker_assets.resources.database import Database, DatabaseNotConfiguredError
+from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.tns import Tns
 from broker_assets.tns.cadence import applied_files, due_files
 
@@ -46,7 +44,7 @@ def build_tns_cadence(job: UnresolvedAssetJobDefinition) -> SensorDefinition:
         try:
             with database.transaction() as connection:
                 due = due_files(applied_files(connection), datetime.now(UTC))
-        except (DatabaseUnavailableError, DatabaseNotConfiguredError, psycopg.Error) as error:
+        except DATABASE_AWAY as error:
             return SkipReason(f"what has been applied cannot be read: {error}")
         if not due:
             return SkipReason("no file is due")
