@@ -8,7 +8,6 @@ where a long query holds the table, making it is put off rather than letting eve
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,9 @@ import psycopg
 import sqlalchemy as sa
 from numpy.typing import ArrayLike, NDArray
 from psycopg import sql
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
+from broker_assets import backoff
 from broker_assets.database.tables import PARTITIONED
 
 logger = logging.getLogger(__name__)
@@ -132,21 +133,23 @@ def _missing(connection: psycopg.Connection[Any], names: list[str]) -> list[str]
 
 
 def _make(connection: psycopg.Connection[Any], table: sa.Table, month: np.datetime64, name: str) -> bool:
-    for attempt in range(ATTEMPTS):
-        try:
-            with connection.transaction():
-                connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (LOCK_SPACE, table.name))
-                # Another process may have made it while we waited for the lock.
-                if not _missing(connection, [name]):
-                    return False
-                connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{round(LOCK_SECONDS * 1000)}ms",))
-                _attach(connection, table, month, name)
-        except psycopg.errors.LockNotAvailable:
-            time.sleep(0.1 * 2**attempt)
-        else:
+    def attempt() -> bool:
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (LOCK_SPACE, table.name))
+            # Another process may have made it while we waited for the lock.
+            if not _missing(connection, [name]):
+                return False
+            connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{round(LOCK_SECONDS * 1000)}ms",))
+            _attach(connection, table, month, name)
             return True
-    logger.warning("partition %s is put off: %s is held by a long query", name, table.name)
-    return False
+
+    is_locked = retry_if_exception_type(psycopg.errors.LockNotAvailable)
+    attempts = Retrying(retry=is_locked, stop=stop_after_attempt(ATTEMPTS), wait=backoff.LOCK, reraise=True)
+    try:
+        return attempts(attempt)
+    except psycopg.errors.LockNotAvailable:
+        logger.warning("partition %s is put off: %s is held by a long query", name, table.name)
+        return False
 
 
 def _attach(connection: psycopg.Connection[Any], table: sa.Table, month: np.datetime64, name: str) -> None:

@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from broker_assets.backoff import DRAIN, pause_after
 from broker_assets.ingest.accounting import Accounts, Committed, Progress
 from broker_assets.ingest.batch import Reason
 from broker_assets.ingest.commit import PreparedBatch, write_batch
@@ -43,9 +44,6 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 120.0
 """How long a run goes on trying while nothing can be committed."""
-
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 15.0
 
 HEARTBEAT_SECONDS = 5.0
 """Progress is told at least so often, also when nothing arrives."""
@@ -131,7 +129,7 @@ class _Drain:
     def __post_init__(self) -> None:
         self.started = time.monotonic()
         self.failing_since: float | None = None
-        self.pause = FIRST_PAUSE_SECONDS
+        self.failures = 0
         self.isolation = _Isolation(self.settings.batch_max)
 
     def run(self) -> DrainReport:
@@ -220,7 +218,7 @@ class _Drain:
                 elif not pipeline and self._is_idle(time.monotonic() - last_message):
                     outcome = Outcome.IDLE
             for committed in pipeline.completed(leave=0 if outcome else self._in_flight()):
-                self.failing_since, self.pause = None, FIRST_PAUSE_SECONDS
+                self.failing_since, self.failures = None, 0
                 self.isolation.passed(committed.ranges)
                 self.accounts.add(committed)
             if outcome is not None:
@@ -264,15 +262,16 @@ class _Drain:
         """Wait after a failure of the surroundings; the outcome when the run is asked to end meanwhile."""
         now = time.monotonic()
         self.failing_since = now if self.failing_since is None else self.failing_since
-        if now - self.failing_since + self.pause > self.retry_seconds:
+        self.failures += 1
+        pause = pause_after(self.failures, DRAIN)
+        if now - self.failing_since + pause > self.retry_seconds:
             raise DrainFailedError(
                 f"{self.topic} could not be drained for {now - self.failing_since:.0f} s and the run gives up; "
                 f"nothing is lost, the next run goes on from the committed positions. Last cause: {error}"
             ) from error
-        logger.warning("%s is interrupted, trying again in %.1f s: %s", self.topic, self.pause, error)
+        logger.warning("%s is interrupted, trying again in %.1f s: %s", self.topic, pause, error)
         self.accounts.interrupted(f"{type(error).__name__}: {error}")
-        ends = now + self.pause
-        self.pause = min(2 * self.pause, LONGEST_PAUSE_SECONDS)
+        ends = now + pause
         while time.monotonic() < ends:
             outcome = self._asked_to_end()
             if outcome is not None:

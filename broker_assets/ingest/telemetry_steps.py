@@ -8,15 +8,13 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import psycopg
 
+from broker_assets.backoff import TELEMETRY_FILE, pause_after
 from broker_assets.ingest.telemetry_folders import Listed
 from broker_assets.ingest.telemetry_register import RegisteredFile
-
-FIRST_DELAY_SECONDS: Final = 60.0
-LONGEST_DELAY_SECONDS: Final = 6 * 3600.0
 
 
 def delay_after(failures: int) -> datetime.timedelta:
@@ -27,8 +25,7 @@ def delay_after(failures: int) -> datetime.timedelta:
     >>> [delay_after(n).total_seconds() for n in (1, 2, 3, 9)]
     [60.0, 240.0, 960.0, 21600.0]
     """
-    seconds = FIRST_DELAY_SECONDS * 4.0 ** min(failures - 1, 10)
-    return datetime.timedelta(seconds=min(seconds, LONGEST_DELAY_SECONDS))
+    return datetime.timedelta(seconds=pause_after(failures, TELEMETRY_FILE))
 
 
 def set_staging(connection: psycopg.Connection[Any], file: RegisteredFile) -> None:

@@ -22,6 +22,7 @@ from typing import NoReturn
 
 import psutil
 
+from broker_assets.backoff import SERVICE, pause_after
 from broker_assets.local import instance, kafka, platform, readiness
 from broker_assets.local.platform import Addresses, PlatformState, ServiceState
 from broker_assets.local.postgres import EmbeddedPostgres
@@ -41,9 +42,6 @@ from broker_assets.settings import Settings
 
 LOW_SPACE = 500 * 1024**2
 """Bytes of disk below which a running platform warns."""
-
-LONGEST_PAUSE = 30.0
-"""Seconds before a service that ended is started again, at most; the first time one second, then doubling."""
 
 STABLE_SECONDS = 60.0
 """A service that ran so long starts with the shortest pause again."""
@@ -281,8 +279,8 @@ class Supervisor:
                 self._report(f"{watched.name} runs again.")
 
     def _plan_restart(self, watched: _Watched, reason: str) -> None:
-        pause = min(LONGEST_PAUSE, 2.0**watched.failures)
         watched.failures += 1
+        pause = pause_after(watched.failures, SERVICE)
         watched.next_start = time.monotonic() + pause
         watched.state = "waiting"
         words = tail(watched.part.log, lines=3) if "Last lines" not in reason else ""

@@ -18,15 +18,15 @@ from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import fsspec
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity.wait import wait_base
 
+from broker_assets import backoff
 from broker_assets.settings import PublicationTarget
 
 Result = TypeVar("Result")
 
 ATTEMPTS: Final = 3
-WAIT_SECONDS: Final = 1.0
-"""Before the second attempt; then longer."""
 OBJECT_STORES: Final = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})
 """Protocols whose writes appear as a whole, and which cannot rename."""
 NUMBERS: Final = frozenset({"port", "timeout", "banner_timeout", "auth_timeout", "answer_timeout"})
@@ -92,8 +92,8 @@ class Target:
         point that is not mounted everything would go to the wrong disk.
     attempts : int
         How often an operation is tried.
-    wait_seconds : float
-        Before the second attempt.
+    wait : wait_base
+        How long to wait before the next attempt.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Target:
         *,
         create: bool = False,
         attempts: int = ATTEMPTS,
-        wait_seconds: float = WAIT_SECONDS,
+        wait: wait_base = backoff.DELIVERY,
     ) -> None:
         self.name = name
         self.protocol = fsspec.utils.get_protocol(url)
@@ -114,7 +114,7 @@ class Target:
         self._options = {key: _typed(key, value) for key, value in (options or {}).items()}
         self._create = create
         self._attempts = attempts
-        self._wait_seconds = wait_seconds
+        self._wait = wait
         self._connected: tuple[Any, str] | None = None
         self._transient = _transient(self.protocol)
 
@@ -270,7 +270,7 @@ class Target:
 
         attempts = Retrying(
             stop=stop_after_attempt(self._attempts),
-            wait=wait_exponential_jitter(multiplier=self._wait_seconds, max=30.0, jitter=self._wait_seconds),
+            wait=self._wait,
             retry=retry_if_exception_type(self._transient),
             before_sleep=again,
             reraise=True,

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
+from tenacity import Retrying, retry_if_exception, stop_after_delay
 
+from broker_assets import backoff
 from broker_assets.ingest.messages import (
     Message,
     OffsetOutOfRangeError,
@@ -270,7 +271,7 @@ class KafkaSource:
         patience = Retrying(
             retry=retry_if_exception(_leader_moves),
             stop=stop_after_delay(self._timeout),
-            wait=wait_fixed(0.1),
+            wait=backoff.LEADER,
             reraise=True,
         )
         with self._explained():

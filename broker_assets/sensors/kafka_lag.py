@@ -34,6 +34,7 @@ from dagster import (
 )
 
 from broker_assets.assets.streams import ACTIVE_RUNS, DRAIN_TAG, drain_config, drain_tag, stream_key
+from broker_assets.backoff import RUNS, pause_after
 from broker_assets.ingest.messages import SourceError
 from broker_assets.provenance import ledger
 from broker_assets.resources.database import DATABASE_AWAY, Database
@@ -49,8 +50,6 @@ BUDGET_SECONDS = 2.0
 OBSERVATION_SECONDS = 60.0
 """A stream that grows all the time is recorded so often; events are kept for weeks."""
 
-FIRST_PAUSE_SECONDS = 15.0
-LONGEST_PAUSE_SECONDS = 600.0
 REMEMBERED_FAILURES = 8
 
 
@@ -66,17 +65,6 @@ def partition_sets(partitions: Sequence[int], partitions_per_run: int) -> list[t
     """
     ordered = sorted(partitions)
     return [tuple(ordered[i : i + partitions_per_run]) for i in range(0, len(ordered), partitions_per_run)]
-
-
-def pause_after(failures: int) -> float:
-    """Seconds to wait after so many failed runs in a row before the next is started.
-
-    Examples
-    --------
-    >>> [pause_after(n) for n in (0, 1, 2, 9)]
-    [0.0, 15.0, 30.0, 600.0]
-    """
-    return 0.0 if failures == 0 else min(FIRST_PAUSE_SECONDS * 2.0 ** (failures - 1), LONGEST_PAUSE_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -161,7 +149,7 @@ def requests(states: Iterable[StreamState], runs: Runs, *, now: float) -> Iterat
             if not waiting or tag in active:
                 continue
             before, failures, ended = runs.last(tag)
-            left = ended + pause_after(failures) - now
+            left = ended + pause_after(failures, RUNS) - now
             if left > 0:
                 yield f"{tag}: {waiting} messages wait; {failures} runs failed in a row, the next in {left:.0f} s"
                 continue

@@ -27,10 +27,11 @@ from dagster import (
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from broker_assets.assets.streams import ACTIVE_RUNS
+from broker_assets.backoff import RUNS, pause_after
 from broker_assets.ingest.matching import AREAS, CONES
 from broker_assets.partitions import areas, sky_map_key, sky_maps, watchlists
 from broker_assets.resources.database import DATABASE_AWAY, Database
-from broker_assets.sensors.kafka_lag import REMEMBERED_FAILURES, pause_after
+from broker_assets.sensors.kafka_lag import REMEMBERED_FAILURES
 from broker_assets.sky.indices import ACTIVE, outdated
 from broker_assets.sky.rematch import lists_to_rematch
 
@@ -112,7 +113,7 @@ def match_request(context: SensorEvaluationContext, job: str, reasons: Sequence[
         failures += 1
     last = records[0] if records else None
     if last is not None and failures:
-        left = (last.end_time or last.update_timestamp.timestamp()) + pause_after(failures) - time.time()
+        left = (last.end_time or last.update_timestamp.timestamp()) + pause_after(failures, RUNS) - time.time()
         if left > 0:
             return f"{failures} runs failed in a row, the next in {left:.0f} s ({'; '.join(reasons)})"
     before = last.dagster_run.run_id if last is not None else ""

@@ -11,11 +11,14 @@ import os
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from tenacity import Retrying, retry_if_result, stop_after_delay
+
+from broker_assets import backoff
 
 TAIL: Final = 4000
 """Characters of the output of a program that are kept."""
@@ -101,15 +104,17 @@ def run_here(step: Step) -> str:
 
 def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
     """Whether a program ends within a time; it stays a zombie, so that its number cannot become another's."""
-    deadline = time.monotonic() + seconds
-    pause = 0.001
-    while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return False
-        time.sleep(min(pause, left))
-        pause = min(2 * pause, 0.1)
-    return True
+
+    def has_ended() -> bool:
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+
+    looks = Retrying(
+        retry=retry_if_result(lambda ended: not ended),
+        stop=stop_after_delay(seconds),
+        wait=backoff.PROGRAM,
+        retry_error_callback=lambda _: False,
+    )
+    return looks(has_ended)
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:

@@ -15,7 +15,9 @@ import numpy as np
 import psycopg
 import pyarrow as pa
 from psycopg import sql
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
+from broker_assets import backoff
 from broker_assets.database import copy
 from broker_assets.database.tables.sky import crossmatch_tns
 from broker_assets.sky.hits import name_objects
@@ -131,13 +133,9 @@ def apply_bulk_file(
     -----
     Files may come in any order: a row that TNS changed before the stored one is passed over.
     """
-    for left in reversed(range(_TRIES)):
-        try:
-            return _apply_once(connection, file, name, kind, covers_until, largest_loss)
-        except psycopg.errors.DeadlockDetected:
-            if not left:
-                raise
-    raise AssertionError("the last try returns or raises")
+    is_deadlock = retry_if_exception_type(psycopg.errors.DeadlockDetected)
+    attempts = Retrying(retry=is_deadlock, stop=stop_after_attempt(_TRIES), wait=backoff.CONFLICT, reraise=True)
+    return attempts(_apply_once, connection, file, name, kind, covers_until, largest_loss)
 
 
 def _apply_once(

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from tenacity import wait_fixed
 
 _numbers = itertools.count(1)
 
@@ -76,13 +77,13 @@ def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     if request.param == "local":
         folder = tmp_path / "far"
         folder.mkdir()
-        return Remote(Target("archive", str(folder), wait_seconds=0.01), lambda: contents(folder), folder, None)
+        return Remote(Target("archive", str(folder), wait=wait_fixed(0.01)), lambda: contents(folder), folder, None)
     if request.param == "sftp":
         server = request.getfixturevalue("sftp_server")
-        target = Target("archive", server.url("archive"), server.options, wait_seconds=0.01)
+        target = Target("archive", server.url("archive"), server.options, wait=wait_fixed(0.01))
         return Remote(target, lambda: contents(server.folder / "archive"), server.folder / "archive", server)
     server = request.getfixturevalue("s3_server")
-    target = Target("archive", server.url("folder"), server.options, wait_seconds=0.01)
+    target = Target("archive", server.url("folder"), server.options, wait=wait_fixed(0.01))
     return Remote(
         target, lambda: {name.removeprefix("folder/"): data for name, data in server.files().items()}, None, server
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tenacity import wait_fixed
 
 from broker_assets.database.engine import connect
 from broker_assets.publication.content import hdus
@@ -198,7 +199,7 @@ def test_a_full_target_takes_what_fits_and_the_rest_later(
     products.put(archive, "solo_L1_stix-ql-lightcurve_20210110_V02U.fits", rows=20_000)
     products.put(archive, "solo_L1_stix-ql-lightcurve_20210111_V02U.fits", rows=10)
     sftp_server.quota = 100_000
-    target = Target("soar", sftp_server.url("archive"), sftp_server.options, wait_seconds=0.01)
+    target = Target("soar", sftp_server.url("archive"), sftp_server.options, wait=wait_fixed(0.01))
     report = publish(connection, files_below(archive), target, Rules())
     assert [outcome.status for outcome in report.outcomes] == ["error", "published"]
     assert "could not be delivered" in report.outcomes[0].reason
@@ -212,7 +213,7 @@ def test_no_room_for_the_copy_on_our_side(connection: Any, archive: Path, produc
     far.mkdir()
     products.put(archive, "solo_L1_stix-ql-lightcurve_20210110_V02U.fits", rows=20_000)
     products.put(archive, "solo_L1_stix-ql-lightcurve_20210111_V02U.fits", rows=10)
-    target = Target("soar", str(far), wait_seconds=0.01)
+    target = Target("soar", str(far), wait=wait_fixed(0.01))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
@@ -230,7 +231,7 @@ def test_a_supplement_that_was_cut_off_and_changed_keeps_its_number(
     connection: Any, archive: Path, products: Any, sftp_server: Any
 ) -> None:
     url, options = sftp_server.url("archive"), sftp_server.options
-    target = Target("soar", url, options, wait_seconds=0.01)
+    target = Target("soar", url, options, wait=wait_fixed(0.01))
     products.put(archive, products.request(1))
     publish(connection, files_below(archive), target, Rules())
     products.put(archive, products.request(2), value=2)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tenacity import wait_fixed
 
 from broker_assets.publication.questions import (
     NothingToAgree,
@@ -48,7 +49,7 @@ def run(connection: Any, archive: Path, far: Path) -> Callable[..., Report]:
 
     def go(rules: Rules | None = None, **options: Any) -> Report:
         options = {"now": lambda: NOW} | options
-        target = options.pop("target", None) or Target("soar", str(far), wait_seconds=0.01)
+        target = options.pop("target", None) or Target("soar", str(far), wait=wait_fixed(0.01))
         return publish(connection, options.pop("files", files_below(archive)), target, rules or Rules(), **options)
 
     return go
@@ -344,7 +345,7 @@ def test_a_target_that_is_away_ends_the_run(run: Any, products: Any, archive: Pa
     names = [f"solo_L1_stix-ql-lightcurve_202101{day}_V02U.fits" for day in (10, 11, 12)]
     for name in names:
         products.put(archive, name)
-    target = Target("soar", str(far), wait_seconds=0.01)
+    target = Target("soar", str(far), wait=wait_fixed(0.01))
 
     def unmount(outcome: Any) -> None:
         if far.is_dir():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tenacity import wait_fixed
 
 from broker_assets.publication.targets import DeliveryFailed, Target, TargetAway, described
 from broker_assets.settings import PublicationTarget
@@ -64,7 +65,7 @@ def test_a_target_that_is_away(remote: Any, source: Path, tmp_path: Path) -> Non
 
 
 def test_bytes_damaged_on_the_way_are_found_and_sent_again(sftp_server: Any, source: Path) -> None:
-    target = Target("archive", sftp_server.url("archive"), sftp_server.options, wait_seconds=0.01)
+    target = Target("archive", sftp_server.url("archive"), sftp_server.options, wait=wait_fixed(0.01))
     hits: list[str] = []
 
     def once(name: str) -> bool:
@@ -78,7 +79,7 @@ def test_bytes_damaged_on_the_way_are_found_and_sent_again(sftp_server: Any, sou
 
 
 def test_bytes_damaged_every_time_never_appear_under_the_name(sftp_server: Any, source: Path) -> None:
-    target = Target("archive", sftp_server.url("archive"), sftp_server.options, wait_seconds=0.01)
+    target = Target("archive", sftp_server.url("archive"), sftp_server.options, wait=wait_fixed(0.01))
     good = source.read_bytes()
     target.deliver("a.fits", source, sha256(good))
     sftp_server.damage = lambda name: True
@@ -90,7 +91,7 @@ def test_bytes_damaged_every_time_never_appear_under_the_name(sftp_server: Any, 
 
 
 def test_a_full_server_fails_the_file_and_keeps_no_rest(sftp_server: Any, source: Path) -> None:
-    target = Target("archive", sftp_server.url("archive"), sftp_server.options, wait_seconds=0.01)
+    target = Target("archive", sftp_server.url("archive"), sftp_server.options, wait=wait_fixed(0.01))
     sftp_server.quota = 60_000
     with pytest.raises(DeliveryFailed, match=r"a\.fits could not be delivered"):
         target.deliver("a.fits", source, sha256(source.read_bytes()))
@@ -101,7 +102,7 @@ def test_a_full_server_fails_the_file_and_keeps_no_rest(sftp_server: Any, source
 
 def test_a_server_without_atomic_replacement(sftp_server: Any, source: Path) -> None:
     sftp_server.can_replace = False
-    target = Target("archive", sftp_server.url("archive"), sftp_server.options, wait_seconds=0.01)
+    target = Target("archive", sftp_server.url("archive"), sftp_server.options, wait=wait_fixed(0.01))
     for content in (b"first", b"second"):
         source.write_bytes(content)
         target.deliver("a.fits", source, sha256(content))
@@ -109,7 +110,7 @@ def test_a_server_without_atomic_replacement(sftp_server: Any, source: Path) -> 
 
 
 def test_a_connection_that_broke_is_made_anew(sftp_server: Any, source: Path) -> None:
-    target = Target("archive", sftp_server.url("archive"), sftp_server.options, wait_seconds=0.01)
+    target = Target("archive", sftp_server.url("archive"), sftp_server.options, wait=wait_fixed(0.01))
     target.check()
     sftp_server.stop()
     sftp_server.start()
