@@ -80,7 +80,7 @@ def cones(random: np.random.Generator, count: int, alerts: int) -> None:
     sample = 300
     slow, _ = timed(lambda: hexagon_moc(ra[:sample], dec[:sample], radius[:sample]), 1)
     row(f"build the index of {count:,} cones", f"{seconds:.2f} s", f"hexagons one by one: {sample / slow:,.0f} cones/s")
-    seconds, _ = timed(lambda: watchlist_mocs(index, chunk=50_000), 1)
+    seconds, _ = timed(lambda: watchlist_mocs(index, order=13, chunk=50_000), 1)
     row(f"MOCs of {count:,} cones, chunks of 50,000", f"{seconds:.2f} s", f"{count / seconds:,.0f} cones/s")
     removed = np.zeros(count, bool)
     removed[count // 2] = True
@@ -105,7 +105,11 @@ def growth(random: np.random.Generator, alerts: int) -> None:
         naive = "–"
         if lists <= 100:
             made = [
-                (watchlist_mocs(build_cone_index(part_ra, part_dec, np.full(100, RADIUS)))[0], part_ra, part_dec)
+                (
+                    watchlist_mocs(build_cone_index(part_ra, part_dec, np.full(100, RADIUS)), order=13)[0],
+                    part_ra,
+                    part_dec,
+                )
                 for part_ra, part_dec in zip(np.split(ra, lists), np.split(dec, lists), strict=True)
             ]
             slow, _ = timed(lambda made=made: loop_over_lists(made, at_ra, at_dec), 1)

@@ -119,7 +119,7 @@ def _definitions(settings: Settings, resources: Mapping[str, Any]) -> Definition
     alerts = build_alert_assets(settings.streams, settings.sky)
     lists = [
         *build_tns_assets(),
-        *build_watchlist_assets(settings.sky),
+        *build_watchlist_assets(settings.sky, settings.mocs),
         *build_area_assets(settings.sky),
         *build_sky_map_assets(),
         *build_hit_assets(settings.sky),
@@ -190,7 +190,7 @@ def _definitions(settings: Settings, resources: Mapping[str, Any]) -> Definition
             automation_sensor,
             build_kafka_lag(settings.streams, drain),
             build_alerting(),
-            build_lists(settings.sky, match_lists, list_files),
+            build_lists(settings.sky, match_lists, list_files, code_versions),
             build_tns_cadence(fetch_tns),
             build_telemetry_inputs_sensor(),
             build_daily_products(daily_products),

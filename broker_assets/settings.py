@@ -86,6 +86,17 @@ class TnsSettings(BaseModel):
     """Where single objects are asked for."""
 
 
+class MocSettings(BaseModel):
+    """How finely sky coverage (MOC) is written; a change rebuilds exactly the files that it applies to."""
+
+    watchlist_order: int = Field(default=13, ge=0, le=29)
+    """Deepest HEALPix order of the MOCs of watchlists; 13 is cells of 26″."""
+    watchlist_cones: int = Field(default=50_000, ge=1)
+    """Cones in one MOC file of a watchlist."""
+    region_order: int = Field(default=13, ge=0, le=14)
+    """Deepest HEALPix order of areas loaded as a region (DS9, STC-S); areas that exist keep theirs."""
+
+
 class NoticeSettings(BaseModel):
     """Where notices of gravitational-wave events come from; without a topic none are read."""
 
@@ -209,6 +220,7 @@ class Settings(BaseSettings):
     drain: DrainSettings = Field(default_factory=DrainSettings)
     sky_folder: Path | None = None
     """Folder of the indices that alerts are matched with, shared by all processes; none is `<home>/sky`."""
+    mocs: MocSettings = Field(default_factory=MocSettings)
     tns: TnsSettings = Field(default_factory=TnsSettings)
     notices: NoticeSettings = Field(default_factory=NoticeSettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)

@@ -29,6 +29,7 @@ from broker_assets.partitions import watchlists
 from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 from broker_assets.resources.object_store import ObjectStore
+from broker_assets.settings import MocSettings
 from broker_assets.sky.batches import wait_for_batches
 from broker_assets.sky.cones import CONE_INDEX_VERSION
 from broker_assets.sky.events import expire_sky_maps
@@ -37,11 +38,11 @@ from broker_assets.sky.indices import Refreshed, refresh_cone_index
 from broker_assets.sky.lists import UnknownList, expire_lists
 from broker_assets.sky.pictures import footprint_png
 from broker_assets.sky.products import (
-    PRODUCT_VERSION,
     Product,
     cones_of_watchlist,
     publish,
     remove_unlisted,
+    watchlist_code_version,
     watchlist_product,
 )
 from broker_assets.sky.rematch import lists_to_rematch, rematch
@@ -53,8 +54,8 @@ MARKED_CONES = 5000
 """Most cones that are drawn one by one; more are seen by their MOC."""
 
 
-def build_watchlist_assets(sky: Path) -> list[AssetsDefinition]:
-    """The assets; `sky` is the folder of the indices."""
+def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinition]:
+    """The assets; `sky` is the folder of the indices, `mocs` how the files are made."""
 
     @asset(
         group_name="sky",
@@ -146,18 +147,19 @@ def build_watchlist_assets(sky: Path) -> list[AssetsDefinition]:
     @asset(
         partitions_def=watchlists,
         group_name="sky",
-        code_version=PRODUCT_VERSION,
+        code_version=watchlist_code_version(mocs),
         kinds={"fits", "file"},
         owners=OWNERS,
         retry_policy=RETRIES,
-        description="MOC of a watchlist in chunks of 50,000 cones (moc000.fits, …) with its cones (watchlist.csv).",
+        description=f"MOC of a watchlist in chunks of {mocs.watchlist_cones:,} cones (moc000.fits, …), of order "
+        f"{mocs.watchlist_order}, with its cones (watchlist.csv).",
     )
     def watchlist(
         context: AssetExecutionContext, database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]
     ) -> MaterializeResult[Any]:
         identifier = int(context.partition_key)
         with connect(database.url, autocommit=True) as connection:
-            product = watchlist_product(connection, identifier)
+            product = watchlist_product(connection, identifier, mocs)
             index = cones_of_watchlist(connection, identifier) if product.about["cones"] <= MARKED_CONES else None
         publish(
             object_store.path("watchlists", f"wl_{identifier}"), product.files, version=product.version,
@@ -222,7 +224,7 @@ def record_product(database: Database, asset: str, partition: str, product: Prod
             asset=asset,
             partition=partition,
             data_version=product.version,
-            code_version=PRODUCT_VERSION,
+            code_version=product.code_version,
             run_id=run_id,
             inputs=(row,),
         ),

@@ -101,7 +101,7 @@ def build(
     from broker_assets.sky.watchlists import watchlist_mocs
 
     cones = _read_watchlist(file, strict)
-    [moc] = watchlist_mocs(cones.index(radius), order=order, chunk=len(cones))
+    [moc] = watchlist_mocs(cones.index(radius), order=order)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f".{out.name}.partial")
     partial.write_bytes(moc_bytes(moc))

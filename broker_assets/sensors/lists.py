@@ -6,7 +6,7 @@ asked of the database and of Dagster each time, so nothing is lost when a tick o
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,13 +59,13 @@ class Present:
     reasons: list[str]
     """Why indices and matches are behind."""
     changed: dict[tuple[str, str], str]
-    """Files that are missing or old: revision by asset and partition key."""
+    """Files that are missing or old: what they should be of, by asset and partition key."""
     keys: dict[str, set[str]]
     """Partition keys that should exist."""
 
 
-def look(database: Database, sky: Path) -> Present:
-    """Compare lists with indices, re-matches and files."""
+def look(database: Database, sky: Path, code_versions: Mapping[str, str]) -> Present:
+    """Compare lists with indices, re-matches and files; files of another code version are old, too."""
     changed: dict[tuple[str, str], str] = {}
     keys: dict[str, set[str]] = {}
     with database.transaction() as connection:
@@ -86,11 +86,19 @@ def look(database: Database, sky: Path) -> Present:
                 ' LEFT JOIN artefact AS known ON known.asset = %s AND known."partition" = list.id ORDER BY 1',
                 (f"{asset}_row",),
             ).fetchall()
-            keys[asset] = {names[row[0]] if asset == "sky_map" else row[0] for row in rows}
+            code = code_versions[asset]
+            made_otherwise = {
+                row[0]
+                for row in connection.execute(
+                    'SELECT "partition" FROM artefact WHERE asset = %s AND code_version <> %s', (asset, code)
+                )
+            }
+            key_of = {row[0]: names[row[0]] if asset == "sky_map" else row[0] for row in rows}
+            keys[asset] = set(key_of.values())
             changed |= {
-                (asset, names[identifier] if asset == "sky_map" else identifier): revision
+                (asset, key_of[identifier]): f"{revision} by {code}"
                 for identifier, revision, known in rows
-                if revision != known
+                if revision != known or key_of[identifier] in made_otherwise
             }
     if expired and expired[0]:
         reasons.append(f"{expired[0]} expired")
@@ -121,9 +129,15 @@ def match_request(context: SensorEvaluationContext, job: str, reasons: Sequence[
 
 
 def build_lists(
-    sky: Path, match: UnresolvedAssetJobDefinition, files: Sequence[UnresolvedAssetJobDefinition]
+    sky: Path,
+    match: UnresolvedAssetJobDefinition,
+    files: Sequence[UnresolvedAssetJobDefinition],
+    code_versions: Mapping[str, str],
 ) -> SensorDefinition:
-    """The sensor: `match` brings indices and hits up to date, the jobs `files` make those of one list each."""
+    """The sensor: `match` brings indices and hits up to date, the jobs `files` make those of one list each.
+
+    `code_versions` are those of the assets of files: what another one made is made by these jobs, too.
+    """
     job_of = {job.name.removesuffix("_files"): job.name for job in files}
 
     @sensor(
@@ -135,7 +149,7 @@ def build_lists(
     )
     def lists(context: SensorEvaluationContext, database: ResourceParam[Database]) -> SensorResult | SkipReason:
         try:
-            present = look(database, sky)
+            present = look(database, sky, code_versions)
         except DATABASE_AWAY as error:
             return SkipReason(f"the lists cannot be read: {error}")
         now = time.time()

@@ -21,6 +21,7 @@ from mocpy import MOC
 from psycopg import sql
 from upath import UPath
 
+from broker_assets.settings import MocSettings
 from broker_assets.sky.areas import moc_bytes
 from broker_assets.sky.cones import ConeIndex
 from broker_assets.sky.indices import cone_rows, index_of_rows
@@ -30,8 +31,6 @@ from broker_assets.sky.watchlists import watchlist_mocs
 
 PRODUCT_VERSION = "1"
 POINTER = "current.json"
-KEPT_VERSIONS = 2
-"""Versions that stay: the one in force, and the one before for readers that have just looked at the pointer."""
 
 
 class DamagedProduct(RuntimeError):
@@ -52,6 +51,8 @@ class Product:
     """`wl_id`, `ar_id` or `mw_id`."""
     revision: str
     """Revision of the list that it is of; by it the sensor sees what is old."""
+    code_version: str = PRODUCT_VERSION
+    """Version of the code, and of the settings that the files depend on."""
     mocs: list[MOC] = field(default_factory=list)
     """Its MOCs, for checks and pictures."""
     contours: dict[int, MOC] = field(default_factory=dict)
@@ -160,6 +161,7 @@ def _write(path: UPath, content: bytes) -> None:
 
 
 def _remove_old(folder: UPath, *keep: str | None) -> None:
+    """Remove versions but the one in force, and the one before for readers that have just looked at the pointer."""
     for path in folder.iterdir():
         if path.is_dir() and path.name not in keep:
             _remove_tree(path)
@@ -174,30 +176,57 @@ def _remove_tree(folder: UPath) -> None:
     folder.rmdir()
 
 
-def watchlist_product(connection: psycopg.Connection[Any], watchlist: int) -> Product:
+def watchlist_code_version(mocs: MocSettings) -> str:
+    """Version of what makes the files of watchlists: the code, and the settings that their content depends on.
+
+    Examples
+    --------
+    >>> watchlist_code_version(MocSettings(watchlist_order=12))
+    '1 (order 12, 50000 cones a file)'
+    """
+    return f"{PRODUCT_VERSION} (order {mocs.watchlist_order}, {mocs.watchlist_cones} cones a file)"
+
+
+def watchlist_product(connection: psycopg.Connection[Any], watchlist: int, mocs: MocSettings) -> Product:
     """MOCs of the cones of a watchlist in chunks (`moc000.fits`, …), and `watchlist.csv` with its cones.
 
-    Notes
-    -----
-    A line of the CSV is cone id, right ascension, declination, radius in degrees and name, without a header; file *i*
-    covers the lines from 50,000 *i* on.
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Any.
+    watchlist : int
+        `wl_id`.
+    mocs : MocSettings
+        Order of the MOCs, and number of cones in a file; both are part of the version.
+
+    Returns
+    -------
+    Product
 
     Raises
     ------
     UnknownList
         If there is no such list.
+
+    Notes
+    -----
+    A line of the CSV is cone id, right ascension, declination, radius in degrees and name, without a header; file *i*
+    covers the lines from *i* times `mocs.watchlist_cones` on.
     """
+    code_version = watchlist_code_version(mocs)
     with connection.transaction():
         row = connection.execute("SELECT name, revision FROM watchlists WHERE wl_id = %s", (watchlist,)).fetchone()
         if row is None:
             raise UnknownList(f"there is no watchlist {watchlist}")
         index = cones_of_watchlist(connection, watchlist)
-    mocs = watchlist_mocs(index)
-    files = {f"moc{number:03d}.fits": moc_bytes(moc) for number, moc in enumerate(mocs)}
+    made = watchlist_mocs(index, order=mocs.watchlist_order, chunk=mocs.watchlist_cones)
+    files = {f"moc{number:03d}.fits": moc_bytes(moc) for number, moc in enumerate(made)}
     files["watchlist.csv"] = _cone_lines(index)
+    about = {"cones": len(index), "order": mocs.watchlist_order, "cones per file": mocs.watchlist_cones}
     return Product(
-        _version(index.version, row[0]), files, row[0], watchlist, str(row[1]), mocs, about={"cones": len(index)}
-    )
+        _version(code_version, index.version, row[0]), files, row[0], watchlist, str(row[1]), code_version, made,
+        about=about,
+    )  # fmt: skip
 
 
 def cones_of_watchlist(connection: psycopg.Connection[Any], watchlist: int) -> ConeIndex:
@@ -228,7 +257,13 @@ def area_product(connection: psycopg.Connection[Any], area: int) -> Product:
     moc = MOC.from_fits(io.BytesIO(row[1]))
     files = {"moc000.fits": moc_bytes(moc)}
     return Product(
-        _version(row[2], row[0]), files, row[0], area, str(row[4]), [moc], about={"square degrees": float(row[3])}
+        _version(PRODUCT_VERSION, row[2], row[0]),
+        files,
+        row[0],
+        area,
+        str(row[4]),
+        mocs=[moc],
+        about={"square degrees": float(row[3])},
     )
 
 
@@ -246,9 +281,15 @@ def sky_map_product(connection: psycopg.Connection[Any], identifier: int) -> Pro
     files["map.fits"] = bytes(row[2])
     about = {"90 per cent (deg2)": float(row[5] or np.nan), "parameters": row[4]}
     return Product(
-        _version(row[3], row[1]), files, f"{row[0]} {row[1]}", identifier, row[3], contours=contours, about=about
+        _version(PRODUCT_VERSION, row[3], row[1]),
+        files,
+        f"{row[0]} {row[1]}",
+        identifier,
+        row[3],
+        contours=contours,
+        about=about,
     )
 
 
 def _version(*parts: str) -> str:
-    return hashlib.sha256("\x00".join((PRODUCT_VERSION, *parts)).encode()).hexdigest()[:32]
+    return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:32]

@@ -20,10 +20,6 @@ LARGEST_RADIUS = 360.0
 """arcsec; as Lasair's web site allows."""
 LONGEST_NAME = 32
 """Characters of a cone's name, as Lasair's column has."""
-MOC_ORDER = 13
-"""Order of a watchlist's MOC: cells of 26″."""
-MOC_CHUNK = 50_000
-"""Cones in one MOC file."""
 
 _SEXAGESIMAL = re.compile(r"^([+-]?)(\d{1,3})[:\s hd°](\d{1,2})[:\s m'′](\d{1,2}(?:\.\d*)?)\s*[s\"″]?$")
 _HEADER_NAMES = {"ra": "ra", "raj2000": "ra", "ra_deg": "ra", "dec": "dec", "decl": "dec", "dej2000": "dec",
@@ -213,7 +209,7 @@ def _cone(tokens: list[str], columns: dict[str, int], largest_radius: float) -> 
     return ra, dec, name, radius
 
 
-def watchlist_mocs(index: ConeIndex, *, order: int = MOC_ORDER, chunk: int = MOC_CHUNK) -> list[MOC]:
+def watchlist_mocs(index: ConeIndex, *, order: int, chunk: int | None = None) -> list[MOC]:
     """MOCs that cover the cones, one for each chunk of the list.
 
     Parameters
@@ -222,8 +218,8 @@ def watchlist_mocs(index: ConeIndex, *, order: int = MOC_ORDER, chunk: int = MOC
         Cones; one call covers any number.
     order : int
         Deepest order.
-    chunk : int
-        Cones of one MOC.
+    chunk : int, optional
+        Cones of one MOC; all unless given.
 
     Returns
     -------
@@ -232,17 +228,19 @@ def watchlist_mocs(index: ConeIndex, *, order: int = MOC_ORDER, chunk: int = MOC
 
     Examples
     --------
-    >>> watchlist_mocs(build_cone_index([10.0], [0.0], [60.0]))[0].contains_lonlat(10.0 * u.deg, 0.0 * u.deg)
+    >>> [moc] = watchlist_mocs(build_cone_index([10.0], [0.0], [60.0]), order=13)
+    >>> moc.contains_lonlat(10.0 * u.deg, 0.0 * u.deg)
     array([ True])
     """
+    step = chunk if chunk is not None else max(len(index), 1)
     return [
         MOC.from_cones(
-            Longitude(index.ra[start : start + chunk], u.deg),
-            Latitude(index.dec[start : start + chunk], u.deg),
-            radius=index.radius[start : start + chunk] * u.arcsec,
+            Longitude(index.ra[start : start + step], u.deg),
+            Latitude(index.dec[start : start + step], u.deg),
+            radius=index.radius[start : start + step] * u.arcsec,
             max_depth=order,
             union_strategy="small_cones",
             n_threads=1,
         )
-        for start in range(0, len(index), chunk)
+        for start in range(0, len(index), step)
     ]

@@ -26,6 +26,7 @@ from mocpy import MOC
 
 from broker_assets.build import build_defs
 from broker_assets.database import engine
+from broker_assets.provenance import versions
 from broker_assets.resources.object_store import ObjectStore
 from broker_assets.sky.cells import cells_at
 from broker_assets.sky.lists import (
@@ -142,6 +143,42 @@ def test_lists_are_followed(platform: Any) -> None:
         assert not store.path("watchlists", f"wl_{watchlist}").exists()
         assert not store.path("areas", f"ar_{area}").exists()
         assert follow(platform, cursor)[0] == []
+
+
+def test_another_order_of_mocs_rebuilds_the_files_of_watchlists_alone(platform: Any) -> None:
+    with engine.connect(platform.database.url, autocommit=True) as connection:
+        watchlist = create_watchlist(connection, "ann", "list", parse_watchlist(["10, 10", "50, 10"]), radius=5.0)
+        create_area(connection, "ann", "area", cone_area(200.0, -40.0, 1.0, order=8))
+        _, cursor = follow(platform)
+        before = {name: platform.versions(name) for name in ("watchlist", "area", "cone_index", "area_index")}
+
+        settings = platform.settings
+        for changes, files in (({"watchlist_order": 9}, 1), ({"watchlist_order": 9, "watchlist_cones": 1}, 2)):
+            mocs = settings.mocs.model_copy(update=changes)
+            platform.settings = settings.model_copy(update={"mocs": mocs})
+            platform.reload()
+            deployed = {
+                spec.key.to_user_string(): spec.code_version
+                for spec in platform.definitions.resolve_all_asset_specs()
+                if spec.code_version
+            }
+            with connection.transaction():
+                versions.deploy(connection, deployed)
+            stale = versions.stale(connection)
+            assert [(item.asset, item.partition, item.cause) for item in stale] == [
+                ("watchlist", str(watchlist), "code")
+            ]
+            assert "order 9" in stale[0].reason
+            done, cursor = follow(platform, cursor)
+            assert done == [f"watchlist_files:{watchlist}"]
+            assert versions.stale(connection) == []
+            _, published = read_published(ObjectStore.of(platform.settings).path("watchlists", f"wl_{watchlist}"))
+            mocs_written = [MOC.from_fits(io.BytesIO(published[name])) for name in published if name.startswith("moc")]
+            assert [moc.max_order for moc in mocs_written] == [9] * files
+            assert follow(platform, cursor)[0] == []
+        after = {name: platform.versions(name) for name in before}
+        assert after.pop("watchlist") != before.pop("watchlist")
+        assert after == before
 
 
 def test_the_stream_is_matched(platform: Any, survey: Callable[..., Any]) -> None:

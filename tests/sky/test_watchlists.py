@@ -120,7 +120,7 @@ def test_mocs_cover_their_cones() -> None:
     random = np.random.default_rng(3)
     ra, dec = random.uniform(0, 360, 250), np.degrees(np.arcsin(random.uniform(-1, 1, 250)))
     index = build_cone_index(ra, dec, 10.0 ** random.uniform(-1, 4, 250))
-    mocs = watchlist_mocs(index, chunk=100)
+    mocs = watchlist_mocs(index, order=13, chunk=100)
     assert len(mocs) == 3
     chosen = random.integers(0, 250, 50_000)
     distance = index.radius[chosen] * random.uniform(0, 1, 50_000) ** 0.2
