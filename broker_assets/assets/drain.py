@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from dagster import (
+    MAX_RUNTIME_SECONDS_TAG,
     AssetCheckEvaluation,
     AssetMaterialization,
     Config,
@@ -24,12 +25,12 @@ from dagster import (
     job,
     op,
 )
-from dagster._utils.interrupts import capture_interrupts, pop_captured_interrupt
 from pydantic import Field
 
 from broker_assets.assets.hits import report_hits
 from broker_assets.assets.reports import report_run
 from broker_assets.assets.streams import DRAIN_OP
+from broker_assets.dagster_internals import capture_interrupts, pop_captured_interrupt
 from broker_assets.ingest.accounting import Progress
 from broker_assets.ingest.drain import drain
 from broker_assets.ingest.matching import SkyMatcher
@@ -63,7 +64,7 @@ def build_drain_job(settings: Settings, night_checks: NightChecks) -> JobDefinit
         name="drain",
         description="Stores the messages that wait on some partitions of a topic, exactly once.",
         executor_def=in_process_executor,
-        tags={"dagster/max_runtime": str(round(settings.drain.budget_seconds + GRACE_SECONDS))},
+        tags={MAX_RUNTIME_SECONDS_TAG: str(round(settings.drain.budget_seconds + GRACE_SECONDS))},
     )
     def drain_job() -> None:
         build_drain_op(settings, night_checks)()

@@ -25,11 +25,10 @@ from dagster import (
     job,
     op,
 )
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
-from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from pydantic import Field
 
 from broker_assets.assets.streams import ACTIVE_RUNS
+from broker_assets.dagster_internals import AssetCheckExecutionsTable, SqlEventLogStorage, SqlEventLogStorageTable
 from broker_assets.database.tables import stream_gap
 from broker_assets.provenance import versions
 from broker_assets.resources.database import Database

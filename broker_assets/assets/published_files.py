@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 from dagster import (
+    MAX_RUNTIME_SECONDS_TAG,
     AssetCheckEvaluation,
     AssetCheckResult,
     AssetCheckSpec,
@@ -232,7 +233,7 @@ def build_publish_job(checks: DayChecks, upstream: Sequence[str] = UPSTREAM) -> 
         name="publish_products",
         executor_def=in_process_executor,
         description="Delivers product files that are due to their archives, and copies our archive to other stores.",
-        tags={"dagster/max_runtime": str(6 * 3600)},
+        tags={MAX_RUNTIME_SECONDS_TAG: str(6 * 3600)},
     )
     def publish_products() -> None:
         publish_due_files()
@@ -261,7 +262,7 @@ def build_mirror_job() -> JobDefinition:
         name="sync_mirrors",
         executor_def=in_process_executor,
         description="Compares every copy of our archive with all of it, and copies what differs.",
-        tags={"dagster/max_runtime": str(12 * 3600)},
+        tags={MAX_RUNTIME_SECONDS_TAG: str(12 * 3600)},
     )
     def sync_mirrors() -> None:
         copy_whole_archive()

@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 from dagster import (
+    MAX_RUNTIME_SECONDS_TAG,
     AssetMaterialization,
     Config,
     Failure,
@@ -83,7 +84,7 @@ def build_ingest_telemetry(settings: TelemetrySettings) -> JobDefinition:
         name=INGEST_JOB,
         description="Receives the telemetry files that wait, and makes level LB of the days they touch.",
         executor_def=in_process_executor,
-        tags={"dagster/max_runtime": str(round(Limits.seconds + GRACE_SECONDS))},
+        tags={MAX_RUNTIME_SECONDS_TAG: str(round(Limits.seconds + GRACE_SECONDS))},
     )
     def ingest_telemetry() -> None:
         _ingest_op(settings)()

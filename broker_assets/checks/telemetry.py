@@ -7,6 +7,7 @@ wrong becomes an alert (`broker_assets.sensors.alerting`) without anybody pressi
 from collections.abc import Iterator, Sequence
 
 from dagster import (
+    MAX_RUNTIME_SECONDS_TAG,
     AssetCheckEvaluation,
     AssetCheckResult,
     AssetChecksDefinition,
@@ -79,7 +80,7 @@ def build_check_telemetry(settings: Settings, judgements: Sequence[Judgement] = 
         name="check_telemetry",
         executor_def=in_process_executor,
         description="Runs every check of telemetry and of its publication: backlog, gaps, freshness, deliveries.",
-        tags={"dagster/max_runtime": "1800"},
+        tags={MAX_RUNTIME_SECONDS_TAG: "1800"},
     )
     def check_telemetry() -> None:
         judge_telemetry()

@@ -28,9 +28,9 @@ from dagster import (
     ResourceParam,
     asset_check,
 )
-from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
 from broker_assets.assets.streams import stream_key
+from broker_assets.dagster_internals import AssetCheckEvaluationTargetMaterializationData
 from broker_assets.partitions import nights
 from broker_assets.resources.database import Database
 from broker_assets.resources.object_store import ObjectStore

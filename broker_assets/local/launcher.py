@@ -19,12 +19,17 @@ from pathlib import Path
 from typing import Any, Self
 
 import psutil
-from dagster import DagsterInstance, DagsterRun, Field, StringSource
-from dagster import _check as check
-from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
-from dagster._grpc.types import ExecuteRunArgs
-from dagster._serdes import ConfigurableClass, ConfigurableClassData, serialize_value
+from dagster import DagsterInstance, DagsterRun, Field, StringSource, serialize_value
 
+from broker_assets.dagster_internals import (
+    CheckRunHealthResult,
+    ConfigurableClass,
+    ConfigurableClassData,
+    ExecuteRunArgs,
+    LaunchRunContext,
+    RunLauncher,
+    WorkerStatus,
+)
 from broker_assets.local.processes import ProcessIdentity, start_child, tail
 
 PID_TAG = "broker/worker_pid"
@@ -69,8 +74,10 @@ class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
     def launch_run(self, context: LaunchRunContext) -> None:
         """Start the process of a run."""
         run = context.dagster_run
+        if run.job_code_origin is None:
+            raise ValueError(f"run {run.run_id} of {run.job_name} does not say which code it runs")
         arguments = ExecuteRunArgs(
-            job_origin=check.not_none(run.job_code_origin),
+            job_origin=run.job_code_origin,
             run_id=run.run_id,
             instance_ref=self._instance.get_ref(),
             set_exit_code_on_failure=True,

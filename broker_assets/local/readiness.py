@@ -91,8 +91,7 @@ def answers_http(url: str, *, timeout: float = 3.0) -> Callable[[], bool]:
 
 def answers_grpc(host: str, port: int) -> Callable[[], bool]:
     """A health check: Dagster's code server answers and has loaded our definitions."""
-    from dagster._core.errors import DagsterUserCodeUnreachableError
-    from dagster._grpc.client import DagsterGrpcClient
+    from broker_assets.dagster_internals import DagsterGrpcClient, DagsterUserCodeUnreachableError
 
     client = DagsterGrpcClient(host=host, port=port)
 

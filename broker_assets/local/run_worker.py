@@ -8,6 +8,7 @@ itself, whose supervisor is not its parent: a thread looks once a second whether
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import sys
 import threading
@@ -45,10 +46,8 @@ def main() -> None:
     supervisor = supervisor_of(dict(os.environ))
     if supervisor is not None:
         threading.Thread(target=follow, args=(supervisor,), name="follow-supervisor", daemon=True).start()
-    from dagster._cli import main as dagster
-
     sys.argv[0] = "dagster"
-    dagster()  # type: ignore[no-untyped-call]
+    runpy.run_module("dagster", run_name="__main__")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from dagster import (
     sensor,
 )
 
+from broker_assets.dagster_internals import CHECK_FAILED_ERROR, WILL_RETRY_TAG
 from broker_assets.database.engine import DatabaseUnavailableError
 from broker_assets.resources.database import DatabaseNotConfiguredError
 from broker_assets.resources.notifier import Alert, Notifier
@@ -42,7 +43,6 @@ EVENTS = 500
 FIRST_LOOK_SECONDS = 86_400.0
 """A sensor without cursor looks back so far, not over years of solved problems."""
 
-_WILL_RETRY = "dagster/will_retry"
 _NUMBERS = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|\d+")
 
 
@@ -142,10 +142,10 @@ def read_failures(instance: DagsterInstance, notifier: Notifier, after: int | No
     for record in records:
         run = instance.get_run_by_id(record.run_id)
         event = record.event_log_entry.dagster_event
-        if run is None or event is None or run.tags.get(_WILL_RETRY) == "true":
+        if run is None or event is None or run.tags.get(WILL_RETRY_TAG) == "true":
             continue
         step, error = _first_error(instance, record.run_id)
-        if error.startswith("dagster._core.errors.DagsterAssetCheckFailedError"):
+        if error.startswith(CHECK_FAILED_ERROR):
             # The check is an alert of its own; its run fails because of it.
             continue
         error = error or event.message or "no reason is recorded; the worker may have been killed"

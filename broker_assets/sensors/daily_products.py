@@ -18,8 +18,8 @@ from dagster import (
     SkipReason,
     sensor,
 )
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from broker_assets.dagster_internals import UnresolvedAssetJobDefinition
 from broker_assets.ingest.daily_products import makeable
 from broker_assets.ingest.telemetry_status import kernels_of
 from broker_assets.partitions import known_days

@@ -24,10 +24,10 @@ from dagster import (
     SkipReason,
     sensor,
 )
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from broker_assets.assets.streams import ACTIVE_RUNS
 from broker_assets.backoff import RUNS, pause_after
+from broker_assets.dagster_internals import UnresolvedAssetJobDefinition
 from broker_assets.ingest.matching import AREAS, CONES
 from broker_assets.partitions import areas, sky_map_key, sky_maps, watchlists
 from broker_assets.resources.database import DATABASE_AWAY, Database

@@ -18,8 +18,8 @@ from dagster import (
     SkipReason,
     schedule,
 )
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from broker_assets.dagster_internals import UnresolvedAssetJobDefinition
 from broker_assets.database.tables import ingest_batch, ingest_batch_night
 from broker_assets.partitions import known_nights
 from broker_assets.resources.database import Database

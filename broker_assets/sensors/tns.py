@@ -14,9 +14,9 @@ from dagster import (
     SkipReason,
     sensor,
 )
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from broker_assets.assets.streams import ACTIVE_RUNS
+from broker_assets.dagster_internals import UnresolvedAssetJobDefinition
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.tns import Tns
 from broker_assets.tns.cadence import applied_files, due_files

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 from dagster import AssetKey, AssetMaterialization, DagsterEventType, DagsterRunStatus
-from dagster._core.definitions.data_version import CachingStaleStatusResolver
-from dagster._core.loader import LoadingContextForTest
+from dagster_private import CachingStaleStatusResolver, LoadingContextForTest
 
 from broker_assets.assets.streams import stream_key
 

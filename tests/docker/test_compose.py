@@ -9,9 +9,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from dagster._config import validate_config
-from dagster._core.instance.config import dagster_instance_config_schema
 from dagster_docker import DockerRunLauncher
+from dagster_private import dagster_instance_config_schema, validate_config
 
 from broker_assets.local import jars, platform
 from broker_assets.local.instance import write_instance

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from dagster._config import validate_config
-from dagster._core.instance.config import dagster_instance_config_schema
 from dagster_k8s import K8sRunLauncher
+from dagster_private import dagster_instance_config_schema, validate_config
 
 from broker_assets.local import platform
 

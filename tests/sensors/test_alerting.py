@@ -19,7 +19,7 @@ from dagster import (
     job,
     op,
 )
-from dagster._core.definitions.freshness import FreshnessState
+from dagster_private import FreshnessState
 
 from broker_assets.resources.database import Database
 from broker_assets.resources.notifier import DeliveryError, Notifier
