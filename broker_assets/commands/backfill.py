@@ -84,13 +84,20 @@ def backfill(
 
 
 def _graphql(webserver: str, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-    import httpx
+    from broker_assets.http import HttpClient, HttpError, HttpUnavailableError
 
     try:
-        response = httpx.post(f"{webserver}/graphql", json={"query": query, "variables": variables}, timeout=60.0)
-        response.raise_for_status()
-        answer = response.json()
-    except (httpx.HTTPError, ValueError) as error:
+        try:
+            with HttpClient(timeout=60.0) as client:
+                found = client.post(f"{webserver}/graphql", document={"query": query, "variables": variables})
+        except HttpUnavailableError as error:
+            if error.answer is None:
+                raise
+            found = error.answer  # Dagster reports an unknown asset as an error of the server, with a message
+        answer = found.json()
+        if not isinstance(answer, dict) or not answer.keys() & {"data", "errors"}:
+            raise HttpError(f"HTTP {found.status}, and no answer of GraphQL")
+    except (HttpError, ValueError) as error:
         raise DagsterRefusedError(
             f"Dagster's webserver at {webserver} does not answer ({error}); --local needs none"
         ) from error

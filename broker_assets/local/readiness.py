@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from broker_assets.http import HttpClient, HttpError
 from broker_assets.local.processes import LocalPlatformError, port_is_free
 from broker_assets.local.replay import ReplayError, ensure_topic
 from broker_assets.settings import Settings
@@ -79,12 +78,11 @@ def answers_http(url: str, *, timeout: float = 3.0) -> Callable[[], bool]:
 
     def check() -> bool:
         try:
-            with urllib.request.urlopen(url, timeout=timeout) as response:  # noqa: S310 - our own http address
-                return bool(response.status < 500)
-        except urllib.error.HTTPError as error:
-            return error.code < 500
-        except (OSError, ValueError):
+            with HttpClient(timeout=timeout) as client:
+                client.get(url)
+        except HttpError:
             return False
+        return True
 
     return check
 

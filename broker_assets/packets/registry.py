@@ -19,9 +19,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 from urllib.parse import quote
 
-import httpx
-import tenacity
-
+from broker_assets.http import HttpClient, HttpError
 from broker_assets.packets.named_types import (
     AvroSchema,
     SchemaNotFound,
@@ -181,9 +179,11 @@ class SchemaRegistry:
         self._known: dict[str, AvroSchema] = {}
         self._unknown: dict[str, float] = {}
         self._lock = threading.Lock()
-        self._attempts = attempts
-        self._client = httpx.Client(
-            timeout=timeout, auth=credentials, headers={"Accept": "application/vnd.schemaregistry.v1+json"}
+        self._http = HttpClient(
+            headers={"Accept": "application/vnd.schemaregistry.v1+json"},
+            credentials=credentials,
+            timeout=timeout,
+            attempts=attempts,
         )
 
     def by_id(self, schema_id: int) -> AvroSchema:
@@ -206,7 +206,7 @@ class SchemaRegistry:
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._http.close()
 
     def _schema(self, key: str, fetch: Callable[[], AvroSchema], *, cache_first: bool = True) -> AvroSchema:
         with self._lock:
@@ -254,27 +254,16 @@ class SchemaRegistry:
                 named[full_name(content, "")] = content
 
     def _get(self, path: str) -> Mapping[str, Any]:
-        def request() -> httpx.Response:
-            response = self._client.get(self.url + path)
-            if response.status_code in (408, 429) or response.status_code >= 500:
-                response.raise_for_status()
-            return response
-
-        retry = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(self._attempts),
-            wait=tenacity.wait_random_exponential(multiplier=0.2, max=3.0),
-            retry=tenacity.retry_if_exception_type(httpx.HTTPError),
-            reraise=True,
-        )
         try:
-            response = retry(request)
-            if response.status_code in (401, 403):
-                raise RegistryUnavailable(f"{self.url} refuses our credentials (status {response.status_code})")
-            if response.status_code in (404, 422):
-                raise SchemaNotFound(f"{self.url} has no {path.lstrip('/')} (status {response.status_code})")
-            response.raise_for_status()
-            answer = response.json()
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            found = self._http.get(self.url + path)
+            if found.status in (401, 403):
+                raise RegistryUnavailable(f"{self.url} refuses our credentials (status {found.status})")
+            if found.status in (404, 422):
+                raise SchemaNotFound(f"{self.url} has no {path.lstrip('/')} (status {found.status})")
+            if not found.ok:
+                raise RegistryUnavailable(f"{self.url} answers {path} with status {found.status}")
+            answer = found.json()
+        except (HttpError, ValueError) as error:
             raise RegistryUnavailable(f"the schema registry at {self.url} does not answer {path}: {error}") from error
         if not isinstance(answer, dict) or "schema" not in answer:
             raise RegistryUnavailable(f"{self.url}{path} answered something that is no schema")

@@ -6,11 +6,12 @@ import csv
 import io
 import logging
 import time
-import urllib.error
-import urllib.request
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
+from broker_assets.http import HttpClient, HttpError
 from broker_assets.telemetry.atomic_files import replace_atomically
 
 logger = logging.getLogger(__name__)
@@ -21,7 +22,6 @@ OVERLAP = timedelta(days=60)
 """Requests edited later are seen again for this long."""
 TIMEOUT = 30.0
 """Seconds to wait for an answer."""
-LARGEST_ANSWER = 64 * 1024**2
 
 
 def update(path: Path, url: str, *, today: date | None = None, seconds: float | None = None) -> int:
@@ -62,9 +62,8 @@ def update(path: Path, url: str, *, today: date | None = None, seconds: float | 
         until = day + STEP
         address = f"{url}{day:%Y%m%d}/{until:%Y%m%d}"
         try:
-            with urllib.request.urlopen(address, timeout=left) as answer:  # noqa: S310 (scheme checked above)
-                text = answer.read(LARGEST_ANSWER).decode("utf-8")
-        except (urllib.error.URLError, OSError, UnicodeDecodeError) as error:
+            text = _content(address, left).decode("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
             logger.warning("requests from %s cannot be had: %s", address, error)
             break
         fields = _merge(text, rows, fields)
@@ -79,6 +78,19 @@ def update(path: Path, url: str, *, today: date | None = None, seconds: float | 
         if content != before:
             replace_atomically(path, content)
     return len(rows)
+
+
+def _content(address: str, seconds: float) -> bytes:
+    """What a file or a web service holds; raises OSError, of which `HttpError` is one."""
+    parts = urlsplit(address)
+    if parts.scheme == "file":
+        return Path(url2pathname(parts.path)).read_bytes()
+    # No key is sent, so that the service may send us to wherever it keeps its answers.
+    with HttpClient(timeout=seconds, other_hosts=True) as client:
+        answer = client.get(address)
+    if not answer.ok:
+        raise HttpError(f"HTTP {answer.status}")
+    return answer.content
 
 
 def _merge(text: str, rows: dict[str, dict[str, str]], fields: list[str]) -> list[str]:

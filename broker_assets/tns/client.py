@@ -6,15 +6,16 @@ and answers 429 with the time to wait (TNS, "Bulk CSV downloads" and "API" help 
 
 from __future__ import annotations
 
+import contextlib
 import datetime
-import email.utils
 import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+from broker_assets import backoff
+from broker_assets.http import Answer, HttpClient, HttpError, HttpUnavailableError, retry_after
 
 BULK_URL = "https://www.wis-tns.org/system/files/tns_public_objects/"
 SEARCH_URL = "https://www.wis-tns.org/api/get/"
@@ -22,6 +23,8 @@ SEARCH_URL = "https://www.wis-tns.org/api/get/"
 LONGEST_WAIT = 300.0
 """Seconds; a longer `Retry-After` ends the attempt, and the next schedule tries again."""
 TRIES = 5
+LARGEST_FILE = 1024**3
+"""Bytes of a bulk file, zipped: many times that of all objects."""
 
 
 class TnsRefusedError(PermissionError):
@@ -106,8 +109,16 @@ class TnsClient:
         self._bot = bot
         self._bulk_url = bulk_url.rstrip("/") + "/"
         self._search_url = search_url.rstrip("/") + "/"
-        self._wait = wait
-        self._client = httpx.Client(headers={"user-agent": bot.marker}, timeout=timeout, follow_redirects=True)
+        self._http = HttpClient(
+            headers={"User-Agent": bot.marker},
+            timeout=timeout,
+            largest=LARGEST_FILE,
+            attempts=TRIES,
+            wait=backoff.TNS,
+            longest_wait=LONGEST_WAIT,
+            asked_to_wait=_asked_to_wait,
+            sleep=wait,
+        )
 
     def __enter__(self) -> TnsClient:
         return self
@@ -117,7 +128,7 @@ class TnsClient:
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._http.close()
 
     def bulk_file(self, name: str) -> bytes:
         """Fetch a bulk file; see `bulk_name`.
@@ -164,65 +175,45 @@ class TnsClient:
         found: list[dict[str, Any]] = self._data(self._post(self._search_url + "search", form), f"{ra} {dec:+}")
         return found
 
-    def _data(self, response: httpx.Response, asked: str) -> Any:
+    def _data(self, answer: Answer, asked: str) -> Any:
         try:
-            answer = response.json()
+            document = answer.json()
         except ValueError as error:
             raise TnsUnavailableError(f"TNS answered {asked} with something that is not JSON: {error}") from error
-        data = answer.get("data") if isinstance(answer, dict) else None
+        data = document.get("data") if isinstance(document, dict) else None
         if isinstance(data, dict) and "reply" in data:
             data = data["reply"]
         if not data and data != []:
             raise TnsNotFoundError(f"TNS has no object {asked}")
         return data
 
-    def _post(self, url: str, form: dict[str, str]) -> httpx.Response:
-        reason = ""
-        asked: float | None = None
-        for attempt in range(TRIES):
-            if attempt:
-                self._wait(asked if asked is not None else min(2.0**attempt, 60.0))
-            asked = None
-            try:
-                response = self._client.post(url, data=form)
-            except httpx.TransportError as error:
-                reason = f"{type(error).__name__}: {error}"
-                continue
-            if response.status_code == 429 or response.status_code >= 500:
-                reason = f"HTTP {response.status_code}"
-                asked = _retry_after(response)
-                if asked is not None and asked > LONGEST_WAIT:
-                    raise TnsUnavailableError(
-                        f"TNS asks to wait {asked:.0f} s before {url} ({reason}); try again later"
-                    )
-                continue
-            if response.status_code in {401, 403}:
-                raise TnsRefusedError(
-                    f"TNS refuses {url} (HTTP {response.status_code}): check the API key and that bot "
-                    f"{self._bot.bot_id} is named {self._bot.name!r} there"
-                )
-            if response.status_code == 404:
-                raise TnsNotFoundError(f"TNS has no {url}")
-            if response.status_code != 200:
-                raise TnsUnavailableError(f"TNS answers {url} with HTTP {response.status_code}")
-            return response
-        raise TnsUnavailableError(f"TNS does not answer {url} after {TRIES} tries; the last: {reason}")
+    def _post(self, url: str, form: dict[str, str]) -> Answer:
+        try:
+            answer = self._http.post(url, form=form)
+        except HttpUnavailableError as error:
+            if error.retry_after is not None and error.retry_after > LONGEST_WAIT:
+                raise TnsUnavailableError(
+                    f"TNS asks to wait {error.retry_after:.0f} s before {url} ({error}); try again later"
+                ) from error
+            raise TnsUnavailableError(f"TNS does not answer {url} after {TRIES} tries; the last: {error}") from error
+        except HttpError as error:
+            raise TnsUnavailableError(f"TNS gives no usable answer to {url}: {error}") from error
+        if answer.status in {401, 403}:
+            raise TnsRefusedError(
+                f"TNS refuses {url} (HTTP {answer.status}): check the API key and that bot "
+                f"{self._bot.bot_id} is named {self._bot.name!r} there"
+            )
+        if answer.status == 404:
+            raise TnsNotFoundError(f"TNS has no {url}")
+        if answer.status != 200:
+            raise TnsUnavailableError(f"TNS answers {url} with HTTP {answer.status}")
+        return answer
 
 
-def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds that the server asks to wait: `Retry-After` as number or date, or TNS's own limit headers."""
-    written = response.headers.get("retry-after")
-    if written is None:
-        remaining, reset = response.headers.get("x-rate-limit-remaining"), response.headers.get("x-rate-limit-reset")
-        written = reset if remaining == "0" else None
-    if written is None:
-        return None
-    try:
-        return max(0.0, float(written))
-    except ValueError:
-        pass
-    try:
-        until = email.utils.parsedate_to_datetime(written)
-    except ValueError:
-        return None
-    return max(0.0, (until - datetime.datetime.now(datetime.UTC)).total_seconds())
+def _asked_to_wait(answer: Answer) -> float | None:
+    """Seconds that TNS asks to wait: `Retry-After`, or TNS's own header fields of its limits."""
+    asked = retry_after(answer)
+    if asked is None and answer.headers.get("x-rate-limit-remaining") == "0":
+        with contextlib.suppress(ValueError):
+            return max(0.0, float(answer.headers.get("x-rate-limit-reset", "")))
+    return asked

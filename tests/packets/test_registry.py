@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from http_peer import HttpPeer
 
 from broker_assets.packets.named_types import resolve
 from broker_assets.packets.registry import (
@@ -185,3 +186,24 @@ def test_no_source_at_all():
 def test_every_schema_of_rubin_has_its_id(rubin_schemas):
     for number in (700, 704, 800, 900, 1000, 1101):
         assert rubin_schemas.by_id(number)["name"] == f"lsst.v{number // 100}_{number % 100}.alert"
+
+
+def test_credentials_do_not_follow_a_redirect_to_another_host():
+    with HttpPeer() as other, HttpPeer() as peer:
+        peer.answers = [(307, {"Location": f"{other.url}/schemas/ids/1"}, b"")]
+        schemas = SchemaRegistry(peer.url, credentials=("user", "secret"))
+        with pytest.raises(RegistryUnavailable, match="another host"):
+            schemas.by_id(1)
+        assert other.requests == []
+
+
+def test_a_registry_that_moved_on_the_same_host():
+    with HttpPeer() as peer:
+        peer.answers = [
+            (301, {"Location": "/new/schemas/ids/1"}, b""),
+            (200, {}, json.dumps({"schema": json.dumps(PLAIN)}).encode()),
+        ]
+        assert SchemaRegistry(peer.url).by_id(1) == PLAIN
+        peer.answers = [(304, {}, b"")]
+        with pytest.raises(RegistryUnavailable, match="status 304"):
+            SchemaRegistry(peer.url).by_id(1)

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from http_peer import HttpPeer
 
 from broker_assets.telemetry.requests import RequestTable
 from broker_assets.telemetry.requests_update import update
@@ -50,6 +51,21 @@ def test_nothing_new_leaves_the_file_alone(table: Path, answers: Path) -> None:
 def test_failure_keeps_what_there_is(table: Path, answers: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert update(table, f"{answers.as_uri()}/", today=date(2024, 1, 1)) == 1
     assert "cannot be had" in caplog.text
+
+
+def test_a_web_service_is_asked_month_by_month(table: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with HttpPeer() as elsewhere, HttpPeer() as peer:
+        elsewhere.answers = [(200, {}, (HEADER + "2,8,2023-09-10T00:00:00,30\n").encode())]
+        peer.answers = [
+            (302, {"Location": f"{elsewhere.url}/store"}, b""),
+            (200, {}, (HEADER + "3,9,2023-10-10T00:00:00,30\n").encode()),
+            (404, {}, b""),
+        ]
+        assert update(table, f"{peer.url}/", today=date(2023, 12, 15)) == 3
+        assert [request.path for request in peer.requests] == [
+            "/20230902/20231002", "/20231002/20231101", "/20231101/20231201"
+        ]  # fmt: skip
+    assert "HTTP 404" in caplog.text
 
 
 def test_a_service_that_does_not_answer_costs_no_more_than_the_limit(

@@ -90,9 +90,30 @@ def test_a_server_in_trouble_is_asked_some_times_only(client: TnsClient, peer: A
 def test_no_server_is_told(tns: ModuleType) -> None:
     with (
         TnsClient(Bot("k", 1, "b"), bulk_url="http://127.0.0.1:1/", wait=lambda _: None) as client,
-        pytest.raises(TnsUnavailableError, match="ConnectError"),
+        pytest.raises(TnsUnavailableError, match=r"ConnectionError.*refused"),
     ):
         client.bulk_file(NAME)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_the_key_does_not_follow_a_redirect_to_another_host(
+    client: TnsClient, peer: Any, tns: ModuleType, waits: list[float], status: int
+) -> None:
+    with tns.TnsPeer() as other:
+        other.put(NAME, [tns.tns_row(1, "2026abc", 10.0, -5.0)])
+        peer.answers = [(status, {"Location": other.bulk_url + NAME}, b"")]
+        with pytest.raises(TnsUnavailableError, match="redirects to another host") as caught:
+            client.bulk_file(NAME)
+        assert other.requests == []
+    assert tns.KEY not in str(caught.value)
+    assert waits == []
+
+
+def test_a_redirect_of_tns_itself_is_followed(client: TnsClient, peer: Any, tns: ModuleType) -> None:
+    peer.put(NAME, [tns.tns_row(1, "2026abc", 10.0, -5.0)])
+    peer.answers = [(307, {"Location": f"/elsewhere/{NAME}"}, b"")]
+    assert client.bulk_file(NAME) == peer.files[NAME]
+    assert [request.form["api_key"] for request in peer.requests] == [tns.KEY] * 2
 
 
 def test_a_file_that_is_not_there(client: TnsClient) -> None:

@@ -1,0 +1,87 @@
+"""Backfills asked of a Dagster webserver."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from dagster import DagsterInstance
+from dagster._core.execution.backfill import BulkActionStatus
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import PythonFileTarget
+from dagster_webserver.app import create_app_from_workspace_process_context
+
+from broker_assets.commands.backfill import DagsterRefusedError, backfill
+from broker_assets.settings import DatabaseSettings, KafkaSettings, ServerSettings, Settings
+
+DEFINITIONS = """
+import dagster as dg
+
+@dg.asset(partitions_def=dg.StaticPartitionsDefinition(["2026-01-01", "2026-01-02"]))
+def sources():
+    pass
+
+defs = dg.Definitions([sources])
+"""
+
+
+def settings_for(home: Path, port: int) -> Settings:
+    """A platform whose servers are all named, so that only the webserver is asked."""
+    return Settings(
+        home=home,
+        database=DatabaseSettings(url="postgresql+psycopg:///none", dagster_url="postgresql+psycopg2:///none"),  # type: ignore[arg-type]
+        kafka=KafkaSettings(bootstrap_servers="127.0.0.1:1"),
+        server=ServerSettings(dagster_port=port),
+    )
+
+
+@pytest.fixture(scope="module")
+def dagster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[DagsterInstance, int]]:
+    """A webserver over one partitioned asset, without a daemon: backfills stay as they were asked for."""
+    folder = tmp_path_factory.mktemp("dagster")
+    file = folder / "project.py"
+    file.write_text(DEFINITIONS)
+    target = PythonFileTarget(str(file), None, working_directory=str(folder), location_name="project")
+    with (
+        DagsterInstance.local_temp(str(folder)) as instance,
+        WorkspaceProcessContext(instance=instance, workspace_load_target=target) as context,
+    ):
+        application = create_app_from_workspace_process_context(context)
+        server = uvicorn.Server(uvicorn.Config(application, host="127.0.0.1", port=0, log_level="warning", ws="none"))
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        deadline = time.monotonic() + 30
+        while not server.started and time.monotonic() < deadline:
+            time.sleep(0.02)
+        yield instance, server.servers[0].sockets[0].getsockname()[1]
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.mark.slow
+def test_a_backfill_is_launched(
+    dagster: tuple[DagsterInstance, int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    instance, port = dagster
+    settings = settings_for(tmp_path, port)
+    backfill(settings, ["sources"], ["2026-01-02"], title="Rebuild", command="broker-assets reprocess", wait=False)
+    (found,) = instance.get_backfills()
+    assert found.status == BulkActionStatus.REQUESTED
+    assert found.tags["broker/asked_by"] == "broker-assets reprocess"
+    assert f"http://127.0.0.1:{port}/runs/b/{found.backfill_id}" in capsys.readouterr().out.replace("\n", "")
+
+
+@pytest.mark.slow
+def test_dagster_may_refuse(dagster: tuple[DagsterInstance, int], tmp_path: Path) -> None:
+    _, port = dagster
+    with pytest.raises(DagsterRefusedError, match="nothing_like_it"):
+        backfill(settings_for(tmp_path, port), ["nothing_like_it"], ["x"], title="t", command="c", wait=False)
+
+
+def test_no_webserver(tmp_path: Path) -> None:
+    with pytest.raises(DagsterRefusedError, match=r"http://127\.0\.0\.1:1 does not answer .*refused.*--local"):
+        backfill(settings_for(tmp_path, 1), ["sources"], ["x"], title="t", command="c", wait=False)
