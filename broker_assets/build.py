@@ -52,6 +52,7 @@ from broker_assets.resources.publisher import Publisher
 from broker_assets.resources.telemetry import Telemetry
 from broker_assets.resources.tns import Tns
 from broker_assets.sensors.alerting import build_alerting
+from broker_assets.sensors.code_versions import build_code_versions
 from broker_assets.sensors.daily_products import build_daily_products
 from broker_assets.sensors.gcn import build_notices, build_read_notices
 from broker_assets.sensors.kafka_lag import build_kafka_lag
@@ -162,7 +163,7 @@ def _definitions(settings: Settings, resources: Mapping[str, Any]) -> Definition
             *products,
             published,
             *telemetry_folders(settings.telemetry),
-            *build_maintenance_assets(code_versions),
+            *build_maintenance_assets(),
         ],
         asset_checks=[
             *night_checks,
@@ -190,6 +191,7 @@ def _definitions(settings: Settings, resources: Mapping[str, Any]) -> Definition
             automation_sensor,
             build_kafka_lag(settings.streams, drain),
             build_alerting(),
+            build_code_versions(code_versions),
             build_lists(settings.sky, match_lists, list_files, code_versions),
             build_tns_cadence(fetch_tns),
             build_telemetry_inputs_sensor(),

@@ -1,10 +1,10 @@
-"""Keeping the platform itself in order: Dagster's event log, deployed code versions, gaps that are accounted for.
+"""Keeping the platform itself in order: Dagster's event log, and gaps that are accounted for.
 
 Dagster keeps every event for ever and has no retention for them. What it needs to know the present (the newest event
 of each asset, partition and check) always stays; what is only history goes, once provenance has it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -131,29 +131,27 @@ def _delete(storage: SqlEventLogStorage, table: sa.Table, condition: sa.ColumnEl
             return deleted
 
 
-def build_maintenance_assets(code_versions: Mapping[str, str]) -> list[AssetsDefinition]:
-    """The daily asset; `code_versions` are those of all assets that are deployed."""
+def build_maintenance_assets() -> list[AssetsDefinition]:
+    """The daily asset."""
 
     @asset(
         name="pruned_event_log",
         group_name="maintenance",
         kinds={"dagster"},
         owners=["team:broker"],
-        description="Dagster's event log without what only the past needed; deployed code versions in provenance.",
+        description="Dagster's event log without what only the past needed.",
     )
     def pruned_event_log(
         context: AssetExecutionContext, config: PruneConfig, database: ResourceParam[Database]
     ) -> MaterializeResult[Any]:
         # First of all, so that a database that is away stops the pruning: what provenance has not must not go.
         with database.transaction() as connection:
-            changed = versions.deploy(connection, code_versions)
             stale = versions.stale(connection)
         deleted = prune(context.instance, run_days=config.run_days, asset_days=config.asset_days, now=datetime.now(UTC))
         return MaterializeResult(
             metadata={
                 **{f"deleted {kind}": count for kind, count in deleted.items()},
                 "stale artefacts": len(stale),
-                "code versions changed": changed,
             }
         )
 

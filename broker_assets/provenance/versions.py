@@ -190,10 +190,12 @@ def forget(connection: psycopg.Connection[Any], asset: str, partition: str = "")
 def deploy(connection: psycopg.Connection[Any], code_versions: Mapping[str, str]) -> list[str]:
     """Enter the code versions that are deployed; returns the assets whose version changed.
 
-    Assets that are not named keep what they have.
+    Assets that are not named keep what they have. Without a change nothing is written or locked.
     """
     rows = connection.execute(
-        "INSERT INTO code (asset, code_version) SELECT * FROM unnest(%s::text[], %s::text[])"
+        "INSERT INTO code (asset, code_version) SELECT given.* FROM unnest(%s::text[], %s::text[])"
+        "  AS given (asset, code_version) LEFT JOIN code USING (asset)"
+        "  WHERE code.code_version IS DISTINCT FROM given.code_version ORDER BY asset"
         " ON CONFLICT (asset) DO UPDATE SET code_version = excluded.code_version, deployed_at = now()"
         " WHERE code.code_version <> excluded.code_version RETURNING asset",
         (sorted(code_versions), [code_versions[asset] for asset in sorted(code_versions)]),

@@ -81,5 +81,5 @@ def build_daily_maintenance(job: JobDefinition | UnresolvedAssetJobDefinition) -
         cron_schedule="0 21 * * *",
         execution_timezone="UTC",
         default_status=DefaultScheduleStatus.RUNNING,
-        description="Prunes Dagster's event log and enters the deployed code versions.",
+        description="Prunes Dagster's event log.",
     )

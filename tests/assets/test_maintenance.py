@@ -101,9 +101,6 @@ def test_daily_asset(platform: Any, survey: Callable[..., Any]) -> None:
     event = platform.materialisations("pruned_event_log")[0].asset_materialization
     assert event.metadata["deleted run events"].value == 0
     assert event.metadata["stale artefacts"].value == 0
-    deployed = dict(platform.query("SELECT asset, code_version FROM code"))
-    assert {"packet_archive", "sources", "forced_sources", "objects", "cone_index", "watchlist_hits"} <= deployed.keys()
-    assert all(deployed.values())
 
 
 def test_provenance_comes_first(platform: Any) -> None:

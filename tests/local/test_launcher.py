@@ -6,21 +6,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 import pytest
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
+from dagster_services import DagsterServices, wait_until
 
-from broker_assets.local import platform
-from broker_assets.local.instance import create_instance, project_file, write_instance
 from broker_assets.local.launcher import CREATED_TAG, PID_TAG, LocalProcessRunLauncher
-from broker_assets.local.processes import free_ports, wait_for_end
-from broker_assets.local.readiness import answers_grpc
-from broker_assets.local.service import Service
+from broker_assets.local.processes import wait_for_end
 
 DEFINITIONS = """
 import time
@@ -42,43 +38,15 @@ defs = dg.Definitions(jobs=[patient], sensors=[once])
 """
 
 
-class Daemons:
-    """A daemon and a code server over definitions of this test."""
-
-    def __init__(self, folder: Path, dagster_url: str) -> None:
-        self.home = folder / "dagster"
-        (folder / "patient_definitions.py").write_text(DEFINITIONS)
-        port = free_ports(1)[0]
-        environment = os.environ | {
-            "PYTHONPATH": str(folder),
-            "DAGSTER_HOME": str(self.home),
-            "DAGSTER_PG_URL": dagster_url,
-            "BROKER_CODE_SERVER_HOST": "127.0.0.1",
-            "BROKER_CODE_SERVER_PORT": str(port),
-        }
-        workspace = str(project_file("workspace.yaml"))
-        commands = platform.commands(host="127.0.0.1", dagster_port=0, api_port=0, code_port=port, workspace=workspace)
-        code = [part.replace("broker_assets.definitions", "patient_definitions") for part in commands["code-server"]]
-        reached = answers_grpc("127.0.0.1", port)
-        self.code_server = Service(
-            "code server", code, log=folder / "code.log", environment=environment, healthy=reached
-        )
-        self.daemon = Service(
-            "daemon", commands["daemon"], log=folder / "daemon.log", environment=environment, healthy=lambda: True
-        )
-
-
 @pytest.fixture
-def daemons(tmp_path: Path, dagster_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemons]:
+def daemons(tmp_path: Path, dagster_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[DagsterServices]:
     monkeypatch.setenv("DAGSTER_PG_URL", dagster_url)
-    made = Daemons(tmp_path, dagster_url)
-    write_instance(made.home)
-    create_instance(made.home)
+    (tmp_path / "patient_definitions.py").write_text(DEFINITIONS)
+    python_path = os.pathsep.join([str(tmp_path), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+    made = DagsterServices(tmp_path, dagster_url, "patient_definitions", {"PYTHONPATH": python_path})
     with ExitStack() as stack:
         stack.callback(end_workers, made.home)
-        for service in (made.code_server, made.daemon):
-            stack.callback(service.stop)
-            service.start()
+        stack.enter_context(made.running())
         yield made
 
 
@@ -91,13 +59,6 @@ def end_workers(home: Path) -> None:
             continue
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "not within the time"
-        time.sleep(0.3)
-
-
 def started(instance: DagsterInstance, number: int) -> DagsterRun | None:
     runs = sorted(instance.get_run_records(), key=lambda record: record.storage_id)
     if len(runs) < number or PID_TAG not in runs[number - 1].dagster_run.tags:
@@ -108,7 +69,7 @@ def started(instance: DagsterInstance, number: int) -> DagsterRun | None:
 
 @pytest.mark.database
 @pytest.mark.slow
-def test_a_run_whose_worker_and_code_server_are_killed_is_failed_and_retried(daemons: Daemons) -> None:
+def test_a_run_whose_worker_and_code_server_are_killed_is_failed_and_retried(daemons: DagsterServices) -> None:
     with DagsterInstance.from_config(str(daemons.home)) as instance:
         assert isinstance(instance.run_launcher, LocalProcessRunLauncher)
         wait_until(lambda: started(instance, 1) is not None)
