@@ -10,7 +10,7 @@ from importlib import metadata
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from broker_assets.api import objects, pages, sources
+from broker_assets.api import metrics, objects, pages, sources
 from broker_assets.api.connections import Connections
 from broker_assets.api.documents import Document
 from broker_assets.api.observer import Observer
@@ -64,6 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.connections = connections
     app.state.observer = Observer(settings)
     app.include_router(pages.router)
+    app.include_router(metrics.router)
     app.include_router(sources.router)
     app.include_router(objects.router)
     app.add_exception_handler(DatabaseUnavailableError, _database_away)

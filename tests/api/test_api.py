@@ -66,18 +66,6 @@ def test_health_and_status(site: Any) -> None:
     assert states == {"database": "running", "Kafka": "away"}
 
 
-def test_metrics_are_in_the_format_of_prometheus(site: Any) -> None:
-    answer = site.client.get("/metrics")
-    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    lines = answer.text.splitlines()
-    assert "broker_healthy 0" in lines
-    assert f"broker_stored_total {len(site.alerts)}" in lines
-    assert 'broker_quarantine_waiting{topic="rubin-alerts"} 3' in lines
-    for line in lines:
-        if not line.startswith("#"):
-            float(line.rsplit(" ", 1)[1])
-
-
 @pytest.mark.parametrize("kind", ["science", "template", "difference"])
 def test_cutouts_are_those_of_the_packet(site: Any, kind: str) -> None:
     alert = site.alerts[10]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from telemetry_records import Records
 
 from broker_assets.settings import DatabaseSettings, KafkaSettings, PublicationTarget, Settings
@@ -67,12 +68,24 @@ def test_the_same_as_json(client: httpx.Client) -> None:
     assert copy["mirror"] is True
 
 
-def test_the_same_for_prometheus(client: httpx.Client) -> None:
-    text = client.get("/metrics").text
-    assert "broker_telemetry_healthy 0\n" in text
-    assert 'broker_product_files{level="L0",family="quicklook"} 3\n' in text
-    assert 'broker_publication_files{target="soar",state="held"} 1\n' in text
-    assert 'state="quarantined"} 1\n' in text
+def test_the_same_for_prometheus(client: httpx.Client, records: Records) -> None:
+    families = {family.name: family for family in text_string_to_metric_families(client.get("/metrics").text)}
+
+    def value(name: str, **labels: str) -> float:
+        (found,) = [sample.value for sample in families[name].samples if labels.items() <= sample.labels.items()]
+        return found
+
+    assert value("broker_telemetry_healthy") == 0
+    assert value("broker_product_files", level="L0", family="quicklook") == 3
+    assert value("broker_publication_files", target="soar", state="held") == 1
+    assert value("broker_telemetry_files", state="quarantined") == 1
+    labels = {
+        "broker_telemetry_files": {"folder", "state"},
+        "broker_product_files": {"level", "family"},
+        "broker_product_files_stale": {"level", "family"},
+        "broker_publication_files": {"target", "state"},
+    }
+    assert {name: set(families[name].samples[0].labels) for name in labels} == labels
 
 
 def test_without_telemetry_nothing_is_shown(database_url: str, tmp_path: Path, serve: Serve) -> None:

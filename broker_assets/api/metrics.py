@@ -1,0 +1,151 @@
+"""The numbers of the status page for Prometheus: `/metrics`.
+
+Each request collects the state that the page shows into a registry of its own: counters are totals of the database,
+which survive restarts and are the same whichever process answers. What the numbers mean is decided in
+`broker_assets.status` and `broker_assets.ingest.telemetry_overview`; names, labels and help texts are here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from fastapi import APIRouter, Request
+from fastapi.responses import PlainTextResponse, Response
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from broker_assets.ingest.telemetry_overview import Overview
+from broker_assets.status import Status
+
+router = APIRouter(tags=["platform"])
+
+PREFIX = "broker_"
+
+Samples = Iterable[tuple[Sequence[str | int], float | None]]
+"""Values of the labels, and the number; one that is not known is left out."""
+
+TOTALS = {
+    "batches": "Batches committed.",
+    "received": "Messages received.",
+    "stored": "Messages that became rows.",
+    "duplicate": "Messages whose rows were there already.",
+    "quarantined": "Messages that could not be read.",
+    "lost": "Messages that Kafka dropped before they were read.",
+}
+"""Counters of the ledger, and their help texts."""
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+def metrics(request: Request) -> Response:
+    """Lag, ledger, quarantine, telemetry and publication in the text formats of Prometheus."""
+    registry = CollectorRegistry()
+    observer = request.app.state.observer
+    registry.register(StatusCollector(observer.status()))
+    registry.register(TelemetryCollector(observer.telemetry()))
+    encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(registry), headers={"Content-Type": media_type, "Cache-Control": "no-store"})
+
+
+class StatusCollector(Collector):
+    """Metrics of services, streams and the ledger."""
+
+    def __init__(self, status: Status) -> None:
+        self._status = status
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family that has a sample."""
+        return _filled(self._families())
+
+    def _families(self) -> Iterator[Metric]:
+        status = self._status
+        yield _gauge("healthy", "1 if nothing is wrong.", (), [((), int(status.healthy))])
+        services = [((one.name,), int(one.state == "running")) for one in status.services]
+        yield _gauge("service_up", "1 if the service runs.", ("service",), services)
+        partitions = [((stream.topic, one.partition), one) for stream in status.streams for one in stream.partitions]
+        labels = ("topic", "partition")
+        yield _gauge("lag", "Messages waiting in Kafka.", labels, [(at, one.lag) for at, one in partitions])
+        yield _gauge(
+            "position", "First message not in the tables.", labels, [(at, one.position) for at, one in partitions]
+        )
+        for name, meaning in TOTALS.items():
+            yield CounterMetricFamily(PREFIX + name, meaning, value=getattr(status.totals, name))
+        waiting: dict[str, int] = {}
+        for reason in status.quarantine:
+            waiting[reason.topic] = waiting.get(reason.topic, 0) + reason.waiting
+        by_topic = [((topic,), count) for topic, count in waiting.items()]
+        yield _gauge("quarantine_waiting", "Messages in quarantine.", ("topic",), by_topic)
+        yield _gauge("stale_artefacts", "Artefacts to be rebuilt.", (), [((), status.stale_count)])
+        newest = {batch.topic: batch for batch in reversed(status.batches)}
+        yield _gauge(
+            "last_batch_timestamp_seconds",
+            "When the last batch was committed.",
+            ("topic",),
+            [((topic,), one.finished_at.timestamp() if one.finished_at else None) for topic, one in newest.items()],
+        )
+        yield _gauge(
+            "last_batch_latency_seconds",
+            "Time from Kafka timestamp to committed row in the last batch.",
+            ("topic", "quantile"),
+            [
+                ((topic, quantile), value)
+                for topic, one in newest.items()
+                for quantile, value in (("0.5", one.latency_p50), ("0.9", one.latency_p90), ("0.99", one.latency_p99))
+            ],
+        )
+
+
+class TelemetryCollector(Collector):
+    """Metrics of telemetry and publication; none where no telemetry is configured."""
+
+    def __init__(self, telemetry: Overview) -> None:
+        self._telemetry = telemetry
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family that has a sample."""
+        return _filled(self._families()) if self._telemetry.configured else iter(())
+
+    def _families(self) -> Iterator[Metric]:
+        found = self._telemetry
+        yield _gauge("telemetry_healthy", "1 if nothing of telemetry needs attention.", (), [((), int(found.healthy))])
+        yield _gauge(
+            "telemetry_files",
+            "Telemetry files by state.",
+            ("folder", "state"),
+            [
+                ((folder.folder, state), getattr(folder, state))
+                for folder in found.folders
+                for state in ("new", "staged", "processed", "failed", "quarantined")
+            ],
+        )
+        packets = [((one.family,), one.packets) for one in found.families]
+        yield _gauge("telemetry_packets", "Packets in the packet store.", ("family",), packets)
+        levels = [((level.level, level.family), level) for level in found.levels]
+        labels = ("level", "family")
+        yield _gauge("product_files", "Current product files.", labels, [(at, one.files) for at, one in levels])
+        yield _gauge(
+            "product_files_stale", "Product files to be rebuilt.", labels, [(at, one.stale) for at, one in levels]
+        )
+        yield _gauge(
+            "publication_files",
+            "Files by target and state.",
+            ("target", "state"),
+            [
+                ((target.target, state), getattr(target, state))
+                for target in found.targets
+                for state in ("published", "supplements", "waiting", "held", "errors")
+            ],
+        )
+
+
+def _gauge(name: str, meaning: str, labels: Sequence[str], samples: Samples) -> Metric:
+    family = GaugeMetricFamily(PREFIX + name, meaning, labels=labels)
+    for values, number in samples:
+        if number is not None:
+            family.add_metric([str(value) for value in values], number)
+    return family
+
+
+def _filled(families: Iterable[Metric]) -> Iterator[Metric]:
+    return (family for family in families if family.samples)

@@ -1,0 +1,85 @@
+"""Metrics as the parsers of Prometheus read them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
+from prometheus_client.parser import text_string_to_metric_families
+
+from broker_assets.settings import Settings
+
+pytestmark = pytest.mark.database
+
+LABELS = {
+    "broker_healthy": set(),
+    "broker_service_up": {"service"},
+    "broker_batches_total": set(),
+    "broker_received_total": set(),
+    "broker_stored_total": set(),
+    "broker_duplicate_total": set(),
+    "broker_quarantined_total": set(),
+    "broker_lost_total": set(),
+    "broker_quarantine_waiting": {"topic"},
+    "broker_stale_artefacts": set(),
+    "broker_last_batch_timestamp_seconds": {"topic"},
+    "broker_last_batch_latency_seconds": {"topic", "quantile"},
+}
+"""Names and labels that dashboards rely on, of a site whose Kafka is away and that has no telemetry."""
+
+
+def samples(text: str, families: Any = text_string_to_metric_families) -> dict[str, dict[tuple[str, ...], float]]:
+    """Value by name and by the values of the labels."""
+    found: dict[str, dict[tuple[str, ...], float]] = {}
+    for family in families(text):
+        assert family.documentation
+        for sample in family.samples:
+            assert tuple(sample.labels.values()) not in found.setdefault(sample.name, {}), sample
+            found[sample.name][tuple(sample.labels.values())] = sample.value
+    return found
+
+
+def test_metrics_are_in_the_format_of_prometheus(site: Any) -> None:
+    answer = site.client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    found = samples(answer.text)
+    assert found["broker_healthy"] == {(): 0.0}
+    assert found["broker_stored_total"] == {(): len(site.alerts)}
+    assert found["broker_quarantine_waiting"] == {("rubin-alerts",): 3.0}
+    assert found["broker_service_up"] == {("database",): 1.0, ("Kafka",): 0.0}
+    totals = site.client.get("/api/status").json()["totals"]
+    assert {name: found[f"broker_{name}_total"][()] for name in totals} == totals
+
+
+def test_names_labels_and_types_stay(site: Any) -> None:
+    families = list(text_string_to_metric_families(site.client.get("/metrics").text))
+    labels = {sample.name: set(sample.labels) for family in families for sample in family.samples}
+    assert labels.items() >= LABELS.items()
+    assert labels.keys() - LABELS.keys() <= {"broker_lag", "broker_position"}
+    for family in families:
+        assert family.type == ("counter" if f"{family.name}_total" in LABELS else "gauge"), family.name
+
+
+def test_openmetrics_for_those_who_ask(site: Any) -> None:
+    answer = site.client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert answer.text.endswith("# EOF\n")
+    plain = samples(site.client.get("/metrics").text)
+    assert samples(answer.text, openmetrics_families).keys() == plain.keys()
+
+
+def test_each_request_has_its_own_registry(site: Any) -> None:
+    first, second = (samples(site.client.get("/metrics").text) for _ in range(2))
+    assert first.keys() == second.keys()
+
+
+def test_without_a_database(tmp_path: Path, serve: Callable[[Settings], AbstractContextManager[str]]) -> None:
+    with serve(Settings(home=tmp_path)) as url, httpx.Client(base_url=url, timeout=30) as client:
+        answer = client.get("/metrics")
+    assert answer.status_code == 200
+    assert samples(answer.text)["broker_healthy"] == {(): 0.0}
