@@ -197,6 +197,8 @@ class ServerSettings(BaseModel):
     host: str = "127.0.0.1"
     dagster_port: int = 3000
     api_port: int = 8000
+    database_connections: int = Field(default=16, ge=1)
+    """Connections of the web application to the database, at most; more requests at once wait for one."""
 
 
 class Settings(BaseSettings):

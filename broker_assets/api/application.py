@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from broker_assets.api import metrics, objects, pages, sources
-from broker_assets.api.connections import Connections
+from broker_assets.api.connections import Connections, explained
 from broker_assets.api.documents import Document
 from broker_assets.api.observer import Observer
 from broker_assets.database.engine import DatabaseUnavailableError
@@ -45,10 +45,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             # The page then says so; a server that does not start says nothing.
             log.warning("%s", error)
     url = settings.database.url
-    connections = Connections(url.get_secret_value() if url is not None else None)
+    connections = Connections(
+        url.get_secret_value() if url is not None else None, most=settings.server.database_connections
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        connections.open()
         yield
         connections.close()
 
@@ -74,4 +77,4 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _database_away(request: Request, error: Exception) -> Response:
     log.warning("%s", error)
     # What the error says has the server's address in it.
-    return Document({"detail": "the database is away; try again in a moment"}, 503, headers={"Retry-After": "5"})
+    return Document({"detail": explained(error)}, 503, headers={"Retry-After": "5"})

@@ -1,21 +1,58 @@
-"""Database connections for requests: kept open and handed on, so that a light curve does not wait for a log-in."""
+"""Database connections for requests: a bounded pool, so that a light curve does not wait for a log-in.
+
+A connection is checked before a request gets it: those that a restarted server has closed are replaced unnoticed. While
+the server is away requests fail at once, and the first one after its return succeeds again. What is asked over a
+connection belongs to the routers.
+"""
 
 from __future__ import annotations
 
-import queue
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from fastapi import Request
+from psycopg_pool import ConnectionPool, PoolTimeout
 
-from broker_assets.database.engine import DatabaseUnavailableError, connect
+from broker_assets.database.engine import DatabaseUnavailableError, connection_arguments, unavailable
 
-IDLE = 8
-"""Connections kept while nobody asks."""
-TIMEOUT = 20.0
+TIMEOUT: Final = 20.0
 """Seconds that a question may take."""
+WAIT: Final = 5.0
+"""Seconds that a request waits for a connection while all are in use."""
+CONNECT_SECONDS: Final = 3.0
+"""Longest time that a server may take to answer a log-in."""
+RECONNECT_SECONDS: Final = 2.0
+"""The pool tries by itself so long; afterwards each request makes it try again, which is sooner."""
+_LOOK: Final = 0.2
+"""Seconds between two looks at why there is no connection."""
+
+
+class ConnectionsInUseError(DatabaseUnavailableError):
+    """All connections are in use, and none came back in time."""
+
+
+class QuestionTooLongError(DatabaseUnavailableError):
+    """The database did not answer a question in time."""
+
+
+_EXPLAINED: Final[dict[type, str]] = {
+    ConnectionsInUseError: "too many requests at once; try again in a moment",
+    QuestionTooLongError: f"the database did not answer within {TIMEOUT:.0f} s; ask for less, or try again later",
+}
+
+
+def explained(error: Exception) -> str:
+    """What a user is shown of an error of the database: no address, and what to do.
+
+    Examples
+    --------
+    >>> explained(DatabaseUnavailableError("no route to db.example"))
+    'the database is away; try again in a moment'
+    """
+    return _EXPLAINED.get(type(error), "the database is away; try again in a moment")
 
 
 class Connections:
@@ -25,66 +62,107 @@ class Connections:
     ----------
     url : str or None
         SQLAlchemy URL; without one every request fails with `DatabaseUnavailableError`.
+    most : int
+        Connections at once, at most.
     """
 
-    def __init__(self, url: str | None) -> None:
+    def __init__(self, url: str | None, *, most: int = 16) -> None:
         self._url = url
-        self._idle: queue.LifoQueue[psycopg.Connection[Any]] = queue.LifoQueue(IDLE)
+        self._trouble: psycopg.Error | None = None
+        self._pool: ConnectionPool[_Connection] | None = None
+        if url is None:
+            return
+        arguments = connection_arguments(
+            url,
+            application="broker-assets api",
+            statement_timeout=TIMEOUT,
+            autocommit=True,
+            read_only=True,
+            connect_timeout=CONNECT_SECONDS,
+        )
+        self._pool = ConnectionPool(
+            arguments.pop("conninfo"),
+            connection_class=_Connection,
+            # A server that vanished from the network without a word is noticed, too.
+            kwargs={**arguments, "report": self._report, "tcp_user_timeout": round(TIMEOUT * 1000)},
+            min_size=1,
+            max_size=most,
+            reconnect_timeout=RECONNECT_SECONDS,
+            name="api",
+            open=False,
+        )
+
+    def open(self) -> None:
+        """Let connections be made; does not wait for the first."""
+        if self._pool is not None:
+            self._pool.open()
+
+    def close(self) -> None:
+        """Close the connections; those in use when they come back."""
+        if self._pool is not None:
+            self._pool.close()
 
     @contextmanager
     def use(self) -> Iterator[psycopg.Connection[Any]]:
-        """A connection; one that the server has closed meanwhile is replaced.
+        """A connection that answers.
 
         Raises
         ------
         DatabaseUnavailableError
-            If the database does not answer.
+            If the database does not answer; its kinds say if it is merely busy.
         """
-        connection = self._take()
+        if self._url is None or self._pool is None:
+            raise DatabaseUnavailableError("no database is configured")
+        connection = self._take(self._pool, self._url)
         try:
             with connection.transaction():
                 yield connection
+        except psycopg.errors.QueryCanceled as error:
+            raise QuestionTooLongError(str(error)) from error
         except psycopg.OperationalError as error:
-            raise DatabaseUnavailableError(str(error)) from error
+            raise unavailable(self._url, error) from error
         finally:
-            self._give(connection)
+            self._pool.putconn(connection)
 
-    def _take(self) -> psycopg.Connection[Any]:
-        if self._url is None:
-            raise DatabaseUnavailableError("no database is configured")
+    def _take(self, pool: ConnectionPool[_Connection], url: str) -> _Connection:
+        deadline = time.monotonic() + WAIT
         while True:
             try:
-                connection = self._idle.get_nowait()
-            except queue.Empty:
-                break
+                connection = pool.getconn(_LOOK)
+            except PoolTimeout:
+                if self._trouble is not None:
+                    raise unavailable(url, self._trouble) from None
+                if time.monotonic() > deadline:
+                    raise ConnectionsInUseError(f"no connection was free for {WAIT:.0f} s") from None
+                continue
+            except psycopg.OperationalError as error:  # the pool is closed: the server is about to end
+                raise unavailable(url, error) from None
             try:
-                # A restarted server has closed its side: found out here and not in the middle of an answer.
-                connection.execute("")
+                pool.check_connection(connection)
             except psycopg.Error:
-                connection.close()
+                # A server that was restarted has closed them all, and the pool replaces those that it looks at.
+                pool.putconn(connection)
+                pool.check()
             else:
                 return connection
-        connection = connect(self._url, application="broker-assets api", statement_timeout=TIMEOUT, autocommit=True)
-        connection.execute("SET default_transaction_read_only = on")
-        return connection
 
-    def _give(self, connection: psycopg.Connection[Any]) -> None:
-        idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
-        if connection.closed or connection.broken or not idle:
-            connection.close()
-            return
+    def _report(self, trouble: psycopg.Error | None) -> None:
+        self._trouble = trouble
+
+
+class _Connection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection of the pool, which keeps to itself why it could not connect."""
+
+    @classmethod
+    def connect(cls, conninfo: str = "", *, report: Any = None, **arguments: Any) -> _Connection:  # type: ignore[override]
+        """Connect, and report the error or that there is none."""
         try:
-            self._idle.put_nowait(connection)
-        except queue.Full:
-            connection.close()
-
-    def close(self) -> None:
-        """Close those that are idle."""
-        while True:
-            try:
-                self._idle.get_nowait().close()
-            except queue.Empty:
-                return
+            connection = super().connect(conninfo, **arguments)
+        except psycopg.Error as error:
+            report(error)
+            raise
+        report(None)
+        return connection
 
 
 def database(request: Request) -> Iterator[psycopg.Connection[Any]]:

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from broker_assets.api.connections import Connections
+from broker_assets.api.connections import Connections, explained
 from broker_assets.api.documents import Document
 from broker_assets.database.engine import DatabaseUnavailableError
 from broker_assets.ingest.telemetry_overview import Overview
@@ -88,8 +88,8 @@ def health(request: Request) -> Response:
     try:
         with connections.use() as connection:
             connection.execute("SELECT 1")
-    except DatabaseUnavailableError:
-        return Document({"status": "the database is away"}, 503)
+    except DatabaseUnavailableError as error:
+        return Document({"status": explained(error)}, 503)
     return Document({"status": "ok"})
 
 

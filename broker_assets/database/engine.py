@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import psycopg
 import sqlalchemy as sa
@@ -64,51 +64,67 @@ def describe(url: str | URL) -> str:
     return f"{parsed.database or 'the default database'} at {host}{port}{user}"
 
 
-def connect(
-    url: str | URL,
-    *,
-    application: str = "broker-assets",
-    statement_timeout: float | None = None,
-    lock_timeout: float | None = None,
-    autocommit: bool = False,
-    connect_timeout: float = 10.0,
-) -> psycopg.Connection[tuple[Any, ...]]:
+class ConnectionOptions(TypedDict, total=False):
+    """Options of a connection."""
+
+    application: str
+    """Shown in `pg_stat_activity`."""
+    statement_timeout: float | None
+    """Seconds after which the server gives up a statement; none means never."""
+    lock_timeout: float | None
+    """Seconds after which the server gives up waiting for a lock; none means never."""
+    autocommit: bool
+    """Whether each statement is a transaction."""
+    read_only: bool
+    """Whether transactions refuse to write."""
+    connect_timeout: float
+    """Seconds to wait for the connection; 10 if not given."""
+
+
+def connection_arguments(url: str | URL, **options: Unpack[ConnectionOptions]) -> dict[str, Any]:
+    """Arguments of `psycopg.connect` for a connection with these options, `conninfo` among them; also for pools."""
+    settings = ["-c timezone=UTC"]
+    for name in ("statement_timeout", "lock_timeout"):
+        seconds = options.get(name)
+        if isinstance(seconds, int | float):
+            settings.append(f"-c {name}={round(seconds * 1000)}")
+    if options.get("read_only"):
+        settings.append("-c default_transaction_read_only=on")
+    parameters = conninfo(url)
+    given = psycopg.conninfo.conninfo_to_dict(parameters).get("options")
+    return {
+        "conninfo": parameters,
+        "autocommit": options.get("autocommit", False),
+        "application_name": options.get("application", "broker-assets"),
+        "connect_timeout": max(2, round(options.get("connect_timeout", 10.0))),
+        "options": " ".join([*([str(given)] if given else []), *settings]),
+    }
+
+
+def connect(url: str | URL, **options: Unpack[ConnectionOptions]) -> psycopg.Connection[tuple[Any, ...]]:
     """Connect to the database.
 
     Parameters
     ----------
     url : str or URL
         See the module.
-    application : str
-        Shown in `pg_stat_activity`.
-    statement_timeout, lock_timeout : float, optional
-        Seconds after which the server gives up; none means never.
-    autocommit : bool
-        Whether each statement is a transaction.
-    connect_timeout : float
-        Seconds to wait for the connection.
+    **options
+        See `ConnectionOptions`.
 
     Raises
     ------
     DatabaseUnavailableError
         If there is no connection to be had.
     """
-    options = ["-c timezone=UTC"]
-    for name, seconds in (("statement_timeout", statement_timeout), ("lock_timeout", lock_timeout)):
-        if seconds is not None:
-            options.append(f"-c {name}={round(seconds * 1000)}")
-    parameters = conninfo(url)
-    given = psycopg.conninfo.conninfo_to_dict(parameters).get("options")
     try:
-        return psycopg.connect(
-            parameters,
-            autocommit=autocommit,
-            application_name=application,
-            connect_timeout=max(2, round(connect_timeout)),
-            options=" ".join([*([str(given)] if given else []), *options]),
-        )
+        return psycopg.connect(**connection_arguments(url, **options))
     except psycopg.OperationalError as error:
-        raise DatabaseUnavailableError(_reason(url, error)) from None
+        raise unavailable(url, error) from None
+
+
+def unavailable(url: str | URL, error: Exception) -> DatabaseUnavailableError:
+    """Say that there is no connection, to which database and why."""
+    return DatabaseUnavailableError(_reason(url, error))
 
 
 def _reason(url: str | URL, error: Exception) -> str:
@@ -120,7 +136,7 @@ def _reason(url: str | URL, error: Exception) -> str:
 
 
 @contextmanager
-def transaction(url: str | URL, **options: Any) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+def transaction(url: str | URL, **options: Unpack[ConnectionOptions]) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
     """Connect, run the body as one transaction, and close; see `connect` for the options."""
     connection = connect(url, **options)
     try:
