@@ -14,7 +14,8 @@ from broker_assets.partitions import sky_maps
 from broker_assets.resources.database import Database
 from broker_assets.resources.object_store import ObjectStore
 from broker_assets.sky.pictures import footprint_png
-from broker_assets.sky.products import PRODUCT_VERSION, publish, sky_map_product
+from broker_assets.sky.products import PRODUCT_VERSION, sky_map_product
+from broker_assets.storage.published import publish
 
 
 def build_sky_map_assets() -> list[AssetsDefinition]:

@@ -40,12 +40,11 @@ from broker_assets.sky.pictures import footprint_png
 from broker_assets.sky.products import (
     Product,
     cones_of_watchlist,
-    publish,
-    remove_unlisted,
     watchlist_code_version,
     watchlist_product,
 )
 from broker_assets.sky.rematch import lists_to_rematch, rematch
+from broker_assets.storage.published import publish, remove_unlisted
 
 RETRIES = RetryPolicy(max_retries=3, delay=5, backoff=Backoff.EXPONENTIAL)
 """A list may be changed or the database be away in the middle; the next sensor tick does not ask for the same again."""

@@ -22,9 +22,9 @@ from broker_assets.resources.object_store import ObjectStore
 from broker_assets.resources.tns import Tns
 from broker_assets.sky.cones import match_cones
 from broker_assets.sky.indices import ACTIVE, cone_rows
-from broker_assets.sky.products import DamagedProduct, read_published
 from broker_assets.sky.separation import separation
 from broker_assets.sky.store import current_version, read_area_index, read_cone_index
+from broker_assets.storage.published import DamagedProduct, read_published
 from broker_assets.tns.refresh import stored_checksum
 
 FRESH = timedelta(hours=4)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from broker_assets.commands.output import write_output
+from broker_assets.storage.atomic import Part
 
 if TYPE_CHECKING:
     import pyarrow.parquet as parquet
@@ -108,7 +111,7 @@ def cutout(
         raise typer.BadParameter("must end in .fits or .png", param_hint="--out")
     try:
         content = from_datum(packet.datum, packet.schema.schema, kind)
-        _write(out, to_png(content) if out.suffix == ".png" else content)
+        write_output(out, to_png(content) if out.suffix == ".png" else content)
     except (CutoutError, OSError) as error:
         _tell(f"{file}: {error}")
         raise typer.Exit(1) from None
@@ -126,10 +129,10 @@ class ParquetTables:
     def __init__(self, folder: Path) -> None:
         from broker_assets.packets.tables import TABLE_NAMES
 
-        folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self._parts = ExitStack()
         self._names = TABLE_NAMES
-        self._writers: dict[str, parquet.ParquetWriter] = {}
+        self._writers: dict[str, tuple[Part, parquet.ParquetWriter]] = {}
 
     def __enter__(self) -> ParquetTables:
         import pyarrow as pa
@@ -141,17 +144,17 @@ class ParquetTables:
             schema = complete(name, empty(name)).schema
             if name == "packet":
                 schema = schema.append(pa.field("file", pa.string())).append(pa.field("record", pa.int64()))
-            self._writers[name] = parquet.ParquetWriter(self._temporary(name), schema, compression="zstd")
+            part = self._parts.enter_context(Part(self._folder, f"{name}.parquet"))
+            self._writers[name] = part, parquet.ParquetWriter(part.path, schema, compression="zstd")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        for writer in self._writers.values():
-            writer.close()
-        for name in self._writers:
+        with self._parts:
+            for _part, writer in self._writers.values():
+                writer.close()
             if kind is None:
-                self._temporary(name).replace(self._folder / f"{name}.parquet")
-            else:
-                self._temporary(name).unlink(missing_ok=True)
+                for name, (part, _writer) in self._writers.items():
+                    part.move_to(self._folder / f"{name}.parquet")
 
     def add(self, chunk: FileTables, first: int) -> None:
         """Add packets; the first of the chunk gets number `first`."""
@@ -161,7 +164,7 @@ class ParquetTables:
         from broker_assets.packets.tables import complete
 
         for tables in chunk.tables:
-            for name, writer in self._writers.items():
+            for name, (_, writer) in self._writers.items():
                 table = complete(name, getattr(tables, name))
                 rows = table["packet"].to_pylist() if name == "packet" else []
                 numbers = pc.add(table["packet"], pa.scalar(first, pa.int32()))
@@ -173,18 +176,6 @@ class ParquetTables:
                     records = [chunk.packets[row].record for row in rows]
                     table = table.append_column("record", pa.array(records, pa.int64()))
                 writer.write_table(table)
-
-    def _temporary(self, name: str) -> Path:
-        return self._folder / f".{name}.parquet.{os.getpid()}"
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _schemas(path: str | None) -> Schemas:

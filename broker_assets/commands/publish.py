@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import logging
-import os
 import re
 from dataclasses import replace
 from enum import StrEnum
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from broker_assets.commands.output import write_output
 from broker_assets.commands.publish_history import agree, show_history, show_status, verify
 from broker_assets.commands.publish_targets import chosen, open_database
 from broker_assets.commands.terminal import terminal
@@ -234,9 +234,7 @@ def _show(report: Report) -> None:
 def _write_supplements(connection: Any, target: str, path: Path) -> None:
     from broker_assets.publication.questions import supplement_report
 
-    written = path.with_name(f".{path.name}.part")
-    written.write_text(supplement_report(connection, target), encoding="utf-8")
-    os.replace(written, path)
+    write_output(path, supplement_report(connection, target))
 
 
 @app.command()

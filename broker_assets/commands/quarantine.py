@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from broker_assets.commands.output import write_output
 from broker_assets.commands.status import connected_or_given, database
 from broker_assets.commands.terminal import terminal
 from broker_assets.settings import load_settings
@@ -85,10 +85,7 @@ def show(
         raise LookupError(f"there is no entry {entry} in quarantine")
     one = found[0]
     if out is not None:
-        if str(out) == "-":
-            sys.stdout.buffer.write(one.payload)
-        else:
-            out.write_bytes(one.payload)
+        write_output(out, one.payload)
         return
     terminal().print(
         f"[bold]{one.quarantineid}[/bold]  {one.topic}, partition {one.partition}, offset {one.offset}, "

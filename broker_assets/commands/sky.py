@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from broker_assets.commands.output import write_output
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -102,10 +104,7 @@ def build(
 
     cones = _read_watchlist(file, strict)
     [moc] = watchlist_mocs(cones.index(radius), order=order)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.partial")
-    partial.write_bytes(moc_bytes(moc))
-    partial.replace(out)
+    write_output(out, moc_bytes(moc))
     typer.echo(
         f"{out}: {len(cones)} cones, order {order}, {moc.sky_fraction * 41252.96125:.6g} square degrees", err=True
     )

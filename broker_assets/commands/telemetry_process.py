@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from broker_assets.commands.output import write_output
 from broker_assets.commands.telemetry_inputs import find_programs, processing_versions, read_inputs
 
 if TYPE_CHECKING:
@@ -338,7 +339,7 @@ def _tell(outcome: Outcome, out_file: Path | None) -> None:
     if out_file is None:
         typer.echo(lines, nl=False)
     else:
-        out_file.write_text(lines, encoding="utf-8")
+        write_output(out_file, lines)
     for problem in outcome.problems:
         logger.warning("%s: %s", problem.what, problem.reason)
         typer.echo(f"{problem.what}: {problem.reason}", err=True)

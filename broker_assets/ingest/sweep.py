@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from upath import UPath
 
 from broker_assets.provenance.ledger import StaleStreamPosition
+from broker_assets.storage.atomic import hidden_pattern
 
 logger = logging.getLogger(__name__)
 
@@ -140,8 +141,8 @@ class PendingFiles:
         for path in expected:
             if str(path) in kept or not path.parent.exists():
                 continue
-            # Under its own name, or hidden under a temporary one that begins with it.
-            for found in [path, *path.parent.glob(f".{path.name}.*")]:
+            # Under its own name, or under the hidden one that it had while it was written.
+            for found in [path, *path.parent.glob(hidden_pattern(path.name))]:
                 if found.exists():
                     logger.info("removing %s, which no commit made known", found)
                     found.unlink(missing_ok=True)

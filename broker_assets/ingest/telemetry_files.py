@@ -26,9 +26,10 @@ import psycopg
 from broker_assets.database.engine import connect
 from broker_assets.ingest import telemetry_register as register
 from broker_assets.ingest import telemetry_steps as steps
-from broker_assets.ingest.telemetry_folders import FolderError, IncomingFolder, NotComplete, remove_unfinished
+from broker_assets.ingest.telemetry_folders import FolderError, IncomingFolder, NotComplete
 from broker_assets.ingest.telemetry_register import RegisteredFile
 from broker_assets.ingest.telemetry_steps import BadPiece
+from broker_assets.storage.atomic import remove_abandoned
 from broker_assets.telemetry.days import touched_days
 from broker_assets.telemetry.files import UnknownFile
 from broker_assets.telemetry.idb import InstrumentDatabase
@@ -218,7 +219,7 @@ class Receiver:
         began = time.monotonic()
         done = Ingested()
         self._root.mkdir(parents=True, exist_ok=True)
-        remove_unfinished(self._root)
+        remove_abandoned(self._root)
         register.take_over(self._connection)
         done.troubles = look(self._connection, list(self._folders.values()), _now())
         readable = [url for url in self._folders if url not in done.troubles]

@@ -10,8 +10,6 @@ import fnmatch
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,8 +20,10 @@ from urllib.parse import urlsplit, urlunsplit
 import fsspec
 
 from broker_assets.publication.sftp import CheckedSftp
-from broker_assets.publication.targets import NUMBERS, OBJECT_STORES, SWITCHES
+from broker_assets.publication.targets import NUMBERS, SWITCHES
 from broker_assets.settings import TelemetrySettings
+from broker_assets.storage.atomic import Part
+from broker_assets.storage.objects import OBJECT_STORES
 
 logger = logging.getLogger(__name__)
 
@@ -203,29 +203,18 @@ class IncomingFolder:
         OSError
             If the copy cannot be written.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".staging-")
         digest = hashlib.sha256()
         size = 0
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                for block in self._blocks(file):
-                    digest.update(block)
-                    size += len(block)
-                    stream.write(block)
-                stream.flush()
-                os.fsync(stream.fileno())
+        with Part(folder, file.name) as part:
+            for block in self._blocks(file):
+                digest.update(block)
+                size += len(block)
+                part.write(block)
             after = self.look(file.url)
             if after is None or size != file.size or (after.size, after.modified) != (file.size, file.modified):
                 raise NotComplete(f"it changed while it was copied: {size} of {file.size} bytes read")
             target = folder / digest.hexdigest() / file.name
-            target.parent.mkdir(exist_ok=True)
-            os.replace(temporary, target)
-            _sync(target.parent)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+            part.move_to(target)
         return Copied(target, digest.hexdigest(), size)
 
     def _blocks(self, file: Listed) -> Iterator[bytes]:
@@ -262,21 +251,6 @@ def _options(settings: TelemetrySettings, url: str) -> dict[str, str]:
 
 def _unique(urls: Iterable[str]) -> list[str]:
     return list({public(url): url for url in urls}.values())
-
-
-def remove_unfinished(folder: Path) -> None:
-    """Remove what copies that were cut short left behind; only while nobody copies."""
-    for path in folder.glob(".staging-*"):
-        path.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    """Bring the names of a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _is_text(name: str) -> bool:

@@ -23,6 +23,7 @@ from broker_assets.local.processes import (
     rotate_log,
     stop_child,
 )
+from broker_assets.storage.atomic import remove_abandoned
 
 
 class Broker(Protocol):
@@ -106,6 +107,7 @@ class BrokerProcess:
         try:
             rotate_log(self.log)
             end_orphans(self._orphans, patience=15.0)
+            remove_abandoned(self.folder)
             for attempt in (1, 2, 3):
                 self._choose_ports()
                 self._process = self._launch()

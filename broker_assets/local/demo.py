@@ -21,6 +21,7 @@ from broker_assets.local.readiness import client_properties
 from broker_assets.local.replay import OutgoingMessage, ReplayError, ReplayReport, produce
 from broker_assets.provenance import ledger
 from broker_assets.settings import Settings
+from broker_assets.storage.atomic import replace_atomically
 
 PATIENCE_SECONDS = 240.0
 """When nothing has been ingested for so long, the demonstration says where to look and gives up waiting."""
@@ -78,7 +79,7 @@ class Demonstration:
                 sent = self._send(topic, bar, sending, ending)
                 if ending.is_set():
                     return
-                self._record.write_text(json.dumps({"topic": topic, "alerts": sent.messages}))
+                replace_atomically(self._record, json.dumps({"topic": topic, "alerts": sent.messages}))
                 bar.update(sending, total=sent.messages, completed=sent.messages)
                 ends = {partition: after for partition, (_, after) in sent.offsets.items()}
                 self._wait(connection, topic, before, ends, bar, ingesting, ending)

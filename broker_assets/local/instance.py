@@ -17,6 +17,7 @@ from dagster import DagsterInstance
 
 import broker_assets
 from broker_assets.local.processes import LocalPlatformError
+from broker_assets.storage.atomic import replace_atomically
 
 
 def project_file(name: str) -> Path:
@@ -65,11 +66,8 @@ def write_instance(home: Path, override: Path | None = None) -> Path:
     if override is not None:
         sections = merge_sections(sections, yaml.safe_load(override.read_text()))
     target = home / "dagster.yaml"
-    temporary = home / "dagster.yaml.partial"
-    temporary.write_text(
-        f"# Made from {source.name} at every start; changes here are lost.\n{yaml.safe_dump(sections)}"
-    )
-    temporary.replace(target)
+    header = f"# Made from {source.name} at every start; changes here are lost.\n"
+    replace_atomically(target, header + yaml.safe_dump(sections))
     return target
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from broker_assets.local.processes import LocalPlatformError, tail
+from broker_assets.storage.atomic import new_folder, remove_abandoned
 
 OLDEST_JAVA = 17
 """What the server of Kafka 4 needs (Kafka's compatibility page)."""
@@ -120,9 +121,9 @@ def _digest(path: Path) -> str:
 
 
 def _resolve(maven: str, libraries: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=libraries.parent, prefix="resolving-") as scratch:
+    remove_abandoned(libraries.parent)
+    with tempfile.TemporaryDirectory(prefix="kafka-jars-") as scratch, new_folder(libraries) as target:
         log = Path(scratch) / "maven.log"
-        target = Path(scratch) / "libs"
         # Maven writes `target/` beside the pom, which may be in a read-only installation.
         pom = shutil.copy(POM, Path(scratch) / "pom.xml")
         command = [maven, "-B", "-q", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={target}"]
@@ -133,8 +134,3 @@ def _resolve(maven: str, libraries: Path) -> None:
                 raise LocalPlatformError("Maven did not fetch Apache Kafka within 15 minutes") from None
         if result.returncode != 0 or not list(target.glob("kafka_2.*.jar")):
             raise LocalPlatformError(f"Maven could not fetch Apache Kafka {kafka_version()}:\n{tail(log)}")
-        try:
-            target.rename(libraries)
-        except OSError:
-            if not libraries.is_dir():  # another process was quicker
-                raise

@@ -31,6 +31,7 @@ from broker_assets.local.processes import (
     stop_child,
 )
 from broker_assets.settings import Settings
+from broker_assets.storage.atomic import replace_atomically
 
 LARGEST_MESSAGE = 16 * 1024**2
 """Bytes; a packet of 10 MB must pass, with room for a batch's framing."""
@@ -86,9 +87,8 @@ class ApacheKafka(BrokerProcess):
         if not ports or not all(port_is_free("127.0.0.1", port) for port in ports):
             ports = free_ports(2)
         self.port, self._controller_port = ports
-        temporary = record.with_suffix(".partial")
-        temporary.write_text(json.dumps({"cluster": self._cluster, "port": ports[0], "controller_port": ports[1]}))
-        temporary.replace(record)
+        node = {"cluster": self._cluster, "port": self.port, "controller_port": self._controller_port}
+        replace_atomically(record, json.dumps(node))
 
     def _launch(self) -> subprocess.Popen[bytes]:
         program = jars.java_program()

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from broker_assets.local.processes import LocalPlatformError, ProcessIdentity
 from broker_assets.settings import Settings
+from broker_assets.storage.atomic import replace_atomically
 
 MARKER = "BROKER_PLATFORM"
 """Environment variable with the home folder, in everything that a platform starts; it tells its processes."""
@@ -106,13 +107,9 @@ def state_file(settings: Settings) -> Path:
 
 def write_state(settings: Settings, state: PlatformState) -> None:
     """Replace the state file; readers see the old or the new one."""
-    path = state_file(settings)
-    temporary = path.with_suffix(".partial")
-    # It has database URLs in it, perhaps with a password.
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(asdict(state), file, indent=1)
-    temporary.replace(path)
+    # It has database URLs in it, perhaps with a password. After a power cut nobody needs it.
+    content = json.dumps(asdict(state), indent=1)
+    replace_atomically(state_file(settings), content, mode=0o600, sync_name=False)
 
 
 def read_state(settings: Settings) -> PlatformState | None:

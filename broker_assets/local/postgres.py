@@ -43,6 +43,7 @@ from broker_assets.local.processes import (
     start_child,
     stop_child,
 )
+from broker_assets.storage.atomic import new_folder, remove_abandoned, replace_atomically
 
 SUPERUSER = "postgres"
 PORT = 5432
@@ -195,6 +196,7 @@ class EmbeddedPostgres:
             user = self._user()
             self._prepare_folders(user)
             end_orphans(self._orphans, patience=20.0)
+            remove_abandoned(self.folder)
             if not self.data.exists():
                 self._initialise(user)
             # Whoever it names is dead: we hold the lock and no process works in the data folder. Left there, a zombie
@@ -270,12 +272,18 @@ class EmbeddedPostgres:
         return found
 
     def _initialise(self, user: Identity | None) -> None:
-        partial = self.folder / "data.partial"
-        shutil.rmtree(partial, ignore_errors=True)
+        with new_folder(self.data) as building:
+            if user is not None:
+                os.chown(building, user.uid, user.gid)
+            self._run_initdb(building, user)
+            with (building / "postgresql.conf").open("a") as file:
+                file.write("\ninclude_if_exists = '../broker.conf'\ninclude_if_exists = '../local.conf'\n")
+
+    def _run_initdb(self, data: Path, user: Identity | None) -> None:
         command: list[str | Path] = [
             BINARIES / "initdb",
             "-D",
-            partial,
+            data,
             "--username",
             SUPERUSER,
             "--auth",
@@ -292,21 +300,14 @@ class EmbeddedPostgres:
             if process.poll() is None:
                 stop_child(process, [(signal.SIGTERM, 5.0)])
         if code != 0:
-            failure = explain_failure("initdb could not make a database cluster", self.log)
-            shutil.rmtree(partial, ignore_errors=True)
-            raise failure
-        with (partial / "postgresql.conf").open("a") as file:
-            file.write("\ninclude_if_exists = '../broker.conf'\ninclude_if_exists = '../local.conf'\n")
-        partial.rename(self.data)
+            raise explain_failure("initdb could not make a database cluster", self.log)
 
     def _write_configuration(self) -> None:
         values = server_configuration(psutil.virtual_memory().total) | self._configuration
         lines = ["# Written at every start; put your own settings into local.conf beside it."]
         lines += [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'" for name, value in values.items()]
-        temporary = self.folder / "broker.conf.partial"
-        temporary.write_text("\n".join(lines) + "\n")
-        temporary.chmod(0o644)
-        temporary.replace(self.folder / "broker.conf")
+        # The server may run as another user than we.
+        replace_atomically(self.folder / "broker.conf", "\n".join(lines) + "\n", mode=0o644)
 
     def _wait_until_ready(self, timeout: float) -> None:
         process = self._process

@@ -39,6 +39,7 @@ from broker_assets.local.processes import (
 )
 from broker_assets.local.service import Part, Service
 from broker_assets.settings import Settings
+from broker_assets.storage.atomic import remove_abandoned
 
 LOW_SPACE = 500 * 1024**2
 """Bytes of disk below which a running platform warns."""
@@ -140,6 +141,7 @@ class Supervisor:
         if platform.platform_processes(self.home):
             self._report("Ending what an earlier platform of this folder left behind …")
             end_orphans(self._marked, patience=10.0)
+        remove_abandoned(self.home)
         readiness.check_space(self.home)
         server = self.settings.server
         readiness.check_port(server.host, server.dagster_port, "Dagster's web pages", "dagster_port")

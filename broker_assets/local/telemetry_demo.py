@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from broker_assets.database.engine import connect
 from broker_assets.local.demo_settings import TARGET, DemoFolders, is_configured
 from broker_assets.local.platform import Addresses
 from broker_assets.settings import Settings
+from broker_assets.storage.atomic import new_folder, remove_abandoned, replace_atomically
 
 PATIENCE_SECONDS: Final = 300.0
 """When nothing has happened for so long, the demonstration says where to look and gives up waiting."""
@@ -47,12 +47,11 @@ def prepare(settings: Settings, report: Callable[[str], None]) -> None:
 
     report("Simulating a day of telemetry …")
     yesterday = datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=1)
-    partial = folders.mission.with_name("mission.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    remove_abandoned(folders.root)
     folders.incoming.mkdir(parents=True, exist_ok=True)
     folders.archive.mkdir(parents=True, exist_ok=True)
-    write_mission(partial, start=yesterday, seed=SEED)
-    partial.replace(folders.mission)
+    with new_folder(folders.mission) as building:
+        write_mission(building, start=yesterday, seed=SEED)
 
 
 class TelemetryDemonstration:
@@ -80,7 +79,7 @@ class TelemetryDemonstration:
         return sorted((self._folders.mission / "incoming").glob("*.xml"))
 
     def drop(self) -> bool:
-        """Put the files into the watched folder, each under a temporary name first; whether there is one of ours.
+        """Put the files into the watched folder, where each appears whole; whether there is one of ours.
 
         Returns at once; the telemetry sensor finds them while other things are demonstrated.
         """
@@ -89,9 +88,7 @@ class TelemetryDemonstration:
             return False
         if not self._record.exists():
             for path in self._files:
-                temporary = self._folders.incoming / f".{path.name}.part"
-                shutil.copyfile(path, temporary)
-                temporary.replace(self._folders.incoming / path.name)
+                replace_atomically(self._folders.incoming / path.name, path)
         return True
 
     def follow(self, ending: threading.Event) -> None:
@@ -124,7 +121,7 @@ class TelemetryDemonstration:
                 return
             bar.start_task(publishing)
             if self._publish(connection, bar, publishing, ending):
-                self._record.write_text(json.dumps({"files": [path.name for path in self._files]}))
+                replace_atomically(self._record, json.dumps({"files": [path.name for path in self._files]}))
 
     def _until(
         self, count: Callable[[], int], total: int, bar: Progress, task: TaskID, ending: threading.Event

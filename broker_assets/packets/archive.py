@@ -30,7 +30,7 @@ from broker_assets.packets.container import (
     write_long,
 )
 from broker_assets.packets.framing import FramedPackets, FramedSchema, framed_schema
-from broker_assets.packets.storage import read_range, store
+from broker_assets.storage.objects import read_range, store
 
 FORMAT_VERSION: Final = "1"
 COMPRESSION_LEVEL: Final = -1

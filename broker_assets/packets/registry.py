@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +27,7 @@ from broker_assets.packets.named_types import (
     resolve,
     schema_id_of,
 )
+from broker_assets.storage.atomic import replace_atomically
 
 __all__ = [
     "AvroSchema",
@@ -279,19 +279,8 @@ class SchemaRegistry:
         return schema
 
     def _keep(self, key: str, schema: AvroSchema) -> None:
-        if self._folder is None:
-            return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=self._folder, prefix=f".{key}-")
-        try:
-            with os.fdopen(descriptor, "w") as file:
-                json.dump(schema, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, self._folder / f"{key}.avsc")
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        if self._folder is not None:
+            replace_atomically(self._folder / f"{key}.avsc", json.dumps(schema))
 
 
 class NoSchemas:

@@ -23,12 +23,12 @@ from tenacity.wait import wait_base
 
 from broker_assets import backoff
 from broker_assets.settings import PublicationTarget
+from broker_assets.storage.atomic import sync
+from broker_assets.storage.objects import OBJECT_STORES
 
 Result = TypeVar("Result")
 
 ATTEMPTS: Final = 3
-OBJECT_STORES: Final = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})
-"""Protocols whose writes appear as a whole, and which cannot rename."""
 NUMBERS: Final = frozenset({"port", "timeout", "banner_timeout", "auth_timeout", "answer_timeout"})
 SWITCHES: Final = frozenset({"anon", "use_ssl", "allow_agent", "look_for_keys", "compress"})
 
@@ -291,7 +291,7 @@ class Target:
         try:
             files.put_file(str(source), written)
             if self.protocol == "file":
-                _flush(written)
+                sync(Path(written))
             found = _read_back(files, written)
             if found != sha256:
                 raise _Damaged(f"read back with SHA-256 {found}, sent with {sha256}")
@@ -308,20 +308,11 @@ class Target:
 def _replace(files: Any, protocol: str, old: str, new: str) -> None:
     if protocol == "file":
         os.replace(old, new)
-        _flush(str(Path(new).parent))
+        sync(Path(new).parent)
     elif protocol == "sftp":
         files.replace(old, new)
     else:
         files.mv(old, new)
-
-
-def _flush(path: str) -> None:
-    """Bring a file or folder to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from broker_assets.settings import Settings, TelemetrySettings
+from broker_assets.storage.atomic import replace_atomically
 
 if TYPE_CHECKING:
     from broker_assets.telemetry.archive import Archive
@@ -194,8 +195,7 @@ class Telemetry:
 
     def note_databases(self, present: str) -> None:
         """Everything that could not be decoded was decoded again with these."""
-        self.folders.root.mkdir(parents=True, exist_ok=True)
-        (self.folders.root / "databases-seen").write_text(present)
+        replace_atomically(self.folders.root / "databases-seen", present)
 
     def _fresh(self, databases: Path, configuration: Path) -> Inputs:
         from broker_assets.telemetry.configuration import InstrumentConfiguration

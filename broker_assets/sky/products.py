@@ -1,25 +1,19 @@
-"""Files that people and peers take: MOCs of watchlists, areas and sky maps, as whole versions with a pointer.
+"""What is published of watchlists, areas and sky maps: their MOCs and cones as files.
 
-A version is a folder; ``current.json`` beside it names the version in force, its files and their checksums, and is
-replaced in one step. A reader that follows it sees one version whole, whatever is written meanwhile.
+How the files are published, as whole versions with a pointer, is in `broker_assets.storage.published`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
-import uuid
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psycopg
 from mocpy import MOC
 from psycopg import sql
-from upath import UPath
 
 from broker_assets.settings import MocSettings
 from broker_assets.sky.areas import moc_bytes
@@ -30,11 +24,6 @@ from broker_assets.sky.skymaps import CONTOURS, read_sky_map
 from broker_assets.sky.watchlists import watchlist_mocs
 
 PRODUCT_VERSION = "1"
-POINTER = "current.json"
-
-
-class DamagedProduct(RuntimeError):
-    """Published files are missing or not those of the pointer; the message names them."""
 
 
 @dataclass(frozen=True)
@@ -59,121 +48,6 @@ class Product:
     """Of a sky map: credible regions by level, per cent."""
     about: dict[str, Any] = field(default_factory=dict)
     """Numbers for the pointer and for people."""
-
-
-def publish(folder: UPath, files: Mapping[str, bytes], *, version: str, about: Mapping[str, Any] | None = None) -> bool:
-    """Write the files of a version and put it in force.
-
-    Parameters
-    ----------
-    folder : UPath
-        Of the product; versions lie below it.
-    files : mapping of str to bytes
-        Content by name.
-    version : str
-        Name of the version; the same name is the same content.
-    about : mapping, optional
-        Kept in the pointer (JSON).
-
-    Returns
-    -------
-    bool
-        Whether the version in force is another one than before.
-    """
-    before = current(folder)
-    described = {
-        name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)} for name, content in files.items()
-    }
-    pointer = {"version": version, "files": described, "about": dict(about or {})}
-    if before == pointer and all((folder / version / name).exists() for name in files):
-        return False
-    for name, content in files.items():
-        _write(folder / version / name, content)
-    _write(folder / POINTER, json.dumps(pointer, indent=1).encode())
-    _remove_old(folder, version, None if before is None else str(before["version"]))
-    return before is None or before["version"] != version
-
-
-def current(folder: UPath) -> dict[str, Any] | None:
-    """What the pointer says: `version`, `files`, `about`; none before the first version."""
-    try:
-        text = (folder / POINTER).read_text()
-    except FileNotFoundError:
-        return None
-    try:
-        pointer: dict[str, Any] = json.loads(text)
-    except ValueError as error:
-        raise DamagedProduct(f"{folder / POINTER} is damaged: {error}") from error
-    return pointer
-
-
-def read_published(folder: UPath) -> tuple[str, dict[str, bytes]]:
-    """The version in force and its files, each compared with its checksum.
-
-    Raises
-    ------
-    DamagedProduct
-        If nothing is published, or a file is missing or another one.
-    """
-    pointer = current(folder)
-    if pointer is None:
-        raise DamagedProduct(f"nothing is published in {folder}: it has no {POINTER}")
-    files: dict[str, bytes] = {}
-    for name, described in pointer["files"].items():
-        path = folder / pointer["version"] / name
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:
-            raise DamagedProduct(f"{path} is missing") from None
-        if hashlib.sha256(content).hexdigest() != described["sha256"]:
-            raise DamagedProduct(f"{path} is damaged: {len(content)} bytes with another checksum than {POINTER} says")
-        files[name] = content
-    return str(pointer["version"]), files
-
-
-def remove_unlisted(folder: UPath, prefix: str, keep: Collection[int]) -> list[str]:
-    """Remove the products below a folder whose list is none of `keep`; names of their folders."""
-    if not folder.exists():
-        return []
-    wanted = {f"{prefix}{identifier}" for identifier in keep}
-    gone = sorted(path.name for path in folder.iterdir() if path.name.startswith(prefix) and path.name not in wanted)
-    for name in gone:
-        unpublish(folder / name)
-    return gone
-
-
-def unpublish(folder: UPath) -> None:
-    """Remove a product with all its versions; the pointer first."""
-    (folder / POINTER).unlink(missing_ok=True)
-    if folder.exists():
-        _remove_tree(folder)
-
-
-def _write(path: UPath, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.protocol not in {"", "file", "local"}:
-        path.write_bytes(content)  # object stores put a file in one step
-        return
-    target = Path(path.path)
-    building = target.parent / f".{target.name}-{uuid.uuid4().hex}"
-    building.write_bytes(content)
-    building.replace(target)
-
-
-def _remove_old(folder: UPath, *keep: str | None) -> None:
-    """Remove versions but the one in force, and the one before for readers that have just looked at the pointer."""
-    for path in folder.iterdir():
-        if path.is_dir() and path.name not in keep:
-            _remove_tree(path)
-
-
-def _remove_tree(folder: UPath) -> None:
-    for path in folder.iterdir():
-        if path.is_dir():
-            _remove_tree(path)
-        else:
-            path.unlink(missing_ok=True)
-    folder.rmdir()
 
 
 def watchlist_code_version(mocs: MocSettings) -> str:

@@ -1,18 +1,15 @@
-"""Indices on disk: whole versions side by side, and one pointer that says which is in force.
+"""Indices on disk: arrays that readers map into memory, as whole versions with the pointer ``CURRENT``.
 
-A version is a folder named by its content hash, written under a temporary name and renamed; the pointer ``CURRENT``
-is a small file replaced by rename. A reader therefore sees the old version or the new one, never half of one, and a
-process killed in the middle of a build leaves the old version in force.
+A version is a folder named by the hash of its content, with a manifest and one file per column. How versions and
+pointer are replaced is in `broker_assets.storage.versioned`.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -22,11 +19,14 @@ from pyarrow import ipc
 from broker_assets.sky.areas import AREA_INDEX_VERSION, AreaIndex
 from broker_assets.sky.cells import CellIndex
 from broker_assets.sky.cones import CONE_INDEX_VERSION, ConeIndex
+from broker_assets.storage.versioned import DamagedVersion, NoVersion, VersionedFolder
 
 POINTER = "CURRENT"
+MANIFEST = "manifest.json"
+Index = TypeVar("Index")
 
 
-class DamagedIndex(RuntimeError):
+class DamagedIndex(DamagedVersion):
     """A stored index cannot be used; the message names the folder and says how to rebuild it."""
 
 
@@ -40,7 +40,7 @@ class Versioned(Protocol):
 
 
 def write_cone_index(folder: Path, index: ConeIndex, *, state: dict[str, Any] | None = None) -> str:
-    """Store a cone index and put it in force.
+    """Store a cone index and put it in force; a damaged version of the same content is replaced.
 
     Parameters
     ----------
@@ -73,12 +73,13 @@ def read_cone_index(folder: Path) -> ConeIndex:
     DamagedIndex
         If the version in force is incomplete or of another format.
     """
-    version = _current(folder, CONE_INDEX_VERSION)
+    return _read(folder, CONE_INDEX_VERSION, _cone_index)
+
+
+def _cone_index(version: Path, _: dict[str, Any]) -> ConeIndex:
     part = {name: _array(version, name) for name in ("ra", "dec", "radius", "watchlist", "cone", "cell", "entry")}
-    with pa.memory_map(str(version / "name.arrow")) as source:
-        names = ipc.open_file(source).read_all().column("name").combine_chunks()
     index = ConeIndex(
-        part["ra"], part["dec"], part["radius"], part["watchlist"], part["cone"], names,
+        part["ra"], part["dec"], part["radius"], part["watchlist"], part["cone"], _names(version),
         CellIndex(part["cell"], part["entry"]),
     )  # fmt: skip
     index.__dict__["version"] = version.name  # known from the folder; hashing a million cones again would be waste
@@ -93,43 +94,45 @@ def write_area_index(folder: Path, index: AreaIndex, *, state: dict[str, Any] | 
 
 def read_area_index(folder: Path) -> AreaIndex:
     """The area index in force; see `read_cone_index`."""
-    version = _current(folder, AREA_INDEX_VERSION)
-    content = json.loads((version / "manifest.json").read_text())["content"]
-    return AreaIndex(
-        _array(version, "area"), tuple(content), CellIndex(_array(version, "cell"), _array(version, "entry"))
-    )
+    return _read(folder, AREA_INDEX_VERSION, _area_index)
+
+
+def _area_index(version: Path, manifest: dict[str, Any]) -> AreaIndex:
+    cells = CellIndex(_array(version, "cell"), _array(version, "entry"))
+    return AreaIndex(_array(version, "area"), tuple(manifest["content"]), cells)
 
 
 def current_version(folder: Path) -> str | None:
     """Name of the version in force; none before the first."""
-    pointer = _pointer(folder)
+    pointer = _versions(folder).pointer()
     return None if pointer is None else str(pointer["version"])
 
 
 def current_state(folder: Path) -> dict[str, Any]:
     """What the version in force was made from, as it was given when it was written; empty before the first."""
-    pointer = _pointer(folder)
+    pointer = _versions(folder).pointer()
     return {} if pointer is None else dict(pointer["state"])
 
 
-def _pointer(folder: Path) -> dict[str, Any] | None:
-    try:
-        text = (folder / POINTER).read_text()
-    except FileNotFoundError:
-        return None
-    try:
-        pointer: dict[str, Any] = json.loads(text)
-    except ValueError as error:
-        raise DamagedIndex(f"{folder / POINTER} is damaged ({error}); delete it and build the index again") from error
-    return pointer
+def _versions(folder: Path) -> VersionedFolder:
+    return VersionedFolder(folder, POINTER, damaged=DamagedIndex, remedy="; delete it and build the index again")
 
 
 def _array(version: Path, name: str) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(version / f"{name}.npy", mmap_mode="r")
-    except ValueError as error:
+    except (FileNotFoundError, ValueError, EOFError) as error:
         raise DamagedIndex(f"{version / name}.npy is damaged ({error}); build the index again") from error
     return array
+
+
+def _names(version: Path) -> pa.StringArray:
+    path = version / "name.arrow"
+    try:
+        with pa.memory_map(str(path)) as source:
+            return ipc.open_file(source).read_all().column("name").combine_chunks()
+    except (FileNotFoundError, pa.ArrowInvalid) as error:
+        raise DamagedIndex(f"{path} is damaged ({error}); build the index again") from error
 
 
 def _write(
@@ -142,36 +145,31 @@ def _write(
     names: pa.StringArray | None = None,
     content: list[str] | None = None,
 ) -> str:
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / index.version
-    if not target.exists():
-        building = folder / f".building-{uuid.uuid4().hex}"
-        building.mkdir()
+    manifest: dict[str, Any] = {"format": format_version, "rows": {name: len(array) for name, array in arrays.items()}}
+    if content is not None:
+        manifest["content"] = content
+
+    def fill(version: Path) -> None:
+        for name, array in arrays.items():
+            np.save(version / f"{name}.npy", array)
+        if names is not None:
+            table = pa.table({"name": names})
+            with pa.OSFile(str(version / "name.arrow"), "wb") as sink, ipc.new_file(sink, table.schema) as writer:
+                writer.write_table(table)
+        (version / MANIFEST).write_text(json.dumps(manifest))
+
+    def intact(version: Path) -> bool:
         try:
-            for name, array in arrays.items():
-                np.save(building / f"{name}.npy", array)
-            if names is not None:
-                table = pa.table({"name": names})
-                with pa.OSFile(str(building / "name.arrow"), "wb") as sink, ipc.new_file(sink, table.schema) as writer:
-                    writer.write_table(table)
-            manifest = {"format": format_version, "rows": {name: len(array) for name, array in arrays.items()}}
-            if content is not None:
-                manifest["content"] = content  # type: ignore[assignment]
-            (building / "manifest.json").write_text(json.dumps(manifest))
-            for path in building.iterdir():
-                _sync(path)
-            try:
-                building.rename(target)
-            except OSError:
-                if not target.exists():  # else another process has built the same content meanwhile
-                    raise
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
-    pointer = folder / f".{POINTER}-{uuid.uuid4().hex}"
-    pointer.write_text(json.dumps({"version": index.version, "state": state or {}}))
-    _sync(pointer)
-    pointer.replace(folder / POINTER)
-    _sync(folder)
+            whole = all(len(_array(version, name)) == rows for name, rows in manifest["rows"].items())
+            return (
+                whole
+                and _manifest(version, format_version) == manifest
+                and (names is None or len(_names(version)) == len(names))
+            )
+        except DamagedIndex:
+            return False
+
+    _versions(folder).build(index.version, fill, {"state": state or {}}, intact=intact)
     return index.version
 
 
@@ -182,36 +180,28 @@ def remove_old_versions(folder: Path, *, keep: int = 2) -> list[str]:
     -----
     A reader that has mapped a deleted version keeps its pages until it closes them (POSIX).
     """
-    current = current_version(folder)
-    if current is None:
-        return []
-    versions = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    others = sorted((path for path in versions if path.name != current), key=lambda path: path.stat().st_mtime)
-    gone = others[: max(len(others) - keep, 0)]
-    for path in gone:
-        shutil.rmtree(path, ignore_errors=True)
-    return [path.name for path in gone]
+    return _versions(folder).remove_old(keep=keep)
 
 
-def _current(folder: Path, format_version: str) -> Path:
-    name = current_version(folder)
-    if name is None:
-        raise FileNotFoundError(f"no index has been built in {folder}")
-    version = folder / name
+def _read(folder: Path, format_version: str, reader: Callable[[Path, dict[str, Any]], Index]) -> Index:
+    """Read the version in force with its manifest."""
+
+    def read(version: Path, _: dict[str, Any]) -> Index:
+        return reader(version, _manifest(version, format_version))
+
     try:
-        manifest = json.loads((version / "manifest.json").read_text())
+        return _versions(folder).read(read)
+    except NoVersion as error:
+        raise FileNotFoundError(f"no index has been built in {folder}") from error
+
+
+def _manifest(version: Path, format_version: str) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads((version / MANIFEST).read_text())
     except (FileNotFoundError, ValueError) as error:
         raise DamagedIndex(f"index {version} is incomplete ({error}); build it again") from error
     if manifest.get("format") != format_version:
         raise DamagedIndex(
             f"index {version} has format {manifest.get('format')}, this code reads {format_version}; build it again"
         )
-    return version
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return manifest

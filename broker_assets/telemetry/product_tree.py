@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from broker_assets.storage.atomic import PARTS, remove_abandoned, sync_folders
 from broker_assets.telemetry import clock
-from broker_assets.telemetry.atomic_files import PARTS, remove_abandoned, sync_folders
 from broker_assets.telemetry.days import family_of
 from broker_assets.telemetry.level2 import Beyond
 from broker_assets.telemetry.made_of import Provenance

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from broker_assets.http import HttpClient, HttpError
-from broker_assets.telemetry.atomic_files import replace_atomically
+from broker_assets.storage.atomic import replace_atomically
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from broker_assets.telemetry.atomic_files import PARTS, remove_abandoned, replace_atomically, sync_folders
+from broker_assets.storage.atomic import PARTS, remove_abandoned, replace_atomically
 from broker_assets.telemetry.batches import BadPacket, RawPacket
 from broker_assets.telemetry.instrument import StructureKey
 
@@ -248,9 +248,8 @@ class PacketStore:
         segment = b"".join(packet.raw.data for packet in new.values())
         name = hashlib.sha256(segment).hexdigest() + ".packets"
         place = self.folder / "segments" / name
-        replace_atomically(place, segment, self.folder / PARTS)
-        # The index must not refer to a name that a power cut takes away.
-        sync_folders([place.parent])
+        # The index must not refer to a name that a power cut takes away: the name is on the disk too.
+        replace_atomically(place, segment, parts=self.folder / PARTS)
         rows: list[tuple[object, ...]] = []
         start = 0
         for digest, packet in new.items():

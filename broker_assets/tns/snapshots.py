@@ -1,8 +1,8 @@
 """Tables as versioned files for other nodes: written here, installed there, each whole or not at all.
 
-A snapshot of a table is a folder of versions with a pointer (see `broker_assets.sky.products`): the rows as Parquet and
-as CSV, and a description of the columns. Installing compares checksums first and then changes the other database in one
-transaction, so that its readers see the table before or after.
+A snapshot of a table is a folder of versions with a pointer (see `broker_assets.storage.published`): the rows as
+Parquet and as CSV, and a description of the columns. Installing compares checksums first and then changes the other
+database in one transaction, so that its readers see the table before or after.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from upath import UPath
 
 from broker_assets.database import copy, tables
 from broker_assets.database.arrow import arrow_schema
-from broker_assets.sky.products import publish, read_published
+from broker_assets.storage.published import publish, read_published
 
 SNAPSHOT_VERSION = "1"
 DEFAULT_TABLES = ("crossmatch_tns", "annotations")

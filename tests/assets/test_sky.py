@@ -38,9 +38,9 @@ from broker_assets.sky.lists import (
     delete_cones,
     delete_list,
 )
-from broker_assets.sky.products import read_published
 from broker_assets.sky.regions import cone_area
 from broker_assets.sky.watchlists import parse_watchlist
+from broker_assets.storage.published import read_published
 
 pytestmark = pytest.mark.database
 FIRST = "2025-11-20"

@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from file_servers import S3Server, SftpServer
 
 from broker_assets.database.engine import connect
 from broker_assets.ingest.drain import drain
@@ -135,32 +136,16 @@ def terminate_connections(broker: Broker) -> Callable[[str], int]:
     return terminate
 
 
-def _servers() -> ModuleType:
-    """The servers of the publication tests; test folders are no packages."""
-    import importlib.util
-    import sys
-
-    if "archive_servers" not in sys.modules:
-        path = Path(__file__).parents[1] / "publication" / "servers.py"
-        spec = importlib.util.spec_from_file_location("archive_servers", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["archive_servers"] = module
-        spec.loader.exec_module(module)
-    return sys.modules["archive_servers"]
-
-
 @pytest.fixture
 def sftp_server(tmp_path: Path) -> Iterator[Any]:
     """An SFTP server."""
     (tmp_path / "sftp").mkdir()
-    with _servers().SftpServer(tmp_path / "sftp") as server:
+    with SftpServer(tmp_path / "sftp") as server:
         yield server
 
 
 @pytest.fixture
 def s3_server() -> Iterator[Any]:
     """An S3 server with an empty bucket."""
-    with _servers().S3Server("arriving") as server:
+    with S3Server("arriving") as server:
         yield server

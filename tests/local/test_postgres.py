@@ -103,7 +103,7 @@ def test_life(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_an_interrupted_initialisation_is_begun_again(folder: Path) -> None:
-    partial = folder / "pg" / "data.partial"
+    partial = folder / "pg" / ".data.0123.part"
     partial.mkdir(parents=True)
     (partial / "PG_VERSION").write_text("18")
     with EmbeddedPostgres(folder / "pg") as server:

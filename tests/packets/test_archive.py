@@ -149,7 +149,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch, step):
     if step == "fsync":
         monkeypatch.setattr(os, "fsync", full)
     elif step == "replace":
-        monkeypatch.setattr(Path, "replace", full)
+        monkeypatch.setattr(os, "replace", full)
     else:
         # A real one: no file may grow beyond 100 bytes.
         import resource

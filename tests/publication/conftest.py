@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from file_servers import S3Server, SftpServer
 from tenacity import wait_fixed
 
 _numbers = itertools.count(1)
@@ -35,14 +36,14 @@ def sftp_server(tmp_path: Path) -> Iterator[Any]:
     """An SFTP server with an empty folder `archive`."""
     folder = tmp_path / "sftp"
     (folder / "archive").mkdir(parents=True)
-    with _load("servers").SftpServer(folder) as server:
+    with SftpServer(folder) as server:
         yield server
 
 
 @pytest.fixture
 def s3_server() -> Iterator[Any]:
     """An S3 server with an empty bucket."""
-    with _load("servers").S3Server(f"bucket-{next(_numbers)}") as server:
+    with S3Server(f"bucket-{next(_numbers)}") as server:
         yield server
 
 

@@ -1,66 +1,21 @@
-"""Published files."""
+"""What is published of watchlists and areas."""
 
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import astropy.units as u
 import numpy as np
 import pytest
 from astropy.coordinates import Latitude, Longitude
 from mocpy import MOC
-from upath import UPath
 
 from broker_assets.database import engine
 from broker_assets.settings import MocSettings
 from broker_assets.sky.lists import UnknownList, add_cones, create_area, create_watchlist
-from broker_assets.sky.products import (
-    DamagedProduct,
-    area_product,
-    current,
-    publish,
-    read_published,
-    remove_unlisted,
-    unpublish,
-    watchlist_product,
-)
+from broker_assets.sky.products import area_product, watchlist_product
 from broker_assets.sky.regions import cone_area
 from broker_assets.sky.watchlists import parse_watchlist
-
-
-@pytest.mark.parametrize("form", ["path", "url"])
-def test_a_version_is_whole_or_not_there(tmp_path: Path, form: str) -> None:
-    folder = UPath(tmp_path if form == "path" else tmp_path.as_uri()) / "wl_1"
-    assert current(folder) is None
-    assert publish(folder, {"moc000.fits": b"one"}, version="a", about={"cones": 1})
-    assert not publish(folder, {"moc000.fits": b"one"}, version="a", about={"cones": 1})
-    assert read_published(folder) == ("a", {"moc000.fits": b"one"})
-    assert publish(folder, {"moc000.fits": b"two"}, version="b")
-    assert publish(folder, {"moc000.fits": b"three"}, version="c")
-    assert sorted(path.name for path in folder.iterdir()) == ["b", "c", "current.json"]
-    (folder / "c" / "moc000.fits").write_bytes(b"THREE")
-    with pytest.raises(DamagedProduct, match="checksum"):
-        read_published(folder)
-    (folder / "c" / "moc000.fits").unlink()
-    with pytest.raises(DamagedProduct, match="missing"):
-        read_published(folder)
-    # what was lost is written again
-    assert not publish(folder, {"moc000.fits": b"three"}, version="c")
-    assert read_published(folder)[0] == "c"
-    unpublish(folder)
-    assert not folder.exists()
-    with pytest.raises(DamagedProduct, match="nothing is published"):
-        read_published(folder)
-
-
-def test_any_store_will_do() -> None:
-    folder = UPath("memory://products/wl_1")
-    assert publish(folder, {"a": b"1"}, version="v")
-    assert read_published(folder) == ("v", {"a": b"1"})
-    assert remove_unlisted(UPath("memory://products"), "wl_", [1]) == []
-    assert remove_unlisted(UPath("memory://products"), "wl_", [2]) == ["wl_1"]
-    assert current(folder) is None
 
 
 @pytest.mark.database

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from broker_assets.telemetry.atomic_files import PARTS, remove_abandoned, replace_atomically
+from broker_assets.storage.atomic import PARTS, remove_abandoned, replace_atomically
 from broker_assets.telemetry.simulation.mission import Mission, write_mission
 
 COMMAND = (sys.executable, "-c", "from broker_assets.commands.telemetry import app; app()", "process")
@@ -260,13 +260,13 @@ def test_parts_of_the_living_stay(tmp_path: Path) -> None:
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from broker_assets.telemetry.atomic_files import replace_atomically\n"
+        "from broker_assets.storage.atomic import replace_atomically\n"
         "def slowly():\n"
         "    yield b'begin'\n"
         "    print('writing', flush=True)\n"
         "    sys.stdin.read(1)\n"
         "    yield b' end'\n"
-        f"replace_atomically(Path({str(tmp_path / 'out/file')!r}), slowly(), Path({str(parts)!r}))\n"
+        f"replace_atomically(Path({str(tmp_path / 'out/file')!r}), slowly(), parts=Path({str(parts)!r}))\n"
     )
     writers = [
         subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -283,5 +283,5 @@ def test_parts_of_the_living_stay(tmp_path: Path) -> None:
     writers[1].communicate("x", timeout=SECONDS)
     assert (tmp_path / "out/file").read_bytes() == b"begin end"
     assert list(parts.iterdir()) == []
-    replace_atomically(tmp_path / "out/file", b"", parts)
+    replace_atomically(tmp_path / "out/file", b"", parts=parts)
     assert (tmp_path / "out/file").read_bytes() == b""

@@ -19,7 +19,7 @@ from upath import UPath
 from broker_assets.commands.snapshots import app
 from broker_assets.database import engine
 from broker_assets.database.tables import crossmatch_tns
-from broker_assets.sky.products import DamagedProduct
+from broker_assets.storage.published import DamagedProduct
 from broker_assets.tns.bulk import parse_bulk_csv
 from broker_assets.tns.refresh import apply_bulk_file
 from broker_assets.tns.snapshots import BadSnapshot, install_snapshot, write_snapshot

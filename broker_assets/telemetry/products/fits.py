@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from broker_assets.telemetry.atomic_files import replace_atomically
+from broker_assets.storage.atomic import replace_atomically
 from broker_assets.telemetry.products.tables import Table, rows
 
 Card = tuple[str, Any, str]
@@ -328,7 +328,7 @@ def write(
         if date is not None and _same(found, [_primary(_dated(primary, date.group(1).decode())), *tables]):
             return Written(False, digest.hexdigest(), len(found))
     content = [_primary(primary), *tables]
-    replace_atomically(path, content, parts)
+    replace_atomically(path, content, parts=parts, sync_name=False)
     return Written(True, digest.hexdigest(), sum(map(len, content)))
 
 
@@ -351,7 +351,7 @@ def write_bytes(path: Path, content: bytes, *, parts: Path | None = None) -> Wri
     with contextlib.suppress(FileNotFoundError):
         if path.read_bytes() == content:
             return Written(False, digest, len(content))
-    replace_atomically(path, content, parts)
+    replace_atomically(path, content, parts=parts, sync_name=False)
     return Written(True, digest, len(content))
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import io
 import logging
-import os
 import re
 import shutil
 import tempfile
@@ -23,8 +22,8 @@ from typing import Final
 import numpy as np
 from astropy.io import fits as astropy_fits
 
+from broker_assets.storage.atomic import move_folder, replace_atomically
 from broker_assets.telemetry import clock
-from broker_assets.telemetry.atomic_files import replace_atomically
 from broker_assets.telemetry.configuration import ConfigurationError
 from broker_assets.telemetry.files import UnknownFile
 from broker_assets.telemetry.idb import DatabaseError
@@ -124,9 +123,7 @@ def answer(request: Path, output: Path, inputs: Inputs, now: np.datetime64) -> A
     except RequestFailed as error:
         found = Answer(request.name, (), reason=str(error))
         (work / REASON).write_text(f"{error}\n", encoding="utf-8")
-    target = output / (PRODUCTS if found.reason is None else FAILED)
-    target.mkdir(exist_ok=True)
-    os.rename(work, target / request.name)
+    move_folder(work, output / (PRODUCTS if found.reason is None else FAILED) / request.name)
     for problem in found.problems:
         logger.warning("%s: %s: %s", request.name, problem.what, problem.reason)
     if found.reason is None:
@@ -171,7 +168,7 @@ def _write(work: Path, product: Product, now: np.datetime64) -> str:
     parent = Column(np.full(len(product.control["parent"].values), ""))
     product = replace(product, level=LEVEL, control=product.control | {"parent": parent})
     tables = b"".join(fits.table_bytes(extension) for extension in extensions(product))
-    replace_atomically(work / name, _primary(_cards(product, name, stamp)) + tables)
+    replace_atomically(work / name, _primary(_cards(product, name, stamp)) + tables, sync_name=False)
     return name
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from broker_assets.storage.atomic import replace_atomically
 from broker_assets.telemetry.encoding import CONTINUATION, to_xml
 from broker_assets.telemetry.simulation.drafts import Draft
 from broker_assets.telemetry.simulation.sun import SECONDS_PER_DAY
@@ -108,10 +109,9 @@ def file_name(first: int, delivered: int, number: int) -> str:
 
 
 def write_file(folder: Path, name: str, content: bytes) -> Path:
-    """Write a file under a temporary name and rename it, as it must appear to whoever watches the folder."""
-    temporary = folder / f".{name}.part"
-    temporary.write_bytes(content)
-    return temporary.replace(folder / name)
+    """Write a file that appears whole, as it must to whoever watches the folder."""
+    replace_atomically(folder / name, content, sync_name=False)
+    return folder / name
 
 
 def _content(packets: Sequence[Packet], shuffle: np.random.Generator | None) -> bytes:

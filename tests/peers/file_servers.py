@@ -1,7 +1,7 @@
 """Real servers on loopback that files are delivered to: SFTP (paramiko's server) and S3 (moto's HTTP server).
 
-Loaded by the conftest of a test folder with `importlib.util.spec_from_file_location`. Both bind a free port, serve a
-folder or a bucket of their own, and can be made to fail: damaged bytes, a quota, a slow or an absent server.
+Both bind a free port, serve a folder or a bucket of their own, and can be made to fail: damaged bytes, a quota, a slow
+or an absent server.
 """
 
 from __future__ import annotations
