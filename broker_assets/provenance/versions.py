@@ -222,6 +222,46 @@ def current(connection: psycopg.Connection[Any], asset: str, partition: str = ""
     return ArtefactEntry(asset=asset, partition=partition, inputs=inputs, **dict(zip(names, row, strict=True)))
 
 
+def recorded(connection: psycopg.Connection[Any], keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Artefact]:
+    """Give the current versions of some artefacts with their inputs, in two queries.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    keys : iterable of (str, str)
+        Asset and partition of each.
+
+    Returns
+    -------
+    dict
+        By asset and partition; those that were never made are absent. The inputs are sorted by asset and partition.
+    """
+    wanted = sorted(set(keys))
+    columns = [asset for asset, _ in wanted], [partition for _, partition in wanted]
+    uses: dict[tuple[str, str], list[Input]] = {}
+    for asset, partition, *used in connection.execute(
+        'SELECT asset, "partition", input_asset, input_partition, input_data_version FROM artefact_input'
+        ' JOIN unnest(%s::text[], %s::text[]) AS wanted (asset, "partition") USING (asset, "partition")'
+        ' ORDER BY asset, "partition", input_asset, input_partition',
+        columns,
+    ):
+        uses.setdefault((asset, partition), []).append(Input(asset=used[0], partition=used[1], data_version=used[2]))
+    found = connection.execute(
+        'SELECT asset, "partition", data_version, code_version, run_id, ingestid FROM artefact'
+        ' JOIN unnest(%s::text[], %s::text[]) AS wanted (asset, "partition") USING (asset, "partition")',
+        columns,
+    )
+    names = ("asset", "partition", "data_version", "code_version", "run_id", "ingestid")
+    made = [dict(zip(names, row, strict=True)) for row in found]
+    return {
+        (item["asset"], item["partition"]): Artefact(
+            **item, inputs=tuple(uses.get((item["asset"], item["partition"]), ()))
+        )
+        for item in made
+    }
+
+
 def data_versions(
     connection: psycopg.Connection[Any], asset: str, partitions: Sequence[str] | None = None
 ) -> dict[str, str]:

@@ -1,0 +1,259 @@
+"""The one way in which versions become known: compared with provenance, shown to Dagster, recorded.
+
+Runs that do not know their partitions beforehand (drain, ingest, publication) and sensors that watch what is outside
+hand all versions that they have seen to `Reporter.report`; asset functions end with `Reporter.made`. What a version is,
+and what it was made from, is decided by the callers.
+
+The order is always Dagster first, provenance last. A process that dies in between has told Dagster twice in the end and
+never too little: provenance decides what is new.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from logging import Logger
+from typing import Any, Final
+
+from dagster import (
+    AssetCheckResult,
+    AssetKey,
+    AssetMaterialization,
+    AssetObservation,
+    DagsterEventType,
+    DagsterInstance,
+    DataVersion,
+    DynamicPartitionsDefinition,
+    MaterializeResult,
+    PartitionsDefinition,
+)
+
+from broker_assets.dagster_internals import (
+    CODE_VERSION_TAG,
+    DATA_VERSION_TAG,
+    NULL_EVENT_POINTER,
+    get_input_data_version_tag,
+    get_input_event_pointer_tag,
+)
+from broker_assets.provenance import versions
+from broker_assets.resources.database import Database
+
+EMPTY: Final = "empty"
+"""Data version of a partition without content. One that had content is reported with it, so that children see that it
+has none any more; one that never had any is not reported at all."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A version of an asset or of one of its partitions, as it is at present."""
+
+    artefact: versions.Artefact
+    """What is recorded. Its inputs are shown to Dagster, too."""
+    description: str | None = None
+    """A line for Dagster's pages."""
+    metadata: Mapping[str, Any] | Callable[[], Mapping[str, Any]] = field(default_factory=dict)
+    """What is said of it, or a function that gives it, which is called only if the version is new."""
+    shown_inputs: tuple[versions.Input, ...] = ()
+    """Inputs that Dagster is shown and that are not recorded: they do not make it stale."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Asset and partition."""
+        return self.artefact.asset, self.artefact.partition
+
+
+class Reporter:
+    """Reports versions of a run or a tick.
+
+    Parameters
+    ----------
+    instance : DagsterInstance
+        Whose event log shows them.
+    database : Database
+        Where provenance is.
+    log : Logger
+        Of the run or sensor.
+    run_id : str, optional
+        Recorded for artefacts that name no run.
+    """
+
+    def __init__(
+        self, instance: DagsterInstance, database: Database, log: Logger, *, run_id: str | None = None
+    ) -> None:
+        self._instance = instance
+        self._database = database
+        self._log = log
+        self._run_id = run_id
+        self._logged: set[str] = set()
+
+    def report(
+        self,
+        entries: Iterable[Entry],
+        *,
+        partitions: PartitionsDefinition[Any] | None = None,
+        observed: bool = False,
+        new_empty: bool = False,
+    ) -> Iterator[AssetMaterialization | AssetObservation]:
+        """One event for each version that provenance does not know, then the same in provenance.
+
+        Take everything that is yielded: provenance is recorded at the end.
+
+        Parameters
+        ----------
+        entries : iterable of Entry
+            Each asset and partition once; those of an asset follow one another, parents before their children.
+        partitions : PartitionsDefinition, optional
+            Partitions of these assets. Other keys have no event, since Dagster has no place for them; they are logged
+            once and recorded like all others. Without it, the assets have no partitions.
+        observed : bool
+            Whether the events are observations of something outside instead of materialisations. Dagster heeds them
+            only for assets that are observable, that is, defined with a function that observes them.
+        new_empty : bool
+            Whether partitions that are `EMPTY` from the beginning are reported, too.
+
+        Yields
+        ------
+        AssetMaterialization or AssetObservation
+            With data version, code version, and version and event of each input as tags: without those Dagster holds
+            a child for stale from the beginning.
+
+        Raises
+        ------
+        ValueError
+            If an entry or one of its inputs appears twice.
+        """
+        given = [self._of_run(entry) for entry in entries]
+        with self._database.transaction() as connection:
+            known = versions.recorded(connection, [entry.key for entry in given])
+        present = [entry for entry in given if entry.artefact.data_version != EMPTY or entry.key in known or new_empty]
+        new = [entry for entry in present if _versions(entry.artefact) != _versions(known.get(entry.key))]
+        shown = self._shown(new, partitions)
+        for asset, group in itertools.groupby(shown, key=lambda entry: entry.artefact.asset):
+            of_asset = list(group)
+            # Looked up now: events of parents that were yielded before are found.
+            pointers = self._pointers(of_asset)
+            for entry in of_asset:
+                yield _event(entry, AssetKey.from_user_string(asset), pointers, observed)
+        changed = [
+            entry.artefact
+            for entry in present
+            if _versions(entry.artefact) != _versions(known.get(entry.key))
+            or _inputs(entry.artefact) != _inputs(known.get(entry.key))
+        ]
+        if changed:
+            with self._database.transaction() as connection:
+                versions.record(connection, changed)
+
+    def report_runless(
+        self,
+        entries: Iterable[Entry],
+        *,
+        partitions: PartitionsDefinition[Any] | None = None,
+        observed: bool = False,
+        new_empty: bool = False,
+    ) -> int:
+        """Like `report`, but the events go to Dagster at once and without a run, as in a sensor; gives their number."""
+        events = self.report(entries, partitions=partitions, observed=observed, new_empty=new_empty)
+        number = 0
+        for event in events:
+            self._instance.report_runless_asset_event(event)
+            number += 1
+        return number
+
+    def made(self, entry: Entry, *, check_results: Sequence[AssetCheckResult] = ()) -> Iterator[MaterializeResult[Any]]:
+        """The result of an asset function, new or not, then the same in provenance.
+
+        Examples
+        --------
+        The last line of an asset function that makes one partition::
+
+            yield from Reporter(context.instance, database, context.log, run_id=context.run.run_id).made(entry)
+        """
+        artefact = self._of_run(entry).artefact
+        yield MaterializeResult(
+            asset_key=AssetKey.from_user_string(artefact.asset),
+            data_version=DataVersion(artefact.data_version),
+            metadata=_metadata(entry),
+            check_results=check_results or None,
+        )
+        with self._database.transaction() as connection:
+            versions.record(connection, [artefact])
+
+    def _of_run(self, entry: Entry) -> Entry:
+        if entry.artefact.run_id is not None or self._run_id is None:
+            return entry
+        artefact = entry.artefact.model_copy(update={"run_id": self._run_id})
+        return Entry(artefact, entry.description, entry.metadata, entry.shown_inputs)
+
+    def _shown(self, entries: Sequence[Entry], partitions: PartitionsDefinition[Any] | None) -> list[Entry]:
+        """Entries that Dagster has a place for; the others are logged."""
+        if partitions is None:
+            return list(entries)
+        keys = {entry.artefact.partition for entry in entries}
+        if isinstance(partitions, DynamicPartitionsDefinition):
+            valid = keys & set(self._instance.get_dynamic_partitions(str(partitions.name)))
+        else:
+            valid = set(partitions.filter_valid_partition_keys(keys))
+        unknown = sorted(keys - valid - self._logged)
+        if unknown:
+            self._logged.update(unknown)
+            which = unknown[0] if len(unknown) == 1 else f"{len(unknown)} from {unknown[0]} to {unknown[-1]}"
+            self._log.warning(f"recorded, but no partition of Dagster: {which}")
+        return [entry for entry in entries if entry.artefact.partition in valid]
+
+    def _pointers(self, entries: Sequence[Entry]) -> dict[tuple[str, str], int]:
+        """Storage id of the newest event of each input, where there is one."""
+        wanted: dict[str, set[str]] = {}
+        for entry in entries:
+            for use in (*entry.artefact.inputs, *entry.shown_inputs):
+                wanted.setdefault(use.asset, set()).add(use.partition)
+        return {
+            (asset, partition): pointer
+            for asset, keys in wanted.items()
+            for partition, pointer in self._newest(AssetKey.from_user_string(asset), keys).items()
+        }
+
+    def _newest(self, asset: AssetKey, keys: set[str]) -> dict[str, int]:
+        found: dict[str, int] = {}
+        if "" in keys:
+            record = self._instance.get_latest_data_version_record(asset)
+            if record is not None:
+                found[""] = record.storage_id
+        # Made here, or else observed.
+        for kind in (DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_OBSERVATION):
+            left = keys - found.keys() - {""}
+            if left:
+                found |= self._instance.get_latest_storage_id_by_partition(asset, kind, left)
+        return found
+
+
+def _event(
+    entry: Entry, asset: AssetKey, pointers: Mapping[tuple[str, str], int], observed: bool
+) -> AssetMaterialization | AssetObservation:
+    artefact = entry.artefact
+    tags = {DATA_VERSION_TAG: artefact.data_version}
+    if artefact.code_version:
+        tags[CODE_VERSION_TAG] = artefact.code_version
+    for use in (*artefact.inputs, *entry.shown_inputs):
+        parent = AssetKey.from_user_string(use.asset)
+        tags[get_input_data_version_tag(parent)] = use.data_version
+        tags[get_input_event_pointer_tag(parent)] = str(pointers.get((use.asset, use.partition), NULL_EVENT_POINTER))
+    kind = AssetObservation if observed else AssetMaterialization
+    return kind(
+        asset_key=asset,
+        partition=artefact.partition or None,
+        description=entry.description,
+        metadata=_metadata(entry),
+        tags=tags,
+    )
+
+
+def _metadata(entry: Entry) -> Mapping[str, Any]:
+    return entry.metadata() if callable(entry.metadata) else entry.metadata
+
+
+def _versions(artefact: versions.Artefact | None) -> tuple[str, str] | None:
+    return None if artefact is None else (artefact.data_version, artefact.code_version)
+
+
+def _inputs(artefact: versions.Artefact | None) -> set[versions.Input] | None:
+    return None if artefact is None else set(artefact.inputs)
