@@ -246,11 +246,11 @@ class CpuMeter(threading.Thread):
 
 def drain_child(arguments: dict[str, Any]) -> None:
     """Drain the topic once and tell what it took; runs in a process of its own."""
-    from broker_assets.ingest.drain import drain
     from broker_assets.packets.decoder import AlertDecoder
     from broker_assets.packets.registry import SchemaFolder
     from broker_assets.resources.kafka import KafkaSource
     from broker_assets.settings import DrainSettings, KafkaSettings
+    from broker_assets.stream.drain import drain
 
     source = KafkaSource(KafkaSettings(bootstrap_servers=arguments["servers"]), TOPIC)
     report = drain(

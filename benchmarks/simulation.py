@@ -8,8 +8,8 @@ from typing import Any
 
 import fastavro
 
-from broker_assets.local.simulation import Survey, schemas
-from broker_assets.local.simulation.cutouts import CutoutSize
+from broker_assets.simulation import Survey, schemas
+from broker_assets.simulation.cutouts import CutoutSize
 
 
 def made_per_second(cutouts: CutoutSize, *, objects: int = 15_000, history: int = 0) -> tuple[float, float]:

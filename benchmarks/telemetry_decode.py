@@ -15,9 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from broker_assets.telemetry import InstrumentDatabase, PacketBatch, decode
-from broker_assets.telemetry.encoding import encode
-from broker_assets.telemetry.open_database import write_open_database
-from broker_assets.telemetry.reading import read_plain
+from broker_assets.telemetry.decoding.execution import read_plain
+from broker_assets.telemetry.idb.open_database import write_open_database
+from broker_assets.telemetry.packets.encoding import encode
 
 TARGET_MS = 0.03
 PREDECESSOR_MS = 17.2

@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from broker_assets.telemetry import files
-from broker_assets.telemetry.batches import RawPacket
+from broker_assets.telemetry.packets import files
+from broker_assets.telemetry.packets.batches import RawPacket
 from broker_assets.telemetry.simulation.mission import write_mission
 
 DAY = 86400
@@ -81,15 +81,15 @@ def packets_of(folder: Path) -> list[bytes]:
 
 def process(mission: Path, file: Path, folder: Path) -> None:
     """Receive and rebuild in this process; prints a JSON line per stage."""
-    from broker_assets.telemetry.archive import Archive
-    from broker_assets.telemetry.configuration import InstrumentConfiguration
-    from broker_assets.telemetry.products.level0 import Inputs
-    from broker_assets.telemetry.receiving import receive
-    from broker_assets.telemetry.requests import RequestTable
-    from broker_assets.telemetry.soop import Planning
-    from broker_assets.telemetry.spice import Kernels
-    from broker_assets.telemetry.store import PacketStore
-    from broker_assets.telemetry.versions import InstrumentDatabases
+    from broker_assets.telemetry.archive.product_archive import Archive
+    from broker_assets.telemetry.idb.database_versions import InstrumentDatabases
+    from broker_assets.telemetry.inputs.configuration import InstrumentConfiguration
+    from broker_assets.telemetry.inputs.kernels import Kernels
+    from broker_assets.telemetry.inputs.requests import RequestTable
+    from broker_assets.telemetry.inputs.soop import Planning
+    from broker_assets.telemetry.products.levels.level0 import Inputs
+    from broker_assets.telemetry.reception.packet_store import PacketStore
+    from broker_assets.telemetry.reception.storing import receive
 
     begin = time.monotonic()
 

@@ -21,21 +21,22 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from broker_assets.telemetry import InstrumentDatabase, decode, files
-from broker_assets.telemetry.archive import LEVELS, Archive
-from broker_assets.telemetry.batches import PacketBatch, RawPacket
-from broker_assets.telemetry.configuration import InstrumentConfiguration
-from broker_assets.telemetry.products.level0 import Inputs
-from broker_assets.telemetry.products.lightcurve_plot import LightCurve, drawn
-from broker_assets.telemetry.reading import read_plain
-from broker_assets.telemetry.receiving import receive
-from broker_assets.telemetry.requests import RequestTable
+from broker_assets.telemetry import InstrumentDatabase, decode
+from broker_assets.telemetry.archive.product_archive import LEVELS, Archive
+from broker_assets.telemetry.archive.units import Touched
+from broker_assets.telemetry.decoding.execution import read_plain
+from broker_assets.telemetry.idb.database_versions import InstrumentDatabases
+from broker_assets.telemetry.inputs.configuration import InstrumentConfiguration
+from broker_assets.telemetry.inputs.kernels import Kernels
+from broker_assets.telemetry.inputs.requests import RequestTable
+from broker_assets.telemetry.inputs.soop import Planning
+from broker_assets.telemetry.packets import files
+from broker_assets.telemetry.packets.batches import PacketBatch, RawPacket
+from broker_assets.telemetry.products.levels.level0 import Inputs
+from broker_assets.telemetry.products.levels.lightcurve_plot import LightCurve, drawn
+from broker_assets.telemetry.reception.packet_store import PacketStore
+from broker_assets.telemetry.reception.storing import receive
 from broker_assets.telemetry.simulation.mission import Mission, write_mission
-from broker_assets.telemetry.soop import Planning
-from broker_assets.telemetry.spice import Kernels
-from broker_assets.telemetry.store import PacketStore
-from broker_assets.telemetry.units import Touched
-from broker_assets.telemetry.versions import InstrumentDatabases
 
 TARGET_MS = 2.0
 PREDECESSOR_MS = 158.0

@@ -20,29 +20,28 @@ from dagster import (
     in_process_executor,
 )
 
-from broker_assets.assets.alerts import build_alert_assets
-from broker_assets.assets.areas import build_area_assets
-from broker_assets.assets.drain import build_drain_job
-from broker_assets.assets.hits import build_hit_assets
+from broker_assets.assets.alerts.nights import build_alert_assets
+from broker_assets.assets.alerts.streams import alert_streams
 from broker_assets.assets.maintenance import build_acknowledge_gaps, build_maintenance_assets
 from broker_assets.assets.published_files import build_mirror_job, build_publish_job, build_published_files
-from broker_assets.assets.sky_maps import build_sky_map_assets
-from broker_assets.assets.streams import alert_streams
-from broker_assets.assets.telemetry_folders import folder_key, telemetry_folders
-from broker_assets.assets.telemetry_ingest import build_ingest_telemetry
-from broker_assets.assets.telemetry_inputs import build_telemetry_inputs
-from broker_assets.assets.telemetry_products import build_telemetry_products
-from broker_assets.assets.telemetry_register import telemetry_register
-from broker_assets.assets.tns import build_tns_assets
-from broker_assets.assets.watchlists import build_watchlist_assets
+from broker_assets.assets.sky.areas import build_area_assets
+from broker_assets.assets.sky.hits import build_hit_assets
+from broker_assets.assets.sky.sky_maps import build_sky_map_assets
+from broker_assets.assets.sky.tns import build_tns_assets
+from broker_assets.assets.sky.watchlists import build_watchlist_assets
+from broker_assets.assets.telemetry.folders import folder_key, telemetry_folders
+from broker_assets.assets.telemetry.inputs import build_telemetry_inputs
+from broker_assets.assets.telemetry.products import build_telemetry_products
+from broker_assets.assets.telemetry.register import telemetry_register
 from broker_assets.automation import automation_sensor
-from broker_assets.checks import columns, ledger, usual
-from broker_assets.checks.nightly import build_check_nights, check_config
+from broker_assets.checks.alerts import columns, ledger, unusual_nights
+from broker_assets.checks.definition import NightCheck, live_evaluations, night_definition, stream_definition
 from broker_assets.checks.publication import build_receipts_check, day_evaluations, day_result
 from broker_assets.checks.sky import build_sky_checks
 from broker_assets.checks.telemetry import build_check_telemetry, build_telemetry_checks
-from broker_assets.checks.verdicts import NightCheck, live_evaluations, night_definition, stream_definition
-from broker_assets.ingest.daily_products import ANCILLARY, PICTURES
+from broker_assets.jobs.check_nights import build_check_nights, check_config
+from broker_assets.jobs.drain import build_drain_job
+from broker_assets.jobs.receive_telemetry import build_ingest_telemetry
 from broker_assets.resources.database import Database
 from broker_assets.resources.decoders import Decoders
 from broker_assets.resources.kafka import Kafka
@@ -53,22 +52,23 @@ from broker_assets.resources.telemetry import Telemetry
 from broker_assets.resources.tns import Tns
 from broker_assets.sensors.alerting import build_alerting
 from broker_assets.sensors.code_versions import build_code_versions
-from broker_assets.sensors.daily_products import build_daily_products
-from broker_assets.sensors.gcn import build_notices, build_read_notices
 from broker_assets.sensors.kafka_lag import build_kafka_lag
 from broker_assets.sensors.lists import build_lists
+from broker_assets.sensors.notices import build_notices, build_read_notices
 from broker_assets.sensors.publication import (
     build_mirror_schedule,
     build_publish_schedule,
     build_telemetry_checks_schedule,
 )
 from broker_assets.sensors.schedules import build_daily_maintenance, build_nightly_checks
-from broker_assets.sensors.telemetry_files import build_telemetry_files
-from broker_assets.sensors.telemetry_inputs import build_telemetry_inputs_sensor
+from broker_assets.sensors.telemetry.arrivals import build_telemetry_files
+from broker_assets.sensors.telemetry.due_products import build_daily_products
+from broker_assets.sensors.telemetry.inputs import build_telemetry_inputs_sensor
 from broker_assets.sensors.tns import build_tns_cadence
 from broker_assets.settings import Settings, load_settings
+from broker_assets.telemetry.archive.due_products import ANCILLARY, PICTURES
 
-NIGHT_CHECKS: Sequence[NightCheck] = (*ledger.NIGHT_CHECKS, *columns.NIGHT_CHECKS, *usual.NIGHT_CHECKS)
+NIGHT_CHECKS: Sequence[NightCheck] = (*ledger.NIGHT_CHECKS, *columns.NIGHT_CHECKS, *unusual_nights.NIGHT_CHECKS)
 """Every check of nights."""
 
 

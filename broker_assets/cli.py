@@ -56,9 +56,13 @@ COMMANDS = {
     ),
     "moc": _Command("broker_assets.commands.sky:moc_app", OFFLINE, "Make maps of sky coverage (MOC)."),
     "publish": _Command(
-        "broker_assets.commands.publish:app", PLATFORM, "Deliver product files to archives: run, status, agree, sync."
+        "broker_assets.commands.publish.application:app",
+        PLATFORM,
+        "Deliver product files to archives: run, status, agree, sync.",
     ),
-    "telemetry": _Command("broker_assets.commands.telemetry:app", OFFLINE, "Decode instrument telemetry to products."),
+    "telemetry": _Command(
+        "broker_assets.commands.telemetry.application:app", OFFLINE, "Decode instrument telemetry to products."
+    ),
 }
 
 
@@ -187,7 +191,7 @@ def main(
         # What people should know is told by the commands; librdkafka's complaints about an absent broker are not that.
         logging.getLogger("broker_assets").addHandler(logging.NullHandler())
     if (Path(os.environ.get("BROKER_HOME", ".broker")) / "telemetry-demo").is_dir():
-        from broker_assets.local.demo_settings import adopt
+        from broker_assets.commands.demonstration import adopt
 
         adopt()
 

@@ -25,7 +25,7 @@ from dagster import (
 )
 
 from broker_assets.automation import automation_sensor, on_new_versions
-from broker_assets.checks.verdicts import newest_materialisations
+from broker_assets.checks.definition import newest_materialisations
 from broker_assets.partitions import nights
 
 NIGHT = "2024-05-01"

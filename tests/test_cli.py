@@ -175,11 +175,11 @@ def test_simulate_drain_status_and_quarantine(kafka: str, topic: str, database_u
 
 def drain(topic: str, kafka: str, database_url: str, home: Path) -> None:
     """What a drain run does, in this process."""
-    from broker_assets.ingest.drain import drain as drain_stream
     from broker_assets.packets.decoder import AlertDecoder
     from broker_assets.packets.registry import schema_source
     from broker_assets.resources.kafka import Kafka
     from broker_assets.settings import DrainSettings, KafkaSettings
+    from broker_assets.stream.drain import drain as drain_stream
 
     source = Kafka(KafkaSettings(bootstrap_servers=kafka)).source(topic)
     schemas = schema_source()
@@ -212,7 +212,7 @@ def test_status_table_fits_a_narrow_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from broker_assets.commands import status as command
-    from broker_assets.status import Partition, Service, Status, Stream
+    from broker_assets.monitoring.status import Partition, Service, Status, Stream
 
     monkeypatch.setenv("COLUMNS", "80")
     from datetime import UTC, datetime

@@ -22,13 +22,13 @@ import yaml
 from confluent_kafka import Producer
 from dagster import AssetKey, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
-from broker_assets.assets.streams import DRAIN_TAG, stream_key
+from broker_assets.accounting import balance
+from broker_assets.assets.alerts.streams import DRAIN_TAG, stream_key
 from broker_assets.database.engine import connect
 from broker_assets.local.instance import create_instance, write_instance
 from broker_assets.local.launcher import PID_TAG
 from broker_assets.local.platform import commands
 from broker_assets.local.processes import free_ports, start_child
-from broker_assets.provenance import balance
 from broker_assets.resources.database import Database
 
 pytestmark = [pytest.mark.slow, pytest.mark.kafka, pytest.mark.database, pytest.mark.timeout(600)]

@@ -15,7 +15,6 @@ from broker_assets.api.connections import Connections, explained
 from broker_assets.api.documents import Document
 from broker_assets.api.observer import Observer
 from broker_assets.database.engine import DatabaseUnavailableError
-from broker_assets.local.platform import NotRunningError, connected
 from broker_assets.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
@@ -35,16 +34,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     Parameters
     ----------
     settings : Settings, optional
-        Those of the process, with the addresses of the platform that runs here, if not given.
+        Those of the process, if not given; whoever starts it names the servers in its environment.
     """
-    if settings is None:
-        settings = load_settings()
-        try:
-            settings = connected(settings)
-        except NotRunningError as error:
-            # The page then says so; a server that does not start says nothing.
-            log.warning("%s", error)
+    settings = settings if settings is not None else load_settings()
     url = settings.database.url
+    if url is None:
+        # The page then says so; a server that does not start says nothing.
+        log.warning("no database is configured: set BROKER_DATABASE__URL")
     connections = Connections(
         url.get_secret_value() if url is not None else None, most=settings.server.database_connections
     )

@@ -2,7 +2,7 @@
 
 Each request collects the state that the page shows into a registry of its own: counters are totals of the database,
 which survive restarts and are the same whichever process answers. What the numbers mean is decided in
-`broker_assets.status` and `broker_assets.ingest.telemetry_overview`; names, labels and help texts are here.
+`monitoring.status` and `monitoring.telemetry.overview`; names, labels and help texts are here.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from broker_assets.ingest.telemetry_overview import Overview
-from broker_assets.status import Status
+from broker_assets.monitoring.status import Status
+from broker_assets.monitoring.telemetry.overview import Overview
 
 router = APIRouter(tags=["platform"])
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 
-from broker_assets.ingest.telemetry_overview import Overview, overview
+from broker_assets.monitoring.status import Status, gather
+from broker_assets.monitoring.telemetry.overview import Overview, overview
+from broker_assets.resources.kafka import Kafka
 from broker_assets.settings import Settings
-from broker_assets.status import Status, gather
 
 FRESH = 2.0
 """Seconds for which what was seen is shown again."""
@@ -37,7 +38,7 @@ class Observer:
         """The state, at most `FRESH` seconds old."""
         with self._lock:
             if self._seen is None or time.monotonic() - self._at > FRESH:
-                self._seen = gather(self._settings)
+                self._seen = gather(self._settings, Kafka(self._settings.kafka))
                 self._at = time.monotonic()
             return self._seen
 

@@ -12,8 +12,8 @@ from markupsafe import Markup, escape
 from broker_assets.api.connections import Connections, explained
 from broker_assets.api.documents import Document
 from broker_assets.database.engine import DatabaseUnavailableError
-from broker_assets.ingest.telemetry_overview import Overview
-from broker_assets.status import Status
+from broker_assets.monitoring.status import Status
+from broker_assets.monitoring.telemetry.overview import Overview
 
 router = APIRouter(tags=["platform"])
 

@@ -27,7 +27,7 @@ from dagster import (
 )
 from pydantic import Field
 
-from broker_assets.assets.streams import ACTIVE_RUNS
+from broker_assets.assets.alerts.streams import ACTIVE_RUNS
 from broker_assets.dagster_internals import AssetCheckExecutionsTable, SqlEventLogStorage, SqlEventLogStorageTable
 from broker_assets.database.tables import stream_gap
 from broker_assets.provenance import versions

@@ -44,7 +44,9 @@ from dagster import (
 from pydantic import Field
 
 from broker_assets.database.engine import connect
-from broker_assets.ingest.publication_days import (
+from broker_assets.partitions import known_days, observation_days
+from broker_assets.provenance import versions
+from broker_assets.publication.days import (
     DayState,
     candidates,
     days_answered_since,
@@ -53,14 +55,12 @@ from broker_assets.ingest.publication_days import (
     states,
     unmirrored,
 )
-from broker_assets.partitions import known_days, observation_days
-from broker_assets.provenance import versions
 from broker_assets.publication.mirror import MirrorReport, sync
 from broker_assets.publication.report import Report
 from broker_assets.publication.run import publish
 from broker_assets.resources.database import Database
 from broker_assets.resources.publisher import Publisher
-from broker_assets.telemetry.days import FAMILIES
+from broker_assets.telemetry.archive.days import FAMILIES
 
 ASSET = "published_files"
 PUBLISH_OP = "publish_due_files"

@@ -15,9 +15,9 @@ from dagster import (
 )
 
 from broker_assets.assets.published_files import ASSET, CHECK
-from broker_assets.checks.verdicts import Verdict, newest_materialisations
-from broker_assets.ingest.publication_days import DayState, sample_receipts
-from broker_assets.ingest.telemetry_health import counted
+from broker_assets.checks.definition import Verdict, newest_materialisations
+from broker_assets.monitoring.telemetry.judgements import counted
+from broker_assets.publication.days import DayState, sample_receipts
 from broker_assets.publication.targets import DeliveryFailed, TargetAway
 from broker_assets.resources.database import Database
 from broker_assets.resources.publisher import Publisher

@@ -14,9 +14,8 @@ from dagster import AssetCheckResult, AssetChecksDefinition, AssetCheckSeverity,
 from mocpy import MOC
 from psycopg import sql
 
-from broker_assets.checks.verdicts import Verdict
+from broker_assets.checks.definition import Verdict
 from broker_assets.database.engine import connect
-from broker_assets.ingest.matching import AREAS, CONES
 from broker_assets.resources.database import Database
 from broker_assets.resources.object_store import ObjectStore
 from broker_assets.resources.tns import Tns
@@ -25,6 +24,7 @@ from broker_assets.sky.indices import ACTIVE, cone_rows
 from broker_assets.sky.separation import separation
 from broker_assets.sky.store import current_version, read_area_index, read_cone_index
 from broker_assets.storage.published import DamagedProduct, read_published
+from broker_assets.stream.matching import AREAS, CONES
 from broker_assets.tns.refresh import stored_checksum
 
 FRESH = timedelta(hours=4)

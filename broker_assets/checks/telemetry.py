@@ -1,4 +1,4 @@
-"""What must hold of telemetry, as asset checks: the judgements of `broker_assets.ingest.telemetry_health`.
+"""What must hold of telemetry, as asset checks: the judgements of `broker_assets.monitoring.telemetry.judgements`.
 
 One job evaluates all of them at once, with one look at the database; the schedule starts it every hour, so that what is
 wrong becomes an alert (`broker_assets.sensors.alerting`) without anybody pressing a button.
@@ -22,10 +22,10 @@ from dagster import (
     op,
 )
 
+from broker_assets.checks.definition import Verdict, evidence
 from broker_assets.checks.publication import RECEIPTS, receipts_hold
-from broker_assets.checks.verdicts import Verdict, evidence
-from broker_assets.ingest.telemetry_health import JUDGEMENTS, PUBLISHED, Finding, Judgement, ask
-from broker_assets.ingest.telemetry_status import Look
+from broker_assets.monitoring.telemetry.facts import Look
+from broker_assets.monitoring.telemetry.judgements import JUDGEMENTS, PUBLISHED, Finding, Judgement, ask
 from broker_assets.resources.database import Database
 from broker_assets.resources.object_store import ObjectStore
 from broker_assets.resources.publisher import Publisher

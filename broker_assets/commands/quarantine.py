@@ -31,7 +31,7 @@ def list_entries(
 
     Example: `broker-assets quarantine list --topic rubin-alerts`
     """
-    from broker_assets.provenance.quarantine import State, entries
+    from broker_assets.accounting.quarantine import State, entries
 
     waiting: tuple[State, ...] = ("open", "retried")
     states: tuple[State, ...] = (*waiting, "resolved", "dismissed") if every else waiting
@@ -77,7 +77,7 @@ def show(
 
     `broker-assets quarantine show 17 --out message.avro`
     """
-    from broker_assets.provenance.quarantine import entries
+    from broker_assets.accounting.quarantine import entries
 
     with database(load_settings()) as connection:
         found = entries(connection, states=("open", "retried", "resolved", "dismissed"), after=entry - 1, limit=1)
@@ -117,9 +117,9 @@ def retry(
 
     `broker-assets quarantine retry 17 18`
     """
-    from broker_assets.ingest.retry import retry_quarantine
-    from broker_assets.provenance.quarantine import counts, entries
+    from broker_assets.accounting.quarantine import counts, entries
     from broker_assets.resources.decoders import Decoders
+    from broker_assets.stream.retry import retry_quarantine
 
     settings = connected_or_given(load_settings())
     with database(settings) as connection:
@@ -166,7 +166,7 @@ def dismiss(
 
     Example: `broker-assets quarantine dismiss 17 18`
     """
-    from broker_assets.provenance.quarantine import dismiss as dismiss_entries
+    from broker_assets.accounting.quarantine import dismiss as dismiss_entries
 
     with database(load_settings()) as connection, connection.transaction():
         number = dismiss_entries(connection, entry)

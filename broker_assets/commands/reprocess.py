@@ -13,7 +13,7 @@ from broker_assets.commands.terminal import terminal
 from broker_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from broker_assets.ingest.reprocess import ReprocessReport
+    from broker_assets.stream.reprocess import ReprocessReport
 
 
 ASSETS = ("sources", "forced_sources", "objects")
@@ -100,11 +100,11 @@ def archived_nights(settings: Settings, nights: list[str]) -> list[str]:
 
 
 def _reprocess_here(settings: Settings, night: str) -> ReprocessReport:
-    from broker_assets.assets.reports import artefacts
+    from broker_assets.assets.alerts.reports import artefacts
     from broker_assets.commands.status import database
-    from broker_assets.ingest.matching import SkyMatcher
-    from broker_assets.ingest.reprocess import reprocess_night
     from broker_assets.provenance import versions
+    from broker_assets.stream.matching import SkyMatcher
+    from broker_assets.stream.reprocess import reprocess_night
 
     url = settings.database.url
     if url is None:

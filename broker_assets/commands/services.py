@@ -13,9 +13,9 @@ from broker_assets.commands.terminal import terminal
 from broker_assets.local import demo_settings, telemetry_demo
 from broker_assets.local import doctor as examination
 from broker_assets.local.demo import Demonstration
-from broker_assets.local.platform import Addresses
 from broker_assets.local.processes import LocalPlatformError
 from broker_assets.local.supervisor import Supervisor, end_platform
+from broker_assets.monitoring.state_file import Addresses
 from broker_assets.settings import load_settings
 
 

@@ -14,10 +14,10 @@ from broker_assets.commands.terminal import terminal
 from broker_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from broker_assets.provenance.ledger import Batch
+    from broker_assets.accounting.ledger import Batch
+    from broker_assets.monitoring.status import Status
     from broker_assets.provenance.product_files import FileWhy
     from broker_assets.provenance.why import Why
-    from broker_assets.status import Status
 
 COLOURS = {"running": "green", "starting": "yellow", "waiting": "yellow", "stopped": "red", "away": "red"}
 
@@ -47,9 +47,11 @@ def status(
 
     `broker-assets status --json | jq .streams`
     """
-    from broker_assets.status import gather
+    from broker_assets.monitoring.status import gather
+    from broker_assets.resources.kafka import Kafka
 
-    found = gather(connected_or_given(load_settings()), batches=batches)
+    settings = connected_or_given(load_settings())
+    found = gather(settings, Kafka(settings.kafka), batches=batches)
     if as_json:
         typer.echo(found.model_dump_json(indent=1))
     else:

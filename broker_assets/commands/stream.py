@@ -18,8 +18,8 @@ from broker_assets.commands.terminal import terminal
 from broker_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from broker_assets.local.replay import OutgoingMessage, ReplayReport
-    from broker_assets.local.simulation import SimulatedAlert
+    from broker_assets.replay.producer import OutgoingMessage, ReplayReport
+    from broker_assets.simulation import SimulatedAlert
 
 
 class FramingChoice(enum.StrEnum):
@@ -87,9 +87,9 @@ def replay(
 
     `broker-assets replay datums/*.avro --topic rubin-alerts --schema-id 900`
     """
-    from broker_assets.local.packet_files import count_files, read_packets
-    from broker_assets.local.replay import OutgoingMessage
-    from broker_assets.local.replay_keys import object_keys
+    from broker_assets.replay.keys import object_keys
+    from broker_assets.replay.packet_files import count_files, read_packets
+    from broker_assets.replay.producer import OutgoingMessage
 
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
@@ -157,8 +157,8 @@ def simulate(
 
     `broker-assets simulate --survey ztf --topic ztf-alerts`
     """
-    from broker_assets.local.replay import OutgoingMessage
-    from broker_assets.local.simulation import Survey
+    from broker_assets.replay.producer import OutgoingMessage
+    from broker_assets.simulation import Survey
 
     made = Survey(
         survey=survey.value,
@@ -244,7 +244,7 @@ def _send(
     settings: Settings,
     quiet: bool,
 ) -> None:
-    from broker_assets.local.replay import produce
+    from broker_assets.replay.producer import produce
 
     servers = _servers(settings, bootstrap_servers)
     with _progress(total, quiet) as show:

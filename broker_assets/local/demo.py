@@ -15,11 +15,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from broker_assets.accounting import ledger
 from broker_assets.database.engine import connect
-from broker_assets.local.platform import Addresses
 from broker_assets.local.readiness import client_properties
-from broker_assets.local.replay import OutgoingMessage, ReplayError, ReplayReport, produce
-from broker_assets.provenance import ledger
+from broker_assets.monitoring.state_file import Addresses
+from broker_assets.replay.producer import OutgoingMessage, ReplayError, ReplayReport, produce
 from broker_assets.settings import Settings
 from broker_assets.storage.atomic import replace_atomically
 
@@ -86,7 +86,7 @@ class Demonstration:
 
     def _send(self, topic: str, bar: Progress, task: TaskID, ending: threading.Event) -> ReplayReport:
         # Imported late: the generator compiles its loops, which the other commands need not wait for.
-        from broker_assets.local.simulation import Survey
+        from broker_assets.simulation import Survey
 
         survey = Survey(objects=OBJECTS, nights=NIGHTS, history=30)
         return produce(

@@ -14,11 +14,12 @@ from typing import Literal
 
 import psutil
 
-from broker_assets.local import jars, platform
+from broker_assets.local import jars
 from broker_assets.local.kafka import TANSU, docker_answers
 from broker_assets.local.postgres import BINARIES, reaching, unprivileged_user
 from broker_assets.local.processes import LocalPlatformError, port_is_free
 from broker_assets.local.readiness import LEAST_FREE_SPACE
+from broker_assets.monitoring import state_file
 from broker_assets.settings import Settings
 
 OLDEST_PYTHON = (3, 11)
@@ -165,7 +166,7 @@ def _disk(settings: Settings) -> Finding:
 
 def _ports(settings: Settings) -> Iterator[Finding]:
     server = settings.server
-    ours = platform.running(settings) is not None
+    ours = state_file.running(settings) is not None
     for subject, port, setting in (
         ("Port of Dagster", server.dagster_port, "DAGSTER_PORT"),
         ("Port of the API", server.api_port, "API_PORT"),

@@ -30,7 +30,8 @@ from broker_assets.dagster_internals import (
     RunLauncher,
     WorkerStatus,
 )
-from broker_assets.local.processes import ProcessIdentity, start_child, tail
+from broker_assets.local.processes import start_child, tail
+from broker_assets.monitoring.state_file import ProcessIdentity
 
 PID_TAG = "broker/worker_pid"
 CREATED_TAG = "broker/worker_created"

@@ -1,132 +1,24 @@
 """What the running platform of a folder is made of, and where its parts answer.
 
-`broker-assets up` writes a state file (`<home>/state.json`); every other command finds the platform through it. A state
-file is believed only while the supervisor that it names lives.
+Commands find the platform through its state file (`monitoring.state_file`), which `broker-assets up` writes.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import psutil
 from pydantic import SecretStr
 
-from broker_assets.local.processes import LocalPlatformError, ProcessIdentity
+from broker_assets.local.processes import LocalPlatformError
+from broker_assets.monitoring.state_file import MARKER, Addresses, running
 from broker_assets.settings import Settings
-from broker_assets.storage.atomic import replace_atomically
-
-MARKER = "BROKER_PLATFORM"
-"""Environment variable with the home folder, in everything that a platform starts; it tells its processes."""
 
 
 class NotRunningError(LocalPlatformError):
     """No platform runs in the folder, and the settings name no servers either."""
-
-
-@dataclass(frozen=True)
-class Addresses:
-    """Where the parts of a platform answer."""
-
-    home: str
-    """Folder of the platform, absolute."""
-    database_url: str
-    """SQLAlchemy URL (psycopg 3) of our database."""
-    dagster_url: str
-    """SQLAlchemy URL (psycopg2) of Dagster's database."""
-    bootstrap_servers: str
-    """Kafka, `host:port,…`."""
-    broker: str
-    """Which Kafka it is, in words."""
-    dagster_home: str
-    """Folder that `DAGSTER_HOME` names."""
-    webserver_url: str
-    """Dagster's web pages."""
-    api_url: str
-    """Our web pages and REST interface."""
-    code_server_host: str
-    """Where the code server answers gRPC."""
-    code_server_port: int
-    """Its port."""
-
-    def environment(self) -> dict[str, str]:
-        """Environment variables that point a process (a service, a run, a shell) to this platform."""
-        return {
-            MARKER: self.home,
-            "BROKER_HOME": self.home,
-            "BROKER_DATABASE__URL": self.database_url,
-            "BROKER_DATABASE__DAGSTER_URL": self.dagster_url,
-            "BROKER_KAFKA__BOOTSTRAP_SERVERS": self.bootstrap_servers,
-            "BROKER_CODE_SERVER_HOST": self.code_server_host,
-            "BROKER_CODE_SERVER_PORT": str(self.code_server_port),
-            "DAGSTER_HOME": self.dagster_home,
-            "DAGSTER_PG_URL": self.dagster_url,
-        }
-
-
-@dataclass(frozen=True)
-class ServiceState:
-    """A service as the supervisor last saw it."""
-
-    name: str
-    state: str
-    """`running`, `starting`, `waiting` (to be started again) or `stopped`."""
-    pid: int | None
-    created: float | None
-    """Start of the process, seconds since the epoch."""
-    restarts: int
-    """How often it ended by itself and was started again."""
-    log: str
-    """File with its output."""
-
-
-@dataclass(frozen=True)
-class PlatformState:
-    """What `state.json` says."""
-
-    supervisor: ProcessIdentity
-    started: float
-    """Seconds since the epoch."""
-    addresses: Addresses | None = None
-    """None until all of them are known."""
-    services: list[ServiceState] = field(default_factory=list)
-
-    @property
-    def alive(self) -> bool:
-        """Whether the supervisor still lives."""
-        return self.supervisor.process() is not None
-
-
-def state_file(settings: Settings) -> Path:
-    """Path of the state file."""
-    return settings.home.resolve() / "state.json"
-
-
-def write_state(settings: Settings, state: PlatformState) -> None:
-    """Replace the state file; readers see the old or the new one."""
-    # It has database URLs in it, perhaps with a password. After a power cut nobody needs it.
-    content = json.dumps(asdict(state), indent=1)
-    replace_atomically(state_file(settings), content, mode=0o600, sync_name=False)
-
-
-def read_state(settings: Settings) -> PlatformState | None:
-    """What the state file says, or None if there is none that can be read."""
-    try:
-        values: dict[str, Any] = json.loads(state_file(settings).read_text())
-        addresses = Addresses(**values["addresses"]) if values["addresses"] else None
-        services = [ServiceState(**service) for service in values["services"]]
-        return PlatformState(ProcessIdentity(**values["supervisor"]), values["started"], addresses, services)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def running(settings: Settings) -> PlatformState | None:
-    """State of the platform that runs in the folder, or None if none does."""
-    state = read_state(settings)
-    return state if state is not None and state.alive else None
 
 
 def addresses(settings: Settings) -> Addresses:

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from broker_assets.database import migrations
 from broker_assets.local import instance, platform, readiness
+from broker_assets.monitoring import state_file
 from broker_assets.settings import Settings, load_settings
 
 
 def prepare(
-    settings: Settings, addresses: platform.Addresses, report: Callable[[str], None] = lambda message: None
+    settings: Settings, addresses: state_file.Addresses, report: Callable[[str], None] = lambda message: None
 ) -> None:
     """Bring the servers to the state that the services expect; does nothing where they are there already.
 

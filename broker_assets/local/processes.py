@@ -20,7 +20,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -130,33 +129,6 @@ def stop_child(process: subprocess.Popen[bytes], signals: Sequence[tuple[signal.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     return process.wait()
-
-
-@dataclass(frozen=True)
-class ProcessIdentity:
-    """A process told apart from a later one with the same number."""
-
-    pid: int
-    """Process id."""
-    created: float
-    """Start of the process, seconds since the epoch, as psutil gives it."""
-
-    @classmethod
-    def of(cls, pid: int) -> ProcessIdentity | None:
-        """Identity of a living process, or None."""
-        try:
-            return cls(pid, psutil.Process(pid).create_time())
-        except psutil.NoSuchProcess:
-            return None
-
-    def process(self) -> psutil.Process | None:
-        """The process if it still lives (a zombie does not), else None."""
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.created) < 1.0
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except psutil.NoSuchProcess:
-            return None
 
 
 def wait_for_end(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:

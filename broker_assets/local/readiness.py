@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from broker_assets.http import HttpClient, HttpError
 from broker_assets.local.processes import LocalPlatformError, port_is_free
-from broker_assets.local.replay import ReplayError, ensure_topic
+from broker_assets.replay.producer import ReplayError, ensure_topic
 from broker_assets.settings import Settings
 
 LEAST_FREE_SPACE = 2 * 1024**3

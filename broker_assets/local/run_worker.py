@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 
-from broker_assets.local.processes import ProcessIdentity
+from broker_assets.monitoring.state_file import ProcessIdentity
 
 GRACE_SECONDS = 20.0
 """How long an interrupted run may take to report its end before the process is left by force."""

@@ -24,20 +24,20 @@ import psutil
 
 from broker_assets.backoff import SERVICE, pause_after
 from broker_assets.local import instance, kafka, platform, readiness
-from broker_assets.local.platform import Addresses, PlatformState, ServiceState
 from broker_assets.local.postgres import EmbeddedPostgres
 from broker_assets.local.prepare import prepare
 from broker_assets.local.processes import (
     FolderInUseError,
     FolderLock,
     LocalPlatformError,
-    ProcessIdentity,
     end_orphans,
     free_ports,
     tail,
     wait_for_end,
 )
 from broker_assets.local.service import Part, Service
+from broker_assets.monitoring import state_file
+from broker_assets.monitoring.state_file import Addresses, PlatformState, ProcessIdentity, ServiceState
 from broker_assets.settings import Settings
 from broker_assets.storage.atomic import remove_abandoned
 
@@ -130,7 +130,7 @@ class Supervisor:
             self._end()
             if thread is not None:
                 thread.join(10.0)
-            platform.state_file(self.settings).unlink(missing_ok=True)
+            state_file.state_path(self.settings).unlink(missing_ok=True)
             for number, handler in previous.items():
                 signal.signal(number, handler)
             lock.release()
@@ -153,7 +153,7 @@ class Supervisor:
 
     def _start(self) -> Addresses:
         # Everything started from here on carries the marker, PostgreSQL's programs excepted, which know their folder.
-        os.environ[platform.MARKER] = str(self.home)
+        os.environ[state_file.MARKER] = str(self.home)
         identity = ProcessIdentity.of(os.getpid())
         if identity is not None:
             os.environ["BROKER_SUPERVISOR"] = f"{identity.pid}:{identity.created!r}"
@@ -347,7 +347,7 @@ class Supervisor:
             code_server.stop()
         for watched in reversed(self._watched):
             watched.part.stop()
-        os.environ.pop(platform.MARKER, None)
+        os.environ.pop(state_file.MARKER, None)
         end_orphans(self._marked, patience=1.0)
 
     def _save(self) -> None:
@@ -361,7 +361,7 @@ class Supervisor:
             created = process.created if process else None
             log = str(watched.part.log)
             services.append(ServiceState(watched.name, watched.state, pid, created, watched.restarts, log))
-        platform.write_state(self.settings, PlatformState(identity, self._started, self._addresses, services))
+        state_file.write_state(self.settings, PlatformState(identity, self._started, self._addresses, services))
 
 
 def end_platform(settings: Settings, *, timeout: float = 90.0) -> bool:
@@ -377,7 +377,7 @@ def end_platform(settings: Settings, *, timeout: float = 90.0) -> bool:
     LocalPlatformError
         If it has not ended in time.
     """
-    state = platform.running(settings)
+    state = state_file.running(settings)
     supervisor = state.supervisor.process() if state is not None else None
     if supervisor is not None:
         supervisor.send_signal(signal.SIGTERM)

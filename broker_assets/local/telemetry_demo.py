@@ -18,7 +18,7 @@ from rich.table import Table
 
 from broker_assets.database.engine import connect
 from broker_assets.local.demo_settings import TARGET, DemoFolders, is_configured
-from broker_assets.local.platform import Addresses
+from broker_assets.monitoring.state_file import Addresses
 from broker_assets.settings import Settings
 from broker_assets.storage.atomic import new_folder, remove_abandoned, replace_atomically
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 
 class Received(Protocol):
-    """A message as it came; `ingest.messages.Message` is one."""
+    """A message as it came; `stream.messages.Message` is one."""
 
     @property
     def partition(self) -> int:

@@ -1,1 +1,4 @@
-"""What was read, what became of it, and what was made from what: the authority on whether everything is in order."""
+"""What was made from what: versions, what must be made again, and why a row is as it is.
+
+What was read and what became of it is in `accounting`.
+"""

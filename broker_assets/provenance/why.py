@@ -9,7 +9,7 @@ import psycopg
 from psycopg.rows import class_row
 from pydantic import BaseModel, ConfigDict
 
-from broker_assets.provenance.ledger import Range
+from broker_assets.accounting.ledger import Range
 
 
 class Why(BaseModel):

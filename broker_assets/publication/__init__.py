@@ -10,6 +10,8 @@ What there is:
 - `copies`: the delivered copy of a file, with its own cards and valid checksums;
 - `targets`: folders, SFTP servers and S3 buckets, read back after each write;
 - `history`: what was decided, delivered, agreed, in PostgreSQL;
+- `days`: by observation day, which files may be delivered and what the targets have;
+- `delivery_status`: what each target has, what is due, what waits for an operator;
 - `run`: the whole, `publish(connection, files, target, rules, …) -> Report`;
 - `mirror`: a copy of our archive under our own names and paths.
 

@@ -25,12 +25,11 @@ from broker_assets import backoff
 from broker_assets.settings import PublicationTarget
 from broker_assets.storage.atomic import sync
 from broker_assets.storage.objects import OBJECT_STORES
+from broker_assets.storage.options import NUMBERS, SWITCHES
 
 Result = TypeVar("Result")
 
 ATTEMPTS: Final = 3
-NUMBERS: Final = frozenset({"port", "timeout", "banner_timeout", "auth_timeout", "answer_timeout"})
-SWITCHES: Final = frozenset({"anon", "use_ssl", "allow_agent", "look_for_keys", "compress"})
 
 
 class TargetAway(ConnectionError):
@@ -248,7 +247,7 @@ class Target:
     def _files(self) -> tuple[Any, str]:
         if self._connected is None:
             if self.protocol == "sftp":
-                from broker_assets.publication.sftp import CheckedSftp
+                from broker_assets.storage.sftp import CheckedSftp
 
                 place = CheckedSftp._get_kwargs_from_urls(self.url)
                 files: Any = CheckedSftp(skip_instance_cache=True, **(place | self._options))

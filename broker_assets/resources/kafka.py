@@ -1,8 +1,8 @@
 """Alert streams on Kafka: reading from known positions, and how far behind they are.
 
-`KafkaSource` is ingest's `MessageSource` over confluent-kafka; `Kafka` is the resource that opens it for runs and
+`KafkaSource` is the stream's `MessageSource` over confluent-kafka; `Kafka` is the resource that opens it for runs and
 answers the lag sensor. Only contact with the broker belongs here: positions live in the ledger, and what is done with
-a message in `broker_assets.ingest`.
+a message in `broker_assets.stream`.
 
 The consumer never joins a group. It needs a group name all the same, for `mirror`: there the positions that the
 database has committed are repeated for monitors outside, which know nothing of our database.
@@ -14,21 +14,21 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from tenacity import Retrying, retry_if_exception, stop_after_delay
 
 from broker_assets import backoff
-from broker_assets.ingest.messages import (
+from broker_assets.settings import KafkaSettings
+from broker_assets.stream.messages import (
     Message,
     OffsetOutOfRangeError,
     SourceError,
     SourceRefusedError,
     SourceUnavailableError,
+    StreamEnds,
 )
-from broker_assets.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def client_configuration(settings: KafkaSettings, **properties: Any) -> dict[str
 
 
 class KafkaSource:
-    """Messages of one topic from explicit positions; see `broker_assets.ingest.messages.MessageSource`.
+    """Messages of one topic from explicit positions; see `broker_assets.stream.messages.MessageSource`.
 
     Parameters
     ----------
@@ -332,31 +332,6 @@ def _taken(message: Any) -> Message:
         key=message.key(),
         value=message.value() or b"",
     )
-
-
-@dataclass(frozen=True)
-class StreamEnds:
-    """Where a topic ends, as seen at one moment."""
-
-    topic: str
-    ends: dict[int, int]
-    """Offset after the last message, per partition."""
-    beginnings: dict[int, int]
-    """First offset kept, for partitions that were never read."""
-
-    def lag(self, positions: Mapping[int, int]) -> dict[int, int]:
-        """Messages between the committed positions and the ends; a partition without a position counts from its
-        beginning.
-
-        Examples
-        --------
-        >>> StreamEnds("t", {0: 12, 1: 5}, {0: 0, 1: 2}).lag({0: 10})
-        {0: 2, 1: 3}
-        """
-        return {
-            partition: max(0, end - positions.get(partition, self.beginnings.get(partition, 0)))
-            for partition, end in sorted(self.ends.items())
-        }
 
 
 class Kafka:

@@ -12,11 +12,11 @@ from pathlib import Path
 from broker_assets.publication.copies import Reason, Refresh
 from broker_assets.publication.selection import Rules
 from broker_assets.publication.targets import Target
-from broker_assets.resources.publication import ephemeris_refresh, request_reason
+from broker_assets.resources.ephemeris_cards import ephemeris_refresh, request_reason
 from broker_assets.resources.telemetry import Telemetry
 from broker_assets.settings import PublicationSettings, PublicationTarget, Settings
-from broker_assets.telemetry.requests_update import update
-from broker_assets.telemetry.spice import KernelError, Kernels
+from broker_assets.telemetry.inputs.kernels import KernelError, Kernels
+from broker_assets.telemetry.inputs.requests_update import update
 
 logger = logging.getLogger(__name__)
 

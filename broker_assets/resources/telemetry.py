@@ -20,10 +20,10 @@ from broker_assets.settings import Settings, TelemetrySettings
 from broker_assets.storage.atomic import replace_atomically
 
 if TYPE_CHECKING:
-    from broker_assets.telemetry.archive import Archive
-    from broker_assets.telemetry.products.level0 import Inputs
-    from broker_assets.telemetry.products.programs import Programs
-    from broker_assets.telemetry.store import PacketStore
+    from broker_assets.telemetry.archive.product_archive import Archive
+    from broker_assets.telemetry.products.levels.level0 import Inputs
+    from broker_assets.telemetry.products.programs.configured import Programs
+    from broker_assets.telemetry.reception.packet_store import PacketStore
 
 FileVersions = tuple[tuple[str, int, int], ...]
 """Path, size and time of modification (ns) of files."""
@@ -96,14 +96,14 @@ class Telemetry:
     @cached_property
     def programs(self) -> Programs:
         """The programs of others that products may need, as the settings name them."""
-        from broker_assets.telemetry.products.programs import Programs
+        from broker_assets.telemetry.products.programs.configured import Programs
 
         return Programs.of(self.settings)
 
     @contextmanager
     def store(self) -> Iterator[PacketStore]:
         """The packet store, open for the time of a `with`."""
-        from broker_assets.telemetry.store import PacketStore
+        from broker_assets.telemetry.reception.packet_store import PacketStore
 
         with PacketStore(self.folders.packets) as opened:
             yield opened
@@ -132,7 +132,7 @@ class Telemetry:
         TelemetryNotConfiguredError
             If databases or configuration are not set.
         """
-        from broker_assets.telemetry.archive import Archive
+        from broker_assets.telemetry.archive.product_archive import Archive
 
         return Archive(self.folders.products, store, inputs or self.inputs(), report, programs or self.programs)
 
@@ -145,7 +145,7 @@ class Telemetry:
         ------
         TelemetryNotConfiguredError
             If databases or configuration are not set.
-        broker_assets.telemetry.idb.DatabaseError, OSError, ValueError
+        broker_assets.telemetry.idb.database.DatabaseError, OSError, ValueError
             If what is set cannot be read.
         """
         databases, configuration = self.settings.databases, self.settings.configuration
@@ -164,9 +164,9 @@ class Telemetry:
         ------
         As `inputs`.
         """
-        from broker_assets.telemetry.configuration import InstrumentConfiguration
-        from broker_assets.telemetry.products.level0 import Inputs
-        from broker_assets.telemetry.versions import InstrumentDatabases
+        from broker_assets.telemetry.idb.database_versions import InstrumentDatabases
+        from broker_assets.telemetry.inputs.configuration import InstrumentConfiguration
+        from broker_assets.telemetry.products.levels.level0 import Inputs
 
         databases, configuration = self.settings.databases, self.settings.configuration
         if databases is None or configuration is None:
@@ -198,12 +198,12 @@ class Telemetry:
         replace_atomically(self.folders.root / "databases-seen", present)
 
     def _fresh(self, databases: Path, configuration: Path) -> Inputs:
-        from broker_assets.telemetry.configuration import InstrumentConfiguration
-        from broker_assets.telemetry.products.level0 import Inputs
-        from broker_assets.telemetry.requests import RequestTable
-        from broker_assets.telemetry.soop import Planning
-        from broker_assets.telemetry.spice import META_KERNELS, Kernels
-        from broker_assets.telemetry.versions import InstrumentDatabases
+        from broker_assets.telemetry.idb.database_versions import InstrumentDatabases
+        from broker_assets.telemetry.inputs.configuration import InstrumentConfiguration
+        from broker_assets.telemetry.inputs.kernels import META_KERNELS, Kernels
+        from broker_assets.telemetry.inputs.requests import RequestTable
+        from broker_assets.telemetry.inputs.soop import Planning
+        from broker_assets.telemetry.products.levels.level0 import Inputs
 
         settings = self.settings
         kernels = None

@@ -33,13 +33,13 @@ from dagster import (
     sensor,
 )
 
-from broker_assets.assets.streams import ACTIVE_RUNS, DRAIN_TAG, drain_config, drain_tag, stream_key
+from broker_assets.accounting import ledger
+from broker_assets.assets.alerts.streams import ACTIVE_RUNS, DRAIN_TAG, drain_config, drain_tag, stream_key
 from broker_assets.backoff import RUNS, pause_after
-from broker_assets.ingest.messages import SourceError
-from broker_assets.provenance import ledger
 from broker_assets.resources.database import DATABASE_AWAY, Database
-from broker_assets.resources.kafka import Kafka, StreamEnds
+from broker_assets.resources.kafka import Kafka
 from broker_assets.settings import StreamSettings
+from broker_assets.stream.messages import SourceError, StreamEnds
 
 INTERVAL_SECONDS = 5
 """The loop of Dagster's daemon; smaller values do not make it faster."""

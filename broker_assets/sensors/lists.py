@@ -25,15 +25,15 @@ from dagster import (
     sensor,
 )
 
-from broker_assets.assets.streams import ACTIVE_RUNS
+from broker_assets.assets.alerts.streams import ACTIVE_RUNS
 from broker_assets.backoff import RUNS, pause_after
 from broker_assets.dagster_internals import UnresolvedAssetJobDefinition
-from broker_assets.ingest.matching import AREAS, CONES
 from broker_assets.partitions import areas, sky_map_key, sky_maps, watchlists
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.sensors.kafka_lag import REMEMBERED_FAILURES
 from broker_assets.sky.indices import ACTIVE, outdated
 from broker_assets.sky.rematch import lists_to_rematch
+from broker_assets.stream.matching import AREAS, CONES
 
 INTERVAL_SECONDS = 10
 MOST_RUNS = 10

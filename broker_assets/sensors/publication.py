@@ -18,9 +18,9 @@ from dagster import (
     schedule,
 )
 
+from broker_assets.assets.alerts.streams import ACTIVE_RUNS
 from broker_assets.assets.published_files import PUBLISH_OP
-from broker_assets.assets.streams import ACTIVE_RUNS
-from broker_assets.ingest.publication_days import due_days
+from broker_assets.publication.days import due_days
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.publisher import Publisher
 from broker_assets.resources.telemetry import Telemetry

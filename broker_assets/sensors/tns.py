@@ -15,7 +15,7 @@ from dagster import (
     sensor,
 )
 
-from broker_assets.assets.streams import ACTIVE_RUNS
+from broker_assets.assets.alerts.streams import ACTIVE_RUNS
 from broker_assets.dagster_internals import UnresolvedAssetJobDefinition
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.tns import Tns

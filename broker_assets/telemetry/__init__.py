@@ -46,13 +46,13 @@ Pure functions for what products need of single values: `masks` (detector, pixel
 Decisions about likely defects of the original are listed in ``docs/telemetry.md``.
 """
 
-from broker_assets.telemetry.batches import BadPacket, PacketBatch, RawPacket
-from broker_assets.telemetry.decoding import decode
-from broker_assets.telemetry.idb import DatabaseError, InstrumentDatabase
-from broker_assets.telemetry.results import DecodedBatch, DecodedColumn, DecodedStructure, Failure, Telecommand
-from broker_assets.telemetry.stix import STIX
-from broker_assets.telemetry.versions import InstrumentDatabases, MissingDatabaseVersion
-from broker_assets.telemetry.view import DecodedPacket, ParameterValue
+from broker_assets.telemetry.decoding.decoder import decode
+from broker_assets.telemetry.decoding.packet_view import DecodedPacket, ParameterValue
+from broker_assets.telemetry.decoding.results import DecodedBatch, DecodedColumn, DecodedStructure, Failure, Telecommand
+from broker_assets.telemetry.idb.database import DatabaseError, InstrumentDatabase
+from broker_assets.telemetry.idb.database_versions import InstrumentDatabases, MissingDatabaseVersion
+from broker_assets.telemetry.idb.stix_rules import STIX
+from broker_assets.telemetry.packets.batches import BadPacket, PacketBatch, RawPacket
 
 __all__ = [
     "STIX",

@@ -14,12 +14,12 @@ import pytest
 import uvicorn
 
 from broker_assets.api import create_app
-from broker_assets.ingest.drain import drain
-from broker_assets.ingest.messages import Message
-from broker_assets.local.simulation import SimulatedAlert, Survey
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.packets.registry import schema_source
 from broker_assets.settings import DatabaseSettings, DrainSettings, KafkaSettings, Settings, StreamSettings
+from broker_assets.simulation import SimulatedAlert, Survey
+from broker_assets.stream.drain import drain
+from broker_assets.stream.messages import Message
 
 
 class ListedMessages:

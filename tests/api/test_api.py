@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from broker_assets.local.simulation import SimulatedAlert, schemas
 from broker_assets.settings import Settings
+from broker_assets.simulation import SimulatedAlert, schemas
 
 pytestmark = pytest.mark.database
 

@@ -32,15 +32,15 @@ from broker_assets.assets.published_files import (
 )
 from broker_assets.checks.publication import day_evaluations, day_result, receipts_hold
 from broker_assets.database.engine import connect
-from broker_assets.ingest.publication_days import due_days
-from broker_assets.ingest.telemetry_products import MADE_FROM
 from broker_assets.partitions import observation_days
 from broker_assets.provenance import product_files
+from broker_assets.publication.days import due_days
 from broker_assets.publication.questions import agree
 from broker_assets.resources.database import Database
 from broker_assets.resources.publisher import Publisher
 from broker_assets.resources.telemetry import Telemetry
 from broker_assets.settings import PublicationSettings, PublicationTarget, Settings
+from broker_assets.telemetry.archive.day_products import MADE_FROM
 
 pytestmark = pytest.mark.database
 

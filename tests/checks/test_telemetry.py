@@ -22,7 +22,7 @@ from telemetry_records import Records
 
 from broker_assets.checks.publication import build_receipts_check
 from broker_assets.checks.telemetry import build_check_telemetry, build_telemetry_checks
-from broker_assets.ingest.telemetry_health import JUDGEMENTS
+from broker_assets.monitoring.telemetry.judgements import JUDGEMENTS
 from broker_assets.resources.notifier import Notifier
 from broker_assets.resources.object_store import ObjectStore
 from broker_assets.resources.publisher import Publisher

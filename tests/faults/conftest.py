@@ -22,13 +22,13 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from broker_assets.accounting import balance
 from broker_assets.database import migrations
 from broker_assets.database.engine import connect
 from broker_assets.local.kafka import apache_kafka
 from broker_assets.local.postgres import EmbeddedPostgres
 from broker_assets.local.processes import LocalPlatformError
 from broker_assets.packets import archive
-from broker_assets.provenance import balance
 
 DRAIN_PROCESS = Path(__file__).with_name("drain_process.py")
 

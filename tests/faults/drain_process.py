@@ -13,12 +13,12 @@ import threading
 import uuid
 from typing import Any
 
-from broker_assets.ingest.drain import drain
-from broker_assets.ingest.errors import DrainFailedError
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.packets.registry import SchemaFolder
 from broker_assets.resources.kafka import KafkaSource
 from broker_assets.settings import DrainSettings, KafkaSettings
+from broker_assets.stream.drain import drain
+from broker_assets.stream.errors import DrainFailedError
 
 
 def tell(**event: Any) -> None:

@@ -17,7 +17,7 @@ from telemetry_arrivals import DAY, Site, make_site
 
 from broker_assets.database import engine
 from broker_assets.provenance import versions
-from broker_assets.telemetry.days import day_version
+from broker_assets.telemetry.archive.days import day_version
 
 pytestmark = [pytest.mark.database, pytest.mark.faults, pytest.mark.slow]
 
@@ -25,9 +25,9 @@ WORKER = textwrap.dedent(
     """
     import logging, sys, time
     from pathlib import Path
-    from broker_assets.assets.telemetry_ingest import file_days
-    from broker_assets.ingest.telemetry_files import IngestBusy, Limits, Receiver, ingest_session
-    from broker_assets.ingest.telemetry_folders import folders
+    from broker_assets.jobs.receive_telemetry import file_days
+    from broker_assets.telemetry.reception.receiver import IngestBusy, Limits, Receiver, ingest_session
+    from broker_assets.telemetry.reception.folders import folders
     from broker_assets.resources.database import Database
     from broker_assets.resources.telemetry import Telemetry
     from broker_assets.settings import Settings, TelemetrySettings

@@ -12,10 +12,12 @@ import pytest
 
 from broker_assets.local import platform
 from broker_assets.local.doctor import Finding, examine, ready
-from broker_assets.local.platform import Addresses, NotRunningError, PlatformState, ServiceState
-from broker_assets.local.processes import LocalPlatformError, ProcessIdentity
+from broker_assets.local.platform import NotRunningError
+from broker_assets.local.processes import LocalPlatformError
 from broker_assets.local.readiness import answers_http, check_port, check_space
 from broker_assets.local.supervisor import end_platform
+from broker_assets.monitoring import state_file
+from broker_assets.monitoring.state_file import Addresses, PlatformState, ProcessIdentity, ServiceState
 from broker_assets.settings import DatabaseSettings, KafkaSettings, ServerSettings, Settings
 
 ADDRESSES = Addresses(
@@ -41,10 +43,10 @@ def state(pid_offset: float = 0.0) -> PlatformState:
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
-    assert platform.read_state(settings) is None
-    platform.write_state(settings, state())
-    assert platform.read_state(settings) == state()
-    assert platform.state_file(settings).stat().st_mode & 0o077 == 0
+    assert state_file.read_state(settings) is None
+    state_file.write_state(settings, state())
+    assert state_file.read_state(settings) == state()
+    assert state_file.state_path(settings).stat().st_mode & 0o077 == 0
     assert platform.addresses(settings) == ADDRESSES
     connected = platform.connected(settings)
     assert connected.database.url is not None
@@ -54,8 +56,8 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_the_state_of_a_killed_platform_is_not_believed(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
-    platform.write_state(settings, state(pid_offset=-1000.0))
-    assert platform.running(settings) is None
+    state_file.write_state(settings, state(pid_offset=-1000.0))
+    assert state_file.running(settings) is None
     with pytest.raises(NotRunningError, match="does not run: start it with `broker-assets up`"):
         platform.addresses(settings)
     assert end_platform(settings) is False
@@ -64,8 +66,8 @@ def test_the_state_of_a_killed_platform_is_not_believed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "{", '{"supervisor": 1}', "[]"])
 def test_a_damaged_state_file_is_none(tmp_path: Path, text: str) -> None:
     settings = Settings(home=tmp_path)
-    platform.state_file(settings).write_text(text)
-    assert platform.read_state(settings) is None
+    state_file.state_path(settings).write_text(text)
+    assert state_file.read_state(settings) is None
 
 
 def test_named_servers_need_no_platform(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ import pytest
 from broker_assets.local.processes import (
     FolderInUseError,
     LocalPlatformError,
-    ProcessIdentity,
     explain_failure,
     folder_lock,
     free_ports,
@@ -26,6 +25,7 @@ from broker_assets.local.processes import (
     tail,
     wait_for_end,
 )
+from broker_assets.monitoring.state_file import ProcessIdentity
 
 PARENT = """
 import sys, time

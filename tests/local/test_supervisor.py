@@ -18,9 +18,10 @@ import psutil
 import pytest
 
 from broker_assets.local import platform
-from broker_assets.local.platform import PlatformState
 from broker_assets.local.processes import free_ports, wait_for_end
 from broker_assets.local.readiness import answers_http
+from broker_assets.monitoring import state_file
+from broker_assets.monitoring.state_file import PlatformState
 from broker_assets.settings import Settings
 
 COMMAND = str(Path(sys.executable).with_name("broker-assets"))
@@ -67,7 +68,7 @@ class Platform:
             time.sleep(0.2)
 
     def state(self) -> PlatformState:
-        state = platform.running(self.settings)
+        state = state_file.running(self.settings)
         assert state is not None
         return state
 
@@ -145,7 +146,7 @@ def test_life(here: Platform) -> None:
     here.process.wait()
     assert wait_for_end(started, 30.0) == []
     assert json.loads((here.home / "state.json").read_text())["supervisor"]["pid"] == here.process.pid
-    assert platform.running(here.settings) is None
+    assert state_file.running(here.settings) is None
 
 
 @pytest.mark.slow

@@ -16,8 +16,8 @@ from rich.console import Console
 from broker_assets.build import build_defs
 from broker_assets.local import demo_settings, telemetry_demo
 from broker_assets.local.demo_settings import DemoFolders, with_demonstration
-from broker_assets.local.platform import Addresses
 from broker_assets.local.telemetry_demo import FAMILIES, PUBLISH_JOB, TelemetryDemonstration
+from broker_assets.monitoring.state_file import Addresses
 from broker_assets.resources.database import Database
 from broker_assets.resources.telemetry import Telemetry
 from broker_assets.settings import PublicationTarget, Settings, TelemetrySettings

@@ -1,6 +1,6 @@
 """Small Rubin alert packets whose content is known, and a message source over a list.
 
-Not a test module: the conftests of `tests/ingest` and `tests/faults` load it by its path.
+Not a test module: the conftests of `tests/stream` and `tests/faults` load it by its path.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import fastavro
 import fastavro.schema
 import numpy as np
 
-from broker_assets.ingest.messages import Message, OffsetOutOfRangeError, SourceRefusedError
+from broker_assets.stream.messages import Message, OffsetOutOfRangeError, SourceRefusedError
 
 SCHEMA_ID = 1100
 FIRST_MJD = 61000.2

@@ -18,7 +18,7 @@ from dagster import (
     ExecuteInProcessResult,
 )
 
-from broker_assets.assets.streams import drain_config
+from broker_assets.assets.alerts.streams import drain_config
 from broker_assets.build import build_defs
 from broker_assets.resources.database import Database
 from broker_assets.resources.kafka import Kafka

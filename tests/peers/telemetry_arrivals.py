@@ -9,10 +9,10 @@ from pathlib import Path
 
 from broker_assets.resources.telemetry import Telemetry
 from broker_assets.settings import Settings, TelemetrySettings
-from broker_assets.telemetry.encoding import PacketHeader, encode, to_xml
-from broker_assets.telemetry.idb import InstrumentDatabase
-from broker_assets.telemetry.open_database import write_open_folder
-from broker_assets.telemetry.versions import InstrumentDatabases
+from broker_assets.telemetry.idb.database import InstrumentDatabase
+from broker_assets.telemetry.idb.database_versions import InstrumentDatabases
+from broker_assets.telemetry.idb.open_database import write_open_folder
+from broker_assets.telemetry.packets.encoding import PacketHeader, encode, to_xml
 
 DAY = datetime.date(2023, 11, 1)
 NAME = "TM_Batch.PktTmRaw.SOL.0.2023.305.{number:04d}.xml"

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker_assets.settings import TelemetrySettings
-from broker_assets.telemetry.open_database import write_open_database
-from broker_assets.telemetry.products.level0 import Inputs
+from broker_assets.telemetry.idb.open_database import write_open_database
+from broker_assets.telemetry.products.levels.level0 import Inputs
 
 EPOCH = datetime.datetime(2000, 1, 1)
 

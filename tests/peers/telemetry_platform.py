@@ -23,19 +23,19 @@ from dagster import (
 )
 from telemetry_folders import InputFolders
 
-from broker_assets.assets.telemetry_reports import look_at_inputs, report_inputs
+from broker_assets.assets.telemetry.reports import look_at_inputs, report_inputs
 from broker_assets.build import build_defs
 from broker_assets.database.engine import connect
-from broker_assets.ingest.telemetry_products import asset_name, make_day, stale_files
 from broker_assets.partitions import known_days
 from broker_assets.resources.database import Database
 from broker_assets.resources.telemetry import Telemetry
 from broker_assets.settings import Settings
 from broker_assets.telemetry import RawPacket
-from broker_assets.telemetry.code_versions import code_version
-from broker_assets.telemetry.days import touched_days
-from broker_assets.telemetry.products.level0 import Inputs
-from broker_assets.telemetry.receiving import receive_found
+from broker_assets.telemetry.archive.code_versions import code_version
+from broker_assets.telemetry.archive.day_products import asset_name, make_day, stale_files
+from broker_assets.telemetry.archive.days import touched_days
+from broker_assets.telemetry.products.levels.level0 import Inputs
+from broker_assets.telemetry.reception.storing import receive_found
 
 BEFORE, DAY = "2021-01-16", "2021-01-17"
 """The packets of `packet_pool` lie around the midnight between."""

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from broker_assets.database.engine import connect
 from broker_assets.database.tables import product_file, product_file_input, publication, telemetry_file
-from broker_assets.ingest.telemetry_health import Finding
-from broker_assets.ingest.telemetry_status import Look
+from broker_assets.monitoring.telemetry.facts import Look
+from broker_assets.monitoring.telemetry.judgements import Finding
 from broker_assets.resources.database import Database
 from broker_assets.settings import PublicationSettings, PublicationTarget, Settings, TelemetrySettings
 

@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from broker_assets.provenance import ledger
-from broker_assets.provenance.ledger import ArchiveFileEntry, BatchEntry, Range
+from broker_assets.accounting import ledger
+from broker_assets.accounting.ledger import ArchiveFileEntry, BatchEntry, Range
 from broker_assets.provenance.why import why
 
 pytestmark = pytest.mark.database

@@ -174,8 +174,8 @@ def test_pictures_are_delivered_as_they_are() -> None:
 
 
 def test_files_of_our_own_writer(products: Any) -> None:
-    from broker_assets.telemetry.products.fits import Extension, file_bytes
-    from broker_assets.telemetry.products.tables import Column
+    from broker_assets.telemetry.products.files.fits import Extension, file_bytes
+    from broker_assets.telemetry.products.files.tables import Column
 
     data = {
         "time": Column(np.array([50, 150, 350], dtype=np.uint32), "cs"),

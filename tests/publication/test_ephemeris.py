@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 
-from broker_assets.resources.publication import ephemeris_refresh, request_reason
-from broker_assets.telemetry.spice import Kernels
+from broker_assets.resources.ephemeris_cards import ephemeris_refresh, request_reason
+from broker_assets.telemetry.inputs.kernels import Kernels
 
 
 def test_without_kernels_and_tables_there_are_no_functions() -> None:

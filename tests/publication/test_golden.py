@@ -20,7 +20,7 @@ from broker_assets.publication.report import Report
 from broker_assets.publication.run import publish
 from broker_assets.publication.selection import Rules, files_below, read_blacklist
 from broker_assets.publication.targets import Target, sha256_of
-from broker_assets.telemetry.requests import RequestTable
+from broker_assets.telemetry.inputs.requests import RequestTable
 
 pytestmark = [pytest.mark.shared, pytest.mark.database]
 

@@ -18,8 +18,8 @@ from broker_assets.publication.mirror import sync
 from broker_assets.publication.run import publish
 from broker_assets.publication.selection import Rules, files_below
 from broker_assets.publication.targets import Target
-from broker_assets.resources.publication import ephemeris_refresh, request_reason
-from broker_assets.telemetry.spice import Kernels
+from broker_assets.resources.ephemeris_cards import ephemeris_refresh, request_reason
+from broker_assets.telemetry.inputs.kernels import Kernels
 
 pytestmark = [pytest.mark.shared, pytest.mark.database, pytest.mark.slow]
 

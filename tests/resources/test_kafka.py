@@ -10,15 +10,15 @@ import pytest
 from confluent_kafka import Consumer, ConsumerGroupState, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from broker_assets.ingest.messages import (
+from broker_assets.resources.kafka import MIRROR_GROUP, Kafka, KafkaSource
+from broker_assets.settings import KafkaSettings
+from broker_assets.stream.messages import (
     Message,
     MessageSource,
     OffsetOutOfRangeError,
     SourceRefusedError,
     SourceUnavailableError,
 )
-from broker_assets.resources.kafka import MIRROR_GROUP, Kafka, KafkaSource
-from broker_assets.settings import KafkaSettings
 
 pytestmark = pytest.mark.kafka
 

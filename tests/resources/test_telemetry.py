@@ -10,7 +10,7 @@ from telemetry_arrivals import Site, make_site
 
 from broker_assets.resources.telemetry import Telemetry, TelemetryNotConfiguredError
 from broker_assets.settings import Settings, TelemetrySettings
-from broker_assets.telemetry.spice import KernelError
+from broker_assets.telemetry.inputs.kernels import KernelError
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from dagster_services import DagsterServices, wait_until
 from broker_assets.build import build_defs
 from broker_assets.database import migrations
 from broker_assets.database.engine import transaction
-from broker_assets.ingest.versions import ROW_ASSETS
 from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 from broker_assets.sensors.code_versions import build_code_versions
 from broker_assets.settings import Settings
+from broker_assets.stream.data_versions import ROW_ASSETS
 
 pytestmark = pytest.mark.database
 

@@ -19,13 +19,13 @@ from dagster import (
     op,
 )
 
-from broker_assets.assets.streams import DRAIN_OP, DRAIN_TAG, drain_config
+from broker_assets.assets.alerts.streams import DRAIN_OP, DRAIN_TAG, drain_config
 from broker_assets.database.tables import stream_offset
-from broker_assets.ingest.messages import SourceUnavailableError
 from broker_assets.resources.database import Database
-from broker_assets.resources.kafka import Kafka, StreamEnds
+from broker_assets.resources.kafka import Kafka
 from broker_assets.sensors.kafka_lag import build_kafka_lag, partition_sets
 from broker_assets.settings import KafkaSettings, StreamSettings
+from broker_assets.stream.messages import SourceUnavailableError, StreamEnds
 
 pytestmark = pytest.mark.database
 

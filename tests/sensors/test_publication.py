@@ -27,12 +27,12 @@ from telemetry_records import Records
 from broker_assets.partitions import observation_days
 from broker_assets.resources.publisher import Publisher
 from broker_assets.resources.telemetry import Telemetry
-from broker_assets.sensors.daily_products import MOST_RUNS, build_daily_products
 from broker_assets.sensors.publication import (
     build_mirror_schedule,
     build_publish_schedule,
     build_telemetry_checks_schedule,
 )
+from broker_assets.sensors.telemetry.due_products import MOST_RUNS, build_daily_products
 from broker_assets.settings import PublicationTarget
 
 pytestmark = pytest.mark.database

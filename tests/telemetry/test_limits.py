@@ -22,7 +22,7 @@ import pytest
 from broker_assets.storage.atomic import PARTS, remove_abandoned, replace_atomically
 from broker_assets.telemetry.simulation.mission import Mission, write_mission
 
-COMMAND = (sys.executable, "-c", "from broker_assets.commands.telemetry import app; app()", "process")
+COMMAND = (sys.executable, "-c", "from broker_assets.commands.telemetry.application import app; app()", "process")
 BENCHMARK = Path(__file__).parents[2] / "benchmarks/telemetry_memory.py"
 UNSTABLE = re.compile(rb"(DATE    |CHECKSUM|DATASUM )=.{71}", re.DOTALL)
 SECONDS = 240

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from broker_assets.commands.telemetry import app
-from broker_assets.telemetry.encoding import PacketHeader, encode, to_xml
-from broker_assets.telemetry.idb import InstrumentDatabase
-from broker_assets.telemetry.products.lowlatency import only_one
+from broker_assets.commands.telemetry.application import app
+from broker_assets.telemetry.idb.database import InstrumentDatabase
+from broker_assets.telemetry.packets.encoding import PacketHeader, encode, to_xml
+from broker_assets.telemetry.products.levels.lowlatency import only_one
 
 START = 664156800
 

@@ -10,9 +10,9 @@ import pytest
 from astropy.io import fits
 from typer.testing import CliRunner
 
-from broker_assets.commands.telemetry import app
-from broker_assets.telemetry.encoding import PacketHeader, encode, to_xml
-from broker_assets.telemetry.idb import InstrumentDatabase
+from broker_assets.commands.telemetry.application import app
+from broker_assets.telemetry.idb.database import InstrumentDatabase
+from broker_assets.telemetry.packets.encoding import PacketHeader, encode, to_xml
 
 
 @pytest.fixture

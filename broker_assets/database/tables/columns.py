@@ -141,4 +141,4 @@ def survey_columns() -> list[sa.Column[Any]]:
 
 
 PROVENANCE = ("night", "ingestid", "archivefileid", "archiveposition", "archivelength")
-"""Columns that the ingest adds to what a packet says."""
+"""Columns that the stream adds to what a packet says."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from broker_assets.telemetry.instrument import StructureKey
+from broker_assets.telemetry.idb.instrument_rules import StructureKey
 
 BASE_VERSION: Final = 2
 """Lowest version of any product."""

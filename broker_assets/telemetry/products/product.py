@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from broker_assets.telemetry import clock
-from broker_assets.telemetry.products.fits import Card
+from broker_assets.telemetry.packets import clock
+from broker_assets.telemetry.products.files.fits import Card
+from broker_assets.telemetry.products.files.tables import Column, Table, take
 from broker_assets.telemetry.products.kinds import ProductKind
-from broker_assets.telemetry.products.tables import Column, Table, take
 
 NO_REQUEST_RANGE = "0000000000-9999999999"
 

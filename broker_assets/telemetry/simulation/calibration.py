@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from broker_assets.telemetry.elut import DETECTORS, PIXELS
+from broker_assets.telemetry.inputs.elut import DETECTORS, PIXELS
 from broker_assets.telemetry.simulation.configuration import CONVERTER_STEPS, gains, offsets
 from broker_assets.telemetry.simulation.drafts import (
     ALL_DETECTORS,

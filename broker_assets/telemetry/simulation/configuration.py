@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from broker_assets.telemetry.configuration import HEADER_LINE
-from broker_assets.telemetry.elut import DETECTORS, PIXELS
+from broker_assets.telemetry.inputs.configuration import HEADER_LINE
+from broker_assets.telemetry.inputs.elut import DETECTORS, PIXELS
 from broker_assets.telemetry.simulation.sun import BANDS, ENERGY_EDGES
 
 VERSION: Final = "v9.0.0"

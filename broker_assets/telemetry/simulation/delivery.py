@@ -12,10 +12,10 @@ from typing import Final
 import numpy as np
 
 from broker_assets.storage.atomic import replace_atomically
-from broker_assets.telemetry.encoding import CONTINUATION, to_xml
+from broker_assets.telemetry.packets.encoding import CONTINUATION, to_xml
+from broker_assets.telemetry.packets.space_packets import GROUND_HEADER
 from broker_assets.telemetry.simulation.drafts import Draft
 from broker_assets.telemetry.simulation.sun import SECONDS_PER_DAY
-from broker_assets.telemetry.space_packets import GROUND_HEADER
 
 EPOCH: Final = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 PASS_SECONDS: Final = 6 * 3600

@@ -9,10 +9,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from broker_assets.telemetry.compression import scheme_table
-from broker_assets.telemetry.encoding import CONTINUATION, FIRST, LAST, STANDALONE, PacketHeader, encode
-from broker_assets.telemetry.idb import InstrumentDatabase
-from broker_assets.telemetry.instrument import StructureKey
+from broker_assets.telemetry.decoding.compression import scheme_table
+from broker_assets.telemetry.idb.database import InstrumentDatabase
+from broker_assets.telemetry.idb.instrument_rules import StructureKey
+from broker_assets.telemetry.packets.encoding import CONTINUATION, FIRST, LAST, STANDALONE, PacketHeader, encode
 
 Values = dict[str, int | Sequence[int]]
 

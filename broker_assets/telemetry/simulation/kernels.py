@@ -19,8 +19,8 @@ import numpy as np
 import spiceypy
 from numpy.typing import NDArray
 
+from broker_assets.telemetry.inputs.kernels import SPACECRAFT
 from broker_assets.telemetry.simulation.frames import FRAMES, PLANETARY_CONSTANTS, frame_kernel
-from broker_assets.telemetry.spice import SPACECRAFT
 
 SUN, EARTH, BARYCENTRE = 10, 399, 0
 PLATFORM: Final = -144000

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from broker_assets.telemetry.idb import InstrumentDatabase
-from broker_assets.telemetry.open_database import VERSION, write_open_folder
+from broker_assets.telemetry.idb.database import InstrumentDatabase
+from broker_assets.telemetry.idb.database_versions import DATABASE_FILE
+from broker_assets.telemetry.idb.open_database import VERSION, write_open_folder
 from broker_assets.telemetry.simulation import calibration, housekeeping, quicklook, science
 from broker_assets.telemetry.simulation.configuration import write_configuration
 from broker_assets.telemetry.simulation.delivery import UNSYNCHRONISED, Fault, Packet, files_of_day, write_file
@@ -18,7 +19,6 @@ from broker_assets.telemetry.simulation.kernels import write_kernels
 from broker_assets.telemetry.simulation.planning import write_planning, write_requests
 from broker_assets.telemetry.simulation.science import ScienceRequest, requests_of_day
 from broker_assets.telemetry.simulation.sun import SECONDS_PER_DAY, Flare, Sun, generator
-from broker_assets.telemetry.versions import DATABASE_FILE
 
 EPOCH: Final = datetime.date(2000, 1, 1)
 FIRST_DAY: Final = datetime.date(2020, 2, 10)

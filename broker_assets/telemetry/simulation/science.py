@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from broker_assets.telemetry.clock import TICKS_PER_SECOND
+from broker_assets.telemetry.decoding.triggers import SCALED
+from broker_assets.telemetry.packets.clock import TICKS_PER_SECOND
 from broker_assets.telemetry.simulation.drafts import (
     ALL_PIXELS,
     IMAGING,
@@ -23,7 +24,6 @@ from broker_assets.telemetry.simulation.drafts import (
     scheme,
 )
 from broker_assets.telemetry.simulation.sun import CHANNELS, SECONDS_PER_DAY, Flare, Sun, generator
-from broker_assets.telemetry.triggers import SCALED
 
 COUNTS_SCHEME: Final = (0, 5, 3)
 TRIGGER_SCHEME: Final = (0, 5, 3)

@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 
-from broker_assets.telemetry.archive import LEVELS, Archive
-from broker_assets.telemetry.configuration import InstrumentConfiguration
-from broker_assets.telemetry.days import FAMILIES
-from broker_assets.telemetry.products.level0 import Inputs
-from broker_assets.telemetry.receiving import receive
-from broker_assets.telemetry.requests import RequestTable
+from broker_assets.telemetry.archive.days import FAMILIES
+from broker_assets.telemetry.archive.product_archive import LEVELS, Archive
+from broker_assets.telemetry.archive.units import Touched
+from broker_assets.telemetry.idb.database_versions import InstrumentDatabases
+from broker_assets.telemetry.inputs.configuration import InstrumentConfiguration
+from broker_assets.telemetry.inputs.kernels import Kernels
+from broker_assets.telemetry.inputs.requests import RequestTable
+from broker_assets.telemetry.inputs.soop import Planning
+from broker_assets.telemetry.products.levels.level0 import Inputs
+from broker_assets.telemetry.reception.packet_store import PacketStore
+from broker_assets.telemetry.reception.storing import receive
 from broker_assets.telemetry.simulation import Mission
-from broker_assets.telemetry.soop import Planning
-from broker_assets.telemetry.spice import Kernels
-from broker_assets.telemetry.store import PacketStore
-from broker_assets.telemetry.units import Touched
-from broker_assets.telemetry.versions import InstrumentDatabases
 
 FIRST = datetime.date(2024, 5, 11)
 DAYS = [FIRST + datetime.timedelta(days=number) for number in (-1, 0, 1, 2)]

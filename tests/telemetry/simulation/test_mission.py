@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from broker_assets.telemetry import BadPacket, RawPacket
-from broker_assets.telemetry.files import read
-from broker_assets.telemetry.headers import parse_primary
-from broker_assets.telemetry.receiving import Received, receive
+from broker_assets.telemetry.idb.database_versions import InstrumentDatabases
+from broker_assets.telemetry.packets.files import read
+from broker_assets.telemetry.packets.headers import parse_primary
+from broker_assets.telemetry.reception.packet_store import PacketStore
+from broker_assets.telemetry.reception.storing import Received, receive
 from broker_assets.telemetry.simulation import Fault, Mission, write_mission
-from broker_assets.telemetry.store import PacketStore
-from broker_assets.telemetry.versions import InstrumentDatabases
 
 START = datetime.date(2024, 5, 11)
 

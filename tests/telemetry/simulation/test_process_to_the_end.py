@@ -13,7 +13,7 @@ from astropy.io import fits
 from energy_calibration_programs import write_program, write_programs
 from typer.testing import CliRunner
 
-from broker_assets.commands.telemetry import app
+from broker_assets.commands.telemetry.application import app
 from broker_assets.telemetry.simulation import Mission
 
 

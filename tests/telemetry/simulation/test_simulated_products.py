@@ -11,15 +11,15 @@ import pytest
 from astropy.io import fits
 from typer.testing import CliRunner
 
-from broker_assets.commands.telemetry import app
-from broker_assets.telemetry.configuration import InstrumentConfiguration
-from broker_assets.telemetry.elut import calibration_setup_at, lookup_table_at
-from broker_assets.telemetry.products.ancillary import positions
+from broker_assets.commands.telemetry.application import app
+from broker_assets.telemetry.inputs.configuration import InstrumentConfiguration
+from broker_assets.telemetry.inputs.elut import calibration_setup_at, lookup_table_at
+from broker_assets.telemetry.inputs.kernels import Kernels
+from broker_assets.telemetry.products.levels.ancillary import positions
 from broker_assets.telemetry.simulation import Fault, Mission, write_kernels, write_mission
 from broker_assets.telemetry.simulation.calibration import LINES
 from broker_assets.telemetry.simulation.configuration import gains, offsets
 from broker_assets.telemetry.simulation.sun import Sun
-from broker_assets.telemetry.spice import Kernels
 
 
 @pytest.fixture(scope="session")

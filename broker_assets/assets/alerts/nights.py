@@ -1,0 +1,162 @@
+"""The alert stream, night by night: archived packets, and the rows made of them.
+
+What exists: `packet_archive`, and from it `sources`, `forced_sources` and `objects`. They come into being in two ways
+with equal result: live, by drain runs (`broker_assets.jobs.drain`), and again from the archive, by materialising a
+night here. Both use the same functions of `broker_assets.stream`; these shells choose the night and tell Dagster.
+
+(No ``from __future__ import annotations`` here and in the other modules of assets and checks: Dagster looks at the
+annotations of `context` when the function is defined.)
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from dagster import (
+    AssetExecutionContext,
+    AssetsDefinition,
+    AssetSpec,
+    BackfillPolicy,
+    DataVersion,
+    Failure,
+    FreshnessPolicy,
+    MaterializeResult,
+    ResourceParam,
+    asset,
+    multi_asset,
+)
+
+from broker_assets.accounting import ledger
+from broker_assets.assets.alerts.reports import artefacts, code_version
+from broker_assets.assets.alerts.streams import stream_key
+from broker_assets.assets.metadata import table_metadata
+from broker_assets.database.tables import diaforcedsources, diasources, objects
+from broker_assets.packets import archive
+from broker_assets.partitions import nights
+from broker_assets.provenance import versions
+from broker_assets.resources.database import Database
+from broker_assets.settings import StreamSettings
+from broker_assets.stream.data_versions import ARCHIVE_ASSET, ROW_ASSETS, data_versions
+from broker_assets.stream.matching import SkyMatcher
+from broker_assets.stream.reprocess import ReprocessReport, reprocess_night
+
+OWNERS = ["team:broker"]
+
+ONE_NIGHT_PER_RUN = BackfillPolicy.multi_run(max_partitions_per_run=1)
+"""A night is one transaction and some minutes of work: one that fails must not take others with it."""
+
+LATE = FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_window=timedelta(hours=26))
+"""No observatory is closed for longer without somebody knowing; seen by `broker_assets.sensors.alerting`."""
+
+ROWS = {
+    "sources": (diasources, "Detections on difference images: those of the alerts and those of their histories."),
+    "forced_sources": (diaforcedsources, "Forced photometry that the alerts of the night brought."),
+    "objects": (objects, "Objects as the last alert of the night left them."),
+}
+"""Table and meaning of each asset that is rows."""
+
+
+def build_alert_assets(streams: Sequence[StreamSettings], sky: Path) -> list[AssetsDefinition]:
+    """The assets of the stream; made from `streams`, and matched with the indices in the folder `sky`."""
+    surveys = {stream.topic: stream.survey for stream in streams}
+
+    @asset(
+        name=ARCHIVE_ASSET,
+        partitions_def=nights,
+        deps=[stream_key(stream.topic) for stream in streams],
+        group_name="alerts",
+        code_version=code_version(ARCHIVE_ASSET),
+        kinds={"avro", "file"},
+        owners=OWNERS,
+        backfill_policy=ONE_NIGHT_PER_RUN,
+        freshness_policy=LATE,
+        description="Every alert packet as received, exactly once. Materialising a night reads all of it and compares "
+        "each file with its checksum.",
+    )
+    def packet_archive(context: AssetExecutionContext, database: ResourceParam[Database]) -> MaterializeResult[Any]:
+        night = context.partition_key
+        with database.transaction() as connection:
+            files = ledger.archive_files(connection, night=date.fromisoformat(night))
+            version = data_versions(connection, [night])
+        damaged = []
+        for _, _, entry in files:
+            try:
+                archive.verify(entry.url, sha256=entry.sha256, packets=entry.packets)
+            except (archive.ArchiveError, OSError) as error:
+                damaged.append(str(error))
+        if damaged:
+            raise Failure(f"{len(damaged)} of {len(files)} files of {night} are not whole", {"damaged": damaged})
+        with database.transaction() as connection:
+            entries = artefacts([night], version, run_id=context.run_id, ingestid=_newest(connection))
+            versions.record(connection, [entry for entry in entries if entry.asset == ARCHIVE_ASSET])
+        return MaterializeResult(
+            data_version=DataVersion(version[ARCHIVE_ASSET, night]),
+            metadata={
+                "packets": sum(entry.packets for _, _, entry in files),
+                "files": len(files),
+                "bytes": sum(entry.bytes for _, _, entry in files),
+                "topics": sorted({entry.topic for _, _, entry in files}),
+            },
+        )
+
+    @multi_asset(
+        name="night_from_archive",
+        partitions_def=nights,
+        group_name="alerts",
+        specs=[
+            AssetSpec(
+                name,
+                deps=[ARCHIVE_ASSET],
+                description=f"{meaning} Materialising a night makes its rows again from the archive.",
+                code_version=code_version(name),
+                metadata=table_metadata(table),
+                kinds={"postgres"},
+                owners=OWNERS,
+                freshness_policy=LATE,
+            )
+            for name, (table, meaning) in ROWS.items()
+        ],
+        backfill_policy=ONE_NIGHT_PER_RUN,
+    )
+    def night_from_archive(
+        context: AssetExecutionContext, database: ResourceParam[Database]
+    ) -> Iterator[MaterializeResult[Any]]:
+        night = context.partition_key
+        report = reprocess_night(database.url, night, surveys=surveys, run_id=context.run_id, matcher=SkyMatcher(sky))
+        context.log.info(f"{report.received} packets in {report.seconds:.1f} s: {report.stored} alerts stored")
+        with database.transaction() as connection:
+            entries = artefacts([night], report.data_versions, run_id=context.run_id, ingestid=_newest(connection))
+            versions.record(connection, [entry for entry in entries if entry.asset != ARCHIVE_ASSET])
+        for name in ROW_ASSETS:
+            yield MaterializeResult(
+                asset_key=name,
+                data_version=DataVersion(report.data_versions[name, night]),
+                metadata=_reprocessed(name, report),
+            )
+
+    return [packet_archive, night_from_archive]
+
+
+def _newest(connection: Any) -> int:
+    row = connection.execute("SELECT coalesce(max(ingestid), 0) FROM ingest_batch").fetchone()
+    return int(row[0])
+
+
+def _reprocessed(name: str, report: ReprocessReport) -> dict[str, Any]:
+    rows = {
+        "sources": report.counts.sources,
+        "forced_sources": report.counts.forced_sources,
+        "objects": report.counts.objects,
+    }
+    return {
+        "outcome": "made again from the archive",
+        "rows written": rows[name],
+        "dagster/row_count": rows[name],
+        "alerts stored": report.stored,
+        "alerts duplicate": report.duplicate,
+        "packets": report.received,
+        "packets not readable": report.quarantined,
+        "files": report.files,
+        "seconds": round(report.seconds, 1),
+    }

@@ -1,0 +1,63 @@
+"""Areas of the sky: `area_index`, and `area` with one partition an area.
+
+Only shells belong here; which areas changed is found by `broker_assets.sensors.lists`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from dagster import AssetExecutionContext, AssetsDefinition, MaterializeResult, ResourceParam, asset
+
+from broker_assets.assets.sky.tns import OWNERS
+from broker_assets.assets.sky.watchlists import RETRIES, index_result, product_result, record, record_product
+from broker_assets.database.engine import connect
+from broker_assets.partitions import areas
+from broker_assets.resources.database import Database
+from broker_assets.resources.object_store import ObjectStore
+from broker_assets.sky.areas import AREA_INDEX_VERSION
+from broker_assets.sky.indices import refresh_area_index
+from broker_assets.sky.pictures import footprint_png
+from broker_assets.sky.products import PRODUCT_VERSION, area_product
+from broker_assets.storage.published import publish
+from broker_assets.stream.matching import AREAS
+
+
+def build_area_assets(sky: Path) -> list[AssetsDefinition]:
+    """The assets; `sky` is the folder of the indices."""
+
+    @asset(
+        group_name="sky",
+        code_version=AREA_INDEX_VERSION,
+        kinds={"numpy", "file"},
+        owners=OWNERS,
+        deps=["active_lists"],
+        retry_policy=RETRIES,
+        description="The cells of all active areas in the order of the sky. Only changed areas are read.",
+    )
+    def area_index(context: AssetExecutionContext, database: ResourceParam[Database]) -> MaterializeResult[Any]:
+        with connect(database.url) as connection:
+            refreshed = refresh_area_index(connection, sky / AREAS)
+        record(database, "area_index", "", refreshed.version, AREA_INDEX_VERSION, context.run.run_id)
+        return index_result(refreshed, "areas")
+
+    @asset(
+        partitions_def=areas,
+        group_name="sky",
+        code_version=PRODUCT_VERSION,
+        kinds={"fits", "file"},
+        owners=OWNERS,
+        retry_policy=RETRIES,
+        description="MOC of an area (moc000.fits).",
+    )
+    def area(
+        context: AssetExecutionContext, database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]
+    ) -> MaterializeResult[Any]:
+        identifier = int(context.partition_key)
+        with connect(database.url, autocommit=True) as connection:
+            product = area_product(connection, identifier)
+        publish(object_store.path("areas", f"ar_{identifier}"), product.files, version=product.version,
+                about=product.about)  # fmt: skip
+        record_product(database, "area", context.partition_key, product, context.run.run_id)
+        return product_result(product, footprint_png(product.mocs[0], title=product.name))
+
+    return [area_index, area]

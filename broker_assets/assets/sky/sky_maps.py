@@ -1,0 +1,45 @@
+"""Sky maps of gravitational-wave events: `sky_map`, with one partition an event and version.
+
+Notices become rows by the job `read_notices` (`broker_assets.sensors.notices`); here the rows become files.
+"""
+
+from typing import Any
+
+from dagster import AssetExecutionContext, AssetsDefinition, MaterializeResult, ResourceParam, asset
+
+from broker_assets.assets.sky.tns import OWNERS
+from broker_assets.assets.sky.watchlists import RETRIES, product_result, record_product
+from broker_assets.database.engine import connect
+from broker_assets.partitions import sky_maps
+from broker_assets.resources.database import Database
+from broker_assets.resources.object_store import ObjectStore
+from broker_assets.sky.pictures import footprint_png
+from broker_assets.sky.products import PRODUCT_VERSION, sky_map_product
+from broker_assets.storage.published import publish
+
+
+def build_sky_map_assets() -> list[AssetsDefinition]:
+    """The asset."""
+
+    @asset(
+        partitions_def=sky_maps,
+        group_name="sky",
+        code_version=PRODUCT_VERSION,
+        kinds={"fits", "file"},
+        owners=OWNERS,
+        retry_policy=RETRIES,
+        description="Credible regions of an event's map from 10 to 90 per cent as MOCs (10.moc, …), and the map.",
+    )
+    def sky_map(
+        context: AssetExecutionContext, database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]
+    ) -> MaterializeResult[Any]:
+        key = context.partition_key
+        with connect(database.url, autocommit=True) as connection:
+            product = sky_map_product(connection, int(key.split("_", 1)[0]))
+        publish(object_store.path("sky_maps", f"mw_{key.split('_', 1)[0]}"), product.files, version=product.version,
+                about=product.about)  # fmt: skip
+        record_product(database, "sky_map", key, product, context.run.run_id)
+        shown = {level: product.contours[level] for level in (90, 50, 10)}
+        return product_result(product, footprint_png(contours=shown, title=product.name))
+
+    return [sky_map]

@@ -1,0 +1,130 @@
+"""The Transient Name Server: the table of its objects, made of its bulk files.
+
+What exists: `crossmatch_tns`, and `tns_snapshot`, the files of it that other nodes install. Its watchlist is matched
+like any other (`broker_assets.assets.sky.watchlists`).
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from dagster import (
+    AssetExecutionContext,
+    AssetsDefinition,
+    Config,
+    DataVersion,
+    Failure,
+    MaterializeResult,
+    MetadataValue,
+    ResourceParam,
+    asset,
+)
+from pydantic import Field
+
+from broker_assets.assets.metadata import table_metadata
+from broker_assets.automation import on_new_versions
+from broker_assets.database.engine import connect
+from broker_assets.database.tables import crossmatch_tns as table
+from broker_assets.provenance import versions
+from broker_assets.resources.database import Database
+from broker_assets.resources.object_store import ObjectStore
+from broker_assets.resources.tns import Tns
+from broker_assets.tns.bulk import TNS_VERSION
+from broker_assets.tns.cadence import DueFile, applied_files, catch_up, due_files
+from broker_assets.tns.client import bulk_name
+from broker_assets.tns.refresh import stored_checksum
+from broker_assets.tns.snapshots import SNAPSHOT_VERSION, write_snapshot
+
+ASSET = "crossmatch_tns"
+SNAPSHOT = "tns_snapshot"
+OWNERS = ["team:broker"]
+
+
+class TnsConfig(Config):
+    """Which files are fetched."""
+
+    full: bool = Field(default=False, description="fetch the file of everything, whether it is due or not")
+
+
+def build_tns_assets() -> list[AssetsDefinition]:
+    """The assets of the table and of its files."""
+
+    @asset(
+        name=ASSET,
+        group_name="sky",
+        code_version=TNS_VERSION,
+        kinds={"postgres", "csv"},
+        owners=OWNERS,
+        metadata=table_metadata(table),
+        description="Objects of the Transient Name Server. Materialising it fetches the bulk files that are due and "
+        "applies what differs, each file in one transaction.",
+    )
+    def crossmatch_tns(
+        context: AssetExecutionContext, config: TnsConfig, database: ResourceParam[Database], tns: ResourceParam[Tns]
+    ) -> MaterializeResult[Any]:
+        now = datetime.now(UTC)
+        with connect(database.url, autocommit=True) as connection, tns.client() as client:
+            due = due_files(applied_files(connection), now)
+            if config.full and all(file.kind != "full" for file in due):
+                midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+                due.insert(0, DueFile(bulk_name(), "full", midnight))
+            done = catch_up(connection, client, due)
+            rows, version = stored_checksum(connection)
+            entry = versions.Artefact(
+                asset=ASSET, data_version=version, code_version=TNS_VERSION, run_id=context.run.run_id
+            )
+            versions.record(connection, [entry])
+        for name, reason in done.damaged.items():
+            context.log.warning(f"{name} was not applied: {reason}")
+        if done.damaged and not done.refreshes:
+            raise Failure("no file of TNS could be read", {"damaged": done.damaged})
+        refreshes = done.refreshes.values()
+        return MaterializeResult(
+            data_version=DataVersion(version),
+            metadata={
+                "dagster/row_count": rows,
+                "files applied": list(done.refreshes),
+                "files not there yet": list(done.missing),
+                "files damaged": done.damaged,
+                **{
+                    name: sum(getattr(refresh, name) for refresh in refreshes)
+                    for name in ("new", "changed", "moved", "renamed", "deleted", "cones_changed", "quarantined")
+                },
+            },
+        )
+
+    @asset(
+        name=SNAPSHOT,
+        deps=[ASSET],
+        group_name="sky",
+        code_version=SNAPSHOT_VERSION,
+        kinds={"parquet", "csv"},
+        owners=OWNERS,
+        automation_condition=on_new_versions(),
+        description="The table as versioned files with checksums and a pointer to the version in force, for nodes that "
+        "keep a copy (`broker-assets snapshots install`).",
+    )
+    def tns_snapshot(
+        context: AssetExecutionContext, database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]
+    ) -> MaterializeResult[Any]:
+        folder = object_store.path("snapshots")
+        with database.transaction() as connection:
+            written = write_snapshot(connection, table, folder)
+            made_from = versions.data_versions(connection, ASSET, [""]).get("")
+            entry = versions.Artefact(
+                asset=SNAPSHOT,
+                data_version=written.version,
+                code_version=SNAPSHOT_VERSION,
+                run_id=context.run.run_id,
+                inputs=() if made_from is None else (versions.Input(asset=ASSET, data_version=made_from),),
+            )
+            versions.record(connection, [entry])
+        return MaterializeResult(
+            data_version=DataVersion(written.version),
+            metadata={
+                "dagster/row_count": written.rows,
+                "folder": MetadataValue.path(str(folder / table.name)),
+                "new version": written.changed,
+            },
+        )
+
+    return [crossmatch_tns, tns_snapshot]

@@ -1,0 +1,1 @@
+"""Assets of the instrument: folders, register, inputs and products."""

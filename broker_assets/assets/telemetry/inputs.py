@@ -1,0 +1,78 @@
+"""What products of telemetry are made with besides packets, day by day.
+
+Nothing is made here: a materialisation says which version of an input is valid for a day. The sensor
+``telemetry_inputs`` and the ingest job report those that changed; an operator's materialisation looks again.
+"""
+
+import datetime
+from collections.abc import Iterator
+from typing import Any
+
+from dagster import (
+    AssetExecutionContext,
+    AssetsDefinition,
+    AssetSpec,
+    BackfillPolicy,
+    DataVersion,
+    MaterializeResult,
+    ResourceParam,
+    multi_asset,
+)
+
+from broker_assets.assets.telemetry.reports import look_at_inputs
+from broker_assets.partitions import observation_days
+from broker_assets.provenance import versions
+from broker_assets.resources.database import Database
+from broker_assets.resources.telemetry import Telemetry
+from broker_assets.telemetry.archive.day_products import changed_inputs
+from broker_assets.telemetry.archive.input_versions import CONFIGURATION, DATABASE, KERNELS, PLAN, REQUESTS
+
+OWNERS = ["team:broker"]
+GROUP = "telemetry"
+
+DESCRIPTIONS = {
+    DATABASE: "Instrument databases valid on the day: version and digest.",
+    CONFIGURATION: "Tables of the instrument's configuration valid on the day: energy channels, energy look-up tables, "
+    "set-up of the energy calibration.",
+    KERNELS: "SPICE kernels: clock, positions and pointing of the day, and whether they are flown. A day that kernels "
+    "do not cover has none, and its products of level L1 wait.",
+    REQUESTS: "Rows of the table of science requests that data of the day answer.",
+    PLAN: "Campaigns and observations planned for the day.",
+}
+"""What each input says."""
+
+
+def build_telemetry_inputs() -> AssetsDefinition:
+    """The five inputs."""
+
+    @multi_asset(
+        name="telemetry_inputs",
+        partitions_def=observation_days,
+        group_name=GROUP,
+        specs=[
+            AssetSpec(name, description=text, kinds={"file"}, owners=OWNERS, skippable=True)
+            for name, text in DESCRIPTIONS.items()
+        ],
+        can_subset=True,
+        backfill_policy=BackfillPolicy.multi_run(max_partitions_per_run=1),
+    )
+    def telemetry_inputs(
+        context: AssetExecutionContext, database: ResourceParam[Database], telemetry: ResourceParam[Telemetry]
+    ) -> Iterator[MaterializeResult[Any]]:
+        day = datetime.date.fromisoformat(context.partition_key)
+        with telemetry.store() as store:
+            found = look_at_inputs(telemetry, store, [day])[day]
+        for name in sorted(context.selected_asset_keys):
+            version = found.get(name.to_user_string())
+            if version is None:
+                context.log.warning(f"{name.to_user_string()} says nothing for {day}: what needs it waits")
+            else:
+                yield MaterializeResult(
+                    asset_key=name, data_version=DataVersion(version), metadata={"says for the day": version}
+                )
+        chosen = {name.to_user_string() for name in context.selected_asset_keys}
+        with database.transaction() as connection:
+            changed = changed_inputs(connection, {day: {name: found[name] for name in chosen & found.keys()}})
+            versions.record(connection, [item.model_copy(update={"run_id": context.run.run_id}) for item in changed])
+
+    return telemetry_inputs

@@ -1,0 +1,192 @@
+"""Products of the instrument: LB, L0, L1 and beyond, day by day and family by family.
+
+Shells over `Archive.build_day`: each makes the files of its level, family and day anew from stored packets, replaces
+those that differ, and tells of all of them. A product that cannot be made does not fail the run, since the others of
+the day are good: it is a warning of the check ``every_product_is_made``.
+
+LB comes into being with the ingest run that receives telemetry; materialising it here makes the files of the day again.
+"""
+
+import datetime
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    AssetsDefinition,
+    BackfillPolicy,
+    DataVersion,
+    FreshnessPolicy,
+    MaterializeResult,
+    MetadataValue,
+    PreviewWarning,
+    ResourceParam,
+    TableRecord,
+    asset,
+)
+
+from broker_assets.assets.metadata import reduced_png
+from broker_assets.automation import on_new_versions
+from broker_assets.database.engine import connect
+from broker_assets.monitoring.telemetry.judgements import OLD
+from broker_assets.partitions import observation_days
+from broker_assets.resources.database import Database
+from broker_assets.resources.pipes_client import pipes_runner
+from broker_assets.resources.telemetry import Telemetry
+from broker_assets.telemetry.archive.code_versions import code_version
+from broker_assets.telemetry.archive.day_products import MADE_FROM, level_and_family, make_day
+from broker_assets.telemetry.archive.product_archive import Outcome
+from broker_assets.telemetry.products.levels.lightcurve_plot import lightcurve_png
+
+OWNERS = ["team:broker"]
+GROUP = "telemetry"
+CHECK = "every_product_is_made"
+
+SHOWN_FILES = 100
+"""Files and problems in the metadata, at most: they are stored with every materialisation."""
+
+LATE = {
+    family: FreshnessPolicy.time_window(
+        fail_window=datetime.timedelta(days=days), warn_window=datetime.timedelta(days=days / 2)
+    )
+    for family, days in OLD.items()
+}
+"""When nothing of a family was made for so long, somebody should ask where the telemetry stays."""
+
+ONE_DAY_PER_RUN = BackfillPolicy.multi_run(max_partitions_per_run=1)
+"""Dagster gives all days of a run one data version; each day must have its own."""
+
+FAMILY_TEXT = {
+    "quicklook": "light curves, background, spectra, variance, flare flags",
+    "housekeeping": "housekeeping reports",
+    "science": "answers to science requests",
+    "calibration": "energy-calibration spectra",
+    "auxiliary": "all other reports",
+}
+LEVEL_TEXT = {
+    "LB": "Packets as received, in files by on-board day or request: {what}.",
+    "L0": "Raw values and on-board time: {what}.",
+    "L1": "Engineering values and UTC: {what}.",
+}
+BEYOND_TEXT = {
+    "quicklook": "Picture of the light curve of the day (LL03).",
+    "calibration": "Energy calibration (CAL).",
+    "auxiliary": "Aspect and ephemeris (ANC), from housekeeping.",
+}
+
+
+def build_telemetry_products(overrides: Mapping[str, int]) -> list[AssetsDefinition]:
+    """The assets; `overrides` are processing versions in place of the code's own (`TelemetrySettings.versions`)."""
+    return [_product_asset(name, dict(overrides)) for name in MADE_FROM]
+
+
+def _product_asset(name: str, overrides: dict[str, int]) -> AssetsDefinition:
+    level, family = level_and_family(name)
+    text = BEYOND_TEXT[family] if level == "L2" else LEVEL_TEXT[level].format(what=FAMILY_TEXT[family])
+    with warnings.catch_warnings():
+        # Checks by partition are new in Dagster 1.13; without them one bad day would hide all others.
+        warnings.simplefilter("ignore", PreviewWarning)
+        check = AssetCheckSpec(
+            CHECK,
+            asset=name,
+            description="Every product of the day could be made.",
+            partitions_def=observation_days,
+        )
+
+    @asset(
+        name=name,
+        partitions_def=observation_days,
+        deps=list(MADE_FROM[name]),
+        group_name=GROUP,
+        code_version=code_version(level, family, overrides),
+        kinds={"fits", "file"},
+        owners=OWNERS,
+        check_specs=[check],
+        freshness_policy=LATE.get(family) if level in ("LB", "L1") else None,
+        # LB follows the arrival of telemetry and nothing else.
+        automation_condition=None if level == "LB" else on_new_versions(),
+        backfill_policy=ONE_DAY_PER_RUN,
+        description=text,
+    )
+    def product(
+        context: AssetExecutionContext, database: ResourceParam[Database], telemetry: ResourceParam[Telemetry]
+    ) -> MaterializeResult:  # type: ignore[type-arg]  # Dagster does not know the parametrised class
+        day = datetime.date.fromisoformat(context.partition_key)
+        with telemetry.store() as store, connect(database.url, autocommit=True) as connection:
+            # Programs of others run as steps of this run: what they say is in its log.
+            programs = telemetry.programs.run_by(pipes_runner(context)) if level == "L2" else None
+            archive = telemetry.archive(store, programs=programs)
+            made = make_day(connection, archive, name, day, run_id=context.run.run_id)
+        outcome = made.outcome
+        for problem in outcome.problems:
+            context.log.warning(f"{problem.what}: {problem.reason}")
+        return MaterializeResult(
+            data_version=DataVersion(made.data_version),
+            metadata={**described(outcome, archive.folder), **_picture(outcome, archive.folder)},
+            check_results=[_verdict(outcome)],
+        )
+
+    return product
+
+
+def described(outcome: Outcome, folder: Path) -> dict[str, Any]:
+    """What is said of the files of a day: numbers, names, problems."""
+    files = sorted(outcome.files, key=lambda file: str(file.path))
+    said: dict[str, Any] = {
+        "files": len(files),
+        "dagster/row_count": sum(file.rows for file in files),
+        "bytes": sum(file.size for file in files),
+        "written": len(outcome.written),
+        "unchanged": len(outcome.unchanged),
+        "removed": [path.name for path in outcome.removed],
+        "problems": len(outcome.problems),
+        "folder": MetadataValue.path(str(folder)),
+    }
+    if files:
+        said["file list"] = MetadataValue.table(
+            [
+                TableRecord(
+                    {
+                        "file": file.path.name,
+                        "rows": file.rows,
+                        "bytes": file.size,
+                        "from": file.start,
+                        "to": file.end,
+                        "version": file.version,
+                        "incomplete": file.incomplete,
+                    }
+                )
+                for file in files[:SHOWN_FILES]
+            ]
+        )
+    # Not made because it failed; not made because its program is not configured or its time has not come.
+    for name, items in (("not made", outcome.problems), ("left out", outcome.skipped)):
+        if items:
+            records = [TableRecord({"what": item.what, "reason": item.reason}) for item in items[:SHOWN_FILES]]
+            said[name] = MetadataValue.table(records)
+    return said
+
+
+def _verdict(outcome: Outcome) -> AssetCheckResult:
+    number = len(outcome.problems)
+    return AssetCheckResult(
+        check_name=CHECK,
+        passed=not number,
+        severity=AssetCheckSeverity.WARN,
+        description="; ".join(f"{item.what}: {item.reason}" for item in outcome.problems[:3]) or "all were made",
+        metadata={"problems": number},
+    )
+
+
+def _picture(outcome: Outcome, folder: Path) -> dict[str, Any]:
+    """The light curve of the day, where there is one."""
+    curves = [file for file in outcome.files if (file.level, file.kind) == ("L1", "ql-lightcurve")]
+    if not curves:
+        return {}
+    picture = reduced_png(lightcurve_png(folder / curves[-1].path))
+    return {} if picture is None else {"light curve": picture}

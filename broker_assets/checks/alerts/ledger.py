@@ -1,0 +1,194 @@
+"""Nothing is lost and nothing is doubled: the ledger against the rows and the archive.
+
+The queries are those of `broker_assets.accounting.balance`; here is what their answers mean for a night or a topic.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+
+import sqlalchemy as sa
+from dagster import AssetCheckSeverity
+
+from broker_assets.accounting import balance
+from broker_assets.checks.definition import Evidence, NightCheck, StreamCheck, Verdict, dates
+from broker_assets.database.tables import archive_file, ingest_batch, stream_gap
+from broker_assets.packets import archive
+
+SHOWN = 20
+"""Contradictions listed in a verdict, at most."""
+
+SAMPLED_FILES = 3
+"""Files of a night that are read, spread over the night."""
+
+SAMPLED_PACKETS = 20
+"""Packets of each of them that are decompressed."""
+
+SAMPLED_BYTES = 256 * 1024**2
+"""Larger files are not hashed whole but only sampled."""
+
+QUARANTINE_HOURS = 24
+QUARANTINE_WARNING = 0.001
+QUARANTINE_ERROR = 0.05
+"""Shares of the messages of the last day."""
+
+ACKNOWLEDGED = "; acknowledged"
+"""In the reason of a gap of which operators know."""
+
+
+def contradictions(found: Iterable[balance.Imbalance]) -> Verdict:
+    """A verdict from the rows that contradict the ledger."""
+    rows = list(found)
+    if not rows:
+        return Verdict(True, "the ledger balances")
+    shown = "; ".join(f"{row.subject}: {row.detail}: {row.found} instead of {row.expected}" for row in rows[:SHOWN])
+    more = f"; and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
+    return Verdict(False, shown + more, metadata={"contradictions": len(rows)})
+
+
+def _by_night(rows: Iterable[balance.Imbalance], keys: Sequence[str]) -> dict[str, Verdict]:
+    """Verdicts by the night that stands at the end of each subject."""
+    sorted_rows: dict[str, list[balance.Imbalance]] = defaultdict(list)
+    for row in rows:
+        sorted_rows[row.subject.rpartition("night ")[2]].append(row)
+    return {key: contradictions(sorted_rows[key]) for key in keys}
+
+
+def ledger_balances(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdict]:
+    """Rows of the nights against what the ledger says was stored."""
+    span = (dates(keys)[0], dates(keys)[-1])
+    rows = balance.stored_rows(found.driver, nights=span) + balance.archive_positions(found.driver, nights=span)
+    return _by_night(rows, keys)
+
+
+def archive_is_complete(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdict]:
+    """Every packet of the ledger is in a file of the archive, and a sample of the files is whole."""
+    span = (dates(keys)[0], dates(keys)[-1])
+    verdicts = _by_night(balance.archived_packets(found.driver, nights=span), keys)
+    columns = archive_file.c
+    rows = found.connection.execute(
+        sa.select(columns.night, columns.url, columns.sha256, columns.packets, columns.bytes)
+        .where(columns.night.in_(dates(keys)))
+        .order_by(columns.night, columns.archivefileid)
+    ).all()
+    for night, group in groupby(rows, key=lambda row: row.night.isoformat()):
+        files = list(group)
+        step = max(1, (len(files) - 1) // (SAMPLED_FILES - 1)) if len(files) > 1 else 1
+        broken, read = [], 0
+        for file in files[::-1][::step][:SAMPLED_FILES]:
+            try:
+                archive.verify(
+                    file.url,
+                    sha256=file.sha256 if file.bytes <= SAMPLED_BYTES else None,
+                    packets=file.packets,
+                    sample=SAMPLED_PACKETS,
+                )
+            except (archive.ArchiveError, OSError) as error:
+                broken.append(str(error))
+            read += 1
+        if broken:
+            verdicts[night] = Verdict(False, "; ".join(broken), metadata={"files read": read})
+        elif verdicts[night].passed:
+            packets = sum(file.packets for file in files)
+            verdicts[night] = Verdict(
+                True, f"{packets} packets in {len(files)} files, {read} of them read", metadata={"files": len(files)}
+            )
+    return verdicts
+
+
+def offsets_are_contiguous(found: Evidence, topic: str) -> Verdict:
+    """Batch follows batch without hole or overlap; what Kafka dropped is a warning until acknowledged."""
+    broken = balance.offsets(found.driver, topic=topic)
+    if broken:
+        return contradictions(broken)
+    columns = stream_gap.c
+    gaps = found.connection.execute(
+        sa.select(columns.partition, columns.first_offset, columns.next_offset, columns.reason)
+        .where(columns.topic == topic, columns.reason.not_like(f"%{ACKNOWLEDGED}%"))
+        .order_by(columns.created_at.desc())
+    ).all()
+    if gaps:
+        lost = sum(gap.next_offset - gap.first_offset for gap in gaps)
+        shown = "; ".join(f"partition {g.partition}: {g.first_offset} to {g.next_offset - 1}" for g in gaps[:SHOWN])
+        return Verdict(
+            False,
+            f"{lost} offsets were dropped by Kafka before they were read ({shown}); "
+            "run the job acknowledge_gaps when they are accounted for",
+            AssetCheckSeverity.WARN,
+            {"offsets lost": lost},
+        )
+    return Verdict(True, "no offset is missing")
+
+
+def batches_balance(found: Evidence, topic: str) -> Verdict:
+    """Received = stored + duplicate + quarantined, for every batch of the last day."""
+    first = found.connection.scalar(
+        sa.select(sa.func.min(ingest_batch.c.ingestid)).where(
+            ingest_batch.c.topic == topic,
+            ingest_batch.c.finished_at > sa.func.now() - sa.text(f"interval '{QUARANTINE_HOURS} hours'"),
+        )
+    )
+    if first is None:
+        return Verdict(True, "no batch in the last day")
+    return contradictions(balance.batches(found.driver, first=first))
+
+
+def quarantine_share(found: Evidence, topic: str) -> Verdict:
+    """Few messages of the last day could not be read."""
+    columns = ingest_batch.c
+    received, quarantined = found.connection.execute(
+        sa.select(
+            sa.func.coalesce(sa.func.sum(columns.received), 0), sa.func.coalesce(sa.func.sum(columns.quarantined), 0)
+        ).where(
+            columns.topic == topic,
+            columns.kind == "stream",
+            columns.finished_at > sa.func.now() - sa.text(f"interval '{QUARANTINE_HOURS} hours'"),
+        )
+    ).one()
+    share = float(quarantined) / float(received) if received else 0.0
+    severity = AssetCheckSeverity.ERROR if share >= QUARANTINE_ERROR else AssetCheckSeverity.WARN
+    return Verdict(
+        share < QUARANTINE_WARNING,
+        f"{quarantined} of {received} messages of the last day are in quarantine",
+        severity,
+        {"share": share, "quarantined": int(quarantined), "received": int(received)},
+    )
+
+
+NIGHT_CHECKS = (
+    NightCheck(
+        "sources",
+        "ledger_balances",
+        "As many sources with an archive position as the ledger stored, each at a position of its own.",
+        ledger_balances,
+        blocking=True,
+    ),
+    NightCheck(
+        "packet_archive",
+        "archive_is_complete",
+        "Every packet of the ledger is in the archive; a sample of the files has the right checksum and can be read.",
+        archive_is_complete,
+        blocking=True,
+    ),
+)
+"""Checks of nights."""
+
+STREAM_CHECKS = (
+    StreamCheck(
+        "batches_balance",
+        "Received = stored + duplicate + quarantined, in every batch and in its nights, offsets and quarantine.",
+        batches_balance,
+        blocking=True,
+    ),
+    StreamCheck(
+        "offsets_are_contiguous",
+        "No offset between the first and the committed position is missing or was read twice.",
+        offsets_are_contiguous,
+    ),
+    StreamCheck(
+        "quarantine_share",
+        f"Less than {QUARANTINE_WARNING:.1%} of the messages of the last day are in quarantine.",
+        quarantine_share,
+    ),
+)
+"""Checks of streams."""

@@ -1,0 +1,279 @@
+"""What a check is in this house, before Dagster sees it.
+
+A check looks at several nights (or at one topic) in a few set-based queries and gives a verdict for each. From one
+`NightCheck` come both the asset check that operators and schedules run and the evaluation inside a drain run, so that
+the two can never differ.
+"""
+
+import datetime
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckExecutionContext,
+    AssetCheckResult,
+    AssetChecksDefinition,
+    AssetCheckSeverity,
+    AssetKey,
+    AssetRecordsFilter,
+    DagsterEventType,
+    DagsterInstance,
+    PreviewWarning,
+    ResourceParam,
+    asset_check,
+)
+
+from broker_assets.assets.alerts.streams import stream_key
+from broker_assets.dagster_internals import AssetCheckEvaluationTargetMaterializationData
+from broker_assets.partitions import nights
+from broker_assets.resources.database import Database
+from broker_assets.resources.object_store import ObjectStore
+
+LIVE_SECONDS = 30.0
+"""A check inside a drain run that takes longer is left to the nightly job: the stream waits for it."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found."""
+
+    passed: bool
+    description: str
+    severity: AssetCheckSeverity = AssetCheckSeverity.ERROR
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def result(self, check_name: str | None = None) -> AssetCheckResult:
+        """What an asset check returns; with its name where the step has several."""
+        return AssetCheckResult(
+            check_name=check_name,
+            passed=self.passed,
+            severity=self.severity,
+            description=self.description,
+            metadata=dict(self.metadata),
+        )
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a check may look at."""
+
+    connection: sa.Connection
+    object_store: ObjectStore
+
+    @property
+    def driver(self) -> psycopg.Connection[Any]:
+        """The psycopg connection below, in the same transaction."""
+        driver = self.connection.connection.driver_connection
+        if not isinstance(driver, psycopg.Connection):
+            raise TypeError(f"the database is not reached by psycopg 3 but by {type(driver).__name__}")
+        return driver
+
+
+@dataclass(frozen=True)
+class NightCheck:
+    """A check of an asset, night by night."""
+
+    asset: str
+    name: str
+    description: str
+    judge: Callable[[Evidence, Sequence[str]], Mapping[str, Verdict]]
+    """Verdicts by night; a night that it does not name has passed."""
+    blocking: bool = False
+    """Whether nothing is built upon a night that fails."""
+    live: bool = True
+    """Whether drain runs evaluate it for the nights that they touch; else the nightly job does."""
+
+
+@dataclass(frozen=True)
+class StreamCheck:
+    """A check of the stream of a topic."""
+
+    name: str
+    description: str
+    judge: Callable[[Evidence, str], Verdict]
+    blocking: bool = False
+
+
+def dates(keys: Iterable[str]) -> list[datetime.date]:
+    """Partition keys as dates, ascending.
+
+    Examples
+    --------
+    >>> dates(["2024-05-02", "2024-05-01"])
+    [datetime.date(2024, 5, 1), datetime.date(2024, 5, 2)]
+    """
+    return sorted(datetime.date.fromisoformat(key) for key in keys)
+
+
+@contextmanager
+def evidence(database: Database, object_store: ObjectStore, *, seconds: float | None = None) -> Iterator[Evidence]:
+    """A read-only look at the state of one moment.
+
+    Parameters
+    ----------
+    database, object_store : Database, ObjectStore
+        What is looked at.
+    seconds : float, optional
+        Longest time of a statement.
+    """
+    with database.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        connection.execute(sa.text("SET TRANSACTION READ ONLY"))
+        if seconds is not None:
+            connection.execute(sa.text(f"SET LOCAL statement_timeout = {round(seconds * 1000)}"))
+        yield Evidence(connection, object_store)
+
+
+def judge_nights(check: NightCheck, found: Evidence, keys: Sequence[str]) -> dict[str, Verdict]:
+    """A verdict for every one of some nights."""
+    verdicts = check.judge(found, keys) if keys else {}
+    return {key: verdicts.get(key, Verdict(True, "as it should be")) for key in keys}
+
+
+def night_definition(check: NightCheck) -> AssetChecksDefinition:
+    """The asset check that operators and the nightly job run."""
+    with warnings.catch_warnings():
+        # Checks by partition are new in Dagster 1.13; without them one bad night of last year would hide all others.
+        warnings.simplefilter("ignore", PreviewWarning)
+
+        @asset_check(
+            asset=AssetKey(check.asset),
+            name=check.name,
+            description=check.description,
+            blocking=check.blocking,
+            partitions_def=nights,
+        )
+        def checked(
+            context: AssetCheckExecutionContext,
+            database: ResourceParam[Database],
+            object_store: ResourceParam[ObjectStore],
+        ) -> AssetCheckResult:
+            night = context.partition_key
+            with evidence(database, object_store) as found:
+                verdict = judge_nights(check, found, [night])[night]
+            return verdict.result()
+
+    return checked
+
+
+def stream_definition(check: StreamCheck, topic: str) -> AssetChecksDefinition:
+    """The asset check of one topic."""
+
+    @asset_check(asset=stream_key(topic), name=check.name, description=check.description, blocking=check.blocking)
+    def checked(database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]) -> AssetCheckResult:
+        with evidence(database, object_store) as found:
+            verdict = check.judge(found, topic)
+        return verdict.result()
+
+    return checked
+
+
+def live_evaluations(
+    night_checks: Sequence[NightCheck],
+    stream_checks: Sequence[StreamCheck],
+    instance: DagsterInstance,
+    database: Database,
+    object_store: ObjectStore,
+    topic: str,
+    keys: Sequence[str],
+) -> Iterator[AssetCheckEvaluation]:
+    """Evaluate the live checks of a topic and of some nights, as a drain run does at its end.
+
+    They are reported and not blocking here: a failed check stops what is built upon the night (by the automation
+    conditions, which look at the definition of the check), and must not stop the stream.
+    """
+    for stream_check in stream_checks:
+        with evidence(database, object_store, seconds=LIVE_SECONDS) as found:
+            try:
+                verdict = stream_check.judge(found, topic)
+            except _CANCELLED as error:
+                verdict = _too_slow(stream_check.name, error)
+        yield _evaluation(stream_key(topic), stream_check.name, None, verdict)
+    live = [check for check in night_checks if check.live]
+    yield from night_evaluations(live, instance, database, object_store, keys, seconds=LIVE_SECONDS)
+
+
+def night_evaluations(
+    checks: Sequence[NightCheck],
+    instance: DagsterInstance,
+    database: Database,
+    object_store: ObjectStore,
+    keys: Sequence[str],
+    *,
+    seconds: float | None = None,
+) -> Iterator[AssetCheckEvaluation]:
+    """Evaluate checks of some nights; one that takes longer than `seconds` is a warning.
+
+    Each evaluation names the materialisation that it looked at. Without that Dagster takes it for one of something
+    older, and the automation conditions wait for ever.
+    """
+    targets = {asset: newest_materialisations(instance, asset, keys) for asset in {check.asset for check in checks}}
+    for check in checks:
+        with evidence(database, object_store, seconds=seconds) as found:
+            try:
+                verdicts = judge_nights(check, found, keys)
+            except _CANCELLED as error:
+                verdicts = dict.fromkeys(keys, _too_slow(check.name, error))
+        for night in keys:
+            target = targets[check.asset].get(night)
+            yield _evaluation(AssetKey(check.asset), check.name, night, verdicts[night], target)
+
+
+def newest_materialisations(
+    instance: DagsterInstance, asset: str, keys: Sequence[str]
+) -> dict[str, AssetCheckEvaluationTargetMaterializationData]:
+    """The newest materialisation of each of some nights, in two queries."""
+    if not keys:
+        return {}
+    latest = instance.get_latest_storage_id_by_partition(
+        AssetKey(asset), DagsterEventType.ASSET_MATERIALIZATION, set(keys)
+    )
+    if not latest:
+        return {}
+    records = instance.fetch_materializations(
+        AssetRecordsFilter(AssetKey(asset), storage_ids=list(latest.values())), limit=len(latest)
+    ).records
+    return {
+        record.partition_key: AssetCheckEvaluationTargetMaterializationData(
+            storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+        )
+        for record in records
+        if record.partition_key is not None
+    }
+
+
+_CANCELLED = (psycopg.errors.QueryCanceled, sa.exc.OperationalError)
+"""A statement that took too long, as psycopg and as SQLAlchemy tell it."""
+
+
+def _too_slow(name: str, error: Exception) -> Verdict:
+    cause = error.orig if isinstance(error, sa.exc.OperationalError) else error
+    if not isinstance(cause, psycopg.errors.QueryCanceled):
+        raise error
+    text = f"{name} took more than {LIVE_SECONDS:.0f} s within the run; the nightly job evaluates it"
+    return Verdict(False, text, AssetCheckSeverity.WARN)
+
+
+def _evaluation(
+    asset: AssetKey,
+    name: str,
+    partition: str | None,
+    verdict: Verdict,
+    target: AssetCheckEvaluationTargetMaterializationData | None = None,
+) -> AssetCheckEvaluation:
+    return AssetCheckEvaluation(
+        asset_key=asset,
+        check_name=name,
+        passed=verdict.passed,
+        severity=verdict.severity,
+        description=verdict.description,
+        metadata=dict(verdict.metadata),
+        partition=partition,
+        target_materialization_data=target,
+        blocking=False,
+    )

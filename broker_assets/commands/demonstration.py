@@ -1,0 +1,10 @@
+"""The settings of the demonstration, for the commands that are given beside it."""
+
+from __future__ import annotations
+
+from broker_assets.local import demo_settings
+
+
+def adopt() -> None:
+    """Give this process, and those it starts, the demonstration's settings if they hold; see `local.demo_settings`."""
+    demo_settings.adopt()

@@ -1,0 +1,284 @@
+"""`broker-assets publish`: deliver product files to archives and other stores, without Dagster."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import re
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from broker_assets.commands.output import write_output
+from broker_assets.commands.publish.history import agree, show_history, show_status, verify
+from broker_assets.commands.publish.targets import chosen, open_database
+from broker_assets.commands.terminal import terminal
+from broker_assets.settings import PublicationTarget, Settings, load_settings
+
+if TYPE_CHECKING:
+    from broker_assets.publication.report import Report
+    from broker_assets.publication.selection import Rules
+
+app = typer.Typer(no_args_is_help=True, help="Deliver product files: run, status, agree, history, verify, sync.")
+app.command("status")(show_status)
+app.command("agree")(agree)
+app.command("history")(show_history)
+app.command("verify")(verify)
+
+UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class Sort(StrEnum):
+    """Order of files."""
+
+    NAME = "name"
+    MADE = "made"
+
+
+def waiting_period(text: str) -> datetime.timedelta:
+    """Read a time span.
+
+    Examples
+    --------
+    >>> waiting_period("14d"), waiting_period("1 min")
+    (datetime.timedelta(days=14), datetime.timedelta(seconds=60))
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h|d|w)\s*", text)
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is no time span such as 14d, 6h, 1min or 30s")
+    return datetime.timedelta(**{UNITS[found.group(2)]: float(found.group(1))})
+
+
+def listed(text: str) -> frozenset[str]:
+    """Words of a list with commas.
+
+    Examples
+    --------
+    >>> sorted(listed("L0, L1"))
+    ['L0', 'L1']
+    """
+    return frozenset(word.strip() for word in text.split(",") if word.strip())
+
+
+@app.command()
+def run(
+    target: Annotated[list[str] | None, typer.Option("--target", "-T", help="Archive of the settings.")] = None,
+    target_dir: Annotated[str | None, typer.Option("--target-dir", "-t", help="Folder, sftp:// or s3:// URL.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of --target-dir in history and headers.")] = None,
+    fits_dir: Annotated[Path | None, typer.Option("--fits-dir", "-f", help="Our archive of products.")] = None,
+    same_esa_name_dir: Annotated[
+        str | None, typer.Option("--same-esa-name-dir", "-s", help="Folder for files beyond the last supplement.")
+    ] = None,
+    include_levels: Annotated[str | None, typer.Option("--include-levels", "-l", help="L0,L1,…; * is all.")] = None,
+    include_products: Annotated[
+        str | None, typer.Option("--include-products", "-p", help="ql,hk,sci,… or ql-lightcurve; * is all.")
+    ] = None,
+    include_versions: Annotated[
+        str | None, typer.Option("--include-versions", "-v", help="2,03,02U; * is all.")
+    ] = None,
+    waiting: Annotated[str | None, typer.Option("--waiting-period", "-w", help="Least age: 14d, 6h, 1min, 0s.")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", "-n", min=-1, help="-1 is no limit.")] = None,
+    sort: Annotated[Sort, typer.Option("--sort-files", help="Order: path, or time of making.")] = Sort.NAME,
+    blacklist: Annotated[Path | None, typer.Option("--blacklist-files", help="Names never to deliver.")] = None,
+    supplements: Annotated[
+        Path | None, typer.Option("--supplement-report", help="Write all supplements here, tab-separated.")
+    ] = None,
+    rid_lut_file: Annotated[Path | None, typer.Option("--rid-lut-file", "-r", help="Table of requests, CSV.")] = None,
+    update_rid_lut: Annotated[bool, typer.Option("--update-rid-lut", help="Bring it up to date first.")] = False,
+    spice_dir: Annotated[Path | None, typer.Option("--spice-dir", "-S", help="Folder of SPICE kernels.")] = None,
+    log_dir: Annotated[Path | None, typer.Option("--log-dir", "-o", help="Append to pub_YYYYMMDD.log here.")] = None,
+    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    prepare: Annotated[bool, typer.Option("--prepare", help="Bring the tables of the database up to date.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document per target and line.")] = False,
+) -> None:
+    """Deliver the files that are due.
+
+    Files of our archive stay as they are; what is delivered is a copy, read back at the target. A run that was
+    interrupted goes on where it was.
+
+    Examples:
+
+    `broker-assets publish run --dry-run`
+
+    `broker-assets publish run -t /exchange/soar --name "ESA SOAR" -f products -w 14d -l L1,L2`
+
+    Exit code 0: all is well; 1: a file could not be delivered, or a target is away.
+    """
+    from broker_assets.publication.run import publish
+    from broker_assets.publication.selection import Rules, files_below
+    from broker_assets.publication.targets import Target
+
+    settings = load_settings()
+    _log(log_dir, log_level)
+    if target_dir is not None:
+        goals = [PublicationTarget(name=name or target_dir, url=target_dir, conflicts_url=same_esa_name_dir)]
+    else:
+        goals = chosen(settings, target, mirror=False)
+        if same_esa_name_dir is not None:
+            goals = [goal.model_copy(update={"conflicts_url": same_esa_name_dir}) for goal in goals]
+    folder = fits_dir or settings.telemetry_folder / "products"
+    if not folder.is_dir():
+        raise FileNotFoundError(2, "the archive of products is not there", str(folder))
+    reason, refresh = _functions(settings, rid_lut_file, spice_dir, update=update_rid_lut)
+    files = files_below(folder)
+    bad = False
+    with open_database(prepare=prepare) as connection:
+        for goal in goals:
+            rules = _overridden(
+                Rules.of(goal, settings.publication),
+                levels=include_levels,
+                products=include_products,
+                versions=include_versions,
+                waiting=waiting,
+                batch_size=batch_size,
+                blacklist=blacklist,
+                order=sort.value,
+            )
+            with Target.of(goal) as far:
+                report = publish(
+                    connection,
+                    files,
+                    far,
+                    rules,
+                    reason=reason,
+                    refresh=refresh,
+                    conflicts=Target.conflicts_of(goal),
+                    dry_run=dry_run,
+                    tell=None if as_json else lambda outcome: terminal().print(_line(outcome), highlight=False),
+                )
+            if as_json:
+                typer.echo(report.model_dump_json())
+            else:
+                _show(report)
+            bad |= report.failure is not None or bool(report.of("error"))
+            if supplements is not None and not dry_run:
+                _write_supplements(connection, goal.name, supplements)
+    raise typer.Exit(1 if bad else 0)
+
+
+def _overridden(rules: Rules, *, order: str, **options: Any) -> Rules:
+    """Rules with what the command line says."""
+    from broker_assets.publication.selection import read_blacklist
+
+    given: dict[str, Any] = {"order": order}
+    for key in ("levels", "products", "versions"):
+        if options[key] is not None:
+            given[key] = listed(options[key])
+    if options["waiting"] is not None:
+        given["waiting"] = waiting_period(options["waiting"])
+    if options["batch_size"] is not None:
+        given["batch_size"] = options["batch_size"]
+    if options["blacklist"] is not None:
+        given["blacklist"] = rules.blacklist | read_blacklist(options["blacklist"])
+    return replace(rules, **given)
+
+
+def _functions(settings: Settings, table: Path | None, spice: Path | None, *, update: bool) -> tuple[Any, Any]:
+    """Reasons of requests and fresh ephemeris cards, as far as there are tables and kernels."""
+    from broker_assets.resources.ephemeris_cards import ephemeris_refresh, request_reason
+    from broker_assets.telemetry.inputs.kernels import Kernels
+
+    table = table or settings.telemetry.requests
+    if update:
+        from broker_assets.telemetry.inputs.requests_update import update as update_requests
+
+        if table is None or settings.telemetry.requests_url is None:
+            raise typer.BadParameter("--update-rid-lut needs a table and BROKER_TELEMETRY__REQUESTS_URL")
+        rows = update_requests(table, settings.telemetry.requests_url)
+        terminal().print(f"{rows:,} rows in {table}", highlight=False)
+    folder = spice or settings.telemetry.kernels
+    kernels = None if folder is None else Kernels.of_folder(folder)
+    return request_reason(table), ephemeris_refresh(kernels)
+
+
+def _log(folder: Path | None, level: str) -> None:
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise typer.BadParameter(f"log level {level} is none of DEBUG, INFO, WARNING, ERROR")
+    if folder is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(folder / f"pub_{datetime.datetime.now(datetime.UTC):%Y%m%d}.log", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setLevel(number)
+    package = logging.getLogger("broker_assets.publication")
+    package.addHandler(handler)
+    package.setLevel(number)
+
+
+def _line(outcome: Any) -> str:
+    colour = {"error": "red", "held": "yellow", "published": "green", "supplement": "green"}.get(outcome.status, "dim")
+    reason = f" [dim]{escape(outcome.reason)}[/dim]" if outcome.reason else ""
+    return f"[{colour}]{outcome.status:<11}[/{colour}] {escape(outcome.name)}{reason}"
+
+
+def _show(report: Report) -> None:
+    did = "would be" if report.dry_run else "are"
+    counts = ", ".join(f"{count} {status}" for status, count in report.counts.items()) or "nothing new"
+    terminal().print(
+        f"[bold]{escape(report.target)}[/bold]: {counts}; {len(report.unchanged)} {did} as decided before, "
+        f"{len(report.waiting)} too young, {len(report.left)} left for later",
+        highlight=False,
+    )
+    if report.held:
+        terminal().print(f"{len(report.held)} wait for an operator: `broker-assets publish status`", highlight=False)
+    if report.failure is not None:
+        terminal().print(f"[red]{escape(report.failure)}[/red]", highlight=False)
+
+
+def _write_supplements(connection: Any, target: str, path: Path) -> None:
+    from broker_assets.publication.questions import supplement_report
+
+    write_output(path, supplement_report(connection, target))
+
+
+@app.command()
+def sync(
+    target: Annotated[list[str] | None, typer.Option("--target", "-T", help="Mirror of the settings.")] = None,
+    target_dir: Annotated[str | None, typer.Option("--target-dir", "-t", help="Folder, sftp:// or s3:// URL.")] = None,
+    fits_dir: Annotated[Path | None, typer.Option("--fits-dir", "-f", help="Our archive of products.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove there what we do not have any more.")] = False,
+    verify_all: Annotated[bool, typer.Option("--verify", help="Read everything back, not only what is new.")] = False,
+    prepare: Annotated[bool, typer.Option("--prepare", help="Bring the tables of the database up to date.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document per store and line.")] = False,
+) -> None:
+    """Bring a copy of our archive in another store up to date, under our own names and paths.
+
+    Example: `broker-assets publish sync -t s3://bucket/stix --dry-run`
+    """
+    from broker_assets.publication.mirror import sync as bring
+    from broker_assets.publication.targets import Target
+
+    settings = load_settings()
+    goals = chosen(settings, target, mirror=True) if target_dir is None else []
+    if target_dir is not None:
+        goals = [PublicationTarget(name=target_dir, url=target_dir, mirror=True)]
+    folder = fits_dir or settings.telemetry_folder / "products"
+    if not folder.is_dir():
+        # An archive that is not mounted must not empty its copies.
+        raise FileNotFoundError(2, "the archive of products is not there", str(folder))
+    bad = False
+    with open_database(prepare=prepare) as connection:
+        for goal in goals:
+            with Target.of(goal) as far:
+                report = bring(connection, folder, far, remove=remove, verify=verify_all, dry_run=dry_run)
+            bad |= report.failure is not None or bool(report.failed)
+            if as_json:
+                typer.echo(report.model_dump_json())
+                continue
+            terminal().print(
+                f"[bold]{escape(goal.name)}[/bold]: {len(report.copied)} copied, {report.unchanged} the same, "
+                f"{len(report.removed)} removed, {len(report.surplus)} only there",
+                highlight=False,
+            )
+            for path, reason in report.failed.items():
+                terminal().print(f"[red]{escape(path)}: {escape(reason)}[/red]", highlight=False)
+            if report.failure is not None:
+                terminal().print(f"[red]{escape(report.failure)}[/red]", highlight=False)
+    raise typer.Exit(1 if bad else 0)

@@ -1,0 +1,1 @@
+"""`broker-assets telemetry`."""

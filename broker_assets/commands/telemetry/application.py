@@ -1,0 +1,71 @@
+"""`broker-assets telemetry`: telemetry on the command line, without Dagster and without a network."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from broker_assets.commands.telemetry.files import app as files_app
+from broker_assets.commands.telemetry.lowlatency import lowlatency
+from broker_assets.commands.telemetry.process import process
+from broker_assets.commands.telemetry.remake import remake, stale
+from broker_assets.commands.telemetry.schema import schema
+from broker_assets.commands.telemetry.simulate import simulate
+from broker_assets.commands.telemetry.status import status
+
+app = typer.Typer(help="Telemetry packets and products.", no_args_is_help=True)
+# Options may be spelt as the original spells them: --idl_enabled, --fits_dir.
+app.command(context_settings={"token_normalize_func": lambda token: token.replace("_", "-")})(process)
+app.command()(schema)
+app.command()(simulate)
+app.command()(status)
+app.command()(stale)
+app.command()(remake)
+app.command()(lowlatency)
+app.add_typer(files_app, name="files")
+
+
+@app.callback()
+def telemetry() -> None:
+    """Telemetry packets and products."""
+
+
+@app.command()
+def decode(
+    files: Annotated[list[Path], typer.Argument(help="PktTmRaw or PktTcReport XML, binary or hexadecimal packets.")],
+    idb: Annotated[Path, typer.Option("--idb", help="Folder with idb.sqlite, or with v<version>/idb.sqlite.")],
+    idb_version: Annotated[str | None, typer.Option(help="Use this version for every time.")] = None,
+    strict: Annotated[bool, typer.Option(help="A missing database version is an error, no other stands in.")] = False,
+) -> None:
+    """Print one JSON document per packet and line; exit code 1 if any packet cannot be decoded."""
+    # Imported here: `--help` must not wait for the numerical libraries.
+    from broker_assets.telemetry.idb.database import DatabaseError
+    from broker_assets.telemetry.idb.database_versions import InstrumentDatabases
+
+    try:
+        databases = InstrumentDatabases(idb, forced=idb_version, strict=strict)
+    except DatabaseError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
+    failed = False
+    try:
+        for path in files:
+            for document in _documents(path, databases):
+                failed |= "error" in document
+                sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+    except BrokenPipeError:
+        # The reader has seen enough; nothing may be written to the closed pipe at exit either.
+        sys.stderr.close()
+    raise typer.Exit(1 if failed else 0)
+
+
+def _documents(path: Path, databases: Any) -> Iterator[dict[str, Any]]:
+    """One document per packet of a file, in the order of the file."""
+    from broker_assets.telemetry.decoding import documents
+
+    yield from documents.of_file(path, databases)

@@ -1,0 +1,121 @@
+"""`broker-assets telemetry files`: telemetry files that arrived, what became of them, and another try."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from broker_assets.commands.status import database
+from broker_assets.commands.terminal import terminal
+from broker_assets.settings import load_settings
+
+app = typer.Typer(no_args_is_help=True, help="Telemetry files that arrived: list, show, retry.")
+
+STATES = ("new", "staging", "staged", "processed", "failed", "quarantined", "gone")
+
+
+@app.command("list")
+def list_files(
+    state: Annotated[
+        list[str] | None, typer.Option("--state", "-s", help=f"Only in this state ({', '.join(STATES)}); repeatable.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document per line.")] = False,
+) -> None:
+    """List files of the register.
+
+    Example: `broker-assets telemetry files list --state quarantined --state failed`
+    """
+    from broker_assets.telemetry.reception.register import entries
+
+    unknown = sorted(set(state or ()) - set(STATES))
+    if unknown:
+        raise typer.BadParameter(f"{', '.join(unknown)} is none of {', '.join(STATES)}", param_hint="--state")
+    with database(load_settings()) as connection:
+        found = entries(connection, states=state, limit=limit)
+    if as_json:
+        for entry in found:
+            typer.echo(_json(entry))
+        return
+    if not found:
+        terminal().print("There are no such files.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("entry", "file", "state", "seen", "bytes", "packets", "new", "bad", "reason"):
+        right = column in ("entry", "bytes", "packets", "new", "bad")
+        table.add_column(column, overflow="fold", justify="right" if right else "left")
+    for entry in found:
+        name = entry.name if entry.version == 1 else f"{entry.name} ({entry.version})"
+        numbers = (entry.packets, entry.new_packets, entry.bad_packets)
+        table.add_row(
+            str(entry.telemetryfileid),
+            escape(name),
+            entry.state,
+            f"{entry.first_seen:%m-%d %H:%M}",
+            f"{entry.size:,}",
+            *("-" if number is None else f"{number:,}" for number in numbers),
+            escape(entry.reason or ""),
+        )
+    terminal().print(table)
+    if len(found) == limit:
+        terminal().print(f"[dim]The newest {limit}; --limit shows more.[/dim]")
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="Name of a file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON document per version.")] = False,
+) -> None:
+    """Show every version of a file, and what of it could not be used.
+
+    Example: `broker-assets telemetry files show TM_BatchRequest.PktTmRaw.SOL.0.2023.305.xml`
+    """
+    from broker_assets.telemetry.reception.register import bad_packets, entries
+
+    with database(load_settings()) as connection:
+        found = [(entry, bad_packets(connection, entry.telemetryfileid)) for entry in entries(connection, name=name)]
+    if not found:
+        raise LookupError(f"no file {name} has arrived")
+    for entry, bad in found:
+        if as_json:
+            typer.echo(_json(entry, bad=[dataclasses.asdict(item) for item in bad]))
+            continue
+        table = Table(show_header=False, box=None, pad_edge=False)
+        for field, value in dataclasses.asdict(entry).items():
+            table.add_row(field.replace("_", " "), escape(_text(value)))
+        for item in bad:
+            table.add_row(f"at byte {item.position}", escape(f"{item.size} bytes: {item.reason}"))
+        terminal().print(table)
+
+
+@app.command()
+def retry(
+    entry: Annotated[list[int] | None, typer.Argument(help="Numbers of entries, as `list` shows them; or all.")] = None,
+) -> None:
+    """Let failed files and those in quarantine be tried again by the next run, all or the given entries.
+
+    Example: `broker-assets telemetry files retry 17`
+    """
+    from broker_assets.telemetry.reception.register import retry as again
+
+    with database(load_settings()) as connection:
+        count = again(connection, entry or None)
+    terminal().print(f"{count} files are tried again by the next run")
+    if entry and count < len(set(entry)):
+        raise typer.Exit(1)
+
+
+def _json(entry: Any, **more: Any) -> str:
+    return json.dumps(dataclasses.asdict(entry) | more, default=str)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, datetime.datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
+    return "-" if value is None else str(value)

@@ -1,0 +1,131 @@
+"""What products are made with besides packets, from the options of `broker-assets telemetry process`."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shlex
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from broker_assets.telemetry.products.levels.level0 import Inputs
+    from broker_assets.telemetry.products.programs.configured import Programs
+
+logger = logging.getLogger(__name__)
+
+
+def read_inputs(
+    idb: Path,
+    idb_version: str | None,
+    configuration: Path,
+    spice_dir: Path | None,
+    spice_file: list[Path] | None,
+    soop_dir: Path | None,
+    rid_lut_file: Path | None,
+    versions: dict[str, int],
+) -> Inputs:
+    """Everything besides packets; what is not given is left out, what is given and unusable ends the command.
+
+    Parameters
+    ----------
+    idb, configuration : Path
+        Folders.
+    idb_version : str or None
+        Database to use for every time.
+    spice_dir : Path or None
+        Folder of kernels.
+    spice_file : list of Path or None
+        Single kernels instead.
+    soop_dir, rid_lut_file : Path or None
+        Planning files, table of requests.
+    versions : dict
+        Processing versions in place of the code's own, by ``level/kind``.
+
+    Raises
+    ------
+    typer.Exit
+        With code 2 if something cannot be used.
+    """
+    from broker_assets.telemetry.idb.database import DatabaseError
+    from broker_assets.telemetry.idb.database_versions import InstrumentDatabases
+    from broker_assets.telemetry.inputs.configuration import InstrumentConfiguration
+    from broker_assets.telemetry.inputs.kernels import Kernels
+    from broker_assets.telemetry.inputs.requests import RequestTable
+    from broker_assets.telemetry.inputs.soop import Planning
+    from broker_assets.telemetry.products.levels.level0 import Inputs
+
+    try:
+        kernels = Kernels.of_files(spice_file) if spice_file else None
+        if kernels is None and spice_dir is not None:
+            kernels = Kernels.of_folder(spice_dir)
+        if kernels is None:
+            logger.warning("without SPICE kernels level L1 cannot be made")
+        found = InstrumentConfiguration(configuration)
+        logger.info("instrument configuration %s", found.version)
+        return Inputs(
+            InstrumentDatabases(idb, forced=idb_version),
+            found,
+            kernels,
+            RequestTable() if rid_lut_file is None else RequestTable.read(rid_lut_file),
+            Planning() if soop_dir is None else Planning.of_folder(soop_dir),
+            versions,
+        )
+    except (DatabaseError, OSError, ValueError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+def find_programs(
+    ecc_path: Path | None, aspect_command: str | None, idl_enabled: bool | None, idl_gsw_path: Path | None
+) -> Programs:
+    """Programs of others; one that is named and absent ends the command, one that is not named is done without.
+
+    Raises
+    ------
+    typer.BadParameter
+        If one is named and absent.
+    """
+    from broker_assets.telemetry.products.programs.aspect_solution import AspectSolver
+    from broker_assets.telemetry.products.programs.configured import Programs
+    from broker_assets.telemetry.products.programs.energy_calibration import EnergyCalibration
+
+    calibration = None if ecc_path is None else EnergyCalibration(ecc_path)
+    if calibration is not None and calibration.missing():
+        raise typer.BadParameter(f"{ecc_path} has no {', '.join(calibration.missing())}", param_hint="--ecc-path")
+    command = tuple(shlex.split(aspect_command or ""))
+    if idl_enabled and not command:
+        raise typer.BadParameter("it needs --aspect-command, the bridge to IDL", param_hint="--idl-enabled")
+    if idl_gsw_path is not None and not idl_gsw_path.is_dir():
+        raise typer.BadParameter(f"{idl_gsw_path} is no folder", param_hint="--idl-gsw-path")
+    if idl_enabled is False or not command:
+        return Programs(calibration)
+    if shutil.which(command[0]) is None:
+        raise typer.BadParameter(f"the program {command[0]} is absent", param_hint="--aspect-command")
+    given = () if idl_gsw_path is None else ("env", f"STX_GSW_PATH={idl_gsw_path.absolute()}")
+    return Programs(calibration, AspectSolver((*given, *command)))
+
+
+def processing_versions(given: list[str] | None) -> dict[str, int]:
+    """Processing versions by ``level/kind``.
+
+    Examples
+    --------
+    >>> processing_versions(["L1/ql-lightcurve=3"])
+    {'L1/ql-lightcurve': 3}
+
+    Raises
+    ------
+    typer.BadParameter
+        If a text is of another form.
+    """
+    found = {}
+    for text in given or ():
+        match = re.fullmatch(r"((?:LB|L0|L1|CAL|ANC|LL03)/[a-z0-9-]+)=(\d{1,2})", text)
+        if match is None:
+            raise typer.BadParameter(f"{text} is not LEVEL/KIND=N", param_hint="--processing-version")
+        found[match[1]] = int(match[2])
+    return found

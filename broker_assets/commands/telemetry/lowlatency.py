@@ -1,0 +1,95 @@
+"""`broker-assets telemetry lowlatency`: requests of the low-latency machine, without Dagster and without a network."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+LOG = Path("logs/lldp_processing.log")
+logger = logging.getLogger(__name__)
+
+
+def lowlatency(
+    requests: Annotated[Path, typer.Option(envvar="instr_input_requests", help="Folder of requests.")],
+    output: Annotated[Path, typer.Option(envvar="instr_output", help="Folder of products, failed and temporary.")],
+    idb: Annotated[Path, typer.Option(help="Folder of instrument databases.")],
+    configuration: Annotated[Path, typer.Option(help="Checkout of the configuration repository.")],
+    idb_version: Annotated[str | None, typer.Option(help="Use this version for every time.")] = None,
+    watch: Annotated[bool, typer.Option("--watch/--once", help="Go on looking for requests, or end.")] = False,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Between two looks.")] = 5.0,
+) -> None:
+    """Make low-latency products (LL01) of every request that waits.
+
+    A request is a folder `request_YYYYMMDD_HHMMSS…` with one telemetry file in its folder `telemetry`; what becomes of
+    it stands in `products` or `failed` of the output folder, and in its log, `logs/lldp_processing.log`.
+
+    Exit code 0: all made (with --watch: it was asked to end); 1: a request failed; 2: wrong options, or another process
+    works on the output folder.
+    """
+    import numpy as np
+
+    from broker_assets.telemetry.idb.database import DatabaseError
+    from broker_assets.telemetry.idb.database_versions import InstrumentDatabases
+    from broker_assets.telemetry.inputs.configuration import ConfigurationError, InstrumentConfiguration
+    from broker_assets.telemetry.products.levels.level0 import Inputs
+    from broker_assets.telemetry.products.levels.lowlatency import answer_all, only_one
+
+    if not requests.is_dir():
+        raise typer.BadParameter(f"{requests} is no folder", param_hint="--requests")
+    try:
+        inputs = Inputs(InstrumentDatabases(idb, forced=idb_version), InstrumentConfiguration(configuration))
+        inputs.configuration.version  # noqa: B018  read now: a wrong folder shall end the command
+    except (DatabaseError, ConfigurationError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
+    end = threading.Event()
+    failed = False
+    try:
+        with only_one(output):
+            _log(output / LOG)
+            if watch:
+                _end_on_signals(end)
+            while True:
+                now = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")
+                try:
+                    answers = answer_all(requests, output, inputs, now)
+                except OSError as error:
+                    # A full disk or a folder that is away for a while: the request waits for the next look.
+                    logger.error("%s cannot be worked on: %s", output, error)
+                    typer.echo(f"error: {error}", err=True)
+                    answers, failed = [], True
+                for found in answers:
+                    failed |= found.reason is not None
+                    typer.echo(f"{found.name}: {found.reason or ', '.join(found.files)}")
+                if not watch or end.wait(seconds):
+                    break
+    except BlockingIOError as error:
+        typer.echo(f"error: another process works on {output}", err=True)
+        raise typer.Exit(2) from error
+    raise typer.Exit(1 if failed and not watch else 0)
+
+
+def _end_on_signals(end: threading.Event) -> None:
+    """End after the request that is being worked on."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        end.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+def _log(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    package = logging.getLogger("broker_assets")
+    package.addHandler(handler)
+    package.setLevel(logging.INFO)

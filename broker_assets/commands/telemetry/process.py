@@ -1,0 +1,354 @@
+"""`broker-assets telemetry process`: telemetry files to product files, without Dagster and without a network."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import logging
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from broker_assets.commands.output import write_output
+from broker_assets.commands.telemetry.inputs import find_programs, processing_versions, read_inputs
+
+if TYPE_CHECKING:
+    from broker_assets.telemetry.archive.product_archive import Outcome
+    from broker_assets.telemetry.archive.units import Touched
+    from broker_assets.telemetry.products.levels.level0 import Inputs
+    from broker_assets.telemetry.reception.packet_store import PacketStore
+
+logger = logging.getLogger(__name__)
+
+ORDER = ("TM", "LB", "L0", "L1", "L2")
+MADE_FROM = {"LB": "LB", "L0": "LB", "L1": "L0", "L2": "L1"}
+"""Level whose files tell what is made again, by the first level to make."""
+TELEMETRY_FILES = ("*.xml", "*.fits")
+"""Names of files in folders of telemetry; FITS files are those of level LB."""
+
+
+class Level(StrEnum):
+    """Where processing starts or ends; ALL is TM as a start, L2 as an end."""
+
+    TM = "TM"
+    LB = "LB"
+    L0 = "L0"
+    L1 = "L1"
+    L2 = "L2"
+    ALL = "ALL"
+
+
+def process(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Telemetry files (PktTmRaw, or FITS of level LB), or folders of them.")
+    ] = None,
+    tm_dir: Annotated[Path | None, typer.Option("--tm-dir", "-t", help="Folder of telemetry files.")] = None,
+    fits_dir: Annotated[Path, typer.Option("--fits-dir", "-f", help="Archive: folder of products.")] = Path("fits"),
+    store: Annotated[Path | None, typer.Option(help="Packet store; default: `packets` beside the archive.")] = None,
+    idb: Annotated[Path, typer.Option(help="Folder of instrument databases.")] = Path("idb"),
+    idb_version: Annotated[str | None, typer.Option(help="Use this version for every time.")] = None,
+    configuration: Annotated[Path, typer.Option(help="Checkout of the configuration repository.")] = Path("conf"),
+    spice_dir: Annotated[Path | None, typer.Option("--spice-dir", "-s", help="Kernels: mk, lsk, sclk, …")] = None,
+    spice_file: Annotated[
+        list[Path] | None, typer.Option("--spice-file", "-S", help="Single kernels instead of a folder; repeatable.")
+    ] = None,
+    soop_dir: Annotated[Path | None, typer.Option("--soop-dir", "-p", help="Planning files.")] = None,
+    rid_lut_file: Annotated[Path | None, typer.Option("--rid-lut-file", "-r", help="Table of requests, CSV.")] = None,
+    update_rid_lut: Annotated[
+        str | None, typer.Option(help="Bring the table of requests up to date first, from this URL.", metavar="URL")
+    ] = None,
+    start_level: Annotated[
+        Level,
+        typer.Option(
+            "--start-level",
+            "-b",
+            help="First level to make: TM and LB read telemetry, L0 starts from LB files, L1 from L0, L2 from L1.",
+        ),
+    ] = Level.TM,
+    end_level: Annotated[
+        Level, typer.Option("--end-level", "-e", help="Last level to make; L2 is CAL, ANC and LL03.")
+    ] = Level.L2,
+    filter_: Annotated[
+        str | None,
+        typer.Option(
+            "--filter", "-F", help="Names of files that it starts from: glob; regular expression with --input-files."
+        ),
+    ] = None,
+    input_files: Annotated[
+        Path | None, typer.Option("--input-files", "-i", help="Text file: one path to start from per line.")
+    ] = None,
+    out_file: Annotated[
+        Path | None, typer.Option("--out-file", "-o", help="List of files written; default: standard output.")
+    ] = None,
+    clean: Annotated[bool, typer.Option("--clean", "-c", help="Empty the archive first (asks).")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    stop_on_error: Annotated[
+        bool, typer.Option("--stop-on-error/--continue-on-error", help="End at the first product that fails.")
+    ] = False,
+    ecc_path: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="BROKER_TELEMETRY__ENERGY_CALIBRATION",
+            help="Folder of the energy-calibration programs Bkg, ECC, STX_Calib; without it no CAL is made.",
+        ),
+    ] = None,
+    aspect_command: Annotated[
+        str | None,
+        typer.Option(help="Program that solves the aspect, the bridge to IDL; without it ANC has no solution."),
+    ] = None,
+    idl_enabled: Annotated[
+        bool | None,
+        typer.Option("--idl-enabled/--idl-disabled", help="Run the aspect program; by default if one is named."),
+    ] = None,
+    idl_gsw_path: Annotated[
+        Path | None, typer.Option(help="Checkout of STX-GSW; the aspect program gets it as STX_GSW_PATH.")
+    ] = None,
+    idl_batchsize: Annotated[
+        int, typer.Option(min=1, help="Accepted as the original has it; the aspect program is run once per day.")
+    ] = 1,
+    processing_version: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LEVEL/KIND=N", help="Another processing version (L1/ql-lightcurve=3); repeatable."),
+    ] = None,
+    log_file: Annotated[Path | None, typer.Option("--log-file", "-l", help="Write the log here.")] = None,
+    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+) -> None:
+    """Make products from telemetry: LB (raw packets), L0 (decoded), L1 (engineering values, UTC), CAL, ANC and LL03.
+
+    Packets go into the packet store; every file they touch is rebuilt whole from it and replaced at once. So files may
+    come in any order and any number of times, and a level later than LB starts from the store. An archive without its
+    packet store is taken over with `-b L0`: its LB files are read into the store first.
+
+    Example:
+
+        broker-assets telemetry process -t incoming -f archive --idb idb --configuration STIX-CONF -s kernels -e L1
+
+    Exit code 0: all made; 1: some products or packets failed (listed; everything else is made); 2: wrong options.
+    """
+    _log(log_file, log_level)
+    first = "TM" if start_level is Level.ALL else start_level.value
+    last = "L2" if end_level is Level.ALL else end_level.value
+    if ORDER.index(last) < ORDER.index(first):
+        raise typer.BadParameter(f"end level {last} lies before start level {first}")
+    named = bool(files) or tm_dir is not None
+    if first == "TM" and not named and input_files is None:
+        raise typer.BadParameter("name telemetry files, --tm-dir or --input-files")
+    if named and first not in ("TM", "LB"):
+        raise typer.BadParameter(f"telemetry files are read with start level TM or LB, not {first}")
+    programs = find_programs(ecc_path, aspect_command, idl_enabled, idl_gsw_path)
+    if idl_batchsize > 1:
+        logger.info("the aspect program is run once per day; --idl-batchsize %d changes nothing", idl_batchsize)
+
+    from broker_assets.telemetry.archive.product_archive import LEVELS as WRITTEN
+    from broker_assets.telemetry.archive.product_archive import Archive
+    from broker_assets.telemetry.reception.packet_store import PacketStore
+
+    if update_rid_lut is not None:
+        if rid_lut_file is None:
+            raise typer.BadParameter("--update-rid-lut needs --rid-lut-file")
+        from broker_assets.telemetry.inputs.requests_update import update
+
+        typer.echo(f"{update(rid_lut_file, update_rid_lut)} rows in {rid_lut_file}", err=True)
+    inputs = read_inputs(
+        idb,
+        idb_version,
+        configuration,
+        spice_dir,
+        spice_file,
+        soop_dir,
+        rid_lut_file,
+        processing_versions(processing_version),
+    )
+    if clean:
+        _empty(fits_dir, yes)
+    listed = _listed(input_files)
+    accepted = _accepted(filter_, regular=listed is not None)
+    levels = [level for level in WRITTEN if ORDER.index(first) <= ORDER.index(level) <= ORDER.index(last)]
+    failed = 0
+    with PacketStore(store or fits_dir.parent / "packets") as packets:
+        if first == "TM" or (first == "LB" and named):
+            touched, failed = _receive(_telemetry(files, tm_dir, listed, accepted), packets, inputs)
+        else:
+            source = fits_dir / MADE_FROM[first]
+            if MADE_FROM[first] == "LB":
+                failed = _take_over(source, listed, accepted, packets, inputs)
+            touched = _from_store(packets, source, listed, accepted) | _decode_again(packets, inputs)
+        archive = Archive(fits_dir, packets, inputs, programs=programs)
+        outcome = _rebuild(archive, touched, levels, stop_on_error)
+    _tell(outcome, out_file)
+    raise typer.Exit(1 if failed or outcome.problems else 0)
+
+
+def _log(log_file: Path | None, level: str) -> None:
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise typer.BadParameter(f"log level {level} is none of DEBUG, INFO, WARNING, ERROR")
+    handler: logging.Handler = logging.StreamHandler() if log_file is None else logging.FileHandler(log_file)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setLevel(max(number, logging.WARNING) if log_file is None else number)
+    package = logging.getLogger("broker_assets")
+    package.addHandler(handler)
+    package.setLevel(number)
+
+
+def _empty(folder: Path, yes: bool) -> None:
+    """Remove what is in the archive."""
+    if folder.is_dir() and (yes or typer.confirm(f"Remove everything in {folder}?", err=True)):
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def _listed(path: Path | None) -> list[Path] | None:
+    if path is None:
+        return None
+    return [Path(line.strip()) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _accepted(pattern: str | None, *, regular: bool) -> Callable[[PurePosixPath], bool] | None:
+    if pattern is None:
+        return None
+    if regular:
+        expression = re.compile(pattern)
+        return lambda path: expression.search(str(path)) is not None
+    return lambda path: fnmatch.fnmatch(path.name, pattern)
+
+
+def _telemetry(
+    files: list[Path] | None,
+    folder: Path | None,
+    listed: list[Path] | None,
+    accepted: Callable[[PurePosixPath], bool] | None,
+) -> list[Path]:
+    """Telemetry files of the options, each once, in the order of their names."""
+    found: list[Path] = [*(listed or ())]
+    for path in [*(files or ()), *([folder] if folder else ())]:
+        found += sorted(file for name in TELEMETRY_FILES for file in path.rglob(name)) if path.is_dir() else [path]
+    unique = dict.fromkeys(found)
+    return [path for path in unique if accepted is None or accepted(PurePosixPath(path.as_posix()))]
+
+
+def _receive(paths: list[Path], packets: PacketStore, inputs: Inputs) -> tuple[Touched, int]:
+    """Files into the store; what they touch, and how much of them failed."""
+    from rich.progress import track
+
+    from broker_assets.telemetry.archive.units import Touched
+    from broker_assets.telemetry.packets.files import UnknownFile
+    from broker_assets.telemetry.reception.storing import receive
+
+    touched = Touched()
+    failed = 0
+    for path in track(paths, description="receive", console=_console(), transient=True):
+        try:
+            received = receive(path, packets, inputs.databases)
+        except (UnknownFile, OSError) as error:
+            failed += 1
+            logger.error("%s: %s", path, error)
+            continue
+        failed += len(received.bad)
+        for bad in received.bad:
+            logger.warning("%s, packet %s, byte %d: %s", path.name, bad.number, bad.position, bad.reason)
+        logger.info("%s: %d packets, %d new, %d bad", path, received.packets, received.new, len(received.bad))
+        touched |= received.touched
+    return touched, failed
+
+
+def _take_over(
+    folder: Path,
+    listed: list[Path] | None,
+    accepted: Callable[[PurePosixPath], bool] | None,
+    packets: PacketStore,
+    inputs: Inputs,
+) -> int:
+    """LB files that the store does not know into it: those that are listed, or all where it is empty."""
+    if listed is None and packets.kinds():
+        return 0
+    found = sorted(folder.rglob("*.fits")) if listed is None else [path for path in listed if path.is_file()]
+    chosen = [path for path in found if accepted is None or accepted(PurePosixPath(path.as_posix()))]
+    unknown = [path for path in chosen if not packets.has_file(path.name, _digest(path))]
+    _, failed = _receive(unknown, packets, inputs)
+    return failed
+
+
+def _decode_again(packets: PacketStore, inputs: Inputs) -> Touched:
+    """What packets touch that were stored without being decoded, and can be decoded now."""
+    from broker_assets.telemetry.reception.storing import receive_again
+
+    received = receive_again(packets, inputs.databases)
+    if received.new:
+        logger.info("%d stored packets can be decoded now", received.new)
+    return received.touched
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _from_store(
+    packets: PacketStore,
+    folder: Path,
+    listed: list[Path] | None,
+    accepted: Callable[[PurePosixPath], bool] | None,
+) -> Touched:
+    """What to make again: everything, or what the chosen files of the level before belong to."""
+    from broker_assets.telemetry.archive.units import Touched
+
+    everything = Touched.everything(packets)
+    if listed is None and accepted is None:
+        return everything
+    found = sorted(folder.rglob("*.fits")) if listed is None else listed
+    return everything.only(path.name for path in found if accepted is None or accepted(PurePosixPath(path.as_posix())))
+
+
+def _rebuild(archive: Any, touched: Touched, levels: list[str], stop_on_error: bool) -> Outcome:
+    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn())
+    with Progress(*columns, console=_console(), transient=True) as progress:
+        task = progress.add_task("products", total=None)
+
+        def report(path: Path) -> None:
+            progress.update(task, advance=1, description=path.name)
+
+        archive.tree.report = report
+        try:
+            return archive.rebuild(touched, levels, stop_on_error=stop_on_error)  # type: ignore[no-any-return]
+        except RuntimeError as error:
+            logger.error("%s", error)
+            return archive.outcome  # type: ignore[no-any-return]
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def _tell(outcome: Outcome, out_file: Path | None) -> None:
+    """List of files written; problems, and what was left out on purpose, on standard error."""
+    lines = "".join(f"{path}\n" for path in outcome.written)
+    if out_file is None:
+        typer.echo(lines, nl=False)
+    else:
+        write_output(out_file, lines)
+    for problem in outcome.problems:
+        logger.warning("%s: %s", problem.what, problem.reason)
+        typer.echo(f"{problem.what}: {problem.reason}", err=True)
+    for problem in outcome.skipped:
+        logger.info("not made, %s: %s", problem.what, problem.reason)
+    for reason, number in Counter(problem.reason for problem in outcome.skipped).items():
+        typer.echo(f"not made ({number}): {reason}", err=True)
+    typer.echo(
+        f"{len(outcome.written)} files written, {len(outcome.unchanged)} unchanged, {len(outcome.removed)} removed, "
+        f"{len(outcome.problems)} problems",
+        err=True,
+    )

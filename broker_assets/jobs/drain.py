@@ -1,0 +1,163 @@
+"""The drain run: stores what waits on a topic, then tells Dagster which nights have new content.
+
+A run does not know its nights beforehand, so it is a job and not a partitioned asset: its one op calls
+`broker_assets.stream.drain` and afterwards yields one materialisation per asset and night touched, with the data
+version, and the checks of those nights. Nothing about exactly-once depends on this module: a run that dies before it
+could report is made good by the next one, which reports every night that the ledger has and provenance has not.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from dagster import (
+    MAX_RUNTIME_SECONDS_TAG,
+    AssetCheckEvaluation,
+    AssetMaterialization,
+    Config,
+    DagsterInstance,
+    DagsterRunStatus,
+    JobDefinition,
+    OpDefinition,
+    OpExecutionContext,
+    ResourceParam,
+    in_process_executor,
+    job,
+    op,
+)
+from pydantic import Field
+
+from broker_assets.assets.alerts.reports import report_run
+from broker_assets.assets.alerts.streams import DRAIN_OP
+from broker_assets.assets.sky.hits import report_hits
+from broker_assets.dagster_internals import capture_interrupts, pop_captured_interrupt
+from broker_assets.resources.database import Database
+from broker_assets.resources.decoders import Decoders
+from broker_assets.resources.kafka import Kafka
+from broker_assets.resources.object_store import ObjectStore
+from broker_assets.settings import Settings
+from broker_assets.stream.drain import drain
+from broker_assets.stream.matching import SkyMatcher
+from broker_assets.stream.progress import Progress
+
+CANCEL_POLL_SECONDS = 2.0
+"""How often a run asks whether it is to end."""
+
+GRACE_SECONDS = 300.0
+"""Beyond its budget, for the last batch and the report; then Dagster ends the run."""
+
+NightChecks = Callable[[DagsterInstance, Database, ObjectStore, str, Sequence[str]], Iterable[AssetCheckEvaluation]]
+"""Evaluates the checks of a topic and of some nights; given by `broker_assets.build`, since checks know the assets."""
+
+
+class DrainConfig(Config):
+    """Which messages a run reads."""
+
+    topic: str = Field(description="Kafka topic of a configured stream")
+    partitions: list[int] = Field(description="Kafka partitions; empty means all of the topic")
+
+
+def build_drain_job(settings: Settings, night_checks: NightChecks) -> JobDefinition:
+    """The job that the lag sensor starts."""
+
+    @job(
+        name="drain",
+        description="Stores the messages that wait on some partitions of a topic, exactly once.",
+        executor_def=in_process_executor,
+        tags={MAX_RUNTIME_SECONDS_TAG: str(round(settings.drain.budget_seconds + GRACE_SECONDS))},
+    )
+    def drain_job() -> None:
+        build_drain_op(settings, night_checks)()
+
+    return drain_job
+
+
+def build_drain_op(settings: Settings, night_checks: NightChecks) -> OpDefinition:
+    """The one op of the job."""
+
+    @op(name=DRAIN_OP, out={})
+    def drain_op(
+        context: OpExecutionContext,
+        config: DrainConfig,
+        kafka: ResourceParam[Kafka],
+        database: ResourceParam[Database],
+        object_store: ResourceParam[ObjectStore],
+        decoders: ResourceParam[Decoders],
+    ) -> Iterator[AssetMaterialization | AssetCheckEvaluation]:
+        stream = settings.stream(config.topic)
+        source = kafka.source(config.topic)
+        watch = _Watch(context)
+        try:
+            # An interrupt (termination by an operator, shutdown) would otherwise be raised in the middle of a batch:
+            # nothing would be lost, but what the run did would only be told by the next.
+            with capture_interrupts():
+                report = drain(
+                    source,
+                    database.url,
+                    object_store.url,
+                    decoders.factory(stream),
+                    settings.drain,
+                    topic=config.topic,
+                    partitions=config.partitions or source.partitions(),
+                    run_id=context.run_id,
+                    stop=watch.asked_to_stop,
+                    progress=watch.progress,
+                    matcher=SkyMatcher(settings.sky),
+                )
+            source.mirror({partition: end for partition, (_, end) in report.offsets.items()})
+        finally:
+            watch.close()
+            source.close()
+        context.log.info(
+            f"{report.outcome.value}: {report.received} received = {report.stored} stored + {report.duplicate} "
+            f"duplicate + {report.quarantined} quarantined, {report.messages_per_second:.0f}/s, {report.total_lag} wait"
+        )
+        nights = set()
+        for event in report_run(context.instance, database, report, context.log):
+            if event.partition is not None:
+                nights.add(event.partition)
+            yield event
+        yield from report_hits(database, sorted(nights), context.run_id)
+        if report.batches or report.gaps or nights:
+            yield from night_checks(context.instance, database, object_store, config.topic, sorted(nights))
+
+    return drain_op
+
+
+class _Watch:
+    """Between a run and Dagster: tells of progress, and whether the run is to end."""
+
+    def __init__(self, context: OpExecutionContext) -> None:
+        self._context = context
+        self._told = time.monotonic()
+        self._stop = threading.Event()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._poll, name="cancellation", daemon=True)
+        self._thread.start()
+
+    def asked_to_stop(self) -> bool:
+        if pop_captured_interrupt():
+            self._stop.set()
+        return self._stop.is_set()
+
+    def progress(self, progress: Progress) -> None:
+        if time.monotonic() - self._told < 30.0:
+            return
+        self._told = time.monotonic()
+        self._context.log.info(
+            f"{progress.received} messages, {progress.messages_per_second:.0f}/s, {progress.lag} waiting, "
+            f"{progress.quarantined} quarantined"
+        )
+
+    def close(self) -> None:
+        self._closed.set()
+        self._thread.join()
+
+    def _poll(self) -> None:
+        # An operator's "terminate" marks the run first: it ends between two batches and reports what it did. In its
+        # own thread, because the database of Dagster may be slow and the stream must not wait for it.
+        while not self._closed.wait(CANCEL_POLL_SECONDS):
+            run = self._context.instance.get_run_by_id(self._context.run_id)
+            if run is not None and run.status == DagsterRunStatus.CANCELING:
+                self._stop.set()
+                return

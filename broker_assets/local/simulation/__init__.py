@@ -1,5 +1,0 @@
-"""A survey generator: objects over the sky, their light curves and their alert packets."""
-
-from broker_assets.local.simulation.survey import SimulatedAlert, Survey
-
-__all__ = ["SimulatedAlert", "Survey"]

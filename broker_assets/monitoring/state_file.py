@@ -1,0 +1,149 @@
+"""The state file of a one-machine platform: its supervisor, its services, and where they answer.
+
+`broker-assets up` writes it (`<home>/state.json`); who shows the state of the platform reads it. It is believed only
+while the supervisor that it names lives. How services are started and ended is in `local`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from broker_assets.settings import Settings
+from broker_assets.storage.atomic import replace_atomically
+
+MARKER = "BROKER_PLATFORM"
+"""Environment variable with the home folder, in everything that a platform starts; it tells its processes."""
+
+
+@dataclass(frozen=True)
+class ProcessIdentity:
+    """A process told apart from a later one with the same number."""
+
+    pid: int
+    """Process id."""
+    created: float
+    """Start of the process, seconds since the epoch, as psutil gives it."""
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessIdentity | None:
+        """Identity of a living process, or None."""
+        try:
+            return cls(pid, psutil.Process(pid).create_time())
+        except psutil.NoSuchProcess:
+            return None
+
+    def process(self) -> psutil.Process | None:
+        """The process if it still lives (a zombie does not), else None."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.created) < 1.0
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the parts of a platform answer."""
+
+    home: str
+    """Folder of the platform, absolute."""
+    database_url: str
+    """SQLAlchemy URL (psycopg 3) of our database."""
+    dagster_url: str
+    """SQLAlchemy URL (psycopg2) of Dagster's database."""
+    bootstrap_servers: str
+    """Kafka, `host:port,…`."""
+    broker: str
+    """Which Kafka it is, in words."""
+    dagster_home: str
+    """Folder that `DAGSTER_HOME` names."""
+    webserver_url: str
+    """Dagster's web pages."""
+    api_url: str
+    """Our web pages and REST interface."""
+    code_server_host: str
+    """Where the code server answers gRPC."""
+    code_server_port: int
+    """Its port."""
+
+    def environment(self) -> dict[str, str]:
+        """Environment variables that point a process (a service, a run, a shell) to this platform."""
+        return {
+            MARKER: self.home,
+            "BROKER_HOME": self.home,
+            "BROKER_DATABASE__URL": self.database_url,
+            "BROKER_DATABASE__DAGSTER_URL": self.dagster_url,
+            "BROKER_KAFKA__BOOTSTRAP_SERVERS": self.bootstrap_servers,
+            "BROKER_CODE_SERVER_HOST": self.code_server_host,
+            "BROKER_CODE_SERVER_PORT": str(self.code_server_port),
+            "DAGSTER_HOME": self.dagster_home,
+            "DAGSTER_PG_URL": self.dagster_url,
+        }
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """A service as the supervisor last saw it."""
+
+    name: str
+    state: str
+    """`running`, `starting`, `waiting` (to be started again) or `stopped`."""
+    pid: int | None
+    created: float | None
+    """Start of the process, seconds since the epoch."""
+    restarts: int
+    """How often it ended by itself and was started again."""
+    log: str
+    """File with its output."""
+
+
+@dataclass(frozen=True)
+class PlatformState:
+    """What `state.json` says."""
+
+    supervisor: ProcessIdentity
+    started: float
+    """Seconds since the epoch."""
+    addresses: Addresses | None = None
+    """None until all of them are known."""
+    services: list[ServiceState] = field(default_factory=list)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the supervisor still lives."""
+        return self.supervisor.process() is not None
+
+
+def state_path(settings: Settings) -> Path:
+    """Path of the state file."""
+    return settings.home.resolve() / "state.json"
+
+
+def write_state(settings: Settings, state: PlatformState) -> None:
+    """Replace the state file; readers see the old or the new one."""
+    # It has database URLs in it, perhaps with a password. After a power cut nobody needs it.
+    content = json.dumps(asdict(state), indent=1)
+    replace_atomically(state_path(settings), content, mode=0o600, sync_name=False)
+
+
+def read_state(settings: Settings) -> PlatformState | None:
+    """What the state file says, or None if there is none that can be read."""
+    try:
+        values: dict[str, Any] = json.loads(state_path(settings).read_text())
+        addresses = Addresses(**values["addresses"]) if values["addresses"] else None
+        services = [ServiceState(**service) for service in values["services"]]
+        return PlatformState(ProcessIdentity(**values["supervisor"]), values["started"], addresses, services)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def running(settings: Settings) -> PlatformState | None:
+    """State of the platform that runs in the folder, or None if none does."""
+    state = read_state(settings)
+    return state if state is not None and state.alive else None

@@ -1,0 +1,199 @@
+"""The state of telemetry on one page: for the command line and the status page of the web server."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from typing import Any
+
+import psycopg
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import ArgumentError
+
+from broker_assets.database.engine import DatabaseUnavailableError, connect
+from broker_assets.monitoring.telemetry.day_gaps import missing_days, spans
+from broker_assets.monitoring.telemetry.facts import BadPackets, Folder, KernelState, Look, OpenAlert, TroubledFile
+from broker_assets.monitoring.telemetry.incomplete_requests import IncompleteAnswer
+from broker_assets.monitoring.telemetry.judgements import GAPS, Severity, judge
+from broker_assets.publication.delivery_status import TargetState
+from broker_assets.settings import Settings
+
+PATIENCE = 3.0
+"""Seconds that the database may take to answer."""
+SHOWN = 50
+"""Files and reasons listed, at most; all are counted."""
+LEVELS = ("LB", "L0", "L1", "L2", "CAL", "ANC", "LL01", "LL03")
+"""In the order of making."""
+
+
+class Attention(BaseModel):
+    """Something that does not hold."""
+
+    subject: str
+    """Asset and name of the check."""
+    severity: Severity
+    text: str
+
+
+class Family(BaseModel):
+    """Packets of a family."""
+
+    family: str
+    packets: int | None
+    days: int
+    first: datetime.date | None
+    newest: datetime.date | None
+    missing: int
+    """Days without packets between others."""
+    missing_days: str
+    """Those days."""
+    unsynchronised: int
+    """Days before the launch or after tomorrow: the clock was not set."""
+
+
+class Level(BaseModel):
+    """Product files of a level and family."""
+
+    level: str
+    family: str
+    files: int
+    bytes: int
+    newest_day: datetime.date | None
+    stale: int
+    """Made from what has changed since."""
+
+
+class Target(TargetState):
+    """Deliveries to a target, with numbers in place of lists."""
+
+    waiting: int = 0
+    """Due, and not delivered."""
+
+
+class Overview(BaseModel):
+    """Everything that is shown."""
+
+    at: datetime.datetime
+    configured: bool = True
+    """Whether the settings name telemetry or archives, or there ever was any."""
+    healthy: bool = True
+    """Whether nothing needs attention."""
+    problems: list[str] = Field(default_factory=list)
+    """What could not be looked at."""
+    attention: list[Attention] = Field(default_factory=list)
+    """What does not hold, errors first."""
+    folders: list[Folder] = Field(default_factory=list)
+    waiting: int = 0
+    """Files of all folders that are not yet in the packet store."""
+    troubled: list[TroubledFile] = Field(default_factory=list)
+    """Files that failed or were given up."""
+    bad_packets: list[BadPackets] = Field(default_factory=list)
+    """Packets in quarantine by reason."""
+    families: list[Family] = Field(default_factory=list)
+    incomplete: list[IncompleteAnswer] = Field(default_factory=list)
+    """Answers to requests of which packets are missing."""
+    without_kernels: int = 0
+    """Files of level L0 that have no L1 yet."""
+    levels: list[Level] = Field(default_factory=list)
+    kernels: KernelState = Field(default_factory=KernelState)
+    targets: list[Target] = Field(default_factory=list)
+    alerts: list[OpenAlert] = Field(default_factory=list)
+    """Causes that operators were told of, and that are not over."""
+
+
+def overview(settings: Settings) -> Overview:
+    """Look at telemetry now.
+
+    Parameters
+    ----------
+    settings : Settings
+        With the address of the database; see `broker_assets.local.platform.connected`.
+
+    Returns
+    -------
+    Overview
+        Also when the database does not answer: that is then what it says.
+    """
+    found = Overview(at=datetime.datetime.now(datetime.UTC))
+    url = settings.database.url
+    if url is None:
+        found.problems.append("no database is configured and no platform runs here: `broker-assets up`")
+    else:
+        try:
+            with (
+                connect(
+                    url.get_secret_value(),
+                    application="broker-assets telemetry status",
+                    statement_timeout=10 * PATIENCE,
+                    connect_timeout=PATIENCE,
+                ) as connection,
+                connection.transaction(),
+            ):
+                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                fill(found, connection, settings)
+        except psycopg.errors.UndefinedTable:
+            found.problems.append("the database has no tables of telemetry yet; `broker-assets up` makes them")
+        except (DatabaseUnavailableError, psycopg.Error, ArgumentError) as error:
+            found.problems.append(f"database: {' '.join(str(error).split())}")
+        except OSError as error:
+            found.problems.append(str(error))
+    named = settings.telemetry.databases or settings.telemetry.incoming or settings.publication.targets
+    found.configured = bool(named or found.levels or any(folder.processed for folder in found.folders))
+    found.healthy = not found.attention and not (found.configured and found.problems)
+    return found
+
+
+def fill(found: Overview, connection: psycopg.Connection[Any], settings: Settings) -> None:
+    """Enter what the database, the packet store and the folder of kernels say."""
+    look = Look(connection, settings, now=found.at)
+    found.attention = [
+        Attention(subject=f"{judgement.asset}/{judgement.name}", severity=finding.severity, text=finding.text)
+        for judgement, finding in judge(look).items()
+        if not finding.passed
+    ]
+    found.attention.sort(key=lambda item: item.severity)
+    found.folders = look.folders
+    found.waiting = sum(folder.waiting for folder in look.folders)
+    found.troubled = look.troubled[:SHOWN]
+    found.bad_packets = look.bad_packets[:SHOWN]
+    found.families = [_family(look, name) for name in [family.family for family in look.families]]
+    found.incomplete = look.incomplete[:SHOWN]
+    found.without_kernels = len(look.without_level1)
+    found.levels = _levels(look)
+    found.kernels = look.kernels
+    found.alerts = look.alerts[:SHOWN]
+    found.targets = [
+        Target.model_validate(target.model_dump() | {"waiting": len(target.pending)}) for target in look.targets
+    ]
+
+
+def _family(look: Look, name: str) -> Family:
+    (family,) = [item for item in look.families if item.family == name]
+    missing = missing_days(family.days, longest=GAPS[name]) if name in GAPS else []
+    return Family(
+        family=name,
+        packets=family.packets,
+        days=len(family.days),
+        first=family.first,
+        newest=family.newest,
+        missing=len(missing),
+        missing_days=spans(missing),
+        unsynchronised=family.unsynchronised,
+    )
+
+
+def _levels(look: Look) -> list[Level]:
+    stale = Counter((file.level, file.family) for file in look.stale)
+    found: dict[tuple[str, str], Level] = {}
+    for kind in look.kinds:
+        key = kind.level, kind.family
+        level = found.setdefault(
+            key,
+            Level(level=kind.level, family=kind.family, files=0, bytes=0, newest_day=kind.newest_day, stale=stale[key]),
+        )
+        level.files += kind.files
+        level.bytes += kind.bytes
+        level.newest_day = max((day for day in (level.newest_day, kind.newest_day) if day), default=None)
+    return sorted(
+        found.values(), key=lambda item: (LEVELS.index(item.level) if item.level in LEVELS else 99, item.family)
+    )

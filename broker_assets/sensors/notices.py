@@ -1,0 +1,99 @@
+"""Reads notices of gravitational-wave events when some wait on their topic.
+
+The notices become rows of `mma_areas` in a run of `read_notices`; the sensor `lists` sees new rows and has them matched
+and made into files.
+"""
+
+import hashlib
+from collections.abc import Iterator
+
+from dagster import (
+    DefaultSensorStatus,
+    JobDefinition,
+    OpExecutionContext,
+    ResourceParam,
+    RunRequest,
+    RunsFilter,
+    SensorDefinition,
+    SensorEvaluationContext,
+    SkipReason,
+    in_process_executor,
+    job,
+    op,
+    sensor,
+)
+
+from broker_assets.accounting import ledger
+from broker_assets.assets.alerts.streams import ACTIVE_RUNS
+from broker_assets.resources.database import DATABASE_AWAY, Database
+from broker_assets.resources.kafka import Kafka
+from broker_assets.stream.messages import SourceError
+from broker_assets.stream.notices import read_notices
+
+INTERVAL_SECONDS = 30
+NOT_CONFIGURED = "no topic of notices is configured: set BROKER_NOTICES__TOPIC (igwn.gwalert at GCN)"
+
+
+def build_read_notices(topic: str | None) -> JobDefinition:
+    """The job: applies what waits on the topic."""
+
+    @op(name="apply_notices", out={})
+    def apply(
+        context: OpExecutionContext, database: ResourceParam[Database], notice_kafka: ResourceParam[Kafka]
+    ) -> Iterator[None]:
+        if topic is None:
+            raise ValueError(NOT_CONFIGURED)
+        source = notice_kafka.source(topic)
+        try:
+            done = read_notices(source, database.url, topic, run_id=context.run_id)
+        finally:
+            source.close()
+        for effect in done.effects:
+            context.log.info(effect)
+        context.log.info(f"{done.stored} stored, {done.duplicate} known, {done.quarantined} quarantined")
+        yield from ()
+
+    @job(
+        name="read_notices",
+        executor_def=in_process_executor,
+        description="Applies the notices of gravitational-wave events that wait, each exactly once.",
+    )
+    def read() -> None:
+        apply()
+
+    return read
+
+
+def build_notices(topic: str | None, read: JobDefinition) -> SensorDefinition:
+    """The sensor; it starts this job."""
+
+    @sensor(
+        name="notices",
+        job=read,
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=DefaultSensorStatus.RUNNING,
+        description="Starts a run when notices of gravitational-wave events wait.",
+    )
+    def notices(
+        context: SensorEvaluationContext, database: ResourceParam[Database], notice_kafka: ResourceParam[Kafka]
+    ) -> RunRequest | SkipReason:
+        if topic is None:
+            return SkipReason(NOT_CONFIGURED)
+        try:
+            with database.transaction() as connection:
+                positions = ledger.positions(connection, topic)
+            lag = notice_kafka.ends(topic, positions).lag(positions)
+        except DATABASE_AWAY as error:
+            return SkipReason(f"the position cannot be read: {error}")
+        except SourceError as error:
+            return SkipReason(str(error))
+        if not sum(lag.values()):
+            return SkipReason("no notice waits")
+        records = context.instance.get_run_records(RunsFilter(job_name=read.name), limit=1)
+        if records and records[0].dagster_run.status in ACTIVE_RUNS:
+            return SkipReason("a run is under way")
+        before = records[0].dagster_run.run_id if records else ""
+        key = hashlib.sha256(repr((sorted(positions.items()), before)).encode()).hexdigest()[:16]
+        return RunRequest(run_key=f"notices/{key}", tags={"broker/lag": str(sum(lag.values()))})
+
+    return notices

@@ -1,0 +1,94 @@
+"""Watches what products of telemetry are made with: kernels, configuration, requests, plans, databases.
+
+A tick looks at names, sizes and times of the files. When they have changed and then stayed for a tick, so that nothing
+is half delivered, it compares what they say for each day that has packets with what they said before, and tells Dagster
+of the days for which that is another. `on_new_versions` then makes these days again, and no others.
+
+No run is started: a materialisation of an input is a statement, and several hundred take some seconds.
+"""
+
+import hashlib
+import time
+
+from dagster import (
+    DefaultSensorStatus,
+    ResourceParam,
+    SensorDefinition,
+    SensorEvaluationContext,
+    SkipReason,
+    sensor,
+)
+from pydantic import BaseModel
+
+from broker_assets.assets.telemetry.reports import input_days, look_at_inputs, report_inputs
+from broker_assets.resources.database import DATABASE_AWAY, Database
+from broker_assets.resources.telemetry import Telemetry
+from broker_assets.telemetry.archive.day_products import changed_inputs
+
+INTERVAL_SECONDS = 30
+RECHECK_SECONDS = 3600.0
+"""How often all days are compared although no file has changed: an ingest run may have died before it told of one."""
+
+MOST_DAYS = 300
+"""Days told of in a tick; the others follow in the next. An event takes 20 ms, and a sensor has a minute."""
+
+
+class Cursor(BaseModel):
+    """What the sensor remembers."""
+
+    seen: str = ""
+    """Digest of the files at the last tick."""
+    done: str = ""
+    """Digest of the files of which everything was told."""
+    checked: float = 0.0
+    """When that was, seconds since 1970."""
+
+
+def build_telemetry_inputs_sensor() -> SensorDefinition:
+    """The sensor."""
+
+    @sensor(
+        name="telemetry_inputs",
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=DefaultSensorStatus.RUNNING,
+        description="Tells for which days kernels, configuration, requests, plans and databases say something new.",
+    )
+    def telemetry_inputs(
+        context: SensorEvaluationContext, database: ResourceParam[Database], telemetry: ResourceParam[Telemetry]
+    ) -> SkipReason:
+        if not telemetry.configured:
+            return SkipReason(f"telemetry is not configured: {', '.join(telemetry.missing)} are not set")
+        cursor = Cursor.model_validate_json(context.cursor or "{}")
+        present = files_digest(telemetry)
+        due = time.time() - cursor.checked > RECHECK_SECONDS
+        if cursor.seen != present:
+            context.update_cursor(cursor.model_copy(update={"seen": present}).model_dump_json())
+            return SkipReason("files have changed; looking closer when they stay as they are")
+        if cursor.done == present and not due:
+            return SkipReason("no file has changed")
+        try:
+            told, left = tell(context, database, telemetry)
+        except (*DATABASE_AWAY, OSError, ValueError) as error:
+            return SkipReason(f"inputs cannot be compared, the next tick tries again: {error}")
+        if not left:
+            context.update_cursor(Cursor(seen=present, done=present, checked=time.time()).model_dump_json())
+        return SkipReason(f"{told} versions were new" + (", more follow" if left else ""))
+
+    return telemetry_inputs
+
+
+def files_digest(telemetry: Telemetry) -> str:
+    """Digest of the names, sizes and times of all files of the inputs."""
+    return hashlib.sha256(repr(telemetry.file_versions()).encode()).hexdigest()[:32]
+
+
+def tell(context: SensorEvaluationContext, database: Database, telemetry: Telemetry) -> tuple[int, bool]:
+    """Report what is new; gives the number of materialisations and whether there is more to tell."""
+    with telemetry.store() as store:
+        found = look_at_inputs(telemetry, store, input_days(store))
+    told = 0
+    for event in report_inputs(database, found, most=MOST_DAYS):
+        context.instance.report_runless_asset_event(event)
+        told += 1
+    with database.transaction() as connection:
+        return told, bool(changed_inputs(connection, found))

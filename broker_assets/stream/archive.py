@@ -1,0 +1,155 @@
+"""The stream's batches up to the commit: ranges of offsets, decoding, archive files."""
+
+from __future__ import annotations
+
+import datetime
+import time
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from upath import UPath
+
+from broker_assets.accounting import ledger
+from broker_assets.packets import archive
+from broker_assets.packets.decoder import AlertDecoder
+from broker_assets.stream.commit import ArchivedGroup, PreparedBatch
+from broker_assets.stream.decode import DecodedBatch, Reason, Watermarks, decode_batch
+from broker_assets.stream.messages import Message
+from broker_assets.stream.orphaned_files import ExpectedFile, PendingFiles
+from broker_assets.stream.pipeline import IN_FLIGHT_BATCHES
+from broker_assets.stream.watermarks import Ids, Overlay, Times
+
+
+class BatchPreparer:
+    """Decodes and archives batch after batch, from given positions on; one thread decodes and one archives.
+
+    Parameters
+    ----------
+    decoder : AlertDecoder
+        Knows survey, framing and schemas.
+    archive_url, topic : str
+        Where packets are kept.
+    positions : mapping of partition to offset
+        From where the batches go on, partition by partition.
+    watermarks : callable
+        What the database has of an object, see `batch.Watermarks`.
+    pending : PendingFiles
+        Told of files before they are written.
+    condemned : mapping of (partition, offset) to Reason
+        Messages that go to quarantine undecoded.
+    """
+
+    def __init__(
+        self,
+        decoder: AlertDecoder,
+        *,
+        archive_url: str,
+        topic: str,
+        positions: Mapping[int, int],
+        watermarks: Watermarks,
+        pending: PendingFiles,
+        condemned: Mapping[tuple[int, int], Reason],
+    ) -> None:
+        self._decoder = decoder
+        self._archive_url = archive_url
+        self._topic = topic
+        self._positions = dict(positions)
+        self._watermarks = watermarks
+        self._overlay = Overlay(IN_FLIGHT_BATCHES + 1)
+        self._pending = pending
+        self._condemned = condemned
+
+    def decode(self, messages: Sequence[Message]) -> DecodedBatch:
+        """Decode the next batch.
+
+        Raises
+        ------
+        RegistryUnavailable
+            If a schema cannot be had now.
+        """
+        decoded = decode_batch(messages, self._decoder, self._known, condemned=self._condemned)
+        self._overlay.add(decoded.newest)
+        return decoded
+
+    def archive(self, decoded: DecodedBatch) -> PreparedBatch:
+        """Archive a decoded batch, which then gives up its payloads but for those that go to quarantine.
+
+        Raises
+        ------
+        OSError
+            If the archive cannot be written.
+        StaleStreamPosition
+            If another run took the partitions over meanwhile.
+        """
+        clock = time.perf_counter()
+        received_bytes = sum(len(message.value) for message in decoded.messages)
+        groups, note = self._archive(decoded)
+        decoded.release()
+        return PreparedBatch(
+            decoded=decoded,
+            groups=groups,
+            ranges=self._ranges(decoded.messages),
+            received_bytes=received_bytes,
+            note=note,
+            seconds={"archive": time.perf_counter() - clock},
+            started_at=decoded.started_at,
+        )
+
+    def _known(self, objects: Ids) -> tuple[Times, Times]:
+        return self._overlay.raise_watermarks(objects, *self._watermarks(objects))
+
+    def _archive(self, decoded: DecodedBatch) -> tuple[list[ArchivedGroup], UPath | None]:
+        parts = archive_parts(decoded)
+        if not parts:
+            return [], None
+        note = self._pending.announce(sorted(self._positions), [ExpectedFile(part.night, part.name) for part in parts])
+        groups = write_archive(decoded, parts, self._archive_url, self._topic, self._decoder.framing)
+        self._pending.confirm(note)
+        return groups, note
+
+    def _ranges(self, messages: Sequence[Message]) -> list[ledger.Range]:
+        """Offsets of a batch; they begin where the batch before ended, also when Kafka has no message there."""
+        received = Counter(message.partition for message in messages)
+        ranges = []
+        for partition, count in sorted(received.items()):
+            end = max(message.offset for message in messages if message.partition == partition) + 1
+            ranges.append(
+                ledger.Range(
+                    partition=partition, first_offset=self._positions[partition], next_offset=end, received=count
+                )
+            )
+            self._positions[partition] = end
+        return ranges
+
+
+def archive_parts(decoded: DecodedBatch) -> list[archive.ArchivePart]:
+    """The files that a batch makes, under names that no other attempt at the same messages uses.
+
+    A run that has lost its locks without noticing may still write its files; under the same names they would replace
+    those that the run after it has committed.
+    """
+    token = uuid.uuid4().hex[:8]
+    found = archive.parts(decoded.framed, decoded.packets, decoded.nights, decoded.messages)
+    return [replace(part, prefix=f"{part.prefix}-{token}") for part in found]
+
+
+def write_archive(
+    decoded: DecodedBatch, parts: Sequence[archive.ArchivePart], archive_url: str, topic: str, framing: str
+) -> list[ArchivedGroup]:
+    """Write the archive files of a batch."""
+    groups = []
+    for part in parts:
+        file = archive.write(archive_url, topic, part, decoded.messages, decoded.framed, framing=framing)
+        entry = ledger.ArchiveFileEntry(
+            topic=topic,
+            night=datetime.date.fromisoformat(file.night),
+            url=file.url,
+            packets=len(file.packets),
+            bytes=file.bytes,
+            sha256=file.sha256,
+            schema_id=file.schema,
+        )
+        groups.append(ArchivedGroup(entry, file.packets, file.positions, file.lengths))
+    return groups

@@ -1,0 +1,264 @@
+"""One transaction per batch: rows, archive files, quarantine, ledger and position, all or nothing."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+from upath import UPath
+
+from broker_assets.accounting import ledger, quarantine
+from broker_assets.database import alerts, partitions
+from broker_assets.packets.decoder import DECODER_VERSION
+from broker_assets.stream.decode import INGEST_VERSION, DecodedBatch, Locations, alert_rows
+from broker_assets.stream.matching import SkyMatcher
+from broker_assets.stream.messages import Message
+from broker_assets.stream.night_locks import share_nights
+from broker_assets.stream.progress import Committed
+from broker_assets.stream.report import NightCounts, QuarantineFlood
+
+CODE_VERSION = f"{INGEST_VERSION}.{DECODER_VERSION}"
+"""Version of what makes rows of packets, for the ledger."""
+
+FLOOD_MESSAGES = 20
+FLOOD_FRACTION = 0.5
+"""When so many messages of a batch, at least, and such a part of it fail for one reason, operators are to know."""
+
+_NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\d+")
+
+_MJD_TAI_OF_UNIX_EPOCH = 40_587.0
+_TAI_MINUS_UTC_SECONDS = 37.0
+"""Since 2017; for a latency a second more or less for older packets does not matter."""
+
+
+@dataclass
+class ArchivedGroup:
+    """Packets of a batch that stand in one archive file."""
+
+    entry: ledger.ArchiveFileEntry
+    packets: NDArray[np.int64]
+    """Numbers of their messages."""
+    positions: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+
+@dataclass
+class PreparedBatch:
+    """A batch that is decoded and archived, but that the database knows nothing of."""
+
+    decoded: DecodedBatch
+    groups: list[ArchivedGroup]
+    ranges: list[ledger.Range]
+    received_bytes: int
+    note: UPath | None = None
+    """Says which archive files were written, see `sweep`."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """By stage."""
+    started_at: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
+
+
+def write_batch(
+    connection: psycopg.Connection[Any],
+    batch: PreparedBatch,
+    *,
+    topic: str,
+    run_id: str | None,
+    matcher: SkyMatcher | None = None,
+) -> Committed:
+    """Write a batch of the stream in one transaction.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In no transaction. Partitions that are missing are made first, in transactions of their own.
+    batch : PreparedBatch
+        What is written.
+    topic, run_id : str
+        For the ledger.
+    matcher : SkyMatcher, optional
+        Finds and writes the hits of the batch.
+
+    Raises
+    ------
+    StaleStreamPosition
+        If someone else moved the position meanwhile; nothing is written.
+    """
+    clock = time.perf_counter()
+    decoded, messages = batch.decoded, batch.decoded.messages
+    ensure_partitions(connection, decoded)
+    with connection.transaction():
+        share_nights(connection, np.unique(decoded.nights))
+        ingestid = ledger.open_batch(
+            connection, topic=topic, kind="stream", code_version=CODE_VERSION, started_at=batch.started_at,
+            run_id=run_id,
+        )  # fmt: skip
+        # First of all, so that a run that is not alone finds out before it writes anything.
+        ledger.advance(connection, ingestid, topic, batch.ranges)
+        written = write_rows(connection, ingestid, decoded, batch.groups, matcher=matcher)
+        quarantine.add(
+            connection, ingestid, [quarantined(topic, messages[n], r) for n, r in sorted(decoded.failed.items())]
+        )
+        now = time.time()
+        latency = commit_latency(messages, now)
+        batch.seconds |= decoded.seconds
+        batch.seconds["write"] = time.perf_counter() - clock
+        ledger.close_batch(
+            connection,
+            ingestid,
+            ledger.BatchEntry(
+                received=len(messages),
+                stored=written.stored,
+                duplicate=written.duplicate,
+                quarantined=len(decoded.failed),
+                bytes=batch.received_bytes,
+                read_seconds=batch.seconds.get("consume"),
+                decode_seconds=sum(batch.seconds.get(stage, 0.0) for stage in ("identify", "watermarks", "decode")),
+                archive_seconds=batch.seconds.get("archive"),
+                write_seconds=batch.seconds["write"],
+                **_latency_columns(latency),
+            ),
+            nights=written.nights,
+        )
+        clock = time.perf_counter()
+    batch.seconds["commit"] = time.perf_counter() - clock
+    return Committed(
+        ingestid=ingestid,
+        ranges={item.partition: (item.first_offset, item.next_offset) for item in batch.ranges},
+        received=len(messages),
+        stored=written.stored,
+        duplicate=written.duplicate,
+        quarantined=len(decoded.failed),
+        received_bytes=batch.received_bytes,
+        nights=night_counts(written, batch.groups),
+        reasons=Counter(reason.reason for reason in decoded.failed.values()),
+        commit_latency=latency,
+        observation_latency=observation_latency(decoded, now),
+        seconds=batch.seconds,
+        flood=_flood(batch),
+    )
+
+
+def ensure_partitions(connection: psycopg.Connection[Any], decoded: DecodedBatch) -> None:
+    """Make the partitions that the rows of a batch need."""
+    tables = decoded.tables
+    times = [part["midpointmjdtai"].to_numpy() for part in (tables.source, tables.forced_source, tables.nondetection)]
+    partitions.ensure(connection, np.concatenate(times))
+
+
+def write_rows(
+    connection: psycopg.Connection[Any],
+    ingestid: int,
+    decoded: DecodedBatch,
+    groups: Sequence[ArchivedGroup],
+    *,
+    archivefileids: Sequence[int] | None = None,
+    replace: bool = False,
+    matcher: SkyMatcher | None = None,
+) -> alerts.WriteCounts:
+    """Write archive files and rows of a batch in the caller's transaction.
+
+    Parameters
+    ----------
+    connection, ingestid : psycopg.Connection, int
+        Where, and under which batch.
+    decoded, groups : DecodedBatch, sequence of ArchivedGroup
+        The rows, and where their packets stand.
+    archivefileids : sequence of int, optional
+        Identifiers of the files of `groups` that the database knows already; none enters them as new files.
+    replace : bool
+        Renew objects also when the stored row is as new.
+    matcher : SkyMatcher, optional
+        Finds and writes the hits of the objects.
+    """
+    if archivefileids is None:
+        archivefileids = ledger.add_archive_files(connection, ingestid, [group.entry for group in groups])
+    locations = Locations.empty(len(decoded.messages))
+    for group, archivefileid in zip(groups, archivefileids, strict=True):
+        locations.archivefileid[group.packets] = archivefileid
+        locations.position[group.packets] = group.positions
+        locations.length[group.packets] = group.lengths
+    rows = alert_rows(decoded, locations)
+    written = alerts.write(connection, rows, ingestid, replace=replace)
+    if matcher is not None and rows.objects is not None:
+        matcher.write(
+            connection, ingestid, rows.objects["diaobjectid"].to_numpy(), rows.objects["night"].combine_chunks()
+        )
+    return written
+
+
+def quarantined(topic: str, message: Message, reason: Any) -> quarantine.QuarantinedMessage:
+    """The quarantine entry of a message."""
+    stamp = (
+        datetime.datetime.fromtimestamp(message.timestamp_ms / 1000, datetime.UTC)
+        if message.timestamp_ms >= 0
+        else None
+    )
+    return quarantine.QuarantinedMessage(
+        topic=topic, partition=message.partition, offset=message.offset, kafka_timestamp=stamp, key=message.key,
+        payload=message.value, reason=reason.reason, traceback=reason.traceback or None,
+    )  # fmt: skip
+
+
+def night_counts(written: alerts.WriteCounts, groups: Sequence[ArchivedGroup]) -> dict[str, NightCounts]:
+    """Rows and archived messages by night."""
+    nights = {
+        night.isoformat(): NightCounts(
+            stored=counts.stored,
+            duplicate=counts.duplicate,
+            sources=counts.sources,
+            forced_sources=counts.forced_sources,
+            objects=counts.objects,
+        )
+        for night, counts in written.nights.items()
+    }
+    for group in groups:
+        counts = nights.setdefault(group.entry.night.isoformat(), NightCounts())
+        counts.archived += group.entry.packets
+        counts.archived_bytes += group.entry.bytes
+    return nights
+
+
+def commit_latency(messages: Sequence[Message], now: float) -> NDArray[np.float64]:
+    """Seconds from the time stamp of each message to `now` (Unix time, s); NaN where it has none."""
+    stamps = np.fromiter((message.timestamp_ms for message in messages), np.float64, len(messages))
+    return np.where(stamps >= 0, now - stamps / 1000.0, np.nan)
+
+
+def observation_latency(decoded: DecodedBatch, now: float) -> NDArray[np.float64]:
+    """Seconds from the mid-point of the exposure of each packet to `now` (Unix time, s)."""
+    midpoints: NDArray[np.float64] = decoded.tables.packet["midpointmjdtai"].to_numpy()
+    return now - ((midpoints - _MJD_TAI_OF_UNIX_EPOCH) * 86_400.0 - _TAI_MINUS_UTC_SECONDS)
+
+
+def _latency_columns(latency: NDArray[np.float64]) -> Mapping[str, Any]:
+    known = latency[np.isfinite(latency)]
+    if known.size == 0:
+        return {}
+    p50, p90, p99 = (float(value) for value in np.quantile(known, [0.5, 0.9, 0.99]))
+    return {"latency_p50": p50, "latency_p90": p90, "latency_p99": p99, "latency_max": float(known.max())}
+
+
+def _flood(batch: PreparedBatch) -> QuarantineFlood | None:
+    """The reason for which most of a batch failed, when it did."""
+    failed, received = batch.decoded.failed, len(batch.decoded.messages)
+    if not failed:
+        return None
+    # Reasons quote positions and values, which differ from packet to packet.
+    kinds = Counter(_NUMBERS.sub("#", reason.reason) for reason in failed.values())
+    kind, count = kinds.most_common(1)[0]
+    if count < FLOOD_MESSAGES or count <= FLOOD_FRACTION * received:
+        return None
+    return QuarantineFlood(
+        reason=kind,
+        failed=count,
+        received=received,
+        first_offsets={item.partition: item.first_offset for item in batch.ranges},
+    )

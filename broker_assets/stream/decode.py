@@ -1,0 +1,226 @@
+"""From messages to rows: the one function that stream, reprocessing and quarantine retry share.
+
+Identify cheaply, look up what is stored already, decode only what is newer, and say for every message whether it
+became rows or why not. Nothing here touches database or archive.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from broker_assets.database.alerts import AlertRows
+from broker_assets.packets.decoder import AlertDecoder
+from broker_assets.packets.framing import FramedPackets
+from broker_assets.packets.tables import SQL_TABLES, AlertTables
+from broker_assets.sky.cells import cells_at
+from broker_assets.sky.htm import htm
+from broker_assets.stream.messages import Message
+from broker_assets.stream.watermarks import NewestTimes
+
+INGEST_VERSION = "1"
+"""Raised whenever the rows made of the same packets change for a reason that lies in this package."""
+
+Watermarks = Callable[[NDArray[np.int64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
+"""Newest stored source and forced point (MJD TAI, −inf where none) of objects, which may repeat."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a message is in quarantine."""
+
+    reason: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
+class Locations:
+    """Where the packets of a batch stand in the archive; arrays by number of the message, 0 for those that failed."""
+
+    archivefileid: NDArray[np.int64]
+    position: NDArray[np.int64]
+    length: NDArray[np.int64]
+
+    @classmethod
+    def empty(cls, messages: int) -> Locations:
+        """Locations to be filled."""
+        return cls(*(np.zeros(messages, np.int64) for _ in range(3)))
+
+
+@dataclass
+class DecodedBatch:
+    """What the messages of a batch say, and which of them say nothing that can be understood."""
+
+    messages: Sequence[Message]
+    tables: AlertTables
+    """The column `packet` numbers the messages."""
+    framed: FramedPackets
+    """The datums of the messages."""
+    failed: dict[int, Reason]
+    """By number of the message; every message is either here or in `tables.packet`."""
+    newest: NewestTimes
+    """What the batch adds to the watermarks."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """By stage."""
+    started_at: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
+
+    def release(self) -> None:
+        """Give up the payloads that nobody needs after the archive has them: all but those that failed."""
+        self.messages = [
+            message if number in self.failed else message._replace(value=b"")
+            for number, message in enumerate(self.messages)
+        ]
+        self.framed = replace(self.framed, buffers=[])
+
+    @property
+    def packets(self) -> NDArray[np.int64]:
+        """Numbers of the decoded messages, ascending."""
+        return np.asarray(self.tables.packet["packet"], dtype=np.int64)
+
+    @property
+    def nights(self) -> NDArray[np.datetime64]:
+        """Night of each decoded message, in the order of `packets`."""
+        return np.asarray(self.tables.packet["night"].to_numpy(), dtype="datetime64[D]")
+
+
+def decode_batch(
+    messages: Sequence[Message],
+    decoder: AlertDecoder,
+    watermarks: Watermarks,
+    *,
+    condemned: Mapping[tuple[int, int], Reason] | None = None,
+) -> DecodedBatch:
+    """Decode the new points of a batch of messages.
+
+    Parameters
+    ----------
+    messages : sequence of Message
+        In the order in which they are to be stored: of several messages with one source the first counts.
+    decoder : AlertDecoder
+        Knows survey, framing and schemas.
+    watermarks : callable
+        Asked once, for the objects of the batch.
+    condemned : mapping of (partition, offset) to Reason
+        Messages that must not be decoded, since they were found to break what comes after.
+
+    Returns
+    -------
+    DecodedBatch
+        Each message is decoded or failed, never both and never neither.
+
+    Raises
+    ------
+    RegistryUnavailable
+        If a schema is neither known nor to be had now. Failures that lie in a packet are not raised.
+    """
+    started_at = datetime.datetime.now(datetime.UTC)
+    clock = time.perf_counter()
+    seconds: dict[str, float] = {}
+
+    def lap(stage: str) -> None:
+        nonlocal clock
+        now = time.perf_counter()
+        seconds[stage] = seconds.get(stage, 0.0) + now - clock
+        clock = now
+
+    failed = {
+        number: condemned[place]
+        for number, message in enumerate(messages if condemned else ())
+        if condemned and (place := (message.partition, message.offset)) in condemned
+    }
+    # A condemned message keeps its number: as no bytes at all it fails the framing, and its own reason is put in place.
+    payloads = [b"" if number in failed else message.value for number, message in enumerate(messages)]
+    identified = decoder.identify(payloads)
+    lap("identify")
+    newer_source, newer_forced = watermarks(identified.diaobjectid)
+    lap("watermarks")
+    tables = decoder.decode(identified, newer_source=newer_source, newer_forced=newer_forced)
+    for failure in tables.failures:
+        failed.setdefault(failure.packet, Reason(failure.reason, failure.traceback))
+    _require_consistency(tables, failed, len(messages))
+    newest = NewestTimes.of(
+        tables.source["diaobjectid"].to_numpy(),
+        tables.source["midpointmjdtai"].to_numpy(),
+        tables.forced_source["diaobjectid"].to_numpy(),
+        tables.forced_source["midpointmjdtai"].to_numpy(),
+    )
+    lap("decode")
+    return DecodedBatch(messages, tables, identified.framed, failed, newest, seconds, started_at)
+
+
+def _require_consistency(tables: AlertTables, failed: Mapping[int, Reason], messages: int) -> None:
+    """Stop before anything is written if a message is not accounted for, or a packet not its own source.
+
+    The ledger is closed by construction only as long as every decoded message has exactly one source of its own.
+    """
+    packet = tables.packet["packet"].to_numpy()
+    if packet.size + len(failed) != messages or (failed and np.isin(packet, list(failed)).any()):
+        raise ValueError(f"the decoder lost count: {messages} messages, {packet.size} decoded, {len(failed)} failed")
+    own = tables.source.filter(tables.source["trigger"]).select(["packet", "diasourceid", "diaobjectid"])
+    own = own.sort_by("packet")
+    for name in own.column_names:
+        expected, found = tables.packet[name].to_numpy(), own[name].to_numpy()
+        if expected.size != found.size or (expected != found).any():
+            raise ValueError(f"the sources of the packets differ from what the packets are about, in {name}")
+
+
+def alert_rows(batch: DecodedBatch, locations: Locations) -> AlertRows:
+    """The rows of a batch as they stand in the tables, all but their batch's identifier.
+
+    Parameters
+    ----------
+    batch : DecodedBatch
+        What was decoded.
+    locations : Locations
+        Where its packets stand in the archive.
+    """
+    tables = batch.tables
+    night = np.zeros(len(batch.messages), "datetime64[D]")
+    night[batch.packets] = batch.nights
+
+    def of_night(name: str, rows: pa.Table) -> pa.Table:
+        if "night" not in SQL_TABLES[name].c or "packet" not in rows.column_names:
+            return rows.drop_columns([column for column in ("packet",) if column in rows.column_names])
+        packet = rows["packet"].to_numpy()
+        return rows.append_column("night", pa.array(night[packet])).drop_columns(["packet"])
+
+    trigger = tables.source["trigger"]
+    triggers = tables.source.filter(trigger).drop_columns(["trigger"]).sort_by("packet")
+    packet = triggers["packet"].to_numpy()
+    sources = of_night("source", triggers)
+    for name, values, kind in (
+        ("archivefileid", locations.archivefileid, pa.int64()),
+        ("archiveposition", locations.position, pa.int64()),
+        ("archivelength", locations.length, pa.int32()),
+    ):
+        sources = sources.append_column(name, pa.array(values[packet], kind))
+    return AlertRows(
+        sources=sources,
+        history=of_night("source", tables.source.filter(pc.invert(trigger)).drop_columns(["trigger"])),
+        forced_sources=of_night("forced_source", tables.forced_source),
+        objects=_with_cells(of_night("object", tables.object)),
+        solar_system_sources=of_night("solar_system_source", tables.solar_system_source),
+        solar_system_objects=of_night("solar_system_object", tables.solar_system_object),
+        orbits=of_night("orbit", tables.orbit),
+        nondetections=of_night("nondetection", tables.nondetection),
+    )
+
+
+def _with_cells(objects: pa.Table) -> pa.Table:
+    """Objects with the HEALPix cell and the HTM trixel of their position; null where the position cannot be."""
+    ra, dec = objects["ra"].to_numpy(), objects["decl"].to_numpy()
+    known = np.isfinite(ra) & (np.abs(dec) <= 90.0)
+    for name, cells in (("healpix", cells_at(ra[known], dec[known])), ("htm16", htm(ra[known], dec[known]))):
+        values = np.zeros(len(objects), np.int64)
+        values[known] = cells
+        column = pa.array(values, mask=~known)
+        place = objects.schema.get_field_index(name)
+        objects = objects.append_column(name, column) if place < 0 else objects.set_column(place, name, column)
+    return objects

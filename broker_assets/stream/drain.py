@@ -1,0 +1,327 @@
+"""The drain run: from a Kafka topic to committed rows, exactly once, until the stream is idle or the time is over.
+
+What is done with a batch stands in `batch` and `commit`; here is when: locks and positions first, then batch after
+batch, and what happens when something fails. Everything not committed is then forgotten and the run goes on from the
+positions in the database, which are the only truth. A failure of the surroundings (database, broker, registry, store)
+is tried again for a while; a failure that follows a batch is followed down to the message that causes it, which goes
+to quarantine.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from broker_assets.accounting.ledger import StaleStreamPosition, StreamBusy
+from broker_assets.backoff import DRAIN, pause_after
+from broker_assets.packets.decoder import AlertDecoder
+from broker_assets.settings import DrainSettings
+from broker_assets.stream.archive import BatchPreparer
+from broker_assets.stream.commit import PreparedBatch, write_batch
+from broker_assets.stream.consume import BatchPoller
+from broker_assets.stream.data_versions import data_versions
+from broker_assets.stream.decode import Reason
+from broker_assets.stream.errors import BatchError, DrainFailedError, is_transient, may_lie_in_a_message
+from broker_assets.stream.matching import SkyMatcher
+from broker_assets.stream.memory import keep_freed_memory
+from broker_assets.stream.messages import (
+    LATE_FETCH_SECONDS,
+    MessageSource,
+    OffsetOutOfRangeError,
+    SourceError,
+    SourceRefusedError,
+)
+from broker_assets.stream.orphaned_files import PendingFiles
+from broker_assets.stream.pipeline import IN_FLIGHT_BATCHES, Pipeline
+from broker_assets.stream.progress import Accounts, Committed, Progress
+from broker_assets.stream.report import DrainReport, Outcome
+from broker_assets.stream.session import DrainSession
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 120.0
+"""How long a run goes on trying while nothing can be committed."""
+
+HEARTBEAT_SECONDS = 5.0
+"""Progress is told at least so often, also when nothing arrives."""
+
+CONDEMNED_IN_A_ROW = 20
+"""So many messages one after the other that only fail alone: then the code is broken and not the messages."""
+
+
+def drain(
+    source: MessageSource,
+    database_url: str,
+    archive_url: str,
+    decoder: Callable[[], AlertDecoder],
+    settings: DrainSettings,
+    *,
+    topic: str,
+    partitions: Sequence[int],
+    run_id: str,
+    stop: Callable[[], bool] = lambda: False,
+    progress: Callable[[Progress], None] = lambda progress: None,
+    retry_seconds: float = RETRY_SECONDS,
+    matcher: SkyMatcher | None = None,
+) -> DrainReport:
+    """Store every message of some partitions of a topic, exactly once.
+
+    Parameters
+    ----------
+    source : MessageSource
+        Gives the messages; used by one thread, left open.
+    database_url, archive_url : str
+        SQLAlchemy URL of the broker's database; fsspec URL of the packet archive.
+    decoder : callable
+        Makes the `AlertDecoder` of the stream; called at the start and after a failure.
+    settings : DrainSettings
+        Bounds of the run and of its batches.
+    topic, partitions : str, sequence of int
+        What is read; no other run reads these partitions meanwhile.
+    run_id : str
+        Goes into the ledger.
+    stop : callable
+        Asked several times a second; the run then finishes what it has read and ends.
+    progress : callable
+        Told about each batch and every few seconds; called in this thread.
+    retry_seconds : float
+        How long to go on trying while nothing can be committed.
+    matcher : SkyMatcher, optional
+        Finds and writes the hits of each batch.
+
+    Returns
+    -------
+    DrainReport
+        What was committed, and why the run ended. `Outcome.BUSY`: another run owns a partition and nothing was
+        written.
+
+    Raises
+    ------
+    DrainFailedError
+        If the surroundings stay broken, or the code fails on messages whatever they are. What was committed stays,
+        what was not will be read again: nothing is lost.
+    """
+    keep_freed_memory()
+    run = _Drain(
+        source, database_url, archive_url, decoder, settings, topic, tuple(partitions), stop, retry_seconds,
+        Accounts(DrainReport(topic=topic, run_id=run_id, partitions=sorted(partitions)), progress), matcher,
+    )  # fmt: skip
+    return run.run()
+
+
+@dataclass
+class _Drain:
+    source: MessageSource
+    database_url: str
+    archive_url: str
+    decoder: Callable[[], AlertDecoder]
+    settings: DrainSettings
+    topic: str
+    partitions: tuple[int, ...]
+    stop: Callable[[], bool]
+    retry_seconds: float
+    accounts: Accounts
+    matcher: SkyMatcher | None
+
+    def __post_init__(self) -> None:
+        self.started = time.monotonic()
+        self.failing_since: float | None = None
+        self.failures = 0
+        self.isolation = _Isolation(self.settings.batch_max)
+
+    def run(self) -> DrainReport:
+        report = self.accounts.report
+        while True:
+            try:
+                report.outcome = self._attempt()
+                break
+            except StreamBusy as error:
+                if not report.interruptions:
+                    logger.info("%s", error)
+                    report.outcome = Outcome.BUSY
+                    break
+                # The server has not noticed yet that the connection we lost, which holds the locks, is dead.
+                outcome = self._pause(error)
+            except StaleStreamPosition as error:
+                logger.warning("%s", error)
+                report.outcome = Outcome.SUPERSEDED
+                break
+            except BatchError as error:
+                self.isolation.narrow(error)
+                outcome = None
+            except Exception as error:
+                if not is_transient(error) and not self._is_just_restarting(error):
+                    raise
+                outcome = self._pause(error)
+            if outcome is not None:
+                report.outcome = outcome
+                break
+        return self.accounts.close()
+
+    def _attempt(self) -> Outcome:
+        """Go on from the committed positions until the run ends or something fails."""
+        report = self.accounts.report
+        with DrainSession(self.database_url, self.topic, self.partitions) as session:
+            if report.interruptions:
+                last = report.ingest_ids[-1] if report.ingest_ids else 0
+                for committed in session.unreported(report.run_id, last):
+                    self.accounts.add(committed)
+            pending = PendingFiles(self.archive_url, self.topic)
+            report.orphans_removed += session.sweep(pending)
+            report.gaps += session.settle(self.source, report.run_id)
+            self.accounts.positions = dict(session.positions)
+            preparer = BatchPreparer(
+                self.decoder(),
+                archive_url=self.archive_url,
+                topic=self.topic,
+                positions=session.positions,
+                watermarks=session.watermarks,
+                pending=pending,
+                condemned=self.isolation.condemned,
+            )
+
+            def commit(batch: PreparedBatch) -> Committed:
+                committed = write_batch(
+                    session.writer, batch, topic=self.topic, run_id=report.run_id, matcher=self.matcher
+                )
+                pending.settle(batch.note)
+                return committed
+
+            try:
+                with Pipeline(preparer.decode, preparer.archive, commit) as pipeline:
+                    outcome = self._pump(pipeline)
+            except OffsetOutOfRangeError as error:
+                session.explain(error, self.source)
+                raise
+            report.data_versions = data_versions(session.writer, report.nights)
+            return outcome
+
+    def _pump(self, pipeline: Pipeline) -> Outcome:
+        poller = BatchPoller(
+            self.source, self.isolation.batch_max, self.settings.batch_bytes, self.settings.batch_seconds
+        )
+        last_message = time.monotonic()
+        while True:
+            outcome = self._asked_to_end()
+            if outcome is None:
+                poller.max_messages = self.isolation.batch_max
+                began = time.perf_counter()
+                messages = poller.poll(lambda: self._asked_to_end() is not None)
+                if messages:
+                    last_message = time.monotonic()
+                    self.accounts.began()
+                    pipeline.submit(messages, time.perf_counter() - began)
+                    del messages  # the next are gathered while these are on their way: memory of a batch
+                elif not pipeline and self._is_idle(time.monotonic() - last_message):
+                    outcome = Outcome.IDLE
+            for committed in pipeline.completed(leave=0 if outcome else self._in_flight()):
+                self.failing_since, self.failures = None, 0
+                self.isolation.passed(committed.ranges)
+                self.accounts.add(committed)
+            if outcome is not None:
+                self._look_at_lag()
+                return outcome
+            if self.accounts.silent_for() >= HEARTBEAT_SECONDS:
+                self._look_at_lag()
+                self.accounts.beat()
+
+    def _is_idle(self, silent: float) -> bool:
+        """Whether nothing more is to be expected after so many seconds without a message."""
+        if silent < self.settings.idle_seconds:
+            return False
+        if silent >= self.settings.idle_seconds + LATE_FETCH_SECONDS:
+            return True
+        self._look_at_lag()
+        return not any(self.accounts.lag().values())
+
+    def _is_just_restarting(self, error: Exception) -> bool:
+        """Whether a refusal may pass: a broker that comes back knows its topics only after a moment."""
+        return isinstance(error, SourceRefusedError) and (
+            self.failing_since is not None or self.accounts.report.batches > 0
+        )
+
+    def _in_flight(self) -> int:
+        # While a poison message is searched for, batches behind a failing one would be decoded in vain.
+        return 0 if self.isolation.searching else IN_FLIGHT_BATCHES
+
+    def _asked_to_end(self) -> Outcome | None:
+        if self.stop():
+            return Outcome.STOPPED
+        return Outcome.BUDGET if time.monotonic() - self.started >= self.settings.budget_seconds else None
+
+    def _look_at_lag(self) -> None:
+        try:
+            self.accounts.ends = self.source.end_offsets()
+        except SourceError as error:
+            logger.warning("the end of %s is not known: %s", self.topic, error)
+
+    def _pause(self, error: Exception) -> Outcome | None:
+        """Wait after a failure of the surroundings; the outcome when the run is asked to end meanwhile."""
+        now = time.monotonic()
+        self.failing_since = now if self.failing_since is None else self.failing_since
+        self.failures += 1
+        pause = pause_after(self.failures, DRAIN)
+        if now - self.failing_since + pause > self.retry_seconds:
+            raise DrainFailedError(
+                f"{self.topic} could not be drained for {now - self.failing_since:.0f} s and the run gives up; "
+                f"nothing is lost, the next run goes on from the committed positions. Last cause: {error}"
+            ) from error
+        logger.warning("%s is interrupted, trying again in %.1f s: %s", self.topic, pause, error)
+        self.accounts.interrupted(f"{type(error).__name__}: {error}")
+        ends = now + pause
+        while time.monotonic() < ends:
+            outcome = self._asked_to_end()
+            if outcome is not None:
+                return outcome
+            time.sleep(0.1)
+            if self.accounts.silent_for() >= HEARTBEAT_SECONDS:
+                self.accounts.beat()
+        return None
+
+
+class _Isolation:
+    """Finds the message that makes a whole batch fail, by halving batches until it stands alone."""
+
+    def __init__(self, batch_max: int) -> None:
+        self._full = batch_max
+        self._suspects: dict[int, int] = {}
+        self._in_a_row = 0
+        self.batch_max = batch_max
+        self.condemned: dict[tuple[int, int], Reason] = {}
+
+    @property
+    def searching(self) -> bool:
+        return bool(self._suspects)
+
+    def narrow(self, error: BatchError) -> None:
+        """Make batches smaller after a failure, or condemn the message that failed alone."""
+        cause = error.__cause__ or error
+        if not may_lie_in_a_message(cause):
+            raise DrainFailedError(
+                f"{error} failed, and not for what they say: {type(cause).__name__}: {cause}"
+            ) from cause
+        if len(error.messages) > 1:
+            logger.warning("%s failed and are halved: %s: %s", error, type(cause).__name__, cause)
+            for message in error.messages:
+                self._suspects[message.partition] = max(message.offset, self._suspects.get(message.partition, -1))
+            self.batch_max = len(error.messages) // 2
+            return
+        message = error.messages[0]
+        place = (message.partition, message.offset)
+        self._in_a_row += 1
+        if place in self.condemned or self._in_a_row > CONDEMNED_IN_A_ROW:
+            raise DrainFailedError(f"the code fails whatever the message: {type(cause).__name__}: {cause}") from cause
+        self.condemned[place] = Reason(f"{type(cause).__name__}: {cause}", "".join(traceback.format_exception(cause)))
+
+    def passed(self, ranges: dict[int, tuple[int, int]]) -> None:
+        """Go back to full batches once all suspects are behind us."""
+        if not self._suspects:
+            return
+        places = {(p, o) for p, (first, end) in ranges.items() for o in range(first, end)}
+        if places - self.condemned.keys():
+            self._in_a_row = 0
+        self._suspects = {p: o for p, o in self._suspects.items() if p not in ranges or ranges[p][1] <= o}
+        self.batch_max = min(self._full, self.batch_max * 2) if self._suspects else self._full

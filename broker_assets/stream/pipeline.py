@@ -1,0 +1,123 @@
+"""Batches on their way: one is decoded while those ahead of it are archived and written, and the next is gathered.
+
+Order is kept: a single thread decodes, one archives, one writes, each first in, first out. After the first failure
+nothing further is done; the caller closes the pipeline and starts again from the database. Archiving has its own
+thread because it mostly waits, for the disk and for the compressor.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+from broker_assets.accounting.ledger import StaleStreamPosition
+from broker_assets.stream.commit import PreparedBatch
+from broker_assets.stream.decode import DecodedBatch
+from broker_assets.stream.errors import BatchError, is_transient
+from broker_assets.stream.messages import Message
+from broker_assets.stream.progress import Committed
+
+IN_FLIGHT_BATCHES = 3
+"""Batches decoded, archived or written while the next is gathered. Those being written have given up their payloads,
+so that memory is bounded to three batches."""
+
+
+class Pipeline:
+    """Three threads, one behind the other; a context manager that waits for them at its end.
+
+    Parameters
+    ----------
+    decode, archive, commit : callable
+        What the threads do with a batch; each is called in the order of `submit`.
+    """
+
+    def __init__(
+        self,
+        decode: Callable[[Sequence[Message]], DecodedBatch],
+        archive: Callable[[DecodedBatch], PreparedBatch],
+        commit: Callable[[PreparedBatch], Committed],
+    ) -> None:
+        self._decode = decode
+        self._archive = archive
+        self._commit = commit
+        self._decoding = ThreadPoolExecutor(1, "decode")
+        self._archiving = ThreadPoolExecutor(1, "archive")
+        self._committing = ThreadPoolExecutor(1, "commit")
+        self._queue: deque[Future[Committed]] = deque()
+        self._failed = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._failed.set()
+        self._decoding.shutdown(wait=True, cancel_futures=True)
+        self._archiving.shutdown(wait=True, cancel_futures=True)
+        self._committing.shutdown(wait=True, cancel_futures=True)
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def submit(self, messages: Sequence[Message], read_seconds: float) -> None:
+        """Put a batch on its way; does not wait.
+
+        Parameters
+        ----------
+        messages : sequence of Message
+            Not empty.
+        read_seconds : float
+            Time it took to gather them, for the ledger.
+        """
+        # What is kept for the report of a failure must not keep the payloads.
+        places = [message._replace(value=b"") for message in messages]
+        decoded = self._decoding.submit(self._guarded_decode, messages)
+        prepared = self._archiving.submit(self._guarded_archive, decoded)
+        self._queue.append(self._committing.submit(self._guarded_commit, places, prepared, read_seconds))
+
+    def completed(self, *, leave: int) -> Iterator[Committed]:
+        """Results in order: those that are there, and more, waiting for them, until at most `leave` are on their way.
+
+        Raises
+        ------
+        BatchError
+            If a batch failed for a reason that lies in it or in the code; the cause is attached.
+        Exception
+            Any failure of the surroundings, as it was raised.
+        """
+        while self._queue and (len(self._queue) > leave or self._queue[0].done()):
+            yield self._queue.popleft().result()
+
+    def _guarded_decode(self, messages: Sequence[Message]) -> DecodedBatch:
+        self._require_good()
+        return self._decode(messages)
+
+    def _guarded_archive(self, decoded: Future[DecodedBatch]) -> PreparedBatch:
+        batch = decoded.result()
+        self._require_good()
+        return self._archive(batch)
+
+    def _require_good(self) -> None:
+        if self._failed.is_set():
+            raise CancelledError
+
+    def _guarded_commit(
+        self, places: Sequence[Message], prepared: Future[PreparedBatch], read_seconds: float
+    ) -> Committed:
+        try:
+            batch = prepared.result()
+            self._require_good()
+            batch.seconds["consume"] = read_seconds
+            return self._commit(batch)
+        except CancelledError:
+            raise
+        except Exception as error:
+            self._failed.set()
+            if is_transient(error) or isinstance(error, StaleStreamPosition):
+                raise
+            raise BatchError(places) from error

@@ -1,0 +1,175 @@
+"""What a drain run did, for its Dagster materialisations, the checks and the command line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from broker_assets.stream.latency import LatencyHistogram
+
+
+class Outcome(StrEnum):
+    """Why a run ended."""
+
+    IDLE = "idle"
+    """Nothing had arrived for `idle_seconds`: the stream is drained."""
+    BUDGET = "budget"
+    """The time of the run was over; there may be more."""
+    STOPPED = "stopped"
+    """It was asked to stop."""
+    BUSY = "busy"
+    """Another run owns one of the partitions; nothing was written."""
+    SUPERSEDED = "superseded"
+    """Another run moved the position of the stream meanwhile; what this one had not committed was not written."""
+
+
+@dataclass
+class NightCounts:
+    """What a run wrote for one night."""
+
+    stored: int = 0
+    """Alerts whose source was stored."""
+    duplicate: int = 0
+    """Alerts whose source had been stored from another message."""
+    sources: int = 0
+    """New rows of `diasources`, those from histories included."""
+    forced_sources: int = 0
+    """New rows of `diaforcedsources`."""
+    objects: int = 0
+    """Rows of `objects` inserted or renewed."""
+    archived: int = 0
+    """Messages written to the archive."""
+    archived_bytes: int = 0
+    """Size of the archive files, bytes."""
+
+    def __add__(self, other: NightCounts) -> NightCounts:
+        return NightCounts(**{name: getattr(self, name) + getattr(other, name) for name in vars(self)})
+
+
+@dataclass
+class QuarantineFlood:
+    """A batch most of whose messages failed for one reason: more likely a broken adapter or schema than bad packets."""
+
+    reason: str
+    failed: int
+    received: int
+    first_offsets: dict[int, int]
+
+
+@dataclass
+class StreamGap:
+    """Offsets lost to retention before they could be read."""
+
+    partition: int
+    first_offset: int
+    next_offset: int
+
+    @property
+    def offsets(self) -> int:
+        """How many offsets were lost."""
+        return self.next_offset - self.first_offset
+
+
+@dataclass
+class DrainReport:
+    """What one drain run did.
+
+    Counts are of what was committed: a batch that was rolled back and done again counts once.
+    """
+
+    topic: str
+    run_id: str
+    partitions: list[int]
+    outcome: Outcome = Outcome.IDLE
+    seconds: float = 0.0
+    """Length of the run."""
+    busy_seconds: float = 0.0
+    """From the first message of the run to its last commit, pauses of the stream included."""
+    batches: int = 0
+    received: int = 0
+    stored: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+    received_bytes: int = 0
+    archived_bytes: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Quarantined messages by reason."""
+    offsets: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Half-open range of offsets committed, per partition that had messages."""
+    lag: dict[int, int] = field(default_factory=dict)
+    """Messages left behind at the end, per partition."""
+    gaps: list[StreamGap] = field(default_factory=list)
+    floods: list[QuarantineFlood] = field(default_factory=list)
+    nights: dict[str, NightCounts] = field(default_factory=dict)
+    """By key `YYYY-MM-DD`."""
+    ingest_ids: list[int] = field(default_factory=list)
+    """First and last batch of the run in `ingest_batch`."""
+    commit_latency: LatencyHistogram = field(default_factory=LatencyHistogram)
+    """Time stamp of the Kafka message to commit."""
+    observation_latency: LatencyHistogram = field(default_factory=LatencyHistogram)
+    """Mid-point of the exposure to commit; large in replays."""
+    stages: dict[str, float] = field(default_factory=dict)
+    """Seconds spent per stage, of the threads together."""
+    rates: list[tuple[float, float]] = field(default_factory=list)
+    """Seconds since the start of the run and messages per second, per batch; for the plot."""
+    interruptions: list[str] = field(default_factory=list)
+    """Failures of database, broker, registry or store that the run got over."""
+    orphans_removed: int = 0
+    """Archive files of a crashed run, removed at the start."""
+    data_versions: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Hash of what determines the content, by asset and night."""
+
+    @property
+    def balanced(self) -> bool:
+        """Every message received has one outcome."""
+        return self.received == self.stored + self.duplicate + self.quarantined
+
+    @property
+    def messages_per_second(self) -> float:
+        """Mean rate while there was something to do."""
+        return self.received / self.busy_seconds if self.busy_seconds > 0 else 0.0
+
+    @property
+    def bytes_per_second(self) -> float:
+        """Mean rate of message bytes while there was something to do."""
+        return self.received_bytes / self.busy_seconds if self.busy_seconds > 0 else 0.0
+
+    @property
+    def total_lag(self) -> int:
+        """Messages left behind at the end."""
+        return sum(self.lag.values())
+
+    def metadata(self) -> dict[str, Any]:
+        """The report as plain values (JSON types), for materialisation metadata and the command line."""
+        return {
+            "topic": self.topic,
+            "run_id": self.run_id,
+            "outcome": self.outcome.value,
+            "seconds": round(self.seconds, 3),
+            "batches": self.batches,
+            "received": self.received,
+            "stored": self.stored,
+            "duplicate": self.duplicate,
+            "quarantined": self.quarantined,
+            "quarantine_reasons": dict(self.reasons.most_common(20)),
+            "received_bytes": self.received_bytes,
+            "archived_bytes": self.archived_bytes,
+            "messages_per_second": round(self.messages_per_second, 1),
+            "megabytes_per_second": round(self.bytes_per_second / 1e6, 3),
+            "offsets": {str(partition): list(span) for partition, span in sorted(self.offsets.items())},
+            "lag": {str(partition): lag for partition, lag in sorted(self.lag.items())},
+            "gaps": [[gap.partition, gap.first_offset, gap.next_offset] for gap in self.gaps],
+            "quarantine_floods": [vars(flood) for flood in self.floods],
+            "commit_latency_seconds": _rounded(self.commit_latency.quantiles()),
+            "observation_latency_seconds": _rounded(self.observation_latency.quantiles()),
+            "stage_seconds": _rounded(self.stages),
+            "ingest_ids": self.ingest_ids,
+            "interruptions": self.interruptions,
+            "orphans_removed": self.orphans_removed,
+        }
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in values.items()}

@@ -1,0 +1,191 @@
+"""Messages in quarantine again, after a fix: from their bytes, through the same code as the stream.
+
+What can be read now is archived and stored under a batch of the kind `retry`, and its quarantine entry is resolved in
+the same transaction; what still fails stays, with the new reason.
+"""
+
+from __future__ import annotations
+
+import datetime
+import traceback
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import psycopg
+
+from broker_assets.accounting import ledger, quarantine
+from broker_assets.database import alerts
+from broker_assets.database.engine import connect
+from broker_assets.packets.decoder import AlertDecoder
+from broker_assets.stream.archive import archive_parts, write_archive
+from broker_assets.stream.commit import CODE_VERSION, ensure_partitions, night_counts, write_rows
+from broker_assets.stream.data_versions import data_versions
+from broker_assets.stream.decode import Reason, decode_batch
+from broker_assets.stream.errors import may_lie_in_a_message
+from broker_assets.stream.messages import Message
+from broker_assets.stream.night_locks import share_nights
+from broker_assets.stream.orphaned_files import ExpectedFile, PendingFiles
+from broker_assets.stream.report import NightCounts
+
+QUARANTINE_PARTITION = -1
+"""Locked and swept in place of a Kafka partition, so that one retry of a topic runs at a time."""
+
+ENTRIES_AT_A_TIME = 50
+"""Entries of 10 MB each are then 500 MB."""
+
+
+@dataclass
+class RetryReport:
+    """What became of messages in quarantine."""
+
+    run_id: str | None
+    retried: int = 0
+    stored: int = 0
+    duplicate: int = 0
+    failed: int = 0
+    """Still in quarantine."""
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Of those that failed again."""
+    nights: dict[str, NightCounts] = field(default_factory=dict)
+    data_versions: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    @property
+    def resolved(self) -> int:
+        """Messages that left the quarantine."""
+        return self.stored + self.duplicate
+
+    def metadata(self) -> dict[str, Any]:
+        """The report as plain values."""
+        names = ("retried", "stored", "duplicate", "failed")
+        return {name: getattr(self, name) for name in names} | {"reasons": dict(self.reasons.most_common(20))}
+
+
+def retry_quarantine(
+    database_url: str,
+    archive_url: str,
+    decoder: Callable[[], AlertDecoder],
+    *,
+    topic: str,
+    quarantineids: Sequence[int] | None = None,
+    run_id: str | None = None,
+    progress: Callable[[RetryReport], None] = lambda report: None,
+) -> RetryReport:
+    """Read the messages of a topic in quarantine again.
+
+    Parameters
+    ----------
+    database_url, archive_url : str
+        SQLAlchemy URL of the broker's database; fsspec URL of the packet archive.
+    decoder : callable
+        Makes the `AlertDecoder` of the stream.
+    topic : str
+        Whose messages.
+    quarantineids : sequence of int, optional
+        Only these entries; all that are open or were retried before if left out.
+    run_id : str, optional
+        Goes into the ledger.
+    progress : callable
+        Told after every few messages.
+
+    Raises
+    ------
+    StreamBusy
+        If the quarantine of this topic is being retried already; nothing is changed.
+    """
+    report = RetryReport(run_id)
+    wanted = None if quarantineids is None else set(quarantineids)
+    with (
+        connect(database_url, application="broker-assets retry", autocommit=True) as connection,
+        ledger.lock_partitions(connection, topic, [QUARANTINE_PARTITION]),
+    ):
+        pending = PendingFiles(archive_url, topic)
+        pending.sweep([QUARANTINE_PARTITION], lambda urls: ledger.known_archive_urls(connection, urls))
+        retry = _Retry(connection, archive_url, topic, decoder(), pending, report)
+        after = 0
+        while entries := quarantine.entries(connection, topic=topic, after=after, limit=ENTRIES_AT_A_TIME):
+            after = entries[-1].quarantineid
+            chosen = [entry for entry in entries if wanted is None or entry.quarantineid in wanted]
+            if chosen:
+                retry.run(chosen)
+                progress(report)
+        report.data_versions = data_versions(connection, report.nights)
+    return report
+
+
+@dataclass
+class _Retry:
+    connection: psycopg.Connection[Any]
+    archive_url: str
+    topic: str
+    decoder: AlertDecoder
+    pending: PendingFiles
+    report: RetryReport
+
+    def run(self, entries: Sequence[quarantine.QuarantineEntry], condemned: Reason | None = None) -> None:
+        """Retry some entries; where the database refuses them together, one by one."""
+        try:
+            self._run(entries, condemned)
+        except Exception as error:
+            if condemned is not None or not may_lie_in_a_message(error):
+                raise
+            if len(entries) == 1:
+                reason = Reason(f"{type(error).__name__}: {error}", traceback.format_exc())
+                self.run(entries, condemned=reason)
+                return
+            for half in (entries[: len(entries) // 2], entries[len(entries) // 2 :]):
+                self.run(half)
+
+    def _run(self, entries: Sequence[quarantine.QuarantineEntry], condemned: Reason | None) -> None:
+        started = datetime.datetime.now(datetime.UTC)
+        messages = [_message(entry) for entry in entries]
+        refused = {(entry.partition, entry.offset): condemned for entry in entries} if condemned else None
+        decoded = decode_batch(
+            messages, self.decoder, lambda objects: alerts.watermarks(self.connection, objects), condemned=refused
+        )
+        parts = archive_parts(decoded)
+        note = None
+        if parts:
+            files = [ExpectedFile(part.night, part.name) for part in parts]
+            note = self.pending.announce([QUARANTINE_PARTITION], files)
+        groups = write_archive(decoded, parts, self.archive_url, self.topic, self.decoder.framing)
+        if note is not None:
+            self.pending.confirm(note)
+        ensure_partitions(self.connection, decoded)
+        with self.connection.transaction():
+            share_nights(self.connection, np.unique(decoded.nights))
+            ingestid = ledger.open_batch(
+                self.connection, topic=self.topic, kind="retry", code_version=CODE_VERSION, started_at=started,
+                run_id=self.report.run_id,
+            )  # fmt: skip
+            written = write_rows(self.connection, ingestid, decoded, groups)
+            resolved = [entries[number].quarantineid for number in decoded.packets.tolist()]
+            if resolved:
+                quarantine.resolve(self.connection, resolved, ingestid)
+            for number, reason in decoded.failed.items():
+                quarantine.fail(
+                    self.connection, entries[number].quarantineid, reason=reason.reason, traceback=reason.traceback
+                )
+            entry = ledger.BatchEntry(
+                received=len(messages),
+                stored=written.stored,
+                duplicate=written.duplicate,
+                quarantined=len(decoded.failed),
+                bytes=sum(len(message.value) for message in messages),
+            )
+            ledger.close_batch(self.connection, ingestid, entry, nights=written.nights)
+        self.pending.settle(note)
+        self.report.retried += len(messages)
+        self.report.stored += written.stored
+        self.report.duplicate += written.duplicate
+        self.report.failed += len(decoded.failed)
+        self.report.reasons.update(reason.reason for reason in decoded.failed.values())
+        for night, counts in night_counts(written, groups).items():
+            self.report.nights[night] = self.report.nights.get(night, NightCounts()) + counts
+
+
+def _message(entry: quarantine.QuarantineEntry) -> Message:
+    stamp = -1 if entry.kafka_timestamp is None else round(entry.kafka_timestamp.timestamp() * 1000)
+    return Message(entry.partition, entry.offset, stamp, entry.key, entry.payload)

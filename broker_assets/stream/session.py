@@ -1,0 +1,205 @@
+"""One attempt of a drain run at its partitions: connections, locks, positions."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from broker_assets.accounting import ledger
+from broker_assets.database import alerts
+from broker_assets.database.engine import connect
+from broker_assets.stream.decode import INGEST_VERSION
+from broker_assets.stream.errors import StreamResetError
+from broker_assets.stream.messages import MessageSource, OffsetOutOfRangeError
+from broker_assets.stream.orphaned_files import PendingFiles
+from broker_assets.stream.progress import Committed
+from broker_assets.stream.report import NightCounts, StreamGap
+
+logger = logging.getLogger(__name__)
+
+LOCK_SECONDS = 60.0
+"""A writer that waits longer for a row or a table gives up and the batch is tried again."""
+
+
+class DrainSession:
+    """Holds the locks of some Kafka partitions for as long as it is entered.
+
+    The locks and the writing share one connection: a session that has lost its locks has also lost the connection on
+    which it could write. Watermarks are read on a second one, by another thread.
+
+    Parameters
+    ----------
+    database_url, topic, partitions : str, str, sequence of int
+        What to lock, and where.
+
+    Raises
+    ------
+    StreamBusy
+        On entering, if another session holds one of the partitions.
+    """
+
+    def __init__(self, database_url: str, topic: str, partitions: Sequence[int]) -> None:
+        self._url = database_url
+        self.topic = topic
+        self.partitions = sorted(partitions)
+        self.positions: dict[int, int] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self.writer: psycopg.Connection[Any] = connect(
+                self._url, application="broker-assets drain", autocommit=True, lock_timeout=LOCK_SECONDS
+            )
+            stack.callback(self.writer.close)
+            # A server that works for a dead client holds the locks until it notices.
+            self.writer.execute("SET client_connection_check_interval = '2s'")
+            self.reader: psycopg.Connection[Any] = connect(
+                self._url, application="broker-assets drain watermarks", autocommit=True
+            )
+            stack.callback(self.reader.close)
+            stack.enter_context(ledger.lock_partitions(self.writer, self.topic, self.partitions))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._stack.close()
+        except psycopg.Error as closing:
+            # The connection is gone and the locks with it; what led here is more telling.
+            logger.debug("closing the session: %s", closing)
+
+    def watermarks(self, objects: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Newest stored source and forced point of objects, MJD TAI; −inf where none."""
+        return alerts.watermarks(self.reader, objects)
+
+    def sweep(self, pending: PendingFiles) -> int:
+        """Remove archive files that an earlier run of these partitions left without a row."""
+        return pending.sweep(self.partitions, lambda urls: ledger.known_archive_urls(self.writer, urls))
+
+    def settle(self, source: MessageSource, run_id: str) -> list[StreamGap]:
+        """Assign the committed positions to the source, past what retention has taken.
+
+        Offsets that the broker dropped before they were read are entered in `stream_gap`; a partition that was never
+        read begins where the broker begins, which is no gap.
+
+        Returns
+        -------
+        list of StreamGap
+            What was found to be lost now.
+        """
+        stored = {p: o for p, o in ledger.positions(self.writer, self.topic).items() if p in self.partitions}
+        source.assign({partition: stored.get(partition, 0) for partition in self.partitions})
+        beginnings = source.beginning_offsets()
+        gaps = [
+            StreamGap(partition, position, beginnings[partition])
+            for partition, position in stored.items()
+            if position < beginnings[partition]
+        ]
+        if gaps:
+            self._record(gaps, run_id)
+        self.positions = {p: max(stored.get(p, 0), beginnings[p]) for p in self.partitions}
+        source.assign(self.positions)
+        return gaps
+
+    def unreported(self, run_id: str, after: int) -> list[Committed]:
+        """Batches of a run that were committed although the run was told nothing: the connection broke at the end.
+
+        Parameters
+        ----------
+        run_id : str
+            The run.
+        after : int
+            The last batch that it knows of.
+        """
+        found = []
+        for ingestid, received, stored, duplicate, quarantined, received_bytes in self.writer.execute(
+            "SELECT ingestid, received, stored, duplicate, quarantined, bytes FROM ingest_batch"
+            " WHERE run_id = %s AND topic = %s AND kind = 'stream' AND ingestid > %s AND received > 0"
+            " ORDER BY ingestid",
+            (run_id, self.topic, after),
+        ).fetchall():
+            ranges = self.writer.execute(
+                'SELECT "partition", first_offset, next_offset FROM ingest_batch_range WHERE ingestid = %s', (ingestid,)
+            ).fetchall()
+            nights = self.writer.execute(
+                "SELECT night.night, night.stored, night.duplicate, sources, forced_sources, objects,"
+                " coalesce(sum(packets), 0), coalesce(sum(file.bytes), 0) FROM ingest_batch_night AS night"
+                " LEFT JOIN archive_file AS file USING (ingestid, night) WHERE ingestid = %s"
+                " GROUP BY night.ingestid, night.night",
+                (ingestid,),
+            ).fetchall()
+            reasons = self.writer.execute("SELECT reason FROM quarantine WHERE ingestid = %s", (ingestid,)).fetchall()
+            found.append(
+                Committed(
+                    ingestid=ingestid,
+                    ranges={partition: (first, end) for partition, first, end in ranges},
+                    received=received,
+                    stored=stored,
+                    duplicate=duplicate,
+                    quarantined=quarantined,
+                    received_bytes=received_bytes,
+                    nights={night.isoformat(): NightCounts(*map(int, counts)) for night, *counts in nights},
+                    reasons=Counter(reason for (reason,) in reasons),
+                    commit_latency=np.zeros(0),
+                    observation_latency=np.zeros(0),
+                    seconds={},
+                )
+            )
+        return found
+
+    def explain(self, error: OffsetOutOfRangeError, source: MessageSource) -> None:
+        """Tell retention, after which `settle` helps, from a topic that ends before our position.
+
+        Raises
+        ------
+        StreamResetError
+            If the offset lies behind the end.
+        """
+        if error.partition not in self.positions:
+            return
+        beginning = source.beginning_offsets().get(error.partition, 0)
+        if error.offset >= beginning:
+            raise StreamResetError(
+                f"partition {error.partition} of {self.topic} has no offset {error.offset}, although it begins at "
+                f"{beginning}: the topic was made anew, or this is another broker. To read it from its beginning, "
+                f"drop its rows from stream_offset; to keep them apart, give the new stream another topic name."
+            ) from error
+
+    def _record(self, gaps: Sequence[StreamGap], run_id: str) -> None:
+        with self.writer.transaction():
+            ingestid = ledger.open_batch(
+                self.writer,
+                topic=self.topic,
+                kind="stream",
+                code_version=INGEST_VERSION,
+                started_at=datetime.now(UTC),
+                run_id=run_id,
+            )
+            for gap in gaps:
+                logger.error(
+                    "partition %d of %s: %d messages from offset %d on were dropped by Kafka before they were read",
+                    gap.partition, self.topic, gap.offsets, gap.first_offset,
+                )  # fmt: skip
+                ledger.record_gap(
+                    self.writer,
+                    self.topic,
+                    gap.partition,
+                    gap.first_offset,
+                    gap.next_offset,
+                    reason="dropped by Kafka (retention) before it was read",
+                    ingestid=ingestid,
+                )
+            ledger.close_batch(
+                self.writer, ingestid, ledger.BatchEntry(received=0, stored=0, duplicate=0, quarantined=0)
+            )

@@ -1,0 +1,1 @@
+"""What products are made with besides packets: kernels, configuration, requests, planning."""

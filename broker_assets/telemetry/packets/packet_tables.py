@@ -1,0 +1,73 @@
+"""Packets out of files of level LB: an archive of raw packets is a source of telemetry like any other.
+
+A file of level LB has a table CONTROL with the headers of the packets, and a table DATA with the packets as hexadecimal
+text. Each packet keeps the telemetry file and the number that the table names, so products made from it say the same
+of their origin as those made from that file.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Final
+
+from broker_assets.telemetry.packets.batches import BadPacket, RawPacket
+
+FITS_BEGINNING: Final = b"SIMPLE  ="
+
+
+class NotPackets(ValueError):
+    """A FITS file without tables of packets, or one that is cut; the message names it."""
+
+
+def read_tables(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]:
+    """Every packet of a file of level LB, in the order of its table.
+
+    Parameters
+    ----------
+    stream : binary file
+    name : str
+        Name of the file, for packets without a name of their own (files before the columns raw_file and packet).
+
+    Yields
+    ------
+    RawPacket or BadPacket
+
+    Raises
+    ------
+    NotPackets
+        If it holds no packets or cannot be read.
+    """
+    # Imported here: it takes half a second, and most telemetry comes as XML.
+    from astropy.io import fits as astropy_fits
+
+    try:
+        with warnings.catch_warnings():
+            # A file that is cut is opened with a warning.
+            warnings.simplefilter("error")
+            with astropy_fits.open(stream, memmap=False, lazy_load_hdus=False) as hdus:
+                control, data = hdus["CONTROL"].data, hdus["DATA"].data
+                texts, rows = data["data"], data["control_index"]
+                origin = _origin(control, name)
+    except (OSError, KeyError, TypeError, ValueError, IndexError, Warning) as error:
+        raise NotPackets(f"{name} is no file of level LB: {error}") from error
+    for place, (text, row) in enumerate(zip(texts.tolist(), rows.tolist(), strict=True)):
+        file, number = origin.get(int(row), (name, None))
+        try:
+            packet = bytes.fromhex(text)
+        except ValueError as error:
+            yield BadPacket(f"its text is not hexadecimal: {error}", str(text).encode(), name, place, number)
+            continue
+        yield RawPacket(packet, file, place, number)
+
+
+def _origin(control: Any, name: str) -> dict[int, tuple[str, int | None]]:
+    """Telemetry file and number of each packet, by the index that table DATA refers to."""
+    columns = control.columns.names
+    index = control["index"].tolist()
+    files = control["raw_file"].tolist() if "raw_file" in columns else [name] * len(index)
+    numbers = control["packet"].tolist() if "packet" in columns else [-1] * len(index)
+    return {
+        int(row): (str(file) or name, None if number < 0 else int(number))
+        for row, file, number in zip(index, files, numbers, strict=True)
+    }

@@ -1,0 +1,189 @@
+"""Finding space packets in plain bytes: behind a ground-segment header, one after another, after damage."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from broker_assets.telemetry.packets.batches import BadPacket, RawPacket
+from broker_assets.telemetry.packets.headers import LARGEST_PACKET, PRIMARY_BYTES, TELECOMMAND_BYTES
+
+GROUND_HEADER = 76
+"""Bytes the ground segment puts before a packet; nothing in them is used."""
+CHUNK = 4 * 1024**2
+SERIES = 3
+"""So many packets must follow one another for a place in damaged bytes to be believed."""
+_FIRST_BYTE = re.compile(rb"[\x08-\x0f\x18-\x1f]")
+
+
+def _is_packet(data: bytes, start: int) -> bool:
+    """Whether a whole packet with a secondary header begins at `start` and ends with the data."""
+    return len(data) - start >= PRIMARY_BYTES and _plausible(data, start) and start + _length(data, start) == len(data)
+
+
+def _plausible(data: bytes, start: int) -> bool:
+    # Version 0 and a secondary header in the first byte; PUS version 1 or 2 in the seventh, if it is there.
+    return data[start] & 0b11101000 == 0b1000 and (len(data) - start <= 6 or data[start + 6] >> 4 & 7 in (1, 2))
+
+
+def _length(data: bytes, start: int) -> int:
+    return int.from_bytes(data[start + 4 : start + 6], "big") + 7
+
+
+def find_packet(data: bytes) -> int | None:
+    """Where the space packet begins: after the ground-segment header, or at once.
+
+    Parameters
+    ----------
+    data : bytes
+        Content of one element or line.
+
+    Returns
+    -------
+    int or None
+        76 or 0; None where at neither place a packet begins that ends with the data.
+
+    Examples
+    --------
+    >>> packet = bytes.fromhex("0da1c000000d10010100274db0d40000000000 00")
+    >>> find_packet(bytes(76) + packet), find_packet(packet), find_packet(packet[1:])
+    (76, 0, None)
+    """
+    return next((start for start in (GROUND_HEADER, 0) if _is_packet(data, start)), None)
+
+
+def why_no_packet(data: bytes) -> str:
+    """Why `find_packet` finds nothing.
+
+    Examples
+    --------
+    >>> why_no_packet(bytes.fromhex("0da1c000000d10010100"))
+    'the packet has 10 bytes and its header says 20'
+    """
+    for start in (GROUND_HEADER, 0):
+        if len(data) - start >= PRIMARY_BYTES and _plausible(data, start):
+            return f"the packet has {len(data) - start} bytes and its header says {_length(data, start)}"
+    return f"{len(data)} bytes are no space packet, neither behind {GROUND_HEADER} bytes of header nor without"
+
+
+def read_binary(stream: BinaryIO, name: str, *, chunk: int = CHUNK) -> Iterator[RawPacket | BadPacket]:
+    """Packets that lie one after another in a file, with or without the ground-segment header before each.
+
+    Where no packet begins, or one seems to end inside another, reading goes on at the next place where a series of
+    packets begins; the bytes between are a `BadPacket`.
+
+    Parameters
+    ----------
+    stream : binary file
+    name : str
+        Name of the file, given to each packet.
+    chunk : int
+        Bytes read at a time; bounds memory, not the result.
+    """
+    window = (SERIES + 1) * (LARGEST_PACKET + GROUND_HEADER)
+    buffer, offset, start, ended = b"", 0, 0, False
+    prefix: int | None = None
+    while True:
+        while not ended and len(buffer) - start < window:
+            read = stream.read(max(chunk, 1))
+            ended = not read
+            buffer, offset, start = buffer[start:] + read, offset + start, 0
+        if start >= len(buffer):
+            return
+        if prefix is None:
+            prefix = GROUND_HEADER if not _series(buffer, 0, 0) and _series(buffer, 0, GROUND_HEADER) else 0
+        end = _end(buffer, start, prefix)
+        if end is not None and not _series(buffer, end, prefix, SERIES - 1):
+            # Bytes are missing in this packet, or something strange follows it.
+            inside = _next_series(buffer, start + 1, end, prefix)
+            end = end if inside is None else None
+        else:
+            inside = None
+        if end is not None:
+            yield RawPacket(buffer[start + prefix : end], name, offset + start)
+            start = end
+            continue
+        limit = min(len(buffer), start + LARGEST_PACKET)
+        resume = inside if inside is not None else _next_series(buffer, start + 1, limit, prefix)
+        stop = limit if resume is None else resume
+        cut = len(buffer) - start - prefix >= PRIMARY_BYTES and _plausible(buffer, start + prefix)
+        reason = "the packet is cut" if cut else "these bytes are no space packet"
+        yield BadPacket(reason, buffer[start:stop], name, offset + start)
+        start = stop
+
+
+def _end(buffer: bytes, start: int, prefix: int) -> int | None:
+    """End of the packet at `start`, or None if no whole packet is there."""
+    begin = start + prefix
+    if len(buffer) - begin < TELECOMMAND_BYTES or not _plausible(buffer, begin):
+        return None
+    end = begin + _length(buffer, begin)
+    return end if end <= len(buffer) else None
+
+
+def _series(buffer: bytes, start: int, prefix: int, count: int = SERIES) -> bool:
+    """Whether `count` packets follow one another from `start`, or fewer up to the end of the buffer."""
+    for _ in range(count):
+        if start == len(buffer):
+            return True
+        end = _end(buffer, start, prefix)
+        if end is None:
+            return False
+        start = end
+    return True
+
+
+def _next_series(buffer: bytes, start: int, stop: int, prefix: int) -> int | None:
+    """The first place from `start` to before `stop` at which a series of packets begins."""
+    for match in _FIRST_BYTE.finditer(buffer, start + prefix, min(stop + prefix, len(buffer))):
+        if _series(buffer, match.start() - prefix, prefix):
+            return match.start() - prefix
+    return None
+
+
+def read_hex(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]:
+    """Packets in hexadecimal text: one per line, or broken over lines.
+
+    A line that is not hexadecimal, or a packet that is cut before the next one begins, is a `BadPacket`.
+    """
+    pending, pending_at, position = b"", 0, 0
+    # A line longer than two of the largest packets is read in pieces of even length.
+    limit = 4 * (LARGEST_PACKET + GROUND_HEADER)
+    while line := stream.readline(limit):
+        at, position = position, position + len(line)
+        text = b"".join(line.split())
+        if not text:
+            continue
+        try:
+            data = bytes.fromhex(text.decode("ascii"))
+        except ValueError:
+            if pending:
+                yield BadPacket("the packet is cut", pending, name, pending_at)
+                pending = b""
+            yield BadPacket("the line is no hexadecimal text", line, name, at)
+            continue
+        found = find_packet(data)
+        if found is not None:
+            if pending:
+                yield BadPacket("the packet is cut", pending, name, pending_at)
+                pending = b""
+            yield RawPacket(data[found:], name, at)
+            continue
+        if not pending:
+            pending_at = at
+        pending += data
+        while len(pending) >= PRIMARY_BYTES and _plausible(pending, 0) and _length(pending, 0) <= len(pending):
+            size = _length(pending, 0)
+            yield RawPacket(pending[:size], name, pending_at)
+            pending, pending_at = pending[size:], at
+        found = find_packet(pending)
+        if found is not None:
+            yield RawPacket(pending[found:], name, pending_at)
+            pending = b""
+        elif len(pending) > LARGEST_PACKET + GROUND_HEADER:
+            yield BadPacket("these bytes are no space packet", pending, name, pending_at)
+            pending = b""
+    if pending:
+        reason = "the packet is cut" if _plausible(pending, 0) else "these bytes are no space packet"
+        yield BadPacket(reason, pending, name, pending_at)

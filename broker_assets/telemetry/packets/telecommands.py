@@ -1,0 +1,89 @@
+"""Telecommand reports (`PktTcReport` files): what was sent, when it ran and with which parameters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import BinaryIO
+from xml.etree import ElementTree
+
+from broker_assets.telemetry.packets.batches import BadPacket
+from broker_assets.telemetry.packets.xml_elements import CHUNK, find_elements
+
+_PREFIX = re.compile(rb"(</?)[A-Za-z_][\w.-]*:(?=PktTcReportListElement)")
+
+
+@dataclass(frozen=True)
+class TelecommandReport:
+    """One telecommand as the ground segment reports it."""
+
+    name: str
+    """Command name, for example ZIX0602A."""
+    description: str
+    execution_time: datetime | None
+    """UTC; None if the command has not run."""
+    release_time: datetime | None
+    uplink_time: datetime | None
+    fields: dict[str, str]
+    """Every other field of the report, as text."""
+    custom: dict[str, str]
+    """The fields a mission adds (uniqueID, s13ObFileId, …)."""
+    parameters: tuple[dict[str, str], ...]
+    """Per parameter: ParameterName, ParamRep, ParamValue and what else stands there."""
+    file: str
+    position: int
+
+
+def read_reports(stream: BinaryIO, name: str, *, chunk: int = CHUNK) -> Iterator[TelecommandReport | BadPacket]:
+    """Every report of a file; damaged ones as `BadPacket`.
+
+    Parameters
+    ----------
+    stream : binary file
+    name : str
+        Name of the file.
+    chunk : int
+        Bytes read at a time; bounds memory.
+    """
+    for element in find_elements(stream, "PktTcReportListElement", chunk=chunk):
+        try:
+            yield _report(element.text, name, element.position)
+        except (ElementTree.ParseError, ValueError) as error:
+            reason = f"the telecommand report cannot be read: {error}"
+            yield BadPacket(reason, element.text, name, element.position)
+
+
+def _report(element: bytes, name: str, position: int) -> TelecommandReport:
+    # No entity can be declared in it: the fragment begins with its own element, after any document type.
+    root = ElementTree.fromstring(_PREFIX.sub(rb"\1", element))  # noqa: S314
+    fields = {child.tag: (child.text or "").strip() for child in root if len(child) == 0}
+    custom = {child.findtext("FieldName", ""): child.findtext("Value", "") for child in root.iter("CustomField")}
+    parameters = tuple(
+        {part.tag: (part.text or "").strip() for part in child}
+        for child in root.iter("PktTcReportParameterListElement")
+    )
+    command = fields.pop("CommandName", "")
+    if not command:
+        raise ValueError("it names no command")
+    return TelecommandReport(
+        name=command,
+        description=fields.pop("Description", ""),
+        execution_time=_time(fields.pop("ExecutionTime", "")),
+        release_time=_time(fields.pop("ReleaseTime", "")),
+        uplink_time=_time(fields.pop("UplinkTime", "")),
+        fields=fields,
+        custom=custom,
+        parameters=parameters,
+        file=name,
+        position=position,
+    )
+
+
+def _time(text: str) -> datetime | None:
+    """UTC of a time of the report; the beginning of 1970 stands for none."""
+    if not text:
+        return None
+    time = datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+    return None if time == datetime(1970, 1, 1, tzinfo=UTC) else time

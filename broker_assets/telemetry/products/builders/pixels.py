@@ -1,0 +1,201 @@
+"""Pixel data: (21,6,20) raw, (21,6,21) compressed, (21,6,22) summed in pixel sets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from broker_assets.telemetry.decoding import masks
+from broker_assets.telemetry.packets import clock
+from broker_assets.telemetry.products.builders.measured import (
+    COMPRESSION_ERROR,
+    Measured,
+    PacketSet,
+    UnbuildableProduct,
+)
+from broker_assets.telemetry.products.builders.science import (
+    WRONGLY_ON,
+    Measurement,
+    detector_masks,
+    group_flags,
+    measurement,
+    scheme_columns,
+    tenths,
+    trigger_columns,
+)
+from broker_assets.telemetry.products.files.tables import Column
+
+SUMMED = 22
+"""Structure id of pixel data summed in sets of pixels."""
+RAW_ACCUMULATORS = tuple(f"NIX00{number}" for number in range(408, 424))
+
+
+def _starts(counts: NDArray[Any]) -> NDArray[np.int64]:
+    """First child of each record."""
+    counts = counts.astype(np.int64)
+    return np.asarray(np.cumsum(counts) - counts)
+
+
+def pixels(packets: PacketSet) -> Measured:
+    """Compressed pixel data: counts by time, detector, pixel (or set of pixels) and energy.
+
+    Every group of counts is put where its time, detector mask, pixel mask and energy say. A time bin that lacks an
+    energy group is an error: part of the request is missing.
+    """
+    request = measurement(packets)
+    measured = Measured(request.control, {})
+    request.control.update(scheme_columns(packets, "NIX00260", "NIX00242"))
+    delta_name = "NIX00441" if "NIX00441" in packets.decoded.columns else "NIX00404"
+    deltas = packets.raw(delta_name).astype(np.int64)
+    unique, first = np.unique(deltas, return_index=True)
+    bins = np.searchsorted(unique, deltas)
+
+    low = packets.raw("NIXD0016").astype(np.int64)
+    high = packets.raw("NIXD0017").astype(np.int64)
+    energies = np.unique(low)
+    mask = np.zeros(masks.ENERGY_EDGES, dtype=np.uint8)
+    mask[low] = mask[high + 1] = 1
+    request.control["energy_bin_edge_mask"] = Column(mask[None, :], parameter="NIXD0016,NIXD0017")
+    measured.energy_mask = mask
+
+    sets = packets.raw("NIX00442").astype(np.int64)
+    set_masks = masks.bits(packets.raw("NIXD0407"), masks.PIXELS)
+    summed = packets.decoded.key[2] == SUMMED
+    sent = detector_masks(packets, repaired=False)
+    corrected = detector_masks(packets, request.repaired)
+    if summed:
+        places: list[NDArray[np.int64]] = [np.arange(number) for number in sets]
+        if (sets != sets[0]).any():
+            raise UnbuildableProduct("the number of pixel sets changes within the request")
+        width = int(sets[0])
+        pixel_column = set_masks[(_starts(sets)[first])[:, None] + np.arange(width)]
+    else:
+        owner = np.repeat(np.arange(len(sets)), sets)
+        pixel_masks = np.zeros((len(sets), masks.PIXELS), dtype=np.uint8)
+        np.bitwise_or.at(pixel_masks, owner, set_masks)
+        places = [np.flatnonzero(row) for row in pixel_masks]
+        width = masks.PIXELS
+        pixel_column = pixel_masks[first]
+    counts, variance = _place(packets, bins, low, energies, places, sent, (len(unique), masks.DETECTORS, width))
+
+    detectors = _kept_detectors(counts, sent, corrected, request)
+    counts, variance = counts[:, detectors], variance[:, detectors]
+    if not summed:
+        used = np.flatnonzero(pixel_masks.any(axis=0))
+        counts, variance = counts[:, :, used], variance[:, :, used]
+
+    length = packets.raw("NIX00405").astype(np.int64)[first]
+    durations = tenths(length)
+    active = corrected[first]
+    data = {
+        "time": Column(request.start + tenths(unique) + durations // 2),
+        "timedel": Column(durations),
+        "rcr": Column(packets.raw("NIX00401").astype(np.uint8)[first], parameter="NIX00401"),
+        "pixel_masks": Column(pixel_column, parameter="NIXD0407"),
+        "detector_masks": Column(active, parameter="NIX00407"),
+        "num_pixel_sets": Column(sets[first].astype(np.uint8), parameter="NIX00442"),
+        **trigger_columns(packets, measured, first, length, group_flags(active)),
+        "counts": Column(counts, "count", parameter="NIX00260"),
+        "counts_comp_err": Column(np.sqrt(variance).astype(np.float32), "count", COMPRESSION_ERROR),
+        "control_index": Column(np.zeros(len(unique), dtype=np.int64)),
+    }
+    measured.data = data
+    return measured
+
+
+def _place(
+    packets: PacketSet,
+    bins: NDArray[np.int64],
+    low: NDArray[np.int64],
+    energies: NDArray[np.int64],
+    places: list[NDArray[np.int64]],
+    sent: NDArray[np.uint8],
+    shape: tuple[int, int, int],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Counts and variances by time, detector, pixel and energy."""
+    column = packets.compressed("NIX00260")
+    values = column.values
+    sizes = packets.raw("NIX00259").astype(np.int64)
+    groups = packets.raw("NIX00258").astype(np.int64)
+    owner = np.repeat(np.arange(len(groups)), groups)
+    starts = _starts(sizes)
+    if len(owner) != shape[0] * len(energies):
+        raise UnbuildableProduct(
+            f"{shape[0]} time bins and {len(energies)} energies need {shape[0] * len(energies)} groups of counts; "
+            f"there are {len(owner)}"
+        )
+    counts = np.zeros((*shape, len(energies)), dtype=np.int64)
+    variance = np.zeros(counts.shape)
+    filled = np.zeros((shape[0], len(energies)), dtype=bool)
+    detectors = [np.flatnonzero(row) for row in sent]
+    energy = np.searchsorted(energies, low)
+    for group, record in enumerate(owner.tolist()):
+        planes, pixel = detectors[record], places[record]
+        size = int(sizes[group])
+        if len(planes) == 0 or size % len(planes):
+            raise UnbuildableProduct(f"{size} counts do not fit {len(planes)} detectors")
+        wide = size // len(planes)
+        if wide != len(pixel):
+            if wide != shape[2]:
+                raise UnbuildableProduct(f"{wide} counts per detector do not fit {len(pixel)} pixels")
+            pixel = np.arange(shape[2])
+        part = slice(int(starts[group]), int(starts[group]) + size)
+        at = np.ix_(bins[record : record + 1], planes, pixel, energy[group : group + 1])
+        counts[at] = values[part].reshape(1, len(planes), wide, 1)
+        variance[at] = column.variance[part].reshape(1, len(planes), wide, 1)
+        filled[bins[record], energy[group]] = True
+    if not filled.all():
+        raise UnbuildableProduct("energy groups of some time bins are missing")
+    return counts, variance
+
+
+def _kept_detectors(
+    counts: NDArray[Any], sent: NDArray[np.uint8], corrected: NDArray[np.uint8], request: Measurement
+) -> NDArray[np.int64]:
+    """Detectors of the mask; those wrongly called on have no counts and leave."""
+    if request.repaired:
+        wrong = [detector for detector in WRONGLY_ON if sent[:, detector].any()]
+        if counts[:, wrong].any():
+            raise UnbuildableProduct("detectors that the repair of the mask removes have counts")
+    return np.flatnonzero(corrected.any(axis=0))
+
+
+def raw_pixels(packets: PacketSet) -> Measured:
+    """Raw pixel data: single counts by detector, pixel and energy; records of one time share a row."""
+    request = measurement(packets)
+    offsets = clock.from_seconds(packets.column("NIX00404").final.astype(np.float64))
+    unique, first, bins = np.unique(offsets, return_index=True, return_inverse=True)
+    samples = packets.raw("NIX00406").astype(np.int64)
+    row = np.repeat(bins, samples)
+    detector = packets.raw("NIXD0153").astype(np.int64)
+    pixel = packets.raw("NIXD0158").astype(np.int64)
+    channel = packets.raw("NIXD0154").astype(np.int64)
+    if pixel.size and int(pixel.max()) >= masks.PIXELS:
+        raise UnbuildableProduct(f"there is no pixel {int(pixel.max())}")
+    found = packets.column("NIX00065").raw.astype(np.uint32)
+    channels = np.unique(channel)
+    counts = np.zeros((len(unique), masks.DETECTORS, masks.PIXELS, len(channels)), dtype=np.uint32)
+    counts[row, detector, pixel, np.searchsorted(channels, channel)] = found
+    sent = detector_masks(packets, repaired=False)
+    corrected = detector_masks(packets, request.repaired)
+    detectors = _kept_detectors(counts, sent, corrected, request)
+    mask = np.zeros(masks.ENERGY_EDGES, dtype=np.uint8)
+    mask[channels] = mask[channels + 1] = 1
+    request.control["energy_bin_edge_mask"] = Column(mask[None, :], parameter="NIXD0154")
+    durations = tenths(packets.raw("NIX00405"))[first]
+    data = {
+        "rcr": Column(packets.raw("NIX00401").astype(np.uint8)[first], parameter="NIX00401"),
+        "pixel_masks": Column(masks.bits(packets.raw("NIXD0407"), masks.PIXELS)[first], parameter="NIXD0407"),
+        "detector_masks": Column(corrected[first], parameter="NIX00407"),
+        "triggers": Column(
+            np.column_stack([packets.raw(name)[first] for name in RAW_ACCUMULATORS]).astype(np.int64),
+            parameter=",".join(RAW_ACCUMULATORS),
+        ),
+        "time": Column(request.start + unique + durations // 2),
+        "timedel": Column(durations),
+        "counts": Column(counts[:, detectors], "count", parameter="NIX00065"),
+        "control_index": Column(np.zeros(len(unique), dtype=np.int64)),
+    }
+    return Measured(request.control, data, channels=channels)

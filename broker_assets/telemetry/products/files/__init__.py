@@ -1,0 +1,1 @@
+"""Product files: tables, headers, FITS, and reading them back."""

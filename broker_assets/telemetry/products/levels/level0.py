@@ -1,0 +1,319 @@
+"""Level L0: packets of a day or a request decoded into tables, raw values, on-board time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+
+from broker_assets.telemetry.decoding.decoder import decode
+from broker_assets.telemetry.decoding.results import DecodedBatch, DecodedStructure
+from broker_assets.telemetry.idb.database import InstrumentDatabase
+from broker_assets.telemetry.idb.database_versions import InstrumentDatabases
+from broker_assets.telemetry.inputs.configuration import CHANNELS, ConfigurationError, InstrumentConfiguration
+from broker_assets.telemetry.inputs.kernels import Kernels
+from broker_assets.telemetry.inputs.requests import RequestError, RequestTable
+from broker_assets.telemetry.inputs.soop import Planning
+from broker_assets.telemetry.packets import clock
+from broker_assets.telemetry.products.builders import (
+    aspect,
+    energy,
+    housekeeping,
+    pixels,
+    quicklook,
+    spectra,
+    spectrogram,
+    visibilities,
+)
+from broker_assets.telemetry.products.builders.measured import Measured, PacketSet, UnbuildableProduct
+from broker_assets.telemetry.products.builders.sequences import sequences
+from broker_assets.telemetry.products.files.tables import Column, Table, rows, stack
+from broker_assets.telemetry.products.kinds import ProductKind
+from broker_assets.telemetry.products.product import Product, VersionRange, levelb_path
+from broker_assets.telemetry.reception.packet_store import StoredPacket
+
+BUILDERS: Final[dict[str, Callable[[PacketSet], Measured]]] = {
+    "lightcurve": quicklook.lightcurve,
+    "background": quicklook.background,
+    "variance": quicklook.variance,
+    "flareflag": quicklook.flareflag,
+    "tmstatusflarelist": quicklook.tmstatusflarelist,
+    "spectra": spectra.spectra,
+    "energy": energy.energy,
+    "housekeeping": housekeeping.housekeeping,
+    "default": housekeeping.default,
+    "raw_pixels": pixels.raw_pixels,
+    "pixels": pixels.pixels,
+    "visibilities": visibilities.visibilities,
+    "spectrogram": spectrogram.spectrogram,
+    "aspect": aspect.aspect,
+}
+"""How the tables of a kind are made."""
+
+SAMPLES = "NIX00089"
+"""Number of samples of a packet; packets without any are left out."""
+ONE_PER_TIME: Final = frozenset({"lightcurve", "background", "variance", "flareflag", "spectra", "energy"})
+"""Builders whose rows are measurements of a time bin: the same bin sent twice is one row."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything besides packets that products are made of; each is a version of its own."""
+
+    databases: InstrumentDatabase | InstrumentDatabases
+    configuration: InstrumentConfiguration
+    kernels: Kernels | None = None
+    requests: RequestTable = field(default_factory=RequestTable)
+    planning: Planning = field(default_factory=Planning)
+
+    versions: Mapping[str, int] = field(default_factory=dict)
+    """Processing versions in place of the code's own, by level and file stem (``L1/ql-lightcurve``)."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that could not become a product, and why."""
+
+    what: str
+    reason: str
+    lacking: bool = False
+    """An input is to blame, not the packets: what was made with a better one stays."""
+
+
+def parent_of(kind: ProductKind, packet: StoredPacket) -> str:
+    """Name of the file of raw packets that holds a packet."""
+    return levelb_path(kind, int(clock.day_start(packet.scet)), packet.request).name
+
+
+def level0_of_day(
+    kind: ProductKind, packets: Sequence[StoredPacket], inputs: Inputs, problems: list[Problem], day: int
+) -> Product | None:
+    """The product of an on-board day, from all packets that may have samples in it.
+
+    Parameters
+    ----------
+    day : int
+        First second of the day.
+    """
+    product = whole(kind, packets, inputs, problems)
+    if product is None:
+        return None
+    selected = np.flatnonzero(clock.day_start(product.time) == day)
+    return with_origin(product.with_rows(selected)) if len(selected) else None
+
+
+def level0_of_request(
+    kind: ProductKind, packets: Sequence[StoredPacket], inputs: Inputs, problems: list[Problem]
+) -> list[Product]:
+    """The products of a request: one per whole sequence of packets."""
+    products = []
+    for sequence in sequences([packet for packet in packets if packet.failure is None]):
+        if sequence.missing:
+            first = sequence.packets[0]
+            problems.append(Problem(parent_of(kind, first), f"sequence is not whole: {sequence.missing}"))
+            continue
+        product = whole(kind, sequence.packets, inputs, problems)
+        if product is not None:
+            products.append(product)
+    # Two sequences with the same name are two deliveries of the same: the first stays, in the order of packets.
+    return list({(product.start >> 16, product.end >> 16): product for product in reversed(products)}.values())[::-1]
+
+
+def whole(
+    kind: ProductKind, packets: Sequence[StoredPacket], inputs: Inputs, problems: list[Problem]
+) -> Product | None:
+    """One product of all given packets, rows in order of time; None, and a problem noted, where that cannot be.
+
+    A packet of a daily product that does not fit the others is left out and noted, so that it costs no other.
+    """
+    usable = [packet for packet in packets if packet.failure is None]
+    if not usable:
+        return None
+    try:
+        return _whole(kind, usable, inputs, problems)
+    except ConfigurationError as error:
+        problems.append(Problem(parent_of(kind, usable[0]), str(error), lacking=True))
+        return None
+    except _UNBUILDABLE as error:
+        if kind.by_request or len(usable) == 1:
+            problems.append(Problem(parent_of(kind, usable[0]), str(error)))
+            return None
+    fitting = _fitting(kind, usable, inputs, problems)
+    try:
+        return _whole(kind, fitting, inputs, problems)
+    except _UNBUILDABLE as error:
+        problems.append(Problem(parent_of(kind, usable[0]), str(error)))
+        return None
+
+
+_UNBUILDABLE = (UnbuildableProduct, RequestError, ValueError, IndexError)
+"""What builders raise where the content of packets does not make sense."""
+
+
+def _fitting(
+    kind: ProductKind, usable: Sequence[StoredPacket], inputs: Inputs, problems: list[Problem]
+) -> list[StoredPacket]:
+    """The packets that make a product alone, of the shape that most of them have."""
+    shapes: dict[tuple[object, ...], list[StoredPacket]] = {}
+    for packet in usable:
+        what = f"{parent_of(kind, packet)}, packet {clock.text(packet.scet)}"
+        try:
+            product = _whole(kind, [packet], inputs, [])
+        except _UNBUILDABLE as error:
+            problems.append(Problem(what, str(error)))
+            continue
+        if product is not None:
+            shape = tuple((name, column.values.shape[1:]) for name, column in product.data.items())
+            shapes.setdefault(shape, []).append(packet)
+    ordered = sorted(shapes.values(), key=len, reverse=True)
+    for others in ordered[1:]:
+        for packet in others:
+            what = f"{parent_of(kind, packet)}, packet {clock.text(packet.scet)}"
+            problems.append(Problem(what, "its columns have another shape than those of most packets"))
+    return ordered[0] if ordered else []
+
+
+def _whole(
+    kind: ProductKind, usable: Sequence[StoredPacket], inputs: Inputs, problems: list[Problem]
+) -> Product | None:
+    if not usable:
+        return None
+    batch = decode([packet.raw for packet in usable], inputs.databases)
+    kept, batch = _without_empty(usable, batch, inputs)
+    parts = [(structure, _measured(kind, structure, kept, inputs)) for structure in batch.structures]
+    if not parts:
+        return None
+    if kind.by_request and len(parts) > 1:
+        raise UnbuildableProduct("its packets belong to several versions of the instrument database")
+    what = parent_of(kind, usable[0])
+    problems.extend(Problem(what, text) for _, measured in parts for text in measured.problems)
+    return _product(kind, parts, kept, inputs)
+
+
+def _without_empty(
+    usable: Sequence[StoredPacket], batch: DecodedBatch, inputs: Inputs
+) -> tuple[Sequence[StoredPacket], DecodedBatch]:
+    """Leave out packets that say that they have no samples."""
+    empty: set[int] = set()
+    for structure in batch.structures:
+        column = structure.columns.get(SAMPLES)
+        if column is None:
+            continue
+        first = column.offsets[:-1]
+        has_any = column.offsets[1:] > first
+        zero = np.zeros(len(structure), dtype=bool)
+        zero[has_any] = column.raw[first[has_any]] == 0
+        empty.update(structure.packets[zero | ~has_any].tolist())
+    if not empty:
+        return usable, batch
+    kept = [packet for row, packet in enumerate(usable) if row not in empty]
+    return kept, decode([packet.raw for packet in kept], inputs.databases)
+
+
+def _measured(
+    kind: ProductKind, structure: DecodedStructure, usable: Sequence[StoredPacket], inputs: Inputs
+) -> Measured:
+    chosen = [usable[int(row)] for row in structure.packets]
+    factor: int | None = None
+    if kind.by_request and chosen[0].request is not None:
+        try:
+            factor = inputs.requests.scaling_factor(chosen[0].request[1])
+        except RequestError:
+            factor = None  # only scaled triggers need it; they fail then, by name
+    return BUILDERS[kind.builder](
+        PacketSet(
+            structure,
+            np.array([packet.raw.file for packet in chosen]),
+            np.array([-1 if packet.raw.number is None else packet.raw.number for packet in chosen], dtype=np.int64),
+            np.array([parent_of(kind, packet) for packet in chosen]),
+            factor,
+        )
+    )
+
+
+def _product(
+    kind: ProductKind,
+    parts: Sequence[tuple[DecodedStructure, Measured]],
+    usable: Sequence[StoredPacket],
+    inputs: Inputs,
+) -> Product:
+    control = stack([measured.control for _, measured in parts])
+    offset = 0
+    tables: list[Table] = []
+    for _, measured in parts:
+        index = measured.data["control_index"].values.astype(np.int64) + offset
+        tables.append(measured.data | {"control_index": Column(index)})
+        offset += rows(measured.control)
+    data = stack(tables)
+    if not rows(data):
+        raise UnbuildableProduct("its packets have no samples")
+    first = parts[0][1]
+    product = Product(
+        kind=kind,
+        level="L0",
+        control=control,
+        data=data,
+        energies=_energies(kind, first, int(data["time"].values[0]), inputs),
+        versions=_versions(parts),
+        raw_files=tuple(sorted({packet.raw.file for packet in usable})),
+        parents=tuple(sorted({parent_of(kind, packet) for packet in usable})),
+        request=usable[0].request if kind.by_request else None,
+        cards=tuple(first.cards),
+        comments=tuple(first.comments),
+        history=(*first.history, "Processed by broker_assets L0"),
+    )
+    if kind.by_request:
+        return product
+    order = np.argsort(product.time, kind="stable")
+    if kind.builder in ONE_PER_TIME:
+        centi = clock.centiseconds(product.time[order] - product.time.min())
+        order = order[np.concatenate([[True], centi[1:] != centi[:-1]])]
+    if len(order) == len(product.time) and (np.diff(order) > 0).all():
+        return product
+    return product.with_rows(order)
+
+
+def _versions(parts: Sequence[tuple[DecodedStructure, Measured]]) -> tuple[VersionRange, ...]:
+    """Times of the packets by database version."""
+    ranges: dict[str, tuple[int, int]] = {}
+    for structure, _ in parts:
+        scet = structure.headers.scet
+        low, high = ranges.get(structure.database_version, (int(scet[0]), int(scet[0])))
+        ranges[structure.database_version] = min(low, int(scet.min())), max(high, int(scet.max()))
+    return tuple(VersionRange(version, *limits) for version, limits in sorted(ranges.items()))
+
+
+def with_origin(product: Product) -> Product:
+    """The product with the files that its control rows name as raw files and parents."""
+    named = {
+        name: tuple(sorted(set(np.ravel(product.control[column].values).tolist())))
+        for name, column in (("raw_files", "raw_file"), ("parents", "parent"))
+    }
+    return replace(product, raw_files=named["raw_files"], parents=named["parents"])
+
+
+def _nominal_utc(ticks: int) -> np.datetime64:
+    """UTC as if the on-board clock had never drifted."""
+    return np.datetime64("2000-01-01", "us") + np.timedelta64(ticks >> 16, "s")
+
+
+def _energies(kind: ProductKind, measured: Measured, time: int, inputs: Inputs) -> Table | None:
+    """The energy channels of the counts."""
+    if not kind.energies:
+        return None
+    # Level L0 knows no kernels: a better one must not change it. The clock is some seconds off, tables change in years.
+    channels = inputs.configuration.channels_at(_nominal_utc(time))
+    if measured.channels is not None:
+        first = last = measured.channels
+        numbers = measured.channels
+    else:
+        edges = np.arange(CHANNELS + 1) if measured.energy_mask is None else np.flatnonzero(measured.energy_mask)
+        first, last = edges[:-1], edges[1:] - 1
+        numbers = np.arange(len(first))
+    return {
+        "channel": Column(numbers.astype(np.uint8)),
+        "e_low": Column(channels.lower[first].astype(np.float32), "keV"),
+        "e_high": Column(channels.upper[last].astype(np.float32), "keV"),
+    }

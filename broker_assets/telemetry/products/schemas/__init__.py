@@ -1,0 +1,1 @@
+"""Schemas of product files: the documents, what columns mean, changes, a file of every kind."""

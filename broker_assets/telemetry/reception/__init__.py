@@ -1,0 +1,1 @@
+"""Files from where they arrive into the packet store: folders, register, each packet once."""

@@ -1,0 +1,141 @@
+"""Packets out of files, folders and archives."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import zipfile
+from pathlib import Path
+
+import fastavro
+import pytest
+
+from broker_assets.packets.container import read_header
+from broker_assets.replay.keys import object_keys
+from broker_assets.replay.packet_files import FilePacket, PacketFileError, count_files, read_packets
+from broker_assets.simulation import Survey
+
+SCHEMA = {"type": "record", "name": "r", "fields": [{"name": "a", "type": "long"}, {"name": "b", "type": "string"}]}
+RECORDS = [{"a": number, "b": "x" * number} for number in range(7)]
+
+
+def container(records: list[dict[str, object]], codec: str = "null") -> bytes:
+    """An Avro container."""
+    stream = io.BytesIO()
+    fastavro.writer(stream, fastavro.parse_schema(SCHEMA), records, codec=codec, sync_interval=30)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("codec", ["null", "deflate"])
+def test_a_container_of_many_becomes_containers_of_one(tmp_path: Path, codec: str) -> None:
+    path = tmp_path / "many.avro"
+    path.write_bytes(container(RECORDS, codec))
+    packets = list(read_packets([path]))
+    assert [next(iter(fastavro.reader(io.BytesIO(packet.value)))) for packet in packets] == RECORDS
+    assert all(json.loads(read_header(packet.value).schema_text)["name"] == "r" for packet in packets)
+    assert packets[0].origin.startswith(f"{path}, byte ")
+
+
+def test_a_container_of_one_is_sent_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "one.avro"
+    path.write_bytes(container(RECORDS[:1]))
+    assert [packet.value for packet in read_packets([path])] == [path.read_bytes()]
+
+
+def test_framings_can_be_changed(tmp_path: Path) -> None:
+    path = tmp_path / "one.avro"
+    path.write_bytes(container(RECORDS[3:4]))
+    (bare,) = read_packets([path], framing="bare")
+    assert bare.value == b"\x06\x06xxx"
+    (framed,) = read_packets([path], framing="confluent", schema_id=900)
+    assert framed.value == b"\x00\x00\x00\x03\x84" + bare.value
+    path.write_bytes(framed.value)
+    assert next(iter(read_packets([path], framing="bare"))).value == bare.value
+    assert next(iter(read_packets([path], framing="confluent"))).value == framed.value
+    path.write_bytes(bare.value)
+    assert next(iter(read_packets([path]))).value == bare.value
+    with pytest.raises(PacketFileError, match="schema id"):
+        list(read_packets([path], framing="confluent"))
+    with pytest.raises(PacketFileError, match="cannot be put into a container"):
+        list(read_packets([path], framing="container"))
+
+
+def test_folders_and_archives_are_walked_in_order_of_name(tmp_path: Path) -> None:
+    folder = tmp_path / "night"
+    (folder / "b").mkdir(parents=True)
+    (folder / "c.avro").write_bytes(container(RECORDS[2:3]))
+    (folder / "b" / "a.avro").write_bytes(container(RECORDS[1:2]))
+    (folder / "readme.txt").write_text("not a packet")
+    values = [packet.value for packet in read_packets([folder])]
+    assert values == [container_file.read_bytes() for container_file in (folder / "b" / "a.avro", folder / "c.avro")]
+    with tarfile.open(tmp_path / "night.tar.gz", "w:gz") as tar:
+        tar.add(folder / "b" / "a.avro", "a.avro")
+        tar.add(folder / "c.avro", "c.avro")
+        tar.add(folder / "readme.txt", "readme.txt")
+    with zipfile.ZipFile(tmp_path / "night.zip", "w") as archive:
+        archive.write(folder / "b" / "a.avro", "a.avro")
+        archive.write(folder / "c.avro", "c.avro")
+    for name in ("night.tar.gz", "night.zip"):
+        packets = list(read_packets([tmp_path / name]))
+        assert [packet.value for packet in packets] == values
+        assert packets[0].origin.startswith(f"{tmp_path / name}:a.avro")
+    assert count_files([folder]) == 2
+    assert count_files([folder, tmp_path / "night.zip"]) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "empty"),
+        (container(RECORDS)[:-5], "cut off"),
+        (container(RECORDS)[:30], "cut off"),
+        (container(RECORDS)[:-1] + b"?", "sync marker"),
+    ],
+)
+def test_damage_is_reported_with_file_and_byte(tmp_path: Path, content: bytes, complaint: str) -> None:
+    path = tmp_path / "damaged.avro"
+    path.write_bytes(content)
+    with pytest.raises(PacketFileError, match=complaint) as caught:
+        list(read_packets([path]))
+    assert str(path) in str(caught.value)
+
+
+def test_damaged_archives_are_reported(tmp_path: Path) -> None:
+    for name in ("a.tar.gz", "a.zip"):
+        (tmp_path / name).write_bytes(b"no archive at all")
+        with pytest.raises(PacketFileError, match=name):
+            list(read_packets([tmp_path / name]))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.avro"):
+        list(read_packets([tmp_path / "nowhere.avro"]))
+
+
+@pytest.mark.parametrize("survey", ["rubin", "ztf"])
+def test_keys_are_those_of_the_survey(survey: str) -> None:
+    alerts = list(Survey(survey=survey, objects=300, nights=1, history=3, cutouts="none").alerts())  # type: ignore[arg-type]
+    assert alerts
+    packets = [FilePacket(alert.payload, "here") for alert in alerts]
+    assert [key for _, key in object_keys(packets)] == [alert.key for alert in alerts]
+
+
+def test_packets_that_cannot_be_understood_have_no_key(tmp_path: Path) -> None:
+    strange = [container(RECORDS[:1]), b"\x00\x00\x00\x00\x07rest", b"bare", b"Obj\x01broken", b""]
+    packets = [FilePacket(value, "here") for value in strange] + [FilePacket(b"x", "here", key=b"kept")]
+    assert [key for _, key in object_keys(packets)] == [None] * 5 + [b"kept"]
+
+
+@pytest.mark.shared
+def test_real_packets_have_keys(shared_folder: Path) -> None:
+    ztf = list(object_keys(read_packets([shared_folder / "data" / "alerts" / "ztf"])))
+    assert len(ztf) == 88
+    assert all(key is not None and key.startswith(b"ZTF") for _, key in ztf)
+    (rubin,) = object_keys(
+        read_packets([shared_folder / "data" / "alerts" / "lsst" / "7912941781254298.confluent.avro"])
+    )
+    assert rubin[1] == b"7912941781254298"
+    elasticc = list(object_keys(read_packets([shared_folder / "data" / "alerts" / "elasticc"], framing="container")))
+    assert len(elasticc) == 60
+    assert all(key is not None and key.isdigit() for _, key in elasticc)

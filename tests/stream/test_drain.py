@@ -1,0 +1,379 @@
+"""The drain run as a whole: every message once, whatever happens around it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import psycopg
+import pytest
+
+import broker_assets.stream.commit
+import broker_assets.stream.drain
+from broker_assets.accounting import balance
+from broker_assets.accounting.ledger import lock_partitions
+from broker_assets.database.engine import connect
+from broker_assets.packets.decoder import AlertDecoder
+from broker_assets.packets.registry import RegistryUnavailable, SchemaFolder
+from broker_assets.settings import DrainSettings
+from broker_assets.stream.errors import DrainFailedError
+from broker_assets.stream.messages import SourceRefusedError, SourceUnavailableError
+from broker_assets.stream.report import Outcome
+
+pytestmark = pytest.mark.database
+
+SMALL = DrainSettings(batch_max=13, batch_seconds=0.2, idle_seconds=0.1, budget_seconds=60)
+
+
+@pytest.fixture
+def survey(packets: ModuleType) -> Any:
+    """Forty-eight alerts of eight objects over three nights."""
+    return packets.Survey(objects=8, visits=6, shuffle=1)
+
+
+@pytest.fixture
+def source(packets: ModuleType, survey: Any) -> Any:
+    """The survey on three partitions."""
+    return packets.ListSource.of(list(survey.packets()), partitions=3)
+
+
+def assert_complete(broker: Any, survey: Any) -> None:
+    """The rows are those of the survey, each once, and ledger, archive and tables agree."""
+    sources = broker.query("SELECT diaobjectid, diasourceid FROM diasources WHERE archivefileid IS NOT NULL")
+    assert len(sources) == len(set(sources))
+    assert set(sources) == survey.sources()
+    forced = broker.query("SELECT diaobjectid, diaforcedsourceid FROM diaforcedsources")
+    assert len(forced) == len(set(forced))
+    assert set(forced) == survey.forced_sources()
+    assert broker.value("SELECT count(*) FROM objects") == survey.objects
+    assert broker.value("SELECT sum(received) FROM ingest_batch") == survey.objects * survey.visits
+    assert broker.archive_files() == {Path(url).name for (url,) in broker.query("SELECT url FROM archive_file")}
+    broker.assert_closed_ledger()
+    with connect(broker.database_url) as connection:
+        for check in (balance.batches, balance.offsets, balance.stored_rows, balance.archived_packets):
+            assert check(connection) == []
+
+
+def assert_report_is_complete(report: Any, survey: Any) -> None:
+    """The report counts what was committed, no more and no less."""
+    assert report.received == report.stored == survey.objects * survey.visits
+    assert report.balanced
+    assert sum(counts.stored for counts in report.nights.values()) == report.stored
+    assert sum(counts.archived for counts in report.nights.values()) == report.received
+
+
+class TestUndisturbed:
+    """Nothing goes wrong."""
+
+    def test_all_rows_and_report(self, broker: Any, source: Any, survey: Any) -> None:
+        """Small batches over several partitions and nights."""
+        seen: list[Any] = []
+        report = broker.drain(source, settings=SMALL, progress=seen.append)
+        assert_complete(broker, survey)
+        assert_report_is_complete(report, survey)
+        assert report.outcome is Outcome.IDLE
+        assert report.batches == 4
+        assert report.offsets == {0: (0, 16), 1: (0, 16), 2: (0, 16)}
+        assert report.lag == {0: 0, 1: 0, 2: 0}
+        assert set(report.commit_latency.quantiles()) == {"p50", "p90", "p99"}
+        assert set(report.nights) == {"2025-11-20", "2025-11-21", "2025-11-22"}
+        assert {"identify", "watermarks", "decode", "archive", "write"} <= report.stages.keys()
+        assert {night for _, night in report.data_versions} == set(report.nights)
+        assert seen[-1].received == 48
+        assert report.metadata()["stored"] == 48
+
+    @pytest.mark.parametrize("batch_max", [1, 7, 1000])
+    def test_rows_do_not_depend_on_batches(self, broker: Any, source: Any, survey: Any, batch_max: int) -> None:
+        """One by one, or all at once."""
+        broker.drain(source, settings=SMALL.model_copy(update={"batch_max": batch_max}))
+        assert_complete(broker, survey)
+
+    def test_second_run_goes_on(self, broker: Any, packets: ModuleType, survey: Any) -> None:
+        """What was committed is not read again."""
+        values = list(survey.packets())
+        source = packets.ListSource.of(values[:20])
+        broker.drain(source)
+        for value in values[20:]:
+            source.append(0, value)
+        report = broker.drain(source)
+        assert report.offsets == {0: (20, 48)}
+        assert_complete(broker, survey)
+
+    def test_bytes_bound_batches(self, broker: Any, packets: ModuleType) -> None:
+        """A batch ends with the message that fills it."""
+        values = [packets.encode(packets.alert(n, [(0, 61000.2)], cutout_bytes=20_000)) for n in range(30)]
+        report = broker.drain(
+            packets.ListSource.of(values), settings=SMALL.model_copy(update={"batch_max": 1000, "batch_bytes": 150_000})
+        )
+        assert report.stored == 30
+        largest = broker.value("SELECT max(bytes) FROM ingest_batch WHERE ingestid > 1")
+        assert largest < 150_000 + 2 * len(values[0])
+
+
+class TestEnds:
+    """Why a run ends."""
+
+    def test_stop(self, broker: Any, source: Any, survey: Any) -> None:
+        """On request it finishes what it has read; the next run does the rest."""
+        asked: list[int] = []
+
+        def stop() -> bool:
+            asked.append(1)
+            return len(asked) > 4
+
+        report = broker.drain(source, settings=SMALL, stop=stop)
+        assert report.outcome is Outcome.STOPPED
+        assert report.received < 48
+        broker.assert_closed_ledger()
+        broker.drain(source, settings=SMALL)
+        assert_complete(broker, survey)
+
+    def test_budget(self, broker: Any, source: Any) -> None:
+        """When its time is over, and says how much it leaves behind."""
+        report = broker.drain(source, settings=SMALL.model_copy(update={"budget_seconds": 1e-6}))
+        assert report.outcome is Outcome.BUDGET
+        assert report.total_lag == 48
+
+    def test_busy(self, broker: Any, source: Any) -> None:
+        """Another run has one of the partitions: nothing is read and nothing written."""
+        with connect(broker.database_url, autocommit=True) as other, lock_partitions(other, broker.topic, [1]):
+            report = broker.drain(source)
+        assert report.outcome is Outcome.BUSY
+        assert report.received == 0
+        assert source.assigned == {}
+        assert broker.value("SELECT count(*) FROM ingest_batch") == 0
+
+    def test_superseded(self, broker: Any, source: Any, survey: Any) -> None:
+        """Somebody moved the position: the run ends and has written nothing over it."""
+
+        def meddle(progress: Any) -> None:
+            if progress.received == 3:
+                broker.execute("UPDATE stream_offset SET next_offset = next_offset + 1")
+
+        report = broker.drain(source, settings=SMALL.model_copy(update={"batch_max": 3}), progress=meddle)
+        assert report.outcome is Outcome.SUPERSEDED
+        assert report.received == broker.value("SELECT sum(received) FROM ingest_batch") < 48
+
+
+class TestInterruptions:
+    """The surroundings fail for a while, or for good."""
+
+    def test_connection_lost_within_a_transaction(
+        self, broker: Any, source: Any, survey: Any, monkeypatch: pytest.MonkeyPatch, terminate_connections: Any
+    ) -> None:
+        """Rows written, nothing committed: rolled back and done again."""
+        original = broker_assets.stream.commit.write_rows
+        calls: list[int] = []
+
+        def write_rows(*arguments: Any, **options: Any) -> Any:
+            written = original(*arguments, **options)
+            calls.append(1)
+            if len(calls) == 2:
+                assert terminate_connections("broker-assets drain") == 1
+            return written
+
+        monkeypatch.setattr(broker_assets.stream.commit, "write_rows", write_rows)
+        report = broker.drain(source, settings=SMALL)
+        assert len(report.interruptions) >= 1
+        assert_complete(broker, survey)
+        assert_report_is_complete(report, survey)
+
+    def test_connection_lost_after_the_commit(
+        self, broker: Any, source: Any, survey: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Committed, but the run never hears of it: neither done again nor left out of the report."""
+        original = broker_assets.stream.drain.write_batch
+        calls: list[int] = []
+
+        def write_batch(*arguments: Any, **options: Any) -> Any:
+            committed = original(*arguments, **options)
+            calls.append(1)
+            if len(calls) == 2:
+                raise psycopg.OperationalError("server closed the connection unexpectedly")
+            return committed
+
+        monkeypatch.setattr(broker_assets.stream.drain, "write_batch", write_batch)
+        report = broker.drain(source, settings=SMALL)
+        assert_complete(broker, survey)
+        assert_report_is_complete(report, survey)
+
+    def test_watermark_connection_lost(self, broker: Any, source: Any, survey: Any, terminate_connections: Any) -> None:
+        """The second connection of the run."""
+        done: list[int] = []
+
+        def progress(_: Any) -> None:
+            if not done:
+                done.append(terminate_connections("broker-assets drain watermarks"))
+
+        report = broker.drain(source, settings=SMALL.model_copy(update={"batch_max": 5}), progress=progress)
+        assert_complete(broker, survey)
+        assert_report_is_complete(report, survey)
+
+    def test_broker_away_for_a_while(self, broker: Any, source: Any, survey: Any) -> None:
+        """Twice no answer, then all is well."""
+        source.failures = [SourceUnavailableError("away"), SourceUnavailableError("still away")]
+        report = broker.drain(source, settings=SMALL)
+        assert len(report.interruptions) == 2
+        assert_complete(broker, survey)
+
+    def test_broker_refuses(self, broker: Any, source: Any) -> None:
+        """What waiting does not mend ends the run at once."""
+        source.failures = [SourceRefusedError("no such topic")]
+        with pytest.raises(SourceRefusedError, match="no such topic"):
+            broker.drain(source)
+
+    def test_broker_that_is_slow_to_send(
+        self, broker: Any, source: Any, survey: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A stream is not idle while its end lies ahead."""
+        ready = time.monotonic() + 2.0
+        consume = source.consume
+
+        def slow(max_messages: int, timeout: float) -> Any:
+            if time.monotonic() < ready:
+                time.sleep(min(timeout, 0.2))
+                return []
+            return consume(max_messages, timeout)
+
+        monkeypatch.setattr(source, "consume", slow)
+        report = broker.drain(source, settings=SMALL)
+        assert report.outcome is Outcome.IDLE
+        assert_complete(broker, survey)
+
+    def test_registry_away_for_a_while(self, broker: Any, source: Any, survey: Any) -> None:
+        """No packet is thrown out because a server was away."""
+        schemas = UnreachableSchemas(broker.schemas, failures=2)
+        report = broker.drain(source, settings=SMALL, decoder=lambda: AlertDecoder("rubin", "confluent", schemas))
+        assert report.quarantined == 0
+        assert len(report.interruptions) == 2
+        assert_complete(broker, survey)
+
+    def test_registry_away_for_good(self, broker: Any, source: Any, survey: Any) -> None:
+        """The run fails with a clear message and has written nothing; the next one does it all."""
+        schemas = UnreachableSchemas(broker.schemas, failures=10**6)
+        with pytest.raises(DrainFailedError, match=r"nothing is lost.*the registry is away"):
+            broker.drain(
+                source, settings=SMALL, decoder=lambda: AlertDecoder("rubin", "confluent", schemas), retry_seconds=1.0
+            )
+        assert broker.value("SELECT count(*) FROM ingest_batch") == 0
+        assert broker.archive_files() == set()
+        broker.drain(source, settings=SMALL)
+        assert_complete(broker, survey)
+
+    def test_store_full_for_a_while(
+        self, broker: Any, source: Any, survey: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A file that could not be written whole is not there, and its batch is done again."""
+        original = os.fsync
+        calls: list[int] = []
+
+        def fsync(descriptor: int) -> None:
+            calls.append(1)
+            if len(calls) in (1, 12):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            original(descriptor)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+        report = broker.drain(source, settings=SMALL)
+        assert report.interruptions
+        assert_complete(broker, survey)
+
+    def test_store_full_for_good(self, broker: Any, packets: ModuleType, small_volume: Path) -> None:
+        """A real file system without room: a clear failure, and after it has grown nothing is missing."""
+        broker.archive = small_volume / "archive"
+        survey = packets.Survey(objects=8, visits=6, cutout_bytes=20_000)
+        source = packets.ListSource.of(list(survey.packets()))
+        with pytest.raises(DrainFailedError, match="No space left"):
+            broker.drain(source, settings=SMALL, retry_seconds=1.0)
+        broker.assert_closed_ledger()
+        subprocess.run(["mount", "-o", "remount,size=100m", str(small_volume)], check=True)
+        broker.drain(source, settings=SMALL)
+        assert_complete(broker, survey)
+
+    def test_database_full_of_locks(self, broker: Any, source: Any, survey: Any) -> None:
+        """A deadlock, or a server that restarts, is tried again: any OperationalError is."""
+        original = broker_assets.stream.drain.write_batch
+        errors: list[Exception] = [psycopg.errors.DeadlockDetected(), psycopg.errors.AdminShutdown()]
+
+        def write_batch(*arguments: Any, **options: Any) -> Any:
+            if errors:
+                raise errors.pop()
+            return original(*arguments, **options)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(broker_assets.stream.drain, "write_batch", write_batch)
+            broker.drain(source, settings=SMALL)
+        assert_complete(broker, survey)
+
+
+class UnreachableSchemas:
+    """A registry that does not answer at first."""
+
+    def __init__(self, folder: Path, failures: int) -> None:
+        self._folder = SchemaFolder(folder)
+        self._failures = failures
+
+    def by_id(self, schema_id: int) -> Any:
+        """The schema, when it is reachable."""
+        if self._failures:
+            self._failures -= 1
+            raise RegistryUnavailable("the registry is away")
+        return self._folder.by_id(schema_id)
+
+    def for_topic(self, topic: str | None) -> Any:
+        """Not used."""
+        raise NotImplementedError
+
+
+@pytest.fixture
+def small_volume(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 400 kB; needs the right to mount."""
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("mounting a small file system is not allowed here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_orphans_of_a_crash_are_removed(broker: Any, source: Any, survey: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files written, process gone before the commit: the next run removes them and writes its own."""
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*arguments: Any, **options: Any) -> Any:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(broker_assets.stream.drain, "write_batch", killed)
+        with pytest.raises(Killed):
+            broker.drain(source, settings=SMALL)
+    left = {name for name in broker.archive_files() if name.endswith(".avro")}
+    assert left
+    report = broker.drain(source, settings=SMALL)
+    assert report.orphans_removed >= len(left)
+    assert not left & broker.archive_files()
+    assert_complete(broker, survey)
+
+
+def test_files_that_the_database_knows_are_never_swept(broker: Any, source: Any, survey: Any) -> None:
+    """Killed between the commit and the removal of its note: the note is settled, the files stay."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("broker_assets.stream.orphaned_files.PendingFiles.settle", lambda self, note: None)
+        broker.drain(source, settings=SMALL)
+    assert [name for name in broker.archive_files() if name.endswith(".json")]
+    report = broker.drain(source, settings=SMALL)
+    assert report.orphans_removed == 0
+    assert_complete(broker, survey)

@@ -1,0 +1,143 @@
+"""Notices of events from a stream, each exactly once."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import io
+import json
+from typing import Any
+
+import astropy.units as u
+import fastavro
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from broker_assets.accounting import ledger
+from broker_assets.database import engine
+from broker_assets.stream.notices import read_notices
+
+pytestmark = pytest.mark.database
+TOPIC = "igwn.gwalert"
+
+
+def sky_map(order: int = 1) -> bytes:
+    """A small multi-order map."""
+    pixels = 12 * 4**order
+    density = np.linspace(1, 2, pixels)
+    density /= (density * 4 * np.pi / pixels).sum()
+    table = Table(
+        {
+            "UNIQ": np.arange(pixels) + 4 * 4**order,
+            "PROBDENSITY": density / u.sr,
+            "DISTMU": np.full(pixels, 40.0) * u.Mpc,
+            "DISTSIGMA": np.full(pixels, 8.0) * u.Mpc,
+            "DISTNORM": np.full(pixels, 1.0),
+        }
+    )
+    table.meta |= {"PIXTYPE": "HEALPIX", "ORDERING": "NUNIQ", "COORDSYS": "C", "OBJECT": "MS1"}
+    buffer = io.BytesIO()
+    table.write(buffer, format="fits")
+    return buffer.getvalue()
+
+
+def notice(event: str = "S1", kind: str = "PRELIMINARY", minute: int = 0, *, binary: bool = False) -> bytes:
+    """A notice as GCN sends it."""
+    now = datetime.datetime.now(datetime.UTC)
+    content = sky_map()
+    record: dict[str, Any] = {
+        "superevent_id": event,
+        "alert_type": kind,
+        "time_created": f"2026-11-20T10:{minute:02d}:00Z",
+        "urls": {"gracedb": "https://example.org/S1"},
+        "event": None
+        if kind == "RETRACTION"
+        else {
+            "time": now.isoformat().replace("+00:00", "Z"),
+            "far": 1e-9,
+            "classification": {"BNS": 0.9, "Terrestrial": 0.1},
+            "skymap": content if binary else base64.b64encode(content).decode(),
+        },
+    }
+    if not binary:
+        return json.dumps(record).encode()
+    schema = fastavro.parse_schema(
+        {
+            "type": "record",
+            "name": "alert",
+            "fields": [
+                {"name": "superevent_id", "type": "string"},
+                {"name": "alert_type", "type": "string"},
+                {"name": "time_created", "type": "string"},
+                {"name": "urls", "type": {"type": "map", "values": "string"}},
+                {
+                    "name": "event",
+                    "type": [
+                        "null",
+                        {
+                            "type": "record",
+                            "name": "event",
+                            "fields": [
+                                {"name": "time", "type": "string"},
+                                {"name": "far", "type": "double"},
+                                {"name": "classification", "type": {"type": "map", "values": "double"}},
+                                {"name": "skymap", "type": "bytes"},
+                            ],
+                        },
+                    ],
+                },
+            ],
+        }
+    )
+    buffer = io.BytesIO()
+    fastavro.writer(buffer, schema, [record])
+    return buffer.getvalue()
+
+
+def check_read(source: Any, database_url: str, topic: str) -> None:
+    """Versions, a retraction, a duplicate and something else, read exactly once."""
+    done = read_notices(source, database_url, topic, idle_seconds=0.5)
+    assert (done.stored, done.duplicate, done.quarantined) == (3, 1, 1)
+    with engine.connect(database_url) as connection:
+        rows = connection.execute(
+            "SELECT otherid, active, retracted_at IS NOT NULL FROM mma_areas ORDER BY mw_id"
+        ).fetchall()
+        assert rows == [("S1", False, True), ("S1", False, True)]
+        assert ledger.positions(connection, topic) == {0: 5}
+        [(payload, offset)] = connection.execute('SELECT payload, "offset" FROM quarantine').fetchall()
+        assert (payload, offset) == (b"not a notice", 3)
+        [row] = connection.execute(
+            "SELECT sum(received), sum(stored), sum(duplicate), sum(quarantined) FROM ingest_batch"
+        ).fetchall()
+        assert [int(value) for value in row] == [5, 3, 1, 1]
+    again = read_notices(source, database_url, topic, idle_seconds=0.3)
+    assert (again.stored, again.duplicate, again.quarantined) == (0, 0, 0)
+
+
+def messages() -> list[bytes]:
+    first = notice()
+    return [first, notice(kind="UPDATE", minute=5, binary=True), first, b"not a notice",
+            notice(kind="RETRACTION", minute=9)]  # fmt: skip
+
+
+def test_from_a_list(database_url: str, packets: Any) -> None:
+    check_read(packets.ListSource.of(messages()), database_url, TOPIC)
+
+
+@pytest.mark.kafka
+def test_from_kafka(database_url: str, kafka: Any, topic: str) -> None:
+    from confluent_kafka import Producer
+
+    from broker_assets.resources.kafka import Kafka
+    from broker_assets.settings import KafkaSettings
+
+    producer = Producer({"bootstrap.servers": kafka})
+    for value in messages():
+        producer.produce(topic, value, partition=0)
+    assert producer.flush(20) == 0
+    source = Kafka(KafkaSettings(bootstrap_servers=kafka)).source(topic)
+    try:
+        check_read(source, database_url, topic)
+    finally:
+        source.close()

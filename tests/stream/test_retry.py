@@ -1,0 +1,88 @@
+"""Quarantine: what a fix makes readable becomes rows, once; the rest stays."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from broker_assets.accounting.ledger import StreamBusy, lock_partitions
+from broker_assets.packets.surveys import ADAPTERS
+from broker_assets.stream.retry import retry_quarantine
+
+pytestmark = pytest.mark.database
+
+VISITS = [(0, 61000.2), (1, 61001.2)]
+
+
+@pytest.fixture
+def poisoned(broker: Any, packets: ModuleType) -> Any:
+    """Thirteen is refused by a broken adapter; another message is no packet at all."""
+    adapter = type(ADAPTERS["rubin"])
+    original = adapter.convert
+
+    def convert(self: Any, schema: Any, decoded: Any, identity: Any) -> Any:
+        if 13 in identity.diaobjectid:
+            raise ZeroDivisionError("thirteen")
+        return original(self, schema, decoded, identity)
+
+    values = [packets.encode(packets.alert(object_id, VISITS)) for object_id in range(10, 16)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adapter, "convert", convert)
+        report = broker.drain(packets.ListSource.of([*values, b"no packet"]))
+    assert (report.stored, report.quarantined) == (5, 2)
+    return broker
+
+
+def retry(broker: Any, **options: Any) -> Any:
+    """Retry the quarantine of the topic."""
+    return retry_quarantine(broker.database_url, broker.archive_url, broker.decoder, topic=broker.topic, **options)
+
+
+def test_fixed_message_becomes_rows(poisoned: Any) -> None:
+    """Rows, archive and state together; the hopeless one stays and says why."""
+    report = retry(poisoned)
+    assert (report.retried, report.stored, report.duplicate, report.failed) == (2, 1, 0, 1)
+    assert poisoned.query('SELECT state FROM quarantine ORDER BY "offset"') == [("resolved",), ("retried",)]
+    assert poisoned.value("SELECT count(*) FROM diasources WHERE diaobjectid = 13") == 2
+    assert poisoned.value("SELECT sum(packets) FROM archive_file") == 6
+    assert poisoned.query("SELECT received, stored, quarantined FROM ingest_batch WHERE kind = 'retry'") == [(2, 1, 1)]
+    assert len(poisoned.archive_files()) == poisoned.value("SELECT count(*) FROM archive_file")
+    assert set(report.nights) == {night for _, night in report.data_versions}
+
+
+def test_second_retry_adds_nothing(poisoned: Any) -> None:
+    """Only what is still waiting is read again."""
+    retry(poisoned)
+    report = retry(poisoned)
+    assert (report.retried, report.stored, report.failed) == (1, 0, 1)
+    assert poisoned.value("SELECT count(*) FROM diasources WHERE diaobjectid = 13") == 2
+
+
+def test_only_chosen_entries(poisoned: Any) -> None:
+    """By identifier."""
+    [(chosen,)] = poisoned.query("SELECT quarantineid FROM quarantine WHERE payload = 'no packet'::bytea")
+    report = retry(poisoned, quarantineids=[chosen])
+    assert (report.retried, report.failed) == (1, 1)
+
+
+def test_refusal_of_the_database_condemns_one(poisoned: Any) -> None:
+    """What the server refuses stays in quarantine with the server's reason."""
+    poisoned.execute("ALTER TABLE objects ADD CONSTRAINT no_thirteen CHECK (diaobjectid <> 13)")
+    report = retry(poisoned)
+    assert (report.stored, report.failed) == (0, 2)
+    reasons = [reason for (reason,) in poisoned.query('SELECT reason FROM quarantine ORDER BY "offset"')]
+    assert "no_thirteen" in reasons[0]
+
+
+def test_one_at_a_time(poisoned: Any) -> None:
+    """A second retry of the topic ends without having changed anything."""
+    from broker_assets.database.engine import connect
+
+    with (
+        connect(poisoned.database_url, autocommit=True) as other,
+        lock_partitions(other, poisoned.topic, [-1]),
+        pytest.raises(StreamBusy),
+    ):
+        retry(poisoned)

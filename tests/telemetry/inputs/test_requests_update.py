@@ -1,0 +1,93 @@
+"""The table of requests brought up to date from a web service, here a folder of answers."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from http_peer import HttpPeer
+
+from broker_assets.telemetry.inputs.requests import RequestTable
+from broker_assets.telemetry.inputs.requests_update import update
+
+HEADER = "_id,unique_id,start_utc,scaling_factor\n"
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "requests.csv"
+    path.write_text(HEADER + "1,7,2023-11-01T00:00:00,30\n")
+    return path
+
+
+@pytest.fixture
+def answers(tmp_path: Path) -> Path:
+    """Months of answers, as `<first>/<last>`; the first begins 60 days before the newest request."""
+    folder = tmp_path / "answers"
+    (folder / "20230902").mkdir(parents=True)
+    (folder / "20230902/20231002").write_text(HEADER)
+    return folder
+
+
+def test_new_and_changed_rows_are_taken(table: Path, answers: Path) -> None:
+    (answers / "20230902/20231002").write_text(HEADER + "1,7,2023-11-01T00:00:00,60\n2,8,2023-09-10T00:00:00,30\n")
+    assert update(table, f"{answers.as_uri()}/", today=date(2023, 9, 15)) == 2
+    found = RequestTable.read(table)
+    assert (found.scaling_factor(7), found.scaling_factor(8)) == (60, 30)
+
+
+def test_nothing_new_leaves_the_file_alone(table: Path, answers: Path) -> None:
+    update(table, f"{answers.as_uri()}/", today=date(2023, 9, 15))
+    os.utime(table, (1, 1))
+    assert update(table, f"{answers.as_uri()}/", today=date(2023, 9, 15)) == 1
+    assert table.stat().st_mtime == 1
+
+
+def test_failure_keeps_what_there_is(table: Path, answers: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert update(table, f"{answers.as_uri()}/", today=date(2024, 1, 1)) == 1
+    assert "cannot be had" in caplog.text
+
+
+def test_a_web_service_is_asked_month_by_month(table: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with HttpPeer() as elsewhere, HttpPeer() as peer:
+        elsewhere.answers = [(200, {}, (HEADER + "2,8,2023-09-10T00:00:00,30\n").encode())]
+        peer.answers = [
+            (302, {"Location": f"{elsewhere.url}/store"}, b""),
+            (200, {}, (HEADER + "3,9,2023-10-10T00:00:00,30\n").encode()),
+            (404, {}, b""),
+        ]
+        assert update(table, f"{peer.url}/", today=date(2023, 12, 15)) == 3
+        assert [request.path for request in peer.requests] == [
+            "/20230902/20231002", "/20231002/20231101", "/20231101/20231201"
+        ]  # fmt: skip
+    assert "HTTP 404" in caplog.text
+
+
+def test_a_service_that_does_not_answer_costs_no_more_than_the_limit(
+    table: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    release = threading.Event()
+
+    class Silent(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            release.wait(60)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Silent)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        began = time.monotonic()
+        assert update(table, f"http://127.0.0.1:{server.server_port}/", seconds=0.5) == 1
+        assert time.monotonic() - began < 20
+        assert update(table, f"http://127.0.0.1:{server.server_port}/", seconds=0) == 1
+        assert "the time is over" in caplog.text
+    finally:
+        release.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,527 @@
+"""Telemetry files from folders and servers into the packet store: each content once, whatever happens in between."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import resource
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import psycopg
+import pytest
+from telemetry_arrivals import DAY, NAME, Site, make_site
+
+from broker_assets.database import engine
+from broker_assets.telemetry.reception import folders as incoming_folders
+from broker_assets.telemetry.reception import register
+from broker_assets.telemetry.reception.folders import IncomingFolder, folders
+from broker_assets.telemetry.reception.packet_store import PacketStore
+from broker_assets.telemetry.reception.receiver import (
+    IngestBusy,
+    Ingested,
+    Limits,
+    Receiver,
+    ingest_session,
+    is_busy,
+    look,
+)
+
+pytestmark = pytest.mark.database
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return make_site(tmp_path)
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    with engine.connect(database_url, autocommit=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ingest(site: Site, database_url: str) -> Callable[..., Ingested]:
+    """A run over the folders of the site."""
+    return lambda **options: run(site, database_url, **options)
+
+
+def run(site: Site, database_url: str, **options: Any) -> Ingested:
+    telemetry = site.telemetry
+    arguments = {
+        "databases": telemetry.inputs().databases,
+        "stable_seconds": site.settings.telemetry.stable_seconds,
+        "run_id": "run",
+    } | options
+    call = {name: arguments.pop(name) for name in ("progress", "stop") if name in arguments}
+    with ingest_session(database_url) as session, telemetry.store() as store:
+        incoming = folders(site.settings.telemetry)
+        return Receiver(session, incoming, telemetry.folders.incoming, store, **arguments).run(**call)
+
+
+def rows(connection: psycopg.Connection[Any], columns: str = "name, version, state") -> list[tuple[Any, ...]]:
+    return connection.execute(f"SELECT {columns} FROM telemetry_file ORDER BY url, version").fetchall()
+
+
+def stored(site: Site) -> int:
+    """Packets in the store."""
+    with site.telemetry.store() as store:
+        return int(store.index.rows("SELECT count(*) FROM packet")[0][0])  # type: ignore[call-overload]
+
+
+def copies(site: Site) -> list[str]:
+    """Files that we keep."""
+    folder = site.telemetry.folders.incoming
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def again_now(connection: psycopg.Connection[Any]) -> None:
+    """As if the time of the next try had come."""
+    connection.execute("UPDATE telemetry_file SET next_try = now() WHERE next_try IS NOT NULL")
+
+
+# What arrives ---------------------------------------------------------------------------------------------------------
+
+
+def test_files_are_received_once(site: Site, ingest: Callable[..., Ingested], connection: Any) -> None:
+    site.arrive(1, range(3))
+    site.arrive(2, range(2, 5))
+    done = ingest()
+    assert (done.count("processed"), done.packets, done.new, done.bad, done.stopped) == (2, 6, 5, 0, "")
+    assert rows(connection, "name, state, packets, new_packets, bad_packets, run_id") == [
+        (NAME.format(number=1), "processed", 3, 3, 0, "run"),
+        (NAME.format(number=2), "processed", 3, 2, 0, "run"),
+    ]
+    days = connection.execute("SELECT DISTINCT family, day FROM telemetry_file_day").fetchall()
+    assert days == [("housekeeping", DAY)]
+    assert stored(site) == 5
+    assert copies(site) == []
+    assert ingest().files == []
+
+
+def test_files_of_folders_below_are_found_and_hidden_ones_are_not(
+    site: Site, ingest: Callable[..., Ingested], connection: Any
+) -> None:
+    content = site.content([1])
+    for name in (
+        "2023/a.PktTmRaw.xml",
+        ".b.PktTmRaw.xml",
+        ".b.PktTmRaw.xml.x7Qm2a",
+        "c.PktTmRaw.xml.part",
+        "d.PktTmRaw.xml.tmp",
+        ".~tmp~/e.PktTmRaw.xml",
+        "f.PktTcReport.xml",
+    ):
+        (site.incoming / name).parent.mkdir(exist_ok=True)
+        (site.incoming / name).write_bytes(content)
+    assert ingest().count("processed") == 1
+    assert rows(connection, "url") == [((site.incoming / "2023/a.PktTmRaw.xml").as_uri(),)]
+
+
+def test_a_name_that_is_no_text_hinders_no_other(
+    site: Site, ingest: Callable[..., Ingested], caplog: pytest.LogCaptureFixture
+) -> None:
+    Path(os.fsdecode(os.fsencode(site.incoming) + b"/\xff.PktTmRaw.xml")).write_bytes(site.content([1]))
+    site.arrive(1, range(2))
+    assert ingest().count("processed") == 1
+    assert "not UTF-8" in caplog.text
+
+
+def test_a_file_is_complete_when_it_has_not_changed_for_a_while(tmp_path: Path, connection: Any) -> None:
+    site = make_site(tmp_path, stable_seconds=60)
+    path = site.arrive(1, range(2))
+    began = datetime.datetime.now(datetime.UTC)
+    incoming = folders(site.settings.telemetry)
+
+    def waiting(after: float) -> int:
+        now = began + datetime.timedelta(seconds=after)
+        assert look(connection, incoming, now) == {}
+        return register.waiting(connection, now, 60).files
+
+    assert waiting(0) == 0
+    assert waiting(50) == 0
+    path.write_bytes(site.content(range(3)))
+    assert waiting(61) == 0  # it grew in between
+    assert waiting(110) == 0
+    assert waiting(122) == 1
+
+
+def test_same_name_with_other_content_is_a_new_version(
+    site: Site, ingest: Callable[..., Ingested], connection: Any
+) -> None:
+    site.arrive(1, range(2))
+    assert ingest().new == 2
+    site.arrive(1, range(4))
+    done = ingest()
+    assert (done.packets, done.new) == (4, 2)
+    assert [row[1:] for row in rows(connection)] == [(1, "processed"), (2, "processed")]
+
+
+def test_known_content_under_another_name_costs_nothing(
+    site: Site, ingest: Callable[..., Ingested], connection: Any
+) -> None:
+    site.arrive(5, range(2))
+    ingest()
+
+    class NothingIsDecoded:
+        """Databases that nobody may ask."""
+
+    site.arrive(6, range(2))
+    done = ingest(databases=NothingIsDecoded())
+    assert [(outcome.state, outcome.reason) for outcome in done.files] == [
+        ("processed", f"same content as {NAME.format(number=5)}")
+    ]
+    assert rows(connection, "packets, new_packets, same_as IS NOT NULL")[1] == (2, 0, True)
+    assert copies(site) == []
+
+
+def test_a_touched_file_costs_nothing(site: Site, ingest: Callable[..., Ingested], connection: Any) -> None:
+    path = site.arrive(1, range(2))
+    ingest()
+    os.utime(path, (1, 1))
+    done = ingest(databases=object())
+    assert done.count("processed") == 1
+    assert rows(connection, "version, same_as IS NOT NULL") == [(1, False), (2, True)]
+
+
+def test_the_first_name_of_a_content_is_the_origin_whichever_came_first(
+    site: Site, ingest: Callable[..., Ingested]
+) -> None:
+    site.arrive(5, [1])
+    ingest()
+    site.arrive(4, [1])
+    assert ingest().new == 1  # its first origin is another now: products name it
+    with site.telemetry.store() as store:
+        assert {row[0] for row in store.index.rows("SELECT min(file) FROM origin GROUP BY digest")} == {
+            NAME.format(number=4)
+        }
+
+
+def test_a_file_that_went_is_told_and_comes_back(site: Site, ingest: Callable[..., Ingested], connection: Any) -> None:
+    path = site.arrive(1, range(2))
+    look(connection, folders(site.settings.telemetry), datetime.datetime.now(datetime.UTC))
+    content = path.read_bytes()
+    path.unlink()
+    assert ingest().files == []
+    assert rows(connection)[0][2] == "gone"
+    path.write_bytes(content)
+    assert ingest().count("processed") == 1
+
+
+# What is wrong with it ------------------------------------------------------------------------------------------------
+
+
+def test_bad_packets_are_kept_with_their_bytes(site: Site, ingest: Callable[..., Ingested], connection: Any) -> None:
+    good = site.content(range(3))
+    text = site.packet(1).hex().encode()
+    (site.incoming / NAME.format(number=1)).write_bytes(good.replace(text, text[:-6]))
+    done = ingest()
+    assert done.bad == 1
+    ((position, reason, data),) = connection.execute(
+        "SELECT position, reason, data FROM telemetry_quarantine"
+    ).fetchall()
+    assert position > 0
+    assert reason
+    assert data
+    assert stored(site) >= 2
+    assert rows(connection, "state, bad_packets") == [("processed", 1)]
+
+
+def test_a_file_that_is_no_telemetry_is_given_up_and_kept(
+    site: Site, ingest: Callable[..., Ingested], connection: Any
+) -> None:
+    (site.incoming / NAME.format(number=0)).write_text("<html>404</html>")
+    site.arrive(1, range(2))
+    done = ingest()
+    assert (done.count("quarantined"), done.count("processed")) == (1, 1)
+    state, reason, staged = rows(connection, "state, reason, staged")[0]
+    assert state == "quarantined"
+    assert "PktRawResponse" in reason
+    assert (site.telemetry.folders.incoming / staged).read_text() == "<html>404</html>"
+    assert ingest().files == []
+    # A better file under the same name is another version.
+    site.arrive(0, range(5, 7))
+    assert ingest().new == 2
+
+
+class Broken:
+    """Databases that cannot be read."""
+
+    @property
+    def instrument(self) -> None:
+        raise RuntimeError("no database today")
+
+
+def test_failures_are_tried_again_later_and_given_up_in_the_end(
+    site: Site, ingest: Callable[..., Ingested], connection: Any
+) -> None:
+    site.arrive(1, range(2))
+    delays = []
+    for _ in range(2):
+        assert ingest(databases=Broken(), limits=Limits(tries=3)).count("failed") == 1
+        (row,) = rows(connection, "extract(epoch FROM next_try - now())::float, reason, tries")
+        delays.append(row[0])
+        assert "no database today" in row[1]
+        assert ingest(databases=Broken()).files == []  # it is not yet time
+        again_now(connection)
+    assert delays[1] > 2 * delays[0] > 60
+    assert ingest(databases=Broken(), limits=Limits(tries=3)).count("quarantined") == 1
+    assert copies(site) == [NAME.format(number=1)]
+    assert register.retry(connection) == 1
+    assert ingest().new == 2
+    assert copies(site) == []
+
+
+def test_a_file_that_ends_every_run_is_given_up(site: Site, ingest: Callable[..., Ingested], connection: Any) -> None:
+    site.arrive(1, range(2))
+    ingest(databases=Broken())
+    connection.execute("UPDATE telemetry_file SET state = 'staged', tries = 6, next_try = NULL")
+    (outcome,) = ingest().files
+    assert (outcome.state, outcome.reason) == ("quarantined", "6 runs ended while it was read")
+
+
+def test_a_file_that_grows_while_it_is_read_is_looked_at_again(
+    site: Site, ingest: Callable[..., Ingested], connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = site.arrive(1, range(2))
+    read = IncomingFolder._blocks
+
+    def growing(self: IncomingFolder, file: Any) -> Iterator[bytes]:
+        yield from read(self, file)
+        path.write_bytes(site.content(range(3)))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(IncomingFolder, "_blocks", growing)
+        (outcome,) = ingest().files
+    assert (outcome.state, "changed while it was copied" in outcome.reason) == ("new", True)
+    assert copies(site) == []
+    assert ingest().new == 3
+    assert rows(connection) == [(NAME.format(number=1), 1, "processed")]
+
+
+def test_an_interrupt_is_no_failure_of_the_file(site: Site, ingest: Callable[..., Ingested], connection: Any) -> None:
+    site.arrive(1, range(2))
+
+    class Interrupted:
+        @property
+        def instrument(self) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest(databases=Interrupted())
+    assert rows(connection, "state, tries") == [("staged", 0)]
+    assert ingest().new == 2
+
+
+def test_a_lost_copy_is_made_again(site: Site, ingest: Callable[..., Ingested], connection: Any) -> None:
+    site.arrive(1, range(2))
+    ingest(databases=Broken())
+    (copy,) = [path for path in site.telemetry.folders.incoming.rglob("*") if path.is_file()]
+    copy.unlink()
+    again_now(connection)
+    assert ingest().count("new") == 1
+    assert ingest().new == 2
+
+
+# What is wrong around it ----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """A disk on which no file can grow beyond a size."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_leaves_everything_to_the_next_run(
+    site: Site, ingest: Callable[..., Ingested], connection: Any
+) -> None:
+    site.arrive(1, [1])
+    ingest()  # the files of the store are there
+    path = site.arrive(2, range(2, 1500))
+    site.arrive(3, range(1500, 1502))
+    with largest_file(path.stat().st_size // 2):
+        done = ingest()
+    assert "cannot be written" in done.stopped
+    assert [row[2] for row in rows(connection)] == ["processed", "new", "new"]
+    assert copies(site) == []
+    assert ingest().new == 1500
+
+
+def test_a_full_disk_under_the_packet_store_is_no_failure_of_the_file(
+    site: Site, ingest: Callable[..., Ingested], connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.arrive(1, range(2))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PacketStore, "add", full)
+        done = ingest()
+    assert "packet store cannot be written" in done.stopped
+    assert rows(connection, "state, tries") == [("staged", 0)]
+    assert ingest().new == 2
+
+
+def test_a_folder_that_is_away_loses_nothing_and_hinders_no_other(tmp_path: Path, database_url: str) -> None:
+    first, second = tmp_path / "one", tmp_path / "two"
+    site = make_site(tmp_path, incoming=[str(first), str(second)])
+    for folder in (first, second):
+        folder.mkdir()
+        (folder / f"{folder.name}.PktTmRaw.xml").write_bytes(site.content([1] if folder is first else [2]))
+    with engine.connect(database_url, autocommit=True) as connection:
+        look(connection, folders(site.settings.telemetry), datetime.datetime.now(datetime.UTC))
+        first.rename(tmp_path / "elsewhere")
+        done = run(site, database_url)
+        assert done.troubles == {first.as_uri(): f"{first.as_uri()} does not exist"}
+        assert [row[2] for row in rows(connection)] == ["new", "processed"]
+        (tmp_path / "elsewhere").rename(first)
+        assert run(site, database_url).new == 1
+
+
+def test_one_run_at_a_time(site: Site, ingest: Callable[..., Ingested], database_url: str) -> None:
+    with engine.transaction(database_url) as connection:
+        assert not is_busy(connection)
+    with ingest_session(database_url):
+        with engine.transaction(database_url) as connection:
+            assert is_busy(connection)
+        with pytest.raises(IngestBusy):
+            ingest()
+    assert ingest().files == []
+
+
+def test_a_run_ends_at_its_limits(site: Site, ingest: Callable[..., Ingested]) -> None:
+    for number in range(4):
+        site.arrive(number, [number])
+    assert len(ingest(limits=Limits(files=3)).files) == 3
+    assert len(ingest(limits=Limits(seconds=-1)).files) == 0
+    seen: list[Any] = []
+    assert len(ingest(stop=lambda: True).files) == 0
+    assert len(ingest(progress=seen.append).files) == len(seen) == 1
+
+
+# Over the network -----------------------------------------------------------------------------------------------------
+
+
+def test_files_of_a_bucket_in_memory(tmp_path: Path, database_url: str) -> None:
+    url = f"memory://{tmp_path.name}-arriving"
+    site = make_site(tmp_path, incoming=[url])
+    assert run(site, database_url).troubles == {}  # an empty bucket has no folders
+    with fsspec.open(f"{url}/a.PktTmRaw.xml", "wb") as stream:
+        stream.write(site.content(range(2)))
+    assert run(site, database_url).new == 2
+    assert run(site, database_url).files == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", ["tm", ""])
+def test_files_of_an_sftp_server(tmp_path: Path, database_url: str, sftp_server: Any, folder: str) -> None:
+    place = sftp_server.folder / folder
+    place.mkdir(exist_ok=True)
+    url = sftp_server.url(folder)
+    site = make_site(tmp_path, incoming=[url], incoming_options={url: sftp_server.options})
+    (place / "a.PktTmRaw.xml").write_bytes(site.content(range(300)))
+    (place / ".b.PktTmRaw.xml.Q2x").write_bytes(site.content([1]))
+    assert run(site, database_url).new == 300
+    sftp_server.stop()
+    (trouble,) = run(site, database_url).troubles.values()
+    assert "cannot be reached" in trouble
+    (place / "c.PktTmRaw.xml").write_bytes(site.content(range(300, 302)))
+    sftp_server.start()
+    assert run(site, database_url).new == 2
+    with engine.connect(database_url) as connection:
+        assert [row[2] for row in rows(connection)] == ["processed", "processed"]
+        assert "password" not in str(rows(connection, "*"))
+
+
+@pytest.mark.slow
+def test_files_of_an_s3_bucket(tmp_path: Path, database_url: str, s3_server: Any) -> None:
+    url = s3_server.url("tm")
+    site = make_site(tmp_path, incoming=[url], incoming_options={url: s3_server.options})
+    s3_server.client().put_object(Bucket=s3_server.bucket, Key="tm/2023/a.PktTmRaw.xml", Body=site.content(range(300)))
+    assert run(site, database_url).new == 300
+    s3_server.client().put_object(Bucket=s3_server.bucket, Key="tm/2023/a.PktTmRaw.xml", Body=site.content(range(301)))
+    assert run(site, database_url).new == 1
+
+
+def test_passwords_of_urls_are_not_shown() -> None:
+    folder = IncomingFolder("sftp://stix:secret@127.0.0.1:1/tm", "*")
+    with pytest.raises(incoming_folders.FolderError) as told, folder:
+        pass
+    assert "secret" not in f"{told.value}{folder.url}"
+
+
+# Killed at any moment -------------------------------------------------------------------------------------------------
+
+WORKER = textwrap.dedent(
+    """
+    import sys
+    from pathlib import Path
+    from broker_assets.telemetry.reception.receiver import IngestBusy, Limits, Receiver, ingest_session
+    from broker_assets.telemetry.reception.folders import folders
+    from broker_assets.settings import TelemetrySettings
+    from broker_assets.telemetry.reception.packet_store import PacketStore
+    from broker_assets.telemetry.idb.database_versions import InstrumentDatabases
+
+    url, root = sys.argv[1], Path(sys.argv[2])
+    settings = TelemetrySettings(incoming=[str(root / "arriving")], stable_seconds=0)
+    databases = InstrumentDatabases(root / "databases")
+    print("ready", flush=True)
+    while True:
+        try:
+            with ingest_session(url) as session, PacketStore(root / "home/telemetry/packets") as store:
+                incoming = folders(settings)
+                copies = root / "home/telemetry/incoming"
+                limits = Limits(tries=1000)
+                receiver = Receiver(session, incoming, copies, store, databases, stable_seconds=0, limits=limits)
+                done = receiver.run(progress=lambda outcome: print(outcome.state, flush=True))
+        except IngestBusy:  # the server has not yet seen that the one before is dead
+            continue
+        if not done.files:
+            break
+    """
+)
+
+
+@pytest.mark.faults
+@pytest.mark.slow
+def test_killed_runs_lose_nothing_and_double_nothing(site: Site, database_url: str, connection: Any) -> None:
+    """Killed at different moments after different numbers of files; then what is left is done."""
+    files = 24
+    for number in range(files):
+        site.arrive(number, range(30 * number, 30 * number + 40))
+    rounds = int(os.environ.get("BROKER_FAULT_ROUNDS", "6"))
+    for attempt in range(rounds + 1):
+        worker = subprocess.Popen(
+            [sys.executable, "-c", WORKER, database_url, str(site.folder)], stdout=subprocess.PIPE, text=True
+        )
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "ready\n"
+        if attempt < rounds:
+            for _ in range(1 + attempt % 4):
+                worker.stdout.readline()
+            time.sleep(0.004 * (attempt % 5))
+            worker.send_signal(signal.SIGKILL)
+        worker.stdout.read()
+        code = worker.wait(120)
+        worker.stdout.close()
+    assert code == 0
+    packets = 30 * (files - 1) + 40
+    assert stored(site) == packets
+    assert rows(connection, "state, packets") == [("processed", 40)] * files
+    assert connection.execute("SELECT sum(new_packets)::int FROM telemetry_file").fetchone() == (packets,)
+    assert copies(site) == []
