@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
-from broker_assets.stream.latency import LatencyHistogram
 from broker_assets.stream.watermarks import NewestTimes, Overlay
 
 points = st.lists(st.tuples(st.integers(1, 6), st.floats(50_000, 70_000)), max_size=8)
@@ -42,24 +40,3 @@ def test_sources_without_object_set_no_watermark() -> None:
     """0 stands for none: solar-system sources must not hide one another."""
     newest = NewestTimes.of(np.array([0, 5]), np.array([60_000.0, 60_001.0]), np.zeros(0, np.int64), np.zeros(0))
     assert newest.objects.tolist() == [5]
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    hnp.arrays(np.float64, st.integers(1, 60), elements=st.floats(1e-3, 1e9)), st.sampled_from([0.5, 0.9, 0.99, 1.0])
-)
-def test_quantiles_within_the_width_of_a_bin(seconds: np.ndarray, q: float) -> None:
-    """Of the value with that rank."""
-    histogram = LatencyHistogram()
-    histogram.add(seconds)
-    exact = np.sort(seconds)[max(1, int(np.ceil(q * seconds.size))) - 1]
-    assert abs(histogram.quantile(q) / exact - 1) < 0.024
-
-
-def test_latency_of_nothing() -> None:
-    """No message, no quantile; no time stamp, no count."""
-    histogram = LatencyHistogram()
-    histogram.add(np.array([np.nan, np.inf]))
-    assert histogram.quantiles() == {}
-    histogram.add(np.array([-5.0]))
-    assert histogram.count == 1
