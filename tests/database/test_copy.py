@@ -18,7 +18,7 @@ from psycopg import sql
 from broker_assets.database import engine
 from broker_assets.database.arrow import arrow_schema
 from broker_assets.database.copy import BLOCK_ROWS, encode, load
-from broker_assets.database.fetch import decode, fetch
+from broker_assets.database.fetch import fetch
 
 pytestmark = pytest.mark.database
 
@@ -147,12 +147,3 @@ def test_what_postgresql_can_not_hold_does_not_stop_a_batch(shared_connection: p
             ("c", False, True),
             (None, False, False),
         ]
-
-
-def test_a_stream_cut_short_is_told() -> None:
-    whole = encode(pa.table({"large": [1, 2], "words": ["a", "b"]}), KINDS)
-    schema = pa.schema([("large", pa.int64()), ("words", pa.string())])
-    assert decode(whole, schema).to_pydict() == {"large": [1, 2], "words": ["a", "b"]}
-    for length in range(len(whole) - 1):
-        with pytest.raises(ValueError, match="stream"):
-            decode(whole[:length], schema)
