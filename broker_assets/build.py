@@ -22,8 +22,8 @@ from dagster import (
 
 from broker_assets.assets.alerts.nights import build_alert_assets
 from broker_assets.assets.alerts.streams import alert_streams
-from broker_assets.assets.maintenance import build_acknowledge_gaps, build_maintenance_assets
-from broker_assets.assets.published_files import build_mirror_job, build_publish_job, build_published_files
+from broker_assets.assets.maintenance import build_maintenance_assets
+from broker_assets.assets.published_files import build_published_files
 from broker_assets.assets.sky.areas import build_area_assets
 from broker_assets.assets.sky.hits import build_hit_assets
 from broker_assets.assets.sky.sky_maps import build_sky_map_assets
@@ -38,9 +38,12 @@ from broker_assets.checks.alerts import columns, ledger, unusual_nights
 from broker_assets.checks.definition import NightCheck, live_evaluations, night_definition, stream_definition
 from broker_assets.checks.publication import build_receipts_check, day_evaluations, day_result
 from broker_assets.checks.sky import build_sky_checks
-from broker_assets.checks.telemetry import build_check_telemetry, build_telemetry_checks
+from broker_assets.checks.telemetry import build_telemetry_checks
+from broker_assets.jobs.acknowledge_gaps import build_acknowledge_gaps
 from broker_assets.jobs.check_nights import build_check_nights, check_config
+from broker_assets.jobs.check_telemetry import build_check_telemetry
 from broker_assets.jobs.drain import build_drain_job
+from broker_assets.jobs.publication import build_mirror_job, build_publish_job
 from broker_assets.jobs.receive_telemetry import build_ingest_telemetry
 from broker_assets.resources.database import Database
 from broker_assets.resources.decoders import Decoders

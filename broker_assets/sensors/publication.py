@@ -19,7 +19,7 @@ from dagster import (
 )
 
 from broker_assets.assets.alerts.streams import ACTIVE_RUNS
-from broker_assets.assets.published_files import PUBLISH_OP
+from broker_assets.jobs.publication import PUBLISH_OP
 from broker_assets.publication.days import due_days
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.publisher import Publisher

@@ -25,13 +25,12 @@ from dagster import (
 from broker_assets.assets.published_files import (
     ASSET,
     UPSTREAM,
-    build_mirror_job,
-    build_publish_job,
     build_published_files,
     deliver,
 )
 from broker_assets.checks.publication import day_evaluations, day_result, receipts_hold
 from broker_assets.database.engine import connect
+from broker_assets.jobs.publication import build_mirror_job, build_publish_job
 from broker_assets.partitions import observation_days
 from broker_assets.provenance import product_files
 from broker_assets.publication.days import due_days

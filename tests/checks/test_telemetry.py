@@ -21,7 +21,8 @@ from dagster import (
 from telemetry_records import Records
 
 from broker_assets.checks.publication import build_receipts_check
-from broker_assets.checks.telemetry import build_check_telemetry, build_telemetry_checks
+from broker_assets.checks.telemetry import build_telemetry_checks
+from broker_assets.jobs.check_telemetry import build_check_telemetry
 from broker_assets.monitoring.telemetry.judgements import JUDGEMENTS
 from broker_assets.resources.notifier import Notifier
 from broker_assets.resources.object_store import ObjectStore

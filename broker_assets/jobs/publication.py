@@ -1,0 +1,210 @@
+"""Runs of the publisher: all that is due to all targets, and copies of our archive compared with all of it.
+
+What each target has of a day is the asset `published_files`, whose functions deliver; here are the jobs that the clock
+starts, and what they report of the days that they touched.
+"""
+
+import datetime
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import psycopg
+from dagster import (
+    MAX_RUNTIME_SECONDS_TAG,
+    AssetCheckEvaluation,
+    AssetKey,
+    AssetMaterialization,
+    AssetRecordsFilter,
+    Config,
+    DagsterEventType,
+    DagsterInstance,
+    Failure,
+    JobDefinition,
+    OpExecutionContext,
+    ResourceParam,
+    in_process_executor,
+    job,
+    op,
+)
+from pydantic import Field
+
+from broker_assets.assets.published_files import (
+    ASSET,
+    CODE_VERSION,
+    UPSTREAM,
+    Deliveries,
+    artefact,
+    copy_archive,
+    day_metadata,
+    deliver,
+    told,
+)
+from broker_assets.partitions import known_days
+from broker_assets.provenance import versions
+from broker_assets.publication.days import (
+    DayState,
+    days_answered_since,
+    days_delivered_since,
+    due_days,
+    states,
+)
+from broker_assets.resources.database import Database
+from broker_assets.resources.publisher import Publisher
+
+PUBLISH_OP = "publish_due_files"
+MIRROR_OP = "copy_archive"
+
+ANSWERED = datetime.timedelta(days=2)
+"""Days of files that operators have answered to are judged again for so long: a run comes at least once a day."""
+
+DayChecks = Callable[[DagsterInstance, Mapping[datetime.date, DayState]], Iterable[AssetCheckEvaluation]]
+"""Evaluates the checks of some days; given by `broker_assets.build`, since checks know the assets."""
+
+
+class PublishConfig(Config):
+    """What a run of the publisher does besides."""
+
+    update_requests: bool = Field(default=False, description="bring the table of science requests up to date first")
+
+
+def build_publish_job(checks: DayChecks, upstream: Sequence[str] = UPSTREAM) -> JobDefinition:
+    """The job of the schedule: all that is due, to all targets, in one run."""
+
+    @op(name=PUBLISH_OP, out={})
+    def publish_due_files(
+        context: OpExecutionContext,
+        config: PublishConfig,
+        database: ResourceParam[Database],
+        publisher: ResourceParam[Publisher],
+    ) -> Iterator[AssetMaterialization | AssetCheckEvaluation]:
+        if config.update_requests:
+            updated = publisher.update_requests()
+            context.log.info("no address of the table of requests is set" if updated is None else f"{updated} requests")
+        with database.transaction() as connection:
+            now = datetime.datetime.now(datetime.UTC)
+            days = due_days(connection, publisher.settings, now, publisher.folder)
+        done = deliver(database, publisher, days, context.run_id)
+        done.mirrored += copy_archive(database, publisher, context.run_id, whole=False)
+        context.log.info(f"{len(days)} days with due files: {done.counts or 'nothing to do'}")
+        yield from report_days(context.instance, database, done, days, upstream, checks, context.run_id)
+        if done.failures:
+            raise Failure(told(done.failures), {"failures": done.failures})
+
+    @job(
+        name="publish_products",
+        executor_def=in_process_executor,
+        description="Delivers product files that are due to their archives, and copies our archive to other stores.",
+        tags={MAX_RUNTIME_SECONDS_TAG: str(6 * 3600)},
+    )
+    def publish_products() -> None:
+        publish_due_files()
+
+    return publish_products
+
+
+def build_mirror_job() -> JobDefinition:
+    """The job that compares the copies of our archive with all of it."""
+
+    @op(name=MIRROR_OP)
+    def copy_whole_archive(
+        context: OpExecutionContext, database: ResourceParam[Database], publisher: ResourceParam[Publisher]
+    ) -> None:
+        done = Deliveries(mirrored=copy_archive(database, publisher, context.run_id, whole=True))
+        for report in done.mirrored:
+            context.log.info(
+                f"{report.target}: {len(report.copied)} copied, {report.unchanged} the same, {len(report.surplus)} not "
+                f"ours, {len(report.failed)} failed"
+            )
+        failed = {report.target: f"{len(report.failed)} files" for report in done.mirrored if report.failed}
+        if done.failures or failed:
+            raise Failure(told(failed | done.failures), {"failures": failed | done.failures})
+
+    @job(
+        name="sync_mirrors",
+        executor_def=in_process_executor,
+        description="Compares every copy of our archive with all of it, and copies what differs.",
+        tags={MAX_RUNTIME_SECONDS_TAG: str(12 * 3600)},
+    )
+    def sync_mirrors() -> None:
+        copy_whole_archive()
+
+    return sync_mirrors
+
+
+def report_days(
+    instance: DagsterInstance,
+    database: Database,
+    done: Deliveries,
+    looked_at: Collection[datetime.date],
+    upstream: Sequence[str],
+    checks: DayChecks,
+    run_id: str,
+) -> Iterator[AssetMaterialization | AssetCheckEvaluation]:
+    """One materialisation per day of which targets have something else now, its check, then the same in provenance.
+
+    Also of days that a run delivered and died before it could tell, or that were delivered on the command line.
+    """
+    with database.transaction() as connection:
+        answered = days_answered_since(connection, datetime.datetime.now(datetime.UTC) - ANSWERED)
+        days = {*looked_at, *answered, *days_delivered_since(connection, _last_told(connection))}
+        found = states(connection, days)
+        told_before = versions.data_versions(connection, ASSET, [day.isoformat() for day in found])
+    decided = {outcome.path for report in done.reports for outcome in report.outcomes}
+    changed = {
+        day: state
+        for day, state in found.items()
+        if told_before.get(day.isoformat()) != state.data_version and (state.receipts or day.isoformat() in told_before)
+    }
+    known = known_days(changed)[0]
+    keys = [day.isoformat() for day in known]
+    made_of = {name: _newest(instance, name, keys) for name in upstream} if keys else {}
+    for day in known:
+        state = changed[day]
+        tags = {"dagster/data_version": state.data_version, "dagster/code_version": CODE_VERSION}
+        for name, newest in made_of.items():
+            version, pointer = newest.get(day.isoformat(), ("", 0))
+            if version:
+                tags[f"dagster/input_data_version/{name}"] = version
+                tags[f"dagster/input_event_pointer/{name}"] = str(pointer)
+        yield AssetMaterialization(
+            asset_key=ASSET,
+            partition=day.isoformat(),
+            description=f"{len(state.receipts)} files at their targets",
+            metadata=day_metadata(state, done),
+            tags=tags,
+        )
+    # What was held back changes no receipt, and is told all the same; so is what operators have settled since.
+    judged = {
+        day: state
+        for day, state in found.items()
+        if day in changed or day in answered or (decided and day in looked_at and state.counts)
+    }
+    if judged:
+        yield from checks(instance, {day: judged[day] for day in known_days(judged)[0]})
+    if changed:
+        with database.transaction() as connection:
+            versions.record(connection, [artefact(state, run_id) for state in changed.values()])
+
+
+def _last_told(connection: psycopg.Connection[Any]) -> datetime.datetime | None:
+    row = connection.execute("SELECT max(made_at) FROM artefact WHERE asset = %s", (ASSET,)).fetchone()
+    return row[0] if row is not None else None
+
+
+def _newest(instance: DagsterInstance, name: str, keys: Sequence[str]) -> dict[str, tuple[str, int]]:
+    """Data version and storage id of the newest materialisation of an asset, by day."""
+    latest = instance.get_latest_storage_id_by_partition(
+        AssetKey(name), DagsterEventType.ASSET_MATERIALIZATION, set(keys)
+    )
+    if not latest:
+        return {}
+    records = instance.fetch_materializations(
+        AssetRecordsFilter(AssetKey(name), storage_ids=list(latest.values())), limit=len(latest)
+    ).records
+    found = {}
+    for record in records:
+        event = record.asset_materialization
+        if event is not None and event.partition is not None:
+            version = (event.tags or {}).get("dagster/data_version", "")
+            found[event.partition] = (version, record.storage_id)
+    return found
