@@ -11,6 +11,7 @@ of the same objects wait for one another instead of getting entangled; should Po
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -91,6 +92,10 @@ class WriteCounts(NightCounts):
     """Rows of `dianondetectionlimits` inserted."""
     nights: dict[datetime.date, NightCounts] = field(default_factory=dict)
     """The same night by night."""
+    stored_packets: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Rows of `AlertRows.sources` that were stored and no duplicates, ascending."""
+    newest_objects: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Rows of `AlertRows.objects` that `objects` holds now, ascending; an object at most once."""
 
 
 def watermarks(
@@ -192,14 +197,14 @@ def write(connection: psycopg.Connection[Any], rows: AlertRows, ingestid: int, *
         sources = _write_sources(cursor, seen, history, stored_before)
         forced = _write_forced(cursor, given["diaforcedsources"], stored_before)
         newest = _with_forced_times(given["objects"], given["diaforcedsources"])
-        known = _write_newest(cursor, objects, "diaobjectid", newest, replace=replace)
+        known, chosen = _write_newest(cursor, objects, "diaobjectid", newest, replace=replace)
         _lift_forced_times(cursor, newest, known)
         small = {
             table.name: insert(cursor, table, unique_sorted(given[table.name], key), Conflict.ignore(key))
             for table, key in ((sssources, _SOLAR_SYSTEM_KEY), (dianondetectionlimits, _LIMIT_KEY))
         }
         for table, name in ((ssobjects, "ssobjectid"), (mpc_orbits, "designation")):
-            small[table.name] = _write_newest(cursor, table, name, given[table.name], replace=replace)
+            small[table.name], _ = _write_newest(cursor, table, name, given[table.name], replace=replace)
     received = by_night(rows.sources)
     solar = small["sssources"]
     nights = {
@@ -226,7 +231,22 @@ def write(connection: psycopg.Connection[Any], rows: AlertRows, ingestid: int, *
         orbits=small["mpc_orbits"].total,
         nondetections=small["dianondetectionlimits"].total,
         nights=nights,
+        stored_packets=_first_rows(rows.sources, sources.keys),
+        newest_objects=np.sort(chosen[np.isin(newest["diaobjectid"].to_numpy()[chosen], known.keys)])
+        if chosen.size
+        else chosen,
     )
+
+
+def _first_rows(rows: pa.Table, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first row of each source that was stored; keys are (diaobjectid, diasourceid)."""
+    if len(keys) in (0, rows.num_rows):
+        return np.arange(len(keys), dtype=np.int64)
+    pairs = np.stack([rows["diaobjectid"].to_numpy(), rows["diasourceid"].to_numpy()], axis=1).astype(np.int64)
+    both = np.concatenate([pairs, keys])
+    _, first, number = np.unique(both, axis=0, return_index=True, return_inverse=True)
+    found = first[np.unique(number.ravel()[len(pairs) :])]
+    return np.sort(found[found < len(pairs)])
 
 
 def delete_night(connection: psycopg.Connection[Any], night: datetime.date, survey: int) -> dict[str, int]:
@@ -245,6 +265,9 @@ def delete_night(connection: psycopg.Connection[Any], night: datetime.date, surv
         deleted[table.name] = connection.execute(statement, (night, survey)).rowcount
     return deleted
 
+
+_ROW = "row of the batch"
+"""Column that numbers rows while they are sorted; no column of a table is called so."""
 
 _SOURCE_KEY = ("diaobjectid", "midpointmjdtai", "diasourceid")
 _FORCED_KEY = ("diaobjectid", "midpointmjdtai", "diaforcedsourceid")
@@ -274,7 +297,9 @@ def _write_sources(cursor: psycopg.Cursor[Any], seen: pa.Table, history: pa.Tabl
         rows = rows.append_column("archivefileid", pa.nulls(rows.num_rows, pa.int64()))
     last_source = stored_before.of(rows["diaobjectid"].to_numpy(), stored_before.source)
     complete = Conflict.complete(diasources, _SOURCE_KEY, (*ARCHIVE, "night", "ingestid"), "archivefileid")
-    return _write_new_or_staged(cursor, diasources, rows, last_source, complete, mark="archivefileid")
+    return _write_new_or_staged(
+        cursor, diasources, rows, last_source, complete, mark="archivefileid", keys=("diaobjectid", "diasourceid")
+    )
 
 
 def _write_forced(cursor: psycopg.Cursor[Any], rows: pa.Table, stored_before: _Newest) -> Inserted:
@@ -293,16 +318,17 @@ def _write_new_or_staged(
     conflict: Conflict,
     *,
     mark: str | None = None,
+    keys: Sequence[str] = (),
 ) -> Inserted:
     """Write rows newer than what their object has straight, the others by way of the temporary table."""
     # Sources without object have no newest time to compare with.
     new = (rows["midpointmjdtai"].to_numpy() > newest) & (rows["diaobjectid"].to_numpy() != NO_OBJECT)
-    direct = insert_new(cursor, table, rows if new.all() else rows.filter(pa.array(new)), mark=mark)
+    direct = insert_new(cursor, table, rows if new.all() else rows.filter(pa.array(new)), mark=mark, keys=keys)
     if direct is None:
-        return insert(cursor, table, rows, conflict, mark=mark)
+        return insert(cursor, table, rows, conflict, mark=mark, keys=keys)
     if new.all():
         return direct
-    return direct + insert(cursor, table, rows.filter(pa.array(~new)), conflict, mark=mark)
+    return direct + insert(cursor, table, rows.filter(pa.array(~new)), conflict, mark=mark, keys=keys)
 
 
 def _with_forced_times(rows: pa.Table, forced: pa.Table) -> pa.Table:
@@ -322,10 +348,12 @@ def _with_forced_times(rows: pa.Table, forced: pa.Table) -> pa.Table:
     return rows.append_column("lastforcedmjdtai", pa.array(times, pa.float64(), mask=~np.isfinite(times)))
 
 
-def _write_newest(cursor: psycopg.Cursor[Any], table: sa.Table, key: str, rows: pa.Table, *, replace: bool) -> Inserted:
-    """Write the newest row of each key, unless the table has a newer one."""
+def _write_newest(
+    cursor: psycopg.Cursor[Any], table: sa.Table, key: str, rows: pa.Table, *, replace: bool
+) -> tuple[Inserted, NDArray[np.int64]]:
+    """Write the newest row of each key, unless the table has a newer one; also which rows are the newest."""
     if rows.num_rows == 0:
-        return Inserted()
+        return Inserted(), np.zeros(0, np.int64)
     times = rows["lastdiasourcemjdtai"].to_numpy()
     # PostgreSQL takes NaN for larger than any number: stored, it would keep every later alert out.
     finite = np.isfinite(times)
@@ -333,17 +361,21 @@ def _write_newest(cursor: psycopg.Cursor[Any], table: sa.Table, key: str, rows: 
         place = rows.column_names.index("lastdiasourcemjdtai")
         rows = rows.set_column(place, "lastdiasourcemjdtai", pa.array(times, pa.float64(), mask=~finite))
     newest_first = np.argsort(np.where(finite, -times, np.inf), kind="stable")
-    rows = unique_sorted(rows.take(pa.array(newest_first)), (key,))
+    numbered = rows.append_column(_ROW, pa.array(np.arange(rows.num_rows)))
+    newest = unique_sorted(numbered.take(pa.array(newest_first)), (key,))
+    chosen: NDArray[np.int64] = newest[_ROW].to_numpy()
+    newest = newest.drop_columns([_ROW])
     conflict = Conflict.newest(
         table,
         key,
-        rows.column_names,
+        newest.column_names,
         by="lastdiasourcemjdtai",
         greatest=("lastforcedmjdtai",),
         touched="timestamp" if "timestamp" in table.c else None,
         equal=replace,
     )
-    return insert(cursor, table, rows, conflict)
+    keys = (key,) if isinstance(table.c[key].type, sa.BigInteger) else ()
+    return insert(cursor, table, newest, conflict, keys=keys), chosen
 
 
 def _lift_forced_times(cursor: psycopg.Cursor[Any], rows: pa.Table, written: Inserted) -> None:

@@ -36,6 +36,8 @@ def arrow_type(kind: sa.types.TypeEngine[Any]) -> pa.DataType:
     >>> arrow_type(sa.REAL())
     DataType(float)
     """
+    if isinstance(kind, sa.ARRAY) and isinstance(kind.item_type, sa.BigInteger):
+        return pa.list_(pa.int64())
     for sql, arrow in _TYPES:
         if isinstance(kind, sql):
             return arrow

@@ -39,6 +39,9 @@ FIRST_DAY, LAST_DAY = -2_451_545, 2_145_031_948
 FIRST_MICROSECOND, LAST_MICROSECOND = -211_813_488_000_000_000, 9_223_371_331_199_999_999
 """Instants that PostgreSQL can hold (4713 BC to 294276 AD), microseconds since 2000-01-01; the same."""
 
+INT8_OID = 20
+"""Type `bigint` (`pg_type.dat`)."""
+
 Bytes = NDArray[np.uint8]
 
 
@@ -90,6 +93,9 @@ def _put_variable(
 class _Column:
     """A column ready to be written: validity, and values as big-endian bytes or as offsets into bytes."""
 
+    values: Bytes
+    length: NDArray[np.int64]
+
     def __init__(self, name: str, values: pa.ChunkedArray, kind: pa.DataType) -> None:
         try:
             array = pc.cast(values, kind).combine_chunks()
@@ -105,6 +111,11 @@ class _Column:
             else np.asarray(array.is_valid().to_numpy(zero_copy_only=False), dtype=np.uint8)
         )
         self.offsets: NDArray[np.int64] | None = None
+        if pa.types.is_list(kind):
+            self.width = 0
+            self.offsets, self.values = _arrays_on_the_wire(array)
+            self.length = np.diff(self.offsets) * self.valid.astype(np.int64) + 4
+            return
         if pa.types.is_large_string(kind) or pa.types.is_large_binary(kind):
             self.width = 0
             _, offsets, data = array.buffers()
@@ -113,8 +124,8 @@ class _Column:
             self.offsets = every[array.offset : array.offset + len(array) + 1]
             if self.offsets.size == 0:
                 self.offsets = np.zeros(1, np.int64)
-            self.values: Bytes = np.zeros(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
-            self.length: NDArray[np.int64] = np.diff(self.offsets) * self.valid.astype(np.int64) + 4
+            self.values = np.zeros(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
+            self.length = np.diff(self.offsets) * self.valid.astype(np.int64) + 4
             return
         numbers = _numbers(array)
         self.width = numbers.dtype.itemsize
@@ -153,6 +164,36 @@ def _numbers(array: pa.Array) -> NDArray[Any]:
     elif pa.types.is_timestamp(kind):
         raw = np.maximum(raw, FIRST_MICROSECOND - 1 + MICROSECONDS_TO_2000) - np.int64(MICROSECONDS_TO_2000)
     return raw
+
+
+def _arrays_on_the_wire(array: pa.Array) -> tuple[NDArray[np.int64], Bytes]:
+    """Lists of 64-bit integers as PostgreSQL sends arrays (`array_send`): where each row begins, and the bytes.
+
+    Five words before the elements (dimensions, whether there are nulls, type of the elements, number of elements, first
+    subscript), and a length before each element; an empty array has only the first three words.
+    """
+    starts = array.offsets.to_numpy().astype(np.int64)
+    if array.values.slice(starts[0], starts[-1] - starts[0]).null_count:
+        raise ValueError("an array with a null element cannot be written")
+    elements = pc.fill_null(array.values, 0).to_numpy().astype(np.int64)
+    count = np.where(array.is_valid().to_numpy(zero_copy_only=False), np.diff(starts), 0)
+    size = np.where(count > 0, 5 + 3 * count, 3)
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(size)])
+    words = np.zeros(int(ends[-1]), np.dtype(">i4"))
+    first = ends[:-1]
+    filled = count > 0
+    words[first] = filled
+    words[first + 2] = INT8_OID
+    words[first[filled] + 3] = count[filled]
+    words[first[filled] + 4] = 1
+    row = np.repeat(np.arange(len(count)), count)
+    within = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    value = elements[np.repeat(starts[:-1], count) + within]
+    place = first[row] + 5 + 3 * within
+    words[place] = 8
+    words[place + 1] = value >> 32
+    words[place + 2] = (value & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
+    return ends * 4, words.view(np.uint8)
 
 
 def _without_nul(texts: pa.Array) -> pa.Array:

@@ -18,12 +18,13 @@ CHAPTERS: dict[str, tuple[str, ...]] = {
         "ingest_batch",
         "ingest_batch_range",
         "ingest_batch_night",
+        "ingest_batch_facts",
         "stream_gap",
         "archive_file",
         "quarantine",
         "notification",
     ),
-    "Provenance": ("artefact", "artefact_input", "artefact_history", "code"),
+    "Provenance": ("artefact", "artefact_input", "artefact_history", "code", "revision_counter"),
 }
 """Tables in the order of the document; those of other subjects follow under "Further tables"."""
 

@@ -110,9 +110,16 @@ class Inserted:
     """Rows inserted or updated."""
     marked: Nights = field(default_factory=dict)
     """Those of them whose marking column is set."""
+    keys: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+    """(n, k) the columns that were asked for, of the marked rows, or of all where no column marks them."""
 
     def __add__(self, other: Inserted) -> Inserted:
-        return Inserted(_add(self.rows, other.rows), _add(self.marked, other.marked))
+        keys = [part for part in (self.keys, other.keys) if part.size]
+        return Inserted(
+            _add(self.rows, other.rows),
+            _add(self.marked, other.marked),
+            np.concatenate(keys) if keys else self.keys,
+        )
 
     @property
     def total(self) -> int:
@@ -157,7 +164,13 @@ def sortable(values: pa.ChunkedArray) -> NDArray[Any]:
 
 
 def insert(
-    cursor: psycopg.Cursor[Any], table: sa.Table, rows: pa.Table, conflict: Conflict, *, mark: str | None = None
+    cursor: psycopg.Cursor[Any],
+    table: sa.Table,
+    rows: pa.Table,
+    conflict: Conflict,
+    *,
+    mark: str | None = None,
+    keys: Sequence[str] = (),
 ) -> Inserted:
     """Insert rows by way of a temporary table.
 
@@ -173,6 +186,8 @@ def insert(
         What to do with rows that are there.
     mark : str, optional
         Column whose presence is counted in `Inserted.marked`.
+    keys : sequence of str
+        Columns of 64-bit integers, given back in `Inserted.keys` of the rows that were written.
     """
     if rows.num_rows == 0:
         return Inserted()
@@ -182,24 +197,42 @@ def insert(
     cursor.execute(
         sql.SQL(
             "WITH written AS (INSERT INTO {table} ({columns}) SELECT {columns} FROM {stage} {conflict}"
-            " RETURNING night, {mark} IS NOT NULL AS marked)"
-            " SELECT night, count(*), count(*) FILTER (WHERE marked) FROM written GROUP BY night"
+            " RETURNING night, {mark} IS NOT NULL AS marked{returned})"
+            " SELECT night, count(*), count(*) FILTER (WHERE marked){gathered} FROM written GROUP BY night"
         ).format(
             table=sql.Identifier(table.name),
             columns=_names(rows.column_names),
             stage=sql.Identifier(stage),
             conflict=conflict.clause,
             mark=sql.Identifier(mark) if mark else sql.NULL,
+            returned=sql.SQL("").join(sql.SQL(", {}").format(sql.Identifier(name)) for name in keys),
+            gathered=sql.SQL("").join(
+                sql.SQL(", array_agg({}) FILTER (WHERE {})").format(
+                    sql.Identifier(name), sql.SQL("marked") if mark else sql.SQL("true")
+                )
+                for name in keys
+            ),
         )
     )
     found = cursor.fetchall()
-    return Inserted({night: count for night, count, _ in found}, {night: marked for night, _, marked in found})
+    columns = [
+        np.concatenate([np.zeros(0, np.int64), *(np.array(row[3 + place] or [], np.int64) for row in found)])
+        for place in range(len(keys))
+    ]
+    return Inserted(
+        {row[0]: row[1] for row in found},
+        {row[0]: row[2] for row in found},
+        np.stack(columns, axis=1) if columns else np.zeros((0, 0), np.int64),
+    )
 
 
 def insert_new(
-    cursor: psycopg.Cursor[Any], table: sa.Table, rows: pa.Table, *, mark: str | None = None
+    cursor: psycopg.Cursor[Any], table: sa.Table, rows: pa.Table, *, mark: str | None = None, keys: Sequence[str] = ()
 ) -> Inserted | None:
-    """Insert rows straight into the table; none where one of them is there, and then nothing is written."""
+    """Insert rows straight into the table; none where one of them is there, and then nothing is written.
+
+    The parameters are those of `insert`.
+    """
     if rows.num_rows == 0:
         return Inserted()
     try:
@@ -207,7 +240,13 @@ def insert_new(
             load(cursor, table, rows)
     except psycopg.errors.UniqueViolation:
         return None
-    return Inserted(by_night(rows), by_night(rows.filter(pc.is_valid(rows[mark]))) if mark else {})
+    marked = rows.filter(pc.is_valid(rows[mark])) if mark else rows
+    columns = [marked[name].to_numpy() for name in keys]
+    return Inserted(
+        by_night(rows),
+        by_night(marked) if mark else {},
+        np.stack(columns, axis=1).astype(np.int64) if columns else np.zeros((0, 0), np.int64),
+    )
 
 
 def _clear_stage(cursor: psycopg.Cursor[Any], table: sa.Table, stage: str) -> None:

@@ -147,3 +147,20 @@ def test_what_postgresql_can_not_hold_does_not_stop_a_batch(shared_connection: p
             ("c", False, True),
             (None, False, False),
         ]
+
+
+def test_arrays_of_integers(shared_connection: psycopg.Connection[Any]) -> None:
+    arrays = sa.Table("copy_arrays", sa.MetaData(), sa.Column("ids", sa.ARRAY(sa.BigInteger)))
+    values = [[1], None, [], [-(2**63), 2**63 - 1, 0, -1, 2**32], [2**31, -(2**31) - 1]] * 700
+    rows = pa.table({"ids": pa.array(values, pa.list_(pa.int64()))}).slice(1)
+    with shared_connection.transaction(force_rollback=True), shared_connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE copy_arrays (number bigint GENERATED ALWAYS AS IDENTITY, ids bigint[])")
+        load(cursor, arrays, rows)
+        stored = [row[0] for row in cursor.execute("SELECT ids FROM copy_arrays ORDER BY number").fetchall()]
+    assert stored == values[1:]
+
+
+def test_an_array_with_a_null_is_refused() -> None:
+    arrays = sa.Table("copy_arrays", sa.MetaData(), sa.Column("ids", sa.ARRAY(sa.BigInteger)))
+    with pytest.raises(ValueError, match="null element"):
+        encode(pa.table({"ids": pa.array([[1, None]], pa.list_(pa.int64()))}), arrays)

@@ -4,6 +4,7 @@ from broker_assets.database.tables.columns import BANDS, PROVENANCE, metadata
 from broker_assets.database.tables.ledger import (
     archive_file,
     ingest_batch,
+    ingest_batch_facts,
     ingest_batch_night,
     ingest_batch_range,
     notification,
@@ -12,7 +13,7 @@ from broker_assets.database.tables.ledger import (
     stream_offset,
 )
 from broker_assets.database.tables.objects import objects
-from broker_assets.database.tables.provenance import artefact, artefact_history, artefact_input, code
+from broker_assets.database.tables.provenance import artefact, artefact_history, artefact_input, code, revision_counter
 from broker_assets.database.tables.publication import (
     publication,
     publication_mirror,
@@ -20,7 +21,9 @@ from broker_assets.database.tables.publication import (
     publication_run,
 )
 from broker_assets.database.tables.sky import (
+    area_facts,
     area_hits,
+    area_periods,
     areas,
     crossmatch_tns,
     mma_area_hits,
@@ -28,10 +31,13 @@ from broker_assets.database.tables.sky import (
     mma_retractions,
     quarantined_line,
     rematch,
+    sky_map_facts,
     tns_file,
     watchlist_cone_gone,
     watchlist_cones,
+    watchlist_facts,
     watchlist_hits,
+    watchlist_periods,
     watchlists,
 )
 from broker_assets.database.tables.solar_system import mpc_orbits, ssobjects, sssources
@@ -55,7 +61,9 @@ __all__ = [
     "SURVEYS",
     "VIEWS",
     "archive_file",
+    "area_facts",
     "area_hits",
+    "area_periods",
     "areas",
     "artefact",
     "artefact_history",
@@ -67,6 +75,7 @@ __all__ = [
     "dianondetectionlimits",
     "diasources",
     "ingest_batch",
+    "ingest_batch_facts",
     "ingest_batch_night",
     "ingest_batch_range",
     "metadata",
@@ -85,6 +94,8 @@ __all__ = [
     "quarantine",
     "quarantined_line",
     "rematch",
+    "revision_counter",
+    "sky_map_facts",
     "ssobjects",
     "sssources",
     "stream_gap",
@@ -95,6 +106,8 @@ __all__ = [
     "tns_file",
     "watchlist_cone_gone",
     "watchlist_cones",
+    "watchlist_facts",
     "watchlist_hits",
+    "watchlist_periods",
     "watchlists",
 ]

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from broker_assets.database.tables.columns import (
     bigint,
     blob,
+    column,
     date,
     double,
     integer,
@@ -54,6 +55,8 @@ ingest_batch = sa.Table(
     double("decode_seconds", "time spent decoding", "s"),
     double("archive_seconds", "time spent writing the archive", "s"),
     double("write_seconds", "time spent writing rows", "s"),
+    double("enrich_seconds", "time spent computing enrichments", "s"),
+    bigint("revision", "number of the newest change that its enrichments used, see revision_counter"),
     real("latency_p50", "median time from Kafka timestamp to written row", "s"),
     real("latency_p90", "90th percentile of that time", "s"),
     real("latency_p99", "99th percentile of that time", "s"),
@@ -93,6 +96,27 @@ ingest_batch_night = sa.Table(
     comment="What each batch brought of each night",
 )
 """What each batch brought of each night."""
+
+ingest_batch_facts = sa.Table(
+    "ingest_batch_facts",
+    metadata,
+    bigint(
+        "ingestId",
+        "batch, see ingest_batch; 0 for rows carried over from an older schema",
+        primary_key=True,
+        autoincrement=False,
+    ),
+    date("night", "night of the alerts", primary_key=True),
+    text("asset", "asset that the facts belong to", primary_key=True),
+    text("enrichment", "enrichment that computed them", nullable=False),
+    text("version", "version of its code", nullable=False),
+    bigint("rows", "rows written", nullable=False),
+    column("checksum", sa.Numeric(20, 0), "sum of the hashes of these rows, modulo 2^64", nullable=False),
+    bigint("replaced_by", "batch whose reprocessing replaced these rows; null while they hold"),
+    sa.Index("ingest_batch_facts_night", "night", "asset"),
+    comment="Facts that each batch computed for each night",
+)
+"""Facts that each batch computed."""
 
 stream_gap = sa.Table(
     "stream_gap",

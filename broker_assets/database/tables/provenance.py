@@ -58,3 +58,20 @@ code = sa.Table(
     comment="Code versions deployed; an artefact made by another is stale",
 )
 """Code versions deployed."""
+
+revision_counter = sa.Table(
+    "revision_counter",
+    metadata,
+    sa.Column(
+        "one_row",
+        sa.Boolean(),
+        primary_key=True,
+        server_default=sa.true(),
+        comment="always true: the table has one row",
+        info={"documented": "one_row", "unit": ""},
+    ),
+    bigint("value", "number of the newest change of lists, filters, annotations or catalogues", nullable=False),
+    sa.CheckConstraint("one_row", name="revision_counter_one_row"),
+    comment="Numbers the changes of everything that alerts are compared with, in the order of their commits",
+)
+"""Numbers the changes of everything that alerts are compared with."""

@@ -44,7 +44,17 @@ def _list_columns() -> list[sa.Column[object]]:
         timestamp("date_created", "when it was made", server_default=sa.func.now(), nullable=False),
         timestamp("date_modified", "when it was changed last", server_default=sa.func.now(), nullable=False),
         timestamp("date_expire", "when it stops being matched; null is never"),
-        bigint("revision", "counts the changes of what is matched", nullable=False, server_default="1"),
+        bigint("revision", "number of its last change, see revision_counter", nullable=False, server_default="0"),
+    ]
+
+
+def _fact_columns() -> list[sa.Column[object]]:
+    """Which alert a fact is about, and the batch that computed it."""
+    return [
+        bigint("diaObjectId", "object of the alert", primary_key=True, autoincrement=False),
+        bigint("diaSourceId", "source that triggered the alert", primary_key=True, autoincrement=False),
+        date("night", "night of the alert", nullable=False),
+        bigint("ingestId", "batch that computed the fact", nullable=False),
     ]
 
 
@@ -111,7 +121,6 @@ watchlists = sa.Table(
     _identity("wl_id", "identifier of the watchlist"),
     *_list_columns(),
     double("radius", "radius of cones that have none", "arcsec", nullable=False),
-    bigint("whole_revision", "revision at which all cones changed at once", nullable=False, server_default="1"),
     sa.CheckConstraint("radius > 0 AND radius <= 360", name="watchlists_radius"),
     comment="Watchlists: sets of cones",
 )
@@ -127,22 +136,54 @@ watchlist_cones = sa.Table(
     double("ra", "right ascension", DEGREES, nullable=False),
     double("decl", "declination", DEGREES, nullable=False),
     double("radius", "radius; null takes that of the watchlist", "arcsec"),
+    bigint(
+        "revision_from",
+        "number of the change that brought it, see revision_counter",
+        nullable=False,
+        server_default="0",
+    ),
     sa.ForeignKeyConstraint(["wl_id"], ["watchlists.wl_id"], ondelete="CASCADE", name="watchlist_cones_list"),
     sa.Index("watchlist_cones_wl_id", "wl_id"),
-    comment="Cones of watchlists",
+    sa.Index("watchlist_cones_revision_from", "revision_from"),
+    comment="Cones of watchlists, as they are now",
 )
 """Cones of watchlists."""
 
 watchlist_cone_gone = sa.Table(
     "watchlist_cone_gone",
     metadata,
-    bigint("wl_id", "watchlist", primary_key=True, autoincrement=False),
-    bigint("cone_id", "cone that is no more", primary_key=True, autoincrement=False),
-    bigint("revision", "revision of the watchlist that it went with", nullable=False),
-    sa.Index("watchlist_cone_gone_revision", "wl_id", "revision"),
-    comment="Cones that were deleted: what the cone index must leave out, without reading the rest again",
+    bigint("cone_id", "cone that was deleted", primary_key=True, autoincrement=False),
+    bigint("wl_id", "its watchlist", nullable=False),
+    text("name", "name of the cone"),
+    double("ra", "right ascension", DEGREES, nullable=False),
+    double("decl", "declination", DEGREES, nullable=False),
+    double("radius", "radius; null took that of the watchlist", "arcsec"),
+    bigint("revision_from", "number of the change that brought it, see revision_counter", nullable=False),
+    bigint("revision_to", "number of the change that deleted it", nullable=False),
+    sa.Index("watchlist_cone_gone_revision_to", "revision_to"),
+    sa.Index("watchlist_cone_gone_wl_id", "wl_id", "revision_to"),
+    comment="Cones that were deleted, so that past nights can be matched with the lists of their time",
 )
 """Cones that were deleted."""
+
+watchlist_periods = sa.Table(
+    "watchlist_periods",
+    metadata,
+    bigint("wl_id", "watchlist", primary_key=True, autoincrement=False),
+    bigint(
+        "revision_from",
+        "number of the change that began it, see revision_counter",
+        primary_key=True,
+        autoincrement=False,
+    ),
+    bigint("revision_to", "number of the change that ended it; null while it holds"),
+    double("radius", "radius of cones that have none, in this period", "arcsec", nullable=False),
+    sa.Index("watchlist_periods_revision_from", "revision_from"),
+    sa.Index("watchlist_periods_revision_to", "revision_to"),
+    sa.Index("watchlist_periods_open", "wl_id", unique=True, postgresql_where=sa.text("revision_to IS NULL")),
+    comment="When each watchlist was matched, and with which default radius",
+)
+"""When each watchlist was matched."""
 
 watchlist_hits = sa.Table(
     "watchlist_hits",
@@ -156,9 +197,23 @@ watchlist_hits = sa.Table(
     sa.Index("watchlist_hits_wl_id", "wl_id", "diaobjectid"),
     sa.Index("watchlist_hits_cone_id", "cone_id"),
     sa.Index("watchlist_hits_night", "night"),
-    comment="Objects inside a cone of a watchlist",
+    comment="Objects whose newest position lies inside a cone of a watchlist that is matched now",
 )
 """Objects inside a cone of a watchlist."""
+
+watchlist_facts = sa.Table(
+    "watchlist_facts",
+    metadata,
+    *_fact_columns(),
+    bigint("cone_id", "cone, see watchlist_cones and watchlist_cone_gone", primary_key=True, autoincrement=False),
+    double(
+        "arcsec", "great-circle separation of the alert's object from the centre of the cone", "arcsec", nullable=False
+    ),
+    sa.Index("watchlist_facts_night", "night"),
+    sa.Index("watchlist_facts_cone_id", "cone_id", "night"),
+    comment="Alerts inside a cone of a watchlist when they came",
+)
+"""Alerts inside a cone of a watchlist."""
 
 areas = sa.Table(
     "areas",
@@ -173,6 +228,26 @@ areas = sa.Table(
 """Areas of the sky."""
 sa.Index("areas_owner_name", areas.c.owner, sa.func.lower(areas.c.name), unique=True)
 
+area_periods = sa.Table(
+    "area_periods",
+    metadata,
+    bigint("ar_id", "area", primary_key=True, autoincrement=False),
+    bigint(
+        "revision_from",
+        "number of the change that began it, see revision_counter",
+        primary_key=True,
+        autoincrement=False,
+    ),
+    bigint("revision_to", "number of the change that ended it; null while it holds"),
+    blob("moc", "MOC as FITS, in this period", nullable=False),
+    text("moc_version", "hash of its cells", nullable=False),
+    sa.Index("area_periods_revision_from", "revision_from"),
+    sa.Index("area_periods_revision_to", "revision_to"),
+    sa.Index("area_periods_open", "ar_id", unique=True, postgresql_where=sa.text("revision_to IS NULL")),
+    comment="When each area was matched, and with which MOC",
+)
+"""When each area was matched."""
+
 area_hits = sa.Table(
     "area_hits",
     metadata,
@@ -181,9 +256,19 @@ area_hits = sa.Table(
     *_hit_columns(),
     sa.Index("area_hits_ar_id", "ar_id", "diaobjectid"),
     sa.Index("area_hits_night", "night"),
-    comment="Objects inside an area",
+    comment="Objects whose newest position lies inside an area that is matched now",
 )
 """Objects inside an area."""
+
+area_facts = sa.Table(
+    "area_facts",
+    metadata,
+    *_fact_columns(),
+    column("ar_ids", sa.ARRAY(sa.BigInteger()), "areas that held the alert, ascending", nullable=False),
+    sa.Index("area_facts_night", "night"),
+    comment="Alerts inside areas when they came, one row per alert",
+)
+"""Alerts inside areas."""
 
 mma_areas = sa.Table(
     "mma_areas",
@@ -203,6 +288,8 @@ mma_areas = sa.Table(
     text("sky_map_version", "hash of its content"),
     flag("active", "whether it is the newest version, not retracted and within its time", nullable=False),
     timestamp("active_until", "when it stops being matched", nullable=False),
+    bigint("revision_from", "number of the change that put it in force; null if none did, see revision_counter"),
+    bigint("revision_to", "number of the change that ended it; null while it holds"),
     timestamp("retracted_at", "when it was retracted"),
     timestamp("received_at", "when it was received", server_default=sa.func.now(), nullable=False),
     sa.UniqueConstraint("namespace", "otherid", "version", name="mma_areas_version"),
@@ -235,20 +322,36 @@ mma_area_hits = sa.Table(
     *_hit_columns(),
     sa.Index("mma_area_hits_mw_id", "mw_id", "diaobjectid"),
     sa.Index("mma_area_hits_night", "night"),
-    comment="Objects inside the 90 per cent region of a sky map",
+    comment="Objects whose newest position lies inside the 90 per cent region of a sky map that is matched now",
 )
 """Objects inside a sky map."""
+
+sky_map_facts = sa.Table(
+    "sky_map_facts",
+    metadata,
+    *_fact_columns(),
+    bigint("mw_id", "sky map", primary_key=True, autoincrement=False),
+    double("contour", "smallest credible level that contained the alert", "per cent", nullable=False),
+    double("distance", "distance of the object", "Mpc"),
+    double("probdens2", "probability density on the sky", "sr-1", nullable=False),
+    double("probdens3", "probdens2 times exp(-deviation²/2) of the distance", "sr-1"),
+    double("distmu", "location parameter of the event's distance along the line of sight", "Mpc"),
+    double("distsigma", "scale parameter of the event's distance along the line of sight", "Mpc"),
+    sa.Index("sky_map_facts_night", "night"),
+    sa.Index("sky_map_facts_mw_id", "mw_id", "night"),
+    comment="Alerts inside the 90 per cent region of a sky map when they came",
+)
+"""Alerts inside a sky map."""
 
 rematch = sa.Table(
     "rematch",
     metadata,
     text("kind", "watchlist, area or sky_map", primary_key=True),
     bigint("list_id", "wl_id, ar_id or mw_id", primary_key=True, autoincrement=False),
-    bigint("revision", "revision of the list that past objects have been matched against", nullable=False),
-    bigint("largest_cone", "newest cone that was matched", nullable=False, server_default="0"),
+    bigint("revision", "number of the change up to which its hits are right, see revision_counter", nullable=False),
     bigint("hits", "hits of the list afterwards", nullable=False),
     timestamp("matched_at", "when that was", server_default=sa.func.now(), nullable=False),
-    comment="How far each list has been matched against past objects",
+    comment="Up to which change the hits of each list are right",
 )
 """How far each list has been matched against past objects."""
 

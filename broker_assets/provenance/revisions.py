@@ -1,0 +1,93 @@
+"""One number for every change of what alerts are compared with, and the batches that are under way while it changes.
+
+Lists, filters, annotations, rows of TNS and catalogues change while the stream runs. Each change takes the next number
+of one counter and holds the counter until it commits, so the numbers are in the order of the commits: who reads the
+number n sees every change up to n. Rows are kept with the numbers from which and to which they hold, and "as of n" is
+`from <= n < to`. Clocks decide nothing.
+
+A batch of the stream reads the number when it writes and records it. A change that commits a moment later cannot see
+the objects of that batch, and the batch does not see the change. So batches mark themselves by a shared lock before
+they read the number, and whoever brings stored rows up to date with a change first waits for the batches that it finds
+under way. New batches never wait.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import psycopg
+
+_LOCK = "broker_assets batch"
+PAUSE = 0.05
+"""Seconds between two looks."""
+
+
+class BatchesDoNotEnd(TimeoutError):
+    """A batch of the stream has been under way for too long; try again later."""
+
+
+def next_revision(connection: psycopg.Connection[Any]) -> int:
+    """Take the number of a change, in the transaction that makes it.
+
+    Other changes wait until that transaction ends, so it should be taken late.
+    """
+    row = connection.execute("UPDATE revision_counter SET value = value + 1 RETURNING value").fetchone()
+    if row is None:
+        raise LookupError("revision_counter has no row: the database is not migrated")
+    return int(row[0])
+
+
+def current_revision(connection: psycopg.Connection[Any]) -> int:
+    """Number of the newest change that the connection sees."""
+    row = connection.execute("SELECT value FROM revision_counter").fetchone()
+    if row is None:
+        raise LookupError("revision_counter has no row: the database is not migrated")
+    return int(row[0])
+
+
+def begin_batch(connection: psycopg.Connection[Any]) -> int:
+    """Mark the transaction as a batch, and give the number of the newest change, which it must take into account.
+
+    The mark ends with the transaction. In isolation level READ COMMITTED, the default, every statement after this one
+    sees at least the changes up to the number given.
+    """
+    connection.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", (_LOCK,))
+    return current_revision(connection)
+
+
+def wait_for_batches(connection: psycopg.Connection[Any], *, seconds: float = 900.0) -> None:
+    """Wait until every batch that is under way now has ended.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Outside a batch.
+    seconds : float
+        Longest wait.
+
+    Raises
+    ------
+    BatchesDoNotEnd
+        If one is still under way then.
+    """
+    deadline = time.monotonic() + seconds
+    waiting = _under_way(connection)
+    while waiting:
+        if time.monotonic() > deadline:
+            raise BatchesDoNotEnd(f"{len(waiting)} batch(es) of the stream have been under way for {seconds:.0f} s")
+        time.sleep(PAUSE)
+        waiting &= _under_way(connection)
+
+
+def _under_way(connection: psycopg.Connection[Any]) -> set[str]:
+    return {
+        row[0]
+        for row in connection.execute(
+            "SELECT virtualtransaction FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock' AND granted"
+            " AND objsubid = 1 AND ((classid::bigint << 32) | objid::bigint) = hashtextextended(%s, 0)"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            " AND pid <> pg_backend_pid()",
+            (_LOCK,),
+        )
+    }
