@@ -250,7 +250,9 @@ def drain_child(arguments: dict[str, Any]) -> None:
     from broker_assets.packets.registry import SchemaFolder
     from broker_assets.resources.kafka import KafkaSource
     from broker_assets.settings import DrainSettings, KafkaSettings
+    from broker_assets.sky.matching import SkyMatching
     from broker_assets.stream.drain import drain
+    from broker_assets.stream.enrichment import EnrichmentPlan
 
     source = KafkaSource(KafkaSettings(bootstrap_servers=arguments["servers"]), TOPIC)
     report = drain(
@@ -262,6 +264,7 @@ def drain_child(arguments: dict[str, Any]) -> None:
         topic=TOPIC,
         partitions=source.partitions(),
         run_id="benchmark",
+        plan=EnrichmentPlan([SkyMatching(Path(arguments["sky"]))]),
     )
     source.close()
     usage = resource.getrusage(resource.RUSAGE_SELF)
@@ -321,6 +324,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 "database_url": server.url("benchmark"),
                 "archive_url": (folder / "archive").as_uri(),
                 "schemas": str(schemas),
+                "sky": str(folder / "sky"),
                 "bounds": {
                     "batch_max": arguments.batch_max,
                     "batch_bytes": int(arguments.batch_megabytes * 2**20),

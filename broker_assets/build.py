@@ -69,13 +69,20 @@ from broker_assets.sensors.telemetry.due_products import build_daily_products
 from broker_assets.sensors.telemetry.inputs import build_telemetry_inputs_sensor
 from broker_assets.sensors.tns import build_tns_cadence
 from broker_assets.settings import Settings, load_settings
+from broker_assets.stream.enrichment import EnrichmentPlan
+from broker_assets.stream.enrichments import enrichment_plan
 from broker_assets.telemetry.archive.due_products import ANCILLARY, PICTURES
 
 NIGHT_CHECKS: Sequence[NightCheck] = (*ledger.NIGHT_CHECKS, *columns.NIGHT_CHECKS, *unusual_nights.NIGHT_CHECKS)
 """Every check of nights."""
 
 
-def build_defs(*, settings: Settings | None = None, resource_overrides: Mapping[str, Any] | None = None) -> Definitions:
+def build_defs(
+    *,
+    settings: Settings | None = None,
+    resource_overrides: Mapping[str, Any] | None = None,
+    plan: EnrichmentPlan | None = None,
+) -> Definitions:
     """Make the definitions of the platform.
 
     Parameters
@@ -85,6 +92,8 @@ def build_defs(*, settings: Settings | None = None, resource_overrides: Mapping[
     resource_overrides : mapping of str to object, optional
         Resources that take the place of ours, by name (`database`, `kafka`, `object_store`, `decoders`, `notifier`,
         `publisher`, `telemetry`, `tns`, `notice_kafka`).
+    plan : EnrichmentPlan, optional
+        Enrichments of alerts; all that the platform has, if not given.
 
     Raises
     ------
@@ -95,7 +104,7 @@ def build_defs(*, settings: Settings | None = None, resource_overrides: Mapping[
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PreviewWarning)
         warnings.simplefilter("ignore", BetaWarning)
-        return _definitions(settings, resources(settings, resource_overrides or {}))
+        return _definitions(settings, resources(settings, resource_overrides or {}), plan)
 
 
 def resources(settings: Settings, overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,14 +128,15 @@ def resources(settings: Settings, overrides: Mapping[str, Any]) -> dict[str, Any
     return ours | dict(overrides)
 
 
-def _definitions(settings: Settings, resources: Mapping[str, Any]) -> Definitions:
-    alerts = build_alert_assets(settings.streams, settings.sky)
+def _definitions(settings: Settings, resources: Mapping[str, Any], plan: EnrichmentPlan | None) -> Definitions:
+    plan = plan or enrichment_plan(settings)
+    alerts = build_alert_assets(settings.streams, plan)
     lists = [
         *build_tns_assets(),
         *build_watchlist_assets(settings.sky, settings.mocs),
         *build_area_assets(settings.sky),
         *build_sky_map_assets(),
-        *build_hit_assets(settings.sky),
+        *build_hit_assets(),
     ]
     products = [build_telemetry_inputs(), *build_telemetry_products(settings.telemetry.versions)]
     published = build_published_files(day_result)
@@ -140,7 +150,7 @@ def _definitions(settings: Settings, resources: Mapping[str, Any]) -> Definition
     stream_checks = [
         stream_definition(check, stream.topic) for stream in settings.streams for check in ledger.STREAM_CHECKS
     ]
-    drain = build_drain_job(settings, partial(live_evaluations, NIGHT_CHECKS, ledger.STREAM_CHECKS))
+    drain = build_drain_job(settings, plan, partial(live_evaluations, NIGHT_CHECKS, ledger.STREAM_CHECKS))
     checked = build_check_nights(NIGHT_CHECKS)
     maintenance = define_asset_job("maintenance", selection=AssetSelection.assets("pruned_event_log"))
     fetch_tns = define_asset_job("fetch_tns", selection=AssetSelection.assets("crossmatch_tns"))

@@ -179,7 +179,9 @@ def drain(topic: str, kafka: str, database_url: str, home: Path) -> None:
     from broker_assets.packets.registry import schema_source
     from broker_assets.resources.kafka import Kafka
     from broker_assets.settings import DrainSettings, KafkaSettings
+    from broker_assets.sky.matching import SkyMatching
     from broker_assets.stream.drain import drain as drain_stream
+    from broker_assets.stream.enrichment import EnrichmentPlan
 
     source = Kafka(KafkaSettings(bootstrap_servers=kafka)).source(topic)
     schemas = schema_source()
@@ -192,6 +194,7 @@ def drain(topic: str, kafka: str, database_url: str, home: Path) -> None:
         topic=topic,
         partitions=source.partitions(),
         run_id="test",
+        plan=EnrichmentPlan([SkyMatching(home / "sky")]),
     )
 
 

@@ -71,6 +71,8 @@ class BatchEntry(BaseModel):
     """Time spent decoding, s."""
     archive_seconds: float | None = None
     """Time spent writing the archive, s."""
+    enrich_seconds: float | None = None
+    """Time spent computing enrichments, s."""
     write_seconds: float | None = None
     """Time spent writing rows, s."""
     latency_p50: float | None = None
@@ -222,9 +224,10 @@ def close_batch(
     connection.execute(
         "UPDATE ingest_batch SET finished_at = clock_timestamp(), received = %(received)s, stored = %(stored)s,"
         " duplicate = %(duplicate)s, quarantined = %(quarantined)s, bytes = %(bytes)s,"
-        " read_seconds = %(read_seconds)s, decode_seconds = %(decode_seconds)s,"
-        " archive_seconds = %(archive_seconds)s, write_seconds = %(write_seconds)s, latency_p50 = %(latency_p50)s,"
-        " latency_p90 = %(latency_p90)s, latency_p99 = %(latency_p99)s, latency_max = %(latency_max)s"
+        " read_seconds = %(read_seconds)s, decode_seconds = %(decode_seconds)s, archive_seconds = %(archive_seconds)s,"
+        " enrich_seconds = %(enrich_seconds)s, write_seconds = %(write_seconds)s,"
+        " latency_p50 = %(latency_p50)s, latency_p90 = %(latency_p90)s, latency_p99 = %(latency_p99)s,"
+        " latency_max = %(latency_max)s"
         " WHERE ingestid = %(ingestid)s",
         values,
     )

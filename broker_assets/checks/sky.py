@@ -19,12 +19,13 @@ from broker_assets.database.engine import connect
 from broker_assets.resources.database import Database
 from broker_assets.resources.object_store import ObjectStore
 from broker_assets.resources.tns import Tns
+from broker_assets.sky.changes import cone_rows
 from broker_assets.sky.cones import match_cones
-from broker_assets.sky.indices import ACTIVE, cone_rows
+from broker_assets.sky.in_force import AREAS, CONES
+from broker_assets.sky.lists import MATCHED
 from broker_assets.sky.separation import separation
 from broker_assets.sky.store import current_version, read_area_index, read_cone_index
 from broker_assets.storage.published import DamagedProduct, read_published
-from broker_assets.stream.matching import AREAS, CONES
 from broker_assets.tns.refresh import stored_checksum
 
 FRESH = timedelta(hours=4)
@@ -93,7 +94,10 @@ def cones_equal(connection: psycopg.Connection[Any], sky: Path) -> Verdict:
 
 
 def _active_cones(connection: psycopg.Connection[Any]) -> Any:
-    return cone_rows(connection, sql.SQL(" WHERE ") + sql.SQL(ACTIVE))
+    return cone_rows(
+        connection,
+        sql.SQL(" JOIN watchlist_periods AS period ON period.wl_id = list.wl_id AND period.revision_to IS NULL"),
+    )
 
 
 def _fingerprint(identifier: Any, *values: Any) -> tuple[int, int]:
@@ -109,7 +113,7 @@ def _fingerprint(identifier: Any, *values: Any) -> tuple[int, int]:
 def areas_equal(connection: psycopg.Connection[Any], sky: Path) -> Verdict:
     """Compare the versions of all active areas."""
     active = dict(
-        connection.execute(f"SELECT ar_id, moc_version FROM areas WHERE {ACTIVE}").fetchall()  # noqa: S608
+        connection.execute(f"SELECT ar_id, moc_version FROM areas WHERE {MATCHED['area']}").fetchall()  # noqa: S608
     )
     if current_version(sky / AREAS) is None:
         return Verdict(False, "no area index has been built")

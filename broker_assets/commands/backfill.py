@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from broker_assets.commands.terminal import terminal
@@ -34,7 +34,14 @@ class DagsterRefusedError(RuntimeError):
 
 
 def backfill(
-    settings: Settings, assets: Sequence[str], partitions: Sequence[str], *, title: str, command: str, wait: bool
+    settings: Settings,
+    assets: Sequence[str],
+    partitions: Sequence[str],
+    *,
+    title: str,
+    command: str,
+    wait: bool,
+    tags: Mapping[str, str] | None = None,
 ) -> None:
     """Launch a backfill and say where it can be watched.
 
@@ -47,6 +54,8 @@ def backfill(
         Shown with the backfill: what it is, and the command that asked for it.
     wait : bool
         Return when it has ended.
+    tags : mapping of str to str, optional
+        Of its runs.
 
     Raises
     ------
@@ -60,7 +69,7 @@ def backfill(
         "assetSelection": [{"path": [asset]} for asset in assets],
         "partitionNames": list(partitions),
         "title": title,
-        "tags": [{"key": "broker/asked_by", "value": command}],
+        "tags": [{"key": key, "value": value} for key, value in {"broker/asked_by": command, **(tags or {})}.items()],
     }
     answer = _graphql(webserver, _LAUNCH, {"parameters": parameters})["launchPartitionBackfill"]
     if answer["__typename"] != "LaunchBackfillSuccess":

@@ -119,6 +119,7 @@ def retry(
     """
     from broker_assets.accounting.quarantine import counts, entries
     from broker_assets.resources.decoders import Decoders
+    from broker_assets.stream.enrichments import enrichment_plan
     from broker_assets.stream.retry import retry_quarantine
 
     settings = connected_or_given(load_settings())
@@ -144,6 +145,7 @@ def retry(
             settings.archive,
             Decoders(settings).factory(settings.stream(name)),
             topic=name,
+            plan=enrichment_plan(settings),
             quarantineids=entry or None,
         )
         failed += report.failed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 
 
 ASSETS = ("sources", "forced_sources", "objects")
+
+
+class Lists(StrEnum):
+    """Lists that facts are computed with."""
+
+    THEN = "then"
+    NOW = "now"
 
 
 def parse_nights(text: str) -> list[str]:
@@ -63,8 +71,12 @@ def reprocess(
         typer.Option("--local", help="Do it in this process instead of asking Dagster; only the database is needed."),
     ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Stay until Dagster has finished.")] = False,
+    lists: Annotated[
+        Lists,
+        typer.Option(help="Compare alerts with the lists of their time (then) or with those of today (now)."),
+    ] = Lists.THEN,
 ) -> None:
-    """Make the rows of nights again from the packet archive, by the same code as the stream.
+    """Rebuild the rows and facts of nights from the packet archive, by the same code as the stream.
 
     Each night is replaced in one transaction: readers see the old rows or the new ones. Nights without packets in the
     archive are left alone. By default a backfill is launched in the running Dagster, where it can be watched.
@@ -74,6 +86,8 @@ def reprocess(
     `broker-assets reprocess --nights 2025-10-01..2025-10-03`
 
     `broker-assets reprocess --nights 2025-10-01 --local`
+
+    `broker-assets reprocess --nights 2025-10-01 --lists now`
     """
     settings = connected_or_given(load_settings())
     wanted = parse_nights(nights)
@@ -84,10 +98,13 @@ def reprocess(
         terminal().print(f"{len(wanted) - len(present)} of {len(wanted)} nights have no packets.", highlight=False)
     if local:
         for night in present:
-            _show(_reprocess_here(settings, night))
+            _show(_reprocess_here(settings, night, lists_now=lists is Lists.NOW))
         return
     title = f"Reprocess {present[0]}" + (f" to {present[-1]}" if present[1:] else "")
-    backfill(settings, ASSETS, present, title=title, command="broker-assets reprocess", wait=wait)
+    from broker_assets.assets.alerts.nights import LISTS_NOW, LISTS_TAG
+
+    tags = {LISTS_TAG: LISTS_NOW} if lists is Lists.NOW else {}
+    backfill(settings, ASSETS, present, title=title, command="broker-assets reprocess", wait=wait, tags=tags)
 
 
 def archived_nights(settings: Settings, nights: list[str]) -> list[str]:
@@ -99,21 +116,23 @@ def archived_nights(settings: Settings, nights: list[str]) -> list[str]:
         return sorted(row[0].isoformat() for row in rows)
 
 
-def _reprocess_here(settings: Settings, night: str) -> ReprocessReport:
+def _reprocess_here(settings: Settings, night: str, *, lists_now: bool) -> ReprocessReport:
     from broker_assets.assets.alerts.reports import artefacts
     from broker_assets.commands.status import database
     from broker_assets.provenance import versions
-    from broker_assets.stream.matching import SkyMatcher
+    from broker_assets.stream.enrichments import enrichment_plan
     from broker_assets.stream.reprocess import reprocess_night
 
     url = settings.database.url
     if url is None:
         raise LookupError("no database is configured: set BROKER_DATABASE__URL")
     surveys = {stream.topic: stream.survey for stream in settings.streams}
-    report = reprocess_night(url.get_secret_value(), night, surveys=surveys, matcher=SkyMatcher(settings.sky))
+    plan = enrichment_plan(settings)
+    report = reprocess_night(url.get_secret_value(), night, surveys=surveys, plan=plan, lists_now=lists_now)
     with database(settings) as connection, connection.transaction():
         newest = connection.execute("SELECT coalesce(max(ingestid), 0) FROM ingest_batch").fetchone()
-        versions.record(connection, artefacts([night], report.data_versions, run_id=None, ingestid=int(newest[0])))
+        entries = artefacts(connection, plan, [night], report.data_versions, run_id=None, ingestid=int(newest[0]))
+        versions.record(connection, entries)
     return report
 
 

@@ -29,7 +29,6 @@ from pydantic import Field
 
 from broker_assets.assets.alerts.reports import report_run
 from broker_assets.assets.alerts.streams import DRAIN_OP
-from broker_assets.assets.sky.hits import report_hits
 from broker_assets.dagster_internals import capture_interrupts, pop_captured_interrupt
 from broker_assets.resources.database import Database
 from broker_assets.resources.decoders import Decoders
@@ -37,7 +36,7 @@ from broker_assets.resources.kafka import Kafka
 from broker_assets.resources.object_store import ObjectStore
 from broker_assets.settings import Settings
 from broker_assets.stream.drain import drain
-from broker_assets.stream.matching import SkyMatcher
+from broker_assets.stream.enrichment import EnrichmentPlan
 from broker_assets.stream.progress import Progress
 
 CANCEL_POLL_SECONDS = 2.0
@@ -57,7 +56,7 @@ class DrainConfig(Config):
     partitions: list[int] = Field(description="Kafka partitions; empty means all of the topic")
 
 
-def build_drain_job(settings: Settings, night_checks: NightChecks) -> JobDefinition:
+def build_drain_job(settings: Settings, plan: EnrichmentPlan, night_checks: NightChecks) -> JobDefinition:
     """The job that the lag sensor starts."""
 
     @job(
@@ -67,12 +66,12 @@ def build_drain_job(settings: Settings, night_checks: NightChecks) -> JobDefinit
         tags={MAX_RUNTIME_SECONDS_TAG: str(round(settings.drain.budget_seconds + GRACE_SECONDS))},
     )
     def drain_job() -> None:
-        build_drain_op(settings, night_checks)()
+        build_drain_op(settings, plan, night_checks)()
 
     return drain_job
 
 
-def build_drain_op(settings: Settings, night_checks: NightChecks) -> OpDefinition:
+def build_drain_op(settings: Settings, plan: EnrichmentPlan, night_checks: NightChecks) -> OpDefinition:
     """The one op of the job."""
 
     @op(name=DRAIN_OP, out={})
@@ -102,7 +101,7 @@ def build_drain_op(settings: Settings, night_checks: NightChecks) -> OpDefinitio
                     run_id=context.run_id,
                     stop=watch.asked_to_stop,
                     progress=watch.progress,
-                    matcher=SkyMatcher(settings.sky),
+                    plan=plan,
                 )
             source.mirror({partition: end for partition, (_, end) in report.offsets.items()})
         finally:
@@ -113,11 +112,10 @@ def build_drain_op(settings: Settings, night_checks: NightChecks) -> OpDefinitio
             f"duplicate + {report.quarantined} quarantined, {report.messages_per_second:.0f}/s, {report.total_lag} wait"
         )
         nights = set()
-        for event in report_run(context.instance, database, report, context.log):
+        for event in report_run(context.instance, database, report, plan, context.log):
             if event.partition is not None:
                 nights.add(event.partition)
             yield event
-        yield from report_hits(database, sorted(nights), context.run_id)
         if report.batches or report.gaps or nights:
             yield from night_checks(context.instance, database, object_store, config.topic, sorted(nights))
 

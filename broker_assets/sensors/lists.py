@@ -31,9 +31,10 @@ from broker_assets.dagster_internals import UnresolvedAssetJobDefinition
 from broker_assets.partitions import areas, sky_map_key, sky_maps, watchlists
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.sensors.kafka_lag import REMEMBERED_FAILURES
-from broker_assets.sky.indices import ACTIVE, outdated
+from broker_assets.sky.in_force import AREAS, CONES
+from broker_assets.sky.indices import outdated
+from broker_assets.sky.lists import MATCHED
 from broker_assets.sky.rematch import lists_to_rematch
-from broker_assets.stream.matching import AREAS, CONES
 
 INTERVAL_SECONDS = 10
 MOST_RUNS = 10
@@ -46,8 +47,8 @@ PARTITIONS = {"watchlist": watchlists, "area": areas, "sky_map": sky_maps}
 """Assets of files, and their partitions."""
 
 _LISTS = {
-    "watchlist": f"SELECT wl_id::text AS id, revision::text AS revision FROM watchlists WHERE {ACTIVE}",  # noqa: S608
-    "area": f"SELECT ar_id::text AS id, revision::text AS revision FROM areas WHERE {ACTIVE}",  # noqa: S608
+    "watchlist": f"SELECT wl_id::text AS id, revision::text AS revision FROM watchlists WHERE {MATCHED['watchlist']}",  # noqa: S608
+    "area": f"SELECT ar_id::text AS id, revision::text AS revision FROM areas WHERE {MATCHED['area']}",  # noqa: S608
     "sky_map": "SELECT mw_id::text AS id, sky_map_version AS revision FROM mma_areas WHERE sky_map IS NOT NULL",
 }
 

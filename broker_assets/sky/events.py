@@ -20,6 +20,7 @@ import numpy as np
 import psycopg
 from astropy.time import Time
 
+from broker_assets.provenance.revisions import next_revision
 from broker_assets.sky.lists import SQUARE_DEGREES
 from broker_assets.sky.skymaps import SkyMap, read_sky_map
 
@@ -182,6 +183,7 @@ def _retract(connection: psycopg.Connection[Any], notice: Notice) -> Applied:
         " AND version <= %s AND retracted_at IS NULL",
         (NAMESPACE, notice.event, notice.version),
     ).rowcount
+    _end_inactive(connection)
     return Applied(None, f"{notice.event} retracted: {rows} version(s) void", False)
 
 
@@ -199,11 +201,31 @@ def _put_in_force(connection: psycopg.Connection[Any], notice: Notice, identifie
     if retracted or newest is None or newest[0] != notice.version:
         return False
     connection.execute("UPDATE mma_areas SET active = false WHERE namespace = %s AND otherid = %s AND active", event)
-    return bool(
+    begun = connection.execute(
+        "UPDATE mma_areas SET active = true WHERE mw_id = %s AND active_until > now()", (identifier,)
+    ).rowcount
+    _end_inactive(connection)
+    if begun:
         connection.execute(
-            "UPDATE mma_areas SET active = true WHERE mw_id = %s AND active_until > now()", (identifier,)
-        ).rowcount
-    )
+            "UPDATE mma_areas SET revision_from = %s, revision_to = NULL WHERE mw_id = %s",
+            (next_revision(connection), identifier),
+        )
+    return bool(begun)
+
+
+def _end_inactive(connection: psycopg.Connection[Any]) -> None:
+    """End the time in force of maps that were set inactive, with a number of its own if there are any."""
+    ended = [
+        row[0]
+        for row in connection.execute(
+            "SELECT mw_id FROM mma_areas WHERE NOT active AND revision_from IS NOT NULL AND revision_to IS NULL"
+            " ORDER BY mw_id FOR UPDATE"
+        )
+    ]
+    if ended:
+        connection.execute(
+            "UPDATE mma_areas SET revision_to = %s WHERE mw_id = ANY(%s)", (next_revision(connection), ended)
+        )
 
 
 def expire_sky_maps(connection: psycopg.Connection[Any]) -> list[int]:
@@ -212,6 +234,7 @@ def expire_sky_maps(connection: psycopg.Connection[Any]) -> list[int]:
         rows = connection.execute(
             "UPDATE mma_areas SET active = false WHERE active AND active_until <= now() RETURNING mw_id"
         ).fetchall()
+        _end_inactive(connection)
     return [row[0] for row in rows]
 
 

@@ -1,8 +1,9 @@
-"""Hits in the database: of a batch of the stream, and of past objects when a list changed. One definition for both.
+"""The state of hits: which objects lie in which cones, areas and sky maps now.
 
-An object is a hit of a cone when its position lies in it, of an area when the area's MOC holds it, of a sky map when it
-lies within the 90 per cent region. The position is that of the object's newest alert. Both ways compute hits with
-`match_cones`, `match_areas` and `match_sky_map`, and both write them here.
+An object is a hit of a cone when its newest position lies in it, of an area when the area's MOC holds it, of a sky map
+when it lies within the 90 per cent region. A batch of the stream writes the hits of the objects that it moved, a
+re-match (`rematch`) those of lists that changed; both compare with what is stored and write the difference, here. What
+an alert was a hit of when it came is a fact and is kept elsewhere (`matching`).
 """
 
 from __future__ import annotations
@@ -19,15 +20,14 @@ from psycopg import sql
 
 from broker_assets.database import copy, fetch
 from broker_assets.database.tables import sky as tables
-from broker_assets.sky.areas import AreaIndex, match_areas
+from broker_assets.sky.areas import AreaIndex
 from broker_assets.sky.cells import DEEPEST, order_of
-from broker_assets.sky.cones import ConeIndex, match_cones
-from broker_assets.sky.skymaps import SkyMap, match_sky_map
+from broker_assets.sky.cones import ConeIndex
+from broker_assets.sky.in_force import AreasInForce, ConesInForce, sky_map_matches
+from broker_assets.sky.skymaps import SkyMap
 
-MATCHING_VERSION = "1"
-
-SKY_MAP_LEVEL = 90.0
-"""per cent; largest credible level of a hit."""
+MATCHING_VERSION = "2"
+"""Version of the code that finds hits."""
 
 _POSITIONS = pa.schema([("diaobjectid", pa.int64()), ("ra", pa.float64()), ("decl", pa.float64())])
 
@@ -37,7 +37,7 @@ class Origin:
     """Where hits come from."""
 
     index_version: str
-    """Version of the index or sky map."""
+    """Version of the index."""
     ingestid: int | None = None
     """Batch; none for a re-match."""
 
@@ -71,7 +71,7 @@ def write_cone_hits(connection: psycopg.Connection[Any], index: ConeIndex, posit
     Parameters
     ----------
     connection : psycopg.Connection
-        In the transaction that writes the objects, or in one of its own for a re-match.
+        In the transaction that writes the objects, or in one that holds locks on them.
     index : ConeIndex
         All cones, or those that changed.
     positions : Positions
@@ -82,77 +82,95 @@ def write_cone_hits(connection: psycopg.Connection[Any], index: ConeIndex, posit
     Returns
     -------
     int
-        Hits found in lists that are active now.
+        Hits written or changed.
 
     Notes
     -----
-    The index may be older than the lists: a hit is written only while its cone exists and its list is active and not
-    expired, and the cone is locked against deletion until the transaction ends, so no hit of a deleted cone stays. A
-    stored hit goes only if its cone is in this index and does not contain the object any more.
+    The index may be older than the lists: a hit is written only while its cone exists and its list is matched, and the
+    cone is locked against deletion until the transaction ends, so no hit of a deleted cone stays. A stored hit goes
+    only if its cone is in this index and does not contain the object any more.
     """
-    hits = match_cones(index, positions.ra, positions.dec)
-    removed = _remove_outdated(
-        connection, "watchlist_hits", "cone_id", positions, index.cone, hits.position, index.cone[hits.cone]
-    )
-    if removed:
-        name_objects(connection, positions.diaobjectid)
-    if len(hits) == 0:
-        return 0
-    rows = pa.table(
-        {
-            "diaobjectid": positions.diaobjectid[hits.position],
-            "cone_id": index.cone[hits.cone],
-            "wl_id": index.watchlist[hits.cone],
-            "arcsec": hits.separation,
-            "name": index.name.take(pa.array(hits.cone)),
-            "night": positions.nights_of(hits.position),
-        }
-    )
-    _stage(connection, tables.watchlist_hits, rows)
-    # Locks in the order of their keys, so that batches do not wait for one another in a circle.
-    connection.execute(
-        "SELECT FROM watchlist_cones WHERE cone_id IN (SELECT cone_id FROM hit_new) ORDER BY cone_id FOR KEY SHARE"
-    )
-    written = connection.execute(
-        "INSERT INTO watchlist_hits (diaobjectid, cone_id, wl_id, arcsec, name, index_version, ingestid, night)"
-        " SELECT hit.diaobjectid, hit.cone_id, hit.wl_id, hit.arcsec, hit.name, %s, %s, hit.night FROM hit_new AS hit"
-        " JOIN watchlist_cones AS cone USING (cone_id) JOIN watchlists AS list ON list.wl_id = cone.wl_id"
-        " WHERE list.active AND (list.date_expire IS NULL OR list.date_expire > now())"
-        " ORDER BY hit.diaobjectid, hit.cone_id"
-        " ON CONFLICT (diaobjectid, cone_id) DO UPDATE SET arcsec = EXCLUDED.arcsec, name = EXCLUDED.name,"
-        " index_version = EXCLUDED.index_version, ingestid = EXCLUDED.ingestid, night = EXCLUDED.night"
-        " WHERE (watchlist_hits.arcsec, watchlist_hits.name) IS DISTINCT FROM (EXCLUDED.arcsec, EXCLUDED.name)",
-        (origin.index_version, origin.ingestid),
-    ).rowcount
-    name_objects(connection, positions.diaobjectid[np.unique(hits.position)])
-    connection.execute("DROP TABLE hit_new")
+    matches = ConesInForce.of(index, 0).match(positions.ra, positions.dec)
+    return store_cone_hits(connection, positions, matches, origin, indexed=index.cone)
+
+
+def store_cone_hits(
+    connection: psycopg.Connection[Any],
+    positions: Positions,
+    matches: pa.Table,
+    origin: Origin,
+    *,
+    indexed: NDArray[np.int64] | None = None,
+) -> int:
+    """Make these the hits of objects in `watchlist_hits`; see `write_cone_hits`.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In a transaction that holds locks on the objects.
+    positions : Positions
+        Objects.
+    matches : pyarrow.Table
+        `CONE_MATCHES`; `row` numbers the objects.
+    origin : Origin
+        Stored with the hits.
+    indexed : (m,) int64 array, optional
+        The cones that the matches are about; all of them if not given. Hits of others stay.
+    """
+    changes = _difference(connection, _CONE_HITS, positions, matches, indexed)
+    if changes.removed:
+        _delete(connection, _CONE_HITS, changes.removed)
+    written = 0
+    if len(changes.written):
+        _stage(connection, tables.watchlist_hits, _with_nights(changes.written, positions))
+        # Locks in the order of their keys, so that batches do not wait for one another in a circle.
+        connection.execute(
+            "SELECT FROM watchlist_cones WHERE cone_id IN (SELECT cone_id FROM hit_new) ORDER BY cone_id FOR KEY SHARE"
+        )
+        written = connection.execute(
+            "INSERT INTO watchlist_hits (diaobjectid, cone_id, wl_id, arcsec, name, index_version, ingestid, night)"
+            " SELECT hit.diaobjectid, hit.cone_id, hit.wl_id, hit.arcsec, hit.name, %s, %s, hit.night"
+            " FROM hit_new AS hit JOIN watchlist_cones AS cone USING (cone_id) JOIN watchlist_periods AS period"
+            " ON period.wl_id = cone.wl_id AND period.revision_to IS NULL"
+            " ORDER BY hit.diaobjectid, hit.cone_id"
+            " ON CONFLICT (diaobjectid, cone_id) DO UPDATE SET arcsec = EXCLUDED.arcsec, name = EXCLUDED.name,"
+            " index_version = EXCLUDED.index_version, ingestid = EXCLUDED.ingestid, night = EXCLUDED.night",
+            (origin.index_version, origin.ingestid),
+        ).rowcount
+        connection.execute("DROP TABLE hit_new")
+    if changes.objects:
+        name_objects(connection, np.array(changes.objects, np.int64))
     return written
 
 
 def write_area_hits(connection: psycopg.Connection[Any], index: AreaIndex, positions: Positions, origin: Origin) -> int:
     """Match objects with areas and write what is new; see `write_cone_hits`."""
-    hits = match_areas(index, positions.ra, positions.dec)
-    _remove_outdated(connection, "area_hits", "ar_id", positions, index.area, hits.position, hits.area)
-    if len(hits) == 0:
+    matches = AreasInForce.of(index, 0).match(positions.ra, positions.dec)
+    return store_area_hits(connection, positions, matches, origin, indexed=index.area)
+
+
+def store_area_hits(
+    connection: psycopg.Connection[Any],
+    positions: Positions,
+    matches: pa.Table,
+    origin: Origin,
+    *,
+    indexed: NDArray[np.int64] | None = None,
+) -> int:
+    """Make these the hits of objects in `area_hits`; see `store_cone_hits`."""
+    changes = _difference(connection, _AREA_HITS, positions, matches, indexed)
+    if changes.removed:
+        _delete(connection, _AREA_HITS, changes.removed)
+    if not len(changes.written):
         return 0
-    versions = dict(zip(index.area.tolist(), index.content, strict=True))
-    rows = pa.table(
-        {
-            "diaobjectid": positions.diaobjectid[hits.position],
-            "ar_id": hits.area,
-            "index_version": pa.array([versions[area] for area in hits.area.tolist()]),
-            "night": positions.nights_of(hits.position),
-        }
-    )
-    _stage(connection, tables.area_hits, rows)
+    _stage(connection, tables.area_hits, _with_nights(changes.written, positions))
     connection.execute("SELECT FROM areas WHERE ar_id IN (SELECT ar_id FROM hit_new) ORDER BY ar_id FOR KEY SHARE")
     # The area may have another MOC by now than the index: then its re-match decides, not this batch.
     written = connection.execute(
         "INSERT INTO area_hits (diaobjectid, ar_id, index_version, ingestid, night)"
         " SELECT hit.diaobjectid, hit.ar_id, hit.index_version, %s, hit.night FROM hit_new AS hit"
-        " JOIN areas USING (ar_id)"
-        " WHERE areas.active AND (areas.date_expire IS NULL OR areas.date_expire > now())"
-        " AND areas.moc_version = hit.index_version ORDER BY hit.diaobjectid, hit.ar_id"
+        " JOIN area_periods AS period ON period.ar_id = hit.ar_id AND period.revision_to IS NULL"
+        " AND period.moc_version = hit.index_version ORDER BY hit.diaobjectid, hit.ar_id"
         " ON CONFLICT (diaobjectid, ar_id) DO NOTHING",
         (origin.ingestid,),
     ).rowcount
@@ -178,38 +196,35 @@ def write_sky_map_hits(
     distance : (n,) float64 array, optional
         Luminosity distance of each object, Mpc; NaN where unknown.
     """
-    hits = match_sky_map(sky_map, positions.ra, positions.dec, distance=distance, level=SKY_MAP_LEVEL)
-    this = np.array([identifier], np.int64)
-    _remove_outdated(connection, "mma_area_hits", "mw_id", positions, this, hits.position, np.repeat(this, len(hits)))
-    if len(hits) == 0:
+    matches = sky_map_matches(identifier, sky_map, positions.ra, positions.dec, distance=distance)
+    return store_sky_map_hits(connection, positions, matches, origin, indexed=np.array([identifier], np.int64))
+
+
+def store_sky_map_hits(
+    connection: psycopg.Connection[Any],
+    positions: Positions,
+    matches: pa.Table,
+    origin: Origin,
+    *,
+    indexed: NDArray[np.int64] | None = None,
+) -> int:
+    """Make these the hits of objects in `mma_area_hits`; see `store_cone_hits`."""
+    changes = _difference(connection, _SKY_MAP_HITS, positions, matches, indexed)
+    if changes.removed:
+        _delete(connection, _SKY_MAP_HITS, changes.removed)
+    if not len(changes.written):
         return 0
-    known = np.full(len(positions), np.nan) if distance is None else distance
-    rows = pa.table(
-        {
-            "diaobjectid": positions.diaobjectid[hits.position],
-            "mw_id": np.full(len(hits), identifier, np.int64),
-            "contour": hits.contour,
-            "distance": _or_null(known[hits.position]),
-            "probdens2": hits.probability_density,
-            "probdens3": _or_null(hits.volume_density),
-            "distmu": _or_null(hits.distance_mean),
-            "distsigma": _or_null(hits.distance_sigma),
-            "night": positions.nights_of(hits.position),
-        }
-    )
-    _stage(connection, tables.mma_area_hits, rows)
+    _stage(connection, tables.mma_area_hits, _with_nights(changes.written, positions))
     written = connection.execute(
         "INSERT INTO mma_area_hits (diaobjectid, mw_id, contour, distance, probdens2, probdens3, distmu, distsigma,"
         " index_version, ingestid, night) SELECT hit.diaobjectid, hit.mw_id, hit.contour, hit.distance, hit.probdens2,"
-        " hit.probdens3, hit.distmu, hit.distsigma, %s, %s, hit.night FROM hit_new AS hit"
+        " hit.probdens3, hit.distmu, hit.distsigma, hit.index_version, %s, hit.night FROM hit_new AS hit"
         " JOIN mma_areas AS map USING (mw_id)"
-        " WHERE map.active AND map.active_until > now() ORDER BY hit.diaobjectid"
+        " WHERE map.revision_from IS NOT NULL AND map.revision_to IS NULL ORDER BY hit.diaobjectid, hit.mw_id"
         " ON CONFLICT (diaobjectid, mw_id) DO UPDATE SET contour = EXCLUDED.contour, distance = EXCLUDED.distance,"
         " probdens2 = EXCLUDED.probdens2, probdens3 = EXCLUDED.probdens3, distmu = EXCLUDED.distmu,"
-        " distsigma = EXCLUDED.distsigma, index_version = EXCLUDED.index_version"
-        " WHERE (mma_area_hits.contour, mma_area_hits.probdens2, mma_area_hits.distance)"
-        " IS DISTINCT FROM (EXCLUDED.contour, EXCLUDED.probdens2, EXCLUDED.distance)",
-        (origin.index_version, origin.ingestid),
+        " distsigma = EXCLUDED.distsigma, index_version = EXCLUDED.index_version",
+        (origin.ingestid,),
     ).rowcount
     connection.execute("DROP TABLE hit_new")
     return written
@@ -275,10 +290,6 @@ def _united(low: NDArray[np.int64], high: NDArray[np.int64]) -> tuple[NDArray[np
     return low[first], reach[last]
 
 
-def _or_null(values: NDArray[np.float64]) -> pa.Array:
-    return pa.array(values, mask=~np.isfinite(values))
-
-
 def _stage(connection: psycopg.Connection[Any], table: sa.Table, rows: pa.Table) -> None:
     connection.execute("DROP TABLE IF EXISTS pg_temp.hit_new")
     connection.execute(
@@ -290,39 +301,78 @@ def _stage(connection: psycopg.Connection[Any], table: sa.Table, rows: pa.Table)
         copy.load(cursor, table, rows, into="hit_new")
 
 
-def _remove_outdated(
+@dataclass(frozen=True)
+class _HitTable:
+    """A table of hits: what its hits are of, and what a stored hit is compared by."""
+
+    name: str
+    key: str
+    compared: tuple[str, ...]
+
+
+_CONE_HITS = _HitTable("watchlist_hits", "cone_id", ("arcsec", "name"))
+_AREA_HITS = _HitTable("area_hits", "ar_id", ())
+_SKY_MAP_HITS = _HitTable("mma_area_hits", "mw_id", ("contour", "probdens2", "distance"))
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """What of the hits of some objects must change."""
+
+    removed: list[tuple[int, int]]
+    """Object and other key of stored hits that are none any more."""
+    written: pa.Table
+    """Matches with `diaobjectid` that are not stored, or otherwise."""
+    objects: list[int]
+    """Objects of both."""
+
+
+def _difference(
     connection: psycopg.Connection[Any],
-    table: str,
-    key: str,
+    table: _HitTable,
     positions: Positions,
-    indexed: NDArray[np.int64],
-    hit_position: NDArray[np.int64],
-    hit_key: NDArray[np.int64],
-) -> int:
-    """Delete stored hits of these objects that this index denies; how many."""
+    matches: pa.Table,
+    indexed: NDArray[np.int64] | None,
+) -> _Difference:
+    """Compare matches with the hits that the objects have."""
     stored = connection.execute(
         sql.SQL("SELECT diaobjectid, {} FROM {} WHERE diaobjectid = ANY(%s)").format(
-            sql.Identifier(key), sql.Identifier(table)
+            sql.SQL(", ").join(map(sql.Identifier, (table.key, *table.compared))), sql.Identifier(table.name)
         ),
         (positions.diaobjectid.tolist(),),
     ).fetchall()
+    objects = positions.diaobjectid[matches["row"].to_numpy()]
+    found = matches.append_column("diaobjectid", pa.array(objects))
     if not stored:
-        return 0
-    held = set(zip(positions.diaobjectid[hit_position].tolist(), hit_key.tolist(), strict=True))
-    missing = [pair for pair in stored if pair not in held]
-    if not missing:  # as for nearly every batch: looking through the whole index costs more than the rest
-        return 0
-    in_index = np.isin(np.array(missing, np.int64)[:, 1], indexed)
-    outdated = [pair for pair, known in zip(missing, in_index.tolist(), strict=True) if known]
-    if outdated:
-        connection.execute(
-            sql.SQL(
-                "DELETE FROM {table} USING unnest(%s::bigint[], %s::bigint[]) AS gone (diaobjectid, other)"
-                " WHERE {table}.diaobjectid = gone.diaobjectid AND {table}.{key} = gone.other"
-            ).format(table=sql.Identifier(table), key=sql.Identifier(key)),
-            ([pair[0] for pair in outdated], [pair[1] for pair in outdated]),
-        )
-    return len(outdated)
+        return _Difference([], found, np.unique(objects).tolist())
+    known = {(row[0], row[1]): tuple(row[2:]) for row in stored}
+    keys = list(zip(objects.tolist(), matches[table.key].to_pylist(), strict=True))
+    values = zip(*(matches[name].to_pylist() for name in table.compared), strict=True) if table.compared else ()
+    said: dict[tuple[int, int], tuple[Any, ...]] = dict(zip(keys, values, strict=True)) if table.compared else {}
+    new = np.array([known.get(key) != said.get(key, ()) for key in keys], bool)
+    missing = list(known.keys() - set(keys))
+    if indexed is not None and missing:
+        inside = np.isin(np.array(missing, np.int64)[:, 1], indexed)
+        missing = [pair for pair, yes in zip(missing, inside.tolist(), strict=True) if yes]
+    written = found if new.all() else found.filter(pa.array(new))
+    changed = set(written["diaobjectid"].to_pylist()) | {pair[0] for pair in missing}
+    return _Difference(sorted(missing), written, sorted(changed))
+
+
+def _delete(connection: psycopg.Connection[Any], table: _HitTable, pairs: list[tuple[int, int]]) -> None:
+    connection.execute(
+        sql.SQL(
+            "DELETE FROM {table} USING unnest(%s::bigint[], %s::bigint[]) AS gone (diaobjectid, other)"
+            " WHERE {table}.diaobjectid = gone.diaobjectid AND {table}.{key} = gone.other"
+        ).format(table=sql.Identifier(table.name), key=sql.Identifier(table.key)),
+        ([pair[0] for pair in pairs], [pair[1] for pair in pairs]),
+    )
+
+
+def _with_nights(matches: pa.Table, positions: Positions) -> pa.Table:
+    """Matches as rows of the table of hits, with the night of each object's alert."""
+    nights = positions.nights_of(matches["row"].to_numpy())
+    return matches.drop_columns(["row"]).append_column("night", nights)
 
 
 def name_objects(connection: psycopg.Connection[Any], diaobjectid: NDArray[np.int64]) -> None:

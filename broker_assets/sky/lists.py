@@ -1,7 +1,9 @@
-"""Watchlists and areas in the database: made, changed and deleted, each change whole or not at all.
+"""Watchlists and areas in the database: created, changed and deleted, each change as a whole or not at all.
 
-Every change locks the row of its list, so that changes of one list come one after the other, and counts its
-`revision`, by which the indices see what is new. A cone never changes: another position is another cone.
+Every change locks the row of its list and takes a number (`broker_assets.provenance.revisions`), which becomes the
+`revision` of the list. What was matched stays known: a cone never changes, it is deleted into `watchlist_cone_gone` and
+another one takes its place, and the time in which a list is matched is a period with a first and a last number
+(`watchlist_periods`, `area_periods`). So any past night can be matched with the lists of its time.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from psycopg import sql
 
 from broker_assets.database import copy
 from broker_assets.database.tables.sky import watchlist_cones
+from broker_assets.provenance.revisions import next_revision
 from broker_assets.sky.areas import moc_bytes, moc_version
 from broker_assets.sky.watchlists import LARGEST_RADIUS, Cones
 
@@ -26,6 +29,16 @@ Kind = Literal["watchlist", "area"]
 Connection = psycopg.Connection[Any]
 
 _TABLE = {"watchlist": ("watchlists", "wl_id"), "area": ("areas", "ar_id")}
+MATCHED = {
+    "watchlist": "EXISTS (SELECT FROM watchlist_periods AS period WHERE period.wl_id = watchlists.wl_id"
+    " AND period.revision_to IS NULL)",
+    "area": "EXISTS (SELECT FROM area_periods AS period WHERE period.ar_id = areas.ar_id"
+    " AND period.revision_to IS NULL)",
+}
+"""Condition of a list that is matched now, over its table."""
+
+_PERIOD = {"watchlist": "radius", "area": "moc_version, moc"}
+"""What holds for a period besides that the list is matched; the first of it tells whether it is another one."""
 SQUARE_DEGREES = 360.0**2 / np.pi
 """Of the whole sky."""
 
@@ -102,8 +115,8 @@ def create_watchlist(
     _check_radius(radius)
     values = {"radius": radius}
     with connection.transaction():
-        watchlist = _insert(connection, "watchlist", owner, name, description, active, public, expire, values)
-        _copy_cones(connection, watchlist, cones)
+        watchlist, revision = _insert(connection, "watchlist", owner, name, description, active, public, expire, values)
+        _copy_cones(connection, watchlist, cones, revision)
     return watchlist
 
 
@@ -111,15 +124,14 @@ def add_cones(connection: Connection, owner: str, watchlist: int, cones: Cones) 
     """Add cones to a watchlist; see `create_watchlist`."""
     with connection.transaction():
         _lock(connection, "watchlist", watchlist, owner)
-        _copy_cones(connection, watchlist, cones)
-        _bump(connection, "watchlist", watchlist)
+        _copy_cones(connection, watchlist, cones, change(connection, "watchlist", watchlist))
 
 
 def delete_cones(connection: Connection, owner: str, watchlist: int, cone_ids: Sequence[int]) -> int:
     """Delete cones of a watchlist and their hits; ids of other lists are left alone. How many went."""
     with connection.transaction():
         _lock(connection, "watchlist", watchlist, owner)
-        return remove_cones(connection, watchlist, list(cone_ids), _bump(connection, "watchlist", watchlist))
+        return remove_cones(connection, watchlist, list(cone_ids), change(connection, "watchlist", watchlist))
 
 
 def replace_cones(connection: Connection, owner: str, watchlist: int, cones: Cones) -> tuple[int, int]:
@@ -139,13 +151,15 @@ def replace_cones(connection: Connection, owner: str, watchlist: int, cones: Con
             " AND new.radius IS NOT DISTINCT FROM old.radius)",
             (watchlist,),
         ).fetchall()
-        revision = _bump(connection, "watchlist", watchlist)
+        revision = change(connection, "watchlist", watchlist)
         removed = remove_cones(connection, watchlist, [row[0] for row in gone], revision)
         added = connection.execute(
-            "INSERT INTO watchlist_cones (wl_id, name, ra, decl, radius) SELECT DISTINCT wl_id, name, ra, decl, radius"
+            "INSERT INTO watchlist_cones (wl_id, name, ra, decl, radius, revision_from)"
+            " SELECT DISTINCT wl_id, name, ra, decl, radius, %s::bigint"
             " FROM cone_new AS new WHERE NOT EXISTS (SELECT FROM watchlist_cones AS old WHERE old.wl_id = new.wl_id"
             " AND (new.ra, new.decl) = (old.ra, old.decl) AND new.name IS NOT DISTINCT FROM old.name"
-            " AND new.radius IS NOT DISTINCT FROM old.radius)"
+            " AND new.radius IS NOT DISTINCT FROM old.radius)",
+            (revision,),
         ).rowcount
         return removed, added
 
@@ -163,7 +177,8 @@ def create_area(
 ) -> int:
     """Make an area of a MOC (see `read_moc`, `region_area`); its `ar_id`. Raises as `create_watchlist` does."""
     with connection.transaction():
-        return _insert(connection, "area", owner, name, description, active, public, expire, _area_values(moc))
+        area, _ = _insert(connection, "area", owner, name, description, active, public, expire, _area_values(moc))
+    return area
 
 
 def replace_area(connection: Connection, owner: str, area: int, moc: MOC) -> None:
@@ -177,7 +192,7 @@ def replace_area(connection: Connection, owner: str, area: int, moc: MOC) -> Non
             {**values, "area": area},
         ).rowcount
         if changed:
-            _bump(connection, "area", area)
+            change(connection, "area", area)
 
 
 def change_list(connection: Connection, owner: str, kind: Kind, identifier: int, settings: ListSettings) -> None:
@@ -217,39 +232,47 @@ def change_list(connection: Connection, owner: str, kind: Kind, identifier: int,
             )
         except psycopg.errors.UniqueViolation as error:
             raise NameTaken(f"{owner} has a {kind} named {settings.name!r} already") from error
-        revision = _bump(connection, kind, identifier)
-        if settings.radius is not None:
-            connection.execute("UPDATE watchlists SET whole_revision = %s WHERE wl_id = %s", (revision, identifier))
+        change(connection, kind, identifier)
 
 
 def delete_list(connection: Connection, owner: str, kind: Kind, identifier: int) -> None:
-    """Delete a list and its hits."""
+    """Delete a list and its hits; what it was while it was matched stays known by its number."""
     table, key = _TABLE[kind]
     with connection.transaction():
         _lock(connection, kind, identifier, owner)
-        for name in (f"{kind}_hits", table):
-            connection.execute(
-                sql.SQL("DELETE FROM {} WHERE {} = %s").format(sql.Identifier(name), sql.Identifier(key)),
-                (identifier,),
-            )
-        connection.execute("DELETE FROM rematch WHERE kind = %s AND list_id = %s", (kind, identifier))
+        revision = next_revision(connection)
+        _close_period(connection, kind, identifier, revision)
+        if kind == "watchlist":
+            _bury_cones(connection, identifier, None, revision)
+        delete_hits(connection, f"{kind}_hits", key, [identifier])
+        connection.execute(
+            sql.SQL("DELETE FROM {} WHERE {} = %s").format(sql.Identifier(table), sql.Identifier(key)), (identifier,)
+        )
+        # Hits that a batch under way still writes are taken away by the next re-match.
+        connection.execute(
+            "UPDATE rematch SET revision = 0, hits = 0 WHERE kind = %s AND list_id = %s", (kind, identifier)
+        )
 
 
 def expire_lists(connection: Connection) -> dict[Kind, list[int]]:
     """Set lists inactive whose time is over; which ones.
 
-    Matching looks at `date_expire` itself, so a list stops in time even where this runs late.
+    They are matched until this runs: an expiry is a change like any other, and not a question of clocks.
     """
-    expired: dict[Kind, list[int]] = {}
+    expired: dict[Kind, list[int]] = {"watchlist": [], "area": []}
     with connection.transaction():
-        for kind, (table, key) in _TABLE.items():
+        for kind in expired:
+            table, key = _TABLE[kind]
             rows = connection.execute(
                 sql.SQL(
-                    "UPDATE {} SET active = false, revision = revision + 1 WHERE active AND date_expire <= now()"
-                    " RETURNING {}"
-                ).format(sql.Identifier(table), sql.Identifier(key))
+                    "UPDATE {table} SET active = false FROM (SELECT {key} FROM {table} WHERE active"
+                    " AND date_expire <= now() ORDER BY {key} FOR UPDATE) AS over WHERE over.{key} = {table}.{key}"
+                    " RETURNING {table}.{key}"
+                ).format(table=sql.Identifier(table), key=sql.Identifier(key))
             ).fetchall()
-            expired["watchlist" if kind == "watchlist" else "area"] = [row[0] for row in rows]
+            expired[kind] = sorted(row[0] for row in rows)
+            for identifier in expired[kind]:
+                change(connection, kind, identifier)
     return expired
 
 
@@ -263,7 +286,8 @@ def _insert(
     public: bool,
     expire: datetime.datetime | None,
     values: dict[str, Any],
-) -> int:
+) -> tuple[int, int]:
+    """Insert the row of a list and begin its period; its id and the number of the change."""
     _check_name(name)
     table, key = _TABLE[kind]
     columns = {
@@ -283,8 +307,8 @@ def _insert(
     except psycopg.errors.UniqueViolation as error:
         raise NameTaken(f"{owner} has a {kind} named {name!r} already") from error
     if row is None:  # an INSERT without a conflict clause returns its row
-        raise LookupError(f"the {kind} was not made")
-    return int(row[0])
+        raise LookupError(f"the {kind} was not created")
+    return int(row[0]), change(connection, kind, int(row[0]))
 
 
 def _check_name(name: str) -> None:
@@ -319,21 +343,62 @@ def _lock(connection: Connection, kind: Kind, identifier: int, owner: str) -> No
         raise NotTheOwner(f"{kind} {identifier} belongs to {row[0]}; only its owner may change it")
 
 
-def _bump(connection: Connection, kind: Kind, identifier: int) -> int:
+def change(connection: Connection, kind: Kind, identifier: int) -> int:
+    """Take the number of a change of a list, whose row is locked and says already what it is from now on.
+
+    The list's period ends if it is not matched any more, or not with the same radius or MOC; another begins if it is.
+
+    Returns
+    -------
+    int
+        The number, now `revision` of the list.
+    """
     table, key = _TABLE[kind]
-    row = connection.execute(
-        sql.SQL("UPDATE {} SET revision = revision + 1, date_modified = now() WHERE {} = %s RETURNING revision").format(
-            sql.Identifier(table), sql.Identifier(key)
+    revision = next_revision(connection)
+    names = {
+        "table": sql.Identifier(table), "key": sql.Identifier(key), "periods": sql.Identifier(f"{kind}_periods"),
+        "content": sql.SQL(_PERIOD[kind]), "told_by": sql.Identifier(_PERIOD[kind].split(",")[0]),
+    }  # fmt: skip
+    values = {"id": identifier, "revision": revision}
+    connection.execute(
+        sql.SQL("UPDATE {table} SET revision = %(revision)s, date_modified = now() WHERE {key} = %(id)s").format(
+            **names
         ),
-        (identifier,),
-    ).fetchone()
-    return int(row[0]) if row else 0
+        values,
+    )
+    connection.execute(
+        sql.SQL(
+            "UPDATE {periods} AS period SET revision_to = %(revision)s WHERE {key} = %(id)s AND revision_to IS NULL"
+            " AND NOT EXISTS (SELECT FROM {table} AS list WHERE list.{key} = period.{key} AND list.active"
+            " AND (list.date_expire IS NULL OR list.date_expire > now()) AND list.{told_by} = period.{told_by})"
+        ).format(**names),
+        values,
+    )
+    connection.execute(
+        sql.SQL(
+            "INSERT INTO {periods} ({key}, revision_from, {content}) SELECT {key}, %(revision)s, {content} FROM {table}"
+            " WHERE {key} = %(id)s AND active AND (date_expire IS NULL OR date_expire > now()) AND NOT EXISTS"
+            " (SELECT FROM {periods} AS period WHERE period.{key} = %(id)s AND period.revision_to IS NULL)"
+        ).format(**names),
+        values,
+    )
+    return revision
 
 
-def _rows(watchlist: int, cones: Cones) -> pa.Table:
+def _close_period(connection: Connection, kind: Kind, identifier: int, revision: int) -> None:
+    connection.execute(
+        sql.SQL("UPDATE {} SET revision_to = %s WHERE {} = %s AND revision_to IS NULL").format(
+            sql.Identifier(f"{kind}_periods"), sql.Identifier(_TABLE[kind][1])
+        ),
+        (revision, identifier),
+    )
+
+
+def _rows(watchlist: int, cones: Cones, revision: int) -> pa.Table:
     return pa.table(
         {
             "wl_id": pa.array(np.full(len(cones), watchlist, np.int64)),
+            "revision_from": pa.array(np.full(len(cones), revision, np.int64)),
             "name": cones.name,
             "ra": cones.ra,
             "decl": cones.dec,
@@ -342,9 +407,9 @@ def _rows(watchlist: int, cones: Cones) -> pa.Table:
     )
 
 
-def _copy_cones(connection: Connection, watchlist: int, cones: Cones) -> None:
+def _copy_cones(connection: Connection, watchlist: int, cones: Cones, revision: int) -> None:
     with connection.cursor() as cursor:
-        copy.load(cursor, watchlist_cones, _rows(watchlist, cones))
+        copy.load(cursor, watchlist_cones, _rows(watchlist, cones, revision))
 
 
 def _stage(connection: Connection, watchlist: int, cones: Cones) -> None:
@@ -354,16 +419,51 @@ def _stage(connection: Connection, watchlist: int, cones: Cones) -> None:
         " WITH NO DATA"
     )
     with connection.cursor() as cursor:
-        copy.load(cursor, watchlist_cones, _rows(watchlist, cones), into="cone_new")
+        rows = _rows(watchlist, cones, 0).drop_columns(["revision_from"])
+        copy.load(cursor, watchlist_cones, rows, into="cone_new")
     connection.execute("CREATE INDEX ON cone_new (ra, decl)")
     connection.execute("ANALYZE cone_new")
 
 
 def remove_cones(connection: Connection, watchlist: int, cone_ids: list[int], revision: int) -> int:
-    """Delete cones, their hits, and note for the index that they went."""
-    return connection.execute(
-        "WITH gone AS (DELETE FROM watchlist_cones WHERE wl_id = %s AND cone_id = ANY(%s) RETURNING wl_id, cone_id),"
-        " hits AS (DELETE FROM watchlist_hits USING gone WHERE watchlist_hits.cone_id = gone.cone_id)"
-        " INSERT INTO watchlist_cone_gone (wl_id, cone_id, revision) SELECT wl_id, cone_id, %s FROM gone",
-        (watchlist, cone_ids, revision),
-    ).rowcount
+    """Delete cones of a watchlist and their hits; how many cones went. What they were stays known by its number."""
+    gone = _bury_cones(connection, watchlist, cone_ids, revision)
+    delete_hits(connection, "watchlist_hits", "cone_id", gone)
+    return len(gone)
+
+
+def _bury_cones(connection: Connection, watchlist: int, cone_ids: list[int] | None, revision: int) -> list[int]:
+    """Move cones of a watchlist, or all of them, to those that are gone; which ones."""
+    rows = connection.execute(
+        "WITH gone AS (DELETE FROM watchlist_cones WHERE wl_id = %s AND (%s::bigint[] IS NULL OR cone_id = ANY(%s))"
+        " RETURNING *) INSERT INTO watchlist_cone_gone (cone_id, wl_id, name, ra, decl, radius, revision_from,"
+        " revision_to) SELECT cone_id, wl_id, name, ra, decl, radius, revision_from, %s FROM gone RETURNING cone_id",
+        (watchlist, cone_ids, cone_ids, revision),
+    )
+    return [row[0] for row in rows]
+
+
+def delete_hits(connection: Connection, table: str, key: str, identifiers: Sequence[int]) -> list[int]:
+    """Delete the hits of cones, lists or maps; objects that had one.
+
+    The objects are locked first, in the order of their ids, as batches of the stream do: nobody waits in a circle.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In a transaction.
+    table, key : str
+        Table of hits, and its column.
+    identifiers : sequence of int
+        Values of the column.
+    """
+    names = {"table": sql.Identifier(table), "key": sql.Identifier(key)}
+    objects = connection.execute(
+        sql.SQL(
+            "SELECT diaobjectid FROM objects WHERE diaobjectid IN (SELECT diaobjectid FROM {table}"
+            " WHERE {key} = ANY(%s)) ORDER BY diaobjectid FOR NO KEY UPDATE"
+        ).format(**names),
+        (list(identifiers),),
+    ).fetchall()
+    connection.execute(sql.SQL("DELETE FROM {table} WHERE {key} = ANY(%s)").format(**names), (list(identifiers),))
+    return [row[0] for row in objects]

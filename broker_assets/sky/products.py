@@ -17,8 +17,8 @@ from psycopg import sql
 
 from broker_assets.settings import MocSettings
 from broker_assets.sky.areas import moc_bytes
+from broker_assets.sky.changes import cone_rows, index_of_rows
 from broker_assets.sky.cones import ConeIndex
-from broker_assets.sky.indices import cone_rows, index_of_rows
 from broker_assets.sky.lists import UnknownList
 from broker_assets.sky.skymaps import CONTOURS, read_sky_map
 from broker_assets.sky.watchlists import watchlist_mocs

@@ -1,35 +1,48 @@
-"""Past objects against a list that changed: only that list, and of a watchlist only its new cones."""
+"""The state of hits brought up to date with lists that changed: only those lists, and of each only what changed.
+
+Facts of past nights are left alone. The cost grows with the cones or cells that changed and their hits, not with the
+number of nights or objects.
+"""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import psycopg
 from mocpy import MOC
+from numpy.typing import NDArray
 from psycopg import sql
 
+from broker_assets.provenance.revisions import current_revision, wait_for_batches
 from broker_assets.sky.areas import build_area_index
+from broker_assets.sky.changes import BEFORE_ALL, cone_rows, index_of_rows
+from broker_assets.sky.cones import match_cones
 from broker_assets.sky.hits import (
-    SKY_MAP_LEVEL,
     Origin,
+    Positions,
+    name_objects,
     objects_in_cells,
     write_area_hits,
     write_cone_hits,
     write_sky_map_hits,
 )
-from broker_assets.sky.indices import cone_rows, index_of_rows
-from broker_assets.sky.lists import UnknownList
+from broker_assets.sky.in_force import DAYS_AROUND_EVENT, SKY_MAP_LEVEL
+from broker_assets.sky.lists import UnknownList, delete_hits
 from broker_assets.sky.skymaps import read_sky_map
 
 Kind = Literal["watchlist", "area", "sky_map"]
+Connection = psycopg.Connection[Any]
 
-DAYS_BEFORE_EVENT = 21.0
-"""Past objects of a sky map are those with an alert from so long before its event …"""
-DAYS_AFTER_EVENT = 21.0
-"""… to so long after it."""
+_HITS: dict[Kind, tuple[str, str]] = {
+    "watchlist": ("watchlist_hits", "wl_id"),
+    "area": ("area_hits", "ar_id"),
+    "sky_map": ("mma_area_hits", "mw_id"),
+}
+"""Table of hits of each kind of list, and its column of lists."""
 
 
 @dataclass(frozen=True)
@@ -40,122 +53,200 @@ class Rematched:
     """Objects looked at."""
     hits: int
     """Hits written or changed."""
+    removed: int
+    """Objects that lost hits of cones or cells that are gone."""
     total: int
     """Hits of the list afterwards."""
+    revision: int
+    """Number of the change up to which the hits are right."""
 
 
-def lists_to_rematch(connection: psycopg.Connection[Any]) -> list[tuple[Kind, int, int]]:
-    """Active lists that changed since they were matched against past objects: kind, id and revision."""
+def lists_to_rematch(connection: Connection) -> list[tuple[Kind, int, int]]:
+    """Lists that changed since their hits were brought up to date: kind, id, revision (0 if not matched any more)."""
     return connection.execute(
-        "SELECT list.kind, list.id, list.revision FROM"
-        " (SELECT 'watchlist' AS kind, wl_id AS id, revision FROM watchlists"
-        "  WHERE active AND (date_expire IS NULL OR date_expire > now())"
-        "  UNION ALL SELECT 'area', ar_id, revision FROM areas"
-        "  WHERE active AND (date_expire IS NULL OR date_expire > now())"
-        "  UNION ALL SELECT 'sky_map', mw_id, 1 FROM mma_areas WHERE active AND active_until > now()"
-        "  AND sky_map IS NOT NULL) AS list"
+        "WITH list AS (SELECT 'watchlist' AS kind, wl_id AS id, revision FROM watchlists"
+        "  JOIN watchlist_periods AS period USING (wl_id) WHERE period.revision_to IS NULL"
+        "  UNION ALL SELECT 'area', ar_id, revision FROM areas JOIN area_periods AS period USING (ar_id)"
+        "  WHERE period.revision_to IS NULL"
+        "  UNION ALL SELECT 'sky_map', mw_id, revision_from FROM mma_areas WHERE revision_from IS NOT NULL"
+        "  AND revision_to IS NULL AND sky_map IS NOT NULL)"
+        " SELECT list.kind, list.id, list.revision FROM list"
         " LEFT JOIN rematch ON rematch.kind = list.kind AND rematch.list_id = list.id"
-        " WHERE rematch.revision IS DISTINCT FROM list.revision ORDER BY list.kind, list.id"
+        " WHERE rematch.revision IS NULL OR rematch.revision < list.revision"
+        " UNION ALL SELECT kind, list_id, 0 FROM rematch WHERE NOT EXISTS"
+        "  (SELECT FROM list WHERE list.kind = rematch.kind AND list.id = rematch.list_id)"
+        " ORDER BY 1, 2"
     ).fetchall()
 
 
-def rematch(connection: psycopg.Connection[Any], kind: Kind, identifier: int) -> Rematched:
-    """Match past objects against a list, in one transaction.
+def rematch(connection: Connection, kind: Kind, identifier: int, *, whole: bool = False) -> Rematched:
+    """Bring the hits of a list up to date, in one transaction.
+
+    Batches of the stream that are under way are waited for first: they may not know of the newest change, and write
+    objects that this would not see.
 
     Parameters
     ----------
     connection : psycopg.Connection
         A transaction is opened in it.
     kind, identifier
-        Which list.
+        Which list. One that is not matched any more loses its hits.
+    whole : bool
+        Match every object again, whatever is stored, instead of what changed.
 
     Raises
     ------
     UnknownList
-        If there is no such list.
+        If there is no such list, and never were hits of it.
+    BatchesDoNotEnd
+        If a batch is under way for too long; try again later.
     """
+    # In this order: a change after the number is read is not counted as done, whatever batch does not know of it.
+    revision = current_revision(connection)
+    wait_for_batches(connection)
     with connection.transaction():
-        if kind == "watchlist":
-            return _watchlist(connection, identifier)
-        if kind == "area":
-            return _area(connection, identifier)
-        return _sky_map(connection, identifier)
+        # One re-match of a list at a time.
+        connection.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"broker_assets.sky rematch {kind} {identifier}",)
+        )
+        row = connection.execute(
+            "SELECT revision, hits FROM rematch WHERE kind = %s AND list_id = %s", (kind, identifier)
+        ).fetchone()
+        known, total = (int(row[0]), int(row[1])) if row else (BEFORE_ALL, 0)
+        if whole:
+            known = BEFORE_ALL
+            delete_hits(connection, *_HITS[kind], [identifier])
+        bring_up_to_date: Callable[[Connection, int, int], tuple[int, int, int] | None] = {
+            "watchlist": _watchlist, "area": _area, "sky_map": _sky_map,
+        }[kind]  # fmt: skip
+        done = bring_up_to_date(connection, identifier, known)
+        if done is None:
+            if row is None:
+                raise UnknownList(f"there is no {kind.replace('_', ' ')} {identifier}")
+            return _forget(connection, kind, identifier, revision)
+        candidates, hits, removed = done
+        if hits or removed or whole or row is None:
+            total = _count(connection, kind, identifier)
+        connection.execute(
+            "INSERT INTO rematch (kind, list_id, revision, hits) VALUES (%s, %s, %s, %s)"
+            " ON CONFLICT (kind, list_id) DO UPDATE SET revision = EXCLUDED.revision, hits = EXCLUDED.hits,"
+            " matched_at = now()",
+            (kind, identifier, revision, total),
+        )
+        return Rematched(candidates, hits, removed, total, revision)
 
 
-def _watchlist(connection: psycopg.Connection[Any], watchlist: int) -> Rematched:
+def _watchlist(connection: Connection, watchlist: int, known: int) -> tuple[int, int, int] | None:
     row = connection.execute(
-        "SELECT list.revision, list.whole_revision, coalesce(known.revision, 0), coalesce(known.largest_cone, 0)"
-        " FROM watchlists AS list LEFT JOIN rematch AS known ON known.kind = 'watchlist' AND known.list_id = list.wl_id"
-        " WHERE wl_id = %s FOR KEY SHARE OF list",
+        "SELECT period.revision_from FROM watchlists AS list JOIN watchlist_periods AS period USING (wl_id)"
+        " WHERE wl_id = %s AND period.revision_to IS NULL FOR KEY SHARE OF list",
         (watchlist,),
     ).fetchone()
     if row is None:
-        raise UnknownList(f"there is no watchlist {watchlist}")
-    revision, whole_revision, known_revision, known_cone = row
-    above = 0 if whole_revision > known_revision else known_cone
-    if above == 0:  # the default radius may have shrunk: what lies beyond it now is in none of the cells looked at
+        return None
+    above = BEFORE_ALL if row[0] > known else known
+    gone = [
+        cone
+        for (cone,) in connection.execute(
+            "SELECT cone_id FROM watchlist_cone_gone WHERE wl_id = %s AND revision_to > %s", (watchlist, known)
+        )
+    ]
+    losers = delete_hits(connection, "watchlist_hits", "cone_id", gone) if gone else []
+    if above == BEFORE_ALL:  # the default radius may have shrunk: what lies beyond it is in none of the cells looked at
+        beyond = [
+            number
+            for (number,) in connection.execute(
+                "SELECT DISTINCT hit.diaobjectid FROM watchlist_hits AS hit"
+                " JOIN watchlist_cones AS cone USING (cone_id)"
+                " JOIN watchlists AS list ON list.wl_id = cone.wl_id WHERE hit.wl_id = %s"
+                " AND hit.arcsec > coalesce(nullif(cone.radius, 0), list.radius)",
+                (watchlist,),
+            )
+        ]
+        _locked(connection, np.array(beyond, np.int64))
         connection.execute(
             "DELETE FROM watchlist_hits AS hit USING watchlist_cones AS cone, watchlists AS list"
             " WHERE hit.wl_id = %s AND cone.cone_id = hit.cone_id AND list.wl_id = cone.wl_id"
             " AND hit.arcsec > coalesce(nullif(cone.radius, 0), list.radius)",
             (watchlist,),
         )
-    wanted = sql.SQL(" WHERE cone.wl_id = {} AND cone_id > {} ORDER BY cone_id")
+        losers += beyond
+    if losers:
+        name_objects(connection, np.array(losers, np.int64))
+    wanted = sql.SQL(" WHERE cone.wl_id = {} AND cone.revision_from > {} ORDER BY cone_id")
     index = index_of_rows(cone_rows(connection, wanted.format(sql.Literal(watchlist), sql.Literal(above))))
     positions = objects_in_cells(connection, np.unique(index.cells.cell))
-    hits = write_cone_hits(connection, index, positions, Origin(index.version))
-    largest = max(known_cone, int(index.cone.max())) if len(index) else known_cone
-    return _done(connection, "watchlist", watchlist, revision, largest, len(positions), hits)
+    inside = np.unique(match_cones(index, positions.ra, positions.dec).position)
+    hits = write_cone_hits(connection, index, _locked(connection, positions.diaobjectid[inside]), Origin(index.version))
+    return len(positions), hits, len(set(losers))
 
 
-def _area(connection: psycopg.Connection[Any], area: int) -> Rematched:
-    row = connection.execute("SELECT revision, moc FROM areas WHERE ar_id = %s FOR KEY SHARE", (area,)).fetchone()
-    if row is None:
-        raise UnknownList(f"there is no area {area}")
-    index = build_area_index({area: MOC.from_fits(io.BytesIO(row[1]))})
-    # Objects that were hits of the MOC before must be looked at, too: they may be none now.
-    connection.execute(
-        "DELETE FROM area_hits WHERE ar_id = %s AND index_version IS DISTINCT FROM %s", (area, index.content[0])
-    )
-    positions = objects_in_cells(connection, index.cells.cell)
-    hits = write_area_hits(connection, index, positions, Origin(index.content[0]))
-    return _done(connection, "area", area, row[0], 0, len(positions), hits)
-
-
-def _sky_map(connection: psycopg.Connection[Any], identifier: int) -> Rematched:
+def _area(connection: Connection, area: int, known: int) -> tuple[int, int, int] | None:
     row = connection.execute(
-        "SELECT event_tai, sky_map FROM mma_areas WHERE mw_id = %s FOR KEY SHARE", (identifier,)
+        "SELECT areas.moc FROM areas JOIN area_periods AS period USING (ar_id)"
+        " WHERE ar_id = %s AND period.revision_to IS NULL FOR KEY SHARE OF areas",
+        (area,),
     ).fetchone()
-    if row is None or row[1] is None:
-        raise UnknownList(f"there is no sky map {identifier}")
+    if row is None:
+        return None
+    now = MOC.from_fits(io.BytesIO(row[0]))
+    before = connection.execute(
+        "SELECT moc FROM area_periods WHERE ar_id = %s AND revision_from <= %s"
+        " AND (revision_to IS NULL OR revision_to > %s)",
+        (area, known, known),
+    ).fetchone()
+    changed = now if before is None else now.symmetric_difference(MOC.from_fits(io.BytesIO(before[0])))
+    positions = objects_in_cells(connection, np.asarray(changed.uniq_hpx, np.int64))
+    index = build_area_index({area: now})
+    locked = _locked(connection, positions.diaobjectid)
+    return len(positions), write_area_hits(connection, index, locked, Origin(index.content[0])), 0
+
+
+def _sky_map(connection: Connection, identifier: int, known: int) -> tuple[int, int, int] | None:
+    row = connection.execute(
+        "SELECT event_tai, sky_map FROM mma_areas WHERE mw_id = %s AND revision_from IS NOT NULL"
+        " AND revision_to IS NULL AND sky_map IS NOT NULL FOR KEY SHARE",
+        (identifier,),
+    ).fetchone()
+    if row is None:
+        return None
     sky_map = read_sky_map(row[1])
     cells = sky_map.cell[sky_map.contour <= SKY_MAP_LEVEL]
-    positions = objects_in_cells(connection, cells, since=row[0] - DAYS_BEFORE_EVENT, until=row[0] + DAYS_AFTER_EVENT)
-    hits = write_sky_map_hits(connection, identifier, sky_map, positions, Origin(sky_map.version))
-    return _done(connection, "sky_map", identifier, 1, 0, len(positions), hits)
+    positions = objects_in_cells(connection, cells, since=row[0] - DAYS_AROUND_EVENT, until=row[0] + DAYS_AROUND_EVENT)
+    locked = _locked(connection, positions.diaobjectid)
+    return len(positions), write_sky_map_hits(connection, identifier, sky_map, locked, Origin(sky_map.version)), 0
 
 
-def _done(
-    connection: psycopg.Connection[Any],
-    kind: Kind,
-    identifier: int,
-    revision: int,
-    largest_cone: int,
-    candidates: int,
-    hits: int,
-) -> Rematched:
-    table, key = {
-        "watchlist": ("watchlist_hits", "wl_id"), "area": ("area_hits", "ar_id"), "sky_map": ("mma_area_hits", "mw_id"),
-    }[kind]  # fmt: skip
+def _locked(connection: Connection, objects: NDArray[np.int64]) -> Positions:
+    """Lock objects in the order of their ids, and give the positions that they have then.
+
+    A batch may have moved them since they were looked at: it has written its own hits, which must not be undone.
+    """
+    if len(objects) == 0:
+        return Positions(np.empty(0, np.int64), np.empty(0), np.empty(0))
+    rows = connection.execute(
+        "SELECT diaobjectid, ra, decl FROM objects WHERE diaobjectid = ANY(%s) AND ra IS NOT NULL AND decl IS NOT NULL"
+        " ORDER BY diaobjectid FOR NO KEY UPDATE",
+        (np.unique(objects).tolist(),),
+    ).fetchall()
+    values = np.array(rows, dtype=[("id", np.int64), ("ra", np.float64), ("dec", np.float64)])
+    return Positions(values["id"].copy(), values["ra"].copy(), values["dec"].copy())
+
+
+def _forget(connection: Connection, kind: Kind, identifier: int, revision: int) -> Rematched:
+    """Delete the hits of a list that is not matched any more."""
+    table, key = _HITS[kind]
+    losers = delete_hits(connection, table, key, [identifier])
+    if losers and kind == "watchlist":
+        name_objects(connection, np.array(losers, np.int64))
+    connection.execute("DELETE FROM rematch WHERE kind = %s AND list_id = %s", (kind, identifier))
+    return Rematched(0, 0, len(losers), 0, revision)
+
+
+def _count(connection: Connection, kind: Kind, identifier: int) -> int:
+    table, key = _HITS[kind]
     row = connection.execute(
         sql.SQL("SELECT count(*) FROM {} WHERE {} = %s").format(sql.Identifier(table), sql.Identifier(key)),
         (identifier,),
     ).fetchone()
-    total = int(row[0]) if row else 0
-    connection.execute(
-        "INSERT INTO rematch (kind, list_id, revision, largest_cone, hits) VALUES (%s, %s, %s, %s, %s)"
-        " ON CONFLICT (kind, list_id) DO UPDATE SET revision = EXCLUDED.revision,"
-        " largest_cone = EXCLUDED.largest_cone, hits = EXCLUDED.hits, matched_at = now()",
-        (kind, identifier, revision, largest_cone, total),
-    )
-    return Rematched(candidates, hits, total)
+    return int(row[0]) if row else 0

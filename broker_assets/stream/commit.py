@@ -19,7 +19,7 @@ from broker_assets.accounting import ledger, quarantine
 from broker_assets.database import alerts, partitions
 from broker_assets.packets.decoder import DECODER_VERSION
 from broker_assets.stream.decode import INGEST_VERSION, DecodedBatch, Locations, alert_rows
-from broker_assets.stream.matching import SkyMatcher
+from broker_assets.stream.enrichment import Enriched, EnrichmentPlan, FactCounts
 from broker_assets.stream.messages import Message
 from broker_assets.stream.night_locks import share_nights
 from broker_assets.stream.progress import Committed
@@ -68,10 +68,11 @@ class PreparedBatch:
 def write_batch(
     connection: psycopg.Connection[Any],
     batch: PreparedBatch,
+    enriched: Enriched,
     *,
     topic: str,
     run_id: str | None,
-    matcher: SkyMatcher | None = None,
+    plan: EnrichmentPlan,
 ) -> Committed:
     """Write a batch of the stream in one transaction.
 
@@ -79,12 +80,12 @@ def write_batch(
     ----------
     connection : psycopg.Connection
         In no transaction. Partitions that are missing are made first, in transactions of their own.
-    batch : PreparedBatch
-        What is written.
+    batch, enriched : PreparedBatch, Enriched
+        What is written, and what was computed for its alerts.
     topic, run_id : str
         For the ledger.
-    matcher : SkyMatcher, optional
-        Finds and writes the hits of the batch.
+    plan : EnrichmentPlan
+        Writes what was computed for the alerts.
 
     Raises
     ------
@@ -102,13 +103,14 @@ def write_batch(
         )  # fmt: skip
         # First of all, so that a run that is not alone finds out before it writes anything.
         ledger.advance(connection, ingestid, topic, batch.ranges)
-        written = write_rows(connection, ingestid, decoded, batch.groups, matcher=matcher)
+        written, counts = write_rows(connection, ingestid, decoded, batch.groups, plan=plan, enriched=enriched)
         quarantine.add(
             connection, ingestid, [quarantined(topic, messages[n], r) for n, r in sorted(decoded.failed.items())]
         )
         now = time.time()
         latency = commit_latency(messages, now)
         batch.seconds |= decoded.seconds
+        batch.seconds["enrich"] = enriched.seconds
         batch.seconds["write"] = time.perf_counter() - clock
         ledger.close_batch(
             connection,
@@ -122,6 +124,7 @@ def write_batch(
                 read_seconds=batch.seconds.get("consume"),
                 decode_seconds=sum(batch.seconds.get(stage, 0.0) for stage in ("identify", "watermarks", "decode")),
                 archive_seconds=batch.seconds.get("archive"),
+                enrich_seconds=enriched.seconds,
                 write_seconds=batch.seconds["write"],
                 **_latency_columns(latency),
             ),
@@ -137,7 +140,7 @@ def write_batch(
         duplicate=written.duplicate,
         quarantined=len(decoded.failed),
         received_bytes=batch.received_bytes,
-        nights=night_counts(written, batch.groups),
+        nights=night_counts(written, batch.groups, counts),
         reasons=Counter(reason.reason for reason in decoded.failed.values()),
         commit_latency=latency,
         observation_latency=observation_latency(decoded, now),
@@ -159,11 +162,13 @@ def write_rows(
     decoded: DecodedBatch,
     groups: Sequence[ArchivedGroup],
     *,
+    plan: EnrichmentPlan,
+    enriched: Enriched,
     archivefileids: Sequence[int] | None = None,
     replace: bool = False,
-    matcher: SkyMatcher | None = None,
-) -> alerts.WriteCounts:
-    """Write archive files and rows of a batch in the caller's transaction.
+    as_of: int | None = None,
+) -> tuple[alerts.WriteCounts, FactCounts]:
+    """Write archive files, rows and facts of a batch in the caller's transaction.
 
     Parameters
     ----------
@@ -171,12 +176,14 @@ def write_rows(
         Where, and under which batch.
     decoded, groups : DecodedBatch, sequence of ArchivedGroup
         The rows, and where their packets stand.
+    plan, enriched : EnrichmentPlan, Enriched
+        What was computed for the alerts, and who writes it.
     archivefileids : sequence of int, optional
         Identifiers of the files of `groups` that the database knows already; none enters them as new files.
     replace : bool
         Renew objects also when the stored row is as new.
-    matcher : SkyMatcher, optional
-        Finds and writes the hits of the objects.
+    as_of : int, optional
+        Number of the counter of changes that the facts must hold for; the newest if not given.
     """
     if archivefileids is None:
         archivefileids = ledger.add_archive_files(connection, ingestid, [group.entry for group in groups])
@@ -187,11 +194,17 @@ def write_rows(
         locations.length[group.packets] = group.lengths
     rows = alert_rows(decoded, locations)
     written = alerts.write(connection, rows, ingestid, replace=replace)
-    if matcher is not None and rows.objects is not None:
-        matcher.write(
-            connection, ingestid, rows.objects["diaobjectid"].to_numpy(), rows.objects["night"].combine_chunks()
-        )
-    return written
+    counts = plan.write(
+        enriched,
+        connection,
+        ingestid,
+        # The rows of `sources` are those of the packets in their order, those of `objects` as they were decoded.
+        stored=decoded.packets[written.stored_packets],
+        newest=np.sort(decoded.tables.object["packet"].to_numpy()[written.newest_objects].astype(np.int64)),
+        nights=[night.isoformat() for night in written.nights],
+        as_of=as_of,
+    )
+    return written, counts
 
 
 def quarantined(topic: str, message: Message, reason: Any) -> quarantine.QuarantinedMessage:
@@ -207,8 +220,10 @@ def quarantined(topic: str, message: Message, reason: Any) -> quarantine.Quarant
     )  # fmt: skip
 
 
-def night_counts(written: alerts.WriteCounts, groups: Sequence[ArchivedGroup]) -> dict[str, NightCounts]:
-    """Rows and archived messages by night."""
+def night_counts(
+    written: alerts.WriteCounts, groups: Sequence[ArchivedGroup], facts: FactCounts
+) -> dict[str, NightCounts]:
+    """Rows, facts and archived messages by night."""
     nights = {
         night.isoformat(): NightCounts(
             stored=counts.stored,
@@ -219,6 +234,8 @@ def night_counts(written: alerts.WriteCounts, groups: Sequence[ArchivedGroup]) -
         )
         for night, counts in written.nights.items()
     }
+    for night, found in facts.items():
+        nights.setdefault(night, NightCounts()).facts = dict(found)
     for group in groups:
         counts = nights.setdefault(group.entry.night.isoformat(), NightCounts())
         counts.archived += group.entry.packets

@@ -1,8 +1,9 @@
 """Data versions of what a drain run and a reprocessing write: the hash of what determines the content.
 
-What stands in the tables of a night follows from the archived packets of that night and the code that read them. So
-the version of the archive is the hash of its files, and that of the rows the same together with the version of the
-code that made the rows of each file. A night that is reprocessed by the code that streamed it keeps its versions.
+The rows of a night follow from the archived packets of that night and the code that read them. So the version of the
+archive is the hash of its files, and that of the rows the same together with the version of the code that made the rows
+of each file. A night that is reprocessed by the code that streamed it keeps its versions. The versions of facts are
+those of their content (`provenance.facts`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import psycopg
+
+from broker_assets.accounting import facts
 
 ROW_ASSETS = ("sources", "forced_sources", "objects")
 """Assets made of the rows of a night."""
@@ -33,10 +36,11 @@ def data_versions(connection: psycopg.Connection[Any], nights: Iterable[str]) ->
     Returns
     -------
     dict
-        (asset, night) to 32 hexadecimal digits.
+        (asset, night) to its version; of facts only where they were computed.
     """
     versions: dict[tuple[str, str], str] = {}
-    for night in sorted(set(nights)):
+    nights = sorted(set(nights))
+    for night in nights:
         # The rows of a file were made by its own batch, or by a later reprocessing of its night.
         files = connection.execute(
             """
@@ -56,7 +60,7 @@ def data_versions(connection: psycopg.Connection[Any], nights: Iterable[str]) ->
         versions[ARCHIVE_ASSET, night] = _digest(f"{topic} {sha256}" for topic, sha256, _ in files)
         rows = _digest(f"{topic} {sha256} {code}" for topic, sha256, code in files)
         versions |= {(asset, night): _digest([asset, rows]) for asset in ROW_ASSETS}
-    return versions
+    return versions | {key: found.data_version for key, found in facts.nights(connection, nights).items()}
 
 
 def _digest(lines: Iterable[str]) -> str:

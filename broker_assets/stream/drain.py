@@ -23,9 +23,9 @@ from broker_assets.stream.archive import BatchPreparer
 from broker_assets.stream.commit import PreparedBatch, write_batch
 from broker_assets.stream.consume import BatchPoller
 from broker_assets.stream.data_versions import data_versions
-from broker_assets.stream.decode import Reason
+from broker_assets.stream.decode import DecodedBatch, Reason
+from broker_assets.stream.enrichment import Enriched, EnrichmentPlan
 from broker_assets.stream.errors import BatchError, DrainFailedError, is_transient, may_lie_in_a_message
-from broker_assets.stream.matching import SkyMatcher
 from broker_assets.stream.memory import keep_freed_memory
 from broker_assets.stream.messages import (
     LATE_FETCH_SECONDS,
@@ -62,10 +62,10 @@ def drain(
     topic: str,
     partitions: Sequence[int],
     run_id: str,
+    plan: EnrichmentPlan,
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[Progress], None] = lambda progress: None,
     retry_seconds: float = RETRY_SECONDS,
-    matcher: SkyMatcher | None = None,
 ) -> DrainReport:
     """Store every message of some partitions of a topic, exactly once.
 
@@ -83,14 +83,14 @@ def drain(
         What is read; no other run reads these partitions meanwhile.
     run_id : str
         Goes into the ledger.
+    plan : EnrichmentPlan
+        What is computed for the alerts of each batch.
     stop : callable
         Asked several times a second; the run then finishes what it has read and ends.
     progress : callable
         Told about each batch and every few seconds; called in this thread.
     retry_seconds : float
         How long to go on trying while nothing can be committed.
-    matcher : SkyMatcher, optional
-        Finds and writes the hits of each batch.
 
     Returns
     -------
@@ -107,7 +107,7 @@ def drain(
     keep_freed_memory()
     run = _Drain(
         source, database_url, archive_url, decoder, settings, topic, tuple(partitions), stop, retry_seconds,
-        Accounts(DrainReport(topic=topic, run_id=run_id, partitions=sorted(partitions)), progress), matcher,
+        Accounts(DrainReport(topic=topic, run_id=run_id, partitions=sorted(partitions)), progress), plan,
     )  # fmt: skip
     return run.run()
 
@@ -124,7 +124,7 @@ class _Drain:
     stop: Callable[[], bool]
     retry_seconds: float
     accounts: Accounts
-    matcher: SkyMatcher | None
+    plan: EnrichmentPlan
 
     def __post_init__(self) -> None:
         self.started = time.monotonic()
@@ -183,15 +183,18 @@ class _Drain:
                 condemned=self.isolation.condemned,
             )
 
-            def commit(batch: PreparedBatch) -> Committed:
+            def enrich(batch: DecodedBatch) -> Enriched:
+                return self.plan.compute(batch.tables, session.enricher)
+
+            def commit(batch: PreparedBatch, enriched: Enriched) -> Committed:
                 committed = write_batch(
-                    session.writer, batch, topic=self.topic, run_id=report.run_id, matcher=self.matcher
+                    session.writer, batch, enriched, topic=self.topic, run_id=report.run_id, plan=self.plan
                 )
                 pending.settle(batch.note)
                 return committed
 
             try:
-                with Pipeline(preparer.decode, preparer.archive, commit) as pipeline:
+                with Pipeline(preparer.decode, preparer.archive, enrich, commit) as pipeline:
                     outcome = self._pump(pipeline)
             except OffsetOutOfRangeError as error:
                 session.explain(error, self.source)

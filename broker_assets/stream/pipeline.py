@@ -1,8 +1,9 @@
-"""Batches on their way: one is decoded while those ahead of it are archived and written, and the next is gathered.
+"""Batches on their way: one is decoded while those ahead of it are archived, enriched and written.
 
-Order is kept: a single thread decodes, one archives, one writes, each first in, first out. After the first failure
-nothing further is done; the caller closes the pipeline and starts again from the database. Archiving has its own
-thread because it mostly waits, for the disk and for the compressor.
+Order is kept: a single thread decodes, one archives, one computes the enrichments, one writes, each first in, first
+out; archiving and computing of a batch go on side by side. After the first failure nothing further is done; the caller
+closes the pipeline and starts again from the database. Archiving has its own thread because it mostly waits, for the
+disk and for the compressor.
 """
 
 from __future__ import annotations
@@ -17,21 +18,22 @@ from typing import Self
 from broker_assets.accounting.ledger import StaleStreamPosition
 from broker_assets.stream.commit import PreparedBatch
 from broker_assets.stream.decode import DecodedBatch
+from broker_assets.stream.enrichment import Enriched
 from broker_assets.stream.errors import BatchError, is_transient
 from broker_assets.stream.messages import Message
 from broker_assets.stream.progress import Committed
 
 IN_FLIGHT_BATCHES = 3
-"""Batches decoded, archived or written while the next is gathered. Those being written have given up their payloads,
-so that memory is bounded to three batches."""
+"""Batches decoded, archived, enriched or written while the next is gathered. Those being written have given up their
+payloads, so that memory is bounded to three batches."""
 
 
 class Pipeline:
-    """Three threads, one behind the other; a context manager that waits for them at its end.
+    """A thread for each stage; a context manager that waits for them at its end.
 
     Parameters
     ----------
-    decode, archive, commit : callable
+    decode, archive, enrich, commit : callable
         What the threads do with a batch; each is called in the order of `submit`.
     """
 
@@ -39,13 +41,16 @@ class Pipeline:
         self,
         decode: Callable[[Sequence[Message]], DecodedBatch],
         archive: Callable[[DecodedBatch], PreparedBatch],
-        commit: Callable[[PreparedBatch], Committed],
+        enrich: Callable[[DecodedBatch], Enriched],
+        commit: Callable[[PreparedBatch, Enriched], Committed],
     ) -> None:
         self._decode = decode
         self._archive = archive
+        self._enrich = enrich
         self._commit = commit
         self._decoding = ThreadPoolExecutor(1, "decode")
         self._archiving = ThreadPoolExecutor(1, "archive")
+        self._enriching = ThreadPoolExecutor(1, "enrich")
         self._committing = ThreadPoolExecutor(1, "commit")
         self._queue: deque[Future[Committed]] = deque()
         self._failed = threading.Event()
@@ -59,6 +64,7 @@ class Pipeline:
         self._failed.set()
         self._decoding.shutdown(wait=True, cancel_futures=True)
         self._archiving.shutdown(wait=True, cancel_futures=True)
+        self._enriching.shutdown(wait=True, cancel_futures=True)
         self._committing.shutdown(wait=True, cancel_futures=True)
 
     def __len__(self) -> int:
@@ -78,7 +84,8 @@ class Pipeline:
         places = [message._replace(value=b"") for message in messages]
         decoded = self._decoding.submit(self._guarded_decode, messages)
         prepared = self._archiving.submit(self._guarded_archive, decoded)
-        self._queue.append(self._committing.submit(self._guarded_commit, places, prepared, read_seconds))
+        enriched = self._enriching.submit(self._guarded_enrich, decoded)
+        self._queue.append(self._committing.submit(self._guarded_commit, places, prepared, enriched, read_seconds))
 
     def completed(self, *, leave: int) -> Iterator[Committed]:
         """Results in order: those that are there, and more, waiting for them, until at most `leave` are on their way.
@@ -102,18 +109,27 @@ class Pipeline:
         self._require_good()
         return self._archive(batch)
 
+    def _guarded_enrich(self, decoded: Future[DecodedBatch]) -> Enriched:
+        batch = decoded.result()
+        self._require_good()
+        return self._enrich(batch)
+
     def _require_good(self) -> None:
         if self._failed.is_set():
             raise CancelledError
 
     def _guarded_commit(
-        self, places: Sequence[Message], prepared: Future[PreparedBatch], read_seconds: float
+        self,
+        places: Sequence[Message],
+        prepared: Future[PreparedBatch],
+        enriching: Future[Enriched],
+        read_seconds: float,
     ) -> Committed:
         try:
-            batch = prepared.result()
+            batch, enriched = prepared.result(), enriching.result()
             self._require_good()
             batch.seconds["consume"] = read_seconds
-            return self._commit(batch)
+            return self._commit(batch, enriched)
         except CancelledError:
             raise
         except Exception as error:

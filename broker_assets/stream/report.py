@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -43,9 +44,17 @@ class NightCounts:
     """Messages written to the archive."""
     archived_bytes: int = 0
     """Size of the archive files, bytes."""
+    facts: dict[str, int] = field(default_factory=dict)
+    """Facts that enrichments wrote, by asset."""
 
     def __add__(self, other: NightCounts) -> NightCounts:
-        return NightCounts(**{name: getattr(self, name) + getattr(other, name) for name in vars(self)})
+        numbers = {name: getattr(self, name) + getattr(other, name) for name in vars(self) if name != "facts"}
+        return NightCounts(**numbers, facts=added(self.facts, other.facts))
+
+
+def added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    """Sums by name; a name that one of them lacks counts as zero there."""
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
 
 
 @dataclass
@@ -122,6 +131,14 @@ class DrainReport:
     """Hash of what determines the content, by asset and night."""
 
     @property
+    def facts(self) -> dict[str, int]:
+        """Facts that enrichments wrote, by asset."""
+        total: dict[str, int] = {}
+        for counts in self.nights.values():
+            total = added(total, counts.facts)
+        return total
+
+    @property
     def balanced(self) -> bool:
         """Every message received has one outcome."""
         return self.received == self.stored + self.duplicate + self.quarantined
@@ -165,6 +182,7 @@ class DrainReport:
             "commit_latency_seconds": _rounded(self.commit_latency.quantiles()),
             "observation_latency_seconds": _rounded(self.observation_latency.quantiles()),
             "stage_seconds": _rounded(self.stages),
+            "facts": self.facts,
             "ingest_ids": self.ingest_ids,
             "interruptions": self.interruptions,
             "orphans_removed": self.orphans_removed,

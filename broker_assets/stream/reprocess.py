@@ -1,8 +1,9 @@
 """A past night again: its packets from the archive, through the same code as the stream, in one transaction.
 
-The rows that the packets of the night brought are deleted and made again, in the order in which the packets came.
-Nothing of later nights is looked at: an object's watermark is the newest point that this or an earlier night brought.
-Readers see the old rows until the commit and the new ones after it.
+The rows that the packets of the night brought are deleted and written again, in the order in which the packets came.
+Nothing of later nights is looked at: an object's watermark is the newest point that this or an earlier night brought,
+and facts are computed with the lists that were in force when each packet was stored. Readers see the old rows until the
+commit and the new ones after it. Where only facts are stale, only they are computed again.
 """
 
 from __future__ import annotations
@@ -17,21 +18,22 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from broker_assets.accounting import ledger
+from broker_assets.accounting import facts, ledger
 from broker_assets.database import alerts
 from broker_assets.database.engine import connect
 from broker_assets.database.tables import SURVEYS
 from broker_assets.packets import archive
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.packets.named_types import AvroSchema
+from broker_assets.provenance.revisions import current_revision
 from broker_assets.stream.commit import CODE_VERSION, ArchivedGroup, write_rows
 from broker_assets.stream.data_versions import data_versions
 from broker_assets.stream.decode import DecodedBatch, decode_batch
+from broker_assets.stream.enrichment import Enriched, EnrichmentPlan, FactCounts
 from broker_assets.stream.errors import DrainFailedError
-from broker_assets.stream.matching import SkyMatcher
 from broker_assets.stream.messages import Message
 from broker_assets.stream.night_locks import own_night
-from broker_assets.stream.report import NightCounts
+from broker_assets.stream.report import NightCounts, added
 
 
 @dataclass
@@ -59,7 +61,11 @@ class ReprocessReport:
     def metadata(self) -> dict[str, Any]:
         """The report as plain values."""
         names = ("night", "topics", "files", "received", "stored", "duplicate", "quarantined", "reasons", "deleted")
-        rows = {"sources": self.counts.sources, "forced_sources": self.counts.forced_sources}
+        rows = {
+            "sources": self.counts.sources,
+            "forced_sources": self.counts.forced_sources,
+            "facts": self.counts.facts,
+        }
         return {name: getattr(self, name) for name in names} | rows | {"seconds": round(self.seconds, 3)}
 
 
@@ -68,11 +74,13 @@ def reprocess_night(
     night: str | datetime.date,
     *,
     surveys: Mapping[str, str],
+    plan: EnrichmentPlan,
     run_id: str | None = None,
     progress: Callable[[int], None] = lambda packets: None,
-    matcher: SkyMatcher | None = None,
+    lists_now: bool = False,
+    facts_only: bool = False,
 ) -> ReprocessReport:
-    """Make the rows of a night again from its archived packets.
+    """Rebuild the rows and facts of a night from its archived packets.
 
     Parameters
     ----------
@@ -82,12 +90,16 @@ def reprocess_night(
         Key `YYYY-MM-DD`.
     surveys : mapping of str to str
         Survey of each topic.
+    plan : EnrichmentPlan
+        What is computed for the alerts; the facts of other enrichments stay.
     run_id : str, optional
         Goes into the ledger.
     progress : callable
         Told how many packets have been read so far.
-    matcher : SkyMatcher, optional
-        Finds and writes the hits of the night's objects.
+    lists_now : bool
+        Compute facts with the lists that are in force now, instead of those that each batch recorded.
+    facts_only : bool
+        Leave the rows as they are and compute only the facts of the plan.
 
     Returns
     -------
@@ -111,12 +123,69 @@ def reprocess_night(
             unknown = [topic for topic in report.topics if topic not in surveys]
             if unknown:
                 raise KeyError(f"no survey is configured for topic {', '.join(unknown)} of night {report.night}")
+            rebuild = _FactRebuild(plan, facts_only, current_revision(connection) if lists_now else None)
+            facts.delete_night(connection, [table for _, table in plan.facts], report.night)
             for survey in sorted({surveys[topic] for topic in report.topics}):
                 chosen = [item for item in files if surveys[item[2].topic] == survey]
-                _Reprocessing(connection, day, survey, report, progress, matcher).run(chosen)
+                _Reprocessing(connection, day, survey, report, progress, rebuild).run(chosen)
+            rebuild.book(connection, report.night)
         report.data_versions = data_versions(connection, [report.night])
     report.seconds = time.monotonic() - began
     return report
+
+
+@dataclass
+class _FactRebuild:
+    """How the facts of a night are computed again."""
+
+    plan: EnrichmentPlan
+    facts_only: bool
+    now: int | None
+    """Number of the counter of changes to compute with; none for that of each batch."""
+    batches: set[int] = field(default_factory=set)
+    """Batches of the reprocessing."""
+    _recorded: dict[int, int] = field(default_factory=dict)
+
+    def revision_of(self, connection: psycopg.Connection[Any], ingestid: int) -> int:
+        """The number that the facts of packets must hold for which a batch brought."""
+        if self.now is not None:
+            return self.now
+        if ingestid not in self._recorded:
+            row = connection.execute("SELECT revision FROM ingest_batch WHERE ingestid = %s", (ingestid,)).fetchone()
+            # A batch without a number is older than the counter: there were no numbered changes before it.
+            self._recorded[ingestid] = int(row[0]) if row and row[0] is not None else 0
+        return self._recorded[ingestid]
+
+    def write(
+        self,
+        connection: psycopg.Connection[Any],
+        ingestid: int,
+        archivefileid: int,
+        decoded: DecodedBatch,
+        group: ArchivedGroup,
+        enriched: Enriched,
+        as_of: int,
+    ) -> FactCounts:
+        """Write only the facts of the packets of a file whose source is stored from it."""
+        rows = connection.execute(
+            "SELECT archiveposition FROM diasources WHERE night = %s AND archivefileid = %s",
+            (group.entry.night, archivefileid),
+        ).fetchall()
+        held = np.isin(group.positions, np.array([row[0] for row in rows], np.int64))
+        return self.plan.write(
+            enriched,
+            connection,
+            ingestid,
+            stored=np.intersect1d(group.packets[held], decoded.packets),
+            newest=np.zeros(0, np.int64),
+            nights=[group.entry.night.isoformat()],
+            as_of=as_of,
+        )
+
+    def book(self, connection: psycopg.Connection[Any], night: str) -> None:
+        """Enter that the facts of the night were replaced."""
+        if self.batches:
+            facts.replace(connection, night, [table.asset for _, table in self.plan.facts], self.batches)
 
 
 @dataclass
@@ -128,13 +197,13 @@ class _Reprocessing:
     survey: str
     report: ReprocessReport
     progress: Callable[[int], None]
-    matcher: SkyMatcher | None
+    rebuild: _FactRebuild
 
     def run(self, files: Sequence[tuple[int, int, ledger.ArchiveFileEntry]]) -> None:
-        self._remember_oldest()
-        deleted = alerts.delete_night(self.connection, self.night, SURVEYS[self.survey])
-        for table, count in deleted.items():
-            self.report.deleted[table] = self.report.deleted.get(table, 0) + count
+        if not self.rebuild.facts_only:
+            self._remember_oldest()
+            deleted = alerts.delete_night(self.connection, self.night, SURVEYS[self.survey])
+            self.report.deleted = added(self.report.deleted, deleted)
         started = datetime.datetime.now(datetime.UTC)
         batches = {
             topic: ledger.open_batch(
@@ -145,18 +214,29 @@ class _Reprocessing:
         }  # fmt: skip
         totals = {topic: _Total() for topic in batches}
         decoders: dict[tuple[str, str], AlertDecoder] = {}
-        for archivefileid, _, entry in files:
+        for archivefileid, brought_by, entry in files:
             decoded, group = self._decode(entry, decoders)
-            written = write_rows(
-                self.connection,
-                batches[entry.topic],
-                decoded,
-                [group],
-                archivefileids=[archivefileid],
-                replace=True,
-                matcher=self.matcher,
-            )
-            totals[entry.topic].add(decoded, written, self.night)
+            as_of = self.rebuild.revision_of(self.connection, brought_by)
+            enriched = self.rebuild.plan.compute(decoded.tables, self.connection, revision=as_of)
+            if self.rebuild.facts_only:
+                written = _all_duplicates(decoded, self.night)
+                found = self.rebuild.write(
+                    self.connection, batches[entry.topic], archivefileid, decoded, group, enriched, as_of
+                )
+            else:
+                written, found = write_rows(
+                    self.connection,
+                    batches[entry.topic],
+                    decoded,
+                    [group],
+                    plan=self.rebuild.plan,
+                    enriched=enriched,
+                    archivefileids=[archivefileid],
+                    replace=True,
+                    as_of=as_of,
+                )
+            self.rebuild.batches.add(batches[entry.topic])
+            totals[entry.topic].add(decoded, written, found, self.night)
             self.report.files += 1
             for reason in decoded.failed.values():
                 self.report.reasons[reason.reason] = self.report.reasons.get(reason.reason, 0) + 1
@@ -170,7 +250,7 @@ class _Reprocessing:
             self.report.quarantined += total.failed
             self.report.counts += NightCounts(
                 total.counts.stored, total.counts.duplicate, total.counts.sources, total.counts.forced_sources,
-                total.counts.objects,
+                total.counts.objects, facts=total.facts,
             )  # fmt: skip
 
     def _remember_oldest(self) -> None:
@@ -226,7 +306,8 @@ class _Reprocessing:
         if key not in decoders:
             decoders[key] = AlertDecoder(self.survey, framing, FileSchema(schema.schema), topic=entry.topic)
         messages = [Message(p.partition, p.offset, p.timestamp_ms, p.key, p.value) for p in packets]
-        decoded = decode_batch(messages, decoders[key], self._watermarks)
+        known = _everything if self.rebuild.facts_only else self._watermarks
+        decoded = decode_batch(messages, decoders[key], known)
         group = ArchivedGroup(
             entry,
             np.arange(len(packets)),
@@ -234,6 +315,17 @@ class _Reprocessing:
             np.array([packet.length for packet in packets], np.int64),
         )
         return decoded, group
+
+
+def _everything(objects: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Watermarks after which no point of a history is new."""
+    return np.full(objects.size, np.inf), np.full(objects.size, np.inf)
+
+
+def _all_duplicates(decoded: DecodedBatch, night: datetime.date) -> alerts.WriteCounts:
+    """The account of packets whose rows stay as they are."""
+    number = len(decoded.packets)
+    return alerts.WriteCounts(duplicate=number, nights={night: alerts.NightCounts(duplicate=number)})
 
 
 @dataclass(frozen=True)
@@ -259,8 +351,10 @@ class _Total:
     received_bytes: int = 0
     failed: int = 0
     counts: alerts.NightCounts = field(default_factory=alerts.NightCounts)
+    facts: dict[str, int] = field(default_factory=dict)
 
-    def add(self, decoded: DecodedBatch, written: alerts.WriteCounts, night: datetime.date) -> None:
+    def add(self, decoded: DecodedBatch, written: alerts.WriteCounts, found: FactCounts, night: datetime.date) -> None:
+        self.facts = added(self.facts, found.get(night.isoformat(), {}))
         self.received += len(decoded.messages)
         self.received_bytes += sum(len(message.value) for message in decoded.messages)
         self.failed += len(decoded.failed)

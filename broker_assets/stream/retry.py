@@ -24,6 +24,7 @@ from broker_assets.stream.archive import archive_parts, write_archive
 from broker_assets.stream.commit import CODE_VERSION, ensure_partitions, night_counts, write_rows
 from broker_assets.stream.data_versions import data_versions
 from broker_assets.stream.decode import Reason, decode_batch
+from broker_assets.stream.enrichment import EnrichmentPlan
 from broker_assets.stream.errors import may_lie_in_a_message
 from broker_assets.stream.messages import Message
 from broker_assets.stream.night_locks import share_nights
@@ -69,6 +70,7 @@ def retry_quarantine(
     decoder: Callable[[], AlertDecoder],
     *,
     topic: str,
+    plan: EnrichmentPlan,
     quarantineids: Sequence[int] | None = None,
     run_id: str | None = None,
     progress: Callable[[RetryReport], None] = lambda report: None,
@@ -83,6 +85,8 @@ def retry_quarantine(
         Makes the `AlertDecoder` of the stream.
     topic : str
         Whose messages.
+    plan : EnrichmentPlan
+        What is computed for the alerts, as in the stream.
     quarantineids : sequence of int, optional
         Only these entries; all that are open or were retried before if left out.
     run_id : str, optional
@@ -103,7 +107,7 @@ def retry_quarantine(
     ):
         pending = PendingFiles(archive_url, topic)
         pending.sweep([QUARANTINE_PARTITION], lambda urls: ledger.known_archive_urls(connection, urls))
-        retry = _Retry(connection, archive_url, topic, decoder(), pending, report)
+        retry = _Retry(connection, archive_url, topic, decoder(), plan, pending, report)
         after = 0
         while entries := quarantine.entries(connection, topic=topic, after=after, limit=ENTRIES_AT_A_TIME):
             after = entries[-1].quarantineid
@@ -121,6 +125,7 @@ class _Retry:
     archive_url: str
     topic: str
     decoder: AlertDecoder
+    plan: EnrichmentPlan
     pending: PendingFiles
     report: RetryReport
 
@@ -153,6 +158,7 @@ class _Retry:
         groups = write_archive(decoded, parts, self.archive_url, self.topic, self.decoder.framing)
         if note is not None:
             self.pending.confirm(note)
+        enriched = self.plan.compute(decoded.tables, self.connection)
         ensure_partitions(self.connection, decoded)
         with self.connection.transaction():
             share_nights(self.connection, np.unique(decoded.nights))
@@ -160,7 +166,7 @@ class _Retry:
                 self.connection, topic=self.topic, kind="retry", code_version=CODE_VERSION, started_at=started,
                 run_id=self.report.run_id,
             )  # fmt: skip
-            written = write_rows(self.connection, ingestid, decoded, groups)
+            written, facts = write_rows(self.connection, ingestid, decoded, groups, plan=self.plan, enriched=enriched)
             resolved = [entries[number].quarantineid for number in decoded.packets.tolist()]
             if resolved:
                 quarantine.resolve(self.connection, resolved, ingestid)
@@ -182,7 +188,7 @@ class _Retry:
         self.report.duplicate += written.duplicate
         self.report.failed += len(decoded.failed)
         self.report.reasons.update(reason.reason for reason in decoded.failed.values())
-        for night, counts in night_counts(written, groups).items():
+        for night, counts in night_counts(written, groups, facts).items():
             self.report.nights[night] = self.report.nights.get(night, NightCounts()) + counts
 
 

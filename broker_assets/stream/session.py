@@ -34,7 +34,7 @@ class DrainSession:
     """Holds the locks of some Kafka partitions for as long as it is entered.
 
     The locks and the writing share one connection: a session that has lost its locks has also lost the connection on
-    which it could write. Watermarks are read on a second one, by another thread.
+    which it could write. Watermarks are read on a second one and what enrichments need on a third, by other threads.
 
     Parameters
     ----------
@@ -66,6 +66,10 @@ class DrainSession:
                 self._url, application="broker-assets drain watermarks", autocommit=True
             )
             stack.callback(self.reader.close)
+            self.enricher: psycopg.Connection[Any] = connect(
+                self._url, application="broker-assets drain enrichments", autocommit=True
+            )
+            stack.callback(self.enricher.close)
             stack.enter_context(ledger.lock_partitions(self.writer, self.topic, self.partitions))
             self._stack = stack.pop_all()
         return self
@@ -139,6 +143,13 @@ class DrainSession:
                 " GROUP BY night.ingestid, night.night",
                 (ingestid,),
             ).fetchall()
+            counts = {
+                night.isoformat(): NightCounts(*(int(number) for number in numbers)) for night, *numbers in nights
+            }
+            for night, asset, rows in self.writer.execute(
+                "SELECT night, asset, rows FROM ingest_batch_facts WHERE ingestid = %s", (ingestid,)
+            ).fetchall():
+                counts.setdefault(night.isoformat(), NightCounts()).facts[asset] = rows
             reasons = self.writer.execute("SELECT reason FROM quarantine WHERE ingestid = %s", (ingestid,)).fetchall()
             found.append(
                 Committed(
@@ -149,7 +160,7 @@ class DrainSession:
                     duplicate=duplicate,
                     quarantined=quarantined,
                     received_bytes=received_bytes,
-                    nights={night.isoformat(): NightCounts(*map(int, counts)) for night, *counts in nights},
+                    nights=counts,
                     reasons=Counter(reason for (reason,) in reasons),
                     commit_latency=np.zeros(0),
                     observation_latency=np.zeros(0),

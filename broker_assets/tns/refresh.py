@@ -21,7 +21,7 @@ from broker_assets import backoff
 from broker_assets.database import copy
 from broker_assets.database.tables.sky import crossmatch_tns
 from broker_assets.sky.hits import name_objects
-from broker_assets.sky.lists import remove_cones
+from broker_assets.sky.lists import change, remove_cones
 from broker_assets.tns.bulk import BadRow, BulkFile
 
 WATCHLIST = "__TNS__"
@@ -90,7 +90,8 @@ def tns_watchlist(connection: psycopg.Connection[Any]) -> int:
         (OWNER, WATCHLIST, MATCH_RADIUS),
     ).fetchone()
     if row is None:  # RETURNING after DO UPDATE always gives the row
-        raise LookupError(f"watchlist {WATCHLIST} was not made")
+        raise LookupError(f"watchlist {WATCHLIST} was not created")
+    change(connection, "watchlist", int(row[0]))
     return int(row[0])
 
 
@@ -234,7 +235,9 @@ def stored_checksum(
 
 def _stage(connection: psycopg.Connection[Any], objects: pa.Table) -> None:
     # they outlive a savepoint, if the caller is in a transaction
-    connection.execute("DROP TABLE IF EXISTS pg_temp.tns_new, pg_temp.tns_pair, pg_temp.tns_change, pg_temp.tns_gone")
+    connection.execute(
+        "DROP TABLE IF EXISTS pg_temp.tns_new, pg_temp.tns_pair, pg_temp.tns_change, pg_temp.tns_gone, pg_temp.tns_cone"
+    )
     connection.execute(
         sql.SQL("CREATE TEMP TABLE tns_new ON COMMIT DROP AS SELECT {} FROM crossmatch_tns WITH NO DATA").format(
             sql.SQL(", ").join(map(sql.Identifier, _FIELDS))
@@ -374,26 +377,24 @@ def _mirror(connection: psycopg.Connection[Any], *, every: bool) -> int:
                 (gone,),
             )
         ]
-        remove_cones(connection, watchlist, gone, _next_revision(connection, watchlist))
-    come = connection.execute(
-        "INSERT INTO watchlist_cones (wl_id, name, ra, decl) SELECT %s, tns.tns_name, tns.ra, tns.decl"  # noqa: S608
+        remove_cones(connection, watchlist, gone, change(connection, "watchlist", watchlist))
+    connection.execute(
+        "CREATE TEMP TABLE tns_cone ON COMMIT DROP AS SELECT tns.tns_name, tns.ra, tns.decl, tns.htm16"  # noqa: S608
         " FROM crossmatch_tns AS tns LEFT JOIN watchlist_cones AS cone ON cone.wl_id = %s AND cone.name = tns.tns_name"
-        f" WHERE cone.cone_id IS NULL {touched('tns.tns_name')} ORDER BY tns.htm16",
-        (watchlist, watchlist),
-    ).rowcount
-    if come and not gone:
-        _next_revision(connection, watchlist)
+        f" WHERE cone.cone_id IS NULL {touched('tns.tns_name')}",
+        (watchlist,),
+    )
+    row = connection.execute("SELECT count(*) FROM tns_cone").fetchone()
+    come = int(row[0]) if row else 0
+    if come:
+        connection.execute(
+            "INSERT INTO watchlist_cones (wl_id, name, ra, decl, revision_from)"
+            " SELECT %s, tns_name, ra, decl, %s FROM tns_cone ORDER BY htm16",
+            (watchlist, change(connection, "watchlist", watchlist)),
+        )
     if named:
         name_objects(connection, np.array(named, np.int64))
     return len(gone) + come
-
-
-def _next_revision(connection: psycopg.Connection[Any], watchlist: int) -> int:
-    row = connection.execute(
-        "UPDATE watchlists SET revision = revision + 1, date_modified = now() WHERE wl_id = %s RETURNING revision",
-        (watchlist,),
-    ).fetchone()
-    return int(row[0]) if row else 0
 
 
 def _quarantine(connection: psycopg.Connection[Any], name: str, bad: Sequence[BadRow]) -> None:

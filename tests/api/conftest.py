@@ -19,6 +19,7 @@ from broker_assets.packets.registry import schema_source
 from broker_assets.settings import DatabaseSettings, DrainSettings, KafkaSettings, Settings, StreamSettings
 from broker_assets.simulation import SimulatedAlert, Survey
 from broker_assets.stream.drain import drain
+from broker_assets.stream.enrichments import enrichment_plan
 from broker_assets.stream.messages import Message
 
 
@@ -116,6 +117,7 @@ def site(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
         topic="rubin-alerts",
         partitions=[0],
         run_id="test",
+        plan=enrichment_plan(settings),
     )
     assert (report.stored, report.quarantined) == (len(alerts), 3)
     with running_server(settings) as url, httpx.Client(base_url=url, timeout=30) as client:

@@ -11,13 +11,16 @@ import signal
 import sys
 import threading
 import uuid
+from pathlib import Path
 from typing import Any
 
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.packets.registry import SchemaFolder
 from broker_assets.resources.kafka import KafkaSource
 from broker_assets.settings import DrainSettings, KafkaSettings
+from broker_assets.sky.matching import SkyMatching
 from broker_assets.stream.drain import drain
+from broker_assets.stream.enrichment import EnrichmentPlan
 from broker_assets.stream.errors import DrainFailedError
 
 
@@ -56,6 +59,7 @@ def main(
                 topic=topic,
                 partitions=partitions,
                 run_id=uuid.uuid4().hex,
+                plan=EnrichmentPlan([SkyMatching(Path(schemas).parent / "sky")]),
                 stop=asked.is_set,
                 progress=lambda progress: tell(progress=progress.received),
                 retry_seconds=retry_seconds,

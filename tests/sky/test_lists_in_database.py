@@ -230,7 +230,7 @@ def test_areas(connection: Connection, tmp_path: Path) -> None:
     assert stored(connection, "area_hits", "ar_id") == expected
     first = min(mocs)
     replace_area(connection, "ann", first, cone_area(0.0, 0.0, 5.0, order=8))
-    assert lists_to_rematch(connection) == [("area", first, 2)]
+    assert lists_to_rematch(connection) == [("area", first, 13)]
     rematch(connection, "area", first)
     inside = cone_area(0.0, 0.0, 5.0, order=8)
     again = match_areas(build_area_index({first: inside}), ra, dec)

@@ -16,7 +16,9 @@ from broker_assets.database.engine import connect
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.packets.registry import SchemaFolder
 from broker_assets.settings import DrainSettings
+from broker_assets.sky.matching import SkyMatching
 from broker_assets.stream.drain import drain
+from broker_assets.stream.enrichment import EnrichmentPlan
 from broker_assets.stream.report import DrainReport
 
 QUICK = DrainSettings(batch_max=50, batch_seconds=0.2, idle_seconds=0.1, budget_seconds=60)
@@ -35,8 +37,14 @@ class Broker:
     database_url: str
     archive: Path
     schemas: Path
+    sky: Path
     topic: str = "alerts"
     runs: int = field(default=0)
+
+    @property
+    def plan(self) -> EnrichmentPlan:
+        """The enrichments of the platform, fresh, over the indices of this test."""
+        return EnrichmentPlan([SkyMatching(self.sky)])
 
     def decoder(self) -> AlertDecoder:
         """A decoder of the topic."""
@@ -50,6 +58,7 @@ class Broker:
             "topic": self.topic,
             "partitions": source.partitions(),
             "run_id": f"run-{self.runs}",
+            "plan": self.plan,
             **options,
         }
         decoder = arguments.pop("decoder")
@@ -113,7 +122,7 @@ class Broker:
 @pytest.fixture
 def broker(database_url: str, tmp_path: Path, schema_folder: Path) -> Broker:
     """An empty database and archive."""
-    return Broker(database_url, tmp_path / "archive", schema_folder)
+    return Broker(database_url, tmp_path / "archive", schema_folder, tmp_path / "sky")
 
 
 @pytest.fixture

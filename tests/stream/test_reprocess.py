@@ -45,7 +45,7 @@ def test_equal_rows_for_every_night(streamed: Any) -> None:
     before = content(streamed)
     assert len(nights(streamed)) == 4
     for night in [*reversed(nights(streamed)), *nights(streamed)]:
-        report = reprocess_night(streamed.database_url, night, surveys=SURVEYS, run_id="again")
+        report = reprocess_night(streamed.database_url, night, surveys=SURVEYS, plan=streamed.plan, run_id="again")
         assert report.received == report.stored == 24
         assert content(streamed) == before
     assert streamed.query("SELECT * FROM ingest_batch WHERE received <> stored + duplicate + quarantined") == []
@@ -56,10 +56,19 @@ def test_equal_data_versions(broker: Any, packets: ModuleType) -> None:
     survey = packets.Survey(objects=3, visits=2)
     streamed = broker.drain(packets.ListSource.of(list(survey.packets())))
     [night] = streamed.nights
-    again = reprocess_night(broker.database_url, night, surveys=SURVEYS)
+    again = reprocess_night(broker.database_url, night, surveys=SURVEYS, plan=broker.plan)
     assert again.data_versions == streamed.data_versions
     assert set(again.data_versions) == {
-        (asset, night) for asset in ("packet_archive", "sources", "forced_sources", "objects")
+        (asset, night)
+        for asset in (
+            "packet_archive",
+            "sources",
+            "forced_sources",
+            "objects",
+            "watchlist_facts",
+            "area_facts",
+            "sky_map_facts",
+        )
     }
 
 
@@ -69,7 +78,7 @@ def test_damaged_rows_are_mended(streamed: Any) -> None:
     night = nights(streamed)[1]
     streamed.execute("DELETE FROM diasources WHERE night = %s AND diaobjectid < 4", [night])
     streamed.execute("UPDATE diaforcedsources SET psfflux = -1 WHERE night = %s", [night])
-    reprocess_night(streamed.database_url, night, surveys=SURVEYS)
+    reprocess_night(streamed.database_url, night, surveys=SURVEYS, plan=streamed.plan)
     assert content(streamed) == before
 
 
@@ -80,7 +89,7 @@ def test_no_look_ahead(streamed: Any) -> None:
     expected = streamed.query(query, [night])
     for table in ("diasources", "diaforcedsources"):
         streamed.execute(f"DELETE FROM {table} WHERE night > %s", [night])
-    reprocess_night(streamed.database_url, night, surveys=SURVEYS)
+    reprocess_night(streamed.database_url, night, surveys=SURVEYS, plan=streamed.plan)
     assert streamed.query(query, [night]) == expected
 
 
@@ -93,7 +102,7 @@ def test_late_packets(broker: Any, packets: ModuleType) -> None:
     assert broker.value("SELECT count(*) FROM diasources") == 8
     before = content(broker)
     for night in [*nights(broker), *reversed(nights(broker))]:
-        reprocess_night(broker.database_url, night, surveys=SURVEYS)
+        reprocess_night(broker.database_url, night, surveys=SURVEYS, plan=broker.plan)
         after = content(broker)
         assert after["diasources"] == before["diasources"]
         assert len(after["diaforcedsources"]) == len(before["diaforcedsources"])
@@ -106,17 +115,17 @@ def test_missing_file_changes_nothing(streamed: Any) -> None:
     victim = next(path for path in streamed.archive.rglob("*.avro") if path.parent.name == night)
     victim.unlink()
     with pytest.raises(DrainFailedError, match=victim.name):
-        reprocess_night(streamed.database_url, night, surveys=SURVEYS)
+        reprocess_night(streamed.database_url, night, surveys=SURVEYS, plan=streamed.plan)
     assert content(streamed) == before
 
 
 def test_night_without_packets(broker: Any) -> None:
     """Nothing in, nothing out."""
-    report = reprocess_night(broker.database_url, "2030-01-01", surveys=SURVEYS)
+    report = reprocess_night(broker.database_url, "2030-01-01", surveys=SURVEYS, plan=broker.plan)
     assert (report.received, report.files) == (0, 0)
 
 
 def test_unknown_topic_is_named(streamed: Any) -> None:
     """A topic that no stream of the settings has."""
     with pytest.raises(KeyError, match="alerts"):
-        reprocess_night(streamed.database_url, nights(streamed)[0], surveys={})
+        reprocess_night(streamed.database_url, nights(streamed)[0], surveys={}, plan=streamed.plan)

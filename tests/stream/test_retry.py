@@ -37,7 +37,9 @@ def poisoned(broker: Any, packets: ModuleType) -> Any:
 
 def retry(broker: Any, **options: Any) -> Any:
     """Retry the quarantine of the topic."""
-    return retry_quarantine(broker.database_url, broker.archive_url, broker.decoder, topic=broker.topic, **options)
+    return retry_quarantine(
+        broker.database_url, broker.archive_url, broker.decoder, topic=broker.topic, plan=broker.plan, **options
+    )
 
 
 def test_fixed_message_becomes_rows(poisoned: Any) -> None:

@@ -8,9 +8,8 @@ night here. Both use the same functions of `broker_assets.stream`; these shells 
 annotations of `context` when the function is defined.)
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 from dagster import (
@@ -28,7 +27,7 @@ from dagster import (
 )
 
 from broker_assets.accounting import ledger
-from broker_assets.assets.alerts.reports import artefacts, code_version
+from broker_assets.assets.alerts.reports import artefacts, code_version, fact_materialisations
 from broker_assets.assets.alerts.streams import stream_key
 from broker_assets.assets.metadata import table_metadata
 from broker_assets.database.tables import diaforcedsources, diasources, objects
@@ -38,7 +37,7 @@ from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 from broker_assets.settings import StreamSettings
 from broker_assets.stream.data_versions import ARCHIVE_ASSET, ROW_ASSETS, data_versions
-from broker_assets.stream.matching import SkyMatcher
+from broker_assets.stream.enrichment import Enrichment, EnrichmentPlan
 from broker_assets.stream.reprocess import ReprocessReport, reprocess_night
 
 OWNERS = ["team:broker"]
@@ -49,6 +48,9 @@ ONE_NIGHT_PER_RUN = BackfillPolicy.multi_run(max_partitions_per_run=1)
 LATE = FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_window=timedelta(hours=26))
 """No observatory is closed for longer without somebody knowing; seen by `broker_assets.sensors.alerting`."""
 
+LISTS_TAG, LISTS_NOW = "broker/lists", "now"
+"""Tag of a run that computes facts with the lists of today instead of those of their time."""
+
 ROWS = {
     "sources": (diasources, "Detections on difference images: those of the alerts and those of their histories."),
     "forced_sources": (diaforcedsources, "Forced photometry that the alerts of the night brought."),
@@ -57,8 +59,8 @@ ROWS = {
 """Table and meaning of each asset that is rows."""
 
 
-def build_alert_assets(streams: Sequence[StreamSettings], sky: Path) -> list[AssetsDefinition]:
-    """The assets of the stream; made from `streams`, and matched with the indices in the folder `sky`."""
+def build_alert_assets(streams: Sequence[StreamSettings], plan: EnrichmentPlan) -> list[AssetsDefinition]:
+    """The assets of the stream: of `streams`, and the facts of all enrichments of the plan."""
     surveys = {stream.topic: stream.survey for stream in streams}
 
     @asset(
@@ -88,7 +90,7 @@ def build_alert_assets(streams: Sequence[StreamSettings], sky: Path) -> list[Ass
         if damaged:
             raise Failure(f"{len(damaged)} of {len(files)} files of {night} are not whole", {"damaged": damaged})
         with database.transaction() as connection:
-            entries = artefacts([night], version, run_id=context.run_id, ingestid=_newest(connection))
+            entries = artefacts(connection, plan, [night], version, run_id=context.run_id, ingestid=_newest(connection))
             versions.record(connection, [entry for entry in entries if entry.asset == ARCHIVE_ASSET])
         return MaterializeResult(
             data_version=DataVersion(version[ARCHIVE_ASSET, night]),
@@ -123,11 +125,27 @@ def build_alert_assets(streams: Sequence[StreamSettings], sky: Path) -> list[Ass
         context: AssetExecutionContext, database: ResourceParam[Database]
     ) -> Iterator[MaterializeResult[Any]]:
         night = context.partition_key
-        report = reprocess_night(database.url, night, surveys=surveys, run_id=context.run_id, matcher=SkyMatcher(sky))
+        report = reprocess_night(
+            database.url,
+            night,
+            surveys=surveys,
+            plan=plan,
+            run_id=context.run_id,
+            lists_now=context.run.tags.get(LISTS_TAG) == LISTS_NOW,
+        )
         context.log.info(f"{report.received} packets in {report.seconds:.1f} s: {report.stored} alerts stored")
         with database.transaction() as connection:
-            entries = artefacts([night], report.data_versions, run_id=context.run_id, ingestid=_newest(connection))
-            versions.record(connection, [entry for entry in entries if entry.asset != ARCHIVE_ASSET])
+            entries = [
+                entry
+                for entry in artefacts(
+                    connection, plan, [night], report.data_versions, run_id=context.run_id, ingestid=_newest(connection)
+                )
+                if entry.asset != ARCHIVE_ASSET
+            ]
+            versions.record(connection, entries)
+        # The facts were rebuilt in the same transaction.
+        for event in fact_materialisations(context.instance, entries, plan, {night: report.counts}):
+            context.log_event(event)
         for name in ROW_ASSETS:
             yield MaterializeResult(
                 asset_key=name,
@@ -135,7 +153,62 @@ def build_alert_assets(streams: Sequence[StreamSettings], sky: Path) -> list[Ass
                 metadata=_reprocessed(name, report),
             )
 
-    return [packet_archive, night_from_archive]
+    return [packet_archive, night_from_archive, *(_facts_of_night(item, plan, surveys) for item in plan.enrichments)]
+
+
+def _facts_of_night(enrichment: Enrichment, plan: EnrichmentPlan, surveys: Mapping[str, str]) -> AssetsDefinition:
+    """The facts of one enrichment, as its specification says."""
+    assets = [table.asset for table in enrichment.facts]
+
+    @multi_asset(
+        name=f"{enrichment.name}_facts_of_night",
+        partitions_def=nights,
+        group_name="facts",
+        specs=[
+            AssetSpec(
+                table.asset,
+                deps=[*plan.parents(enrichment, table), *table.parents],
+                description=f"{table.description} Drain runs write them in the transaction of each batch. "
+                "Materialising a night computes them again, with the lists in force when each alert was stored.",
+                code_version=enrichment.version,
+                metadata=table_metadata(table.table),
+                kinds={"postgres"},
+                owners=OWNERS,
+            )
+            for table in enrichment.facts
+        ],
+        backfill_policy=ONE_NIGHT_PER_RUN,
+    )
+    def facts_of_night(
+        context: AssetExecutionContext, database: ResourceParam[Database]
+    ) -> Iterator[MaterializeResult[Any]]:
+        night = context.partition_key
+        report = reprocess_night(
+            database.url,
+            night,
+            surveys=surveys,
+            plan=plan.chosen(assets),
+            run_id=context.run_id,
+            facts_only=True,
+            lists_now=context.run.tags.get(LISTS_TAG) == LISTS_NOW,
+        )
+        with database.transaction() as connection:
+            entries = artefacts(
+                connection, plan, [night], report.data_versions, run_id=context.run_id, ingestid=_newest(connection)
+            )
+            versions.record(connection, [entry for entry in entries if entry.asset in assets])
+        for name in assets:
+            yield MaterializeResult(
+                asset_key=name,
+                data_version=DataVersion(report.data_versions[name, night]),
+                metadata={
+                    "dagster/row_count": report.counts.facts.get(name, 0),
+                    "packets": report.received,
+                    "seconds": round(report.seconds, 1),
+                },
+            )
+
+    return facts_of_night
 
 
 def _newest(connection: Any) -> int:

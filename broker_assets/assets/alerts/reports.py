@@ -1,12 +1,13 @@
 """What a drain run tells Dagster and provenance: one materialisation per asset and night with new content."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from logging import Logger
 from typing import Any
 
 import psycopg
 from dagster import AssetKey, AssetMaterialization, DagsterEventType, DagsterInstance
 
+from broker_assets.accounting import facts
 from broker_assets.assets.metadata import rate_plot
 from broker_assets.packets.archive import FORMAT_VERSION
 from broker_assets.partitions import known_nights
@@ -14,6 +15,7 @@ from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 from broker_assets.stream.commit import CODE_VERSION
 from broker_assets.stream.data_versions import ARCHIVE_ASSET, ROW_ASSETS, data_versions
+from broker_assets.stream.enrichment import EnrichmentPlan
 from broker_assets.stream.report import DrainReport, NightCounts
 
 PLOTTED_NIGHTS = 3
@@ -38,7 +40,7 @@ def unreported_nights(connection: psycopg.Connection[Any]) -> list[str]:
 
 
 def report_run(
-    instance: DagsterInstance, database: Database, report: DrainReport, log: Logger
+    instance: DagsterInstance, database: Database, report: DrainReport, plan: EnrichmentPlan, log: Logger
 ) -> Iterator[AssetMaterialization]:
     """One materialisation per asset and night that has new content, then the same in provenance.
 
@@ -49,7 +51,10 @@ def report_run(
         touched = set(unreported_nights(connection)) | set(report.nights)
         current = data_versions(connection, touched)
         recorded = versions.data_versions(connection, ROW_ASSETS[0], sorted(touched))
-    pending = {night for night in touched if current[ROW_ASSETS[0], night] != recorded.get(night)}
+        pending = {night for night in touched if current[ROW_ASSETS[0], night] != recorded.get(night)}
+        entries = artefacts(
+            connection, plan, pending, current, run_id=report.run_id, ingestid=newest[0] if newest else 0
+        )
     known, unknown = known_nights(pending)
     if unknown:
         log.warning(f"stored, but no partitions of Dagster: {len(unknown)} nights from {unknown[0]} to {unknown[-1]}")
@@ -76,17 +81,64 @@ def report_run(
             pointers = instance.get_latest_storage_id_by_partition(
                 AssetKey(ARCHIVE_ASSET), DagsterEventType.ASSET_MATERIALIZATION, set(known)
             )
+    shown = set(known)
+    yield from fact_materialisations(
+        instance, [entry for entry in entries if entry.partition in shown], plan, report.nights
+    )
     with database.transaction() as connection:
-        versions.record(
-            connection, artefacts(pending, current, run_id=report.run_id, ingestid=newest[0] if newest else 0)
-        )
+        versions.record(connection, entries)
+
+
+def fact_materialisations(
+    instance: DagsterInstance,
+    entries: Sequence[versions.Artefact],
+    plan: EnrichmentPlan,
+    counts: Mapping[str, NightCounts],
+) -> Iterator[AssetMaterialization]:
+    """What Dagster is to know of facts that were written with the rows of their nights.
+
+    Their parents must have been reported before: without the events of these Dagster holds the facts for stale.
+    """
+    for enrichment, table in plan.facts:
+        chosen = [entry for entry in entries if entry.asset == table.asset]
+        pointers = {
+            parent: instance.get_latest_storage_id_by_partition(
+                AssetKey(parent), DagsterEventType.ASSET_MATERIALIZATION, {entry.partition for entry in chosen}
+            )
+            for parent in plan.parents(enrichment, table)
+            if chosen
+        }
+        for entry in chosen:
+            tags = {"dagster/data_version": entry.data_version, "dagster/code_version": entry.code_version}
+            for used in entry.inputs:
+                tags[f"dagster/input_data_version/{used.asset}"] = used.data_version
+                pointer = pointers[used.asset].get(entry.partition, "NULL")
+                tags[f"dagster/input_event_pointer/{used.asset}"] = str(pointer)
+            found = counts.get(entry.partition, NightCounts()).facts
+            yield AssetMaterialization(
+                asset_key=entry.asset,
+                partition=entry.partition,
+                metadata={"rows written": found.get(entry.asset, 0)},
+                tags=tags,
+            )
 
 
 def artefacts(
-    nights: Iterable[str], current: Mapping[tuple[str, str], str], *, run_id: str | None, ingestid: int | None
+    connection: psycopg.Connection[Any],
+    plan: EnrichmentPlan,
+    nights: Iterable[str],
+    current: Mapping[tuple[str, str], str],
+    *,
+    run_id: str | None,
+    ingestid: int | None,
 ) -> list[versions.Artefact]:
-    """The provenance entries of some nights: the archive, and the rows made from it."""
-    return [
+    """The provenance entries of some nights: the archive, the rows made from it, and the facts of its alerts.
+
+    Indices and other inputs without nights are no inputs of facts here: lists that change never make a night stale.
+    """
+    nights = sorted(set(nights))
+    computed = facts.nights(connection, nights)
+    entries = [
         versions.Artefact(
             asset=asset,
             partition=night,
@@ -96,9 +148,28 @@ def artefacts(
             ingestid=ingestid,
             inputs=() if asset == ARCHIVE_ASSET else (_archived(night, current),),
         )
-        for night in sorted(nights)
+        for night in nights
         for asset in (ARCHIVE_ASSET, *ROW_ASSETS)
     ]
+    for enrichment, table in plan.facts:
+        parents = plan.parents(enrichment, table)
+        entries += [
+            versions.Artefact(
+                asset=table.asset,
+                partition=night,
+                data_version=computed[table.asset, night].data_version,
+                code_version=computed[table.asset, night].code_version,
+                run_id=run_id,
+                ingestid=ingestid,
+                inputs=tuple(
+                    versions.Input(asset=parent, partition=night, data_version=current[parent, night])
+                    for parent in parents
+                ),
+            )
+            for night in nights
+            if (table.asset, night) in computed
+        ]
+    return entries
 
 
 def _archived(night: str, current: Mapping[tuple[str, str], str]) -> versions.Input:

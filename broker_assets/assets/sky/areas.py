@@ -15,11 +15,11 @@ from broker_assets.partitions import areas
 from broker_assets.resources.database import Database
 from broker_assets.resources.object_store import ObjectStore
 from broker_assets.sky.areas import AREA_INDEX_VERSION
+from broker_assets.sky.in_force import AREAS
 from broker_assets.sky.indices import refresh_area_index
 from broker_assets.sky.pictures import footprint_png
 from broker_assets.sky.products import PRODUCT_VERSION, area_product
 from broker_assets.storage.published import publish
-from broker_assets.stream.matching import AREAS
 
 
 def build_area_assets(sky: Path) -> list[AssetsDefinition]:

@@ -21,18 +21,19 @@ from dagster import (
 from mocpy import MOC
 
 from broker_assets.assets.metadata import inline_png
+from broker_assets.assets.sky.hits import hits_materialisation, record_hits
 from broker_assets.assets.sky.tns import ASSET as TNS_ASSET
 from broker_assets.assets.sky.tns import OWNERS
 from broker_assets.database.engine import connect
-from broker_assets.partitions import watchlists
+from broker_assets.partitions import sky_map_key, watchlists
 from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 from broker_assets.resources.object_store import ObjectStore
 from broker_assets.settings import MocSettings
-from broker_assets.sky.batches import wait_for_batches
 from broker_assets.sky.cones import CONE_INDEX_VERSION
 from broker_assets.sky.events import expire_sky_maps
 from broker_assets.sky.hits import MATCHING_VERSION
+from broker_assets.sky.in_force import CONES
 from broker_assets.sky.indices import Refreshed, refresh_cone_index
 from broker_assets.sky.lists import UnknownList, expire_lists
 from broker_assets.sky.pictures import footprint_png
@@ -44,7 +45,6 @@ from broker_assets.sky.products import (
 )
 from broker_assets.sky.rematch import lists_to_rematch, rematch
 from broker_assets.storage.published import publish, remove_unlisted
-from broker_assets.stream.matching import CONES
 
 RETRIES = RetryPolicy(max_retries=3, delay=5, backoff=Backoff.EXPONENTIAL)
 """A list may be changed or the database be away in the middle; the next sensor tick does not ask for the same again."""
@@ -117,16 +117,16 @@ def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinitio
         owners=OWNERS,
         deps=[cone_index, "area_index"],
         retry_policy=RETRIES,
-        description="Past objects matched against every list that changed, and only against those.",
+        description="Brings the hits of every list that changed up to date, and only those.",
     )
     def rematched_lists(context: AssetExecutionContext, database: ResourceParam[Database]) -> MaterializeResult[Any]:
         done: dict[str, str] = {}
         with connect(database.url, autocommit=True) as connection:
-            pending = lists_to_rematch(connection)
-            if pending:
-                # batches that began with the old indices may still write objects that this would not see
-                wait_for_batches(connection)
-            for kind, identifier, _ in pending:
+            keys = {
+                identifier: sky_map_key(identifier, event, version)
+                for identifier, event, version in connection.execute("SELECT mw_id, otherid, version FROM mma_areas")
+            }
+            for kind, identifier, revision in lists_to_rematch(connection):
                 try:
                     result = rematch(connection, kind, identifier)
                 except UnknownList:
@@ -135,6 +135,10 @@ def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinitio
                     f"{result.candidates} looked at, {result.hits} new, {result.total} in all"
                 )
                 context.log.info(f"{kind} {identifier}: {done[f'{kind} {identifier}']}")
+                if revision:  # a list that is not matched any more has no partition
+                    key = keys[identifier] if kind == "sky_map" else str(identifier)
+                    context.log_event(hits_materialisation(kind, key, result))
+                    record_hits(database, kind, key, str(result.revision), context.run.run_id)
             row = connection.execute(
                 "SELECT md5(coalesce(string_agg(ROW(kind, list_id, revision, hits)::text, ';' ORDER BY kind, list_id),"
                 " '')) FROM rematch"

@@ -11,7 +11,7 @@ COMMENT ON COLUMN revision_counter.one_row IS 'always true: the table has one ro
 
 COMMENT ON COLUMN revision_counter.value IS 'number of the newest change of lists, filters, annotations or catalogues';
 
-INSERT INTO revision_counter (value) VALUES (1);
+INSERT INTO revision_counter (value) SELECT CASE WHEN EXISTS (SELECT FROM watchlists) OR EXISTS (SELECT FROM areas) OR EXISTS (SELECT FROM mma_areas) THEN 1 ELSE 0 END;
 
 DROP TABLE watchlist_cone_gone;
 

@@ -1,0 +1,281 @@
+"""Facts of alerts: what enrichments compute once for each alert, night by night, and the account of them.
+
+A fact is a row with the key of an alert. Enrichments (`Enrichment` in the stream) say with `FactTable` which facts they
+write; from that follow the assets, what each batch is booked with, and the data versions of nights. A version is
+additive: the sum of the hashes of the rows, so a batch adds its own and nothing reads a night again, and the order of
+the batches does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from psycopg import sql
+
+from broker_assets.database import copy
+
+Words = NDArray[np.uint64]
+
+UNCOUNTED = frozenset({"ingestid"})
+"""Columns that say who wrote a row and not what it says."""
+
+
+@dataclass(frozen=True)
+class FactTable:
+    """A table of facts and the asset that it is."""
+
+    asset: str
+    """Asset key; its partitions are nights."""
+    table: sa.Table
+    """Has `diaobjectid`, `diasourceid`, `night` and `ingestid`."""
+    description: str
+    """What a row says."""
+    parents: tuple[str, ...] = ()
+    """Assets without nights that it is made from as well: indices, catalogues, models."""
+
+
+@dataclass(frozen=True)
+class AlertBatch:
+    """What enrichments know of a batch when they compute."""
+
+    alerts: pa.Table
+    """One row per alert with a DIAObject: `packet` (number in the batch, ascending), `diaobjectid`, `diasourceid`,
+    `midpointmjdtai`, `night`; `ra`, `decl` (ICRS, degrees) and `lastdiasourcemjdtai` of the object in that packet,
+    null where the packet does not say."""
+    tables: Mapping[str, pa.Table]
+    """What the packets say, by internal table, each with `packet`. Of histories only points that are not stored yet."""
+    connection: psycopg.Connection[Any]
+    """To read what is stored: points of earlier nights, lists, catalogues."""
+    revision: int | None = None
+    """Compute as of this number of the counter of changes; none for the newest."""
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What an enrichment computed for a batch, outside the transaction that writes it."""
+
+    tables: Mapping[str, pa.Table]
+    """Its results; later enrichments that read it see them."""
+    revision: int
+    """Number of the counter of changes that they hold for."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of a batch, when its enrichments are written, in the same transaction."""
+
+    connection: psycopg.Connection[Any]
+    """In the transaction, with the objects of the batch locked."""
+    ingestid: int
+    """The batch."""
+    stored: NDArray[np.int64]
+    """Packets that were stored and are no duplicates, ascending: theirs are the facts."""
+    newest: NDArray[np.int64]
+    """Packets whose object is now as they say, ascending, one per object: theirs is the state."""
+    revision: int
+    """Number of the newest change, read under the lock of batches: what is written must hold for it."""
+    as_of: int | None = None
+    """In a reprocessing the number that the facts must hold for instead."""
+
+    @property
+    def facts_revision(self) -> int:
+        """Number that the facts must hold for."""
+        return self.revision if self.as_of is None else self.as_of
+
+
+@dataclass(frozen=True)
+class FactCount:
+    """Facts that a batch wrote for a night."""
+
+    night: str
+    """Key `YYYY-MM-DD`."""
+    asset: str
+    """Asset that they belong to."""
+    rows: int
+    """How many."""
+    checksum: int
+    """Sum of the hashes of the rows, modulo 2⁶⁴."""
+
+
+def insert(connection: psycopg.Connection[Any], facts: FactTable, rows: pa.Table, ingestid: int) -> None:
+    """Write facts of alerts that have none yet, within the caller's transaction."""
+    if rows.num_rows == 0:
+        return
+    numbered = rows.append_column("ingestid", pa.repeat(pa.scalar(ingestid, pa.int64()), rows.num_rows))
+    with connection.cursor() as cursor:
+        copy.load(cursor, facts.table, numbered)
+
+
+def delete_night(connection: psycopg.Connection[Any], tables: Iterable[FactTable], night: str) -> dict[str, int]:
+    """Delete the facts of a night before they are computed again; rows by asset."""
+    return {
+        facts.asset: connection.execute(
+            sql.SQL("DELETE FROM {} WHERE night = %s").format(sql.Identifier(facts.table.name)), (night,)
+        ).rowcount
+        for facts in tables
+    }
+
+
+def row_hashes(rows: pa.Table) -> Words:
+    """A 64-bit hash of each row, over all columns but those that say who wrote it.
+
+    Parameters
+    ----------
+    rows : (n,) pyarrow.Table
+        Columns of numbers, dates, texts, and lists of integers; their order does not matter.
+
+    Returns
+    -------
+    (n,) uint64 array
+
+    Notes
+    -----
+    Words are mixed by the finaliser of SplitMix64 (Steele, Lea & Flood 2014, OOPSLA).
+
+    Examples
+    --------
+    >>> one, two = pa.table({"a": [1, 2], "b": [0.5, None]}), pa.table({"b": [0.5, None], "a": [1, 2]})
+    >>> (row_hashes(one) == row_hashes(two)).all()
+    np.True_
+    >>> len(set(row_hashes(one).tolist()))
+    2
+    """
+    total = np.zeros(rows.num_rows, np.uint64)
+    for name in sorted(set(rows.column_names) - UNCOUNTED):
+        seed = np.uint64(int.from_bytes(name.encode()[-8:], "big"))
+        total = _mixed(total ^ _words(rows[name]) ^ seed)
+    return total
+
+
+def _mixed(values: Words) -> Words:
+    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(values ^ (values >> np.uint64(31)), np.uint64)
+
+
+def _words(column: pa.ChunkedArray) -> Words:
+    """One word per value; nulls are a word of their own."""
+    array = column.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = array.chunk(0) if array.num_chunks else pa.array([], column.type)
+    kind = array.type
+    if pa.types.is_list(kind):
+        return _list_words(array)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        encoded = array.dictionary_encode()
+        hashes = np.array([_text_word(text) for text in encoded.dictionary.to_pylist()] or [0], np.uint64)
+        words = hashes[pc.fill_null(encoded.indices, 0).to_numpy()]
+    elif pa.types.is_floating(kind):
+        values = pc.fill_null(array, 0.0).to_numpy().astype(np.float64)
+        words = (values + 0.0).view(np.uint64)  # one zero, whatever its sign
+    elif pa.types.is_date(kind):
+        words = pc.fill_null(array.cast(pa.int32()), 0).to_numpy().astype(np.int64).view(np.uint64)
+    elif pa.types.is_boolean(kind):
+        words = pc.fill_null(array, False).to_numpy(zero_copy_only=False).astype(np.uint64)
+    else:
+        words = pc.fill_null(array, 0).to_numpy().astype(np.int64).view(np.uint64)
+    if array.null_count:
+        words = np.where(array.is_valid().to_numpy(zero_copy_only=False), words, np.uint64(0xA5A5A5A5A5A5A5A5))
+    return np.asarray(words, np.uint64)
+
+
+def _list_words(array: pa.Array) -> Words:
+    """Of a list the sum of its mixed elements and places."""
+    starts = array.offsets.to_numpy().astype(np.int64)
+    inner = array.values.to_numpy(zero_copy_only=False)[starts[0] : starts[-1]].astype(np.int64).view(np.uint64)
+    lengths = np.diff(starts)
+    row = np.repeat(np.arange(len(lengths)), lengths)
+    place = np.arange(len(inner)) - np.repeat(starts[:-1] - starts[0], lengths)
+    words = np.zeros(len(lengths), np.uint64)
+    np.add.at(words, row, _mixed(_mixed(inner) + place.astype(np.uint64)))
+    return words
+
+
+def _text_word(text: str | None) -> int:
+    import hashlib
+
+    return int.from_bytes(hashlib.blake2b((text or "").encode(), digest_size=8).digest(), "big")
+
+
+def count(asset: str, rows: pa.Table, nights: Iterable[str]) -> list[FactCount]:
+    """Count facts night by night.
+
+    Parameters
+    ----------
+    asset : str
+        Asset that they belong to.
+    rows : pyarrow.Table
+        Facts, with `night`.
+    nights : iterable of str
+        Nights of the batch; one without facts is counted, too: it was computed.
+    """
+    found = dict.fromkeys(nights, (0, 0))
+    if rows.num_rows:
+        hashes = row_hashes(rows)
+        days = rows["night"].cast(pa.int32()).to_numpy()
+        for day in np.unique(days):
+            chosen = hashes[days == day]
+            found[str(np.datetime64(int(day), "D"))] = (len(chosen), int(np.add.reduce(chosen, dtype=np.uint64)))
+    return [FactCount(night, asset, rows_, checksum) for night, (rows_, checksum) in sorted(found.items())]
+
+
+def book(
+    connection: psycopg.Connection[Any], ingestid: int, counts: Sequence[FactCount], enrichment: str, version: str
+) -> None:
+    """Enter in the ledger which facts a batch wrote."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO ingest_batch_facts (ingestid, night, asset, enrichment, version, rows, checksum)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (ingestid, night, asset) DO UPDATE SET"
+            " rows = ingest_batch_facts.rows + excluded.rows, checksum = mod(ingest_batch_facts.checksum"
+            " + excluded.checksum, 18446744073709551616)",
+            [
+                (ingestid, item.night, item.asset, enrichment, version, item.rows, Decimal(item.checksum))
+                for item in counts
+            ],
+        )
+
+
+def replace(connection: psycopg.Connection[Any], night: str, assets: Sequence[str], batches: Collection[int]) -> None:
+    """Enter in the ledger that the facts of a night were replaced by those of some batches."""
+    connection.execute(
+        "UPDATE ingest_batch_facts SET replaced_by = %s WHERE night = %s AND asset = ANY(%s) AND replaced_by IS NULL"
+        " AND ingestid <> ALL(%s)",
+        (max(batches), night, list(assets), list(batches)),
+    )
+
+
+@dataclass(frozen=True)
+class NightFacts:
+    """The facts of a night as the ledger has them."""
+
+    rows: int
+    """How many."""
+    data_version: str
+    """Their number and the sum of their hashes: equal facts have equal versions, whatever wrote them."""
+    code_version: str
+    """Version of the code that computed them; several, joined by `, `, if batches differ."""
+
+
+def nights(connection: psycopg.Connection[Any], keys: Iterable[str]) -> dict[tuple[str, str], NightFacts]:
+    """The facts of some nights, by asset and night; those that were never computed are left out."""
+    rows = connection.execute(
+        "SELECT asset, night::text, sum(rows), mod(sum(checksum), 18446744073709551616),"
+        " string_agg(DISTINCT version, ', ' ORDER BY version) FROM ingest_batch_facts"
+        " WHERE night = ANY(%s::date[]) AND replaced_by IS NULL GROUP BY asset, night",
+        (sorted(set(keys)),),
+    )
+    return {
+        (asset, night): NightFacts(int(number), f"{int(number):x}-{int(checksum):016x}", version)
+        for asset, night, number, checksum, version in rows
+    }

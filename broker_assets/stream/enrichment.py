@@ -1,0 +1,248 @@
+"""The one seam for everything that is computed for an alert.
+
+An enrichment computes for a whole batch outside of its transaction, in a stage of its own, and writes inside it. The
+plan of all enrichments serves drain runs, the reprocessing of a night and the retry from quarantine alike. Domain
+packages do not import this module: they only have the attributes that `Enrichment` names. Which enrichments there are
+is said in `enrichments`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from broker_assets.accounting import facts
+from broker_assets.accounting.facts import AlertBatch, Computed, FactTable, Written
+from broker_assets.packets.tables import AlertTables
+from broker_assets.provenance.revisions import begin_batch
+
+FactCounts = dict[str, dict[str, int]]
+"""Facts by night and asset."""
+
+
+class Enrichment(Protocol):
+    """Something that is computed for each alert."""
+
+    @property
+    def name(self) -> str:
+        """Unique, in lower case."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Version of its code: raised whenever it computes other facts of the same alerts and inputs."""
+        ...
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Tables of other enrichments that it reads; those are computed before it."""
+        ...
+
+    @property
+    def facts(self) -> tuple[FactTable, ...]:
+        """Tables of facts that it writes."""
+        ...
+
+    def inputs(self) -> Mapping[str, str]:
+        """Versions of what it depends on besides the alerts, by asset."""
+        ...
+
+    def compute(self, batch: AlertBatch, earlier: Mapping[str, pa.Table]) -> Computed:
+        """Compute for a batch, outside of its transaction; `earlier` has the tables that it reads."""
+        ...
+
+    def write(self, computed: Computed, written: Written) -> Mapping[str, pa.Table]:
+        """Write what was computed, in the transaction of the batch.
+
+        What has changed since it was computed (`written.revision`) must be taken into account. Facts are written for
+        `written.stored` only.
+
+        Returns
+        -------
+        mapping of str to pyarrow.Table
+            The facts that were written, by asset.
+        """
+        ...
+
+
+class EnrichmentError(ValueError):
+    """Enrichments do not fit together; the message says which."""
+
+
+@dataclass(frozen=True)
+class Enriched:
+    """What all enrichments computed for a batch."""
+
+    computed: Mapping[str, Computed]
+    """By name of the enrichment."""
+    seconds: float = 0.0
+    """Time that took."""
+
+
+class EnrichmentPlan:
+    """All enrichments, in an order in which each comes after those whose tables it reads.
+
+    Parameters
+    ----------
+    enrichments : iterable of Enrichment
+        In any order.
+
+    Raises
+    ------
+    EnrichmentError
+        If two have one name or write one table, if one reads a table that none writes, or if they read one another in
+        a circle.
+    """
+
+    def __init__(self, enrichments: Iterable[Enrichment]) -> None:
+        self.enrichments = _ordered(list(enrichments))
+
+    @property
+    def facts(self) -> tuple[tuple[Enrichment, FactTable], ...]:
+        """Every table of facts, with the enrichment that writes it."""
+        return tuple((enrichment, table) for enrichment in self.enrichments for table in enrichment.facts)
+
+    def parents(self, enrichment: Enrichment, table: FactTable) -> tuple[str, ...]:
+        """Assets by night that the facts of a table are made from: objects, and facts of enrichments that are read."""
+        return ("objects", *enrichment.reads)
+
+    def chosen(self, assets: Iterable[str]) -> EnrichmentPlan:
+        """The plan of the enrichments that write some assets, and of those that they read."""
+        wanted = set(assets)
+        kept: list[Enrichment] = []
+        for enrichment in reversed(self.enrichments):
+            if wanted & {table.asset for table in enrichment.facts}:
+                kept.append(enrichment)
+                wanted |= set(enrichment.reads)
+        return EnrichmentPlan(kept)
+
+    def compute(
+        self,
+        tables: AlertTables,
+        connection: psycopg.Connection[Any],
+        *,
+        revision: int | None = None,
+    ) -> Enriched:
+        """Compute everything for a batch.
+
+        Parameters
+        ----------
+        tables : AlertTables
+            What the packets say.
+        connection : psycopg.Connection
+            To read with; nothing is written.
+        revision : int, optional
+            Compute as of this number of the counter of changes.
+        """
+        clock = time.perf_counter()
+        batch = AlertBatch(alerts_of(tables), _by_name(tables), connection, revision)
+        results: dict[str, pa.Table] = {}
+        computed: dict[str, Computed] = {}
+        for enrichment in self.enrichments:
+            done = enrichment.compute(batch, {name: results[name] for name in enrichment.reads})
+            computed[enrichment.name] = done
+            results |= {name: done.tables[name] for name in (table.asset for table in enrichment.facts)}
+        return Enriched(computed, time.perf_counter() - clock)
+
+    def write(
+        self,
+        enriched: Enriched,
+        connection: psycopg.Connection[Any],
+        ingestid: int,
+        *,
+        stored: NDArray[np.int64],
+        newest: NDArray[np.int64],
+        nights: Sequence[str],
+        as_of: int | None = None,
+    ) -> FactCounts:
+        """Write what was computed for a batch whose rows have just been written, in the same transaction.
+
+        Parameters
+        ----------
+        enriched : Enriched
+            See `compute`.
+        connection, ingestid : psycopg.Connection, int
+            The transaction and its batch.
+        stored, newest : int64 array
+            See `Written`.
+        nights : sequence of str
+            Nights of the batch.
+        as_of : int, optional
+            The number that the facts must hold for, if not the newest.
+
+        Returns
+        -------
+        dict
+            Facts written, by night and asset; zeros for what was computed and gave none.
+        """
+        written = Written(connection, ingestid, stored, newest, begin_batch(connection), as_of)
+        connection.execute(
+            "UPDATE ingest_batch SET revision = %s WHERE ingestid = %s", (written.facts_revision, ingestid)
+        )
+        counts: FactCounts = {}
+        for enrichment in self.enrichments:
+            rows = enrichment.write(enriched.computed[enrichment.name], written)
+            booked = [
+                item for table in enrichment.facts for item in facts.count(table.asset, rows[table.asset], nights)
+            ]
+            facts.book(connection, ingestid, booked, enrichment.name, enrichment.version)
+            for item in booked:
+                counts.setdefault(item.night, {})[item.asset] = item.rows
+        return counts
+
+
+def alerts_of(tables: AlertTables) -> pa.Table:
+    """The alerts with a DIAObject as `AlertBatch.alerts` describes them."""
+    alerts = tables.packet.select(["packet", "diaobjectid", "diasourceid", "midpointmjdtai", "night"])
+    objects = tables.object.select(["packet", "diaobjectid", "ra", "decl", "lastdiasourcemjdtai"])
+    joined = alerts.join(objects, ["packet", "diaobjectid"], join_type="inner", use_threads=False)
+    return joined.sort_by("packet").cast(
+        pa.schema([field if field.name != "packet" else pa.field("packet", pa.int64()) for field in joined.schema])
+    )
+
+
+def _by_name(tables: AlertTables) -> dict[str, pa.Table]:
+    return {name: value for name, value in vars(tables).items() if isinstance(value, pa.Table)}
+
+
+def _ordered(enrichments: list[Enrichment]) -> tuple[Enrichment, ...]:
+    names = [enrichment.name for enrichment in enrichments]
+    for name, number in Counter(names).items():
+        if number > 1:
+            raise EnrichmentError(f"{number} enrichments are called {name!r}")
+    writer: dict[str, Enrichment] = {}
+    for enrichment in enrichments:
+        for table in enrichment.facts:
+            if table.asset in writer:
+                raise EnrichmentError(f"{table.asset} is written by {writer[table.asset].name} and {enrichment.name}")
+            writer[table.asset] = enrichment
+    for enrichment in enrichments:
+        for name in enrichment.reads:
+            if name not in writer:
+                raise EnrichmentError(f"{enrichment.name} reads {name}, which no enrichment writes")
+    ordered: list[Enrichment] = []
+    under_way: list[str] = []
+
+    def place(enrichment: Enrichment) -> None:
+        if enrichment in ordered:
+            return
+        if enrichment.name in under_way:
+            circle = " → ".join([*under_way[under_way.index(enrichment.name) :], enrichment.name])
+            raise EnrichmentError(f"enrichments read one another in a circle: {circle}")
+        under_way.append(enrichment.name)
+        for name in enrichment.reads:
+            place(writer[name])
+        under_way.pop()
+        ordered.append(enrichment)
+
+    for enrichment in enrichments:
+        place(enrichment)
+    return tuple(ordered)
