@@ -92,6 +92,7 @@ class Reporter:
         partitions: PartitionsDefinition[Any] | None = None,
         observed: bool = False,
         new_empty: bool = False,
+        new_inputs: bool = False,
     ) -> Iterator[AssetMaterialization | AssetObservation]:
         """One event for each version that provenance does not know, then the same in provenance.
 
@@ -109,6 +110,8 @@ class Reporter:
             only for assets that are observable, that is, defined with a function that observes them.
         new_empty : bool
             Whether partitions that are `EMPTY` from the beginning are reported, too.
+        new_inputs : bool
+            Whether a version that is known, but was made from other inputs, is reported, too: of what was rebuilt.
 
         Yields
         ------
@@ -125,7 +128,13 @@ class Reporter:
         with self._database.transaction() as connection:
             known = versions.recorded(connection, [entry.key for entry in given])
         present = [entry for entry in given if entry.artefact.data_version != EMPTY or entry.key in known or new_empty]
-        new = [entry for entry in present if _versions(entry.artefact) != _versions(known.get(entry.key))]
+        changed = [
+            entry
+            for entry in present
+            if _versions(entry.artefact) != _versions(known.get(entry.key))
+            or _inputs(entry.artefact) != _inputs(known.get(entry.key))
+        ]
+        new = [entry for entry in changed if new_inputs or _versions(entry.artefact) != _versions(known.get(entry.key))]
         shown = self._shown(new, partitions)
         for asset, group in itertools.groupby(shown, key=lambda entry: entry.artefact.asset):
             of_asset = list(group)
@@ -133,15 +142,9 @@ class Reporter:
             pointers = self._pointers(of_asset)
             for entry in of_asset:
                 yield _event(entry, AssetKey.from_user_string(asset), pointers, observed)
-        changed = [
-            entry.artefact
-            for entry in present
-            if _versions(entry.artefact) != _versions(known.get(entry.key))
-            or _inputs(entry.artefact) != _inputs(known.get(entry.key))
-        ]
         if changed:
             with self._database.transaction() as connection:
-                versions.record(connection, changed)
+                versions.record(connection, [entry.artefact for entry in changed])
 
     def report_runless(
         self,

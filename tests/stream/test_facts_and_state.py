@@ -167,7 +167,8 @@ class World:
             (row[0], row[1]): row[2]
             for row in self.broker.query(
                 "SELECT diaobjectid, diasourceid, batch.revision FROM diasources"
-                " JOIN archive_file USING (archivefileid) JOIN ingest_batch AS batch ON batch.ingestid = archive_file.ingestid"
+                " JOIN archive_file USING (archivefileid)"
+                " JOIN ingest_batch AS batch ON batch.ingestid = archive_file.ingestid"
             )
         }
         assert recorded.keys() == self.alerts.keys()

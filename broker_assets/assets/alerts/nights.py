@@ -27,9 +27,10 @@ from dagster import (
 )
 
 from broker_assets.accounting import ledger
-from broker_assets.assets.alerts.reports import artefacts, code_version, fact_materialisations
+from broker_assets.assets.alerts.reports import artefacts, code_version, fact_entries
 from broker_assets.assets.alerts.streams import stream_key
 from broker_assets.assets.metadata import table_metadata
+from broker_assets.assets.reporter import Entry, Reporter
 from broker_assets.database.tables import diaforcedsources, diasources, objects
 from broker_assets.packets import archive
 from broker_assets.partitions import nights
@@ -135,23 +136,17 @@ def build_alert_assets(streams: Sequence[StreamSettings], plan: EnrichmentPlan) 
         )
         context.log.info(f"{report.received} packets in {report.seconds:.1f} s: {report.stored} alerts stored")
         with database.transaction() as connection:
-            entries = [
-                entry
-                for entry in artefacts(
-                    connection, plan, [night], report.data_versions, run_id=context.run_id, ingestid=_newest(connection)
-                )
-                if entry.asset != ARCHIVE_ASSET
-            ]
-            versions.record(connection, entries)
-        # The facts were rebuilt in the same transaction.
-        for event in fact_materialisations(context.instance, entries, plan, {night: report.counts}):
-            context.log_event(event)
-        for name in ROW_ASSETS:
-            yield MaterializeResult(
-                asset_key=name,
-                data_version=DataVersion(report.data_versions[name, night]),
-                metadata=_reprocessed(name, report),
+            entries = artefacts(
+                connection, plan, [night], report.data_versions, run_id=context.run_id, ingestid=_newest(connection)
             )
+        reporter = Reporter(context.instance, database, context.log, run_id=context.run_id)
+        for entry in entries:
+            if entry.asset in ROW_ASSETS:
+                yield from reporter.made(Entry(entry, metadata=_reprocessed(entry.asset, report)))
+        # The facts were rebuilt in the same transaction.
+        rebuilt = fact_entries(entries, [table.asset for _, table in plan.facts], report.counts)
+        for event in reporter.report(rebuilt, partitions=nights, new_inputs=True):
+            context.log_event(event)
 
     return [packet_archive, night_from_archive, *(_facts_of_night(item, plan, surveys) for item in plan.enrichments)]
 
@@ -196,17 +191,9 @@ def _facts_of_night(enrichment: Enrichment, plan: EnrichmentPlan, surveys: Mappi
             entries = artefacts(
                 connection, plan, [night], report.data_versions, run_id=context.run_id, ingestid=_newest(connection)
             )
-            versions.record(connection, [entry for entry in entries if entry.asset in assets])
-        for name in assets:
-            yield MaterializeResult(
-                asset_key=name,
-                data_version=DataVersion(report.data_versions[name, night]),
-                metadata={
-                    "dagster/row_count": report.counts.facts.get(name, 0),
-                    "packets": report.received,
-                    "seconds": round(report.seconds, 1),
-                },
-            )
+        reporter = Reporter(context.instance, database, context.log, run_id=context.run_id)
+        for entry in fact_entries(entries, assets, report.counts):
+            yield from reporter.made(entry)
 
     return facts_of_night
 

@@ -1,16 +1,17 @@
 """What a drain run tells Dagster and provenance: one materialisation per asset and night with new content."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from logging import Logger
 from typing import Any
 
 import psycopg
-from dagster import AssetKey, AssetMaterialization, DagsterEventType, DagsterInstance
+from dagster import AssetMaterialization, AssetObservation, DagsterInstance
 
 from broker_assets.accounting import facts
 from broker_assets.assets.metadata import rate_plot
+from broker_assets.assets.reporter import Entry, Reporter
 from broker_assets.packets.archive import FORMAT_VERSION
-from broker_assets.partitions import known_nights
+from broker_assets.partitions import nights
 from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 from broker_assets.stream.commit import CODE_VERSION
@@ -41,92 +42,42 @@ def unreported_nights(connection: psycopg.Connection[Any]) -> list[str]:
 
 def report_run(
     instance: DagsterInstance, database: Database, report: DrainReport, plan: EnrichmentPlan, log: Logger
-) -> Iterator[AssetMaterialization]:
-    """One materialisation per asset and night that has new content, then the same in provenance.
-
-    In this order: a run that dies in between has told Dagster twice in the end, and never too little.
-    """
+) -> Iterator[AssetMaterialization | AssetObservation]:
+    """One materialisation per asset and night that has new content, then the same in provenance."""
     with database.transaction() as connection:
         newest = connection.execute("SELECT coalesce(max(ingestid), 0) FROM ingest_batch").fetchone()
         touched = set(unreported_nights(connection)) | set(report.nights)
         current = data_versions(connection, touched)
-        recorded = versions.data_versions(connection, ROW_ASSETS[0], sorted(touched))
-        pending = {night for night in touched if current[ROW_ASSETS[0], night] != recorded.get(night)}
-        entries = artefacts(
-            connection, plan, pending, current, run_id=report.run_id, ingestid=newest[0] if newest else 0
-        )
-    known, unknown = known_nights(pending)
-    if unknown:
-        log.warning(f"stored, but no partitions of Dagster: {len(unknown)} nights from {unknown[0]} to {unknown[-1]}")
-    if not pending:
-        return
+        found = artefacts(connection, plan, touched, current, run_id=report.run_id, ingestid=newest[0] if newest else 0)
     plot = rate_plot(report.rates, report.commit_latency.quantiles())
-    plotted = sorted(report.nights, key=lambda night: -report.nights[night].stored)[:PLOTTED_NIGHTS]
-    pointers: Mapping[str, int] = {}
-    for asset in (ARCHIVE_ASSET, *ROW_ASSETS):
-        for night in known:
-            counts = report.nights.get(night)
-            yield AssetMaterialization(
-                asset_key=asset,
-                partition=night,
-                description=_description(asset, night, counts, report),
-                metadata={
-                    **_night_metadata(asset, counts),
-                    **run_metadata(report),
-                    **({"rate": plot} if plot is not None and night in plotted else {}),
-                },
-                tags=version_tags(asset, night, current, pointers),
-            )
-        if asset == ARCHIVE_ASSET and known:
-            pointers = instance.get_latest_storage_id_by_partition(
-                AssetKey(ARCHIVE_ASSET), DagsterEventType.ASSET_MATERIALIZATION, set(known)
-            )
-    shown = set(known)
-    yield from fact_materialisations(
-        instance, [entry for entry in entries if entry.partition in shown], plan, report.nights
-    )
-    with database.transaction() as connection:
-        versions.record(connection, entries)
+    plotted = set(sorted(report.nights, key=lambda night: -report.nights[night].stored)[:PLOTTED_NIGHTS])
 
-
-def fact_materialisations(
-    instance: DagsterInstance,
-    entries: Sequence[versions.Artefact],
-    plan: EnrichmentPlan,
-    counts: Mapping[str, NightCounts],
-) -> Iterator[AssetMaterialization]:
-    """What Dagster is to know of facts that were written with the rows of their nights.
-
-    Their parents must have been reported before: without the events of these Dagster holds the facts for stale.
-    """
-    for enrichment, table in plan.facts:
-        chosen = [entry for entry in entries if entry.asset == table.asset]
-        pointers = {
-            parent: instance.get_latest_storage_id_by_partition(
-                AssetKey(parent), DagsterEventType.ASSET_MATERIALIZATION, {entry.partition for entry in chosen}
-            )
-            for parent in plan.parents(enrichment, table)
-            if chosen
+    def entry(artefact: versions.Artefact) -> Entry:
+        counts = report.nights.get(artefact.partition)
+        metadata = {
+            **_night_metadata(artefact.asset, counts),
+            **run_metadata(report),
+            **({"rate": plot} if plot is not None and artefact.partition in plotted else {}),
         }
-        for entry in chosen:
-            tags = {"dagster/data_version": entry.data_version, "dagster/code_version": entry.code_version}
-            for used in entry.inputs:
-                tags[f"dagster/input_data_version/{used.asset}"] = used.data_version
-                pointer = pointers[used.asset].get(entry.partition, "NULL")
-                tags[f"dagster/input_event_pointer/{used.asset}"] = str(pointer)
-            found = counts.get(entry.partition, NightCounts()).facts
-            yield AssetMaterialization(
-                asset_key=entry.asset,
-                partition=entry.partition,
-                metadata={"rows written": found.get(entry.asset, 0)},
-                tags=tags,
-            )
+        return Entry(artefact, _description(artefact.asset, artefact.partition, counts, report), metadata)
+
+    reporter = Reporter(instance, database, log, run_id=report.run_id)
+    yield from reporter.report(map(entry, found), partitions=nights)
+
+
+def fact_entries(entries: Iterable[versions.Artefact], assets: Collection[str], counts: NightCounts) -> list[Entry]:
+    """What is said of those entries of a rebuilt night that are facts of some assets."""
+    return [
+        Entry(item, metadata={"dagster/row_count": counts.facts.get(item.asset, 0)})
+        for item in entries
+        if item.asset in assets
+    ]
 
 
 def artefacts(
     connection: psycopg.Connection[Any],
     plan: EnrichmentPlan,
-    nights: Iterable[str],
+    keys: Iterable[str],
     current: Mapping[tuple[str, str], str],
     *,
     run_id: str | None,
@@ -134,10 +85,12 @@ def artefacts(
 ) -> list[versions.Artefact]:
     """The provenance entries of some nights: the archive, the rows made from it, and the facts of its alerts.
 
+    They are ordered by asset, parents before children, and by night.
+
     Indices and other inputs without nights are no inputs of facts here: lists that change never make a night stale.
     """
-    nights = sorted(set(nights))
-    computed = facts.nights(connection, nights)
+    ordered = sorted(set(keys))
+    computed = facts.nights(connection, ordered)
     entries = [
         versions.Artefact(
             asset=asset,
@@ -148,8 +101,8 @@ def artefacts(
             ingestid=ingestid,
             inputs=() if asset == ARCHIVE_ASSET else (_archived(night, current),),
         )
-        for night in nights
         for asset in (ARCHIVE_ASSET, *ROW_ASSETS)
+        for night in ordered
     ]
     for enrichment, table in plan.facts:
         parents = plan.parents(enrichment, table)
@@ -166,7 +119,7 @@ def artefacts(
                     for parent in parents
                 ),
             )
-            for night in nights
+            for night in ordered
             if (table.asset, night) in computed
         ]
     return entries
@@ -179,21 +132,6 @@ def _archived(night: str, current: Mapping[tuple[str, str], str]) -> versions.In
 def code_version(asset: str) -> str:
     """Version of the code that makes an asset of the stream."""
     return FORMAT_VERSION if asset == ARCHIVE_ASSET else CODE_VERSION
-
-
-def version_tags(
-    asset: str, night: str, current: Mapping[tuple[str, str], str], pointers: Mapping[str, int]
-) -> dict[str, str]:
-    """The tags by which Dagster knows what a materialisation is and what it was made from.
-
-    `pointers` are the storage ids of the materialisations of the archive, by night: without them Dagster holds the
-    rows for stale from the beginning.
-    """
-    tags = {"dagster/data_version": current[asset, night], "dagster/code_version": code_version(asset)}
-    if asset != ARCHIVE_ASSET:
-        tags[f"dagster/input_data_version/{ARCHIVE_ASSET}"] = current[ARCHIVE_ASSET, night]
-        tags[f"dagster/input_event_pointer/{ARCHIVE_ASSET}"] = str(pointers.get(night, "NULL"))
-    return tags
 
 
 def run_metadata(report: DrainReport) -> dict[str, Any]:
@@ -222,7 +160,8 @@ def _night_metadata(asset: str, counts: NightCounts | None) -> dict[str, Any]:
     if asset == ARCHIVE_ASSET:
         return {"packets": counts.archived, "bytes": counts.archived_bytes}
     rows = {"sources": counts.sources, "forced_sources": counts.forced_sources, "objects": counts.objects}
-    return {"rows written": rows[asset], "alerts stored": counts.stored, "alerts duplicate": counts.duplicate}
+    rows |= counts.facts
+    return {"rows written": rows.get(asset, 0), "alerts stored": counts.stored, "alerts duplicate": counts.duplicate}
 
 
 def _description(asset: str, night: str, counts: NightCounts | None, report: DrainReport) -> str:

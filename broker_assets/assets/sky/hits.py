@@ -6,6 +6,7 @@ object with that list again. What past alerts were hits of are facts by night (`
 of a list makes them stale.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,9 +14,7 @@ from dagster import (
     AllPartitionMapping,
     AssetDep,
     AssetExecutionContext,
-    AssetMaterialization,
     AssetsDefinition,
-    DataVersion,
     DynamicPartitionsDefinition,
     MaterializeResult,
     ResourceParam,
@@ -23,6 +22,7 @@ from dagster import (
 )
 
 from broker_assets.assets.metadata import table_metadata
+from broker_assets.assets.reporter import Entry, Reporter
 from broker_assets.assets.sky.tns import OWNERS
 from broker_assets.database.engine import connect
 from broker_assets.database.tables import area_hits, mma_area_hits, watchlist_hits
@@ -65,45 +65,29 @@ def _hits(kind: Kind) -> AssetsDefinition:
         description=f"{meaning} The stream keeps it up to date for the objects that it moves, the job match_lists for "
         "changed lists. Materialising a partition matches all objects with the list again.",
     )
-    def hits(context: AssetExecutionContext, database: ResourceParam[Database]) -> MaterializeResult[Any]:
+    def hits(context: AssetExecutionContext, database: ResourceParam[Database]) -> Iterator[MaterializeResult[Any]]:
         identifier = int(context.partition_key.split("_", 1)[0])
         with connect(database.url, autocommit=True) as connection:
             result = rematch(connection, kind, identifier, whole=True)
-        record_hits(database, kind, context.partition_key, str(result.revision), context.run.run_id)
-        return MaterializeResult(data_version=DataVersion(str(result.revision)), metadata=hits_metadata(result))
+        reporter = Reporter(context.instance, database, context.log, run_id=context.run.run_id)
+        yield from reporter.made(hits_entry(kind, context.partition_key, result))
 
     return hits
 
 
-def hits_materialisation(kind: Kind, partition: str, result: Rematched) -> AssetMaterialization:
-    """What Dagster is to know of the hits of a list that were brought up to date."""
-    return AssetMaterialization(
-        asset_key=HITS[kind][0],
-        partition=partition,
-        metadata=hits_metadata(result),
-        tags={"dagster/data_version": str(result.revision), "dagster/code_version": MATCHING_VERSION},
+def hits_entry(kind: Kind, partition: str, result: Rematched) -> Entry:
+    """The hits of a list that were brought up to date; their version is the number of the change that they hold for."""
+    return Entry(
+        versions.Artefact(
+            asset=HITS[kind][0],
+            partition=partition,
+            data_version=str(result.revision),
+            code_version=MATCHING_VERSION,
+        ),
+        metadata={
+            "dagster/row_count": result.total,
+            "hits written": result.hits,
+            "objects that lost hits": result.removed,
+            "objects compared": result.candidates,
+        },
     )
-
-
-def hits_metadata(result: Rematched) -> dict[str, Any]:
-    """What is shown of hits that were brought up to date."""
-    return {
-        "dagster/row_count": result.total,
-        "hits written": result.hits,
-        "objects that lost hits": result.removed,
-        "objects compared": result.candidates,
-        "revision": result.revision,
-    }
-
-
-def record_hits(database: Database, kind: Kind, partition: str, version: str, run_id: str) -> None:
-    """Enter the version of the hits of a list in provenance."""
-    entry = versions.Artefact(
-        asset=HITS[kind][0],
-        partition=partition,
-        data_version=version,
-        code_version=MATCHING_VERSION,
-        run_id=run_id,
-    )
-    with database.transaction() as connection:
-        versions.record(connection, [entry])

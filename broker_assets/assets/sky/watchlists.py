@@ -21,7 +21,8 @@ from dagster import (
 from mocpy import MOC
 
 from broker_assets.assets.metadata import inline_png
-from broker_assets.assets.sky.hits import hits_materialisation, record_hits
+from broker_assets.assets.reporter import Reporter
+from broker_assets.assets.sky.hits import HITS, hits_entry
 from broker_assets.assets.sky.tns import ASSET as TNS_ASSET
 from broker_assets.assets.sky.tns import OWNERS
 from broker_assets.database.engine import connect
@@ -121,6 +122,7 @@ def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinitio
     )
     def rematched_lists(context: AssetExecutionContext, database: ResourceParam[Database]) -> MaterializeResult[Any]:
         done: dict[str, str] = {}
+        reporter = Reporter(context.instance, database, context.log, run_id=context.run.run_id)
         with connect(database.url, autocommit=True) as connection:
             keys = {
                 identifier: sky_map_key(identifier, event, version)
@@ -137,8 +139,8 @@ def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinitio
                 context.log.info(f"{kind} {identifier}: {done[f'{kind} {identifier}']}")
                 if revision:  # a list that is not matched any more has no partition
                     key = keys[identifier] if kind == "sky_map" else str(identifier)
-                    context.log_event(hits_materialisation(kind, key, result))
-                    record_hits(database, kind, key, str(result.revision), context.run.run_id)
+                    for event in reporter.report([hits_entry(kind, key, result)], partitions=HITS[kind][2]):
+                        context.log_event(event)
             row = connection.execute(
                 "SELECT md5(coalesce(string_agg(ROW(kind, list_id, revision, hits)::text, ';' ORDER BY kind, list_id),"
                 " '')) FROM rematch"
