@@ -14,6 +14,7 @@ from dagster import (
     MAX_RUNTIME_SECONDS_TAG,
     AssetCheckEvaluation,
     AssetMaterialization,
+    AssetObservation,
     Config,
     DagsterInstance,
     DagsterRunStatus,
@@ -82,7 +83,7 @@ def build_drain_op(settings: Settings, plan: EnrichmentPlan, night_checks: Night
         database: ResourceParam[Database],
         object_store: ResourceParam[ObjectStore],
         decoders: ResourceParam[Decoders],
-    ) -> Iterator[AssetMaterialization | AssetCheckEvaluation]:
+    ) -> Iterator[AssetMaterialization | AssetObservation | AssetCheckEvaluation]:
         stream = settings.stream(config.topic)
         source = kafka.source(config.topic)
         watch = _Watch(context)

@@ -144,7 +144,16 @@ class DrainSession:
                 (ingestid,),
             ).fetchall()
             counts = {
-                night.isoformat(): NightCounts(*(int(number) for number in numbers)) for night, *numbers in nights
+                night.isoformat(): NightCounts(
+                    stored=stored,
+                    duplicate=duplicate,
+                    sources=sources,
+                    forced_sources=forced,
+                    objects=objects,
+                    archived=int(packets),
+                    archived_bytes=int(size),
+                )
+                for night, stored, duplicate, sources, forced, objects, packets, size in nights
             }
             for night, asset, rows in self.writer.execute(
                 "SELECT night, asset, rows FROM ingest_batch_facts WHERE ingestid = %s", (ingestid,)

@@ -187,9 +187,15 @@ def test_the_stream_is_matched(platform: Any, survey: Callable[..., Any]) -> Non
     platform.drain()
     [(ra, dec)] = platform.query("SELECT ra, decl FROM objects WHERE ra IS NOT NULL ORDER BY diaobjectid LIMIT 1")
     with engine.connect(platform.database.url, autocommit=True) as connection:
-        create_watchlist(connection, "ann", "list", parse_watchlist([f"{ra}, {dec}, it"]), radius=60.0)
+        watchlist = create_watchlist(connection, "ann", "list", parse_watchlist([f"{ra}, {dec}, it"]), radius=60.0)
     assert platform.materialisations("watchlist_hits") == []
+    before = platform.versions("watchlist_facts")
+    assert set(before.values()) == {"0-0000000000000000"}
     follow(platform)
+    # the hits of the list are a partition of their own, and no night has become another one
+    assert set(platform.versions("watchlist_hits")) == {str(watchlist)}
+    assert platform.versions("watchlist_facts") == before
+    assert platform.query("SELECT count(*) FROM watchlist_facts") == [(0,)]
     platform.execute("DELETE FROM watchlist_hits")
     platform.append(packets[len(packets) // 2 :])
     platform.drain()
@@ -197,14 +203,28 @@ def test_the_stream_is_matched(platform: Any, survey: Callable[..., Any]) -> Non
     assert rows
     assert {row[0] for row in rows} == {"it"}
     assert all(row[2] for row in rows)
-    nights = set(platform.versions("watchlist_hits"))
+    after = platform.versions("watchlist_facts")
+    nights = {row[0] for row in platform.query("SELECT DISTINCT night::text FROM watchlist_facts")}
     assert nights == {row[1] for row in rows}
-    # a night is matched again, and has the same hits
+    assert {night for night, version in after.items() if before.get(night, version) != version} <= nights
+    # a night is computed again, and has the same facts
     night = rows[0][1]
-    before = platform.versions("watchlist_hits")[night]
+    facts = platform.query("SELECT diaobjectid, diasourceid, cone_id, arcsec FROM watchlist_facts ORDER BY 1, 2, 3")
+    platform.execute("DELETE FROM watchlist_facts")
+    platform.make("watchlist_facts", "area_facts", "sky_map_facts", night=night)
+    assert platform.versions("watchlist_facts")[night] == after[night]
+    again = "SELECT diaobjectid, diasourceid, cone_id, arcsec FROM watchlist_facts ORDER BY 1, 2, 3"
+    assert platform.query(again) == facts
+    # with its rows, too
+    platform.execute("DELETE FROM watchlist_facts")
+    platform.make("sources", "forced_sources", "objects", night=night)
+    assert platform.versions("watchlist_facts")[night] == after[night]
+    assert platform.query(again) == facts
+    # and all objects with the list again
+    hits = platform.query("SELECT diaobjectid, cone_id FROM watchlist_hits ORDER BY 1, 2")
     platform.execute("DELETE FROM watchlist_hits")
-    platform.make("watchlist_hits", "area_hits", "sky_map_hits", night=night)
-    assert platform.versions("watchlist_hits")[night] == before
+    platform.make("watchlist_hits", night=str(watchlist))
+    assert platform.query("SELECT diaobjectid, cone_id FROM watchlist_hits ORDER BY 1, 2") == hits
 
 
 def test_tns(platform: Any, tns: ModuleType, peer: Any) -> None:
