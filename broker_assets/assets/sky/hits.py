@@ -2,7 +2,7 @@
 
 The stream keeps the hits of the objects that it moves up to date, in the transaction of each batch; the job
 `match_lists` brings those of changed lists up to date and reports them here. Materialising a partition matches every
-object with that list again. What past alerts were hits of are facts by night (`broker_assets.assets.alerts.nights`): no change
+object with that list again. What past alerts were hits of are facts by night (`broker_assets.assets.alerts`): no change
 of a list makes them stale.
 """
 
