@@ -303,7 +303,7 @@ def test_facts_and_state_equal_brute_force(broker: Any, packets: ModuleType, see
     broker.execute("DELETE FROM watchlist_hits")
     with engine.connect(broker.database_url, autocommit=True) as connection:
         for watchlist in world.watchlists:
-            if connection.execute("SELECT FROM watchlists WHERE wl_id = %s AND active", (watchlist,)).fetchone():
+            if connection.execute("SELECT 1 FROM watchlists WHERE wl_id = %s AND active", (watchlist,)).fetchone():
                 rematch(connection, "watchlist", watchlist, whole=True)
     world.check_state()
     broker.assert_closed_ledger()
