@@ -5,63 +5,27 @@ and made into files.
 """
 
 import hashlib
-from collections.abc import Iterator
 
 from dagster import (
     DefaultSensorStatus,
     JobDefinition,
-    OpExecutionContext,
     ResourceParam,
     RunRequest,
     RunsFilter,
     SensorDefinition,
     SensorEvaluationContext,
     SkipReason,
-    in_process_executor,
-    job,
-    op,
     sensor,
 )
 
 from broker_assets.accounting import ledger
 from broker_assets.assets.alerts.streams import ACTIVE_RUNS
+from broker_assets.jobs.notices import NOT_CONFIGURED
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.kafka import Kafka
 from broker_assets.stream.messages import SourceError
-from broker_assets.stream.notices import read_notices
 
 INTERVAL_SECONDS = 30
-NOT_CONFIGURED = "no topic of notices is configured: set BROKER_NOTICES__TOPIC (igwn.gwalert at GCN)"
-
-
-def build_read_notices(topic: str | None) -> JobDefinition:
-    """The job: applies what waits on the topic."""
-
-    @op(name="apply_notices", out={})
-    def apply(
-        context: OpExecutionContext, database: ResourceParam[Database], notice_kafka: ResourceParam[Kafka]
-    ) -> Iterator[None]:
-        if topic is None:
-            raise ValueError(NOT_CONFIGURED)
-        source = notice_kafka.source(topic)
-        try:
-            done = read_notices(source, database.url, topic, run_id=context.run_id)
-        finally:
-            source.close()
-        for effect in done.effects:
-            context.log.info(effect)
-        context.log.info(f"{done.stored} stored, {done.duplicate} known, {done.quarantined} quarantined")
-        yield from ()
-
-    @job(
-        name="read_notices",
-        executor_def=in_process_executor,
-        description="Applies the notices of gravitational-wave events that wait, each exactly once.",
-    )
-    def read() -> None:
-        apply()
-
-    return read
 
 
 def build_notices(topic: str | None, read: JobDefinition) -> SensorDefinition:

@@ -1,0 +1,106 @@
+"""Puts the platform together: merges what each subject offers, and adds the resources.
+
+Nothing is implemented here: a module of this package lists the assets, checks, jobs, sensors and schedules of one
+subject, and a new subject adds one module and one line. `build_defs` makes fresh definitions each time, so that a test
+replaces a resource or a setting in one argument. It opens no connection and needs no service: definitions load on any
+machine.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dagster import AssetsDefinition, BetaWarning, Definitions, PreviewWarning, in_process_executor
+
+from broker_assets.build import alerts, platform, publication, sky, telemetry
+from broker_assets.resources.database import Database
+from broker_assets.resources.decoders import Decoders
+from broker_assets.resources.kafka import Kafka
+from broker_assets.resources.notifier import Notifier
+from broker_assets.resources.object_store import ObjectStore
+from broker_assets.resources.publisher import Publisher
+from broker_assets.resources.telemetry import Telemetry
+from broker_assets.resources.tns import Tns
+from broker_assets.settings import Settings, load_settings
+from broker_assets.stream.enrichment import EnrichmentPlan
+from broker_assets.stream.enrichments import enrichment_plan
+
+
+def build_defs(
+    *,
+    settings: Settings | None = None,
+    resource_overrides: Mapping[str, Any] | None = None,
+    plan: EnrichmentPlan | None = None,
+) -> Definitions:
+    """Make the definitions of the platform.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Those of this process, if not given.
+    resource_overrides : mapping of str to object, optional
+        Resources that take the place of ours, by name (`database`, `kafka`, `object_store`, `decoders`, `notifier`,
+        `publisher`, `telemetry`, `tns`, `notice_kafka`).
+    plan : EnrichmentPlan, optional
+        Enrichments of alerts; all that the platform has, if not given.
+
+    Raises
+    ------
+    ValueError
+        If an override has a name that no resource has.
+    """
+    settings = settings if settings is not None else load_settings()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PreviewWarning)
+        warnings.simplefilter("ignore", BetaWarning)
+        return _definitions(settings, resources(settings, resource_overrides or {}), plan)
+
+
+def resources(settings: Settings, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The resources by name."""
+    database = overrides.get("database") or Database.of(settings)
+    telemetry = overrides.get("telemetry") or Telemetry.of(settings)
+    ours: dict[str, Any] = {
+        "database": database,
+        "kafka": Kafka(settings.kafka),
+        "object_store": ObjectStore.of(settings),
+        "decoders": Decoders(settings),
+        "notifier": Notifier.of(settings, database),
+        "publisher": Publisher.of(settings, telemetry),
+        "telemetry": telemetry,
+        "tns": Tns.of(settings),
+        "notice_kafka": Kafka(settings.notices.kafka if settings.notices.kafka.bootstrap_servers else settings.kafka),
+    }
+    unknown = overrides.keys() - ours.keys()
+    if unknown:
+        raise ValueError(f"no resource is called {', '.join(sorted(unknown))}; known: {', '.join(ours)}")
+    return ours | dict(overrides)
+
+
+def _definitions(settings: Settings, resources: Mapping[str, Any], plan: EnrichmentPlan | None) -> Definitions:
+    subjects = [
+        alerts.definitions(settings, plan or enrichment_plan(settings)),
+        sky.definitions(settings),
+        telemetry.definitions(settings),
+        publication.definitions(),
+    ]
+    return Definitions.merge(
+        *subjects,
+        platform.definitions(_code_versions(subjects)),
+        # A process per step costs three seconds and 100 MB; jobs that fan out say so themselves.
+        Definitions(resources=dict(resources), executor=in_process_executor),
+    )
+
+
+def _code_versions(subjects: Iterable[Definitions]) -> dict[str, str]:
+    """Code version of every asset that has one."""
+    return {
+        spec.key.to_user_string(): spec.code_version
+        for subject in subjects
+        for made in subject.assets or ()
+        if isinstance(made, AssetsDefinition)
+        for spec in made.specs
+        if spec.code_version
+    }

@@ -1,0 +1,51 @@
+"""A run that applies the notices of gravitational-wave events that wait on their topic.
+
+The notices become rows of `mma_areas`; the sensor `lists` sees new rows and has them matched and made into files.
+"""
+
+from collections.abc import Iterator
+
+from dagster import (
+    JobDefinition,
+    OpExecutionContext,
+    ResourceParam,
+    in_process_executor,
+    job,
+    op,
+)
+
+from broker_assets.resources.database import Database
+from broker_assets.resources.kafka import Kafka
+from broker_assets.stream.notices import read_notices
+
+NOT_CONFIGURED = "no topic of notices is configured: set BROKER_NOTICES__TOPIC (igwn.gwalert at GCN)"
+
+
+def build_read_notices(topic: str | None) -> JobDefinition:
+    """The job: applies what waits on the topic."""
+
+    @op(name="apply_notices", out={})
+    def apply(
+        context: OpExecutionContext, database: ResourceParam[Database], notice_kafka: ResourceParam[Kafka]
+    ) -> Iterator[None]:
+        if topic is None:
+            raise ValueError(NOT_CONFIGURED)
+        source = notice_kafka.source(topic)
+        try:
+            done = read_notices(source, database.url, topic, run_id=context.run_id)
+        finally:
+            source.close()
+        for effect in done.effects:
+            context.log.info(effect)
+        context.log.info(f"{done.stored} stored, {done.duplicate} known, {done.quarantined} quarantined")
+        yield from ()
+
+    @job(
+        name="read_notices",
+        executor_def=in_process_executor,
+        description="Applies the notices of gravitational-wave events that wait, each exactly once.",
+    )
+    def read() -> None:
+        apply()
+
+    return read
