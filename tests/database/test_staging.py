@@ -75,12 +75,13 @@ def test_known_rows_stay(staged: Any, first: list[dict[str, Any]], second: list[
         expected: dict[int, dict[str, Any]] = {}
         for listed in (first, second):
             new = [row for row in batch(listed).to_pylist() if row["id"] not in expected]
-            found = insert(cursor, TABLE, batch(listed), Conflict.ignore(["id"]), mark="file")
+            found = insert(cursor, TABLE, batch(listed), Conflict.ignore(["id"]), mark="file", keys=["id", "seen"])
             expected |= {row["id"]: row for row in new}
             assert found.rows == nights_of(new)
             assert found.total == len(new)
             with_file = [row for row in new if row["file"] is not None]
             assert {night: count for night, count in found.marked.items() if count} == nights_of(with_file)
+            assert sorted(map(tuple, found.keys.tolist())) == [(row["id"], row["seen"]) for row in with_file]
         assert stored(staged) == expected
 
 
@@ -133,15 +134,21 @@ def test_straight_or_not_at_all(staged: Any) -> None:
     listed = [{"id": number, "night": NIGHTS[0], "value": 0.0, "seen": 0, "file": None} for number in (1, 2)]
     other = [row | {"id": row["id"] + 1} for row in listed]
     with staged.transaction(force_rollback=True), staged.cursor() as cursor:
-        assert insert_new(cursor, TABLE, batch(listed), mark="file") == Inserted({NIGHTS[0]: 2}, {})
+        written = insert_new(cursor, TABLE, batch(listed), mark="file", keys=["id", "seen"])
+        assert written is not None
+        assert (written.rows, written.marked, written.keys.tolist()) == ({NIGHTS[0]: 2}, {}, [])
         assert insert_new(cursor, TABLE, batch(other)) is None
         assert sorted(stored(staged)) == [1, 2]
-        assert insert_new(cursor, TABLE, batch([])) == Inserted()
+        nothing = insert_new(cursor, TABLE, batch([]))
+        assert nothing is not None
+        assert nothing.total == 0
 
 
-def test_counts_of_several_tables_are_added_night_by_night() -> None:
-    one = Inserted({NIGHTS[0]: 2}, {NIGHTS[0]: 1})
-    assert one + Inserted({NIGHTS[0]: 1, NIGHTS[1]: 4}, {}) == Inserted({NIGHTS[0]: 3, NIGHTS[1]: 4}, {NIGHTS[0]: 1})
+def test_counts_and_keys_of_several_tables_are_added() -> None:
+    one = Inserted({NIGHTS[0]: 2}, {NIGHTS[0]: 1}, np.array([[1, 2]]))
+    both = one + Inserted({NIGHTS[0]: 1, NIGHTS[1]: 4}, {}) + Inserted({}, {}, np.array([[3, 4]]))
+    assert (both.rows, both.marked) == ({NIGHTS[0]: 3, NIGHTS[1]: 4}, {NIGHTS[0]: 1})
+    assert both.keys.tolist() == [[1, 2], [3, 4]]
     assert by_night(batch([])) == {}
 
 
