@@ -131,7 +131,9 @@ def test_what_was_absent_is_completed(staged: Any, first: list[dict[str, Any]], 
 @pytest.mark.database
 def test_straight_or_not_at_all(staged: Any) -> None:
     """One known key, and nothing of the batch is written; the transaction goes on."""
-    listed = [{"id": number, "night": NIGHTS[0], "value": 0.0, "seen": 0, "file": None} for number in (1, 2)]
+    listed: list[dict[str, Any]] = [
+        {"id": number, "night": NIGHTS[0], "value": 0.0, "seen": 0, "file": None} for number in (1, 2)
+    ]
     other = [row | {"id": row["id"] + 1} for row in listed]
     with staged.transaction(force_rollback=True), staged.cursor() as cursor:
         written = insert_new(cursor, TABLE, batch(listed), mark="file", keys=["id", "seen"])

@@ -136,9 +136,9 @@ def test_copies_lack_new_and_newer_files(records: Records, connection: Any) -> N
     for day, made in (("2024-05-01", 5.0), ("2024-05-02", 5.0), ("2024-05-03", 5.0)):
         records.product("L1", day, made=made)
     path = "L1/solo_L1_stix-ql-lightcurve_2024050{}_V02.fits"
-    for day, verified in ((1, 1.0), (2, 9.0)):
+    for number, verified in ((1, 1.0), (2, 9.0)):
         records.insert(
-            publication_mirror, target="copy", path=path.format(day), size=1, sha256="0" * 64,
+            publication_mirror, target="copy", path=path.format(number), size=1, sha256="0" * 64,
             verified_at=records.hours(verified), run_id="r",
         )  # fmt: skip
     assert unmirrored(connection, "copy") == [path.format(2), path.format(3)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import paramiko
 import pytest
@@ -26,8 +27,8 @@ def server(tmp_path: Path) -> Iterator[SftpServer]:
 def connect(server: SftpServer) -> Iterator[Connect]:
     opened: list[CheckedSftp] = []
 
-    def one(**options: object) -> CheckedSftp:
-        login = {"port": server.port, "username": USER, "password": PASSWORD, "allow_agent": False}
+    def one(**options: Any) -> CheckedSftp:
+        login: dict[str, Any] = {"port": server.port, "username": USER, "password": PASSWORD, "allow_agent": False}
         # fsspec would give the connection of an earlier call.
         made = CheckedSftp("127.0.0.1", skip_instance_cache=True, **(login | {"look_for_keys": False} | options))
         opened.append(made)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -20,13 +18,18 @@ def table(first: int, count: int) -> Table:
     }  # fmt: skip
 
 
+def bare(column: Column) -> tuple[object, ...]:
+    """What a column is besides its values."""
+    return column.unit, column.description, column.parameter, column.calibration, column.engineering_unit
+
+
 def test_parts_follow_one_another() -> None:
     whole = stack([table(0, 3), table(3, 0), table(3, 2)])
     expected = table(0, 5)
     assert rows(whole) == 5
     for name, column in whole.items():
         assert column.values.tolist() == expected[name].values.tolist()
-        assert replace(column, values=0, engineering=0) == replace(expected[name], values=0, engineering=0)
+        assert bare(column) == bare(expected[name])
     assert whole["temperature"].engineering is not None
     assert whole["temperature"].engineering.tolist() == [0, 0.5, 1, 1.5, 2]
     assert rows({}) == 0
