@@ -49,7 +49,8 @@ def test_equal_the_statistics_of_the_whole(measured: list[tuple[int, float, floa
         (times[0], times[-1]) if times else (np.nan, np.nan), nan_ok=True
     )
     for index, name in enumerate(BANDS):
-        time, flux, error = np.array(points[index]).reshape(-1, 3).T
+        table = np.array(points[index]).reshape(-1, 3)
+        time, flux, error = table[:, 0], table[:, 1], table[:, 2]
         assert found[f"{name}_psfFluxNdata"] == flux.size
         expected = {"psfFluxMin": flux.min, "psfFluxMax": flux.max, "psfFluxErrMean": error.mean}
         for column, value in expected.items():
