@@ -34,7 +34,7 @@ class BatchPreparer:
     positions : mapping of partition to offset
         From where the batches go on, partition by partition.
     watermarks : callable
-        What the database has of an object, see `batch.Watermarks`.
+        What the database has of an object, see `decode.Watermarks`.
     pending : PendingFiles
         Told of files before they are written.
     condemned : mapping of (partition, offset) to Reason

@@ -59,7 +59,7 @@ class PreparedBatch:
     ranges: list[ledger.Range]
     received_bytes: int
     note: UPath | None = None
-    """Says which archive files were written, see `sweep`."""
+    """Says which archive files were written, see `orphaned_files`."""
     seconds: dict[str, float] = field(default_factory=dict)
     """By stage."""
     started_at: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))

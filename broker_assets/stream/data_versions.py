@@ -3,7 +3,7 @@
 The rows of a night follow from the archived packets of that night and the code that read them. So the version of the
 archive is the hash of its files, and that of the rows the same together with the version of the code that made the rows
 of each file. A night that is reprocessed by the code that streamed it keeps its versions. The versions of facts are
-those of their content (`provenance.facts`).
+those of their content (`accounting.facts`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The drain run: from a Kafka topic to committed rows, exactly once, until the stream is idle or the time is over.
 
-What is done with a batch stands in `batch` and `commit`; here is when: locks and positions first, then batch after
+What is done with a batch is in `decode`, `archive`, `commit`; here is when: locks and positions first, then batch after
 batch, and what happens when something fails. Everything not committed is then forgotten and the run goes on from the
 positions in the database, which are the only truth. A failure of the surroundings (database, broker, registry, store)
 is tried again for a while; a failure that follows a batch is followed down to the message that causes it, which goes

@@ -50,21 +50,25 @@ def test_equal_the_statistics_of_the_whole(measured: list[tuple[int, float, floa
     )
     for index, name in enumerate(BANDS):
         table = np.array(points[index]).reshape(-1, 3)
-        time, flux, error = table[:, 0], table[:, 1], table[:, 2]
-        assert found[f"{name}_psfFluxNdata"] == flux.size
-        expected = {"psfFluxMin": flux.min, "psfFluxMax": flux.max, "psfFluxErrMean": error.mean}
+        when, fluxes, errors = table[:, 0], table[:, 1], table[:, 2]
+        assert found[f"{name}_psfFluxNdata"] == fluxes.size
+        expected: dict[str, Any] = {
+            "psfFluxMin": fluxes.min,
+            "psfFluxMax": fluxes.max,
+            "psfFluxErrMean": errors.mean,
+        }
         for column, value in expected.items():
-            assert found[f"{name}_{column}"] == pytest.approx(value() if flux.size else np.nan, nan_ok=True)
-        spread = flux.std(ddof=1) if flux.size > 1 else np.nan
+            assert found[f"{name}_{column}"] == pytest.approx(value() if fluxes.size else np.nan, nan_ok=True)
+        spread = fluxes.std(ddof=1) if fluxes.size > 1 else np.nan
         assert found[f"{name}_psfFluxSigma"] == pytest.approx(spread, rel=1e-9, abs=1e-6, nan_ok=True)
-        slope = (np.diff(flux) / np.diff(time)).max() if flux.size > 1 else np.nan
+        slope = (np.diff(fluxes) / np.diff(when)).max() if fluxes.size > 1 else np.nan
         assert found[f"{name}_psfFluxMaxSlope"] == pytest.approx(slope, rel=1e-6, nan_ok=True)
-        weights = error**-2.0
-        mean = (flux * weights).sum() / weights.sum() if flux.size else np.nan
+        weights = errors**-2.0
+        mean = (fluxes * weights).sum() / weights.sum() if fluxes.size else np.nan
         assert found[f"{name}_psfFluxMean"] == pytest.approx(mean, rel=1e-9, abs=1e-9, nan_ok=True)
         assert found[f"{name}_scienceFluxMean"] == pytest.approx(2 * mean, rel=1e-9, abs=1e-9, nan_ok=True)
         assert found[f"{name}_psfFluxMeanErr"] == pytest.approx(
-            weights.sum() ** -0.5 if flux.size else np.nan, nan_ok=True
+            weights.sum() ** -0.5 if fluxes.size else np.nan, nan_ok=True
         )
         known = np.array(forced[index]).reshape(-1, 2)
         weights = known[:, 1] ** -2.0
