@@ -21,7 +21,7 @@ import psycopg
 from astropy.time import Time
 
 from broker_assets.provenance.revisions import next_revision
-from broker_assets.sky.lists import SQUARE_DEGREES
+from broker_assets.sky.lists import SQUARE_DEGREES, expect_rematch
 from broker_assets.sky.skymaps import SkyMap, read_sky_map
 
 NAMESPACE = "LVK"
@@ -226,6 +226,7 @@ def _end_inactive(connection: psycopg.Connection[Any]) -> None:
         connection.execute(
             "UPDATE mma_areas SET revision_to = %s WHERE mw_id = ANY(%s)", (next_revision(connection), ended)
         )
+        expect_rematch(connection, "sky_map", ended)
 
 
 def expire_sky_maps(connection: psycopg.Connection[Any]) -> list[int]:

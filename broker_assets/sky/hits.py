@@ -86,9 +86,10 @@ def write_cone_hits(connection: psycopg.Connection[Any], index: ConeIndex, posit
 
     Notes
     -----
-    The index may be older than the lists: a hit is written only while its cone exists and its list is matched, and the
-    cone is locked against deletion until the transaction ends, so no hit of a deleted cone stays. A stored hit goes
-    only if its cone is in this index and does not contain the object any more.
+    The index may be older than the lists: a hit is written only while its cone exists and its list is matched. Nothing
+    keeps the cone from being deleted before the transaction ends: the re-match that follows the deletion waits for
+    batches that are under way and takes their hits away. A stored hit goes only if its cone is in this index and does
+    not contain the object any more.
     """
     matches = ConesInForce.of(index, 0).match(positions.ra, positions.dec)
     return store_cone_hits(connection, positions, matches, origin, indexed=index.cone)
@@ -123,10 +124,6 @@ def store_cone_hits(
     written = 0
     if len(changes.written):
         _stage(connection, tables.watchlist_hits, _with_nights(changes.written, positions))
-        # Locks in the order of their keys, so that batches do not wait for one another in a circle.
-        connection.execute(
-            "SELECT FROM watchlist_cones WHERE cone_id IN (SELECT cone_id FROM hit_new) ORDER BY cone_id FOR KEY SHARE"
-        )
         written = connection.execute(
             "INSERT INTO watchlist_hits (diaobjectid, cone_id, wl_id, arcsec, name, index_version, ingestid, night)"
             " SELECT hit.diaobjectid, hit.cone_id, hit.wl_id, hit.arcsec, hit.name, %s, %s, hit.night"
@@ -164,7 +161,6 @@ def store_area_hits(
     if not len(changes.written):
         return 0
     _stage(connection, tables.area_hits, _with_nights(changes.written, positions))
-    connection.execute("SELECT FROM areas WHERE ar_id IN (SELECT ar_id FROM hit_new) ORDER BY ar_id FOR KEY SHARE")
     # The area may have another MOC by now than the index: then its re-match decides, not this batch.
     written = connection.execute(
         "INSERT INTO area_hits (diaobjectid, ar_id, index_version, ingestid, night)"

@@ -23,6 +23,7 @@ from broker_assets.database import copy
 from broker_assets.database.tables.sky import watchlist_cones
 from broker_assets.provenance.revisions import next_revision
 from broker_assets.sky.areas import moc_bytes, moc_version
+from broker_assets.sky.hits import name_objects
 from broker_assets.sky.watchlists import LARGEST_RADIUS, Cones
 
 Kind = Literal["watchlist", "area"]
@@ -244,13 +245,9 @@ def delete_list(connection: Connection, owner: str, kind: Kind, identifier: int)
         _close_period(connection, kind, identifier, revision)
         if kind == "watchlist":
             _bury_cones(connection, identifier, None, revision)
-        delete_hits(connection, f"{kind}_hits", key, [identifier])
+        drop_hits(connection, f"{kind}_hits", key, [identifier])
         connection.execute(
             sql.SQL("DELETE FROM {} WHERE {} = %s").format(sql.Identifier(table), sql.Identifier(key)), (identifier,)
-        )
-        # Hits that a batch under way still writes are taken away by the next re-match.
-        connection.execute(
-            "UPDATE rematch SET revision = 0, hits = 0 WHERE kind = %s AND list_id = %s", (kind, identifier)
         )
 
 
@@ -366,14 +363,16 @@ def change(connection: Connection, kind: Kind, identifier: int) -> int:
         ),
         values,
     )
-    connection.execute(
+    ended = connection.execute(
         sql.SQL(
             "UPDATE {periods} AS period SET revision_to = %(revision)s WHERE {key} = %(id)s AND revision_to IS NULL"
             " AND NOT EXISTS (SELECT FROM {table} AS list WHERE list.{key} = period.{key} AND list.active"
             " AND (list.date_expire IS NULL OR list.date_expire > now()) AND list.{told_by} = period.{told_by})"
         ).format(**names),
         values,
-    )
+    ).rowcount
+    if ended:
+        expect_rematch(connection, kind, [identifier])
     connection.execute(
         sql.SQL(
             "INSERT INTO {periods} ({key}, revision_from, {content}) SELECT {key}, %(revision)s, {content} FROM {table}"
@@ -385,6 +384,18 @@ def change(connection: Connection, kind: Kind, identifier: int) -> int:
     return revision
 
 
+def expect_rematch(connection: Connection, kind: str, identifiers: Sequence[int]) -> None:
+    """Let the next re-match know lists that are not matched any more.
+
+    Batches may have written hits of a list that was never matched against past objects, and may still do so.
+    """
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO rematch (kind, list_id, revision, hits) VALUES (%s, %s, 0, 0) ON CONFLICT DO NOTHING",
+            [(kind, identifier) for identifier in identifiers],
+        )
+
+
 def _close_period(connection: Connection, kind: Kind, identifier: int, revision: int) -> None:
     connection.execute(
         sql.SQL("UPDATE {} SET revision_to = %s WHERE {} = %s AND revision_to IS NULL").format(
@@ -392,6 +403,7 @@ def _close_period(connection: Connection, kind: Kind, identifier: int, revision:
         ),
         (revision, identifier),
     )
+    expect_rematch(connection, kind, [identifier])
 
 
 def _rows(watchlist: int, cones: Cones, revision: int) -> pa.Table:
@@ -428,7 +440,7 @@ def _stage(connection: Connection, watchlist: int, cones: Cones) -> None:
 def remove_cones(connection: Connection, watchlist: int, cone_ids: list[int], revision: int) -> int:
     """Delete cones of a watchlist and their hits; how many cones went. What they were stays known by its number."""
     gone = _bury_cones(connection, watchlist, cone_ids, revision)
-    delete_hits(connection, "watchlist_hits", "cone_id", gone)
+    drop_hits(connection, "watchlist_hits", "cone_id", gone)
     return len(gone)
 
 
@@ -443,10 +455,10 @@ def _bury_cones(connection: Connection, watchlist: int, cone_ids: list[int] | No
     return [row[0] for row in rows]
 
 
-def delete_hits(connection: Connection, table: str, key: str, identifiers: Sequence[int]) -> list[int]:
-    """Delete the hits of cones, lists or maps; objects that had one.
+def drop_hits(connection: Connection, table: str, key: str, identifiers: Sequence[int]) -> None:
+    """Delete the hits of cones or lists at once, but for those of objects that somebody else is writing.
 
-    The objects are locked first, in the order of their ids, as batches of the stream do: nobody waits in a circle.
+    A change of a list must not wait for a night that is being reprocessed. What is left the next re-match takes away.
 
     Parameters
     ----------
@@ -458,12 +470,20 @@ def delete_hits(connection: Connection, table: str, key: str, identifiers: Seque
         Values of the column.
     """
     names = {"table": sql.Identifier(table), "key": sql.Identifier(key)}
-    objects = connection.execute(
+    values = {"identifiers": list(identifiers)}
+    free = connection.execute(
         sql.SQL(
             "SELECT diaobjectid FROM objects WHERE diaobjectid IN (SELECT diaobjectid FROM {table}"
-            " WHERE {key} = ANY(%s)) ORDER BY diaobjectid FOR NO KEY UPDATE"
+            " WHERE {key} = ANY(%(identifiers)s)) ORDER BY diaobjectid FOR NO KEY UPDATE SKIP LOCKED"
         ).format(**names),
-        (list(identifiers),),
+        values,
     ).fetchall()
-    connection.execute(sql.SQL("DELETE FROM {table} WHERE {key} = ANY(%s)").format(**names), (list(identifiers),))
-    return [row[0] for row in objects]
+    free_ids = [row[0] for row in free]
+    connection.execute(
+        sql.SQL("DELETE FROM {table} WHERE {key} = ANY(%(identifiers)s) AND diaobjectid = ANY(%(free)s)").format(
+            **names
+        ),
+        {**values, "free": free_ids},
+    )
+    if free_ids and table == "watchlist_hits":
+        name_objects(connection, np.array(free_ids, np.int64))

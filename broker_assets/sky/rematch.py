@@ -7,7 +7,7 @@ number of nights or objects.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -31,7 +31,7 @@ from broker_assets.sky.hits import (
     write_sky_map_hits,
 )
 from broker_assets.sky.in_force import DAYS_AROUND_EVENT, SKY_MAP_LEVEL
-from broker_assets.sky.lists import UnknownList, delete_hits
+from broker_assets.sky.lists import UnknownList
 from broker_assets.sky.skymaps import read_sky_map
 
 Kind = Literal["watchlist", "area", "sky_map"]
@@ -115,7 +115,7 @@ def rematch(connection: Connection, kind: Kind, identifier: int, *, whole: bool 
         known, total = (int(row[0]), int(row[1])) if row else (BEFORE_ALL, 0)
         if whole:
             known = BEFORE_ALL
-            delete_hits(connection, *_HITS[kind], [identifier])
+            _delete_hits(connection, *_HITS[kind], [identifier])
         bring_up_to_date: Callable[[Connection, int, int], tuple[int, int, int] | None] = {
             "watchlist": _watchlist, "area": _area, "sky_map": _sky_map,
         }[kind]  # fmt: skip
@@ -151,7 +151,7 @@ def _watchlist(connection: Connection, watchlist: int, known: int) -> tuple[int,
             "SELECT cone_id FROM watchlist_cone_gone WHERE wl_id = %s AND revision_to > %s", (watchlist, known)
         )
     ]
-    losers = delete_hits(connection, "watchlist_hits", "cone_id", gone) if gone else []
+    losers = _delete_hits(connection, "watchlist_hits", "cone_id", gone) if gone else []
     if above == BEFORE_ALL:  # the default radius may have shrunk: what lies beyond it is in none of the cells looked at
         beyond = [
             number
@@ -190,12 +190,16 @@ def _area(connection: Connection, area: int, known: int) -> tuple[int, int, int]
     if row is None:
         return None
     now = MOC.from_fits(io.BytesIO(row[0]))
-    before = connection.execute(
-        "SELECT moc FROM area_periods WHERE ar_id = %s AND revision_from <= %s"
+    # Batches may have written hits of every MOC that the area had meanwhile.
+    periods = connection.execute(
+        "SELECT moc, revision_from <= %s FROM area_periods WHERE ar_id = %s"
         " AND (revision_to IS NULL OR revision_to > %s)",
-        (area, known, known),
-    ).fetchone()
-    changed = now if before is None else now.symmetric_difference(MOC.from_fits(io.BytesIO(before[0])))
+        (known, area, known),
+    ).fetchall()
+    mocs = [MOC.from_fits(io.BytesIO(content)) for content, _ in periods]
+    changed = now.union(*mocs)
+    if any(held for _, held in periods):  # objects in cells that all of them have are hits already
+        changed = changed.difference(now.intersection(*mocs))
     positions = objects_in_cells(connection, np.asarray(changed.uniq_hpx, np.int64))
     index = build_area_index({area: now})
     locked = _locked(connection, positions.diaobjectid)
@@ -217,6 +221,23 @@ def _sky_map(connection: Connection, identifier: int, known: int) -> tuple[int, 
     return len(positions), write_sky_map_hits(connection, identifier, sky_map, locked, Origin(sky_map.version)), 0
 
 
+def _delete_hits(connection: Connection, table: str, key: str, identifiers: Sequence[int]) -> list[int]:
+    """Delete the hits of cones, lists or maps; objects that had one.
+
+    The objects are locked first, in the order of their ids, as batches of the stream do: nobody waits in a circle.
+    """
+    names = {"table": sql.Identifier(table), "key": sql.Identifier(key)}
+    objects = connection.execute(
+        sql.SQL(
+            "SELECT diaobjectid FROM objects WHERE diaobjectid IN (SELECT diaobjectid FROM {table}"
+            " WHERE {key} = ANY(%s)) ORDER BY diaobjectid FOR NO KEY UPDATE"
+        ).format(**names),
+        (list(identifiers),),
+    ).fetchall()
+    connection.execute(sql.SQL("DELETE FROM {table} WHERE {key} = ANY(%s)").format(**names), (list(identifiers),))
+    return [row[0] for row in objects]
+
+
 def _locked(connection: Connection, objects: NDArray[np.int64]) -> Positions:
     """Lock objects in the order of their ids, and give the positions that they have then.
 
@@ -236,7 +257,7 @@ def _locked(connection: Connection, objects: NDArray[np.int64]) -> Positions:
 def _forget(connection: Connection, kind: Kind, identifier: int, revision: int) -> Rematched:
     """Delete the hits of a list that is not matched any more."""
     table, key = _HITS[kind]
-    losers = delete_hits(connection, table, key, [identifier])
+    losers = _delete_hits(connection, table, key, [identifier])
     if losers and kind == "watchlist":
         name_objects(connection, np.array(losers, np.int64))
     connection.execute("DELETE FROM rematch WHERE kind = %s AND list_id = %s", (kind, identifier))

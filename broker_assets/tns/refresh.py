@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import psycopg
 import pyarrow as pa
 from psycopg import sql
@@ -20,7 +19,6 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 from broker_assets import backoff
 from broker_assets.database import copy
 from broker_assets.database.tables.sky import crossmatch_tns
-from broker_assets.sky.hits import name_objects
 from broker_assets.sky.lists import change, remove_cones
 from broker_assets.tns.bulk import BadRow, BulkFile
 
@@ -366,17 +364,7 @@ def _mirror(connection: psycopg.Connection[Any], *, every: bool) -> int:
             (watchlist,),
         )
     ]
-    named: list[int] = []
     if gone:
-        # In the order in which batches of the stream take them: objects by key, then cones.
-        named = [
-            row[0]
-            for row in connection.execute(
-                "SELECT diaobjectid FROM objects WHERE diaobjectid IN (SELECT diaobjectid FROM watchlist_hits"
-                " WHERE cone_id = ANY(%s)) ORDER BY diaobjectid FOR NO KEY UPDATE",
-                (gone,),
-            )
-        ]
         remove_cones(connection, watchlist, gone, change(connection, "watchlist", watchlist))
     connection.execute(
         "CREATE TEMP TABLE tns_cone ON COMMIT DROP AS SELECT tns.tns_name, tns.ra, tns.decl, tns.htm16"  # noqa: S608
@@ -392,8 +380,6 @@ def _mirror(connection: psycopg.Connection[Any], *, every: bool) -> int:
             " SELECT %s, tns_name, ra, decl, %s FROM tns_cone ORDER BY htm16",
             (watchlist, change(connection, "watchlist", watchlist)),
         )
-    if named:
-        name_objects(connection, np.array(named, np.int64))
     return len(gone) + come
 
 

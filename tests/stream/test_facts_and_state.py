@@ -412,7 +412,7 @@ def test_a_change_costs_what_changed(broker: Any) -> None:
     """A cone more among many: only objects near it are looked at."""
     with engine.connect(broker.database_url) as connection:
         connection.execute(
-            "INSERT INTO objects (diaobjectid, survey, ra, decl, healpix) SELECT n, 1, (n %% 3600) / 10.0,"
+            "INSERT INTO objects (diaobjectid, survey, ra, decl, healpix) SELECT n, 1, (n % 3600) / 10.0,"
             " (n / 3600) - 40.0, 0 FROM generate_series(1, 20000) AS n"
         )
         from broker_assets.sky.cells import cells_at
