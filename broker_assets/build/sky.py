@@ -1,0 +1,48 @@
+"""The sky: TNS, watchlists, areas and sky maps, their indices, files and hits, and notices of events."""
+
+from __future__ import annotations
+
+from dagster import AssetSelection, Definitions, define_asset_job
+
+from broker_assets.assets.sky.areas import build_area_assets
+from broker_assets.assets.sky.hits import build_hit_assets
+from broker_assets.assets.sky.sky_maps import build_sky_map_assets
+from broker_assets.assets.sky.tns import build_tns_assets
+from broker_assets.assets.sky.watchlists import build_watchlist_assets
+from broker_assets.checks.sky import build_sky_checks
+from broker_assets.jobs.notices import build_read_notices
+from broker_assets.sensors.lists import build_lists
+from broker_assets.sensors.notices import build_notices
+from broker_assets.sensors.tns import build_tns_cadence
+from broker_assets.settings import Settings
+
+MATCHED = ("active_lists", "cone_index", "area_index", "rematched_lists")
+"""Assets that follow a changed list; the job makes them in one run."""
+FILES = ("watchlist", "area", "sky_map")
+"""Assets with a file for each list; a job each."""
+
+
+def definitions(settings: Settings) -> Definitions:
+    """What there is of the sky."""
+    assets = [
+        *build_tns_assets(),
+        *build_watchlist_assets(settings.sky, settings.mocs),
+        *build_area_assets(settings.sky),
+        *build_sky_map_assets(),
+        *build_hit_assets(),
+    ]
+    code_versions = {spec.key.to_user_string(): spec.code_version or "" for made in assets for spec in made.specs}
+    fetch_tns = define_asset_job("fetch_tns", selection=AssetSelection.assets("crossmatch_tns"))
+    match_lists = define_asset_job("match_lists", selection=AssetSelection.assets(*MATCHED))
+    list_files = [define_asset_job(f"{name}_files", selection=AssetSelection.assets(name)) for name in FILES]
+    read_notices = build_read_notices(settings.notices.topic)
+    return Definitions(
+        assets=assets,
+        asset_checks=build_sky_checks(settings.sky),
+        jobs=[fetch_tns, match_lists, *list_files, read_notices],
+        sensors=[
+            build_lists(settings.sky, match_lists, list_files, code_versions),
+            build_tns_cadence(fetch_tns),
+            build_notices(settings.notices.topic, read_notices),
+        ],
+    )
