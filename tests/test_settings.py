@@ -1,0 +1,88 @@
+"""Where settings come from, what takes precedence, and that secrets are not shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from broker_assets.settings import DatabaseSettings, Settings, load_settings
+
+TOML = """
+home = "/from/the/file"
+[server]
+dagster_port = 3333
+[drain]
+batch_max = 77
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A settings file that the process is pointed to."""
+    path = tmp_path / "mine.toml"
+    path.write_text(TOML)
+    monkeypatch.setenv("BROKER_SETTINGS", str(path))
+    monkeypatch.delenv("BROKER_HOME", raising=False)
+    return path
+
+
+def test_arguments_before_environment_before_file_before_defaults(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().home == Path("/from/the/file")
+    monkeypatch.setenv("BROKER_HOME", "/from/the/environment")
+    assert Settings().home == Path("/from/the/environment")
+    assert Settings(home=Path("/from/an/argument")).home == Path("/from/an/argument")
+    assert Settings().server.dagster_port == 3333
+    assert Settings().server.host == "127.0.0.1"
+
+
+def test_nested_names_are_joined_by_two_underscores(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One value of a group does not drop the others of the file."""
+    monkeypatch.setenv("BROKER_SERVER__API_PORT", "8888")
+    monkeypatch.setenv("BROKER_STREAMS", '[{"topic": "mine", "survey": "ztf", "framing": "container"}]')
+    found = Settings()
+    assert (found.server.dagster_port, found.server.api_port) == (3333, 8888)
+    assert [stream.topic for stream in found.streams] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'hme = "/typo"',
+        "[server]\ndagster_port = 'many'",
+        "[server]\ndatabase_connections = 0",
+        '[[streams]]\ntopic = "a"\nsurvey = "unheard of"\nframing = "bare"',
+    ],
+)
+def test_wrong_settings_are_refused(file: Path, text: str) -> None:
+    file.write_text(text)
+    with pytest.raises(ValidationError):
+        Settings()
+
+
+def test_folders_follow_from_home(file: Path) -> None:
+    found = Settings(home=Path("/state"))
+    assert found.archive == "file:///state/archive"
+    assert (found.sky, found.telemetry_folder) == (Path("/state/sky"), Path("/state/telemetry"))
+    named = Settings(home=Path("/state"), archive_url="s3://bucket/prefix", sky_folder=Path("/shared/sky"))
+    assert (named.archive, named.sky) == ("s3://bucket/prefix", Path("/shared/sky"))
+
+
+def test_secrets_are_not_printed(file: Path) -> None:
+    url = "postgresql+psycopg://me:very-secret@host/broker"
+    found = Settings(database=DatabaseSettings(url=url))  # type: ignore[arg-type]
+    assert "very-secret" not in repr(found)
+    assert "very-secret" not in found.model_dump_json()
+    assert found.database.url is not None
+    assert found.database.url.get_secret_value() == url
+
+
+def test_settings_of_a_process_are_read_once(file: Path) -> None:
+    load_settings.cache_clear()
+    first = load_settings()
+    file.write_text('home = "/another"')
+    assert load_settings() is first
+    load_settings.cache_clear()
+    assert load_settings().home == Path("/another")
+    load_settings.cache_clear()
