@@ -33,7 +33,7 @@ def numbers_of(bits: int) -> Any:
 
 
 @njit
-def differs(data: int, mask: int, expected: int) -> bool:
+def differs(data: int, mask: int, expected: int) -> Any:
     return raw.differs64(data, mask, expected)
 
 
