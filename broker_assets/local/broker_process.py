@@ -1,29 +1,17 @@
-"""What all embedded Kafka brokers share: a folder with a lock, a log, one child process, readiness."""
+"""What all embedded Kafka brokers share: their port, and readiness by a metadata request."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import time
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol, Self
 
 import psutil
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from broker_assets.local.processes import (
-    FolderLock,
-    LocalPlatformError,
-    end_orphans,
-    explain_failure,
-    free_ports,
-    rotate_log,
-    stop_child,
-)
-from broker_assets.storage.atomic import remove_abandoned
+from broker_assets.local.managed import FolderProcess
+from broker_assets.local.processes import LocalPlatformError, free_ports
 
 
 class Broker(Protocol):
@@ -55,19 +43,16 @@ class Broker(Protocol):
         """End it; nothing happens if it does not run."""
 
 
-class BrokerProcess:
-    """What the brokers share: a folder with a lock, a log, one child, readiness by a metadata request."""
+class BrokerProcess(FolderProcess):
+    """What the brokers share: a folder with the log, a port, readiness by a metadata request."""
 
     kind = ""
     durable = True
-    stop_signals: tuple[tuple[signal.Signals, float], ...] = ((signal.SIGTERM, 10.0),)
 
     def __init__(self, folder: Path | str) -> None:
-        self.folder = Path(folder).resolve()
-        self.log = self.folder / "kafka.log"
+        super().__init__(folder, self.kind, "kafka.log", owner="a Kafka broker", timeout=90.0)
         self.port: int | None = None
-        self._lock = FolderLock(self.folder / "lock", subject="a Kafka broker")
-        self._process: subprocess.Popen[bytes] | None = None
+        self._client: AdminClient | None = None
 
     @property
     def bootstrap_servers(self) -> str:
@@ -82,71 +67,29 @@ class BrokerProcess:
             raise LocalPlatformError(f"{self.kind} has not been started yet")
         return f"127.0.0.1:{self.port}"
 
-    @property
-    def pid(self) -> int | None:
-        """Process id while we run it."""
-        return self._process.pid if self._process is not None else None
+    def launch(self) -> None:
+        """Choose the ports and start the child without waiting until it is ready."""
+        self._choose_ports()
+        super().launch()
+        self._client = AdminClient(
+            {"bootstrap.servers": self.bootstrap_servers, "log_level": 0, "reconnect.backoff.max.ms": 200}
+        )
 
-    @property
-    def running(self) -> bool:
-        """Whether the process that we started lives."""
-        return self._process is not None and self._process.poll() is None
-
-    def start(self) -> Self:
-        """Start it and wait until it answers.
-
-        Raises
-        ------
-        FolderInUseError
-            If another process runs a broker in this folder.
-        LocalPlatformError
-            If it cannot start; the message has the cause and the end of the log.
-        """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock.acquire()
-        try:
-            rotate_log(self.log)
-            end_orphans(self._orphans, patience=15.0)
-            remove_abandoned(self.folder)
-            for attempt in (1, 2, 3):
-                self._choose_ports()
-                self._process = self._launch()
-                try:
-                    self._wait_until_ready()
-                    break
-                except LocalPlatformError as error:
-                    # Between choosing a port and listening on it another program may have taken it.
-                    if attempt == 3 or "port" not in str(error):
-                        raise
-                    self._end_child()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def stop(self) -> None:
-        """End it; nothing happens if it does not run."""
-        self._end_child()
-        self._lock.release()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def _end_child(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            stop_child(process, self.stop_signals)
+    def wait_until_ready(self) -> None:
+        """Wait until it answers; with other ports, if a program took them between our choice and its start."""
+        for attempt in (1, 2, 3):
+            try:
+                super().wait_until_ready()
+                break
+            except LocalPlatformError as error:
+                if attempt == 3 or "port" not in str(error):
+                    raise
+                self._end_child()
+                self.launch()
+        self._client = None
 
     def _choose_ports(self) -> None:
         self.port = free_ports(1)[0]
-
-    def _launch(self) -> subprocess.Popen[bytes]:
-        raise NotImplementedError
 
     def _orphans(self) -> list[psutil.Process]:
         """Processes of a killed predecessor in this folder; they carry its path as an argument."""
@@ -163,21 +106,9 @@ class BrokerProcess:
         """Text in the command line that no other folder's broker has."""
         return f"broker.assets.folder={self.folder}/"
 
-    def _wait_until_ready(self, timeout: float = 90.0) -> None:
-        process = self._process
-        assert process is not None  # noqa: S101 - only called by start()
-        client = AdminClient(
-            {"bootstrap.servers": self.bootstrap_servers, "log_level": 0, "reconnect.backoff.max.ms": 200}
-        )
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                if client.list_topics(timeout=2.0).brokers:
-                    return
-            except KafkaException:
-                pass
-            if process.poll() is not None:
-                raise explain_failure(f"{self.kind} ended before it was ready", self.log)
-            if time.monotonic() > deadline:
-                raise explain_failure(f"{self.kind} did not answer within {timeout:.0f} s", self.log)
-            time.sleep(0.1)
+    def _silence(self) -> str | None:
+        assert self._client is not None  # noqa: S101 - made by launch()
+        try:
+            return None if self._client.list_topics(timeout=2.0).brokers else ""
+        except KafkaException:
+            return ""

@@ -24,11 +24,10 @@ from broker_assets.local import jars
 from broker_assets.local.broker_process import Broker, BrokerProcess
 from broker_assets.local.processes import (
     LocalPlatformError,
-    explain_failure,
     free_ports,
     port_is_free,
+    run_child,
     start_child,
-    stop_child,
 )
 from broker_assets.settings import Settings
 from broker_assets.storage.atomic import replace_atomically
@@ -110,13 +109,8 @@ class ApacheKafka(BrokerProcess):
         java += ["-cp", f"{libraries}/*"]
         if not (self.folder / "data" / "meta.properties").exists():
             tool = [*java, "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", self._cluster]
-            process = start_child([*tool, "-c", properties], log=self.log, folder=self.folder)
-            try:
-                code = process.wait(90.0)
-            finally:
-                stop_child(process, [])
-            if code != 0:
-                raise explain_failure("Kafka's storage could not be formatted", self.log)
+            failure = "Kafka's storage could not be formatted"
+            run_child([*tool, "-c", properties], failure=failure, seconds=90.0, log=self.log, folder=self.folder)
         return start_child([*java, "kafka.Kafka", properties], log=self.log, folder=self.folder)
 
     def properties(self) -> dict[str, str]:

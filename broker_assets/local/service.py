@@ -1,17 +1,16 @@
-"""One supervised service: how it is started, known to be ready, and ended."""
+"""What the supervisor watches, and its services: commands that run until they are stopped."""
 
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from broker_assets.local.processes import LocalPlatformError, explain_failure, rotate_log, start_child, stop_child
+from broker_assets.local.managed import ManagedProcess
+from broker_assets.local.processes import LocalPlatformError, rotate_log, start_child
 
 
 class Part(Protocol):
@@ -35,7 +34,7 @@ class Part(Protocol):
         """End it."""
 
 
-class Service:
+class Service(ManagedProcess):
     """A command that runs until it is stopped.
 
     Parameters
@@ -54,6 +53,8 @@ class Service:
         Seconds it may take to become ready.
     """
 
+    pause = 0.2
+
     def __init__(
         self,
         name: str,
@@ -64,61 +65,17 @@ class Service:
         healthy: Callable[[], bool],
         timeout: float = 120.0,
     ) -> None:
-        self.name = name
+        super().__init__(f"The {name}", log, timeout=timeout)
         self.command = [program_path(command[0]), *command[1:]]
-        self.log = log
         self.healthy = healthy
         self._environment = dict(environment)
-        self._timeout = timeout
-        self._process: subprocess.Popen[bytes] | None = None
-        self._deadline = 0.0
 
-    @property
-    def pid(self) -> int | None:
-        """Process id while it runs."""
-        return self._process.pid if self._process is not None else None
-
-    @property
-    def running(self) -> bool:
-        """Whether the process lives."""
-        return self._process is not None and self._process.poll() is None
-
-    def launch(self) -> None:
-        """Start the process without waiting."""
+    def _launch(self) -> subprocess.Popen[bytes]:
         rotate_log(self.log)
-        self._process = start_child(self.command, log=self.log, environment=self._environment)
-        self._deadline = time.monotonic() + self._timeout
+        return start_child(self.command, log=self.log, environment=self._environment)
 
-    def wait_until_ready(self) -> None:
-        """Wait until it answers.
-
-        Raises
-        ------
-        LocalPlatformError
-            If it ends before, or does not answer in time; with the end of its log.
-        """
-        while not self.healthy():
-            if not self.running:
-                raise explain_failure(f"The {self.name} ended before it was ready", self.log)
-            if time.monotonic() > self._deadline:
-                raise explain_failure(f"The {self.name} did not answer within {self._timeout:.0f} s", self.log)
-            time.sleep(0.2)
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        self.launch()
-        self.wait_until_ready()
-
-    def interrupt(self) -> None:
-        """Ask it to end, without waiting."""
-        if self._process is not None and self.running:
-            self._process.send_signal(signal.SIGTERM)
-
-    def stop(self) -> None:
-        """End it: SIGTERM, after ten seconds SIGKILL."""
-        process, self._process = self._process, None
-        if process is not None:
-            stop_child(process, [(signal.SIGTERM, 10.0)])
+    def _silence(self) -> str | None:
+        return None if self.healthy() else ""
 
 
 def program_path(name: str) -> str:

@@ -1,0 +1,184 @@
+"""A child process with a log that is started, asked until it answers, and ended.
+
+What services, the PostgreSQL server and the Kafka brokers share is here: `ManagedProcess`, and `FolderProcess` for
+servers that own a folder. How a child is forked and signalled is in `processes`; what a certain server needs is in
+`service`, `postgres` and `kafka`.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from broker_assets.local.processes import FolderLock, end_orphans, explain_failure, rotate_log, stop_child
+from broker_assets.storage.atomic import remove_abandoned
+
+
+class ManagedProcess:
+    """A child process that answers requests when it is ready.
+
+    Parameters
+    ----------
+    subject : str
+        What it is; messages begin with it.
+    log : Path
+        File that its output is appended to.
+    timeout : float
+        Seconds it may take to become ready.
+
+    Notes
+    -----
+    A subclass has `_launch`, and `_silence` by which it is known to be ready.
+    """
+
+    stop_signals: tuple[tuple[signal.Signals, float], ...] = ((signal.SIGTERM, 10.0),)
+    """Sent in turn to end it, each with the seconds to wait after it; then SIGKILL."""
+    pause = 0.1
+    """Seconds from one question whether it is ready to the next."""
+
+    def __init__(self, subject: str, log: Path, *, timeout: float) -> None:
+        self.subject = subject
+        self.log = log
+        self._timeout = timeout
+        self._deadline = 0.0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the child that we started; None before and after."""
+        return self._process.pid if self._process is not None else None
+
+    @property
+    def running(self) -> bool:
+        """Whether the child that we started lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def launch(self) -> None:
+        """Start the child without waiting until it is ready."""
+        self._process = self._launch()
+        self._deadline = time.monotonic() + self._timeout
+
+    def wait_until_ready(self) -> None:
+        """Wait until it answers.
+
+        Raises
+        ------
+        LocalPlatformError
+            If it ends before, or does not answer in time; with the end of its log.
+        """
+        while (silence := self._silence()) is not None:
+            if not self.running:
+                raise explain_failure(f"{self.subject} ended before it was ready", self.log)
+            if time.monotonic() > self._deadline:
+                reason = f" ({silence})" if silence else ""
+                raise explain_failure(f"{self.subject} did not answer within {self._timeout:.0f} s{reason}", self.log)
+            time.sleep(self.pause)
+
+    def start(self) -> Self:
+        """Start it and wait until it answers.
+
+        Raises
+        ------
+        LocalPlatformError
+            If it cannot start; the message has the cause and the end of the log.
+        """
+        self.launch()
+        self.wait_until_ready()
+        return self
+
+    def interrupt(self) -> None:
+        """Ask it to end, without waiting."""
+        if self._process is not None and self.running:
+            self._process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """End it; nothing happens if it does not run."""
+        self._end_child()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _end_child(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            stop_child(process, self.stop_signals)
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        """Start the child; see `start_child`."""
+        raise NotImplementedError
+
+    def _silence(self) -> str | None:
+        """Why it does not answer yet, empty where that is not known; None when it does. Returns within seconds."""
+        raise NotImplementedError
+
+
+class FolderProcess(ManagedProcess):
+    """A server that owns a folder: one process at a time, its log in it, and what a killed one left is ended first.
+
+    Parameters
+    ----------
+    folder : Path or str
+        Made if absent.
+    log : str
+        Name of its log in the folder.
+    owner : str
+        What runs in the folder, for the message that another process holds it.
+    """
+
+    patience = 15.0
+    """Seconds that children of a killed predecessor may take to end by themselves."""
+
+    def __init__(self, folder: Path | str, subject: str, log: str, *, owner: str, timeout: float) -> None:
+        self.folder = Path(folder).resolve()
+        super().__init__(subject, self.folder / log, timeout=timeout)
+        self._lock = FolderLock(self.folder / "lock", subject=owner)
+
+    def start(self) -> Self:
+        """Start it and wait until it answers.
+
+        Raises
+        ------
+        FolderInUseError
+            If another process runs a server in this folder.
+        LocalPlatformError
+            If it cannot start; the message has the cause and the end of the log.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock.acquire()
+        try:
+            self._prepare()
+            super().start()
+            self._complete()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """End it and give the folder free; nothing happens if it does not run."""
+        super().stop()
+        self._lock.release()
+
+    def _prepare(self) -> None:
+        """Before the start, in the folder that is locked now: rotate the log, end and remove what is left."""
+        rotate_log(self.log)
+        end_orphans(self._orphans, patience=self.patience)
+        remove_abandoned(self.folder)
+
+    def _complete(self) -> None:
+        """What is left to do when it answers."""
+
+    def _orphans(self) -> list[psutil.Process]:
+        """Processes of a killed predecessor in this folder."""
+        raise NotImplementedError
