@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from broker_assets.packets.reader import PacketReader, available_columns
-from broker_assets.packets.schema import load_schema
+from broker_assets.packets.registry import SchemaFolder
 
 HISTORIES = {"no history": "0_0", "a month": "10_30", "a year": "100_365"}
 TARGETS = {("no history", "stored"): 400_000, ("a year", "stored"): 10_000}
@@ -47,7 +47,8 @@ class Figure:
 def rubin_schema() -> dict[str, Any]:
     """Schema lsst.v9_0 of the package lsst-alert-packet."""
     files = importlib.metadata.files("lsst-alert-packet") or []
-    return load_schema(next(Path(str(f.locate())) for f in files if f.name == "lsst.v9_0.alert.avsc").parent)
+    file = next(Path(str(f.locate())) for f in files if f.name == "lsst.v9_0.alert.avsc")
+    return SchemaFolder(file.parent).for_topic(None)
 
 
 def stored_columns(schema: dict[str, Any]) -> dict[str, list[str]]:

@@ -141,7 +141,7 @@ def run_child(
     try:
         code = process.wait(seconds)
     except subprocess.TimeoutExpired:
-        raise explain_failure(f"{failure} within {seconds:.0f} s", log) from None
+        raise explain_failure(f"{failure}: it did not end within {seconds:.0f} s", log) from None
     finally:
         if process.poll() is None:
             stop_child(process, [(signal.SIGTERM, 5.0)])

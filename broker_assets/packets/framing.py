@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker_assets.packets.container import ContainerError, read_blocks, read_header
-from broker_assets.packets.named_types import AvroSchema, resolve
+from broker_assets.packets.named_types import AvroSchema, spell_out
 from broker_assets.packets.registry import RegistryUnavailable, SchemaNotFound, SchemaSource
+from broker_assets.packets.schema import SchemaError
 
 CONFLUENT_HEADER_BYTES: Final = 5
 """Magic byte 0 and the schema id, four bytes, most significant first."""
@@ -186,11 +187,23 @@ class Framer:
 
 
 def framed_schema(text: bytes) -> FramedSchema:
-    """A schema from the JSON in a container's header."""
+    """A schema from the JSON in a container's header.
+
+    Raises
+    ------
+    ContainerError
+        If it is no JSON or no valid schema.
+    SchemaNotFound
+        If it refers to a type that it does not define.
+    """
     try:
-        schema = resolve(json.loads(text), {})
-    except ValueError as error:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise ContainerError(f"the schema in the container is not JSON: {error}") from error
+    try:
+        schema = spell_out(parsed, {})
+    except SchemaError as error:
+        raise ContainerError(f"the schema in the container is not valid: {error}") from error
     return FramedSchema(schema, hashlib.sha256(text).hexdigest(), text=text)
 
 

@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from broker_assets.packets.schema import PRIMITIVES, full_name, inner_namespace, qualified, well_formed
+
 AvroSchema = dict[str, Any]
 """A parsed schema: a record with every named type it uses spelled out where it is first used."""
 
-_PRIMITIVES: Final = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 _VERSION: Final = re.compile(r"\bv(\d+)_(\d+)\b")
 
 
@@ -17,7 +18,7 @@ class SchemaNotFound(LookupError):
     """No such schema; packets that name it cannot be read."""
 
 
-def resolve(schema: object, named: Mapping[str, Any]) -> AvroSchema:
+def spell_out(schema: object, named: Mapping[str, Any]) -> AvroSchema:
     """Spell out the named types that a schema uses but does not define.
 
     Parameters
@@ -36,36 +37,39 @@ def resolve(schema: object, named: Mapping[str, Any]) -> AvroSchema:
     ------
     SchemaNotFound
         If a name is defined nowhere; the message gives it.
+    SchemaError
+        If a type is malformed or nested too deeply.
 
     Examples
     --------
     >>> inner = {"type": "record", "name": "b", "fields": []}
     >>> outer = {"type": "record", "name": "a", "fields": [{"name": "x", "type": "b"}]}
-    >>> resolve(outer, {"b": inner})["fields"][0]["type"]["name"]
+    >>> spell_out(outer, {"b": inner})["fields"][0]["type"]["name"]
     'b'
     """
-    if isinstance(schema, list):
-        records = [part for part in schema if isinstance(part, dict) and part.get("type") == "record"]
-        if not records:
-            raise SchemaNotFound("no record in the list of types")
-        named = {**named, **{full_name(part, ""): part for part in records}}
-        schema = records[-1]
-    if not isinstance(schema, dict) or schema.get("type") != "record":
-        raise SchemaNotFound(f"a packet's schema must be a record, not {str(schema)[:80]!r}")
-    result: AvroSchema = _spell_out(schema, "", named, set())
-    return result
+    with well_formed():
+        if isinstance(schema, list):
+            records = [part for part in schema if isinstance(part, dict) and part.get("type") == "record"]
+            if not records:
+                raise SchemaNotFound("no record in the list of types")
+            named = {**named, **{full_name(part, None): part for part in records}}
+            schema = records[-1]
+        if not isinstance(schema, dict) or schema.get("type") != "record":
+            raise SchemaNotFound(f"a packet's schema must be a record, not {str(schema)[:80]!r}")
+        result: AvroSchema = _spell_out(schema, None, named, set())
+        return result
 
 
-def _spell_out(schema: Any, namespace: str, named: Mapping[str, Any], defined: set[str]) -> Any:
+def _spell_out(schema: Any, namespace: str | None, named: Mapping[str, Any], defined: set[str]) -> Any:
     if isinstance(schema, str):
-        if schema in _PRIMITIVES:
+        if schema in PRIMITIVES:
             return schema
-        name = schema if "." in schema or not namespace else f"{namespace}.{schema}"
+        name = qualified(schema, namespace)
         for candidate in (name, schema):
             if candidate in defined:
                 return candidate
             if candidate in named:
-                return _spell_out(named[candidate], "", named, defined)
+                return _spell_out(named[candidate], None, named, defined)
         raise SchemaNotFound(f"type {name!r} is defined nowhere")
     if isinstance(schema, list):
         return [_spell_out(branch, namespace, named, defined) for branch in schema]
@@ -73,9 +77,9 @@ def _spell_out(schema: Any, namespace: str, named: Mapping[str, Any], defined: s
     if kind in ("record", "error", "enum", "fixed"):
         full = full_name(schema, namespace)
         defined.add(full)
-        inner = full.rpartition(".")[0]
         spelled = {key: value for key, value in schema.items() if key != "namespace"} | {"name": full}
         if "fields" in schema:
+            inner = inner_namespace(full)
             spelled["fields"] = [
                 {**field, "type": _spell_out(field["type"], inner, named, defined)} for field in schema["fields"]
             ]
@@ -84,22 +88,9 @@ def _spell_out(schema: Any, namespace: str, named: Mapping[str, Any], defined: s
         return {**schema, "items": _spell_out(schema["items"], namespace, named, defined)}
     if kind == "map":
         return {**schema, "values": _spell_out(schema["values"], namespace, named, defined)}
-    if isinstance(kind, str) and kind in _PRIMITIVES:
+    if isinstance(kind, str) and kind in PRIMITIVES:
         return schema  # with a logical type
     return _spell_out(kind, namespace, named, defined)
-
-
-def full_name(schema: Mapping[str, Any], namespace: str) -> str:
-    """Name of a named type with its namespace; the surrounding one where it gives none.
-
-    Examples
-    --------
-    >>> full_name({"name": "alert", "namespace": "ztf"}, "")
-    'ztf.alert'
-    """
-    name = str(schema["name"])
-    space = str(schema.get("namespace", namespace) or "")
-    return name if "." in name or not space else f"{space}.{name}"
 
 
 def schema_id_of(name: str) -> int | None:
@@ -116,17 +107,26 @@ def schema_id_of(name: str) -> int | None:
     return 100 * int(version[1]) + int(version[2]) if version else None
 
 
-def names_used(schema: Any, namespace: str) -> set[str]:
-    """Full names of the types that a schema refers to."""
+def names_used(schema: Any) -> set[str]:
+    """Full names of the types that a schema refers to.
+
+    Raises
+    ------
+    SchemaError
+        If a type is malformed or nested too deeply.
+    """
+    with well_formed():
+        return _names_used(schema, None)
+
+
+def _names_used(schema: Any, namespace: str | None) -> set[str]:
     if isinstance(schema, str):
-        return (
-            set() if schema in _PRIMITIVES else {schema if "." in schema or not namespace else f"{namespace}.{schema}"}
-        )
+        return set() if schema in PRIMITIVES else {qualified(schema, namespace)}
     if isinstance(schema, list):
-        return {name for branch in schema for name in names_used(branch, namespace)}
+        return {name for branch in schema for name in _names_used(branch, namespace)}
     if "fields" in schema:
-        inner = full_name(schema, namespace).rpartition(".")[0]
-        return {name for field in schema["fields"] for name in names_used(field["type"], inner)}
+        inner = inner_namespace(full_name(schema, namespace))
+        return {name for field in schema["fields"] for name in _names_used(field["type"], inner)}
     if schema["type"] in ("enum", "fixed"):
         return set()
-    return names_used(schema.get("items", schema.get("values", schema["type"])), namespace)
+    return _names_used(schema.get("items", schema.get("values", schema["type"])), namespace)

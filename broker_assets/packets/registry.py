@@ -19,14 +19,8 @@ from typing import Any, Final, Protocol, runtime_checkable
 from urllib.parse import quote
 
 from broker_assets.http import HttpClient, HttpError
-from broker_assets.packets.named_types import (
-    AvroSchema,
-    SchemaNotFound,
-    full_name,
-    names_used,
-    resolve,
-    schema_id_of,
-)
+from broker_assets.packets.named_types import AvroSchema, SchemaNotFound, names_used, schema_id_of, spell_out
+from broker_assets.packets.schema import SchemaError, full_name
 from broker_assets.storage.atomic import replace_atomically
 
 __all__ = [
@@ -96,12 +90,12 @@ class SchemaFolder:
         for content in [*beside.values(), *contents.values()]:
             for part in content if isinstance(content, list) else [content]:
                 if isinstance(part, dict) and "name" in part:
-                    self._named[full_name(part, "")] = part
-        used = {name for content in contents.values() for name in names_used(content, "")}
+                    self._named[full_name(part, None)] = part
+        used = {name for file, content in contents.items() for name in _names_used(file, content)}
         roots = {
             file: content
             for file, content in contents.items()
-            if isinstance(content, list) or (content.get("type") == "record" and full_name(content, "") not in used)
+            if isinstance(content, list) or (content.get("type") == "record" and full_name(content, None) not in used)
         }
         alerts = {file: content for file, content in roots.items() if file.stem.split(".")[-1] == "alert"}
         self._roots = alerts or roots or contents
@@ -132,14 +126,24 @@ class SchemaFolder:
 
     def _resolve(self, file: Path) -> AvroSchema:
         if file not in self._resolved:
-            self._resolved[file] = resolve(_load(file), self._named)
+            try:
+                self._resolved[file] = spell_out(_load(file), self._named)
+            except SchemaError as error:
+                raise SchemaNotFound(f"cannot read the schema {file}: {error}") from error
         return self._resolved[file]
 
 
 def _load(file: Path) -> Any:
     try:
         return json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        raise SchemaNotFound(f"cannot read the schema {file}: {error}") from error
+
+
+def _names_used(file: Path, content: Any) -> set[str]:
+    try:
+        return names_used(content)
+    except SchemaError as error:
         raise SchemaNotFound(f"cannot read the schema {file}: {error}") from error
 
 
@@ -235,10 +239,10 @@ class SchemaRegistry:
         if answer.get("schemaType", "AVRO") != "AVRO":
             raise SchemaNotFound(f"{self.url}{path} is a schema of type {answer['schemaType']}, not Avro")
         named: dict[str, Any] = {}
-        self._follow(answer.get("references") or (), named)
         try:
-            return resolve(json.loads(answer["schema"]), named)
-        except (KeyError, TypeError, ValueError) as error:
+            self._follow(answer.get("references") or (), named)
+            return spell_out(json.loads(answer["schema"]), named)
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise SchemaNotFound(f"{self.url}{path} is not a readable schema: {error}") from error
 
     def _follow(self, references: Sequence[Mapping[str, Any]], named: dict[str, Any]) -> None:
@@ -251,7 +255,7 @@ class SchemaRegistry:
             content = json.loads(answer["schema"])
             named[reference["name"]] = content
             if isinstance(content, dict) and "name" in content:
-                named[full_name(content, "")] = content
+                named[full_name(content, None)] = content
 
     def _get(self, path: str) -> Mapping[str, Any]:
         try:

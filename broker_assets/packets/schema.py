@@ -1,16 +1,16 @@
-"""Avro schemas: loading, resolving names, canonical form and fingerprints.
+"""Avro schemas: the tree of their types, canonical form and fingerprints.
 
-Belongs here: what can be said of a schema without looking at data. How bytes are read is the subject of
-`program` and `walk`.
+Belongs here: what can be said of one schema without looking at data. Types that are defined in other files or schemas
+are put into it by `named_types`; how bytes are read is the subject of `program` and `walk`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 PRIMITIVES = ("null", "boolean", "int", "long", "float", "double", "bytes", "string")
@@ -125,17 +125,50 @@ def parse(schema: Schema | str) -> Any:
     return schema
 
 
-def _full_name(name: str, namespace: str | None) -> str:
+def qualified(name: str, namespace: str | None) -> str:
+    """A name with the namespace that it is used in, unless it has one of its own.
+
+    Examples
+    --------
+    >>> qualified("diaSource", "lsst.v9_0"), qualified("ztf.alert", "lsst.v9_0"), qualified("alert", None)
+    ('lsst.v9_0.diaSource', 'ztf.alert', 'alert')
+    """
     return name if "." in name or not namespace else f"{namespace}.{name}"
 
 
-def _names(schema: Mapping[str, Any], namespace: str | None) -> tuple[str, str | None]:
-    """Full name of a named type and the namespace its members see."""
+def full_name(schema: Mapping[str, Any], namespace: str | None) -> str:
+    """Name of a named type with its namespace; the surrounding one where it gives none.
+
+    Raises
+    ------
+    SchemaError
+        If it has no name.
+
+    Examples
+    --------
+    >>> full_name({"type": "record", "name": "alert", "namespace": "ztf"}, None)
+    'ztf.alert'
+    """
     name = schema.get("name")
     if not isinstance(name, str) or not name:
         raise SchemaError(f"{schema.get('type')} without a name")
-    full = _full_name(name, schema.get("namespace", namespace))
-    return full, full.rpartition(".")[0] or None
+    return qualified(name, schema.get("namespace", namespace))
+
+
+def inner_namespace(full: str) -> str | None:
+    """The namespace that the members of a named type see, from its full name."""
+    return full.rpartition(".")[0] or None
+
+
+@contextmanager
+def well_formed() -> Iterator[None]:
+    """Turn what malformed schemas provoke into `SchemaError`, and what deep ones do into `UnsupportedSchema`."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError) as error:
+        raise SchemaError(f"malformed schema: {error!r}") from error
+    except RecursionError as error:
+        raise UnsupportedSchema("schema is nested too deeply") from error
 
 
 class _Resolver:
@@ -159,7 +192,7 @@ class _Resolver:
     def _named(self, name: str, namespace: str | None) -> AvroType:
         if name in PRIMITIVES:
             return Primitive(name)
-        for full in (_full_name(name, namespace), name):
+        for full in (qualified(name, namespace), name):
             if full in self.known:
                 found = self.known[full]
                 if found is None:
@@ -183,7 +216,8 @@ class _Resolver:
         return self._named(kind, namespace)
 
     def _definition(self, kind: str, schema: Mapping[str, Any], namespace: str | None) -> AvroType:
-        full, inner = _names(schema, namespace)
+        full = full_name(schema, namespace)
+        inner = inner_namespace(full)
         found: AvroType
         self.known[full] = None
         if kind == "fixed":
@@ -195,7 +229,7 @@ class _Resolver:
             if len({field.name for field in fields}) != len(fields):
                 raise SchemaError(f"{full} has two fields of one name")
             found = Record(full, tuple(fields))
-        for name in (full, *(_full_name(alias, inner) for alias in schema.get("aliases", ()))):
+        for name in (full, *(qualified(alias, inner) for alias in schema.get("aliases", ()))):
             self.known[name] = found
         return found
 
@@ -233,18 +267,14 @@ def resolve(schema: Schema) -> AvroType:
     >>> resolve({"type": "record", "name": "r", "fields": [{"name": "a", "type": ["null", "long"]}]}).fields[0].name
     'a'
     """
-    try:
+    with well_formed():
         return _Resolver().resolve(parse(schema), None)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise SchemaError(f"malformed schema: {error!r}") from error
-    except RecursionError as error:
-        raise UnsupportedSchema("schema is nested too deeply") from error
 
 
 def _canonical(schema: Any, namespace: str | None) -> Any:
     """Parsing canonical form as decoded JSON with the keys in the order of the specification."""
     if isinstance(schema, str):
-        return schema if schema in PRIMITIVES else _full_name(schema, namespace)
+        return schema if schema in PRIMITIVES else qualified(schema, namespace)
     if not isinstance(schema, Mapping):
         return [_canonical(branch, namespace) for branch in schema]
     kind = schema["type"]
@@ -256,12 +286,14 @@ def _canonical(schema: Any, namespace: str | None) -> Any:
         return {"type": kind, "values": _canonical(schema["values"], namespace)}
     if kind not in ("record", "error", "fixed", "enum"):
         return _canonical(kind, namespace)
-    full, inner = _names(schema, namespace)
+    full = full_name(schema, namespace)
     if kind == "fixed":
         return {"name": full, "type": kind, "size": int(schema["size"])}
     if kind == "enum":
         return {"name": full, "type": kind, "symbols": list(schema["symbols"])}
-    fields = [{"name": field["name"], "type": _canonical(field["type"], inner)} for field in schema["fields"]]
+    fields = [
+        {"name": field["name"], "type": _canonical(field["type"], inner_namespace(full))} for field in schema["fields"]
+    ]
     return {"name": full, "type": kind, "fields": fields}
 
 
@@ -273,10 +305,8 @@ def canonical_form(schema: Schema) -> str:
     >>> canonical_form({"type": "fixed", "doc": "x", "size": 2, "name": "b", "namespace": "a"})
     '{"name":"a.b","type":"fixed","size":2}'
     """
-    try:
+    with well_formed():
         return json.dumps(_canonical(parse(schema), None), separators=(",", ":"), ensure_ascii=False)
-    except (KeyError, TypeError) as error:
-        raise SchemaError(f"malformed schema: {error!r}") from error
 
 
 def fingerprint(schema: Schema) -> str:
@@ -288,85 +318,3 @@ def fingerprint(schema: Schema) -> str:
     True
     """
     return hashlib.sha256(canonical_form(schema).encode()).hexdigest()
-
-
-class _Folder:
-    """Inlines the types of a folder of schema files at their first use."""
-
-    def __init__(self, folder: Path) -> None:
-        self.types: dict[str, tuple[Any, str | None]] = {}
-        self.files: dict[Path, str] = {}
-        for path in sorted(folder.glob("*.avsc")):
-            schema = parse(path.read_text(encoding="utf-8"))
-            if isinstance(schema, Mapping) and "name" in schema:
-                full, inner = _names(schema, None)
-                self.types[full] = (schema, inner)
-                self.files[path] = full
-        self.used: set[str] = set()
-
-    def inline(self, schema: Any, namespace: str | None, defined: set[str]) -> Any:
-        if isinstance(schema, str):
-            return self._reference(schema, namespace, defined)
-        if not isinstance(schema, Mapping):
-            return [self.inline(branch, namespace, defined) for branch in schema]
-        kind = schema.get("type")
-        if kind in ("record", "error", "fixed", "enum"):
-            full, inner = _names(schema, namespace)
-            defined.add(full)
-            if "fields" not in schema:
-                return dict(schema)
-            fields = [{**field, "type": self.inline(field["type"], inner, defined)} for field in schema["fields"]]
-            return {**schema, "fields": fields}
-        key = {"array": "items", "map": "values"}.get(kind, "type") if isinstance(kind, str) else "type"
-        value = self.inline(schema[key], namespace, defined)
-        if key == "type" and isinstance(value, Mapping):
-            return value
-        return {**schema, key: value}
-
-    def _reference(self, name: str, namespace: str | None, defined: set[str]) -> Any:
-        full = _full_name(name, namespace)
-        if name in PRIMITIVES or full in defined or full not in self.types:
-            return name
-        self.used.add(full)
-        schema, inner = self.types[full]
-        # The name is written in full: the place it is put at may have another namespace.
-        return self.inline({**schema, "name": full}, inner, defined)
-
-
-def load_schema(path: str | Path) -> dict[str, Any]:
-    """Load a schema file, or a folder of files that refer to one another.
-
-    Parameters
-    ----------
-    path : str or Path
-        An `.avsc` file; types it does not define are looked up in the other files of its folder. Or a folder, where
-        the schema is the one that no other file refers to (the one named `alert` if there are several).
-
-    Returns
-    -------
-    dict
-        One self-contained schema; every type is defined at its first use.
-
-    Raises
-    ------
-    SchemaError
-        If a type is unknown, or the folder does not have exactly one schema that no other refers to.
-    """
-    path = Path(path)
-    folder = _Folder(path if path.is_dir() else path.parent)
-    if not path.is_dir():
-        schema = parse(path.read_text(encoding="utf-8"))
-        namespace = _names(schema, None)[1] if isinstance(schema, Mapping) and "name" in schema else None
-        loaded = folder.inline(schema, namespace, set())
-    else:
-        candidates = {name: folder.inline(*folder.types[name], set()) for name in folder.types}
-        roots = [name for name in candidates if name not in folder.used]
-        # Rubin's folders hold tables that their alert does not carry (ssObject since v10).
-        roots = [name for name in roots if name.rpartition(".")[2] == "alert"] or roots
-        if len(roots) != 1:
-            raise SchemaError(f"{path} has {len(roots)} schemas that no other refers to: {', '.join(sorted(roots))}")
-        loaded = candidates[roots[0]]
-    if not isinstance(loaded, dict):
-        raise SchemaError(f"{path} is not a schema of a record")
-    resolve(loaded)
-    return loaded

@@ -146,14 +146,15 @@ def test_several_records_in_a_block(alerts, tmp_path):
 
 
 def test_export(alerts, rubin, tmp_path):
+    folders = [alerts / name for name in ("elasticc", "lsst", "ztf")]
     for _ in range(2):  # the second replaces the first
-        run("export", alerts, "--schema", rubin, "--out", tmp_path / "out")
+        run("export", *folders, "--schema", rubin, "--out", tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
         f"{name}.parquet" for name in TABLE_NAMES
     )
     packets = parquet.read_table(tmp_path / "out" / "packet.parquet")
     sources = parquet.read_table(tmp_path / "out" / "source.parquet")
-    documents, _ = show(alerts, "--schema", rubin)
+    documents, _ = show(*folders, "--schema", rubin)
     by_file = {(row["file"], row["record"]): row for row in packets.to_pylist()}
     assert len(by_file) == len(documents) == 153
     for document in documents:

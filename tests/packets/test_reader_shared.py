@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from broker_assets.packets.reader import DecodedPackets, PacketReader, available_columns
-from broker_assets.packets.schema import load_schema
+from broker_assets.packets.registry import SchemaFolder
 
 pytestmark = pytest.mark.shared
 
@@ -60,7 +60,7 @@ def rubin_schema() -> dict[str, Any]:
     path = next((Path(str(f.locate())) for f in files if f.name == "lsst.v9_0.alert.avsc"), None)
     if path is None:
         pytest.skip("lsst-alert-packet is not installed")
-    return load_schema(path.parent)
+    return SchemaFolder(path.parent).for_topic(None)
 
 
 def test_rubin(shared_folder: Path, rubin_schema: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@ import json
 import pytest
 from http_peer import HttpPeer
 
-from broker_assets.packets.named_types import resolve
 from broker_assets.packets.registry import (
     FirstOf,
     NoSchemas,
@@ -160,11 +159,6 @@ def test_no_folder_no_schema_no_json(tmp_path):
     (tmp_path / "a.avsc").write_text("no json")
     with pytest.raises(SchemaNotFound, match=r"a\.avsc"):
         SchemaFolder(tmp_path)
-
-
-def test_a_type_that_is_defined_nowhere():
-    with pytest.raises(SchemaNotFound, match=r"lsst\.v9_0\.diaSource"):
-        resolve(ALERT, {})
 
 
 def test_the_folder_is_asked_before_the_registry(folder, registry):

@@ -1,9 +1,8 @@
-"""Schemas: names, canonical form, folders."""
+"""Schemas: the tree of types, names, canonical form."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import fastavro
@@ -18,7 +17,6 @@ from broker_assets.packets.schema import (
     UnsupportedSchema,
     canonical_form,
     fingerprint,
-    load_schema,
     resolve,
 )
 
@@ -33,16 +31,6 @@ SOURCE: dict[str, Any] = {
         {"name": "hash", "type": {"type": "fixed", "name": "other.md5", "size": 16}},
         {"name": "again", "type": ["null", "band", "other.md5"]},
         {"name": "when", "type": {"type": "long", "logicalType": "timestamp-millis"}},
-    ],
-}
-ALERT: dict[str, Any] = {
-    "type": "record",
-    "name": "alert",
-    "namespace": "lsst.v9_0",
-    "fields": [
-        {"name": "diaSource", "type": "diaSource"},
-        {"name": "history", "type": ["null", {"type": "array", "items": "lsst.v9_0.diaSource"}]},
-        {"name": "extra", "type": {"type": "map", "values": "double"}},
     ],
 }
 
@@ -87,34 +75,17 @@ def test_malformed(schema: Any, reason: str) -> None:
         resolve(schema)
 
 
+def test_too_deep() -> None:
+    schema: Any = "int"
+    for _ in range(5000):
+        schema = {"type": "array", "items": schema}
+    with pytest.raises(UnsupportedSchema, match="nested too deeply"):
+        resolve(schema)
+    with pytest.raises(UnsupportedSchema, match="nested too deeply"):
+        fingerprint(schema)
+
+
 def test_a_type_that_contains_itself() -> None:
     tree = {"type": "record", "name": "tree", "fields": [{"name": "kids", "type": {"type": "array", "items": "tree"}}]}
     with pytest.raises(UnsupportedSchema, match="tree contains itself"):
         resolve(tree)
-
-
-def test_folder(tmp_path: Path) -> None:
-    (tmp_path / "alert.avsc").write_text(json.dumps(ALERT))
-    (tmp_path / "source.avsc").write_text(json.dumps(SOURCE))
-    loaded = load_schema(tmp_path)
-    assert loaded == load_schema(tmp_path / "alert.avsc")
-    assert (loaded["namespace"], loaded["name"]) == ("lsst.v9_0", "alert")
-    record = resolve(loaded)
-    assert isinstance(record, Record)
-    assert record.fields[0].type == resolve(SOURCE)
-    fastavro.parse_schema(loaded)
-    (tmp_path / "other.avsc").write_text(json.dumps(SOURCE | {"name": "unrelated"}))
-    assert load_schema(tmp_path) == loaded
-    (tmp_path / "alert.avsc").unlink()
-    with pytest.raises(SchemaError, match="has 2 schemas that no other refers to"):
-        load_schema(tmp_path)
-
-
-def test_rubin_schemas_of_every_version() -> None:
-    packets = pytest.importorskip("importlib.metadata").files("lsst-alert-packet") or []
-    found = [Path(str(file.locate())) for file in packets if file.name.endswith(".alert.avsc")]
-    if not found:
-        pytest.skip("lsst-alert-packet is not installed")
-    for path in found:
-        loaded = load_schema(path.parent)
-        assert canonical_form(loaded) == canonical_form(fastavro.schema.load_schema(str(path)))
