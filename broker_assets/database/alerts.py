@@ -11,8 +11,8 @@ of the same objects wait for one another instead of getting entangled; should Po
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 import numpy as np
@@ -62,9 +62,9 @@ class AlertRows:
     """`dianondetectionlimits`."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class NightCounts:
-    """What a batch brought of one night."""
+    """What a batch, or a run of batches, brought of one night."""
 
     stored: int = 0
     """Packets whose source had no archive position before."""
@@ -78,9 +78,25 @@ class NightCounts:
     """Rows of `objects` inserted or updated."""
     solar_system_sources: int = 0
     """Rows of `sssources` inserted."""
+    archived: int = 0
+    """Messages written to the archive."""
+    archived_bytes: int = 0
+    """Size of the archive files, bytes."""
+    facts: dict[str, int] = field(default_factory=dict)
+    """Facts that enrichments wrote, by asset."""
+
+    def __add__(self, other: NightCounts) -> NightCounts:
+        names = [item.name for item in fields(NightCounts) if item.name != "facts"]
+        numbers = {name: getattr(self, name) + getattr(other, name) for name in names}
+        return NightCounts(**numbers, facts=added(self.facts, other.facts))
 
 
-@dataclass(frozen=True, kw_only=True)
+def added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    """Sums by name; a name that one of them lacks counts as zero there."""
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
+
+
+@dataclass(kw_only=True)
 class WriteCounts(NightCounts):
     """What a batch brought, in all and night by night."""
 

@@ -17,13 +17,14 @@ from upath import UPath
 
 from broker_assets.accounting import ledger, quarantine
 from broker_assets.database import alerts, partitions
+from broker_assets.database.alerts import NightCounts
 from broker_assets.packets.decoder import DECODER_VERSION
 from broker_assets.stream.decode import INGEST_VERSION, DecodedBatch, Locations, alert_rows
 from broker_assets.stream.enrichment import Enriched, EnrichmentPlan, FactCounts
 from broker_assets.stream.messages import Message
 from broker_assets.stream.night_locks import share_nights
 from broker_assets.stream.progress import Committed
-from broker_assets.stream.report import NightCounts, QuarantineFlood
+from broker_assets.stream.report import QuarantineFlood
 
 CODE_VERSION = f"{INGEST_VERSION}.{DECODER_VERSION}"
 """Version of what makes rows of packets, for the ledger."""
@@ -225,17 +226,9 @@ def night_counts(
 ) -> dict[str, NightCounts]:
     """Rows, facts and archived messages by night."""
     nights = {
-        night.isoformat(): NightCounts(
-            stored=counts.stored,
-            duplicate=counts.duplicate,
-            sources=counts.sources,
-            forced_sources=counts.forced_sources,
-            objects=counts.objects,
-        )
+        night.isoformat(): counts + NightCounts(facts=facts.get(night.isoformat(), {}))
         for night, counts in written.nights.items()
     }
-    for night, found in facts.items():
-        nights.setdefault(night, NightCounts()).facts = dict(found)
     for group in groups:
         counts = nights.setdefault(group.entry.night.isoformat(), NightCounts())
         counts.archived += group.entry.packets

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from broker_assets.stream.report import DrainReport, NightCounts, QuarantineFlood
+from broker_assets.database.alerts import NightCounts
+from broker_assets.stream.report import DrainReport, QuarantineFlood
 
 RATES_KEPT = 2000
 """Points of the curve of rates in a report; with more, every second one is dropped."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from broker_assets.database.alerts import NightCounts, added
 from broker_assets.stream.latency import LatencyHistogram
 
 
@@ -24,37 +24,6 @@ class Outcome(StrEnum):
     """Another run owns one of the partitions; nothing was written."""
     SUPERSEDED = "superseded"
     """Another run moved the position of the stream meanwhile; what this one had not committed was not written."""
-
-
-@dataclass
-class NightCounts:
-    """What a run wrote for one night."""
-
-    stored: int = 0
-    """Alerts whose source was stored."""
-    duplicate: int = 0
-    """Alerts whose source had been stored from another message."""
-    sources: int = 0
-    """New rows of `diasources`, those from histories included."""
-    forced_sources: int = 0
-    """New rows of `diaforcedsources`."""
-    objects: int = 0
-    """Rows of `objects` inserted or renewed."""
-    archived: int = 0
-    """Messages written to the archive."""
-    archived_bytes: int = 0
-    """Size of the archive files, bytes."""
-    facts: dict[str, int] = field(default_factory=dict)
-    """Facts that enrichments wrote, by asset."""
-
-    def __add__(self, other: NightCounts) -> NightCounts:
-        numbers = {name: getattr(self, name) + getattr(other, name) for name in vars(self) if name != "facts"}
-        return NightCounts(**numbers, facts=added(self.facts, other.facts))
-
-
-def added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
-    """Sums by name; a name that one of them lacks counts as zero there."""
-    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
 
 
 @dataclass

@@ -33,7 +33,6 @@ from broker_assets.stream.enrichment import Enriched, EnrichmentPlan, FactCounts
 from broker_assets.stream.errors import DrainFailedError
 from broker_assets.stream.messages import Message
 from broker_assets.stream.night_locks import own_night
-from broker_assets.stream.report import NightCounts, added
 
 
 @dataclass
@@ -53,7 +52,7 @@ class ReprocessReport:
     reasons: dict[str, int] = field(default_factory=dict)
     deleted: dict[str, int] = field(default_factory=dict)
     """Rows deleted, by table."""
-    counts: NightCounts = field(default_factory=NightCounts)
+    counts: alerts.NightCounts = field(default_factory=alerts.NightCounts)
     """Rows written."""
     seconds: float = 0.0
     data_versions: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -203,7 +202,7 @@ class _Reprocessing:
         if not self.rebuild.facts_only:
             self._remember_oldest()
             deleted = alerts.delete_night(self.connection, self.night, SURVEYS[self.survey])
-            self.report.deleted = added(self.report.deleted, deleted)
+            self.report.deleted = alerts.added(self.report.deleted, deleted)
         started = datetime.datetime.now(datetime.UTC)
         batches = {
             topic: ledger.open_batch(
@@ -248,10 +247,7 @@ class _Reprocessing:
             self.report.stored += total.counts.stored
             self.report.duplicate += total.counts.duplicate
             self.report.quarantined += total.failed
-            self.report.counts += NightCounts(
-                total.counts.stored, total.counts.duplicate, total.counts.sources, total.counts.forced_sources,
-                total.counts.objects, facts=total.facts,
-            )  # fmt: skip
+            self.report.counts += total.counts
 
     def _remember_oldest(self) -> None:
         """Keep the oldest point of each object that is going to be deleted.
@@ -351,17 +347,13 @@ class _Total:
     received_bytes: int = 0
     failed: int = 0
     counts: alerts.NightCounts = field(default_factory=alerts.NightCounts)
-    facts: dict[str, int] = field(default_factory=dict)
 
     def add(self, decoded: DecodedBatch, written: alerts.WriteCounts, found: FactCounts, night: datetime.date) -> None:
-        self.facts = added(self.facts, found.get(night.isoformat(), {}))
         self.received += len(decoded.messages)
         self.received_bytes += sum(len(message.value) for message in decoded.messages)
         self.failed += len(decoded.failed)
-        more = written.nights.get(night, alerts.NightCounts())
-        self.counts = alerts.NightCounts(
-            **{name: getattr(self.counts, name) + getattr(more, name) for name in vars(self.counts)}
-        )
+        self.counts += written.nights.get(night, alerts.NightCounts())
+        self.counts += alerts.NightCounts(facts=found.get(night.isoformat(), {}))
 
     def entry(self) -> ledger.BatchEntry:
         return ledger.BatchEntry(

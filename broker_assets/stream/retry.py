@@ -18,6 +18,7 @@ import psycopg
 
 from broker_assets.accounting import ledger, quarantine
 from broker_assets.database import alerts
+from broker_assets.database.alerts import NightCounts
 from broker_assets.database.engine import connect
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.stream.archive import archive_parts, write_archive
@@ -29,7 +30,6 @@ from broker_assets.stream.errors import may_lie_in_a_message
 from broker_assets.stream.messages import Message
 from broker_assets.stream.night_locks import share_nights
 from broker_assets.stream.orphaned_files import ExpectedFile, PendingFiles
-from broker_assets.stream.report import NightCounts
 
 QUARANTINE_PARTITION = -1
 """Locked and swept in place of a Kafka partition, so that one retry of a topic runs at a time."""

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from broker_assets.accounting import ledger
 from broker_assets.database import alerts
+from broker_assets.database.alerts import NightCounts
 from broker_assets.database.engine import connect
 from broker_assets.stream.decode import INGEST_VERSION
 from broker_assets.stream.errors import StreamResetError
 from broker_assets.stream.messages import MessageSource, OffsetOutOfRangeError
 from broker_assets.stream.orphaned_files import PendingFiles
 from broker_assets.stream.progress import Committed
-from broker_assets.stream.report import NightCounts, StreamGap
+from broker_assets.stream.report import StreamGap
 
 logger = logging.getLogger(__name__)
 

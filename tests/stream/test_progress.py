@@ -9,8 +9,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker_assets.database.alerts import NightCounts
 from broker_assets.stream.progress import INTERRUPTIONS_KEPT, RATES_KEPT, Accounts, Committed, Progress
-from broker_assets.stream.report import DrainReport, NightCounts
+from broker_assets.stream.report import DrainReport
 
 NIGHTS = ("2026-01-01", "2026-01-02")
 counts = st.builds(

@@ -10,6 +10,7 @@ from dagster import AssetMaterialization, AssetObservation, DagsterInstance
 from broker_assets.accounting import facts
 from broker_assets.assets.metadata import rate_plot
 from broker_assets.assets.reporter import Entry, Reporter
+from broker_assets.database.alerts import NightCounts
 from broker_assets.packets.archive import FORMAT_VERSION
 from broker_assets.partitions import nights
 from broker_assets.provenance import versions
@@ -17,7 +18,7 @@ from broker_assets.resources.database import Database
 from broker_assets.stream.commit import CODE_VERSION
 from broker_assets.stream.data_versions import ARCHIVE_ASSET, ROW_ASSETS, data_versions
 from broker_assets.stream.enrichment import EnrichmentPlan
-from broker_assets.stream.report import DrainReport, NightCounts
+from broker_assets.stream.report import DrainReport
 
 PLOTTED_NIGHTS = 3
 """The plot of the run goes to the nights with most of its alerts; a replay touches hundreds."""
