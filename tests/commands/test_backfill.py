@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-import time
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 from dagster import DagsterInstance
-from dagster._core.execution.backfill import BulkActionStatus
-from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import PythonFileTarget
-from dagster_webserver.app import create_app_from_workspace_process_context
 
 from broker_assets.commands.backfill import DagsterRefusedError, backfill
+from broker_assets.local.processes import free_ports
+from broker_assets.local.readiness import answers_http
+from broker_assets.local.service import Service
 from broker_assets.settings import DatabaseSettings, KafkaSettings, ServerSettings, Settings
 
 DEFINITIONS = """
@@ -42,24 +39,25 @@ def settings_for(home: Path, port: int) -> Settings:
 @pytest.fixture(scope="module")
 def dagster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[DagsterInstance, int]]:
     """A webserver over one partitioned asset, without a daemon: backfills stay as they were asked for."""
-    folder = tmp_path_factory.mktemp("dagster")
-    file = folder / "project.py"
+    home = tmp_path_factory.mktemp("dagster")
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    file = home / "project.py"
     file.write_text(DEFINITIONS)
-    target = PythonFileTarget(str(file), None, working_directory=str(folder), location_name="project")
-    with (
-        DagsterInstance.local_temp(str(folder)) as instance,
-        WorkspaceProcessContext(instance=instance, workspace_load_target=target) as context,
-    ):
-        application = create_app_from_workspace_process_context(context)
-        server = uvicorn.Server(uvicorn.Config(application, host="127.0.0.1", port=0, log_level="warning", ws="none"))
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        deadline = time.monotonic() + 30
-        while not server.started and time.monotonic() < deadline:
-            time.sleep(0.02)
-        yield instance, server.servers[0].sockets[0].getsockname()[1]
-        server.should_exit = True
-        thread.join(10)
+    (port,) = free_ports(1)
+    address = f"http://127.0.0.1:{port}/server_info"
+    service = Service(
+        "webserver",
+        ["dagster-webserver", "-f", str(file), "-h", "127.0.0.1", "-p", str(port)],
+        log=home / "webserver.log",
+        environment=os.environ | {"DAGSTER_HOME": str(home)},
+        healthy=answers_http(address),
+    )
+    try:
+        service.start()
+        with DagsterInstance.from_config(str(home)) as instance:
+            yield instance, port
+    finally:
+        service.stop()
 
 
 @pytest.mark.slow
@@ -70,7 +68,7 @@ def test_a_backfill_is_launched(
     settings = settings_for(tmp_path, port)
     backfill(settings, ["sources"], ["2026-01-02"], title="Rebuild", command="broker-assets reprocess", wait=False)
     (found,) = instance.get_backfills()
-    assert found.status == BulkActionStatus.REQUESTED
+    assert found.status.value == "REQUESTED"
     assert found.tags["broker/asked_by"] == "broker-assets reprocess"
     assert f"http://127.0.0.1:{port}/runs/b/{found.backfill_id}" in capsys.readouterr().out.replace("\n", "")
 
