@@ -17,7 +17,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-PLATFORM, STREAM, OFFLINE = "Platform", "Alert stream", "Offline (no service needed)"
+PLATFORM, STREAM, SKY, OFFLINE = "Platform", "Alert stream", "Sky", "Offline (no service needed)"
 
 
 class _Command(NamedTuple):
@@ -43,6 +43,12 @@ COMMANDS = {
     "reprocess": _Command("broker_assets.commands.reprocess:reprocess", STREAM, "Make nights again from the archive."),
     "quarantine": _Command(
         "broker_assets.commands.quarantine:app", STREAM, "Packets that could not be read: list, show, retry, dismiss."
+    ),
+    "watchlists": _Command(
+        "broker_assets.commands.lists.watchlists:app", SKY, "Cones that alerts are matched with: add, list, update, …"
+    ),
+    "areas": _Command(
+        "broker_assets.commands.lists.areas:app", SKY, "Regions that alerts are matched with: add, list, update, …"
     ),
     "why": _Command(
         "broker_assets.commands.status:why", PLATFORM, "Where a source or a product file comes from, with versions."

@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from broker_assets.commands.output import write_output
+from broker_assets.settings import load_settings
 
 if TYPE_CHECKING:
     import numpy as np
+    from mocpy import MOC
     from numpy.typing import NDArray
 
     from broker_assets.sky.watchlists import Cones
 
-match_app = typer.Typer(help="Match positions against a watchlist, an area or a sky map.")
 moc_app = typer.Typer(help="Make MOCs (maps of sky coverage).", no_args_is_help=True)
 
+SQUARE_DEGREES = 41252.96125
+"""Of the whole sky."""
 DEFAULT_RADIUS = 5.0
 """arcsec; for cones without a radius of their own."""
 
@@ -27,7 +30,9 @@ DEFAULT_RADIUS = 5.0
 def match(
     positions: Annotated[Path, typer.Argument(help="CSV with columns id, ra, dec (degrees); - reads standard input.")],
     watchlist: Annotated[Path | None, typer.Option(help="Lines `RA, Dec[, name[, radius in arcsec]]`.")] = None,
-    area: Annotated[Path | None, typer.Option(help="MOC as FITS.")] = None,
+    area: Annotated[
+        Path | None, typer.Option(help="MOC as FITS, JSON or text, or a region in STC-S or DS9 form.")
+    ] = None,
     sky_map: Annotated[Path | None, typer.Option("--sky-map", help="Multi-order sky map as FITS.")] = None,
     radius: Annotated[float, typer.Option(help="Radius of cones that give none, arcsec.")] = DEFAULT_RADIUS,
     level: Annotated[float, typer.Option(help="Largest credible level of a sky map hit, per cent.")] = 100.0,
@@ -59,12 +64,9 @@ def match(
             )
         )
     elif area is not None:
-        from broker_assets.sky.areas import NotAnArea, build_area_index, match_areas, read_moc
+        from broker_assets.sky.areas import build_area_index, match_areas
 
-        try:
-            moc = read_moc(_read_bytes(area))
-        except NotAnArea as error:
-            _fail(f"{area}: {error}")
+        moc = _read_area(area, load_settings().mocs.region_order)
         writer.writerow(["id"])
         writer.writerows(
             [identifiers[row]] for row in match_areas(build_area_index({0: moc}), ra, dec).position.tolist()
@@ -89,24 +91,37 @@ def match(
 
 @moc_app.command()
 def build(
-    file: Annotated[Path, typer.Argument(help="Watchlist: lines `RA, Dec[, name[, radius in arcsec]]`.")],
+    file: Annotated[
+        Path, typer.Argument(help="Watchlist: lines `RA, Dec[, name[, radius in arcsec]]`; with --area an area.")
+    ],
     out: Annotated[Path, typer.Option(help="FITS file to write.")],
+    area: Annotated[
+        bool, typer.Option("--area", help="The file is a region in STC-S or DS9 form, or a MOC as JSON or text.")
+    ] = False,
     radius: Annotated[float, typer.Option(help="Radius of cones that give none, arcsec.")] = DEFAULT_RADIUS,
     order: Annotated[int, typer.Option(min=0, max=29, help="Deepest HEALPix order.")] = 13,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a file with a bad line.")] = False,
 ) -> None:
-    """Write the MOC that covers all cones of a watchlist.
+    """Write the MOC that covers all cones of a watchlist, or that of an area.
 
-    Example: broker-assets moc build quasars.csv --out quasars.fits
+    Examples:
+
+    `broker-assets moc build quasars.csv --out quasars.fits`
+
+    `broker-assets moc build field.reg --area --out field.fits`
     """
     from broker_assets.sky.areas import moc_bytes
     from broker_assets.sky.watchlists import watchlist_mocs
 
-    cones = _read_watchlist(file, strict)
-    [moc] = watchlist_mocs(cones.index(radius), order=order)
+    if area:
+        moc, what = _read_area(file, order), "area"
+    else:
+        cones = _read_watchlist(file, strict)
+        [moc] = watchlist_mocs(cones.index(radius), order=order)
+        what = f"{len(cones)} cones"
     write_output(out, moc_bytes(moc))
     typer.echo(
-        f"{out}: {len(cones)} cones, order {order}, {moc.sky_fraction * 41252.96125:.6g} square degrees", err=True
+        f"{out}: {what}, order {moc.max_order}, {moc.sky_fraction * SQUARE_DEGREES:.6g} square degrees", err=True
     )
 
 
@@ -140,6 +155,16 @@ def _read_positions(path: Path) -> tuple[list[str], NDArray[np.float64], NDArray
         _fail(f"{path}: {len(bad)} bad line(s): {'; '.join(bad[:5])}")
     array = np.array(values, dtype=np.float64).reshape(-1, 2)
     return identifiers, array[:, 0].copy(), array[:, 1].copy()
+
+
+def _read_area(path: Path, order: int) -> MOC:
+    from broker_assets.sky.area_files import read_area
+    from broker_assets.sky.areas import NotAnArea
+
+    try:
+        return read_area(_read_bytes(path), region_order=order)
+    except NotAnArea as error:
+        _fail(f"{path}: {error}")
 
 
 def _read_watchlist(path: Path, strict: bool) -> Cones:

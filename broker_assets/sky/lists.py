@@ -40,6 +40,7 @@ MATCHED = {
 
 _PERIOD = {"watchlist": "radius", "area": "moc_version, moc"}
 """What holds for a period besides that the list is matched; the first of it tells whether it is another one."""
+_A = {"watchlist": "a watchlist", "area": "an area"}
 SQUARE_DEGREES = 360.0**2 / np.pi
 """Of the whole sky."""
 
@@ -50,6 +51,10 @@ class UnknownList(LookupError):
 
 class NotTheOwner(PermissionError):
     """Only the owner may change a list."""
+
+
+class BadSetting(ValueError):
+    """A list cannot have this name or radius."""
 
 
 class NameTaken(ValueError):
@@ -68,7 +73,7 @@ class ListSettings:
     """Whether it is matched."""
     public: bool | None = None
     """Whether others may see it."""
-    expire: datetime.datetime | None = None
+    expire: datetime.datetime | Literal["never"] | None = None
     """When it stops being matched."""
     radius: float | None = None
     """Default radius of a watchlist, arcsec."""
@@ -108,7 +113,7 @@ def create_watchlist(
 
     Raises
     ------
-    ValueError
+    BadSetting
         If the name is empty or the radius cannot be.
     NameTaken
         If the owner has a list of this name.
@@ -201,7 +206,7 @@ def change_list(connection: Connection, owner: str, kind: Kind, identifier: int,
 
     Raises
     ------
-    UnknownList, NotTheOwner, NameTaken, ValueError
+    UnknownList, NotTheOwner, NameTaken, BadSetting
         As their names say.
     """
     table, key = _TABLE[kind]
@@ -213,10 +218,12 @@ def change_list(connection: Connection, owner: str, kind: Kind, identifier: int,
         _check_name(settings.name)
     if settings.radius is not None:
         if kind != "watchlist":
-            raise ValueError("an area has no radius")
+            raise BadSetting("an area has no radius")
         _check_radius(settings.radius)
         columns["radius"] = settings.radius
     changes = {column: value for column, value in columns.items() if value is not None}
+    if settings.expire == "never":
+        changes["date_expire"] = None
     if not changes:
         return
     with connection.transaction():
@@ -232,7 +239,7 @@ def change_list(connection: Connection, owner: str, kind: Kind, identifier: int,
                 {**changes, "identifier": identifier},
             )
         except psycopg.errors.UniqueViolation as error:
-            raise NameTaken(f"{owner} has a {kind} named {settings.name!r} already") from error
+            raise NameTaken(f"{owner} already has {_A[kind]} named {settings.name!r}") from error
         change(connection, kind, identifier)
 
 
@@ -302,7 +309,7 @@ def _insert(
             columns,
         ).fetchone()
     except psycopg.errors.UniqueViolation as error:
-        raise NameTaken(f"{owner} has a {kind} named {name!r} already") from error
+        raise NameTaken(f"{owner} already has {_A[kind]} named {name!r}") from error
     if row is None:  # an INSERT without a conflict clause returns its row
         raise LookupError(f"the {kind} was not created")
     return int(row[0]), change(connection, kind, int(row[0]))
@@ -310,12 +317,12 @@ def _insert(
 
 def _check_name(name: str) -> None:
     if not name.strip() or len(name) > 256:
-        raise ValueError("a list needs a name of 1 to 256 characters")
+        raise BadSetting("a list needs a name of 1 to 256 characters")
 
 
 def _check_radius(radius: float) -> None:
     if not 0.0 < radius <= LARGEST_RADIUS:
-        raise ValueError(f"radius {radius} is not above 0 and at most {LARGEST_RADIUS:g} arcsec")
+        raise BadSetting(f"radius {radius} is not above 0 and at most {LARGEST_RADIUS:g} arcsec")
 
 
 def _area_values(moc: MOC) -> dict[str, Any]:

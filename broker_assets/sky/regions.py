@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 import astropy.units as u
 import numpy as np
@@ -13,11 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from broker_assets.sky.areas import NotAnArea
 from broker_assets.sky.separation import check_positions
 
-AREA_ORDER = 13
-"""Order of areas made of a region: cells of 26″."""
+_DS9_EXAMPLE = "`icrs; circle(10d,20d,1d)`"
 
 
-def cone_area(ra: float, dec: float, radius: float, *, order: int = AREA_ORDER) -> MOC:
+def cone_area(ra: float, dec: float, radius: float, *, order: int) -> MOC:
     """A cone as an area.
 
     Parameters
@@ -45,7 +45,7 @@ def cone_area(ra: float, dec: float, radius: float, *, order: int = AREA_ORDER) 
     return MOC.from_cone(Longitude(ra, u.deg), Latitude(dec, u.deg), radius=radius * u.deg, max_depth=order)
 
 
-def polygon_area(ra: ArrayLike, dec: ArrayLike, *, order: int = AREA_ORDER) -> MOC:
+def polygon_area(ra: ArrayLike, dec: ArrayLike, *, order: int) -> MOC:
     """A polygon with great-circle sides as an area; the smaller side of the sky is inside.
 
     Parameters
@@ -73,7 +73,7 @@ def polygon_area(ra: ArrayLike, dec: ArrayLike, *, order: int = AREA_ORDER) -> M
     return moc.complement() if moc.sky_fraction > 0.5 else moc
 
 
-def region_area(text: str, *, order: int = AREA_ORDER) -> MOC:
+def region_area(text: str, *, order: int) -> MOC:
     """A region as STC-S (IVOA TAP note) or DS9 text, as an area.
 
     Parameters
@@ -92,7 +92,8 @@ def region_area(text: str, *, order: int = AREA_ORDER) -> MOC:
     Raises
     ------
     NotAnArea
-        If the text is neither, has no shape on the sky, or its shape is empty.
+        If the text is neither, a line of it is not understood or is no shape with an extent on the sky, or the region
+        is empty.
 
     Examples
     --------
@@ -119,24 +120,36 @@ def _from_stcs(text: str, order: int) -> MOC:
 
 
 def _from_ds9(text: str, order: int) -> MOC:
-    from regions import Regions, SkyRegion
+    from astropy.utils.exceptions import AstropyUserWarning
+    from regions import PointSkyRegion, Regions, SkyRegion
 
-    try:
-        regions = Regions.parse(text, format="ds9")
-    except Exception as error:
-        raise NotAnArea(f"not understood as STC-S or DS9: {error}") from error
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", AstropyUserWarning)
+        try:
+            regions = Regions.parse(text, format="ds9")
+        except Exception as error:
+            raise NotAnArea(f"not understood as STC-S or DS9: {error}") from error
+    # `regions` leaves out the lines that it cannot read, with a warning each; an area is taken whole or not at all.
+    left_out = [str(warning.message) for warning in caught if issubclass(warning.category, AstropyUserWarning)]
+    if left_out:
+        reason = left_out[0].removesuffix(", skipping.")
+        more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
+        raise NotAnArea(f"not understood as STC-S or DS9: {reason}{more}; give a frame and a shape, as {_DS9_EXAMPLE}")
     if len(regions) == 0:
         raise NotAnArea("not understood as STC-S or DS9: no region in the text")
     inside, outside = MOC.new_empty(order), MOC.new_empty(order)
     for region in regions:
         if not isinstance(region, SkyRegion):
+            raise NotAnArea(f"{type(region).__name__} is in pixels; give a frame of the sky, as {_DS9_EXAMPLE}")
+        if isinstance(region, PointSkyRegion):  # a label is one, too; as a MOC it would be a single cell
             raise NotAnArea(
-                f"{type(region).__name__} is in pixels; give a frame of the sky, as `icrs; circle(10d,20d,1d)`"
+                f"{type(region).__name__} is a point or label and covers no area; remove it from the region"
             )
         try:
             part = MOC.from_astropy_regions(region, max_depth=order)
         except ValueError as error:
-            raise NotAnArea(f"{type(region).__name__} cannot be an area: {error}") from error
+            kinds = "circle, annulus, ellipse, box and polygon"
+            raise NotAnArea(f"{type(region).__name__} cannot be an area; {kinds} can") from error
         if region.meta.get("include", True):
             inside = inside.union(part)
         else:

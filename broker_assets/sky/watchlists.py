@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import astropy.units as u
@@ -143,7 +144,7 @@ def parse_watchlist(lines: Iterable[str], *, refuse: bool = False, largest_radiu
     named_columns = False
     first = True
     for number, text in enumerate(lines, start=1):
-        stripped = text.strip().lstrip("\ufeff")
+        stripped = text.lstrip("\ufeff").strip()
         if not stripped or stripped.startswith("#"):
             continue
         separator = "|" if "|" in stripped else ","
@@ -173,6 +174,29 @@ def parse_watchlist(lines: Iterable[str], *, refuse: bool = False, largest_radiu
         np.mod(np.array(ra, np.float64), 360.0), np.array(dec, np.float64), np.array(radius, np.float64),
         pa.array(name, pa.string()), np.array(line, np.int64), tuple(bad),
     )  # fmt: skip
+
+
+def watchlist_lines(cones: Cones) -> Iterator[str]:
+    """Lines of a watchlist file, without line ends, that `parse_watchlist` reads as the same cones.
+
+    Parameters
+    ----------
+    cones : Cones
+        Cones; those without a radius get none in the file.
+
+    Examples
+    --------
+    >>> list(watchlist_lines(parse_watchlist(["10.5 | -3.25 | NGC 1, north | 20"])))
+    ['ra,dec,name,radius', '10.5,-3.25,"NGC 1, north",20.0']
+    """
+    yield "ra,dec,name,radius"
+    columns = (cones.ra.tolist(), cones.dec.tolist(), cones.name.to_pylist(), cones.radius.tolist())
+    for ra, dec, name, radius in zip(*columns, strict=True):
+        line = io.StringIO()
+        # A bar anywhere in a line makes bars its separator.
+        writer = csv.writer(line, delimiter="|" if "|" in (name or "") else ",", lineterminator="")
+        writer.writerow([ra, dec, name or "", "" if np.isnan(radius) else radius])
+        yield line.getvalue()
 
 
 def _cone(tokens: list[str], columns: dict[str, int], largest_radius: float) -> tuple[float, float, str | None, float]:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from broker_assets.commands.sky import match, moc_app
 from broker_assets.sky.areas import moc_bytes, read_moc
+from broker_assets.sky.regions import cone_area
 
 matching = typer.Typer()
 matching.command()(match)
@@ -50,6 +51,12 @@ def test_area(tmp_path: Path, positions: Path) -> None:
     area.write_bytes(moc_bytes(MOC.from_str("0/8-11")))
     result = runner.invoke(matching, [str(positions), "--area", str(area)])
     assert rows(result.stdout) == [["id"], ["c"]]
+    region = tmp_path / "area.reg"
+    region.write_text("icrs\ncircle(10d, 20d, 1d)\n")
+    assert rows(runner.invoke(matching, [str(positions), "--area", str(region)]).stdout) == [["id"], ["a"]]
+    region.write_text("circel(10d, 20d, 1d)\n")
+    refused = runner.invoke(matching, [str(positions), "--area", str(region)])
+    assert (refused.exit_code, "circel" in refused.stderr) == (2, True)
 
 
 @pytest.mark.shared
@@ -99,5 +106,10 @@ def test_moc_build(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "line 2 left out" in result.stderr
     assert read_moc(out.read_bytes()).max_order == 13
+    region, made = tmp_path / "field.reg", tmp_path / "field.fits"
+    region.write_text("CIRCLE ICRS 10 20 1")
+    result = runner.invoke(moc_app, [str(region), "--area", "--order", "9", "--out", str(made)])
+    assert (result.exit_code, read_moc(made.read_bytes())) == (0, cone_area(10.0, 20.0, 1.0, order=9))
+    assert "area, order 9, 3." in result.stderr
     strict = runner.invoke(moc_app, [str(watchlist), "--out", str(out), "--strict"])
     assert strict.exit_code == 2

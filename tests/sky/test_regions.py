@@ -58,17 +58,23 @@ def test_excluded_regions_are_taken_away() -> None:
         ("hello", "not understood"),
         ("CIRCLE ICRS ten", "STC-S"),
         ("image; circle(10, 20, 5)", "pixels"),
+        ("circle(10, 20, 1)", "coordinate frame was not found"),
+        ("icrs\ncircle(10d,20d,1d)\nrubbish(1d,2d)", r'unable to parse line "rubbish\(1d,2d\)"'),
+        ("icrs\ncircle(10d,20d,1d)\nvector(1d,2d,3d,4)\nvector(1d,2d,3d,4)", "not supported .* 1 more"),
+        ("icrs\ncircle(10d,20d,1d)\npoint(1d,2d)", "PointSkyRegion is a point"),
+        ("icrs\ncircle(10d,20d,1d)\ntext(1d,2d) # text={here}", "TextSkyRegion is a point or label"),
+        ("icrs\nline(1d,1d,2d,2d)", "LineSkyRegion cannot be an area; circle"),
     ],
 )
 def test_refuses(text: str, reason: str) -> None:
     with pytest.raises(NotAnArea, match=reason):
-        region_area(text)
+        region_area(text, order=9)
 
 
 def test_refuses_impossible_shapes() -> None:
     with pytest.raises(NotAnArea, match="radius"):
-        cone_area(0.0, 0.0, 0.0)
+        cone_area(0.0, 0.0, 0.0, order=9)
     with pytest.raises(NotAnArea, match="declination"):
-        cone_area(0.0, 100.0, 1.0)
+        cone_area(0.0, 100.0, 1.0, order=9)
     with pytest.raises(NotAnArea, match="three different corners"):
-        polygon_area([1.0, 2.0, 1.0], [1.0, 2.0, 1.0])
+        polygon_area([1.0, 2.0, 1.0], [1.0, 2.0, 1.0], order=9)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import astropy.units as u
 import numpy as np
+import pyarrow as pa
 import pytest
 from astropy.coordinates import Angle
 from astropy.coordinates.angles import offset_by
@@ -13,7 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker_assets.sky.cones import build_cone_index
-from broker_assets.sky.watchlists import BadWatchlist, parse_angle, parse_watchlist, watchlist_mocs
+from broker_assets.sky.watchlists import (
+    BadWatchlist,
+    Cones,
+    parse_angle,
+    parse_watchlist,
+    watchlist_lines,
+    watchlist_mocs,
+)
 
 
 def test_lines_of_every_form() -> None:
@@ -102,9 +110,32 @@ def test_sexagesimal_round_trip(ra: float, dec: float) -> None:
 
 @given(st.text(max_size=60))
 def test_any_text_is_parsed_or_refused(text: str) -> None:
-    lines = [line for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
+    stripped = [line.lstrip("\ufeff").strip() for line in text.splitlines()]
+    lines = [line for line in stripped if line and not line.startswith("#")]
     cones = parse_watchlist(["1, 1", *text.splitlines()])
     assert len(cones) + len(cones.bad) == 1 + len(lines)
+
+
+names = st.text(st.characters(exclude_categories=["C", "Z"], include_characters=' ,|"#'), max_size=32).map(str.strip)
+
+
+@given(st.lists(st.tuples(st.floats(0, 359.999), st.floats(-90, 90), names, st.none() | st.floats(0.001, 360))))
+def test_written_lines_are_read_as_the_same_cones(rows: list[tuple[float, float, str, float | None]]) -> None:
+    rows = [(1.0, 1.0, "", None), *rows]
+    ra, dec, name, radius = zip(*rows, strict=True)
+    cones = Cones(
+        np.array(ra),
+        np.array(dec),
+        np.array([np.nan if value is None else value for value in radius]),
+        pa.array([text or None for text in name], pa.string()),
+        np.arange(len(rows)),
+        (),
+    )
+    found = parse_watchlist(watchlist_lines(cones), refuse=True)
+    assert found.ra.tolist() == cones.ra.tolist()
+    assert found.dec.tolist() == cones.dec.tolist()
+    assert np.array_equal(found.radius, cones.radius, equal_nan=True)
+    assert found.name.equals(cones.name)
 
 
 @pytest.mark.shared

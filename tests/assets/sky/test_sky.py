@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -23,11 +24,14 @@ from dagster import (
     evaluate_automation_conditions,
 )
 from mocpy import MOC
+from typer.testing import CliRunner
 
 from broker_assets.build import build_defs
+from broker_assets.cli import app
 from broker_assets.database import engine
 from broker_assets.provenance import versions
 from broker_assets.resources.object_store import ObjectStore
+from broker_assets.settings import load_settings
 from broker_assets.sky.cells import cells_at
 from broker_assets.sky.lists import (
     ListSettings,
@@ -143,6 +147,51 @@ def test_lists_are_followed(platform: Any) -> None:
         assert not store.path("watchlists", f"wl_{watchlist}").exists()
         assert not store.path("areas", f"ar_{area}").exists()
         assert follow(platform, cursor)[0] == []
+
+
+def test_a_file_given_to_the_command_becomes_hits_and_files(
+    platform: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROKER_DATABASE__URL", platform.database.url)
+    monkeypatch.setenv("BROKER_HOME", str(tmp_path))
+    load_settings.cache_clear()
+
+    def command(*arguments: str) -> Any:
+        done = CliRunner().invoke(app, [*arguments, "--json"])
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+    add_objects(platform, [(10.0, 10.0), (20.0, 10.0), (200.0, -40.0)])
+    (tmp_path / "list.csv").write_text("ra,dec,name\n10.0005,10,here\n50,10,there\n")
+    (tmp_path / "area.reg").write_text("icrs; circle(200d, -40d, 1d)")
+    watchlist = command("watchlists", "add", str(tmp_path / "list.csv"), "--name", "list", "--owner", "ann")
+    area = command("areas", "add", str(tmp_path / "area.reg"), "--name", "area", "--owner", "ann", "--order", "8")
+    assert (watchlist["state"], area["state"]) == ("waiting", "waiting")
+    done, cursor = follow(platform)
+    assert done == ["match_lists:", f"watchlist_files:{watchlist['id']}", f"area_files:{area['id']}"]
+    shown = command("watchlists", "show", "list", "--owner", "ann")
+    assert (shown["state"], shown["hits"]) == ("matched", 1)
+    assert [(cone["name"], cone["hits"]) for cone in shown["first_cones"]] == [("here", 1), ("there", 0)]
+    assert command("areas", "show", "area", "--owner", "ann")["hits"] == 1
+    assert platform.query("SELECT diaobjectid, name FROM watchlist_hits") == [(1, "here")]
+    assert platform.query("SELECT diaobjectid FROM area_hits") == [(3,)]
+
+    # another file: the hits of cones that stay are kept, the others are replaced
+    (tmp_path / "list.csv").write_text("10.0005,10,here\n20,10,second\n")
+    changed = command(
+        "watchlists", "update", str(watchlist["id"]), "--owner", "ann", "--file", str(tmp_path / "list.csv")
+    )
+    assert (changed["state"], changed["hits"], changed["cones"]) == ("waiting", 1, 2)
+    done, cursor = follow(platform, cursor)
+    assert done == ["match_lists:", f"watchlist_files:{watchlist['id']}"]
+    [listed] = command("watchlists", "list")
+    assert (listed["state"], listed["hits"]) == ("matched", 2)
+    removed = CliRunner().invoke(app, ["watchlists", "remove", "list", "--owner", "ann", "--yes"])
+    assert removed.exit_code == 0
+    follow(platform, cursor)
+    assert platform.query("SELECT count(*) FROM watchlist_hits") == [(0,)]
+    assert not ObjectStore.of(platform.settings).path("watchlists", f"wl_{watchlist['id']}").exists()
+    load_settings.cache_clear()
 
 
 def test_another_order_of_mocs_rebuilds_the_files_of_watchlists_alone(platform: Any) -> None:

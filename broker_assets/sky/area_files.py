@@ -1,0 +1,123 @@
+"""Files that an area can be loaded from: a MOC as FITS, JSON or text, or a region as STC-S or DS9 text.
+
+Which of them a file is shows in its first characters. Every file is taken whole or refused with the reason; nothing of
+it is left out. MOCs as FITS are read by `broker_assets.sky.areas`, regions by `broker_assets.sky.regions`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import numpy as np
+from mocpy import MOC
+
+from broker_assets.sky.areas import DEEPEST_AREA_ORDER, NotAnArea, read_moc
+from broker_assets.sky.cells import DEEPEST
+from broker_assets.sky.regions import region_area
+
+_ASCII_MOC = re.compile(r"\s*\d+\s*/")
+_ORDER = re.compile(r"(\d+)\s*/")
+_CELLS = re.compile(r"(\d+)(?:-(\d+))?$")
+
+
+def read_area(content: bytes, *, region_order: int, deepest: int = DEEPEST_AREA_ORDER) -> MOC:
+    """Read an area from the content of a file.
+
+    Parameters
+    ----------
+    content : bytes
+        A MOC as FITS (IVOA MOC 1 or 2), JSON (``{"3": [1, 2]}``) or text (``3/1-4 5/97``); or UTF-8 text of a region in
+        STC-S or DS9 form, see `region_area`.
+    region_order : int
+        Order of the MOC that a region becomes.
+    deepest : int
+        Deepest order that a MOC may have.
+
+    Returns
+    -------
+    mocpy.MOC
+        In ICRS, not empty.
+
+    Raises
+    ------
+    NotAnArea
+        If the content is none of these, is damaged, empty, or deeper than `deepest`; the message says what is wrong.
+
+    Examples
+    --------
+    >>> read_area(b"3/1-4", region_order=9) == read_area(b'{"3": [1, 2, 3, 4]}', region_order=9)
+    True
+    >>> read_area(b"CIRCLE ICRS 10 20 1", region_order=9).max_order
+    9
+    """
+    if not content.strip():
+        raise NotAnArea("the file is empty")
+    if content.startswith(b"SIMPLE"):
+        return read_moc(content, deepest=deepest)
+    try:
+        text = content.decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise NotAnArea(
+            f"neither FITS nor UTF-8 text (byte {error.start} is {content[error.start]:#04x}); give a MOC as FITS, "
+            "JSON or text, or a region as STC-S or DS9"
+        ) from None
+    if text.startswith("{"):
+        return _moc(_json_cells(text), deepest)
+    if _ASCII_MOC.match(text):
+        return _moc(_ascii_cells(text), deepest)
+    return region_area(text, order=region_order)
+
+
+def _json_cells(text: str) -> Iterator[tuple[int, int, int]]:
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise NotAnArea(f"begins as a MOC in JSON, but is not JSON: {error}") from None
+    for key, cells in document.items():
+        if not key.isascii() or not key.isdigit():
+            raise NotAnArea(f"not a MOC in JSON: {key!r} is not an order")
+        if not isinstance(cells, list):
+            raise NotAnArea(f"not a MOC in JSON: order {key} has no list of cells")
+        yield int(key), 0, -1  # an order without cells says how deep the MOC is
+        for cell in cells:
+            if type(cell) is not int:
+                raise NotAnArea(f"not a MOC in JSON: order {key} has the cell {cell!r}, which is not a whole number")
+            yield int(key), cell, cell
+
+
+def _ascii_cells(text: str) -> Iterator[tuple[int, int, int]]:
+    order: int | None = None
+    for token in _ORDER.sub(r" \1/ ", text).replace(",", " ").split():
+        if token.endswith("/"):
+            order = int(token[:-1])
+            yield order, 0, -1
+            continue
+        cells = _CELLS.match(token)
+        if cells is None or order is None:
+            raise NotAnArea(f"not a MOC as text: {token!r} is neither an order (`3/`) nor a cell or range (`1-4`)")
+        yield order, int(cells[1]), int(cells[2] or cells[1])
+
+
+def _moc(cells: Iterator[tuple[int, int, int]], deepest: int) -> MOC:
+    """The MOC of ranges of cells: order, first and last cell of each; −1 as the last is no cell."""
+    depth = 0
+    ranges: list[tuple[int, int]] = []
+    for order, first, last in cells:
+        if order > DEEPEST:
+            raise NotAnArea(f"there is no order {order}; the deepest of HEALPix is {DEEPEST}")
+        if order > deepest:
+            raise NotAnArea(f"the MOC has order {order}, more than {deepest}; degrade it (mocpy: `degrade_to_order`)")
+        depth = max(depth, order)
+        if last < 0 <= first:
+            continue
+        most = 12 * 4**order - 1
+        if not 0 <= first <= last <= most:
+            what = f"cell {first}" if first == last else f"range {first}-{last}"
+            raise NotAnArea(f"there is no {what} of order {order}; its cells are 0 to {most}")
+        shift = 2 * (DEEPEST - order)
+        ranges.append((first << shift, (last + 1) << shift))
+    if not ranges:
+        raise NotAnArea("the MOC is empty")
+    return MOC.from_depth29_ranges(depth, np.array(ranges, np.uint64))

@@ -1,0 +1,90 @@
+"""Files of areas: every form that is taken, and the reason for every one that is not."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mocpy import MOC
+
+from broker_assets.sky.area_files import read_area
+from broker_assets.sky.areas import NotAnArea, moc_bytes
+from broker_assets.sky.regions import cone_area
+
+cells = st.integers(0, 9).flatmap(lambda order: st.tuples(st.just(order), st.integers(0, 12 * 4**order - 1)))
+
+
+def moc_of(parts: list[tuple[int, int]]) -> MOC:
+    depth = max(order for order, _ in parts)
+    one = [
+        MOC.from_healpix_cells(np.array([cell], np.uint64), np.array([order], np.uint8), depth) for order, cell in parts
+    ]
+    return MOC.new_empty(depth).union(*one)
+
+
+@given(st.lists(cells, min_size=1, max_size=30))
+def test_every_form_of_a_moc_gives_the_same_area(parts: list[tuple[int, int]]) -> None:
+    expected = moc_of(parts)
+    by_order: dict[str, list[int]] = {}
+    for order, cell in parts:
+        by_order.setdefault(str(order), []).append(cell)
+    plain = " ".join(f"{order}/{','.join(map(str, found))}" for order, found in by_order.items())
+    forms = [
+        moc_bytes(expected),
+        json.dumps(by_order).encode(),
+        plain.encode(),
+        expected.to_string("json").encode(),
+        expected.to_string("ascii").encode(),
+        b"\xef\xbb\xbf" + expected.to_string("ascii").encode(),
+    ]
+    for form in forms:
+        assert read_area(form, region_order=5) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["CIRCLE ICRS 10 20 1", "icrs; circle(10d, 20d, 1d)", "\n# DS9\nicrs\ncircle(10d,20d,1d)\n"]
+)
+def test_regions_become_mocs_of_the_order_asked_for(text: str) -> None:
+    assert read_area(text.encode(), region_order=9) == cone_area(10.0, 20.0, 1.0, order=9)
+
+
+def test_an_order_without_cells_says_how_deep_the_moc_is() -> None:
+    assert read_area(b"3/1 5/", region_order=9).max_order == 5
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b" \n", "the file is empty"),
+        (b"SIMPLE  = nonsense", "damaged"),
+        (b"\xff\xfe\x00", "neither FITS nor UTF-8 text"),
+        (b"3/", "the MOC is empty"),
+        (b"3/768", "no cell 768 of order 3; its cells are 0 to 767"),
+        (b"3/5-2", "no range 5-2"),
+        (b"3/1 x", "'x' is neither an order"),
+        (b"15/1", "order 15, more than 14"),
+        (b"30/1", "no order 30"),
+        (b'{"3": [1', "not JSON"),
+        (b'{"x": [1]}', "'x' is not an order"),
+        (b'{"3": 1}', "no list of cells"),
+        (b'{"3": [1, 1.5]}', "cell 1.5"),
+        (b'{"3": [1, true]}', "cell True"),
+        (b'{"3": [-1]}', "no cell -1"),
+        (b"10.5, -3.25, NGC 1", "not understood as STC-S or DS9"),
+    ],
+)
+def test_refuses(content: bytes, reason: str) -> None:
+    with pytest.raises(NotAnArea, match=reason):
+        read_area(content, region_order=9)
+
+
+@given(st.binary(max_size=80) | st.text(max_size=80).map(str.encode))
+def test_anything_is_an_area_or_refused(content: bytes) -> None:
+    try:
+        area = read_area(content, region_order=5)
+    except NotAnArea:
+        return
+    assert not area.empty()
