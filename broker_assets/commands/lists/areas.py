@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -131,10 +130,7 @@ def show(
         found = find(connection, "area", which, owner)
         moc = area_moc(connection, found.id)
     if out is not None:
-        if str(out) == "-":
-            sys.stdout.buffer.write(moc_bytes(moc))
-        else:
-            write_output(out, moc_bytes(moc))
+        write_output(out, moc_bytes(moc))
         return
     order, cells = int(moc.max_order), len(moc.uniq_hpx)
     if as_json:

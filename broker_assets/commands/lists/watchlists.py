@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -130,10 +129,7 @@ def show(
         found = find(connection, "watchlist", which, owner)
         if out is not None:
             text = "".join(f"{line}\n" for line in watchlist_lines(stored_cones(connection, found.id)))
-            if str(out) == "-":
-                sys.stdout.write(text)
-            else:
-                write_output(out, text.encode())
+            write_output(out, text)
             return
         first = cone_entries(connection, found.id, limit=cones)
     if as_json:
