@@ -19,7 +19,7 @@ from psycopg.rows import class_row
 from pydantic import BaseModel, ConfigDict
 
 from broker_assets.database import fetch
-from broker_assets.sky.indices import strings
+from broker_assets.sky.changes import strings
 from broker_assets.sky.lists import Kind, UnknownList
 from broker_assets.sky.watchlists import Cones
 
@@ -51,14 +51,20 @@ class _Summary(BaseModel):
     expires: datetime.datetime | None
     """When it stops being matched; none is never."""
     revision: int
-    """Rises with every change."""
+    """Number of the last change."""
     state: State
     """matched: past objects have been matched with it as it is now; waiting: not yet; inactive and expired: it is not
     matched at all."""
     matched_at: datetime.datetime | None
-    """When past objects were last matched with it."""
+    """When past objects were last matched with it; none where that was never, or where it is not matched any more and
+    its hits are gone."""
     hits: int
     """Objects that are hits now, once for each cone."""
+
+    @property
+    def behind(self) -> bool:
+        """Whether the running platform has yet to bring the hits up to date."""
+        return self.state == "waiting" or (self.state != "matched" and self.matched_at is not None)
 
 
 class WatchlistSummary(_Summary):
@@ -104,7 +110,7 @@ class ConeEntry(BaseModel):
 _COLUMNS = (
     "owner, name, description, public, date_created AS created, date_modified AS modified, date_expire AS expires,"
     " list.revision, CASE WHEN date_expire <= now() THEN 'expired' WHEN NOT active THEN 'inactive'"
-    " WHEN known.revision = list.revision THEN 'matched' ELSE 'waiting' END AS state, known.matched_at"
+    " WHEN known.revision >= list.revision THEN 'matched' ELSE 'waiting' END AS state, known.matched_at"
 )
 _FILTERS = (
     " WHERE (%(owner)s::text IS NULL OR owner = %(owner)s)"

@@ -63,7 +63,9 @@ def test_a_watchlist_from_waiting_to_expired(connection: Any) -> None:
     assert (waiting.state, waiting.matched_at, waiting.radius) == ("waiting", matched.matched_at, 6.0)
     assert waiting.revision > matched.revision
     change_list(connection, "ann", "watchlist", number, ListSettings(active=False))
-    assert (now().state, now().hits) == ("inactive", 2)
+    assert (now().state, now().hits, now().behind) == ("inactive", 2, True)
+    rematch(connection, "watchlist", number)
+    assert (now().state, now().hits, now().behind) == ("inactive", 0, False)
     past = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
     change_list(connection, "ann", "watchlist", number, ListSettings(active=True, expire=past))
     assert (now().state, now().expires) == ("expired", past)

@@ -158,7 +158,8 @@ def update(
 ) -> None:
     """Change an area: its region, name, who sees it, whether and how long it is matched.
 
-    All changes of one command are made together or not at all. An inactive area keeps its hits and gets no new ones.
+    All changes of one command are made together or not at all. An inactive area has no hits; when it
+    is active again, past objects are matched again.
 
     Examples:
 

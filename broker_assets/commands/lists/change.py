@@ -55,8 +55,8 @@ def open_database() -> Iterator[Any]:
             yield connection
         except psycopg.errors.UndefinedTable as error:
             raise DatabaseNotReady(
-                f"the database has no lists yet ({error.diag.message_primary}); start the platform once, which creates "
-                "its tables: `broker-assets up`"
+                f"the database has no lists yet ({error.diag.message_primary}); `broker-assets database "
+                "upgrade` creates its tables"
             ) from None
 
 
@@ -150,18 +150,18 @@ def finish(
     if not as_json:
         say(one_line(found))
     deadline = time.monotonic() + timeout
-    while wait and found.state == "waiting":
+    while wait and found.behind:
         if time.monotonic() >= deadline:
             raise NotMatchedInTime(
-                f"the change is stored, but {kind} {identifier} has not been matched within {timeout:g} s; does the "
-                "platform run? `broker-assets status` shows it"
+                f"the change is stored, but the hits of {kind} {identifier} have not been brought up to date within "
+                f"{timeout:g} s; does the platform run? `broker-assets status` shows it"
             )
         time.sleep(POLL_SECONDS)
         found = summary(connection, kind, identifier, owner="")
     if as_json:
         lines = [{"line": line.line, "text": line.text, "reason": line.reason} for line in left_out]
         typer.echo(json.dumps({**found.model_dump(mode="json"), "left_out": lines}, indent=1))
-    elif found.state == "waiting":
+    elif found.behind:
         say(
             f"A running platform takes this up within about half a minute: `broker-assets {kind}s show {identifier}` "
             "shows when, and how many hits there are."
@@ -169,7 +169,7 @@ def finish(
     elif found.state == "matched":
         say(f"Matched with past objects: {count(found.hits, 'hit')}.")
     else:
-        say(f"It is {found.state} and gets no new hits; those that it has stay until it is removed.")
+        say(f"It is {found.state}: it is not matched and has no hits.")
 
 
 def say(text: str) -> None:

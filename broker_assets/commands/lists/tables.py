@@ -102,7 +102,8 @@ def _matching(entry: Summary) -> str:
     if entry.state == "waiting":
         before = f"; last matched {when}" if when else ""
         return f"waits for the running platform to match it with past objects{before}"
-    return "none: its time is over" if entry.state == "expired" else "none: it is inactive"
+    reason = "its time is over" if entry.state == "expired" else "it is inactive"
+    return f"none: {reason}" + ("; its hits wait for the running platform to remove them" if entry.behind else "")
 
 
 def _table(*columns: str) -> Table:

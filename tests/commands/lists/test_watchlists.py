@@ -54,7 +54,7 @@ def test_add_show_list_update_remove(command: Any, tmp_path: Path) -> None:
     )  # fmt: skip
     assert changed.exit_code == 0, changed.output
     assert "1 cone removed, 2 added." in changed.stdout
-    assert "inactive and gets no new hits" in changed.stdout
+    assert "It is inactive: it is not matched and has no hits." in changed.stdout
     now = document(command, "watchlists", "show", "agn", "--cones", 2)
     assert [cone["name"] for cone in now["first_cones"]] == ["one", None]
     assert (now["name"], now["radius"], now["public"], now["cones"]) == ("AGN", 9.0, False, 3)
@@ -207,7 +207,9 @@ def test_waiting_ends_when_past_objects_have_been_matched(command: Any, database
     (tmp_path / "list.csv").write_text(GOOD)
     late = command("watchlists", "add", "list.csv", "--name", "x", "--wait", "--timeout", 0.2)
     assert late.exit_code == 1
-    assert "the change is stored, but watchlist 1 has not been matched within 0.2 s" in late.stderr
+    assert (
+        "the change is stored, but the hits of watchlist 1 have not been brought up to date within 0.2 s" in late.stderr
+    )
 
     def match_later() -> None:
         time.sleep(1.0)
@@ -222,6 +224,15 @@ def test_waiting_ends_when_past_objects_have_been_matched(command: Any, database
     assert "Matched with past objects: 0 hits." in done.stdout
     shown = command("watchlists", "show", 1).stdout
     assert "new alerts, and past objects as of" in shown
+    # a list that is switched off is waited for, too, until its hits are gone
+    late = command("watchlists", "update", 1, "--inactive", "--wait", "--timeout", 0.2)
+    assert late.exit_code == 1
+    assert "its hits wait for the running platform to remove them" in command("watchlists", "show", 1).stdout
+    with engine.connect(database_url, autocommit=True) as connection:
+        rematch(connection, "watchlist", 1)
+    shown = command("watchlists", "show", 1).stdout
+    assert "none: it is inactive" in shown
+    assert "wait for" not in shown
 
 
 def test_a_database_without_tables_says_what_to_do(
@@ -235,4 +246,4 @@ def test_a_database_without_tables_says_what_to_do(
         done = command("watchlists", "list")
     assert done.exit_code == 1
     assert "the database has no lists yet" in done.stderr
-    assert "broker-assets up" in done.stderr
+    assert "`broker-assets database upgrade` creates its tables" in done.stderr
