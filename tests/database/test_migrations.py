@@ -58,3 +58,54 @@ def test_partitions_and_foreign_tables_are_no_difference(database_url: str) -> N
 
         assert partitions.ensure(connection, [61000.0])
     assert migrations.check(database_url) == []
+
+
+def test_hits_of_before_become_facts_and_state(empty_url: str) -> None:
+    """Rows of an older schema are carried over: hits by night as facts, lists with periods."""
+    migrations.upgrade(empty_url, "0005")
+    with engine.transaction(empty_url) as connection:
+        for statement in (
+            "INSERT INTO watchlists (wl_id, owner, name, radius, active, revision, whole_revision)"
+            " OVERRIDING SYSTEM VALUE VALUES (1, 'ann', 'on', 5, true, 7, 3), (2, 'ann', 'off', 5, false, 2, 1)",
+            "INSERT INTO watchlist_cones (cone_id, wl_id, ra, decl) OVERRIDING SYSTEM VALUE"
+            " VALUES (10, 1, 10, 10), (20, 2, 10, 10)",
+            "INSERT INTO watchlist_cone_gone (wl_id, cone_id, revision) VALUES (1, 9, 4)",
+            "INSERT INTO areas (ar_id, owner, name, moc, moc_version, square_degrees, revision) OVERRIDING SYSTEM VALUE"
+            " VALUES (5, 'ann', 'area', 'moc', 'hash', 1, 2), (6, 'ann', 'area 2', 'moc', 'hash', 1, 1)",
+            "INSERT INTO objects (diaobjectid, survey, ra, decl) VALUES (1, 1, 10, 10)",
+            "INSERT INTO ingest_batch (topic, kind, code_version, started_at) VALUES ('t', 'stream', '1', now())",
+            "INSERT INTO diasources (diasourceid, diaobjectid, midpointmjdtai, survey, night, archivefileid)"
+            " VALUES (100, 1, 61000.1, 1, '2025-11-20', 1), (101, 1, 61000.2, 1, '2025-11-20', 1),"
+            " (102, 1, 61000.3, 1, '2025-11-20', NULL)",
+            "INSERT INTO watchlist_hits (diaobjectid, cone_id, wl_id, arcsec, ingestid, night)"
+            " VALUES (1, 10, 1, 0.5, 1, '2025-11-20'), (1, 20, 2, 0.5, NULL, NULL)",
+            "INSERT INTO area_hits (diaobjectid, ar_id, ingestid, night) VALUES (1, 6, 1, '2025-11-20'),"
+            " (1, 5, 1, '2025-11-20')",
+            "INSERT INTO rematch (kind, list_id, revision, largest_cone, hits)"
+            " VALUES ('watchlist', 1, 7, 10, 1), ('watchlist', 2, 2, 20, 1), ('area', 5, 1, 0, 1)",
+        ):
+            connection.execute(statement)
+    migrations.upgrade(empty_url)
+    assert migrations.check(empty_url) == []
+    with engine.connect(empty_url) as connection:
+
+        def rows(statement: str) -> list[tuple[Any, ...]]:
+            return connection.execute(statement).fetchall()
+
+        assert rows("SELECT value FROM revision_counter") == [(1,)]
+        # the newest alert of the night, not a point of a history
+        assert rows("SELECT diasourceid, night::text, cone_id, arcsec FROM watchlist_facts") == [
+            (101, "2025-11-20", 10, 0.5)
+        ]
+        assert rows("SELECT diasourceid, ar_ids FROM area_facts") == [(101, [5, 6])]
+        assert rows("SELECT cone_id FROM watchlist_hits") == [(10,)]
+        assert rows("SELECT wl_id, revision_from, revision_to, radius FROM watchlist_periods") == [(1, 1, None, 5.0)]
+        assert rows("SELECT ar_id FROM area_periods ORDER BY 1") == [(5,), (6,)]
+        assert rows("SELECT revision FROM watchlists ORDER BY wl_id") == [(1,), (1,)]
+        # what was up to date is so still; what was not is matched as a whole
+        assert rows("SELECT kind, list_id, revision FROM rematch") == [("watchlist", 1, 1)]
+        assert rows("SELECT asset, rows FROM ingest_batch_facts ORDER BY 1") == [
+            ("area_facts", 1),
+            ("watchlist_facts", 1),
+        ]
+        assert rows("SELECT revision FROM ingest_batch") == [(1,)]
