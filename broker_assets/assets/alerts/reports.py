@@ -60,10 +60,24 @@ def report_run(
             **run_metadata(report),
             **({"rate": plot} if plot is not None and artefact.partition in plotted else {}),
         }
-        return Entry(artefact, _description(artefact.asset, artefact.partition, counts, report), metadata)
+        description = _description(artefact.asset, artefact.partition, counts, report)
+        return Entry(artefact, description, metadata, shown.get(artefact.asset, ()))
 
+    shown = shown_inputs(plan)
     reporter = Reporter(instance, database, log, run_id=report.run_id)
     yield from reporter.report(map(entry, found), partitions=nights)
+
+
+def shown_inputs(plan: EnrichmentPlan) -> dict[str, tuple[versions.Input, ...]]:
+    """Versions of the inputs without nights of each table of facts: shown to Dagster, but no cause of staleness."""
+    return {
+        table.asset: tuple(
+            versions.Input(asset=name, data_version=version)
+            for name, version in enrichment.inputs().items()
+            if name in table.parents
+        )
+        for enrichment, table in plan.facts
+    }
 
 
 def fact_entries(entries: Iterable[versions.Artefact], assets: Collection[str], counts: NightCounts) -> list[Entry]:
