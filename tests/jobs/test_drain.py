@@ -14,6 +14,8 @@ from broker_assets.assets.alerts.streams import stream_key
 pytestmark = pytest.mark.database
 
 FIRST, SECOND = "2025-11-20", "2025-11-21"
+ROWS = ("sources", "forced_sources", "objects")
+FACTS = ("watchlist_facts", "area_facts", "sky_map_facts")
 
 
 def test_one_materialisation_per_asset_and_night(platform: Any, survey: Callable[..., Any]) -> None:
@@ -145,11 +147,15 @@ def test_provenance_says_the_same_as_dagster(platform: Any, survey: Callable[...
     recorded = platform.query('SELECT asset, "partition", data_version, run_id FROM artefact')
     assert {(asset, night): version for asset, night, version, _ in recorded} == {
         (asset, night): version
-        for asset in ("packet_archive", "sources", "forced_sources", "objects")
+        for asset in ("packet_archive", *ROWS, *FACTS)
         for night, version in platform.versions(asset).items()
     }
     assert {run_id for *_, run_id in recorded} == {result.run_id}
-    assert platform.query("SELECT count(*) FROM artefact_input") == [(6,)]
+    # rows of each night are made from its archive, and facts from its objects; no index is an input
+    assert platform.query("SELECT input_asset, count(*) FROM artefact_input GROUP BY 1 ORDER BY 1") == [
+        ("objects", 6),
+        ("packet_archive", 6),
+    ]
 
 
 def test_nights_beyond_the_calendar_are_stored_and_told(platform: Any, packets: Any) -> None:
@@ -189,7 +195,7 @@ def test_events_of_a_run_do_not_grow_with_its_alerts(platform: Any, survey: Call
     events = platform.instance.get_records_for_run(result.run_id, limit=10_000).records
     assert len(events) < 60
     kinds = [record.event_log_entry.dagster_event_type for record in events]
-    assert kinds.count(DagsterEventType.ASSET_MATERIALIZATION) == 4
+    assert kinds.count(DagsterEventType.ASSET_MATERIALIZATION) == len(["packet_archive", *ROWS, *FACTS])
     assert AssetKey("sources") in platform.instance.all_asset_keys()
 
 
