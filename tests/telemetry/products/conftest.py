@@ -29,7 +29,8 @@ def make(open_database: InstrumentDatabase, open_inputs: Inputs) -> Maker:
     def made(
         key: Key, values: dict[str, Any], *, table: RequestTable | None = None, problem: str | None = None
     ) -> Product:
-        packet = encode(open_database, key, {"NIX00120": key[2], **values}, PacketHeader(START + 3600, 0, 1, 3))
+        named = {"NIX00120": key[2]} if key[:2] == (21, 6) else {}
+        packet = encode(open_database, key, named | values, PacketHeader(START + 3600, 0, 1, 3))
         request = (50001, 1234567) if kind_of(key).by_request else None
         digest = hashlib.sha256(packet).digest()
         stored = StoredPacket(RawPacket(packet, "x.xml", 0, 1), digest, (START + 3600) << 16, 1, request, None)

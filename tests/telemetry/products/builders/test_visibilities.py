@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from single_packets import HEAD
@@ -15,7 +16,15 @@ Maker = Callable[..., Product]
 def test_visibilities(make: Maker) -> None:
     """Arrays are time, energy, detector; triggers time, accumulator."""
     bins, energies, detectors = 2, 2, 3
-    values = {**HEAD, "NIXD0008": 4, "NIXD0009": 3, "NIXD0007": 1, "NIXD0011": 4, "NIXD0012": 4, "NIX00403": bins}
+    values: dict[str, Any] = {
+        **HEAD,
+        "NIXD0008": 4,
+        "NIXD0009": 3,
+        "NIXD0007": 1,
+        "NIXD0011": 4,
+        "NIXD0012": 4,
+        "NIX00403": bins,
+    }
     values |= {"NIX00441": [0, 40], "NIX00401": [0, 0], "NIX00405": [40, 40], "NIX00407": [7, 7]}
     values |= {name: [1, 1] for name in ("NIXD0407", "NIXD0444", "NIXD0445", "NIXD0446", "NIXD0447")}
     values |= {f"NIX00{number}": [number - 242, number - 226] for number in range(242, 258)}
