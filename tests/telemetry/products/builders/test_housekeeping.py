@@ -14,15 +14,15 @@ Maker = Callable[..., Product]
 
 
 def test_reports_have_raw_and_engineering_values(make: Maker) -> None:
-    product = make((3, 25, 1), {"NIX00020": 1, "NIXD0025": 2000, "NIXD0002": 17})
+    product = make((3, 25, 1), {"NIX00020": 1, "NIXD0025": 2000, "NIXD0001": 17})
     temperature = product.data["hk_dpu_pcb_t"]
     assert temperature.values.tolist() == [2000]
     assert temperature.parameter == "NIXD0025"
     assert temperature.engineering is not None
     assert (temperature.engineering_unit, temperature.engineering.shape) == ("K", (1,))
     assert temperature.calibrated().values.tolist() == temperature.engineering.tolist()
-    assert product.data["cpu_load"].values.tolist() == [17]
-    assert product.data["cpu_load"].calibrated() is product.data["cpu_load"]
+    assert product.data["sw_version_number"].values.tolist() == [17]
+    assert product.data["sw_version_number"].calibrated() is product.data["sw_version_number"]
     assert "sid" not in product.data
     assert clock.seconds(product.time).tolist() == [START + 3600]
     assert product.timedel.tolist() == [0]
