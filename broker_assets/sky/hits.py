@@ -118,25 +118,9 @@ def store_cone_hits(
     indexed : (m,) int64 array, optional
         The cones that the matches are about; all of them if not given. Hits of others stay.
     """
-    changes = _difference(connection, _CONE_HITS, positions, matches, indexed)
-    if changes.removed:
-        _delete(connection, _CONE_HITS, changes.removed)
-    written = 0
-    if len(changes.written):
-        _stage(connection, tables.watchlist_hits, _with_nights(changes.written, positions))
-        written = connection.execute(
-            "INSERT INTO watchlist_hits (diaobjectid, cone_id, wl_id, arcsec, name, index_version, ingestid, night)"
-            " SELECT hit.diaobjectid, hit.cone_id, hit.wl_id, hit.arcsec, hit.name, %s, %s, hit.night"
-            " FROM hit_new AS hit JOIN watchlist_cones AS cone USING (cone_id) JOIN watchlist_periods AS period"
-            " ON period.wl_id = cone.wl_id AND period.revision_to IS NULL"
-            " ORDER BY hit.diaobjectid, hit.cone_id"
-            " ON CONFLICT (diaobjectid, cone_id) DO UPDATE SET arcsec = EXCLUDED.arcsec, name = EXCLUDED.name,"
-            " index_version = EXCLUDED.index_version, ingestid = EXCLUDED.ingestid, night = EXCLUDED.night",
-            (origin.index_version, origin.ingestid),
-        ).rowcount
-        connection.execute("DROP TABLE hit_new")
-    if changes.objects:
-        name_objects(connection, np.array(changes.objects, np.int64))
+    written, objects = _store(connection, _CONE_HITS, positions, matches, origin, indexed)
+    if objects:
+        name_objects(connection, np.array(objects, np.int64))
     return written
 
 
@@ -155,23 +139,7 @@ def store_area_hits(
     indexed: NDArray[np.int64] | None = None,
 ) -> int:
     """Make these the hits of objects in `area_hits`; see `store_cone_hits`."""
-    changes = _difference(connection, _AREA_HITS, positions, matches, indexed)
-    if changes.removed:
-        _delete(connection, _AREA_HITS, changes.removed)
-    if not len(changes.written):
-        return 0
-    _stage(connection, tables.area_hits, _with_nights(changes.written, positions))
-    # The area may have another MOC by now than the index: then its re-match decides, not this batch.
-    written = connection.execute(
-        "INSERT INTO area_hits (diaobjectid, ar_id, index_version, ingestid, night)"
-        " SELECT hit.diaobjectid, hit.ar_id, hit.index_version, %s, hit.night FROM hit_new AS hit"
-        " JOIN area_periods AS period ON period.ar_id = hit.ar_id AND period.revision_to IS NULL"
-        " AND period.moc_version = hit.index_version ORDER BY hit.diaobjectid, hit.ar_id"
-        " ON CONFLICT (diaobjectid, ar_id) DO NOTHING",
-        (origin.ingestid,),
-    ).rowcount
-    connection.execute("DROP TABLE hit_new")
-    return written
+    return _store(connection, _AREA_HITS, positions, matches, origin, indexed)[0]
 
 
 def write_sky_map_hits(
@@ -205,25 +173,7 @@ def store_sky_map_hits(
     indexed: NDArray[np.int64] | None = None,
 ) -> int:
     """Make these the hits of objects in `mma_area_hits`; see `store_cone_hits`."""
-    changes = _difference(connection, _SKY_MAP_HITS, positions, matches, indexed)
-    if changes.removed:
-        _delete(connection, _SKY_MAP_HITS, changes.removed)
-    if not len(changes.written):
-        return 0
-    _stage(connection, tables.mma_area_hits, _with_nights(changes.written, positions))
-    written = connection.execute(
-        "INSERT INTO mma_area_hits (diaobjectid, mw_id, contour, distance, probdens2, probdens3, distmu, distsigma,"
-        " index_version, ingestid, night) SELECT hit.diaobjectid, hit.mw_id, hit.contour, hit.distance, hit.probdens2,"
-        " hit.probdens3, hit.distmu, hit.distsigma, hit.index_version, %s, hit.night FROM hit_new AS hit"
-        " JOIN mma_areas AS map USING (mw_id)"
-        " WHERE map.revision_from IS NOT NULL AND map.revision_to IS NULL ORDER BY hit.diaobjectid, hit.mw_id"
-        " ON CONFLICT (diaobjectid, mw_id) DO UPDATE SET contour = EXCLUDED.contour, distance = EXCLUDED.distance,"
-        " probdens2 = EXCLUDED.probdens2, probdens3 = EXCLUDED.probdens3, distmu = EXCLUDED.distmu,"
-        " distsigma = EXCLUDED.distsigma, index_version = EXCLUDED.index_version",
-        (origin.ingestid,),
-    ).rowcount
-    connection.execute("DROP TABLE hit_new")
-    return written
+    return _store(connection, _SKY_MAP_HITS, positions, matches, origin, indexed)[0]
 
 
 def objects_in_cells(
@@ -299,16 +249,77 @@ def _stage(connection: psycopg.Connection[Any], table: sa.Table, rows: pa.Table)
 
 @dataclass(frozen=True)
 class _HitTable:
-    """A table of hits: what its hits are of, and what a stored hit is compared by."""
+    """A table of hits: what its hits are of, what a stored hit is compared by, and how new ones are written."""
 
-    name: str
+    table: sa.Table
     key: str
     compared: tuple[str, ...]
+    insert: str
+    """From the temporary table `hit_new`, only while the list is matched; takes `version` and `ingestid`."""
+
+    @property
+    def name(self) -> str:
+        """Name of the table."""
+        return str(self.table.name)
 
 
-_CONE_HITS = _HitTable("watchlist_hits", "cone_id", ("arcsec", "name"))
-_AREA_HITS = _HitTable("area_hits", "ar_id", ())
-_SKY_MAP_HITS = _HitTable("mma_area_hits", "mw_id", ("contour", "probdens2", "distance"))
+_CONE_HITS = _HitTable(
+    tables.watchlist_hits,
+    "cone_id",
+    ("arcsec", "name"),
+    "INSERT INTO watchlist_hits (diaobjectid, cone_id, wl_id, arcsec, name, index_version, ingestid, night)"
+    " SELECT hit.diaobjectid, hit.cone_id, hit.wl_id, hit.arcsec, hit.name, %(version)s, %(ingestid)s, hit.night"
+    " FROM hit_new AS hit JOIN watchlist_cones AS cone USING (cone_id)"
+    " JOIN watchlist_periods AS period ON period.wl_id = cone.wl_id AND period.revision_to IS NULL"
+    " ORDER BY hit.diaobjectid, hit.cone_id"
+    " ON CONFLICT (diaobjectid, cone_id) DO UPDATE SET arcsec = EXCLUDED.arcsec, name = EXCLUDED.name,"
+    " index_version = EXCLUDED.index_version, ingestid = EXCLUDED.ingestid, night = EXCLUDED.night",
+)
+_AREA_HITS = _HitTable(
+    tables.area_hits,
+    "ar_id",
+    (),
+    # The area may have another MOC by now than the index: then its re-match decides, not this batch.
+    "INSERT INTO area_hits (diaobjectid, ar_id, index_version, ingestid, night)"
+    " SELECT hit.diaobjectid, hit.ar_id, hit.index_version, %(ingestid)s, hit.night FROM hit_new AS hit"
+    " JOIN area_periods AS period ON period.ar_id = hit.ar_id AND period.revision_to IS NULL"
+    " AND period.moc_version = hit.index_version ORDER BY hit.diaobjectid, hit.ar_id"
+    " ON CONFLICT (diaobjectid, ar_id) DO NOTHING",
+)
+_SKY_MAP_HITS = _HitTable(
+    tables.mma_area_hits,
+    "mw_id",
+    ("contour", "probdens2", "distance"),
+    "INSERT INTO mma_area_hits (diaobjectid, mw_id, contour, distance, probdens2, probdens3, distmu, distsigma,"
+    " index_version, ingestid, night) SELECT hit.diaobjectid, hit.mw_id, hit.contour, hit.distance, hit.probdens2,"
+    " hit.probdens3, hit.distmu, hit.distsigma, hit.index_version, %(ingestid)s, hit.night FROM hit_new AS hit"
+    " JOIN mma_areas AS map USING (mw_id)"
+    " WHERE map.revision_from IS NOT NULL AND map.revision_to IS NULL ORDER BY hit.diaobjectid, hit.mw_id"
+    " ON CONFLICT (diaobjectid, mw_id) DO UPDATE SET contour = EXCLUDED.contour, distance = EXCLUDED.distance,"
+    " probdens2 = EXCLUDED.probdens2, probdens3 = EXCLUDED.probdens3, distmu = EXCLUDED.distmu,"
+    " distsigma = EXCLUDED.distsigma, index_version = EXCLUDED.index_version",
+)
+
+
+def _store(
+    connection: psycopg.Connection[Any],
+    table: _HitTable,
+    positions: Positions,
+    matches: pa.Table,
+    origin: Origin,
+    indexed: NDArray[np.int64] | None,
+) -> tuple[int, list[int]]:
+    """Write the difference between matches and stored hits; hits written, and objects whose hits changed."""
+    changes = _difference(connection, table, positions, matches, indexed)
+    if changes.removed:
+        _delete(connection, table, changes.removed)
+    written = 0
+    if len(changes.written):
+        _stage(connection, table.table, _with_nights(changes.written, positions))
+        values = {"version": origin.index_version, "ingestid": origin.ingestid}
+        written = connection.execute(sql.SQL(table.insert), values).rowcount  # type: ignore[arg-type]
+        connection.execute("DROP TABLE hit_new")
+    return written, changes.objects
 
 
 @dataclass(frozen=True)
