@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TEST_WORKERS ?= 2
 
-.PHONY: help run up down status doctor test retest lint bench lock clean
+.PHONY: help run up down status doctor test test-all retest lint bench lock clean
 
 help:
 	@echo "make run     install, start everything, replay a sample stream and a day of telemetry; Ctrl-C ends it"
@@ -17,6 +17,7 @@ help:
 	@echo "make status  what runs, lag, last batches"
 	@echo "make doctor  what this machine lacks, and how to get it"
 	@echo "make test    linters, types, import rules and all tests"
+	@echo "make test-all  the same at full size: more kills, more random worlds, more examples"
 	@echo "make retest  the tests that failed last"
 	@echo "make lint    the same without the tests"
 	@echo "make bench   every benchmark, a table each"
@@ -55,6 +56,11 @@ lint: $(INSTALLED)
 # Tests of a file stay together: their services and module fixtures are made once.
 test: lint
 	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile
+
+# The same at full size: more kills, more random worlds and more examples of each property. Takes hours.
+test-all: lint
+	BROKER_TEST_FULL=1 BROKER_FAULT_ROUNDS=$${BROKER_FAULT_ROUNDS:-25} \
+		$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --timeout 3600
 
 # What failed last, once more and one after the other.
 retest: $(INSTALLED)

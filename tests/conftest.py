@@ -18,10 +18,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+
+if os.environ.get("BROKER_TEST_FULL"):
+    hypothesis.settings.register_profile("full", max_examples=1000)
+    hypothesis.settings.load_profile("full")
 
 BROKER_KINDS = pytest.StashKey[set[str]]()
 """Which Kafka brokers the tests of this session ran against."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -236,7 +237,7 @@ def moc_of(content: bytes) -> MOC:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(40 if os.environ.get("BROKER_TEST_FULL") else 4))
 def test_facts_and_state_equal_brute_force(broker: Any, packets: ModuleType, seed: int) -> None:
     generator = random.Random(seed)
     world = World(broker, packets, generator)
