@@ -50,8 +50,12 @@ COMMANDS = {
     "areas": _Command(
         "broker_assets.commands.lists.areas:app", SKY, "Regions that alerts are matched with: add, list, update, …"
     ),
+    "tns": _Command("broker_assets.commands.tns:app", SKY, "Ask the Transient Name Server: an object, a position."),
     "why": _Command(
-        "broker_assets.commands.status:why", PLATFORM, "Where a source or a product file comes from, with versions."
+        "broker_assets.commands.status:why", PLATFORM, "Where a source, a product file or an asset comes from."
+    ),
+    "database": _Command(
+        "broker_assets.commands.database:app", PLATFORM, "Tables of the database: check them, upgrade them."
     ),
     "snapshots": _Command(
         "broker_assets.commands.snapshots:app", PLATFORM, "Tables as versioned files for other nodes: write, install."

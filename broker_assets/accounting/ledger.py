@@ -360,9 +360,3 @@ def last_batches(connection: psycopg.Connection[Any], *, limit: int = 10, topic:
             {"topic": topic, "limit": limit},
         )
         return cursor.fetchall()
-
-
-def lag(connection: psycopg.Connection[Any], topic: str, end_offsets: Mapping[int, int]) -> dict[int, int]:
-    """Give the messages of each Kafka partition that are not read yet; all of one that was never read."""
-    reached = positions(connection, topic)
-    return {partition: max(end - reached.get(partition, 0), 0) for partition, end in end_offsets.items()}

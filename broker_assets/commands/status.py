@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from broker_assets.accounting.ledger import Batch
     from broker_assets.monitoring.status import Status
     from broker_assets.provenance.product_files import FileWhy
+    from broker_assets.provenance.versions import ArtefactEntry
     from broker_assets.provenance.why import Why
 
 COLOURS = {"running": "green", "starting": "yellow", "waiting": "yellow", "stopped": "red", "away": "red"}
@@ -151,44 +152,55 @@ def _duration(seconds: float) -> str:
 
 
 def why(
-    what: Annotated[str, typer.Argument(help="diaSourceId of a source, or name of a product file.")],
+    what: Annotated[
+        str, typer.Argument(help="diaSourceId, name of a product file, or asset with or without partition: ASSET:KEY.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON document.")] = False,
 ) -> None:
-    """Tell where a source or a product file comes from.
+    """Show where a source, a product file or an asset comes from.
 
     A source: packet, batch, archive file, code version and Kafka offsets. A product file: inputs and parents with
-    checksums, telemetry files, code version, run; the current version first, then those before it.
+    checksums, telemetry files, code version, run; the current version first, then those before it. An asset, or one
+    partition of it: data version, code version, run, and the versions of its inputs.
 
     Examples: `broker-assets why 168110947020308481`,
-    `broker-assets why solo_L1_stix-ql-lightcurve_20231101_V02.fits`
+    `broker-assets why solo_L1_stix-ql-lightcurve_20231101_V02.fits`, `broker-assets why sources:2025-10-01`,
+    `broker-assets why cone_index`
     """
     import json
 
-    from broker_assets.provenance import product_files
+    from broker_assets.provenance import product_files, versions
     from broker_assets.provenance.why import why as trace
 
-    found: Sequence[Why | FileWhy]
+    found: Sequence[Why | FileWhy | ArtefactEntry]
     with database(load_settings()) as connection:
         is_source = what.removeprefix("-").isdigit()
         found = trace(connection, int(what)) if is_source else product_files.why(connection, what)
+        if not found and not is_source:
+            asset, _, partition = what.partition(":")
+            version = versions.current(connection, asset, partition)
+            found = [] if version is None else [version]
     if as_json:
         typer.echo(json.dumps([item.model_dump(mode="json") for item in found], indent=1))
     if not found:
-        raise LookupError(f"there is no {'source' if is_source else 'product file'} {what} in the database")
+        kind = "source" if is_source else "product file or asset"
+        raise LookupError(f"there is no {kind} {what} in the database")
     if as_json:
         return
     for item in found:
         table = _table("", "", "")
         table.show_header = False
-        for name, value in item.model_dump(exclude={"ranges", "used"}).items():
+        for name, value in item.model_dump(exclude={"ranges", "used", "inputs"}).items():
             table.add_row(name.replace("_", " "), escape(_text(value)))
         for name, text in _origins(item):
             table.add_row(name, escape(text))
         terminal().print(table)
 
 
-def _origins(item: Why | FileWhy) -> Iterator[tuple[str, str]]:
-    """What a source or a file was made from, one line each."""
+def _origins(item: Why | FileWhy | ArtefactEntry) -> Iterator[tuple[str, str]]:
+    """What a source, a file or an asset was made from, one line each."""
+    for entry in getattr(item, "inputs", ()):
+        yield "input", f"{entry.asset}{':' if entry.partition else ''}{entry.partition} {entry.data_version}"
     for part in getattr(item, "ranges", ()):
         offsets = f"offsets {part.first_offset} to {part.next_offset - 1}, {part.received} messages"
         yield f"partition {part.partition}", offsets
@@ -206,9 +218,15 @@ def _text(value: Any) -> str:
 def database(settings: Settings) -> Any:
     """A connection to the database of the settings or of the platform that runs here."""
     from broker_assets.database.engine import connect
+
+    return connect(database_url(settings), application="broker-assets command")
+
+
+def database_url(settings: Settings) -> str:
+    """SQLAlchemy URL of the database of the settings or of the platform that runs here."""
     from broker_assets.local.platform import connected
 
     url = settings.database.url or connected(settings).database.url
     if url is None:
         raise LookupError("no database is configured: set BROKER_DATABASE__URL")
-    return connect(url.get_secret_value(), application="broker-assets command")
+    return url.get_secret_value()

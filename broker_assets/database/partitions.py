@@ -114,14 +114,6 @@ def ensure(
     return made
 
 
-def existing(connection: psycopg.Connection[Any], table: sa.Table) -> list[str]:
-    """List the partitions of a table, by name, the default one included."""
-    rows = connection.execute(
-        "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass ORDER BY 1", (table.name,)
-    )
-    return [row[0] for row in rows]
-
-
 def _missing(connection: psycopg.Connection[Any], names: list[str]) -> list[str]:
     with connection.transaction():
         rows = connection.execute(

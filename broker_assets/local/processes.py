@@ -18,8 +18,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -205,25 +205,8 @@ def end_orphans(find: Callable[[], list[psutil.Process]], *, patience: float) ->
         wait_for_end(orphans, seconds)
 
 
-@contextmanager
-def folder_lock(path: Path, *, subject: str) -> Iterator[None]:
-    """Hold a lock file while the context lives; the kernel frees it however the holder ends.
-
-    Raises
-    ------
-    FolderInUseError
-        If another process holds it; the message names its pid.
-    """
-    lock = FolderLock(path, subject=subject)
-    lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 class FolderLock:
-    """An exclusive lock on a file, for as long as this process lives or until it is released."""
+    """An exclusive lock on a file, until it is released; the kernel frees it however the holder ends."""
 
     def __init__(self, path: Path, *, subject: str) -> None:
         self._path = path
@@ -231,7 +214,13 @@ class FolderLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock; see `folder_lock`."""
+        """Take the lock.
+
+        Raises
+        ------
+        FolderInUseError
+            If another process holds it; the message names its pid.
+        """
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from broker_assets.packets.archive import ArchivedPacket, read_packet
+from broker_assets.packets.archive import ArchivedPacket
 from broker_assets.packets.named_types import AvroSchema
 from broker_assets.packets.reader import PacketReader
 from broker_assets.packets.surveys import adapter_of
@@ -28,28 +28,14 @@ class CutoutError(ValueError):
     """There is no such cutout, or it is no image."""
 
 
-def from_archive(url: str, position: int, length: int, kind: str) -> bytes:
-    """A cutout of an archived packet as a FITS file.
-
-    Parameters
-    ----------
-    url, position, length : str, int, int
-        Where the packet is: archive file, and block in it.
-    kind : str
-        "science", "template" or "difference".
+def from_packet(packet: ArchivedPacket, kind: str) -> bytes:
+    """A cutout of an archived packet as a FITS file; `kind` is "science", "template" or "difference".
 
     Raises
     ------
-    ArchiveError
-        If there is no such packet.
     CutoutError
         If the packet has no such cutout.
     """
-    return from_packet(read_packet(url, position, length), kind)
-
-
-def from_packet(packet: ArchivedPacket, kind: str) -> bytes:
-    """A cutout of a packet as a FITS file; see `from_archive`."""
     return from_datum(packet.datum, packet.schema.schema, kind)
 
 

@@ -205,8 +205,3 @@ def framed_schema(text: bytes) -> FramedSchema:
     except SchemaError as error:
         raise ContainerError(f"the schema in the container is not valid: {error}") from error
     return FramedSchema(schema, hashlib.sha256(text).hexdigest(), text=text)
-
-
-def split(payloads: Sequence[bytes], *, framing: str, schemas: SchemaSource, topic: str | None = None) -> FramedPackets:
-    """Find the datum and the schema of each message; see `Framer.split`."""
-    return Framer(framing, schemas, topic=topic).split(payloads)

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from broker_assets.packets.timescales import tai_to_utc, utc_to_tai
+from broker_assets.packets.timescales import tai_to_utc
 
 NOON_UTC_HOURS: Final[dict[str, float]] = {"rubin": 16.0, "elasticc": 16.0, "ztf": 20.0}
 """Local noon in hours of UTC: Cerro Pachón at a fixed UTC−4 (ELAsTiCC simulates it), Palomar at a fixed UTC−8."""
@@ -46,20 +46,6 @@ def night_of(mjd_tai: ArrayLike, survey: str) -> NDArray[np.datetime64]:
     night = np.full(days.shape, np.datetime64("NaT", "D"))
     night[finite] = (days[finite].astype(np.int64) - _MJD_OF_UNIX_EPOCH).astype("datetime64[D]")
     return night
-
-
-def night_bounds(night: np.datetime64 | str, survey: str) -> tuple[float, float]:
-    """First and first-not MJD (TAI) of a night.
-
-    Examples
-    --------
-    >>> start, end = night_bounds("2023-02-25", "ztf")
-    >>> round(start, 6), round(end - start, 6)
-    (60000.833762, 1.0)
-    """
-    day = int(np.array(night, dtype="datetime64[D]").astype(np.int64)) + _MJD_OF_UNIX_EPOCH
-    start, end = utc_to_tai([day + _noon(survey) / 24.0, day + 1 + _noon(survey) / 24.0])
-    return float(start), float(end)
 
 
 def _noon(survey: str) -> float:

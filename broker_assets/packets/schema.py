@@ -1,4 +1,4 @@
-"""Avro schemas: the tree of their types, canonical form and fingerprints.
+"""Avro schemas: the tree of their types.
 
 Belongs here: what can be said of one schema without looking at data. Types that are defined in other files or schemas
 are put into it by `named_types`; how bytes are read is the subject of `program` and `walk`.
@@ -6,7 +6,6 @@ are put into it by `named_types`; how bytes are read is the subject of `program`
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -269,52 +268,3 @@ def resolve(schema: Schema) -> AvroType:
     """
     with well_formed():
         return _Resolver().resolve(parse(schema), None)
-
-
-def _canonical(schema: Any, namespace: str | None) -> Any:
-    """Parsing canonical form as decoded JSON with the keys in the order of the specification."""
-    if isinstance(schema, str):
-        return schema if schema in PRIMITIVES else qualified(schema, namespace)
-    if not isinstance(schema, Mapping):
-        return [_canonical(branch, namespace) for branch in schema]
-    kind = schema["type"]
-    if not isinstance(kind, str):
-        return _canonical(kind, namespace)
-    if kind == "array":
-        return {"type": kind, "items": _canonical(schema["items"], namespace)}
-    if kind == "map":
-        return {"type": kind, "values": _canonical(schema["values"], namespace)}
-    if kind not in ("record", "error", "fixed", "enum"):
-        return _canonical(kind, namespace)
-    full = full_name(schema, namespace)
-    if kind == "fixed":
-        return {"name": full, "type": kind, "size": int(schema["size"])}
-    if kind == "enum":
-        return {"name": full, "type": kind, "symbols": list(schema["symbols"])}
-    fields = [
-        {"name": field["name"], "type": _canonical(field["type"], inner_namespace(full))} for field in schema["fields"]
-    ]
-    return {"name": full, "type": kind, "fields": fields}
-
-
-def canonical_form(schema: Schema) -> str:
-    """Parsing canonical form of the Avro specification (documentation, defaults, aliases, logical types removed).
-
-    Examples
-    --------
-    >>> canonical_form({"type": "fixed", "doc": "x", "size": 2, "name": "b", "namespace": "a"})
-    '{"name":"a.b","type":"fixed","size":2}'
-    """
-    with well_formed():
-        return json.dumps(_canonical(parse(schema), None), separators=(",", ":"), ensure_ascii=False)
-
-
-def fingerprint(schema: Schema) -> str:
-    """SHA-256 of the canonical form, hexadecimal: equal for schemas that read the same bytes alike.
-
-    Examples
-    --------
-    >>> fingerprint("int") == fingerprint({"type": "int"})
-    True
-    """
-    return hashlib.sha256(canonical_form(schema).encode()).hexdigest()

@@ -10,7 +10,6 @@ All functions work in the caller's transaction.
 from __future__ import annotations
 
 import datetime
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -76,28 +75,6 @@ class Stale(BaseModel):
     """The cause in words."""
     depth: int
     """Steps from the first cause: making artefacts in this order makes each once."""
-
-
-def combined_version(*parts: str, inputs: Iterable[Input] = ()) -> str:
-    """Give a data version from the inputs that determine an artefact.
-
-    The order of the inputs does not count, that of the parts does.
-
-    Examples
-    --------
-    >>> one, two = Input(asset="a", data_version="1"), Input(asset="b", data_version="1")
-    >>> combined_version("v1", inputs=[one, two]) == combined_version("v1", inputs=[two, one])
-    True
-    >>> combined_version("v1", inputs=[one]) == combined_version("v2", inputs=[one])
-    False
-    """
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part.encode() + b"\x00")
-    digest.update(b"\x01")
-    for asset, partition, version in sorted((item.asset, item.partition, item.data_version) for item in inputs):
-        digest.update(f"{asset}\x00{partition}\x00{version}\x00".encode())
-    return digest.hexdigest()[:32]
 
 
 def record(connection: psycopg.Connection[Any], artefacts: Sequence[Artefact]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -11,8 +10,6 @@ from psycopg.pq import TransactionStatus
 from pydantic import BaseModel, ConfigDict
 
 from broker_assets.publication.targets import DeliveryFailed, Target
-
-logger = logging.getLogger(__name__)
 
 
 class Loss(BaseModel):

@@ -75,35 +75,21 @@ class BulkFile:
     """Of the unpacked file, hexadecimal."""
 
 
-def read_bulk_file(content: bytes) -> BulkFile:
-    """Read the zip that TNS sends.
-
-    Parameters
-    ----------
-    content : bytes
-        Zip archive with one CSV member: a banner line, the column names, the rows; UTF-8, fields quoted.
-
-    Returns
-    -------
-    BulkFile
+def unpack(content: bytes) -> bytes:
+    """The CSV in the zip that TNS sends.
 
     Raises
     ------
     BadBulkFile
-        If the bytes are no whole zip, the member is no such CSV, or columns are missing; the message says which.
+        If the bytes are no whole zip with one member.
 
     Examples
     --------
-    >>> read_bulk_file(b"<html>Too many requests</html>")
+    >>> unpack(b"<html>Too many requests</html>")
     Traceback (most recent call last):
     ...
     broker_assets.tns.bulk.BadBulkFile: not a zip archive but b'<html>Too many requests</html>'
     """
-    return parse_bulk_csv(unpack(content))
-
-
-def unpack(content: bytes) -> bytes:
-    """The CSV in the zip; raises `BadBulkFile` where there is none."""
     if not zipfile.is_zipfile(io.BytesIO(content)):
         raise BadBulkFile(f"not a zip archive but {content[:60]!r}")
     try:
@@ -124,7 +110,22 @@ def fingerprint(text: bytes) -> str:
 
 
 def parse_bulk_csv(text: bytes) -> BulkFile:
-    """Read the unpacked CSV; see `read_bulk_file`."""
+    """Read the unpacked CSV.
+
+    Parameters
+    ----------
+    text : bytes
+        A banner line, the column names, the rows; UTF-8, fields quoted.
+
+    Returns
+    -------
+    BulkFile
+
+    Raises
+    ------
+    BadBulkFile
+        If it is no such CSV, or columns are missing; the message says which.
+    """
     try:
         decoded = text.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -158,7 +158,7 @@ def apply_content(connection: psycopg.Connection[Any], content: bytes, due: DueF
     Raises
     ------
     BadBulkFile, SuspiciousBulkFile
-        See `read_bulk_file` and `apply_bulk_file`.
+        See `parse_bulk_csv` and `apply_bulk_file`.
     """
     text = unpack(content)
     about: dict[str, Any] = {"name": due.name, "kind": due.kind, "covers_until": due.covers_until}

@@ -109,7 +109,7 @@ def apply_bulk_file(
     connection : psycopg.Connection
         Outside a transaction; one is opened and committed.
     file : BulkFile
-        See `read_bulk_file`.
+        See `parse_bulk_csv`.
     name : str
         File name at TNS, for the record of what was applied.
     kind : {"full", "day", "hour"}

@@ -1,4 +1,4 @@
-"""`broker-assets why` of a product file; that of a source is tested with the stream."""
+"""`broker-assets why` of product files and assets; that of a source is tested with the stream."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from broker_assets.cli import app
 from broker_assets.database import engine
+from broker_assets.provenance import versions
 from broker_assets.provenance.product_files import FileRecord, record
 from broker_assets.settings import load_settings
 
@@ -56,6 +57,25 @@ def test_of_a_product_file(call: Any) -> None:
         assert text in shown.output
     (found,) = json.loads(call(f"somewhere/{NAME}", "--json").output)
     assert [use["kind"] for use in found["used"]] == ["input", "parent", "raw"]
+
+
+def test_of_an_asset_and_its_partitions(call: Any, database_url: str) -> None:
+    source = versions.Input(asset="packet_archive", partition="2025-10-01", data_version="a1")
+    entries = [
+        versions.Artefact(
+            asset="sources", partition="2025-10-01", data_version="s1", code_version="7", inputs=(source,)
+        ),
+        versions.Artefact(asset="cone_index", data_version="c1", run_id="run-8"),
+    ]
+    with engine.transaction(database_url) as connection:
+        versions.record(connection, entries)
+    shown = call("sources:2025-10-01")
+    assert shown.exit_code == 0, shown.output
+    for text in ("s1", "7", "packet_archive:2025-10-01 a1"):
+        assert text in shown.output
+    (found,) = json.loads(call("cone_index", "--json").output)
+    assert (found["data_version"], found["run_id"], found["inputs"]) == ("c1", "run-8", [])
+    assert call("sources").exit_code == 1
 
 
 def test_of_what_is_not_there(call: Any) -> None:

@@ -14,9 +14,9 @@ import pytest
 
 from broker_assets.local.processes import (
     FolderInUseError,
+    FolderLock,
     LocalPlatformError,
     explain_failure,
-    folder_lock,
     free_ports,
     port_is_free,
     rotate_log,
@@ -80,17 +80,21 @@ def test_an_absent_program_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_has_one_holder(tmp_path: Path) -> None:
-    with folder_lock(tmp_path / "lock", subject="the platform"):
-        code = (
-            "from pathlib import Path; import sys\n"
-            "from broker_assets.local.processes import *\n"
-            "with folder_lock(Path(sys.argv[1]), subject='the platform'): pass"
-        )
-        result = subprocess.run([sys.executable, "-c", code, str(tmp_path / "lock")], capture_output=True, text=True)
-        assert result.returncode == 1
-        assert f"already run by process {os.getpid()}" in result.stderr
-    with folder_lock(tmp_path / "lock", subject="the platform"):
-        pass
+    lock = FolderLock(tmp_path / "lock", subject="the platform")
+    lock.acquire()
+    code = (
+        "from pathlib import Path; import sys\n"
+        "from broker_assets.local.processes import *\n"
+        "FolderLock(Path(sys.argv[1]), subject='the platform').acquire()"
+    )
+    other = [sys.executable, "-c", code, str(tmp_path / "lock")]
+    result = subprocess.run(other, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert f"already run by process {os.getpid()}" in result.stderr
+    lock.release()
+    assert subprocess.run(other, capture_output=True, text=True).returncode == 0
+    lock.acquire()
+    lock.release()
     assert issubclass(FolderInUseError, LocalPlatformError)
 
 

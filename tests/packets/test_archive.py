@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from broker_assets.packets import archive
 from broker_assets.packets.archive import ArchiveError
-from broker_assets.packets.framing import split
+from broker_assets.packets.framing import Framer
 
 SCHEMA = {"type": "record", "name": "r", "fields": [{"name": "x", "type": "bytes"}], "doc": "of packets"}
 NIGHT = np.datetime64("2025-10-12")
@@ -57,7 +57,7 @@ def messages_of(contents, framing="confluent"):
 
 
 def write(folder, messages, framing="confluent", nights=None):
-    framed = split([message.value for message in messages], framing=framing, schemas=OneSchema())
+    framed = Framer(framing, OneSchema()).split([message.value for message in messages])
     packets = np.arange(len(messages))
     nights = np.full(len(messages), NIGHT) if nights is None else np.array(nights, "datetime64[D]")
     return [

@@ -9,7 +9,7 @@ from astropy.io import fits
 
 from broker_assets.packets import cutouts
 from broker_assets.packets.cutouts import CutoutError
-from broker_assets.packets.framing import split
+from broker_assets.packets.framing import Framer
 from broker_assets.packets.registry import NoSchemas, schema_source
 
 
@@ -79,7 +79,7 @@ def test_scale():
 def test_real_stamps_of_ztf(alerts):
     message = sorted((alerts / "ztf").glob("*.avro"))[0].read_bytes()
     record = next(fastavro.reader(io.BytesIO(message)))
-    framed = split([message], framing="container", schemas=NoSchemas())
+    framed = Framer("container", NoSchemas()).split([message])
     datum = framed.buffers[0][framed.starts[0] : framed.ends[0]]
     for kind in ("science", "template", "difference"):
         content = cutouts.from_datum(datum, framed.schemas[0].schema, kind)
@@ -104,6 +104,6 @@ def test_real_stamps_of_rubin(alerts, rubin_schemas):
 @pytest.mark.shared
 def test_packets_without_cutouts(alerts):
     message = sorted((alerts / "elasticc").glob("*.avro"))[0].read_bytes()
-    framed = split([message], framing="container", schemas=NoSchemas())
+    framed = Framer("container", NoSchemas()).split([message])
     with pytest.raises(CutoutError, match="no science cutout"):
         cutouts.from_datum(framed.buffers[0][framed.starts[0] : framed.ends[0]], framed.schemas[0].schema, "science")

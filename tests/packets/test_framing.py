@@ -3,7 +3,7 @@ import io
 import fastavro
 import pytest
 
-from broker_assets.packets.framing import Framer, split
+from broker_assets.packets.framing import Framer
 from broker_assets.packets.registry import NoSchemas, RegistryUnavailable, SchemaNotFound
 
 SCHEMA = {"type": "record", "name": "r", "fields": [{"name": "x", "type": "long"}]}
@@ -52,10 +52,8 @@ def datums(framed):
 
 def test_confluent():
     good = b"\x00\x00\x00\x00\x07" + DATUM
-    framed = split(
-        [good, b"", b"\x00\x00", b"\x01" + good[1:], b"\x00\x00\x00\x00\x08" + DATUM, good],
-        framing="confluent",
-        schemas=OneSchema(),
+    framed = Framer("confluent", OneSchema()).split(
+        [good, b"", b"\x00\x00", b"\x01" + good[1:], b"\x00\x00\x00\x00\x08" + DATUM, good]
     )
     assert framed.schema.tolist() == [0, -1, -1, -1, -1, 0]
     assert datums(framed) == [DATUM, DATUM]
@@ -77,23 +75,23 @@ def test_a_schema_is_looked_up_once_a_stream():
 @pytest.mark.parametrize("framing", ["confluent", "bare"])
 def test_a_registry_that_is_away_condemns_no_packet(framing):
     with pytest.raises(RegistryUnavailable):
-        split([b"\x00\x00\x00\x00\x07" + DATUM], framing=framing, schemas=Away(), topic="alerts")
+        Framer(framing, Away(), topic="alerts").split([b"\x00\x00\x00\x00\x07" + DATUM])
 
 
 def test_bare():
-    framed = split([DATUM, b""], framing="bare", schemas=OneSchema(), topic="alerts")
+    framed = Framer("bare", OneSchema(), topic="alerts").split([DATUM, b""])
     assert framed.schema.tolist() == [0, 0]
     assert datums(framed) == [DATUM, b""]
 
 
 def test_a_bare_stream_without_schema_is_an_error_of_its_settings():
     with pytest.raises(RegistryUnavailable, match="other"):
-        split([DATUM], framing="bare", schemas=OneSchema(), topic="other")
+        Framer("bare", OneSchema(), topic="other").split([DATUM])
 
 
 @pytest.mark.parametrize("codec", ["null", "deflate", "zstandard", "snappy"])
 def test_container(codec):
-    framed = split([container(42, codec=codec), container(-1, codec=codec)], framing="container", schemas=NoSchemas())
+    framed = Framer("container", NoSchemas()).split([container(42, codec=codec), container(-1, codec=codec)])
     assert datums(framed) == [DATUM, b"\x01"]
     assert len(framed.schemas) == 1
     assert framed.schemas[0].name == "r"
@@ -101,10 +99,8 @@ def test_container(codec):
 
 def test_a_container_holds_one_alert():
     whole = container(42)
-    framed = split(
-        [container(), container(1, 2), whole[:-3], whole[:10], b"\x00\x00", whole],
-        framing="container",
-        schemas=NoSchemas(),
+    framed = Framer("container", NoSchemas()).split(
+        [container(), container(1, 2), whole[:-3], whole[:10], b"\x00\x00", whole]
     )
     reasons = {failure.packet: failure.reason for failure in framed.failures}
     assert set(reasons) == {0, 1, 2, 3, 4}

@@ -1,11 +1,10 @@
-"""Schemas: the tree of types, names, canonical form."""
+"""Schemas: the tree of types, names."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-import fastavro
 import pytest
 
 from broker_assets.packets.schema import (
@@ -15,8 +14,6 @@ from broker_assets.packets.schema import (
     SchemaError,
     Union,
     UnsupportedSchema,
-    canonical_form,
-    fingerprint,
     resolve,
 )
 
@@ -50,14 +47,6 @@ def test_text_lists_and_wrapped_types() -> None:
     assert resolve({"type": {"type": "array", "items": {"type": "string"}}}) == Array(Primitive("string"))
 
 
-def test_canonical_form_is_fastavros() -> None:
-    reference = fastavro.schema.to_parsing_canonical_form(SOURCE)
-    assert canonical_form(SOURCE) == reference
-    assert fingerprint(SOURCE) == fastavro.schema.fingerprint(reference, "sha256")
-    documented = SOURCE | {"doc": "something else"}
-    assert fingerprint(documented) == fingerprint(SOURCE)
-
-
 @pytest.mark.parametrize(
     ("schema", "reason"),
     [
@@ -81,8 +70,6 @@ def test_too_deep() -> None:
         schema = {"type": "array", "items": schema}
     with pytest.raises(UnsupportedSchema, match="nested too deeply"):
         resolve(schema)
-    with pytest.raises(UnsupportedSchema, match="nested too deeply"):
-        fingerprint(schema)
 
 
 def test_a_type_that_contains_itself() -> None:

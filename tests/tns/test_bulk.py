@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broker_assets.tns.bulk import BadBulkFile, parse_bulk_csv, read_bulk_file
+from broker_assets.tns.bulk import BadBulkFile, parse_bulk_csv, unpack
 
 
 def test_every_field_arrives_whole(tns: ModuleType) -> None:
@@ -18,7 +18,7 @@ def test_every_field_arrives_whole(tns: ModuleType) -> None:
         7, "2026abc", 359.9, -89.5, redshift="0.0123", type="SN Ia", internal_names=f"{long}, Åström-1",
         reporting_group="A group with a long name", name_prefix="SN",
     )  # fmt: skip
-    [found] = read_bulk_file(tns.zipped(tns.bulk_csv([row]))).objects.to_pylist()
+    [found] = parse_bulk_csv(unpack(tns.zipped(tns.bulk_csv([row])))).objects.to_pylist()
     assert found["disc_int_name"] == f"{long}, Åström-1"
     assert (found["sender"], found["tns_prefix"], found["type"]) == ("A group with a long name", "SN", "SN Ia")
     assert (found["objid"], found["ra"], found["decl"], found["z"]) == (7, 359.9, -89.5, 0.0123)
@@ -29,7 +29,7 @@ def test_every_field_arrives_whole(tns: ModuleType) -> None:
 
 def test_empty_is_null(tns: ModuleType) -> None:
     row = tns.tns_row(7, "2026abc", 1.0, 2.0, redshift="", discoverymag="", type="", filter="", discoverydate="")
-    [found] = read_bulk_file(tns.zipped(tns.bulk_csv([row]))).objects.to_pylist()
+    [found] = parse_bulk_csv(unpack(tns.zipped(tns.bulk_csv([row])))).objects.to_pylist()
     assert [found[name] for name in ("z", "disc_mag", "type", "disc_mag_filter", "disc_date")] == [None] * 5
 
 
@@ -86,18 +86,18 @@ def test_files_that_cannot_be_used(tns: ModuleType) -> None:
         (tns.zipped(b"banner\nname,ra\n1,2\n"), "columns missing: declination"),
     ]:
         with pytest.raises(BadBulkFile, match=reason):
-            read_bulk_file(content)
+            parse_bulk_csv(unpack(content))
 
 
 def test_a_file_without_objects(tns: ModuleType) -> None:
-    assert len(read_bulk_file(tns.zipped(tns.bulk_csv([]))).objects) == 0
+    assert len(parse_bulk_csv(unpack(tns.zipped(tns.bulk_csv([])))).objects) == 0
 
 
 @settings(max_examples=60, deadline=None)
 @given(content=st.binary(max_size=400))
 def test_any_bytes_are_refused_with_a_reason(content: bytes) -> None:
     with pytest.raises(BadBulkFile):
-        read_bulk_file(content)
+        parse_bulk_csv(unpack(content))
 
 
 @settings(max_examples=60, deadline=None)
@@ -111,6 +111,6 @@ def test_any_bytes_are_refused_with_a_reason(content: bytes) -> None:
 )
 def test_any_text_comes_back(tns: ModuleType, texts: list[str], z: float) -> None:
     rows = [tns.tns_row(n, f"2026{n}", 1.0, 2.0, reporters=text, redshift=repr(z)) for n, text in enumerate(texts)]
-    file = read_bulk_file(tns.zipped(tns.bulk_csv(rows)))
+    file = parse_bulk_csv(unpack(tns.zipped(tns.bulk_csv(rows))))
     assert file.objects["reporters"].to_pylist() == texts
     assert set(file.objects["z"].to_pylist()) == {z}

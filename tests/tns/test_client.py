@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from broker_assets.tns.bulk import BadBulkFile, read_bulk_file
+from broker_assets.tns.bulk import BadBulkFile, parse_bulk_csv, unpack
 from broker_assets.tns.client import (
     LONGEST_WAIT,
     TRIES,
@@ -38,7 +38,7 @@ def client(peer: Any, tns: ModuleType, waits: list[float]) -> Any:
 
 def test_a_bulk_file_is_asked_for_as_tns_wants_it(client: TnsClient, peer: Any, tns: ModuleType) -> None:
     peer.put(NAME, [tns.tns_row(1, "2026abc", 10.0, -5.0)])
-    assert read_bulk_file(client.bulk_file(NAME)).objects["tns_name"].to_pylist() == ["2026abc"]
+    assert parse_bulk_csv(unpack(client.bulk_file(NAME))).objects["tns_name"].to_pylist() == ["2026abc"]
     request = peer.requests[0]
     assert (request.agent, request.form) == (tns.MARKER, {"api_key": tns.KEY})
     assert request.path.endswith("/" + NAME)
@@ -124,7 +124,7 @@ def test_a_file_that_is_not_there(client: TnsClient) -> None:
 def test_a_page_instead_of_a_zip_is_no_file(client: TnsClient, peer: Any) -> None:
     peer.answers = [(200, {"content-type": "text/html"}, b"<html>Maintenance</html>")]
     with pytest.raises(BadBulkFile, match="Maintenance"):
-        read_bulk_file(client.bulk_file(NAME))
+        parse_bulk_csv(unpack(client.bulk_file(NAME)))
 
 
 def test_single_objects(client: TnsClient, peer: Any, tns: ModuleType) -> None:

@@ -6,9 +6,6 @@ import sqlalchemy as sa
 
 from broker_assets.database.tables.columns import bigint, blob, date, flag, integer, metadata, text, timestamp
 
-TELEMETRY_STATES = ("new", "staging", "staged", "processed", "failed", "quarantined", "gone")
-"""Values of `telemetry_file.state`."""
-
 telemetry_file = sa.Table(
     "telemetry_file",
     metadata,

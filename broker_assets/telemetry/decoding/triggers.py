@@ -16,8 +16,6 @@ from broker_assets.telemetry.decoding.masks import DETECTORS, bits
 SCALED: Final = (0, 0, 7)
 """The scheme that says: divided, not compressed."""
 DEFAULT_FACTOR: Final = 30
-BACKGROUND_DETECTOR: Final = 9
-"""Index (from 0) of the detector whose trigger group counts for quick-look background and spectra."""
 GROUP_DETECTORS: Final = (
     (1, 6, 5, 12, 14, 10, 8, 3, 31, 26, 22, 20, 18, 17, 24, 29),
     (2, 7, 11, 13, 15, 16, 9, 4, 32, 27, 28, 21, 19, 23, 25, 30),

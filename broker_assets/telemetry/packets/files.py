@@ -18,8 +18,6 @@ FileKind = Literal["telemetry", "telecommands", "binary", "hex", "tables"]
 
 SNIFFED = 4096
 """Bytes that tell the kind of a file."""
-TELEMETRY_NAME = re.compile(r".*PktTmRaw.*\.xml$")
-"""Names of telemetry files among incoming files."""
 _HEX = re.compile(rb"[0-9A-Fa-f\s]+")
 _NOT_TEXT = re.compile(rb"[^\t\n\r\x20-\x7e]")
 

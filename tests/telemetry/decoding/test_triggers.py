@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker_assets.telemetry.decoding.triggers import BACKGROUND_DETECTOR, GROUP_DETECTORS, active_groups, unscale
+from broker_assets.telemetry.decoding.triggers import GROUP_DETECTORS, active_groups, unscale
 
 
 def test_every_detector_is_in_one_group() -> None:
@@ -27,7 +27,7 @@ def test_the_true_number_lies_within_the_interval(true: int, integrations: int, 
 
 
 def test_inactive_groups_give_zero() -> None:
-    groups = active_groups(np.array([1 << BACKGROUND_DETECTOR, 0]))
+    groups = active_groups(np.array([1 << 9, 0]))
     triggers, variance = unscale(np.ones((2, 16)), 10, groups)
     assert triggers.sum(axis=1).tolist() == [450, 0]
     assert variance[1].tolist() == [0] * 16

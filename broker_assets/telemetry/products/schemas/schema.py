@@ -39,7 +39,6 @@ _TYPES: Final = {
     ("K", False): "int64", ("E", False): "float32", ("D", False): "float64", ("L", False): "boolean",
     ("A", False): "text",
 }  # fmt: skip
-_SHORT_KIND: Final = re.compile(r"\d+(-\d+)*")
 
 
 class UnknownSchema(LookupError):
