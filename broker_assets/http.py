@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import email.utils
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -122,6 +123,8 @@ class HttpClient:
         Header fields of every request.
     credentials : (user, password), optional
         Basic authentication.
+    ca_file : path, optional
+        Certificates (PEM) that the server's is checked with; none means those of the system.
     timeout : float
         Seconds to connect, and between two parts of an answer.
     largest : int
@@ -153,6 +156,7 @@ class HttpClient:
         *,
         headers: Mapping[str, str] | None = None,
         credentials: tuple[str, str] | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
         timeout: float = 30.0,
         largest: int = LARGEST_ANSWER,
         attempts: int = 1,
@@ -167,6 +171,8 @@ class HttpClient:
         self._session = requests.Session() if other_hosts else _OneHostSession()
         self._session.headers.update(headers or {})
         self._session.auth = credentials
+        # Given with each request: an environment variable would win over the session's.
+        self._ca_file = None if ca_file is None else os.fspath(ca_file)
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _TimedAdapter(timeout))
         self._attempts = Retrying(
@@ -215,12 +221,16 @@ class HttpClient:
 
     def _ask(self, method: str, url: str, **options: Any) -> Answer:
         try:
-            with self._session.request(method, url, stream=True, **options) as response:
+            with self._session.request(method, url, stream=True, verify=self._ca_file, **options) as response:
                 answer = Answer(response.url, response.status_code, self._content(response), response.headers)
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
             raise HttpUnavailableError(f"{type(error).__name__}: {_reason(error)}") from error
         except requests.RequestException as error:
             raise HttpError(f"{type(error).__name__}: {_reason(error)}") from error
+        except HttpError:
+            raise
+        except OSError as error:  # the file of certificates
+            raise HttpError(str(error)) from error
         if answer.status in _MAY_PASS or answer.status >= 500:
             raise HttpUnavailableError(f"HTTP {answer.status}", answer, self._asked_to_wait(answer))
         return answer

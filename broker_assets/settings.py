@@ -11,13 +11,46 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Self
 
-from pydantic import BaseModel, Field, SecretStr
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-Survey = Literal["rubin", "ztf", "elasticc"]
-Framing = Literal["confluent", "container", "bare"]
+from broker_assets.stream_settings import (
+    ClusterSettings,
+    Framing,
+    KafkaSettings,
+    RegistrySettings,
+    StreamEnvironment,
+    StreamLocation,
+    StreamSettings,
+    StreamToml,
+    Survey,
+    checked_name,
+    env_key,
+    listed,
+)
+
+__all__ = [
+    "ClusterSettings",
+    "DatabaseSettings",
+    "DrainSettings",
+    "Framing",
+    "KafkaSettings",
+    "NoticeSettings",
+    "NotifierSettings",
+    "PublicationSettings",
+    "PublicationTarget",
+    "RegistrySettings",
+    "ServerSettings",
+    "Settings",
+    "StreamLocation",
+    "StreamSettings",
+    "Survey",
+    "TelemetrySettings",
+    "TnsSettings",
+    "load_settings",
+]
 
 
 class DatabaseSettings(BaseModel):
@@ -27,33 +60,6 @@ class DatabaseSettings(BaseModel):
     """`postgresql+psycopg://…` of the broker's database; none starts the embedded PostgreSQL."""
     dagster_url: SecretStr | None = None
     """`postgresql+psycopg2://…` of Dagster's database; none uses the embedded PostgreSQL."""
-
-
-class KafkaSettings(BaseModel):
-    """How to reach the streams."""
-
-    bootstrap_servers: str | None = None
-    """`host:port,…`; none starts the embedded broker."""
-    embedded: Literal["auto", "kafka", "tansu"] = "auto"
-    """Which embedded broker: Apache Kafka where Java and its jars can be had, else Tansu."""
-    client: dict[str, str] = Field(default_factory=dict)
-    """Further librdkafka properties (security.protocol, sasl.mechanism, …)."""
-    password: SecretStr | None = None
-    """`sasl.password`, kept apart so that it is never printed."""
-
-
-class StreamSettings(BaseModel):
-    """One alert stream: a Kafka topic and how its messages are read."""
-
-    topic: str
-    survey: Survey
-    framing: Framing
-    registry_url: str | None = None
-    """Schema registry of a Confluent-framed topic."""
-    schemas: str | None = None
-    """File or folder of Avro schemas, for framings that carry none and where no registry is to be asked."""
-    partitions_per_run: int = Field(default=8, ge=1)
-    """How many Kafka partitions one drain run owns."""
 
 
 class DrainSettings(BaseModel):
@@ -102,8 +108,10 @@ class NoticeSettings(BaseModel):
 
     topic: str | None = None
     """Kafka topic (`igwn.gwalert` at GCN)."""
-    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
-    """How to reach it; without bootstrap servers those of the alert streams."""
+    name: str | None = None
+    """What we call it in tables; none is the topic."""
+    kafka: ClusterSettings = Field(default_factory=ClusterSettings)
+    """Its cluster and credentials; what is left open comes from the top-level section `kafka`."""
 
 
 class TelemetrySettings(BaseModel):
@@ -204,7 +212,13 @@ class ServerSettings(BaseModel):
 class Settings(BaseSettings):
     """The settings tree."""
 
-    model_config = SettingsConfigDict(env_prefix="BROKER_", env_nested_delimiter="__", extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="BROKER_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        # What is wrong may be a secret, or stand beside one.
+        hide_input_in_errors=True,
+    )
 
     home: Path = Path(".broker")
     """Folder of everything the one-machine platform keeps."""
@@ -245,19 +259,69 @@ class Settings(BaseSettings):
         """Folder of the packet store, staged files and products of telemetry."""
         return self.telemetry.folder or self.home.resolve() / "telemetry"
 
-    def stream(self, topic: str) -> StreamSettings:
-        """The stream of a topic.
+    def stream(self, name: str) -> StreamSettings:
+        """The stream of a name.
 
         Raises
         ------
         KeyError
-            If no stream has this topic; the message names those that exist.
+            If no stream has this name; the message gives those that exist.
         """
         for stream in self.streams:
-            if stream.topic == topic:
+            if stream.name == name:
                 return stream
-        known = ", ".join(stream.topic for stream in self.streams) or "none"
-        raise KeyError(f"no stream is configured for topic {topic!r}; configured: {known}")
+        known = ", ".join(stream.name for stream in self.streams) or "none"
+        raise KeyError(f"no stream is called {name!r}; configured: {known}")
+
+    def location(self, stream: StreamSettings) -> StreamLocation:
+        """Topic and cluster of a stream, with what its section inherits."""
+        return StreamLocation(stream.name, stream.topic, stream.kafka.inheriting(self.kafka))
+
+    def notice_location(self) -> StreamLocation | None:
+        """Topic and cluster of the notices; None where none are read."""
+        if self.notices.topic is None:
+            return None
+        name = self.notices.name or self.notices.topic
+        return StreamLocation(name, self.notices.topic, self.notices.kafka.inheriting(self.kafka))
+
+    def locations(self) -> list[StreamLocation]:
+        """Every topic that is read, the notices' last."""
+        notices = self.notice_location()
+        return [*(self.location(stream) for stream in self.streams), *([notices] if notices is not None else [])]
+
+    @property
+    def needs_embedded_kafka(self) -> bool:
+        """Whether a stream is read from the broker that `broker-assets up` starts."""
+        return any(location.cluster.bootstrap_servers is None for location in self.locations())
+
+    @field_validator("streams", mode="before")
+    @classmethod
+    def _list_streams(cls, streams: Any) -> Any:
+        found = listed(streams)
+        if found is not streams:
+            for entry in found:
+                if isinstance(entry, dict) and "topic" not in entry:
+                    raise ValueError(f"the stream {entry.get('name')!r} has no topic, or no stream has this name")
+        return found
+
+    @model_validator(mode="after")
+    def _check_streams(self) -> Self:
+        known: dict[str, str] = {}
+        for location in self.locations():
+            try:
+                checked_name(location.name)
+                location.cluster.check()
+            except ValueError as error:
+                raise ValueError(f"Kafka of the stream {location.name!r}: {error}") from None
+            key = env_key(location.name)
+            if key in known:
+                alike = "" if known[key] == location.name else f" and {location.name!r}, which is too much alike"
+                raise ValueError(
+                    f"two streams are called {known[key]!r}{alike}: give one of them another `name` (it is the topic "
+                    "where none is given), since positions are kept by name"
+                )
+            known[key] = location.name
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -269,8 +333,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then the environment, then the TOML file."""
-        toml = TomlConfigSettingsSource(settings_cls, Path(os.environ.get("BROKER_SETTINGS", "broker.toml")))
-        return init_settings, env_settings, toml
+        toml = StreamToml(settings_cls, Path(os.environ.get("BROKER_SETTINGS", "broker.toml")))
+        return init_settings, StreamEnvironment(settings_cls), toml
 
 
 @lru_cache(maxsize=1)

@@ -197,6 +197,32 @@ def real_kafka(kafka: str, request: pytest.FixtureRequest) -> str:
     return kafka
 
 
+@pytest.fixture(scope="session")
+def other_broker(service_folder: Path) -> Iterator[Any]:
+    from broker_assets.local.kafka import Tansu, apache_kafka
+    from broker_assets.local.processes import LocalPlatformError
+
+    try:
+        broker = apache_kafka(service_folder / "other-kafka")
+    except LocalPlatformError as error:
+        if os.environ.get("BROKER_TEST_KAFKA_REQUIRED") == "1":
+            pytest.fail(f"Apache Kafka is required here: {error}")
+        broker = Tansu(service_folder / "other-tansu")
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def other_kafka(other_broker: Any) -> Any:
+    """A second broker that the test may stop and start again: `.bootstrap_servers`, `.durable`.
+
+    Apache Kafka, or the embedded broker, which forgets its messages, where that cannot be had.
+    """
+    if not other_broker.running:
+        other_broker.start()
+    return other_broker
+
+
 def wait_for_leaders(admin: Any, topic: str, partitions: int) -> None:
     """Wait until every partition of a new topic answers: a broker confirms a topic before it leads all of it."""
     from confluent_kafka import KafkaException, TopicPartition

@@ -177,13 +177,13 @@ def drain(topic: str, kafka: str, database_url: str, home: Path) -> None:
     """What a drain run does, in this process."""
     from broker_assets.packets.decoder import AlertDecoder
     from broker_assets.packets.registry import schema_source
-    from broker_assets.resources.kafka import Kafka
+    from broker_assets.resources.kafka import KafkaSource
     from broker_assets.settings import DrainSettings, KafkaSettings
     from broker_assets.sky.matching import SkyMatching
     from broker_assets.stream.drain import drain as drain_stream
     from broker_assets.stream.enrichment import EnrichmentPlan
 
-    source = Kafka(KafkaSettings(bootstrap_servers=kafka)).source(topic)
+    source = KafkaSource(KafkaSettings(bootstrap_servers=kafka), topic)
     schemas = schema_source()
     drain_stream(
         source,

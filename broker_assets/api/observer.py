@@ -38,7 +38,7 @@ class Observer:
         """The state, at most `FRESH` seconds old."""
         with self._lock:
             if self._seen is None or time.monotonic() - self._at > FRESH:
-                self._seen = gather(self._settings, Kafka(self._settings.kafka))
+                self._seen = gather(self._settings, Kafka.of(self._settings))
                 self._at = time.monotonic()
             return self._seen
 

@@ -42,7 +42,7 @@ def build_defs(
         Those of this process, if not given.
     resource_overrides : mapping of str to object, optional
         Resources that take the place of ours, by name (`database`, `kafka`, `object_store`, `decoders`, `notifier`,
-        `publisher`, `telemetry`, `tns`, `notice_kafka`).
+        `publisher`, `telemetry`, `tns`).
     plan : EnrichmentPlan, optional
         Enrichments of alerts; all that the platform has, if not given.
 
@@ -64,14 +64,13 @@ def resources(settings: Settings, overrides: Mapping[str, Any]) -> dict[str, Any
     telemetry = overrides.get("telemetry") or Telemetry.of(settings)
     ours: dict[str, Any] = {
         "database": database,
-        "kafka": Kafka(settings.kafka),
+        "kafka": Kafka.of(settings),
         "object_store": ObjectStore.of(settings),
         "decoders": Decoders(settings),
         "notifier": Notifier.of(settings, database),
         "publisher": Publisher.of(settings, telemetry),
         "telemetry": telemetry,
         "tns": Tns.of(settings),
-        "notice_kafka": Kafka(settings.notices.kafka if settings.notices.kafka.bootstrap_servers else settings.kafka),
     }
     unknown = overrides.keys() - ours.keys()
     if unknown:

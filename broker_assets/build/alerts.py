@@ -25,10 +25,10 @@ def definitions(settings: Settings, plan: EnrichmentPlan) -> Definitions:
     drain = build_drain_job(settings, plan, partial(live_evaluations, NIGHT_CHECKS, ledger.STREAM_CHECKS))
     checked = build_check_nights(NIGHT_CHECKS)
     return Definitions(
-        assets=[*alert_streams(streams), *build_alert_assets(streams, plan)],
+        assets=[*alert_streams(settings), *build_alert_assets(streams, plan)],
         asset_checks=[
             *(night_definition(check) for check in NIGHT_CHECKS),
-            *(stream_definition(check, stream.topic) for stream in streams for check in ledger.STREAM_CHECKS),
+            *(stream_definition(check, stream.name) for stream in streams for check in ledger.STREAM_CHECKS),
         ],
         jobs=[drain, checked, build_acknowledge_gaps(ledger.ACKNOWLEDGED)],
         sensors=[build_kafka_lag(streams, drain)],

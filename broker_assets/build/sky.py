@@ -35,7 +35,9 @@ def definitions(settings: Settings) -> Definitions:
     fetch_tns = define_asset_job("fetch_tns", selection=AssetSelection.assets("crossmatch_tns"))
     match_lists = define_asset_job("match_lists", selection=AssetSelection.assets(*MATCHED))
     list_files = [define_asset_job(f"{name}_files", selection=AssetSelection.assets(name)) for name in FILES]
-    read_notices = build_read_notices(settings.notices.topic)
+    notices = settings.notice_location()
+    name = notices.name if notices is not None else None
+    read_notices = build_read_notices(name)
     return Definitions(
         assets=assets,
         asset_checks=build_sky_checks(settings.sky),
@@ -43,6 +45,6 @@ def definitions(settings: Settings) -> Definitions:
         sensors=[
             build_lists(settings.sky, match_lists, list_files, code_versions),
             build_tns_cadence(fetch_tns),
-            build_notices(settings.notices.topic, read_notices),
+            build_notices(name, read_notices),
         ],
     )

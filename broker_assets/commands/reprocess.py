@@ -126,7 +126,7 @@ def _reprocess_here(settings: Settings, night: str, *, lists_now: bool) -> Repro
     url = settings.database.url
     if url is None:
         raise LookupError("no database is configured: set BROKER_DATABASE__URL")
-    surveys = {stream.topic: stream.survey for stream in settings.streams}
+    surveys = {stream.name: stream.survey for stream in settings.streams}
     plan = enrichment_plan(settings)
     report = reprocess_night(url.get_secret_value(), night, surveys=surveys, plan=plan, lists_now=lists_now)
     with database(settings) as connection, connection.transaction():

@@ -52,7 +52,7 @@ def status(
     from broker_assets.resources.kafka import Kafka
 
     settings = connected_or_given(load_settings())
-    found = gather(settings, Kafka(settings.kafka), batches=batches)
+    found = gather(settings, Kafka.of(settings), batches=batches)
     if as_json:
         typer.echo(found.model_dump_json(indent=1))
     else:

@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from broker_assets.commands.terminal import terminal
-from broker_assets.settings import Settings, load_settings
+from broker_assets.settings import ClusterSettings, Settings, StreamLocation, StreamSettings, load_settings
 
 if TYPE_CHECKING:
     from broker_assets.replay.producer import OutgoingMessage, ReplayReport
@@ -49,7 +50,9 @@ class SurveyChoice(enum.StrEnum):
 
 Bootstrap = Annotated[
     str | None,
-    typer.Option("--bootstrap-servers", help="Kafka, `host:port,…`; otherwise that of the settings or of `up`."),
+    typer.Option(
+        "--bootstrap-servers", help="Kafka, `host:port,…`; otherwise that of the stream, of the settings or of `up`."
+    ),
 ]
 Rate = Annotated[float | None, typer.Option(help="Messages per second; as fast as possible if not given.")]
 Partitions = Annotated[int, typer.Option(min=1, help="Partitions of the topic, if it has to be made.")]
@@ -58,7 +61,9 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.
 
 def replay(
     paths: Annotated[list[Path], typer.Argument(help="Files, folders, or .tar, .tar.gz and .zip archives.")],
-    topic: Annotated[str, typer.Option("--topic", "-t", help="Topic to send to; made if it is not there.")],
+    topic: Annotated[
+        str, typer.Option("--topic", "-t", help="Topic or name of a stream to send to; made if it is not there.")
+    ],
     rate: Rate = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many messages.")] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Begin again at the end, until Ctrl-C or the limit.")] = False,
@@ -113,7 +118,10 @@ def replay(
 
 def simulate(
     topic: Annotated[
-        str | None, typer.Option("--topic", "-t", help="Topic to send to; otherwise rubin-alerts or ztf-alerts.")
+        str | None,
+        typer.Option(
+            "--topic", "-t", help="Topic or name of a stream to send to; otherwise rubin-alerts or ztf-alerts."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write a file per alert into this folder instead.")] = None,
     survey: Annotated[SurveyChoice, typer.Option(help="Whose packets are imitated.")] = SurveyChoice.rubin,
@@ -193,23 +201,41 @@ def simulate(
 def _framing(framing: FramingChoice, settings: Settings, topic: str) -> Any:
     if framing is not FramingChoice.auto:
         return framing.value
-    configured = [stream.framing for stream in settings.streams if stream.topic == topic]
-    return configured[0] if configured else "keep"
+    stream = _stream(settings, topic)
+    return stream.framing if stream is not None else "keep"
 
 
-def _servers(settings: Settings, given: str | None) -> str:
-    if given is not None:
-        return given
-    from broker_assets.local.platform import connected
+def _stream(settings: Settings, topic: str) -> StreamSettings | None:
+    """The configured stream of this name, else the only one on this topic.
 
-    if settings.kafka.bootstrap_servers is None:
-        settings = connected(settings)
-    return settings.kafka.bootstrap_servers or ""
+    Raises
+    ------
+    ValueError
+        If several streams have the topic, on different clusters.
+    """
+    found = [stream for stream in settings.streams if stream.name == topic]
+    found = found or [stream for stream in settings.streams if stream.topic == topic]
+    if len(found) > 1:
+        names = ", ".join(stream.name for stream in found)
+        raise ValueError(f"several streams are on the topic {topic!r}: give the name of one of them ({names}) instead")
+    return found[0] if found else None
 
 
-def _client(settings: Settings) -> dict[str, str]:
-    password = settings.kafka.password
-    return settings.kafka.client | ({"sasl.password": password.get_secret_value()} if password is not None else {})
+def _target(settings: Settings, topic: str, servers: str | None) -> StreamLocation:
+    """Where messages for a topic, or for the stream of this name, are sent."""
+    stream = _stream(settings, topic)
+    if servers is None and (stream is None or settings.location(stream).cluster.bootstrap_servers is None):
+        from broker_assets.local.platform import connected
+
+        if settings.kafka.bootstrap_servers is None:
+            settings = connected(settings)
+    if stream is not None:
+        location = settings.location(stream)
+    else:
+        location = StreamLocation(topic, topic, ClusterSettings().inheriting(settings.kafka))
+    if servers is None:
+        return location
+    return replace(location, cluster=location.cluster.model_copy(update={"bootstrap_servers": servers}))
 
 
 @contextmanager
@@ -246,15 +272,16 @@ def _send(
 ) -> None:
     from broker_assets.replay.producer import produce
 
-    servers = _servers(settings, bootstrap_servers)
+    target = _target(settings, topic, bootstrap_servers)
+    servers = target.cluster.bootstrap_servers or ""
     with _progress(total, quiet) as show:
         report = produce(
             outgoing,
             bootstrap_servers=servers,
-            topic=topic,
+            topic=target.topic,
             rate=rate,
             partitions=partitions,
-            client=_client(settings),
+            client=target.cluster.properties(),
             progress=show,
         )
     _summary(report, servers)

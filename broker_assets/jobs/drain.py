@@ -53,7 +53,7 @@ NightChecks = Callable[[DagsterInstance, Database, ObjectStore, str, Sequence[st
 class DrainConfig(Config):
     """Which messages a run reads."""
 
-    topic: str = Field(description="Kafka topic of a configured stream")
+    topic: str = Field(description="Name of a configured stream: its topic, where no other is given")
     partitions: list[int] = Field(description="Kafka partitions; empty means all of the topic")
 
 

@@ -21,18 +21,18 @@ from broker_assets.stream.notices import read_notices
 NOT_CONFIGURED = "no topic of notices is configured: set BROKER_NOTICES__TOPIC (igwn.gwalert at GCN)"
 
 
-def build_read_notices(topic: str | None) -> JobDefinition:
-    """The job: applies what waits on the topic."""
+def build_read_notices(name: str | None) -> JobDefinition:
+    """The job: applies what waits on the stream of this name."""
 
     @op(name="apply_notices", out={})
     def apply(
-        context: OpExecutionContext, database: ResourceParam[Database], notice_kafka: ResourceParam[Kafka]
+        context: OpExecutionContext, database: ResourceParam[Database], kafka: ResourceParam[Kafka]
     ) -> Iterator[None]:
-        if topic is None:
+        if name is None:
             raise ValueError(NOT_CONFIGURED)
-        source = notice_kafka.source(topic)
+        source = kafka.source(name)
         try:
-            done = read_notices(source, database.url, topic, run_id=context.run_id)
+            done = read_notices(source, database.url, name, run_id=context.run_id)
         finally:
             source.close()
         for effect in done.effects:

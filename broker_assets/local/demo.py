@@ -17,10 +17,9 @@ from rich.table import Table
 
 from broker_assets.accounting import ledger
 from broker_assets.database.engine import connect
-from broker_assets.local.readiness import client_properties
 from broker_assets.monitoring.state_file import Addresses
 from broker_assets.replay.producer import OutgoingMessage, ReplayError, ReplayReport, produce
-from broker_assets.settings import Settings
+from broker_assets.settings import Settings, StreamSettings
 from broker_assets.storage.atomic import replace_atomically
 
 PATIENCE_SECONDS = 240.0
@@ -37,7 +36,7 @@ class Demonstration:
     Parameters
     ----------
     settings : Settings
-        The first stream of survey `rubin` gets the alerts.
+        The first stream of survey `rubin` on our own Kafka gets the alerts.
     addresses : Addresses
         The running platform.
     console : Console
@@ -51,40 +50,41 @@ class Demonstration:
         self._addresses = addresses
         self._console = console
         self._alerts = alerts
-        self._topic = next((stream.topic for stream in settings.streams if stream.survey == "rubin"), None)
+        ours = [stream for stream in settings.streams if stream.kafka.bootstrap_servers is None]
+        self._stream = next((stream for stream in ours if stream.survey == "rubin"), None)
         self._record = Path(addresses.home) / "demo.json"
 
     def run(self, ending: threading.Event) -> None:
         """Send, wait, and print what was ingested; returns early when the platform ends."""
-        if self._topic is None:
-            self._say("No stream of survey rubin is configured: no demonstration.")
+        if self._stream is None:
+            self._say("No stream of survey rubin is configured on a Kafka of ours: no demonstration.")
             return
         if self._record.exists():
             self._say("The sample stream was sent at an earlier start; `broker-assets simulate` sends more.")
         else:
             try:
-                self._send_and_wait(self._topic, ending)
+                self._send_and_wait(self._stream, ending)
             except (psycopg.Error, ReplayError) as error:  # a server that is being started again
                 self._say(f"The demonstration was interrupted: {error}")
         if not ending.is_set():
-            self._summarise(self._topic)
+            self._summarise(self._stream.name)
 
-    def _send_and_wait(self, topic: str, ending: threading.Event) -> None:
+    def _send_and_wait(self, stream: StreamSettings, ending: threading.Event) -> None:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         with Progress(*columns, TimeElapsedColumn(), TextColumn("{task.fields[note]}"), console=self._console) as bar:
-            sending = bar.add_task(f"Simulated alerts onto {topic}", total=self._alerts, note="")
+            sending = bar.add_task(f"Simulated alerts onto {stream.topic}", total=self._alerts, note="")
             ingesting = bar.add_task("Ingested", total=None, note="")
             with connect(self._addresses.database_url, autocommit=True) as connection:
-                before = ledger.positions(connection, topic)
-                sent = self._send(topic, bar, sending, ending)
+                before = ledger.positions(connection, stream.name)
+                sent = self._send(stream, bar, sending, ending)
                 if ending.is_set():
                     return
-                replace_atomically(self._record, json.dumps({"topic": topic, "alerts": sent.messages}))
+                replace_atomically(self._record, json.dumps({"topic": stream.topic, "alerts": sent.messages}))
                 bar.update(sending, total=sent.messages, completed=sent.messages)
                 ends = {partition: after for partition, (_, after) in sent.offsets.items()}
-                self._wait(connection, topic, before, ends, bar, ingesting, ending)
+                self._wait(connection, stream.name, before, ends, bar, ingesting, ending)
 
-    def _send(self, topic: str, bar: Progress, task: TaskID, ending: threading.Event) -> ReplayReport:
+    def _send(self, stream: StreamSettings, bar: Progress, task: TaskID, ending: threading.Event) -> ReplayReport:
         # Imported late: the generator compiles its loops, which the other commands need not wait for.
         from broker_assets.simulation import Survey
 
@@ -92,9 +92,9 @@ class Demonstration:
         return produce(
             (OutgoingMessage(alert.payload, alert.key) for alert in itertools.islice(survey.alerts(), self._alerts)),
             bootstrap_servers=self._addresses.bootstrap_servers,
-            topic=topic,
+            topic=stream.topic,
             # Errors only: at its start a broker makes every client retry something, and say so.
-            client=client_properties(self._settings) | {"log_level": "3"},
+            client=self._settings.location(stream).cluster.properties() | {"log_level": "3"},
             progress=lambda count, size: bar.update(task, completed=count, note=f"{size / 1e6:,.0f} MB"),
             stop=ending.is_set,
         )

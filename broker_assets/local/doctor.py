@@ -48,7 +48,8 @@ def examine(settings: Settings) -> list[Finding]:
         _python(),
         _postgres(),
         _postgres_user(settings),
-        *_kafka(),
+        *(_kafka() if settings.kafka.bootstrap_servers is None and settings.needs_embedded_kafka else ()),
+        *_streams(settings),
         _locale(),
         _memory(),
         _shared_memory(),
@@ -124,6 +125,30 @@ def _kafka() -> Iterator[Finding]:
         remedy = "Install Maven (apt-get install maven), or unpack Apache Kafka 4 and set KAFKA_HOME."
         verdict: Verdict = "weaker" if TANSU.exists() else "missing"
         yield Finding("Apache Kafka", verdict, f"no Maven, no KAFKA_HOME, no Docker; {instead}", remedy)
+
+
+def _streams(settings: Settings) -> Iterator[Finding]:
+    """Clusters of the streams: addresses, protection and files; never a user or a password."""
+    for location in settings.locations():
+        cluster = location.cluster
+        protocol = cluster.security_protocol or "PLAINTEXT"
+        how = ", ".join(part for part in (protocol, cluster.sasl_mechanism) if part)
+        found = f"{location.topic} on {cluster.bootstrap_servers or 'the embedded broker'}, {how}"
+        subject = f"Stream {location.name}"
+        unreadable = [str(path) for path in cluster.files if not os.access(path, os.R_OK)]
+        if unreadable:
+            remedy = f"Make {', '.join(unreadable)} readable for this user, or name other files."
+            yield Finding(subject, "missing", f"{found}; {len(unreadable)} files cannot be read", remedy)
+        elif protocol == "SASL_PLAINTEXT" and not _on_loopback(cluster.bootstrap_servers or ""):
+            remedy = "Anybody on the way can read the connection, with PLAIN the password too: prefer SASL_SSL."
+            yield Finding(subject, "weaker", found, remedy)
+        else:
+            yield Finding(subject, "ok", found)
+
+
+def _on_loopback(servers: str) -> bool:
+    hosts = {server.strip().rpartition(":")[0].strip("[]") for server in servers.split(",")}
+    return hosts <= {"localhost", "127.0.0.1", "::1"}
 
 
 def _locale() -> Finding:

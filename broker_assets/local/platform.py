@@ -34,7 +34,7 @@ def addresses(settings: Settings) -> Addresses:
     server = settings.server
     database, dagster = settings.database.url, settings.database.dagster_url
     bootstrap = settings.kafka.bootstrap_servers
-    if known is None and not (database and dagster and bootstrap):
+    if known is None and not (database and dagster and not settings.needs_embedded_kafka):
         what = "is still starting" if state is not None else "does not run"
         raise NotRunningError(
             f"The platform of {settings.home} {what}: start it with `broker-assets up`, or name servers in "
@@ -66,7 +66,7 @@ def connected(settings: Settings) -> Settings:
     database = settings.database.model_copy(
         update={"url": SecretStr(found.database_url), "dagster_url": SecretStr(found.dagster_url)}
     )
-    kafka = settings.kafka.model_copy(update={"bootstrap_servers": found.bootstrap_servers})
+    kafka = settings.kafka.model_copy(update={"bootstrap_servers": found.bootstrap_servers or None})
     return settings.model_copy(update={"home": Path(found.home), "database": database, "kafka": kafka})
 
 

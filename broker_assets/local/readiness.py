@@ -13,6 +13,7 @@ from broker_assets.http import HttpClient, HttpError
 from broker_assets.local.processes import LocalPlatformError, port_is_free
 from broker_assets.replay.producer import ReplayError, ensure_topic
 from broker_assets.settings import Settings
+from broker_assets.stream_settings import SecretFileError
 
 LEAST_FREE_SPACE = 2 * 1024**3
 """Bytes of disk without which nothing is started."""
@@ -51,25 +52,22 @@ def check_port(host: str, port: int, what: str, setting: str) -> None:
         )
 
 
-def client_properties(settings: Settings) -> dict[str, str]:
-    """Further librdkafka properties of the settings, the password among them."""
-    password = settings.kafka.password
-    secret = {"sasl.password": password.get_secret_value()} if password is not None else {}
-    return settings.kafka.client | secret
-
-
 def ensure_topics(settings: Settings, bootstrap_servers: str) -> None:
     """Make the topics of the configured streams that do not exist; those that do are left as they are.
+
+    Only on the Kafka of the top-level section: a stream that names another cluster reads what others publish there.
 
     Raises
     ------
     LocalPlatformError
-        If the broker refuses.
+        If the broker refuses, or a file with credentials cannot be read.
     """
-    for topic in dict.fromkeys(stream.topic for stream in settings.streams):
+    for stream in settings.streams:
+        if stream.kafka.bootstrap_servers not in (None, settings.kafka.bootstrap_servers):
+            continue
         try:
-            ensure_topic(bootstrap_servers, topic, client=client_properties(settings))
-        except ReplayError as error:
+            ensure_topic(bootstrap_servers, stream.topic, client=settings.location(stream).cluster.properties())
+        except (ReplayError, SecretFileError) as error:
             raise LocalPlatformError(str(error)) from None
 
 

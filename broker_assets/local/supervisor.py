@@ -177,8 +177,9 @@ class Supervisor:
             self._start_part("PostgreSQL", postgres)
             database_url = database_url or postgres.url()
             dagster_url = dagster_url or postgres.dagster_url()
-        bootstrap, broker = settings.kafka.bootstrap_servers or "", "Kafka of the settings"
-        if not bootstrap:
+        bootstrap = settings.kafka.bootstrap_servers or ""
+        broker = "Kafka of the settings" if bootstrap else "each stream names its own"
+        if settings.needs_embedded_kafka:
             self._report("Kafka (the first time Maven fetches it) …")
             embedded, broker = kafka.embedded(settings.model_copy(update={"home": self.home}))
             self._start_part("Kafka", embedded)

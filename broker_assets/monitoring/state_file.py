@@ -58,7 +58,7 @@ class Addresses:
     dagster_url: str
     """SQLAlchemy URL (psycopg2) of Dagster's database."""
     bootstrap_servers: str
-    """Kafka, `host:port,…`."""
+    """Kafka of the streams that name no other, `host:port,…`; empty where every stream names its own."""
     broker: str
     """Which Kafka it is, in words."""
     dagster_home: str
@@ -74,12 +74,12 @@ class Addresses:
 
     def environment(self) -> dict[str, str]:
         """Environment variables that point a process (a service, a run, a shell) to this platform."""
-        return {
+        kafka = {"BROKER_KAFKA__BOOTSTRAP_SERVERS": self.bootstrap_servers} if self.bootstrap_servers else {}
+        return kafka | {
             MARKER: self.home,
             "BROKER_HOME": self.home,
             "BROKER_DATABASE__URL": self.database_url,
             "BROKER_DATABASE__DAGSTER_URL": self.dagster_url,
-            "BROKER_KAFKA__BOOTSTRAP_SERVERS": self.bootstrap_servers,
             "BROKER_CODE_SERVER_HOST": self.code_server_host,
             "BROKER_CODE_SERVER_PORT": str(self.code_server_port),
             "DAGSTER_HOME": self.dagster_home,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import psycopg
@@ -19,8 +20,8 @@ from broker_assets.accounting import balance, ledger
 from broker_assets.database.engine import DatabaseUnavailableError, connect, describe
 from broker_assets.monitoring.state_file import running
 from broker_assets.provenance import versions
-from broker_assets.settings import Settings
-from broker_assets.stream.messages import SourceError, SourceRefusedError, StreamEnds
+from broker_assets.settings import Settings, StreamSettings
+from broker_assets.stream.messages import SourceError, SourceUnavailableError, StreamEnds, TopicAbsentError
 
 STILL_SECONDS = 900.0
 """A stream with messages waiting and no batch for so long stands still."""
@@ -65,6 +66,7 @@ class Stream(BaseModel):
     """How far a topic has been read."""
 
     topic: str
+    """Name of the stream, which is its topic where the settings give no other."""
     survey: str
     lag: int | None
     """Messages waiting in all partitions; none where Kafka did not say."""
@@ -129,10 +131,10 @@ class Status(BaseModel):
 
 
 class KafkaEnds(Protocol):
-    """What is asked of Kafka; `resources.kafka.Kafka` answers it."""
+    """What is asked of the clusters of the streams; `resources.kafka.Kafka` answers it."""
 
-    def ends(self, topic: str, positions: Mapping[int, int], *, timeout: float) -> StreamEnds:
-        """Where every partition of a topic ends; raises `SourceError` where Kafka does not say."""
+    def ends(self, name: str, positions: Mapping[int, int], *, timeout: float) -> StreamEnds:
+        """Where every partition of a stream ends; raises `SourceError` where Kafka does not say."""
 
 
 def gather(settings: Settings, kafka: KafkaEnds, *, batches: int = 10) -> Status:
@@ -143,7 +145,7 @@ def gather(settings: Settings, kafka: KafkaEnds, *, batches: int = 10) -> Status
     settings : Settings
         With the addresses of database and Kafka; see `broker_assets.local.platform.connected`.
     kafka : KafkaEnds
-        The Kafka of the settings; not asked where they name none.
+        The clusters of the settings.
     batches : int
         How many batches to list.
 
@@ -237,7 +239,7 @@ def _ledger(
     batches: int,
 ) -> None:
     for stream in settings.streams:
-        positions[stream.topic] = ledger.positions(connection, stream.topic)
+        positions[stream.name] = ledger.positions(connection, stream.name)
     status.batches = ledger.last_batches(connection, limit=batches)
     row = connection.execute(
         "SELECT count(*), coalesce(sum(received), 0), coalesce(sum(stored), 0), coalesce(sum(duplicate), 0),"
@@ -274,39 +276,51 @@ def _ledger(
 
 
 def _streams(settings: Settings, kafka: KafkaEnds, status: Status, positions: dict[str, dict[int, int]]) -> None:
-    if settings.kafka.bootstrap_servers is None:
-        _away(status, "Kafka", "", "no Kafka is configured and no platform runs here")
-        status.streams = [Stream(topic=one.topic, survey=one.survey, lag=None) for one in settings.streams]
-        return
-    servers = settings.kafka.bootstrap_servers
-    answered = False
-    trouble = ""
-    for configured in settings.streams:
-        stream = Stream(topic=configured.topic, survey=configured.survey, lag=None)
-        status.streams.append(stream)
-        if trouble:
-            stream.detail = trouble
-            continue
-        reached = positions.get(configured.topic, {})
+    """Ask the clusters of all streams at once: one that is away hides nothing of the others."""
+
+    def ask(configured: StreamSettings) -> StreamEnds | SourceError:
         try:
-            ends = kafka.ends(configured.topic, reached, timeout=PATIENCE)
-        except SourceRefusedError as error:
-            answered = True
-            stream.detail = "no such topic yet" if "does not exist" in str(error) else str(error)
+            return kafka.ends(configured.name, positions.get(configured.name, {}), timeout=PATIENCE)
         except SourceError as error:
-            stream.detail = trouble = str(error)
-        else:
-            answered = True
-            waiting = ends.lag(reached)
-            stream.partitions = [
-                Partition(partition=number, position=reached.get(number), end=end, lag=waiting[number])
-                for number, end in sorted(ends.ends.items())
-            ]
-            stream.lag = sum(waiting.values())
-    if trouble:
-        _away(status, "Kafka", servers, trouble)
-    elif answered:
-        _put(status, Service(name="Kafka", state="running", address=servers))
+            return error
+
+    clusters: dict[str | None, list[StreamSettings]] = {}
+    for configured in settings.streams:
+        clusters.setdefault(settings.location(configured).cluster.bootstrap_servers, []).append(configured)
+    with ThreadPoolExecutor(max_workers=max(len(settings.streams), 1)) as pool:
+        answers = dict(zip((one.name for one in settings.streams), pool.map(ask, settings.streams), strict=True))
+    status.streams = [_stream(one, positions.get(one.name, {}), answers[one.name]) for one in settings.streams]
+    for servers, streams in clusters.items():
+        ours = servers == settings.kafka.bootstrap_servers
+        name = "Kafka" if ours else f"Kafka of {', '.join(stream.name for stream in streams)}"
+        found = {stream.name: answers[stream.name] for stream in streams}
+        silent = [str(answer) for answer in found.values() if isinstance(answer, SourceUnavailableError)]
+        if servers is None:
+            _away(status, name, "", "no Kafka is configured and no platform runs here")
+            continue
+        if len(silent) == len(streams):
+            _away(status, name, servers, silent[0])
+            continue
+        _put(status, Service(name=name, state="running", address=servers))
+        status.problems += [
+            f"{stream}: {answer}"
+            for stream, answer in found.items()
+            if isinstance(answer, SourceError) and not isinstance(answer, TopicAbsentError)
+        ]
+
+
+def _stream(configured: StreamSettings, reached: dict[int, int], answer: StreamEnds | SourceError) -> Stream:
+    stream = Stream(topic=configured.name, survey=configured.survey, lag=None)
+    if isinstance(answer, StreamEnds):
+        waiting = answer.lag(reached)
+        stream.partitions = [
+            Partition(partition=number, position=reached.get(number), end=end, lag=waiting[number])
+            for number, end in sorted(answer.ends.items())
+        ]
+        stream.lag = sum(waiting.values())
+    else:
+        stream.detail = "no such topic yet" if isinstance(answer, TopicAbsentError) else str(answer)
+    return stream
 
 
 def _judge(status: Status) -> None:

@@ -161,6 +161,8 @@ class SchemaRegistry:
         Where schemas are kept between processes; none keeps them in memory only.
     credentials : (user, password), optional
         Basic authentication.
+    ca_file : path, optional
+        Certificates (PEM) that the registry's is checked with; none means those of the system.
     timeout : float
         Seconds allowed for one request.
     attempts : int
@@ -173,6 +175,7 @@ class SchemaRegistry:
         cache_folder: str | os.PathLike[str] | None = None,
         *,
         credentials: tuple[str, str] | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
         timeout: float = 10.0,
         attempts: int = 4,
     ) -> None:
@@ -186,6 +189,7 @@ class SchemaRegistry:
         self._http = HttpClient(
             headers={"Accept": "application/vnd.schemaregistry.v1+json"},
             credentials=credentials,
+            ca_file=ca_file,
             timeout=timeout,
             attempts=attempts,
         )
@@ -336,22 +340,27 @@ def rubin_schema_folder() -> Path | None:
 
 
 def schema_source(
-    registry_url: str | None = None,
-    schemas: str | os.PathLike[str] | None = None,
-    *,
-    cache_folder: str | os.PathLike[str] | None = None,
-    credentials: tuple[str, str] | None = None,
+    registry: str | SchemaSource | None = None, schemas: str | os.PathLike[str] | None = None
 ) -> SchemaSource:
     """The source of schemas that a stream's settings describe.
 
-    A folder or file is asked first, then the registry; where neither is given, Rubin's own schemas if their package
-    is installed.
+    Parameters
+    ----------
+    registry : str or SchemaSource, optional
+        Address or client of a schema registry.
+    schemas : path, optional
+        File or folder of schemas, which is asked before the registry.
+
+    Returns
+    -------
+    SchemaSource
+        Where neither is given, Rubin's own schemas if their package is installed.
     """
     sources: list[SchemaSource] = []
     if schemas is not None:
         sources.append(SchemaFolder(schemas))
-    if registry_url is not None:
-        sources.append(SchemaRegistry(registry_url, cache_folder, credentials=credentials))
+    if registry is not None:
+        sources.append(SchemaRegistry(registry) if isinstance(registry, str) else registry)
     if not sources and (rubin := rubin_schema_folder()) is not None:
         sources.append(SchemaFolder(rubin))
     if not sources:

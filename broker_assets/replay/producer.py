@@ -86,8 +86,8 @@ def ensure_topic(
     ReplayError
         If the broker does not answer or refuses.
     """
-    admin = AdminClient({**(client or {}), "bootstrap.servers": bootstrap_servers}, logger=log)
     try:
+        admin = AdminClient({**(client or {}), "bootstrap.servers": bootstrap_servers}, logger=log)
         known = admin.list_topics(timeout=timeout).topics.get(topic)
         if known is not None and known.error is None and known.partitions:
             return len(known.partitions)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from broker_assets.packets.decoder import AlertDecoder
-from broker_assets.packets.registry import schema_source
-from broker_assets.settings import Settings, StreamSettings
+from broker_assets.packets.registry import RegistryUnavailable, SchemaRegistry, SchemaSource, schema_source
+from broker_assets.settings import RegistrySettings, Settings, StreamSettings
+from broker_assets.stream_settings import SecretFileError
 
 
 class Decoders:
@@ -15,12 +17,14 @@ class Decoders:
     Parameters
     ----------
     settings : Settings
-        Where the schemas are; those that a registry gave are kept in `<home>/schemas`, so that the stream goes on
-        while the registry is away.
+        Where the schemas are; those that a registry gave are kept in `<home>/schemas`, by its address, so that the
+        streams go on while the registry is away.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._lock = threading.Lock()
+        self._registries: dict[tuple[str, tuple[str, str] | None, str | None], SchemaRegistry] = {}
 
     def factory(self, stream: StreamSettings) -> Callable[[], AlertDecoder]:
         """A function that makes the decoder of a stream; called again after a failure.
@@ -29,9 +33,34 @@ class Decoders:
         """
 
         def make() -> AlertDecoder:
-            schemas = schema_source(
-                stream.registry_url, stream.schemas, cache_folder=self._settings.home / "schemas" / stream.topic
-            )
-            return AlertDecoder(stream.survey, stream.framing, schemas, topic=stream.topic)
+            return AlertDecoder(stream.survey, stream.framing, self.schemas(stream), topic=stream.topic)
 
         return make
+
+    def schemas(self, stream: StreamSettings) -> SchemaSource:
+        """Where the schemas of a stream are.
+
+        Raises
+        ------
+        RegistryUnavailable
+            If a file with the registry's credentials cannot be read.
+        """
+        registry = self._settings.location(stream).cluster.registry
+        return schema_source(self._registry(registry), stream.schemas)
+
+    def _registry(self, settings: RegistrySettings) -> SchemaRegistry | None:
+        """The client of a registry, the same for every stream that reads it with the same credentials."""
+        if settings.url is None:
+            return None
+        try:
+            credentials = settings.credentials()
+        except SecretFileError as error:
+            raise RegistryUnavailable(f"credentials for the registry at {settings.url} are missing: {error}") from None
+        ca_file = str(settings.ca_file) if settings.ca_file is not None else None
+        with self._lock:
+            key = (settings.url, credentials, ca_file)
+            if key not in self._registries:
+                self._registries[key] = SchemaRegistry(
+                    settings.url, self._settings.home / "schemas", credentials=credentials, ca_file=ca_file
+                )
+            return self._registries[key]

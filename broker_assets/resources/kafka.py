@@ -1,8 +1,8 @@
 """Alert streams on Kafka: reading from known positions, and how far behind they are.
 
-`KafkaSource` is the stream's `MessageSource` over confluent-kafka; `Kafka` is the resource that opens it for runs and
-answers the lag sensor. Only contact with the broker belongs here: positions live in the ledger, and what is done with
-a message in `broker_assets.stream`.
+`KafkaSource` is the stream's `MessageSource` over confluent-kafka; `Kafka` is the resource that opens it for runs, each
+stream on its own cluster, and answers the lag sensor. Only contact with the broker belongs here: positions live in the
+ledger, and what is done with a message in `broker_assets.stream`.
 
 The consumer never joins a group. It needs a group name all the same, for `mirror`: there the positions that the
 database has committed are repeated for monitors outside, which know nothing of our database.
@@ -14,13 +14,13 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from tenacity import Retrying, retry_if_exception, stop_after_delay
 
 from broker_assets import backoff
-from broker_assets.settings import KafkaSettings
+from broker_assets.settings import ClusterSettings, Settings, StreamLocation
 from broker_assets.stream.messages import (
     Message,
     OffsetOutOfRangeError,
@@ -28,7 +28,9 @@ from broker_assets.stream.messages import (
     SourceRefusedError,
     SourceUnavailableError,
     StreamEnds,
+    TopicAbsentError,
 )
+from broker_assets.stream_settings import MIRROR_GROUP, SecretFileError
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +42,6 @@ FETCH_BYTES = 2 * LARGEST_MESSAGE
 
 QUEUE_KILOBYTES = 64 * 1024
 """Messages that librdkafka reads ahead, kB: bounds the memory of a run besides its batches."""
-
-MIRROR_GROUP = "broker-assets"
-"""Consumer group under whose name committed positions are shown to outside monitors."""
 
 _REFUSALS = frozenset(
     {
@@ -63,34 +62,36 @@ _LEADER_MOVES = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADE
 _OUT_OF_RANGE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
 
 
-def client_configuration(settings: KafkaSettings, **properties: Any) -> dict[str, Any]:
+def client_configuration(cluster: ClusterSettings, **properties: Any) -> dict[str, Any]:
     """The librdkafka properties of a client; ours give way to the user's, and the user's to `properties`.
 
     Raises
     ------
     SourceRefusedError
-        If no bootstrap servers are configured.
+        If no bootstrap servers are configured, or a file with a secret cannot be read.
 
     Examples
     --------
-    >>> client_configuration(KafkaSettings(bootstrap_servers="kafka:9092"), **{"group.id": "me"})["group.id"]
+    >>> client_configuration(ClusterSettings(bootstrap_servers="kafka:9092"), **{"group.id": "me"})["group.id"]
     'me'
     """
-    if not settings.bootstrap_servers:
+    if not cluster.bootstrap_servers:
         raise SourceRefusedError(
             "no Kafka broker is configured: set BROKER_KAFKA__BOOTSTRAP_SERVERS, or start the embedded one "
             "with `broker-assets up`"
         )
-    configuration: dict[str, Any] = {
-        "bootstrap.servers": settings.bootstrap_servers,
+    try:
+        given = cluster.properties()
+    except SecretFileError as error:
+        raise SourceRefusedError(f"credentials for Kafka at {cluster.bootstrap_servers} are missing: {error}") from None
+    return {
+        "bootstrap.servers": cluster.bootstrap_servers,
         "client.id": "broker-assets",
         "socket.connection.setup.timeout.ms": 5_000,
         "reconnect.backoff.max.ms": 2_000,
-        **settings.client,
+        **given,
+        **properties,
     }
-    if settings.password is not None:
-        configuration["sasl.password"] = settings.password.get_secret_value()
-    return configuration | properties
 
 
 class KafkaSource:
@@ -98,7 +99,7 @@ class KafkaSource:
 
     Parameters
     ----------
-    settings : KafkaSettings
+    cluster : ClusterSettings
         How to reach the broker.
     topic : str
         The topic.
@@ -108,40 +109,42 @@ class KafkaSource:
         Whether to fetch as much as memory allows (runs) or as little as possible (the lag sensor).
     """
 
-    def __init__(self, settings: KafkaSettings, topic: str, *, timeout: float = 10.0, read_ahead: bool = True) -> None:
+    def __init__(self, cluster: ClusterSettings, topic: str, *, timeout: float = 10.0, read_ahead: bool = True) -> None:
         self.topic = topic
-        self._servers = settings.bootstrap_servers
+        self._servers = cluster.bootstrap_servers
+        self._group = cluster.group or MIRROR_GROUP
         self._timeout = timeout
         self._trouble: KafkaError | None = None
+        self._cause: KafkaError | None = None
         self._deferred: SourceError | None = None
         self._ends: dict[int, int] = {}
         self._assigned: tuple[int, ...] = ()
         self._closed = False
-        self._consumer = Consumer(
-            client_configuration(
-                settings,
-                **{
-                    "group.id": MIRROR_GROUP,
-                    "enable.auto.commit": False,
-                    "enable.auto.offset.store": False,
-                    # A position that is gone is a gap to be recorded, never silently jumped over.
-                    "auto.offset.reset": "error",
-                    "enable.partition.eof": True,
-                    "max.partition.fetch.bytes": LARGEST_MESSAGE if read_ahead else 1024,
-                    "fetch.max.bytes": FETCH_BYTES,
-                    "receive.message.max.bytes": FETCH_BYTES + LARGEST_MESSAGE,
-                    "queued.max.messages.kbytes": QUEUE_KILOBYTES if read_ahead else 1024,
-                    "queued.min.messages": 20_000 if read_ahead else 1,
-                    "fetch.wait.max.ms": 100,
-                    # After an empty fetch the default waits half a second; a drained stream is the usual state.
-                    "fetch.error.backoff.ms": 100,
-                    # After its read-ahead was full librdkafka would wait a second before it fetches again.
-                    "fetch.queue.backoff.ms": 5,
-                    "error_cb": self._on_error,
-                },
-            ),
-            logger=log,
+        configuration = client_configuration(
+            cluster,
+            **{
+                "group.id": self._group,
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                # A position that is gone is a gap to be recorded, never silently jumped over.
+                "auto.offset.reset": "error",
+                "enable.partition.eof": True,
+                "max.partition.fetch.bytes": LARGEST_MESSAGE if read_ahead else 1024,
+                "fetch.max.bytes": FETCH_BYTES,
+                "receive.message.max.bytes": FETCH_BYTES + LARGEST_MESSAGE,
+                "queued.max.messages.kbytes": QUEUE_KILOBYTES if read_ahead else 1024,
+                "queued.min.messages": 20_000 if read_ahead else 1,
+                "fetch.wait.max.ms": 100,
+                # After an empty fetch the default waits half a second; a drained stream is the usual state.
+                "fetch.error.backoff.ms": 100,
+                # After its read-ahead was full librdkafka would wait a second before it fetches again.
+                "fetch.queue.backoff.ms": 5,
+                "error_cb": self._on_error,
+            },
         )
+        # A property that does not exist, a certificate that cannot be read: of this stream alone.
+        with self._explained():
+            self._consumer = Consumer(configuration, logger=log)
 
     def assign(self, positions: Mapping[int, int]) -> None:
         """Read these partitions from these offsets on, and no others.
@@ -197,7 +200,7 @@ class KafkaSource:
 
     def beginning_offsets(self) -> dict[int, int]:
         """First offset that the broker still keeps, per assigned partition."""
-        return {partition: self._watermarks(partition)[0] for partition in self._assigned}
+        return {partition: self.watermarks(partition)[0] for partition in self._assigned}
 
     def end_offsets(self) -> dict[int, int]:
         """Offset after the last message, per assigned partition.
@@ -209,7 +212,7 @@ class KafkaSource:
 
     def asked_end(self, partition: int) -> int:
         """Offset after the last message of a partition as the broker answers it (ListOffsets)."""
-        return self._watermarks(partition)[1]
+        return self.watermarks(partition)[1]
 
     def fetched_ends(self, partitions: Iterable[int], *, timeout: float) -> dict[int, int]:
         """High watermarks learnt by fetching from the assigned positions; partitions unanswered in time are left out.
@@ -230,16 +233,18 @@ class KafkaSource:
     def partitions(self) -> list[int]:
         """Numbers of all partitions of the topic, ascending."""
         self._require_open()
-        with self._explained():
+        try:
             metadata = self._consumer.list_topics(self.topic, timeout=self._timeout)
+        except KafkaException as exception:
+            raise self._reason() or self._error(exception.args[0], -1, -1) from exception
         topic = metadata.topics.get(self.topic)
         if topic is None or not topic.partitions:
             error = topic.error if topic is not None else None
-            raise SourceRefusedError(f"topic {self.topic!r} does not exist on {self._servers}: {error or 'unknown'}")
+            raise TopicAbsentError(f"topic {self.topic!r} does not exist on {self._servers}: {error or 'unknown'}")
         return sorted(topic.partitions)
 
     def mirror(self, positions: Mapping[int, int]) -> None:
-        """Repeat committed positions as offsets of the consumer group `broker-assets`, for monitors outside.
+        """Repeat committed positions as offsets of the cluster's consumer group, for monitors outside.
 
         Nothing of ours reads them, so a failure is logged and forgotten; a broker known to be away is not asked.
         """
@@ -249,7 +254,7 @@ class KafkaSource:
         try:
             self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
-            log.warning("positions of %s were not mirrored to group %s: %s", self.topic, MIRROR_GROUP, error)
+            log.warning("positions of %s were not mirrored to group %s: %s", self.topic, self._group, error)
 
     def close(self) -> None:
         """Leave the broker; closing twice is harmless."""
@@ -265,17 +270,27 @@ class KafkaSource:
         end = max(fetched, self._ends.get(partition, -1))
         return end if end >= 0 else None
 
-    def _watermarks(self, partition: int) -> tuple[int, int]:
+    def watermarks(self, partition: int, *, deadline: float | None = None) -> tuple[int, int]:
+        """First offset kept and offset after the last message, as the broker answers it.
+
+        Parameters
+        ----------
+        partition : int
+            Any partition of the topic.
+        deadline : float, optional
+            Time (`time.monotonic`) by which the answer must be there, if that is sooner than the source's timeout.
+        """
         self._require_open()
         asked = TopicPartition(self.topic, partition)
+        seconds = self._timeout if deadline is None else min(self._timeout, max(deadline - time.monotonic(), 0.1))
         patience = Retrying(
             retry=retry_if_exception(_leader_moves),
-            stop=stop_after_delay(self._timeout),
+            stop=stop_after_delay(seconds),
             wait=backoff.LEADER,
             reraise=True,
         )
         with self._explained():
-            answer = patience(self._consumer.get_watermark_offsets, asked, timeout=self._timeout)
+            answer = patience(self._consumer.get_watermark_offsets, asked, timeout=seconds)
         if answer is None:
             raise SourceUnavailableError(self._away("it did not say which offsets it keeps"))
         low, high = answer
@@ -287,10 +302,22 @@ class KafkaSource:
             self._deferred = self._error(error, -1, -1)
         elif error.code() == KafkaError._ALL_BROKERS_DOWN or self._trouble is None:
             self._trouble = error
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:
+            self._cause = error
 
     def _require_open(self) -> None:
         if self._closed:
             raise SourceRefusedError(f"the source of topic {self.topic!r} is closed")
+
+    def _reason(self) -> SourceError | None:
+        """Why a question was not answered, where the client has learnt it: "no metadata" hides a wrong password."""
+        for _ in range(20):  # what it learnt last is behind what it learnt first
+            self._consumer.poll(0)
+        deferred, self._deferred = self._deferred, None
+        reason = self._cause or self._trouble
+        if deferred is None and reason is not None:
+            return SourceUnavailableError(self._away(reason.str()))
+        return deferred
 
     def _require_broker(self) -> None:
         """Ask whether the broker is back; librdkafka reports when it goes, not when it returns."""
@@ -335,52 +362,81 @@ def _taken(message: Any) -> Message:
 
 
 class Kafka:
-    """The resource: opens sources, and tells where topics end."""
+    """The resource: opens sources, and finds where topics end; each stream on its own cluster."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
-        self.settings = settings
+    def __init__(self, locations: Iterable[StreamLocation]) -> None:
+        self._locations = {location.name: location for location in locations}
 
-    def source(self, topic: str) -> KafkaSource:
-        """A source for a run; the caller closes it."""
-        return KafkaSource(self.settings, topic)
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """For the streams and the notices of the settings."""
+        return cls(settings.locations())
 
-    def ends(self, topic: str, positions: Mapping[int, int], *, timeout: float = 5.0) -> StreamEnds:
-        """Where every partition of a topic ends.
-
-        Asks the broker first; partitions that seem drained are then probed by a fetch from their position, because
-        an answer that is too small (Tansu) must not hide messages. On Apache Kafka the probe costs one empty fetch.
-
-        Parameters
-        ----------
-        topic : str
-            The topic.
-        positions : mapping of partition to offset
-            Committed positions.
-        timeout : float
-            Seconds that the whole may take, about.
+    def source(self, name: str) -> KafkaSource:
+        """A source of a stream for a run; the caller closes it.
 
         Raises
         ------
-        SourceUnavailableError, SourceRefusedError
-            If the broker is away, or does not have the topic.
+        SourceRefusedError
+            If no stream has this name, or its settings name no broker.
         """
-        deadline = time.monotonic() + timeout
-        source = KafkaSource(self.settings, topic, timeout=timeout, read_ahead=False)
-        try:
-            partitions = source.partitions()
-            watermarks = {partition: source._watermarks(partition) for partition in partitions}
-            ends = {partition: high for partition, (_, high) in watermarks.items()}
-            beginnings = {partition: low for partition, (low, _) in watermarks.items()}
-            starts = {partition: positions.get(partition, beginnings[partition]) for partition in partitions}
-            drained = {partition: starts[partition] for partition in partitions if ends[partition] <= starts[partition]}
-            if drained:
-                source.assign(drained)
-                try:
-                    probed = source.fetched_ends(drained, timeout=max(deadline - time.monotonic(), 0.2))
-                except OffsetOutOfRangeError:
-                    # The topic was made anew and ends before our position; the drain run finds out and says so.
-                    probed = {}
-                ends |= {partition: max(end, ends[partition]) for partition, end in probed.items()}
-            return StreamEnds(topic=topic, ends=ends, beginnings=beginnings)
-        finally:
-            source.close()
+        location = self._location(name)
+        return KafkaSource(location.cluster, location.topic)
+
+    def ends(self, name: str, positions: Mapping[int, int], *, timeout: float = 5.0) -> StreamEnds:
+        """Where every partition of a stream ends; see `stream_ends`."""
+        location = self._location(name)
+        return stream_ends(location.cluster, location.topic, positions, timeout=timeout)
+
+    def _location(self, name: str) -> StreamLocation:
+        location = self._locations.get(name)
+        if location is None:
+            known = ", ".join(self._locations) or "none"
+            raise SourceRefusedError(f"no stream is called {name!r}; configured: {known}")
+        return location
+
+
+def stream_ends(
+    cluster: ClusterSettings, topic: str, positions: Mapping[int, int], *, timeout: float = 5.0
+) -> StreamEnds:
+    """Where every partition of a topic ends.
+
+    Asks the broker first; partitions that seem drained are then probed by a fetch from their position, because an
+    answer that is too small (Tansu) must not hide messages. On Apache Kafka the probe costs one empty fetch.
+
+    Parameters
+    ----------
+    cluster : ClusterSettings
+        How to reach the broker.
+    topic : str
+        The topic.
+    positions : mapping of partition to offset
+        Committed positions.
+    timeout : float
+        Seconds that the whole may take, about.
+
+    Raises
+    ------
+    SourceUnavailableError, SourceRefusedError
+        If the broker is away, or does not have the topic.
+    """
+    deadline = time.monotonic() + timeout
+    source = KafkaSource(cluster, topic, timeout=timeout, read_ahead=False)
+    try:
+        partitions = source.partitions()
+        watermarks = {partition: source.watermarks(partition, deadline=deadline) for partition in partitions}
+        ends = {partition: high for partition, (_, high) in watermarks.items()}
+        beginnings = {partition: low for partition, (low, _) in watermarks.items()}
+        starts = {partition: positions.get(partition, beginnings[partition]) for partition in partitions}
+        drained = {partition: starts[partition] for partition in partitions if ends[partition] <= starts[partition]}
+        if drained:
+            source.assign(drained)
+            try:
+                probed = source.fetched_ends(drained, timeout=max(deadline - time.monotonic(), 0.2))
+            except OffsetOutOfRangeError:
+                # The topic was made anew and ends before our position; the drain run finds out and says so.
+                probed = {}
+            ends |= {partition: max(end, ends[partition]) for partition, end in probed.items()}
+        return StreamEnds(topic=topic, ends=ends, beginnings=beginnings)
+    finally:
+        source.close()

@@ -84,11 +84,11 @@ class StreamState:
     def version(self) -> str:
         """Data version of the stream: a hash of where its partitions end."""
         ends = sorted(self.ends.ends.items()) if self.ends is not None else []
-        return hashlib.sha256(json.dumps([self.stream.topic, ends]).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps([self.stream.name, ends]).encode()).hexdigest()[:16]
 
 
 def look(kafka: Kafka, database: Database, streams: Sequence[StreamSettings]) -> list[StreamState]:
-    """Positions and ends of every stream, the brokers asked at once.
+    """Positions and ends of every stream, their clusters asked at once: one that is away holds back no other.
 
     Raises
     ------
@@ -96,14 +96,14 @@ def look(kafka: Kafka, database: Database, streams: Sequence[StreamSettings]) ->
         If the positions cannot be read.
     """
     with database.transaction(connect_timeout=BUDGET_SECONDS) as connection:
-        positions = {stream.topic: ledger.positions(connection, stream.topic) for stream in streams}
+        positions = {stream.name: ledger.positions(connection, stream.name) for stream in streams}
 
     def ask(stream: StreamSettings) -> StreamState:
-        reached = positions[stream.topic]
+        reached = positions[stream.name]
         try:
-            ends = kafka.ends(stream.topic, reached, timeout=BUDGET_SECONDS)
+            ends = kafka.ends(stream.name, reached, timeout=BUDGET_SECONDS)
         except SourceError as error:
-            return StreamState(stream, reached, None, str(error))
+            return StreamState(stream, reached, None, f"{stream.name}: {error}")
         return StreamState(stream, reached, ends)
 
     with ThreadPoolExecutor(max_workers=max(len(streams), 1)) as pool:
@@ -145,7 +145,7 @@ def requests(states: Iterable[StreamState], runs: Runs, *, now: float) -> Iterat
         lag = state.lag
         for partitions in partition_sets(list(lag), state.stream.partitions_per_run):
             waiting = sum(lag[partition] for partition in partitions)
-            tag = drain_tag(state.stream.topic, partitions)
+            tag = drain_tag(state.stream.name, partitions)
             if not waiting or tag in active:
                 continue
             before, failures, ended = runs.last(tag)
@@ -156,8 +156,8 @@ def requests(states: Iterable[StreamState], runs: Runs, *, now: float) -> Iterat
             positions = ",".join(str(state.positions.get(partition, -1)) for partition in partitions)
             yield RunRequest(
                 run_key=f"{tag}@{positions}/{before}",
-                run_config=drain_config(state.stream.topic, partitions),
-                tags={DRAIN_TAG: tag, "broker/topic": state.stream.topic, "broker/lag": str(waiting)},
+                run_config=drain_config(state.stream.name, partitions),
+                tags={DRAIN_TAG: tag, "broker/topic": state.stream.name, "broker/lag": str(waiting)},
             )
 
 
@@ -169,12 +169,12 @@ def observations(
         if state.ends is None:
             continue
         version = state.version()
-        known, seen = cursor.get(state.stream.topic, ("", 0.0))
+        known, seen = cursor.get(state.stream.name, ("", 0.0))
         if version == known or now - seen < OBSERVATION_SECONDS:
             continue
         lag = state.lag
         observation = AssetObservation(
-            asset_key=stream_key(state.stream.topic),
+            asset_key=stream_key(state.stream.name),
             description=f"{sum(lag.values())} messages wait",
             metadata={
                 "lag": sum(lag.values()),

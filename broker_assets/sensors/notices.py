@@ -28,7 +28,7 @@ from broker_assets.stream.messages import SourceError
 INTERVAL_SECONDS = 30
 
 
-def build_notices(topic: str | None, read: JobDefinition) -> SensorDefinition:
+def build_notices(name: str | None, read: JobDefinition) -> SensorDefinition:
     """The sensor; it starts this job."""
 
     @sensor(
@@ -39,14 +39,14 @@ def build_notices(topic: str | None, read: JobDefinition) -> SensorDefinition:
         description="Starts a run when notices of gravitational-wave events wait.",
     )
     def notices(
-        context: SensorEvaluationContext, database: ResourceParam[Database], notice_kafka: ResourceParam[Kafka]
+        context: SensorEvaluationContext, database: ResourceParam[Database], kafka: ResourceParam[Kafka]
     ) -> RunRequest | SkipReason:
-        if topic is None:
+        if name is None:
             return SkipReason(NOT_CONFIGURED)
         try:
             with database.transaction() as connection:
-                positions = ledger.positions(connection, topic)
-            lag = notice_kafka.ends(topic, positions).lag(positions)
+                positions = ledger.positions(connection, name)
+            lag = kafka.ends(name, positions).lag(positions)
         except DATABASE_AWAY as error:
             return SkipReason(f"the position cannot be read: {error}")
         except SourceError as error:

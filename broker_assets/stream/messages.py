@@ -68,6 +68,10 @@ class SourceRefusedError(SourceError):
     """The broker says no (unknown topic or partition, authentication, authorisation); trying again does not help."""
 
 
+class TopicAbsentError(SourceRefusedError):
+    """The broker does not have the topic, or does not show it to our user."""
+
+
 class OffsetOutOfRangeError(SourceError):
     """The asked offset does not exist any more (retention) or not yet (the topic was made anew)."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from dagster_private import dagster_instance_config_schema, validate_config
 
 from broker_assets.local import jars, platform
 from broker_assets.local.instance import write_instance
+from broker_assets.settings import KafkaSettings, Settings
 
 ROOT = Path(__file__).parents[2]
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a container
@@ -89,7 +91,14 @@ def test_variables_of_the_workspace_and_the_launcher_are_set(compose: dict) -> N
 
 def test_runs_see_the_archive_and_the_network_of_the_services(compose: dict) -> None:
     config = yaml.safe_load((DOCKER / "run_launcher.yaml").read_text())["run_launcher"]["config"]
-    assert config["container_kwargs"]["volumes"] == [f"{compose['volumes']['archive']['name']}:/var/lib/broker"]
+    names = {volume: compose["volumes"][volume]["name"] for volume in ("archive", "config")}
+    mounted = [f"{names['archive']}:/var/lib/broker", f"{names['config']}:/etc/broker:ro"]
+    assert config["container_kwargs"]["volumes"] == mounted
+    ours = {name: service for name, service in compose["services"].items() if service.get("image") == "broker-assets"}
+    assert len(ours) == 5
+    for name, service in ours.items():
+        of_services = {mount.split(":", 1)[0]: mount.split(":", 1)[1] for mount in service["volumes"]}
+        assert (of_services["archive"], of_services["config"]) == ("/var/lib/broker", "/etc/broker:ro"), name
     environment = compose["services"]["daemon"]["environment"]
     assert environment["BROKER_DOCKER_NETWORK"] == compose["networks"]["broker"]["name"]
     assert environment["DAGSTER_CURRENT_IMAGE"] == compose["services"]["code-server"]["image"]
@@ -123,3 +132,20 @@ def test_the_image_copies_only_what_the_context_holds() -> None:
     assert copied == allowed
     absent = {path for path in copied if not (ROOT / path).exists()}
     assert absent <= {"README.md"}
+
+
+def test_the_settings_file_is_found_and_complete(compose: dict) -> None:
+    """Its streams, also the one in comments, are on the cluster that they name or on that of the file."""
+    environment = compose["services"]["daemon"]["environment"]
+    assert environment["BROKER_SETTINGS"] == "/etc/broker/broker.toml"
+    written = (DOCKER / "config" / "broker.toml").read_text()
+    example = "\n".join(line.removeprefix("# ") for line in written.splitlines() if not line.startswith("# A stream"))
+    example = example[example.index("[streams") :]
+    for text, number in ((written, 3), (example, 4)):
+        streams = tomllib.loads(text)["streams"]
+        settings = Settings(streams=streams, kafka=KafkaSettings(bootstrap_servers="kafka:9092"))
+        assert len(settings.streams) == number
+    clusters = [settings.location(stream).cluster for stream in settings.streams]
+    assert [cluster.bootstrap_servers for cluster in clusters] == ["kafka:9092"] * 3 + ["broker.example.org:9094"]
+    assert all(path.parent == Path("/etc/broker") for path in clusters[3].files)
+    assert len(clusters[3].files) == 2

@@ -7,6 +7,7 @@ import shutil
 import socket
 from collections import namedtuple
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from broker_assets.local.readiness import answers_http, check_port, check_space
 from broker_assets.local.supervisor import end_platform
 from broker_assets.monitoring import state_file
 from broker_assets.monitoring.state_file import Addresses, PlatformState, ProcessIdentity, ServiceState
-from broker_assets.settings import DatabaseSettings, KafkaSettings, ServerSettings, Settings
+from broker_assets.settings import DatabaseSettings, KafkaSettings, NoticeSettings, ServerSettings, Settings
 
 ADDRESSES = Addresses(
     home="/state",
@@ -82,6 +83,36 @@ def test_named_servers_need_no_platform(tmp_path: Path) -> None:
     assert found.environment()["DAGSTER_PG_URL"] == "postgresql+psycopg2://db/dagster"
 
 
+def streams(**kafka: Any) -> list[Any]:
+    return [{"topic": "alerts", "survey": "rubin", "framing": "confluent", "kafka": kafka}]
+
+
+def test_streams_that_name_their_kafka_need_none_of_ours(tmp_path: Path) -> None:
+    settings = Settings(
+        home=tmp_path,
+        database=DatabaseSettings(url="postgresql+psycopg://db/broker", dagster_url="postgresql+psycopg2://db/dagster"),  # type: ignore[arg-type]
+        streams=streams(bootstrap_servers="usdf:9094"),
+    )
+    assert not settings.needs_embedded_kafka
+    found = platform.addresses(settings)
+    assert found.bootstrap_servers == ""
+    assert "BROKER_KAFKA__BOOTSTRAP_SERVERS" not in found.environment()
+    connected = platform.connected(settings)
+    assert connected.location(connected.streams[0]).cluster.bootstrap_servers == "usdf:9094"
+    noticing = settings.model_copy(update={"notices": NoticeSettings(topic="igwn.gwalert")})
+    assert noticing.needs_embedded_kafka
+    with pytest.raises(NotRunningError):
+        platform.addresses(noticing)
+
+
+def test_streams_without_a_kafka_get_that_of_the_platform(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, streams=streams(group="nearby"))
+    assert settings.needs_embedded_kafka
+    platform.write_state(settings, state())
+    connected = platform.connected(settings)
+    assert connected.location(connected.streams[0]).cluster.bootstrap_servers == "127.0.0.1:9092"
+
+
 def test_a_busy_port_is_named_with_its_setting() -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -116,6 +147,36 @@ def test_doctor_finds_this_machine_fit(tmp_path: Path) -> None:
     findings = {finding.subject: finding for finding in examine(Settings(home=tmp_path, server=free))}
     for subject in ("Python", "PostgreSQL", "Disk", "Memory", "Port of Dagster", "Port of the API"):
         assert findings[subject].verdict != "missing", findings[subject]
+
+
+def test_doctor_looks_at_the_cluster_of_each_stream(tmp_path: Path) -> None:
+    guarded = {
+        "bootstrap_servers": "usdf:9094",
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": "PLAIN",
+        "username": "hunter1",
+        "password_file": str(tmp_path / "password"),
+        "ca_file": str(tmp_path / "ca.pem"),
+    }
+    settings = Settings(home=tmp_path, streams=streams(**guarded))
+
+    def finding() -> Finding:
+        findings = {finding.subject: finding for finding in examine(settings)}
+        assert "Java" not in findings, "no stream needs the embedded broker"
+        return findings["Stream alerts"]
+
+    assert finding().verdict == "missing"
+    assert str(tmp_path / "password") in finding().remedy
+    assert str(tmp_path / "ca.pem") in finding().remedy
+    for name in ("password", "ca.pem"):
+        (tmp_path / name).write_text("hunter2")
+    assert finding() == Finding("Stream alerts", "ok", "alerts on usdf:9094, SASL_SSL, PLAIN")
+    settings = Settings(
+        home=tmp_path, streams=streams(**guarded | {"security_protocol": "sasl_plaintext", "ca_file": None})
+    )
+    assert finding().verdict == "weaker"
+    assert "SASL_SSL" in finding().remedy
+    assert "hunter" not in repr(examine(settings))
 
 
 def test_doctor_names_a_remedy_for_everything_it_misses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,11 +31,11 @@ class ListKafka(Kafka):
     """A broker whose one topic is a list of payloads."""
 
     def __init__(self, module: ModuleType, settings: Settings) -> None:
-        super().__init__(settings.kafka)
+        super().__init__(settings.locations())
         self.content = module.ListSource.of([])
         self.mirrored: dict[int, int] = {}
 
-    def source(self, topic: str) -> Any:
+    def source(self, name: str) -> Any:
         source = type(self.content)(self.content.logs, self.content.begins)
         source.mirror = self.mirrored.update
         return source

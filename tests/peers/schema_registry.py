@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -57,6 +58,11 @@ class Registry:
             known = {"subject": subject, "id": schema_id, "version": 1, **answer}
             self.answers[f"/subjects/{subject}/versions/latest"] = known
             self.answers[f"/subjects/{subject}/versions/1"] = known
+
+    def serve_tls(self, context: ssl.SSLContext) -> None:
+        """From now on answer under TLS only."""
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = self.url.replace("http://", "https://")
 
     def close(self) -> None:
         self._server.shutdown()

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Consumer, ConsumerGroupState, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from broker_assets.resources.kafka import MIRROR_GROUP, Kafka, KafkaSource
+from broker_assets.resources.kafka import KafkaSource, stream_ends
 from broker_assets.settings import KafkaSettings
 from broker_assets.stream.messages import (
     Message,
@@ -19,6 +19,7 @@ from broker_assets.stream.messages import (
     SourceRefusedError,
     SourceUnavailableError,
 )
+from broker_assets.stream_settings import MIRROR_GROUP
 
 pytestmark = pytest.mark.kafka
 
@@ -172,14 +173,13 @@ def test_no_group_is_joined(kafka: str, topic: str, source: KafkaSource) -> None
 
 def test_ends_and_lag(kafka: str, topic: str, settings: KafkaSettings) -> None:
     produce(kafka, topic, {0: [b"a"] * 500, 1: [b"b"] * 3}, linger=200)
-    resource = Kafka(settings)
-    assert sum(resource.ends(topic, {}).lag({}).values()) > 0
+    assert sum(stream_ends(settings, topic, {}).lag({}).values()) > 0
     started = time.monotonic()
-    drained = resource.ends(topic, {0: 500, 1: 3})
+    drained = stream_ends(settings, topic, {0: 500, 1: 3})
     assert time.monotonic() - started < 3
     assert drained.lag({0: 500, 1: 3}) == {0: 0, 1: 0}
     assert drained.ends == {0: 500, 1: 3}
-    assert resource.ends(topic, {0: 499, 1: 3}).lag({0: 499, 1: 3}) == {0: 1, 1: 0}
+    assert stream_ends(settings, topic, {0: 499, 1: 3}).lag({0: 499, 1: 3}) == {0: 1, 1: 0}
 
 
 def test_ends_of_a_topic_made_a_moment_ago(kafka: str, settings: KafkaSettings) -> None:
@@ -189,7 +189,7 @@ def test_ends_of_a_topic_made_a_moment_ago(kafka: str, settings: KafkaSettings) 
     try:
         for name in names:
             admin.create_topics([NewTopic(name, num_partitions=8, replication_factor=1)])[name].result(30)
-            assert Kafka(settings).ends(name, {}, timeout=20).ends == dict.fromkeys(range(8), 0)
+            assert stream_ends(settings, name, {}, timeout=20).ends == dict.fromkeys(range(8), 0)
     finally:
         for future in admin.delete_topics(names).values():
             future.exception(30)
@@ -197,7 +197,7 @@ def test_ends_of_a_topic_made_a_moment_ago(kafka: str, settings: KafkaSettings) 
 
 def test_ends_of_a_topic_made_anew(topic: str, settings: KafkaSettings) -> None:
     """The position is beyond the end: no lag is invented, and nothing hangs."""
-    assert Kafka(settings).ends(topic, {0: 10, 1: 10}).ends == {0: 0, 1: 0}
+    assert stream_ends(settings, topic, {0: 10, 1: 10}).ends == {0: 0, 1: 0}
 
 
 def free_port() -> int:
@@ -209,7 +209,7 @@ def free_port() -> int:
 def test_absent_broker_is_unavailable() -> None:
     nobody = KafkaSettings(bootstrap_servers=f"127.0.0.1:{free_port()}")
     with pytest.raises(SourceUnavailableError, match="does not answer"):
-        Kafka(nobody).ends("any", {}, timeout=1)
+        stream_ends(nobody, "any", {}, timeout=1)
     source = KafkaSource(nobody, "any", timeout=1)
     source.assign({0: 0})
     with pytest.raises(SourceUnavailableError, match="does not answer"):

@@ -24,7 +24,7 @@ from broker_assets.database.tables import stream_offset
 from broker_assets.resources.database import Database
 from broker_assets.resources.kafka import Kafka
 from broker_assets.sensors.kafka_lag import build_kafka_lag, partition_sets
-from broker_assets.settings import KafkaSettings, StreamSettings
+from broker_assets.settings import StreamSettings
 from broker_assets.stream.messages import SourceUnavailableError, StreamEnds
 
 pytestmark = pytest.mark.database
@@ -39,14 +39,14 @@ class KnownEnds(Kafka):
     """A broker whose topics end where the test says; topics that are not named are away."""
 
     def __init__(self, ends: Mapping[str, Sequence[int]]) -> None:
-        super().__init__(KafkaSettings())
+        super().__init__([])
         self.topics = dict(ends)
 
-    def ends(self, topic: str, positions: Mapping[int, int], *, timeout: float = 2.0) -> StreamEnds:
-        if topic not in self.topics:
-            raise SourceUnavailableError(f"Kafka does not answer for topic {topic!r}")
-        ends = dict(enumerate(self.topics[topic]))
-        return StreamEnds(topic, ends, dict.fromkeys(ends, 0))
+    def ends(self, name: str, positions: Mapping[int, int], *, timeout: float = 2.0) -> StreamEnds:
+        if name not in self.topics:
+            raise SourceUnavailableError(f"Kafka does not answer for topic {name!r}")
+        ends = dict(enumerate(self.topics[name]))
+        return StreamEnds(name, ends, dict.fromkeys(ends, 0))
 
 
 @op(name=DRAIN_OP, config_schema={"topic": str, "partitions": [int]})

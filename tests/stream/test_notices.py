@@ -129,14 +129,14 @@ def test_from_a_list(database_url: str, packets: Any) -> None:
 def test_from_kafka(database_url: str, kafka: Any, topic: str) -> None:
     from confluent_kafka import Producer
 
-    from broker_assets.resources.kafka import Kafka
+    from broker_assets.resources.kafka import KafkaSource
     from broker_assets.settings import KafkaSettings
 
     producer = Producer({"bootstrap.servers": kafka})
     for value in messages():
         producer.produce(topic, value, partition=0)
     assert producer.flush(20) == 0
-    source = Kafka(KafkaSettings(bootstrap_servers=kafka)).source(topic)
+    source = KafkaSource(KafkaSettings(bootstrap_servers=kafka), topic)
     try:
         check_read(source, database_url, topic)
     finally:

@@ -62,12 +62,12 @@ ROWS = {
 
 def build_alert_assets(streams: Sequence[StreamSettings], plan: EnrichmentPlan) -> list[AssetsDefinition]:
     """The assets of the stream: of `streams`, and the facts of all enrichments of the plan."""
-    surveys = {stream.topic: stream.survey for stream in streams}
+    surveys = {stream.name: stream.survey for stream in streams}
 
     @asset(
         name=ARCHIVE_ASSET,
         partitions_def=nights,
-        deps=[stream_key(stream.topic) for stream in streams],
+        deps=[stream_key(stream.name) for stream in streams],
         group_name="alerts",
         code_version=code_version(ARCHIVE_ASSET),
         kinds={"avro", "file"},

@@ -1,17 +1,18 @@
 """The alert streams: Kafka topics, which others fill and we only watch.
 
-One external asset a topic. Their versions are recorded by `broker_assets.sensors.kafka_lag`, without a run. The names
-by which a drain run and the sensor that starts it know each other stand here too.
+One external asset a stream, under the stream's name, which is its topic where the settings give no other. Their
+versions are recorded by `broker_assets.sensors.kafka_lag`, without a run. The names by which a drain run and the sensor
+that starts it know each other stand here too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from dagster import AssetKey, AssetSpec, DagsterRunStatus, MetadataValue
 
-from broker_assets.settings import StreamSettings
+from broker_assets.settings import ClusterSettings, Settings, StreamSettings
 
 DRAIN_TAG = "broker/drain"
 """Tag of a drain run: which partitions of which topic it reads. Limited to one run at a time in `dagster.yaml`."""
@@ -27,15 +28,15 @@ ACTIVE_RUNS = [
 """States of a run that has not ended."""
 
 
-def stream_key(topic: str) -> AssetKey:
-    """Asset key of a topic.
+def stream_key(name: str) -> AssetKey:
+    """Asset key of a stream.
 
     Examples
     --------
     >>> stream_key("rubin-alerts").to_user_string()
     'alert_stream/rubin-alerts'
     """
-    return AssetKey(["alert_stream", topic])
+    return AssetKey(["alert_stream", name])
 
 
 def drain_tag(topic: str, partitions: Sequence[int]) -> str:
@@ -65,21 +66,24 @@ def drain_config(topic: str, partitions: Sequence[int]) -> dict[str, Any]:
     return {"ops": {DRAIN_OP: {"config": {"topic": topic, "partitions": list(partitions)}}}}
 
 
-def alert_streams(streams: Iterable[StreamSettings]) -> list[AssetSpec]:
-    """The external assets of these streams."""
-    return [
-        AssetSpec(
-            key=stream_key(stream.topic),
-            description=f"Alerts of {stream.survey} on the Kafka topic {stream.topic}, {stream.framing} framing.",
-            group_name="alerts",
-            kinds={"kafka", "avro"},
-            owners=["team:broker"],
-            metadata={
-                "topic": stream.topic,
-                "survey": stream.survey,
-                "framing": stream.framing,
-                "schemas": MetadataValue.text(stream.registry_url or stream.schemas or "in the messages"),
-            },
-        )
-        for stream in streams
-    ]
+def alert_streams(settings: Settings) -> list[AssetSpec]:
+    """The external assets of the streams of the settings."""
+    return [_alert_stream(stream, settings.location(stream).cluster) for stream in settings.streams]
+
+
+def _alert_stream(stream: StreamSettings, cluster: ClusterSettings) -> AssetSpec:
+    registry = cluster.registry.url if stream.framing != "container" else None
+    return AssetSpec(
+        key=stream_key(stream.name),
+        description=f"Alerts of {stream.survey} on the Kafka topic {stream.topic}, {stream.framing} framing.",
+        group_name="alerts",
+        kinds={"kafka", "avro"},
+        owners=["team:broker"],
+        metadata={
+            "topic": stream.topic,
+            "kafka": cluster.bootstrap_servers or "the embedded broker",
+            "survey": stream.survey,
+            "framing": stream.framing,
+            "schemas": MetadataValue.text(stream.schemas or registry or "in the messages"),
+        },
+    )

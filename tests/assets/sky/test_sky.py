@@ -394,7 +394,7 @@ def test_an_event_is_followed_to_its_hits_and_files(platform: Any, packets: Modu
     settings = platform.settings
     platform.settings = settings.model_copy(update={"notices": type(settings.notices)(topic="igwn.gwalert")})
     notices = type(platform.kafka)(packets, platform.settings)
-    overrides = {"database": platform.database, "kafka": platform.kafka, "notice_kafka": notices}
+    overrides = {"database": platform.database, "kafka": notices}
     platform.definitions = build_defs(settings=platform.settings, resource_overrides=overrides)
     add_objects(platform, [(45.0, 4.8), (200.0, -40.0)])
     platform.execute(f"UPDATE objects SET lastdiasourcemjdtai = {Time.now().tai.mjd - 1.0}")
