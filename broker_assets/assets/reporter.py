@@ -9,7 +9,7 @@ never too little: provenance decides what is new.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from logging import Logger
 from typing import Any, Final
@@ -90,10 +90,9 @@ class Reporter:
         entries: Iterable[Entry],
         *,
         partitions: PartitionsDefinition[Any] | None = None,
-        observed: bool = False,
         new_empty: bool = False,
         new_inputs: bool = False,
-    ) -> Iterator[AssetMaterialization | AssetObservation]:
+    ) -> Iterator[AssetMaterialization]:
         """One event for each version that provenance does not know, then the same in provenance.
 
         Take everything that is yielded: provenance is recorded at the end.
@@ -105,9 +104,6 @@ class Reporter:
         partitions : PartitionsDefinition, optional
             Partitions of these assets. Other keys have no event, since Dagster has no place for them; they are logged
             once and recorded like all others. Without it, the assets have no partitions.
-        observed : bool
-            Whether the events are observations of something outside instead of materialisations. Dagster heeds them
-            only for assets that are observable, that is, defined with a function that observes them.
         new_empty : bool
             Whether partitions that are `EMPTY` from the beginning are reported, too.
         new_inputs : bool
@@ -115,7 +111,7 @@ class Reporter:
 
         Yields
         ------
-        AssetMaterialization or AssetObservation
+        AssetMaterialization
             With data version, code version, and version and event of each input as tags: without those Dagster holds
             a child for stale from the beginning.
 
@@ -124,6 +120,27 @@ class Reporter:
         ValueError
             If an entry or one of its inputs appears twice.
         """
+        for entry, tags in self._new(entries, partitions, new_empty, new_inputs):
+            yield AssetMaterialization(**_event(entry, tags))
+
+    def observe(
+        self, entries: Iterable[Entry], *, partitions: PartitionsDefinition[Any] | None = None
+    ) -> Iterator[AssetObservation]:
+        """Like `report`, of things outside: the events are observations.
+
+        Dagster heeds them only for assets that are observable, that is, defined with a function that observes them.
+        """
+        for entry, tags in self._new(entries, partitions, new_empty=False, new_inputs=False):
+            yield AssetObservation(**_event(entry, tags))
+
+    def _new(
+        self,
+        entries: Iterable[Entry],
+        partitions: PartitionsDefinition[Any] | None,
+        new_empty: bool,
+        new_inputs: bool,
+    ) -> Iterator[tuple[Entry, dict[str, str]]]:
+        """New versions with their tags; records provenance when all have been taken."""
         given = [self._of_run(entry) for entry in entries]
         with self._database.transaction() as connection:
             known = versions.recorded(connection, [entry.key for entry in given])
@@ -131,77 +148,90 @@ class Reporter:
         changed = [
             entry
             for entry in present
-            if _versions(entry.artefact) != _versions(known.get(entry.key))
-            or _inputs(entry.artefact) != _inputs(known.get(entry.key))
+            if versions.is_new(entry.artefact, known.get(entry.key))
+            or set(entry.artefact.inputs) != set(known[entry.key].inputs)
         ]
-        new = [entry for entry in changed if new_inputs or _versions(entry.artefact) != _versions(known.get(entry.key))]
-        shown = self._shown(new, partitions)
-        for asset, group in itertools.groupby(shown, key=lambda entry: entry.artefact.asset):
+        new = [entry for entry in changed if new_inputs or versions.is_new(entry.artefact, known.get(entry.key))]
+        if partitions is not None:
+            places = self.known({entry.artefact.partition for entry in new}, partitions)
+            shown = [entry for entry in new if entry.artefact.partition in places]
+        else:
+            shown = new
+        for _, group in itertools.groupby(shown, key=lambda entry: entry.artefact.asset):
             of_asset = list(group)
             # Looked up now: events of parents that were yielded before are found.
             pointers = self._pointers(of_asset)
             for entry in of_asset:
-                yield _event(entry, AssetKey.from_user_string(asset), pointers, observed)
+                yield entry, _tags(entry, pointers)
         if changed:
             with self._database.transaction() as connection:
                 versions.record(connection, [entry.artefact for entry in changed])
 
-    def report_runless(
-        self,
-        entries: Iterable[Entry],
-        *,
-        partitions: PartitionsDefinition[Any] | None = None,
-        observed: bool = False,
-        new_empty: bool = False,
-    ) -> int:
-        """Like `report`, but the events go to Dagster at once and without a run, as in a sensor; gives their number."""
-        events = self.report(entries, partitions=partitions, observed=observed, new_empty=new_empty)
+    def send(self, events: Iterable[AssetMaterialization | AssetObservation]) -> int:
+        """Show events to Dagster at once and without a run, as a sensor does; gives their number.
+
+        Examples
+        --------
+        In a sensor::
+
+            number = reporter.send(reporter.observe(entries))
+        """
         number = 0
         for event in events:
             self._instance.report_runless_asset_event(event)
             number += 1
         return number
 
-    def made(self, entry: Entry, *, check_results: Sequence[AssetCheckResult] = ()) -> Iterator[MaterializeResult[Any]]:
-        """The result of an asset function, new or not, then the same in provenance.
+    def made(self, *entries: Entry, check_results: Sequence[AssetCheckResult] = ()) -> Iterator[MaterializeResult[Any]]:
+        """The results of an asset function, new or not, then the same in provenance.
+
+        Parameters
+        ----------
+        *entries : Entry
+            One for each asset that the function makes.
+        check_results : sequence of AssetCheckResult
+            Those of the first asset.
 
         Examples
         --------
-        The last line of an asset function that makes one partition::
+        The last line of an asset function::
 
             yield from Reporter(context.instance, database, context.log, run_id=context.run.run_id).made(entry)
         """
-        artefact = self._of_run(entry).artefact
-        yield MaterializeResult(
-            asset_key=AssetKey.from_user_string(artefact.asset),
-            data_version=DataVersion(artefact.data_version),
-            metadata=_metadata(entry),
-            check_results=check_results or None,
-        )
+        given = [self._of_run(entry) for entry in entries]
+        for entry in given:
+            yield MaterializeResult(
+                asset_key=AssetKey.from_user_string(entry.artefact.asset),
+                data_version=DataVersion(entry.artefact.data_version),
+                metadata=_metadata(entry),
+                check_results=(check_results or None) if entry is given[0] else None,
+            )
         with self._database.transaction() as connection:
-            versions.record(connection, [artefact])
+            versions.record(connection, [entry.artefact for entry in given])
+
+    def known(self, keys: Collection[str], partitions: PartitionsDefinition[Any]) -> set[str]:
+        """Those of some keys that are partitions of Dagster; the others are logged, each once.
+
+        Simulated surveys reach into the future and a wrong clock gives any date: what is made of it is stored and
+        recorded all the same, but Dagster has no place to show it.
+        """
+        wanted = set(keys)
+        if isinstance(partitions, DynamicPartitionsDefinition):
+            valid = wanted & set(self._instance.get_dynamic_partitions(str(partitions.name)))
+        else:
+            valid = set(partitions.filter_valid_partition_keys(wanted))
+        unknown = sorted(wanted - valid - self._logged)
+        if unknown:
+            self._logged.update(unknown)
+            which = unknown[0] if len(unknown) == 1 else f"{len(unknown)} from {unknown[0]} to {unknown[-1]}"
+            self._log.warning(f"recorded, but no partition of Dagster: {which}")
+        return valid
 
     def _of_run(self, entry: Entry) -> Entry:
         if entry.artefact.run_id is not None or self._run_id is None:
             return entry
         artefact = entry.artefact.model_copy(update={"run_id": self._run_id})
         return Entry(artefact, entry.description, entry.metadata, entry.shown_inputs)
-
-    def _shown(self, entries: Sequence[Entry], partitions: PartitionsDefinition[Any] | None) -> list[Entry]:
-        """Entries that Dagster has a place for; the others are logged."""
-        if partitions is None:
-            return list(entries)
-        keys = {entry.artefact.partition for entry in entries}
-        if isinstance(partitions, DynamicPartitionsDefinition):
-            valid = keys & set(self._instance.get_dynamic_partitions(str(partitions.name)))
-        else:
-            valid = set(partitions.filter_valid_partition_keys(keys))
-        unknown = sorted(keys - valid - self._logged)
-        if unknown:
-            self._logged.update(unknown)
-            which = unknown[0] if len(unknown) == 1 else f"{len(unknown)} from {unknown[0]} to {unknown[-1]}"
-            self._log.warning(f"recorded, but no partition of Dagster: {which}")
-        return [entry for entry in entries if entry.artefact.partition in valid]
 
     def _pointers(self, entries: Sequence[Entry]) -> dict[tuple[str, str], int]:
         """Storage id of the newest event of each input, where there is one."""
@@ -229,9 +259,7 @@ class Reporter:
         return found
 
 
-def _event(
-    entry: Entry, asset: AssetKey, pointers: Mapping[tuple[str, str], int], observed: bool
-) -> AssetMaterialization | AssetObservation:
+def _tags(entry: Entry, pointers: Mapping[tuple[str, str], int]) -> dict[str, str]:
     artefact = entry.artefact
     tags = {DATA_VERSION_TAG: artefact.data_version}
     if artefact.code_version:
@@ -240,23 +268,18 @@ def _event(
         parent = AssetKey.from_user_string(use.asset)
         tags[get_input_data_version_tag(parent)] = use.data_version
         tags[get_input_event_pointer_tag(parent)] = str(pointers.get((use.asset, use.partition), NULL_EVENT_POINTER))
-    kind = AssetObservation if observed else AssetMaterialization
-    return kind(
-        asset_key=asset,
-        partition=artefact.partition or None,
-        description=entry.description,
-        metadata=_metadata(entry),
-        tags=tags,
-    )
+    return tags
+
+
+def _event(entry: Entry, tags: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "asset_key": AssetKey.from_user_string(entry.artefact.asset),
+        "partition": entry.artefact.partition or None,
+        "description": entry.description,
+        "metadata": _metadata(entry),
+        "tags": tags,
+    }
 
 
 def _metadata(entry: Entry) -> Mapping[str, Any]:
     return entry.metadata() if callable(entry.metadata) else entry.metadata
-
-
-def _versions(artefact: versions.Artefact | None) -> tuple[str, str] | None:
-    return None if artefact is None else (artefact.data_version, artefact.code_version)
-
-
-def _inputs(artefact: versions.Artefact | None) -> set[versions.Input] | None:
-    return None if artefact is None else set(artefact.inputs)

@@ -199,6 +199,20 @@ def current(connection: psycopg.Connection[Any], asset: str, partition: str = ""
     return ArtefactEntry(asset=asset, partition=partition, inputs=inputs, **dict(zip(names, row, strict=True)))
 
 
+def is_new(artefact: Artefact, known: Artefact | None) -> bool:
+    """Whether a version is another than the one that is recorded, or the first; the inputs do not count.
+
+    Examples
+    --------
+    >>> known = Artefact(asset="a", data_version="1", code_version="x")
+    >>> is_new(known.model_copy(update={"run_id": "another run"}), known)
+    False
+    >>> is_new(known.model_copy(update={"code_version": "y"}), known)
+    True
+    """
+    return known is None or (artefact.data_version, artefact.code_version) != (known.data_version, known.code_version)
+
+
 def recorded(connection: psycopg.Connection[Any], keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Artefact]:
     """Give the current versions of some artefacts with their inputs, in two queries.
 

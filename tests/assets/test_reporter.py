@@ -126,7 +126,7 @@ def test_provenance_comes_last(instance: DagsterInstance, database: Database, re
     events.close()
     assert known(database, "a") is None
     again = Reporter(instance, database, logging.getLogger("reporter"))
-    assert again.report_runless([entry("a", "v1"), entry("a", "w1", OTHER)], partitions=nights) == 2
+    assert again.send(again.report([entry("a", "v1"), entry("a", "w1", OTHER)], partitions=nights)) == 2
     assert known(database, "a") is not None
     assert set(newest(instance, "a")) == {NIGHT, OTHER}
 
@@ -190,9 +190,9 @@ def test_children_see_an_emptied_partition(instance: DagsterInstance, database: 
         pass
 
     definitions = Definitions(assets=[AssetSpec("hits", partitions_def=nights), child])
-    reporter.report_runless([entry("hits", "v1")], partitions=nights)
+    reporter.send(reporter.report([entry("hits", "v1")], partitions=nights))
     first = evaluate_automation_conditions(definitions, instance)
-    reporter.report_runless([entry("hits", EMPTY)], partitions=nights)
+    reporter.send(reporter.report([entry("hits", EMPTY)], partitions=nights))
     second = evaluate_automation_conditions(definitions, instance, cursor=first.cursor)
     assert set(second.get_requested_partitions(AssetKey("child"))) == {NIGHT}
 
@@ -227,22 +227,22 @@ def test_dagster_holds_what_is_reported_for_fresh_until_an_input_changes(
         pass
 
     definitions = Definitions(assets=[topic, quiet, archive, index, rows])
-    reporter.report_runless([entry("topic", "t1", "")], observed=True)
-    reporter.report_runless([entry("index", "i1", "")])
+    reporter.send(reporter.observe([entry("topic", "t1", "")]))
+    reporter.send(reporter.report([entry("index", "i1", "")]))
     inputs = [("archive", NIGHT, "a1"), ("index", "", "i1"), ("topic", "", "t1"), ("quiet", "", "INITIAL")]
-    reporter.report_runless([entry("archive", "a1"), entry("rows", "r1", NIGHT, *inputs)], partitions=nights)
+    reporter.send(reporter.report([entry("archive", "a1"), entry("rows", "r1", NIGHT, *inputs)], partitions=nights))
     tags = newest(instance, "rows")[NIGHT].tags
     assert tags is not None
     assert tags["dagster/input_data_version/archive"] == "a1"
     assert tags["dagster/input_event_pointer/quiet"] == "NULL"
     assert int(tags["dagster/input_event_pointer/archive"]) > int(tags["dagster/input_event_pointer/topic"]) > 0
     assert status(instance, definitions, "rows") == "FRESH"
-    reporter.report_runless([entry("archive", "a2")], partitions=nights)
+    reporter.send(reporter.report([entry("archive", "a2")], partitions=nights))
     assert status(instance, definitions, "rows") == "STALE"
     inputs[0] = ("archive", NIGHT, "a2")
-    reporter.report_runless([entry("rows", "r2", NIGHT, *inputs)], partitions=nights)
+    reporter.send(reporter.report([entry("rows", "r2", NIGHT, *inputs)], partitions=nights))
     assert status(instance, definitions, "rows") == "FRESH"
-    reporter.report_runless([entry("index", "i2", "")])
+    reporter.send(reporter.report([entry("index", "i2", "")]))
     assert status(instance, definitions, "rows") == "STALE"
 
 
@@ -262,11 +262,11 @@ def test_inputs_that_are_shown_are_not_recorded(database: Database, reporter: Re
 
 
 def test_observations(instance: DagsterInstance, reporter: Reporter) -> None:
-    [event] = reporter.report([entry("topic", "t1", "", code="")], observed=True)
+    [event] = reporter.observe([entry("topic", "t1", "", code="")])
     assert isinstance(event, AssetObservation)
     assert event.tags == {"dagster/data_version": "t1"}
-    assert reporter.report_runless([entry("topic", "t1", "", code="")], observed=True) == 0
-    assert reporter.report_runless([entry("topic", "t2", "", code="")], observed=True) == 1
+    assert reporter.send(reporter.observe([entry("topic", "t1", "", code="")])) == 0
+    assert reporter.send(reporter.observe([entry("topic", "t2", "", code="")])) == 1
     assert len(instance.fetch_observations(AssetKey("topic"), limit=10).records) == 1
 
 
