@@ -8,7 +8,7 @@ materialisation of a day. Both use `broker_assets.publication`; the data version
 import datetime
 import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,6 @@ from dagster import (
     AssetExecutionContext,
     AssetsDefinition,
     BackfillPolicy,
-    DataVersion,
     Failure,
     MaterializeResult,
     MetadataValue,
@@ -28,6 +27,7 @@ from dagster import (
     asset,
 )
 
+from broker_assets.assets.reporter import EMPTY, Entry, Reporter
 from broker_assets.database.engine import connect
 from broker_assets.partitions import observation_days
 from broker_assets.provenance import versions
@@ -159,31 +159,27 @@ def build_published_files(verdict: DayVerdict, upstream: Sequence[str] = UPSTREA
     )
     def published_files(
         context: AssetExecutionContext, database: ResourceParam[Database], publisher: ResourceParam[Publisher]
-    ) -> MaterializeResult:  # type: ignore[type-arg] # with checks, Dagster knows only the bare class
+    ) -> Iterator[MaterializeResult[Any]]:
         day = datetime.date.fromisoformat(context.partition_key)
         done = deliver(database, publisher, [day], context.run.run_id)
         with database.transaction() as connection:
             state = states(connection, [day])[day]
-            versions.record(connection, [artefact(state, context.run.run_id)])
         if done.failures:
             raise Failure(told(done.failures), {"failures": done.failures})
-        return MaterializeResult(
-            data_version=DataVersion(state.data_version),
-            metadata=day_metadata(state, done),
-            check_results=[verdict(state)],
-        )
+        entry = Entry(artefact(state), metadata=day_metadata(state, done))
+        reporter = Reporter(context.instance, database, context.log, run_id=context.run.run_id)
+        yield from reporter.made(entry, check_results=[verdict(state)])
 
     return published_files
 
 
-def artefact(state: DayState, run_id: str) -> versions.Artefact:
-    """The provenance entry of a day."""
+def artefact(state: DayState) -> versions.Artefact:
+    """The version of a day."""
     return versions.Artefact(
         asset=ASSET,
         partition=state.day.isoformat(),
-        data_version=state.data_version,
+        data_version=state.data_version if state.receipts else EMPTY,
         code_version=CODE_VERSION,
-        run_id=run_id,
     )
 
 

@@ -19,11 +19,13 @@ from dagster import (
     AssetKey,
     AssetMaterialization,
     AssetObservation,
+    AssetRecordsFilter,
     DagsterEventType,
     DagsterInstance,
     DataVersion,
     DynamicPartitionsDefinition,
     MaterializeResult,
+    ObserveResult,
     PartitionsDefinition,
 )
 
@@ -79,7 +81,7 @@ class Reporter:
     def __init__(
         self, instance: DagsterInstance, database: Database, log: Logger, *, run_id: str | None = None
     ) -> None:
-        self._instance = instance
+        self.instance = instance
         self._database = database
         self._log = log
         self._run_id = run_id
@@ -128,7 +130,8 @@ class Reporter:
     ) -> Iterator[AssetObservation]:
         """Like `report`, of things outside: the events are observations.
 
-        Dagster heeds them only for assets that are observable, that is, defined with a function that observes them.
+        Dagster heeds them only for assets that are observable, that is, defined with a function that observes them
+        (which ends with `seen`).
         """
         for entry, tags in self._new(entries, partitions, new_empty=False, new_inputs=False):
             yield AssetObservation(**_event(entry, tags))
@@ -178,7 +181,7 @@ class Reporter:
         """
         number = 0
         for event in events:
-            self._instance.report_runless_asset_event(event)
+            self.instance.report_runless_asset_event(event)
             number += 1
         return number
 
@@ -209,6 +212,18 @@ class Reporter:
         with self._database.transaction() as connection:
             versions.record(connection, [entry.artefact for entry in given])
 
+    def seen(self, *entries: Entry) -> Iterator[ObserveResult]:
+        """The results of a function that observes assets, new or not, then the same in provenance."""
+        given = [self._of_run(entry) for entry in entries]
+        for entry in given:
+            yield ObserveResult(
+                asset_key=AssetKey.from_user_string(entry.artefact.asset),
+                data_version=DataVersion(entry.artefact.data_version),
+                metadata=_metadata(entry),
+            )
+        with self._database.transaction() as connection:
+            versions.record(connection, [entry.artefact for entry in given])
+
     def known(self, keys: Collection[str], partitions: PartitionsDefinition[Any]) -> set[str]:
         """Those of some keys that are partitions of Dagster; the others are logged, each once.
 
@@ -217,7 +232,7 @@ class Reporter:
         """
         wanted = set(keys)
         if isinstance(partitions, DynamicPartitionsDefinition):
-            valid = wanted & set(self._instance.get_dynamic_partitions(str(partitions.name)))
+            valid = wanted & set(self.instance.get_dynamic_partitions(str(partitions.name)))
         else:
             valid = set(partitions.filter_valid_partition_keys(wanted))
         unknown = sorted(wanted - valid - self._logged)
@@ -226,6 +241,25 @@ class Reporter:
             which = unknown[0] if len(unknown) == 1 else f"{len(unknown)} from {unknown[0]} to {unknown[-1]}"
             self._log.warning(f"recorded, but no partition of Dagster: {which}")
         return valid
+
+    def newest(self, asset: AssetKey, keys: Collection[str]) -> dict[str, str]:
+        """Data version of the newest materialisation of each of some partitions, where Dagster knows one."""
+        if not keys:
+            return {}
+        latest = self.instance.get_latest_storage_id_by_partition(
+            asset, DagsterEventType.ASSET_MATERIALIZATION, set(keys)
+        )
+        if not latest:
+            return {}
+        records = self.instance.fetch_materializations(
+            AssetRecordsFilter(asset, storage_ids=list(latest.values())), limit=len(latest)
+        ).records
+        events = [record.asset_materialization for record in records]
+        return {
+            event.partition: event.tags[DATA_VERSION_TAG]
+            for event in events
+            if event is not None and event.partition is not None and event.tags and DATA_VERSION_TAG in event.tags
+        }
 
     def _of_run(self, entry: Entry) -> Entry:
         if entry.artefact.run_id is not None or self._run_id is None:
@@ -248,14 +282,14 @@ class Reporter:
     def _newest(self, asset: AssetKey, keys: set[str]) -> dict[str, int]:
         found: dict[str, int] = {}
         if "" in keys:
-            record = self._instance.get_latest_data_version_record(asset)
+            record = self.instance.get_latest_data_version_record(asset)
             if record is not None:
                 found[""] = record.storage_id
         # Made here, or else observed.
         for kind in (DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_OBSERVATION):
             left = keys - found.keys() - {""}
             if left:
-                found |= self._instance.get_latest_storage_id_by_partition(asset, kind, left)
+                found |= self.instance.get_latest_storage_id_by_partition(asset, kind, left)
         return found
 
 

@@ -14,7 +14,6 @@ from dagster import (
     MAX_RUNTIME_SECONDS_TAG,
     AssetCheckEvaluation,
     AssetMaterialization,
-    AssetObservation,
     Config,
     DagsterInstance,
     DagsterRunStatus,
@@ -83,7 +82,7 @@ def build_drain_op(settings: Settings, plan: EnrichmentPlan, night_checks: Night
         database: ResourceParam[Database],
         object_store: ResourceParam[ObjectStore],
         decoders: ResourceParam[Decoders],
-    ) -> Iterator[AssetMaterialization | AssetObservation | AssetCheckEvaluation]:
+    ) -> Iterator[AssetMaterialization | AssetCheckEvaluation]:
         stream = settings.stream(config.topic)
         source = kafka.source(config.topic)
         watch = _Watch(context)

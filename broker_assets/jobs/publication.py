@@ -5,6 +5,7 @@ starts, and what they report of the days that they touched.
 """
 
 import datetime
+import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,9 +15,7 @@ from dagster import (
     AssetCheckEvaluation,
     AssetKey,
     AssetMaterialization,
-    AssetRecordsFilter,
     Config,
-    DagsterEventType,
     DagsterInstance,
     Failure,
     JobDefinition,
@@ -30,7 +29,6 @@ from pydantic import Field
 
 from broker_assets.assets.published_files import (
     ASSET,
-    CODE_VERSION,
     UPSTREAM,
     Deliveries,
     artefact,
@@ -39,7 +37,8 @@ from broker_assets.assets.published_files import (
     deliver,
     told,
 )
-from broker_assets.partitions import known_days
+from broker_assets.assets.reporter import Entry, Reporter
+from broker_assets.partitions import known_days, observation_days
 from broker_assets.provenance import versions
 from broker_assets.publication.days import (
     DayState,
@@ -86,7 +85,8 @@ def build_publish_job(checks: DayChecks, upstream: Sequence[str] = UPSTREAM) -> 
         done = deliver(database, publisher, days, context.run_id)
         done.mirrored += copy_archive(database, publisher, context.run_id, whole=False)
         context.log.info(f"{len(days)} days with due files: {done.counts or 'nothing to do'}")
-        yield from report_days(context.instance, database, done, days, upstream, checks, context.run_id)
+        reporter = Reporter(context.instance, database, context.log, run_id=context.run_id)
+        yield from report_days(reporter, database, done, days, upstream, checks)
         if done.failures:
             raise Failure(told(done.failures), {"failures": done.failures})
 
@@ -132,79 +132,50 @@ def build_mirror_job() -> JobDefinition:
 
 
 def report_days(
-    instance: DagsterInstance,
+    reporter: Reporter,
     database: Database,
     done: Deliveries,
     looked_at: Collection[datetime.date],
     upstream: Sequence[str],
     checks: DayChecks,
-    run_id: str,
 ) -> Iterator[AssetMaterialization | AssetCheckEvaluation]:
-    """One materialisation per day of which targets have something else now, its check, then the same in provenance.
+    """One materialisation per day of which targets have something else now, then its check; take all of it.
 
-    Also of days that a run delivered and died before it could tell, or that were delivered on the command line.
+    Also of days that a run delivered and died before it could report, or that were delivered on the command line.
     """
     with database.transaction() as connection:
         answered = days_answered_since(connection, datetime.datetime.now(datetime.UTC) - ANSWERED)
-        days = {*looked_at, *answered, *days_delivered_since(connection, _last_told(connection))}
+        days = {*looked_at, *answered, *days_delivered_since(connection, _last_reported(connection))}
         found = states(connection, days)
-        told_before = versions.data_versions(connection, ASSET, [day.isoformat() for day in found])
-    decided = {outcome.path for report in done.reports for outcome in report.outcomes}
-    changed = {
-        day: state
-        for day, state in found.items()
-        if told_before.get(day.isoformat()) != state.data_version and (state.receipts or day.isoformat() in told_before)
-    }
-    known = known_days(changed)[0]
-    keys = [day.isoformat() for day in known]
-    made_of = {name: _newest(instance, name, keys) for name in upstream} if keys else {}
-    for day in known:
-        state = changed[day]
-        tags = {"dagster/data_version": state.data_version, "dagster/code_version": CODE_VERSION}
-        for name, newest in made_of.items():
-            version, pointer = newest.get(day.isoformat(), ("", 0))
-            if version:
-                tags[f"dagster/input_data_version/{name}"] = version
-                tags[f"dagster/input_event_pointer/{name}"] = str(pointer)
-        yield AssetMaterialization(
-            asset_key=ASSET,
-            partition=day.isoformat(),
+    made_of = {name: reporter.newest(AssetKey(name), {day.isoformat() for day in found}) for name in upstream}
+    entries = [
+        Entry(
+            artefact(state),
             description=f"{len(state.receipts)} files at their targets",
-            metadata=day_metadata(state, done),
-            tags=tags,
+            metadata=functools.partial(day_metadata, state, done),
+            shown_inputs=tuple(
+                versions.Input(asset=name, partition=day.isoformat(), data_version=newest[day.isoformat()])
+                for name, newest in made_of.items()
+                if day.isoformat() in newest
+            ),
         )
-    # What was held back changes no receipt, and is told all the same; so is what operators have settled since.
+        for day, state in found.items()
+    ]
+    changed = set()
+    for event in reporter.report(entries, partitions=observation_days):
+        changed.add(event.partition)
+        yield event
+    # What was held back changes no receipt, and is judged all the same; so is what operators have settled since.
+    decided = any(report.outcomes for report in done.reports)
     judged = {
         day: state
         for day, state in found.items()
-        if day in changed or day in answered or (decided and day in looked_at and state.counts)
+        if day.isoformat() in changed or day in answered or (decided and day in looked_at and state.counts)
     }
     if judged:
-        yield from checks(instance, {day: judged[day] for day in known_days(judged)[0]})
-    if changed:
-        with database.transaction() as connection:
-            versions.record(connection, [artefact(state, run_id) for state in changed.values()])
+        yield from checks(reporter.instance, {day: judged[day] for day in known_days(judged)[0]})
 
 
-def _last_told(connection: psycopg.Connection[Any]) -> datetime.datetime | None:
+def _last_reported(connection: psycopg.Connection[Any]) -> datetime.datetime | None:
     row = connection.execute("SELECT max(made_at) FROM artefact WHERE asset = %s", (ASSET,)).fetchone()
     return row[0] if row is not None else None
-
-
-def _newest(instance: DagsterInstance, name: str, keys: Sequence[str]) -> dict[str, tuple[str, int]]:
-    """Data version and storage id of the newest materialisation of an asset, by day."""
-    latest = instance.get_latest_storage_id_by_partition(
-        AssetKey(name), DagsterEventType.ASSET_MATERIALIZATION, set(keys)
-    )
-    if not latest:
-        return {}
-    records = instance.fetch_materializations(
-        AssetRecordsFilter(AssetKey(name), storage_ids=list(latest.values())), limit=len(latest)
-    ).records
-    found = {}
-    for record in records:
-        event = record.asset_materialization
-        if event is not None and event.partition is not None:
-            version = (event.tags or {}).get("dagster/data_version", "")
-            found[event.partition] = (version, record.storage_id)
-    return found

@@ -9,7 +9,7 @@ died before it could report is reported by the next, and a day that is made twic
 
 import datetime
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from logging import Logger
 from typing import Any
 
@@ -18,6 +18,7 @@ from dagster import (
     MAX_RUNTIME_SECONDS_TAG,
     AssetMaterialization,
     Config,
+    DagsterInstance,
     Failure,
     JobDefinition,
     MetadataValue,
@@ -31,10 +32,11 @@ from dagster import (
 )
 from pydantic import Field
 
+from broker_assets.assets.reporter import Entry, Reporter
 from broker_assets.assets.telemetry.folders import INGEST_JOB, INGEST_OP
 from broker_assets.assets.telemetry.products import described
 from broker_assets.assets.telemetry.reports import look_at_inputs, report_inputs
-from broker_assets.partitions import known_days
+from broker_assets.partitions import observation_days
 from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 from broker_assets.resources.telemetry import Telemetry
@@ -43,7 +45,6 @@ from broker_assets.telemetry.archive.code_versions import code_version
 from broker_assets.telemetry.archive.day_products import DayInputs, asset_name, make_day, record_files
 from broker_assets.telemetry.archive.days import day_version
 from broker_assets.telemetry.archive.input_versions import KERNELS
-from broker_assets.telemetry.archive.product_archive import Archive, Outcome
 from broker_assets.telemetry.inputs.requests_update import update
 from broker_assets.telemetry.reception import register
 from broker_assets.telemetry.reception.folders import folders
@@ -115,7 +116,9 @@ def _ingest_op(settings: TelemetrySettings) -> OpDefinition:
                     limits=Limits(config.files, config.seconds),
                 ).run(progress=_Progress(context.log))
                 _tell(done, context.log)
-                yield from file_days(session, database, telemetry, store, done, context.run_id, context.log)
+                yield from file_days(
+                    context.instance, session, database, telemetry, store, done, context.run_id, context.log
+                )
         except IngestBusy as error:
             context.log.info(f"nothing done: {error}")
             return
@@ -126,6 +129,7 @@ def _ingest_op(settings: TelemetrySettings) -> OpDefinition:
 
 
 def file_days(
+    instance: DagsterInstance,
     session: psycopg.Connection[Any],
     database: Database,
     telemetry: Telemetry,
@@ -142,21 +146,20 @@ def file_days(
     files, days = register.unreported(session)
     if not files:
         return
-    found, unknown = known_days({day for of_family in days.values() for day in of_family})
-    if unknown:
-        log.warning(f"received, but no partitions of Dagster: {len(unknown)} days from {unknown[0]} to {unknown[-1]}")
+    reporter = Reporter(instance, database, log, run_id=run_id)
+    touched = {day.isoformat(): day for of_family in days.values() for day in of_family}
+    partitions = {touched[key] for key in reporter.known(touched, observation_days)}
     inputs: dict[datetime.date, dict[str, str]] = {}
     try:
-        inputs |= look_at_inputs(telemetry, store, found)
-        yield from report_inputs(database, inputs, run_id=run_id)
-        inputs |= look_at_inputs(telemetry, store, unknown)
+        inputs |= look_at_inputs(telemetry, store, sorted(partitions))
+        yield from report_inputs(reporter, database, inputs)
+        inputs |= look_at_inputs(telemetry, store, sorted(set(touched.values()) - partitions))
     except (OSError, ValueError) as error:
         # A plan or kernels that cannot be read: the sensor of inputs tells of them when they can.
         log.warning(f"what inputs say for these days cannot be told now: {error}")
     overrides = telemetry.settings.versions
     archive = telemetry.archive(store, inputs=telemetry.packet_inputs())
     said = received_metadata(done)
-    partitions = set(found)
     for family, of_family in sorted(days.items()):
         asset, code = asset_name("LB", family), code_version("LB", family, overrides)
         for made in changed_days(session, store, family, sorted(of_family), code):
@@ -172,21 +175,19 @@ def file_days(
                     overrides=overrides,
                     run_id=run_id,
                 )
-            if made.day in partitions:
-                yield materialisation(asset, code, made, outcome, archive, said)
-            else:
+            if made.day not in partitions:
                 # As for other days, L1 waits for kernels that know the time; a clock that was not set they never do.
                 levels = ("L0", "L1") if KERNELS in inputs.get(made.day, {}) else ("L0",)
                 make_what_follows(session, telemetry, store, levels, family, made.day, run_id, log)
             artefact = versions.Artefact(
-                asset=asset,
-                partition=made.day.isoformat(),
-                data_version=made.packets,
-                code_version=code,
-                run_id=run_id,
+                asset=asset, partition=made.day.isoformat(), data_version=made.packets, code_version=code
             )
-            with database.transaction() as connection:
-                versions.record(connection, [artefact])
+            entry = Entry(
+                artefact,
+                description=f"{len(outcome.written)} files written, {len(outcome.unchanged)} unchanged",
+                metadata={**described(outcome, archive.folder), **said},
+            )
+            yield from reporter.report([entry], partitions=observation_days)
             log.info(f"{asset} {made.day}: {len(outcome.written)} files written, {len(outcome.unchanged)} unchanged")
     register.set_reported(session, files, datetime.datetime.now(datetime.UTC))
 
@@ -230,19 +231,6 @@ def changed_days(
         version = day_version(store, family, day)
         if version and known.get(day.isoformat()) != (version, code):
             yield DayInputs(day, version, {})
-
-
-def materialisation(
-    asset: str, code: str, made: DayInputs, outcome: Outcome, archive: Archive, said: Mapping[str, Any]
-) -> AssetMaterialization:
-    """What Dagster is told of a day."""
-    return AssetMaterialization(
-        asset_key=asset,
-        partition=made.day.isoformat(),
-        description=f"{len(outcome.written)} files written, {len(outcome.unchanged)} unchanged",
-        metadata={**described(outcome, archive.folder), **said},
-        tags={"dagster/data_version": made.packets, "dagster/code_version": code},
-    )
 
 
 def received_metadata(done: Ingested) -> dict[str, Any]:

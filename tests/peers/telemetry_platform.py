@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from dagster import (
 )
 from telemetry_folders import InputFolders
 
+from broker_assets.assets.reporter import Reporter
 from broker_assets.assets.telemetry.reports import look_at_inputs, report_inputs
 from broker_assets.build import build_defs
 from broker_assets.database.engine import connect
@@ -75,7 +77,9 @@ class Mission:
             received = receive_found(packets, name, store, archive.inputs.databases)
             days = touched_days(store, received.touched)
             found = look_at_inputs(self.telemetry, store, {day for touched in days.values() for day in touched})
-            events = list(report_inputs(self.database, found))
+            reporter = Reporter(self.instance, self.database, logging.getLogger("platform"))
+            reporter.send(report_inputs(reporter, self.database, found))
+            events = []
             for family in sorted(days):
                 asset, code = asset_name("LB", family), code_version("LB", family, archive.inputs.versions)
                 for day in known_days(days[family])[0]:

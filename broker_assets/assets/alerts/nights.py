@@ -17,7 +17,6 @@ from dagster import (
     AssetsDefinition,
     AssetSpec,
     BackfillPolicy,
-    DataVersion,
     Failure,
     FreshnessPolicy,
     MaterializeResult,
@@ -34,7 +33,6 @@ from broker_assets.assets.reporter import Entry, Reporter
 from broker_assets.database.tables import diaforcedsources, diasources, objects
 from broker_assets.packets import archive
 from broker_assets.partitions import nights
-from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 from broker_assets.settings import StreamSettings
 from broker_assets.stream.data_versions import ARCHIVE_ASSET, ROW_ASSETS, data_versions
@@ -77,7 +75,9 @@ def build_alert_assets(streams: Sequence[StreamSettings], plan: EnrichmentPlan) 
         description="Every alert packet as received, exactly once. Materialising a night reads all of it and compares "
         "each file with its checksum.",
     )
-    def packet_archive(context: AssetExecutionContext, database: ResourceParam[Database]) -> MaterializeResult[Any]:
+    def packet_archive(
+        context: AssetExecutionContext, database: ResourceParam[Database]
+    ) -> Iterator[MaterializeResult[Any]]:
         night = context.partition_key
         with database.transaction() as connection:
             files = ledger.archive_files(connection, night=date.fromisoformat(night))
@@ -91,17 +91,16 @@ def build_alert_assets(streams: Sequence[StreamSettings], plan: EnrichmentPlan) 
         if damaged:
             raise Failure(f"{len(damaged)} of {len(files)} files of {night} are not whole", {"damaged": damaged})
         with database.transaction() as connection:
-            entries = artefacts(connection, plan, [night], version, run_id=context.run_id, ingestid=_newest(connection))
-            versions.record(connection, [entry for entry in entries if entry.asset == ARCHIVE_ASSET])
-        return MaterializeResult(
-            data_version=DataVersion(version[ARCHIVE_ASSET, night]),
-            metadata={
-                "packets": sum(entry.packets for _, _, entry in files),
-                "files": len(files),
-                "bytes": sum(entry.bytes for _, _, entry in files),
-                "topics": sorted({entry.topic for _, _, entry in files}),
-            },
-        )
+            newest = _newest(connection)
+            entries = artefacts(connection, plan, [night], version, run_id=context.run.run_id, ingestid=newest)
+        metadata = {
+            "packets": sum(entry.packets for _, _, entry in files),
+            "files": len(files),
+            "bytes": sum(entry.bytes for _, _, entry in files),
+            "topics": sorted({entry.topic for _, _, entry in files}),
+        }
+        [made] = [entry for entry in entries if entry.asset == ARCHIVE_ASSET]
+        yield from Reporter(context.instance, database, context.log).made(Entry(made, metadata=metadata))
 
     @multi_asset(
         name="night_from_archive",
@@ -131,18 +130,18 @@ def build_alert_assets(streams: Sequence[StreamSettings], plan: EnrichmentPlan) 
             night,
             surveys=surveys,
             plan=plan,
-            run_id=context.run_id,
+            run_id=context.run.run_id,
             lists_now=context.run.tags.get(LISTS_TAG) == LISTS_NOW,
         )
         context.log.info(f"{report.received} packets in {report.seconds:.1f} s: {report.stored} alerts stored")
         with database.transaction() as connection:
             entries = artefacts(
-                connection, plan, [night], report.data_versions, run_id=context.run_id, ingestid=_newest(connection)
+                connection, plan, [night], report.data_versions, run_id=context.run.run_id, ingestid=_newest(connection)
             )
-        reporter = Reporter(context.instance, database, context.log, run_id=context.run_id)
-        for entry in entries:
-            if entry.asset in ROW_ASSETS:
-                yield from reporter.made(Entry(entry, metadata=_reprocessed(entry.asset, report)))
+        reporter = Reporter(context.instance, database, context.log, run_id=context.run.run_id)
+        yield from reporter.made(
+            *(Entry(made, metadata=_reprocessed(made.asset, report)) for made in entries if made.asset in ROW_ASSETS)
+        )
         # The facts were rebuilt in the same transaction.
         rebuilt = fact_entries(entries, [table.asset for _, table in plan.facts], report.counts)
         for event in reporter.report(rebuilt, partitions=nights, new_inputs=True):
@@ -183,17 +182,16 @@ def _facts_of_night(enrichment: Enrichment, plan: EnrichmentPlan, surveys: Mappi
             night,
             surveys=surveys,
             plan=plan.chosen(assets),
-            run_id=context.run_id,
+            run_id=context.run.run_id,
             facts_only=True,
             lists_now=context.run.tags.get(LISTS_TAG) == LISTS_NOW,
         )
         with database.transaction() as connection:
             entries = artefacts(
-                connection, plan, [night], report.data_versions, run_id=context.run_id, ingestid=_newest(connection)
+                connection, plan, [night], report.data_versions, run_id=context.run.run_id, ingestid=_newest(connection)
             )
-        reporter = Reporter(context.instance, database, context.log, run_id=context.run_id)
-        for entry in fact_entries(entries, assets, report.counts):
-            yield from reporter.made(entry)
+        reporter = Reporter(context.instance, database, context.log, run_id=context.run.run_id)
+        yield from reporter.made(*fact_entries(entries, assets, report.counts))
 
     return facts_of_night
 

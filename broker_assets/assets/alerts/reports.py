@@ -1,11 +1,12 @@
 """What a drain run tells Dagster and provenance: one materialisation per asset and night with new content."""
 
+import functools
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from logging import Logger
 from typing import Any
 
 import psycopg
-from dagster import AssetMaterialization, AssetObservation, DagsterInstance
+from dagster import AssetMaterialization, DagsterInstance
 
 from broker_assets.accounting import facts
 from broker_assets.assets.metadata import rate_plot
@@ -43,25 +44,29 @@ def unreported_nights(connection: psycopg.Connection[Any]) -> list[str]:
 
 def report_run(
     instance: DagsterInstance, database: Database, report: DrainReport, plan: EnrichmentPlan, log: Logger
-) -> Iterator[AssetMaterialization | AssetObservation]:
+) -> Iterator[AssetMaterialization]:
     """One materialisation per asset and night that has new content, then the same in provenance."""
     with database.transaction() as connection:
         newest = connection.execute("SELECT coalesce(max(ingestid), 0) FROM ingest_batch").fetchone()
         touched = set(unreported_nights(connection)) | set(report.nights)
         current = data_versions(connection, touched)
         found = artefacts(connection, plan, touched, current, run_id=report.run_id, ingestid=newest[0] if newest else 0)
-    plot = rate_plot(report.rates, report.commit_latency.quantiles())
     plotted = set(sorted(report.nights, key=lambda night: -report.nights[night].stored)[:PLOTTED_NIGHTS])
 
-    def entry(artefact: versions.Artefact) -> Entry:
-        counts = report.nights.get(artefact.partition)
-        metadata = {
-            **_night_metadata(artefact.asset, counts),
+    # Drawn once, and only if a night is new.
+    plot = functools.cache(lambda: rate_plot(report.rates, report.commit_latency.quantiles()))
+
+    def metadata(artefact: versions.Artefact) -> dict[str, Any]:
+        rate = plot() if artefact.partition in plotted else None
+        return {
+            **_night_metadata(artefact.asset, report.nights.get(artefact.partition)),
             **run_metadata(report),
-            **({"rate": plot} if plot is not None and artefact.partition in plotted else {}),
+            **({"rate": rate} if rate is not None else {}),
         }
-        description = _description(artefact.asset, artefact.partition, counts, report)
-        return Entry(artefact, description, metadata, shown.get(artefact.asset, ()))
+
+    def entry(artefact: versions.Artefact) -> Entry:
+        description = _description(artefact.asset, report.nights.get(artefact.partition), report)
+        return Entry(artefact, description, functools.partial(metadata, artefact), shown.get(artefact.asset, ()))
 
     shown = shown_inputs(plan)
     reporter = Reporter(instance, database, log, run_id=report.run_id)
@@ -179,7 +184,7 @@ def _night_metadata(asset: str, counts: NightCounts | None) -> dict[str, Any]:
     return {"rows written": rows.get(asset, 0), "alerts stored": counts.stored, "alerts duplicate": counts.duplicate}
 
 
-def _description(asset: str, night: str, counts: NightCounts | None, report: DrainReport) -> str:
+def _description(asset: str, counts: NightCounts | None, report: DrainReport) -> str:
     if counts is None:
         return "found in the ledger; the run that wrote it ended before it could report"
     if asset == ARCHIVE_ASSET:

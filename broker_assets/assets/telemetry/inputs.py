@@ -13,18 +13,17 @@ from dagster import (
     AssetsDefinition,
     AssetSpec,
     BackfillPolicy,
-    DataVersion,
     MaterializeResult,
     ResourceParam,
     multi_asset,
 )
 
-from broker_assets.assets.telemetry.reports import look_at_inputs
+from broker_assets.assets.reporter import Reporter
+from broker_assets.assets.telemetry.reports import input_entry, look_at_inputs
 from broker_assets.partitions import observation_days
-from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 from broker_assets.resources.telemetry import Telemetry
-from broker_assets.telemetry.archive.day_products import changed_inputs
+from broker_assets.telemetry.archive.day_products import input_artefacts
 from broker_assets.telemetry.archive.input_versions import CONFIGURATION, DATABASE, KERNELS, PLAN, REQUESTS
 
 OWNERS = ["team:broker"]
@@ -62,17 +61,11 @@ def build_telemetry_inputs() -> AssetsDefinition:
         day = datetime.date.fromisoformat(context.partition_key)
         with telemetry.store() as store:
             found = look_at_inputs(telemetry, store, [day])[day]
-        for name in sorted(context.selected_asset_keys):
-            version = found.get(name.to_user_string())
-            if version is None:
-                context.log.warning(f"{name.to_user_string()} says nothing for {day}: what needs it waits")
-            else:
-                yield MaterializeResult(
-                    asset_key=name, data_version=DataVersion(version), metadata={"says for the day": version}
-                )
         chosen = {name.to_user_string() for name in context.selected_asset_keys}
-        with database.transaction() as connection:
-            changed = changed_inputs(connection, {day: {name: found[name] for name in chosen & found.keys()}})
-            versions.record(connection, [item.model_copy(update={"run_id": context.run.run_id}) for item in changed])
+        for name in sorted(chosen - found.keys()):
+            context.log.warning(f"{name} says nothing for {day}: what needs it waits")
+        made = input_artefacts({day: {name: found[name] for name in chosen & found.keys()}})
+        reporter = Reporter(context.instance, database, context.log, run_id=context.run.run_id)
+        yield from reporter.made(*map(input_entry, made))
 
     return telemetry_inputs

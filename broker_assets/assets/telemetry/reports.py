@@ -1,14 +1,12 @@
-"""What Dagster and provenance are told of the inputs of products, day by day.
-
-The ingest job and the sensor of inputs use these; an operator's materialisation of an asset tells by itself.
-"""
+"""What is reported of the inputs of products, day by day, by the ingest job, the sensor of inputs and their assets."""
 
 import datetime
 from collections.abc import Iterable, Iterator, Mapping
 
 from dagster import AssetMaterialization
 
-from broker_assets.partitions import known_days
+from broker_assets.assets.reporter import Entry, Reporter
+from broker_assets.partitions import observation_days
 from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 from broker_assets.resources.telemetry import Telemetry
@@ -38,40 +36,34 @@ def look_at_inputs(
 
 
 def report_inputs(
+    reporter: Reporter,
     database: Database,
     found: Mapping[datetime.date, Mapping[str, str]],
     *,
-    run_id: str | None = None,
     most: int | None = None,
 ) -> Iterator[AssetMaterialization]:
-    """One materialisation per input and day whose version has changed, then the same in provenance.
-
-    In this order: whoever dies in between has told Dagster twice in the end, and never too little. So take all that is
-    yielded.
+    """One materialisation per input and day whose version has changed, then the same in provenance; take all of it.
 
     Parameters
     ----------
+    reporter : Reporter
     database : Database
     found : mapping
         Versions by day and name of the input.
-    run_id : str, optional
     most : int, optional
-        Days told of at most, newest first; the others are found again next time.
+        Days reported at most, newest first; the others are found again next time.
     """
     with database.transaction() as connection:
         changed = changed_inputs(connection, found)
-    days = sorted({artefact.partition for artefact in changed}, reverse=True)[:most]
-    chosen = [artefact for artefact in changed if artefact.partition in set(days)]
-    known = {day.isoformat() for day in known_days(map(datetime.date.fromisoformat, days))[0]}
-    for artefact in chosen:
-        if artefact.partition in known:
-            yield AssetMaterialization(
-                asset_key=artefact.asset,
-                partition=artefact.partition,
-                description=f"for this day it says: {artefact.data_version}",
-                tags={"dagster/data_version": artefact.data_version},
-            )
-    if chosen:
-        made = [artefact.model_copy(update={"run_id": run_id}) for artefact in chosen]
-        with database.transaction() as connection:
-            versions.record(connection, made)
+    days = set(sorted({artefact.partition for artefact in changed}, reverse=True)[:most])
+    entries = [input_entry(artefact) for artefact in changed if artefact.partition in days]
+    yield from reporter.report(entries, partitions=observation_days)
+
+
+def input_entry(artefact: versions.Artefact) -> Entry:
+    """What is reported of an input for a day."""
+    return Entry(
+        artefact,
+        description=f"for this day it says: {artefact.data_version}",
+        metadata={"says for the day": artefact.data_version},
+    )

@@ -20,6 +20,7 @@ from dagster import (
 )
 from pydantic import BaseModel
 
+from broker_assets.assets.reporter import Reporter
 from broker_assets.assets.telemetry.reports import input_days, look_at_inputs, report_inputs
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.telemetry import Telemetry
@@ -86,9 +87,7 @@ def tell(context: SensorEvaluationContext, database: Database, telemetry: Teleme
     """Report what is new; gives the number of materialisations and whether there is more to tell."""
     with telemetry.store() as store:
         found = look_at_inputs(telemetry, store, input_days(store))
-    told = 0
-    for event in report_inputs(database, found, most=MOST_DAYS):
-        context.instance.report_runless_asset_event(event)
-        told += 1
+    reporter = Reporter(context.instance, database, context.log)
+    told = reporter.send(report_inputs(reporter, database, found, most=MOST_DAYS))
     with database.transaction() as connection:
         return told, bool(changed_inputs(connection, found))

@@ -321,15 +321,19 @@ def changed_inputs(
 
     An input that is no longer available for a day keeps its last version: products that were made with it stay.
     """
-    keys = [day.isoformat() for day in found]
-    changed = []
-    for name in INPUTS:
-        known = versions.data_versions(connection, name, keys)
-        for day, present in sorted(found.items()):
-            key = day.isoformat()
-            if name in present and present[name] != known.get(key):
-                changed.append(versions.Artefact(asset=name, partition=key, data_version=present[name]))
-    return changed
+    present = input_artefacts(found)
+    known = versions.recorded(connection, [(item.asset, item.partition) for item in present])
+    return [item for item in present if versions.is_new(item, known.get((item.asset, item.partition)))]
+
+
+def input_artefacts(found: Mapping[datetime.date, Mapping[str, str]]) -> list[versions.Artefact]:
+    """What inputs say for some days, as versions; those that are not available for a day are left out."""
+    return [
+        versions.Artefact(asset=name, partition=day.isoformat(), data_version=present[name])
+        for name in INPUTS
+        for day, present in sorted(found.items())
+        if name in present
+    ]
 
 
 def recorded_inputs(connection: psycopg.Connection[Any]) -> dict[datetime.date, dict[str, str]]:
