@@ -6,25 +6,26 @@ from dagster import AssetSelection, Definitions, define_asset_job
 
 from broker_assets.assets.sky.areas import build_area_assets
 from broker_assets.assets.sky.hits import build_hit_assets
+from broker_assets.assets.sky.lists import build_lists
 from broker_assets.assets.sky.sky_maps import build_sky_map_assets
 from broker_assets.assets.sky.tns import build_tns_assets
 from broker_assets.assets.sky.watchlists import build_watchlist_assets
 from broker_assets.checks.sky import build_sky_checks
 from broker_assets.jobs.notices import build_read_notices
-from broker_assets.sensors.lists import build_lists
+from broker_assets.sensors.lists import build_lists_sensor
 from broker_assets.sensors.notices import build_notices
 from broker_assets.sensors.tns import build_tns_cadence
 from broker_assets.settings import Settings
 
 MATCHED = ("active_lists", "cone_index", "area_index", "rematched_lists")
 """Assets that follow a changed list; the job makes them in one run."""
-FILES = ("watchlist", "area", "sky_map")
-"""Assets with a file for each list; a job each."""
+INDICES = ("cone_index", "area_index")
 
 
 def definitions(settings: Settings) -> Definitions:
     """What there is of the sky."""
     assets = [
+        *build_lists(),
         *build_tns_assets(),
         *build_watchlist_assets(settings.sky, settings.mocs),
         *build_area_assets(settings.sky),
@@ -34,16 +35,15 @@ def definitions(settings: Settings) -> Definitions:
     code_versions = {spec.key.to_user_string(): spec.code_version or "" for made in assets for spec in made.specs}
     fetch_tns = define_asset_job("fetch_tns", selection=AssetSelection.assets("crossmatch_tns"))
     match_lists = define_asset_job("match_lists", selection=AssetSelection.assets(*MATCHED))
-    list_files = [define_asset_job(f"{name}_files", selection=AssetSelection.assets(name)) for name in FILES]
     notices = settings.notice_location()
     name = notices.name if notices is not None else None
     read_notices = build_read_notices(name)
     return Definitions(
         assets=assets,
         asset_checks=build_sky_checks(settings.sky),
-        jobs=[fetch_tns, match_lists, *list_files, read_notices],
+        jobs=[fetch_tns, match_lists, read_notices],
         sensors=[
-            build_lists(settings.sky, match_lists, list_files, code_versions),
+            build_lists_sensor(settings.sky, match_lists, {name: code_versions[name] for name in INDICES}),
             build_tns_cadence(fetch_tns),
             build_notices(name, read_notices),
         ],

@@ -1,111 +1,112 @@
-"""Follows watchlists, areas and sky maps in the database: indices, re-matches and files of what changed.
+"""Follows watchlists, areas and sky maps in the database: what changed is observed, indices and matches are renewed.
 
-A tick compares revisions, which costs three small queries; cones and cells are not looked at. What must be done is
-asked of the database and of Dagster each time, so nothing is lost when a tick or a run fails.
+A tick compares revisions, which costs some small queries; cones and cells are not looked at. Each list that changed is
+one observation with its revision as data version; its files follow by automation. The indices and the matches of past
+objects are brought up to date by one run of `match_lists`. What must be done is asked of the database and of Dagster
+each time, so nothing is lost when a tick or a run fails, and the sensor has no cursor.
 """
 
-import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from logging import Logger
 from pathlib import Path
 
+import psycopg
 from dagster import (
-    AddDynamicPartitionsRequest,
+    DagsterInstance,
     DagsterRunStatus,
     DefaultSensorStatus,
-    DeleteDynamicPartitionsRequest,
     ResourceParam,
     RunRequest,
     RunsFilter,
     SensorDefinition,
     SensorEvaluationContext,
-    SensorResult,
     SkipReason,
     sensor,
 )
 
 from broker_assets.assets.alerts.streams import ACTIVE_RUNS
+from broker_assets.assets.reporter import Reporter
+from broker_assets.assets.sky.lists import CHILDREN, PARTITIONS, entry, revisions
 from broker_assets.backoff import RUNS, pause_after
 from broker_assets.dagster_internals import UnresolvedAssetJobDefinition
-from broker_assets.partitions import areas, sky_map_key, sky_maps, watchlists
+from broker_assets.provenance import versions
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.sensors.kafka_lag import REMEMBERED_FAILURES
 from broker_assets.sky.in_force import AREAS, CONES
 from broker_assets.sky.indices import outdated
-from broker_assets.sky.lists import MATCHED
 from broker_assets.sky.rematch import lists_to_rematch
 
 INTERVAL_SECONDS = 10
-MOST_RUNS = 10
-"""Runs asked for in a tick: a run costs some seconds, and the stream must not wait for a thousand new lists."""
-
-ASKED_SECONDS = 900.0
-"""Files that have been asked for and are still old after this time are asked for again."""
-
-PARTITIONS = {"watchlist": watchlists, "area": areas, "sky_map": sky_maps}
-"""Assets of files, and their partitions."""
-
-_LISTS = {
-    "watchlist": f"SELECT wl_id::text AS id, revision::text AS revision FROM watchlists WHERE {MATCHED['watchlist']}",  # noqa: S608
-    "area": f"SELECT ar_id::text AS id, revision::text AS revision FROM areas WHERE {MATCHED['area']}",  # noqa: S608
-    "sky_map": "SELECT mw_id::text AS id, sky_map_version AS revision FROM mma_areas WHERE sky_map IS NOT NULL",
-}
+MOST_LISTS = 300
+"""Lists observed in a tick; the others follow in the next. An event takes 20 ms, and a sensor has a minute."""
 
 
-@dataclass(frozen=True)
-class Present:
-    """What the database says."""
+def observe_lists(instance: DagsterInstance, database: Database, log: Logger) -> int:
+    """Observe every list that is new or changed, and forget those that are gone; gives the number of both.
 
-    reasons: list[str]
-    """Why indices and matches are behind."""
-    changed: dict[tuple[str, str], str]
-    """Files that are missing or old: what they should be of, by asset and partition key."""
-    keys: dict[str, set[str]]
-    """Partition keys that should exist."""
-
-
-def look(database: Database, sky: Path, code_versions: Mapping[str, str]) -> Present:
-    """Compare lists with indices, re-matches and files; files of another code version are old, too."""
-    changed: dict[tuple[str, str], str] = {}
-    keys: dict[str, set[str]] = {}
-    with database.transaction() as connection:
-        pending = lists_to_rematch(connection)
-        reasons = outdated(connection, sky / CONES, sky / AREAS)
-        expired = connection.execute(
-            "SELECT (SELECT count(*) FROM watchlists WHERE active AND date_expire <= now())"
-            " + (SELECT count(*) FROM areas WHERE active AND date_expire <= now())"
-            " + (SELECT count(*) FROM mma_areas WHERE active AND active_until <= now())"
-        ).fetchone()
-        names = {
-            str(identifier): sky_map_key(identifier, event, version)
-            for identifier, event, version in connection.execute("SELECT mw_id, otherid, version FROM mma_areas")
+    A list that Dagster has no partition for is observed although provenance knows its revision, as when Dagster's
+    database is new.
+    """
+    reporter = Reporter(instance, database, log)
+    number = 0
+    for asset, definition in PARTITIONS.items():
+        name = str(definition.name)
+        with database.transaction() as connection:
+            present = revisions(connection, asset)
+            recorded = versions.data_versions(connection, asset)
+            made = {key for child in CHILDREN[asset] for key in versions.data_versions(connection, child)}
+        partitions = set(instance.get_dynamic_partitions(name))
+        changed = {
+            key: revision for key, revision in present.items() if recorded.get(key) != revision or key not in partitions
         }
-        for asset, statement in _LISTS.items():
-            rows = connection.execute(
-                f"SELECT list.id, list.revision, known.data_version FROM ({statement}) AS list"  # noqa: S608
-                ' LEFT JOIN artefact AS known ON known.asset = %s AND known."partition" = list.id ORDER BY 1',
-                (f"{asset}_row",),
-            ).fetchall()
-            code = code_versions[asset]
-            made_otherwise = {
-                row[0]
-                for row in connection.execute(
-                    'SELECT "partition" FROM artefact WHERE asset = %s AND code_version <> %s', (asset, code)
-                )
-            }
-            key_of = {row[0]: names[row[0]] if asset == "sky_map" else row[0] for row in rows}
-            keys[asset] = set(key_of.values())
-            changed |= {
-                (asset, key_of[identifier]): f"{revision} by {code}"
-                for identifier, revision, known in rows
-                if revision != known or key_of[identifier] in made_otherwise
-            }
+        chosen = dict(sorted(changed.items())[: MOST_LISTS - number])
+        instance.add_dynamic_partitions(name, sorted(chosen.keys() - partitions))
+        with database.transaction() as connection:
+            for key in sorted(chosen.keys() - partitions):
+                versions.forget(connection, asset, key)
+        number += reporter.send(
+            reporter.observe([entry(asset, *item) for item in chosen.items()], partitions=definition)
+        )
+        gone = (partitions | recorded.keys() | made) - present.keys()
+        with database.transaction() as connection:
+            for key in sorted(gone):
+                for name_of_asset in (asset, *CHILDREN[asset]):
+                    versions.forget(connection, name_of_asset, key)
+        for key in sorted(gone & partitions):
+            instance.delete_dynamic_partition(name, key)
+        number += len(gone)
+    return number
+
+
+def reasons_to_match(connection: psycopg.Connection, sky: Path, code_versions: Mapping[str, str]) -> list[str]:
+    """Why indices and matches are behind; empty if they are not.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Any.
+    sky : Path
+        Folder of the indices.
+    code_versions : mapping
+        Deployed code version of each index, by asset: one that other code made is behind, too.
+    """
+    pending = lists_to_rematch(connection)
+    reasons = outdated(connection, sky / CONES, sky / AREAS)
+    for index, code_version in sorted(code_versions.items()):
+        known = versions.current(connection, index)
+        if known is not None and known.code_version != code_version:
+            reasons.append(f"{index} was made by code {known.code_version}")
+    expired = connection.execute(
+        "SELECT (SELECT count(*) FROM watchlists WHERE active AND date_expire <= now())"
+        " + (SELECT count(*) FROM areas WHERE active AND date_expire <= now())"
+        " + (SELECT count(*) FROM mma_areas WHERE active AND active_until <= now())"
+    ).fetchone()
     if expired and expired[0]:
         reasons.append(f"{expired[0]} expired")
     if pending:
         reasons.append(f"{len(pending)} to be matched with past objects")
-    return Present(reasons, changed, keys)
+    return reasons
 
 
 def match_request(context: SensorEvaluationContext, job: str, reasons: Sequence[str]) -> RunRequest | str:
@@ -129,66 +130,28 @@ def match_request(context: SensorEvaluationContext, job: str, reasons: Sequence[
     return RunRequest(run_key=f"{job}/{before}", job_name=job, tags={"broker/reason": "; ".join(reasons)[:200]})
 
 
-def build_lists(
-    sky: Path,
-    match: UnresolvedAssetJobDefinition,
-    files: Sequence[UnresolvedAssetJobDefinition],
-    code_versions: Mapping[str, str],
+def build_lists_sensor(
+    sky: Path, match: UnresolvedAssetJobDefinition, code_versions: Mapping[str, str]
 ) -> SensorDefinition:
-    """The sensor: `match` brings indices and hits up to date, the jobs `files` make those of one list each.
-
-    `code_versions` are those of the assets of files: what another one made is made by these jobs, too.
-    """
-    job_of = {job.name.removesuffix("_files"): job.name for job in files}
+    """The sensor: `match` brings indices and matches up to date; `code_versions` are those of the indices."""
 
     @sensor(
         name="lists",
-        jobs=[match, *files],
+        job=match,
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=DefaultSensorStatus.RUNNING,
-        description="Brings indices, matches of past objects and MOC files up to date when lists change.",
+        description="Observes the lists that changed, and brings indices and matches of past objects up to date.",
     )
-    def lists(context: SensorEvaluationContext, database: ResourceParam[Database]) -> SensorResult | SkipReason:
+    def lists(context: SensorEvaluationContext, database: ResourceParam[Database]) -> RunRequest | SkipReason:
         try:
-            present = look(database, sky, code_versions)
+            observed = observe_lists(context.instance, database, context.log)
+            with database.transaction() as connection:
+                reasons = reasons_to_match(connection, sky, code_versions)
         except DATABASE_AWAY as error:
             return SkipReason(f"the lists cannot be read: {error}")
-        now = time.time()
-        matching = match_request(context, match.name, present.reasons)
-        requests = [matching] if isinstance(matching, RunRequest) else []
-        # Files asked for a while ago and still old; only what is waiting stands in the cursor.
-        asked: dict[str, tuple[str, float]] = {
-            name: (revision, when)
-            for name, (revision, when) in json.loads(context.cursor or "{}").items()
-            if now - when < ASKED_SECONDS
-        }
-        waiting: dict[str, tuple[str, float]] = {}
-        for (asset, key), revision in present.changed.items():
-            name = f"{asset}/{key}"
-            if asked.get(name, ("", 0.0))[0] == revision:
-                waiting[name] = asked[name]
-            elif len(requests) < MOST_RUNS:
-                waiting[name] = (revision, now)
-                requests.append(
-                    RunRequest(
-                        run_key=f"{name}/{revision}/{now:.0f}",
-                        job_name=job_of[asset],
-                        partition_key=key,
-                    )
-                )
-        partitions: list[AddDynamicPartitionsRequest | DeleteDynamicPartitionsRequest] = []
-        for asset, definition in PARTITIONS.items():
-            known = set(context.instance.get_dynamic_partitions(str(definition.name)))
-            new, gone = sorted(present.keys[asset] - known), sorted(known - present.keys[asset])
-            if new:
-                partitions.append(definition.build_add_request(new))
-            if gone:
-                partitions.append(definition.build_delete_request(gone))
-        return SensorResult(
-            run_requests=requests,
-            dynamic_partitions_requests=partitions,
-            cursor=json.dumps(waiting),
-            skip_reason=None if requests else SkipReason(str(matching)),
-        )
+        if observed:
+            context.log.info(f"{observed} lists are new, changed or gone")
+        asked = match_request(context, match.name, reasons)
+        return asked if isinstance(asked, RunRequest) else SkipReason(asked)
 
     return lists

@@ -1,17 +1,22 @@
 """Areas of the sky: `area_index`, and `area` with one partition an area.
 
-Only shells belong here; which areas changed is found by `broker_assets.sensors.lists`.
+Only shells belong here. The index is made by the job `match_lists`, see `broker_assets.assets.sky.watchlists`.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from dagster import AssetExecutionContext, AssetsDefinition, MaterializeResult, ResourceParam, asset
 
+from broker_assets.assets.reporter import Entry
+from broker_assets.assets.sky.lists import AREAS as AREA_LISTS
 from broker_assets.assets.sky.tns import OWNERS
-from broker_assets.assets.sky.watchlists import RETRIES, index_result, product_result, record, record_product
+from broker_assets.assets.sky.watchlists import RETRIES, index_metadata, made_by_other_code, product_entry, reporter
+from broker_assets.automation import on_new_versions
 from broker_assets.database.engine import connect
 from broker_assets.partitions import areas
+from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 from broker_assets.resources.object_store import ObjectStore
 from broker_assets.sky.areas import AREA_INDEX_VERSION
@@ -30,18 +35,25 @@ def build_area_assets(sky: Path) -> list[AssetsDefinition]:
         code_version=AREA_INDEX_VERSION,
         kinds={"numpy", "file"},
         owners=OWNERS,
-        deps=["active_lists"],
+        deps=[AREA_LISTS, "active_lists"],
         retry_policy=RETRIES,
         description="The cells of all active areas in the order of the sky. Only changed areas are read.",
     )
-    def area_index(context: AssetExecutionContext, database: ResourceParam[Database]) -> MaterializeResult[Any]:
+    def area_index(
+        context: AssetExecutionContext, database: ResourceParam[Database]
+    ) -> Iterator[MaterializeResult[Any]]:
+        rebuild = made_by_other_code(database, "area_index", AREA_INDEX_VERSION)
         with connect(database.url) as connection:
-            refreshed = refresh_area_index(connection, sky / AREAS)
-        record(database, "area_index", "", refreshed.version, AREA_INDEX_VERSION, context.run.run_id)
-        return index_result(refreshed, "areas")
+            refreshed = refresh_area_index(connection, sky / AREAS, rebuild=rebuild)
+        artefact = versions.Artefact(
+            asset="area_index", data_version=refreshed.version, code_version=AREA_INDEX_VERSION
+        )
+        yield from reporter(context, database).made(Entry(artefact, metadata=index_metadata(refreshed, "areas")))
 
     @asset(
         partitions_def=areas,
+        deps=[AREA_LISTS],
+        automation_condition=on_new_versions(),
         group_name="sky",
         code_version=PRODUCT_VERSION,
         kinds={"fits", "file"},
@@ -51,13 +63,13 @@ def build_area_assets(sky: Path) -> list[AssetsDefinition]:
     )
     def area(
         context: AssetExecutionContext, database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]
-    ) -> MaterializeResult[Any]:
+    ) -> Iterator[MaterializeResult[Any]]:
         identifier = int(context.partition_key)
         with connect(database.url, autocommit=True) as connection:
             product = area_product(connection, identifier)
         publish(object_store.path("areas", f"ar_{identifier}"), product.files, version=product.version,
                 about=product.about)  # fmt: skip
-        record_product(database, "area", context.partition_key, product, context.run.run_id)
-        return product_result(product, footprint_png(product.mocs[0], title=product.name))
+        picture = footprint_png(product.mocs[0], title=product.name)
+        yield from reporter(context, database).made(product_entry(AREA_LISTS, context.partition_key, product, picture))
 
     return [area_index, area]

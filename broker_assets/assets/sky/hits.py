@@ -23,6 +23,7 @@ from dagster import (
 
 from broker_assets.assets.metadata import table_metadata
 from broker_assets.assets.reporter import Entry, Reporter
+from broker_assets.assets.sky.lists import AREAS, SKY_MAP_NOTICES, WATCHLISTS
 from broker_assets.assets.sky.tns import OWNERS
 from broker_assets.database.engine import connect
 from broker_assets.database.tables import area_hits, mma_area_hits, watchlist_hits
@@ -44,6 +45,9 @@ HITS: dict[Kind, tuple[str, sa.Table, DynamicPartitionsDefinition, str]] = {
 }
 """Asset, table, partitions and meaning of the hits of each kind of list."""
 
+LISTS: dict[Kind, str] = {"watchlist": WATCHLISTS, "area": AREAS, "sky_map": SKY_MAP_NOTICES}
+"""The observed asset of each kind of list."""
+
 
 def build_hit_assets() -> list[AssetsDefinition]:
     """The assets."""
@@ -57,7 +61,7 @@ def _hits(kind: Kind) -> AssetsDefinition:
         name=name,
         partitions_def=partitions,
         group_name="sky",
-        deps=[AssetDep("objects", partition_mapping=AllPartitionMapping())],
+        deps=[LISTS[kind], AssetDep("objects", partition_mapping=AllPartitionMapping())],
         code_version=MATCHING_VERSION,
         metadata=table_metadata(table),
         kinds={"postgres"},

@@ -3,12 +3,15 @@
 Notices become rows by the job `read_notices` (`broker_assets.sensors.notices`); here the rows become files.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from dagster import AssetExecutionContext, AssetsDefinition, MaterializeResult, ResourceParam, asset
 
+from broker_assets.assets.sky.lists import SKY_MAP_NOTICES
 from broker_assets.assets.sky.tns import OWNERS
-from broker_assets.assets.sky.watchlists import RETRIES, product_result, record_product
+from broker_assets.assets.sky.watchlists import RETRIES, product_entry, reporter
+from broker_assets.automation import on_new_versions
 from broker_assets.database.engine import connect
 from broker_assets.partitions import sky_maps
 from broker_assets.resources.database import Database
@@ -23,6 +26,8 @@ def build_sky_map_assets() -> list[AssetsDefinition]:
 
     @asset(
         partitions_def=sky_maps,
+        deps=[SKY_MAP_NOTICES],
+        automation_condition=on_new_versions(),
         group_name="sky",
         code_version=PRODUCT_VERSION,
         kinds={"fits", "file"},
@@ -32,14 +37,14 @@ def build_sky_map_assets() -> list[AssetsDefinition]:
     )
     def sky_map(
         context: AssetExecutionContext, database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]
-    ) -> MaterializeResult[Any]:
+    ) -> Iterator[MaterializeResult[Any]]:
         key = context.partition_key
         with connect(database.url, autocommit=True) as connection:
             product = sky_map_product(connection, int(key.split("_", 1)[0]))
         publish(object_store.path("sky_maps", f"mw_{key.split('_', 1)[0]}"), product.files, version=product.version,
                 about=product.about)  # fmt: skip
-        record_product(database, "sky_map", key, product, context.run.run_id)
         shown = {level: product.contours[level] for level in (90, 50, 10)}
-        return product_result(product, footprint_png(contours=shown, title=product.name))
+        picture = footprint_png(contours=shown, title=product.name)
+        yield from reporter(context, database).made(product_entry(SKY_MAP_NOTICES, key, product, picture))
 
     return [sky_map]

@@ -4,6 +4,7 @@ What exists: `crossmatch_tns`, and `tns_snapshot`, the files of it that other no
 like any other (`broker_assets.assets.sky.watchlists`).
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,6 @@ from dagster import (
     AssetExecutionContext,
     AssetsDefinition,
     Config,
-    DataVersion,
     Failure,
     MaterializeResult,
     MetadataValue,
@@ -21,6 +21,7 @@ from dagster import (
 from pydantic import Field
 
 from broker_assets.assets.metadata import table_metadata
+from broker_assets.assets.reporter import Entry, Reporter
 from broker_assets.automation import on_new_versions
 from broker_assets.database.engine import connect
 from broker_assets.database.tables import crossmatch_tns as table
@@ -60,7 +61,7 @@ def build_tns_assets() -> list[AssetsDefinition]:
     )
     def crossmatch_tns(
         context: AssetExecutionContext, config: TnsConfig, database: ResourceParam[Database], tns: ResourceParam[Tns]
-    ) -> MaterializeResult[Any]:
+    ) -> Iterator[MaterializeResult[Any]]:
         now = datetime.now(UTC)
         with connect(database.url, autocommit=True) as connection, tns.client() as client:
             due = due_files(applied_files(connection), now)
@@ -69,28 +70,24 @@ def build_tns_assets() -> list[AssetsDefinition]:
                 due.insert(0, DueFile(bulk_name(), "full", midnight))
             done = catch_up(connection, client, due)
             rows, version = stored_checksum(connection)
-            entry = versions.Artefact(
-                asset=ASSET, data_version=version, code_version=TNS_VERSION, run_id=context.run.run_id
-            )
-            versions.record(connection, [entry])
         for name, reason in done.damaged.items():
             context.log.warning(f"{name} was not applied: {reason}")
         if done.damaged and not done.refreshes:
             raise Failure("no file of TNS could be read", {"damaged": done.damaged})
         refreshes = done.refreshes.values()
-        return MaterializeResult(
-            data_version=DataVersion(version),
-            metadata={
-                "dagster/row_count": rows,
-                "files applied": list(done.refreshes),
-                "files not there yet": list(done.missing),
-                "files damaged": done.damaged,
-                **{
-                    name: sum(getattr(refresh, name) for refresh in refreshes)
-                    for name in ("new", "changed", "moved", "renamed", "deleted", "cones_changed", "quarantined")
-                },
+        metadata = {
+            "dagster/row_count": rows,
+            "files applied": list(done.refreshes),
+            "files not there yet": list(done.missing),
+            "files damaged": done.damaged,
+            **{
+                name: sum(getattr(refresh, name) for refresh in refreshes)
+                for name in ("new", "changed", "moved", "renamed", "deleted", "cones_changed", "quarantined")
             },
-        )
+        }
+        made = versions.Artefact(asset=ASSET, data_version=version, code_version=TNS_VERSION)
+        reporter = Reporter(context.instance, database, context.log, run_id=context.run.run_id)
+        yield from reporter.made(Entry(made, metadata=metadata))
 
     @asset(
         name=SNAPSHOT,
@@ -105,26 +102,23 @@ def build_tns_assets() -> list[AssetsDefinition]:
     )
     def tns_snapshot(
         context: AssetExecutionContext, database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]
-    ) -> MaterializeResult[Any]:
+    ) -> Iterator[MaterializeResult[Any]]:
         folder = object_store.path("snapshots")
         with database.transaction() as connection:
             written = write_snapshot(connection, table, folder)
             made_from = versions.data_versions(connection, ASSET, [""]).get("")
-            entry = versions.Artefact(
-                asset=SNAPSHOT,
-                data_version=written.version,
-                code_version=SNAPSHOT_VERSION,
-                run_id=context.run.run_id,
-                inputs=() if made_from is None else (versions.Input(asset=ASSET, data_version=made_from),),
-            )
-            versions.record(connection, [entry])
-        return MaterializeResult(
-            data_version=DataVersion(written.version),
-            metadata={
-                "dagster/row_count": written.rows,
-                "folder": MetadataValue.path(str(folder / table.name)),
-                "new version": written.changed,
-            },
+        made = versions.Artefact(
+            asset=SNAPSHOT,
+            data_version=written.version,
+            code_version=SNAPSHOT_VERSION,
+            inputs=() if made_from is None else (versions.Input(asset=ASSET, data_version=made_from),),
         )
+        metadata = {
+            "dagster/row_count": written.rows,
+            "folder": MetadataValue.path(str(folder / table.name)),
+            "new version": written.changed,
+        }
+        reporter = Reporter(context.instance, database, context.log, run_id=context.run.run_id)
+        yield from reporter.made(Entry(made, metadata=metadata))
 
     return [crossmatch_tns, tns_snapshot]

@@ -1,10 +1,13 @@
 """Watchlists, and what is done when any list changed: the indices, the re-match of past objects, the MOC files.
 
-What exists: `active_lists`, `cone_index`, `rematched_lists`, and `watchlist` with one partition a list. The sensor
-`lists` makes them when the database says that something changed; only what changed is made again.
+What exists: `active_lists`, `cone_index`, `rematched_lists`, and `watchlist` with one partition a list. The files
+follow their list by `on_new_versions`. The others are made together and in this order by the job `match_lists`, which
+the sensor `lists` starts: a list that is gone is no new version of anything, and hits must not wait for the evaluation
+of conditions.
 """
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +24,11 @@ from dagster import (
 from mocpy import MOC
 
 from broker_assets.assets.metadata import inline_png
-from broker_assets.assets.reporter import Reporter
+from broker_assets.assets.reporter import Entry, Reporter
 from broker_assets.assets.sky.hits import HITS, hits_entry
-from broker_assets.assets.sky.tns import ASSET as TNS_ASSET
+from broker_assets.assets.sky.lists import AREAS, FILES, SKY_MAP_NOTICES, WATCHLISTS
 from broker_assets.assets.sky.tns import OWNERS
+from broker_assets.automation import on_new_versions
 from broker_assets.database.engine import connect
 from broker_assets.partitions import sky_map_key, watchlists
 from broker_assets.provenance import versions
@@ -48,7 +52,7 @@ from broker_assets.sky.rematch import lists_to_rematch, rematch
 from broker_assets.storage.published import publish, remove_unlisted
 
 RETRIES = RetryPolicy(max_retries=3, delay=5, backoff=Backoff.EXPONENTIAL)
-"""A list may be changed or the database be away in the middle; the next sensor tick does not ask for the same again."""
+"""A list may be changed or the database be away in the middle; `on_new_versions` tries again once, and no more."""
 
 MARKED_CONES = 5000
 """Most cones that are drawn one by one; more are seen by their MOC."""
@@ -62,7 +66,7 @@ def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinitio
         code_version="1",
         kinds={"postgres"},
         owners=OWNERS,
-        deps=[TNS_ASSET],
+        deps=[WATCHLISTS, AREAS, SKY_MAP_NOTICES],
         description="Which watchlists, areas and sky maps are matched. Materialising it ends those whose time is over.",
     )
     def active_lists(
@@ -100,16 +104,21 @@ def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinitio
         code_version=CONE_INDEX_VERSION,
         kinds={"numpy", "file"},
         owners=OWNERS,
-        deps=[active_lists],
+        deps=[WATCHLISTS, active_lists],
         retry_policy=RETRIES,
         description="The cones of all active watchlists in the order of the sky. Only changed cones are read; its "
         "version changes only with its cones.",
     )
-    def cone_index(context: AssetExecutionContext, database: ResourceParam[Database]) -> MaterializeResult[Any]:
+    def cone_index(
+        context: AssetExecutionContext, database: ResourceParam[Database]
+    ) -> Iterator[MaterializeResult[Any]]:
+        rebuild = made_by_other_code(database, "cone_index", CONE_INDEX_VERSION)
         with connect(database.url) as connection:
-            refreshed = refresh_cone_index(connection, sky / CONES)
-        record(database, "cone_index", "", refreshed.version, CONE_INDEX_VERSION, context.run.run_id)
-        return index_result(refreshed, "cones")
+            refreshed = refresh_cone_index(connection, sky / CONES, rebuild=rebuild)
+        artefact = versions.Artefact(
+            asset="cone_index", data_version=refreshed.version, code_version=CONE_INDEX_VERSION
+        )
+        yield from reporter(context, database).made(Entry(artefact, metadata=index_metadata(refreshed, "cones")))
 
     @asset(
         group_name="sky",
@@ -120,9 +129,11 @@ def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinitio
         retry_policy=RETRIES,
         description="Brings the hits of every list that changed up to date, and only those.",
     )
-    def rematched_lists(context: AssetExecutionContext, database: ResourceParam[Database]) -> MaterializeResult[Any]:
+    def rematched_lists(
+        context: AssetExecutionContext, database: ResourceParam[Database]
+    ) -> Iterator[MaterializeResult[Any]]:
         done: dict[str, str] = {}
-        reporter = Reporter(context.instance, database, context.log, run_id=context.run.run_id)
+        reports = reporter(context, database)
         with connect(database.url, autocommit=True) as connection:
             keys = {
                 identifier: sky_map_key(identifier, event, version)
@@ -139,18 +150,21 @@ def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinitio
                 context.log.info(f"{kind} {identifier}: {done[f'{kind} {identifier}']}")
                 if revision:  # a list that is not matched any more has no partition
                     key = keys[identifier] if kind == "sky_map" else str(identifier)
-                    for event in reporter.report([hits_entry(kind, key, result)], partitions=HITS[kind][2]):
+                    for event in reports.report([hits_entry(kind, key, result)], partitions=HITS[kind][2]):
                         context.log_event(event)
             row = connection.execute(
                 "SELECT md5(coalesce(string_agg(ROW(kind, list_id, revision, hits)::text, ';' ORDER BY kind, list_id),"
                 " '')) FROM rematch"
             ).fetchone()
-        version = str(row[0]) if row else ""
-        record(database, "rematched_lists", "", version, MATCHING_VERSION, context.run.run_id)
-        return MaterializeResult(data_version=DataVersion(version), metadata={"lists": len(done), "results": done})
+        artefact = versions.Artefact(
+            asset="rematched_lists", data_version=str(row[0]) if row else "", code_version=MATCHING_VERSION
+        )
+        yield from reports.made(Entry(artefact, metadata={"lists": len(done), "results": done}))
 
     @asset(
         partitions_def=watchlists,
+        deps=[WATCHLISTS],
+        automation_condition=on_new_versions(),
         group_name="sky",
         code_version=watchlist_code_version(mocs),
         kinds={"fits", "file"},
@@ -161,7 +175,7 @@ def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinitio
     )
     def watchlist(
         context: AssetExecutionContext, database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]
-    ) -> MaterializeResult[Any]:
+    ) -> Iterator[MaterializeResult[Any]]:
         identifier = int(context.partition_key)
         with connect(database.url, autocommit=True) as connection:
             product = watchlist_product(connection, identifier, mocs)
@@ -170,76 +184,61 @@ def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinitio
             object_store.path("watchlists", f"wl_{identifier}"), product.files, version=product.version,
             about=product.about,
         )  # fmt: skip
-        record_product(database, "watchlist", context.partition_key, product, context.run.run_id)
         if index is not None:
             picture = footprint_png(ra=index.ra, dec=index.dec, title=product.name)
         else:
             coarse = [moc.degrade_to_order(7) for moc in product.mocs]
             picture = footprint_png(united(coarse), title=product.name)
-        return product_result(product, picture)
+        entry = product_entry(WATCHLISTS, context.partition_key, product, picture)
+        yield from reporter(context, database).made(entry)
 
     return [active_lists, cone_index, rematched_lists, watchlist]
 
 
-def index_result(refreshed: Refreshed, entries: str) -> MaterializeResult[Any]:
+def reporter(context: AssetExecutionContext, database: Database) -> Reporter:
+    """The reporter of a run."""
+    return Reporter(context.instance, database, context.log, run_id=context.run.run_id)
+
+
+def made_by_other_code(database: Database, index: str, code_version: str) -> bool:
+    """Whether an index must be built from scratch: what changed since was found by code that is not deployed."""
+    with database.transaction() as connection:
+        known = versions.current(connection, index)
+    return known is not None and known.code_version != code_version
+
+
+def index_metadata(refreshed: Refreshed, entries: str) -> dict[str, Any]:
     """What is said of an index."""
-    return MaterializeResult(
-        data_version=DataVersion(refreshed.version),
-        metadata={
-            "lists": refreshed.lists,
-            entries: refreshed.entries,
-            "removed": refreshed.removed,
-            "added": refreshed.added,
-            "changed": refreshed.changed,
-        },
+    return {
+        "lists": refreshed.lists,
+        entries: refreshed.entries,
+        "removed": refreshed.removed,
+        "added": refreshed.added,
+        "changed": refreshed.changed,
+    }
+
+
+def product_entry(source: str, partition: str, product: Product, picture: bytes) -> Entry:
+    """What is reported of the files of a list of the kind `source`, with their picture."""
+    artefact = versions.Artefact(
+        asset=FILES[source],
+        partition=partition,
+        data_version=product.version,
+        code_version=product.code_version,
+        inputs=(versions.Input(asset=source, partition=partition, data_version=product.revision),),
     )
-
-
-def product_result(product: Product, picture: bytes) -> MaterializeResult[Any]:
-    """What is said of published files, with their picture."""
     shown = inline_png(picture)
-    sky_fraction = _fraction(product.mocs or list(product.contours.values())[-1:])
-    return MaterializeResult(
-        data_version=DataVersion(product.version),
-        metadata={
-            "name": product.name,
-            "files": {name: len(content) for name, content in product.files.items()},
-            "sky fraction": sky_fraction,
-            **product.about,
-            **({"footprint": shown} if shown is not None else {}),
-        },
-    )
-
-
-def _fraction(mocs: list[MOC]) -> float:
-    return float(united(mocs).sky_fraction) if mocs else 0.0
+    mocs = product.mocs or list(product.contours.values())[-1:]
+    metadata = {
+        "name": product.name,
+        "files": {name: len(content) for name, content in product.files.items()},
+        "sky fraction": float(united(mocs).sky_fraction) if mocs else 0.0,
+        **product.about,
+        **({"footprint": shown} if shown is not None else {}),
+    }
+    return Entry(artefact, metadata=metadata)
 
 
 def united(mocs: list[MOC]) -> MOC:
     """The union of MOCs, of which there is at least one."""
     return mocs[0].union(*mocs[1:]) if len(mocs) > 1 else mocs[0]
-
-
-def record_product(database: Database, asset: str, partition: str, product: Product, run_id: str) -> None:
-    """Enter a product in provenance, and the revision of the list that it was made of."""
-    row = versions.Input(asset=f"{asset}_row", partition=str(product.identifier), data_version=product.revision)
-    entries = [
-        versions.Artefact(asset=row.asset, partition=row.partition, data_version=row.data_version),
-        versions.Artefact(
-            asset=asset,
-            partition=partition,
-            data_version=product.version,
-            code_version=product.code_version,
-            run_id=run_id,
-            inputs=(row,),
-        ),
-    ]
-    with database.transaction() as connection:
-        versions.record(connection, entries)
-
-
-def record(database: Database, asset: str, partition: str, version: str, code: str, run_id: str) -> None:
-    """Enter a version in provenance."""
-    entry = versions.Artefact(asset=asset, partition=partition, data_version=version, code_version=code, run_id=run_id)
-    with database.transaction() as connection:
-        versions.record(connection, [entry])

@@ -16,8 +16,8 @@ import pytest
 from astropy.io import fits
 from astropy.time import Time
 from dagster import (
-    AddDynamicPartitionsRequest,
     AssetKey,
+    AssetSelection,
     RunRequest,
     SkipReason,
     build_sensor_context,
@@ -56,33 +56,42 @@ def peer(tns: ModuleType) -> Iterator[Any]:
         yield peer
 
 
-def tick(platform: Any, name: str, cursor: str | None = None) -> Any:
-    """Evaluate a sensor; its partitions are made at once."""
+def tick(platform: Any, name: str) -> Any:
+    """Evaluate a sensor."""
     definitions = platform.definitions
     sensor = definitions.get_repository_def().get_sensor_def(name)
     resources = {key: definitions.resources[key] for key in sensor.required_resource_keys}
-    with build_sensor_context(instance=platform.instance, cursor=cursor, resources=resources) as context:
-        result = sensor(context)
-    for request in getattr(result, "dynamic_partitions_requests", None) or []:
-        if isinstance(request, AddDynamicPartitionsRequest):
-            platform.instance.add_dynamic_partitions(request.partitions_def_name, request.partition_keys)
-        else:
-            for key in request.partition_keys:
-                platform.instance.delete_dynamic_partition(request.partitions_def_name, key)
-    return result
+    with build_sensor_context(instance=platform.instance, resources=resources) as context:
+        return sensor(context)
 
 
-def follow(platform: Any, cursor: str | None = None) -> tuple[list[str], str | None]:
-    """One tick of `lists`, and what it asks for; the runs are done at once."""
-    asked = tick(platform, "lists", cursor)
-    done = []
-    for request in asked.run_requests:
-        done.append(f"{request.job_name}:{request.partition_key or ''}")
-        result = platform.run(request.job_name, partition_key=request.partition_key)
-        assert result.success
-        failed = [key for key, passed in platform.checks(result).items() if not passed]
-        assert not failed
-    return done, asked.cursor
+@pytest.fixture
+def follow(platform: Any) -> Callable[[], list[str]]:
+    """One tick of `lists` and one of `automation`; what they ask for is run at once and named."""
+    files = ("area", "sky_map", "watchlist")
+    selection = AssetSelection.assets(*files)
+    cursor = evaluate_automation_conditions(platform.definitions, platform.instance, asset_selection=selection).cursor
+
+    def tick_both() -> list[str]:
+        nonlocal cursor
+        asked = tick(platform, "lists")
+        done = []
+        if isinstance(asked, RunRequest):
+            result = platform.run(asked.job_name)
+            done.append(asked.job_name)
+            assert not [key for key, passed in platform.checks(result).items() if not passed]
+        found = evaluate_automation_conditions(
+            platform.definitions, platform.instance, asset_selection=selection, cursor=cursor
+        )
+        cursor = found.cursor
+        for name in files:
+            for key in sorted(found.get_requested_partitions(AssetKey(name))):
+                result = platform.make(name, night=key)
+                assert not [key for key, passed in platform.checks(result).items() if not passed]
+                done.append(f"{name}:{key}")
+        return done
+
+    return tick_both
 
 
 def add_objects(platform: Any, positions: list[tuple[float, float]]) -> None:
@@ -95,16 +104,16 @@ def add_objects(platform: Any, positions: list[tuple[float, float]]) -> None:
             )
 
 
-def test_lists_are_followed(platform: Any) -> None:
+def test_lists_are_followed(platform: Any, follow: Callable[[], list[str]]) -> None:
     add_objects(platform, [(10.0, 10.0), (20.0, 10.0), (200.0, -40.0)])
-    assert follow(platform) == ([], "{}")
+    assert follow() == []
     with engine.connect(platform.database.url, autocommit=True) as connection:
         watchlist = create_watchlist(
             connection, "ann", "list", parse_watchlist(["10, 10, here", "50, 10, there"]), radius=5.0
         )
         area = create_area(connection, "ann", "area", cone_area(200.0, -40.0, 1.0, order=8))
-        done, cursor = follow(platform)
-        assert done == ["match_lists:", f"watchlist_files:{watchlist}", f"area_files:{area}"]
+        done = follow()
+        assert done == ["match_lists", f"area:{area}", f"watchlist:{watchlist}"]
         assert platform.query("SELECT diaobjectid, name FROM watchlist_hits") == [(1, "here")]
         assert platform.query("SELECT diaobjectid FROM area_hits") == [(3,)]
         store = ObjectStore.of(platform.settings)
@@ -112,14 +121,14 @@ def test_lists_are_followed(platform: Any) -> None:
         assert sorted(files) == ["moc000.fits", "watchlist.csv"]
         _, files = read_published(store.path("areas", f"ar_{area}"))
         assert MOC.from_fits(io.BytesIO(files["moc000.fits"])) == cone_area(200.0, -40.0, 1.0, order=8)
-        assert follow(platform, cursor)[0] == []
+        assert follow() == []
         index = platform.versions("cone_index")
 
         # a cone more: that list only, and of the indices that of cones only changes
         areas = platform.versions("area_index")
         add_cones(connection, "ann", watchlist, parse_watchlist(["20, 10, second"]))
-        done, cursor = follow(platform, cursor)
-        assert done == ["match_lists:", f"watchlist_files:{watchlist}"]
+        done = follow()
+        assert done == ["match_lists", f"watchlist:{watchlist}"]
         assert platform.versions("cone_index") != index
         assert platform.versions("area_index") == areas
         assert platform.query("SELECT diaobjectid, name FROM watchlist_hits ORDER BY 1") == [(1, "here"), (2, "second")]
@@ -127,30 +136,30 @@ def test_lists_are_followed(platform: Any) -> None:
         # another name changes no cone, and no index
         index = platform.versions("cone_index")
         change_list(connection, "ann", "watchlist", watchlist, ListSettings(name="new name"))
-        _, cursor = follow(platform, cursor)
+        follow()
         assert platform.versions("cone_index") == index
 
         # a cone less
         [(cone,)] = connection.execute("SELECT cone_id FROM watchlist_cones WHERE name = 'here'").fetchall()
         delete_cones(connection, "ann", watchlist, [cone])
-        _, cursor = follow(platform, cursor)
+        follow()
         assert platform.query("SELECT diaobjectid FROM watchlist_hits") == [(2,)]
 
         # expired lists leave the index and lose their files, deleted ones their partitions
         past = datetime.now(UTC) - timedelta(seconds=1)
         change_list(connection, "ann", "area", area, ListSettings(expire=past))
         delete_list(connection, "ann", "watchlist", watchlist)
-        done, cursor = follow(platform, cursor)
-        assert done == ["match_lists:"]
+        done = follow()
+        assert done == ["match_lists"]
         assert platform.query("SELECT active FROM areas") == [(False,)]
         assert platform.instance.get_dynamic_partitions("watchlists") == []
         assert not store.path("watchlists", f"wl_{watchlist}").exists()
         assert not store.path("areas", f"ar_{area}").exists()
-        assert follow(platform, cursor)[0] == []
+        assert follow() == []
 
 
 def test_a_file_given_to_the_command_becomes_hits_and_files(
-    platform: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    platform: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, follow: Callable[[], list[str]]
 ) -> None:
     monkeypatch.setenv("BROKER_DATABASE__URL", platform.database.url)
     monkeypatch.setenv("BROKER_HOME", str(tmp_path))
@@ -167,8 +176,8 @@ def test_a_file_given_to_the_command_becomes_hits_and_files(
     watchlist = command("watchlists", "add", str(tmp_path / "list.csv"), "--name", "list", "--owner", "ann")
     area = command("areas", "add", str(tmp_path / "area.reg"), "--name", "area", "--owner", "ann", "--order", "8")
     assert (watchlist["state"], area["state"]) == ("waiting", "waiting")
-    done, cursor = follow(platform)
-    assert done == ["match_lists:", f"watchlist_files:{watchlist['id']}", f"area_files:{area['id']}"]
+    done = follow()
+    assert done == ["match_lists", f"area:{area['id']}", f"watchlist:{watchlist['id']}"]
     shown = command("watchlists", "show", "list", "--owner", "ann")
     assert (shown["state"], shown["hits"]) == ("matched", 1)
     assert [(cone["name"], cone["hits"]) for cone in shown["first_cones"]] == [("here", 1), ("there", 0)]
@@ -182,23 +191,25 @@ def test_a_file_given_to_the_command_becomes_hits_and_files(
         "watchlists", "update", str(watchlist["id"]), "--owner", "ann", "--file", str(tmp_path / "list.csv")
     )
     assert (changed["state"], changed["hits"], changed["cones"]) == ("waiting", 1, 2)
-    done, cursor = follow(platform, cursor)
-    assert done == ["match_lists:", f"watchlist_files:{watchlist['id']}"]
+    done = follow()
+    assert done == ["match_lists", f"watchlist:{watchlist['id']}"]
     [listed] = command("watchlists", "list")
     assert (listed["state"], listed["hits"]) == ("matched", 2)
     removed = CliRunner().invoke(app, ["watchlists", "remove", "list", "--owner", "ann", "--yes"])
     assert removed.exit_code == 0
-    follow(platform, cursor)
+    follow()
     assert platform.query("SELECT count(*) FROM watchlist_hits") == [(0,)]
     assert not ObjectStore.of(platform.settings).path("watchlists", f"wl_{watchlist['id']}").exists()
     load_settings.cache_clear()
 
 
-def test_another_order_of_mocs_rebuilds_the_files_of_watchlists_alone(platform: Any) -> None:
+def test_another_order_of_mocs_rebuilds_the_files_of_watchlists_alone(
+    platform: Any, follow: Callable[[], list[str]]
+) -> None:
     with engine.connect(platform.database.url, autocommit=True) as connection:
         watchlist = create_watchlist(connection, "ann", "list", parse_watchlist(["10, 10", "50, 10"]), radius=5.0)
         create_area(connection, "ann", "area", cone_area(200.0, -40.0, 1.0, order=8))
-        _, cursor = follow(platform)
+        follow()
         before = {name: platform.versions(name) for name in ("watchlist", "area", "cone_index", "area_index")}
 
         settings = platform.settings
@@ -218,19 +229,19 @@ def test_another_order_of_mocs_rebuilds_the_files_of_watchlists_alone(platform: 
                 ("watchlist", str(watchlist), "code")
             ]
             assert "order 9" in stale[0].reason
-            done, cursor = follow(platform, cursor)
-            assert done == [f"watchlist_files:{watchlist}"]
+            done = follow()
+            assert done == [f"watchlist:{watchlist}"]
             assert versions.stale(connection) == []
             _, published = read_published(ObjectStore.of(platform.settings).path("watchlists", f"wl_{watchlist}"))
             mocs_written = [MOC.from_fits(io.BytesIO(published[name])) for name in published if name.startswith("moc")]
             assert [moc.max_order for moc in mocs_written] == [9] * files
-            assert follow(platform, cursor)[0] == []
+            assert follow() == []
         after = {name: platform.versions(name) for name in before}
         assert after.pop("watchlist") != before.pop("watchlist")
         assert after == before
 
 
-def test_the_stream_is_matched(platform: Any, survey: Callable[..., Any]) -> None:
+def test_the_stream_is_matched(platform: Any, survey: Callable[..., Any], follow: Callable[[], list[str]]) -> None:
     packets = list(survey(objects=6, visits=4).packets())
     platform.append(packets[: len(packets) // 2])
     platform.drain()
@@ -240,7 +251,7 @@ def test_the_stream_is_matched(platform: Any, survey: Callable[..., Any]) -> Non
     assert platform.materialisations("watchlist_hits") == []
     before = platform.versions("watchlist_facts")
     assert set(before.values()) == {"0-0000000000000000"}
-    follow(platform)
+    follow()
     # the hits of the list are a partition of their own, and no night has become another one
     assert set(platform.versions("watchlist_hits")) == {str(watchlist)}
     assert platform.versions("watchlist_facts") == before
@@ -276,7 +287,7 @@ def test_the_stream_is_matched(platform: Any, survey: Callable[..., Any]) -> Non
     assert platform.query("SELECT diaobjectid, cone_id FROM watchlist_hits ORDER BY 1, 2") == hits
 
 
-def test_tns(platform: Any, tns: ModuleType, peer: Any) -> None:
+def test_tns(platform: Any, tns: ModuleType, peer: Any, follow: Callable[[], list[str]]) -> None:
     skipped = tick(platform, "tns_cadence")
     assert "BROKER_TNS__KEY" in skipped.skip_message
     platform.settings = platform.settings.model_copy(
@@ -316,8 +327,8 @@ def test_tns(platform: Any, tns: ModuleType, peer: Any) -> None:
     checks = platform.checks(result)
     assert checks["crossmatch_tns", "complete", ""]
     first = platform.versions("crossmatch_tns")
-    done, cursor = follow(platform)
-    assert done[0] == "match_lists:"
+    done = follow()
+    assert done[0] == "match_lists"
     assert platform.query("SELECT tns_name FROM objects") == [("20261",)]
     # what is not there yet is not asked for at every tick
     assert isinstance(tick(platform, "tns_cadence"), SkipReason)
@@ -326,7 +337,7 @@ def test_tns(platform: Any, tns: ModuleType, peer: Any) -> None:
     cones = platform.versions("cone_index")
     platform.run("fetch_tns", run_config={"ops": {"crossmatch_tns": {"config": {"full": True}}}})
     assert platform.versions("crossmatch_tns") == first
-    assert follow(platform, cursor)[0] == []
+    assert follow() == []
     assert platform.versions("cone_index") == cones
 
     # somebody else changed the table
@@ -336,11 +347,11 @@ def test_tns(platform: Any, tns: ModuleType, peer: Any) -> None:
     assert not checks["crossmatch_tns", "complete", ""]
 
 
-def test_checks_find_what_is_wrong(platform: Any) -> None:
+def test_checks_find_what_is_wrong(platform: Any, follow: Callable[[], list[str]]) -> None:
     with engine.connect(platform.database.url, autocommit=True) as connection:
         watchlist = create_watchlist(connection, "ann", "list", parse_watchlist(["10, 10", "359.999, 89.99"]), radius=9)
         create_area(connection, "ann", "area", cone_area(200.0, -40.0, 1.0, order=8))
-    follow(platform)
+    follow()
     # behind the back of the revisions
     platform.execute("UPDATE watchlist_cones SET ra = 11 WHERE ra = 10")
     platform.execute("UPDATE areas SET moc_version = 'other'")
@@ -390,7 +401,9 @@ def event_notice(kind: str, minute: int) -> bytes:
     return json.dumps(record).encode()
 
 
-def test_an_event_is_followed_to_its_hits_and_files(platform: Any, packets: ModuleType) -> None:
+def test_an_event_is_followed_to_its_hits_and_files(
+    platform: Any, packets: ModuleType, follow: Callable[[], list[str]]
+) -> None:
     settings = platform.settings
     platform.settings = settings.model_copy(update={"notices": type(settings.notices)(topic="igwn.gwalert")})
     notices = type(platform.kafka)(packets, platform.settings)
@@ -402,10 +415,10 @@ def test_an_event_is_followed_to_its_hits_and_files(platform: Any, packets: Modu
         notices.content.append(0, value)
     assert platform.run("read_notices").success
     assert platform.query("SELECT count(*) FROM quarantine") == [(1,)]
-    done, cursor = follow(platform)
+    done = follow()
     [(identifier,)] = platform.query("SELECT mw_id FROM mma_areas WHERE active")
-    assert done[0] == "match_lists:"
-    assert done[1].startswith(f"sky_map_files:{identifier}_")
+    assert done[0] == "match_lists"
+    assert done[1].startswith(f"sky_map:{identifier}_")
     [(hit, contour)] = platform.query("SELECT diaobjectid, contour FROM mma_area_hits")
     assert hit == 1
     assert contour == pytest.approx(50.0)
@@ -413,5 +426,5 @@ def test_an_event_is_followed_to_its_hits_and_files(platform: Any, packets: Modu
     assert {"10.moc", "90.moc", "map.fits"} <= files.keys()
     notices.content.append(0, event_notice("RETRACTION", 2))
     assert platform.run("read_notices").success
-    follow(platform, cursor)
+    follow()
     assert platform.query("SELECT active FROM mma_areas") == [(False,)]
