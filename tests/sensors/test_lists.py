@@ -67,15 +67,16 @@ def test_lists_are_observed_when_they_change(
     first, second = watchlist(connection), watchlist(connection, "other")
     area = str(create_area(connection, "ann", "area", cone_area(200.0, -40.0, 1.0, order=8)))
     assert observe_lists(instance, database, LOG) == 3
-    assert sorted(observed(instance, "watchlists")) == sorted([(first, "1"), (second, "1")])
-    assert observed(instance, "areas") == [(area, "1")]
+    # revisions are the numbers of one counter for all changes
+    assert sorted(observed(instance, "watchlists")) == sorted([(first, "1"), (second, "2")])
+    assert observed(instance, "areas") == [(area, "3")]
     assert set(instance.get_dynamic_partitions("watchlists")) == {first, second}
     assert instance.get_dynamic_partitions("areas") == [area]
     assert observe_lists(instance, database, LOG) == 0
 
     add_cones(connection, "ann", int(second), parse_watchlist(["20, 10"]))
     assert observe_lists(instance, database, LOG) == 1
-    assert observed(instance, "watchlists")[2:] == [(second, "2")]
+    assert observed(instance, "watchlists")[2:] == [(second, "4")]
     assert len(observed(instance, "areas")) == 1
     assert instance.get_runs() == [], "no run is needed"
 
@@ -112,7 +113,7 @@ def test_a_list_that_is_not_matched_any_more_is_gone(
     # back again: with another revision, by which its files are written again
     change_list(connection, "ann", "watchlist", int(off), ListSettings(active=True))
     assert observe_lists(instance, database, LOG) == 1
-    assert observed(instance, "watchlists")[-1] == (off, "3")
+    assert observed(instance, "watchlists")[-1] == (off, "6")
 
 
 def test_an_empty_database_of_dagster_is_filled(database: Database, connection: psycopg.Connection) -> None:
@@ -133,7 +134,7 @@ def test_many_lists_are_observed_in_several_ticks(
     monkeypatch.setattr(sensor, "MOST_LISTS", 2)
     assert [observe_lists(instance, database, LOG) for _ in range(3)] == [2, 2, 0]
     assert {key for key, _ in observed(instance, "watchlists")} == keys
-    assert observed(instance, "areas") == [(area, "1")]
+    assert observed(instance, "areas") == [(area, "4")]
 
 
 def test_a_change_makes_the_files_of_the_list_stale(
@@ -149,9 +150,9 @@ def test_a_change_makes_the_files_of_the_list_stale(
                     asset="watchlist",
                     partition=key,
                     data_version="f",
-                    inputs=(versions.Input(asset="watchlists", partition=key, data_version="1"),),
+                    inputs=(versions.Input(asset="watchlists", partition=key, data_version=revision),),
                 )
-                for key in (first, second)
+                for key, revision in ((first, "1"), (second, "2"))
             ],
         )
     assert versions.stale(connection) == []
@@ -176,7 +177,12 @@ def test_reasons_to_match(database: Database, connection: psycopg.Connection, tm
         "1 to be matched with past objects",
     ]
     connection.execute("UPDATE watchlists SET date_expire = now() - interval '1 hour'")
-    assert reasons_to_match(connection, tmp_path, {}) == ["1 expired"]
+    # it is matched until its expiry is entered, which is the change that the run makes
+    assert reasons_to_match(connection, tmp_path, {}) == [
+        "no index of 1 watchlists",
+        "1 expired",
+        "1 to be matched with past objects",
+    ]
 
 
 def test_a_list_is_observed_by_hand(
