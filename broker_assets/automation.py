@@ -1,11 +1,11 @@
-"""When things run by themselves.
+"""When assets are materialised automatically.
 
-Every automation condition of the house is defined here, once, each clause with the reason for it, and every row of
-its truth table has a test (``tests/test_automation.py``). Assets name one of these conditions and add nothing to it;
-what is driven by the outside world (a Kafka lag, a file) is not automation but a sensor.
+Every automation condition of the package is defined here, once, with the reason for each clause, and every row of
+its truth table has a test (``tests/test_automation.py``). Assets use one of these conditions and add nothing to it;
+work that is triggered from outside (by Kafka lag or a file) belongs in a sensor, not here.
 
-Dagster's ready-made ``eager()`` is not used: it fires when a parent is made again with the same content, never fires
-when the code changes, and looks at the latest night only.
+Dagster's built-in ``eager()`` is not used: it fires when a parent is rebuilt with the same content, never fires
+when the code changes, and considers only the latest night.
 """
 
 from __future__ import annotations
@@ -19,48 +19,48 @@ from dagster import (
 )
 
 EVALUATION_SECONDS = 30
-"""How often conditions are evaluated; a tick over a few thousand nights costs some tenths of a second."""
+"""How often conditions are evaluated; a tick over a few thousand nights takes a few tenths of a second."""
 
 
 def inputs_changed() -> AutomationCondition[AssetKey]:
     """True on the tick at which something that determines the asset has changed."""
-    # Content, not time: a parent that was made again and came out the same is no reason to do anything.
+    # Content, not time: a parent that was rebuilt with the same result requires no action.
     parent_has_new_content = AutomationCondition.any_deps_match(AutomationCondition.data_version_changed())
-    # A new version of the function makes the asset stale although no input moved.
+    # A new version of the function makes the asset stale although no input has changed.
     code_is_new = AutomationCondition.code_version_changed()
     return (parent_has_new_content | code_is_new).with_label("inputs_changed")
 
 
 def pending(reason: AutomationCondition[AssetKey]) -> AutomationCondition[AssetKey]:
-    """True from the tick of a reason until a run has been asked for.
+    """True from the tick of a reason until a run has been requested.
 
-    A change is an edge, seen on one tick only: without this latch it would be lost while a run is in progress, a
+    A change is an edge, visible on one tick only: without this latch it would be lost while a run is in progress, a
     parent is missing or a check has failed.
     """
-    # Dagster sees the request one tick late, and in `since` the reset wins: a parent that changed, or a run that
-    # failed, in those 30 s would be forgotten. A new reason therefore keeps the latch on.
+    # Dagster sees the request one tick late, and in `since` the reset takes precedence: a parent that changed, or a
+    # run that failed, in those 30 s would be forgotten. A new reason therefore keeps the latch set.
     handled = AutomationCondition.newly_requested() & ~reason
-    # A newly deployed asset waits for a change, or for an operator's backfill, and does not start 3,000 nights.
+    # A newly deployed asset waits for a change, or for an operator's backfill, instead of starting 3,000 nights.
     return reason.since(handled | AutomationCondition.initial_evaluation())
 
 
 def failed_for_the_first_time() -> AutomationCondition[AssetKey]:
     """True on the tick at which the asset fails, once per change of its inputs.
 
-    The bare ``execution_failed()`` stays true and requests a run at every tick for ever (368,000 failed runs in a
-    fortnight at another house). ``execution_failed().newly_true()`` fires again after each failed retry that was
-    seen in progress. So the failure is remembered until the inputs change, and only its beginning counts.
+    The bare ``execution_failed()`` stays true and requests a run at every tick for ever (another project had 368,000
+    failed runs in a fortnight). ``execution_failed().newly_true()`` fires again after each failed retry that was
+    seen in progress. The failure is therefore remembered until the inputs change, and only its first tick counts.
     """
-    # While a change still waits for its run, the failure that is seen is that of the run before.
+    # While a change still waits for its run, the visible failure is that of the previous run.
     failure = AutomationCondition.execution_failed() & ~pending(inputs_changed())
     return failure.since(inputs_changed()).newly_true().with_label("failed_for_the_first_time")
 
 
 def on_new_versions() -> AutomationCondition[AssetKey]:
-    """Make an asset again when, and only when, its inputs or its code have changed.
+    """Materialise an asset when, and only when, its inputs or its code have changed.
 
-    For assets with at most 10,000 partition keys (50,000 keys cost 10 s a tick). There is deliberately no
-    restriction to the latest time window: a reprocessed night of last year is as new as tonight's.
+    For assets with at most 10,000 partition keys (50,000 keys cost 10 s per tick). There is deliberately no
+    restriction to the latest time window: a reprocessed night of last year is as new as tonight.
 
     Examples
     --------
@@ -69,23 +69,23 @@ def on_new_versions() -> AutomationCondition[AssetKey]:
     """
     return (
         (pending(inputs_changed()) | pending(failed_for_the_first_time()))
-        # Half of the inputs give half of a product.
+        # With incomplete inputs the product would be incomplete.
         & ~AutomationCondition.any_deps_missing()
-        # A parent that is being made will change again in a moment; one run instead of two.
+        # A parent that is being built will change again in a moment; one run instead of two.
         & ~AutomationCondition.any_deps_in_progress()
         & ~AutomationCondition.any_deps_match(AutomationCondition.will_be_requested())
-        # Two runs of the same partition would race.
+        # Two runs of the same partition would race each other.
         & ~AutomationCondition.in_progress()
-        # What did not pass its blocking checks is not built upon.
+        # Nothing is built from an asset whose blocking checks failed.
         & AutomationCondition.all_deps_blocking_checks_passed()
     ).with_label("on_new_versions")
 
 
 automation_sensor = AutomationConditionSensorDefinition(
     name="automation",
-    description="Makes assets again whose inputs or code have changed (broker_assets/automation.py).",
+    description="Rebuilds assets whose inputs or code have changed (broker_assets/automation.py).",
     target=AssetSelection.all(),
-    # The sensor that Dagster adds by itself is stopped until somebody switches it on.
+    # The sensor that Dagster adds by default is stopped until somebody switches it on.
     default_status=DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=EVALUATION_SECONDS,
     run_tags={"broker/trigger": "automation"},

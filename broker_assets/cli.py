@@ -1,7 +1,7 @@
 """The `broker-assets` command.
 
-Its parts are loaded when they are called: `--help` needs none of them, and an offline command starts neither numba nor
-Dagster for nothing. An error is one line for people; `--debug` shows where it came from.
+Subcommands are imported when they are called: `--help` needs none of them, and an offline command does not load numba
+or Dagster unnecessarily. An error is printed as one readable line; `--debug` shows the traceback.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PLATFORM, STREAM, SKY, OFFLINE = "Platform", "Alert stream", "Sky", "Offline (no
 
 
 class _Command(NamedTuple):
-    """Where a command is, and what the list of commands says of it."""
+    """Location of a command, and its text in the list of commands."""
 
     target: str
     """`module:name` of a function or a Typer application."""
@@ -31,16 +31,18 @@ class _Command(NamedTuple):
 
 COMMANDS = {
     "up": _Command("broker_assets.commands.services:up", PLATFORM, "Start everything on this machine."),
-    "down": _Command("broker_assets.commands.services:down", PLATFORM, "End what `up` started."),
+    "down": _Command("broker_assets.commands.services:down", PLATFORM, "Stop what `up` started."),
     "status": _Command(
-        "broker_assets.commands.status:status", PLATFORM, "Services, lag, last batches, quarantine, stale assets."
+        "broker_assets.commands.status:status", PLATFORM, "Services, lag, latest batches, quarantine, stale assets."
     ),
     "doctor": _Command(
-        "broker_assets.commands.services:doctor", PLATFORM, "What is missing on this machine and how to get it."
+        "broker_assets.commands.services:doctor", PLATFORM, "What this machine lacks and how to install it."
     ),
     "replay": _Command("broker_assets.commands.stream:replay", STREAM, "Send alert packets from files to a topic."),
-    "simulate": _Command("broker_assets.commands.stream:simulate", STREAM, "Make the alerts of a simulated survey."),
-    "reprocess": _Command("broker_assets.commands.reprocess:reprocess", STREAM, "Make nights again from the archive."),
+    "simulate": _Command(
+        "broker_assets.commands.stream:simulate", STREAM, "Generate the alerts of a simulated survey."
+    ),
+    "reprocess": _Command("broker_assets.commands.reprocess:reprocess", STREAM, "Reprocess nights from the archive."),
     "quarantine": _Command(
         "broker_assets.commands.quarantine:app", STREAM, "Packets that could not be read: list, show, retry, dismiss."
     ),
@@ -60,18 +62,18 @@ COMMANDS = {
     "snapshots": _Command(
         "broker_assets.commands.snapshots:app", PLATFORM, "Tables as versioned files for other nodes: write, install."
     ),
-    "packets": _Command("broker_assets.commands.packets:app", OFFLINE, "Show or export alert packets of files."),
+    "packets": _Command("broker_assets.commands.packets:app", OFFLINE, "Show or export alert packets in files."),
     "match": _Command(
         "broker_assets.commands.sky:match", OFFLINE, "Match positions against a watchlist, an area or a sky map."
     ),
-    "moc": _Command("broker_assets.commands.sky:moc_app", OFFLINE, "Make maps of sky coverage (MOC)."),
+    "moc": _Command("broker_assets.commands.sky:moc_app", OFFLINE, "Build sky coverage maps (MOC)."),
     "publish": _Command(
         "broker_assets.commands.publish.application:app",
         PLATFORM,
         "Deliver product files to archives: run, status, agree, sync.",
     ),
     "telemetry": _Command(
-        "broker_assets.commands.telemetry.application:app", OFFLINE, "Decode instrument telemetry to products."
+        "broker_assets.commands.telemetry.application:app", OFFLINE, "Process instrument telemetry into products."
     ),
 }
 
@@ -80,11 +82,11 @@ class LazyGroup(TyperGroup):
     """The commands of the table above, imported when they run."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Names of the commands whose module is there."""
+        """Names of the commands whose module exists."""
         return [name for name, command in COMMANDS.items() if importlib.util.find_spec(command.target.split(":")[0])]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """A stand-in that can only tell what the command is for."""
+        """A placeholder that only has the help text of the command."""
         command = COMMANDS.get(cmd_name)
         if command is None or cmd_name not in self.list_commands(ctx):
             return None
@@ -96,11 +98,11 @@ class LazyGroup(TyperGroup):
         return (name, _load(name), rest) if stand_in is not None and name is not None else (name, stand_in, rest)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; what it raises becomes one line and the exit code 1."""
+        """Run the command; an exception becomes one line and exit code 1."""
         try:
             return super().invoke(ctx)
         except Exception as error:
-            # Exceptions of the command-line library are its way to exit and to report wrong usage.
+            # The command-line library uses exceptions to exit and to report wrong usage.
             if type(error).__module__.split(".")[0] in ("typer", "click") or os.environ.get("BROKER_DEBUG"):
                 raise
             typer.secho(f"Error: {explain(error)}", fg=typer.colors.RED, err=True)
@@ -122,12 +124,12 @@ def _load(name: str) -> Any:
 
 
 def _explained(error: BaseException) -> bool:
-    """Whether the error was written for people: one of ours, or of the file system."""
+    """Whether the error message is meant for users: one of our errors, or of the file system."""
     return isinstance(error, OSError) or type(error).__module__.startswith("broker_assets.")
 
 
 def explain(error: BaseException) -> str:
-    """One line on what went wrong.
+    """Describe an error in one line.
 
     Examples
     --------
@@ -168,9 +170,9 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def main(
     settings: Annotated[
-        Path | None, typer.Option(help="TOML file of settings; otherwise $BROKER_SETTINGS or broker.toml.")
+        Path | None, typer.Option(help="TOML file of settings; default: $BROKER_SETTINGS or broker.toml.")
     ] = None,
-    home: Annotated[Path | None, typer.Option(help="Folder of the one-machine platform; otherwise .broker.")] = None,
+    home: Annotated[Path | None, typer.Option(help="Folder of the one-machine platform; default: .broker.")] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
@@ -178,15 +180,15 @@ def main(
 ) -> None:
     """Alert broker as versioned Dagster assets: packets on Kafka become archived packets, sources and objects.
 
-    A first look, on one machine:
+    To get started on one machine:
 
-    `broker-assets doctor` · what is missing here
+    `broker-assets doctor` · check what is missing
 
     `broker-assets up` · start everything
 
-    `broker-assets simulate --nights 2` · alerts of a survey that does not exist
+    `broker-assets simulate --nights 2` · send the alerts of a simulated survey
 
-    `broker-assets status` · what became of them
+    `broker-assets status` · see what was ingested
     """
     if settings is not None:
         if not settings.is_file():
@@ -198,7 +200,7 @@ def main(
         os.environ["BROKER_DEBUG"] = "1"
         logging.basicConfig(level=logging.INFO)
     else:
-        # What people should know is told by the commands; librdkafka's complaints about an absent broker are not that.
+        # The commands report what users need; librdkafka's warnings about a missing broker would only add noise.
         logging.getLogger("broker_assets").addHandler(logging.NullHandler())
     if (Path(os.environ.get("BROKER_HOME", ".broker")) / "telemetry-demo").is_dir():
         from broker_assets.commands.demonstration import adopt

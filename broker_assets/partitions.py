@@ -1,7 +1,7 @@
-"""By what the assets are divided: nights, observation days of telemetry, lists, sky maps.
+"""Partitions of the assets: nights, observation days of telemetry, lists, sky maps.
 
 Only partition definitions and the functions that turn science values into partition keys belong here. A partition is
-something an operator would name and repair on its own; an alert, a batch or a Kafka offset is not one.
+something an operator would name and repair individually; an alert, a batch or a Kafka offset is not one.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from collections.abc import Iterable
 from dagster import DailyPartitionsDefinition, DynamicPartitionsDefinition, TimeWindowPartitionsDefinition
 
 NIGHTS_BEGIN = "2018-01-01"
-"""Before the first ZTF alert, so that every survey's past fits."""
+"""Before the first ZTF alert, so that the past of every survey is covered."""
 
 nights: TimeWindowPartitionsDefinition = DailyPartitionsDefinition(
     start_date=NIGHTS_BEGIN,
-    # Noon in Chile (UTC-4): the first observatory whose night begins. Rows find their own night by their own
-    # observatory's noon (packets.nights); this offset only decides when a key begins to exist.
+    # Noon in Chile (UTC-4), the first observatory whose night begins. The night of a row is determined by the noon of
+    # its own observatory (packets.nights); this offset only decides when a key begins to exist.
     hour_offset=16,
     timezone="UTC",
-    # The night that has begun is a partition, not only those that have ended.
+    # The current night is a partition, not only past ones.
     end_offset=1,
 )
-"""One partition a night, from local noon to local noon; the key ``YYYY-MM-DD`` is the date of its evening."""
+"""One partition per night, from local noon to local noon; the key ``YYYY-MM-DD`` is the date of its evening."""
 
 OBSERVATION_DAYS_BEGIN = "2020-02-10"
 """The launch of Solar Orbiter."""
@@ -31,24 +31,24 @@ OBSERVATION_DAYS_BEGIN = "2020-02-10"
 observation_days: TimeWindowPartitionsDefinition = DailyPartitionsDefinition(
     start_date=OBSERVATION_DAYS_BEGIN,
     timezone="UTC",
-    # Telemetry of a day comes on the day itself too.
+    # Telemetry of a day also arrives on the day itself.
     end_offset=1,
 )
-"""One partition a day; the key ``YYYY-MM-DD`` is the on-board date at levels LB and L0, the date of UTC from L1 on."""
+"""One partition per day; the key ``YYYY-MM-DD`` is the on-board date at levels LB and L0, the UTC date from L1 on."""
 
 
 watchlists = DynamicPartitionsDefinition(name="watchlists")
-"""One partition a watchlist; the key is its `wl_id`."""
+"""One partition per watchlist; the key is its `wl_id`."""
 
 areas = DynamicPartitionsDefinition(name="areas")
-"""One partition an area; the key is its `ar_id`."""
+"""One partition per area; the key is its `ar_id`."""
 
 sky_maps = DynamicPartitionsDefinition(name="sky_maps")
-"""One partition an event and version; the key is `mw_id`, event and version, joined by `_`."""
+"""One partition per event and version; the key is `mw_id`, event and version, joined by `_`."""
 
 
 def sky_map_key(identifier: int, event: str, version: str) -> str:
-    """Partition key of a sky map; control characters and dots in a row, which Dagster refuses, become dashes.
+    """Partition key of a sky map; control characters and consecutive dots, which Dagster rejects, become dashes.
 
     Examples
     --------
@@ -60,10 +60,10 @@ def sky_map_key(identifier: int, event: str, version: str) -> str:
 
 
 def known_nights(keys: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Divide nights into those that are partitions and those that are not.
+    """Separate nights that are partitions from those that are not.
 
-    Simulated surveys reach into the future and a wrong clock gives any date: such rows are stored all the same, but
-    Dagster has no partition to show them by.
+    Simulated surveys reach into the future and a wrong clock gives any date: such rows are stored nevertheless, but
+    Dagster has no partition for them.
 
     Parameters
     ----------
@@ -86,10 +86,10 @@ def known_nights(keys: Iterable[str]) -> tuple[list[str], list[str]]:
 
 
 def known_days(days: Iterable[datetime.date]) -> tuple[list[datetime.date], list[datetime.date]]:
-    """Divide observation days into those that are partitions and those that are not.
+    """Separate observation days that are partitions from those that are not.
 
-    A clock that is not synchronised gives any date: such packets become products too, but Dagster has no partition to
-    show them by.
+    A clock that is not synchronised gives any date: such packets become products too, but Dagster has no partition
+    for them.
 
     Parameters
     ----------

@@ -54,31 +54,31 @@ __all__ = [
 
 
 class DatabaseSettings(BaseModel):
-    """Where the rows live."""
+    """Databases."""
 
     url: SecretStr | None = None
-    """`postgresql+psycopg://…` of the broker's database; none starts the embedded PostgreSQL."""
+    """`postgresql+psycopg://…` of the broker's database; if unset, the embedded PostgreSQL is started."""
     dagster_url: SecretStr | None = None
-    """`postgresql+psycopg2://…` of Dagster's database; none uses the embedded PostgreSQL."""
+    """`postgresql+psycopg2://…` of Dagster's database; if unset, the embedded PostgreSQL is used."""
 
 
 class DrainSettings(BaseModel):
-    """Bounds of a drain run and of its micro-batches."""
+    """Limits of a drain run and of its micro-batches."""
 
     batch_max: int = Field(default=4000, ge=1)
-    """Messages in one transaction, at most."""
+    """Maximum number of messages in one transaction."""
     batch_bytes: int = Field(default=96 * 1024**2, ge=1)
-    """Bytes of messages in one transaction, at most; a run holds about four times as much."""
+    """Maximum size of the messages in one transaction, bytes; a run holds about four times as much in memory."""
     batch_seconds: float = Field(default=2.0, gt=0)
-    """A batch is written after this time even when it is not full."""
+    """A batch is written after this time even if it is not full."""
     idle_seconds: float = Field(default=5.0, ge=0)
-    """The run ends when nothing has arrived for so long."""
+    """The run ends when nothing has arrived for this long."""
     budget_seconds: float = Field(default=600.0, gt=0)
-    """The run ends after this time whatever the backlog; the sensor starts the next."""
+    """The run ends after this time whatever the backlog; the sensor starts the next one."""
 
 
 class TnsSettings(BaseModel):
-    """Who we are at the Transient Name Server; without a key nothing is asked of it."""
+    """Credentials for the Transient Name Server; without a key no request is sent."""
 
     key: SecretStr | None = None
     """API key of the bot."""
@@ -87,9 +87,9 @@ class TnsSettings(BaseModel):
     bot_name: str | None = None
     """Name of the bot."""
     bulk_url: str = "https://www.wis-tns.org/system/files/tns_public_objects/"
-    """Where the bulk files are."""
+    """URL of the bulk files."""
     search_url: str = "https://www.wis-tns.org/api/get/"
-    """Where single objects are asked for."""
+    """URL of the interface for single objects."""
 
 
 class MocSettings(BaseModel):
@@ -104,7 +104,7 @@ class MocSettings(BaseModel):
 
 
 class NoticeSettings(BaseModel):
-    """Where notices of gravitational-wave events come from; without a topic none are read."""
+    """Source of notices of gravitational-wave events; without a topic none are read."""
 
     topic: str | None = None
     """Kafka topic (`igwn.gwalert` at GCN)."""
@@ -115,20 +115,20 @@ class NoticeSettings(BaseModel):
 
 
 class TelemetrySettings(BaseModel):
-    """Where telemetry comes from and what its products are made with; without folders to watch nothing is received."""
+    """Sources of telemetry and inputs of its products; without incoming folders nothing is received."""
 
     incoming: list[str] = Field(default_factory=list)
-    """fsspec URLs of folders that telemetry files arrive in (targets of rsync or sftp included)."""
+    """fsspec URLs of folders in which telemetry files arrive (including targets of rsync or sftp)."""
     incoming_options: dict[str, dict[str, str]] = Field(default_factory=dict)
     """Options of the file system of such a URL (user, key file, endpoint, …), by URL."""
     incoming_secrets: dict[str, dict[str, SecretStr]] = Field(default_factory=dict)
     """Options that are never printed (password, key, secret), by URL."""
     pattern: str = "*PktTmRaw*.xml"
-    """Names of telemetry files; others are left alone."""
+    """Names of telemetry files; others are ignored."""
     stable_seconds: float = Field(default=120.0, ge=0)
-    """A file is complete when neither size nor time of modification has changed for so long."""
+    """A file is complete when neither its size nor its modification time has changed for this long."""
     folder: Path | None = None
-    """Packet store, staged files and products; none is `<home>/telemetry`."""
+    """Packet store, staged files and products; default: `<home>/telemetry`."""
     databases: Path | None = None
     """Folder of instrument databases, `v<version>/idb.sqlite`."""
     configuration: Path | None = None
@@ -140,17 +140,17 @@ class TelemetrySettings(BaseModel):
     requests: Path | None = None
     """Table of science requests, CSV."""
     requests_url: str | None = None
-    """Where rows of that table are asked for; none leaves it as it is."""
+    """URL from which rows of that table are fetched; if unset, the table is not updated."""
     energy_calibration: Path | None = None
-    """Folder of the energy-calibration programs (Bkg, ECC, STX_Calib); none makes no calibration products."""
+    """Folder of the energy-calibration programs (Bkg, ECC, STX_Calib); if unset, no calibration products are made."""
     aspect_command: list[str] = Field(default_factory=list)
-    """Program that solves the aspect (the bridge to IDL); none leaves the solution of ancillary products empty."""
+    """Program that computes the aspect solution (the bridge to IDL); if unset, ancillary products have no solution."""
     versions: dict[str, int] = Field(default_factory=dict)
-    """Processing versions in place of the code's own, by level and kind: `{"L1/ql-lightcurve": 3}`."""
+    """Processing versions that override those in the code, by level and kind: `{"L1/ql-lightcurve": 3}`."""
 
 
 class PublicationTarget(BaseModel):
-    """An archive that product files are delivered to."""
+    """An archive to which product files are delivered."""
 
     name: str
     """Name in history and messages."""
@@ -161,19 +161,19 @@ class PublicationTarget(BaseModel):
     secrets: dict[str, SecretStr] = Field(default_factory=dict)
     """Options that are never printed (password, key, secret)."""
     conflicts_url: str | None = None
-    """Where files go that have more supplements than the archive accepts; none keeps them at home."""
+    """Folder for files with more supplements than the archive accepts; if unset, they are only kept locally."""
     levels: list[str] = Field(default_factory=lambda: ["L0", "L1", "L2", "ANC", "LL03", "CAL"])
     products: list[str] = Field(default_factory=lambda: ["ql", "hk", "sci", "asp", "cal"])
-    """Families as file names have them; `*` is all."""
+    """Families as in file names; `*` selects all."""
     versions: list[str] = Field(default_factory=lambda: ["*"])
-    """Versions (`2`, `02`, `02U`); `*` is all."""
+    """Versions (`2`, `02`, `02U`); `*` selects all."""
     waiting_hours: float = Field(default=14 * 24.0, ge=0)
-    """Age of a file before it is delivered: later packets and kernels replace young files."""
+    """Minimum age of a file before it is delivered, since later packets and kernels replace recent files."""
     waiting_hours_low_latency: float = Field(default=1 / 60, ge=0)
     batch_size: int = Field(default=-1, ge=-1)
-    """Files of one run, at most; -1 is no limit."""
+    """Maximum number of files per run; -1: no limit."""
     mirror: bool = False
-    """A copy of what we keep, under our own names and paths, instead of an archive with rules of its own."""
+    """Whether this is a copy of the local archive, with the same names and paths, instead of an archive with rules."""
 
 
 class PublicationSettings(BaseModel):
@@ -183,24 +183,24 @@ class PublicationSettings(BaseModel):
     blacklist: Path | None = None
     """Text file of names that are never delivered."""
     tolerated_row_loss: float = Field(default=0.0, ge=0, le=1)
-    """Fraction of rows that a new version may lack against the delivered one."""
+    """Fraction of rows that a new version may lack relative to the delivered one."""
     tolerated_nan_increase: float = Field(default=0.01, ge=0, le=1)
-    """Increase of the fraction of NaN that a new version may show."""
+    """Allowed increase of the fraction of NaN in a new version."""
     tolerated_coverage_loss: float = Field(default=0.0, ge=0, le=1)
-    """Fraction of the time that a new version may lack."""
+    """Fraction of the covered time that a new version may lack."""
 
 
 class NotifierSettings(BaseModel):
-    """Where alerts to operators go."""
+    """Destinations of alerts to operators."""
 
     urls: list[SecretStr] = Field(default_factory=list)
     """Apprise URLs (`mailto://…`, `slack://…`, `json://…`)."""
     repeat_minutes: float = 360.0
-    """The same cause is not reported again before this time, unless it ended in between."""
+    """The same cause is not reported again within this time, unless it ended in between."""
 
 
 class ServerSettings(BaseModel):
-    """Addresses of the web servers; loopback unless told otherwise."""
+    """Addresses of the web servers; loopback by default."""
 
     host: str = "127.0.0.1"
     dagster_port: int = 3000
@@ -221,9 +221,9 @@ class Settings(BaseSettings):
     )
 
     home: Path = Path(".broker")
-    """Folder of everything the one-machine platform keeps."""
+    """Folder of all state of the one-machine platform."""
     archive_url: str | None = None
-    """fsspec URL of the packet archive and products; none is `<home>/archive`."""
+    """fsspec URL of the packet archive and products; default: `<home>/archive`."""
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     streams: list[StreamSettings] = Field(
@@ -235,7 +235,7 @@ class Settings(BaseSettings):
     )
     drain: DrainSettings = Field(default_factory=DrainSettings)
     sky_folder: Path | None = None
-    """Folder of the indices that alerts are matched with, shared by all processes; none is `<home>/sky`."""
+    """Folder of the indices that alerts are matched against, shared by all processes; default: `<home>/sky`."""
     mocs: MocSettings = Field(default_factory=MocSettings)
     tns: TnsSettings = Field(default_factory=TnsSettings)
     notices: NoticeSettings = Field(default_factory=NoticeSettings)
@@ -251,7 +251,7 @@ class Settings(BaseSettings):
 
     @property
     def sky(self) -> Path:
-        """Folder of the indices that alerts are matched with."""
+        """Folder of the indices that alerts are matched against."""
         return self.sky_folder or self.home.resolve() / "sky"
 
     @property

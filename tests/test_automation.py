@@ -70,7 +70,7 @@ class House:
         )
         def child() -> None:
             if self.child_fails:
-                raise ValueError("as told")
+                raise ValueError("as instructed")
 
         @asset_check(asset="mother", blocking=True, partitions_def=partitions_def)
         def mother_is_well() -> AssetCheckResult:

@@ -95,7 +95,7 @@ def test_status_without_a_platform_is_unhealthy(tmp_path: Path) -> None:
     assert done.returncode == 1
     status = json.loads(done.stdout)
     assert status["healthy"] is False
-    assert {service["state"] for service in status["services"]} == {"away"}
+    assert {service["state"] for service in status["services"]} == {"unavailable"}
     table = run("status", home=tmp_path)
     assert table.returncode == 1
     assert "Something does not work" in table.stdout
@@ -150,13 +150,13 @@ def test_simulate_drain_status_and_quarantine(kafka: str, topic: str, database_u
     assert (tmp_path / "taken.avro").read_bytes() == b"no packet"
     assert call("quarantine", "retry").returncode == 1
     assert call("quarantine", "dismiss", number).returncode == 0
-    assert "Nothing is in quarantine" in call("quarantine", "list").stdout
+    assert "The quarantine is empty" in call("quarantine", "list").stdout
     assert call("quarantine", "show", "999").returncode == 1
 
     nights = sorted(night["night"] for night in seen["nights"])
     done = call("reprocess", "--nights", f"{nights[0]}..{nights[-1]}", "--local")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("packets of") == len(nights)
+    assert done.stdout.count("packets from") == len(nights)
     assert call("reprocess", "--nights", "1999-01-01", "--local").returncode == 1
     again = json.loads(call("status", "--json").stdout)
     assert again["healthy"] is True

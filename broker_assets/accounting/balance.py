@@ -1,6 +1,6 @@
-"""Does the ledger balance? Each function gives the rows that contradict; none is the answer that is wanted.
+"""Whether the ledger balances. Each function returns the rows that contradict it; the desired result is empty.
 
-They compare sets within the database, whatever its size, and serve the asset checks.
+They compare sets within the database, independent of its size, and are used by the asset checks.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Imbalance(BaseModel):
-    """Something that is not as the ledger says."""
+    """A contradiction to the ledger."""
 
     model_config = ConfigDict(frozen=True)
 
     subject: str
-    """What was looked at: a batch, a partition, a night, a file."""
+    """The subject: a batch, a partition, a night, a file."""
     expected: int
-    """Number that the ledger asks for."""
+    """Number required by the ledger."""
     found: int
     """Number found."""
     detail: str
@@ -29,18 +29,18 @@ class Imbalance(BaseModel):
 
 
 Nights = tuple[datetime.date, datetime.date] | None
-"""First and last night to look at; none means all."""
+"""First and last night to check; None means all."""
 
 
 def batches(connection: psycopg.Connection[Any], *, first: int = 0) -> list[Imbalance]:
-    """Batches whose numbers contradict: what they received, what became of it, their ranges, nights, and quarantine.
+    """Batches with contradictory numbers: messages received, their outcomes, ranges, nights, and quarantine.
 
     Parameters
     ----------
     connection : psycopg.Connection
         Connection to use.
     first : int
-        Batches before this `ingestid` are left out.
+        Batches before this `ingestid` are ignored.
     """
     return _rows(
         connection,
@@ -60,16 +60,16 @@ def batches(connection: psycopg.Connection[Any], *, first: int = 0) -> list[Imba
                    'received = stored + duplicate + quarantined'
             FROM batch
             UNION ALL
-            SELECT ingestid, batch.stored, coalesce(night.stored, 0), 'packets stored, night by night'
+            SELECT ingestid, batch.stored, coalesce(night.stored, 0), 'packets stored, by night'
             FROM batch LEFT JOIN night USING (ingestid)
             UNION ALL
-            SELECT ingestid, batch.duplicate, coalesce(night.duplicate, 0), 'duplicates, night by night'
+            SELECT ingestid, batch.duplicate, coalesce(night.duplicate, 0), 'duplicates, by night'
             FROM batch LEFT JOIN night USING (ingestid)
             UNION ALL
-            SELECT ingestid, batch.received, coalesce(span.received, 0), 'messages received, partition by partition'
+            SELECT ingestid, batch.received, coalesce(span.received, 0), 'messages received, by partition'
             FROM batch LEFT JOIN span USING (ingestid) WHERE kind = 'stream'
             UNION ALL
-            SELECT ingestid, quarantined, coalesce(held, 0), 'messages in quarantine'
+            SELECT ingestid, quarantined, coalesce(held, 0), 'quarantined messages'
             FROM batch LEFT JOIN held USING (ingestid) WHERE kind = 'stream'
         )
         SELECT 'batch ' || ingestid AS subject, expected, found, detail
@@ -81,7 +81,7 @@ def batches(connection: psycopg.Connection[Any], *, first: int = 0) -> list[Imba
 
 
 def offsets(connection: psycopg.Connection[Any], *, topic: str | None = None) -> list[Imbalance]:
-    """Kafka partitions whose ranges and gaps do not follow one another, batch after batch, up to the position."""
+    """Kafka partitions whose ranges and gaps do not follow one another, batch by batch, up to the position."""
     return _rows(
         connection,
         """
@@ -119,9 +119,9 @@ def offsets(connection: psycopg.Connection[Any], *, topic: str | None = None) ->
 
 
 def stored_rows(connection: psycopg.Connection[Any], *, nights: Nights = None) -> list[Imbalance]:
-    """Nights whose sources with an archive position are not as many as the ledger says were stored.
+    """Nights whose number of sources with an archive position differs from the number stored in the ledger.
 
-    Of a night that was made again only the batches from its last reprocessing on count: it replaced the rows.
+    For a reprocessed night, only the batches from its last reprocessing on count, since that replaced the rows.
     """
     return _rows(
         connection,
@@ -154,7 +154,7 @@ def stored_rows(connection: psycopg.Connection[Any], *, nights: Nights = None) -
 
 
 def archived_packets(connection: psycopg.Connection[Any], *, nights: Nights = None) -> list[Imbalance]:
-    """Batches from Kafka that did not put each packet they could read into the archive, night by night."""
+    """Batches from Kafka that did not archive every packet they could read, by night."""
     return _rows(
         connection,
         """

@@ -1,10 +1,10 @@
 """The ledger of the stream: positions, batches, gaps, archive files.
 
-A drain run takes the locks of its Kafka partitions, reads their positions, and for each batch does in ONE transaction:
-`open_batch`, the rows, `add_archive_files`, `advance` for each partition, `close_batch`. Whoever dies in between leaves
-nothing behind but files that no row names.
+A drain run locks its Kafka partitions, reads their positions, and for each batch executes in ONE transaction:
+`open_batch`, the rows, `add_archive_files`, `advance` for each partition, `close_batch`. A process that dies in between
+leaves nothing behind except files to which no row refers.
 
-All functions but `lock_partitions` work in the caller's transaction.
+All functions except `lock_partitions` work in the caller's transaction.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class StreamBusy(RuntimeError):
 
 
 class StaleStreamPosition(RuntimeError):
-    """The position of a Kafka partition is not the one expected: someone else has moved it."""
+    """The position of a Kafka partition is not the expected one: another process has moved it."""
 
 
 class Range(BaseModel):
@@ -47,11 +47,11 @@ class Range(BaseModel):
     next_offset: int
     """Position after the batch."""
     received: int
-    """Messages received; fewer than `next_offset - first_offset` where Kafka keeps none or has dropped some."""
+    """Messages received; fewer than `next_offset - first_offset` if Kafka has deleted some or never had them."""
 
 
 class BatchEntry(BaseModel):
-    """What became of a batch: received = stored + duplicate + quarantined."""
+    """Outcome of a batch: received = stored + duplicate + quarantined."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,7 +60,7 @@ class BatchEntry(BaseModel):
     stored: int
     """Messages that became rows."""
     duplicate: int
-    """Messages whose rows were there already."""
+    """Messages whose rows were already stored."""
     quarantined: int
     """Messages that could not be read."""
     bytes: int = 0
@@ -95,7 +95,7 @@ class ArchiveFileEntry(BaseModel):
     night: datetime.date
     """Night of its packets."""
     url: str
-    """Where the file is."""
+    """URL of the file."""
     packets: int
     """Packets in the file."""
     bytes: int
@@ -107,7 +107,7 @@ class ArchiveFileEntry(BaseModel):
 
 
 class Batch(BatchEntry):
-    """A batch as it stands in the ledger."""
+    """A batch as recorded in the ledger."""
 
     ingestid: int
     """Identifier, rising."""
@@ -116,25 +116,25 @@ class Batch(BatchEntry):
     topic: str
     """Kafka topic."""
     kind: Kind
-    """Where its messages came from."""
+    """Origin of its messages."""
     code_version: str
     """Version of the code that made the rows."""
     started_at: datetime.datetime
-    """When its first message was asked for."""
+    """When its first message was requested."""
     finished_at: datetime.datetime | None
     """When its rows were written."""
 
 
 @contextmanager
 def lock_partitions(connection: psycopg.Connection[Any], topic: str, partitions: Sequence[int]) -> Iterator[None]:
-    """Hold Kafka partitions for this session, so that only one run reads them.
+    """Lock Kafka partitions for this session, so that only one run reads them.
 
-    The locks belong to the session: they end with the body, and with the connection should the process die.
+    The locks belong to the session: they end with the `with` block, or with the connection if the process dies.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        Connection in no transaction, kept open for as long as the partitions are read.
+        Connection outside a transaction, kept open while the partitions are read.
     topic : str
         Kafka topic.
     partitions : sequence of int
@@ -143,7 +143,7 @@ def lock_partitions(connection: psycopg.Connection[Any], topic: str, partitions:
     Raises
     ------
     StreamBusy
-        If another session holds one of them; then none is held.
+        If another session holds one of them; then none is locked.
     """
     held: list[int] = []
     try:
@@ -168,7 +168,7 @@ def lock_partitions(connection: psycopg.Connection[Any], topic: str, partitions:
 
 
 def positions(connection: psycopg.Connection[Any], topic: str) -> dict[int, int]:
-    """Give the next offset of each Kafka partition of a topic that has been read."""
+    """Return the next offset of each Kafka partition of a topic that has been read."""
     rows = connection.execute(
         'SELECT "partition", next_offset FROM stream_offset WHERE topic = %s ORDER BY "partition"', (topic,)
     )
@@ -184,7 +184,7 @@ def open_batch(
     started_at: datetime.datetime,
     run_id: str | None = None,
 ) -> int:
-    """Allocate a batch; returns its `ingestid`."""
+    """Allocate a batch; return its `ingestid`."""
     row = connection.execute(
         "INSERT INTO ingest_batch (topic, kind, code_version, started_at, run_id) VALUES (%s, %s, %s, %s, %s)"
         " RETURNING ingestid",
@@ -202,7 +202,7 @@ def close_batch(
     *,
     nights: Mapping[datetime.date, NightCounts] | None = None,
 ) -> None:
-    """Enter what became of a batch.
+    """Record the outcome of a batch.
 
     Parameters
     ----------
@@ -213,12 +213,12 @@ def close_batch(
     entry : BatchEntry
         Counts of the batch.
     nights : mapping of date to NightCounts, optional
-        What it brought of each night, see `broker_assets.database.alerts.WriteCounts.nights`.
+        Its contents by night, see `broker_assets.database.alerts.WriteCounts.nights`.
 
     Raises
     ------
     psycopg.errors.CheckViolation
-        If received is not stored + duplicate + quarantined: the transaction can not be committed.
+        If received is not stored + duplicate + quarantined: the transaction cannot be committed.
     """
     values = entry.model_dump() | {"ingestid": ingestid}
     connection.execute(
@@ -244,7 +244,7 @@ def close_batch(
 
 
 def advance(connection: psycopg.Connection[Any], ingestid: int, topic: str, ranges: Sequence[Range]) -> None:
-    """Move the positions of Kafka partitions, and enter the offsets of the batch.
+    """Move the positions of Kafka partitions, and record the offsets of the batch.
 
     A partition that was never read has no position; its first range may begin anywhere.
 
@@ -255,7 +255,7 @@ def advance(connection: psycopg.Connection[Any], ingestid: int, topic: str, rang
     ValueError
         If a range ends before it begins.
     """
-    # In the order of partitions, so that two writers never wait for each other in a circle.
+    # In the order of partitions, so that two writers never deadlock.
     for item in sorted(ranges, key=lambda item: item.partition):
         if item.next_offset < item.first_offset:
             raise ValueError(f"the range of partition {item.partition} ends before it begins")
@@ -287,9 +287,9 @@ def record_gap(
     reason: str,
     ingestid: int,
 ) -> None:
-    """Enter that Kafka dropped messages before they were read, and move the position behind them.
+    """Record that Kafka deleted messages before they were read, and move the position past them.
 
-    Where a topic was made anew, `next_offset` is smaller than `first_offset`. The batch should hold no range of that
+    If a topic was recreated, `next_offset` is smaller than `first_offset`. The batch should contain no range of that
     partition: gaps and ranges follow one another batch by batch.
 
     Raises
@@ -314,7 +314,7 @@ def record_gap(
 def add_archive_files(
     connection: psycopg.Connection[Any], ingestid: int, files: Sequence[ArchiveFileEntry]
 ) -> list[int]:
-    """Enter archive files of a batch; returns an `archivefileid` for each, in their order."""
+    """Record archive files of a batch; return an `archivefileid` for each, in their order."""
     ids = []
     for file in files:
         row = connection.execute(
@@ -344,7 +344,7 @@ def archive_files(
 
 
 def known_archive_urls(connection: psycopg.Connection[Any], urls: Sequence[str]) -> set[str]:
-    """Tell which of some files the ledger names; others are left from a crash."""
+    """Return which of some files are in the ledger; others are left from a crash."""
     rows = connection.execute("SELECT url FROM archive_file WHERE url = ANY(%s)", (list(urls),))
     return {row[0] for row in rows}
 

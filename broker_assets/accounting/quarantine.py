@@ -1,6 +1,6 @@
-"""The quarantine: messages that could not be read, with their bytes, until a fix turns them into rows.
+"""The quarantine: messages that could not be read, kept with their bytes until a fix turns them into rows.
 
-States: `open` → `retried` (read again and failed again) → `resolved` (turned into rows) or `dismissed` (by a person).
+States: `open` → `retried` (failed again) → `resolved` (turned into rows) or `dismissed` (by an operator).
 All functions work in the caller's transaction.
 """
 
@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict
 State = Literal["open", "retried", "resolved", "dismissed"]
 
 REASON_LENGTH = 2_000
-"""Characters of a reason that are kept."""
+"""Maximum length of a stored reason, characters."""
 TRACEBACK_LENGTH = 20_000
-"""Characters of a traceback that are kept."""
+"""Maximum length of a stored traceback, characters."""
 
 
 class QuarantinedMessage(BaseModel):
@@ -42,16 +42,16 @@ class QuarantinedMessage(BaseModel):
     reason: str
     """Why it could not be read."""
     traceback: str | None = None
-    """Where the code stood."""
+    """Traceback of the error."""
 
 
 class QuarantineEntry(QuarantinedMessage):
-    """A message in quarantine as it stands in the database."""
+    """A quarantined message as stored in the database."""
 
     quarantineid: int
     """Identifier of the entry."""
     state: State
-    """What became of it."""
+    """Its state."""
     ingestid: int
     """Batch that received it."""
     created_at: datetime.datetime
@@ -63,7 +63,7 @@ class QuarantineEntry(QuarantinedMessage):
 
 
 def add(connection: psycopg.Connection[Any], ingestid: int, messages: Sequence[QuarantinedMessage]) -> None:
-    """Put messages of a batch into quarantine."""
+    """Quarantine messages of a batch."""
     with connection.cursor() as cursor:
         cursor.executemany(
             'INSERT INTO quarantine (topic, "partition", "offset", kafka_timestamp, key, payload, reason, traceback,'
@@ -82,7 +82,7 @@ def add(connection: psycopg.Connection[Any], ingestid: int, messages: Sequence[Q
 
 
 def _storable(text: str | None, length: int) -> str | None:
-    """Shorten, and leave out what PostgreSQL's text does not hold: reasons may quote hostile bytes."""
+    """Shorten a text and remove what PostgreSQL cannot store: reasons may quote hostile bytes."""
     if text is None:
         return None
     return text.replace("\x00", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")[:length]
@@ -96,7 +96,7 @@ def entries(
     after: int = 0,
     limit: int = 1000,
 ) -> list[QuarantineEntry]:
-    """List messages in quarantine by identifier, those above `after`, at most `limit`."""
+    """List quarantined messages by identifier, those above `after`, at most `limit`."""
     with connection.cursor(row_factory=class_row(QuarantineEntry)) as cursor:
         cursor.execute(
             'SELECT quarantineid, topic, "partition", "offset", kafka_timestamp, key, payload, reason, traceback,'
@@ -115,12 +115,12 @@ def counts(connection: psycopg.Connection[Any]) -> dict[tuple[str, State], int]:
 
 
 def resolve(connection: psycopg.Connection[Any], quarantineids: Sequence[int], ingestid: int) -> int:
-    """Enter that messages became rows; returns how many were still waiting.
+    """Record that messages became rows; return how many were still waiting.
 
     Raises
     ------
     LookupError
-        If one of them is not waiting any more, as when two retries ran at once.
+        If one of them is no longer waiting, for example after two simultaneous retries.
     """
     changed = connection.execute(
         "UPDATE quarantine SET state = 'resolved', resolved_at = now(), resolved_ingestid = %s"
@@ -128,12 +128,12 @@ def resolve(connection: psycopg.Connection[Any], quarantineids: Sequence[int], i
         (ingestid, list(quarantineids)),
     ).rowcount
     if changed != len(set(quarantineids)):
-        raise LookupError(f"{len(set(quarantineids)) - changed} of the messages are not in quarantine any more")
+        raise LookupError(f"{len(set(quarantineids)) - changed} of the messages are no longer in quarantine")
     return changed
 
 
 def fail(connection: psycopg.Connection[Any], quarantineid: int, *, reason: str, traceback: str | None = None) -> None:
-    """Enter that a message was read again and failed again."""
+    """Record that a message was read again and failed again."""
     connection.execute(
         "UPDATE quarantine SET state = 'retried', reason = %s, traceback = %s"
         " WHERE quarantineid = %s AND state IN ('open', 'retried')",
@@ -142,7 +142,7 @@ def fail(connection: psycopg.Connection[Any], quarantineid: int, *, reason: str,
 
 
 def dismiss(connection: psycopg.Connection[Any], quarantineids: Sequence[int]) -> int:
-    """Enter that messages are not worth reading; returns how many were waiting."""
+    """Record that messages are not worth reading; return how many were waiting."""
     return connection.execute(
         "UPDATE quarantine SET state = 'dismissed', resolved_at = now()"
         " WHERE quarantineid = ANY(%s) AND state IN ('open', 'retried')",

@@ -1,4 +1,4 @@
-"""Puts the web application together: pages, REST, metrics."""
+"""Assembles the web application: pages, REST, metrics."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ log = logging.getLogger(__name__)
 DESCRIPTION = """\
 Sources, objects and packets of the alert stream.
 
-Names are those of Rubin's data products (camelCase). Times are MJD TAI, fluxes nJy, angles degrees ICRS. A value that
-is not known is `null`. **Identifiers above 2^53 are strings**, because JSON numbers of that size are rounded by many
-readers, JavaScript among them; smaller ones are numbers.
+Names are those of Rubin's data products (camelCase). Times are MJD TAI, fluxes nJy, angles degrees ICRS. Unknown values
+are `null`. **Identifiers above 2^53 are strings**, because many JSON readers, including JavaScript, round numbers of
+that size; smaller ones are numbers.
 """
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Make the application.
+    """Create the application.
 
     Parameters
     ----------
@@ -66,11 +66,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(metrics.router)
     app.include_router(sources.router)
     app.include_router(objects.router)
-    app.add_exception_handler(DatabaseUnavailableError, _database_away)
+    app.add_exception_handler(DatabaseUnavailableError, _database_unavailable)
     return app
 
 
-def _database_away(request: Request, error: Exception) -> Response:
+def _database_unavailable(request: Request, error: Exception) -> Response:
     log.warning("%s", error)
     # What the error says has the server's address in it.
     return Document({"detail": explained(error)}, 503, headers={"Retry-After": "5"})

@@ -19,7 +19,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from broker_assets.database.engine import DatabaseUnavailableError, connection_arguments, unavailable
 
 TIMEOUT: Final = 20.0
-"""Seconds that a question may take."""
+"""Time limit of a query, seconds."""
 WAIT: Final = 5.0
 """Seconds that a request waits for a connection while all are in use."""
 CONNECT_SECONDS: Final = 3.0

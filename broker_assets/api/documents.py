@@ -1,4 +1,4 @@
-"""JSON as we send it: NaN is null, identifiers that JSON readers would round are strings."""
+"""JSON responses: NaN is null, identifiers that JSON readers would round are strings."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 EXACT = 1 << 53
-"""Integers up to this are exact as 64-bit floats, which many JSON readers make of them."""
+"""Integers up to this value are exact as 64-bit floats, which many JSON readers convert them to."""
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON can hold it.
+    """Convert a value to one that JSON can represent.
 
     Examples
     --------

@@ -30,7 +30,7 @@ TOTALS = {
     "batches": "Batches committed.",
     "received": "Messages received.",
     "stored": "Messages that became rows.",
-    "duplicate": "Messages whose rows were there already.",
+    "duplicate": "Messages whose rows were stored already.",
     "quarantined": "Messages that could not be read.",
     "lost": "Messages that Kafka dropped before they were read.",
 }
@@ -80,7 +80,7 @@ class StatusCollector(Collector):
         newest = {batch.topic: batch for batch in reversed(status.batches)}
         yield _gauge(
             "last_batch_timestamp_seconds",
-            "When the last batch was committed.",
+            "Time at which the last batch was committed.",
             ("topic",),
             [((topic,), one.finished_at.timestamp() if one.finished_at else None) for topic, one in newest.items()],
         )
@@ -108,7 +108,7 @@ class TelemetryCollector(Collector):
 
     def _families(self) -> Iterator[Metric]:
         found = self._telemetry
-        yield _gauge("telemetry_healthy", "1 if nothing of telemetry needs attention.", (), [((), int(found.healthy))])
+        yield _gauge("telemetry_healthy", "1 if nothing in telemetry needs attention.", (), [((), int(found.healthy))])
         yield _gauge(
             "telemetry_files",
             "Telemetry files by state.",

@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api", tags=["objects"])
 Database = Annotated[psycopg.Connection[Any], Depends(database)]
 ObjectId = Annotated[str, Path(description="diaObjectId, or the name of a ZTF object", max_length=20)]
 
-# The columns of the covering indices: these light curves are read without touching the tables.
+# The columns of the covering indices: these light curves are read without accessing the tables.
 LITE = {
     diasources: ("diasourceid", "midpointmjdtai", "band", "psfflux", "psffluxerr", "reliability"),
     diaforcedsources: ("diaforcedsourceid", "midpointmjdtai", "band", "psfflux", "psffluxerr"),
@@ -35,12 +35,12 @@ def lightcurve(
     diaobjectid: ObjectId,
     full: Annotated[bool, Query(description="All columns, and those of the object")] = False,
 ) -> Response:
-    """Detections and forced photometry of an object in order of time."""
+    """Detections and forced photometry of an object, ordered by time."""
     identifier = _identifier(diaobjectid)
     with connection.cursor() as cursor:
         about = _rows(cursor, objects, tuple(column.name for column in objects.columns), identifier)
         if not about:
-            raise HTTPException(404, f"object {diaobjectid} is not known")
+            raise HTTPException(404, f"object {diaobjectid} is unknown")
         names = {table: _all(table) if full else LITE[table] for table in LITE}
         answer: dict[str, Any] = {"diaObjectId": identifier, "survey": _SURVEY_NAMES.get(about[0]["survey"])}
         if is_ztf_object_id(identifier):
@@ -53,13 +53,13 @@ def lightcurve(
 
 
 def _identifier(text: str) -> int:
-    """Object id from a path; 0 means "no object" in the tables and is none."""
+    """Object id from a path; 0 means "no object" in the tables and is rejected."""
     try:
         identifier = int(ztf_object_id([text])[0]) if text.startswith("ZTF") else int(text)
     except ValueError:
         raise HTTPException(404, f"{text!r} is neither a diaObjectId nor the name of a ZTF object") from None
     if identifier == 0 or not -(2**63) <= identifier < 2**63:
-        raise HTTPException(404, f"object {text} is not known")
+        raise HTTPException(404, f"object {text} is unknown")
     return identifier
 
 

@@ -1,4 +1,4 @@
-"""The state of the platform for many readers at once: looked at anew at most every few seconds."""
+"""The state of the platform for many readers at once, refreshed at most every few seconds."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from broker_assets.resources.kafka import Kafka
 from broker_assets.settings import Settings
 
 FRESH = 2.0
-"""Seconds for which what was seen is shown again."""
+"""Seconds for which a result is reused."""
 TELEMETRY_FRESH = 60.0
-"""The same for telemetry: it changes more slowly, and a look goes over all product files."""
+"""The same for telemetry, which changes more slowly and requires reading all product files."""
 
 
 class Observer:
-    """Looks at the platform when asked, for all who ask at the same time.
+    """Examines the platform on request, once for all simultaneous requests.
 
     Parameters
     ----------
@@ -43,8 +43,8 @@ class Observer:
             return self._seen
 
     def telemetry(self) -> Overview:
-        """The state of telemetry, some more than `TELEMETRY_FRESH` seconds old at most."""
-        # While one reader looks, the others are shown what was seen before.
+        """The state of telemetry, at most slightly more than `TELEMETRY_FRESH` seconds old."""
+        # While it is refreshed for one reader, the others get the previous result.
         if not self._telemetry_lock.acquire(blocking=self._telemetry is None) and self._telemetry is not None:
             return self._telemetry
         try:

@@ -18,7 +18,7 @@ from broker_assets.monitoring.telemetry.overview import Overview
 router = APIRouter(tags=["platform"])
 
 REFRESH = 5
-"""Seconds after which the page looks again."""
+"""Refresh interval of the page, seconds."""
 
 _templates = Environment(
     loader=PackageLoader("broker_assets.api"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -34,7 +34,7 @@ def _duration(seconds: float | None) -> str:
 
 
 def _commands(text: str) -> Markup:
-    """Commands stand between backticks."""
+    """Format text between backticks as commands."""
     parts = [escape(part) for part in text.split("`")]
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in enumerate(parts)
@@ -95,7 +95,7 @@ def health(request: Request) -> Response:
 
 @router.get("/api/status", response_class=Document)
 def status(request: Request) -> Response:
-    """Services, lag, last batches, quarantine and stale artefacts."""
+    """Services, lag, latest batches, quarantine and stale artefacts."""
     return Document(_status(request), headers={"Cache-Control": "no-store"})
 
 

@@ -1,4 +1,4 @@
-"""What is known of a source: its packet, its cutouts, and where it comes from."""
+"""Information on a source: its packet, its cutouts, and its provenance."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def archived(connection: Database, diasourceid: SourceId) -> ArchivedPacket:
     ).fetchone()
     if row is None:
         known = connection.execute("SELECT 1 FROM diasources WHERE diasourceid = %s LIMIT 1", (diasourceid,)).fetchone()
-        reason = "has no packet of its own: it is known from the history of another" if known else "is not known"
+        reason = "has no packet of its own: it was received in the history of another source" if known else "is unknown"
         raise HTTPException(404, f"source {diasourceid} {reason}")
     try:
         return read_packet(*row)
     except (ArchiveError, OSError) as error:
-        raise HTTPException(503, f"the archived packet of source {diasourceid} cannot be read now") from error
+        raise HTTPException(503, f"the archived packet of source {diasourceid} cannot be read at the moment") from error
 
 
 Packet = Annotated[ArchivedPacket, Depends(archived)]
@@ -56,7 +56,7 @@ def cutout(
     """A cutout as FITS, or as PNG between the limits of the z-scale algorithm."""
     kind, _, form = name.partition(".")
     if kind not in CUTOUT_KINDS or form not in ("fits", "png"):
-        raise HTTPException(404, f"no cutout {name!r}: there are {', '.join(CUTOUT_KINDS)}, with .fits or .png")
+        raise HTTPException(404, f"no cutout {name!r}: available are {', '.join(CUTOUT_KINDS)}, with .fits or .png")
     try:
         fits = from_packet(packet, kind)
         content = fits if form == "fits" else to_png(fits, scale=scale)
@@ -81,7 +81,7 @@ def packet_avro(packet: Packet, diasourceid: SourceId) -> Response:
 @router.get("/sources/{diasourceid}/packet", response_class=Document)
 @router.get("/sources/{diasourceid}/packet.json", response_class=Document, include_in_schema=False)
 def packet_json(packet: Packet) -> Response:
-    """The packet as JSON; cutouts are told by their size."""
+    """The packet as JSON; cutouts are replaced by their size."""
     schema = fastavro.parse_schema(dict(packet.schema.schema))
     return Document(fastavro.schemaless_reader(io.BytesIO(packet.datum), schema, None), headers=FOREVER)
 
@@ -91,5 +91,5 @@ def where_from(connection: Database, diasourceid: SourceId) -> Response:
     """Where a source comes from: packet, batch, archive file, code version and Kafka offsets."""
     found = why(connection, diasourceid)
     if not found:
-        raise HTTPException(404, f"source {diasourceid} is not known")
+        raise HTTPException(404, f"source {diasourceid} is unknown")
     return Document(found)

@@ -1,1 +1,1 @@
-"""What exists: one module per family of assets, thin shells over the domain."""
+"""Definitions of the assets: one module per family, thin shells over the domain code."""

@@ -1,7 +1,7 @@
 """Keeping the platform itself in order: Dagster's event log.
 
-Dagster keeps every event for ever and has no retention for them. What it needs to know the present (the newest event
-of each asset, partition and check) always stays; what is only history goes, once provenance has it.
+Dagster keeps every event for ever and has no retention for them. What it needs to know the current state (the latest
+event of each asset, partition and check) always stays; mere history is deleted once provenance has recorded it.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -27,34 +27,34 @@ from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 
 CHUNK = 10_000
-"""Events deleted in one transaction: a long one would hold up the daemon."""
+"""Events deleted in one transaction: a long one would block the daemon."""
 
 _OF_ASSETS = (DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_OBSERVATION)
 
 
 class PruneConfig(Config):
-    """How long events are kept."""
+    """Retention of events."""
 
-    run_days: int = Field(default=30, ge=1, description="days that logs and steps of ended runs are kept")
-    asset_days: int = Field(default=90, ge=1, description="days that superseded events of assets and checks are kept")
+    run_days: int = Field(default=30, ge=1, description="days for which logs and steps of finished runs are kept")
+    asset_days: int = Field(default=90, ge=1, description="days for which superseded asset and check events are kept")
 
 
 def prune(instance: DagsterInstance, *, run_days: int, asset_days: int, now: datetime) -> dict[str, int]:
-    """Delete events that nothing needs any more.
+    """Delete events that are no longer needed.
 
     Parameters
     ----------
     instance : DagsterInstance
-        Whose event log; one that is not in an SQL database is left alone.
+        Instance whose event log is pruned; a log that is not in an SQL database is left unchanged.
     run_days, asset_days : int
         See `PruneConfig`.
     now : datetime
-        From when on days are counted back, with time zone.
+        Time from which days are counted back, with time zone.
 
     Returns
     -------
     dict
-        Rows deleted, by kind.
+        Number of deleted rows, by kind.
     """
     storage = instance.event_log_storage
     if not isinstance(storage, SqlEventLogStorage):
@@ -75,7 +75,7 @@ def _before(column: sa.Column[Any], limit: datetime) -> sa.ColumnElement[bool]:
 
 
 def _of_runs(limit: datetime, active: list[str]) -> sa.ColumnElement[bool]:
-    """Logs, steps, engine events, plans: all that names no asset, or only that it was to be made."""
+    """Logs, steps, engine events, plans: all events that name no asset, or only plan to materialise one."""
     event = SqlEventLogStorageTable.c
     kept = [kind.value for kind in (*_OF_ASSETS, DagsterEventType.ASSET_CHECK_EVALUATION)]
     passing = sa.or_(event.dagster_event_type.is_(None), event.dagster_event_type.not_in(kept))
@@ -83,9 +83,9 @@ def _of_runs(limit: datetime, active: list[str]) -> sa.ColumnElement[bool]:
 
 
 def _superseded(limit: datetime) -> sa.ColumnElement[bool]:
-    """Materialisations and observations after which there was another of the same asset and partition.
+    """Materialisations and observations followed by another one of the same asset and partition.
 
-    That the newest stays is what keeps a partition from looking missing.
+    The latest one stays, since otherwise the partition would appear to be missing.
     """
     event = SqlEventLogStorageTable.c
     later = SqlEventLogStorageTable.alias("later")
@@ -100,7 +100,7 @@ def _superseded(limit: datetime) -> sa.ColumnElement[bool]:
 
 
 def _old_evaluations(limit: datetime) -> sa.ColumnElement[bool]:
-    """Evaluations after which the check was evaluated again for the same partition."""
+    """Evaluations followed by another evaluation of the same check and partition."""
     execution = AssetCheckExecutionsTable.c
     later = AssetCheckExecutionsTable.alias("later")
     newer = sa.exists().where(
@@ -137,7 +137,7 @@ def build_maintenance_assets() -> list[AssetsDefinition]:
     def pruned_event_log(
         context: AssetExecutionContext, config: PruneConfig, database: ResourceParam[Database]
     ) -> MaterializeResult[Any]:
-        # First of all, so that a database that is away stops the pruning: what provenance has not must not go.
+        # First, so that an unavailable database stops the pruning: what provenance does not have must not be deleted.
         with database.transaction() as connection:
             stale = versions.stale(connection)
         deleted = prune(context.instance, run_days=config.run_days, asset_days=config.asset_days, now=datetime.now(UTC))

@@ -1,6 +1,6 @@
-"""What is shown of an asset: its table, and small plots.
+"""Metadata shown with an asset: its table, and small plots.
 
-Numbers that change belong to the materialisations; here are the forms that they are given.
+Numbers that change belong to the materialisations; this module formats them.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PLOT_BYTES = 50_000
-"""Largest plot: it is stored in the event log as often as it is made."""
+"""Maximum size of a plot, which is stored in the event log with every materialisation."""
 
 
 def column_schema(table: sa.Table) -> TableSchema:
-    """Columns of a table, with types, units and meaning as the database has them.
+    """Columns of a table, with types, units and meaning as in the database.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def column_schema(table: sa.Table) -> TableSchema:
 
 
 def table_metadata(table: sa.Table) -> dict[str, Any]:
-    """Definition metadata of an asset that is rows of a table."""
+    """Definition metadata of an asset that consists of rows of a table."""
     return {
         "dagster/column_schema": column_schema(table),
         "dagster/relation_identifier": f"broker.public.{table.name}",
@@ -52,23 +52,23 @@ def table_metadata(table: sa.Table) -> dict[str, Any]:
 
 
 def rate_plot(rates: Sequence[tuple[float, float]], latency: dict[str, float]) -> MetadataValue | None:
-    """Messages per second along a run, as an inline picture.
+    """Plot the messages per second along a run, as an inline image.
 
     Parameters
     ----------
     rates : sequence of (float, float)
-        Seconds since the start of the run, messages per second; one pair a batch.
+        Seconds since the start of the run, messages per second; one pair per batch.
     latency : dict
         Quantiles of the time from Kafka to the committed row, seconds, by name; written into the title.
 
     Returns
     -------
     MetadataValue or None
-        None where there is nothing to draw.
+        None if there is nothing to plot.
     """
     if not rates:
         return None
-    # Costs half a second, which processes that draw nothing need not pay.
+    # The import takes half a second, which processes without plots need not spend.
     from matplotlib.figure import Figure
 
     seconds, per_second = np.array(rates, dtype=np.float64).T
@@ -77,7 +77,7 @@ def rate_plot(rates: Sequence[tuple[float, float]], latency: dict[str, float]) -
     axes.step(seconds, per_second, where="pre", linewidth=1.0)
     axes.fill_between(seconds, per_second, step="pre", alpha=0.2)
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("seconds of the run", fontsize=7)
+    axes.set_xlabel("seconds since the start of the run", fontsize=7)
     axes.set_ylabel("messages / s", fontsize=7)
     axes.tick_params(labelsize=7)
     quantiles = ", ".join(f"{name} {value:.3g} s" for name, value in latency.items())
@@ -86,14 +86,14 @@ def rate_plot(rates: Sequence[tuple[float, float]], latency: dict[str, float]) -
 
 
 def inline_picture(figure: Figure) -> MetadataValue | None:
-    """A figure as Markdown with the picture in it; None if it is larger than `PLOT_BYTES`."""
+    """Embed a figure in Markdown; None if it is larger than `PLOT_BYTES`."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return inline_png(buffer.getvalue())
 
 
 def inline_png(content: bytes) -> MetadataValue | None:
-    """A PNG as Markdown with the picture in it; None if it is larger than `PLOT_BYTES`."""
+    """Embed a PNG in Markdown; None if it is larger than `PLOT_BYTES`."""
     encoded = base64.b64encode(content).decode()
     if len(encoded) > PLOT_BYTES:
         return None
@@ -105,13 +105,13 @@ REDUCED_COLOURS = 64
 
 
 def reduced_png(content: bytes) -> MetadataValue | None:
-    """A large PNG as a smaller one with few colours, which plots do not miss, as Markdown."""
+    """Reduce a large PNG to a few colours, which suffice for plots, and embed it in Markdown."""
     from PIL import Image
 
     with Image.open(io.BytesIO(content)) as picture:
         size = tuple(round(side * REDUCED_SCALE) for side in picture.size)
         small = picture.convert("RGB").resize((size[0], size[1]), Image.Resampling.LANCZOS)
-    # By colour and not by number of pixels: the thin lines of a legend must look like the curves.
+    # By colour and not by number of pixels: the thin lines of a legend must match the curves.
     reduced = small.quantize(REDUCED_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     reduced.save(buffer, format="png", optimize=True)

@@ -1,4 +1,4 @@
-"""What archives have of each observation day.
+"""The files of each observation day that archives have.
 
 Publication comes into being in two ways with equal result: the job `publish_products` (`jobs.publication`), which the
 schedule starts for all days with due files and which tells Dagster of each day that it touched, and an operator's
@@ -48,12 +48,12 @@ ASSET = "published_files"
 OWNERS = ["team:broker"]
 CODE_VERSION = "1"
 SHOWN_RECEIPTS = 50
-"""Receipts in the metadata, at most: they are stored with every materialisation."""
+"""Maximum number of receipts in the metadata, which are stored with every materialisation."""
 UPSTREAM = (
     *(f"l{level}_{family}" for level in (0, 1) for family in FAMILIES),
     *(f"l2_{family}" for family in ("quicklook", "calibration", "auxiliary")),
 )
-"""Assets that the files come from; packets as received (LB) stay at home."""
+"""Assets that the files come from; packets as received (LB) are not published."""
 CHECK = "not_worse_than_published"
 CHECK_TEXT = (
     "No file of the day is held back: nothing changed under a delivered name, and no new version has fewer rows, more "
@@ -66,16 +66,16 @@ DayVerdict = Callable[[DayState], AssetCheckResult]
 
 @dataclass
 class Deliveries:
-    """What a run did."""
+    """Result of a run."""
 
     reports: list[Report] = field(default_factory=list)
-    """One a target with rules of its own."""
+    """One per target with rules of its own."""
     mirrored: list[MirrorReport] = field(default_factory=list)
-    """One a copy of our archive."""
+    """One per copy of the local archive."""
 
     @property
     def failures(self) -> dict[str, str]:
-        """Why targets were not served to the end."""
+        """Why targets were not served completely."""
         found = {report.target: report.failure for report in self.reports}
         found |= {report.target: report.failure for report in self.mirrored}
         return {target: failure for target, failure in found.items() if failure is not None}
@@ -88,12 +88,12 @@ class Deliveries:
 
 
 def deliver(database: Database, publisher: Publisher, days: Collection[datetime.date], run_id: str) -> Deliveries:
-    """Deliver what is due of some days to every target, each file at once recorded; a target that is away hinders none.
+    """Deliver due files of some days to every target, recording each at once; an unavailable target affects no other.
 
     Raises
     ------
     OSError
-        If the blacklist cannot be read: without it nothing is delivered.
+        If the blacklist cannot be read: without it, nothing is delivered.
     """
     done = Deliveries()
     with database.transaction() as connection:
@@ -120,7 +120,7 @@ def deliver(database: Database, publisher: Publisher, days: Collection[datetime.
 
 
 def copy_archive(database: Database, publisher: Publisher, run_id: str, *, whole: bool) -> list[MirrorReport]:
-    """Bring the copies of our archive up to date: files that are new since, or all that differ."""
+    """Update the copies of the local archive: files that are new since then, or all that differ."""
     reports = []
     for settings in publisher.mirrors:
         files = None
@@ -138,7 +138,7 @@ def copy_archive(database: Database, publisher: Publisher, run_id: str, *, whole
 def build_published_files(verdict: DayVerdict, upstream: Sequence[str] = UPSTREAM) -> AssetsDefinition:
     """The asset; `upstream` are the assets that its files come from."""
     with warnings.catch_warnings():
-        # Checks by partition are new in Dagster 1.13; without them one bad day would hide all others.
+        # Partitioned checks are new in Dagster 1.13; without them one bad day would hide all others.
         warnings.simplefilter("ignore", PreviewWarning)
         check = AssetCheckSpec(
             CHECK, asset=ASSET, description=CHECK_TEXT, blocking=True, partitions_def=observation_days
@@ -155,7 +155,7 @@ def build_published_files(verdict: DayVerdict, upstream: Sequence[str] = UPSTREA
         check_specs=[check],
         # Dagster gives all days of a run one data version; each day must have its own.
         backfill_policy=BackfillPolicy.multi_run(max_partitions_per_run=1),
-        description="What archives have of the day. Materialising a day delivers what is due of it, and nothing twice.",
+        description="Files of the day that archives have. Materialising a day delivers its due files, each once.",
     )
     def published_files(
         context: AssetExecutionContext, database: ResourceParam[Database], publisher: ResourceParam[Publisher]
@@ -165,7 +165,7 @@ def build_published_files(verdict: DayVerdict, upstream: Sequence[str] = UPSTREA
         with database.transaction() as connection:
             state = states(connection, [day])[day]
         if done.failures:
-            raise Failure(told(done.failures), {"failures": done.failures})
+            raise Failure(failures_text(done.failures), {"failures": done.failures})
         entry = Entry(artefact(state), metadata=day_metadata(state, done))
         reporter = Reporter(context.instance, database, context.log, run_id=context.run.run_id)
         yield from reporter.made(entry, check_results=[verdict(state)])
@@ -183,19 +183,19 @@ def artefact(state: DayState) -> versions.Artefact:
     )
 
 
-def told(failures: Mapping[str, str]) -> str:
-    """Failures of targets as one sentence; the same words each time, so that it is one alert."""
+def failures_text(failures: Mapping[str, str]) -> str:
+    """Failures of targets as one sentence, in the same words each time, so that they are one alert."""
     return "; ".join(f"{target}: {reason}" for target, reason in sorted(failures.items()))
 
 
 def day_metadata(state: DayState, done: Deliveries) -> dict[str, Any]:
-    """What is said of a day: what each target has, what it has not, and the receipts."""
+    """Metadata of a day: what each target has, what it lacks, and the receipts."""
     said: dict[str, Any] = {"files at targets": len(state.receipts), "held back": len(state.held)}
     for target, counts in sorted(state.counts.items()):
         said[target] = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
-    said |= {f"{target} is away": reason for target, reason in done.failures.items()}
+    said |= {f"{target} is unavailable": reason for target, reason in done.failures.items()}
     waiting = Counter({report.target: len(report.waiting) for report in done.reports})
-    said["too young"] = sum(waiting.values())
+    said["too recent"] = sum(waiting.values())
     if state.receipts:
         said["receipts"] = MetadataValue.table(
             [

@@ -1,1 +1,1 @@
-"""What must hold: one module per family of asset checks."""
+"""Asset checks: one module per family."""

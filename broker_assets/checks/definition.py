@@ -1,8 +1,8 @@
-"""What a check is in this house, before Dagster sees it.
+"""Checks before they become Dagster checks.
 
-A check looks at several nights (or at one topic) in a few set-based queries and gives a verdict for each. From one
-`NightCheck` come both the asset check that operators and schedules run and the evaluation inside a drain run, so that
-the two can never differ.
+A check examines several nights (or one topic) in a few set-based queries and returns a verdict for each. Both the asset
+check that operators and schedules run and the evaluation inside a drain run are made from one `NightCheck`, so they
+can never differ.
 """
 
 import datetime
@@ -36,12 +36,12 @@ from broker_assets.resources.database import Database
 from broker_assets.resources.object_store import ObjectStore
 
 LIVE_SECONDS = 30.0
-"""A check inside a drain run that takes longer is left to the nightly job: the stream waits for it."""
+"""A check inside a drain run that takes longer is left to the nightly job, since the stream waits for it."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check found."""
+    """Result of a check."""
 
     passed: bool
     description: str
@@ -49,7 +49,7 @@ class Verdict:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def result(self, check_name: str | None = None) -> AssetCheckResult:
-        """What an asset check returns; with its name where the step has several."""
+        """Convert to the result of an asset check; with its name if the step has several."""
         return AssetCheckResult(
             check_name=check_name,
             passed=self.passed,
@@ -61,33 +61,33 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a check may look at."""
+    """The data a check may examine."""
 
     connection: sa.Connection
     object_store: ObjectStore
 
     @property
     def driver(self) -> psycopg.Connection[Any]:
-        """The psycopg connection below, in the same transaction."""
+        """The underlying psycopg connection, in the same transaction."""
         driver = self.connection.connection.driver_connection
         if not isinstance(driver, psycopg.Connection):
-            raise TypeError(f"the database is not reached by psycopg 3 but by {type(driver).__name__}")
+            raise TypeError(f"the database is accessed through {type(driver).__name__}, not psycopg 3")
         return driver
 
 
 @dataclass(frozen=True)
 class NightCheck:
-    """A check of an asset, night by night."""
+    """A check of an asset by night."""
 
     asset: str
     name: str
     description: str
     judge: Callable[[Evidence, Sequence[str]], Mapping[str, Verdict]]
-    """Verdicts by night; a night that it does not name has passed."""
+    """Verdicts by night; a night without a verdict has passed."""
     blocking: bool = False
-    """Whether nothing is built upon a night that fails."""
+    """Whether nothing is built from a night that fails."""
     live: bool = True
-    """Whether drain runs evaluate it for the nights that they touch; else the nightly job does."""
+    """Whether drain runs evaluate it for the nights that they touch; otherwise the nightly job does."""
 
 
 @dataclass(frozen=True)
@@ -113,14 +113,14 @@ def dates(keys: Iterable[str]) -> list[datetime.date]:
 
 @contextmanager
 def evidence(database: Database, object_store: ObjectStore, *, seconds: float | None = None) -> Iterator[Evidence]:
-    """A read-only look at the state of one moment.
+    """A read-only snapshot of the current state.
 
     Parameters
     ----------
     database, object_store : Database, ObjectStore
-        What is looked at.
+        Data to examine.
     seconds : float, optional
-        Longest time of a statement.
+        Time limit per statement.
     """
     with database.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         connection.execute(sa.text("SET TRANSACTION READ ONLY"))
@@ -130,15 +130,15 @@ def evidence(database: Database, object_store: ObjectStore, *, seconds: float | 
 
 
 def judge_nights(check: NightCheck, found: Evidence, keys: Sequence[str]) -> dict[str, Verdict]:
-    """A verdict for every one of some nights."""
+    """A verdict for each of some nights."""
     verdicts = check.judge(found, keys) if keys else {}
-    return {key: verdicts.get(key, Verdict(True, "as it should be")) for key in keys}
+    return {key: verdicts.get(key, Verdict(True, "no violation found")) for key in keys}
 
 
 def night_definition(check: NightCheck) -> AssetChecksDefinition:
-    """The asset check that operators and the nightly job run."""
+    """The asset check run by operators and by the nightly job."""
     with warnings.catch_warnings():
-        # Checks by partition are new in Dagster 1.13; without them one bad night of last year would hide all others.
+        # Partitioned checks are new in Dagster 1.13; without them one bad night of last year would hide all others.
         warnings.simplefilter("ignore", PreviewWarning)
 
         @asset_check(
@@ -184,8 +184,8 @@ def live_evaluations(
 ) -> Iterator[AssetCheckEvaluation]:
     """Evaluate the live checks of a topic and of some nights, as a drain run does at its end.
 
-    They are reported and not blocking here: a failed check stops what is built upon the night (by the automation
-    conditions, which look at the definition of the check), and must not stop the stream.
+    They are reported but not blocking here: a failed check stops what is built from the night (through the automation
+    conditions, which use the definition of the check), but must not stop the stream.
     """
     for stream_check in stream_checks:
         with evidence(database, object_store, seconds=LIVE_SECONDS) as found:
@@ -209,8 +209,8 @@ def night_evaluations(
 ) -> Iterator[AssetCheckEvaluation]:
     """Evaluate checks of some nights; one that takes longer than `seconds` is a warning.
 
-    Each evaluation names the materialisation that it looked at. Without that Dagster takes it for one of something
-    older, and the automation conditions wait for ever.
+    Each evaluation names the materialisation that it checked. Otherwise Dagster attributes it to an older one, and the
+    automation conditions wait for ever.
     """
     targets = {asset: newest_materialisations(instance, asset, keys) for asset in {check.asset for check in checks}}
     for check in checks:
@@ -227,7 +227,7 @@ def night_evaluations(
 def newest_materialisations(
     instance: DagsterInstance, asset: str, keys: Sequence[str]
 ) -> dict[str, AssetCheckEvaluationTargetMaterializationData]:
-    """The newest materialisation of each of some nights, in two queries."""
+    """The latest materialisation of each of some nights, in two queries."""
     if not keys:
         return {}
     latest = instance.get_latest_storage_id_by_partition(
@@ -248,14 +248,14 @@ def newest_materialisations(
 
 
 _CANCELLED = (psycopg.errors.QueryCanceled, sa.exc.OperationalError)
-"""A statement that took too long, as psycopg and as SQLAlchemy tell it."""
+"""Errors of psycopg and SQLAlchemy for a statement that exceeded its time limit."""
 
 
 def _too_slow(name: str, error: Exception) -> Verdict:
     cause = error.orig if isinstance(error, sa.exc.OperationalError) else error
     if not isinstance(cause, psycopg.errors.QueryCanceled):
         raise error
-    text = f"{name} took more than {LIVE_SECONDS:.0f} s within the run; the nightly job evaluates it"
+    text = f"{name} took more than {LIVE_SECONDS:.0f} s within the run; the nightly job will evaluate it"
     return Verdict(False, text, AssetCheckSeverity.WARN)
 
 

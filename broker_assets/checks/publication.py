@@ -1,4 +1,4 @@
-"""What must hold of what archives have: nothing worse takes the place of something better, and receipts stay true."""
+"""Checks of published files: nothing is replaced by something worse, and receipts stay true."""
 
 import datetime
 from collections.abc import Iterator, Mapping
@@ -23,19 +23,19 @@ from broker_assets.resources.database import Database
 from broker_assets.resources.publisher import Publisher
 
 SHOWN = 20
-"""Files named in a verdict, at most."""
+"""Maximum number of files named in a verdict."""
 SAMPLED = 4
-"""Files of each target that are read back again, each time others."""
+"""Number of files of each target that are read back, different ones each time."""
 RECEIPTS = "receipts_hold"
 
 
 def held_of_day(state: DayState) -> Verdict:
     """Whether files of a day are held back.
 
-    They stay held back whatever this verdict says: `broker_assets.publication` decides on each file before it is sent.
+    They stay held back regardless of this verdict: `broker_assets.publication` decides on each file before it is sent.
     """
     if not state.held:
-        return Verdict(True, f"{len(state.receipts)} files at their targets, none is held back")
+        return Verdict(True, f"{len(state.receipts)} files at their targets, none held back")
     shown = "; ".join(f"{held.name} for {held.target}: {held.reason}" for held in state.held[:SHOWN])
     more = f"; and {len(state.held) - SHOWN} more" if len(state.held) > SHOWN else ""
     text = (
@@ -54,7 +54,7 @@ def day_result(state: DayState) -> AssetCheckResult:
 def day_evaluations(
     instance: DagsterInstance, states: Mapping[datetime.date, DayState]
 ) -> Iterator[AssetCheckEvaluation]:
-    """The verdicts on days that a publication run touched, each with the materialisation that it looked at."""
+    """The verdicts on days that a publication run touched, each with the materialisation that was checked."""
     targets = newest_materialisations(instance, ASSET, [day.isoformat() for day in states])
     for day, state in states.items():
         verdict = held_of_day(state)
@@ -67,15 +67,15 @@ def day_evaluations(
             metadata=dict(verdict.metadata),
             partition=day.isoformat(),
             target_materialization_data=targets.get(day.isoformat()),
-            # The definition blocks; here the run tells of other days too and has failed at nothing.
+            # The definition blocks; here the run reports other days too and has not failed.
             blocking=False,
         )
 
 
 def receipts_hold(database: Database, publisher: Publisher, *, seed: str) -> Verdict:
-    """Read a sample of delivered files back; a target that is away is a warning, a changed file an error."""
+    """Read back a sample of delivered files; an unavailable target is a warning, a changed file an error."""
     wrong: list[str] = []
-    away: list[str] = []
+    unavailable: list[str] = []
     read = 0
     for settings in publisher.archives:
         with database.transaction() as connection:
@@ -84,7 +84,7 @@ def receipts_hold(database: Database, publisher: Publisher, *, seed: str) -> Ver
             continue
         try:
             with publisher.open(settings) as target:
-                # Without this a folder that is not mounted would look like one that lost everything.
+                # Without this, a folder that is not mounted would look like one that lost everything.
                 target.check()
                 for name, sha256 in receipts:
                     found = target.sha256(name)
@@ -92,25 +92,26 @@ def receipts_hold(database: Database, publisher: Publisher, *, seed: str) -> Ver
                     if found is None:
                         wrong.append(f"{name} is no longer at {settings.name}")
                     elif found != sha256:
-                        wrong.append(f"{name} at {settings.name} is not what was delivered")
+                        wrong.append(f"{name} at {settings.name} differs from what was delivered")
         except (TargetAway, DeliveryFailed) as error:
-            away.append(str(error))
+            unavailable.append(str(error))
     numbers = {"files read back": read, "wrong": len(wrong)}
     if wrong:
-        text = "; ".join([*wrong[:SHOWN], *away]) + ". `broker-assets publish verify` reads all, and delivers again"
+        repair = "`broker-assets publish verify --repair` reads all files and lets the next run deliver lost ones again"
+        text = "; ".join([*wrong[:SHOWN], *unavailable]) + f". {repair}"
         return Verdict(False, text, AssetCheckSeverity.ERROR, numbers)
-    if away:
-        return Verdict(False, "; ".join(away), AssetCheckSeverity.WARN, numbers)
+    if unavailable:
+        return Verdict(False, "; ".join(unavailable), AssetCheckSeverity.WARN, numbers)
     return Verdict(True, f"{read} files read back, all as they were delivered", metadata=numbers)
 
 
 def build_receipts_check() -> AssetChecksDefinition:
-    """The check, as operators run it."""
+    """The check as run by operators."""
 
     @asset_check(
         asset=AssetKey(ASSET),
         name=RECEIPTS,
-        description="A sample of delivered files, read back from their targets, is what the receipts say.",
+        description="A sample of delivered files, read back from their targets, agrees with the receipts.",
     )
     def checked(database: ResourceParam[Database], publisher: ResourceParam[Publisher]) -> AssetCheckResult:
         verdict = receipts_hold(database, publisher, seed=datetime.datetime.now(datetime.UTC).isoformat())

@@ -1,4 +1,4 @@
-"""What must hold of TNS, of the indices and of the files of lists."""
+"""Checks of TNS, of the indices and of the files of lists."""
 
 import io
 from collections.abc import Callable, Iterable
@@ -29,7 +29,7 @@ from broker_assets.storage.published import DamagedProduct, read_published
 from broker_assets.tns.refresh import stored_checksum
 
 FRESH = timedelta(hours=4)
-"""Hourly files come half an hour after their hour; three missed ones are a warning."""
+"""Hourly files appear half an hour after their hour; three missed ones are a warning."""
 SAMPLE_CONES = 200_000
 SAMPLE_POSITIONS = 200
 SAMPLE_LISTS = 5
@@ -39,16 +39,16 @@ COVERED_CONES = 20_000
 def build_sky_checks(sky: Path) -> list[AssetChecksDefinition]:
     """The checks; `sky` is the folder of the indices."""
     return [
-        _check("cone_index", "equals_database", "Every active cone stands in the index, and nothing else.",
+        _check("cone_index", "equals_database", "The index contains every active cone, and nothing else.",
                lambda connection, _: cones_equal(connection, sky)),
-        _check("cone_index", "recall", "A sample of positions has the hits that a comparison with each cone gives.",
+        _check("cone_index", "recall", "A sample of positions has the hits that a comparison with every cone gives.",
                lambda connection, _: recall(connection, sky)),
-        _check("area_index", "equals_database", "Every active area stands in the index with its cells.",
+        _check("area_index", "equals_database", "The index contains every active area with its cells.",
                lambda connection, _: areas_equal(connection, sky)),
-        _check("active_lists", "files_cover_cones", "The MOC files of a sample of watchlists are whole and cover "
-               "their cones.", mocs_cover),
+        _check("active_lists", "files_cover_cones", "The MOC files of a sample of watchlists are undamaged and "
+               "cover their cones.", mocs_cover),
         _tns_check(),
-        _check("crossmatch_tns", "complete", "The table is that of the last file, in number and checksum.",
+        _check("crossmatch_tns", "complete", "The table agrees with the last file, in number and checksum.",
                lambda connection, _: tns_complete(connection)),
     ]  # fmt: skip
 
@@ -76,7 +76,7 @@ def _tns_check() -> AssetChecksDefinition:
 
 
 def cones_equal(connection: psycopg.Connection[Any], sky: Path) -> Verdict:
-    """Compare number and checksum of cones of the lists that the index holds in the revision of the database."""
+    """Compare number and checksum of the cones of lists whose revision in the index is that of the database."""
     if current_version(sky / CONES) is None:
         return Verdict(False, "no cone index has been built")
     index = read_cone_index(sky / CONES)
@@ -85,11 +85,11 @@ def cones_equal(connection: psycopg.Connection[Any], sky: Path) -> Verdict:
         rows["cone_id"].to_numpy(), rows["ra"].to_numpy(), rows["decl"].to_numpy(), rows["radius"].to_numpy()
     )
     found = _fingerprint(index.cone, index.ra, index.dec, index.radius)
-    metadata = {"cones of the database": len(rows), "cones of the index": len(index)}
+    metadata = {"cones in the database": len(rows), "cones in the index": len(index)}
     if stored == found:
         return Verdict(True, f"{len(index)} cones in both", metadata=metadata)
     differing = len(np.setxor1d(rows["cone_id"].to_numpy(), index.cone))
-    text = f"the index is not that of the database: {differing} cones in one of them only"
+    text = f"the index differs from the database: {differing} cones are in only one of them"
     return Verdict(False, text, metadata=metadata)
 
 
@@ -101,7 +101,7 @@ def _active_cones(connection: psycopg.Connection[Any]) -> Any:
 
 
 def _fingerprint(identifier: Any, *values: Any) -> tuple[int, int]:
-    """Number of rows and a checksum of them, whatever their order."""
+    """Number of rows and their checksum, independent of order."""
     total = np.asarray(identifier, np.int64).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     for value in values:
         bits = np.ascontiguousarray(value, np.float64).view(np.uint64)
@@ -125,7 +125,7 @@ def areas_equal(connection: psycopg.Connection[Any], sky: Path) -> Verdict:
 
 
 def recall(connection: psycopg.Connection[Any], sky: Path) -> Verdict:
-    """Compare hits of a sample of positions, half of them near cones, with the separation from every cone."""
+    """Compare hits of a sample of positions, half of them near cones, with the separations from every cone."""
     if current_version(sky / CONES) is None:
         return Verdict(False, "no cone index has been built")
     index = read_cone_index(sky / CONES)
@@ -139,7 +139,7 @@ def recall(connection: psycopg.Connection[Any], sky: Path) -> Verdict:
     ra = np.mod(index.ra[near] + shift * np.cos(angle) / np.maximum(np.cos(np.radians(dec)), 1e-9), 360.0)
     hits = match_cones(index, ra, dec)
     found = set(zip(hits.position.tolist(), hits.cone.tolist(), strict=True))
-    # every position against a part of all cones, and against those that it was drawn for
+    # every position against a subset of all cones, and against those that it was drawn for
     part = random.choice(len(index), min(SAMPLE_CONES, len(index)), replace=False)
     part = np.unique(np.concatenate([part, near]))
     expected: set[tuple[int, int]] = set()
@@ -157,7 +157,7 @@ def recall(connection: psycopg.Connection[Any], sky: Path) -> Verdict:
 
 
 def mocs_cover(connection: psycopg.Connection[Any], object_store: ObjectStore) -> Verdict:
-    """Read the published files of some watchlists and see whether they hold the centres and rims of their cones."""
+    """Read the published files of some watchlists and check that they contain the centres and rims of their cones."""
     lists = [
         int(row[0])
         for row in connection.execute(
@@ -176,12 +176,12 @@ def mocs_cover(connection: psycopg.Connection[Any], object_store: ObjectStore) -
         outside = _not_covered(files)
         if outside:
             wrong[str(watchlist)] = f"{outside} cones are not covered"
-    text = f"{len(lists)} watchlists looked at" if not wrong else f"files of {len(wrong)} watchlists are wrong"
+    text = f"{len(lists)} watchlists checked" if not wrong else f"files of {len(wrong)} watchlists are wrong"
     return Verdict(not wrong, text, metadata={"watchlists": len(lists), "wrong": wrong})
 
 
 def _not_covered(files: dict[str, bytes]) -> int:
-    """How many of the cones of `watchlist.csv` are not within the MOCs."""
+    """Number of cones of `watchlist.csv` that are not within the MOCs."""
     lines = files["watchlist.csv"].decode().splitlines()[:COVERED_CONES]
     if not lines:
         return 0
@@ -190,7 +190,7 @@ def _not_covered(files: dict[str, bytes]) -> int:
     moc = mocs[0].union(*mocs[1:]) if len(mocs) > 1 else mocs[0]
     ra, dec, radius = values.T
     missing = np.zeros(len(ra), bool)
-    # the CSV has six decimals and the radius four digits: what they lose must not look like a hole
+    # the CSV has six decimals and the radius four digits: rounding must not look like a gap
     inner = np.maximum(radius * 0.999 - 1e-5, 0.0)
     for angle in np.linspace(0, 2 * np.pi, 9)[:-1]:
         latitude = np.clip(dec + inner * np.sin(angle), -90, 90)
@@ -203,7 +203,7 @@ def _not_covered(files: dict[str, bytes]) -> int:
 
 
 def tns_fresh(connection: psycopg.Connection[Any], *, configured: bool, now: datetime) -> Verdict:
-    """Whether the newest file covers the last hours."""
+    """Whether the latest file covers the last hours."""
     row = connection.execute("SELECT max(covers_until), max(applied_at) FROM tns_file").fetchone()
     until = row[0] if row else None
     if until is None:
@@ -217,7 +217,7 @@ def tns_fresh(connection: psycopg.Connection[Any], *, configured: bool, now: dat
 
 
 def tns_complete(connection: psycopg.Connection[Any]) -> Verdict:
-    """Compare the table with what was recorded after the last file, and that with the last full file."""
+    """Compare the table with the record made after the last file, and that with the last full file."""
     files: Iterable[Any] = connection.execute(
         "SELECT name, kind, rows, checksum, table_rows, table_checksum FROM tns_file WHERE table_checksum IS NOT NULL"
         " ORDER BY applied_at DESC"
@@ -230,7 +230,7 @@ def tns_complete(connection: psycopg.Connection[Any]) -> Verdict:
     full = next((file for file in listed if file[1] == "full"), None)
     metadata = {"rows": rows, "rows after the last file": last[4]}
     if (rows, checksum) != (last[4], last[5]):
-        text = f"the table has {rows} rows and is not what {last[0]} left ({last[4]} rows): something else changed it"
+        text = f"the table has {rows} rows and is not as {last[0]} left it ({last[4]} rows): something else changed it"
         return Verdict(False, text, metadata=metadata)
     if full is None:
         return Verdict(False, "no full file has been applied", AssetCheckSeverity.WARN, metadata)

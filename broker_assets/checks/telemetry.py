@@ -1,4 +1,4 @@
-"""What must hold of telemetry, as asset checks: the judgements of `broker_assets.monitoring.telemetry.judgements`.
+"""Asset checks of telemetry: the findings of `broker_assets.monitoring.telemetry.judgements`.
 
 Each can be run by itself here; `jobs.check_telemetry` evaluates all of them at once.
 """
@@ -25,14 +25,14 @@ SEVERITIES = {"warning": AssetCheckSeverity.WARN, "error": AssetCheckSeverity.ER
 
 
 def verdict_of(finding: Finding) -> Verdict:
-    """A finding as a verdict of this house."""
+    """Convert a finding to a verdict."""
     return Verdict(finding.passed, finding.text, SEVERITIES[finding.severity], finding.numbers)
 
 
 def build_telemetry_checks(
     settings: Settings, judgements: Sequence[Judgement] = JUDGEMENTS
 ) -> list[AssetChecksDefinition]:
-    """The checks, one by one, as operators run them."""
+    """The individual checks, as run by operators."""
     return [_check(settings, judgement) for judgement in judgements]
 
 

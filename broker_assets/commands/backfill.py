@@ -1,4 +1,4 @@
-"""Backfills asked of the running Dagster over its GraphQL interface, for the commands that make things again."""
+"""Backfills requested from the running Dagster through its GraphQL interface, for the commands that reprocess."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ query Watch($backfill: String!) {
 
 
 class DagsterRefusedError(RuntimeError):
-    """Dagster's webserver did not do what it was asked."""
+    """Dagster's webserver refused a request or did not answer."""
 
 
 def backfill(
@@ -43,24 +43,24 @@ def backfill(
     wait: bool,
     tags: Mapping[str, str] | None = None,
 ) -> None:
-    """Launch a backfill and say where it can be watched.
+    """Launch a backfill and print where it can be watched.
 
     Parameters
     ----------
     settings : Settings
     assets, partitions : sequence of str
-        What is made, for which partition keys.
+        Assets to materialise, and their partition keys.
     title, command : str
-        Shown with the backfill: what it is, and the command that asked for it.
+        Shown with the backfill: its title, and the command that requested it.
     wait : bool
-        Return when it has ended.
+        Return only when it has ended.
     tags : mapping of str to str, optional
         Of its runs.
 
     Raises
     ------
     DagsterRefusedError
-        If Dagster does not answer or refuses, or the backfill that was waited for did not succeed.
+        If Dagster does not answer or refuses, or the backfill fails while it is waited for.
     """
     from broker_assets.local.platform import addresses
 
@@ -87,7 +87,7 @@ def backfill(
                 raise DagsterRefusedError(f"Dagster does not know the backfill any more: {found.get('message')}")
             status = found["status"]
     if status not in ("COMPLETED", "COMPLETED_SUCCESS"):
-        message = (found.get("error") or {}).get("message", "its runs tell more")
+        message = (found.get("error") or {}).get("message", "see its runs")
         raise DagsterRefusedError(f"the backfill ended as {status}: {message}")
     terminal().print("Finished.")
 
@@ -108,9 +108,9 @@ def _graphql(webserver: str, query: str, variables: dict[str, Any]) -> dict[str,
             raise HttpError(f"HTTP {found.status}, and no answer of GraphQL")
     except (HttpError, ValueError) as error:
         raise DagsterRefusedError(
-            f"Dagster's webserver at {webserver} does not answer ({error}); --local needs none"
+            f"Dagster's webserver at {webserver} does not answer ({error}); --local works without it"
         ) from error
     if answer.get("errors"):
-        raise DagsterRefusedError(f"Dagster refuses: {answer['errors'][0]['message']}")
+        raise DagsterRefusedError(f"Dagster refused the request: {answer['errors'][0]['message']}")
     data: dict[str, Any] = answer["data"]
     return data

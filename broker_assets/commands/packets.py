@@ -24,7 +24,7 @@ Files = Annotated[
     list[str],
     typer.Argument(
         metavar="FILES...",
-        help="Packets of Rubin, ZTF or ELAsTiCC: Avro containers (also files of our archive), messages in Confluent "
+        help="Packets of Rubin, ZTF or ELAsTiCC: Avro containers (including archive files), messages in Confluent "
         "wire format, bare datums; folders are searched for *.avro, '-' is standard input.",
     ),
 ]
@@ -33,7 +33,7 @@ Schema = Annotated[
     typer.Option(
         "--schema",
         metavar="FILE|FOLDER",
-        help="Avro schema (*.avsc) of packets that carry none. Without it, ids of Rubin's registry are looked up in "
+        help="Avro schema (*.avsc) of packets that contain none. Without it, ids of Rubin's registry are looked up in "
         "the package lsst-alert-packet, if it is installed.",
     ),
 ]
@@ -41,9 +41,9 @@ Schema = Annotated[
 
 @app.command()
 def show(files: Files, schema: Schema = None) -> None:
-    """Print one JSON document a packet: what it is about, and how much history and which cutouts it carries.
+    """Print one JSON document per packet: its identity, the amount of history and the cutouts it contains.
 
-    A packet that cannot be read has a document with "error"; the exit code is then 1.
+    For a packet that cannot be read the document has "error"; the exit code is then 1.
     """
     from broker_assets.packets.files import decode_files, describe
 
@@ -63,10 +63,10 @@ def export(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the Parquet files.", file_okay=False)],
     schema: Schema = None,
 ) -> None:
-    """Write the internal tables of packets as Parquet, one file a table.
+    """Write the internal tables of packets as Parquet, one file per table.
 
-    `packet` numbers the packets and is the key between the tables; packet.parquet says which file each is from. The
-    files appear when all packets have been read, those of an earlier export being replaced.
+    `packet` numbers the packets and is the key between the tables; packet.parquet names the file each came from. The
+    files are written when all packets have been read and replace those of an earlier export.
     """
     from broker_assets.packets.files import decode_files
 
@@ -78,11 +78,11 @@ def export(
                 writer.add(chunk, read + failed)
                 for row, error in sorted(chunk.errors.items()):
                     packet = chunk.packets[row]
-                    _tell(f"{packet.file}, record {packet.record}: {error}")
+                    _report(f"{packet.file}, record {packet.record}: {error}")
                 failed += len(chunk.errors)
                 read += len(chunk.packets) - len(chunk.errors)
     except OSError as error:
-        _tell(f"cannot write to {out}: {error.strerror or error}")
+        _report(f"cannot write to {out}: {error.strerror or error}")
         raise typer.Exit(1) from None
     _end(read, failed)
 
@@ -95,17 +95,17 @@ def cutout(
     record: Annotated[int, typer.Option(min=0, help="Which packet of the file, from 0.")] = 0,
     schema: Schema = None,
 ) -> None:
-    """Write a cutout of a packet as FITS or as a PNG picture (z-scale)."""
+    """Write a cutout of a packet as FITS or as a PNG image (z-scale)."""
     from broker_assets.packets.cutouts import CutoutError, from_datum, to_png
     from broker_assets.packets.files import read_packets
 
     packets = [packet for packet in read_packets(file, _schemas(schema)) if packet.record == record]
     if not packets:
-        _tell(f"{file} has no record {record}")
+        _report(f"{file} has no record {record}")
         raise typer.Exit(1)
     packet = packets[0]
     if packet.schema is None:
-        _tell(f"{file}: {packet.error}")
+        _report(f"{file}: {packet.error}")
         raise typer.Exit(1)
     if out.suffix not in (".fits", ".png"):
         raise typer.BadParameter("must end in .fits or .png", param_hint="--out")
@@ -113,7 +113,7 @@ def cutout(
         content = from_datum(packet.datum, packet.schema.schema, kind)
         write_output(out, to_png(content) if out.suffix == ".png" else content)
     except (CutoutError, OSError) as error:
-        _tell(f"{file}: {error}")
+        _report(f"{file}: {error}")
         raise typer.Exit(1) from None
 
 
@@ -123,7 +123,7 @@ class ParquetTables:
     Parameters
     ----------
     folder : Path
-        Made if it is not there.
+        Created if it does not exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -157,7 +157,7 @@ class ParquetTables:
                     part.move_to(self._folder / f"{name}.parquet")
 
     def add(self, chunk: FileTables, first: int) -> None:
-        """Add packets; the first of the chunk gets number `first`."""
+        """Add packets; the first one of the chunk gets number `first`."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -193,17 +193,17 @@ def _some(files: list[str]) -> list[str]:
 
     found = list(find_files(files))
     if not found:
-        _tell(f"no *.avro in {', '.join(files)}")
+        _report(f"no *.avro in {', '.join(files)}")
         raise typer.Exit(1)
     return found
 
 
 def _end(read: int, failed: int) -> None:
     packets = "packet" if read + failed == 1 else "packets"
-    _tell(f"{read + failed} {packets}: {read} read, {failed} failed")
+    _report(f"{read + failed} {packets}: {read} read, {failed} failed")
     if failed:
         raise typer.Exit(1)
 
 
-def _tell(message: Any) -> None:
+def _report(message: Any) -> None:
     print(message, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`broker-assets quarantine`: packets that could not be read, until a fix turns them into rows."""
+"""`broker-assets quarantine`: packets that could not be read, kept until a fix turns them into rows."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from broker_assets.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Packets that could not be read: list, show, retry, dismiss.")
 
-Topic = Annotated[str | None, typer.Option("--topic", "-t", help="Only of this topic.")]
-Entries = Annotated[list[int] | None, typer.Argument(help="Numbers of entries, as `list` shows them.")]
+Topic = Annotated[str | None, typer.Option("--topic", "-t", help="Only this topic.")]
+Entries = Annotated[list[int] | None, typer.Argument(help="Numbers of entries, as listed by `list`.")]
 
 
 @app.command("list")
 def list_entries(
     topic: Topic = None,
-    every: Annotated[bool, typer.Option("--all", help="Also those that were resolved or dismissed.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    every: Annotated[bool, typer.Option("--all", help="Include resolved and dismissed entries.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of entries.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document per line, without the bytes.")] = False,
 ) -> None:
-    """List messages in quarantine.
+    """List quarantined messages.
 
     Example: `broker-assets quarantine list --topic rubin-alerts`
     """
@@ -42,7 +42,7 @@ def list_entries(
             typer.echo(entry.model_dump_json(exclude={"payload", "traceback", "key"}))
         return
     if not found:
-        terminal().print("Nothing is in quarantine.")
+        terminal().print("The quarantine is empty.")
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("entry", "message", "state", "received", "bytes", "reason"):
@@ -54,7 +54,7 @@ def list_entries(
         table.add_row(str(entry.quarantineid), message, entry.state, when, size, escape(_short(entry.reason)))
     terminal().print(table)
     if len(found) == limit:
-        terminal().print(f"[dim]The first {limit}; --limit shows more.[/dim]")
+        terminal().print(f"[dim]Showing the first {limit}; --limit shows more.[/dim]")
 
 
 def _short(text: str) -> str:
@@ -69,7 +69,7 @@ def show(
         Path | None, typer.Option(help="Write the message's bytes to this file; - is standard output.")
     ] = None,
 ) -> None:
-    """Show why a message is in quarantine, with the traceback, or write its bytes to a file.
+    """Show why a message was quarantined, with the traceback, or write its bytes to a file.
 
     Examples:
 
@@ -82,7 +82,7 @@ def show(
     with database(load_settings()) as connection:
         found = entries(connection, states=("open", "retried", "resolved", "dismissed"), after=entry - 1, limit=1)
     if not found or found[0].quarantineid != entry:
-        raise LookupError(f"there is no entry {entry} in quarantine")
+        raise LookupError(f"the quarantine has no entry {entry}")
     one = found[0]
     if out is not None:
         write_output(out, one.payload)
@@ -99,7 +99,7 @@ def show(
     terminal().print(escape(one.reason), highlight=False)
     if one.traceback:
         terminal().print(escape(one.traceback), highlight=False, style="dim")
-    terminal().print(f"begins with {one.payload[:32].hex(' ')}", highlight=False)
+    terminal().print(f"first bytes: {one.payload[:32].hex(' ')}", highlight=False)
 
 
 @app.command()
@@ -107,9 +107,9 @@ def retry(
     entry: Entries = None,
     topic: Topic = None,
 ) -> None:
-    """Read messages in quarantine again, after a fix; what can be read becomes rows.
+    """Read quarantined messages again, after a fix; those that can now be read become rows.
 
-    All that wait, or the given entries. The exit code is 1 if some failed again.
+    Reads all waiting entries, or those given. The exit code is 1 if some failed again.
 
     Examples:
 
@@ -135,7 +135,7 @@ def retry(
             topics = sorted({name for name, state in waiting if state in ("open", "retried")})
     topics = [name for name in topics if topic in (None, name)]
     if not topics:
-        terminal().print("Nothing is in quarantine.")
+        terminal().print("The quarantine is empty.")
         return
     url = settings.database.url
     failed = 0
@@ -150,7 +150,7 @@ def retry(
         )
         failed += report.failed
         terminal().print(
-            f"{name}: {report.retried:,} read again: {report.stored:,} stored, {report.duplicate:,} known already, "
+            f"{name}: {report.retried:,} read again: {report.stored:,} stored, {report.duplicate:,} duplicate, "
             f"{report.failed:,} failed again",
             highlight=False,
         )
@@ -164,7 +164,7 @@ def retry(
 def dismiss(
     entry: Annotated[list[int], typer.Argument(help="Numbers of entries, as `list` shows them.")],
 ) -> None:
-    """Enter that messages are not worth reading; they stay in the database with their bytes.
+    """Mark messages as not worth reading; they stay in the database with their bytes.
 
     Example: `broker-assets quarantine dismiss 17 18`
     """

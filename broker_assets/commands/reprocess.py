@@ -1,4 +1,4 @@
-"""`broker-assets reprocess`: nights made again from the archive, by Dagster or right here."""
+"""`broker-assets reprocess`: nights reprocessed from the archive, by Dagster or in this process."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class Lists(StrEnum):
 
 
 def parse_nights(text: str) -> list[str]:
-    """Nights of a list or range.
+    """Parse a list or range of nights.
 
     Parameters
     ----------
     text : str
-        `2025-10-01`, `2025-10-01..2025-10-03`, or several of these with commas.
+        `2025-10-01`, `2025-10-01..2025-10-03`, or several of these separated by commas.
 
     Returns
     -------
     list of str
-        Keys `YYYY-MM-DD`, ascending, none twice.
+        Keys `YYYY-MM-DD`, ascending, without duplicates.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def parse_nights(text: str) -> list[str]:
             begin = datetime.date.fromisoformat(first)
             end = datetime.date.fromisoformat(last or first)
         except ValueError:
-            raise ValueError(f"{part.strip()!r} is not a night: write YYYY-MM-DD, A..B or A,B") from None
+            raise ValueError(f"{part.strip()!r} is not a night: use YYYY-MM-DD, A..B or A,B") from None
         if end < begin:
             raise ValueError(f"the range {part.strip()} ends before it begins")
         nights |= {begin + datetime.timedelta(days=days) for days in range((end - begin).days + 1)}
@@ -68,9 +68,9 @@ def reprocess(
     nights: Annotated[str, typer.Option(help="Nights YYYY-MM-DD: one, A,B or A..B (both ends included).")],
     local: Annotated[
         bool,
-        typer.Option("--local", help="Do it in this process instead of asking Dagster; only the database is needed."),
+        typer.Option("--local", help="Run in this process instead of through Dagster; needs only the database."),
     ] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Stay until Dagster has finished.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until Dagster has finished.")] = False,
     lists: Annotated[
         Lists,
         typer.Option(help="Compare alerts with the lists of their time (then) or with those of today (now)."),
@@ -78,8 +78,8 @@ def reprocess(
 ) -> None:
     """Rebuild the rows and facts of nights from the packet archive, by the same code as the stream.
 
-    Each night is replaced in one transaction: readers see the old rows or the new ones. Nights without packets in the
-    archive are left alone. By default a backfill is launched in the running Dagster, where it can be watched.
+    Each night is replaced in one transaction: readers see either the old rows or the new ones. Nights without packets
+    in the archive are skipped. By default, a backfill is launched in the running Dagster, where it can be watched.
 
     Examples:
 
@@ -108,7 +108,7 @@ def reprocess(
 
 
 def archived_nights(settings: Settings, nights: list[str]) -> list[str]:
-    """Those of the nights that have packets in the archive."""
+    """Return the nights that have packets in the archive."""
     from broker_assets.commands.status import database
 
     with database(settings) as connection:
@@ -138,7 +138,7 @@ def _reprocess_here(settings: Settings, night: str, *, lists_now: bool) -> Repro
 
 def _show(report: ReprocessReport) -> None:
     terminal().print(
-        f"{report.night}: {report.received:,} packets of {report.files:,} files in {report.seconds:.1f} s: "
-        f"{report.stored:,} stored, {report.duplicate:,} duplicate, {report.quarantined:,} not readable",
+        f"{report.night}: {report.received:,} packets from {report.files:,} files in {report.seconds:.1f} s: "
+        f"{report.stored:,} stored, {report.duplicate:,} duplicate, {report.quarantined:,} quarantined",
         highlight=False,
     )

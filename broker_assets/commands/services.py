@@ -32,22 +32,22 @@ def up(
     demo: Annotated[
         bool,
         typer.Option(
-            "--demo", help="Replay a sample stream and a day of telemetry when everything runs; show what came of it."
+            "--demo", help="Once everything runs, replay a sample stream and a day of telemetry, and show the results."
         ),
     ] = False,
-    alerts: Annotated[int, typer.Option(min=1, help="How many alerts the sample stream has.")] = 8000,
+    alerts: Annotated[int, typer.Option(min=1, help="Number of alerts in the sample stream.")] = 8000,
 ) -> None:
     """Start the platform on this machine and keep it running until Ctrl-C.
 
-    PostgreSQL, Kafka, the database schema, Dagster's code server, webserver and daemon, and the API. Servers that the
-    settings name (BROKER_DATABASE__URL, BROKER_KAFKA__BOOTSTRAP_SERVERS) are used instead of embedded ones. State is
-    kept in BROKER_HOME (.broker); the next start goes on from there.
+    Starts PostgreSQL, Kafka, the database schema, Dagster's code server, webserver and daemon, and the API. Servers
+    named in the settings (BROKER_DATABASE__URL, BROKER_KAFKA__BOOTSTRAP_SERVERS) are used instead of embedded ones.
+    State is kept in BROKER_HOME (.broker); the next start continues from there.
     """
     if demo:
         try:
             telemetry_demo.prepare(load_settings(), _report)
         except OSError as error:
-            _report(f"No telemetry is demonstrated: {error}")
+            _report(f"The telemetry demonstration is skipped: {error}")
         demo_settings.adopt()
     settings = load_settings()
 
@@ -74,20 +74,20 @@ def up(
         Supervisor(settings, _report).run(ready)
     except LocalPlatformError as error:
         raise _fail(error) from None
-    _report("Ended. The state is kept; `make run` or `broker-assets up` goes on from there.")
+    _report("Stopped. The state is kept; `make run` or `broker-assets up` continues from there.")
 
 
 def down() -> None:
-    """End the platform that runs for this folder (BROKER_HOME), and anything that a killed one left behind."""
+    """Stop the platform of this folder (BROKER_HOME), and anything that a killed one left behind."""
     try:
         ended = end_platform(load_settings())
     except LocalPlatformError as error:
         raise _fail(error) from None
-    _report("Ended." if ended else "Nothing was running.")
+    _report("Stopped." if ended else "Nothing was running.")
 
 
 def doctor() -> None:
-    """Say what this machine has and lacks for the platform, and how to get it; exit code 1 if `up` cannot work."""
+    """Show what this machine has and lacks for the platform, and how to install it; exit code 1 if `up` cannot work."""
     findings = examination.examine(load_settings())
     colours = {"ok": "green", "weaker": "yellow", "missing": "bold red"}
     table = Table(box=None, pad_edge=False)
@@ -112,4 +112,4 @@ def _show(addresses: Addresses) -> None:
     table.add_row("State and logs", addresses.home)
     terminal().print()
     terminal().print(table)
-    _report("\nEverything runs. Ctrl-C ends it.")
+    _report("\nEverything is running. Press Ctrl-C to stop.")

@@ -1,4 +1,4 @@
-"""Matching of positions against a watchlist, an area or a sky map, and MOCs: offline, without any service."""
+"""Match positions against a watchlist, an area or a sky map, and build MOCs: offline, without any service."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ moc_app = typer.Typer(help="Make MOCs (maps of sky coverage).", no_args_is_help=
 SQUARE_DEGREES = 41252.96125
 """Of the whole sky."""
 DEFAULT_RADIUS = 5.0
-"""arcsec; for cones without a radius of their own."""
+"""arcsec; for cones that do not specify a radius."""
 
 
 def match(
@@ -34,11 +34,11 @@ def match(
         Path | None, typer.Option(help="MOC as FITS, JSON or text, or a region in STC-S or DS9 form.")
     ] = None,
     sky_map: Annotated[Path | None, typer.Option("--sky-map", help="Multi-order sky map as FITS.")] = None,
-    radius: Annotated[float, typer.Option(help="Radius of cones that give none, arcsec.")] = DEFAULT_RADIUS,
+    radius: Annotated[float, typer.Option(help="Radius of cones that do not specify one, arcsec.")] = DEFAULT_RADIUS,
     level: Annotated[float, typer.Option(help="Largest credible level of a sky map hit, per cent.")] = 100.0,
-    strict: Annotated[bool, typer.Option("--strict", help="Refuse a watchlist with a bad line.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Reject a watchlist with a bad line.")] = False,
 ) -> None:
-    """Print which positions match, as CSV.
+    """Print the positions that match, as CSV.
 
     With --watchlist: id, row of the list (0 is the first cone), name, separation in arcsec. With --area: id. With
     --sky-map: id, contour in per cent, probability density per steradian, distance in Mpc (mean along the line
@@ -126,7 +126,7 @@ def build(
 
 
 def _read_positions(path: Path) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
-    """The columns id, ra, dec; bad lines end the command with all of them named."""
+    """Read the columns id, ra, dec; bad lines end the command with an error that names them."""
     import numpy as np
 
     text = sys.stdin.read() if str(path) == "-" else _read_bytes(path).decode("utf-8-sig")
@@ -145,7 +145,7 @@ def _read_positions(path: Path) -> tuple[list[str], NDArray[np.float64], NDArray
         try:
             identifier, ra, dec = row[at[0]].strip(), float(row[at[1]]), float(row[at[2]])
             if not (np.isfinite(ra) and -90.0 <= dec <= 90.0):
-                raise ValueError(f"ra {ra}, dec {dec} is no position in degrees")
+                raise ValueError(f"ra {ra}, dec {dec} is not a position in degrees")
         except (IndexError, ValueError) as error:
             bad.append(f"line {number}: {error}")
             continue
@@ -177,7 +177,7 @@ def _read_watchlist(path: Path, strict: bool) -> Cones:
     except UnicodeDecodeError as error:
         _fail(f"{path}: not UTF-8 text at byte {error.start}; save the list as UTF-8")
     for line in cones.bad:
-        typer.echo(f"{path}: line {line.line} left out: {line.reason}", err=True)
+        typer.echo(f"{path}: line {line.line} ignored: {line.reason}", err=True)
     return cones
 
 

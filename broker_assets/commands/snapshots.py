@@ -18,9 +18,7 @@ from broker_assets.settings import load_settings
 from broker_assets.tns.snapshots import DEFAULT_TABLES, install_snapshot, known_tables, write_snapshot
 
 app = typer.Typer(no_args_is_help=True, help="Tables as versioned files for other nodes.")
-Tables = Annotated[
-    list[str] | None, typer.Option("--table", help="Which tables; otherwise those that nodes join with.")
-]
+Tables = Annotated[list[str] | None, typer.Option("--table", help="Tables; default: those that nodes join with.")]
 
 
 def _chosen(names: list[str] | None) -> list[str]:
@@ -33,11 +31,11 @@ def _chosen(names: list[str] | None) -> list[str]:
 @app.command()
 def write(
     folder: Annotated[
-        str | None, typer.Option(help="Folder or fsspec URL; otherwise `snapshots` of the archive.")
+        str | None, typer.Option(help="Folder or fsspec URL; default: `snapshots` in the archive.")
     ] = None,
     table: Tables = None,
 ) -> None:
-    """Write the tables as a new version, where they changed."""
+    """Write a new version of each table that has changed."""
     settings = connected_or_given(load_settings())
     target = UPath(folder) if folder is not None else ObjectStore.of(settings).path("snapshots")
     with connect(Database.of(settings).url, autocommit=True) as connection:
@@ -54,7 +52,7 @@ def install(
     database: Annotated[str, typer.Option(help="URL of the database to install into (postgresql+psycopg://…).")],
     table: Tables = None,
 ) -> None:
-    """Make the tables of another database those of the snapshots; a damaged snapshot changes nothing."""
+    """Install snapshots into another database, replacing its tables; a damaged snapshot changes nothing."""
     if not folder.is_dir():
         raise typer.BadParameter(f"{folder} is not a folder", param_hint="FOLDER")
     names = [name for name in _chosen(table) if table or (folder / name).is_dir()]

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from broker_assets.provenance.versions import ArtefactEntry
     from broker_assets.provenance.why import Why
 
-COLOURS = {"running": "green", "starting": "yellow", "waiting": "yellow", "stopped": "red", "away": "red"}
+COLOURS = {"running": "green", "starting": "yellow", "waiting": "yellow", "stopped": "red", "unavailable": "red"}
 
 
 def connected_or_given(settings: Settings) -> Settings:
-    """The settings with the addresses of the platform that runs here, as far as there is one."""
+    """The settings with the addresses of the platform running here, if there is one."""
     from broker_assets.local.platform import NotRunningError, connected
 
     try:
@@ -35,12 +35,12 @@ def connected_or_given(settings: Settings) -> Settings:
 
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Everything as one JSON document.")] = False,
-    batches: Annotated[int, typer.Option(min=1, help="How many of the last batches to list.")] = 5,
+    batches: Annotated[int, typer.Option(min=1, help="Number of recent batches to list.")] = 5,
 ) -> None:
-    """Show services, lag, the last batches, quarantine and what is stale.
+    """Show services, lag, the latest batches, quarantine and what is stale.
 
-    The exit code is 0 if all is well, and 1 if something does not work: a service or server is away, the ledger does
-    not balance, or a stream stands still. Messages in quarantine and stale assets alone are notices.
+    The exit code is 0 if all is well, and 1 if something does not work: a service or server is unavailable, the ledger
+    does not balance, or a stream has stalled. Quarantined messages and stale assets alone are notices.
 
     Examples:
 
@@ -120,7 +120,7 @@ def _show(found: Status) -> None:
 
 def _batches(batches: list[Batch]) -> Table:
     right = ("batch", "received", "stored", "dup", "quar", "per s", "p50")
-    table = _table("Last batches", "batch", "topic", "ended", *right[1:], right=right)
+    table = _table("Latest batches", "batch", "topic", "ended", *right[1:], right=right)
     for batch in batches:
         seconds = (batch.finished_at - batch.started_at).total_seconds() if batch.finished_at else 0.0
         topic = batch.topic if batch.kind == "stream" else f"{batch.topic} ({batch.kind})"
@@ -139,7 +139,7 @@ def _batches(batches: list[Batch]) -> Table:
 
 
 def _duration(seconds: float) -> str:
-    """Seconds in a unit that suits them.
+    """Format seconds in a suitable unit.
 
     Examples
     --------
@@ -216,7 +216,7 @@ def _text(value: Any) -> str:
 
 
 def database(settings: Settings) -> Any:
-    """A connection to the database of the settings or of the platform that runs here."""
+    """A connection to the database of the settings or of the platform running here."""
     from broker_assets.database.engine import connect
 
     return connect(database_url(settings), application="broker-assets command")

@@ -1,4 +1,4 @@
-"""`broker-assets replay` and `simulate`: messages onto a topic, or a simulated survey into files."""
+"""`broker-assets replay` and `simulate`: send messages to a topic, or write a simulated survey to files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class FramingChoice(enum.StrEnum):
-    """How the messages are framed."""
+    """Framing of the messages."""
 
     auto = "auto"
     keep = "keep"
@@ -34,7 +34,7 @@ class FramingChoice(enum.StrEnum):
 
 
 class CutoutChoice(enum.StrEnum):
-    """How much of the cutouts is made."""
+    """Amount of cutout data generated."""
 
     none = "none"
     small = "small"
@@ -42,7 +42,7 @@ class CutoutChoice(enum.StrEnum):
 
 
 class SurveyChoice(enum.StrEnum):
-    """Whose packets are imitated."""
+    """Survey whose packets are imitated."""
 
     rubin = "rubin"
     ztf = "ztf"
@@ -54,8 +54,8 @@ Bootstrap = Annotated[
         "--bootstrap-servers", help="Kafka, `host:port,…`; otherwise that of the stream, of the settings or of `up`."
     ),
 ]
-Rate = Annotated[float | None, typer.Option(help="Messages per second; as fast as possible if not given.")]
-Partitions = Annotated[int, typer.Option(min=1, help="Partitions of the topic, if it has to be made.")]
+Rate = Annotated[float | None, typer.Option(help="Messages per second; default: as fast as possible.")]
+Partitions = Annotated[int, typer.Option(min=1, help="Partitions of the topic, if it has to be created.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")]
 
 
@@ -65,24 +65,25 @@ def replay(
         str, typer.Option("--topic", "-t", help="Topic or name of a stream to send to; made if it is not there.")
     ],
     rate: Rate = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many messages.")] = None,
-    loop: Annotated[bool, typer.Option("--loop", help="Begin again at the end, until Ctrl-C or the limit.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many messages.")] = None,
+    loop: Annotated[bool, typer.Option("--loop", help="Start over at the end, until Ctrl-C or the limit.")] = False,
     partitions: Partitions = 4,
     framing: Annotated[
         FramingChoice,
-        typer.Option(help="Framing to send; `auto` is that of the configured stream of the topic, else as found."),
+        typer.Option(help="Framing to send; `auto`: that of the configured stream of the topic, else unchanged."),
     ] = FramingChoice.auto,
     schema_id: Annotated[
-        int | None, typer.Option(min=0, help="Id for bare datums that get Confluent framing (9.0 of Rubin is 900).")
+        int | None,
+        typer.Option(min=0, help="Schema id for bare datums sent in Confluent framing (Rubin's 9.0 is 900)."),
     ] = None,
     bootstrap_servers: Bootstrap = None,
     quiet: Quiet = False,
 ) -> None:
     """Send alert packets from files to a Kafka topic.
 
-    Takes Avro containers (ZTF, ELAsTiCC), Confluent-framed messages and bare datums (Rubin), files of our packet
-    archive, folders of them, and the nightly archives of ZTF. Messages of one object go to one partition, and every
-    delivery is checked.
+    Accepts Avro containers (ZTF, ELAsTiCC), Confluent-framed messages and bare datums (Rubin), files of the packet
+    archive, folders of these, and the nightly archives of ZTF. Messages of one object go to one partition, and every
+    delivery is verified.
 
     Examples:
 
@@ -110,7 +111,7 @@ def replay(
                 none = False
                 yield OutgoingMessage(packet.value, key)
             if none:
-                raise typer.BadParameter("no packets found: files are taken that end in .avro", param_hint="PATHS")
+                raise typer.BadParameter("no packets found: only files that end in .avro are read", param_hint="PATHS")
 
     total = limit if limit is not None else (None if loop else count_files(paths))
     _send(itertools.islice(found(), limit), topic, total, rate, partitions, bootstrap_servers, settings, quiet)
@@ -123,37 +124,37 @@ def simulate(
             "--topic", "-t", help="Topic or name of a stream to send to; otherwise rubin-alerts or ztf-alerts."
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write a file per alert into this folder instead.")] = None,
-    survey: Annotated[SurveyChoice, typer.Option(help="Whose packets are imitated.")] = SurveyChoice.rubin,
+    out: Annotated[Path | None, typer.Option(help="Write one file per alert to this folder instead.")] = None,
+    survey: Annotated[SurveyChoice, typer.Option(help="Survey whose packets are imitated.")] = SurveyChoice.rubin,
     schema: Annotated[str, typer.Option(help="Version of Rubin's schema, 7.0 to 11.1.")] = "11.1",
     objects: Annotated[int, typer.Option(min=0, help="Objects in the footprint.")] = 5000,
-    nights: Annotated[int, typer.Option(min=1, help="Nights that give alerts.")] = 3,
+    nights: Annotated[int, typer.Option(min=1, help="Nights with alerts.")] = 3,
     first_night: Annotated[str, typer.Option(help="Evening of the first night, YYYY-MM-DD.")] = "2025-10-01",
-    history: Annotated[int, typer.Option(min=0, help="Nights observed before, without alerts.")] = 60,
-    asteroids: Annotated[
-        int | None, typer.Option(min=0, help="Asteroids; a fifth of the objects if not given.")
-    ] = None,
+    history: Annotated[int, typer.Option(min=0, help="Earlier nights, observed but without alerts.")] = 60,
+    asteroids: Annotated[int | None, typer.Option(min=0, help="Asteroids; default: a fifth of the objects.")] = None,
     cutouts: Annotated[
         CutoutChoice, typer.Option(help="`small`: images only (26 kB); `real`: as Rubin sends them (139 kB).")
     ] = CutoutChoice.small,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed gives another sky, with other ids.")] = 1,
-    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many alerts.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="A different seed gives a different sky, with different ids.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many alerts.")] = None,
     rate: Rate = None,
     partitions: Partitions = 4,
-    truth: Annotated[Path | None, typer.Option(help="Write what each object is to this Parquet file.")] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="Write the true class of each object to this Parquet file.")
+    ] = None,
     schema_folder: Annotated[
-        Path | None, typer.Option(help="Folder of Rubin's schemas; otherwise the package lsst-alert-packet.")
+        Path | None, typer.Option(help="Folder of Rubin's schemas; default: the package lsst-alert-packet.")
     ] = None,
     schemas_to: Annotated[
-        Path | None, typer.Option(help="Also copy the schemas used into this folder, for the reader.")
+        Path | None, typer.Option(help="Also copy the schemas used to this folder, for the reader.")
     ] = None,
     bootstrap_servers: Bootstrap = None,
     quiet: Quiet = False,
 ) -> None:
-    """Make the alerts of a survey that does not exist, the same for the same options.
+    """Generate the alerts of a simulated survey; the same options give the same alerts.
 
     Supernovae, variable stars, active galaxies, flares, asteroids and artefacts over the survey's footprint, observed
-    night after night. Packets have up to a year of history, forced photometry and cutouts.
+    night after night. Packets contain up to a year of history, forced photometry and cutouts.
 
     Examples:
 
@@ -195,7 +196,7 @@ def simulate(
 
         truth.parent.mkdir(parents=True, exist_ok=True)
         parquet.write_table(made.truth(), truth)
-        terminal().print(f"What the objects are: {truth}")
+        terminal().print(f"True classes of the objects: {truth}")
 
 
 def _framing(framing: FramingChoice, settings: Settings, topic: str) -> Any:

@@ -1,4 +1,4 @@
-"""Where commands write."""
+"""Output of the commands."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import sys
 from rich.console import Console
 
 WIDE = 200
-"""Columns of what goes to a file or a pipe: nobody wants a log cut to the width of a terminal that is not there."""
+"""Width of output to a file or a pipe, which must not be cut to the width of a terminal."""
 
 
 def terminal(*, stderr: bool = False) -> Console:
-    """A console on standard output or error, as wide as the terminal, or as `COLUMNS` says."""
+    """A console on standard output or error, as wide as the terminal or as `COLUMNS`."""
     stream = sys.stderr if stderr else sys.stdout
     given = stream.isatty() or "COLUMNS" in os.environ
     return Console(stderr=stderr, width=None if given else WIDE)

@@ -1,11 +1,11 @@
-"""Rows of alerts into the tables, exactly once.
+"""Writes the rows of alerts to the tables, exactly once.
 
 Everything happens in the caller's transaction, so the rows become visible together with the position of the stream.
-Rows go in by binary COPY: straight into the table where the newest stored time of their object says that they are new,
-else into a temporary table and from there by `INSERT … ON CONFLICT`. Where the first way meets a row that a concurrent
-writer has stored meanwhile, it is undone and the second taken. Rows are written in the order of their keys, so writers
-of the same objects wait for one another instead of getting entangled; should PostgreSQL find a deadlock all the same
-(the two ways are two passes), the transaction fails as a whole and is to be run again.
+Rows are written by binary COPY: directly to the table if they are newer than the latest stored time of their object,
+otherwise to a temporary table and from there by `INSERT … ON CONFLICT`. If the first way encounters a row that a
+concurrent writer has stored meanwhile, it is undone and the second one is used. Rows are written in the order of their
+keys, so writers of the same objects wait for one another instead of deadlocking; if PostgreSQL detects a deadlock
+nevertheless (the two ways are two passes), the transaction fails as a whole and must be repeated.
 """
 
 from __future__ import annotations
@@ -42,22 +42,22 @@ ARCHIVE = ("archivefileid", "archiveposition", "archivelength")
 
 @dataclass(frozen=True, kw_only=True)
 class AlertRows:
-    """Rows of a batch, columns named as in the tables, `night` included; `ingestid` is added when they are written."""
+    """Rows of a batch, columns named as in the tables, including `night`; `ingestid` is added when they are written."""
 
     sources: pa.Table
-    """`diasources`: the source of each packet, with its archive position, packet after packet."""
+    """`diasources`: the source of each packet, with its archive position, in packet order."""
     history: pa.Table | None = None
     """`diasources`: sources from the histories, without archive position."""
     forced_sources: pa.Table | None = None
     """`diaforcedsources`."""
     objects: pa.Table | None = None
-    """`objects`; rows of one object may repeat, the newest counts. Columns that are missing are left as stored."""
+    """`objects`; rows of one object may repeat, the latest counts. Missing columns are left as stored."""
     solar_system_sources: pa.Table | None = None
     """`sssources`."""
     solar_system_objects: pa.Table | None = None
-    """`ssobjects`, as `objects`."""
+    """`ssobjects`, like `objects`."""
     orbits: pa.Table | None = None
-    """`mpc_orbits`, as `objects`."""
+    """`mpc_orbits`, like `objects`."""
     nondetections: pa.Table | None = None
     """`dianondetectionlimits`."""
 
@@ -98,7 +98,7 @@ def added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
 
 @dataclass(kw_only=True)
 class WriteCounts(NightCounts):
-    """What a batch brought, in all and night by night."""
+    """What a batch wrote, in total and by night."""
 
     solar_system_objects: int = 0
     """Rows of `ssobjects` inserted or updated."""
@@ -107,7 +107,7 @@ class WriteCounts(NightCounts):
     nondetections: int = 0
     """Rows of `dianondetectionlimits` inserted."""
     nights: dict[datetime.date, NightCounts] = field(default_factory=dict)
-    """The same night by night."""
+    """The same by night."""
     stored_packets: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     """Rows of `AlertRows.sources` that were stored and no duplicates, ascending."""
     newest_objects: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -117,7 +117,7 @@ class WriteCounts(NightCounts):
 def watermarks(
     connection: psycopg.Connection[Any], diaobjectid: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give the newest stored source and forced point of objects.
+    """Return the time of the latest stored source and forced point of objects.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def watermarks(
     Returns
     -------
     last_source, last_forced : (n,) float64 arrays
-        MJD TAI; minus infinity where nothing is stored.
+        MJD TAI; minus infinity if nothing is stored.
     """
     wanted = np.asarray(diaobjectid, np.int64)
     stored = _Newest.read(connection, wanted)
@@ -138,7 +138,7 @@ def watermarks(
 
 @dataclass(frozen=True)
 class _Newest:
-    """Newest stored times of some objects, by identifier."""
+    """Latest stored times of some objects, by identifier."""
 
     known: NDArray[np.int64]
     source: NDArray[np.float64]
@@ -160,7 +160,7 @@ class _Newest:
         return cls(np.array(known, np.int64), np.array(source, np.float64), np.array(forced, np.float64))
 
     def of(self, wanted: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Times of objects; minus infinity for those that are not known."""
+        """Times of objects; minus infinity for unknown ones."""
         found = np.full(wanted.size, -np.inf)
         if self.known.size:
             place = np.minimum(np.searchsorted(self.known, wanted), self.known.size - 1)
@@ -181,12 +181,12 @@ def write(connection: psycopg.Connection[Any], rows: AlertRows, ingestid: int, *
     ingestid : int
         Batch, see `ingest_batch`.
     replace : bool
-        Write objects again also where the stored row is as new as this one: for reprocessing.
+        Also overwrite objects whose stored row is as new as this one: for reprocessing.
 
     Returns
     -------
     WriteCounts
-        With received = stored + duplicate, received being the rows of `rows.sources`.
+        With received = stored + duplicate, where received is the number of rows of `rows.sources`.
 
     Raises
     ------
@@ -266,14 +266,14 @@ def _first_rows(rows: pa.Table, keys: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def delete_night(connection: psycopg.Connection[Any], night: datetime.date, survey: int) -> dict[str, int]:
-    """Delete what the packets of a night brought, within the caller's transaction, before it is written again.
+    """Delete the rows of the packets of a night, within the caller's transaction, before they are written again.
 
-    Objects, solar-system objects and orbits stay: they are as of the newest alert, which may be of a later night.
+    Objects, solar-system objects and orbits stay: they reflect the latest alert, which may be of a later night.
 
     Returns
     -------
     dict of str to int
-        Rows deleted from each table.
+        Number of rows deleted from each table.
     """
     deleted = {}
     for table in (diasources, diaforcedsources, dianondetectionlimits, sssources):
@@ -292,7 +292,7 @@ _SOLAR_SYSTEM_KEY = ("ssobjectid", "diasourceid")
 
 
 def _with_batch(rows: pa.Table | None, ingestid: int) -> pa.Table:
-    """Leave out the packet numbers and add the batch."""
+    """Remove the packet numbers and add the batch."""
     if rows is None or rows.num_rows == 0:
         return pa.table({})
     rows = rows.drop_columns([name for name in ("packet", "ingestid") if name in rows.column_names])
@@ -307,7 +307,7 @@ def _write_sources(cursor: psycopg.Cursor[Any], seen: pa.Table, history: pa.Tabl
     parts = [part for part in (seen, history) if part.num_rows]
     if not parts:
         return Inserted()
-    # The first of equal keys stays: a packet's own source before one from a history, an earlier packet before a later.
+    # The first of equal keys is kept: a packet's own source before one from a history, an earlier packet before later.
     rows = unique_sorted(pa.concat_tables(parts, promote_options="default"), _SOURCE_KEY)
     if "archivefileid" not in rows.column_names:
         rows = rows.append_column("archivefileid", pa.nulls(rows.num_rows, pa.int64()))
@@ -336,8 +336,8 @@ def _write_new_or_staged(
     mark: str | None = None,
     keys: Sequence[str] = (),
 ) -> Inserted:
-    """Write rows newer than what their object has straight, the others by way of the temporary table."""
-    # Sources without object have no newest time to compare with.
+    """Write rows newer than the stored ones of their object directly, the others through the temporary table."""
+    # Sources without object have no latest time to compare with.
     new = (rows["midpointmjdtai"].to_numpy() > newest) & (rows["diaobjectid"].to_numpy() != NO_OBJECT)
     direct = insert_new(cursor, table, rows if new.all() else rows.filter(pa.array(new)), mark=mark, keys=keys)
     if direct is None:
@@ -348,7 +348,7 @@ def _write_new_or_staged(
 
 
 def _with_forced_times(rows: pa.Table, forced: pa.Table) -> pa.Table:
-    """Set `lastforcedmjdtai` to the newest forced point that comes with the batch."""
+    """Set `lastforcedmjdtai` to the latest forced point in the batch."""
     if rows.num_rows == 0:
         return rows
     if "lastforcedmjdtai" in rows.column_names:
@@ -371,7 +371,7 @@ def _write_newest(
     if rows.num_rows == 0:
         return Inserted(), np.zeros(0, np.int64)
     times = rows["lastdiasourcemjdtai"].to_numpy()
-    # PostgreSQL takes NaN for larger than any number: stored, it would keep every later alert out.
+    # PostgreSQL considers NaN larger than any number: if stored, it would exclude every later alert.
     finite = np.isfinite(times)
     if not finite.all():
         place = rows.column_names.index("lastdiasourcemjdtai")
@@ -395,7 +395,7 @@ def _write_newest(
 
 
 def _lift_forced_times(cursor: psycopg.Cursor[Any], rows: pa.Table, written: Inserted) -> None:
-    """Raise `lastforcedmjdtai` of objects whose row was kept since it is newer: their forced points were stored."""
+    """Raise `lastforcedmjdtai` of objects whose row was kept because it is newer: their forced points were stored."""
     if rows.num_rows == 0 or written.total == len(pc.unique(rows["diaobjectid"])):
         return
     cursor.execute(

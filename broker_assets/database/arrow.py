@@ -24,12 +24,12 @@ _TYPES: tuple[tuple[type[sa.types.TypeEngine[Any]], pa.DataType], ...] = (
 
 
 def arrow_type(kind: sa.types.TypeEngine[Any]) -> pa.DataType:
-    """Give the Arrow type that holds the values of an SQL type exactly.
+    """Return the Arrow type that represents the values of an SQL type exactly.
 
     Raises
     ------
     TypeError
-        If the type is none of those that the tables use.
+        If the type is not one of those used in the tables.
 
     Examples
     --------
@@ -41,18 +41,18 @@ def arrow_type(kind: sa.types.TypeEngine[Any]) -> pa.DataType:
     for sql, arrow in _TYPES:
         if isinstance(kind, sql):
             return arrow
-    raise TypeError(f"no Arrow type is chosen for SQL type {kind!r}")
+    raise TypeError(f"no Arrow type is defined for SQL type {kind!r}")
 
 
 def arrow_schema(table: sa.Table, *, without: Collection[str] = ()) -> pa.Schema:
-    """Give the Arrow schema of a table.
+    """Return the Arrow schema of a table.
 
     Parameters
     ----------
     table : Table
         Table of `broker_assets.database.tables`.
     without : collection of str
-        Columns to leave out.
+        Columns to omit.
 
     Examples
     --------

@@ -1,11 +1,11 @@
 """Bulk load: Arrow tables as PostgreSQL's binary COPY stream, without a Python object per value.
 
-The stream is that of the PostgreSQL manual, section COPY, "Binary Format": a header; for each row the number of fields
-and for each field its length and its big-endian bytes, or −1 for null; a trailer. Columns are written one after the
-other into a block of rows that stays in the processor's cache.
+The stream is defined in the PostgreSQL manual, section COPY, "Binary Format": a header; for each row the number of
+fields and for each field its length and its big-endian bytes, or −1 for null; a trailer. Columns are written one after
+the other into a block of rows that stays in the processor's cache.
 
-What PostgreSQL can not hold must not stop a batch: U+0000 in a text is stored as U+FFFD, and a date or instant outside
-of its calendar as null. The packet archive has the bytes as they came.
+Values that PostgreSQL cannot store must not stop a batch: U+0000 in a text is stored as U+FFFD, and a date or instant
+outside its calendar as null. The packet archive has the bytes as received.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER = b"\xff\xff"
 
 BLOCK_ROWS = 1024
-"""Rows encoded at a time: at about a kilobyte a row they fit into the second-level cache."""
+"""Rows encoded at a time: at about a kilobyte per row, they fit into the second-level cache."""
 
 DAYS_TO_2000 = 10_957
 """PostgreSQL counts days from 2000-01-01, Arrow from 1970-01-01."""
 MICROSECONDS_TO_2000 = DAYS_TO_2000 * 86_400 * 1_000_000
 
 FIRST_DAY, LAST_DAY = -2_451_545, 2_145_031_948
-"""Dates that PostgreSQL can hold (4713 BC to 5874897 AD), days since 2000-01-01; `datatype/timestamp.h`."""
+"""Dates that PostgreSQL can store (4713 BC to 5874897 AD), days since 2000-01-01; `datatype/timestamp.h`."""
 FIRST_MICROSECOND, LAST_MICROSECOND = -211_813_488_000_000_000, 9_223_371_331_199_999_999
-"""Instants that PostgreSQL can hold (4713 BC to 294276 AD), microseconds since 2000-01-01; the same."""
+"""Instants that PostgreSQL can store (4713 BC to 294276 AD), microseconds since 2000-01-01; the same."""
 
 INT8_OID = 20
 """Type `bigint` (`pg_type.dat`)."""
@@ -55,7 +55,7 @@ def _put_length(out: Bytes, position: int, length: int) -> None:
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def _put_fixed(out: Bytes, cursor: NDArray[np.int64], valid: Bytes, values: Bytes, width: int) -> None:
-    """Write one column of fixed width; `values` holds big-endian bytes, row after row."""
+    """Write one column of fixed width; `values` contains big-endian bytes, row by row."""
     for row in range(cursor.size):
         position = cursor[row]
         if valid[row]:
@@ -91,7 +91,7 @@ def _put_variable(
 
 
 class _Column:
-    """A column ready to be written: validity, and values as big-endian bytes or as offsets into bytes."""
+    """A column ready for writing: validity, and values as big-endian bytes or as offsets into bytes."""
 
     values: Bytes
     length: NDArray[np.int64]
@@ -101,7 +101,7 @@ class _Column:
             array = pc.cast(values, kind).combine_chunks()
         except pa.ArrowInvalid as error:
             raise ValueError(f"column {name!r} does not fit its SQL type: {error}") from error
-        if isinstance(array, pa.ChunkedArray):  # pyarrow keeps an empty ChunkedArray as it is
+        if isinstance(array, pa.ChunkedArray):  # pyarrow does not combine an empty ChunkedArray
             array = pa.array([], kind) if array.num_chunks == 0 else array.chunk(0)
         if pa.types.is_large_string(kind):
             array = _without_nul(array)
@@ -119,7 +119,7 @@ class _Column:
         if pa.types.is_large_string(kind) or pa.types.is_large_binary(kind):
             self.width = 0
             _, offsets, data = array.buffers()
-            # An array without rows may come without buffers.
+            # An array without rows may have no buffers.
             every = np.zeros(1, np.int64) if offsets is None else np.frombuffer(offsets, np.int64)
             self.offsets = every[array.offset : array.offset + len(array) + 1]
             if self.offsets.size == 0:
@@ -137,7 +137,7 @@ class _Column:
         self.length = self.valid.astype(np.int64) * self.width + 4
 
     def put(self, out: Bytes, cursor: NDArray[np.int64], start: int, stop: int) -> None:
-        """Write rows `start` to `stop` at their cursors, which move behind them."""
+        """Write rows `start` to `stop` at their cursors, and advance the cursors."""
         valid = self.valid[start:stop]
         if self.offsets is None:
             _put_fixed(out, cursor, valid, self.values[start * self.width : stop * self.width], self.width)
@@ -146,7 +146,7 @@ class _Column:
 
 
 def _numbers(array: pa.Array) -> NDArray[Any]:
-    """Values as PostgreSQL's binary numbers, in the byte order of the machine; nulls hold anything."""
+    """Values as PostgreSQL's binary numbers, in the byte order of the machine; nulls have arbitrary values."""
     kind = array.type
     if pa.types.is_boolean(kind):
         return np.asarray(pc.fill_null(array, False).to_numpy(zero_copy_only=False), dtype=np.uint8)
@@ -158,7 +158,7 @@ def _numbers(array: pa.Array) -> NDArray[Any]:
         [None, array.buffers()[1]],
         offset=array.offset,
     ).to_numpy()
-    # What lies before the first day is moved beside it, lest the subtraction run over into the future.
+    # Values before the first day are moved next to it, since the subtraction would otherwise overflow into the future.
     if pa.types.is_date(kind):
         raw = np.maximum(raw, FIRST_DAY - 1 + DAYS_TO_2000) - np.int32(DAYS_TO_2000)
     elif pa.types.is_timestamp(kind):
@@ -217,17 +217,17 @@ def encode_blocks(rows: pa.Table, table: sa.Table) -> Iterator[memoryview | byte
     rows : pyarrow.Table
         Columns named as in `table`, in any order, each of a type that casts to that of the SQL column without loss.
     table : Table
-        Gives the SQL types.
+        Defines the SQL types.
 
     Yields
     ------
     memoryview or bytes
-        The stream; the columns stand in the order of `rows`.
+        The stream; the columns are in the order of `rows`.
 
     Raises
     ------
     KeyError
-        If `rows` has a column that `table` has not.
+        If `rows` has a column that `table` does not have.
     ValueError
         If a value does not fit the type of its column.
     """
@@ -269,14 +269,14 @@ def encode(rows: pa.Table, table: sa.Table) -> bytes:
 def load(cursor: psycopg.Cursor[Any], table: sa.Table, rows: pa.Table, *, into: str | None = None) -> int:
     """Copy rows into a table, within the caller's transaction.
 
-    Columns without any value are not sent: they stay null or get their default.
+    Columns without values are not sent: they stay null or get their default.
 
     Parameters
     ----------
     cursor : psycopg.Cursor
         Cursor of the connection to use.
     table : Table
-        Gives the types and, unless `into` is given, the name.
+        Defines the types and, unless `into` is given, the name.
     rows : pyarrow.Table
         See `encode_blocks`.
     into : str, optional

@@ -1,4 +1,4 @@
-"""The document of the tables, from their comments: `python -m broker_assets.database.data_model docs/data-model.md`."""
+"""Documents the tables from their comments: `python -m broker_assets.database.data_model docs/data-model.md`."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ CHAPTERS: dict[str, tuple[str, ...]] = {
 _INTRODUCTION = """# Data model
 
 Generated from the comments of the tables (`broker_assets/database/tables/`) by
-`python -m broker_assets.database.data_model docs/data-model.md`; a test compares. Do not edit.
+`python -m broker_assets.database.data_model docs/data-model.md`; a test compares them. Do not edit.
 
 Conventions: SQL names are the documented names in lower case, so documented names work unquoted. Fluxes are nJy (AB
-magnitude = 31.4 − 2.5 log10 flux), positions degrees in ICRS, times MJD in TAI as double precision, instants UTC. A
-night is the interval between two local noons at the observatory, named by the date of its evening. `NaN` is kept as it
-came; what a survey does not give is null.
+magnitude = 31.4 − 2.5 log10 flux), positions ICRS in degrees, times MJD TAI in double precision, instants UTC. A night
+is the interval between two local noons at the observatory, named by the date of its evening. `NaN` is stored as
+received; values that a survey does not provide are null.
 """
 
 

@@ -16,16 +16,16 @@ from sqlalchemy.engine import URL, make_url
 
 
 class DatabaseUnavailableError(ConnectionError):
-    """No connection to the database can be made; the message says to which and why."""
+    """The database cannot be reached; the message says which one and why."""
 
 
 def conninfo(url: str | URL) -> str:
-    """Translate an SQLAlchemy URL into a connection string of libpq.
+    """Convert an SQLAlchemy URL to a libpq connection string.
 
     Raises
     ------
     ValueError
-        If the URL is not one of PostgreSQL.
+        If the URL is not a PostgreSQL URL.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def connect(url: str | URL, **options: Unpack[ConnectionOptions]) -> psycopg.Con
     Raises
     ------
     DatabaseUnavailableError
-        If there is no connection to be had.
+        If the database cannot be reached.
     """
     try:
         return psycopg.connect(**connection_arguments(url, **options))
@@ -132,7 +132,7 @@ def _reason(url: str | URL, error: Exception) -> str:
     password = make_url(url).password
     if password:
         text = text.replace(password, "***")
-    return f"the database is away ({describe(url)}): {text}"
+    return f"the database is unavailable ({describe(url)}): {text}"
 
 
 @contextmanager
@@ -147,7 +147,7 @@ def transaction(url: str | URL, **options: Unpack[ConnectionOptions]) -> Iterato
 
 
 def engine(url: str | URL, *, application: str = "broker-assets") -> sa.Engine:
-    """Give an SQLAlchemy engine without a pool, for migrations and for libraries that ask for one."""
+    """Return an SQLAlchemy engine without a pool, for migrations and for libraries that need one."""
     return sa.create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
         poolclass=sa.pool.NullPool,

@@ -31,7 +31,7 @@ def _length_at(data: Bytes, position: int) -> np.int64:
 def _find_fields(
     data: Bytes, start: int, columns: int, positions: NDArray[np.int64], lengths: NDArray[np.int64]
 ) -> int:
-    """Note where each field is; with arrays of no rows only count. Returns the number of rows, −1 if cut short."""
+    """Record where each field is; with empty arrays, only count. Return the number of rows, −1 if truncated."""
     keep = positions.shape[1] > 0
     position, row = start, 0
     while position + 2 <= data.size:
@@ -80,14 +80,14 @@ def decode(stream: bytes, schema: pa.Schema) -> pa.Table:
     Parameters
     ----------
     stream : bytes
-        What `COPY … TO STDOUT (FORMAT BINARY)` sent.
+        Output of `COPY … TO STDOUT (FORMAT BINARY)`.
     schema : pyarrow.Schema
         Names and types of its columns, in order; see `broker_assets.database.arrow.arrow_type`.
 
     Raises
     ------
     ValueError
-        If the stream is cut short or is none.
+        If the stream is truncated or not a binary COPY stream.
     """
     if not stream.startswith(HEADER[:11]):
         raise ValueError("not a binary COPY stream")
@@ -97,7 +97,7 @@ def decode(stream: bytes, schema: pa.Schema) -> pa.Table:
     nothing = np.zeros((max(columns, 1), 0), np.int64)
     rows = _find_fields(data, start, columns, nothing, nothing)
     if rows < 0:
-        raise ValueError("the binary COPY stream is cut short")
+        raise ValueError("the binary COPY stream is truncated")
     positions = np.empty((columns, rows), np.int64)
     lengths = np.empty((columns, rows), np.int64)
     if rows:
@@ -127,14 +127,14 @@ def _array(data: Bytes, positions: NDArray[np.int64], lengths: NDArray[np.int64]
 
 
 def fetch(connection: psycopg.Connection[Any], query: sql.Composable, schema: pa.Schema) -> pa.Table:
-    """Run a query and give its result as an Arrow table.
+    """Run a query and return its result as an Arrow table.
 
     Parameters
     ----------
     connection : psycopg.Connection
         Connection to use.
     query : psycopg.sql.Composable
-        A SELECT without parameters: COPY takes none, so values stand in it as `psycopg.sql.Literal`.
+        A SELECT without parameters: COPY accepts none, so values are given as `psycopg.sql.Literal`.
     schema : pyarrow.Schema
         Names and types of the columns of the result; the types must be those of the SQL columns.
     """

@@ -1,8 +1,8 @@
-"""Partitions of the tables that grow with the survey: one per calendar month of the time of exposure, made on demand.
+"""Partitions of the tables that grow with the survey: one per calendar month of the exposure time, created on demand.
 
-A row whose month has no partition goes to the default one, so nothing is ever refused; making the partition of that
-month later moves it. A partition is built aside and attached, which lets readers and writers of other months go on;
-where a long query holds the table, making it is put off rather than letting everybody queue behind it.
+A row whose month has no partition goes to the default one, so nothing is ever rejected; creating the partition of that
+month later moves it. A partition is built separately and then attached, so that readers and writers of other months
+can continue; if a long query holds the table, the creation is postponed instead of making everybody wait for it.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ LAST_MONTH = np.datetime64("2069-12", "M")
 """Rows after this month stay in the default partition."""
 
 LOCK_SPACE = 0x6D6A64
-"""Class of the advisory locks under which partitions are made."""
+"""Class of the advisory locks under which partitions are created."""
 
 LOCK_SECONDS = 1.0
-"""How long readers may have to queue behind us."""
+"""Maximum time that readers may have to wait for us."""
 ATTEMPTS = 3
 
 _MJD_EPOCH = np.datetime64("1858-11-17", "D")
 
 
 def months(mjd: ArrayLike) -> NDArray[np.datetime64]:
-    """Give the calendar months of times that get partitions.
+    """Return the calendar months of times that get partitions.
 
     Parameters
     ----------
     mjd : (n,) float64 array
-        Times, MJD TAI; those that are not finite or absurd are left out.
+        Times, MJD TAI; those that are not finite or implausible are ignored.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def months(mjd: ArrayLike) -> NDArray[np.datetime64]:
 
 
 def month_start(month: np.datetime64) -> float:
-    """Give the MJD at which a calendar month begins.
+    """Return the MJD at which a calendar month begins.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def month_start(month: np.datetime64) -> float:
 
 
 def partition_name(table: sa.Table, month: np.datetime64) -> str:
-    """Name the partition of a month.
+    """Return the name of the partition of a month.
 
     Examples
     --------
@@ -81,22 +81,22 @@ def partition_name(table: sa.Table, month: np.datetime64) -> str:
 def ensure(
     connection: psycopg.Connection[Any], mjd: ArrayLike, *, tables: tuple[sa.Table, ...] = PARTITIONED
 ) -> list[str]:
-    """Make the partitions of times that have none yet, in transactions of their own.
+    """Create the partitions of times that have none yet, in separate transactions.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        Connection that is in no transaction.
+        Connection outside a transaction.
     mjd : (n,) float64 array
-        Times of the rows that are going to be written, MJD TAI.
+        Times of the rows to be written, MJD TAI.
     tables : tuple of Table
         Tables that need them.
 
     Returns
     -------
     list of str
-        Partitions made. One that could not be attached since a long query held the table is left out and logged; its
-        rows go to the default partition until a later call makes it.
+        Partitions created. One that could not be attached because a long query held the table is omitted and logged;
+        its rows go to the default partition until a later call creates it.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def ensure(
         If the connection is in a transaction.
     """
     if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-        raise RuntimeError("partitions are made outside of transactions: commit first")
+        raise RuntimeError("partitions are created outside of transactions: commit first")
     wanted = {partition_name(table, month): (table, month) for month in months(mjd) for table in tables}
     made = []
     for name in _missing(connection, list(wanted)):
@@ -140,7 +140,7 @@ def _make(connection: psycopg.Connection[Any], table: sa.Table, month: np.dateti
     try:
         return attempts(attempt)
     except psycopg.errors.LockNotAvailable:
-        logger.warning("partition %s is put off: %s is held by a long query", name, table.name)
+        logger.warning("creation of partition %s is postponed: %s is locked by a long query", name, table.name)
         return False
 
 
@@ -162,13 +162,13 @@ def _attach(connection: psycopg.Connection[Any], table: sa.Table, month: np.date
         "CREATE TABLE {partition} (LIKE {parent} INCLUDING COMMENTS INCLUDING DEFAULTS INCLUDING STORAGE"
         " INCLUDING INDEXES)"
     )
-    # The default partition is locked first and the rows of the month moved: attaching refuses to overlap with it.
+    # The default partition is locked first and the rows of the month moved: attaching fails if they overlap.
     run("LOCK TABLE {default} IN ACCESS EXCLUSIVE MODE")
     run(
         "WITH moved AS (DELETE FROM {default} WHERE midpointmjdtai >= {lower} AND midpointmjdtai < {upper} RETURNING *)"
         " INSERT INTO {partition} SELECT * FROM moved"
     )
-    # Equal to the bounds: spares PostgreSQL reading the new partition while it holds the lock.
+    # Equal to the bounds, so that PostgreSQL need not read the new partition while it holds the lock.
     run(
         "ALTER TABLE {partition} ADD CONSTRAINT {check}"
         " CHECK (midpointmjdtai IS NOT NULL AND midpointmjdtai >= {lower} AND midpointmjdtai < {upper})"

@@ -19,7 +19,7 @@ from broker_assets.database.fetch import fetch
 from broker_assets.database.tables import diaforcedsources, diasources
 
 SOURCE_POINTS = ("diaobjectid", "midpointmjdtai", "diasourceid", "band", "psfflux", "psffluxerr", "reliability")
-"""Columns of the covering index of `diasources`: reading others reads the table."""
+"""Columns of the covering index of `diasources`; other columns require reading the table."""
 FORCED_POINTS = ("diaobjectid", "midpointmjdtai", "diaforcedsourceid", "band", "psfflux", "psffluxerr")
 """Columns of the covering index of `diaforcedsources`."""
 
@@ -50,12 +50,12 @@ def light_curve(
     diaobjectid : int or (n,) int64 array
         Objects.
     since, until : float, optional
-        Only points at or after, and before, these times, MJD TAI; months outside are not looked into.
+        Only points at or after, and before, these times, MJD TAI; months outside are not read.
 
     Returns
     -------
     LightCurves
-        Points by object and time; objects that are unknown have none.
+        Points by object and time; unknown objects have none.
     """
     objects = np.unique(np.atleast_1d(np.asarray(diaobjectid, np.int64)))
     return LightCurves(
@@ -76,7 +76,7 @@ def light_curve_query(
     since: float | None = None,
     until: float | None = None,
 ) -> sql.Composed:
-    """Give the query of `light_curve` for one table."""
+    """Return the query of `light_curve` for one table."""
     wanted = [int(value) for value in np.atleast_1d(np.asarray(diaobjectid, np.int64))]
     conditions: list[sql.Composable] = [sql.SQL("diaobjectid = ANY({}::bigint[])").format(sql.Literal(wanted))]
     if since is not None:
@@ -92,7 +92,7 @@ def select(table: sa.Table, columns: Sequence[str], conditions: Sequence[sql.Com
     Raises
     ------
     KeyError
-        If the table has not one of the columns.
+        If the table lacks one of the columns.
     """
     unknown = [name for name in columns if name not in table.c]
     if unknown:
@@ -111,7 +111,7 @@ def fetch_ordered(
     *,
     table: sa.Table = diasources,
 ) -> pa.Table:
-    """Fetch columns of a table, ordered by object and time where they are among them."""
+    """Fetch columns of a table, ordered by object and time if they are among them."""
     rows = fetch(connection, query, pa.schema([(name, arrow_type(table.c[name].type)) for name in columns]))
     order = [(name, "ascending") for name in ("diaobjectid", "midpointmjdtai") if name in columns]
     return rows.sort_by(order) if order and rows.num_rows else rows
@@ -125,7 +125,7 @@ def night_rows(
     columns: Sequence[str] | None = None,
     survey: int | None = None,
 ) -> pa.Table:
-    """Read what the packets of a night brought to a table.
+    """Read the rows of a table that come from the packets of a night.
 
     Parameters
     ----------
@@ -136,14 +136,14 @@ def night_rows(
     night : date
         Local date of its evening at the observatory.
     columns : sequence of str, optional
-        Columns to read; all unless given.
+        Columns to read; default: all.
     survey : int, optional
         Only rows of this survey, see `broker_assets.database.tables.SURVEYS`.
 
     Returns
     -------
     pyarrow.Table
-        Rows by object and time, where those columns are read.
+        Rows ordered by object and time, if those columns are read.
     """
     wanted = tuple(columns) if columns is not None else tuple(table.c.keys())
     conditions: list[sql.Composable] = [sql.SQL("night = {}").format(sql.Literal(night))]
@@ -173,7 +173,7 @@ def sources(
     survey : int, optional
         Only sources of this survey.
     triggers_only : bool
-        Only sources that triggered an alert, not those known from a history.
+        Only sources that triggered an alert, not those from a history.
     """
     conditions: list[sql.Composable] = [sql.SQL("night = {}").format(sql.Literal(night))]
     if survey is not None:

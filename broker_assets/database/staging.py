@@ -1,6 +1,6 @@
-"""Rows of an Arrow table into a table that may have some of them: by a temporary table, or straight.
+"""Inserts rows of an Arrow table into a table that may have some of them: through a temporary table, or directly.
 
-The temporary table of each target is made once in a session. All functions work in the caller's transaction.
+The temporary table of each target is created once per session. All functions work in the caller's transaction.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ Nights = dict[datetime.date | None, int]
 
 @dataclass(frozen=True)
 class Conflict:
-    """What to do with rows whose key is there already: an ON CONFLICT clause."""
+    """How to handle rows whose key already exists: an ON CONFLICT clause."""
 
     clause: sql.Composable
 
     @classmethod
     def ignore(cls, key: Sequence[str]) -> Self:
-        """Keep the row that is there."""
+        """Keep the existing row."""
         return cls(sql.SQL("ON CONFLICT ({}) DO NOTHING").format(_names(key)))
 
     @classmethod
     def complete(cls, table: sa.Table, key: Sequence[str], columns: Sequence[str], absent: str) -> Self:
-        """Set columns of the row that is there where its `absent` is null and that of the new row is not."""
+        """Set columns of the existing row if its `absent` is null and that of the new row is not."""
         return cls(
             sql.SQL("ON CONFLICT ({}) DO UPDATE SET {} WHERE {}.{} IS NULL AND excluded.{} IS NOT NULL").format(
                 _names(key),
@@ -60,7 +60,7 @@ class Conflict:
         touched: str | None = None,
         equal: bool = False,
     ) -> Self:
-        """Update the row that is there unless it is newer.
+        """Update the existing row unless it is newer.
 
         Parameters
         ----------
@@ -71,13 +71,13 @@ class Conflict:
         columns : sequence of str
             Columns to set; others stay.
         by : str
-            Column that says which row is newer.
+            Column that determines which row is newer.
         greatest : sequence of str
-            Columns of which the larger value stays.
+            Columns of which the larger value is kept.
         touched : str, optional
             Column that gets the time of the change.
         equal : bool
-            Whether a row as new as the one there replaces it.
+            Whether a row as new as the existing one replaces it.
         """
         here = sql.Identifier(table.name)
         settings: list[sql.Composable] = [_assignments([c for c in columns if c != key and c not in greatest])]
@@ -104,7 +104,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Inserted:
-    """Rows written, night by night."""
+    """Rows written, by night."""
 
     rows: Nights = field(default_factory=dict)
     """Rows inserted or updated."""
@@ -135,7 +135,7 @@ def by_night(rows: pa.Table) -> Nights:
 
 
 def unique_sorted(rows: pa.Table, key: Sequence[str]) -> pa.Table:
-    """Sort rows by their key, numbers or texts, and keep the first of those that are equal.
+    """Sort rows by their key, numbers or texts, and keep the first of equal ones.
 
     Examples
     --------
@@ -157,7 +157,7 @@ def unique_sorted(rows: pa.Table, key: Sequence[str]) -> pa.Table:
 
 
 def sortable(values: pa.ChunkedArray) -> NDArray[Any]:
-    """Give numbers that are ordered as the values, equal where those are; NaN is largest, as in PostgreSQL."""
+    """Return numbers in the same order as the values, equal for equal values; NaN is largest, as in PostgreSQL."""
     if pa.types.is_integer(values.type):
         return np.asarray(values.to_numpy())
     return np.asarray(pc.rank(values, tiebreaker="dense").to_numpy())
@@ -172,7 +172,7 @@ def insert(
     mark: str | None = None,
     keys: Sequence[str] = (),
 ) -> Inserted:
-    """Insert rows by way of a temporary table.
+    """Insert rows through a temporary table.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def insert(
     rows : pyarrow.Table
         Rows with the column `night`, unique and sorted by the key; see `unique_sorted`.
     conflict : Conflict
-        What to do with rows that are there.
+        How to handle existing rows.
     mark : str, optional
         Column whose presence is counted in `Inserted.marked`.
     keys : sequence of str
@@ -255,7 +255,7 @@ def _clear_stage(cursor: psycopg.Cursor[Any], table: sa.Table, stage: str) -> No
     if cursor.fetchall() == [(True,)]:
         cursor.execute(sql.SQL("CREATE TEMPORARY TABLE {stage} (LIKE {table}) ON COMMIT DELETE ROWS").format(**names))
         return
-    # Rows are left only by an earlier call in the same transaction.
+    # Only an earlier call in the same transaction leaves rows.
     cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {stage})").format(**names))
     if cursor.fetchall() == [(True,)]:
         cursor.execute(sql.SQL("TRUNCATE {stage}").format(**names))

@@ -20,14 +20,14 @@ from broker_assets.resources.database import Database
 
 
 class AcknowledgeConfig(Config):
-    """Which gaps, and what is to be said of them."""
+    """The gaps to acknowledge, and the note to record."""
 
     topic: str = Field(description="Kafka topic")
-    note: str = Field(min_length=1, description="who accounts for the lost offsets, and how")
+    note: str = Field(min_length=1, description="who acknowledges the lost offsets, and why")
 
 
 def build_acknowledge_gaps(mark: str) -> JobDefinition:
-    """A job with which operators say that they know of gaps; `mark` is what the check looks for."""
+    """A job with which operators acknowledge gaps; `mark` is what the check looks for."""
 
     @op(name="mark_gaps", out={})
     def acknowledge(
@@ -41,13 +41,13 @@ def build_acknowledge_gaps(mark: str) -> JobDefinition:
         )
         with database.engine.begin() as connection:
             changed = connection.execute(statement).rowcount
-        context.log.info(f"{changed} gaps of {config.topic} are acknowledged")
+        context.log.info(f"{changed} gaps of {config.topic} acknowledged")
         yield from ()
 
     @job(
         name="acknowledge_gaps",
         executor_def=in_process_executor,
-        description="Says that the offsets that Kafka dropped are accounted for; the warning then ends.",
+        description="Acknowledges offsets that Kafka deleted before they were read; the warning then ends.",
     )
     def acknowledge_gaps() -> None:
         acknowledge()

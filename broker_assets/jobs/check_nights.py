@@ -1,7 +1,7 @@
-"""All checks of some nights in one run: those that drain runs leave out, and those that take long.
+"""All checks of some nights in one run, including those that are too slow for drain runs.
 
-A job of one op and not a selection of asset checks: Dagster 1.13 cannot run partitioned checks without their assets,
-and a run per night would cost more than the checks.
+This is a job with one op and not a selection of asset checks: Dagster 1.13 cannot run partitioned checks without their
+assets, and a run per night would cost more than the checks.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,11 +25,11 @@ from broker_assets.resources.database import Database
 from broker_assets.resources.object_store import ObjectStore
 
 CHECK_OP = "judge_nights"
-"""Name of the one op of the job."""
+"""Name of the single op of the job."""
 
 
 class CheckConfig(Config):
-    """Which nights are checked."""
+    """Selects the nights that are checked."""
 
     nights: list[str] = Field(description="keys YYYY-MM-DD")
 
@@ -51,7 +51,7 @@ def build_check_nights(checks: Sequence[NightCheck]) -> JobDefinition:
     ) -> Iterator[AssetCheckEvaluation]:
         known, unknown = known_nights(config.nights)
         if unknown:
-            context.log.warning(f"no partitions of Dagster: {', '.join(unknown)}")
+            context.log.warning(f"not partitions of Dagster: {', '.join(unknown)}")
         yield from night_evaluations(checks, context.instance, database, object_store, known)
 
     @job(

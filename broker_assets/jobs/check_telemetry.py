@@ -45,7 +45,7 @@ def build_check_telemetry(settings: Settings, judgements: Sequence[Judgement] = 
         found_all = {(one.asset, one.name): verdict for one, verdict in verdicts}
         found_all[PUBLISHED, RECEIPTS] = receipts_hold(database, publisher, seed=context.run_id)
         failed = [f"{asset}/{name}" for (asset, name), verdict in found_all.items() if not verdict.passed]
-        context.log.info(f"{len(found_all)} judgements, failed: {', '.join(failed) or 'none'}")
+        context.log.info(f"{len(found_all)} findings, failed: {', '.join(failed) or 'none'}")
         for (asset, name), verdict in found_all.items():
             yield _evaluation(AssetKey(asset), name, verdict)
 
@@ -62,7 +62,7 @@ def build_check_telemetry(settings: Settings, judgements: Sequence[Judgement] = 
 
 
 def _evaluation(asset: AssetKey, name: str, verdict: Verdict) -> AssetCheckEvaluation:
-    """A verdict as an event of a run."""
+    """Convert a verdict to an event of a run."""
     return AssetCheckEvaluation(
         asset_key=asset,
         check_name=name,

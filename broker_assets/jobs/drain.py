@@ -1,9 +1,9 @@
-"""The drain run: stores what waits on a topic, then tells Dagster which nights have new content.
+"""The drain run: stores the messages waiting on a topic, then reports to Dagster which nights have new content.
 
-A run does not know its nights beforehand, so it is a job and not a partitioned asset: its one op calls
-`broker_assets.stream.drain` and afterwards yields one materialisation per asset and night touched, with the data
-version, and the checks of those nights. Nothing about exactly-once depends on this module: a run that dies before it
-could report is made good by the next one, which reports every night that the ledger has and provenance has not.
+A run does not know its nights in advance, so it is a job and not a partitioned asset: its single op calls
+`broker_assets.stream.drain` and then yields one materialisation per asset and night touched, with the data version,
+and the checks of those nights. Exactly-once processing does not depend on this module: if a run dies before it could
+report, the next one reports every night that is in the ledger but not in provenance.
 """
 
 import threading
@@ -40,17 +40,17 @@ from broker_assets.stream.enrichment import EnrichmentPlan
 from broker_assets.stream.progress import Progress
 
 CANCEL_POLL_SECONDS = 2.0
-"""How often a run asks whether it is to end."""
+"""How often a run checks whether it should stop."""
 
 GRACE_SECONDS = 300.0
-"""Beyond its budget, for the last batch and the report; then Dagster ends the run."""
+"""Additional time after the budget, for the last batch and the report; then Dagster ends the run."""
 
 NightChecks = Callable[[DagsterInstance, Database, ObjectStore, str, Sequence[str]], Iterable[AssetCheckEvaluation]]
-"""Evaluates the checks of a topic and of some nights; given by `broker_assets.build`, since checks know the assets."""
+"""Evaluates the checks of a topic and some nights; passed in by `broker_assets.build`, since checks import assets."""
 
 
 class DrainConfig(Config):
-    """Which messages a run reads."""
+    """Selects the messages that a run reads."""
 
     topic: str = Field(description="Name of a configured stream: its topic, where no other is given")
     partitions: list[int] = Field(description="Kafka partitions; empty means all of the topic")
@@ -61,7 +61,7 @@ def build_drain_job(settings: Settings, plan: EnrichmentPlan, night_checks: Nigh
 
     @job(
         name="drain",
-        description="Stores the messages that wait on some partitions of a topic, exactly once.",
+        description="Stores the messages waiting on some partitions of a topic, exactly once.",
         executor_def=in_process_executor,
         tags={MAX_RUNTIME_SECONDS_TAG: str(round(settings.drain.budget_seconds + GRACE_SECONDS))},
     )
@@ -72,7 +72,7 @@ def build_drain_job(settings: Settings, plan: EnrichmentPlan, night_checks: Nigh
 
 
 def build_drain_op(settings: Settings, plan: EnrichmentPlan, night_checks: NightChecks) -> OpDefinition:
-    """The one op of the job."""
+    """The single op of the job."""
 
     @op(name=DRAIN_OP, out={})
     def drain_op(
@@ -88,7 +88,7 @@ def build_drain_op(settings: Settings, plan: EnrichmentPlan, night_checks: Night
         watch = _Watch(context)
         try:
             # An interrupt (termination by an operator, shutdown) would otherwise be raised in the middle of a batch:
-            # nothing would be lost, but what the run did would only be told by the next.
+            # nothing would be lost, but only the next run would report what this one did.
             with capture_interrupts():
                 report = drain(
                     source,
@@ -123,7 +123,7 @@ def build_drain_op(settings: Settings, plan: EnrichmentPlan, night_checks: Night
 
 
 class _Watch:
-    """Between a run and Dagster: tells of progress, and whether the run is to end."""
+    """Connects a run to Dagster: logs progress, and checks whether the run should stop."""
 
     def __init__(self, context: OpExecutionContext) -> None:
         self._context = context
@@ -152,8 +152,8 @@ class _Watch:
         self._thread.join()
 
     def _poll(self) -> None:
-        # An operator's "terminate" marks the run first: it ends between two batches and reports what it did. In its
-        # own thread, because the database of Dagster may be slow and the stream must not wait for it.
+        # Termination by an operator first marks the run: it stops between two batches and reports what it did. The
+        # check has its own thread, because Dagster's database may be slow and the stream must not wait for it.
         while not self._closed.wait(CANCEL_POLL_SECONDS):
             run = self._context.instance.get_run_by_id(self._context.run_id)
             if run is not None and run.status == DagsterRunStatus.CANCELING:

@@ -18,7 +18,7 @@ from broker_assets.resources.database import Database
 from broker_assets.resources.kafka import Kafka
 from broker_assets.stream.notices import read_notices
 
-NOT_CONFIGURED = "no topic of notices is configured: set BROKER_NOTICES__TOPIC (igwn.gwalert at GCN)"
+NOT_CONFIGURED = "no topic for notices is configured: set BROKER_NOTICES__TOPIC (igwn.gwalert at GCN)"
 
 
 def build_read_notices(name: str | None) -> JobDefinition:
@@ -43,7 +43,7 @@ def build_read_notices(name: str | None) -> JobDefinition:
     @job(
         name="read_notices",
         executor_def=in_process_executor,
-        description="Applies the notices of gravitational-wave events that wait, each exactly once.",
+        description="Applies waiting notices of gravitational-wave events, each exactly once.",
     )
     def read() -> None:
         apply()

@@ -35,7 +35,7 @@ from broker_assets.assets.published_files import (
     copy_archive,
     day_metadata,
     deliver,
-    told,
+    failures_text,
 )
 from broker_assets.assets.reporter import Entry, Reporter
 from broker_assets.partitions import known_days, observation_days
@@ -54,20 +54,20 @@ PUBLISH_OP = "publish_due_files"
 MIRROR_OP = "copy_archive"
 
 ANSWERED = datetime.timedelta(days=2)
-"""Days of files that operators have answered to are judged again for so long: a run comes at least once a day."""
+"""Days of files that an operator decided on are checked again for this long; there is at least one run per day."""
 
 DayChecks = Callable[[DagsterInstance, Mapping[datetime.date, DayState]], Iterable[AssetCheckEvaluation]]
-"""Evaluates the checks of some days; given by `broker_assets.build`, since checks know the assets."""
+"""Evaluates the checks of some days; passed in by `broker_assets.build`, since checks import assets."""
 
 
 class PublishConfig(Config):
-    """What a run of the publisher does besides."""
+    """Additional tasks of a publisher run."""
 
-    update_requests: bool = Field(default=False, description="bring the table of science requests up to date first")
+    update_requests: bool = Field(default=False, description="update the table of science requests first")
 
 
 def build_publish_job(checks: DayChecks, upstream: Sequence[str] = UPSTREAM) -> JobDefinition:
-    """The job of the schedule: all that is due, to all targets, in one run."""
+    """The job of the schedule: all due files, to all targets, in one run."""
 
     @op(name=PUBLISH_OP, out={})
     def publish_due_files(
@@ -78,7 +78,7 @@ def build_publish_job(checks: DayChecks, upstream: Sequence[str] = UPSTREAM) -> 
     ) -> Iterator[AssetMaterialization | AssetCheckEvaluation]:
         if config.update_requests:
             updated = publisher.update_requests()
-            context.log.info("no address of the table of requests is set" if updated is None else f"{updated} requests")
+            context.log.info("no URL of the table of requests is set" if updated is None else f"{updated} requests")
         with database.transaction() as connection:
             now = datetime.datetime.now(datetime.UTC)
             days = due_days(connection, publisher.settings, now, publisher.folder)
@@ -88,12 +88,12 @@ def build_publish_job(checks: DayChecks, upstream: Sequence[str] = UPSTREAM) -> 
         reporter = Reporter(context.instance, database, context.log, run_id=context.run_id)
         yield from report_days(reporter, database, done, days, upstream, checks)
         if done.failures:
-            raise Failure(told(done.failures), {"failures": done.failures})
+            raise Failure(failures_text(done.failures), {"failures": done.failures})
 
     @job(
         name="publish_products",
         executor_def=in_process_executor,
-        description="Delivers product files that are due to their archives, and copies our archive to other stores.",
+        description="Delivers due product files to their archives, and copies the local archive to other stores.",
         tags={MAX_RUNTIME_SECONDS_TAG: str(6 * 3600)},
     )
     def publish_products() -> None:
@@ -103,7 +103,7 @@ def build_publish_job(checks: DayChecks, upstream: Sequence[str] = UPSTREAM) -> 
 
 
 def build_mirror_job() -> JobDefinition:
-    """The job that compares the copies of our archive with all of it."""
+    """The job that compares every copy of the local archive with all of it."""
 
     @op(name=MIRROR_OP)
     def copy_whole_archive(
@@ -112,17 +112,17 @@ def build_mirror_job() -> JobDefinition:
         done = Deliveries(mirrored=copy_archive(database, publisher, context.run_id, whole=True))
         for report in done.mirrored:
             context.log.info(
-                f"{report.target}: {len(report.copied)} copied, {report.unchanged} the same, {len(report.surplus)} not "
-                f"ours, {len(report.failed)} failed"
+                f"{report.target}: {len(report.copied)} copied, {report.unchanged} the same, {len(report.surplus)} "
+                f"foreign, {len(report.failed)} failed"
             )
         failed = {report.target: f"{len(report.failed)} files" for report in done.mirrored if report.failed}
         if done.failures or failed:
-            raise Failure(told(failed | done.failures), {"failures": failed | done.failures})
+            raise Failure(failures_text(failed | done.failures), {"failures": failed | done.failures})
 
     @job(
         name="sync_mirrors",
         executor_def=in_process_executor,
-        description="Compares every copy of our archive with all of it, and copies what differs.",
+        description="Compares every copy of the local archive with all of it, and copies files that differ.",
         tags={MAX_RUNTIME_SECONDS_TAG: str(12 * 3600)},
     )
     def sync_mirrors() -> None:

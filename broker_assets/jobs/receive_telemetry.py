@@ -1,4 +1,4 @@
-"""The ingest run: receives what waits in the watched folders, then makes level LB of the days it touches.
+"""The ingest run: receives files waiting in the watched folders, then builds level LB of the days they touch.
 
 A run does not know its days beforehand, so it is a job and not a partitioned asset: its one op receives files
 (`telemetry.reception.receiver`), builds level LB of each family and day that has other packets now, and yields
@@ -60,22 +60,22 @@ from broker_assets.telemetry.reception.receiver import (
 )
 
 SHOWN_FILES = 100
-"""Files in the metadata, at most: they are stored with every materialisation."""
+"""Maximum number of files in the metadata, which are stored with every materialisation."""
 TOLD_SECONDS = 10.0
-"""How often the log tells of progress."""
+"""How often progress is logged."""
 GRACE_SECONDS = 3600.0
-"""Beyond the time for receiving, for the files of the days; then Dagster ends the run."""
+"""Additional time after receiving, for the files of the days; then Dagster ends the run."""
 REFRESH_SECONDS = 3600.0
-"""The table of requests is asked for not more often."""
+"""Minimum interval between two updates of the table of requests."""
 REFRESH_LIMIT_SECONDS = 60.0
-"""So long the service of the table may take; telemetry does not wait for it."""
+"""Time limit for the service of that table; telemetry does not wait for it."""
 
 
 class IngestConfig(Config):
-    """Bounds of a run; what is left is for the next."""
+    """Limits of a run; the rest is left for the next one."""
 
-    files: int = Field(default=Limits.files, ge=1, description="files that are received, at most")
-    seconds: float = Field(default=Limits.seconds, gt=0, description="no file is begun after this time")
+    files: int = Field(default=Limits.files, ge=1, description="maximum number of files received")
+    seconds: float = Field(default=Limits.seconds, gt=0, description="no file is started after this time")
 
 
 def build_ingest_telemetry(settings: TelemetrySettings) -> JobDefinition:
@@ -83,7 +83,7 @@ def build_ingest_telemetry(settings: TelemetrySettings) -> JobDefinition:
 
     @job(
         name=INGEST_JOB,
-        description="Receives the telemetry files that wait, and makes level LB of the days they touch.",
+        description="Receives waiting telemetry files, and builds level LB of the days they touch.",
         executor_def=in_process_executor,
         tags={MAX_RUNTIME_SECONDS_TAG: str(round(Limits.seconds + GRACE_SECONDS))},
     )
@@ -123,7 +123,7 @@ def _ingest_op(settings: TelemetrySettings) -> OpDefinition:
             context.log.info(f"nothing done: {error}")
             return
         if done.stopped:
-            raise Failure(f"ended early: {done.stopped}; what was received before is filed, the rest waits")
+            raise Failure(f"ended early: {done.stopped}; files received so far are recorded, the rest are waiting")
 
     return receive_telemetry
 
@@ -138,10 +138,10 @@ def file_days(
     run_id: str,
     log: Logger,
 ) -> Iterator[AssetMaterialization]:
-    """Make level LB of every day that files touched which were not reported yet, and tell of it; take all of it.
+    """Build level LB of every day touched by files not yet reported, and report it; consume the iterator completely.
 
-    In this order: files, Dagster, provenance, register. A run that dies in between has told Dagster twice in the end,
-    and never too little.
+    In this order: files, Dagster, provenance, register. If a run dies in between, some days are reported to Dagster
+    twice, but none is missed.
     """
     files, days = register.unreported(session)
     if not files:
@@ -155,8 +155,8 @@ def file_days(
         yield from report_inputs(reporter, database, inputs)
         inputs |= look_at_inputs(telemetry, store, sorted(set(touched.values()) - partitions))
     except (OSError, ValueError) as error:
-        # A plan or kernels that cannot be read: the sensor of inputs tells of them when they can.
-        log.warning(f"what inputs say for these days cannot be told now: {error}")
+        # A plan or kernels that cannot be read: the sensor of inputs reports them once they can.
+        log.warning(f"the versions of inputs for these days cannot be determined at the moment: {error}")
     overrides = telemetry.settings.versions
     archive = telemetry.archive(store, inputs=telemetry.packet_inputs())
     said = received_metadata(done)
@@ -202,7 +202,7 @@ def make_what_follows(
     run_id: str,
     log: Logger,
 ) -> None:
-    """Make higher levels of a day that is no partition: no automation will ask for them."""
+    """Build the higher levels of a day that is not a partition, since automation will not request them."""
     try:
         archive = telemetry.archive(store)
         for level in levels:
@@ -210,7 +210,7 @@ def make_what_follows(
             for problem in made.outcome.problems:
                 log.warning(f"{problem.what}: {problem.reason}")
     except (OSError, ValueError) as error:
-        log.warning(f"{family} of {day}, which is no partition, has level LB only: {error}")
+        log.warning(f"{family} of {day}, which is not a partition, has level LB only: {error}")
 
 
 def changed_days(
@@ -220,7 +220,7 @@ def changed_days(
     days: Sequence[datetime.date],
     code: str,
 ) -> Iterator[DayInputs]:
-    """Days whose packets are others than those of the last materialisation, or that other code made."""
+    """Days whose packets differ from those of the last materialisation, or that other code made."""
     keys = [day.isoformat() for day in days]
     rows = session.execute(
         'SELECT "partition", data_version, code_version FROM artefact WHERE asset = %s AND "partition" = ANY(%s)',
@@ -234,7 +234,7 @@ def changed_days(
 
 
 def received_metadata(done: Ingested) -> dict[str, Any]:
-    """What is said of a run on every materialisation that it reports."""
+    """Metadata of a run, added to every materialisation that it reports."""
     if not done.files:
         return {"note": "received by an earlier run that ended before it could report"}
     table = [
@@ -263,21 +263,21 @@ def received_metadata(done: Ingested) -> dict[str, Any]:
 
 
 def look_for_databases(session: psycopg.Connection[Any], telemetry: Telemetry, store: PacketStore, log: Logger) -> None:
-    """When instrument databases have come, decode again what none of those before could."""
+    """When instrument databases have arrived, decode packets that none of the earlier ones could."""
     present = telemetry.present_databases
     if telemetry.noted_databases == present:
         return
     used = decode_again(session, store, telemetry.packet_inputs().databases)
     if used:
-        log.info(f"{used} packets that could not be decoded can be now")
+        log.info(f"{used} packets that could not be decoded before have been decoded")
     telemetry.note_databases(present)
 
 
 def refresh_requests(telemetry: Telemetry, log: Logger) -> None:
-    """Bring the table of science requests up to date, at most once an hour and for a limited time.
+    """Update the table of science requests, at most once an hour and for a limited time.
 
-    What fails is told and nothing more: requests that are not in the table are known by the next time, and their
-    products are made again then.
+    A failure is only logged: requests that are not in the table will be known by the next time, and their products
+    are rebuilt then.
     """
     settings = telemetry.settings
     if settings.requests is None or settings.requests_url is None:
@@ -288,7 +288,7 @@ def refresh_requests(telemetry: Telemetry, log: Logger) -> None:
     try:
         rows = update(settings.requests, settings.requests_url, seconds=REFRESH_LIMIT_SECONDS)
     except (OSError, ValueError) as error:
-        log.warning(f"the table of requests could not be brought up to date: {error}")
+        log.warning(f"the table of requests could not be updated: {error}")
         return
     log.info(f"table of requests: {rows} rows")
     mark.parent.mkdir(parents=True, exist_ok=True)
@@ -296,7 +296,7 @@ def refresh_requests(telemetry: Telemetry, log: Logger) -> None:
 
 
 class _Progress:
-    """Tells the log what has been received, now and then."""
+    """Logs at intervals what has been received."""
 
     def __init__(self, log: Logger) -> None:
         self._log = log

@@ -22,25 +22,25 @@ class Broker(Protocol):
     durable: bool
     """Whether messages survive a restart."""
     log: Path
-    """What it writes about itself."""
+    """Its log file."""
 
     @property
     def bootstrap_servers(self) -> str:
-        """`host:port`, known from the start on."""
+        """`host:port`, known once it has been started."""
 
     @property
     def pid(self) -> int | None:
-        """Its process id while we run it."""
+        """Its process id while it runs."""
 
     @property
     def running(self) -> bool:
-        """Whether the process that we started lives."""
+        """Whether the process started here is alive."""
 
     def start(self) -> Self:
         """Start and wait until it answers a metadata request."""
 
     def stop(self) -> None:
-        """End it; nothing happens if it does not run."""
+        """Stop it; does nothing if it is not running."""
 
 
 class BrokerProcess(FolderProcess):
@@ -92,7 +92,7 @@ class BrokerProcess(FolderProcess):
         self.port = free_ports(1)[0]
 
     def _orphans(self) -> list[psutil.Process]:
-        """Processes of a killed predecessor in this folder; they carry its path as an argument."""
+        """Processes of a killed predecessor in this folder; they have its path as an argument."""
         marker = self._marker
         found = []
         for process in psutil.process_iter():
@@ -103,7 +103,7 @@ class BrokerProcess(FolderProcess):
 
     @property
     def _marker(self) -> str:
-        """Text in the command line that no other folder's broker has."""
+        """Text in the command line that is unique to the broker of this folder."""
         return f"broker.assets.folder={self.folder}/"
 
     def _silence(self) -> str | None:

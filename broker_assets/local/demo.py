@@ -1,4 +1,4 @@
-"""The demonstration of `make run`: a simulated night onto Kafka, watched until its rows are in the database."""
+"""The demonstration of `make run`: sends a simulated night to Kafka and follows it until its rows are stored."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from broker_assets.settings import Settings, StreamSettings
 from broker_assets.storage.atomic import replace_atomically
 
 PATIENCE_SECONDS = 240.0
-"""When nothing has been ingested for so long, the demonstration says where to look and gives up waiting."""
+"""If nothing has been ingested for this long, the demonstration stops waiting and points to the logs."""
 
 OBJECTS = 12_000
 NIGHTS = 4
-"""A survey of this size gives some 10,000 alerts of 33 kB."""
+"""A survey of this size gives about 10,000 alerts of 33 kB."""
 
 
 class Demonstration:
-    """Sends a sample stream and shows how it is ingested.
+    """Sends a sample stream and shows its ingestion.
 
     Parameters
     ----------
@@ -40,9 +40,9 @@ class Demonstration:
     addresses : Addresses
         The running platform.
     console : Console
-        Where progress and result are shown.
+        Console for progress and result.
     alerts : int
-        How many alerts are sent at most.
+        Maximum number of alerts to send.
     """
 
     def __init__(self, settings: Settings, addresses: Addresses, console: Console, *, alerts: int) -> None:
@@ -125,7 +125,7 @@ class Demonstration:
                 self._say(f"Nothing has been ingested for {PATIENCE_SECONDS / 60:.0f} minutes; see {logs}/daemon.log.")
                 return
         if done:
-            bar.update(task, note=f"{time.monotonic() - begun:.0f} s after the last was sent")
+            bar.update(task, note=f"{time.monotonic() - begun:.0f} s after the last one was sent")
 
     def _summarise(self, topic: str) -> None:
         with connect(self._addresses.database_url, autocommit=True) as connection:

@@ -1,7 +1,7 @@
-"""Settings of the demonstration's telemetry: folders below `<home>/telemetry-demo`, once it has been written there.
+"""Settings of the telemetry demonstration: folders below `<home>/telemetry-demo`, once it has been written there.
 
-They hold for whoever has configured no telemetry of his own: for the services that `broker-assets up` starts, and for
-the commands given beside it.
+They apply if the user has not configured telemetry: to the services that `broker-assets up` starts, and to commands in
+other terminals.
 """
 
 from __future__ import annotations
@@ -21,46 +21,46 @@ from broker_assets.settings import (
 FOLDER = "telemetry-demo"
 TARGET = "demonstration"
 STABLE_SECONDS = 5.0
-"""Files of the demonstration appear whole; nobody has to wait two minutes to believe it."""
+"""Files of the demonstration appear complete, so there is no need to wait two minutes."""
 
 
 @dataclass(frozen=True)
 class DemoFolders:
-    """Where everything of the demonstration lies."""
+    """Folders of the demonstration."""
 
     root: Path
 
     @classmethod
     def of(cls, settings: Settings) -> DemoFolders:
-        """Of the platform's home."""
+        """Folders below the platform's home."""
         return cls(settings.home.resolve() / FOLDER)
 
     @property
     def mission(self) -> Path:
-        """The simulated mission; there once it is whole."""
+        """The simulated mission; exists once it is complete."""
         return self.root / "mission"
 
     @property
     def incoming(self) -> Path:
-        """The folder that is watched."""
+        """The watched folder."""
         return self.root / "incoming"
 
     @property
     def archive(self) -> Path:
-        """Where product files are delivered to."""
+        """The folder to which product files are delivered."""
         return self.root / "archive"
 
 
 def is_configured(settings: Settings) -> bool:
-    """Whether the user has telemetry of his own."""
+    """Whether the user has configured telemetry."""
     own = settings.telemetry
     return bool(own.incoming or own.databases or own.configuration)
 
 
 def with_demonstration(settings: Settings) -> Settings:
-    """The settings, with the demonstration's telemetry if it has been written and there is none of the user.
+    """The settings, with the telemetry of the demonstration if it has been written and the user has none.
 
-    Targets of publication that the user has get nothing of it: only the demonstration's own is served then.
+    Publication targets of the user receive nothing of it: only the demonstration's own target is served then.
     """
     folders = DemoFolders.of(settings)
     if is_configured(settings) or not folders.mission.is_dir():
@@ -86,7 +86,7 @@ def with_demonstration(settings: Settings) -> Settings:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Environment variables that give a process the demonstration's settings; none if they do not hold."""
+    """Environment variables that give a process the demonstration's settings; none if they do not apply."""
     changed = with_demonstration(settings)
     if changed is settings:
         return {}
@@ -97,7 +97,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def adopt() -> None:
-    """Give this process, and those it starts, the demonstration's settings if they hold."""
+    """Give this process, and those it starts, the demonstration's settings if they apply."""
     found = environment(load_settings())
     if found:
         os.environ.update(found)

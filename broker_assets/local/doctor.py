@@ -1,4 +1,4 @@
-"""What this machine has and lacks for the platform, and how to get it."""
+"""What this machine has and lacks for the platform, and how to install it."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from broker_assets.settings import Settings
 
 OLDEST_PYTHON = (3, 11)
 ENOUGH_MEMORY = 4 * 1024**3
-"""Bytes of memory for the whole platform with a drain run at work."""
+"""Memory for the whole platform with an active drain run, bytes."""
 
 Verdict = Literal["ok", "weaker", "missing"]
-"""`weaker`: works, with less than the whole; `missing`: `up` cannot work."""
+"""`weaker`: works with limitations; `missing`: `up` cannot work."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """Result of one check."""
 
     subject: str
     verdict: Verdict
     found: str
-    """What there is."""
+    """What was found."""
     remedy: str = ""
-    """What to do about it; empty where nothing need be done."""
+    """What to do about it; empty if no action is needed."""
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at everything that the platform needs; changes nothing and opens no connection."""
+    """Check everything the platform needs; changes nothing and opens no connection."""
     findings = [
         _python(),
         _postgres(),
@@ -98,7 +98,7 @@ def _postgres_user(settings: Settings) -> Finding:
         user = reaching(unprivileged_user(), *folders)
     except LocalPlatformError as error:
         return Finding("User of PostgreSQL", "missing", "you are root", str(error))
-    leave = "" if user.capability is None else ", with leave to pass closed folders"
+    leave = "" if user.capability is None else ", permitted to pass closed folders"
     return Finding("User of PostgreSQL", "ok", f"{user.name} (you are root){leave}")
 
 
@@ -106,7 +106,7 @@ def _kafka() -> Iterator[Finding]:
     docker = docker_answers()
     program = jars.java_program()
     version = jars.java_version(program) if program else None
-    instead = "Docker serves instead" if docker else "Tansu, in memory, serves instead"
+    instead = "Docker is used instead" if docker else "Tansu, in memory, is used instead"
     if version is None:
         remedy = f"{instead}; for Apache Kafka: apt-get install openjdk-{jars.OLDEST_JAVA}-jre-headless (or newer)."
         yield Finding("Java", "weaker", "none", remedy)
@@ -118,9 +118,9 @@ def _kafka() -> Iterator[Finding]:
         where = os.environ.get("KAFKA_HOME") or str(jars.cache_folder())
         yield Finding("Apache Kafka", "ok", f"{jars.kafka_version()} in {where}")
     elif shutil.which("mvn"):
-        yield Finding("Apache Kafka", "ok", f"{jars.kafka_version()}, which Maven fetches at the first start")
+        yield Finding("Apache Kafka", "ok", f"{jars.kafka_version()}, which Maven downloads at the first start")
     elif docker:
-        yield Finding("Apache Kafka", "ok", "its image, under Docker")
+        yield Finding("Apache Kafka", "ok", "its image, in Docker")
     else:
         remedy = "Install Maven (apt-get install maven), or unpack Apache Kafka 4 and set KAFKA_HOME."
         verdict: Verdict = "weaker" if TANSU.exists() else "missing"
@@ -155,14 +155,14 @@ def _locale() -> Finding:
     encoding = locale.getpreferredencoding(False)
     if encoding.lower().replace("-", "") == "utf8":
         return Finding("Locale", "ok", encoding)
-    return Finding("Locale", "weaker", encoding, "Set LC_ALL=C.UTF-8, else messages lose letters.")
+    return Finding("Locale", "weaker", encoding, "Set LC_ALL=C.UTF-8, otherwise messages lose characters.")
 
 
 def _memory() -> Finding:
     total = psutil.virtual_memory().total
     found = f"{total / 1024**3:.1f} GB"
     if total < ENOUGH_MEMORY:
-        return Finding("Memory", "weaker", found, f"{ENOUGH_MEMORY / 1024**3:.0f} GB are advised.")
+        return Finding("Memory", "weaker", found, f"{ENOUGH_MEMORY / 1024**3:.0f} GB are recommended.")
     return Finding("Memory", "ok", found)
 
 
@@ -201,4 +201,4 @@ def _ports(settings: Settings) -> Iterator[Finding]:
         elif ours:
             yield Finding(subject, "ok", f"{port}, used by the running platform")
         else:
-            yield Finding(subject, "missing", f"{port} is taken", f"Choose another in BROKER_SERVER__{setting}.")
+            yield Finding(subject, "missing", f"{port} is taken", f"Choose another port in BROKER_SERVER__{setting}.")

@@ -1,9 +1,9 @@
-"""Becoming an unprivileged user between fork and exec, with leave to pass closed folders if need be.
+"""Becoming an unprivileged user between fork and exec, with permission to pass closed folders if necessary.
 
-Root's own folders (`/root`, those of `mktemp`) are closed to others. PostgreSQL refuses to run as root, and an
-unprivileged user could not reach its programs and data below such a folder. Instead of opening the folder, which is
-not ours, the server gets one capability: to pass through folders (CAP_DAC_READ_SEARCH), or, where a container has been
-given only the wider one, CAP_DAC_OVERRIDE. See capabilities(7).
+Root's folders (`/root`, those of `mktemp`) are closed to other users. PostgreSQL refuses to run as root, and an
+unprivileged user could not reach its programs and data below such a folder. Instead of opening the folder, which does
+not belong to us, the server gets one capability: to pass through folders (CAP_DAC_READ_SEARCH), or, if a container has
+only the wider one, CAP_DAC_OVERRIDE. See capabilities(7).
 """
 
 from __future__ import annotations
@@ -42,26 +42,26 @@ class _Sets(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Identity:
-    """Whom a child runs as."""
+    """User that a child runs as."""
 
     name: str
-    """For messages."""
+    """Name for messages."""
     uid: int
     gid: int
     capability: int | None = None
-    """The one capability that it keeps."""
+    """The single capability that it keeps."""
 
     def assume(self) -> None:
-        """Become this user for good; called in the child, before exec.
+        """Become this user permanently; called in the child, before exec.
 
         Raises
         ------
         OSError
-            If the kernel refuses; the child must not go on then.
+            If the kernel refuses; the child must then not continue.
         """
         if self.capability is not None:
-            # Keeps the capabilities over the change of user; and access(2), with which PostgreSQL looks at its own
-            # programs, would not count them otherwise.
+            # Keeps the capabilities across the change of user; otherwise access(2), with which PostgreSQL checks its
+            # own programs, would ignore them.
             _checked(_libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0))
         os.setgroups([])
         os.setresgid(self.gid, self.gid, self.gid)
@@ -92,13 +92,13 @@ def passing_capability() -> int | None:
         if name in ("CapPrm", "CapBnd"):
             sets[name] = int(value, 16)
     available = sets.get("CapPrm", 0) & sets.get("CapBnd", 0)
-    if not available >> CAP_SETPCAP & 1:  # needed to keep any over the change of user
+    if not available >> CAP_SETPCAP & 1:  # needed to keep any across the change of user
         return None
     return next((number for number in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE) if available >> number & 1), None)
 
 
 def closed_to(folder: Path, uid: int, gid: int) -> Path | None:
-    """The first folder on the way down to `folder` that a user (without further groups) cannot enter, or None."""
+    """The first folder on the path to `folder` that a user (without further groups) cannot enter, or None."""
     for path in [*reversed(folder.parents), folder]:
         status = path.stat()
         shift = 6 if status.st_uid == uid else 3 if status.st_gid == gid else 0

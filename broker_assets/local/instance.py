@@ -1,6 +1,6 @@
-"""The Dagster instance: where its configuration comes from and how its home is made.
+"""The Dagster instance: its configuration and the creation of its home.
 
-`dagster.yaml` of the project's root serves everywhere. Where runs are launched differently
+The root `dagster.yaml` of the project is used everywhere. Where runs are launched differently
 (`docker/run_launcher.yaml`), a second file replaces whole top-level sections::
 
     python -m broker_assets.local.instance DAGSTER_HOME [OVERRIDE.yaml]
@@ -21,21 +21,21 @@ from broker_assets.storage.atomic import replace_atomically
 
 
 def project_file(name: str) -> Path:
-    """A file of the project's root: of the working folder if it has one, else beside the package.
+    """A file of the project root: in the working folder if it has one, else next to the package.
 
     Raises
     ------
     LocalPlatformError
-        If there is none; the package alone (a wheel) does not bring it.
+        If there is none; the package alone (a wheel) does not include it.
     """
     for folder in (Path.cwd(), Path(broker_assets.__file__).resolve().parents[1]):
         if (folder / name).is_file():
             return folder / name
-    raise LocalPlatformError(f"{name} is neither in {Path.cwd()} nor beside the package; run this in a clone")
+    raise LocalPlatformError(f"{name} is neither in {Path.cwd()} nor next to the package; run this in a clone")
 
 
 def merge_sections(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
-    """Sections of `override` in place of those of `base`; the others stay.
+    """Replace sections of `base` by those of `override`; the others stay.
 
     Examples
     --------
@@ -46,12 +46,12 @@ def merge_sections(base: dict[str, Any], override: dict[str, Any]) -> dict[str, 
 
 
 def write_instance(home: Path, override: Path | None = None) -> Path:
-    """Write `dagster.yaml` into a Dagster home, which is made if absent.
+    """Write `dagster.yaml` to a Dagster home, which is created if absent.
 
     Parameters
     ----------
     home : Path
-        The folder that `DAGSTER_HOME` names.
+        The folder of `DAGSTER_HOME`.
     override : Path, optional
         YAML file whose sections replace those of the project's `dagster.yaml`.
 
@@ -72,7 +72,7 @@ def write_instance(home: Path, override: Path | None = None) -> Path:
 
 
 def create_instance(home: Path) -> None:
-    """Create Dagster's tables once, before its services start: on an empty database they race each other."""
+    """Create Dagster's tables once, before its services start, which on an empty database would race each other."""
     with DagsterInstance.from_config(str(home)) as instance:
         instance.run_storage.get_runs_count()
         instance.event_log_storage.get_maximum_record_id()
@@ -82,7 +82,7 @@ def create_instance(home: Path) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Write the home named on the command line."""
+    """Write the home given on the command line."""
     home, *override = arguments
     write_instance(Path(home), Path(override[0]) if override else None)
 

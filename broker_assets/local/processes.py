@@ -1,11 +1,11 @@
-"""Child processes that end with their parent, and how to tell and stop them.
+"""Child processes that end with their parent, and how to identify and stop them.
 
-Everything the one-machine platform starts goes through here. A child is put into a session of its own, so that Ctrl-C
-in the terminal reaches only the supervisor, which then stops its children in order; and the kernel is told to signal
-the child when its parent dies, so that `kill -9` of the parent leaves nothing behind.
+Everything the one-machine platform starts goes through here. A child gets its own session, so that Ctrl-C in the
+terminal reaches only the supervisor, which then stops its children in order; and the kernel is asked to signal the
+child when its parent dies, so that `kill -9` of the parent leaves nothing behind.
 
-The kernel's notion of the parent is the *thread* that forked: start long-lived children from a thread that lives as
-long as they shall (the main thread).
+For the kernel, the parent is the *thread* that forked: start long-lived children from a thread that lives as long as
+they should (the main thread).
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ PR_SET_PDEATHSIG = 1
 """From linux/prctl.h."""
 
 LARGE_LOG = 10 * 1024**2
-"""At the start of its program a log above this size, bytes, is moved aside."""
+"""When a program starts, its log is rotated if it exceeds this size, bytes."""
 
 RESET_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT)
-"""A shell's background job ignores SIGINT, and Dagster maps SIGTERM to the handler of SIGINT: children start afresh."""
+"""A shell's background job ignores SIGINT, and Dagster maps SIGTERM to the SIGINT handler: children reset both."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class LocalPlatformError(RuntimeError):
-    """Something of the one-machine platform cannot work here; the message says what and how to mend it."""
+    """Part of the one-machine platform cannot work here; the message says what and how to fix it."""
 
 
 class FolderInUseError(LocalPlatformError):
@@ -47,7 +47,7 @@ class FolderInUseError(LocalPlatformError):
 
 
 def _prepare(parent: int, death_signal: signal.Signals | None, user: Identity | None) -> Callable[[], None]:
-    """What a child does between fork and exec; calls nothing that may take a lock another thread held at the fork."""
+    """Runs in a child between fork and exec; calls nothing that may need a lock held by another thread at the fork."""
 
     def prepare() -> None:
         for number in RESET_SIGNALS:
@@ -57,7 +57,7 @@ def _prepare(parent: int, death_signal: signal.Signals | None, user: Identity | 
         # After the change of user, which clears it.
         if death_signal is not None and sys.platform == "linux":
             _libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-            if os.getppid() != parent:  # the parent died before the kernel knew
+            if os.getppid() != parent:  # the parent died before the signal was set
                 os._exit(1)
 
     return prepare
@@ -79,15 +79,15 @@ def start_child(
     command : sequence of str
         Program and arguments; no shell.
     log : Path
-        File that gets both output streams; opened by the calling user, so that the child needs no right to its folder.
+        File for both output streams; opened by the calling user, so the child needs no permission for its folder.
     environment : mapping, optional
-        The whole environment of the child; none passes ours on.
+        The whole environment of the child; default: that of this process.
     folder : Path, optional
         Working folder of the child.
     death_signal : signal, optional
-        Sent by the kernel when the calling thread ends, however it ends; None lets the child outlive us.
+        Sent by the kernel when the calling thread ends, for any reason; None lets the child outlive this process.
     user : Identity, optional
-        Become this user; only root can.
+        Become this user; only possible for root.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def run_child(
 
 
 def stop_child(process: subprocess.Popen[bytes], signals: Sequence[tuple[signal.Signals, float]]) -> int:
-    """Send signals in turn, waiting the given seconds after each, until the child has ended; last of all SIGKILL.
+    """Send signals in turn, waiting the given seconds after each, until the child has ended; finally SIGKILL.
 
     SIGKILL goes to the child's whole process group, so that its own children do not stay behind.
     """
@@ -168,7 +168,7 @@ def stop_child(process: subprocess.Popen[bytes], signals: Sequence[tuple[signal.
 
 
 def wait_for_end(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Wait until processes have ended; zombies count as ended. Returns those still alive."""
+    """Wait until processes have ended; zombies count as ended. Return those still alive."""
     deadline = time.monotonic() + seconds
     alive = list(processes)
     while alive:
@@ -188,7 +188,7 @@ def _lives(process: psutil.Process) -> bool:
 
 
 def end_orphans(find: Callable[[], list[psutil.Process]], *, patience: float) -> None:
-    """Wait for what a killed predecessor left behind; end it when it does not go by itself.
+    """Wait for processes left behind by a killed predecessor; end them if they do not end by themselves.
 
     `find` must name only processes that belong to a folder whose lock the caller holds.
     """
@@ -235,20 +235,20 @@ class FolderLock:
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Give the lock back; a lock that is not held is left alone."""
+        """Release the lock; does nothing if it is not held."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
 
 def rotate_log(log: Path) -> None:
-    """Move a log that has become large aside, over the one moved aside before; only while nobody writes it."""
+    """Rotate a log that has become large, replacing the previous one; only while nobody writes to it."""
     if log.exists() and log.stat().st_size > LARGE_LOG:
         log.replace(log.with_suffix(".log.1"))
 
 
 def tail(log: Path, *, lines: int = 12) -> str:
-    """The last lines of a log file; empty where there is none."""
+    """The last lines of a log file; empty if there is none."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 16_384))
@@ -258,22 +258,22 @@ def tail(log: Path, *, lines: int = 12) -> str:
 
 
 def explain_failure(what: str, log: Path) -> LocalPlatformError:
-    """The error for a child that ended before it was ready: the cause, where it is known, and its last words."""
+    """The error for a child that ended before it was ready: the cause, if known, and the end of its log."""
     words = tail(log)
     hints = {
         "No space left on device": "The disk is full: free some space and start again.",
         "Cannot allocate memory": "There is not enough memory left.",
         "could not map anonymous shared memory": "There is not enough shared memory left.",
         "OutOfMemoryError": "Java ran out of memory.",
-        "Address already in use": "A port that it needs is taken by another program.",
-        "Permission denied": "A file or folder that it needs is not open to it.",
+        "Address already in use": "A required port is used by another program.",
+        "Permission denied": "It has no permission for a file or folder it needs.",
     }
     hint = next((text for sign, text in hints.items() if sign in words), "")
     return LocalPlatformError(f"{what}. {hint}\nLast lines of {log}:\n{words}".replace(". \n", ".\n"))
 
 
 def free_ports(count: int) -> list[int]:
-    """Loopback TCP ports nothing listens on at this moment, all different."""
+    """Loopback TCP ports on which nothing listens at the moment, all different."""
     sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
     try:
         for one in sockets:
@@ -285,7 +285,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def port_is_free(host: str, port: int) -> bool:
-    """Whether we could listen there now."""
+    """Whether the port is free."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""What must hold before the platform starts, and how its services are known to answer."""
+"""Preconditions of the platform, and health checks of its services."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from broker_assets.settings import Settings
 from broker_assets.stream_settings import SecretFileError
 
 LEAST_FREE_SPACE = 2 * 1024**3
-"""Bytes of disk without which nothing is started."""
+"""Minimum free disk space to start, bytes."""
 
 
 def check_space(home: Path) -> None:
@@ -25,7 +25,7 @@ def check_space(home: Path) -> None:
     Raises
     ------
     LocalPlatformError
-        If there is too little room; the message says how much there is.
+        If there is too little space; the message says how much there is.
     """
     free = shutil.disk_usage(home).free
     if free < LEAST_FREE_SPACE:
@@ -37,7 +37,7 @@ def check_space(home: Path) -> None:
 
 
 def check_port(host: str, port: int, what: str, setting: str) -> None:
-    """Refuse to start when another program listens where a service of ours shall.
+    """Refuse to start when another program listens on the port of one of our services.
 
     Raises
     ------
@@ -46,14 +46,14 @@ def check_port(host: str, port: int, what: str, setting: str) -> None:
     """
     if not port_is_free(host, port):
         raise LocalPlatformError(
-            f"Port {port} on {host}, where {what} should answer, is taken by another program. "
-            f"Choose another: BROKER_SERVER__{setting.upper()}={port + 100}, "
+            f"Port {port} on {host}, needed for {what}, is used by another program. "
+            f"Choose another one: BROKER_SERVER__{setting.upper()}={port + 100}, "
             f"or `{setting}` under [server] in broker.toml."
         )
 
 
 def ensure_topics(settings: Settings, bootstrap_servers: str) -> None:
-    """Make the topics of the configured streams that do not exist; those that do are left as they are.
+    """Create the topics of the configured streams that do not exist; existing ones are left unchanged.
 
     Only on the Kafka of the top-level section: a stream that names another cluster reads what others publish there.
 
@@ -72,7 +72,7 @@ def ensure_topics(settings: Settings, bootstrap_servers: str) -> None:
 
 
 def answers_http(url: str, *, timeout: float = 3.0) -> Callable[[], bool]:
-    """A health check: something answers at the URL, and not with a server error."""
+    """A health check: the URL answers without a server error."""
 
     def check() -> bool:
         try:
@@ -86,7 +86,7 @@ def answers_http(url: str, *, timeout: float = 3.0) -> Callable[[], bool]:
 
 
 def answers_grpc(host: str, port: int) -> Callable[[], bool]:
-    """A health check: Dagster's code server answers and has loaded our definitions."""
+    """A health check: Dagster's code server answers and has loaded the definitions."""
     from broker_assets.dagster_internals import DagsterGrpcClient, DagsterUserCodeUnreachableError
 
     client = DagsterGrpcClient(host=host, port=port)
@@ -111,7 +111,7 @@ def daemon_is_alive(home: Path) -> Callable[[], bool]:
     def check() -> bool:
         try:
             beats = [beat.timestamp for beat in dagster.get_daemon_heartbeats().values()]
-        except SQLAlchemyError:  # the database is down, which is not the daemon's fault but no sign of life either
+        except SQLAlchemyError:  # the database is down: not the daemon's fault, but not a sign of life either
             return False
         return bool(beats) and max(beats) > max(since, time.time() - 120.0)
 

@@ -1,8 +1,8 @@
-"""The process of one Dagster run on a single machine: Dagster's own command, ended when the platform is gone.
+"""The process of one Dagster run on a single machine: Dagster's own command, ended when the platform has ended.
 
-A run worker outlives the daemon that started it, so that a killed daemon costs no run. It must not outlive the platform
-itself, whose supervisor is not its parent: a thread looks once a second whether the supervisor named in
-`BROKER_SUPERVISOR` (`pid:created`) still lives.
+A run worker outlives the daemon that started it, so that a killed daemon does not affect runs. It must not outlive the
+platform itself, whose supervisor is not its parent: a thread checks once a second whether the supervisor named in
+`BROKER_SUPERVISOR` (`pid:created`) is still alive.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import time
 from broker_assets.monitoring.state_file import ProcessIdentity
 
 GRACE_SECONDS = 20.0
-"""How long an interrupted run may take to report its end before the process is left by force."""
+"""Time for an interrupted run to report its end before the process is terminated."""
 
 
 def follow(supervisor: ProcessIdentity, *, poll_seconds: float = 1.0, grace_seconds: float = GRACE_SECONDS) -> None:
-    """Wait until the supervisor has ended; then interrupt this process, and leave it when that does not help."""
+    """Wait until the supervisor has ended; then interrupt this process, and terminate it if that does not suffice."""
     while supervisor.process() is not None:
         time.sleep(poll_seconds)
     os.kill(os.getpid(), signal.SIGTERM)
@@ -30,7 +30,7 @@ def follow(supervisor: ProcessIdentity, *, poll_seconds: float = 1.0, grace_seco
 
 
 def supervisor_of(environment: dict[str, str]) -> ProcessIdentity | None:
-    """The supervisor that an environment names, or None outside of the one-machine platform.
+    """The supervisor named in an environment, or None outside the one-machine platform.
 
     Examples
     --------

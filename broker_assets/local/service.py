@@ -14,7 +14,7 @@ from broker_assets.local.processes import LocalPlatformError, rotate_log, start_
 
 
 class Part(Protocol):
-    """What the supervisor watches: a service, the PostgreSQL server or the Kafka broker."""
+    """A supervised part: a service, the PostgreSQL server or the Kafka broker."""
 
     log: Path
     """File with its output."""
@@ -25,13 +25,13 @@ class Part(Protocol):
 
     @property
     def running(self) -> bool:
-        """Whether its process lives."""
+        """Whether its process is alive."""
 
     def start(self) -> object:
         """Start it and wait until it is ready."""
 
     def stop(self) -> None:
-        """End it."""
+        """Stop it."""
 
 
 class Service(ManagedProcess):
@@ -40,17 +40,17 @@ class Service(ManagedProcess):
     Parameters
     ----------
     name : str
-        For messages.
+        Name for messages.
     command : sequence of str
-        Program and arguments; the program is looked for beside our Python first.
+        Program and arguments; the program is searched for next to our Python first.
     log : Path
-        File that its output is appended to.
+        File to which its output is appended.
     environment : mapping
         The whole environment.
     healthy : callable
-        Whether it answers; called again and again, must not block for more than a few seconds.
+        Whether it answers; called repeatedly, must not block for more than a few seconds.
     timeout : float
-        Seconds it may take to become ready.
+        Time limit to become ready, seconds.
     """
 
     pause = 0.2
@@ -79,7 +79,7 @@ class Service(ManagedProcess):
 
 
 def program_path(name: str) -> str:
-    """A program of our virtual environment, else of the path.
+    """A program of our virtual environment, else of the search path.
 
     Raises
     ------

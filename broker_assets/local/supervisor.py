@@ -1,8 +1,8 @@
-"""`broker-assets up`: starts everything on this machine, keeps it running, and ends it again.
+"""`broker-assets up`: starts everything on this machine, keeps it running, and stops it again.
 
-Order of the start: PostgreSQL and Kafka, our migrations, Dagster's tables (once, since its services race on an empty
-database), the topics, then code server, webserver, daemon and API side by side. A service that ends by itself is
-started again after a pause that grows. The end goes the other way round; run workers, which are no children of the
+Start order: PostgreSQL and Kafka, our migrations, Dagster's tables (once, since its services race on an empty
+database), the topics, then code server, webserver, daemon and API in parallel. A service that ends unexpectedly is
+restarted after an increasing delay. The shutdown happens in reverse order; run workers, which are not children of the
 supervisor, are found by the marker in their environment.
 """
 
@@ -42,20 +42,20 @@ from broker_assets.settings import Settings
 from broker_assets.storage.atomic import remove_abandoned
 
 LOW_SPACE = 500 * 1024**2
-"""Bytes of disk below which a running platform warns."""
+"""Free disk space below which a running platform warns, bytes."""
 
 STABLE_SECONDS = 60.0
-"""A service that ran so long starts with the shortest pause again."""
+"""A service that ran for this long starts with the shortest delay again."""
 
 UNHEALTHY_SECONDS = 90.0
-"""A service that lives but has not answered for so long is started again."""
+"""A live service that has not answered for this long is restarted."""
 
 LARGEST_DAEMON = 1536 * 1024**2
-"""Resident bytes of the Dagster daemon above which it is started again (it is known to grow; runs are not touched)."""
+"""Resident memory above which the Dagster daemon is restarted, bytes (it is known to grow; runs are not affected)."""
 
 
 class StopRequested(BaseException):
-    """Somebody asked the platform to end."""
+    """The platform was requested to stop."""
 
 
 @dataclass
@@ -76,9 +76,9 @@ class Supervisor:
     Parameters
     ----------
     settings : Settings
-        Servers that they name are used; the others are started here.
+        Configured servers are used; the others are started here.
     report : callable
-        Gets each message for the user.
+        Receives each message for the user.
     """
 
     def __init__(self, settings: Settings, report: Callable[[str], None]) -> None:
@@ -93,24 +93,24 @@ class Supervisor:
         self._environment: dict[str, str] = {}
 
     def run(self, on_ready: Callable[[Addresses, threading.Event], None] | None = None) -> None:
-        """Start everything, then watch it until a signal or `down` ends it.
+        """Start everything, then watch it until a signal or `down` stops it.
 
         Parameters
         ----------
         on_ready : callable, optional
-            Called in a thread of its own when everything answers; the event is set when the platform ends.
+            Called in a separate thread once everything answers; the event is set when the platform stops.
 
         Raises
         ------
         LocalPlatformError
-            If something cannot be started; everything that was is ended first.
+            If something cannot be started; everything already started is stopped first.
         """
         self.home.mkdir(parents=True, exist_ok=True)
         lock = FolderLock(self.home / "lock", subject="the platform")
         try:
             lock.acquire()
         except FolderInUseError as error:
-            raise FolderInUseError(f"{error}: `broker-assets status` shows it, `broker-assets down` ends it") from None
+            raise FolderInUseError(f"{error}: `broker-assets status` shows it, `broker-assets down` stops it") from None
         previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         previous[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._on_signal)
         thread: threading.Thread | None = None
@@ -124,7 +124,7 @@ class Supervisor:
                 thread.start()
             self._watch()
         except StopRequested:
-            self._report("Ending (Ctrl-C again ends at once) …")
+            self._report("Stopping (press Ctrl-C again to stop immediately) …")
         finally:
             self._stopping.set()
             self._end()
@@ -139,7 +139,7 @@ class Supervisor:
 
     def _prepare(self) -> None:
         if platform.platform_processes(self.home):
-            self._report("Ending what an earlier platform of this folder left behind …")
+            self._report("Stopping what an earlier platform of this folder left behind …")
             end_orphans(self._marked, patience=10.0)
         remove_abandoned(self.home)
         readiness.check_space(self.home)
@@ -152,7 +152,7 @@ class Supervisor:
         return platform.platform_processes(self.home)
 
     def _start(self) -> Addresses:
-        # Everything started from here on carries the marker, PostgreSQL's programs excepted, which know their folder.
+        # Everything started from here on has the marker, except PostgreSQL's programs, which are found by their folder.
         os.environ[state_file.MARKER] = str(self.home)
         identity = ProcessIdentity.of(os.getpid())
         if identity is not None:
@@ -235,7 +235,7 @@ class Supervisor:
             self._watched.append(_Watched(name, service))
             services.append(service)
             service.launch()
-            if name == "code-server":  # the others ask it at once and would log errors
+            if name == "code-server":  # the others query it immediately and would log errors
                 service.wait_until_ready()
         for service in services:
             service.wait_until_ready()
@@ -263,7 +263,7 @@ class Supervisor:
             time.sleep(0.3)
 
     def _attend(self, watched: _Watched) -> None:
-        """A part has ended: say so, and start it again when its pause is over."""
+        """A part has ended: report it, and restart it after its delay."""
         now = time.monotonic()
         if watched.state == "running":
             self._plan_restart(watched, f"{watched.name} has ended unexpectedly")
@@ -272,14 +272,14 @@ class Supervisor:
             watched.restarts += 1
             self._save()
             try:
-                watched.part.stop()  # gives its lock back
+                watched.part.stop()  # releases its lock
                 watched.part.start()
             except LocalPlatformError as error:
                 watched.part.stop()
                 self._plan_restart(watched, str(error))
             else:
                 self._ready(watched)
-                self._report(f"{watched.name} runs again.")
+                self._report(f"{watched.name} is running again.")
 
     def _plan_restart(self, watched: _Watched, reason: str) -> None:
         watched.failures += 1
@@ -287,7 +287,7 @@ class Supervisor:
         watched.next_start = time.monotonic() + pause
         watched.state = "waiting"
         words = tail(watched.part.log, lines=3) if "Last lines" not in reason else ""
-        self._report(f"{reason}; it is started again in {pause:.0f} s. Log: {watched.part.log}\n{words}".rstrip())
+        self._report(f"{reason}; it will be restarted in {pause:.0f} s. Log: {watched.part.log}\n{words}".rstrip())
         self._save()
 
     def _check_health(self) -> None:
@@ -299,7 +299,7 @@ class Supervisor:
             if part.healthy():
                 watched.answered = now
             elif now - watched.answered > UNHEALTHY_SECONDS:
-                self._report(f"{watched.name} lives but does not answer.")
+                self._report(f"{watched.name} is alive but does not answer.")
                 part.stop()
             if watched.name == "daemon" and _resident(part.pid) > LARGEST_DAEMON:
                 self._report("The daemon has grown too large.")
@@ -307,16 +307,16 @@ class Supervisor:
         free = shutil.disk_usage(self.home).free
         if (free < LOW_SPACE) != self._low_space:
             self._low_space = free < LOW_SPACE
-            word = "The disk is nearly full" if self._low_space else "There is room on the disk again"
+            word = "The disk is nearly full" if self._low_space else "There is space on the disk again"
             self._report(f"{word}: {free / 1024**2:.0f} MB free for {self.home}.")
 
-    # End ----------------------------------------------------------------------------------------------------------
+    # Stop ---------------------------------------------------------------------------------------------------------
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if not self._stopping.is_set():
             self._stopping.set()
             raise StopRequested
-        # The second time: whatever is being waited for ends now.
+        # The second time: stop waiting.
         for process in [*self._marked(), *self._server_processes()]:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -330,7 +330,7 @@ class Supervisor:
         return found
 
     def _end(self) -> None:
-        """Services, then the runs that are left, then the servers that they talk to."""
+        """Stop the services, then remaining runs, then the servers they use."""
         services = {watched.name: watched.part for watched in self._watched if isinstance(watched.part, Service)}
         code_server = services.pop("code-server", None)
         for service in services.values():
@@ -339,7 +339,7 @@ class Supervisor:
             service.stop()
         workers = [process for process in self._marked() if _is_run_worker(process)]
         if workers:
-            self._report(f"Interrupting {len(workers)} run(s); they are retried at the next start …")
+            self._report(f"Interrupting {len(workers)} run(s); they will be retried at the next start …")
             for process in workers:
                 with suppress(psutil.NoSuchProcess):
                     process.send_signal(signal.SIGTERM)
@@ -366,12 +366,12 @@ class Supervisor:
 
 
 def end_platform(settings: Settings, *, timeout: float = 90.0) -> bool:
-    """End the platform that runs in the folder; what a killed one left behind is ended too.
+    """Stop the platform running in the folder, including what a killed one left behind.
 
     Returns
     -------
     bool
-        Whether there was anything to end.
+        Whether there was anything to stop.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The demonstration's telemetry: a simulated day, dropped into the watched folder and followed until its end."""
+"""The telemetry demonstration: a simulated day, copied into the watched folder and followed to its publication."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from broker_assets.settings import Settings
 from broker_assets.storage.atomic import new_folder, remove_abandoned, replace_atomically
 
 PATIENCE_SECONDS: Final = 300.0
-"""When nothing has happened for so long, the demonstration says where to look and gives up waiting."""
+"""If nothing has happened for this long, the demonstration stops waiting and points to the logs."""
 POLL_SECONDS: Final = 1.0
 SEED: Final = 1
 FAMILIES: Final = ("quicklook", "housekeeping", "science", "calibration", "auxiliary")
 EXPECTED: Final = frozenset(
     {(level, family) for level in ("LB", "L0", "L1") for family in FAMILIES} | {("ANC", ""), ("LL03", "")}
 )
-"""Levels and families of a whole day; of ancillary files and pictures there is one kind each."""
+"""Levels and families of a whole day; there is one kind each of ancillary files and plots."""
 PUBLISH_JOB: Final = "publish_products"
 
 
 def prepare(settings: Settings, report: Callable[[str], None]) -> None:
-    """Write the mission of the demonstration unless it is there or the user has telemetry of his own.
+    """Write the mission of the demonstration unless it exists or the user has configured telemetry.
 
-    Called before the services start: they shall find all that products are made with. The packets come later.
+    Called before the services start, so that they find all inputs of products. The packets follow later.
     """
     folders = DemoFolders.of(settings)
     if is_configured(settings) or folders.mission.is_dir():
         return
-    # Imported late: the other commands need not wait for the numerical libraries.
+    # Imported here: the other commands need not wait for the numerical libraries.
     from broker_assets.telemetry.simulation import write_mission
 
     report("Simulating a day of telemetry …")
@@ -55,16 +55,16 @@ def prepare(settings: Settings, report: Callable[[str], None]) -> None:
 
 
 class TelemetryDemonstration:
-    """Drops a day of telemetry and shows what becomes of it.
+    """Delivers a day of telemetry and shows its processing.
 
     Parameters
     ----------
     settings : Settings
-        With the folders of `demo_settings`.
+        Settings with the folders of `demo_settings`.
     addresses : Addresses
         The running platform.
     console : Console
-        Where progress and result are shown.
+        Console for progress and result.
     """
 
     def __init__(self, settings: Settings, addresses: Addresses, console: Console) -> None:
@@ -81,7 +81,7 @@ class TelemetryDemonstration:
     def drop(self) -> bool:
         """Put the files into the watched folder, where each appears whole; whether there is one of ours.
 
-        Returns at once; the telemetry sensor finds them while other things are demonstrated.
+        Returns immediately; the telemetry sensor finds them during the rest of the demonstration.
         """
         wanted = [self._folders.incoming.as_uri()]
         if self._settings.telemetry.incoming != wanted or not self._folders.mission.is_dir():
@@ -92,13 +92,13 @@ class TelemetryDemonstration:
         return True
 
     def follow(self, ending: threading.Event) -> None:
-        """Wait until the day is published, and print what was made; returns early when the platform ends."""
+        """Wait until the day is published, and print what was made; return early when the platform stops."""
         if self._record.exists():
             self._say("The simulated day of telemetry was received at an earlier start.")
         else:
             try:
                 self._watch(ending)
-            except (psycopg.Error, OSError) as error:  # a server that is being started again
+            except (psycopg.Error, OSError) as error:  # a server that is being restarted
                 self._say(f"The demonstration of telemetry was interrupted: {error}")
         if not ending.is_set():
             self._summarise()
@@ -112,7 +112,7 @@ class TelemetryDemonstration:
             receiving = bar.add_task("Telemetry files received", total=len(self._files), note="")
             making = bar.add_task("Levels of its products made", total=len(EXPECTED), note="", start=False)
             publishing = bar.add_task("Product files published", total=None, note="", start=False)
-            bar.update(receiving, note="(complete when they stay as they are)")
+            bar.update(receiving, note="(complete once they no longer change)")
             if not self._until(lambda: self._received(connection), len(self._files), bar, receiving, ending):
                 return
             bar.start_task(making)
@@ -126,7 +126,7 @@ class TelemetryDemonstration:
     def _until(
         self, count: Callable[[], int], total: int, bar: Progress, task: TaskID, ending: threading.Event
     ) -> bool:
-        """Poll until a count reaches a total; False, and a message, when it does not for a long time."""
+        """Poll until a count reaches a total; False, and a message, if it does not change for a long time."""
         done, changed = -1, time.monotonic()
         while not ending.is_set():
             now = count()
@@ -164,12 +164,12 @@ class TelemetryDemonstration:
     def _publish(
         self, connection: psycopg.Connection[Any], bar: Progress, task: TaskID, ending: threading.Event
     ) -> bool:
-        """Ask Dagster for the run that the schedule would ask for within the hour, and follow it."""
+        """Request the run that the schedule would request within the hour, and follow it."""
         asked = datetime.datetime.now(datetime.UTC)
         try:
             run_id = self._submit()
         except Exception as error:  # noqa: BLE001 - of the client's many kinds; the schedule publishes all the same
-            self._say(f"Publication could not be started ({error}); the schedule publish_due does it within the hour.")
+            self._say(f"Publication could not be started ({error}); the schedule publish_due will run within the hour.")
             return False
         bar.update(task, note=f"(job {PUBLISH_JOB}, run {run_id[:8]})")
         changed, done = time.monotonic(), 0
@@ -193,7 +193,7 @@ class TelemetryDemonstration:
         return False
 
     def _submit(self) -> str:
-        """Launch the job through the webserver, as a click there would."""
+        """Launch the job through the webserver, like a click in its pages."""
         from dagster_graphql import DagsterGraphQLClient
 
         host, _, port = self._addresses.webserver_url.removeprefix("http://").partition(":")

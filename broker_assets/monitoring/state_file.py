@@ -17,17 +17,17 @@ from broker_assets.settings import Settings
 from broker_assets.storage.atomic import replace_atomically
 
 MARKER = "BROKER_PLATFORM"
-"""Environment variable with the home folder, in everything that a platform starts; it tells its processes."""
+"""Environment variable with the home folder, set in all processes of a platform, which it identifies."""
 
 
 @dataclass(frozen=True)
 class ProcessIdentity:
-    """A process told apart from a later one with the same number."""
+    """Identity of a process, different from a later one with the same number."""
 
     pid: int
     """Process id."""
     created: float
-    """Start of the process, seconds since the epoch, as psutil gives it."""
+    """Start of the process, seconds since the epoch, as reported by psutil."""
 
     @classmethod
     def of(cls, pid: int) -> ProcessIdentity | None:
@@ -38,7 +38,7 @@ class ProcessIdentity:
             return None
 
     def process(self) -> psutil.Process | None:
-        """The process if it still lives (a zombie does not), else None."""
+        """The process if it is alive (a zombie is not), else None."""
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.created) < 1.0
@@ -49,7 +49,7 @@ class ProcessIdentity:
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the parts of a platform answer."""
+    """Addresses of the parts of a platform."""
 
     home: str
     """Folder of the platform, absolute."""
@@ -60,15 +60,15 @@ class Addresses:
     bootstrap_servers: str
     """Kafka of the streams that name no other, `host:port,…`; empty where every stream names its own."""
     broker: str
-    """Which Kafka it is, in words."""
+    """Description of the Kafka in use."""
     dagster_home: str
-    """Folder that `DAGSTER_HOME` names."""
+    """Folder of `DAGSTER_HOME`."""
     webserver_url: str
     """Dagster's web pages."""
     api_url: str
     """Our web pages and REST interface."""
     code_server_host: str
-    """Where the code server answers gRPC."""
+    """gRPC host of the code server."""
     code_server_port: int
     """Its port."""
 
@@ -89,16 +89,16 @@ class Addresses:
 
 @dataclass(frozen=True)
 class ServiceState:
-    """A service as the supervisor last saw it."""
+    """A service as last observed by the supervisor."""
 
     name: str
     state: str
-    """`running`, `starting`, `waiting` (to be started again) or `stopped`."""
+    """`running`, `starting`, `waiting` (to be restarted) or `stopped`."""
     pid: int | None
     created: float | None
     """Start of the process, seconds since the epoch."""
     restarts: int
-    """How often it ended by itself and was started again."""
+    """Number of restarts after it ended unexpectedly."""
     log: str
     """File with its output."""
 
@@ -116,7 +116,7 @@ class PlatformState:
 
     @property
     def alive(self) -> bool:
-        """Whether the supervisor still lives."""
+        """Whether the supervisor is still alive."""
         return self.supervisor.process() is not None
 
 
@@ -126,14 +126,14 @@ def state_path(settings: Settings) -> Path:
 
 
 def write_state(settings: Settings, state: PlatformState) -> None:
-    """Replace the state file; readers see the old or the new one."""
-    # It has database URLs in it, perhaps with a password. After a power cut nobody needs it.
+    """Replace the state file; readers see either the old or the new one."""
+    # It contains database URLs, possibly with a password. After a power cut nobody needs it.
     content = json.dumps(asdict(state), indent=1)
     replace_atomically(state_path(settings), content, mode=0o600, sync_name=False)
 
 
 def read_state(settings: Settings) -> PlatformState | None:
-    """What the state file says, or None if there is none that can be read."""
+    """Content of the state file, or None if there is no readable one."""
     try:
         values: dict[str, Any] = json.loads(state_path(settings).read_text())
         addresses = Addresses(**values["addresses"]) if values["addresses"] else None

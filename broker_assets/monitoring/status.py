@@ -1,7 +1,7 @@
 """The state of the platform at one moment: services, lag, batches, quarantine, what is stale, and what is wrong.
 
-The command line and the status page show the same thing; what counts as wrong is decided here. Each part is looked at
-by itself: a Kafka that is away does not hide what the database knows.
+The command line and the status page show the same information; this module decides what counts as wrong. Each part is
+examined independently: if Kafka is unavailable, the information in the database is still shown.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from broker_assets.settings import Settings, StreamSettings
 from broker_assets.stream.messages import SourceError, SourceUnavailableError, StreamEnds, TopicAbsentError
 
 STILL_SECONDS = 900.0
-"""A stream with messages waiting and no batch for so long stands still."""
+"""A stream with waiting messages and no batch for this long has stalled."""
 PATIENCE = 3.0
-"""Seconds that database and Kafka may each take to answer."""
+"""Timeout for database and Kafka, each, seconds."""
 CHECKED_BATCHES = 200
-"""Newest batches whose numbers are compared; the asset checks look at all."""
+"""Number of latest batches whose counts are compared; the asset checks examine all."""
 SHOWN = 50
-"""Stale artefacts and quarantine reasons listed, at most; all are counted."""
+"""Maximum number of stale artefacts and quarantine reasons listed; all are counted."""
 
 
 class Service(BaseModel):
     """A part of the platform."""
 
     name: str
-    """What it is."""
+    """Its name."""
     state: str
-    """`running`, `starting`, `waiting`, `stopped` or `away`."""
+    """`running`, `starting`, `waiting`, `stopped` or `unavailable`."""
     address: str = ""
-    """Where it answers."""
+    """Its address."""
     pid: int | None = None
-    """Its process, where it runs on this machine."""
+    """Its process id, if it runs on this machine."""
     restarts: int = 0
-    """How often it was started again."""
+    """Number of restarts."""
     detail: str = ""
     """What is wrong, if something is."""
 
@@ -55,7 +55,7 @@ class Partition(BaseModel):
 
     partition: int
     position: int | None
-    """First message that is not in the tables; none where it was never read."""
+    """First message that is not in the tables; None if the partition was never read."""
     end: int
     """Offset after the last message."""
     lag: int
@@ -69,14 +69,14 @@ class Stream(BaseModel):
     """Name of the stream, which is its topic where the settings give no other."""
     survey: str
     lag: int | None
-    """Messages waiting in all partitions; none where Kafka did not say."""
+    """Messages waiting in all partitions; None if Kafka did not report it."""
     partitions: list[Partition] = Field(default_factory=list)
     detail: str = ""
-    """Why the lag is not known."""
+    """Why the lag is unknown."""
 
 
 class Totals(BaseModel):
-    """Messages since the beginning, and what became of them."""
+    """All messages received so far, by outcome."""
 
     batches: int = 0
     received: int = 0
@@ -84,11 +84,11 @@ class Totals(BaseModel):
     duplicate: int = 0
     quarantined: int = 0
     lost: int = 0
-    """Offsets that Kafka dropped before they were read."""
+    """Offsets that Kafka deleted before they were read."""
 
 
 class Night(BaseModel):
-    """What has come of a night, from Kafka."""
+    """What was received of a night, from Kafka."""
 
     night: datetime.date
     stored: int
@@ -98,7 +98,7 @@ class Night(BaseModel):
 
 
 class Reason(BaseModel):
-    """Messages in quarantine for one reason."""
+    """Messages quarantined for one reason."""
 
     topic: str
     reason: str
@@ -108,7 +108,7 @@ class Reason(BaseModel):
 
 
 class Status(BaseModel):
-    """Everything that is shown."""
+    """The complete status."""
 
     at: datetime.datetime
     healthy: bool = True
@@ -116,7 +116,7 @@ class Status(BaseModel):
     problems: list[str] = Field(default_factory=list)
     """What does not work."""
     notices: list[str] = Field(default_factory=list)
-    """What works and should be looked at."""
+    """What works but deserves attention."""
     services: list[Service] = Field(default_factory=list)
     streams: list[Stream] = Field(default_factory=list)
     totals: Totals = Field(default_factory=Totals)
@@ -125,7 +125,7 @@ class Status(BaseModel):
     """Newest first."""
     quarantine: list[Reason] = Field(default_factory=list)
     waiting: int = 0
-    """Messages in quarantine."""
+    """Quarantined messages."""
     stale: list[versions.Stale] = Field(default_factory=list)
     stale_count: int = 0
 
@@ -138,7 +138,7 @@ class KafkaEnds(Protocol):
 
 
 def gather(settings: Settings, kafka: KafkaEnds, *, batches: int = 10) -> Status:
-    """Look at everything now.
+    """Examine everything now.
 
     Parameters
     ----------
@@ -147,19 +147,19 @@ def gather(settings: Settings, kafka: KafkaEnds, *, batches: int = 10) -> Status
     kafka : KafkaEnds
         The clusters of the settings.
     batches : int
-        How many batches to list.
+        Number of batches to list.
 
     Returns
     -------
     Status
-        Also when nothing answers: that is then what it says.
+        Also returned when nothing answers, with a corresponding problem.
     """
     status = Status(at=datetime.datetime.now(datetime.UTC))
     _local_services(settings, status)
     positions: dict[str, dict[int, int]] = {}
     url = settings.database.url
     if url is None:
-        _away(status, "database", "", "no database is configured and no platform runs here")
+        _unavailable(status, "database", "", "no database is configured and no platform is running here")
     else:
         _database(url.get_secret_value(), settings, status, positions, batches)
     _streams(settings, kafka, status, positions)
@@ -195,13 +195,13 @@ def _local_services(settings: Settings, status: Status) -> None:
             status.problems.append(f"{service.name} is {service.state}: see {service.log}")
 
 
-def _away(status: Status, name: str, address: str, detail: str) -> None:
-    _put(status, Service(name=name, state="away", address=address, detail=detail))
+def _unavailable(status: Status, name: str, address: str, detail: str) -> None:
+    _put(status, Service(name=name, state="unavailable", address=address, detail=detail))
     status.problems.append(f"{name}: {detail}")
 
 
 def _put(status: Status, service: Service) -> None:
-    """Enter what a question to a service gave; the supervisor may have entered its process already."""
+    """Record the result of a query to a service; the supervisor may have recorded its process already."""
     for position, known in enumerate(status.services):
         if known.name in (service.name, _LOCAL_NAMES.get(service.name)):
             status.services[position] = service.model_copy(update={"pid": known.pid, "restarts": known.restarts})
@@ -210,7 +210,7 @@ def _put(status: Status, service: Service) -> None:
 
 
 _LOCAL_NAMES = {"database": "postgres", "Kafka": "kafka"}
-"""What the supervisor calls them."""
+"""Their names in the supervisor."""
 
 
 def _database(url: str, settings: Settings, status: Status, positions: dict[str, dict[int, int]], batches: int) -> None:
@@ -224,11 +224,11 @@ def _database(url: str, settings: Settings, status: Status, positions: dict[str,
                 connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 _ledger(connection, settings, status, positions, batches)
     except DatabaseUnavailableError as error:
-        _away(status, "database", describe(url), str(error))
+        _unavailable(status, "database", describe(url), str(error))
     except psycopg.errors.UndefinedTable:
-        status.problems.append("database: it has no tables of ours yet; `broker-assets up` makes them")
+        status.problems.append("database: the tables do not exist yet; `broker-assets up` creates them")
     except (psycopg.Error, ArgumentError) as error:
-        _away(status, "database", "", " ".join(str(error).split()))
+        _unavailable(status, "database", "", " ".join(str(error).split()))
 
 
 def _ledger(
@@ -296,10 +296,10 @@ def _streams(settings: Settings, kafka: KafkaEnds, status: Status, positions: di
         found = {stream.name: answers[stream.name] for stream in streams}
         silent = [str(answer) for answer in found.values() if isinstance(answer, SourceUnavailableError)]
         if servers is None:
-            _away(status, name, "", "no Kafka is configured and no platform runs here")
+            _unavailable(status, name, "", "no Kafka is configured and no platform runs here")
             continue
         if len(silent) == len(streams):
-            _away(status, name, servers, silent[0])
+            _unavailable(status, name, servers, silent[0])
             continue
         _put(status, Service(name=name, state="running", address=servers))
         status.problems += [
@@ -330,12 +330,12 @@ def _judge(status: Status) -> None:
         if stream.lag and finished is not None and time.time() - finished.timestamp() > STILL_SECONDS:
             minutes = (time.time() - finished.timestamp()) / 60.0
             status.problems.append(
-                f"{stream.topic} stands still: {stream.lag:,} messages wait, "
+                f"{stream.topic} has stalled: {stream.lag:,} messages are waiting, "
                 f"the last batch is {minutes:,.0f} minutes old"
             )
     if status.waiting:
         status.notices.append(f"{status.waiting:,} messages in quarantine: `broker-assets quarantine list` shows why")
     if status.totals.lost:
-        status.notices.append(f"{status.totals.lost:,} messages were dropped by Kafka before they were read")
+        status.notices.append(f"{status.totals.lost:,} messages were deleted by Kafka before they were read")
     if status.stale_count:
-        status.notices.append(f"{status.stale_count:,} artefacts are stale: made from what has changed since")
+        status.notices.append(f"{status.stale_count:,} artefacts are stale: their inputs or code have changed since")

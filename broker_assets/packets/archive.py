@@ -1,8 +1,8 @@
-"""The packet archive: every message as received, in Avro object-container files that anyone can read.
+"""The packet archive: every message as received, in standard Avro object-container files.
 
-A file holds messages of one topic, one night, one schema and one batch; each message is a block of its own,
-compressed by itself, so that one packet is one ranged read. The header has what Kafka said of each message and the
-framing, so that a night can be replayed. Files appear whole or not at all.
+A file contains messages of one topic, one night, one schema and one batch; each message is a separate block,
+compressed individually, so that one packet is one ranged read. The header has the Kafka metadata of each message and
+the framing, so that a night can be replayed. Files appear complete or not at all.
 """
 
 from __future__ import annotations
@@ -34,27 +34,27 @@ from broker_assets.storage.objects import read_range, store
 
 FORMAT_VERSION: Final = "1"
 COMPRESSION_LEVEL: Final = -1
-"""Zstandard's fast levels: half as much time as level 1 needs again, for 1 % more bytes (stamps do not compress)."""
+"""A fast level of Zstandard: level 1 takes half as much time again, for 1 % fewer bytes (stamps do not compress)."""
 HEADER_GUESS: Final = 1 << 18
-"""Bytes read at first when the header of a file is wanted."""
+"""Number of bytes read first to get the header of a file."""
 _SHORT_FINGERPRINT: Final = 12
 
 
 class ArchiveError(Exception):
-    """A file of the archive cannot be read as it should; the message names the file and the byte."""
+    """A file of the archive cannot be read correctly; the message names the file and the byte."""
 
 
 @dataclass(frozen=True)
 class ArchivePart:
-    """Packets of a batch that go to one file."""
+    """Packets of a batch for one file."""
 
     night: str
     """`YYYY-MM-DD`; the folder of the file, below that of the topic."""
     schema: FramedSchema
     packets: NDArray[np.int64]
-    """Positions in the batch, in the order of the file."""
+    """Positions in the batch, in file order."""
     prefix: str
-    """How the name of the file begins: partition and offset of its first message."""
+    """First part of the file name: partition and offset of its first message."""
 
     @property
     def name(self) -> str:
@@ -72,7 +72,7 @@ class ArchivedFile:
     positions: NDArray[np.int64]
     """First byte of the block of each."""
     lengths: NDArray[np.int64]
-    """Bytes of the block of each, its sync marker included."""
+    """Size of the block of each, including its sync marker, bytes."""
     bytes: int
     """Size of the file."""
     sha256: str
@@ -101,8 +101,8 @@ class ArchivedPacket:
 
     @property
     def value(self) -> bytes:
-        """The message: as received for Confluent framing and bare datums; for containers one with the same schema
-        and datum, uncompressed."""
+        """The message: as received for Confluent framing and bare datums; for containers, an uncompressed container
+        with the same schema and datum."""
         if self.framing == "confluent":
             return b"\x00" + cast(int, self.schema.schema_id).to_bytes(4, "big") + self.datum
         if self.framing == "bare":
@@ -114,7 +114,7 @@ class ArchivedPacket:
 
 @dataclass(frozen=True)
 class ArchiveHeader:
-    """What the header of a file says."""
+    """Content of the header of a file."""
 
     container: ContainerHeader
     topic: str
@@ -130,7 +130,7 @@ class ArchiveHeader:
 
     @property
     def size(self) -> int:
-        """Bytes of the whole file."""
+        """Size of the whole file, bytes."""
         return int(self.positions[-1] + self.lengths[-1]) if len(self.positions) else self.container.size
 
 
@@ -144,13 +144,13 @@ class Verification:
     checked: int
     """Packets that were decompressed."""
     sha256: str | None
-    """SHA-256 of the file, where it was asked for."""
+    """SHA-256 of the file, if requested."""
 
 
 def parts(
     framed: FramedPackets, packets: NDArray[Any], nights: NDArray[np.datetime64], messages: Sequence[Received]
 ) -> list[ArchivePart]:
-    """Say which files a batch makes, before any is written.
+    """Determine the files of a batch before any is written.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def parts(
     Returns
     -------
     list of ArchivePart
-        By night and schema; the packets of each in the order of the batch.
+        By night and schema; the packets of each in batch order.
     """
     packets = np.asarray(packets, dtype=np.int64)
     schema = framed.schema[packets]
@@ -190,7 +190,7 @@ def write(
     level: int = COMPRESSION_LEVEL,
     threads: int = 2,
 ) -> ArchivedFile:
-    """Write one file of the archive; when this returns, it is whole and on the disk.
+    """Write one file of the archive; when this returns, it is complete and on disk.
 
     Writing the same messages again gives the same bytes under the same name.
 
@@ -201,7 +201,7 @@ def write(
     topic : str
         Kafka topic; the first folder.
     part : ArchivePart
-        What goes into the file, from `parts`.
+        Content of the file, from `parts`.
     messages : sequence of Received
         All messages of the batch.
     framed : FramedPackets
@@ -209,7 +209,7 @@ def write(
     framing : str
         "confluent", "container" or "bare".
     level, threads : int
-        Compression; the interpreter is free while it runs.
+        Compression; it runs without the interpreter lock.
 
     Returns
     -------
@@ -265,11 +265,11 @@ def read_datum(url: str, position: int, length: int) -> bytes:
     Raises
     ------
     ArchiveError
-        If there is no such file, or no whole block at this place.
+        If there is no such file, or no complete block at this position.
     """
     content = _read_range(url, position, position + length)
     try:
-        # The sync marker is the end of the block itself: the header is not needed to read it.
+        # The block itself ends with the sync marker, so the header is not needed to read it.
         header = ContainerHeader({"avro.schema": b"", "avro.codec": b"zstandard"}, content[-16:], 0)
         block = read_block(content, 0, header)
         datum, start, end = block.datums(content, header)
@@ -284,7 +284,7 @@ def read_packet(url: str, position: int, length: int) -> ArchivedPacket:
     Raises
     ------
     ArchiveError
-        If the file or the place in it is not right.
+        If the file or the position in it is wrong.
     """
     header = read_archive_header(url)
     row = int(np.searchsorted(header.positions, position))
@@ -299,7 +299,7 @@ def read_file(url: str) -> Iterator[ArchivedPacket]:
     Raises
     ------
     ArchiveError
-        If the file is damaged; the packets before the damage have been given.
+        If the file is damaged; the packets before the damage have been yielded.
     """
     header = read_archive_header(url)
     content = _read_range(url, 0, None)
@@ -323,24 +323,24 @@ def read_archive_header(url: str) -> ArchiveHeader:
 def verify(
     url: str, *, sha256: str | None = None, packets: int | None = None, sample: int | None = None
 ) -> Verification:
-    """Check that a file is whole and can be read.
+    """Verify that a file is complete and readable.
 
     Parameters
     ----------
     url : str
         File of the archive.
     sha256 : str, optional
-        What the ledger says; the whole file is then read.
+        Checksum in the ledger; the whole file is then read.
     packets : int, optional
-        How many packets it should have.
+        Expected number of packets.
     sample : int, optional
-        How many packets to read and decompress, spread over the file, the first and the last among them; all if not
-        given.
+        Number of packets to read and decompress, spread over the file, including the first and the last; default:
+        all.
 
     Raises
     ------
     ArchiveError
-        Saying what is wrong, with the file and the byte.
+        If something is wrong; the message names the file and the byte.
     """
     _read_archive_header.cache_clear()
     header = read_archive_header(url)
@@ -436,7 +436,7 @@ def _schema_text(schema: FramedSchema) -> bytes:
 def _compress(datums: Sequence[memoryview], level: int, threads: int) -> list[memoryview]:
     compressor = zstandard.ZstdCompressor(level=level)
     if not all(len(datum) for datum in datums):
-        # multi_compress_to_buffer refuses what is empty.
+        # multi_compress_to_buffer rejects empty input.
         return [memoryview(compressor.compress(datum)) for datum in datums]
     collection = compressor.multi_compress_to_buffer(cast(Any, datums), threads=threads)
     return [memoryview(cast(Any, collection[number])) for number in range(len(collection))]

@@ -1,4 +1,4 @@
-"""What Kafka said of each message of an archive file, as it stands in the header of the file."""
+"""Kafka metadata of each message of an archive file, as stored in the header of the file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Received(Protocol):
 
     @property
     def timestamp_ms(self) -> int:
-        """Unix time, milliseconds; -1 where there is none."""
+        """Unix time, milliseconds; -1 if there is none."""
         ...
 
     @property
@@ -36,7 +36,7 @@ class Received(Protocol):
 
 
 def encode_index(messages: Sequence[Received], lengths: NDArray[np.int64]) -> bytes:
-    """Columns one after another, compressed, in base64: readers take metadata for text."""
+    """Concatenate columns, compressed, in base64, since readers expect metadata to be text."""
     count = len(messages)
     keys = [message.key for message in messages]
     columns = (
@@ -54,12 +54,12 @@ def encode_index(messages: Sequence[Received], lengths: NDArray[np.int64]) -> by
 def decode_index(
     encoded: bytes,
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], list[bytes | None], NDArray[np.int64]]:
-    """Partitions, offsets, times, keys and lengths of the blocks from what `encode_index` made.
+    """Decode the result of `encode_index`: partitions, offsets, times, keys and lengths of the blocks.
 
     Raises
     ------
     ValueError, zstandard.ZstdError
-        If it is damaged.
+        If the text is damaged.
     """
     content = zstandard.ZstdDecompressor().decompress(base64.b64decode(encoded, validate=True))
     count = int(np.frombuffer(content, "<i8", 1)[0])

@@ -1,4 +1,4 @@
-"""Makes Arrow arrays of the buffers that `walk` has filled."""
+"""Makes Arrow arrays from the buffers filled by `walk`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _PLAIN = {
 
 
 class BadValue(ValueError):
-    """A value that no Arrow type can hold, in the packet `packet`."""
+    """A value that no Arrow type can represent, in the packet `packet`."""
 
     def __init__(self, packet: int, reason: str) -> None:
         super().__init__(reason)
@@ -71,13 +71,13 @@ def arrow_type(kind: AvroType) -> pa.DataType:
 
 
 def is_decimal(kind: Primitive | Fixed) -> bool:
-    """Whether bytes hold a decimal number; a malformed annotation is ignored, as the specification says."""
+    """Whether bytes are a decimal number; a malformed annotation is ignored, as the specification requires."""
     holds_bytes = isinstance(kind, Fixed) or kind.name == "bytes"
     return holds_bytes and kind.logical == "decimal" and 0 < kind.precision <= 76 and 0 <= kind.scale <= kind.precision
 
 
 class Buffers:
-    """Room for the columns of all tables of a program, grown as rows come in."""
+    """Memory for the columns of all tables of a program, enlarged as rows arrive."""
 
     def __init__(self, program: Program, capacities: list[int]) -> None:
         self.program = program
@@ -97,7 +97,7 @@ class Buffers:
     def _lay_out_tiles(self) -> None:
         storages = self.program.storages
         order = sorted(range(len(storages)), key=lambda k: storages[k].table)
-        # An odd number of cache lines for each, so that a row does not fill a few cache sets only.
+        # An odd number of cache lines for each, so that a row does not use only a few cache sets.
         sizes = [(storages[k].width * opcodes.TILE // 64 + 2) // 2 * 128 + 64 for k in order]
         self.scratch = np.zeros(256 + sum(sizes) + len(sizes) * (opcodes.TILE + 64), np.uint8)
         address = self.scratch.ctypes.data + -self.scratch.ctypes.data % 64
@@ -118,7 +118,7 @@ class Buffers:
             address += size + opcodes.TILE + 64
 
     def grow(self, table: int, capacity: int, rows: int) -> None:
-        """Make room for `capacity` rows and keep the first `rows`."""
+        """Allocate memory for `capacity` rows and keep the first `rows`."""
         capacity = -(-capacity // opcodes.TILE) * opcodes.TILE
         old = self.arenas[table]
         size = 0
@@ -135,7 +135,7 @@ class Buffers:
             return new
 
         moves: list[tuple[int, int, int]] = []
-        # These are not in the tile: the numbers of its rows are here, too.
+        # These are not in the tile: the numbers of its rows are stored here, too.
         numbered = min(rows + opcodes.TILE, int(self.tables[table, opcodes.CAPACITY]))
         self.packet[table] = moved(self.packet[table], 4 * capacity + opcodes.SLACK, 4 * numbered)
         self.parent[table] = moved(self.parent[table], 4 * capacity + opcodes.SLACK, 4 * numbered)
@@ -170,7 +170,7 @@ class Buffers:
         return self._slice(table, self.parent[table], 4 * rows).view(np.int32)
 
     def seal(self) -> None:
-        """Make Arrow buffers of the arenas, of which those of the columns are slices."""
+        """Make Arrow buffers from the arenas; the buffers of the columns are slices of these."""
         self.sealed = [pa.py_buffer(arena) for arena in self.arenas]
         self.has_null = self.columns[:, opcodes.HAS_NULL].tolist()
 
@@ -181,7 +181,7 @@ class Buffers:
         return self.sealed[stored.table].slice(self.starts[storage][0], length)
 
     def bitmap(self, storage: int, rows: int) -> pa.Buffer | None:
-        """Packed bits saying which values are not null, None if none is."""
+        """Packed bits for values that are not null, None if none is."""
         if not self.has_null[self.column_of[storage]]:
             return None
         return self.sealed[self.program.storages[storage].table].slice(self.starts[storage][1], (rows + 7) // 8)
@@ -198,7 +198,7 @@ def _is_null(bitmap: pa.Buffer | None, rows: int) -> NDArray[np.bool_] | None:
 
 
 class Assembler:
-    """Makes Arrow arrays of the buffers of one batch."""
+    """Makes Arrow arrays from the buffers of one batch."""
 
     def __init__(self, buffers: Buffers, rows: NDArray[np.int64], addresses: NDArray[np.int64]) -> None:
         self.buffers = buffers
@@ -300,7 +300,7 @@ class Assembler:
         offsets: NDArray[np.int64],
         bitmap: pa.Buffer | None,
     ) -> pa.ChunkedArray:
-        """More bytes than one array can hold: as few arrays as will do."""
+        """Split more bytes than one array can contain into as few arrays as possible."""
         packets = self.buffers.packets(table, len(references))
         null = _is_null(bitmap, len(references))
         chunks, start = [], 0

@@ -1,7 +1,7 @@
-"""Avro object-container files, byte by byte: header, blocks, codecs.
+"""Avro object-container files at byte level: header, blocks, codecs.
 
-Only what Avro 1.12 ("Object Container Files") says; nothing here knows what a record means. Every length is checked
-against the bytes that are there before it is used.
+Implements only Avro 1.12 ("Object Container Files"), independent of the meaning of records. Every length is checked
+against the available bytes before it is used.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ MAGIC: Final = b"Obj\x01"
 SYNC_BYTES: Final = 16
 CODECS: Final = ("null", "deflate", "zstandard", "snappy")
 DECOMPRESSED_MAXIMUM: Final = 1 << 30
-"""A block that says it is larger is hostile: no alert has a gibibyte."""
+"""A block with a larger declared size is hostile: no alert has a gibibyte."""
 
 
 class ContainerError(ValueError):
-    """The bytes are not what their framing says."""
+    """The bytes do not conform to their framing."""
 
 
 @dataclass(frozen=True)
 class ContainerHeader:
-    """What stands before the first block."""
+    """The part before the first block."""
 
     metadata: dict[str, bytes]
     sync: bytes
     """Marker after each block."""
     size: int
-    """Bytes of the header: the first block starts here."""
+    """Size of the header, bytes: the first block starts here."""
 
     @property
     def schema_text(self) -> bytes:
@@ -56,7 +56,7 @@ class Block:
     data: int
     """First byte of its (compressed) records."""
     length: int
-    """Bytes of its (compressed) records."""
+    """Size of its (compressed) records, bytes."""
 
     @property
     def end(self) -> int:
@@ -64,7 +64,7 @@ class Block:
         return self.data + self.length + SYNC_BYTES
 
     def datums(self, content: bytes, header: ContainerHeader) -> tuple[bytes, int, int]:
-        """Buffer with the records one after another, where they start in it, and the byte after them."""
+        """Buffer with the concatenated records, their start in it, and the byte after them."""
         if header.codec == "null":
             return content, self.data, self.data + self.length
         records = decompress(content[self.data : self.data + self.length], header.codec)
@@ -77,7 +77,7 @@ def read_header(content: bytes) -> ContainerHeader:
     Raises
     ------
     ContainerError
-        If the bytes do not begin with one; the message says what is wrong and at which byte.
+        If the bytes do not begin with a header; the message says what is wrong and at which byte.
     """
     if content[:4] != MAGIC:
         raise ContainerError(f"not an Avro container: begins with {content[:4]!r} instead of {MAGIC!r}")
@@ -95,22 +95,22 @@ def read_header(content: bytes) -> ContainerHeader:
             value, position = _read_bytes(content, position)
             metadata[key.decode("utf-8", "replace")] = value
     if position + SYNC_BYTES > len(content):
-        raise ContainerError(f"the header is cut off at byte {len(content)}")
+        raise ContainerError(f"the header is truncated at byte {len(content)}")
     if "avro.schema" not in metadata:
         raise ContainerError("the header has no schema")
     header = ContainerHeader(metadata, content[position : position + SYNC_BYTES], position + SYNC_BYTES)
     if header.codec not in CODECS:
-        raise ContainerError(f"codec {header.codec!r} is not known; known: {', '.join(CODECS)}")
+        raise ContainerError(f"unknown codec {header.codec!r}; known: {', '.join(CODECS)}")
     return header
 
 
 def read_blocks(content: bytes, header: ContainerHeader, *, start: int | None = None) -> Iterator[Block]:
-    """The blocks of a container, from byte `start` (the first block unless told) to the end.
+    """The blocks of a container, from byte `start` (default: the first block) to the end.
 
     Raises
     ------
     ContainerError
-        If a block is cut off or does not end in the sync marker; the message gives the byte.
+        If a block is truncated or does not end in the sync marker; the message gives the byte.
     """
     position = header.size if start is None else start
     while position < len(content):
@@ -126,7 +126,9 @@ def read_block(content: bytes, position: int, header: ContainerHeader) -> Block:
     if records < 0 or length < 0:
         raise ContainerError(f"the block at byte {position} has a negative size")
     if data + length + SYNC_BYTES > len(content):
-        raise ContainerError(f"the block at byte {position} is cut off: it should end at {data + length + SYNC_BYTES}")
+        raise ContainerError(
+            f"the block at byte {position} is truncated: it should end at {data + length + SYNC_BYTES}"
+        )
     if content[data + length : data + length + SYNC_BYTES] != header.sync:
         raise ContainerError(f"the block at byte {position} does not end in the sync marker")
     return Block(records, position, data, length)
@@ -147,7 +149,7 @@ def decompress(data: bytes, codec: str) -> bytes:
             decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
             result = decompressor.decompress(data, DECOMPRESSED_MAXIMUM)
             if not decompressor.eof:
-                raise ContainerError("the deflated block is cut off")
+                raise ContainerError("the deflated block is truncated")
             return result
         if codec == "zstandard":
             return _decompress_zstandard(data)
@@ -157,7 +159,7 @@ def decompress(data: bytes, codec: str) -> bytes:
 
 
 def _decompress_zstandard(data: bytes) -> bytes:
-    """One frame, whether or not it says how large its content is (Java's writers do not)."""
+    """Decompress one frame, whether or not it declares the size of its content (Java's writers do not)."""
     size = zstandard.frame_content_size(data)
     if size > DECOMPRESSED_MAXIMUM:
         raise ContainerError(f"the zstandard block claims {size} bytes")
@@ -174,11 +176,11 @@ def _decompress_zstandard(data: bytes) -> bytes:
 
 
 def _decompress_snappy(data: bytes) -> bytes:
-    """Raw Snappy, which begins with its decompressed length, followed by the CRC-32 of the decompressed bytes."""
+    """Decompress raw Snappy, which begins with its decompressed length and ends with the CRC-32 of the result."""
     size, shift, position = 0, 0, 0
     while True:
         if position >= len(data) or shift > 35:
-            raise ContainerError("the snappy block is cut off")
+            raise ContainerError("the snappy block is truncated")
         byte = data[position]
         size |= (byte & 0x7F) << shift
         position += 1
@@ -194,7 +196,7 @@ def _decompress_snappy(data: bytes) -> bytes:
 
 
 def read_long(content: bytes, position: int) -> tuple[int, int]:
-    """A zigzag variable-length integer and the byte after it.
+    """Read a zigzag variable-length integer; return it and the position after it.
 
     Examples
     --------
@@ -204,7 +206,7 @@ def read_long(content: bytes, position: int) -> tuple[int, int]:
     value, shift = 0, 0
     while True:
         if position >= len(content):
-            raise ContainerError(f"cut off in a number at byte {position}")
+            raise ContainerError(f"truncated in a number at byte {position}")
         byte = content[position]
         value |= (byte & 0x7F) << shift
         position += 1
@@ -217,7 +219,7 @@ def read_long(content: bytes, position: int) -> tuple[int, int]:
 
 
 def write_long(value: int) -> bytes:
-    """A zigzag variable-length integer.
+    """Encode a zigzag variable-length integer.
 
     Examples
     --------
@@ -234,12 +236,12 @@ def write_long(value: int) -> bytes:
 
 
 def write_header(metadata: dict[str, bytes], sync: bytes) -> bytes:
-    """The header of a container.
+    """Encode the header of a container.
 
     Parameters
     ----------
     metadata : dict
-        Must hold "avro.schema" and "avro.codec".
+        Must contain "avro.schema" and "avro.codec".
     sync : bytes
         16 bytes that end each block.
     """
@@ -253,5 +255,5 @@ def write_header(metadata: dict[str, bytes], sync: bytes) -> bytes:
 def _read_bytes(content: bytes, position: int) -> tuple[bytes, int]:
     length, position = read_long(content, position)
     if length < 0 or position + length > len(content):
-        raise ContainerError(f"the header is cut off at byte {position}")
+        raise ContainerError(f"the header is truncated at byte {position}")
     return content[position : position + length], position + length

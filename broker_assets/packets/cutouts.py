@@ -25,7 +25,7 @@ _GZIP: Final = b"\x1f\x8b"
 
 
 class CutoutError(ValueError):
-    """There is no such cutout, or it is no image."""
+    """There is no such cutout, or it is not an image."""
 
 
 def from_packet(packet: ArchivedPacket, kind: str) -> bytes:
@@ -40,7 +40,7 @@ def from_packet(packet: ArchivedPacket, kind: str) -> bytes:
 
 
 def from_datum(datum: bytes, schema: AvroSchema, kind: str) -> bytes:
-    """A cutout of an Avro datum as a FITS file, decompressed where the survey compresses it.
+    """A cutout of an Avro datum as a FITS file, decompressed if the survey compresses it.
 
     Raises
     ------
@@ -65,12 +65,12 @@ def from_datum(datum: bytes, schema: AvroSchema, kind: str) -> bytes:
 
 
 def to_fits(content: bytes) -> bytes:
-    """The bytes of a cutout as a FITS file: decompressed if they are gzip, as ZTF has them.
+    """The bytes of a cutout as a FITS file, decompressed if they are gzip, as in ZTF.
 
     Raises
     ------
     CutoutError
-        If they are damaged or no FITS file.
+        If they are damaged or not a FITS file.
     """
     if content[:2] == _GZIP:
         try:
@@ -81,7 +81,7 @@ def to_fits(content: bytes) -> bytes:
         if len(content) > FITS_MAXIMUM:
             raise CutoutError(f"the cutout is larger than {FITS_MAXIMUM} bytes when decompressed")
     if content[:9] != b"SIMPLE  =":
-        raise CutoutError(f"the cutout is no FITS file: it begins with {content[:9]!r}")
+        raise CutoutError(f"the cutout is not a FITS file: it begins with {content[:9]!r}")
     return content
 
 
@@ -91,14 +91,14 @@ def image(fits: bytes) -> NDArray[np.float64]:
     Returns
     -------
     (rows, columns) float64 array
-        Values as stored, the first row at the bottom of the sky image; NaN where there is none.
+        Values as stored, the first row at the bottom of the sky image; NaN where there is no value.
 
     Raises
     ------
     CutoutError
         If there is no such image.
     """
-    from astropy.io import fits as astropy_fits  # costs half a second, which most commands never need
+    from astropy.io import fits as astropy_fits  # takes half a second, and most commands never need it
 
     try:
         with astropy_fits.open(io.BytesIO(fits), memmap=False) as units:
@@ -111,14 +111,14 @@ def image(fits: bytes) -> NDArray[np.float64]:
 
 
 def to_png(fits: bytes, *, scale: int = 4) -> bytes:
-    """A cutout as a grey picture, between the limits of the z-scale algorithm of IRAF.
+    """A cutout as a greyscale image, between the limits of IRAF's z-scale algorithm.
 
     Parameters
     ----------
     fits : bytes
         FITS file.
     scale : int
-        Pixels of the picture along each side of a pixel of the image.
+        Pixels of the PNG along each side of an image pixel.
 
     Returns
     -------
@@ -128,7 +128,7 @@ def to_png(fits: bytes, *, scale: int = 4) -> bytes:
     Raises
     ------
     CutoutError
-        If the bytes are no FITS image.
+        If the bytes are not a FITS image.
     ValueError
         If `scale` is less than 1.
     """
@@ -148,7 +148,7 @@ def to_png(fits: bytes, *, scale: int = 4) -> bytes:
 
 
 def encode_png(grey: NDArray[np.uint8]) -> bytes:
-    """A picture as PNG (ISO/IEC 15948), eight bits of grey, no filter.
+    """Encode an image as PNG (ISO/IEC 15948), eight bits of grey, no filter.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Alerts of one stream from messages to internal tables, in two passes over a batch.
+"""Converts the alerts of one stream from messages to internal tables, in two passes over a batch.
 
-The first pass reads what each packet is about, some hundred bytes of it. With that the caller looks up what is stored
-already, and the second pass keeps only newer points of the histories. A packet that breaks a pass is found by
-bisection: it fails with its reason, and none of its neighbours with it.
+The first pass reads the identity of each packet, a few hundred bytes. With it, the caller looks up what is already
+stored, and the second pass keeps only newer points of the histories. A packet that makes a pass fail is found by
+bisection: it fails with its reason, without affecting its neighbours.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ from broker_assets.packets.surveys.fields import holds_records
 from broker_assets.packets.tables import SCHEMAS, AlertTables, concatenate, table
 
 DECODER_VERSION: Final = "1"
-"""Raised whenever the tables made of the same packets change."""
+"""Increased whenever the tables made from the same packets change."""
 
 _LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 _POINTS: Final = {"source": "source", "nondetection": "source", "forced_source": "forced"}
-"""Tables of points to the watermark they are tested by."""
+"""Tables of points, and the watermark they are compared with."""
 
 
 @dataclass(frozen=True)
 class Identified:
-    """What each packet of a batch is about; arrays of one length, ascending by `packet`."""
+    """Identity of each packet of a batch; arrays of equal length, ascending by `packet`."""
 
     packet: NDArray[np.int32]
     """Position in the batch."""
     diasourceid: NDArray[np.int64]
     diaobjectid: NDArray[np.int64]
-    """0 where the packet has no DIAObject."""
+    """0 if the packet has no DIAObject."""
     ssobjectid: NDArray[np.int64]
-    """0 where the packet has no solar-system object."""
+    """0 if the packet has no solar-system object."""
     midpointmjdtai: NDArray[np.float64]
     ra: NDArray[np.float64]
     decl: NDArray[np.float64]
@@ -58,13 +58,13 @@ class Identified:
     """Row in `framed.schemas`."""
     framed: FramedPackets
     failures: list[PacketFailure] = field(default_factory=list)
-    """Packets that are in no array, and why."""
+    """Packets that are not in the arrays, and why."""
 
     def __len__(self) -> int:
         return len(self.packet)
 
     def take(self, rows: NDArray[Any]) -> Identified:
-        """Some of the packets: ascending indices or a mask. The failures stay."""
+        """Select packets by ascending indices or a mask. The failures stay."""
         names = (
             "packet",
             "diasourceid",
@@ -80,7 +80,7 @@ class Identified:
 
 
 class AlertDecoder:
-    """Decodes one stream; keeps compiled readers, so keep one for as long as the stream is read.
+    """Decodes one stream; caches compiled readers, so keep one for as long as the stream is read.
 
     Parameters
     ----------
@@ -89,14 +89,14 @@ class AlertDecoder:
     framing : str
         "confluent", "container" or "bare".
     schemas : SchemaSource, optional
-        Where schemas come from; not needed for containers.
+        Source of schemas; not needed for containers.
     topic : str, optional
-        Topic of the stream, by which the schema of bare datums is found.
+        Topic of the stream, which determines the schema of bare datums.
 
     Raises
     ------
     ValueError
-        If survey or framing is not known.
+        If survey or framing is unknown.
     """
 
     def __init__(
@@ -109,12 +109,12 @@ class AlertDecoder:
         self._adapter = ADAPTERS[survey]
         self._framer = Framer(framing, schemas if schemas is not None else NoSchemas(), topic=topic)
         self._readers: dict[tuple[str, bool], PacketReader | PacketFailure] = {}
-        self._arrays: dict[str, set[str]] = {}  # of each schema, those whose points the reader can select
+        self._arrays: dict[str, set[str]] = {}  # for each schema, those whose points the reader can select
         self.unknown_fields: dict[str, list[str]] = {}
-        """Name of each schema met that has fields we do not know, to those fields."""
+        """Unknown fields of each encountered schema, by its name."""
 
     def identify(self, payloads: Sequence[bytes]) -> Identified:
-        """Read what each packet is about.
+        """Read the identity of each packet.
 
         Parameters
         ----------
@@ -124,18 +124,18 @@ class AlertDecoder:
         Returns
         -------
         Identified
-            Packets with a position and a time that can be; all others are among its `failures`.
+            Packets with a valid position and time; all others are among its `failures`.
 
         Raises
         ------
         RegistryUnavailable
-            If a schema must be asked for and the registry does not answer, or the stream is of bare datums and has
-            no schema at all: nothing is wrong with the packets.
+            If a schema must be fetched and the registry does not answer, or the stream consists of bare datums and
+            has no schema at all: the packets themselves are not at fault.
         """
         return self.identify_framed(self._framer.split(payloads))
 
     def identify_framed(self, framed: FramedPackets) -> Identified:
-        """Read what each packet is about, of packets whose framing has been taken off; see `identify`."""
+        """Read the identity of each packet whose framing has been removed; see `identify`."""
         failures = list(framed.failures)
         parts: list[tuple[Identity, int]] = []
         for number, schema in enumerate(framed.schemas):
@@ -161,16 +161,16 @@ class AlertDecoder:
         Parameters
         ----------
         identified : Identified
-            Result of `identify`, or some of it (`Identified.take`).
+            Result of `identify`, or part of it (`Identified.take`).
         newer_source, newer_forced : (n,) float64 array, optional
             For each identified packet, MJD TAI: sources and non-detections of its history, and forced points, are
-            kept only if later. NaN and −inf keep all, and so does leaving the array out.
+            kept only if later. NaN and −inf keep all, as does omitting the array.
 
         Returns
         -------
         AlertTables
             Its `failures` are those of the identification and of this pass: each packet of the batch is either
-            there or in `packet`, unless it was left out by `take`.
+            there or in `packet`, unless `take` omitted it.
         """
         framed = identified.framed
         failures: list[PacketFailure] = []
@@ -194,7 +194,7 @@ class AlertDecoder:
             good = identified.take(~np.isin(identified.packet, np.fromiter(failed, np.int64)))
         parts["packet"] = [self._packet_table(good)]
         if skipped:
-            _LOG.warning("%d points of histories have no time and were left out", skipped)
+            _LOG.warning("%d points of histories have no time and were omitted", skipped)
         joined = {name: concatenate(name, tables) for name, tables in parts.items()}
         return AlertTables(**joined, failures=[*identified.failures, *failures], skipped_points=skipped)
 
@@ -233,7 +233,7 @@ class AlertDecoder:
             local = np.asarray(part["packet"].to_numpy(), dtype=np.int64)
             threshold = thresholds[_POINTS[name]] if name in _POINTS else None
             if threshold is not None:
-                # The reader selects in the survey's own time, and not in every kind of array.
+                # The reader selects by the survey's own time, and not in every kind of array.
                 kept = ~(as_float(part["midpointmjdtai"]) <= threshold[rows][local])
                 if name == "source":
                     kept |= np.asarray(part["trigger"])
@@ -332,12 +332,12 @@ class AlertDecoder:
 
 
 def reason_of(schema: FramedSchema, reason: str) -> str:
-    """Reason of a failure that lies in the schema."""
+    """Reason of a failure caused by the schema."""
     return reason if schema.name in reason else f"{schema.name}: {reason}"
 
 
 def _sanity(identified: Identified) -> tuple[NDArray[np.bool_], list[PacketFailure]]:
-    """Which packets have a time and a position that can be, and what is wrong with the others."""
+    """Which packets have a valid time and position, and what is wrong with the others."""
     time = sane_time(identified.midpointmjdtai)
     ra = (identified.ra >= 0) & (identified.ra <= 360)
     decl = (identified.decl >= -90) & (identified.decl <= 90)
@@ -363,7 +363,7 @@ def _isolated(
     *,
     packets: NDArray[np.int32] | None = None,
 ) -> list[T]:
-    """Results of `work` on all rows; where it raises, on halves, until only rows that make it raise are left out."""
+    """Results of `work` on all rows; if it raises, on halves, until only the rows that make it raise are omitted."""
     if len(rows) == 0:
         return []
     already = len(failures)

@@ -1,6 +1,6 @@
-"""Alert packets in files: any of the three framings, told by their bytes, and files of our archive.
+"""Alert packets in files: any of the three framings, recognised by their bytes, and files of the packet archive.
 
-For people at a terminal and for tests; the stream knows its framing and does not guess.
+For use at a terminal and in tests; the stream knows its framing and does not guess.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ class FilePacket:
 
 @dataclass(frozen=True)
 class FileTables:
-    """Some packets of files and their tables; `packet` in the tables is the row in `packets`."""
+    """Packets of files and their tables; `packet` in the tables is the row in `packets`."""
 
     packets: list[FilePacket]
     tables: list[AlertTables]
-    """One for each survey met."""
+    """One for each survey encountered."""
     surveys: list[str]
     """Survey of each of `tables`."""
     errors: dict[int, str] = field(default_factory=dict)
@@ -66,12 +66,12 @@ class FileTables:
 
 
 class Schemas:
-    """Where packets that carry no schema have theirs from.
+    """Schemas of packets that contain none.
 
     Parameters
     ----------
     path : path, optional
-        File or folder of Avro schemas; none is the folder of the package `lsst-alert-packet`, if installed.
+        File or folder of Avro schemas; default: the folder of the package `lsst-alert-packet`, if installed.
 
     Raises
     ------
@@ -87,7 +87,7 @@ class Schemas:
         self._readers: dict[str, PacketReader] = {}
 
     def of_confluent(self, schema_id: int) -> FramedSchema:
-        """The schema of a registry id; the only schema there is, if just one was named."""
+        """The schema of a registry id, or the only schema if just one was named."""
         source = self._folder or NoSchemas()
         try:
             schema = source.by_id(schema_id)
@@ -95,38 +95,38 @@ class Schemas:
             candidates = self._all() if self.given else []
             if len(candidates) != 1:
                 raise SchemaNotFound(
-                    f"the schema with id {schema_id} is not known; name its file or folder with --schema"
+                    f"the schema with id {schema_id} is unknown; give its file or folder with --schema"
                 ) from None
             schema = candidates[0].schema
         return FramedSchema(schema, fingerprint(schema), schema_id)
 
     def of_bare(self, datum: bytes, name: str = "") -> FramedSchema:
-        """The schema by which the datum can be read to its last byte.
+        """The schema with which the datum can be read to its last byte.
 
-        Of several (versions may differ in parts that a packet does not have) the one whose version stands in the
-        name of the file, else the newest.
+        If there are several (versions may differ in parts that a packet does not have), the one whose version is in
+        the name of the file, else the latest.
         """
         if not self.given:
-            raise SchemaNotFound("the packet carries no schema; name its file or folder with --schema")
+            raise SchemaNotFound("the packet contains no schema; give its file or folder with --schema")
         reasons = []
         version = version_in(Path(name).name)
         for candidate in sorted(self._all(), key=lambda item: version_in(item.name) != version):
             if candidate.fingerprint not in self._readers:
                 names = leaf_fields(candidate.schema)
-                # One column of each table is enough, as every byte is looked at.
+                # One column of each table is enough, since every byte is examined.
                 wanted = {"": list(names[""][:1])}
                 self._readers[candidate.fingerprint] = PacketReader(candidate.schema, wanted, to_end=True)
             failures = self._readers[candidate.fingerprint].read([datum]).failures
             if not failures:
                 return candidate
             reasons.append(f"{candidate.name}: {failures[0].reason}")
-        raise SchemaNotFound(f"the packet cannot be read by any schema named with --schema ({'; '.join(reasons)})")
+        raise SchemaNotFound(f"the packet cannot be read with any schema given by --schema ({'; '.join(reasons)})")
 
     def _all(self) -> list[FramedSchema]:
         if self._candidates is None:
             found = self._folder.schemas().values() if self._folder is not None else []
             framed = [FramedSchema(schema, fingerprint(schema)) for schema in found]
-            # Newest first; sorting by anything else keeps that order among equals.
+            # Latest first; sorting by anything else keeps that order among equals.
             self._candidates = sorted(
                 framed, key=lambda item: [int(part) for part in re.findall(r"\d+", item.name)], reverse=True
             )
@@ -134,7 +134,7 @@ class Schemas:
 
 
 def find_files(names: Iterable[str]) -> Iterator[str]:
-    """Files, with folders replaced by the `*.avro` below them, in order; names that do not exist are given too."""
+    """Files, with folders replaced by the `*.avro` below them, in order; includes names that do not exist."""
     for name in names:
         path = Path(name)
         if name != STANDARD_INPUT and path.is_dir():
@@ -151,12 +151,12 @@ def read_packets(name: str, schemas: Schemas) -> Iterator[FilePacket]:
     name : str
         Path, or "-" for standard input.
     schemas : Schemas
-        For framings that carry none.
+        For framings without schema.
 
     Yields
     ------
     FilePacket
-        At least one; with `error` where something cannot be read.
+        At least one; with `error` if something cannot be read.
     """
     try:
         content = sys.stdin.buffer.read() if name == STANDARD_INPUT else Path(name).read_bytes()
@@ -197,7 +197,7 @@ def _read_container(name: str, content: bytes) -> Iterator[FilePacket]:
                 yield FilePacket(name, record, "container", datum, schema)
                 record += 1
         if not record:
-            yield FilePacket(name, 0, "container", error="the container holds no packet")
+            yield FilePacket(name, 0, "container", error="the container contains no packet")
     except (ContainerError, SchemaNotFound) as error:
         yield FilePacket(name, record, "container", error=str(error))
 
@@ -207,7 +207,7 @@ def _datums(content: bytes, header: ContainerHeader, block: Block, schema: Frame
     if block.records == 1:
         yield buffer[start:end]
         return
-    # Where records end stands nowhere in a block: they must be read one after the other.
+    # A block does not store where records end: they must be read one after the other.
     import io
 
     import fastavro
@@ -224,7 +224,7 @@ def _datums(content: bytes, header: ContainerHeader, block: Block, schema: Frame
 
 
 def decode_files(names: Iterable[str], schemas: Schemas) -> Iterator[FileTables]:
-    """The packets of files and folders with their internal tables, some at a time."""
+    """The packets of files and folders with their internal tables, in chunks."""
     decoders = {survey: AlertDecoder(survey, "bare") for survey in ADAPTERS}
     chunk: list[FilePacket] = []
     size = 0
@@ -255,7 +255,7 @@ def _decode(packets: list[FilePacket], decoders: dict[str, AlertDecoder]) -> Fil
                 errors[row] = str(error)
         survey = surveys[key]
         if survey is None:
-            errors.setdefault(row, f"no survey that we know has packets of schema {packet.schema.name!r}")
+            errors.setdefault(row, f"no known survey has packets of schema {packet.schema.name!r}")
         else:
             rows.setdefault(survey, []).append(row)
     result = FileTables(packets, [], [], errors)
@@ -269,7 +269,7 @@ def _decode(packets: list[FilePacket], decoders: dict[str, AlertDecoder]) -> Fil
 
 
 def _framed(packets: Sequence[FilePacket], chosen: Sequence[int]) -> FramedPackets:
-    """Some of the packets as a batch in which each keeps its row."""
+    """A subset of the packets as a batch in which each keeps its row."""
     schemas: dict[str, tuple[int, FramedSchema]] = {}
     number = np.full(len(packets), -1, np.int32)
     ends = np.zeros(len(packets), np.int64)
@@ -285,7 +285,7 @@ def _framed(packets: Sequence[FilePacket], chosen: Sequence[int]) -> FramedPacke
 
 
 def describe(chunk: FileTables) -> list[dict[str, Any]]:
-    """One document for each packet, in the order of the files: what it is about and what it carries."""
+    """One document for each packet, in the order of the files: its identity and content."""
     documents: list[dict[str, Any]] = [_origin(packet) for packet in chunk.packets]
     for survey, tables in zip(chunk.surveys, chunk.tables, strict=True):
         count = len(chunk.packets)
@@ -332,7 +332,7 @@ def describe(chunk: FileTables) -> list[dict[str, Any]]:
 
 
 def schema_version(packet: FilePacket) -> str | None:
-    """Version of a packet's schema: what the packet says itself, else the schema, else its name.
+    """Version of a packet's schema: from the packet itself, else the schema, else its name.
 
     Examples
     --------
@@ -352,7 +352,7 @@ def schema_version(packet: FilePacket) -> str | None:
 
 
 def version_in(name: str) -> str | None:
-    """The version that a name tells.
+    """The version contained in a name.
 
     Examples
     --------

@@ -1,8 +1,7 @@
-"""From messages to Avro datums: Confluent wire format, Avro object containers, and bare datums.
+"""Extracts Avro datums from messages: Confluent wire format, Avro object containers, and bare datums.
 
-A message that is not framed as it should be is a failure of that packet alone. What goes on is a list of buffers
-with the byte at which each datum starts, so that nothing is copied where the datum stands uncompressed in the
-message.
+A message with incorrect framing is a failure of that packet only. The result is a list of buffers with the byte at
+which each datum starts, so that nothing is copied if the datum is uncompressed in the message.
 """
 
 from __future__ import annotations
@@ -34,26 +33,26 @@ class PacketFailure:
     packet: int
     """Position in the batch."""
     reason: str
-    """One line for people: what is wrong, and where."""
+    """One readable line: what is wrong, and where."""
     traceback: str = ""
-    """Python's traceback, where code raised."""
+    """Python traceback, if code raised."""
 
 
 @dataclass(frozen=True)
 class FramedSchema:
-    """A schema met in a batch."""
+    """A schema encountered in a batch."""
 
     schema: AvroSchema
     fingerprint: str
-    """SHA-256, hexadecimal: of its JSON with sorted keys; of a container's, of its text, so that it can be restored."""
+    """SHA-256, hexadecimal: of its JSON with sorted keys; for a container, of its text, so that it can be restored."""
     schema_id: int | None = None
-    """Id in the Confluent wire format, where the framing has one."""
+    """Id in the Confluent wire format, if the framing has one."""
     text: bytes | None = None
-    """The JSON as the container has it, where the framing is one."""
+    """The JSON as in the container, for container framing."""
 
     @property
     def name(self) -> str:
-        """Full name of the packet's record, as `lsst.v9_0.alert`."""
+        """Full name of the packet's record, such as `lsst.v9_0.alert`."""
         space = self.schema.get("namespace")
         name = str(self.schema.get("name", ""))
         return f"{space}.{name}" if space and "." not in name else name
@@ -64,7 +63,7 @@ class FramedPackets:
     """The datums of a batch of messages."""
 
     buffers: list[bytes]
-    """Message, or its decompressed block; one each, also for failures."""
+    """Message, or its decompressed block; one per packet, including failures."""
     starts: NDArray[np.int64]
     """Byte in the buffer at which the datum starts."""
     ends: NDArray[np.int64]
@@ -87,14 +86,14 @@ def fingerprint(schema: AvroSchema) -> str:
 
 
 class Framer:
-    """Splits messages; remembers schemas it has met, so keep one for a stream.
+    """Splits messages; caches the schemas encountered, so keep one for a stream.
 
     Parameters
     ----------
     framing : str
         "confluent", "container" or "bare".
     schemas : SchemaSource
-        Asked for the ids of "confluent" and for the topic of "bare".
+        Source for the ids of "confluent" and for the topic of "bare".
     topic : str, optional
         Topic of bare datums.
 
@@ -119,8 +118,8 @@ class Framer:
         Raises
         ------
         RegistryUnavailable
-            If the schema of a well-framed message must be asked for and the registry does not answer, or if a stream
-            of bare datums has no schema at all: nothing is wrong with the packets.
+            If the schema of a well-framed message must be fetched and the registry does not answer, or if a stream
+            of bare datums has no schema at all: the packets themselves are not at fault.
         """
         splitter: Mapping[str, Callable[[bytes], tuple[bytes, int, int, FramedSchema]]] = {
             "confluent": self._confluent,
@@ -164,7 +163,7 @@ class Framer:
             try:
                 schema = self._source.for_topic(self._topic)
             except SchemaNotFound as error:
-                # A stream without its schema is an error of the settings, not of every packet: it ends the batch.
+                # A stream without schema is an error of the settings, not of every packet: it ends the batch.
                 raise RegistryUnavailable(str(error)) from error
             known = self._by_text[b""] = FramedSchema(schema, fingerprint(schema))
         return payload, 0, len(payload), known
@@ -174,10 +173,10 @@ class Framer:
         blocks = read_blocks(payload, header)
         block = next(blocks, None)
         if block is None:
-            raise ContainerError("the container holds no record; one alert a message is expected")
+            raise ContainerError("the container has no record; one alert per message is expected")
         extra = sum(other.records for other in blocks) + block.records - 1
         if extra or block.records != 1:
-            raise ContainerError(f"the container holds {extra + 1} records; one alert a message is expected")
+            raise ContainerError(f"the container has {extra + 1} records; one alert per message is expected")
         known = self._by_text.get(header.schema_text)
         if known is None:
             known = framed_schema(header.schema_text)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
 ZTF_ID_BASE: Final = 1 << 62
-"""Set in the identifier of every ZTF object, so that none collides with a Rubin or ELAsTiCC identifier."""
+"""Bit set in the identifier of every ZTF object, so that none collides with a Rubin or ELAsTiCC identifier."""
 
 _LETTERS: Final = 7
 _NAME_LENGTH: Final = 12
@@ -107,7 +107,7 @@ def point_id(*fields: NDArray[Any]) -> NDArray[np.int64]:
     """Deterministic positive identifiers for points that the survey does not number.
 
     The fields that define a point are mixed bit by bit (the finaliser of SplitMix64, Steele et al. 2014, which is a
-    bijection for one field), so that the same point always has the same identifier, whichever packet brings it.
+    bijection for one field), so that the same point always has the same identifier, whichever packet contains it.
     Two different points of one light curve share an identifier with probability 2⁻⁶³.
 
     Parameters
@@ -135,7 +135,7 @@ def point_id(*fields: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _as_bytes(value: object) -> bytes:
-    """Bytes of a name, cut so that a too long one is still seen to be too long."""
+    """Bytes of a name, truncated such that a name that is too long is still recognised as too long."""
     if not isinstance(value, str):
         return b""
     return value[: _NAME_LENGTH + 1].encode("ascii", "replace")

@@ -1,10 +1,10 @@
-"""Remembered layouts of records.
+"""Cached layouts of records.
 
-Where the fields of a record lie depends on few of its bytes: the branch bytes of unions, the continuation bits of
-varints and the lengths of strings. A layout is a mask of these bytes, what they were in a record read before, and
+The positions of the fields of a record depend on few of its bytes: the branch bytes of unions, the continuation bits
+of varints and the lengths of strings. A layout is a mask of these bytes, their values in a record read before, and
 the offsets that follow from them. A record with the same bytes under the mask has its fields at the same offsets:
-comparing words finds that out much faster than going from field to field, and is exact. A slot of memory holds
-the mask, the masked bytes, and an offset and a length (-1 if null) for every wanted field.
+comparing words is exact and much faster than going from field to field. A slot of memory contains the mask, the masked
+bytes, and an offset and a length (-1 if null) for every wanted field.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def matches(position: int, slot: int, length: int) -> bool:
 
 @njit(nogil=True, cache=True, inline="never")
 def learn(position: int, end: int, slot: int, entries: int, first: int, count: int) -> int:
-    """Note the layout of the fields at `position` in `slot`; return their length, or -1 if that cannot be done."""
+    """Store the layout of the fields at `position` in `slot`; return their length, or -1 if that is not possible."""
     if end - position > LAYOUT_BYTES:
         end = position + LAYOUT_BYTES
     for offset in range(0, LAYOUT_BYTES, 8):
@@ -60,7 +60,7 @@ def learn(position: int, end: int, slot: int, entries: int, first: int, count: i
     table = slot + 2 * LAYOUT_BYTES
     here = position
     for entry in range(entries + ENTRY_SIZE * first, entries + ENTRY_SIZE * (first + count), ENTRY_SIZE):
-        # Room for a branch byte and a varint; what is nearer to the end is read with care elsewhere.
+        # Room for a branch byte and a varint; bytes nearer to the end are read with bounds checks elsewhere.
         if here + 11 + SLACK > end:
             return -1
         present = 1
@@ -91,7 +91,7 @@ def learn(position: int, end: int, slot: int, entries: int, first: int, count: i
             if size < 0 or size > end - SLACK - here:
                 return -1
             if kind == BLOB and load8(entry + 8 * LOW) == UTF8:
-                # Only ASCII is sure to be valid text wherever the high bits are zero.
+                # Only ASCII is guaranteed to be valid text wherever the high bits are zero.
                 for k in range(size):
                     if load1(here + k) >= 0x80:
                         return -1
@@ -111,7 +111,7 @@ def learn(position: int, end: int, slot: int, entries: int, first: int, count: i
 
 @njit(nogil=True, cache=True, inline="never")
 def write_plan(slot: int, stamp: int, plan_offset: int, entries: int, lists: int, layout: int) -> None:
-    """Write down behind a learnt layout what reading it takes: pairs of offset and tile by width, then what to zero."""
+    """Append the read plan to a layout: pairs of offset and tile by width, then what to set to zero."""
     table = slot + 2 * LAYOUT_BYTES
     head = slot + plan_offset
     here = head + PLAN_HEAD
@@ -163,7 +163,7 @@ def read_layout(
 ) -> bool:
     """Read the wanted fields of a record of known layout; False if a number is out of range.
 
-    `fresh` says that the valid bytes of the row are there already, from a row of the same layout.
+    `fresh` means that the validity bytes of the row are already set, from a row of the same layout.
     """
     pair = slot + plan_offset + PLAN_HEAD
     head = slot + plan_offset

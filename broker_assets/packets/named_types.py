@@ -1,4 +1,4 @@
-"""Named types of Avro schemas: which a schema defines, which it uses, and a schema with all of them spelled out."""
+"""Named types of Avro schemas: those a schema defines and uses, and a schema with all of them written out."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, Final
 from broker_assets.packets.schema import PRIMITIVES, full_name, inner_namespace, qualified, well_formed
 
 AvroSchema = dict[str, Any]
-"""A parsed schema: a record with every named type it uses spelled out where it is first used."""
+"""A parsed schema: a record with every named type written out where it is first used."""
 
 _VERSION: Final = re.compile(r"\bv(\d+)_(\d+)\b")
 
 
 class SchemaNotFound(LookupError):
-    """No such schema; packets that name it cannot be read."""
+    """No such schema; packets that refer to it cannot be read."""
 
 
 def spell_out(schema: object, named: Mapping[str, Any]) -> AvroSchema:
@@ -94,7 +94,7 @@ def _spell_out(schema: Any, namespace: str | None, named: Mapping[str, Any], def
 
 
 def schema_id_of(name: str) -> int | None:
-    """The id that Rubin's registry gives to a schema, from its name; none if the name tells none.
+    """The id of a schema in Rubin's registry, from its name; None if the name contains none.
 
     Examples
     --------

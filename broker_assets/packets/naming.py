@@ -1,9 +1,9 @@
-"""What the columns and tables of a schema are called, and which of them are wanted.
+"""Names of the columns and tables of a schema, and the selection of those wanted.
 
-Records within a record are flattened with dots, ``diaSource.psfFlux``. An array whose items hold
-records or unions is a table of its own, named by its path. What a path cannot express has a name with ``@``:
+Records within a record are flattened with dots, ``diaSource.psfFlux``. An array whose items contain
+records or unions is a separate table, named by its path. What a path cannot express has a name with ``@``:
 ``x@position`` and ``x@length`` of bytes, ``x@count`` of an array that is a table, ``x@branch`` and ``x@long`` of a
-union of several types, ``@present`` of a record in an array of records that may be null. Where items are no records
+union of several types, ``@present`` of a record in an array of records that may be null. If items are not records,
 their column is ``item``; values of maps that are tables have ``key``.
 """
 
@@ -24,7 +24,7 @@ def join(path: str, name: str) -> str:
 
 
 def is_leaf(kind: AvroType) -> bool:
-    """Whether a type is one column (a list or map of such is one, too)."""
+    """Whether a type is one column (as is a list or map of such types)."""
     if isinstance(kind, (Array, Map)):
         return is_leaf(kind.items if isinstance(kind, Array) else kind.values)
     if isinstance(kind, Union):
@@ -33,14 +33,14 @@ def is_leaf(kind: AvroType) -> bool:
 
 
 def branch_name(branch: AvroType) -> str:
-    """What a branch of a union is called in the names of columns."""
+    """Name of a branch of a union in the names of columns."""
     if isinstance(branch, (Primitive, Fixed, Enum, Record)):
         return branch.name.rpartition(".")[2]
     return type(branch).__name__.lower()
 
 
 def column_names(kind: AvroType, table: str, name: str) -> Iterator[tuple[str, str]]:
-    """Yield (table, column) for everything that can be asked for of a type found at a place."""
+    """Yield (table, column) for everything that can be requested of a type at a given position."""
     if isinstance(kind, Union) and kind.nullable is not None and not is_leaf(kind):
         inner = kind.nullable
         if isinstance(inner, Record):
@@ -69,7 +69,7 @@ def column_names(kind: AvroType, table: str, name: str) -> Iterator[tuple[str, s
 
 
 def item_name(kind: AvroType) -> str:
-    """Name of the items of a table: none for records, whose fields are the columns."""
+    """Name of the items of a table: None for records, whose fields are the columns."""
     inner = kind.nullable if isinstance(kind, Union) and kind.nullable is not None else kind
     return "" if isinstance(inner, Record) else "item"
 
@@ -80,7 +80,7 @@ def is_bytes(kind: AvroType) -> bool:
 
 
 def leaves(kind: AvroType) -> float:
-    """Number of fields of a record of fields that are one value each, minus infinity if it has others."""
+    """Number of fields of a record whose fields are one value each, minus infinity if it has others."""
     if isinstance(kind, Record):
         return sum(leaves(member.type) for member in kind.fields)
     if isinstance(kind, Union):
@@ -89,7 +89,7 @@ def leaves(kind: AvroType) -> float:
 
 
 def minimum_size(kind: AvroType) -> int:
-    """Least number of bytes a value of a type takes."""
+    """Minimum number of bytes of a value of a type."""
     if isinstance(kind, Record):
         return sum(minimum_size(member.type) for member in kind.fields)
     if isinstance(kind, Fixed):
@@ -102,7 +102,7 @@ def minimum_size(kind: AvroType) -> int:
 
 
 class Selection:
-    """Which columns of which tables are wanted."""
+    """Selection of columns of tables."""
 
     def __init__(self, columns: Mapping[str, Sequence[str]] | None) -> None:
         self.columns = None if columns is None else {table: frozenset(names) for table, names in columns.items()}
@@ -118,7 +118,7 @@ class Selection:
         return self.columns is None or table in self.columns
 
     def touches(self, kind: AvroType, table: str, name: str) -> bool:
-        """Whether anything of a type at a place is wanted."""
+        """Whether anything of a type at a position is wanted."""
         if self.columns is None:
             return True
         return any(self.has(t, n) or (t != table and t in self.columns) for t, n in column_names(kind, table, name))

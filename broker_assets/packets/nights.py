@@ -28,12 +28,12 @@ def night_of(mjd_tai: ArrayLike, survey: str) -> NDArray[np.datetime64]:
     Returns
     -------
     (n,) datetime64[D] array
-        Local date of the noon that begins the night. NaT where the time is not finite or not sane.
+        Local date of the noon that begins the night. NaT if the time is not finite or not plausible.
 
     Raises
     ------
     ValueError
-        If the survey is not known.
+        If the survey is unknown.
 
     Examples
     --------

@@ -46,10 +46,10 @@ DOUBLE_KIND, FLOAT_KIND, LONG_KIND, INT_KIND = 0, 1, 2, 3
 OK, TRUNCATED, BRANCH, LONG_VARINT, RANGE, LENGTH, COUNT, ITEMS, TEXT, TRAILING, BLOCK_SIZE, START = range(12)
 
 BINARY, UTF8 = 0, 1  # LOW of an entry of BLOB
-SLOTS = 16  # layouts remembered of one stretch of fields
+SLOTS = 16  # layouts cached for one stretch of fields
 MISSES = SLOTS + 2  # column of `known` that counts the records of no known layout
-STAMPS = SLOTS + 3  # first of the columns of `known` that say which layout wrote a row of the tile
+STAMPS = SLOTS + 3  # first of the columns of `known` that record which layout wrote a row of the tile
 LAYOUT_BYTES = 1024  # longer stretches are read field by field
 PLAN_HEAD = 64  # bytes: the stamp and six counts
-TILE = 64  # rows that are gathered before they go to the columns
-SLACK = 8  # every value is stored as eight bytes, the next row overwrites what is too much
+TILE = 64  # rows collected before they are moved to the columns
+SLACK = 8  # every value is stored as eight bytes, the next row overwrites the excess

@@ -1,8 +1,8 @@
-"""Compiles an Avro schema and a choice of columns into a program for `walk`.
+"""Compiles an Avro schema and a selection of columns into a program for `walk`.
 
-A program is a flat table of operations (a code and its operands), a table of entries (a place in the schema where a
-value is read: its width, its null branch, where the value goes) and lists that operations refer to. Runs of fields of
-one kind are one operation. What is not wanted is stepped over, and reading ends after the last wanted field.
+A program is a flat table of operations (a code and its operands), a table of entries (a position in the schema where a
+value is read: its width, its null branch, its destination) and lists that operations refer to. Runs of fields of
+one kind are one operation. Unwanted fields are skipped, and reading ends after the last wanted field.
 """
 
 from __future__ import annotations
@@ -48,17 +48,17 @@ THRESHOLD_KINDS = {
     "long": opcodes.LONG_KIND,
     "int": opcodes.INT_KIND,
 }
-# A schema refers to its types by name: written out, a small one can be endless.
+# A schema refers to its types by name: written out, even a small one can be endless.
 MAXIMUM_OPERATIONS = 200_000
 # Records with fewer fields are read field by field.
 LAYOUT_FIELDS = 4
-# So many unwanted numbers in a row are stepped over by an operation of their own instead of read into nowhere.
+# This many consecutive unwanted numbers are skipped by a separate operation instead of being read and discarded.
 SKIP_RUN = 6
 
 
 @dataclass
 class Storage:
-    """Room for the values of one column, one row each."""
+    """Memory for the values of one column, one per row."""
 
     table: int
     width: int
@@ -67,7 +67,7 @@ class Storage:
 
 @dataclass
 class Output:
-    """A column of the result: how it is made from what is stored."""
+    """A column of the result, and how it is made from the stored values."""
 
     name: str
     kind: str
@@ -83,7 +83,7 @@ class Output:
 
 @dataclass
 class TableInfo:
-    """A table that is filled: the root, an array of records, or (hidden) the items of a list column."""
+    """A table to fill: the root, an array of records, or (hidden) the items of a list column."""
 
     path: str
     parent: int
@@ -93,7 +93,7 @@ class TableInfo:
 
 @dataclass
 class Program:
-    """What `walk` needs, with zero for all addresses, and how to make a result of what it stores."""
+    """Input of `walk`, with zero for all addresses, and how to make a result from what it stores."""
 
     operations: NDArray[np.int64]
     entries: NDArray[np.int64]
@@ -106,7 +106,7 @@ class Program:
     thresholds: list[str]
     """paths of the tables with a threshold, in the order of the rows of `thresholds` of `walk`"""
     arrow: dict[int, pa.Schema] = field(default_factory=dict)
-    """Arrow schemas of the tables, kept as making them takes longer than reading a small batch"""
+    """Arrow schemas of the tables, cached because making them takes longer than reading a small batch"""
 
 
 class _Compiler:
@@ -153,7 +153,7 @@ class _Compiler:
         return len(self.entries) - 1
 
     def store(self, table: int, entry: int, width: int) -> int:
-        """Give an entry room for its values."""
+        """Allocate memory for the values of an entry."""
         self.storages.append(Storage(table, width, entry))
         self.entries[entry][opcodes.STRIDE] = width
         self.entries[entry][opcodes.ROW_MASK] = -1
@@ -163,7 +163,7 @@ class _Compiler:
         return len(self.storages) - 1
 
     def run(self, code: int, table: int, entry: int, size: int) -> None:
-        """Append an entry to the last operation if it is one of that kind, else begin a new one."""
+        """Append an entry to the last operation if that is of the same kind, else begin a new one."""
         last = self.operations[-1] if self.operations and self.label < len(self.operations) else None
         if last is not None and last[0] == code and last[4] == table and last[1] + last[2] == entry:
             last[2] += 1
@@ -203,7 +203,7 @@ class _Compiler:
         return entry
 
     def begin_layout(self, table: int) -> int:
-        """Begin a stretch of fields whose places in the bytes are worth remembering."""
+        """Begin a stretch of fields whose positions are worth caching."""
         begun = self.add(opcodes.LAYOUT, len(self.layouts), 0, -1, -1, 0, table)
         self.layouts.append([len(self.entries)])
         self.here()
@@ -230,7 +230,7 @@ class _Compiler:
     # Types
 
     def emit(self, kind: AvroType, table: int, name: str, *, nullable: bool, live: bool, final: bool = False) -> None:
-        """Emit the reading of a type; `nullable` if its columns may be null from outside, `final` if it is the last."""
+        """Emit the reading of a type; `nullable` if its columns may be null from outside, `final` if it comes last."""
         info = self.tables[table]
         compared = self.thresholds.get(info.path) == name
         live = live and (info.hidden or compared or self.selection.touches(kind, info.path, name))
@@ -446,7 +446,7 @@ class _Compiler:
     def newer_items(
         self, items: AvroType, child: int, frame: int, block: int, body: int, threshold: str, path: int
     ) -> None:
-        """Emit records of which only those newer than a threshold are kept."""
+        """Emit code that reads records and keeps only those newer than a threshold."""
         member = next((m for m in items.fields if m.name == threshold), None) if isinstance(items, Record) else None
         inner = (
             member.type.nullable if member is not None and isinstance(member.type, Union) else member and member.type
@@ -476,7 +476,7 @@ class _Compiler:
         self.operations[check][2] = self.here()
         for one in rest:
             self.emit(one.type, child, one.name, nullable=False, live=False)
-        # Rows of tables inside the record may have been written before it was known to be too old.
+        # Rows of tables inside the record may have been written before it was found to be too old.
         marked = frame if any(table.parent == child for table in self.tables) else -1
         drop = self.add(opcodes.DROP, frame, child, body, block, marked, path=path)
         self.operations[body][2] = marked
@@ -498,12 +498,12 @@ def compile_program(
     root : Record
         Resolved schema.
     columns : dict of sequences of str, or None
-        Columns wanted by table, ``""`` for the root; None for all.
+        Wanted columns by table, ``""`` for the root; None for all.
     thresholds : dict of str
-        Table to the column by which its rows are kept or left out.
+        Table to the column that decides whether its rows are kept.
     to_end : bool
-        Whether to walk all of the datum and to insist that it ends where the payload does. Otherwise the program
-        stops after the last wanted field.
+        Whether to walk the whole datum and to require that it ends where the payload does. Otherwise the program stops
+        after the last wanted field.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Compiled reading and writing at addresses: loads, stores, varints, text.
 
-Nothing here checks bounds except where a function takes an `end`; the callers prove that they stay within theirs.
-Numba tells LLVM that signed numbers do not overflow, so nothing may be written that relies on wrapping around.
+Nothing here checks bounds except where a function takes an `end`; the callers ensure that they stay within theirs.
+Numba declares to LLVM that signed numbers do not overflow, so no code may rely on wrapping around.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def float_of(typing_context: Any, bits: Any) -> Any:
 
 @intrinsic
 def differs64(typing_context: Any, data: Any, mask: Any, expected: Any) -> Any:
-    """Whether 64 bytes are, under a mask, not what is expected; in vector registers."""
+    """Whether 64 bytes differ, under a mask, from the expected ones; in vector registers."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         vector = ir.VectorType(ir.IntType(64), 4)
@@ -116,7 +116,7 @@ def differs64(typing_context: Any, data: Any, mask: Any, expected: Any) -> Any:
 
 @intrinsic
 def copy(typing_context: Any, destination: Any, source: Any, length: Any) -> Any:
-    """Copy bytes between places that do not overlap."""
+    """Copy bytes between locations that do not overlap."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         byte_pointer = ir.IntType(8).as_pointer()
@@ -222,9 +222,9 @@ def is_text(position: int, end: int) -> bool:
 
 @njit(nogil=True, cache=True)
 def gather(addresses: Any, packets: Any, references: Any, offsets: Any, destination: int) -> None:
-    """Copy the bytes that `references` (position and length) point to one after the other.
+    """Copy the bytes that `references` (position and length) point to, one after the other.
 
-    `packets` (m,) int32 says in which payload; `offsets` (m,) int64 where the copy goes in `destination`.
+    `packets` (m,) int32 are the payloads; `offsets` (m,) int64 the positions of the copies in `destination`.
     """
     for k in range(len(references)):
         reference = references[k]

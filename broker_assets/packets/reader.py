@@ -1,7 +1,7 @@
 """Reads batches of Avro datums into Arrow tables.
 
-`PacketReader` ties together a schema (`schema`), a program (`program`), the compiled walk (`walk`) and Arrow
-(`columns`). fastavro is the reference in the tests; here it is not used.
+`PacketReader` combines a schema (`schema`), a program (`program`), the compiled walk (`walk`) and Arrow
+(`columns`). fastavro is only used as the reference in the tests.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from broker_assets.packets.schema import Record, Schema, UnsupportedSchema, reso
 
 MAXIMUM_PAYLOAD = 2**31 - 1  # bytes; positions are kept in 32 bits
 MAXIMUM_ITEMS = 2**20
-FIRST_PACKETS = 8  # so many packets are assumed alike when the number of rows is guessed
+FIRST_PACKETS = 8  # this many packets are assumed to be alike when the number of rows is estimated
 
 _REASONS = {
-    opcodes.TRUNCATED: "the datum goes on beyond the end of the payload",
+    opcodes.TRUNCATED: "the datum continues beyond the end of the payload",
     opcodes.BRANCH: "no such branch of the union",
     opcodes.LONG_VARINT: "a variable-length number of more than ten bytes",
     opcodes.RANGE: "a number outside the range of its type",
     opcodes.LENGTH: "a length that is negative or beyond the payload",
-    opcodes.COUNT: "an array with more items than bytes are left",
+    opcodes.COUNT: "an array with more items than remaining bytes",
     opcodes.ITEMS: "more items in arrays than are allowed in a packet",
     opcodes.TEXT: "a string that is not UTF-8",
     opcodes.TRAILING: "bytes are left over after the datum",
@@ -48,25 +48,25 @@ class PacketFailure:
     packet: int
     """index of the payload"""
     reason: str
-    """what was wrong, at which byte of the payload, in which field"""
+    """what is wrong, at which byte of the payload, in which field"""
 
 
 @dataclass(frozen=True)
 class DecodedPackets:
-    """What was read of a batch."""
+    """The data read from a batch."""
 
     tables: dict[str, pa.Table]
-    """``""`` the root, else arrays by path; the first column ``packet`` is the int32 index of the payload"""
+    """``""`` is the root, others are arrays by path; the first column ``packet`` is the int32 index of the payload"""
     failures: list[PacketFailure]
     """in the order of the payloads; a packet that failed has no row in any table"""
 
 
 def _header_size() -> int:
-    """Bytes of a CPython bytes object before its content; the walk reads payloads in place."""
+    """Size of the header of a CPython bytes object; the walk reads payloads in place."""
     size = bytes.__basicsize__ - 1
     probe = b"where the content of bytes begins"
     if ctypes.string_at(id(probe) + size, len(probe)) != probe:
-        raise ImportError("this interpreter does not keep bytes as CPython does")
+        raise ImportError("this interpreter does not store bytes like CPython")
     return size
 
 
@@ -74,7 +74,7 @@ _HEADER = _header_size()
 
 
 def available_columns(schema: Schema) -> dict[str, list[str]]:
-    """Columns that can be asked for, by table.
+    """Columns that can be requested, by table.
 
     Examples
     --------
@@ -104,13 +104,13 @@ class PacketReader:
     columns : dict of sequences of str, optional
         What to read: path of the table (``""`` for the packet itself, else the dotted path of an array of records)
         to the dotted names of its columns; `available_columns` lists them. None reads everything. Bytes are read as
-        copies (``cutout``) or only where they lie in the payload (``cutout@position``, ``cutout@length``, int64).
+        copies (``cutout``) or only as positions in the payload (``cutout@position``, ``cutout@length``, int64).
     to_end : bool, optional
-        Whether every packet is walked to its end, so that anything malformed in it and any bytes left over make it
-        fail. Otherwise reading stops after the last wanted field and the rest is not looked at. By default True if
+        Whether every packet is walked to its end, so that anything malformed in it and any trailing bytes make it
+        fail. Otherwise reading stops after the last wanted field and the rest is not examined. Default: True if
         everything is read and False if `columns` are given.
     maximum_items : int, optional
-        A packet with more items in all of its arrays fails; it bounds the memory a hostile packet can claim.
+        A packet with more items in all of its arrays fails; this limits the memory a hostile packet can claim.
 
     Raises
     ------
@@ -174,7 +174,7 @@ class PacketReader:
             First byte of the datum in each payload and the byte after it; the whole payload by default.
         newer_than : dict of (str, (n,) float64 array), optional
             Table to a numeric field directly in its records and a threshold for each payload: records whose value is
-            not greater are walked over but not kept. A null or NaN on either side keeps the record.
+            not greater are skipped. A null or NaN on either side keeps the record.
 
         Returns
         -------
@@ -183,7 +183,7 @@ class PacketReader:
         Raises
         ------
         ValueError
-            If an array has not one value for each payload or a column is not in the schema.
+            If an array does not have one value for each payload or a column is not in the schema.
         TypeError
             If a payload is not bytes.
         """
@@ -195,7 +195,7 @@ class PacketReader:
         lengths = np.fromiter(map(len, payloads), np.int64, count)
         first = _one_each("starts", starts, count, np.int64) if starts is not None else np.zeros(count, np.int64)
         last = _one_each("ends", ends, count, np.int64) if ends is not None else lengths
-        # A datum that claims to end beyond its payload is given as one that begins behind its end: it fails.
+        # A datum that claims to end beyond its payload is passed as one that begins after its end: it fails.
         outside = (last > lengths) | (lengths > MAXIMUM_PAYLOAD)
         if outside.any():
             last = np.where(outside, -1, last)
@@ -219,7 +219,7 @@ class PacketReader:
             PacketFailure(packet, unfit.get(packet) or self._reason(program, *failures[packet].tolist()))
             for packet in np.flatnonzero(failures[:, 0]).tolist()
         ]
-        del payloads  # until here the walk and the copies read from it
+        del payloads  # the walk and the copies read from it up to here
         return DecodedPackets(tables, found)
 
     def _walk(

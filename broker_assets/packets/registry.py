@@ -1,8 +1,8 @@
-"""Where the schemas of packets come from: a schema registry over HTTP, or a folder of Avro schema files.
+"""Sources of packet schemas: a schema registry over HTTP, or a folder of Avro schema files.
 
-Both are a `SchemaSource`. A schema that is not known is the packet's fault (`SchemaNotFound`: the packet goes to
-quarantine); a registry that does not answer is not (`RegistryUnavailable`: the batch stops and is tried again, so
-that good packets are never thrown out because a server was away).
+Both are a `SchemaSource`. An unknown schema is the packet's fault (`SchemaNotFound`: the packet is quarantined); a
+registry that does not answer is not (`RegistryUnavailable`: the batch stops and is retried, so that good packets are
+never discarded because a server was unavailable).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 UNKNOWN_SECONDS: Final = 30.0
-"""An id that the registry did not know is not asked for again before this time: damaged packets carry random ids."""
+"""An id unknown to the registry is not requested again before this time, since damaged packets have random ids."""
 
 
 class RegistryUnavailable(ConnectionError):
@@ -46,7 +46,7 @@ class RegistryUnavailable(ConnectionError):
 
 @runtime_checkable
 class SchemaSource(Protocol):
-    """What the framings need."""
+    """Interface used by the framings."""
 
     def by_id(self, schema_id: int) -> AvroSchema:
         """The schema of an id of the Confluent wire format; raises `SchemaNotFound` or `RegistryUnavailable`."""
@@ -60,10 +60,9 @@ class SchemaSource(Protocol):
 class SchemaFolder:
     """Schemas from one `.avsc` file, or from all below a folder.
 
-    Parts of a schema may stand in files of their own, as Rubin and ELAsTiCC have them
-    (`7/1/lsst.v7_1.alert.avsc` beside `lsst.v7_1.diaSource.avsc`). The id of a packet schema is that of Rubin's
-    registry: 100 × major + minor of the version in its name (`lsst.v9_0` is 900, `lsst.v7_1` is 701), or the whole
-    name of its file (`42.avsc` is 42).
+    Parts of a schema may be in separate files, as for Rubin and ELAsTiCC (`7/1/lsst.v7_1.alert.avsc` next to
+    `lsst.v7_1.diaSource.avsc`). The id of a packet schema is that of Rubin's registry: 100 × major + minor of the
+    version in its name (`lsst.v9_0` is 900, `lsst.v7_1` is 701), or the whole name of its file (`42.avsc` is 42).
 
     Parameters
     ----------
@@ -72,7 +71,7 @@ class SchemaFolder:
     Raises
     ------
     SchemaNotFound
-        If there is no such file or folder, no schema in it, or a file that is no JSON.
+        If there is no such file or folder, no schema in it, or a file that is not JSON.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -82,7 +81,7 @@ class SchemaFolder:
             raise SchemaNotFound(f"no Avro schema (*.avsc) at {self.path}")
         contents = {file: _load(file) for file in files}
         if self.path.is_file():
-            # The parts of a single named file stand beside it.
+            # The parts of a single named file are next to it.
             beside = {file: _load(file) for file in sorted(self.path.parent.glob("*.avsc")) if file != self.path}
         else:
             beside = {}
@@ -109,7 +108,7 @@ class SchemaFolder:
         raise SchemaNotFound(f"no schema with id {schema_id} in {self.path}")
 
     def for_topic(self, topic: str | None) -> AvroSchema:
-        """The schema in `<topic>.avsc` or `<topic>-value.avsc`, else the only packet schema there is."""
+        """The schema in `<topic>.avsc` or `<topic>-value.avsc`, else the only packet schema."""
         for file in self._roots:
             if topic is not None and file.stem in (topic, f"{topic}-value"):
                 return self._resolve(file)
@@ -117,11 +116,11 @@ class SchemaFolder:
             return self._resolve(next(iter(self._roots)))
         names = ", ".join(sorted(file.stem for file in self._roots))
         raise SchemaNotFound(
-            f"several packet schemas in {self.path} and none named for topic {topic!r}; name one file of: {names}"
+            f"several packet schemas in {self.path} and none named after topic {topic!r}; choose one file of: {names}"
         )
 
     def schemas(self) -> dict[str, AvroSchema]:
-        """Every packet schema by the name of its file, without ending."""
+        """All packet schemas by the name of their file, without extension."""
         return {file.stem: self._resolve(file) for file in self._roots}
 
     def _resolve(self, file: Path) -> AvroSchema:
@@ -150,23 +149,23 @@ def _names_used(file: Path, content: Any) -> set[str]:
 class SchemaRegistry:
     """Client of a schema registry that speaks Confluent's protocol; safe for several threads.
 
-    Schemas never change once they have an id, so that each is asked for once and kept in a folder; those in the
-    folder are known even when the registry is away.
+    Schemas never change once they have an id, so each is requested once and kept in a folder; those in the folder are
+    available even when the registry is not.
 
     Parameters
     ----------
     url : str
         Base address of the registry.
     cache_folder : path, optional
-        Where schemas are kept between processes; none keeps them in memory only.
+        Folder where schemas are kept between processes; None keeps them in memory only.
     credentials : (user, password), optional
         Basic authentication.
     ca_file : path, optional
         Certificates (PEM) that the registry's is checked with; none means those of the system.
     timeout : float
-        Seconds allowed for one request.
+        Time limit of a request, seconds.
     attempts : int
-        How often a request is tried before `RegistryUnavailable`.
+        Number of attempts of a request before `RegistryUnavailable`.
     """
 
     def __init__(
@@ -199,13 +198,13 @@ class SchemaRegistry:
         return self._schema(f"id-{schema_id}", lambda: self._fetch(f"/schemas/ids/{schema_id}"))
 
     def for_topic(self, topic: str | None) -> AvroSchema:
-        """The latest schema of the subject `<topic>-value`, which is what Confluent's topic-name strategy calls it.
+        """The latest schema of the subject `<topic>-value`, its name in Confluent's topic-name strategy.
 
-        The latest may change: it is asked for once per process, and the copy on disk serves only when the registry
-        is away.
+        The latest may change: it is requested once per process, and the copy on disk is only used when the registry is
+        unavailable.
         """
         if topic is None:
-            raise SchemaNotFound("a bare datum needs its topic to find the schema in the registry")
+            raise SchemaNotFound("the topic is needed to find the schema of a bare datum in the registry")
         return self._schema(
             f"subject-{hashlib.sha256(topic.encode()).hexdigest()[:16]}",
             lambda: self._fetch(f"/subjects/{quote(f'{topic}-value', safe='')}/versions/latest"),
@@ -253,7 +252,7 @@ class SchemaRegistry:
         for reference in references:
             if reference["name"] in named:
                 continue
-            named[reference["name"]] = None  # ends circles
+            named[reference["name"]] = None  # ends cycles
             answer = self._get(f"/subjects/{quote(reference['subject'], safe='')}/versions/{reference['version']}")
             self._follow(answer.get("references") or (), named)
             content = json.loads(answer["schema"])
@@ -283,7 +282,7 @@ class SchemaRegistry:
         try:
             schema: AvroSchema = json.loads((self._folder / f"{key}.avsc").read_bytes())
         except (OSError, ValueError):
-            return None  # not there, or damaged by a crash of the machine: ask again
+            return None  # missing, or damaged by a crash of the machine: request it again
         return schema
 
     def _keep(self, key: str, schema: AvroSchema) -> None:
@@ -292,7 +291,7 @@ class SchemaRegistry:
 
 
 class NoSchemas:
-    """A source that knows none: right for containers, which carry their schema."""
+    """A source without schemas, for containers, which contain their schema."""
 
     def by_id(self, schema_id: int) -> AvroSchema:
         """Raise `SchemaNotFound`."""
@@ -304,7 +303,7 @@ class NoSchemas:
 
 
 class FirstOf:
-    """Several sources, asked in order until one knows the schema."""
+    """Several sources, queried in order until one has the schema."""
 
     def __init__(self, *sources: SchemaSource) -> None:
         self._sources = sources
@@ -328,7 +327,7 @@ class FirstOf:
 
 
 def rubin_schema_folder() -> Path | None:
-    """Folder of Rubin's alert schemas, where the optional package `lsst-alert-packet` is installed.
+    """Folder of Rubin's alert schemas, if the optional package `lsst-alert-packet` is installed.
 
     Only its data files are used; none of its code is imported.
     """
@@ -342,7 +341,7 @@ def rubin_schema_folder() -> Path | None:
 def schema_source(
     registry: str | SchemaSource | None = None, schemas: str | os.PathLike[str] | None = None
 ) -> SchemaSource:
-    """The source of schemas that a stream's settings describe.
+    """The source of schemas according to the settings of a stream.
 
     Parameters
     ----------

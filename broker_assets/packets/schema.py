@@ -171,7 +171,7 @@ def well_formed() -> Iterator[None]:
 
 
 class _Resolver:
-    """Turns decoded JSON into types, names into what they stand for."""
+    """Converts decoded JSON to types and resolves names."""
 
     def __init__(self) -> None:
         self.known: dict[str, AvroType | None] = {}
@@ -226,7 +226,7 @@ class _Resolver:
         else:
             fields = [Field(str(field["name"]), self.resolve(field["type"], inner)) for field in schema["fields"]]
             if len({field.name for field in fields}) != len(fields):
-                raise SchemaError(f"{full} has two fields of one name")
+                raise SchemaError(f"{full} has two fields with the same name")
             found = Record(full, tuple(fields))
         for name in (full, *(qualified(alias, inner) for alias in schema.get("aliases", ()))):
             self.known[name] = found

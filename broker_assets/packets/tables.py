@@ -1,8 +1,8 @@
-"""The internal tables: what a batch of packets of any survey becomes.
+"""The internal tables, into which a batch of packets of any survey is converted.
 
-Columns and types are those of `broker_assets.database.tables`, declared once there; the provenance columns, which the
-ingest adds, are left out. A table of a batch holds those of its columns that the batch's schemas can fill: a column
-that is absent is null throughout. Every table begins with `packet`, the packet's position in the batch.
+Columns and types are those of `broker_assets.database.tables`, declared once there, without the provenance columns,
+which the ingest adds. A table of a batch has those columns that the batch's schemas can fill: an absent column is null
+throughout. Every table begins with `packet`, the packet's position in the batch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from broker_assets.packets.framing import PacketFailure
 
 PACKET: Final = pa.field("packet", pa.int32(), nullable=False)
 TRIGGER: Final = pa.field("trigger", pa.bool_(), nullable=False)
-"""In `source`: whether the row is the source that the packet is about, not one of its history."""
+"""In `source`: whether the row is the packet's own source, not one of its history."""
 
 SQL_TABLES: Final[Mapping[str, sa.Table]] = {
     "source": sql.diasources,
@@ -73,7 +73,7 @@ SCHEMAS: Final[Mapping[str, pa.Schema]] = _schemas()
 
 @dataclass(frozen=True)
 class AlertTables:
-    """What a batch of packets says."""
+    """Content of a batch of packets."""
 
     packet: pa.Table
     """One row for each packet decoded: `diasourceid`, `diaobjectid` (0: none), `ssobjectid` (0: none),
@@ -83,7 +83,7 @@ class AlertTables:
     forced_source: pa.Table
     """Forced photometry."""
     object: pa.Table
-    """DIAObjects, one row for each packet that has one; not made unique."""
+    """DIAObjects, one row for each packet that has one; not unique."""
     solar_system_source: pa.Table
     """Geometry of sources identified with solar-system objects."""
     solar_system_object: pa.Table
@@ -93,26 +93,26 @@ class AlertTables:
     nondetection: pa.Table
     """Exposures without a detection."""
     cutout: pa.Table
-    """Cutouts that the packets carry: `kind` (science, template, difference) and `length` in bytes, as they stand in
-    the packet (ZTF's compressed)."""
+    """Cutouts of the packets: `kind` (science, template, difference) and `length` in bytes, as in the packet
+    (compressed for ZTF)."""
     failures: list[PacketFailure] = field(default_factory=list)
     """Packets without rows in any table, and why."""
     skipped_points: int = 0
-    """Points of histories whose time is not a finite number, and which are therefore in no light curve."""
+    """Points of histories whose time is not finite, and which are therefore in no light curve."""
 
 
 TABLE_NAMES: Final = tuple(item.name for item in fields(AlertTables) if item.name in SCHEMAS)
 
 
 def table(name: str, columns: Mapping[str, pa.Array | pa.ChunkedArray | np.ndarray]) -> pa.Table:
-    """An internal table from columns, cast to its types and put in its order.
+    """Make an internal table from columns, cast to its types and sorted in its order.
 
     Parameters
     ----------
     name : str
         One of `TABLE_NAMES`.
     columns : mapping of str to array
-        Must have `packet`; names that the table does not have are an error.
+        Must include `packet`; unknown names are an error.
 
     Raises
     ------
@@ -141,20 +141,20 @@ def empty(name: str) -> pa.Table:
 
 
 def concatenate(name: str, parts: Iterable[pa.Table]) -> pa.Table:
-    """One internal table from several that may have different columns; what one lacks is null in its rows."""
+    """Concatenate internal tables that may have different columns; missing columns are null."""
     kept = [part for part in parts if part.num_rows]
     if not kept:
         return empty(name)
     if len(kept) == 1:
         return kept[0]
-    # Absent columns are null where they are absent, also those that SQL does not let be null.
+    # Absent columns are null where they are absent, including those that SQL declares not null.
     loose = [part.cast(pa.schema([item.with_nullable(True) for item in part.schema])) for part in kept]
     joined = pa.concat_tables(loose, promote_options="default")
     return joined.select([column for column in SCHEMAS[name].names if column in joined.column_names])
 
 
 def complete(name: str, part: pa.Table) -> pa.Table:
-    """An internal table with all its columns, those absent null."""
+    """An internal table with all its columns; absent ones are null."""
     arrays = [
         part[item.name] if item.name in part.column_names else pa.nulls(part.num_rows, item.type)
         for item in SCHEMAS[name]

@@ -1,8 +1,8 @@
-"""Tiles: where rows are gathered before they go to the columns.
+"""Tiles: memory where rows are collected before they are moved to the columns.
 
-A row writes to hundreds of columns, each in a page of its own: more than the processor keeps translations of. Rows
-are therefore gathered in a small tile and moved on together. `rows` counts the rows in the tile of each table and
-`bases`, always multiples of TILE, those that have been moved. Bits are packed on the way.
+A row writes to hundreds of columns, each in a different memory page: more than the processor caches translations for.
+Rows are therefore collected in a small tile and moved together. `rows` counts the rows in the tile of each table and
+`bases`, always multiples of TILE, those that have been moved. Bits are packed in the process.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def flush(table: int, tables: Any, columns: Any, rows: Any, bases: Any) -> None:
 
 @njit(nogil=True, cache=True, inline="never")
 def unflush(table: int, count: int, tables: Any, columns: Any, rows: Any, bases: Any) -> None:
-    """Go back to `count` rows of a table of which some after these have been moved already."""
+    """Go back to `count` rows of a table when some later rows have already been moved."""
     base = count & -TILE
     rows[table] = count - base
     bases[table] = base
@@ -90,7 +90,7 @@ def unflush(table: int, count: int, tables: Any, columns: Any, rows: Any, bases:
 
 @njit(nogil=True, cache=True)
 def restore(counts: Any, tables: Any, columns: Any, rows: Any, bases: Any) -> bool:
-    """Go back to the number of rows that the tables had before; whether moved rows came back into a tile."""
+    """Go back to the previous number of rows of the tables; return whether moved rows came back into a tile."""
     came_back = False
     for table in range(len(rows)):
         if counts[table] >= bases[table]:

@@ -1,7 +1,7 @@
-"""UTC and TAI of whole columns of times, through the leap-second table that astropy keeps.
+"""Conversion of whole columns of times between UTC and TAI, with astropy's leap-second table.
 
 The table and the arithmetic are ERFA's (`utctai`, `taiutc` of the IAU SOFA collection); `astropy.time` uses the same
-routines, but takes half a second to import, which the command line tool would feel.
+routines, but takes half a second to import, which would slow down the command line.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 MJD_ZERO = 2400000.5
 """Julian date of MJD 0."""
 MJD_MINIMUM, MJD_MAXIMUM = 40_000.0, 100_000.0
-"""Times outside these (1968 to 2132) are taken for damage, not for observations."""
+"""Times outside this range (1968 to 2132) are considered damaged."""
 
 
 def utc_to_tai(mjd_utc: ArrayLike) -> NDArray[np.float64]:
-    """Modified Julian dates of UTC as TAI.
+    """Convert modified Julian dates from UTC to TAI.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def utc_to_tai(mjd_utc: ArrayLike) -> NDArray[np.float64]:
     Returns
     -------
     (n,) float64 array
-        Modified Julian date, TAI, days; true to the spacing of float64 (0.6 µs at MJD 60000).
+        Modified Julian date, TAI, days; accurate to the spacing of float64 (0.6 µs at MJD 60000).
         Times outside `MJD_MINIMUM` … `MJD_MAXIMUM` give NaN.
 
     Examples
@@ -41,7 +41,7 @@ def utc_to_tai(mjd_utc: ArrayLike) -> NDArray[np.float64]:
 
 
 def tai_to_utc(mjd_tai: ArrayLike) -> NDArray[np.float64]:
-    """Modified Julian dates of TAI as UTC; the inverse of `utc_to_tai`, with the same limits.
+    """Convert modified Julian dates from TAI to UTC; the inverse of `utc_to_tai`, with the same limits.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def tai_to_utc(mjd_tai: ArrayLike) -> NDArray[np.float64]:
 
 
 def jd_utc_to_mjd_tai(jd_utc: ArrayLike) -> NDArray[np.float64]:
-    """Julian dates of UTC, as ZTF gives them, as modified Julian dates of TAI; see `utc_to_tai`.
+    """Convert Julian dates in UTC, as in ZTF, to modified Julian dates in TAI; see `utc_to_tai`.
 
     The difference to JD 2400000.5 is exact in float64, so nothing is lost beyond the 40 µs spacing of the Julian
     date itself.
@@ -61,7 +61,7 @@ def jd_utc_to_mjd_tai(jd_utc: ArrayLike) -> NDArray[np.float64]:
 
 
 def unix_to_mjd_tai(seconds: ArrayLike) -> NDArray[np.float64]:
-    """Seconds since 1970-01-01 UTC (leap seconds not counted, as POSIX has it) as modified Julian dates of TAI.
+    """Convert seconds since 1970-01-01 UTC (without leap seconds, as in POSIX) to modified Julian dates in TAI.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def _convert(routine: np.ufunc, mjd: ArrayLike) -> NDArray[np.float64]:
     if sane.any():
         whole = np.floor(days[sane])
         with warnings.catch_warnings():
-            # ERFA calls years beyond its table "dubious"; surveys simulate the future, where no leap second is known.
+            # ERFA calls years beyond its table "dubious"; simulated surveys are in the future, without leap seconds.
             warnings.simplefilter("ignore", erfa.ErfaWarning)
             first, second = routine(MJD_ZERO + whole, days[sane] - whole)
         result[sane] = (first - MJD_ZERO) + second

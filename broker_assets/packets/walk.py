@@ -1,7 +1,7 @@
 """The compiled walk over the bytes of a batch of datums.
 
 One function, `walk`, interprets the program of `program.compile_program`. It works on addresses: input bytes are
-read and columns are written through raw loads and stores, so every step first proves that it stays within its
+read and columns are written through raw loads and stores, so every step first ensures that it stays within its
 payload, and `columns.Buffers` sizes the columns. Nothing here allocates.
 """
 
@@ -120,14 +120,14 @@ def walk(
 ) -> tuple[int, int]:
     """Read packets from `first` on; return the next packet and the table that is full (-1 at the end of the batch).
 
-    `operations`, `entries`, `lists`, `layouts` and `slots` are addresses of int64, which spares the inner loops numba's
-    treatment of indices; the other arrays are int64 and C contiguous, except `thresholds` (float64). `addresses`,
-    `starts`, `ends` say where payload i lies and which of its bytes are the datum. `entries`, `lists`, `operations`,
-    `layouts` are the program with the addresses of the tiles filled in. `rows` and `bases` count the rows of each table
-    that are in its tile and in its columns; `kept` is room for their sum at the start of a packet and `marks` at the
-    start of an item. `slots` holds the remembered layouts of `slot_size` bytes each, `known` (n, STAMPS + TILE) their
-    lengths, the last that was right, how many were learnt, how often none was right and which of them wrote a row of
-    the tile. A failed packet leaves (reason, byte, path) in its row of `failures` and no rows.
+    `operations`, `entries`, `lists`, `layouts` and `slots` are addresses of int64, which avoids numba's index handling
+    in the inner loops; the other arrays are int64 and C contiguous, except `thresholds` (float64). `addresses`,
+    `starts`, `ends` give the location of payload i and which of its bytes are the datum. `entries`, `lists`,
+    `operations`, `layouts` are the program with the addresses of the tiles filled in. `rows` and `bases` count the rows
+    of each table that are in its tile and in its columns; `kept` is memory for their sum at the start of a packet and
+    `marks` at the start of an item. `slots` contains the cached layouts of `slot_size` bytes each, `known`
+    (n, STAMPS + TILE) their lengths, the last one that matched, how many were learnt, how often none matched and which
+    of them wrote a row of the tile. A failed packet leaves (reason, byte, path) in its row of `failures` and no rows.
     """
     for packet in range(first, len(addresses)):
         address = addresses[packet]
@@ -294,7 +294,7 @@ def walk(
                 chosen = -1
                 guess = known[layout, SLOTS]
                 for k in range(SLOTS + 1):
-                    # First the one that was right last, then all of them.
+                    # First the one that matched last, then all of them.
                     slot = guess if k == 0 else k - 1
                     length = known[layout, slot]
                     if length > 0 and position + length + 64 <= end:
@@ -303,7 +303,7 @@ def walk(
                             chosen = slot
                             break
                 if chosen < 0:
-                    # When many records are unlike all others, learning each costs more than it saves.
+                    # If many records differ from all others, learning each costs more than it saves.
                     known[layout, MISSES] += 1
                     if known[layout, SLOTS + 1] >= SLOTS and known[layout, MISSES] & 3 != 0:
                         known[layout, STAMPS + row] = 0
@@ -326,7 +326,7 @@ def walk(
                 place = slots + (layout * SLOTS + chosen) * slot_size
                 check = operations + OPERATION_SIZE * load8(operation + 8 * 3)
                 if check >= operations:
-                    # Only the value to compare is needed to know that a record is not wanted.
+                    # Only the value to compare is needed to decide that a record is not wanted.
                     entry = entries + ENTRY_SIZE * load8(check + 8 * 1)
                     table = place + 2 * LAYOUT_BYTES + 16 * load8(entry + 8 * WANTED)
                     if load8(table + 8) >= 0 and load8(check + 8 * 4) <= FLOAT_KIND:
@@ -420,7 +420,7 @@ def walk(
                     failure = -following
                     break
                 size = 0
-                # Compared before it is negated: overflow is undefined, and the most negative number has no twin.
+                # Compared before it is negated: overflow is undefined, and the most negative number has no opposite.
                 if count > maximum_items or count < -maximum_items:
                     failure = ITEMS
                     break

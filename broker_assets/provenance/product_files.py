@@ -1,9 +1,9 @@
-"""Product files: what each was made from, which must be made again, and where one comes from.
+"""Product files: what each was made from, which must be rebuilt, and where one comes from.
 
 Every version of a file is kept in `product_file`; the current one has no `superseded_at`. A file is stale if the code
-that makes it is another now, if an input says something else for its day, if a parent has other content or is gone, or
-if a parent is itself stale. Only the highest processing version of a kind, day and request is looked at: a file of an
-earlier version stays as it is.
+that makes it has changed, if an input has another version for its day, if a parent has other content or no longer
+exists, or if a parent is itself stale. Only the highest processing version of a kind, day and request is considered: a
+file of an earlier version stays as it is.
 
 All functions work in the caller's transaction.
 """
@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class FileRecord(BaseModel):
-    """A product file as the archive describes it; made of any object with these attributes."""
+    """A product file as described by the archive; any object with these attributes."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
@@ -32,7 +32,7 @@ class FileRecord(BaseModel):
     family: str
     """Family of products."""
     kind: str
-    """Kind, as file names have it."""
+    """Kind, as in file names."""
     version: int
     """Processing version."""
     day: datetime.date
@@ -42,7 +42,7 @@ class FileRecord(BaseModel):
     rows: int
     """Rows of the data table."""
     start: str
-    """Begin of the data."""
+    """Start of the data."""
     end: str
     """End of the data."""
     digest: str
@@ -54,28 +54,28 @@ class FileRecord(BaseModel):
     raw_files: tuple[str, ...] = ()
     """Names of the telemetry files that its packets came from."""
     inputs: Mapping[str, str] = {}
-    """What was used besides: version by name of the input."""
+    """Other inputs: version by name of the input."""
     incomplete: bool = False
     """Whether packets are missing."""
 
 
 class Recorded(BaseModel):
-    """What became of some files."""
+    """Outcome of recording files."""
 
     model_config = ConfigDict(frozen=True)
 
     new: int = 0
-    """Paths that were not there."""
+    """Paths that were new."""
     replaced: int = 0
-    """Files with another content than before."""
+    """Files whose content changed."""
     unchanged: int = 0
     """Files with the same content."""
     removed: int = 0
-    """Files that are no longer made."""
+    """Files that are no longer produced."""
 
 
 class Used(BaseModel):
-    """Something that a file was made from."""
+    """An input of a file."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -84,9 +84,9 @@ class Used(BaseModel):
     name: str
     """Its name."""
     version: str
-    """Data version or SHA-256 that was used; empty where it is not known."""
+    """Data version or SHA-256 that was used; empty if unknown."""
     detail: str = ""
-    """What that is in words."""
+    """Description of that version."""
 
 
 class FileWhy(BaseModel):
@@ -103,7 +103,7 @@ class FileWhy(BaseModel):
     family: str
     """Family of products."""
     kind: str
-    """Kind, as file names have it."""
+    """Kind, as in file names."""
     version: int
     """Processing version."""
     day: datetime.date
@@ -111,11 +111,11 @@ class FileWhy(BaseModel):
     request: int | None
     """Request id."""
     request_control: int | None
-    """Sequence control of the telecommand that asked for it."""
+    """Sequence control of the telecommand that requested it."""
     rows: int
     """Rows of the data table."""
     starts: str
-    """Begin of the data."""
+    """Start of the data."""
     ends: str
     """End of the data."""
     incomplete: bool
@@ -131,17 +131,17 @@ class FileWhy(BaseModel):
     made_at: datetime.datetime
     """When this content was first recorded."""
     checked_run_id: str | None
-    """Last run that made it again and found it unchanged."""
+    """Last run that rebuilt it and found it unchanged."""
     checked_at: datetime.datetime | None
     """When that was."""
     superseded_at: datetime.datetime | None
-    """When another version took its place; none while it is current."""
+    """When another version replaced it; None while it is current."""
     used: tuple[Used, ...] = ()
-    """What it was made from: inputs, parents, telemetry files."""
+    """Its inputs, parents and telemetry files."""
 
 
 class StaleFile(BaseModel):
-    """A product file that must be made again, and why."""
+    """A product file that must be rebuilt, and why."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -156,12 +156,12 @@ class StaleFile(BaseModel):
     day: datetime.date
     """Observation day."""
     cause: Literal["code", "input", "missing", "parent", "upstream"]
-    """code: another code version; input: an input says something else for the day; missing: an input or parent is
-    gone; parent: a parent has other content; upstream: a parent is stale."""
+    """code: another code version; input: an input has another version for the day; missing: an input or parent no
+    longer exists; parent: a parent has other content; upstream: a parent is stale."""
     reason: str
     """The cause in words."""
     depth: int
-    """Steps from the first cause: making files in this order makes each once."""
+    """Steps from the first cause: rebuilding files in this order rebuilds each once."""
 
 
 def record(
@@ -173,29 +173,29 @@ def record(
     code_version: str,
     input_versions: Mapping[datetime.date, Mapping[str, str]] | None = None,
 ) -> Recorded:
-    """Enter product files as they are in the archive now.
+    """Record product files as they are in the archive now.
 
-    A file whose digest is that of the current version stays that version; what it was made from, and the code, are
-    brought up to date. Recording the same again changes nothing but the time of the check.
+    If the digest of a file is that of the current version, it stays that version; its inputs and code are updated.
+    Recording the same again only changes the time of the check.
 
     Parameters
     ----------
     connection : psycopg.Connection
         Connection to use.
     files : iterable of FileRecord
-        Files written or found unchanged; those of a lower level first, since children note the content of parents.
+        Files written or found unchanged; those of a lower level first, since children record the content of parents.
     removed : iterable of str
-        Paths of files that are no longer made.
+        Paths of files that are no longer produced.
     run_id : str or None
         Dagster run.
     code_version : str
         Version of the code that made the files.
     input_versions : mapping, optional
-        Data version of each input by day, by which `stale` compares; the versions that the files name are kept as
-        details. Without it those are compared.
+        Data version of each input by day, which `stale` compares; the versions named in the files are kept as
+        details. Without it, the latter are compared.
     """
     counts = {"new": 0, "replaced": 0, "unchanged": 0}
-    # By path, so that two writers never wait for each other in a circle; levels rise with the alphabet but for CAL.
+    # By path, so that two writers never deadlock; levels sort alphabetically except CAL.
     for file in sorted(files, key=lambda item: (_ORDER.get(item.level, 9), str(item.path))):
         counts[_record_one(connection, file, run_id, code_version, (input_versions or {}).get(file.day))] += 1
     gone = connection.execute(
@@ -259,7 +259,7 @@ def _record_used(
         ("input", name, version if versions is None else versions.get(name, ""), "" if versions is None else version)
         for name, version in file.inputs.items()
     ]
-    # The files of raw packets have telemetry files as parents.
+    # The parents of files of raw packets are telemetry files.
     parents = [name for name in file.parents if name not in file.raw_files]
     files = [("parent", name) for name in parents] + [("raw", name) for name in file.raw_files]
     connection.execute("DELETE FROM product_file_input WHERE productfileid = %s", (identifier,))
@@ -287,19 +287,19 @@ def _record_used(
 
 
 def why(connection: psycopg.Connection[Any], name: str) -> list[FileWhy]:
-    """Tell where a product file comes from.
+    """Find where a product file comes from.
 
     Parameters
     ----------
     connection : psycopg.Connection
         Connection to use.
     name : str
-        Name of the file, or its path in the archive or anywhere.
+        Name of the file, or its path in the archive or elsewhere.
 
     Returns
     -------
     list of FileWhy
-        The current version first, then those before it. Empty if no such file was ever recorded.
+        The current version first, then earlier ones. Empty if no such file was ever recorded.
     """
     with connection.cursor(row_factory=class_row(FileWhy)) as cursor:
         columns = ", ".join(field for field in FileWhy.model_fields if field != "used")
@@ -328,15 +328,15 @@ def stale(
     code_versions: Mapping[tuple[str, str], str] | None = None,
     levels: Sequence[str] | None = None,
 ) -> list[StaleFile]:
-    """List the files that must be made again.
+    """List the files that must be rebuilt.
 
     Parameters
     ----------
     connection : psycopg.Connection
         Connection to use.
     inputs : mapping, optional
-        What inputs say at present: data version by name of the input, by day. Days that are not there are not compared;
-        an input that a day lacks is gone.
+        Current versions of inputs: data version by name of the input, by day. Days that are not given are not compared;
+        an input that a day lacks counts as missing.
     code_versions : mapping, optional
         Deployed code version by level and kind; others are not compared.
     levels : sequence of str, optional
@@ -345,7 +345,7 @@ def stale(
     Returns
     -------
     list of StaleFile
-        By depth, then path: each file comes after those that it is made from.
+        Ordered by depth, then path: each file comes after those it is made from.
     """
     days = inputs or {}
     present = [(day, name, version) for day, found in days.items() for name, version in found.items()]

@@ -1,8 +1,8 @@
-"""What was made from what, and what must be made again.
+"""What was made from what, and what must be rebuilt.
 
-An artefact is an asset, or one partition of it. It is stale if the code that makes it is not the deployed one, if an
-input has another data version than the one it was made from, if an input it was made from is gone, or if something it
-was made from is itself stale. These tables are the authority; Dagster shows it and runs it.
+An artefact is an asset, or one partition of it. It is stale if it was made by code other than the deployed one, if the
+data version of an input has changed, if an input no longer exists, or if an input is itself stale. These tables are
+authoritative; Dagster shows and runs what follows from them.
 
 All functions work in the caller's transaction.
 """
@@ -19,14 +19,14 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Input(BaseModel):
-    """One thing that an artefact was made from."""
+    """An input of an artefact."""
 
     model_config = ConfigDict(frozen=True)
 
     asset: str
     """Asset key of the input, parts joined by `/`."""
     partition: str = ""
-    """Partition key of the input; empty where it has none."""
+    """Partition key of the input; empty if it has none."""
     data_version: str
     """Data version of the input that was used."""
 
@@ -39,49 +39,49 @@ class Artefact(BaseModel):
     asset: str
     """Asset key, parts joined by `/`."""
     partition: str = ""
-    """Partition key; empty where the asset has none."""
+    """Partition key; empty if the asset has none."""
     data_version: str
     """Hash of the content, or of the inputs that determine it."""
     code_version: str = ""
-    """Version of the code that made it; empty for what comes from outside."""
+    """Version of the code that made it; empty for external assets."""
     run_id: str | None = None
     """Dagster run that made it."""
     ingestid: int | None = None
-    """Batch that made it, where there is one."""
+    """Batch that made it, if any."""
     inputs: tuple[Input, ...] = ()
-    """What it was made from."""
+    """Its inputs."""
 
 
 class ArtefactEntry(Artefact):
-    """A version of an artefact as it stands in the database."""
+    """A version of an artefact as stored in the database."""
 
     made_at: datetime.datetime
     """When it was made."""
 
 
 class Stale(BaseModel):
-    """An artefact that must be made again, and why."""
+    """An artefact that must be rebuilt, and why."""
 
     model_config = ConfigDict(frozen=True)
 
     asset: str
     """Asset key."""
     partition: str
-    """Partition key; empty where the asset has none."""
+    """Partition key; empty if the asset has none."""
     cause: Literal["code", "input", "missing", "upstream"]
-    """code: made by another code version; input: an input has another data version; missing: an input is gone;
-    upstream: something it was made from is stale."""
+    """code: made by another code version; input: an input has another data version; missing: an input no longer
+    exists; upstream: an input is stale."""
     reason: str
     """The cause in words."""
     depth: int
-    """Steps from the first cause: making artefacts in this order makes each once."""
+    """Steps from the first cause: rebuilding artefacts in this order rebuilds each once."""
 
 
 def record(connection: psycopg.Connection[Any], artefacts: Sequence[Artefact]) -> int:
-    """Enter new versions of artefacts, in one statement for all.
+    """Record new versions of artefacts, in one statement for all.
 
-    An artefact whose versions, code and inputs are those that are there is left alone, so that making it again without
-    any change makes nothing stale and adds no history.
+    An artefact whose version, code and inputs have not changed is left untouched, so that rebuilding it without any
+    change makes nothing stale and adds no history.
 
     Parameters
     ----------
@@ -93,14 +93,14 @@ def record(connection: psycopg.Connection[Any], artefacts: Sequence[Artefact]) -
     Returns
     -------
     int
-        Number of artefacts whose data or code version is another than before.
+        Number of artefacts whose data or code version has changed.
 
     Raises
     ------
     ValueError
-        If an artefact appears twice, or twice the same input.
+        If an artefact appears twice, or has the same input twice.
     """
-    # By key, so that two writers never wait for each other in a circle.
+    # By key, so that two writers never deadlock.
     ordered = sorted(artefacts, key=lambda item: (item.asset, item.partition))
     keys = [(item.asset, item.partition) for item in ordered]
     if len(set(keys)) != len(keys):
@@ -159,15 +159,15 @@ def _columns(inputs: Sequence[tuple[str, str, Input]]) -> tuple[list[str], ...]:
 
 
 def forget(connection: psycopg.Connection[Any], asset: str, partition: str = "") -> bool:
-    """Enter that an artefact is gone; what was made from it is stale from now on."""
+    """Record that an artefact no longer exists; what was made from it becomes stale."""
     deleted = connection.execute('DELETE FROM artefact WHERE asset = %s AND "partition" = %s', (asset, partition))
     return deleted.rowcount == 1
 
 
 def deploy(connection: psycopg.Connection[Any], code_versions: Mapping[str, str]) -> list[str]:
-    """Enter the code versions that are deployed; returns the assets whose version changed.
+    """Record the deployed code versions; return the assets whose version changed.
 
-    Assets that are not named keep what they have. Without a change nothing is written or locked.
+    Assets that are not given keep their version. Without a change nothing is written or locked.
     """
     rows = connection.execute(
         "INSERT INTO code (asset, code_version) SELECT given.* FROM unnest(%s::text[], %s::text[])"
@@ -181,7 +181,7 @@ def deploy(connection: psycopg.Connection[Any], code_versions: Mapping[str, str]
 
 
 def current(connection: psycopg.Connection[Any], asset: str, partition: str = "") -> ArtefactEntry | None:
-    """Give the current version of an artefact with its inputs; none where it was never made."""
+    """Return the current version of an artefact with its inputs; None if it was never made."""
     row = connection.execute(
         "SELECT data_version, code_version, run_id, ingestid, made_at FROM artefact"
         ' WHERE asset = %s AND "partition" = %s',
@@ -256,7 +256,7 @@ def recorded(connection: psycopg.Connection[Any], keys: Iterable[tuple[str, str]
 def data_versions(
     connection: psycopg.Connection[Any], asset: str, partitions: Sequence[str] | None = None
 ) -> dict[str, str]:
-    """Give the current data versions of an asset, by partition key."""
+    """Return the current data versions of an asset, by partition key."""
     rows = connection.execute(
         'SELECT "partition", data_version FROM artefact WHERE asset = %(asset)s'
         ' AND (%(partitions)s::text[] IS NULL OR "partition" = ANY(%(partitions)s)) ORDER BY "partition"',
@@ -266,7 +266,7 @@ def data_versions(
 
 
 def stale(connection: psycopg.Connection[Any], *, asset: str | None = None) -> list[Stale]:
-    """List what must be made again: what changed and exactly what descends from it.
+    """List what must be rebuilt: what changed and exactly what descends from it.
 
     Parameters
     ----------
@@ -278,7 +278,7 @@ def stale(connection: psycopg.Connection[Any], *, asset: str | None = None) -> l
     Returns
     -------
     list of Stale
-        By depth: each entry comes after those that it descends from.
+        Ordered by depth: each entry comes after those it descends from.
     """
     with connection.cursor(row_factory=class_row(Stale)) as cursor:
         cursor.execute(_STALE, {"asset": asset})
@@ -310,7 +310,7 @@ reached AS (
     JOIN artefact_input AS used ON used.input_asset = reached.asset AND used.input_partition = reached."partition"
     WHERE reached.depth < 100
 ),
--- The depth is that of the longest way, so that an artefact is made after everything it descends from.
+-- The depth is that of the longest path, so that an artefact is rebuilt after everything it descends from.
 deepest AS (SELECT asset, "partition", max(depth) AS depth FROM reached GROUP BY asset, "partition"),
 own AS (SELECT DISTINCT ON (asset, "partition") * FROM first ORDER BY asset, "partition", cause, reason),
 inherited AS (
@@ -322,12 +322,12 @@ inherited AS (
     JOIN deepest ON deepest.asset = used.input_asset AND deepest."partition" = used.input_partition
     ORDER BY used.asset, used."partition", used.input_asset, used.input_partition
 ),
-told AS (
+listed AS (
     SELECT asset, "partition", coalesce(own.cause, 'upstream') AS cause,
            coalesce(own.reason, inherited.reason) AS reason, depth
     FROM deepest LEFT JOIN own USING (asset, "partition") LEFT JOIN inherited USING (asset, "partition")
 )
-SELECT asset, "partition", cause, reason, depth FROM told
+SELECT asset, "partition", cause, reason, depth FROM listed
 WHERE %(asset)s::text IS NULL OR asset = %(asset)s
 ORDER BY depth, asset, "partition"
 """

@@ -1,4 +1,4 @@
-"""An answer to "why": where a row comes from, down to the message and the code."""
+"""Answers to "why": where a row comes from, down to the message and the code."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ class Why(BaseModel):
     diasourceid: int
     """The source."""
     diaobjectid: int
-    """Its DIAObject; 0 where it has none."""
+    """Its DIAObject; 0 if it has none."""
     ssobjectid: int | None
-    """Its solar-system object, where it has one."""
+    """Its solar-system object, if any."""
     survey: int
     """Survey: 1 Rubin, 2 ZTF, 3 ELAsTiCC."""
     midpointmjdtai: float
     """Time of the exposure, MJD TAI."""
     night: datetime.date | None
-    """Night of the packet that brought it."""
+    """Night of the packet that contained it."""
     ingestid: int | None
     """Batch that wrote the row."""
     kind: str | None
-    """Where the batch read its messages: stream, reprocess or retry."""
+    """Origin of the messages of the batch: stream, reprocess or retry."""
     topic: str | None
     """Kafka topic."""
     code_version: str | None
@@ -44,32 +44,32 @@ class Why(BaseModel):
     finished_at: datetime.datetime | None
     """When the row was written."""
     triggered: bool
-    """Whether the source has a packet of its own; else it is known from the history of another's."""
+    """Whether the source has its own packet; otherwise it was received in the history of another one."""
     archivefileid: int | None
     """Archive file of its packet."""
     archive_url: str | None
-    """Where that file is."""
+    """URL of that file."""
     archive_sha256: str | None
     """SHA-256 of that file."""
     archiveposition: int | None
-    """Position of the packet in it, byte. The block there holds Kafka partition and offset of the message."""
+    """Position of the packet in it, byte. The block there contains Kafka partition and offset of the message."""
     archivelength: int | None
     """Length of the packet's block, byte."""
     archive_schema: str | None
     """Identifier of the Avro schema of the packet."""
     archive_ingestid: int | None
-    """Batch that received the packet from Kafka; after reprocessing another than `ingestid`."""
+    """Batch that received the packet from Kafka; after reprocessing, different from `ingestid`."""
     ranges: tuple[Range, ...] = ()
-    """Offsets of that batch, partition by partition; the message is one of them."""
+    """Offsets of that batch, by partition; the message is one of them."""
 
 
 def why(connection: psycopg.Connection[Any], diasourceid: int) -> list[Why]:
-    """Tell where a source comes from.
+    """Find where a source comes from.
 
     Returns
     -------
     list of Why
-        One for each row of the source: the survey may have moved it to another object. Empty if it is not there.
+        One for each row of the source, since the survey may have moved it to another object. Empty if there is none.
     """
     with connection.cursor(row_factory=class_row(Why)) as cursor:
         cursor.execute(

@@ -13,19 +13,19 @@ EDGE: Final = 1.0
 
 
 def worse(new: Facts, delivered: Facts, rules: Rules) -> list[str]:
-    """Tell what speaks against a new version.
+    """List the reasons against a new version.
 
     Parameters
     ----------
     new, delivered : Facts
-        Of the file to deliver, and of the one that the archive has.
+        Facts of the file to deliver, and of the one in the archive.
     rules : Rules
-        With the tolerances.
+        Rules with the tolerances.
 
     Returns
     -------
     list of str
-        One sentence each; empty where nothing speaks against it.
+        One sentence per reason; empty if there are none.
 
     Examples
     --------
@@ -51,12 +51,12 @@ def worse(new: Facts, delivered: Facts, rules: Rules) -> list[str]:
 
 
 def overlap(old: Sequence[tuple[float, float]], new: Sequence[tuple[float, float]]) -> float:
-    """Seconds of `old` that `new` covers; each interval of `new` reaches a second further at both ends.
+    """Seconds of `old` that `new` covers; each interval of `new` is extended by a second at both ends.
 
     Parameters
     ----------
     old, new : sequence of (begin, end)
-        Each in order and disjoint.
+        Both sorted and disjoint.
 
     Examples
     --------

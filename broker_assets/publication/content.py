@@ -1,4 +1,4 @@
-"""What a product file holds, as far as its delivery needs to know.
+"""Content of a product file, as needed for its delivery.
 
 FITS as in the standard 4.0: blocks of 2880 bytes, cards of 80 (chapter 3), checksums of an HDU (chapter 4.4.2.7).
 """
@@ -24,15 +24,15 @@ UNSTABLE: Final = (b"DATE    ", b"CHECKSUM", b"DATASUM ")
 ONBOARD_EPOCH: Final = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 SECONDS: Final = {"s": 1.0, "ds": 0.1, "cs": 0.01, "ms": 1e-3, "us": 1e-6}
 INTERVALS: Final = 500
-"""Intervals of coverage that are kept; more are joined over the shortest gaps."""
+"""Maximum number of coverage intervals kept; more are joined over the shortest gaps."""
 
 
 class DamagedFile(ValueError):
-    """A file of ours cannot be read or does not match its own checksums."""
+    """A local file cannot be read or does not match its own checksums."""
 
 
 class Facts(BaseModel):
-    """What is compared between versions, kept with each delivery so that the delivered file need not be read again."""
+    """Facts compared between versions, stored with each delivery so that the delivered file need not be read again."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,20 +41,20 @@ class Facts(BaseModel):
     nan: dict[str, float] = Field(default_factory=dict)
     """Fraction of NaN of each column; of integer columns 0."""
     covered: list[tuple[float, float]] = Field(default_factory=list)
-    """Intervals with data, seconds after 2000-01-01 of the time system of the file; none where it has no times."""
+    """Intervals with data, seconds since 2000-01-01 in the time system of the file; None if it has no times."""
     data_digest: str = ""
-    """SHA-256 of names, types and values of DATA, its keywords left aside; of a picture, of its bytes."""
+    """SHA-256 of names, types and values of DATA, without its keywords; for a plot, of its bytes."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """A product file that was read."""
+    """Content of a product file."""
 
     digest: str
-    """SHA-256 of everything but DATE, CHECKSUM and DATASUM."""
+    """SHA-256 of everything except DATE, CHECKSUM and DATASUM."""
     facts: Facts
     start: datetime.datetime | None
-    """Begin of the data; on-board time taken as UTC, which is true to minutes."""
+    """Start of the data; on-board time is taken as UTC, which is accurate to minutes."""
     made_at: datetime.datetime | None
     """DATE."""
     sums_wrong: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ class Content:
 
 
 def hdus(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Bounds of each HDU: begin of header, begin of data, end.
+    """Bounds of each HDU: start of header, start of data, end.
 
     Raises
     ------
@@ -96,12 +96,12 @@ def hdus(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def digest(data: bytes, suffix: str) -> str:
-    """SHA-256 of the content of a file: of a FITS file without the cards that change with every writing.
+    """SHA-256 of the content of a file; for a FITS file, without the cards that change each time it is written.
 
     Raises
     ------
     DamagedFile
-        If a FITS file is cut.
+        If a FITS file is truncated.
     """
     if suffix != "fits":
         return hashlib.sha256(data).hexdigest()
@@ -124,7 +124,7 @@ def ones_sum(data: bytes, start: int = 0) -> int:
 
 
 def wrong_sums(data: bytes) -> tuple[str, ...]:
-    """Extensions that do not match the checksums they carry; the primary header is written anew for a delivery.
+    """Extensions that do not match their own checksums; the primary header is rewritten for a delivery.
 
     The sum of an HDU with a valid CHECKSUM is all ones (or zero).
     """
@@ -146,7 +146,7 @@ def wrong_sums(data: bytes) -> tuple[str, ...]:
 
 
 def read(data: bytes, suffix: str) -> Content:
-    """Read what a file holds.
+    """Read the content of a file.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def read(data: bytes, suffix: str) -> Content:
 
 
 def start_of(header: fits.Header) -> datetime.datetime | None:
-    """Begin of the data of a file; none where the header does not say.
+    """Start of the data of a file; None if the header does not give it.
 
     Examples
     --------
@@ -230,14 +230,14 @@ def _covered(table: Any, header: fits.Header) -> list[tuple[float, float]]:
     if "timedel" in names:
         length = np.asarray(records["timedel"], dtype=np.float64).reshape(len(records), -1)[:, 0] * units["timedel"]
     if len(centre) > 1 and not length.any():
-        # Samples of a moment stand for the time until the next.
+        # Instantaneous samples represent the time until the next one.
         length = np.full_like(centre, float(np.median(np.diff(np.sort(centre)))))
     zero = (begin - ONBOARD_EPOCH).total_seconds()
     return joined(zero + centre - length / 2, zero + centre + length / 2)
 
 
 def joined(begins: NDArray[np.float64], ends: NDArray[np.float64], most: int = INTERVALS) -> list[tuple[float, float]]:
-    """Join intervals that touch; where too many are left, those with the shortest gaps between them.
+    """Join intervals that touch; if too many remain, also those with the shortest gaps between them.
 
     Parameters
     ----------
@@ -267,5 +267,5 @@ def joined(begins: NDArray[np.float64], ends: NDArray[np.float64], most: int = I
 
 
 def covered_seconds(intervals: Sequence[tuple[float, float]]) -> float:
-    """Length of disjoint intervals."""
+    """Total length of disjoint intervals."""
     return sum(end - begin for begin, end in intervals)

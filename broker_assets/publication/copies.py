@@ -1,4 +1,4 @@
-"""The delivered copy of a file: our file with a primary header of its own; all else is byte for byte the same."""
+"""The delivered copy of a file: our file with a new primary header; everything else is identical byte for byte."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ Card = tuple[str, Any, str]
 """Keyword, value, comment."""
 
 Refresh = Callable[[fits.Header], Sequence[Card]]
-"""Ephemeris cards for a header, with the newest kernels; empty where they do not cover it."""
+"""Ephemeris cards for a header, from the latest kernels; empty if they do not cover it."""
 
 Reason = Callable[[int], str]
-"""Why data were requested, by request id; empty where nobody knows."""
+"""Why data were requested, by request id; empty if unknown."""
 
 REFRESHED: Final = frozenset({"L1", "L2", "ANC"})
-"""Levels whose growing files get fresh ephemeris cards."""
+"""Levels whose growing files get updated ephemeris cards."""
 
 
 @dataclass(frozen=True)
 class Copy:
-    """What a delivered copy says beyond our file."""
+    """Information that a delivered copy adds to our file."""
 
     delivered: ProductName
     archive: str
     """Name of the target."""
     stamp: datetime.datetime
-    """Time that the history names."""
+    """Time recorded in the history."""
     comment: str = ""
-    """On the request."""
+    """Comment on the request."""
     base: str = ""
-    """Of a supplement: the file that it adds to."""
+    """For a supplement: the file it adds to."""
     refresh: Refresh | None = None
 
 
 def request_comment(name: ProductName, reason: Reason | None) -> str:
-    """What the comment of an answer to a request says; empty for other files.
+    """Comment of an answer to a request; empty for other files.
 
     Examples
     --------
@@ -59,14 +59,14 @@ def request_comment(name: ProductName, reason: Reason | None) -> str:
 
 
 def instant_text(time: datetime.datetime) -> str:
-    """UTC with milliseconds, as headers write it."""
+    """UTC with milliseconds, as in headers."""
     return time.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
 
 
 def make(data: bytes, original: ProductName, copy: Copy) -> bytes:
     """Make the delivered copy.
 
-    The same arguments give the same bytes, so a delivery that was cut off can be recognised.
+    The same arguments give the same bytes, so an interrupted delivery can be recognised.
 
     Parameters
     ----------
@@ -79,17 +79,17 @@ def make(data: bytes, original: ProductName, copy: Copy) -> bytes:
     Returns
     -------
     bytes
-        A FITS file with FILENAME, comments, history and valid checksums of its primary HDU; other files as they are.
+        A FITS file with FILENAME, comments, history and valid checksums of its primary HDU; other files unchanged.
 
     Raises
     ------
     DamagedFile
-        If the file is no FITS file with an empty primary HDU.
+        If the file is not a FITS file with an empty primary HDU.
     """
     if original.suffix != "fits":
         return data
     with warnings.catch_warnings():
-        # Long comments are cut at the end of the card.
+        # Long comments are truncated at the end of the card.
         warnings.simplefilter("ignore", VerifyWarning)
         return _made(data, original, copy)
 
@@ -122,6 +122,6 @@ def _made(data: bytes, original: ProductName, copy: Copy) -> bytes:
 
 
 def _ascii(text: str) -> str:
-    """What a header can hold; request tables hold people's prose."""
+    """Restrict a text to what a header can contain; request tables contain free text."""
     printable = "".join(letter if " " <= letter <= "~" else " " if letter.isspace() else "?" for letter in text)
     return " ".join(printable.split())

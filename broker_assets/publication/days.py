@@ -1,4 +1,4 @@
-"""Publication by observation day: which files of a day may be delivered, and what the targets have of it."""
+"""Publication by observation day: which files of a day may be delivered, and which ones the targets have."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Held:
-    """A file that an operator must agree to."""
+    """A file that needs the approval of an operator."""
 
     target: str
     name: str
@@ -47,7 +47,7 @@ class Held:
 
 @dataclass
 class DayState:
-    """What has become of the files of a day, over all targets."""
+    """State of the files of a day, over all targets."""
 
     day: datetime.date
     receipts: list[Receipt] = field(default_factory=list)
@@ -59,7 +59,7 @@ class DayState:
 
     @property
     def data_version(self) -> str:
-        """Hash of the receipts: it changes when, and only when, a target has something else of the day.
+        """Hash of the receipts: it changes if, and only if, the files of the day at a target change.
 
         Examples
         --------
@@ -75,8 +75,8 @@ class DayState:
 def candidates(connection: psycopg.Connection[Any], folder: Path, days: Collection[datetime.date]) -> list[Candidate]:
     """Current product files of some days, in the archive in `folder`.
 
-    When a file was made is when its content was first recorded: making it again with the same content does not make it
-    younger.
+    The creation time of a file is when its content was first recorded: rebuilding it with the same content does not
+    change it.
     """
     rows = connection.execute(
         "SELECT path, made_at FROM product_file WHERE superseded_at IS NULL AND level <> 'LB' AND day = ANY(%s)"
@@ -89,7 +89,7 @@ def candidates(connection: psycopg.Connection[Any], folder: Path, days: Collecti
 def due_days(
     connection: psycopg.Connection[Any], settings: PublicationSettings, now: datetime.datetime, folder: Path
 ) -> list[datetime.date]:
-    """Days with files that a run would deliver or decide on, ascending.
+    """Days with files that a run would deliver or decide, ascending.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def due_days(
 
 
 def states(connection: psycopg.Connection[Any], days: Collection[datetime.date]) -> dict[datetime.date, DayState]:
-    """What has become of the files of some days, those of earlier versions included."""
+    """State of the files of some days, including those of earlier versions."""
     found = {day: DayState(day) for day in sorted(days)}
     day_of = _days_of_names(connection, days)
     rows = connection.execute(
@@ -123,7 +123,7 @@ def states(connection: psycopg.Connection[Any], days: Collection[datetime.date])
 
 
 def days_delivered_since(connection: psycopg.Connection[Any], since: datetime.datetime | None) -> list[datetime.date]:
-    """Days of files that were delivered, or lost again, after a time; all that ever were if there is none."""
+    """Days of files that were delivered, or lost again, after a time; without a time, all."""
     rows = connection.execute(
         "SELECT DISTINCT day FROM product_file WHERE regexp_replace(name, '(_V[0-9]{2})U', '\\1') IN ("
         " SELECT name FROM publication WHERE delivered_at IS NOT NULL"
@@ -134,7 +134,7 @@ def days_delivered_since(connection: psycopg.Connection[Any], since: datetime.da
 
 
 def days_answered_since(connection: psycopg.Connection[Any], since: datetime.datetime) -> list[datetime.date]:
-    """Days of files that an operator agreed to or refused after a time."""
+    """Days of files that an operator approved or refused after a time."""
     rows = connection.execute(
         "SELECT DISTINCT day FROM product_file WHERE regexp_replace(name, '(_V[0-9]{2})U', '\\1') IN ("
         " SELECT name FROM publication WHERE agreed_at > %s) ORDER BY day",
@@ -144,7 +144,7 @@ def days_answered_since(connection: psycopg.Connection[Any], since: datetime.dat
 
 
 def unmirrored(connection: psycopg.Connection[Any], target: str) -> list[str]:
-    """Paths of current files that a copy of our archive does not have, or has of an earlier content."""
+    """Paths of current files that a copy of the local archive lacks, or has with earlier content."""
     rows = connection.execute(
         "SELECT path FROM product_file WHERE superseded_at IS NULL AND NOT EXISTS ("
         " SELECT 1 FROM publication_mirror AS copy WHERE copy.target = %(target)s AND copy.path = product_file.path"
@@ -155,7 +155,7 @@ def unmirrored(connection: psycopg.Connection[Any], target: str) -> list[str]:
 
 
 def _days_of_names(connection: psycopg.Connection[Any], days: Collection[datetime.date]) -> dict[str, datetime.date]:
-    """Observation day by complete name of file, of all versions that were ever made."""
+    """Observation day by complete file name, for all versions ever made."""
     found = {}
     rows = connection.execute(
         "SELECT DISTINCT name, day FROM product_file WHERE day = ANY(%s) AND level <> 'LB' ORDER BY day, name",
@@ -172,9 +172,9 @@ def _days_of_names(connection: psycopg.Connection[Any], days: Collection[datetim
 def sample_receipts(
     connection: psycopg.Connection[Any], target: str, *, number: int, seed: str
 ) -> list[tuple[str, str]]:
-    """Some files that a target was given last under their names: name there and SHA-256.
+    """A sample of the files last delivered to a target under their names: name there and SHA-256.
 
-    Half of them are the newest, the others come from anywhere; another `seed` gives others.
+    Half of them are the newest, the others are random; another `seed` selects others.
     """
     latest = (
         "SELECT DISTINCT ON (receipt.name) receipt.name, receipt.sha256, receiptid FROM publication_receipt AS receipt"

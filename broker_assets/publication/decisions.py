@@ -1,4 +1,4 @@
-"""What becomes of one file: a pure function of its content, the rules and what the history knows."""
+"""The decision on one file: a pure function of its content, the rules and the history."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from broker_assets.publication.names import ProductName
 from broker_assets.publication.selection import Rules
 
 Status = Literal["delivering", "published", "supplement", "ignored", "blacklisted", "held", "error", "replaced"]
-"""`delivering` has begun; `replaced` had another content take its place, whether it was delivered or not."""
+"""`delivering`: started; `replaced`: another content took its place, whether it was delivered or not."""
 
 AT_TARGET: tuple[Status, ...] = ("published", "supplement")
 
 
 class Entry(BaseModel):
-    """What the history says of one content of a file."""
+    """History entry of one content of a file."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,59 +30,59 @@ class Entry(BaseModel):
     target: str
     """Archive."""
     name: str
-    """Name of ours, complete."""
+    """Complete name of our file."""
     path: str
-    """Where it was below our archive."""
+    """Path below our archive."""
     digest: str
-    """Of the content."""
+    """Digest of the content."""
     archive_name: str
-    """What the archive knows it by."""
+    """Name by which the archive identifies it."""
     subject: str
-    """What it is about, whatever the version."""
+    """Its subject, independent of the version."""
     version: int
-    """In the name."""
+    """Version in the name."""
     status: Status
-    """What was decided."""
+    """The decision."""
     settled: bool
-    """No run looks at it again by itself."""
+    """Whether runs no longer process it."""
     retry_after: datetime.datetime | None = None
-    """When a run does all the same."""
+    """Time from which a run processes it nevertheless."""
     reason: str = ""
-    """Why, in words."""
+    """Reason, in words."""
     delivered_name: str | None = None
     """Name at the target."""
     supplement: int | None = None
-    """Number; 0 is the first of its archive name."""
+    """Supplement number; 0 for the first file of its archive name."""
     base_name: str | None = None
-    """File that a supplement adds to."""
+    """File to which a supplement adds."""
     comment: str = ""
-    """On the request."""
+    """Comment on the request."""
     sha256: str | None = None
-    """Of the delivered copy."""
+    """SHA-256 of the delivered copy."""
     size: int | None = None
-    """Of the delivered copy, bytes."""
+    """Size of the delivered copy, bytes."""
     stamp: datetime.datetime | None = None
-    """Time that the copy names."""
+    """Time recorded in the copy."""
     facts: Facts
-    """For comparison."""
+    """Facts for comparison."""
     made_at: datetime.datetime | None = None
-    """When our file was made."""
+    """Creation time of our file."""
     run_id: str = ""
-    """Run that decided last."""
+    """Run that made the last decision."""
     decided_at: datetime.datetime
     """When."""
     delivered_at: datetime.datetime | None = None
-    """When the copy was read back."""
+    """Time at which the copy was read back."""
     agreed_by: str | None = None
     """Operator who agreed or refused."""
     agreed_why: str | None = None
-    """What the operator said."""
+    """Reason given by the operator."""
     agreed_at: datetime.datetime | None = None
     """When."""
 
     @property
     def begun(self) -> bool:
-        """Whether a delivery was begun and not ended: cut off, or failed. The target may have the file."""
+        """Whether a delivery was started but not completed: interrupted, or failed. The target may have the file."""
         return self.status == "delivering" or (
             self.status == "error" and not self.settled and self.delivered_name is not None
         )
@@ -94,16 +94,16 @@ class Entry(BaseModel):
 
     @property
     def agreed(self) -> bool:
-        """Whether an operator wants it delivered although the rules speak against it."""
+        """Whether an operator wants it delivered against the rules."""
         return self.agreed_at is not None and self.status in ("held", "error", "delivering")
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of a file."""
+    """The decision on a file."""
 
     status: Status
-    """`published` and `supplement`: to be delivered."""
+    """`published` and `supplement` are delivered."""
     reason: str = ""
     delivered: ProductName | None = None
     supplement: int | None = None
@@ -111,11 +111,11 @@ class Decision:
     retry_after: datetime.datetime | None = None
     settled: bool = True
     conflict: bool = False
-    """The archive takes no further file of this archive name."""
+    """Whether the archive accepts no further file of this archive name."""
 
     @property
     def deliver(self) -> bool:
-        """Whether the target gets it."""
+        """Whether it is delivered to the target."""
         return self.status in AT_TARGET
 
 
@@ -127,11 +127,11 @@ def decide(
     Parameters
     ----------
     name : ProductName
-        Of our file.
+        Name of our file.
     content : Content
     rules : Rules
     history : sequence of Entry
-        Everything the target's history knows of the same archive name or subject.
+        All entries of the target with the same archive name or subject.
     now : datetime
     """
     complete = str(name.complete)
@@ -158,11 +158,11 @@ def decide(
     if moved is not None and moved.archive_name != name.archive_name and not agreed:
         return Decision(
             "held",
-            f"the archive has {moved.name} of the same request under another time range (a newer clock "
-            "kernel moves it); raise the version, or agree to deliver it as well",
+            f"the archive has {moved.name} of the same request under another time range (moved by a newer clock "
+            "kernel); raise the version, or agree to deliver it as well",
         )
     others = [entry for entry in history if entry.archive_name == name.archive_name and entry.taken]
-    # A delivery that was begun with another content of this file keeps its number.
+    # A delivery that was started with another content of this file keeps its number.
     number = max((entry.supplement or 0 for entry in others if entry.name == complete), default=0)
     others = [entry for entry in others if entry.name != complete]
     decision = _among(name, content, rules, others, number, agreed=agreed)
@@ -181,7 +181,7 @@ def _latest(entries: object) -> Entry | None:
 
 
 def _changed(earlier: Entry, content: Content, rules: Rules, *, agreed: bool) -> Decision:
-    """Another content under a name that the archive has: only an operator may replace what was delivered."""
+    """Different content under a name that the archive has: only an operator may replace a delivered file."""
     when = earlier.delivered_at or earlier.decided_at
     if agreed and earlier.delivered_name is not None:
         delivered = ProductName.parse(earlier.delivered_name)
@@ -196,18 +196,18 @@ def _changed(earlier: Entry, content: Content, rules: Rules, *, agreed: bool) ->
 def _among(
     name: ProductName, content: Content, rules: Rules, others: Sequence[Entry], number: int, *, agreed: bool
 ) -> Decision:
-    """The file among others of the same archive name."""
+    """Decide on a file among others of the same archive name."""
     if not others:
         return Decision("published", "", name.complete, 0)
     same = next((entry for entry in others if entry.facts.data_digest == content.facts.data_digest), None)
     if same is not None:
-        return Decision("ignored", f"the data of {same.name}, requested again")
+        return Decision("ignored", f"same data as {same.name}, requested again")
     first = min(others, key=lambda entry: (entry.supplement or 0, entry.publicationid))
     if name.suffix != "fits":
-        return Decision("ignored", f"the archive has {first.name}, and pictures have no supplements")
+        return Decision("ignored", f"the archive has {first.name}, and plots have no supplements")
     number = number or 1 + max(entry.supplement or 0 for entry in others)
     if number > rules.supplements and not agreed:
-        reason = f"{first.name} has {number - 1} supplements, and the archive takes no more"
+        reason = f"{first.name} has {number - 1} supplements, and the archive accepts no more"
         return Decision("error", reason, conflict=True)
     base = first.delivered_name or first.name
     return Decision("supplement", f"adds to {base}", name.with_supplement(number), number, base)

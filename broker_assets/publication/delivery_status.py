@@ -16,7 +16,7 @@ from broker_assets.publication.selection import Rules, is_due, wanted
 from broker_assets.settings import PublicationSettings, PublicationTarget
 
 SHOWN = 50
-"""Files listed, at most; all are counted."""
+"""Maximum number of files listed; all are counted."""
 
 _COUNTERS = {
     "published": "published",
@@ -26,21 +26,21 @@ _COUNTERS = {
     "held": "held",
     "error": "errors",
 }
-"""Where each status is counted; `delivering` is neither."""
+"""How each status is counted; `delivering` is in neither group."""
 
 
 class PendingFile(BaseModel):
-    """A file that a target should have and has not."""
+    """A file that a target should have but does not."""
 
     name: str
     day: datetime.date
     due_since: datetime.datetime
     tried: bool = False
-    """Decided on before: cut off, failed, or agreed to by an operator."""
+    """Decided before: interrupted, failed, or approved by an operator."""
 
 
 class HeldFile(BaseModel):
-    """A file that an operator must agree to, or that could not be delivered."""
+    """A file that needs the approval of an operator, or that could not be delivered."""
 
     name: str
     status: str
@@ -65,7 +65,7 @@ class TargetState(BaseModel):
     young: int = 0
     """Not yet old enough."""
     pending: list[PendingFile] = Field(default_factory=list, exclude=True)
-    """Due and not decided on, oldest first."""
+    """Due but not decided, oldest first."""
     open: list[HeldFile] = Field(default_factory=list)
     """Held and failed ones, oldest first."""
     last_run: datetime.datetime | None = None
@@ -81,7 +81,7 @@ def target_state(
     now: datetime.datetime,
     folder: Path,
 ) -> TargetState:
-    """Look at one target; `folder` is the archive of products.
+    """Status of one target; `folder` is the archive of products.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def pending_files(
     now: datetime.datetime,
     folder: Path,
 ) -> tuple[list[PendingFile], int]:
-    """Files that the next run of the publisher decides on, oldest first, and how many are too young.
+    """Files that the next run of the publisher decides on, oldest first, and how many are too recent.
 
     Parameters
     ----------
@@ -134,10 +134,10 @@ def pending_files(
     now : datetime
         With a time zone.
     folder : Path
-        The archive of products; files that were made again with a content of old are told by their time there.
+        The archive of products; files rebuilt with an earlier content are recognised by their time there.
     """
     rules = Rules.of(target, settings)
-    # A decision stands for what was there when it was made; files since then, or with open decisions, are looked at.
+    # A decision applies to what existed when it was made; files made since then, or with open decisions, are checked.
     files = connection.execute(
         "SELECT file.name, file.path, file.day, file.made_at, bool_or(NOT entry.stands) IS TRUE AS again,"
         " array_agg(ARRAY[entry.source_size, entry.source_mtime]) FILTER (WHERE entry.stands) AS settled"
@@ -168,7 +168,7 @@ def pending_files(
 
 
 def _as_settled(path: Path, settled: Collection[Sequence[int]]) -> bool:
-    """Whether a file is one of those, by size and time, that were settled: the publisher tells it the same way."""
+    """Whether a file is one of those settled, by size and time: the publisher uses the same criterion."""
     try:
         found = path.stat()
     except OSError:

@@ -1,7 +1,7 @@
-"""What was decided and delivered, in PostgreSQL.
+"""Decisions and deliveries, in PostgreSQL.
 
-Each step of a file is a transaction of its own: a run that is killed leaves a true record of everything before. The
-functions need a connection that is not within a transaction.
+Each step of a file is a separate transaction: a killed run leaves a correct record of everything before. The functions
+need a connection that is not within a transaction.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from broker_assets.publication.targets import Arrived
 Connection = psycopg.Connection[Any]
 
 COLUMNS: Final = ", ".join(Entry.model_fields)
-"""Of an `Entry`."""
+"""Columns of an `Entry`."""
 REASON_LENGTH: Final = 2_000
-"""Characters of a reason that are kept."""
+"""Maximum length of a stored reason, characters."""
 
 
 class NothingToAgree(LookupError):
-    """No file of this name waits for an operator; the message says what there is."""
+    """No file with this name waits for an operator; the message describes its state."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """Enough of an entry to see that nothing is to be done, without opening the file."""
+    """Part of an entry that suffices to recognise an unchanged file without opening it."""
 
     digest: str
     status: str
@@ -48,7 +48,7 @@ class Known:
 
 @contextmanager
 def locked(connection: Connection, target: str, archive_name: str) -> Iterator[None]:
-    """Hold the right to decide on files of an archive name; other runs wait. It ends with the process at the latest."""
+    """Hold the lock on an archive name while deciding; other runs wait. It ends with the process at the latest."""
     raw = hashlib.sha256(f"publication\0{target}\0{archive_name}".encode()).digest()[:8]
     key = int.from_bytes(raw, "big", signed=True)
     with connection.transaction():
@@ -62,7 +62,7 @@ def locked(connection: Connection, target: str, archive_name: str) -> Iterator[N
 
 
 def known(connection: Connection, target: str, names: Sequence[str]) -> dict[str, list[Known]]:
-    """What is known of files, by complete name, newest entry first."""
+    """Known entries of files by complete name, newest first."""
     found: dict[str, list[Known]] = {}
     with connection.transaction():
         rows = connection.execute(
@@ -76,7 +76,7 @@ def known(connection: Connection, target: str, names: Sequence[str]) -> dict[str
 
 
 def related(connection: Connection, target: str, name: ProductName) -> list[Entry]:
-    """Everything of the same archive name or the same subject."""
+    """All entries of the same archive name or the same subject."""
     with connection.transaction(), connection.cursor(row_factory=class_row(Entry)) as cursor:
         cursor.execute(
             f"SELECT {COLUMNS} FROM publication WHERE target = %(target)s"  # noqa: S608 (our own column names)
@@ -87,7 +87,7 @@ def related(connection: Connection, target: str, name: ProductName) -> list[Entr
 
 
 def record(connection: Connection, values: dict[str, Any]) -> int:
-    """Enter a decision, anew or over that of an earlier run on the same content.
+    """Record a decision, new or replacing that of an earlier run on the same content.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def record(connection: Connection, values: dict[str, Any]) -> int:
     """
     values = values | {"facts": Jsonb(values["facts"]), "reason": values["reason"][:REASON_LENGTH]}
     if values["status"] != "delivering":
-        # An answer of the past was about the past.
+        # An operator's earlier answer applied to the earlier state.
         values |= {"agreed_by": None, "agreed_why": None, "agreed_at": None}
     names = ", ".join(values)
     places = ", ".join(f"%({name})s" for name in values)
@@ -118,10 +118,10 @@ def record(connection: Connection, values: dict[str, Any]) -> int:
 
 
 def _replace_others(connection: Connection, target: str, name: str, digest: str) -> None:
-    """Enter that contents which were not delivered are not there any more."""
+    """Record that undelivered contents no longer exist."""
     connection.execute(
         "UPDATE publication SET status = 'replaced', settled = false, retry_after = NULL,"
-        " reason = 'another content took its place before it was delivered'"
+        " reason = 'replaced by another content before it was delivered'"
         " WHERE target = %s AND name = %s AND digest <> %s"
         " AND status IN ('held', 'error', 'blacklisted', 'ignored', 'delivering')",
         (target, name, digest),
@@ -129,7 +129,7 @@ def _replace_others(connection: Connection, target: str, name: str, digest: str)
 
 
 def touch(connection: Connection, target: str, name: str, digest: str, size: int, mtime: int) -> None:
-    """Remember that a file of new times has a content that is known."""
+    """Record that a file with new times has a known content."""
     with connection.transaction():
         _replace_others(connection, target, name, digest)
         connection.execute(
@@ -140,7 +140,7 @@ def touch(connection: Connection, target: str, name: str, digest: str, size: int
 
 
 def arrived(connection: Connection, publicationid: int, status: str, receipt: Arrived, run_id: str) -> None:
-    """Enter that a delivered copy was read back, with its receipt."""
+    """Record that a delivered copy was read back, with its receipt."""
     with connection.transaction():
         connection.execute(
             "UPDATE publication SET status = %s, settled = true, delivered_at = now(), decided_at = now(), run_id = %s"
@@ -162,7 +162,7 @@ def arrived(connection: Connection, publicationid: int, status: str, receipt: Ar
 
 
 def failed(connection: Connection, publicationid: int, reason: str, run_id: str) -> None:
-    """Enter that a file did not arrive; the next run tries again under the same name."""
+    """Record that a file did not arrive; the next run retries under the same name."""
     with connection.transaction():
         connection.execute(
             "UPDATE publication SET status = 'error', settled = false, reason = %s, run_id = %s, decided_at = now()"
@@ -172,7 +172,7 @@ def failed(connection: Connection, publicationid: int, reason: str, run_id: str)
 
 
 def begin_run(connection: Connection, run_id: str, target: str) -> None:
-    """Enter that a run begins; a repeated run goes on under its identifier."""
+    """Record the start of a run; a repeated run continues under its identifier."""
     with connection.transaction():
         connection.execute(
             "INSERT INTO publication_run (run_id, target) VALUES (%s, %s) ON CONFLICT (run_id, target) DO NOTHING",
@@ -183,7 +183,7 @@ def begin_run(connection: Connection, run_id: str, target: str) -> None:
 def end_run(
     connection: Connection, run_id: str, target: str, counts: dict[str, int], failure: str | None = None
 ) -> None:
-    """Enter how a run ended."""
+    """Record the result of a run."""
     with connection.transaction():
         connection.execute(
             "UPDATE publication_run SET finished_at = now(), counts = %s, failure = %s"
@@ -193,7 +193,7 @@ def end_run(
 
 
 def columns_of(decision: Decision) -> dict[str, Any]:
-    """Columns that a decision fills."""
+    """Columns filled by a decision."""
     return {
         "status": "delivering" if decision.deliver else decision.status,
         "settled": decision.settled and not decision.deliver,

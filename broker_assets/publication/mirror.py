@@ -1,7 +1,7 @@
-"""A copy of our archive in another store, under our own names and paths.
+"""A copy of the local archive in another store, under the same names and paths.
 
-Only differences are copied: a file is the same when its checksum is that of the receipt and the store lists it with the
-same size; `verify` reads everything back instead. Nothing is removed unless asked for.
+Only differences are copied: a file is unchanged when its checksum is that of the receipt and the store lists it with
+the same size; `verify` reads everything back instead. Nothing is removed unless requested.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from broker_assets.publication.targets import DeliveryFailed, Target, TargetAway
 logger = logging.getLogger(__name__)
 
 PATTERNS = ("solo_*.fits", "solo_*.svg")
-"""Files of the archive; what a writer has not finished begins with a dot."""
+"""Files of the archive; the names of unfinished files begin with a dot."""
 
 
 class MirrorReport(BaseModel):
-    """What a sync did."""
+    """Result of a sync."""
 
     run_id: str
     """Identifier of the run."""
     target: str
     """Store."""
     dry_run: bool = False
-    """Nothing was written."""
+    """Whether nothing was written."""
     copied: list[str] = Field(default_factory=list)
     """Paths that were new or different."""
     unchanged: int = 0
-    """Files that were the same."""
+    """Number of unchanged files."""
     removed: list[str] = Field(default_factory=list)
-    """Paths that we do not have and that were removed."""
+    """Paths that do not exist locally and were removed."""
     surplus: list[str] = Field(default_factory=list)
-    """Paths that we do not have and that stay."""
+    """Paths that do not exist locally and were kept."""
     failed: dict[str, str] = Field(default_factory=dict)
     """Paths that could not be copied, and why."""
     failure: str | None = None
-    """Why the sync ended before all was done."""
+    """Why the sync ended early."""
 
 
 def archive_files(folder: Path) -> list[Path]:
@@ -63,26 +63,26 @@ def sync(
     remove: bool = False,
     verify: bool = False,
     dry_run: bool = False,
-    tell: Callable[[str], None] | None = None,
+    notify: Callable[[str], None] | None = None,
 ) -> MirrorReport:
-    """Bring a store up to date with our archive.
+    """Update a store from the local archive.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        Not within a transaction; each file is committed.
+        Connection that is not within a transaction; each file is committed.
     folder : Path
-        Our archive.
+        The local archive.
     target : Target
     files : iterable of Path, optional
-        Only these files of the archive; everything unless given, and then surplus files are seen too.
+        Only these files of the archive; default: all, in which case surplus files are detected too.
     run_id : str, optional
     remove : bool
-        Remove at the store what we do not have; only of files that a sync brought there.
+        Remove from the store what does not exist locally, but only files that a sync copied there.
     verify : bool
-        Read every file back instead of believing receipts and sizes.
+        Read every file back instead of trusting receipts and sizes.
     dry_run : bool
-    tell : function, optional
+    notify : function, optional
         Called with each path that is copied or removed.
 
     Returns
@@ -92,12 +92,12 @@ def sync(
     Raises
     ------
     ValueError
-        If the connection is within a transaction, or files are to be removed with only a part of ours at hand.
+        If the connection is within a transaction, or `remove` is combined with `files`.
     """
     if connection.info.transaction_status != TransactionStatus.IDLE:
-        raise ValueError("the connection is within a transaction; each file must be committed on its own")
+        raise ValueError("the connection is within a transaction; each file must be committed separately")
     if remove and files is not None:
-        raise ValueError("what is surplus shows only when the whole archive is looked at")
+        raise ValueError("surplus files can only be determined for the whole archive")
     run_id = run_id or uuid.uuid4().hex
     report = MirrorReport(run_id=run_id, target=target.name, dry_run=dry_run)
     ours = {path.relative_to(folder).as_posix(): path for path in (archive_files(folder) if files is None else files)}
@@ -105,9 +105,9 @@ def sync(
         history.begin_run(connection, run_id, target.name)
     try:
         target.check()
-        # One sync of a store at a time: two would see each other's files as missing.
+        # Only one sync of a store at a time: two would see each other's files as missing.
         with history.locked(connection, target.name, ""):
-            _sync(connection, ours, target, report, whole=files is None, remove=remove, verify=verify, tell=tell)
+            _sync(connection, ours, target, report, whole=files is None, remove=remove, verify=verify, notify=notify)
     except TargetAway as error:
         report.failure = str(error)
         logger.error("%s", error)
@@ -127,7 +127,7 @@ def _sync(
     whole: bool,
     remove: bool,
     verify: bool,
-    tell: Callable[[str], None] | None,
+    notify: Callable[[str], None] | None,
 ) -> None:
     known = _known(connection, target.name)
     there = target.sizes()
@@ -150,12 +150,12 @@ def _sync(
             report.failed[relative] = str(error)
             continue
         report.copied.append(relative)
-        if tell is not None:
-            tell(relative)
+        if notify is not None:
+            notify(relative)
     if not whole:
         return
     for relative in sorted(set(there) - set(ours)):
-        # What others keep in the same place is not ours to remove.
+        # Other files in the same place must not be removed.
         if not remove or relative not in known:
             report.surplus.append(relative)
             continue
@@ -163,8 +163,8 @@ def _sync(
             target.remove(relative)
             _forget(connection, target.name, relative)
         report.removed.append(relative)
-        if tell is not None:
-            tell(relative)
+        if notify is not None:
+            notify(relative)
 
 
 def _known(connection: psycopg.Connection[Any], target: str) -> dict[str, str]:

@@ -1,8 +1,8 @@
-"""Names of product files, and what the receiving archive makes of them.
+"""Names of product files, and how the receiving archive interprets them.
 
 `solo_<level>_stix-<type>-<name>_<range>_V<vv>[U|C][_<request>[-<control>]].<fits|svg>`: U marks a file that still grows
-and is never part of a delivered name. The archive knows a file by the first five parts only, so two requests for the
-same data collide.
+and is never part of a delivered name. The archive identifies a file by the first five parts only, so two requests for
+the same data collide.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class ProductName:
     product: str
     """`lightcurve`, `xray-cpd`, …"""
     span: str
-    """Day, or begin and end."""
+    """Day, or start and end."""
     version: int
-    """Of level LL01 the time of making, YYYYMMDDhhmm."""
+    """For level LL01 the creation time, YYYYMMDDhhmm."""
     mark: str = ""
-    """U: the file grows through the day; C, of pictures: it does not."""
+    """U: the file grows during the day; C, for plots: it does not."""
     request: str | None = None
     """Request id with its leading zeros."""
     control: str | None = None
@@ -106,9 +106,9 @@ class ProductName:
 
     @property
     def archive_name(self) -> str:
-        """What the archive knows the file by: the first five parts, without request and U, with the suffix.
+        """Identity of the file in the archive: the first five parts, without request and U, with the suffix.
 
-        The suffix belongs to it, so that a picture never collides with the table it shows.
+        The suffix is part of it, so that a plot never collides with the table it shows.
 
         Examples
         --------
@@ -119,9 +119,9 @@ class ProductName:
 
     @property
     def subject(self) -> str:
-        """What the file is about, whatever its version: files of one subject replace one another.
+        """Subject of the file, independent of its version: files of one subject replace one another.
 
-        Files of a request are known by the request, since their span moves by milliseconds with the clock kernel.
+        Files of a request are identified by it, since their span moves by milliseconds with the clock kernel.
 
         Examples
         --------
@@ -133,11 +133,11 @@ class ProductName:
 
     @property
     def of_request(self) -> bool:
-        """Whether a request is known that the file answers; 0 stands for one that the packets do not name."""
+        """Whether the request answered by the file is known; 0 stands for one that the packets do not name."""
         return self.request is not None and int(self.request) > 0
 
     def answers(self, subject: str) -> bool:
-        """Whether the file answers the request that other files of this subject answer."""
+        """Whether the file answers the same request as other files of this subject."""
         return self.of_request and self.subject == subject
 
     @property
@@ -147,7 +147,7 @@ class ProductName:
 
     @property
     def is_low_latency(self) -> bool:
-        """Whether the level is one of low latency."""
+        """Whether the level is a low-latency level."""
         return self.level.startswith("LL")
 
     def with_supplement(self, number: int) -> ProductName:

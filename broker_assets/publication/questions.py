@@ -1,4 +1,4 @@
-"""Questions to the history, and what operators answer to it."""
+"""Queries of the history, and decisions of operators."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ Connection = psycopg.Connection[Any]
 
 
 class Receipt(BaseModel):
-    """A delivery that was read back and found right."""
+    """A delivery that was read back and verified."""
 
     model_config = ConfigDict(frozen=True)
 
     receiptid: int
     """Identifier."""
     publicationid: int
-    """Decision that it was delivered for."""
+    """Decision that caused the delivery."""
     target: str
     """Archive."""
     name: str
-    """Name there."""
+    """Name at the target."""
     url: str
-    """Where it is."""
+    """URL of the file."""
     size: int
-    """Bytes read back."""
+    """Size read back, bytes."""
     sha256: str
-    """Of what was read back."""
+    """SHA-256 of what was read back."""
     verified_at: datetime.datetime
     """When."""
     run_id: str
@@ -53,17 +53,17 @@ class Run(BaseModel):
     target: str
     """Archive."""
     started_at: datetime.datetime
-    """When it began."""
+    """Start of the run."""
     finished_at: datetime.datetime | None
-    """When it ended; none: it runs, or was killed."""
+    """End of the run; None if it is running or was killed."""
     counts: dict[str, int]
-    """Files by outcome."""
+    """Number of files by outcome."""
     failure: str | None
     """Why it ended early."""
 
 
 def complete_name(name: str) -> str:
-    """The complete name of a file given with or without U; other texts as they are."""
+    """The complete name of a file given with or without U; other texts unchanged."""
     try:
         return str(ProductName.parse(Path(name).name).complete)
     except NotAProductName:
@@ -79,15 +79,15 @@ def entries(
     since: datetime.datetime | None = None,
     limit: int = 100_000,
 ) -> list[Entry]:
-    """Entries of the history, newest decision first.
+    """Entries of the history, latest decision first.
 
     Parameters
     ----------
     connection : psycopg.Connection
     target, statuses, since : optional
-        Only these.
+        Only entries with these values.
     name : str, optional
-        Only files whose name, or name at the target, has this part.
+        Only files whose name, or name at the target, contains this text.
     limit : int
     """
     with connection.transaction(), connection.cursor(row_factory=class_row(Entry)) as cursor:
@@ -109,19 +109,19 @@ def entries(
 
 
 def held(connection: Connection, target: str | None = None) -> list[Entry]:
-    """Files that wait for an operator: held back, or too many of an archive name, and not agreed to yet."""
+    """Files that wait for an operator: held back, or too many of an archive name, and not yet approved."""
     found = entries(connection, target=target, statuses=("held", "error"))
     return [entry for entry in found if entry.settled and not entry.agreed]
 
 
 def pending(connection: Connection, target: str | None = None) -> list[Entry]:
-    """Files that the next run tries again: cut off, failed, or agreed to."""
+    """Files that the next run retries: interrupted, failed, or approved."""
     found = entries(connection, target=target, statuses=("delivering", "held", "error"))
     return [entry for entry in found if not entry.settled]
 
 
 def receipts(connection: Connection, *, target: str | None = None, name: str | None = None) -> list[Receipt]:
-    """Receipts in the order of delivery, of a target, or of a file (its complete name, or its name at the target)."""
+    """Receipts in order of delivery, of a target, or of a file (its complete name, or its name at the target)."""
     with connection.transaction(), connection.cursor(row_factory=class_row(Receipt)) as cursor:
         cursor.execute(
             "SELECT r.receiptid, r.publicationid, r.target, r.name, r.url, r.size, r.sha256, r.verified_at, r.run_id"
@@ -145,7 +145,7 @@ def runs(connection: Connection, target: str | None = None, limit: int = 20) -> 
 
 
 def counts(connection: Connection) -> dict[str, dict[str, int]]:
-    """Entries of each target by status."""
+    """Number of entries of each target by status."""
     found: dict[str, dict[str, int]] = {}
     with connection.transaction():
         rows = connection.execute(
@@ -165,7 +165,7 @@ def agree(
     target: str | None = None,
     answer: Literal["deliver", "refuse"] = "deliver",
 ) -> list[Entry]:
-    """Enter what an operator answers to a file that waits.
+    """Record an operator's decision on a waiting file.
 
     Parameters
     ----------
@@ -174,33 +174,33 @@ def agree(
     name : str
         Name of our file, with or without U.
     who, why : str
-        Kept with the file.
+        Recorded with the file.
     target : str, optional
-        Only there; everywhere it waits unless given.
+        Only at this target; default: at all targets where the file waits.
     answer : str
-        `deliver`: the next run delivers it although the rules speak against it. `refuse`: it stays at home.
+        `deliver`: the next run delivers it against the rules. `refuse`: it is not delivered.
 
     Returns
     -------
     list of Entry
-        As they were before, one for each target.
+        The previous entries, one per target.
 
     Raises
     ------
     NothingToAgree
-        If no file of this name waits.
+        If no file with this name is waiting.
     ValueError
         If who or why is empty.
     """
     if not who.strip() or not why.strip():
-        raise ValueError("an answer needs a name and a reason")
+        raise ValueError("a decision requires a name and a reason")
     complete = complete_name(name)
     with connection.transaction():
         found = [entry for entry in held(connection, target) if entry.name == complete]
         if not found:
             past = entries(connection, target=target, name=complete, limit=5)
             said = "; ".join(f"{entry.target}: {entry.status} {entry.reason}".strip() for entry in past)
-            raise NothingToAgree(f"{complete} does not wait for an answer ({said or 'the history does not have it'})")
+            raise NothingToAgree(f"{complete} does not wait for an operator ({said or 'the history does not have it'})")
         for entry in found:
             connection.execute(
                 "UPDATE publication SET agreed_by = %s, agreed_why = %s, agreed_at = now(), settled = %s,"
@@ -213,7 +213,7 @@ def agree(
 
 
 def supplement_report(connection: Connection, target: str) -> str:
-    """Every supplement that a target has, as tab-separated text: filename, basefile, comment."""
+    """All supplements at a target, as tab-separated text: filename, basefile, comment."""
     found = entries(connection, target=target, statuses=("supplement",))
     found.sort(key=lambda entry: entry.publicationid)
     rows = (f"{entry.delivered_name}\t{entry.base_name}\t{entry.comment}\n" for entry in found)

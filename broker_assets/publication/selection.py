@@ -16,14 +16,14 @@ Order = Literal["name", "made"]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A file of our archive that may be delivered."""
+    """A file of the local archive that may be delivered."""
 
     path: Path
-    """Where it is; only read."""
+    """Its path; only read."""
     made_at: datetime.datetime | None = None
-    """When it was made; none: its DATE card says, else the time of modification."""
+    """Creation time; None: taken from its DATE card, else the modification time."""
     relative: str = ""
-    """Path below the archive; tells files apart in order and history, none is the file name."""
+    """Path below the archive, which identifies files in order and history; default: the file name."""
 
     @property
     def key(self) -> str:
@@ -33,36 +33,36 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Rules:
-    """What a target takes."""
+    """Selection rules of a target."""
 
     levels: frozenset[str] = frozenset({"L0", "L1", "L2", "ANC", "LL03", "CAL"})
     products: frozenset[str] = frozenset({"ql", "hk", "sci", "asp", "cal"})
-    """Families (`ql`) or kinds (`ql-lightcurve`); `*` is all."""
+    """Families (`ql`) or kinds (`ql-lightcurve`); `*` selects all."""
     versions: frozenset[str] = frozenset({"*"})
-    """`2`, `02`, `02U`, `V02`; `*` is all."""
+    """`2`, `02`, `02U`, `V02`; `*` selects all."""
     waiting: datetime.timedelta = datetime.timedelta(days=14)
     waiting_low_latency: datetime.timedelta = datetime.timedelta(minutes=1)
     batch_size: int = -1
-    """Files of one run; -1 is no limit."""
+    """Maximum number of files per run; -1: no limit."""
     order: Order = "name"
     blacklist: frozenset[str] = frozenset()
     """Names, with or without U, that are never delivered."""
     supplements: int = 2
-    """Files of one archive name beyond the first that the archive takes."""
+    """Number of files of one archive name, beyond the first, that the archive accepts."""
     future: datetime.timedelta = datetime.timedelta(days=7)
-    """Data that start later than this from now come from a clock that was not set."""
+    """Data that start more than this time in the future come from a clock that was not set."""
     tolerated_row_loss: float = 0.0
     tolerated_nan_increase: float = 0.01
     tolerated_coverage_loss: float = 0.0
 
     @classmethod
     def of(cls, target: PublicationTarget, settings: PublicationSettings) -> Rules:
-        """The rules that the settings give for a target.
+        """The rules of a target according to the settings.
 
         Raises
         ------
         OSError
-            If the blacklist cannot be read: without it nothing is delivered.
+            If the blacklist cannot be read: without it, nothing is delivered.
         """
         return cls(
             levels=frozenset(target.levels),
@@ -78,26 +78,26 @@ class Rules:
         )
 
     def blacklisted(self, name: ProductName) -> bool:
-        """Whether the blacklist has this file, with or without U."""
+        """Whether this file is on the blacklist, with or without U."""
         return str(name) in self.blacklist or str(name.complete) in self.blacklist
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What became of the candidates before any was opened for delivery."""
+    """Classification of the candidates before any is opened for delivery."""
 
     due: list[tuple[ProductName, Candidate]] = field(default_factory=list)
-    """To be decided on, in order, at most a batch."""
+    """To be decided, in order, at most one batch."""
     waiting: list[tuple[ProductName, Candidate]] = field(default_factory=list)
-    """Too young."""
+    """Too recent."""
     left: list[tuple[ProductName, Candidate]] = field(default_factory=list)
     """Due, but beyond the size of the batch."""
     passed_over: int = 0
-    """Of levels, products or versions that the target does not take, or no product files at all."""
+    """Number of files of levels, products or versions that the target does not accept, or that are not products."""
 
 
 def read_blacklist(path: Path) -> frozenset[str]:
-    """Names of a text file, one a line; blank lines and those that begin with # are left out."""
+    """Names in a text file, one per line; blank lines and those that begin with # are ignored."""
     lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
     return frozenset(line for line in lines if line and not line.startswith("#"))
 
@@ -105,7 +105,7 @@ def read_blacklist(path: Path) -> frozenset[str]:
 def version_wanted(name: ProductName, wanted: Collection[str]) -> bool:
     """Whether a version is in a list.
 
-    A number means the version whether or not the file still grows; with U only growing files are meant.
+    A number means the version whether or not the file still grows; with U, only growing files are meant.
 
     Examples
     --------
@@ -125,7 +125,7 @@ def version_wanted(name: ProductName, wanted: Collection[str]) -> bool:
 
 
 def wanted(name: ProductName, rules: Rules) -> bool:
-    """Whether a target takes files of this level, product and version.
+    """Whether a target accepts files of this level, product and version.
 
     Examples
     --------
@@ -146,9 +146,9 @@ def is_due(name: ProductName, made_at: datetime.datetime, rules: Rules, now: dat
 
 
 def named(candidates: Iterable[Candidate], rules: Rules) -> tuple[list[tuple[ProductName, Candidate]], int]:
-    """Candidates that the target takes, and how many it does not.
+    """Candidates that the target accepts, and how many it does not.
 
-    Where a file is there both growing and complete, the one that was made last stands for both.
+    If a file exists both as growing and as complete, only the one that was made last is used.
     """
     found: dict[str, tuple[ProductName, Candidate]] = {}
     passed = 0
@@ -184,22 +184,22 @@ def select(
     *,
     passed_over: int = 0,
 ) -> Selection:
-    """Choose what a run decides on.
+    """Select the files that a run decides on.
 
     Parameters
     ----------
     files : iterable of (name, candidate)
-        With `made_at` set; those that need no decision any more are left out by the caller.
+        Candidates with `made_at` set; the caller omits those that no longer need a decision.
     rules : Rules
     now : datetime
         With a time zone.
     passed_over : int
-        Count to hand on.
+        Count to pass on.
 
     Returns
     -------
     Selection
-        In the order of paths, or of making; so a run is the same however the folder is listed.
+        Ordered by path, or by creation time, so that a run does not depend on how the folder is listed.
     """
     if rules.order == "made":
         ordered = sorted(files, key=lambda item: (_made(item[1]), item[1].key))
@@ -212,6 +212,6 @@ def select(
 
 
 def files_below(folder: Path) -> list[Candidate]:
-    """Every product file below a folder; temporary files (a leading dot) are not seen."""
+    """All product files below a folder; temporary files (a leading dot) are ignored."""
     found = [path for pattern in ("solo_*.svg", "solo_*.fits") for path in folder.rglob(pattern) if path.is_file()]
     return [Candidate(path, relative=path.relative_to(folder).as_posix()) for path in sorted(found)]

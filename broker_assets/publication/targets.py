@@ -1,8 +1,9 @@
-"""Folders, SFTP servers and S3 buckets that files are delivered to.
+"""Folders, SFTP servers and S3 buckets to which files are delivered.
 
-A file is never seen half under its name: where the target can rename, it is written beside it (`.<name>.part`), read
-back, compared and renamed; a bucket shows an object when it is complete, and it is read back afterwards. Reading back
-is the check everywhere: a server's own checksum tells what it received, not what it keeps.
+A file is never visible incomplete under its name: where the target supports renaming, it is written under a temporary
+name (`.<name>.part`), read back, compared and renamed; a bucket shows an object once it is complete, and it is read
+back afterwards. Everything is verified by reading it back: a server's own checksum describes what it received, not
+what it stored.
 """
 
 from __future__ import annotations
@@ -37,16 +38,16 @@ class TargetAway(ConnectionError):
 
 
 class DeliveryFailed(OSError):
-    """A file could not be delivered, though the target answers; the message says why."""
+    """A file could not be delivered although the target answers; the message says why."""
 
 
 class _Damaged(OSError):
-    """What was read back is not what was sent."""
+    """What was read back differs from what was sent."""
 
 
 @dataclass(frozen=True)
 class Arrived:
-    """A file that was read back at the target and found right."""
+    """A file that was read back from the target and verified."""
 
     name: str
     url: str
@@ -55,7 +56,7 @@ class Arrived:
 
 
 def described(url: str) -> str:
-    """A URL without the password it may hold.
+    """Remove the password from a URL.
 
     Examples
     --------
@@ -76,7 +77,7 @@ def sha256_of(path: Path) -> str:
 
 
 class Target:
-    """A folder at the far end.
+    """A folder at the remote end.
 
     Parameters
     ----------
@@ -85,12 +86,12 @@ class Target:
     url : str
         fsspec URL of the folder, or a path.
     options : dict, optional
-        Of the file system; texts, as settings hold them.
+        Options of the file system; texts, as in settings.
     create : bool
-        Make the folder where it is missing. Otherwise a missing folder means that the target is away: below a mount
-        point that is not mounted everything would go to the wrong disk.
+        Create the folder if it is missing. Otherwise a missing folder means that the target is unavailable: below a
+        mount point that is not mounted, everything would go to the wrong disk.
     attempts : int
-        How often an operation is tried.
+        Number of attempts of an operation.
     wait : wait_base
         How long to wait before the next attempt.
     """
@@ -119,12 +120,12 @@ class Target:
 
     @classmethod
     def of(cls, settings: PublicationTarget) -> Self:
-        """The target that the settings describe."""
+        """The target of the settings."""
         return cls(settings.name, settings.url, _options(settings))
 
     @classmethod
     def conflicts_of(cls, settings: PublicationTarget) -> Self | None:
-        """Where files go that the archive does not take any more; none if they stay at home."""
+        """Target for files that the archive does not accept any more; None if they are only kept locally."""
         if settings.conflicts_url is None:
             return None
         same = fsspec.utils.get_protocol(settings.conflicts_url) == fsspec.utils.get_protocol(settings.url)
@@ -138,7 +139,7 @@ class Target:
         self.close()
 
     def close(self) -> None:
-        """End the connection; the next operation makes a new one."""
+        """Close the connection; the next operation opens a new one."""
         if self._connected is not None and self.protocol == "sftp":
             with contextlib.suppress(*self._transient):
                 self._connected[0].close()
@@ -148,12 +149,12 @@ class Target:
         return f"{self.name} ({described(self.url)})"
 
     def check(self) -> None:
-        """Connect anew and look whether the folder is there.
+        """Reconnect and check that the folder exists.
 
         Raises
         ------
         TargetAway
-            If it is not.
+            If it does not exist, or the target does not answer.
         """
         self.close()
         try:
@@ -166,37 +167,37 @@ class Target:
             if self._create:
                 files.makedirs(root, exist_ok=True)
             if not files.isdir(root):
-                raise TargetAway(f"{self} is away: the folder is not there")
+                raise TargetAway(f"{self} is unavailable: the folder does not exist")
         except TargetAway:
             raise
         except self._transient as error:
-            raise TargetAway(f"{self} is away: {_text(error)}") from error
+            raise TargetAway(f"{self} is unavailable: {_text(error)}") from error
 
     def deliver(self, name: str, source: Path, sha256: str) -> Arrived:
-        """Bring a file to the target and read it back.
+        """Deliver a file to the target and read it back.
 
         Parameters
         ----------
         name : str
-            Name or relative path at the target; what is there is replaced.
+            Name or relative path at the target; an existing file is replaced.
         source : Path
             Local file.
         sha256 : str
-            Of the file, hexadecimal.
+            SHA-256 of the file, hexadecimal.
 
         Raises
         ------
         TargetAway
             If the target does not answer.
         DeliveryFailed
-            If it answers, and the file did not arrive as it was sent.
+            If it answers, but the file did not arrive as it was sent.
         """
         size = source.stat().st_size
         self._try(f"{name} could not be delivered", lambda files, root: self._put(files, root, name, source, sha256))
         return Arrived(name, described(f"{self.url}/{name}"), size, sha256)
 
     def sha256(self, name: str) -> str | None:
-        """SHA-256 of a file at the target, read back; none if there is no such file.
+        """SHA-256 of a file at the target, read back; None if there is no such file.
 
         Raises
         ------
@@ -213,7 +214,7 @@ class Target:
         return self._try(f"{name} could not be read back", read)
 
     def sizes(self) -> dict[str, int]:
-        """Size of every file at the target, by relative path; temporary files are left out.
+        """Size of every file at the target, by relative path, without temporary files.
 
         Raises
         ------
@@ -230,7 +231,7 @@ class Target:
         return self._try("the files could not be listed", listed)
 
     def remove(self, name: str) -> None:
-        """Remove a file at the target; nothing happens if it is not there.
+        """Remove a file at the target; does nothing if it does not exist.
 
         Raises
         ------
@@ -256,7 +257,7 @@ class Target:
                 options = self._options
                 if self.protocol in ("s3", "s3a"):
                     limits = {"connect_timeout": 15, "read_timeout": 60, "retries": {"max_attempts": 1}}
-                    # A listing that is remembered would hide what others changed.
+                    # A cached listing would hide changes made by others.
                     options = {"config_kwargs": limits, "use_listings_cache": False} | options
                 files, root = fsspec.core.url_to_fs(self.url, skip_instance_cache=True, **options)
                 self._connected = files, str(root).rstrip("/")
@@ -264,7 +265,7 @@ class Target:
 
     def _try(self, failure: str, action: Callable[[Any, str], Result]) -> Result:
         def again(_: RetryCallState) -> None:
-            # A connection that failed once may be half dead.
+            # A connection that failed once may be unusable.
             self.close()
 
         attempts = Retrying(
@@ -297,7 +298,7 @@ class Target:
             if not whole:
                 _replace(files, self.protocol, written, final)
         except BaseException as error:
-            # A failed write to a bucket leaves what was there before; only a damaged object must go.
+            # A failed write to a bucket leaves the previous object; only a damaged object must be removed.
             if not whole or isinstance(error, _Damaged):
                 with contextlib.suppress(*self._transient):
                     files.rm_file(written)
@@ -341,7 +342,7 @@ def _typed(key: str, value: str) -> Any:
 
 
 def _transient(protocol: str) -> tuple[type[Exception], ...]:
-    """Exceptions that mean trouble at the far end or on the way."""
+    """Exceptions that indicate a problem at the remote end or in the connection."""
     if protocol == "sftp":
         import paramiko
 

@@ -1,4 +1,4 @@
-"""Whether the target still has what the receipts say."""
+"""Whether the target still has the files recorded in the receipts."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from broker_assets.publication.targets import DeliveryFailed, Target
 
 
 class Loss(BaseModel):
-    """A delivered file that is not at the target as it was delivered."""
+    """A delivered file that is missing or different at the target."""
 
     model_config = ConfigDict(frozen=True)
 
     publicationid: int
-    """Decision that it was delivered for."""
+    """Decision that caused the delivery."""
     name: str
     """Name at the target."""
     state: Literal["missing", "damaged", "unreadable"]
     """What is wrong."""
     detail: str = ""
-    """In words."""
+    """Explanation."""
 
 
 def verify(
@@ -32,25 +32,25 @@ def verify(
     target: Target,
     *,
     repair: bool = False,
-    tell: Callable[[str], None] | None = None,
+    notify: Callable[[str], None] | None = None,
 ) -> list[Loss]:
     """Read back every file that a target should have.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        Not within a transaction.
+        Connection that is not within a transaction.
     target : Target
     repair : bool
-        Let the next run deliver again what is missing or damaged. The bytes are the same
-        unless the ephemeris changed.
-    tell : function, optional
+        Let the next run deliver missing or damaged files again. The bytes are the same
+        unless the ephemeris has changed.
+    notify : function, optional
         Called with each name before it is read.
 
     Returns
     -------
     list of Loss
-        Empty if all is well. Files that an operator let replace count by their newest receipt.
+        Empty if all is well. Files replaced with an operator's approval count by their latest receipt.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def verify(
         If the connection is within a transaction.
     """
     if connection.info.transaction_status != TransactionStatus.IDLE:
-        raise ValueError("the connection is within a transaction; a long one would hold back the clean-up of tables")
+        raise ValueError("the connection is within a transaction; a long one would delay vacuuming")
     with connection.transaction():
         rows = connection.execute(
             "SELECT DISTINCT ON (r.name) r.name, r.sha256, r.publicationid FROM publication_receipt r"
@@ -71,8 +71,8 @@ def verify(
     target.check()
     found = []
     for name, sha256, identifier in rows:
-        if tell is not None:
-            tell(name)
+        if notify is not None:
+            notify(name)
         try:
             there = target.sha256(name)
         except DeliveryFailed as error:
@@ -87,7 +87,7 @@ def verify(
         with connection.transaction():
             connection.execute(
                 "UPDATE publication SET status = 'error', settled = false, decided_at = now(),"
-                " reason = 'the target lost it: ' || reason WHERE publicationid = ANY(%s)",
+                " reason = 'lost by the target: ' || reason WHERE publicationid = ANY(%s)",
                 ([loss.publicationid for loss in found],),
             )
     return found

@@ -1,4 +1,4 @@
-"""Keys for messages out of files: the object of each packet, where it can be read without further knowledge."""
+"""Keys for messages from files: the object of each packet, if it can be read without further information."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from broker_assets.packets.surveys import adapter_of
 from broker_assets.replay.packet_files import FilePacket
 
 GROUP = 100
-"""Packets read at a time: more is faster, and delays the first message."""
+"""Packets read at a time: more is faster, but delays the first message."""
 
 
 class ObjectKeys:
-    """Finds the object of packets whose schema is in them, or is one of Rubin's."""
+    """Finds the object of packets that contain their schema or use one of Rubin's."""
 
     def __init__(self) -> None:
         self._schemas = schema_source()
@@ -28,7 +28,7 @@ class ObjectKeys:
         self._decoders: dict[tuple[str, str], AlertDecoder] = {}
 
     def keys(self, payloads: Sequence[bytes]) -> list[bytes | None]:
-        """Name of the ZTF object, or decimal id of the object or asteroid; None where it cannot be told."""
+        """Name of the ZTF object, or decimal id of the object or asteroid; None if it cannot be determined."""
         keys: list[bytes | None] = [None] * len(payloads)
         for framing, framer in self._framers.items():
             rows = [row for row, payload in enumerate(payloads) if _looks_like(framing, payload)]
@@ -62,7 +62,7 @@ def _looks_like(framing: str, payload: bytes) -> bool:
 
 
 def object_keys(packets: Iterable[FilePacket]) -> Iterator[tuple[FilePacket, bytes | None]]:
-    """Packets with a key each: the one that the file keeps, else the object."""
+    """Packets with their keys: the one stored in the file, else the object."""
     finder = ObjectKeys()
     for group in _batched(packets):
         wanted = [packet.value for packet in group if packet.key is None]

@@ -1,9 +1,9 @@
-"""Alert packets out of files, as messages for a topic.
+"""Alert packets from files, as messages for a topic.
 
-A file is taken as it is where it holds one packet (a ZTF container, a Confluent-framed message, a bare datum). A
-container of several packets is taken apart into containers of one; files of our own archive give the messages back as
-they were received. Folders and the survey's nightly archives (`.tar`, `.tar.gz`, `.zip`) are walked through in order
-of name. Nothing is kept in memory but the packet at hand.
+A file with one packet (a ZTF container, a Confluent-framed message, a bare datum) is used unchanged. A container of
+several packets is split into containers of one; files of the packet archive give the messages as they were received.
+Folders and the survey's nightly archives (`.tar`, `.tar.gz`, `.zip`) are read in order of name. Only the current packet
+is kept in memory.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ from broker_assets.packets.container import (
 
 Framing = Literal["keep", "confluent", "container", "bare"]
 SUFFIXES = (".avro",)
-"""Of files taken from folders and archives; a file named by itself may be called anything."""
+"""Suffix of files read from folders and archives; a file given explicitly may have any name."""
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 
 
 class PacketFileError(ValueError):
-    """A file does not hold what was expected; the message names file and byte."""
+    """A file does not contain what was expected; the message names file and byte."""
 
 
 @dataclass(frozen=True, slots=True)
 class FilePacket:
-    """One packet and where it was found."""
+    """One packet and its location."""
 
     value: bytes
     """The message."""
     origin: str
-    """File, member of an archive and byte, for messages to people."""
+    """File, member of an archive and byte, for messages."""
     key: bytes | None = None
-    """The key with which it was received, where the file keeps it."""
+    """The key with which it was received, if the file has it."""
 
 
 def read_packets(
@@ -63,12 +63,12 @@ def read_packets(
     Parameters
     ----------
     paths : iterable of Path
-        What to read.
+        Files to read.
     framing : {"keep", "confluent", "container", "bare"}
-        Framing of the messages; `keep` leaves them as found. A bare or Confluent-framed datum cannot become a
-        container, as its schema is not in it.
+        Framing of the messages; `keep` leaves them unchanged. A bare or Confluent-framed datum cannot become a
+        container, since it does not contain its schema.
     schema_id : int, optional
-        Id for messages that get a Confluent framing.
+        Id for messages that get Confluent framing.
 
     Raises
     ------
@@ -87,11 +87,11 @@ def read_packets(
             except (ContainerError, ArchiveError) as error:
                 raise PacketFileError(f"{name}: {error}") from error
             except EOFError as error:
-                raise PacketFileError(f"{name}: cut off at byte {len(content)}") from error
+                raise PacketFileError(f"{name}: truncated at byte {len(content)}") from error
 
 
 def _contents(path: Path) -> Iterator[tuple[str, Path | None, bytes]]:
-    """Name, file (none for members of archives) and bytes of every packet file under a path."""
+    """Name, file (None for members of archives) and bytes of every packet file under a path."""
     if path.is_dir():
         for child in sorted(path.rglob("*")):
             if child.is_file() and child.name.endswith((*SUFFIXES, *ARCHIVES)):
@@ -132,7 +132,7 @@ def _split(
     header = read_header(content)
     if "broker.index" in header.metadata:
         if file is None:
-            raise ContainerError("a file of the packet archive must be taken out of the archive that it is in")
+            raise ContainerError("a file of the packet archive must first be extracted from its archive")
         for packet in read_file(str(file)):
             if framing == "keep":
                 yield packet.position, packet.value, packet.key
@@ -156,7 +156,7 @@ def _split(
 
 
 def _datums(content: bytes, header: ContainerHeader, block: Block) -> Iterator[bytes]:
-    """The records of a block; where one ends is known only after reading it."""
+    """The records of a block; the end of each is only known after reading it."""
     buffer, begin, end = block.datums(content, header)
     if block.records == 1:
         yield bytes(buffer[begin:end])
@@ -176,13 +176,13 @@ def _framed(message: bytes, confluent: bool, framing: Framing, schema_id: int | 
         return message[5:] if confluent else message
     if framing == "confluent" and not confluent:
         if schema_id is None:
-            raise ContainerError("a schema id is needed to put a bare datum into Confluent framing (--schema-id)")
+            raise ContainerError("Confluent framing of a bare datum needs a schema id (--schema-id)")
         return b"\x00" + schema_id.to_bytes(4, "big") + message
     return message
 
 
 def count_files(paths: Sequence[Path]) -> int | None:
-    """How many files there are, as a measure of progress; None where archives or containers make it unknown."""
+    """Number of files, as a measure of progress; None if archives or containers make it unknown."""
     total = 0
     for path in paths:
         if path.is_dir():

@@ -1,4 +1,4 @@
-"""Messages onto a Kafka topic, at a chosen rate, each delivery checked."""
+"""Sends messages to a Kafka topic at a given rate and verifies each delivery."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_PARTITIONS = 4
 LARGEST_MESSAGE = 16 * 1024**2
-"""Bytes; alerts with large cutouts are beyond Kafka's default of one megabyte."""
+"""Bytes; alerts with large cutouts exceed Kafka's default of one megabyte."""
 
 
 class ReplayError(RuntimeError):
@@ -23,12 +23,12 @@ class ReplayError(RuntimeError):
 
 
 class OutgoingMessage(NamedTuple):
-    """One message to be sent."""
+    """One message to send."""
 
     value: bytes
     """Payload with its framing."""
     key: bytes | None = None
-    """Messages of one key go to one partition, so their order is kept."""
+    """Messages with the same key go to one partition, so their order is kept."""
 
 
 @dataclass
@@ -45,7 +45,7 @@ class ReplayReport:
     """First offset and the one after the last, by partition."""
 
     interrupted: bool = False
-    """Whether Ctrl-C ended it before all messages were sent; what was sent is delivered and counted."""
+    """Whether Ctrl-C stopped it before all messages were sent; sent messages are delivered and counted."""
 
     @property
     def rate(self) -> float:
@@ -61,7 +61,7 @@ def ensure_topic(
     client: Mapping[str, Any] | None = None,
     timeout: float = 15.0,
 ) -> int:
-    """Make a topic if it is not there.
+    """Create a topic if it does not exist.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def ensure_topic(
     topic : str
         Its name.
     partitions : int
-        How many partitions a new topic gets; those of an existing one are left.
+        Number of partitions of a new topic; an existing one is not changed.
     client : mapping, optional
         Further librdkafka properties.
     timeout : float
@@ -79,7 +79,7 @@ def ensure_topic(
     Returns
     -------
     int
-        How many partitions the topic has.
+        Number of partitions of the topic.
 
     Raises
     ------
@@ -98,14 +98,14 @@ def ensure_topic(
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise ReplayError(
-                f"topic {topic!r} cannot be made on Kafka at {bootstrap_servers}: {error.args[0].str()}"
+                f"topic {topic!r} cannot be created on Kafka at {bootstrap_servers}: {error.args[0].str()}"
             ) from error
     known = admin.list_topics(topic, timeout=timeout).topics[topic]
     return len(known.partitions)
 
 
 def _wait_for(admin: AdminClient, topic: str, timeout: float) -> None:
-    """A topic is there a moment after its making has been confirmed."""
+    """Wait for a topic, which exists only a moment after its creation has been confirmed."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         known = admin.list_topics(topic, timeout=timeout).topics.get(topic)
@@ -115,7 +115,7 @@ def _wait_for(admin: AdminClient, topic: str, timeout: float) -> None:
 
 
 class _Deliveries:
-    """Counts what the broker has confirmed."""
+    """Counts the messages confirmed by the broker."""
 
     def __init__(self, report: ReplayReport) -> None:
         self.report = report
@@ -149,33 +149,33 @@ def produce(
 ) -> ReplayReport:
     """Send messages to a topic and wait until all are confirmed.
 
-    The producer is idempotent: what is sent once stands once in the topic, in order within a key.
+    The producer is idempotent: each message is in the topic exactly once, in order within a key.
 
     Parameters
     ----------
     messages : iterable of OutgoingMessage
-        What to send; taken one by one.
+        Messages to send; consumed one by one.
     bootstrap_servers : str
         `host:port,…`.
     topic : str
-        Made with `partitions` partitions if it is not there.
+        Created with `partitions` partitions if it does not exist.
     rate : float, optional
-        Messages per second; as fast as possible if not given.
+        Messages per second; default: as fast as possible.
     partitions : int
-        Of a new topic.
+        Number of partitions of a new topic.
     client : mapping, optional
         Further librdkafka properties.
     progress : callable, optional
-        Called with messages and bytes handed over so far, at most ten times a second.
+        Called with the number of messages and bytes sent so far, at most ten times a second.
     stop : callable, optional
-        Asked before each message; true ends the sending.
+        Called before each message; stops sending if it returns true.
     delivery_seconds : float
-        How long the broker may take to confirm a message.
+        Time limit for the confirmation of a message.
 
     Returns
     -------
     ReplayReport
-        What was confirmed.
+        The confirmed messages.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def produce(
         If the rate is not positive.
     """
     if rate is not None and not rate > 0:
-        raise ValueError(f"the rate is {rate}, and must be positive")
+        raise ValueError(f"the rate must be positive, not {rate}")
     ensure_topic(bootstrap_servers, topic, partitions=partitions, client=client)
     report = ReplayReport(topic)
     deliveries = _Deliveries(report)
@@ -240,11 +240,11 @@ def _send(producer: Producer, topic: str, message: OutgoingMessage) -> None:
         try:
             producer.produce(topic, value=message.value, key=message.key)
         except BufferError:
-            # The queue is full: let the broker take something from it.
+            # The queue is full: wait until the broker has accepted some messages.
             producer.poll(0.1)
         except KafkaException as error:
             raise ReplayError(
-                f"topic {topic!r} takes no message of {len(message.value)} bytes: {error.args[0].str()}"
+                f"topic {topic!r} does not accept a message of {len(message.value)} bytes: {error.args[0].str()}"
             ) from error
         else:
             producer.poll(0)

@@ -1,1 +1,1 @@
-"""Handles to the outside: database, Kafka, object store, notifier."""
+"""Handles to external systems: database, Kafka, object store, notifier."""

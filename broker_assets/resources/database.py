@@ -1,7 +1,7 @@
-"""The broker's database, as assets, checks and sensors get it.
+"""The broker's database, as a resource of assets, checks and sensors.
 
-A plain object and not a `ConfigurableResource`: Dagster's pages show the configuration of those, and a database URL
-holds a password. Only the handle belongs here; queries stand beside what they serve.
+A plain object and not a `ConfigurableResource`: Dagster's pages show the configuration of the latter, and a database
+URL contains a password. Only the handle belongs here; queries are next to the code that uses them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DATABASE_AWAY = (
     DatabaseNotConfiguredError,
     psycopg.Error,
 )
-"""What a sensor meets whose database is not there: it says so and tries again at the next tick."""
+"""Errors of a sensor whose database is unavailable: it reports them and retries at the next tick."""
 
 
 class Database:
@@ -36,7 +36,7 @@ class Database:
     ----------
     url : str or None
         `postgresql+psycopg://…`. None is allowed so that definitions can be loaded anywhere; using it then fails
-        with a message that says what to do.
+        with a message that explains what to do.
     """
 
     def __init__(self, url: str | None) -> None:
@@ -44,7 +44,7 @@ class Database:
 
     @classmethod
     def of(cls, settings: Settings) -> Database:
-        """The database that the settings name."""
+        """The database of the settings."""
         secret = settings.database.url
         return cls(secret.get_secret_value() if secret is not None else None)
 
@@ -65,11 +65,11 @@ class Database:
 
     @cached_property
     def engine(self) -> sa.Engine:
-        """SQLAlchemy engine without a pool: a run makes few connections and keeps none."""
+        """SQLAlchemy engine without a pool: a run opens few connections and keeps none."""
         return connections.engine(self.url)
 
     def transaction(self, **options: Any) -> AbstractContextManager[psycopg.Connection[tuple[Any, ...]]]:
-        """A psycopg connection whose work is one transaction; options as of `database.engine.connect`."""
+        """A psycopg connection for one transaction; options as in `database.engine.connect`."""
         return connections.transaction(self.url, **options)
 
     def __repr__(self) -> str:

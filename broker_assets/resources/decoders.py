@@ -1,4 +1,4 @@
-"""How the packets of a stream are read: its decoder, with the schemas that its settings name."""
+"""Decoders of the streams, with the schemas given by the settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from broker_assets.stream_settings import SecretFileError
 
 
 class Decoders:
-    """Makes decoders of the streams.
+    """Creates decoders of the streams.
 
     Parameters
     ----------
@@ -27,9 +27,9 @@ class Decoders:
         self._registries: dict[tuple[str, tuple[str, str] | None, str | None], SchemaRegistry] = {}
 
     def factory(self, stream: StreamSettings) -> Callable[[], AlertDecoder]:
-        """A function that makes the decoder of a stream; called again after a failure.
+        """A function that creates the decoder of a stream; called again after a failure.
 
-        Schemas are looked up when they are met, not here: nothing is asked of the network.
+        Schemas are looked up when they are first needed, not here: there is no network access.
         """
 
         def make() -> AlertDecoder:

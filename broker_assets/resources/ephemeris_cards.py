@@ -1,6 +1,6 @@
-"""What the publisher needs of telemetry: reasons of requests, and ephemeris cards with the newest kernels.
+"""What the publisher needs from telemetry: reasons of requests, and ephemeris cards from the latest kernels.
 
-`publication` knows nothing of telemetry; the functions made here are passed to it.
+`publication` does not depend on telemetry; the functions created here are passed to it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def ephemeris_refresh(kernels: Kernels | None) -> Callable[[Any], Sequence[tuple[str, Any, str]]] | None:
-    """A function that gives fresh ephemeris cards for a header of level L1 and above.
+    """A function that returns updated ephemeris cards for a header of level L1 and above.
 
-    It gives none where the header has no time or the kernels do not cover it: cards of the time of making are better
-    than empty ones.
+    It returns none if the header has no time or the kernels do not cover it: the original cards are better than empty
+    ones.
     """
     if kernels is None:
         return None
@@ -38,7 +38,7 @@ def ephemeris_refresh(kernels: Kernels | None) -> Callable[[Any], Sequence[tuple
 
 
 def request_reason(table: Path | None) -> Callable[[int], str] | None:
-    """A function that tells why data were requested.
+    """A function that returns the reason why data were requested.
 
     Raises
     ------

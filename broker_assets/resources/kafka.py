@@ -4,8 +4,8 @@
 stream on its own cluster, and answers the lag sensor. Only contact with the broker belongs here: positions live in the
 ledger, and what is done with a message in `broker_assets.stream`.
 
-The consumer never joins a group. It needs a group name all the same, for `mirror`: there the positions that the
-database has committed are repeated for monitors outside, which know nothing of our database.
+The consumer never joins a group. It needs a group name nevertheless, for `mirror`, which repeats the positions
+committed in the database for external monitoring tools that do not know our database.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from broker_assets.stream_settings import MIRROR_GROUP, SecretFileError
 log = logging.getLogger(__name__)
 
 LARGEST_MESSAGE = 16 * 1024**2
-"""Bytes; a packet of 10 MB with its batch framing passes."""
+"""Bytes; allows a packet of 10 MB with its batch framing."""
 
 FETCH_BYTES = 2 * LARGEST_MESSAGE
-"""Bytes asked of one broker in one go, over all partitions."""
+"""Bytes requested from one broker at a time, over all partitions."""
 
 QUEUE_KILOBYTES = 64 * 1024
-"""Messages that librdkafka reads ahead, kB: bounds the memory of a run besides its batches."""
+"""Messages that librdkafka reads ahead, kB: limits the memory of a run besides its batches."""
 
 _REFUSALS = frozenset(
     {
@@ -58,7 +58,7 @@ _REFUSALS = frozenset(
     }
 )
 _LEADER_MOVES = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
-"""A partition that was just made, or whose broker is being restarted, has no leader for a moment."""
+"""A partition that was just created, or whose broker is restarting, has no leader for a moment."""
 _OUT_OF_RANGE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
 
 
@@ -104,7 +104,7 @@ class KafkaSource:
     topic : str
         The topic.
     timeout : float
-        Seconds that a question to the broker may take.
+        Time limit for a request to the broker, seconds.
     read_ahead : bool
         Whether to fetch as much as memory allows (runs) or as little as possible (the lag sensor).
     """
@@ -147,7 +147,7 @@ class KafkaSource:
             self._consumer = Consumer(configuration, logger=log)
 
     def assign(self, positions: Mapping[int, int]) -> None:
-        """Read these partitions from these offsets on, and no others.
+        """Read exactly these partitions, from these offsets on.
 
         Raises
         ------
@@ -183,7 +183,7 @@ class KafkaSource:
                 elif error.code() == KafkaError._PARTITION_EOF:
                     self._ends[message.partition()] = message.offset()
                 else:
-                    # What was taken before it is handed over first, the error at the next call.
+                    # Messages received before it are returned first, the error is raised at the next call.
                     self._deferred = self._error(error, message.partition(), message.offset())
             if received:
                 self._trouble = None
@@ -205,8 +205,8 @@ class KafkaSource:
     def end_offsets(self) -> dict[int, int]:
         """Offset after the last message, per assigned partition.
 
-        The high watermark of the last fetch where there was one: Tansu answers the question itself with a number
-        that is too small.
+        The high watermark of the last fetch, if there was one: Tansu answers the direct query with a number that is
+        too small.
         """
         return {partition: self._fetched_end(partition) or self.asked_end(partition) for partition in self._assigned}
 
@@ -215,9 +215,9 @@ class KafkaSource:
         return self.watermarks(partition)[1]
 
     def fetched_ends(self, partitions: Iterable[int], *, timeout: float) -> dict[int, int]:
-        """High watermarks learnt by fetching from the assigned positions; partitions unanswered in time are left out.
+        """High watermarks from a fetch at the assigned positions; partitions without a timely answer are omitted.
 
-        Messages that come along are thrown away: for the lag sensor, which has no use for them.
+        Received messages are discarded: this is for the lag sensor, which does not use them.
         """
         wanted = set(partitions)
         deadline = time.monotonic() + timeout
@@ -246,7 +246,7 @@ class KafkaSource:
     def mirror(self, positions: Mapping[int, int]) -> None:
         """Repeat committed positions as offsets of the cluster's consumer group, for monitors outside.
 
-        Nothing of ours reads them, so a failure is logged and forgotten; a broker known to be away is not asked.
+        The platform does not read them, so a failure is only logged; a broker known to be unavailable is not contacted.
         """
         if not positions or self._closed or self._trouble is not None:
             return
@@ -257,7 +257,7 @@ class KafkaSource:
             log.warning("positions of %s were not mirrored to group %s: %s", self.topic, self._group, error)
 
     def close(self) -> None:
-        """Leave the broker; closing twice is harmless."""
+        """Disconnect from the broker; closing twice is harmless."""
         if not self._closed:
             self._closed = True
             self._consumer.close()
@@ -292,12 +292,12 @@ class KafkaSource:
         with self._explained():
             answer = patience(self._consumer.get_watermark_offsets, asked, timeout=seconds)
         if answer is None:
-            raise SourceUnavailableError(self._away("it did not say which offsets it keeps"))
+            raise SourceUnavailableError(self._unavailable("it did not report which offsets it keeps"))
         low, high = answer
         return low, high
 
     def _on_error(self, error: KafkaError) -> None:
-        # Called for what concerns no partition: brokers down, names that do not resolve, authentication.
+        # Called for errors that concern no partition: brokers down, names that do not resolve, authentication.
         if error.code() in _REFUSALS:
             self._deferred = self._error(error, -1, -1)
         elif error.code() == KafkaError._ALL_BROKERS_DOWN or self._trouble is None:
@@ -316,19 +316,19 @@ class KafkaSource:
         deferred, self._deferred = self._deferred, None
         reason = self._cause or self._trouble
         if deferred is None and reason is not None:
-            return SourceUnavailableError(self._away(reason.str()))
+            return SourceUnavailableError(self._unavailable(reason.str()))
         return deferred
 
     def _require_broker(self) -> None:
-        """Ask whether the broker is back; librdkafka reports when it goes, not when it returns."""
+        """Check whether the broker is back; librdkafka reports when it disappears, not when it returns."""
         trouble = self._trouble
         try:
             self._consumer.list_topics(self.topic, timeout=min(self._timeout, 2.0))
         except KafkaException:
-            raise SourceUnavailableError(self._away(str(trouble))) from None
+            raise SourceUnavailableError(self._unavailable(str(trouble))) from None
         self._trouble = None
 
-    def _away(self, reason: str) -> str:
+    def _unavailable(self, reason: str) -> str:
         return f"Kafka at {self._servers} does not answer for topic {self.topic!r}: {reason}"
 
     def _error(self, error: KafkaError, partition: int, offset: int) -> SourceError:
@@ -336,7 +336,7 @@ class KafkaSource:
             return OffsetOutOfRangeError(partition, offset)
         if error.code() in _REFUSALS:
             return SourceRefusedError(f"Kafka at {self._servers} refuses topic {self.topic!r}: {error.str()}")
-        return SourceUnavailableError(self._away(error.str()))
+        return SourceUnavailableError(self._unavailable(error.str()))
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -1,9 +1,9 @@
 """Alerts to operators: recorded first, then sent, until every destination has them.
 
 `Notifier.record` writes what was seen to the table `notification`, one row per cause; `Notifier.deliver` sends what is
-due, grouped in one message, and marks it only after a destination took it. So an alert survives the death of the
-sensor and the absence of the mail server, and the same cause is told once within the repeat time. Deciding what is
-worth an alert belongs to `broker_assets.sensors.alerting`.
+due, grouped in one message, and marks it only after a destination has accepted it. An alert therefore survives a crash
+of the sensor and an outage of the mail server, and the same cause is sent once within the repeat time.
+`broker_assets.sensors.alerting` decides what deserves an alert.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from broker_assets.settings import Settings
 log = logging.getLogger(__name__)
 
 GROUP = 20
-"""Causes in one message, at most; the rest is counted and told with the next."""
+"""Maximum number of causes in one message; the rest are counted and sent with the next."""
 
 BODY_CHARACTERS = 1500
-"""Of one cause; a traceback belongs on the page of the run that is linked."""
+"""Maximum length per cause; a traceback belongs on the linked page of the run."""
 
 _LOCK = int.from_bytes(hashlib.sha256(b"broker_assets.notifier").digest()[:7], "big")
 
 
 @dataclass(frozen=True)
 class Alert:
-    """Something that operators should know."""
+    """Something operators should know."""
 
     cause: str
-    """What failed, the same words each time: it decides whether two alerts are one."""
+    """What failed, in the same words each time: two alerts with the same cause are one."""
     subject: str
     """One line."""
     body: str = ""
@@ -58,21 +58,21 @@ class Alert:
 
 
 class Destination(Protocol):
-    """Where messages go."""
+    """A recipient of messages."""
 
     name: str
-    """Stable and without secrets; what is remembered of it is a hash."""
+    """Stable and without secrets; only its hash is stored."""
 
     def send(self, subject: str, body: str) -> None:
-        """Hand over a Markdown message; raises `DeliveryError` if it was not taken."""
+        """Send a Markdown message; raise `DeliveryError` if it was not accepted."""
 
 
 class DeliveryError(Exception):
-    """A destination did not take a message."""
+    """A destination did not accept a message."""
 
 
 class AppriseDestination:
-    """E-mail, Slack and the other services that apprise knows, by one URL."""
+    """E-mail, Slack and the other services supported by apprise, given by one URL."""
 
     def __init__(self, url: str) -> None:
         self._apprise = apprise.Apprise()
@@ -81,19 +81,19 @@ class AppriseDestination:
         self.name = self._apprise[0].url(privacy=True)
 
     def send(self, subject: str, body: str) -> None:
-        """Hand over a Markdown message."""
+        """Send a Markdown message."""
         if not self._apprise.notify(title=subject, body=body, body_format=apprise.NotifyFormat.MARKDOWN):
-            raise DeliveryError(f"{self.name} did not take the message")
+            raise DeliveryError(f"{self.name} did not accept the message")
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What one call of `Notifier.deliver` did."""
+    """Result of one call of `Notifier.deliver`."""
 
     sent: int = 0
-    """Causes told to every destination."""
+    """Causes sent to every destination."""
     waiting: int = 0
-    """Causes still due: a destination failed, or there were more than one message holds."""
+    """Causes still due: a destination failed, or there were more than fit into one message."""
     failures: tuple[str, ...] = field(default=())
     """Why destinations failed."""
 
@@ -104,11 +104,11 @@ class Notifier:
     Parameters
     ----------
     database : Database
-        Where the table `notification` is.
+        Database with the table `notification`.
     destinations : sequence of Destination
-        Where messages go; with none they are logged, which then counts as told.
+        Recipients; without any, messages are logged, which then counts as sent.
     repeat : timedelta
-        The same cause is not told again before this time, unless it ended in between.
+        The same cause is not sent again within this time, unless it ended in between.
     web_address : str
         Address of Dagster's pages, for links.
     """
@@ -128,7 +128,7 @@ class Notifier:
 
     @classmethod
     def of(cls, settings: Settings, database: Database) -> Notifier:
-        """The notifier that the settings describe."""
+        """The notifier of the settings."""
         return cls(
             database,
             [AppriseDestination(url.get_secret_value()) for url in settings.notifier.urls],
@@ -145,7 +145,7 @@ class Notifier:
         return f"[{asset}]({self._web_address}/assets/{asset})"
 
     def record(self, alerts: Iterable[Alert]) -> None:
-        """Note causes that were seen; of several alerts of one cause the last counts."""
+        """Record causes that were seen; the last of several alerts of one cause counts."""
         latest = {alert.fingerprint: alert for alert in alerts}
         if not latest:
             return
@@ -169,7 +169,7 @@ class Notifier:
                 "last_at": now,
                 "count": sa.case((ended, 1), else_=notification.c.count + 1),
                 "first_at": sa.case((ended, now), else_=notification.c.first_at),
-                # A cause that had ended is news again, whenever it was told last.
+                # A cause that had ended is new again, regardless of when it was last sent.
                 "sent_at": sa.case((ended, None), else_=notification.c.sent_at),
                 "delivered": sa.case((ended, None), else_=notification.c.delivered),
                 "ended_at": None,
@@ -179,7 +179,7 @@ class Notifier:
             connection.execute(statement)
 
     def end(self, causes: Iterable[str]) -> None:
-        """Note that causes are over: the next time they are seen is news."""
+        """Record that causes have ended: the next time they are seen they are new."""
         fingerprints = sorted({Alert(cause, "").fingerprint for cause in causes})
         if not fingerprints:
             return
@@ -197,10 +197,10 @@ class Notifier:
         Returns
         -------
         Delivery
-            Failures are told here and in the table, not raised: the next call tries again.
+            Failures are reported here and in the table, not raised: the next call tries again.
         """
         columns = notification.c
-        # Repeats only of what has been seen since it was told: silence is no news.
+        # Repeat only causes seen again since they were last sent.
         again = sa.and_(
             columns.ended_at.is_(None),
             columns.last_at > columns.sent_at,
@@ -208,7 +208,7 @@ class Notifier:
         )
         due = sa.or_(columns.sent_at.is_(None), again)
         with self._database.engine.begin() as connection:
-            # Two senders at once would tell everything twice.
+            # Two concurrent senders would send everything twice.
             if not connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_LOCK))):
                 return Delivery()
             rows = connection.execute(sa.select(notification).where(due).order_by(columns.first_at).limit(GROUP)).all()
@@ -221,7 +221,7 @@ class Notifier:
         return Delivery(sent=len(rows), waiting=left)
 
     def _send(self, connection: sa.Connection, rows: Sequence[sa.Row[tuple[object, ...]]], left: int) -> list[str]:
-        """Tell each destination those rows that it does not have; returns why destinations failed."""
+        """Send each destination the rows that it does not have; return why destinations failed."""
         delivered = {row.fingerprint: set((row.delivered or "").split()) for row in rows}
         failures = []
         if not self._destinations:
@@ -259,9 +259,9 @@ def compose(rows: Sequence[sa.Row[tuple[object, ...]]], left: int) -> tuple[str,
     Parameters
     ----------
     rows : sequence of rows of `notification`
-        What is told.
+        The causes to report.
     left : int
-        How many more are due and do not fit.
+        Number of further due causes that do not fit.
     """
     first = rows[0].subject
     subject = first if len(rows) + left == 1 else f"{len(rows) + left} alerts: {first}, …"
@@ -271,5 +271,5 @@ def compose(rows: Sequence[sa.Row[tuple[object, ...]]], left: int) -> tuple[str,
         times = f" (seen {count} times since {row.first_at:%Y-%m-%d %H:%M} UTC)" if count > 1 else ""
         parts.append(f"**{row.subject}**{times}\n\n{row.body}".rstrip())
     if left:
-        parts.append(f"And {left} more, which follow.")
+        parts.append(f"And {left} more, to follow.")
     return f"[broker-assets] {subject}", "\n\n---\n\n".join(parts)

@@ -1,6 +1,6 @@
 """The object store: the packet archive and every product that is a file.
 
-A local folder or any store that fsspec knows; nobody else asks which.
+A local folder or any store that fsspec supports; other modules need not know which.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class ObjectStore:
 
     @classmethod
     def of(cls, settings: Settings) -> ObjectStore:
-        """The store that the settings name."""
+        """The store of the settings."""
         return cls(settings.archive)
 
     def path(self, *parts: str) -> UPath:

@@ -1,4 +1,4 @@
-"""The process that a Pipes client starts: runs the program of a step, tells the run what it says and how it ended."""
+"""The process started by a Pipes client: runs the program of a step, reports its output and result to the run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ERROR: Final = "error"
 
 
 def main() -> None:
-    """Run the step in the extras of the Pipes session."""
+    """Run the step given in the extras of the Pipes session."""
     with open_dagster_pipes() as pipes:
         _run(pipes)
 

@@ -1,4 +1,4 @@
-"""Programs of others as steps of a Dagster run: started through Pipes, with what they say in the log of the run.
+"""Third-party programs as steps of a Dagster run: started through Pipes, with their output in the log of the run.
 
 `pipes_runner(context)` is a `Runner` for ``telemetry.products.programs.running``: give it to `EnergyCalibration` or
 `AspectSolver` in an asset. A Pipes client of another kind (Docker, Kubernetes) needs a runner of its own, which must
@@ -23,10 +23,10 @@ def pipes_runner(
     Parameters
     ----------
     context : AssetExecutionContext or OpExecutionContext
-        Of the step whose log the programs write to. Dagster then wants the step to give its results itself: a
-        `MaterializeResult` for every asset, not None.
+        Context of the step whose log the programs write to. Dagster then requires the step to return its results
+        explicitly: a `MaterializeResult` for every asset, not None.
     client : PipesSubprocessClient, optional
-        None makes one.
+        Default: a new one.
     """
     chosen = client or PipesSubprocessClient()
 
@@ -47,6 +47,6 @@ def pipes_runner(
                 raise ProgramError(str(answer[ERROR]))
             if OUTPUT in answer:
                 return str(answer[OUTPUT])
-        raise ProgramError(f"{step.name} ended without an answer")
+        raise ProgramError(f"{step.name} ended without a result")
 
     return run

@@ -1,7 +1,7 @@
-"""The publisher, as runs and checks get it: targets of the settings, their rules, and the archive of products.
+"""The publisher, as a resource of runs and checks: targets of the settings, their rules, and the archive of products.
 
-A plain object and not a `ConfigurableResource`, because options of targets hold passwords. Nothing is connected before
-it is asked for.
+A plain object and not a `ConfigurableResource`, because options of targets contain passwords. Connections are opened
+only when needed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class Publisher:
-    """Where product files go.
+    """Destinations of product files.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Publisher:
 
     @classmethod
     def of(cls, settings: Settings, telemetry: Telemetry) -> Publisher:
-        """The publisher as the settings say."""
+        """The publisher of the settings."""
         return cls(settings.publication, telemetry)
 
     @property
@@ -53,31 +53,31 @@ class Publisher:
 
     @property
     def mirrors(self) -> list[PublicationTarget]:
-        """Targets that are copies of our archive."""
+        """Targets that are copies of the local archive."""
         return [target for target in self.settings.targets if target.mirror]
 
     def rules(self, target: PublicationTarget) -> Rules:
-        """What a target takes.
+        """Selection rules of a target.
 
         Raises
         ------
         OSError
-            If the blacklist cannot be read: without it nothing is delivered.
+            If the blacklist cannot be read: without it, nothing is delivered.
         """
         return Rules.of(target, self.settings)
 
     def open(self, target: PublicationTarget) -> Target:
-        """The far end; close it after use."""
+        """The connection to a target; close it after use."""
         return Target.of(target)
 
     def conflicts(self, target: PublicationTarget) -> Target | None:
-        """Where files go that the archive does not take any more."""
+        """Folder for files that the archive no longer accepts."""
         return Target.conflicts_of(target)
 
     def update_requests(self) -> int | None:
-        """Bring the table of requests up to date; rows of it, or none if no address is set.
+        """Update the table of requests; return its number of rows, or None if no URL is set.
 
-        A service that does not answer is logged, and leaves the table as it was.
+        If the service does not answer, this is logged and the table stays unchanged.
         """
         settings = self._telemetry.settings
         if settings.requests is None or settings.requests_url is None:
@@ -85,19 +85,19 @@ class Publisher:
         return update(settings.requests, settings.requests_url)
 
     def reason(self) -> Reason | None:
-        """Why data were requested; none without a table of requests."""
+        """Why data were requested; None without a table of requests."""
         path = self._telemetry.settings.requests
         return request_reason(path) if path is not None and path.is_file() else None
 
     def refresh(self) -> Refresh | None:
-        """Ephemeris cards with the newest kernels; none without kernels."""
+        """Ephemeris cards from the latest kernels; None without kernels."""
         folder = self._telemetry.settings.kernels
         if folder is None:
             return None
         try:
             return ephemeris_refresh(Kernels.of_folder(folder))
         except KernelError as error:
-            logger.warning("files are delivered with the ephemeris that they were made with: %s", error)
+            logger.warning("files are delivered with their original ephemeris: %s", error)
             return None
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
-"""Telemetry, as runs and sensors get it: packet store, archive of products, and everything products are made with.
+"""Telemetry, as a resource of runs and sensors: packet store, archive of products, and all inputs of products.
 
-A plain object and not a `ConfigurableResource`, because Dagster's pages show the configuration of those, and options of
-file systems hold secrets. Nothing is opened before it is asked for.
+A plain object and not a `ConfigurableResource`, because Dagster's pages show the configuration of the latter, and
+options of file systems contain secrets. Nothing is opened before it is needed.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from broker_assets.telemetry.reception.packet_store import PacketStore
 
 FileVersions = tuple[tuple[str, int, int], ...]
-"""Path, size and time of modification (ns) of files."""
+"""Path, size and modification time (ns) of files."""
 
 
 class TelemetryNotConfiguredError(RuntimeError):
-    """A folder is missing that products cannot be made without."""
+    """A folder is missing without which products cannot be made."""
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Where everything of telemetry lies."""
+    """Folders of telemetry."""
 
     root: Path
 
@@ -63,7 +63,7 @@ class Telemetry:
     settings : TelemetrySettings
         Folders and options.
     folder : Path
-        Where packets, staged files and products are kept.
+        Folder for packets, staged files and products.
     """
 
     def __init__(self, settings: TelemetrySettings, folder: Path) -> None:
@@ -74,12 +74,12 @@ class Telemetry:
 
     @classmethod
     def of(cls, settings: Settings) -> Telemetry:
-        """Telemetry as the settings say."""
+        """Telemetry of the settings."""
         return cls(settings.telemetry, settings.telemetry_folder)
 
     @property
     def missing(self) -> list[str]:
-        """Settings that must be given before anything can be made."""
+        """Missing settings without which nothing can be made."""
         named = {"DATABASES": self.settings.databases, "CONFIGURATION": self.settings.configuration}
         return [f"BROKER_TELEMETRY__{name}" for name, value in named.items() if value is None]
 
@@ -90,19 +90,19 @@ class Telemetry:
 
     @property
     def watched(self) -> bool:
-        """Whether files are received as well."""
+        """Whether files are received, too."""
         return self.configured and bool(self.settings.incoming)
 
     @cached_property
     def programs(self) -> Programs:
-        """The programs of others that products may need, as the settings name them."""
+        """The third-party programs that products may need, as configured."""
         from broker_assets.telemetry.products.programs.configured import Programs
 
         return Programs.of(self.settings)
 
     @contextmanager
     def store(self) -> Iterator[PacketStore]:
-        """The packet store, open for the time of a `with`."""
+        """The packet store, open within a `with` block."""
         from broker_assets.telemetry.reception.packet_store import PacketStore
 
         with PacketStore(self.folders.packets) as opened:
@@ -115,17 +115,17 @@ class Telemetry:
         programs: Programs | None = None,
         inputs: Inputs | None = None,
     ) -> Archive:
-        """The archive of products, made with the inputs as they are now.
+        """The archive of products, with the current inputs.
 
         Parameters
         ----------
         store : PacketStore
         report : callable
-            Called with the path of each file that was looked after.
+            Called with the path of each file that was processed.
         programs : Programs, optional
-            Those of the settings, unless given: another way to start them.
+            Default: those of the settings; pass others to start them differently.
         inputs : Inputs, optional
-            Others than all: `packet_inputs` for level LB.
+            Default: all; `packet_inputs` for level LB.
 
         Raises
         ------
@@ -137,9 +137,9 @@ class Telemetry:
         return Archive(self.folders.products, store, inputs or self.inputs(), report, programs or self.programs)
 
     def inputs(self) -> Inputs:
-        """Everything besides packets that products are made of; read again when a file of it has changed.
+        """All inputs of products besides packets; read again when one of their files has changed.
 
-        Without any meta-kernel there are no kernels: what needs them waits.
+        Without any meta-kernel there are no kernels: products that need them wait.
 
         Raises
         ------
@@ -158,7 +158,7 @@ class Telemetry:
             return self._read[1]
 
     def packet_inputs(self) -> Inputs:
-        """What receiving and level LB need: databases and configuration; a broken plan or table stops neither.
+        """The inputs of receiving and level LB: databases and configuration; a broken plan or table stops neither.
 
         Raises
         ------
@@ -183,7 +183,7 @@ class Telemetry:
 
     @property
     def noted_databases(self) -> str | None:
-        """Instrument databases that packets were last decoded again with; none before the first time."""
+        """Instrument databases with which packets were last decoded again; None before the first time."""
         mark = self.folders.root / "databases-seen"
         return mark.read_text() if mark.is_file() else None
 
@@ -194,7 +194,7 @@ class Telemetry:
         return hashlib.sha256(repr(tuple(found)).encode()).hexdigest()
 
     def note_databases(self, present: str) -> None:
-        """Everything that could not be decoded was decoded again with these."""
+        """Record that all packets that could not be decoded were decoded again with these."""
         replace_atomically(self.folders.root / "databases-seen", present)
 
     def _fresh(self, databases: Path, configuration: Path) -> Inputs:
@@ -226,7 +226,7 @@ class Telemetry:
 
 
 def _files(place: Path) -> Iterator[tuple[str, int, int]]:
-    """Files of a folder and those below it, hidden ones apart; or the file itself."""
+    """Files of a folder and its subfolders, except hidden ones; or the file itself."""
     if place.is_file():
         found = place.stat()
         yield str(place), found.st_size, found.st_mtime_ns
@@ -238,6 +238,6 @@ def _files(place: Path) -> Iterator[tuple[str, int, int]]:
                 continue
             try:
                 found = os.stat(os.path.join(folder, name))
-            except FileNotFoundError:  # replaced in this moment; the next look sees the new one
+            except FileNotFoundError:  # being replaced; the next check sees the new one
                 continue
             yield os.path.join(folder, name), found.st_size, found.st_mtime_ns

@@ -1,6 +1,6 @@
-"""The Transient Name Server, as runs get it: a client for our bot.
+"""The Transient Name Server, as a resource of runs: a client for the configured bot.
 
-A plain object and not a `ConfigurableResource`, because Dagster's pages show the configuration of those.
+A plain object and not a `ConfigurableResource`, because Dagster's pages show the configuration of the latter.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ class TnsNotConfiguredError(RuntimeError):
 
 
 class Tns:
-    """Makes clients.
+    """Creates clients.
 
     Parameters
     ----------
@@ -27,12 +27,12 @@ class Tns:
 
     @classmethod
     def of(cls, settings: Settings) -> Tns:
-        """TNS as the settings name it."""
+        """TNS of the settings."""
         return cls(settings.tns)
 
     @property
     def missing(self) -> list[str]:
-        """Settings that must be given before TNS can be asked."""
+        """Missing settings without which TNS cannot be queried."""
         names = {"KEY": self._settings.key, "BOT_ID": self._settings.bot_id, "BOT_NAME": self._settings.bot_name}
         return [f"BROKER_TNS__{name}" for name, value in names.items() if value is None]
 

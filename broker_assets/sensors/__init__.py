@@ -1,1 +1,1 @@
-"""What makes things happen: sensors and schedules."""
+"""Sensors and schedules: what starts runs."""

@@ -1,9 +1,9 @@
-"""Tells operators what went wrong: failed checks, failed runs, assets that are late.
+"""Notifies operators of failed checks, failed runs and overdue assets.
 
-Dagster's own run-failure sensors never hear of a failed check that blocks nothing, and move on when their function
-raises. So this sensor reads the event log itself, in order, from a cursor: what it finds is first recorded in the
-table `notification`, then the cursor moves, then what is due is sent. Nothing is lost if any of these fails, and the
-recorded cause decides whether something is news (`broker_assets.resources.notifier`).
+Dagster's run-failure sensors do not see failed checks that block nothing, and continue when their function raises.
+This sensor therefore reads the event log itself, in order, from a cursor: its findings are first recorded in the table
+`notification`, then the cursor moves, then what is due is sent. Nothing is lost if any of these steps fails, and the
+recorded cause decides whether something is new (`broker_assets.resources.notifier`).
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ from broker_assets.resources.notifier import Alert, Notifier
 INTERVAL_SECONDS = 30
 
 EVENTS = 500
-"""Read in one tick, at most; the next goes on."""
+"""Maximum number of events read in one tick; the next one continues."""
 
 FIRST_LOOK_SECONDS = 86_400.0
-"""A sensor without cursor looks back so far, not over years of solved problems."""
+"""How far a sensor without cursor looks back, instead of over years of solved problems."""
 
 _NUMBERS = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|\d+")
 
 
 @dataclass(frozen=True)
 class Position:
-    """How far the event log has been read; small, whatever the log's size."""
+    """Position in the event log; small, whatever the size of the log."""
 
     checks: int | None = None
     """Storage id of the last check evaluation read."""
@@ -58,17 +58,17 @@ class Position:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a look at the event log brought."""
+    """Findings from the event log."""
 
     alerts: list[Alert] = field(default_factory=list)
-    """In order: of one cause, the last counts."""
+    """In order; the last alert of a cause counts."""
     ended: list[str] = field(default_factory=list)
     """Causes that are over."""
     position: Position = field(default_factory=Position)
 
 
 def check_cause(asset: AssetKey, check: str, partition: str | None) -> str:
-    """What a failed check is called, the same each time.
+    """Name the cause of a failed check, the same each time.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def check_cause(asset: AssetKey, check: str, partition: str | None) -> str:
 
 
 def failure_cause(job: str, error: str) -> str:
-    """What a failed run is called: its job and its error, without the numbers that differ each time.
+    """Name the cause of a failed run: its job and its error, without the numbers that differ each time.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def failure_cause(job: str, error: str) -> str:
 
 
 def read_checks(instance: DagsterInstance, notifier: Notifier, after: int | None, *, now: float) -> Findings:
-    """Failed and passed checks since the cursor, by cause: the last evaluation of a tick decides."""
+    """Failed and passed checks since the cursor, by cause; the last evaluation of a tick decides."""
     records = instance.get_event_records(
         EventRecordsFilter(
             DagsterEventType.ASSET_CHECK_EVALUATION,
@@ -118,7 +118,7 @@ def read_checks(instance: DagsterInstance, notifier: Notifier, after: int | None
             f"Asset {notifier.asset_link(asset)}, {notifier.run_link(record.run_id)}",
         ]
         if evaluation.blocking and level == "error":
-            lines.append("Nothing is built upon it until it passes.")
+            lines.append("Nothing is built from it until the check passes.")
         latest[cause] = Alert(cause, f"{level}: {asset}{of_night}: {evaluation.check_name}", "\n\n".join(lines))
     return Findings(
         alerts=[alert for alert in latest.values() if alert is not None],
@@ -146,9 +146,9 @@ def read_failures(instance: DagsterInstance, notifier: Notifier, after: int | No
             continue
         step, error = _first_error(instance, record.run_id)
         if error.startswith(CHECK_FAILED_ERROR):
-            # The check is an alert of its own; its run fails because of it.
+            # The check has its own alert; its run fails because of it.
             continue
-        error = error or event.message or "no reason is recorded; the worker may have been killed"
+        error = error or event.message or "no reason was recorded; the worker may have been killed"
         where = f" in {step}" if step else ""
         body = f"```\n{error[:600]}\n```\n\n{notifier.run_link(record.run_id)}{where}"
         alerts.append(Alert(failure_cause(run.job_name, error), f"error: run of {run.job_name} failed", body))
@@ -156,7 +156,7 @@ def read_failures(instance: DagsterInstance, notifier: Notifier, after: int | No
 
 
 def _first_error(instance: DagsterInstance, run_id: str) -> tuple[str, str]:
-    """Step and message of the first failure of a run, without the wrapping that Dagster puts around it."""
+    """Step and message of the first failure of a run, without the errors that Dagster wraps around it."""
     for record in instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_FAILURE, limit=1).records:
         event = record.event_log_entry.dagster_event
         error = event.step_failure_data.error if event is not None else None
@@ -168,14 +168,14 @@ def _first_error(instance: DagsterInstance, run_id: str) -> tuple[str, str]:
 
 
 def read_freshness(instance: DagsterInstance, notifier: Notifier, assets: Iterable[AssetKey]) -> Findings:
-    """Assets that are later than their freshness policy allows, and those that are not."""
+    """Assets that are overdue by their freshness policy, and those that are not."""
     findings = Findings()
     for key, record in instance.get_freshness_state_records(list(assets)).items():
         asset = key.to_user_string()
         cause = f"freshness of {asset}"
         if record.freshness_state.value == "FAIL":
-            body = f"Nothing new since the limit of its freshness policy. {notifier.asset_link(asset)}"
-            findings.alerts.append(Alert(cause, f"error: {asset} is late", body))
+            body = f"Not updated within the limit of its freshness policy. {notifier.asset_link(asset)}"
+            findings.alerts.append(Alert(cause, f"error: {asset} is overdue", body))
         elif record.freshness_state.value == "PASS":
             findings.ended.append(cause)
     return findings
@@ -184,12 +184,12 @@ def read_freshness(instance: DagsterInstance, notifier: Notifier, assets: Iterab
 def sweep(
     instance: DagsterInstance, notifier: Notifier, position: Position, watched: Sequence[AssetKey], *, now: float
 ) -> tuple[Position, str]:
-    """Record what is new, then send what is due; returns the new cursor and a sentence.
+    """Record new findings, then send what is due; return the new cursor and a summary.
 
     Raises
     ------
     sqlalchemy.exc.SQLAlchemyError, DatabaseUnavailableError
-        If it cannot be recorded: the cursor must then stay.
+        If the findings cannot be recorded: the cursor must then not move.
     """
     checks = read_checks(instance, notifier, position.checks, now=now)
     failures = read_failures(instance, notifier, position.failures, now=now)
@@ -198,7 +198,7 @@ def sweep(
     alerts = [*checks.alerts, *failures.alerts, *freshness.alerts]
     notifier.record(alerts)
     delivery = notifier.deliver()
-    sentence = f"{len(alerts)} alerts seen, {delivery.sent} told, {delivery.waiting} waiting"
+    sentence = f"{len(alerts)} alerts seen, {delivery.sent} sent, {delivery.waiting} waiting"
     if delivery.failures:
         sentence += f" ({'; '.join(delivery.failures)})"
     return Position(checks=checks.position.checks, failures=failures.position.failures), sentence
@@ -221,14 +221,14 @@ def build_alerting() -> SensorDefinition:
         name="alerting",
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=DefaultSensorStatus.RUNNING,
-        description="Tells operators about failed checks, failed runs and late assets, once per cause.",
+        description="Notifies operators of failed checks, failed runs and overdue assets, once per cause.",
     )
     def alerting(context: SensorEvaluationContext, notifier: ResourceParam[Notifier]) -> SkipReason:
         position = Position(**json.loads(context.cursor or "{}"))
         try:
             reached, sentence = sweep(context.instance, notifier, position, list(_watched(context)), now=time.time())
         except (sa.exc.SQLAlchemyError, DatabaseUnavailableError, DatabaseNotConfiguredError) as error:
-            return SkipReason(f"alerts cannot be recorded, and are read again later: {error}")
+            return SkipReason(f"alerts cannot be recorded, and will be read again later: {error}")
         context.update_cursor(json.dumps(asdict(reached)))
         return SkipReason(sentence)
 

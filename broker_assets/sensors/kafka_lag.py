@@ -1,10 +1,10 @@
-"""Starts drain runs: the distance between the ends of the streams and what the database has.
+"""Starts drain runs where the ends of the streams are ahead of the positions in the database.
 
-One tick looks at every stream, asks for a run per set of Kafka partitions that has messages waiting and no run, and
-records where the streams end. It keeps nothing between ticks but the versions that it has recorded: positions are in
-the ledger, runs in Dagster. A broker or database that is away gives a skipped tick with a sentence, not an exception.
+A tick examines every stream, requests a run for each set of Kafka partitions that has messages waiting and no run, and
+records where the streams end. It keeps no state between ticks except the versions that it has recorded: positions are
+in the ledger, runs in Dagster. An unavailable broker or database gives a skipped tick with a message, not an exception.
 
-That two runs never write the same partitions is ensured by locks in the database, not here; what is here only avoids
+Locks in the database, not this sensor, ensure that two runs never write the same partitions; the logic here only avoids
 starting runs in vain.
 """
 
@@ -42,21 +42,21 @@ from broker_assets.settings import StreamSettings
 from broker_assets.stream.messages import SourceError, StreamEnds
 
 INTERVAL_SECONDS = 5
-"""The loop of Dagster's daemon; smaller values do not make it faster."""
+"""The interval of Dagster's daemon loop; smaller values have no effect."""
 
 BUDGET_SECONDS = 2.0
-"""Longest time that a broker may take to answer in one tick."""
+"""Time limit for the answer of a broker in one tick."""
 
 OBSERVATION_SECONDS = 60.0
-"""A stream that grows all the time is recorded so often; events are kept for weeks."""
+"""Minimum interval between records of a stream that grows continuously; events are kept for weeks."""
 
 REMEMBERED_FAILURES = 8
 
 
 def partition_sets(partitions: Sequence[int], partitions_per_run: int) -> list[tuple[int, ...]]:
-    """Divide the partitions of a topic into the sets that one run each reads.
+    """Divide the partitions of a topic into sets that are each read by one run.
 
-    The sets depend on the topic only and not on where its lag is: a set is the identity by which runs are told apart.
+    The sets depend only on the topic and not on its lag: a set is the identity that distinguishes runs.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def partition_sets(partitions: Sequence[int], partitions_per_run: int) -> list[t
 
 @dataclass(frozen=True)
 class StreamState:
-    """What a tick learnt about one stream."""
+    """State of one stream in a tick."""
 
     stream: StreamSettings
     positions: dict[int, int]
@@ -82,7 +82,7 @@ class StreamState:
         return self.ends.lag(self.positions) if self.ends is not None else {}
 
     def version(self) -> str:
-        """Data version of the stream: a hash of where its partitions end."""
+        """Data version of the stream: a hash of the end offsets of its partitions."""
         ends = sorted(self.ends.ends.items()) if self.ends is not None else []
         return hashlib.sha256(json.dumps([self.stream.name, ends]).encode()).hexdigest()[:16]
 
@@ -111,7 +111,7 @@ def look(kafka: Kafka, database: Database, streams: Sequence[StreamSettings]) ->
 
 
 class Runs:
-    """What Dagster knows about the drain runs of a set of partitions."""
+    """Drain runs of each set of partitions, according to Dagster."""
 
     def __init__(self, instance: DagsterInstance) -> None:
         self._instance = instance
@@ -122,7 +122,7 @@ class Runs:
         return {record.dagster_run.tags[DRAIN_TAG] for record in records if DRAIN_TAG in record.dagster_run.tags}
 
     def last(self, tag: str) -> tuple[str, int, float]:
-        """Id of the last run of a set, how many failed in a row, and when the last ended (Unix time)."""
+        """Id of the last run of a set, number of consecutive failures, and when the last one ended (Unix time)."""
         records = self._instance.get_run_records(RunsFilter(tags={DRAIN_TAG: tag}), limit=REMEMBERED_FAILURES)
         failures = 0
         for record in records:
@@ -135,10 +135,10 @@ class Runs:
 
 
 def requests(states: Iterable[StreamState], runs: Runs, *, now: float) -> Iterator[RunRequest | str]:
-    """A run request for each set with messages waiting and no run; a sentence where one is held back.
+    """A run request for each set with waiting messages and no run; a message where one is held back.
 
-    The run key names the positions and the run before: a tick that is evaluated twice asks for the same run, and a
-    run that ended without progress is followed by another, after a pause.
+    The run key contains the positions and the previous run: a tick that is evaluated twice requests the same run, and a
+    run that ended without progress is followed by another one, after a pause.
     """
     active = runs.active()
     for state in states:
@@ -151,7 +151,7 @@ def requests(states: Iterable[StreamState], runs: Runs, *, now: float) -> Iterat
             before, failures, ended = runs.last(tag)
             left = ended + pause_after(failures, RUNS) - now
             if left > 0:
-                yield f"{tag}: {waiting} messages wait; {failures} runs failed in a row, the next in {left:.0f} s"
+                yield f"{tag}: {waiting} messages waiting; {failures} consecutive runs failed, next run in {left:.0f} s"
                 continue
             positions = ",".join(str(state.positions.get(partition, -1)) for partition in partitions)
             yield RunRequest(
@@ -164,7 +164,7 @@ def requests(states: Iterable[StreamState], runs: Runs, *, now: float) -> Iterat
 def observations(
     states: Iterable[StreamState], cursor: Mapping[str, tuple[str, float]], *, now: float
 ) -> Iterator[tuple[AssetObservation, str]]:
-    """An observation of each stream whose ends have moved, not more often than `OBSERVATION_SECONDS`."""
+    """An observation of each stream whose ends have moved, at most every `OBSERVATION_SECONDS`."""
     for state in states:
         if state.ends is None:
             continue
@@ -189,7 +189,7 @@ def observations(
 
 
 def build_kafka_lag(streams: Sequence[StreamSettings], drain: JobDefinition) -> SensorDefinition:
-    """The sensor over these streams; it starts this job."""
+    """The sensor for these streams; it starts this job."""
 
     @sensor(
         name="kafka_lag",

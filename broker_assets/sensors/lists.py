@@ -110,12 +110,12 @@ def reasons_to_match(connection: psycopg.Connection, sky: Path, code_versions: M
 
 
 def match_request(context: SensorEvaluationContext, job: str, reasons: Sequence[str]) -> RunRequest | str:
-    """A run that brings indices and hits up to date, or why none is asked for."""
+    """A run request that updates indices and hits, or the reason why there is none."""
     if not reasons:
         return "indices and matches are up to date"
     records = context.instance.get_run_records(RunsFilter(job_name=job), limit=REMEMBERED_FAILURES)
     if any(record.dagster_run.status in ACTIVE_RUNS for record in records):
-        return f"a run is under way ({'; '.join(reasons)})"
+        return f"a run is in progress ({'; '.join(reasons)})"
     failures = 0
     for record in records:
         if record.dagster_run.status != DagsterRunStatus.FAILURE:
@@ -125,7 +125,7 @@ def match_request(context: SensorEvaluationContext, job: str, reasons: Sequence[
     if last is not None and failures:
         left = (last.end_time or last.update_timestamp.timestamp()) + pause_after(failures, RUNS) - time.time()
         if left > 0:
-            return f"{failures} runs failed in a row, the next in {left:.0f} s ({'; '.join(reasons)})"
+            return f"{failures} consecutive runs failed, next run in {left:.0f} s ({'; '.join(reasons)})"
     before = last.dagster_run.run_id if last is not None else ""
     return RunRequest(run_key=f"{job}/{before}", job_name=job, tags={"broker/reason": "; ".join(reasons)[:200]})
 

@@ -1,7 +1,7 @@
-"""Reads notices of gravitational-wave events when some wait on their topic.
+"""Reads notices of gravitational-wave events when some are waiting on their topic.
 
-The notices become rows of `mma_areas` in a run of `read_notices`; the sensor `lists` sees new rows and has them matched
-and made into files.
+The notices become rows of `mma_areas` in a run of `read_notices`; the sensor `lists` detects new rows and has them
+matched and written to files.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ def build_notices(name: str | None, read: JobDefinition) -> SensorDefinition:
         job=read,
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=DefaultSensorStatus.RUNNING,
-        description="Starts a run when notices of gravitational-wave events wait.",
+        description="Starts a run when notices of gravitational-wave events are waiting.",
     )
     def notices(
         context: SensorEvaluationContext, database: ResourceParam[Database], kafka: ResourceParam[Kafka]
@@ -52,10 +52,10 @@ def build_notices(name: str | None, read: JobDefinition) -> SensorDefinition:
         except SourceError as error:
             return SkipReason(str(error))
         if not sum(lag.values()):
-            return SkipReason("no notice waits")
+            return SkipReason("no notice is waiting")
         records = context.instance.get_run_records(RunsFilter(job_name=read.name), limit=1)
         if records and records[0].dagster_run.status in ACTIVE_RUNS:
-            return SkipReason("a run is under way")
+            return SkipReason("a run is in progress")
         before = records[0].dagster_run.run_id if records else ""
         key = hashlib.sha256(repr((sorted(positions.items()), before)).encode()).hexdigest()[:16]
         return RunRequest(run_key=f"notices/{key}", tags={"broker/lag": str(sum(lag.values()))})

@@ -1,7 +1,7 @@
-"""What runs by the clock for telemetry: checks, publication, copies of the archive.
+"""Schedules of telemetry: checks, publication, copies of the archive.
 
-The hours are those of the daily job that this platform takes the place of: publication with a fresh table of requests
-at five in the morning, UTC.
+The times are those of the daily job that this platform replaces: publication with an updated table of requests at
+05:00 UTC.
 """
 
 from datetime import UTC
@@ -26,11 +26,11 @@ from broker_assets.resources.publisher import Publisher
 from broker_assets.resources.telemetry import Telemetry
 
 REQUESTS_HOUR = 5
-"""UTC; the hour at which the table of requests is brought up to date before files go out."""
+"""UTC; hour at which the table of requests is updated before files are delivered."""
 
 
 def build_publish_schedule(job: JobDefinition) -> ScheduleDefinition:
-    """Every hour, what is due, unless nothing is; once a day with a fresh table of requests."""
+    """Every hour, deliver due files, if any; once a day with an updated table of requests."""
 
     @schedule(
         name="publish_due",
@@ -38,7 +38,7 @@ def build_publish_schedule(job: JobDefinition) -> ScheduleDefinition:
         cron_schedule="10 * * * *",
         execution_timezone="UTC",
         default_status=DefaultScheduleStatus.RUNNING,
-        description="Delivers product files that are due; at five o'clock UTC with a fresh table of requests.",
+        description="Delivers product files that are due; at 05:00 UTC with an updated table of requests.",
     )
     def publish_due(
         context: ScheduleEvaluationContext, database: ResourceParam[Database], publisher: ResourceParam[Publisher]
@@ -47,13 +47,13 @@ def build_publish_schedule(job: JobDefinition) -> ScheduleDefinition:
         if not publisher.settings.targets:
             return SkipReason("no target is configured")
         if _active(context, job.name):
-            return SkipReason("a run is under way")
+            return SkipReason("a run is in progress")
         requests = now.hour == REQUESTS_HOUR
         try:
             with database.transaction() as connection:
                 days = due_days(connection, publisher.settings, now, publisher.folder)
         except (*DATABASE_AWAY, OSError) as error:
-            return SkipReason(f"what is due cannot be told: {error}")
+            return SkipReason(f"due files cannot be determined: {error}")
         if not days and not publisher.mirrors and not requests:
             return SkipReason("nothing is due")
         return RunRequest(
@@ -66,7 +66,7 @@ def build_publish_schedule(job: JobDefinition) -> ScheduleDefinition:
 
 
 def build_mirror_schedule(job: JobDefinition) -> ScheduleDefinition:
-    """Every day, each copy of our archive against all of it."""
+    """Every day, compare each copy of the local archive with all of it."""
 
     @schedule(
         name="daily_mirrors",
@@ -74,7 +74,7 @@ def build_mirror_schedule(job: JobDefinition) -> ScheduleDefinition:
         cron_schedule="30 6 * * *",
         execution_timezone="UTC",
         default_status=DefaultScheduleStatus.RUNNING,
-        description="Compares copies of our archive in other stores with all of it.",
+        description="Compares copies of the local archive in other stores with all of it.",
     )
     def daily_mirrors(
         context: ScheduleEvaluationContext, publisher: ResourceParam[Publisher]
@@ -87,7 +87,7 @@ def build_mirror_schedule(job: JobDefinition) -> ScheduleDefinition:
 
 
 def build_telemetry_checks_schedule(job: JobDefinition) -> ScheduleDefinition:
-    """Every hour, all checks of telemetry, where there is telemetry."""
+    """Every hour, run all checks of telemetry, if there is telemetry."""
 
     @schedule(
         name="hourly_telemetry_checks",

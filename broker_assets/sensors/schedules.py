@@ -1,6 +1,6 @@
-"""What runs by the clock: the checks of nights that have ended, and the daily maintenance.
+"""Schedules: the checks of nights that have ended, and the daily maintenance.
 
-The hours are in the afternoon of Chile, after the last observatory's night has ended and before the next begins.
+They run in the afternoon in Chile, after the last observatory's night has ended and before the next one begins.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,16 +25,16 @@ from broker_assets.partitions import known_nights
 from broker_assets.resources.database import Database
 
 CHECKED_NIGHTS = 100
-"""Most nights checked in a day: a replay of a survey touches hundreds, of which the busiest are checked."""
+"""Maximum number of nights checked per day: a replay of a survey touches hundreds, of which the busiest are checked."""
 
 LOOK_BACK = timedelta(hours=26)
-"""A little more than a day, so that no batch falls between two days."""
+"""Slightly more than a day, so that no batch falls between two days."""
 
 
 def build_nightly_checks(
     job: JobDefinition, configuration: Callable[[Sequence[str]], dict[str, Any]]
 ) -> ScheduleDefinition:
-    """Every day, all checks of the nights that got alerts since yesterday, in one run.
+    """Every day, run all checks of the nights that received alerts since yesterday, in one run.
 
     `configuration` makes the run configuration of `job` from nights.
     """
@@ -45,7 +45,7 @@ def build_nightly_checks(
         cron_schedule="30 20 * * *",
         execution_timezone="UTC",
         default_status=DefaultScheduleStatus.RUNNING,
-        description="Runs all checks, also those too slow for drain runs, on the nights that got alerts.",
+        description="Runs all checks, including those too slow for drain runs, on the nights that received alerts.",
     )
     def nightly_checks(
         context: ScheduleEvaluationContext, database: ResourceParam[Database]
@@ -53,14 +53,14 @@ def build_nightly_checks(
         now = context.scheduled_execution_time.astimezone(UTC)
         keys = touched_nights(database, now)
         if not keys:
-            return SkipReason("no night got alerts since yesterday")
+            return SkipReason("no night has received alerts since yesterday")
         return RunRequest(run_key=f"{now:%Y-%m-%d}", run_config=configuration(keys))
 
     return nightly_checks
 
 
 def touched_nights(database: Database, now: datetime) -> list[str]:
-    """Nights that got alerts from the stream in the last day, the busiest `CHECKED_NIGHTS` of them."""
+    """Nights that received alerts from the stream in the last day, the busiest `CHECKED_NIGHTS` of them."""
     statement = (
         sa.select(ingest_batch_night.c.night)
         .join(ingest_batch, ingest_batch.c.ingestid == ingest_batch_night.c.ingestid)
@@ -74,7 +74,7 @@ def touched_nights(database: Database, now: datetime) -> list[str]:
 
 
 def build_daily_maintenance(job: JobDefinition | UnresolvedAssetJobDefinition) -> ScheduleDefinition:
-    """Every day, the pruning of the event log."""
+    """Every day, prune the event log."""
     return ScheduleDefinition(
         name="daily_maintenance",
         job=job,

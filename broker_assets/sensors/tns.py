@@ -1,4 +1,4 @@
-"""Fetches from TNS what is due: each hour, each day, and everything twice a month; also what an outage missed."""
+"""Fetches due TNS files: hourly, daily, and the full file twice a month; also files missed during an outage."""
 
 import time
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from broker_assets.tns.cadence import applied_files, due_files
 
 INTERVAL_SECONDS = 60
 RETRY_SECONDS = 900.0
-"""What TNS did not have, or what failed, is asked for again after this time, not at every tick: TNS counts requests."""
+"""Missing or failed files are requested again after this time, not at every tick: TNS limits requests."""
 
 
 def build_tns_cadence(job: UnresolvedAssetJobDefinition) -> SensorDefinition:
@@ -45,20 +45,20 @@ def build_tns_cadence(job: UnresolvedAssetJobDefinition) -> SensorDefinition:
             with database.transaction() as connection:
                 due = due_files(applied_files(connection), datetime.now(UTC))
         except DATABASE_AWAY as error:
-            return SkipReason(f"what has been applied cannot be read: {error}")
+            return SkipReason(f"the applied files cannot be determined: {error}")
         if not due:
             return SkipReason("no file is due")
         names = ", ".join(file.name for file in due)
         records = context.instance.get_run_records(RunsFilter(job_name=job.name), limit=1)
         if records and records[0].dagster_run.status in ACTIVE_RUNS:
-            return SkipReason(f"{names}: a run is under way")
+            return SkipReason(f"{names}: a run is in progress")
         last = records[0] if records else None
         asked_before = last is not None and _files(_tag(names)) <= _files(last.dagster_run.tags.get("broker/tns", ""))
         if last is not None and (asked_before or last.dagster_run.status == DagsterRunStatus.FAILURE):
             ended = last.end_time or last.update_timestamp.timestamp()
             left = ended + RETRY_SECONDS - time.time()
             if left > 0:
-                return SkipReason(f"{names}: asked for already, again in {left:.0f} s")
+                return SkipReason(f"{names}: already requested, again in {left:.0f} s")
         before = last.dagster_run.run_id if last is not None else ""
         return RunRequest(run_key=f"{_tag(names)}/{before}", tags={"broker/tns": _tag(names)})
 
@@ -66,11 +66,11 @@ def build_tns_cadence(job: UnresolvedAssetJobDefinition) -> SensorDefinition:
 
 
 def _tag(names: str) -> str:
-    """Names as the value of a tag."""
+    """Encode names as the value of a tag."""
     parts = [name.removeprefix("tns_public_objects").removesuffix(".csv.zip").lstrip("_") for name in names.split(", ")]
     return ",".join(part or "full" for part in parts)
 
 
 def _files(tag: str) -> set[str]:
-    """The files that the value of a tag names."""
+    """The files named in the value of a tag."""
     return set(tag.split(","))

@@ -1,4 +1,4 @@
-"""A survey generator: objects over the sky, their light curves and their alert packets."""
+"""A survey simulator: objects on the sky, their light curves and their alert packets."""
 
 from broker_assets.simulation.survey import SimulatedAlert, Survey
 

@@ -1,4 +1,4 @@
-"""Asteroids on Kepler orbits, seen from an Earth on a circular orbit: consistent with themselves, not with the sky."""
+"""Asteroids on Kepler orbits, seen from an Earth on a circular orbit: self-consistent, not matching the real sky."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Asteroids:
         return len(self.identifier)
 
     def designation(self, row: int) -> str:
-        """A provisional designation in the manner of the Minor Planet Center.
+        """A provisional designation in the style of the Minor Planet Center.
 
         Examples
         --------
@@ -57,7 +57,7 @@ class Asteroids:
 
 
 def draw_asteroids(count: int, epoch: float, first: int, generator: np.random.Generator) -> Asteroids:
-    """Draw orbits of the main belt."""
+    """Draw random orbits of the main belt."""
     return Asteroids(
         identifier=20_000_000_000_000_000 + first + np.arange(count, dtype=np.int64),
         axis=generator.uniform(2.1, 3.3, count),
@@ -103,7 +103,7 @@ def _earth(mjd: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Ephemeris:
-    """Where asteroids are and how bright; arrays of equal length."""
+    """Positions and magnitudes of asteroids; arrays of equal length."""
 
     ra: NDArray[np.float64]
     dec: NDArray[np.float64]
@@ -174,9 +174,9 @@ def published_columns(
     asteroids : Asteroids
         The orbits.
     rows : (n,) int64 array
-        Which.
+        Row of each asteroid.
     mjd : (n,) float64 array
-        When, MJD TAI.
+        Times, MJD TAI.
     source_id : (n,) int64 array
         diaSourceId.
     offset : float
@@ -212,7 +212,7 @@ def published_columns(
         "ephOffset": np.full(len(rows), offset * np.sqrt(2.0)),
         "diaDistanceRank": 1,
     }
-    # Names before and since version 10.
+    # Names before version 10 and since.
     for names, values in (
         (("eclipticLambda", "eclLambda"), longitude),
         (("eclipticBeta", "eclBeta"), latitude),

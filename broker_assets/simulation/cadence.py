@@ -1,4 +1,4 @@
-"""Where a survey looks, and when: fields, nights and visits."""
+"""Pointings of a survey: fields, nights and visits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SIDEREAL_AT_J2000 = 280.46061837
 
 @dataclass(frozen=True)
 class Instrument:
-    """What distinguishes one survey from another."""
+    """Properties of a survey."""
 
     name: str
     bands: tuple[str, ...]
@@ -27,18 +27,18 @@ class Instrument:
     depths: tuple[float, ...]
     """5 sigma point-source depth of a visit in each band, AB magnitude."""
     pairs: tuple[tuple[int, int], ...]
-    """Bands of the two visits that a field gets in a night, in turn."""
+    """Bands of the two visits of a field in a night, in turn."""
     declinations: tuple[float, float]
     """Degrees."""
     field_size: float
     """Side of a field, degrees."""
     longitude: float
-    """Of the observatory, degrees, east positive."""
+    """Longitude of the observatory, degrees, east positive."""
     dusk: float
     """Hours UTC after the midnight that follows the noon of the night's key."""
     dawn: float
     every: int
-    """A field in season is observed every so many nights."""
+    """Number of nights between observations of a field in season."""
     exposure: float
     """Seconds."""
     pixel: float
@@ -107,7 +107,7 @@ def night_key(day: int) -> str:
 
 
 class Fields:
-    """A tiling of the footprint: rows of constant declination cut into cells of about equal area."""
+    """A tiling of the footprint: rows of constant declination divided into cells of about equal area."""
 
     def __init__(self, instrument: Instrument) -> None:
         low, high = instrument.declinations
@@ -135,7 +135,7 @@ class Fields:
 
 @dataclass(frozen=True)
 class Visits:
-    """The visits of one night in order of time; arrays of equal length."""
+    """The visits of one night, ordered by time; arrays of equal length."""
 
     field: NDArray[np.int64]
     band: NDArray[np.int64]
@@ -167,7 +167,7 @@ def plan_night(instrument: Instrument, fields: Fields, day: int, generator: np.r
     length = dawn - dusk - 0.03
     seen = (transit > -reach) & (transit < length + reach)
     chosen = due[seen]
-    # In order of transit, evenly over the night: two exposures never begin together.
+    # In order of transit, evenly distributed over the night: two exposures never start together.
     place = np.argsort(np.argsort(transit[seen], kind="stable"), kind="stable")
     start = dusk + (place + generator.uniform(0.1, 0.9, len(chosen))) / max(len(chosen), 1) * length
     pair = np.array(instrument.pairs)[(chosen + day // instrument.every) % len(instrument.pairs)]

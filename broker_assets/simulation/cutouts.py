@@ -1,4 +1,4 @@
-"""Cutouts: small FITS images with a point source in them, written as Rubin writes them."""
+"""Cutouts: small FITS images with a point source, in Rubin's format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIDE = 30
 """Pixels; 6 arcsec of Rubin."""
 _BLOCK = 2880
 _PLACE = "@" * 20
-"""Where a number of a header is filled in; as wide as a number."""
+"""Placeholder for a number in a header, of the same width."""
 
 
 def _card(key: str, value: str, comment: str = "") -> bytes:
@@ -51,7 +51,7 @@ def _extension(name: str, image: NDArray[np.float64], dtype: str, *, unit: str =
 
 
 def _image_header(pixel: float) -> str:
-    """Header of an image with six places for numbers: corner, reference pixel and reference position."""
+    """Header of an image with six placeholders: corner, reference pixel and reference position."""
     scale = pixel / 3600.0
     cards = [
         _card("SIMPLE", "T", "conforms to FITS standard"),
@@ -165,7 +165,7 @@ class CutoutWriter:
         x, y : (n,) float64 array
             Position on the detector, pixels.
         flux, template_flux : (n,) float64 array
-            Of the difference and of the template, nJy.
+            Fluxes of the difference and of the template, nJy.
         noise : (n,) float64 array
             Uncertainty of the flux, nJy; sets the noise of a pixel.
         fwhm : (n,) float64 array
@@ -173,7 +173,7 @@ class CutoutWriter:
         dipole : (n,) bool array
             Two lobes of opposite sign instead of a point source.
         generator : numpy.random.Generator
-            Source of chance.
+            Random number generator.
 
         Returns
         -------

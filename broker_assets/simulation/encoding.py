@@ -1,7 +1,7 @@
 """Avro records written column by column.
 
-fastavro writes about 8,000 detections of a hundred fields per second; here a whole night is one numpy matrix of bytes,
-some ten times faster. Encodings of records are simply concatenated in Avro, so a detection is encoded once and spliced
+fastavro writes about 8,000 detections with a hundred fields per second; here a whole night is one numpy matrix of
+bytes, about ten times faster. Avro simply concatenates encoded records, so a detection is encoded once and inserted
 into the history of every later packet of its object.
 """
 
@@ -36,7 +36,7 @@ def zigzag_varint(value: int) -> bytes:
 
 
 def _longs(values: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Zigzag varints as left-aligned rows of bytes, and how many bytes of each row count."""
+    """Zigzag varints as left-aligned rows of bytes, and the number of valid bytes in each row."""
     signed = values.astype(np.int64)
     unsigned = ((signed << 1) ^ (signed >> 63)).view(np.uint64)
     lengths = np.ones(len(signed), dtype=np.int64)
@@ -51,7 +51,7 @@ def _longs(values: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int
 
 
 def _strings(values: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    # Not by numpy's own strings, which end at the last character that is not NUL.
+    # Not with numpy strings, which end at the last character that is not NUL.
     texts = values.tolist() if isinstance(values, np.ndarray) else list(values)
     places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
     inverse = np.fromiter((places[text] for text in texts), dtype=np.int64, count=len(texts))
@@ -79,7 +79,7 @@ def _values(kind: str, values: Any, rows: int) -> tuple[NDArray[np.uint8], NDArr
         return matrix, np.full(rows, matrix.shape[1], dtype=np.int64)
     if kind in ("int", "long"):
         return _longs(array.astype(np.int64))
-    raise ValueError(f"Avro type {kind!r} is not written by the generator")
+    raise ValueError(f"Avro type {kind!r} is not supported by the simulator")
 
 
 def _kind(avro_type: Any) -> str:
@@ -96,7 +96,7 @@ def encode_column(avro_type: Any, column: Column, rows: int) -> tuple[NDArray[np
     column : Column
         The values.
     rows : int
-        How many there are.
+        Number of rows.
 
     Returns
     -------
@@ -150,7 +150,7 @@ def join_columns(encoded: Sequence[tuple[NDArray[np.uint8], NDArray[np.int64]]],
 
 
 def default_value(avro_type: Any) -> Column:
-    """What the surveys put where they have not measured: NaN, false, zero, or null."""
+    """Value of the surveys for what was not measured: NaN, false, zero, or null."""
     kinds = [_kind(choice) for choice in avro_type] if isinstance(avro_type, list) else [_kind(avro_type)]
     if "float" in kinds or "double" in kinds:
         return np.nan
@@ -181,7 +181,7 @@ class RecordWriter:
         self._defaults = {name: default_value(avro_type) for name, avro_type in self.fields}
 
     def write(self, columns: Mapping[str, Column], rows: int) -> list[bytes]:
-        """Encode `rows` records; fields without a column are written as not measured, columns without a field left."""
+        """Encode `rows` records; fields without a column are not measured, columns without a field are ignored."""
         if not rows:
             return []
         encoded = [

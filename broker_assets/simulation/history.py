@@ -1,4 +1,4 @@
-"""What is known of an object before a packet, already encoded."""
+"""History of an object before a packet, already encoded."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ EncodedHistory = Mapping[str, bytes | None]
 
 @dataclass
 class History:
-    """What is known of one object, encoded, in order of time."""
+    """Encoded history of one object, ordered by time."""
 
     times: dict[str, list[float]] = field(default_factory=lambda: {"source": [], "forced": [], "limit": []})
     """MJD TAI by kind: detections, forced photometry, limits of visits without a detection."""
     records: dict[str, list[bytes]] = field(default_factory=lambda: {"source": [], "forced": [], "limit": []})
 
     def add(self, kind: str, mjd: float, record: bytes) -> None:
-        """Append a record, later than those before."""
+        """Append a record that is later than all others."""
         self.times[kind].append(mjd)
         self.records[kind].append(record)
 
     def forget(self, before: float) -> None:
-        """Drop what is older than MJD `before`."""
+        """Remove records older than MJD `before`."""
         for kind, times in self.times.items():
             if times and times[0] < before:
                 old = next((index for index, mjd in enumerate(times) if mjd >= before), len(times))

@@ -1,4 +1,4 @@
-"""Objects over the sky and what they shine: the catalogue of a simulated survey and its light curves."""
+"""Objects on the sky: the catalogue of a simulated survey and its light curves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HUBBLE_DISTANCE = 299792.458 / 70.0
 DECELERATION = -0.55
 _WAVELENGTHS = np.array([300.0, 368.0, 480.0, 622.0, 754.0, 869.0, 971.0])
 # Absolute AB magnitude at peak and decline time (days) at the wavelengths above; rounded from light curves in the
-# literature (Hamuy 2002, Richardson 2014), good for exercising a broker and for nothing finer.
+# literature (Hamuy 2002, Richardson 2014); sufficient to exercise a broker, not for science.
 _SUPERNOVAE = {
     SN_IA: ((-17.3, -18.6, -19.2, -19.2, -18.7, -18.5, -18.4), (9, 12, 16, 22, 26, 28, 30), 4.0, 0.15, 0.45),
     SN_II: ((-15.9, -16.8, -17.1, -17.2, -17.1, -17.0, -16.9), (12, 20, 60, 90, 100, 100, 100), 3.0, 0.8, 0.20),
@@ -62,7 +62,7 @@ def burst(days: NDArray[np.float64], rise: NDArray[np.float64], fall: NDArray[np
     peak = rise * np.log(fall / rise - 1.0)
 
     def shape(time: NDArray[np.float64]) -> NDArray[np.float64]:
-        # Written with one negative exponential on either side, so that neither overflows.
+        # Written with one negative exponential on each side, so that neither overflows.
         early = np.exp(np.minimum(time, 0.0) * (1.0 / rise - 1.0 / fall)) / (1.0 + np.exp(np.minimum(time, 0.0) / rise))
         late = np.exp(-np.maximum(time, 0.0) / fall) / (1.0 + np.exp(-np.maximum(time, 0.0) / rise))
         return np.where(time < 0.0, early, late)
@@ -82,30 +82,30 @@ class Catalogue:
     redshift: NDArray[np.float64]
     """NaN for stars."""
     peak_time: NDArray[np.float64]
-    """Supernovae: of the peak; periodic ones: of phase zero. MJD TAI."""
+    """Supernovae: time of the peak; periodic objects: of phase zero. MJD TAI."""
     magnitude: NDArray[np.float64]
-    """(n, bands): supernovae: at peak; others: of the mean or quiescent state. AB."""
+    """(n, bands) AB magnitude: supernovae: at peak; others: mean or quiescent state."""
     amplitude: NDArray[np.float64]
-    """Magnitudes: pulsation, depth of the eclipse, structure function of the random walk; dipoles: sigma."""
+    """Magnitudes: pulsation, eclipse depth, structure function of the random walk; dipoles: sigma."""
     period: NDArray[np.float64]
-    """Periodic ones: days; random walks: damping time, days; flares: per day."""
+    """Periodic objects: days; random walks: damping time, days; flares: per day."""
     rise: NDArray[np.float64]
     fall: NDArray[np.float64]
     """(n, bands) for supernovae, days in the observer's frame."""
     host: NDArray[np.float64]
     """(n, bands) flux of the template at the position, nJy."""
     walk: NDArray[np.float64]
-    """Random walk now, magnitudes."""
+    """Current random walk, magnitudes."""
     walk_time: NDArray[np.float64]
     """When `walk` was drawn, MJD TAI."""
     object_id: NDArray[np.int64]
-    """diaObjectId, given with the first detection; 0 before."""
+    """diaObjectId, assigned at the first detection; 0 before."""
 
     def __len__(self) -> int:
         return len(self.kind)
 
     def truth(self, instrument: Instrument) -> pa.Table:
-        """One row per object: what it is. `diaobjectid` is null while it has not been detected."""
+        """True class and parameters, one row per object. `diaobjectid` is null until it is detected."""
         known = self.object_id != 0
         supernova = self.kind <= SN_IBC
         columns: dict[str, pa.Array] = {
@@ -130,20 +130,20 @@ def draw_catalogue(
     generator: np.random.Generator,
     shares: tuple[float, ...] = SHARES,
 ) -> Catalogue:
-    """Draw objects uniformly over the footprint.
+    """Draw random objects, uniformly over the footprint.
 
     Parameters
     ----------
     instrument : Instrument
-        The survey; gives footprint, bands and the range of magnitudes.
+        The survey; defines footprint, bands and the range of magnitudes.
     count : int
-        How many.
+        Number of objects.
     origin : float
         MJD of the first night; supernovae peak from 40 days before to 325 days after it.
     generator : numpy.random.Generator
-        Source of chance.
+        Random number generator.
     shares : tuple of float
-        Share of each of `KINDS`.
+        Fraction of each of `KINDS`.
     """
     bands = len(instrument.bands)
     waves = np.array(instrument.wavelengths)
@@ -165,7 +165,7 @@ def draw_catalogue(
         emitted = waves / dilation
         modulus = distance_modulus(redshift[rows])[:, None]
         offset = generator.normal(0.0, scatter, len(rows))[:, None]
-        # The K correction of a spectrum that is flat in frequency is -2.5 log10(1 + z) (Hogg et al. 2002).
+        # The K correction of a spectrum flat in frequency is -2.5 log10(1 + z) (Hogg et al. 2002).
         magnitude[rows] = np.interp(emitted, _WAVELENGTHS, absolute) + offset + modulus - 2.5 * np.log10(dilation)
         stretch = np.clip(generator.normal(1.0, 0.1, len(rows)), 0.7, 1.3)[:, None]
         fall[rows] = np.interp(emitted, _WAVELENGTHS, decline) * stretch * dilation
@@ -224,15 +224,15 @@ def difference_flux(
     catalogue : Catalogue
         The objects.
     rows : (n,) int64 array
-        Objects, none twice: a walk goes forward only.
+        Objects, without duplicates: a random walk only advances.
     band : (n,) int64 array
         Index of the band.
     mjd : (n,) float64 array
         MJD TAI.
     sigma : (n,) float64 array
-        Sky noise, nJy; scales what dipoles leave.
+        Sky noise, nJy; scales the residuals of dipoles.
     generator : numpy.random.Generator
-        Source of chance; the same number of draws whatever the objects are.
+        Random number generator; the number of draws does not depend on the objects.
     """
     kind = catalogue.kind[rows]
     normal = generator.normal(size=len(rows))

@@ -1,4 +1,4 @@
-"""From what the sky does at a visit to what the pipeline measures and publishes: columns of sources and objects."""
+"""From the true sky at a visit to what the pipeline measures and publishes: columns of sources and objects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Columns = dict[str, Any]
 
 
 class Observer:
-    """Looks at the catalogue during the visits of a night.
+    """Observes the catalogue during the visits of a night.
 
     Parameters
     ----------
@@ -27,9 +27,9 @@ class Observer:
     fields : Fields
         Its tiling.
     catalogue : Catalogue
-        The objects; their random walks go forward as they are looked at.
+        The objects; their random walks advance when they are observed.
     asteroids : Asteroids
-        What moves.
+        Moving objects.
     artefacts : float
         Spurious detections per observation of an object.
     """
@@ -52,12 +52,12 @@ class Observer:
         self._field_start = np.searchsorted(field[self._by_field], np.arange(len(fields) + 1))
 
     def look(self, kind: int, visits: Visits, repeat: int, generator: np.random.Generator) -> Columns:
-        """Measure everything of a kind that falls into the first or the second visits of the night's fields.
+        """Measure everything of a kind in the first or the second visits of the night's fields.
 
         Returns
         -------
         dict of str to array
-            One row per source looked at, whether detected or not. No object is in it twice.
+            One row per observed source, whether detected or not, without duplicate objects.
         """
         chosen = np.flatnonzero(visits.repeat == repeat)
         find = (self._objects, self._asteroids, self._artefacts)[kind]
@@ -162,7 +162,7 @@ def unix_microseconds(mjd_tai: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def source_columns(seen: Columns, instrument: Instrument) -> Columns:
-    """Columns of `diaSource` under every name that a schema version has for them."""
+    """Columns of `diaSource` under all names used by schema versions."""
     count = len(seen["row"])
     bands = np.array(instrument.bands)
     moment = (seen["fwhm"] / 2.3548) ** 2
@@ -170,7 +170,7 @@ def source_columns(seen: Columns, instrument: Instrument) -> Columns:
     nowhere = np.full(count, np.nan)
     asteroid = seen["kind"] == ASTEROID
     negative = seen["flux"] < 0
-    # A quarter of a degree per day, the pace of the main belt.
+    # A quarter of a degree per day, typical of the main belt.
     trail = np.where(asteroid, 0.25 * 3600.0 / 86400.0 * instrument.exposure, np.nan)
     pixels = np.round(8 + 3 * np.log10(np.abs(seen["snr"]))).astype(np.int64)
     degrees = seen["position_error"]
@@ -301,10 +301,10 @@ def object_columns(seen: Columns, statistics: Columns) -> Columns:
 
 
 def take(columns: Columns, rows: NDArray[np.intp]) -> Columns:
-    """Some rows of every column."""
+    """A selection of rows of every column."""
     return {name: values[rows] for name, values in columns.items()}
 
 
 def concatenate(pieces: list[Columns]) -> Columns:
-    """Pieces with the same columns, one after another."""
+    """Concatenate pieces with the same columns."""
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}

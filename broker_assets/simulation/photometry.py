@@ -1,4 +1,4 @@
-"""Running statistics of the objects, as the survey publishes them in `diaObject`."""
+"""Running statistics of the objects, as published by the survey in `diaObject`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 
 class ObjectStatistics:
-    """Per object and band sums of the detections and of the forced photometry, updated detection by detection.
+    """Sums of detections and forced photometry per object and band, updated with each detection.
 
     Parameters
     ----------
     objects : int
-        How many objects.
+        Number of objects.
     bands : tuple of str
         Names of the bands.
     """
@@ -55,12 +55,12 @@ class ObjectStatistics:
         science: NDArray[np.float64],
         science_error: NDArray[np.float64],
     ) -> None:
-        """Add one detection of each of these objects (no object twice), later than those before."""
+        """Add one detection of each of these objects (without duplicates), later than earlier ones."""
         at = (rows, band)
         self._count[at] += 1
         change = flux - self._mean[at]
         self._mean[at] += change / self._count[at]
-        # Welford 1962: sums of squares of large fluxes would lose the digits that matter.
+        # Welford 1962: sums of squares of large fluxes would lose significant digits.
         self._squares[at] += change * (flux - self._mean[at])
         self._error_sum[at] += error
         self._low[at] = np.minimum(self._low[at], flux)
@@ -82,7 +82,7 @@ class ObjectStatistics:
         self._weigh("fp", (rows, band), flux, error)
 
     def columns(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float64] | NDArray[np.int64]]:
-        """The published columns of these objects as they are now; NaN where there is nothing to tell."""
+        """The current published columns of these objects; NaN where there is no value."""
         published: dict[str, NDArray[np.float64] | NDArray[np.int64]] = {
             "firstDiaSourceMjdTai": self.first[rows],
             "lastDiaSourceMjdTai": self.last[rows],

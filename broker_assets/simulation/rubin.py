@@ -1,4 +1,4 @@
-"""Rubin alert packets of any schema version from columns, with the history spliced in."""
+"""Rubin alert packets of any schema version from columns, including the history."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from broker_assets.simulation.observing import (
 OFFSET = 0.05
 """Observed minus predicted position of asteroids in each coordinate, arcsec."""
 CUTOUTS = ("cutoutScience", "cutoutTemplate", "cutoutDifference")
-"""In the order in which `CutoutWriter` returns them."""
+"""In the order of `CutoutWriter`."""
 
 
 def _record_name(avro_type: Any) -> str | None:
-    """Short name of the record that a field is, or may be, or is an array of."""
+    """Short name of the record type of a field, of its non-null branch, or of its array items."""
     if isinstance(avro_type, list):
         return next((name for name in map(_record_name, avro_type) if name), None)
     if isinstance(avro_type, dict):
@@ -49,7 +49,7 @@ def _record_name(avro_type: Any) -> str | None:
 
 
 def _nullable(avro_type: Any, encoded: bytes | None) -> bytes:
-    """Put the branch of the union, if the type is one, before an encoding; None is null."""
+    """Prepend the union branch, if the type is a union, to an encoding; None is null."""
     if not isinstance(avro_type, list):
         if encoded is None:
             raise ValueError("null for a field that cannot be null")
@@ -66,7 +66,7 @@ class RubinPackets:
     version : str
         `major.minor`.
     folder : Path, optional
-        Folder of schemas; that of the installed `lsst-alert-packet` if not given.
+        Folder of schemas; default: that of the installed `lsst-alert-packet`.
     """
 
     instrument = RUBIN
@@ -84,15 +84,15 @@ class RubinPackets:
         self._fields: list[tuple[str, Any]] = [(entry["name"], entry["type"]) for entry in self.schema["fields"]]
 
     def new_object_ids(self, source_ids: NDArray[np.int64], day: int) -> NDArray[np.int64]:
-        """Ids of objects that are detected for the first time: that of the detection."""
+        """Ids of objects detected for the first time: that of the detection."""
         return source_ids
 
     def object_ids_without_object(self, seen: Columns, day: int) -> NDArray[np.int64]:
-        """Ids of objects that are not in the catalogue: asteroids have none, artefacts one of their own."""
+        """Ids of objects that are not in the catalogue: asteroids have none, each artefact has its own."""
         return np.where(seen["kind"] == ASTEROID, 0, seen["source_id"])
 
     def encode_history(self, history: History) -> EncodedHistory:
-        """The arrays of the history; what Rubin leaves null when it is empty is None."""
+        """The arrays of the history; None for those that Rubin leaves null when empty."""
         return {
             kind: array(records) if records or kind == "forced" else None for kind, records in history.records.items()
         }
@@ -106,7 +106,7 @@ class RubinPackets:
         return self._records("diaForcedSource", forced_columns(seen, self.instrument), len(seen["row"]))
 
     def limits(self, seen: Columns) -> list[bytes]:
-        """Limits of visits without a detection, for the history; nothing if the version has none."""
+        """Limits of visits without a detection, for the history; empty if the version has none."""
         return self._records("diaNondetectionLimit", limit_columns(seen, self.instrument), len(seen["row"]))
 
     def _records(self, name: str, columns: Mapping[str, Column], rows: int) -> list[bytes]:
@@ -132,15 +132,15 @@ class RubinPackets:
         Parameters
         ----------
         seen : dict of str to array
-            n detections.
+            The n detections.
         sources : sequence of bytes
-            What `sources` made of them.
+            Their encodings by `sources`.
         histories : sequence of EncodedHistory or None
-            Of their objects before them; None for asteroids.
+            Earlier history of their objects; None for asteroids.
         statistics : dict of str to array
-            Of their objects with them.
+            Statistics of their objects, including them.
         asteroids : Asteroids
-            What the rows of asteroids refer to.
+            The asteroids that rows refer to.
         cutouts : sequence of (science, template, difference), optional
             FITS files.
         """

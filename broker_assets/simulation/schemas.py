@@ -1,6 +1,6 @@
-"""The alert schemas of Rubin, read from the data files of the optional package ``lsst-alert-packet``.
+"""Rubin's alert schemas, read from the data files of the optional package ``lsst-alert-packet``.
 
-Only files are read: no code of that package is imported, so that its own dependencies need not be there.
+Only files are read: no code of that package is imported, so its dependencies are not needed.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from broker_assets.packets.registry import rubin_schema_folder
 DISTRIBUTION = "lsst-alert-packet"
 DEFAULT_VERSION = "11.1"
 OLDEST_MAJOR = 7
-"""Older schemas have another shape (no band, other id names); the broker reads none of them."""
+"""Older schemas are different (no band, other id names); the broker does not read them."""
 
 
 class SchemasNotInstalled(RuntimeError):
-    """The package with Rubin's alert schemas is not there."""
+    """The package with Rubin's alert schemas is not installed."""
 
 
 def installed_folder() -> Path:
@@ -34,14 +34,14 @@ def installed_folder() -> Path:
     folder = rubin_schema_folder()
     if folder is None:
         raise SchemasNotInstalled(
-            f"Rubin's alert schemas are not here: install the optional package with `pip install {DISTRIBUTION}` "
+            f"Rubin's alert schemas are not installed: install the optional package with `pip install {DISTRIBUTION}` "
             "or name a folder of schemas"
         )
     return folder
 
 
 def versions(folder: Path | None = None) -> tuple[str, ...]:
-    """Schema versions that are there and that can be generated, oldest first, as `major.minor`."""
+    """Available schema versions that can be generated, oldest first, as `major.minor`."""
     folder = folder or installed_folder()
     found = [
         (int(path.parts[-3]), int(path.parts[-2]))
@@ -57,13 +57,13 @@ def load(version: str, folder: Path | None = None) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If there is no such version; the message names those that exist.
+        If there is no such version; the message lists the existing ones.
     """
     folder = folder or installed_folder()
     major, _, minor = version.partition(".")
     path = folder / major / (minor or "0") / f"lsst.v{major}_{minor or '0'}.alert.avsc"
     if version not in versions(folder) and not path.is_file():
-        raise ValueError(f"no Rubin alert schema {version!r}; there are {', '.join(versions(folder))}")
+        raise ValueError(f"no Rubin alert schema {version!r}; available: {', '.join(versions(folder))}")
     schema: dict[str, Any] = fastavro.schema.load_schema(path)
     return schema
 
@@ -79,7 +79,7 @@ def copy(version: str, target: Path, folder: Path | None = None) -> None:
 
 
 def schema_id(version: str) -> int:
-    """The id of a version in the Confluent framing, as Rubin's registry numbers them.
+    """The id of a version in Confluent framing, as in Rubin's registry.
 
     Examples
     --------

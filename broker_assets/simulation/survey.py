@@ -24,7 +24,7 @@ from broker_assets.simulation.rubin import RubinPackets
 from broker_assets.simulation.ztf import ZtfPackets
 
 _CHUNK = 512
-"""Packets assembled at a time; bounds memory, not the result."""
+"""Packets assembled at a time; limits memory, does not affect the result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +34,17 @@ class SimulatedAlert:
     payload: bytes
     """The packet with its framing."""
     key: bytes
-    """Object id in decimal; of the asteroid where there is no object."""
+    """Object id in decimal; that of the asteroid if there is no object."""
     diasourceid: int
     diaobjectid: int
-    """0 where there is none (solar system)."""
+    """0 if there is none (solar system)."""
     midpointmjdtai: float
     night: str
     """Partition key."""
 
 
 class Survey:
-    """A survey of objects over the sky, the same for the same arguments.
+    """A survey of objects on the sky; the same arguments give the same survey.
 
     Parameters
     ----------
@@ -53,23 +53,23 @@ class Survey:
     objects : int
         Objects in the footprint.
     nights : int
-        Nights that give alerts.
+        Nights with alerts.
     first_night : str
         Date of the evening of the first of them, `YYYY-MM-DD`.
     history : int
-        Nights observed before, without alerts: they give the objects a past.
+        Earlier nights, observed without alerts, which give the objects a history.
     survey : {"rubin", "ztf"}
-        Whose packets are imitated: Rubin's in Confluent framing, or ZTF's, each an Avro container.
+        Survey whose packets are imitated: Rubin's in Confluent framing, or ZTF's, each an Avro container.
     schema : str
         Version of the Rubin schema.
     cutouts : {"none", "small", "real"}
         See `CutoutWriter`.
     asteroids : int, optional
-        Asteroids on the whole sky; a fifth of the objects if not given.
+        Asteroids on the whole sky; default: a fifth of the objects.
     artefacts : float
         Spurious detections per observation of an object.
     schema_folder : Path, optional
-        Folder of schemas; that of the installed `lsst-alert-packet` if not given.
+        Folder of schemas; default: that of the installed `lsst-alert-packet`.
 
     Raises
     ------
@@ -103,7 +103,7 @@ class Survey:
     ) -> None:
         for name, value in (("seed", seed), ("objects", objects), ("nights", nights), ("history", history)):
             if value < 0:
-                raise ValueError(f"{name} is {value}, and cannot be negative")
+                raise ValueError(f"{name} cannot be negative: {value}")
         self.seed = seed
         self.nights = nights
         self.history = history
@@ -127,7 +127,7 @@ class Survey:
         self._observed = False
 
     def alerts(self) -> Iterator[SimulatedAlert]:
-        """All alerts in order of time.
+        """All alerts, ordered by time.
 
         Raises
         ------
@@ -135,17 +135,17 @@ class Survey:
             On a second call: a survey is observed once.
         """
         if self._observed:
-            raise RuntimeError("this survey has been observed already; make a new one with the same arguments")
+            raise RuntimeError("this survey has already been observed; create a new one with the same arguments")
         self._observed = True
         for day in range(self.start - self.history, self.start + self.nights):
             yield from self._night(day, silent=day < self.start)
 
     def truth(self) -> pa.Table:
-        """What each object is; see `Catalogue.truth`."""
+        """True class of each object; see `Catalogue.truth`."""
         return self.catalogue.truth(self.instrument)
 
     def copy_schemas(self, folder: Path) -> None:
-        """Copy the schemas that a reader needs into a folder; nothing where the packets carry theirs."""
+        """Copy the schemas that a reader needs to a folder; none if the packets contain theirs."""
         self._packets.copy_schemas(folder)
 
     def _night(self, day: int, *, silent: bool) -> Iterator[SimulatedAlert]:
@@ -180,7 +180,7 @@ class Survey:
             yield from self._emit(key, chunk, statistics, generator, silent=silent)
 
     def _associate(self, kind: int, seen: Columns, day: int) -> tuple[Columns, Columns]:
-        """Give ids, update the objects; return what is kept of the round and the statistics of its detections."""
+        """Assign ids and update the objects; return what is kept of the round and the statistics of its detections."""
         detected = seen["detected"]
         count = len(detected)
         seen["asteroid_id"] = self.asteroids.identifier[seen["row"]] if kind == ASTEROID else np.zeros(count, np.int64)
@@ -194,7 +194,7 @@ class Survey:
             seen = take(seen, np.flatnonzero(seen["object_id"] != 0))
             found = take(seen, np.flatnonzero(seen["detected"]))
             statistics = self._detect(self._statistics, found["row"], found)
-            # The point of this visit is in the packets of later visits only.
+            # The point of this visit is only in the packets of later visits.
             self._statistics.force(seen["row"], seen["band"], seen["forced"], seen["error"])
             return seen, statistics
         seen = take(seen, np.flatnonzero(detected))
@@ -212,7 +212,7 @@ class Survey:
     def _emit(
         self, night: str, chunk: Columns, statistics: Columns, generator: np.random.Generator, *, silent: bool
     ) -> Iterator[SimulatedAlert]:
-        """Extend the histories in order of time, and write the packets of a part of a night."""
+        """Extend the histories in time order, and write the packets of a part of a night."""
         found = take(chunk, np.flatnonzero(chunk["detected"]))
         points = take(chunk, np.flatnonzero(chunk["kind"] == OBJECT))
         sources = self._packets.sources(found)

@@ -1,7 +1,7 @@
-"""ZTF-like alert packets: Avro containers of one record, in the shape of schema 4.
+"""ZTF-like alert packets: Avro containers of one record, in the style of schema 4.
 
-The schema is written here from the names and types of the public one, reduced to what a broker reads; readers that
-follow the schema in the packet do not notice.
+The schema is written here from the names and types of the public one, reduced to what a broker reads; this makes no
+difference to readers that follow the schema in the packet.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from broker_assets.simulation.observing import ASTEROID, Columns
 VERSION = "4.02"
 _SYNC = b"broker_assets ZTF"[:16]
 _YEAR = 26**7
-"""Names in a year."""
+"""Number of names per year."""
 _ZERO_POINT = 26.3
-"""Magnitude of one count of the forced photometry."""
+"""Magnitude of one count in the forced photometry."""
 
 _PRIMITIVE = {"d": "double", "f": "float", "i": "int", "l": "long", "s": "string"}
 
 
 def _fields(names: str, *, nullable: bool) -> list[dict[str, Any]]:
-    """Fields from `name:letter` words; a `?` after the letter makes one nullable anyway."""
+    """Fields from `name:letter` words; a `?` after the letter makes a field nullable."""
     fields = []
     for word in names.split():
         name, _, letter = word.partition(":")
@@ -101,7 +101,7 @@ class ZtfPackets:
     Parameters
     ----------
     seed : int
-        Objects of surveys with other seeds (modulo 1024) get other names.
+        Objects of surveys with different seeds (modulo 1024) get different names.
     """
 
     instrument = ZTF
@@ -119,22 +119,22 @@ class ZtfPackets:
         self._next = seed % 1024 * (_YEAR // 1024)
 
     def _new_ids(self, count: int, day: int) -> NDArray[np.int64]:
-        # Two digits of the year of discovery; a year of 365.25 days is near enough for a name.
+        # Two digits of the year of discovery; a year of 365.25 days is accurate enough for a name.
         year = int((day - 51544) / 365.25)
         numbers = self._next + np.arange(count, dtype=np.int64)
         self._next += count
         return ZTF_ID_BASE | (year * _YEAR + numbers)
 
     def new_object_ids(self, source_ids: NDArray[np.int64], day: int) -> NDArray[np.int64]:
-        """Ids of objects that are detected for the first time: the next names."""
+        """Ids of objects detected for the first time: the next names."""
         return self._new_ids(len(source_ids), day)
 
     def object_ids_without_object(self, seen: Columns, day: int) -> NDArray[np.int64]:
-        """Every detection of an asteroid or artefact is an object of its own."""
+        """Every detection of an asteroid or artefact is a separate object."""
         return self._new_ids(len(seen["row"]), day)
 
     def encode_history(self, history: History) -> EncodedHistory:
-        """`prv_candidates` (detections and limits in order of time) and `fp_hists`."""
+        """`prv_candidates` (detections and limits, ordered by time) and `fp_hists`."""
         previous = [
             *zip(history.times["source"], history.records["source"], strict=True),
             *zip(history.times["limit"], history.records["limit"], strict=True),
@@ -218,7 +218,7 @@ class ZtfPackets:
         return packets
 
     def copy_schemas(self, folder: Path) -> None:
-        """Nothing: each packet carries its schema."""
+        """Nothing: each packet contains its schema."""
 
 
 def _string(text: str) -> bytes:

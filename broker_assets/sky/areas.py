@@ -1,4 +1,4 @@
-"""Areas of the sky (MOCs): reading and refusing them, one index of all, and the matching of positions against it."""
+"""Areas of the sky (MOCs): reading and validating them, one index of all, and matching positions against it."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from broker_assets.sky.separation import check_positions
 AREA_INDEX_VERSION = "1"
 
 DEEPEST_AREA_ORDER = 14
-"""MOCs deeper than this are refused, as Lasair does (`MOCORDER` ≤ 14)."""
+"""MOCs of a higher order are rejected, as in Lasair (`MOCORDER` ≤ 14)."""
 
 
 class NotAnArea(ValueError):
-    """The bytes cannot be taken as an area; the message says why and what to do."""
+    """The bytes are not a valid area; the message says why and what to do."""
 
 
 def read_moc(content: bytes, *, deepest: int = DEEPEST_AREA_ORDER) -> MOC:
-    """Read an uploaded MOC, or say why it is refused.
+    """Read an uploaded MOC, or explain why it is rejected.
 
     Parameters
     ----------
     content : bytes
-        A FITS file as of the IVOA MOC standard, version 1 (NUNIQ) or 2 (RANGE).
+        A FITS file following the IVOA MOC standard, version 1 (NUNIQ) or 2 (RANGE).
     deepest : int
-        Deepest order taken.
+        Maximum order accepted.
 
     Returns
     -------
@@ -47,8 +47,8 @@ def read_moc(content: bytes, *, deepest: int = DEEPEST_AREA_ORDER) -> MOC:
     Raises
     ------
     NotAnArea
-        If the bytes are no FITS file, the file holds no MOC, is damaged, is not a MOC of the sky in equatorial
-        coordinates, is deeper than `deepest`, or is empty.
+        If the bytes are not a FITS file, or the file contains no MOC, is damaged, is not a MOC of the sky in
+        equatorial coordinates, has a higher order than `deepest`, or is empty.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def read_moc(content: bytes, *, deepest: int = DEEPEST_AREA_ORDER) -> MOC:
             moc = MOC.from_fits(io.BytesIO(content))
     except NotAnArea:
         raise
-    except BaseException as error:  # astropy and the Rust reader fail in many ways on damaged files; all mean the same
+    except BaseException as error:  # astropy and the Rust reader fail in many ways on damaged files, all equivalent
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
         raise NotAnArea(f"the FITS file is damaged or the MOC cannot be read: {error}") from error
@@ -78,23 +78,23 @@ def read_moc(content: bytes, *, deepest: int = DEEPEST_AREA_ORDER) -> MOC:
 
 
 def _check_moc_file(content: bytes, deepest: int) -> None:
-    """Refuse a FITS file that holds no MOC of the sky, or too deep a one."""
+    """Reject a FITS file that contains no MOC of the sky, or one of too high an order."""
     with fits.open(io.BytesIO(content), memmap=False) as hdus:
         if len(hdus) < 2:
-            raise NotAnArea("the FITS file has no second HDU; a MOC stands in a binary table extension")
+            raise NotAnArea("the FITS file has no second HDU; a MOC is a binary table extension")
         if not isinstance(hdus[1], fits.BinTableHDU):
-            raise NotAnArea("the second HDU is no binary table; a MOC stands in a binary table extension")
+            raise NotAnArea("the second HDU is not a binary table; a MOC is a binary table extension")
         header, rows = hdus[1].header, len(hdus[1].data)
     ordering = str(header.get("ORDERING", "missing")).strip().upper()
     if ordering not in {"NUNIQ", "RANGE", "UNIQ"}:
         raise NotAnArea(f"not a MOC: keyword ORDERING of the table is {ordering}, not NUNIQ or RANGE (IVOA MOC 2.0)")
     if str(header.get("MOCDIM", "SPACE")).strip().upper() != "SPACE":
-        raise NotAnArea(f"not a MOC of the sky: MOCDIM is {header['MOCDIM']!r}; take its space part")
+        raise NotAnArea(f"not a MOC of the sky: MOCDIM is {header['MOCDIM']!r}; use its space part")
     if str(header.get("COORDSYS", "C")).strip().upper()[:1] not in {"C", ""}:
         raise NotAnArea(f"COORDSYS is {header['COORDSYS']!r}; a MOC is in equatorial coordinates (C, ICRS)")
     if header.get("TFIELDS") != 1:
         raise NotAnArea(
-            f"not a MOC: its table has {header.get('TFIELDS')} columns, a MOC has one; take a sky map's contour as MOC"
+            f"not a MOC: its table has {header.get('TFIELDS')} columns, a MOC has one; use a contour of a sky map"
         )
     for keyword in ("MOCORD_S", "MOCORDER"):
         if int(header.get(keyword, 0)) > deepest:
@@ -120,7 +120,7 @@ def moc_bytes(moc: MOC) -> bytes:
 
 
 def moc_version(moc: MOC) -> str:
-    """Hash of the cells of a MOC, whatever file it stood in.
+    """Hash of the cells of a MOC, independent of its file.
 
     Examples
     --------
@@ -193,7 +193,7 @@ def build_area_index(areas: Mapping[int, MOC]) -> AreaIndex:
 
 
 def update_area_index(index: AreaIndex, *, removed: set[int], added: Mapping[int, MOC]) -> AreaIndex:
-    """The index after some areas went and others came or changed (changed ones stand in both).
+    """The index after some areas were removed and others added or changed (changed ones are in both arguments).
 
     Examples
     --------
@@ -253,7 +253,7 @@ def match_areas(index: AreaIndex, ra: ArrayLike, dec: ArrayLike) -> AreaHits:
 
 @njit(cache=True, nogil=True)
 def _runs(deepest, orders, cell):  # type: ignore[no-untyped-def]
-    """For each position and order, where its cell begins in the index and how often it stands there."""
+    """For each position and order, where its cell begins in the index and how often it occurs."""
     starts = np.empty((len(deepest), len(orders)), np.int64)
     counts = np.zeros((len(deepest), len(orders)), np.int64)
     for row in range(len(deepest)):

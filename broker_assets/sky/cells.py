@@ -1,7 +1,7 @@
 """HEALPix cells of several orders in one sorted array, looked up by position.
 
-An index maps cells to entries (a cone, an area). A cell is written as its NUNIQ number ``4·4^order + pixel``
-(IVOA MOC 2.0, section 4.3.2), so one sorted array holds all orders and a position is looked up once for each order
+An index maps cells to entries (a cone, an area). A cell is represented by its NUNIQ number ``4·4^order + pixel``
+(IVOA MOC 2.0, section 4.3.2), so one sorted array contains all orders and a position is looked up once for each order
 that occurs.
 """
 
@@ -49,7 +49,7 @@ def cells_at(ra: NDArray[np.float64], dec: NDArray[np.float64], order: int = DEE
 
 @njit(cache=True, inline="always")
 def _even_bits(value):  # type: ignore[no-untyped-def]
-    """Every second bit, from the lowest, moved together."""
+    """Compact every second bit, starting from the lowest."""
     value &= 0x5555555555555555
     value = (value | (value >> 1)) & 0x3333333333333333
     value = (value | (value >> 2)) & 0x0F0F0F0F0F0F0F0F
@@ -64,8 +64,8 @@ def cell_centre(order, pixel):  # type: ignore[no-untyped-def]
 
     Notes
     -----
-    Górski et al. 2005, ApJ 622, 759, sections 4 and 5. The library's function serves whole arrays from Python; inside
-    a loop over cones it would need the nine cells of each written out first.
+    Górski et al. 2005, ApJ 622, 759, sections 4 and 5. The library's function works on whole arrays from Python; in a
+    loop over cones, the nine cells of each would have to be written out first.
     """
     side = np.int64(1) << order
     face = pixel >> (2 * order)
@@ -135,16 +135,16 @@ class CellIndex:
     def replaced(
         self, keep: NDArray[np.bool_], renumbered: NDArray[np.int32], cell: NDArray[np.int64], entry: NDArray[np.int32]
     ) -> CellIndex:
-        """A new index without some entries and with others added.
+        """A new index with some entries removed and others added.
 
         Parameters
         ----------
         keep : (rows,) bool array
-            Which entries (by number) stay.
+            Entries (by number) to keep.
         renumbered : (rows,) int32 array
-            New number of each entry that stays.
+            New number of each kept entry.
         cell, entry : (k,) arrays
-            Cells to be added and their entries, in the new numbering; any order.
+            Cells to add and their entries, in the new numbering; in any order.
 
         Notes
         -----
@@ -157,7 +157,7 @@ class CellIndex:
 
 @njit(cache=True, nogil=True)
 def _merge(cell, entry, keep, renumbered, new_cell, new_entry):  # type: ignore[no-untyped-def]
-    """Old entries that stay, renumbered, and new ones, in the order of their cells."""
+    """Kept entries, renumbered, and new ones, in the order of their cells."""
     merged_cell = np.empty(len(cell) + len(new_cell), np.int64)
     merged_entry = np.empty(len(cell) + len(new_cell), np.int32)
     size = new = 0

@@ -117,14 +117,14 @@ def _ids(connection: psycopg.Connection[Any], statement: str, values: tuple[int,
 
 
 def cone_rows(connection: psycopg.Connection[Any], which: sql.Composable) -> pa.Table:
-    """Cones with the radius that counts.
+    """Cones with their effective radius.
 
     Parameters
     ----------
     connection : psycopg.Connection
         Any.
     which : psycopg.sql.Composable
-        What follows the tables `cone` (its own row) and `list` (that of its watchlist): joins, conditions, order.
+        SQL after the tables `cone` (its own row) and `list` (that of its watchlist): joins, conditions, order.
     """
     query = sql.SQL(
         "SELECT cone.wl_id, cone_id, cone.ra, cone.decl, coalesce(nullif(cone.radius, 0), list.radius) AS radius,"
@@ -146,6 +146,6 @@ def index_of_rows(rows: pa.Table) -> ConeIndex:
 
 
 def strings(column: pa.ChunkedArray) -> pa.StringArray:
-    """A column of texts as one array of the type that `ConeIndex` keeps."""
+    """A text column as one array of the type used in `ConeIndex`."""
     combined = column.cast(pa.string()).combine_chunks()
     return combined if isinstance(combined, pa.StringArray) else pa.array(combined.to_pylist(), pa.string())

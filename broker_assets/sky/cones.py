@@ -1,4 +1,4 @@
-"""Cones of all watchlists in one index, and the matching of positions against it."""
+"""Cones of all watchlists in one index, and matching positions against it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ CONE_INDEX_VERSION = "1"
 REACH = 0.1
 """A cone of radius r ≤ REACH / 2^k (rad) in a cell of order k lies within the cell and its eight neighbours.
 
-The narrowest cell of HEALPix is about 0.69 / 2^k wide (sampled down to order 7), so 0.3 would do; a cell wider
-than needed makes a cone touch fewer of them.
+The narrowest HEALPix cell is about 0.69 / 2^k wide (sampled down to order 7), so 0.3 would be enough; with wider cells
+than necessary, a cone touches fewer of them.
 """
 DEEPEST_CONE_ORDER = 14
-"""Cells of 13″; deeper ones would gain nothing for cones of a few arcsec and cost memory."""
+"""Cells of 13″; smaller ones would cost memory without benefit for cones of a few arcsec."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class ConeIndex:
     dec: NDArray[np.float64]
     """(n,) centre, ICRS, degrees."""
     radius: NDArray[np.float64]
-    """(n,) radius, arcsec; the rim belongs to the cone."""
+    """(n,) radius, arcsec; the rim is part of the cone."""
     watchlist: NDArray[np.int64]
     """(n,) id of the watchlist."""
     cone: NDArray[np.int64]
@@ -118,7 +118,7 @@ def cells_of_cones(
     Returns
     -------
     cell : (m,) int64 array
-        NUNIQ numbers; never too few cells, rarely one too many.
+        NUNIQ numbers; never too few cells, occasionally one too many.
     entry : (m,) int32 array
         Row of the cone.
     """
@@ -128,7 +128,7 @@ def cells_of_cones(
     entries: list[NDArray[np.int32]] = []
     for level in np.unique(order):
         rows = np.flatnonzero(order == level).astype(np.int32)
-        if level < 0:  # wider than a base cell can promise: look at all twelve
+        if level < 0:  # wider than a base cell can guarantee: use all twelve
             touched = np.broadcast_to(np.arange(12, dtype=np.int64), (len(rows), 12)).copy()
             level = np.int64(0)
         else:
@@ -151,13 +151,13 @@ def cells_of_cones(
 
 @njit(cache=True, nogil=True)
 def _touching(ra, dec, limit, pixel, order):  # type: ignore[no-untyped-def]
-    """Which of the cells around each cone come within `limit` (rad) of its centre; −1 is no cell."""
+    """Which of the cells around each cone come within `limit` (rad) of its centre; −1 means no cell."""
     keep = np.zeros(pixel.shape, np.bool_)
     for row in range(pixel.shape[0]):
         # beyond a hemisphere the haversine is no longer monotonic in this bound: keep all
         bound = 1.0 if limit[row] >= np.pi else np.sin(0.5 * limit[row]) ** 2
         for column in range(pixel.shape[1]):
-            if pixel[row, column] >= 0:  # a corner of a base cell has seven neighbours; the eighth is written −1
+            if pixel[row, column] >= 0:  # a corner of a base cell has seven neighbours; the eighth is −1
                 cell_ra, cell_dec = cell_centre(order, pixel[row, column])
                 keep[row, column] = haversine(ra[row], dec[row], cell_ra, cell_dec) <= bound
     return keep
@@ -181,7 +181,7 @@ def build_cone_index(
     radius : (n,) float array
         Radii, arcsec, above 0 and at most 180°.
     watchlist, cone : (n,) int array, optional
-        Ids of the list and of the cone; 0 and the row number without.
+        Ids of the list and of the cone; default: 0 and the row number.
     name : (n,) Arrow string array, optional
         Names.
 
@@ -192,7 +192,7 @@ def build_cone_index(
     Raises
     ------
     ValueError
-        If a position or radius cannot be; the message names the first such row.
+        If a position or radius is invalid; the message names the first such row.
 
     Examples
     --------
@@ -222,21 +222,21 @@ def build_cone_index(
 
 
 def update_cone_index(index: ConeIndex, *, removed: NDArray[np.bool_], added: ConeIndex) -> ConeIndex:
-    """The index after some cones went and others came; the cost is that of the change and of one copy.
+    """The index after some cones were removed and others added, at the cost of the change and of one copy.
 
     Parameters
     ----------
     index : ConeIndex
-        The index so far.
+        The current index.
     removed : (n,) bool array
-        Cones to leave out.
+        Cones to remove.
     added : ConeIndex
-        Cones to add, indexed by themselves.
+        Cones to add, in an index of their own.
 
     Returns
     -------
     ConeIndex
-        Staying cones in their order, then the added ones.
+        Remaining cones in their order, then the added ones.
 
     Examples
     --------
@@ -306,7 +306,7 @@ def match_cones(index: ConeIndex, ra: ArrayLike, dec: ArrayLike, *, chunk: int =
             )  # fmt: skip
             found.append((position[:size] + start, cone[:size], separation[:size]))
             if reached == first:
-                capacity *= 4  # one position lies in more cones than the buffer holds
+                capacity *= 4  # a single position lies in more cones than fit into the buffer
             first = reached
         capacity = max(capacity, 2 * sum(len(item[0]) for item in found[-1:]))
     if not found:
@@ -367,7 +367,7 @@ def cone_checksum(
     radius: NDArray[np.float64],
     name: pa.StringArray,
 ) -> tuple[int, int]:
-    """Two 64-bit checksums of a set of cones, whatever their order.
+    """Two 64-bit checksums of a set of cones, independent of their order.
 
     Notes
     -----

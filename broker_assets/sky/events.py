@@ -1,7 +1,7 @@
 """Notices of gravitational-wave events: new maps, newer versions, retractions.
 
-The form is that of the IGWN Public Alerts as GCN sends them over Kafka (topic `igwn.gwalert`): JSON, or Avro with the
-same fields, one record for a notice, the sky map inside.
+The format is that of the IGWN Public Alerts sent by GCN over Kafka (topic `igwn.gwalert`): JSON, or Avro with the
+same fields, one record per notice, including the sky map.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from broker_assets.sky.skymaps import SkyMap, read_sky_map
 
 NAMESPACE = "LVK"
 ACTIVE_DAYS = 21.0
-"""How long a map is matched after its event."""
+"""Time after its event for which a map is matched."""
 LARGEST_AREA = 300.0
-"""deg²; a map whose 90 per cent region is larger is matched only if the event may have light (`BRIGHT`)."""
+"""deg²; a map whose 90 per cent region is larger is matched only if the event may have a counterpart (`BRIGHT`)."""
 BRIGHT = ("BNS", "NSBH")
 """Classes of mergers with a neutron star."""
 
 
 class BadNotice(ValueError):
-    """The bytes are no notice that can be used; the message says why."""
+    """The bytes are not a usable notice; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class Notice:
     kind: str
     """EARLYWARNING, PRELIMINARY, INITIAL, UPDATE or RETRACTION."""
     version: str
-    """Time at which the notice was made, ISO 8601 UTC; rises with each."""
+    """Creation time of the notice, ISO 8601 UTC; increases with each."""
     event_time: datetime.datetime | None = None
-    """Time of the event, UTC; none for a retraction."""
+    """Time of the event, UTC; None for a retraction."""
     false_alarm_rate: float | None = None
     """Hz."""
     classification: dict[str, float] = field(default_factory=dict)
@@ -60,18 +60,18 @@ class Notice:
 
     @property
     def retracts(self) -> bool:
-        """Whether it says that the event was none."""
+        """Whether it retracts the event."""
         return self.kind == "RETRACTION"
 
 
 @dataclass(frozen=True)
 class Applied:
-    """What a notice did."""
+    """Effect of a notice."""
 
     identifier: int | None
-    """`mw_id` of the version; none for a retraction."""
+    """`mw_id` of the version; None for a retraction."""
     effect: str
-    """What happened, in words for the log."""
+    """Description for the log."""
     active: bool
     """Whether the map is matched."""
 
@@ -87,7 +87,7 @@ def read_notice(content: bytes) -> Notice:
     Raises
     ------
     BadNotice
-        If it is neither, or fields are missing or cannot be.
+        If it is neither, or fields are missing or invalid.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def read_notice(content: bytes) -> Notice:
             [record] = list(fastavro.reader(io.BytesIO(content)))
         else:
             record = json.loads(content)
-    except Exception as error:  # fastavro and json fail in many ways on damaged bytes; all mean the same here
+    except Exception as error:  # fastavro and json fail in many ways on damaged bytes, all equivalent here
         raise BadNotice(f"neither JSON nor an Avro container with one record: {error}") from error
     if not isinstance(record, dict):
         raise BadNotice(f"a notice is a record, not {type(record).__name__}")
@@ -110,7 +110,7 @@ def read_notice(content: bytes) -> Notice:
         details = record.get("event")
         if kind == "RETRACTION" or details is None:
             if kind != "RETRACTION":
-                raise BadNotice(f"notice {kind} of {event} says nothing of the event")
+                raise BadNotice(f"notice {kind} of {event} has no information on the event")
             return Notice(event, kind, version)
         sky_map = details.get("skymap")
         return Notice(
@@ -128,18 +128,18 @@ def read_notice(content: bytes) -> Notice:
     except (TypeError, ValueError, AttributeError, binascii.Error) as error:
         if isinstance(error, BadNotice):
             raise
-        raise BadNotice(f"a field of the notice cannot be: {error}") from error
+        raise BadNotice(f"a field of the notice is invalid: {error}") from error
 
 
 def apply_notice(connection: psycopg.Connection[Any], notice: Notice) -> Applied:
-    """Store the map of a notice, or what a retraction says; the newest version of an event is the one in force.
+    """Store the map of a notice, or apply a retraction; the latest version of an event is the current one.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        A transaction is opened in it.
+        Connection on which a transaction is opened.
     notice : Notice
-        Notices may come twice and in any order.
+        Notices may arrive twice and in any order.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def apply_notice(connection: psycopg.Connection[Any], notice: Notice) -> Applied
             ),
         ).fetchone()  # fmt: skip
         if row is None:
-            return Applied(None, f"{notice.event} {notice.version} is known already", False)
+            return Applied(None, f"{notice.event} {notice.version} is already known", False)
         active = refusal is None and _put_in_force(connection, notice, int(row[0]))
     return Applied(int(row[0]), f"{notice.event} {notice.kind} stored" + (f": {refusal}" if refusal else ""), active)
 
@@ -188,7 +188,7 @@ def _retract(connection: psycopg.Connection[Any], notice: Notice) -> Applied:
 
 
 def _put_in_force(connection: psycopg.Connection[Any], notice: Notice, identifier: int) -> bool:
-    """Match this version instead of older ones, unless it came late or is retracted."""
+    """Match this version instead of older ones, unless it arrived late or is retracted."""
     event = (NAMESPACE, notice.event)
     retracted = connection.execute(
         "UPDATE mma_areas SET retracted_at = now() WHERE mw_id = %s AND EXISTS (SELECT FROM mma_retractions"
@@ -230,7 +230,7 @@ def _end_inactive(connection: psycopg.Connection[Any]) -> None:
 
 
 def expire_sky_maps(connection: psycopg.Connection[Any]) -> list[int]:
-    """Set maps inactive whose time is over; which ones."""
+    """Deactivate expired maps; return which ones."""
     with connection.transaction():
         rows = connection.execute(
             "UPDATE mma_areas SET active = false WHERE active AND active_until <= now() RETURNING mw_id"
@@ -250,7 +250,7 @@ def active_sky_maps(connection: psycopg.Connection[Any]) -> dict[int, SkyMap]:
 
 
 def _not_matched(notice: Notice, area: float) -> str | None:
-    """Why a map is kept but not matched; none when it is."""
+    """Why a map is kept but not matched; None if it is matched."""
     likely = max(notice.classification, key=lambda name: notice.classification[name], default="unknown")
     if likely in BRIGHT or area <= LARGEST_AREA:
         return None
@@ -258,7 +258,7 @@ def _not_matched(notice: Notice, area: float) -> str | None:
 
 
 def _square_degrees(sky_map: SkyMap, level: float) -> float:
-    """Size of the smallest set of cells, densest first, that holds the probability of a level."""
+    """Area of the smallest set of cells, densest first, that contains the probability of a level."""
     order = np.argsort(-sky_map.probability_density, kind="stable")
     cumulated = np.cumsum((sky_map.probability_density * sky_map.area)[order])
     needed = int(np.searchsorted(cumulated, level / 100.0)) + 1

@@ -1,4 +1,4 @@
-"""The indices of all active lists, brought up to date from the database: only what changed is read again."""
+"""The indices of all active lists, updated from the database: only what changed is read again."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ from broker_assets.sky.store import (
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What a refresh of an index did."""
+    """Result of an index refresh."""
 
     version: str
-    """The version now in force."""
+    """The current version."""
     changed: bool
-    """Whether it is another one than before."""
+    """Whether it has changed."""
     lists: int
     """Lists in the index."""
     entries: int
     """Cones or areas in the index."""
     removed: int
-    """Entries that went."""
+    """Entries that were removed."""
     added: int
-    """Entries that came."""
+    """Entries that were added."""
 
 
 def refresh_cone_index(connection: psycopg.Connection[Any], folder: Path, *, rebuild: bool = False) -> Refreshed:
-    """Bring the cone index in `folder` up to the database.
+    """Update the cone index in `folder` from the database.
 
     Parameters
     ----------
     connection : psycopg.Connection
         Outside a transaction.
     folder : Path
-        Where the versions of the index are; see `write_cone_index`.
+        Folder with the versions of the index; see `write_cone_index`.
     rebuild : bool
-        Read every cone again instead of the changes.
+        Read every cone again instead of only the changes.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def refresh_cone_index(connection: psycopg.Connection[Any], folder: Path, *, reb
 
 
 def refresh_area_index(connection: psycopg.Connection[Any], folder: Path, *, rebuild: bool = False) -> Refreshed:
-    """Bring the area index in `folder` up to the database; see `refresh_cone_index`."""
+    """Update the area index in `folder` from the database; see `refresh_cone_index`."""
     with _snapshot(connection, "area index"):
         revision = current_revision(connection)
         before, known = _known_areas(folder, rebuild)
@@ -143,7 +143,7 @@ SELECT count(*) FROM (
 
 @contextmanager
 def _snapshot(connection: psycopg.Connection[Any], what: str) -> Iterator[None]:
-    """One builder at a time, and one moment of the database for all that it reads."""
+    """Only one builder at a time, with one snapshot of the database for everything it reads."""
     lock = f"broker_assets.sky {what}"
     connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (lock,))
     connection.commit()  # the snapshot must not be older than the lock

@@ -27,7 +27,7 @@ def footprint_png(
     contours: dict[int, MOC] | None = None,
     width: float = 6.4,
 ) -> bytes:
-    """Picture of an area, of the cones of a watchlist, or of the contours of a sky map.
+    """Plot an area, the cones of a watchlist, or the contours of a sky map.
 
     Parameters
     ----------
@@ -36,16 +36,16 @@ def footprint_png(
     ra, dec : (n,) float array, optional
         Positions to mark, ICRS, degrees.
     title : str
-        Line above.
+        Title above the plot.
     contours : dict of int to mocpy.MOC, optional
         Credible regions by level in per cent; larger levels are drawn below smaller ones.
     width : float
-        Inches, at 100 pixels an inch.
+        Inches, at 100 pixels per inch.
 
     Returns
     -------
     bytes
-        PNG, some ten kilobytes; right ascension grows to the left, 0h in the middle.
+        PNG, about ten kilobytes; right ascension increases to the left, 0h is in the middle.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def footprint_png(
     latitude = np.linspace(-np.pi / 2, np.pi / 2, _PIXELS[0] + 1)
     grid_x, grid_y = np.meshgrid((longitude[1:] + longitude[:-1]) / 2, (latitude[1:] + latitude[:-1]) / 2)
     for area, colour in layers:
-        # a footprint smaller than a pixel of the picture must still be seen: look at its cells one order coarser
+        # a footprint smaller than a pixel of the plot must still be visible: use its cells one order coarser
         visible = area if area.max_order <= 7 else area.degrade_to_order(7)
         inside = visible.contains_lonlat(np.mod(-grid_x, 2 * np.pi).ravel() * u.rad, grid_y.ravel() * u.rad)
         shown = np.ma.masked_equal(inside.reshape(grid_x.shape).astype(float), 0.0)

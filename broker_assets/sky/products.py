@@ -28,26 +28,26 @@ PRODUCT_VERSION = "1"
 
 @dataclass(frozen=True)
 class Product:
-    """Files to be published."""
+    """Files to publish."""
 
     version: str
     """Hash of the content."""
     files: dict[str, bytes]
     """By name."""
     name: str
-    """What it is of, for people."""
+    """Name of its subject, for users."""
     identifier: int
     """`wl_id`, `ar_id` or `mw_id`."""
     revision: str
-    """Revision of the list that it is of; by it the sensor sees what is old."""
+    """Revision of the list that it was made from, by which the sensor detects outdated files."""
     code_version: str = PRODUCT_VERSION
     """Version of the code, and of the settings that the files depend on."""
     mocs: list[MOC] = field(default_factory=list)
-    """Its MOCs, for checks and pictures."""
+    """Its MOCs, for checks and plots."""
     contours: dict[int, MOC] = field(default_factory=dict)
-    """Of a sky map: credible regions by level, per cent."""
+    """For a sky map: credible regions by level, per cent."""
     about: dict[str, Any] = field(default_factory=dict)
-    """Numbers for the pointer and for people."""
+    """Numbers for the pointer and for users."""
 
 
 def watchlist_code_version(mocs: MocSettings) -> str:

@@ -1,4 +1,4 @@
-"""Areas given as a polygon, a cone, STC-S or DS9 text, as MOCs."""
+"""MOCs of areas given as a polygon, a cone, STC-S or DS9 text."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def cone_area(ra: float, dec: float, radius: float, *, order: int) -> MOC:
     radius : float
         Degrees, above 0 and at most 180.
     order : int
-        Deepest order of the MOC.
+        Maximum order of the MOC.
 
     Raises
     ------
     NotAnArea
-        If the position or the radius cannot be.
+        If the position or the radius is invalid.
 
     Examples
     --------
@@ -53,12 +53,12 @@ def polygon_area(ra: ArrayLike, dec: ArrayLike, *, order: int) -> MOC:
     ra, dec : (n,) float array
         Corners in order, ICRS, degrees; the last is joined to the first.
     order : int
-        Deepest order of the MOC.
+        Maximum order of the MOC.
 
     Raises
     ------
     NotAnArea
-        If there are fewer than three different corners or a position cannot be.
+        If there are fewer than three different corners or a position is invalid.
 
     Examples
     --------
@@ -80,9 +80,9 @@ def region_area(text: str, *, order: int) -> MOC:
     ----------
     text : str
         ``CIRCLE ICRS 10 20 1``, ``POLYGON ICRS 1 2 3 4 5 6``, ``UNION ICRS (…)``; or DS9 lines such as
-        ``fk5; circle(10, 20, 0.5)``, united; excluded regions (``-circle``) are taken away.
+        ``fk5; circle(10, 20, 0.5)``, united; excluded regions (``-circle``) are subtracted.
     order : int
-        Deepest order of the MOC.
+        Maximum order of the MOC.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def region_area(text: str, *, order: int) -> MOC:
     """
     stripped = text.strip()
     if not stripped:
-        raise NotAnArea("the region is empty text")
+        raise NotAnArea("the region is an empty text")
     is_stcs = re.match(
         r"(?i)(circle|ellipse|box|polygon|position|union|intersection|difference|not|allsky)\s+[A-Z(]", stripped
     )

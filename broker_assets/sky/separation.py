@@ -1,4 +1,4 @@
-"""Great-circle separations and the checking of positions."""
+"""Great-circle separations and the validation of positions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ARCSEC_PER_RADIAN = 180.0 * 3600.0 / np.pi
 
 
 def check_positions(ra: ArrayLike, dec: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Positions as contiguous arrays, right ascension brought into [0, 360).
+    """Validate positions and return contiguous arrays, with right ascension in [0, 360).
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def check_positions(ra: ArrayLike, dec: ArrayLike) -> tuple[NDArray[np.float64],
     latitude = np.ascontiguousarray(np.atleast_1d(np.asarray(dec, dtype=np.float64)))
     if longitude.ndim != 1 or longitude.shape != latitude.shape:
         raise ValueError(
-            f"ra and dec must be one-dimensional and of one length, not {longitude.shape} and {latitude.shape}"
+            f"ra and dec must be one-dimensional and of equal length, not {longitude.shape} and {latitude.shape}"
         )
     bad = ~np.isfinite(longitude) | ~np.isfinite(latitude)
     if bad.any():
@@ -56,7 +56,7 @@ def check_positions(ra: ArrayLike, dec: ArrayLike) -> tuple[NDArray[np.float64],
 def haversine(ra1: float, dec1: float, ra2: float, dec2: float) -> float:
     """Squared sine of half the separation of two positions in radians.
 
-    The haversine form keeps full relative precision down to micro-arcseconds, where the cosine form has lost it.
+    The haversine form keeps full relative precision down to micro-arcseconds, where the cosine form loses it.
     """
     sine_dec = np.sin(0.5 * (dec2 - dec1))
     sine_ra = np.sin(0.5 * (ra2 - ra1))

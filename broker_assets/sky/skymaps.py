@@ -1,4 +1,4 @@
-"""Sky maps of gravitational-wave and other poorly localised events, and what lies in them."""
+"""Sky maps of gravitational-wave and other poorly localised events, and the positions inside them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONTOURS = (10, 20, 30, 40, 50, 60, 70, 80, 90)
 
 
 class NotASkyMap(ValueError):
-    """The bytes cannot be taken as a sky map; the message says why and what to do."""
+    """The bytes are not a valid sky map; the message says why and what to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +40,9 @@ class SkyMap:
     name: str
     """Keyword OBJECT of the map."""
     mjd: float
-    """Time of the event, MJD UTC (keyword MJD-OBS); NaN without."""
+    """Time of the event, MJD UTC (keyword MJD-OBS); NaN if missing."""
     overall_distance: tuple[float, float] = (np.nan, np.nan)
-    """Mean and standard deviation of the distance over the whole sky, Mpc (DISTMEAN, DISTSTD); NaN without."""
+    """Mean and standard deviation of the distance over the whole sky, Mpc (DISTMEAN, DISTSTD); NaN if missing."""
 
     @cached_property
     def area(self) -> NDArray[np.float64]:
@@ -53,7 +53,7 @@ class SkyMap:
     def contour(self) -> NDArray[np.float64]:
         """(n,) smallest credible level that contains each cell, per cent.
 
-        The cumulated probability of all cells at least as dense, itself included; cells of equal density share it.
+        The cumulative probability of all cells at least as dense, itself included; cells of equal density share it.
         """
         order = np.argsort(-self.probability_density, kind="stable")
         density = self.probability_density[order]
@@ -100,9 +100,9 @@ class SkyMapHits:
     probability_density: NDArray[np.float64]
     """(m,) probability per steradian."""
     distance_mean: NDArray[np.float64]
-    """(m,) location parameter of the distance along the line of sight, Mpc; NaN without."""
+    """(m,) location parameter of the distance along the line of sight, Mpc; NaN if unknown."""
     distance_sigma: NDArray[np.float64]
-    """(m,) scale parameter of the distance along the line of sight, Mpc; NaN without."""
+    """(m,) scale parameter of the distance along the line of sight, Mpc; NaN if unknown."""
     distance_deviation: NDArray[np.float64]
     """(m,) (distance of the object − mean) / sigma; NaN where either is unknown."""
     volume_density: NDArray[np.float64]
@@ -128,7 +128,7 @@ def read_sky_map(content: bytes) -> SkyMap:
     Raises
     ------
     NotASkyMap
-        If the bytes are no such map, are damaged, or the map is not a probability.
+        If the bytes are not such a map or are damaged, or the map is not a probability.
     """
     try:
         with fits.open(io.BytesIO(content), memmap=False) as hdus:
@@ -151,11 +151,11 @@ def read_sky_map(content: bytes) -> SkyMap:
     except Exception as error:
         raise NotASkyMap(f"the FITS file is damaged: {error}") from error
     if str(header.get("COORDSYS", "C")).strip().upper()[:1] not in {"C", ""}:
-        raise NotASkyMap(f"COORDSYS is {header['COORDSYS']!r}; only equatorial maps (C) are taken")
+        raise NotASkyMap(f"COORDSYS is {header['COORDSYS']!r}; only equatorial maps (C) are accepted")
     if len(cell) == 0 or cell.min() < 4 or order_of(cell).max() > DEEPEST:
-        raise NotASkyMap("column UNIQ is empty or holds numbers that are no HEALPix cells")
+        raise NotASkyMap("column UNIQ is empty or contains numbers that are not HEALPix cells")
     if not (np.isfinite(density).all() and (density >= 0).all()):
-        raise NotASkyMap("PROBDENSITY holds negative or non-finite values")
+        raise NotASkyMap("PROBDENSITY contains negative or non-finite values")
     order = order_of(cell)
     shift = 2 * (DEEPEST - order)
     start = (cell - (np.int64(4) << (2 * order))) << shift
@@ -177,7 +177,7 @@ def read_sky_map(content: bytes) -> SkyMap:
 def match_sky_map(
     sky_map: SkyMap, ra: ArrayLike, dec: ArrayLike, *, distance: ArrayLike | None = None, level: float = 90.0
 ) -> SkyMapHits:
-    """Find the positions inside a credible region, and what the map says there.
+    """Find the positions inside a credible region, and the values of the map there.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ class DamagedIndex(DamagedVersion):
 
 
 class Versioned(Protocol):
-    """What has a content hash."""
+    """An object with a content hash."""
 
     @property
     def version(self) -> str:
@@ -45,16 +45,16 @@ def write_cone_index(folder: Path, index: ConeIndex, *, state: dict[str, Any] | 
     Parameters
     ----------
     folder : Path
-        Folder of this index's versions; made if missing.
+        Folder for the versions of this index; created if missing.
     index : ConeIndex
-        What to store.
+        The index to store.
     state : dict, optional
-        What the index was made from, kept with the pointer (JSON); see `current_state`.
+        What the index was made from, stored with the pointer (JSON); see `current_state`.
 
     Returns
     -------
     str
-        The version now in force.
+        The current version.
     """
     arrays: dict[str, NDArray[Any]] = {
         "ra": index.ra, "dec": index.dec, "radius": index.radius, "watchlist": index.watchlist, "cone": index.cone,
@@ -64,14 +64,14 @@ def write_cone_index(folder: Path, index: ConeIndex, *, state: dict[str, Any] | 
 
 
 def read_cone_index(folder: Path) -> ConeIndex:
-    """The cone index in force, its arrays mapped into memory.
+    """The current cone index, its arrays mapped into memory.
 
     Raises
     ------
     FileNotFoundError
         If no version has been stored.
     DamagedIndex
-        If the version in force is incomplete or of another format.
+        If the current version is incomplete or has another format.
     """
     return _read(folder, CONE_INDEX_VERSION, _cone_index)
 
@@ -82,18 +82,18 @@ def _cone_index(version: Path, _: dict[str, Any]) -> ConeIndex:
         part["ra"], part["dec"], part["radius"], part["watchlist"], part["cone"], _names(version),
         CellIndex(part["cell"], part["entry"]),
     )  # fmt: skip
-    index.__dict__["version"] = version.name  # known from the folder; hashing a million cones again would be waste
+    index.__dict__["version"] = version.name  # known from the folder; no need to hash a million cones again
     return index
 
 
 def write_area_index(folder: Path, index: AreaIndex, *, state: dict[str, Any] | None = None) -> str:
-    """Store an area index and put it in force; see `write_cone_index`."""
+    """Store an area index and make it the current one; see `write_cone_index`."""
     arrays: dict[str, NDArray[Any]] = {"area": index.area, "cell": index.cells.cell, "entry": index.cells.entry}
     return _write(folder, index, arrays, AREA_INDEX_VERSION, state, content=list(index.content))
 
 
 def read_area_index(folder: Path) -> AreaIndex:
-    """The area index in force; see `read_cone_index`."""
+    """The current area index; see `read_cone_index`."""
     return _read(folder, AREA_INDEX_VERSION, _area_index)
 
 
@@ -103,13 +103,13 @@ def _area_index(version: Path, manifest: dict[str, Any]) -> AreaIndex:
 
 
 def current_version(folder: Path) -> str | None:
-    """Name of the version in force; none before the first."""
+    """Name of the current version; None before the first."""
     pointer = _versions(folder).pointer()
     return None if pointer is None else str(pointer["version"])
 
 
 def current_state(folder: Path) -> dict[str, Any]:
-    """What the version in force was made from, as it was given when it was written; empty before the first."""
+    """What the current version was made from, as given when it was written; empty before the first."""
     pointer = _versions(folder).pointer()
     return {} if pointer is None else dict(pointer["state"])
 
@@ -174,7 +174,7 @@ def _write(
 
 
 def remove_old_versions(folder: Path, *, keep: int = 2) -> list[str]:
-    """Delete versions that are not in force, but the newest `keep`; also what killed builds left.
+    """Delete versions other than the current one and the latest `keep`, and the remains of killed builds.
 
     Notes
     -----

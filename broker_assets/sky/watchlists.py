@@ -1,4 +1,4 @@
-"""Watchlist files: what a line may look like, and what is wrong with the others."""
+"""Watchlist files: the format of a line, and what is wrong with bad lines."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from broker_assets.sky.cones import ConeIndex, build_cone_index
 
 LARGEST_RADIUS = 360.0
-"""arcsec; as Lasair's web site allows."""
+"""arcsec; as on Lasair's web site."""
 LONGEST_NAME = 32
-"""Characters of a cone's name, as Lasair's column has."""
+"""Maximum number of characters in the name of a cone, as in Lasair's column."""
 
 _SEXAGESIMAL = re.compile(r"^([+-]?)(\d{1,3})[:\s hd°](\d{1,2})[:\s m'′](\d{1,2}(?:\.\d*)?)\s*[s\"″]?$")
 _HEADER_NAMES = {"ra": "ra", "raj2000": "ra", "ra_deg": "ra", "dec": "dec", "decl": "dec", "dej2000": "dec",
@@ -29,14 +29,14 @@ _HEADER_NAMES = {"ra": "ra", "raj2000": "ra", "ra_deg": "ra", "dec": "dec", "dec
 
 @dataclass(frozen=True)
 class BadLine:
-    """A line of a watchlist file that was not taken."""
+    """A line of a watchlist file that was not accepted."""
 
     line: int
     """Number of the line in the file, from 1."""
     text: str
-    """The line as it stands."""
+    """The line as written."""
     reason: str
-    """What is wrong with it, and what it should be."""
+    """What is wrong with it, and what is expected."""
 
 
 @dataclass(frozen=True)
@@ -48,25 +48,25 @@ class Cones:
     dec: NDArray[np.float64]
     """(n,) ICRS, degrees."""
     radius: NDArray[np.float64]
-    """(n,) arcsec; NaN where the line gives none and the default of the list applies."""
+    """(n,) arcsec; NaN if the line specifies none and the default of the list applies."""
     name: pa.StringArray
     """(n,) name, or null."""
     line: NDArray[np.int64]
     """(n,) number of the line in the file, from 1."""
     bad: tuple[BadLine, ...]
-    """Lines that were not taken."""
+    """Lines that were not accepted."""
 
     def __len__(self) -> int:
         return len(self.ra)
 
     def index(self, default_radius: float) -> ConeIndex:
-        """The cones as an index, those without a radius with the default (arcsec)."""
+        """The cones as an index; those without a radius get the default (arcsec)."""
         radius = np.where(np.isnan(self.radius), default_radius, self.radius)
         return build_cone_index(self.ra, self.dec, radius, name=self.name)
 
 
 class BadWatchlist(ValueError):
-    """The file as a whole is refused."""
+    """The file as a whole is rejected."""
 
     def __init__(self, bad: tuple[BadLine, ...]) -> None:
         first = bad[0]
@@ -75,7 +75,7 @@ class BadWatchlist(ValueError):
 
 
 def parse_angle(text: str, *, hours: bool) -> float:
-    """An angle in decimal degrees or sexagesimal form, as degrees.
+    """Parse an angle in decimal degrees or sexagesimal format; return degrees.
 
     Parameters
     ----------
@@ -116,10 +116,10 @@ def parse_watchlist(lines: Iterable[str], *, refuse: bool = False, largest_radiu
     ----------
     lines : iterable of str
         ``RA, Dec[, name[, radius]]``, separated by commas or vertical bars; positions in decimal degrees or
-        sexagesimal (RA in hours), radius in arcsec. Empty lines and those that begin with ``#`` are passed over. A
-        first line of column names (``ra, dec, name, radius`` in any order, others ignored) may stand before.
+        sexagesimal (RA in hours), radius in arcsec. Empty lines and those that begin with ``#`` are ignored. The
+        first line may name the columns (``ra, dec, name, radius`` in any order, others ignored).
     refuse : bool
-        Refuse the whole file when a line is bad, instead of leaving out that line.
+        Reject the whole file if a line is bad, instead of omitting that line.
     largest_radius : float
         arcsec.
 
@@ -130,7 +130,7 @@ def parse_watchlist(lines: Iterable[str], *, refuse: bool = False, largest_radiu
     Raises
     ------
     BadWatchlist
-        If `refuse` and a line is bad, or if no line is good.
+        If `refuse` is true and a line is bad, or if no line is good.
 
     Examples
     --------
@@ -160,7 +160,7 @@ def parse_watchlist(lines: Iterable[str], *, refuse: bool = False, largest_radiu
         try:
             if len(tokens) > len(columns) and not named_columns:
                 raise ValueError(
-                    f"{len(tokens)} columns; without a line of column names it is `RA, Dec[, name[, radius]]`"
+                    f"{len(tokens)} columns; without a line of column names the format is `RA, Dec[, name[, radius]]`"
                 )
             rows.append((*_cone(tokens, columns, largest_radius), number))
         except ValueError as error:
@@ -168,7 +168,7 @@ def parse_watchlist(lines: Iterable[str], *, refuse: bool = False, largest_radiu
     if bad and (refuse or not rows):
         raise BadWatchlist(tuple(bad))
     if not rows:
-        raise BadWatchlist((BadLine(0, "", "the file has no line with a cone"),))
+        raise BadWatchlist((BadLine(0, "", "the file contains no cone"),))
     ra, dec, name, radius, line = zip(*rows, strict=True)
     return Cones(
         np.mod(np.array(ra, np.float64), 360.0), np.array(dec, np.float64), np.array(radius, np.float64),
@@ -203,7 +203,7 @@ def _cone(tokens: list[str], columns: dict[str, int], largest_radius: float) -> 
     """The fields of one line."""
     token = {name: tokens[at] for name, at in columns.items() if at < len(tokens)}
     if "ra" not in token or "dec" not in token:
-        raise ValueError(f"{len(tokens)} column(s); a line is `RA, Dec[, name[, radius]]`")
+        raise ValueError(f"{len(tokens)} column(s); the format is `RA, Dec[, name[, radius]]`")
     try:
         ra = parse_angle(token["ra"], hours=True)
     except ValueError as error:
@@ -212,7 +212,7 @@ def _cone(tokens: list[str], columns: dict[str, int], largest_radius: float) -> 
         dec = parse_angle(token["dec"], hours=False)
     except ValueError as error:
         raise ValueError(f"declination {error}") from None
-    if not -360.0 <= ra <= 360.0:  # also refuses NaN
+    if not -360.0 <= ra <= 360.0:  # also rejects NaN
         raise ValueError(f"right ascension {ra} is outside [0, 360] degrees")
     if not -90.0 <= dec <= 90.0:
         raise ValueError(f"declination {dec} is outside [-90, 90] degrees")
@@ -241,14 +241,14 @@ def watchlist_mocs(index: ConeIndex, *, order: int, chunk: int | None = None) ->
     index : ConeIndex
         Cones; one call covers any number.
     order : int
-        Deepest order.
+        Maximum order.
     chunk : int, optional
         Cones of one MOC; all unless given.
 
     Returns
     -------
     list of mocpy.MOC
-        Each covers its cones wholly: its cells are all that a cone touches.
+        Each covers its cones completely: it consists of all cells that a cone touches.
 
     Examples
     --------

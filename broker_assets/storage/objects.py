@@ -68,7 +68,7 @@ def store(target: Path | UPath, content: Content) -> None:
 
 
 def read_range(url: str, start: int, end: int | None) -> bytes:
-    """Bytes of a file from `start` to before `end` (to its end, where None), with one read.
+    """Bytes of a file from `start` to before `end` (to its end if None), with one read.
 
     Raises
     ------

@@ -18,20 +18,20 @@ POINTER = "current.json"
 
 
 class DamagedProduct(DamagedVersion):
-    """Published files are missing or not those of the pointer; the message names them."""
+    """Published files are missing or differ from the pointer; the message names them."""
 
 
 def publish(folder: UPath, files: Mapping[str, bytes], *, version: str, about: Mapping[str, Any] | None = None) -> bool:
-    """Write the files of a version and put it in force.
+    """Write the files of a version and make it the current one.
 
     Parameters
     ----------
     folder : UPath
-        Of the product; versions lie below it.
+        Folder of the product; versions are subfolders.
     files : mapping of str to bytes
         Content by name.
     version : str
-        Name of the version; the same name is the same content.
+        Name of the version; the same name means the same content.
     about : mapping, optional
         Kept in the pointer (JSON).
 
@@ -65,12 +65,12 @@ def current(folder: UPath) -> dict[str, Any] | None:
 
 
 def read_published(folder: UPath) -> tuple[str, dict[str, bytes]]:
-    """The version in force and its files, each compared with its checksum.
+    """The current version and its files, each verified by its checksum.
 
     Raises
     ------
     DamagedProduct
-        If nothing is published, or a file is missing or another one.
+        If nothing is published, or a file is missing or has another checksum.
     """
     try:
         return _versions(folder).read(_read)
@@ -79,7 +79,7 @@ def read_published(folder: UPath) -> tuple[str, dict[str, bytes]]:
 
 
 def remove_unlisted(folder: UPath, prefix: str, keep: Collection[int]) -> list[str]:
-    """Remove the products below a folder whose list is none of `keep`; names of their folders."""
+    """Remove the products below a folder whose list is not in `keep`; return the names of their folders."""
     if not folder.exists():
         return []
     wanted = {f"{prefix}{identifier}" for identifier in keep}
@@ -90,7 +90,7 @@ def remove_unlisted(folder: UPath, prefix: str, keep: Collection[int]) -> list[s
 
 
 def unpublish(folder: UPath) -> None:
-    """Remove a product with all its versions; the pointer first."""
+    """Remove a product with all its versions, the pointer first."""
     _versions(folder).remove()
 
 
@@ -107,6 +107,6 @@ def _read(version: Any, pointer: dict[str, Any]) -> tuple[str, dict[str, bytes]]
         except FileNotFoundError:
             raise DamagedProduct(f"{path} is missing") from None
         if hashlib.sha256(content).hexdigest() != described["sha256"]:
-            raise DamagedProduct(f"{path} is damaged: {len(content)} bytes with another checksum than {POINTER} says")
+            raise DamagedProduct(f"{path} is damaged: {len(content)} bytes with a different checksum than in {POINTER}")
         files[name] = content
     return str(pointer["version"]), files

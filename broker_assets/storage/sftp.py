@@ -1,4 +1,4 @@
-"""SFTP with checked host keys and time limits, over fsspec's file system."""
+"""SFTP with verified host keys and time limits, based on fsspec's file system."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import paramiko
 from fsspec.implementations.sftp import SFTPFileSystem
 
 CONNECT_SECONDS = 15.0
-"""To connect, and for the server's greeting."""
+"""Seconds to connect, and for the server's greeting."""
 ANSWER_SECONDS = 60.0
-"""To answer."""
+"""Seconds for an answer."""
 
 
 class CheckedSftp(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
@@ -22,11 +22,11 @@ class CheckedSftp(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
     known_hosts : str, optional
         File of known keys besides those of the system and the user.
     host_key_policy : str
-        `reject` (default) or `auto_add`, which believes any key.
+        `reject` (default) or `auto_add`, which accepts any key.
     answer_timeout : float
-        Seconds after which a server that says nothing is away.
+        Seconds after which a silent server counts as unavailable.
     **options
-        Of `paramiko.SSHClient.connect`: port, username, password, key_filename, ….
+        Options of `paramiko.SSHClient.connect`: port, username, password, key_filename, ….
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class CheckedSftp(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
             raise
 
     def replace(self, old: str, new: str) -> None:
-        """Rename; an existing file is replaced, at once where the server can do that."""
+        """Rename; an existing file is replaced, atomically if the server supports that."""
         try:
             self.ftp.posix_rename(old, new)
         except OSError as error:
@@ -70,5 +70,5 @@ class CheckedSftp(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
             self.ftp.rename(old, new)
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self.client.close()

@@ -1,4 +1,4 @@
-"""The stream's batches up to the commit: ranges of offsets, decoding, archive files."""
+"""Batches of the stream up to the commit: offset ranges, decoding, archive files."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from broker_assets.stream.watermarks import Ids, Overlay, Times
 
 
 class BatchPreparer:
-    """Decodes and archives batch after batch, from given positions on; one thread decodes and one archives.
+    """Decodes and archives batch after batch from given positions; one thread decodes and one archives.
 
     Parameters
     ----------
     decoder : AlertDecoder
-        Knows survey, framing and schemas.
+        Decoder for survey, framing and schemas.
     archive_url, topic : str
-        Where packets are kept.
+        URL and topic of the packet archive.
     positions : mapping of partition to offset
-        From where the batches go on, partition by partition.
+        Start of the batches, by partition.
     watermarks : callable
         What the database has of an object, see `decode.Watermarks`.
     pending : PendingFiles
-        Told of files before they are written.
+        Notified of files before they are written.
     condemned : mapping of (partition, offset) to Reason
-        Messages that go to quarantine undecoded.
+        Messages that are quarantined without decoding.
     """
 
     def __init__(
@@ -67,21 +67,21 @@ class BatchPreparer:
         Raises
         ------
         RegistryUnavailable
-            If a schema cannot be had now.
+            If a schema is not available at the moment.
         """
         decoded = decode_batch(messages, self._decoder, self._known, condemned=self._condemned)
         self._overlay.add(decoded.newest)
         return decoded
 
     def archive(self, decoded: DecodedBatch) -> PreparedBatch:
-        """Archive a decoded batch, which then gives up its payloads but for those that go to quarantine.
+        """Archive a decoded batch, which then releases its payloads except those to be quarantined.
 
         Raises
         ------
         OSError
             If the archive cannot be written.
         StaleStreamPosition
-            If another run took the partitions over meanwhile.
+            If another run has taken over the partitions meanwhile.
         """
         clock = time.perf_counter()
         received_bytes = sum(len(message.value) for message in decoded.messages)
@@ -110,7 +110,7 @@ class BatchPreparer:
         return groups, note
 
     def _ranges(self, messages: Sequence[Message]) -> list[ledger.Range]:
-        """Offsets of a batch; they begin where the batch before ended, also when Kafka has no message there."""
+        """Offsets of a batch; they begin where the previous batch ended, even if Kafka has no message there."""
         received = Counter(message.partition for message in messages)
         ranges = []
         for partition, count in sorted(received.items()):
@@ -125,10 +125,10 @@ class BatchPreparer:
 
 
 def archive_parts(decoded: DecodedBatch) -> list[archive.ArchivePart]:
-    """The files that a batch makes, under names that no other attempt at the same messages uses.
+    """The files of a batch, under names that no other attempt at the same messages uses.
 
     A run that has lost its locks without noticing may still write its files; under the same names they would replace
-    those that the run after it has committed.
+    those committed by the next run.
     """
     token = uuid.uuid4().hex[:8]
     found = archive.parts(decoded.framed, decoded.packets, decoded.nights, decoded.messages)

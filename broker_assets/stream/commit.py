@@ -27,33 +27,33 @@ from broker_assets.stream.progress import Committed
 from broker_assets.stream.report import QuarantineFlood
 
 CODE_VERSION = f"{INGEST_VERSION}.{DECODER_VERSION}"
-"""Version of what makes rows of packets, for the ledger."""
+"""Version of the code that makes rows from packets, for the ledger."""
 
 FLOOD_MESSAGES = 20
 FLOOD_FRACTION = 0.5
-"""When so many messages of a batch, at least, and such a part of it fail for one reason, operators are to know."""
+"""If at least this number and this fraction of the messages of a batch fail for one reason, operators are notified."""
 
 _NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\d+")
 
 _MJD_TAI_OF_UNIX_EPOCH = 40_587.0
 _TAI_MINUS_UTC_SECONDS = 37.0
-"""Since 2017; for a latency a second more or less for older packets does not matter."""
+"""Since 2017; an error of a second in the latency of older packets does not matter."""
 
 
 @dataclass
 class ArchivedGroup:
-    """Packets of a batch that stand in one archive file."""
+    """Packets of a batch in one archive file."""
 
     entry: ledger.ArchiveFileEntry
     packets: NDArray[np.int64]
-    """Numbers of their messages."""
+    """Their message numbers."""
     positions: NDArray[np.int64]
     lengths: NDArray[np.int64]
 
 
 @dataclass
 class PreparedBatch:
-    """A batch that is decoded and archived, but that the database knows nothing of."""
+    """A batch that is decoded and archived, but not yet in the database."""
 
     decoded: DecodedBatch
     groups: list[ArchivedGroup]
@@ -80,7 +80,7 @@ def write_batch(
     Parameters
     ----------
     connection : psycopg.Connection
-        In no transaction. Partitions that are missing are made first, in transactions of their own.
+        Connection outside a transaction. Missing partitions are created first, in separate transactions.
     batch, enriched : PreparedBatch, Enriched
         What is written, and what was computed for its alerts.
     topic, run_id : str
@@ -91,7 +91,7 @@ def write_batch(
     Raises
     ------
     StaleStreamPosition
-        If someone else moved the position meanwhile; nothing is written.
+        If another process moved the position meanwhile; nothing is written.
     """
     clock = time.perf_counter()
     decoded, messages = batch.decoded, batch.decoded.messages
@@ -102,7 +102,7 @@ def write_batch(
             connection, topic=topic, kind="stream", code_version=CODE_VERSION, started_at=batch.started_at,
             run_id=run_id,
         )  # fmt: skip
-        # First of all, so that a run that is not alone finds out before it writes anything.
+        # First, so that a run that is not alone detects it before it writes anything.
         ledger.advance(connection, ingestid, topic, batch.ranges)
         written, counts = write_rows(connection, ingestid, decoded, batch.groups, plan=plan, enriched=enriched)
         quarantine.add(
@@ -151,7 +151,7 @@ def write_batch(
 
 
 def ensure_partitions(connection: psycopg.Connection[Any], decoded: DecodedBatch) -> None:
-    """Make the partitions that the rows of a batch need."""
+    """Create the partitions needed for the rows of a batch."""
     tables = decoded.tables
     times = [part["midpointmjdtai"].to_numpy() for part in (tables.source, tables.forced_source, tables.nondetection)]
     partitions.ensure(connection, np.concatenate(times))
@@ -174,15 +174,15 @@ def write_rows(
     Parameters
     ----------
     connection, ingestid : psycopg.Connection, int
-        Where, and under which batch.
+        Connection to use, and id of the batch.
     decoded, groups : DecodedBatch, sequence of ArchivedGroup
-        The rows, and where their packets stand.
+        The rows, and the archive files of their packets.
     plan, enriched : EnrichmentPlan, Enriched
         What was computed for the alerts, and who writes it.
     archivefileids : sequence of int, optional
-        Identifiers of the files of `groups` that the database knows already; none enters them as new files.
+        Identifiers of the files of `groups` that are already in the database; None records them as new files.
     replace : bool
-        Renew objects also when the stored row is as new.
+        Update objects even if the stored row is as new.
     as_of : int, optional
         Number of the counter of changes that the facts must hold for; the newest if not given.
     """
@@ -237,7 +237,7 @@ def night_counts(
 
 
 def commit_latency(messages: Sequence[Message], now: float) -> NDArray[np.float64]:
-    """Seconds from the time stamp of each message to `now` (Unix time, s); NaN where it has none."""
+    """Seconds from the timestamp of each message to `now` (Unix time, s); NaN if it has none."""
     stamps = np.fromiter((message.timestamp_ms for message in messages), np.float64, len(messages))
     return np.where(stamps >= 0, now - stamps / 1000.0, np.nan)
 
@@ -257,11 +257,11 @@ def _latency_columns(latency: NDArray[np.float64]) -> Mapping[str, Any]:
 
 
 def _flood(batch: PreparedBatch) -> QuarantineFlood | None:
-    """The reason for which most of a batch failed, when it did."""
+    """The reason for which most of a batch failed, if it did."""
     failed, received = batch.decoded.failed, len(batch.decoded.messages)
     if not failed:
         return None
-    # Reasons quote positions and values, which differ from packet to packet.
+    # Reasons contain positions and values, which differ from packet to packet.
     kinds = Counter(_NUMBERS.sub("#", reason.reason) for reason in failed.values())
     kind, count = kinds.most_common(1)[0]
     if count < FLOOD_MESSAGES or count <= FLOOD_FRACTION * received:

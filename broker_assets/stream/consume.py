@@ -1,4 +1,4 @@
-"""Gather messages into micro-batches bounded by number, bytes and time."""
+"""Collects messages into micro-batches limited by number, bytes and time."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from broker_assets.stream.messages import Message, MessageSource
 
 LONGEST_WAIT_SECONDS = 0.25
-"""Longest single wait inside the client, so that a stop request is seen soon."""
+"""Maximum single wait inside the client, so that a stop request is noticed soon."""
 
 FIRST_SLICE_MESSAGES = 16
-"""Messages asked for before any is known: with packets of 10 MB not more than 160 MB."""
+"""Number of messages requested before any is known: at most 160 MB for packets of 10 MB."""
 
 
 @dataclass
 class BatchPoller:
-    """Takes batches from a source and remembers how large its messages are.
+    """Reads batches from a source and keeps track of the size of its messages.
 
-    The client hands over as many messages as are asked for and counts no bytes, so a request is sized by the largest
-    message met lately: the bound on bytes is then exceeded by one message at most, whatever their sizes, as long as
-    sizes do not jump within a slice.
+    The client returns as many messages as requested and does not count bytes, so a request is sized by the largest
+    recent message: the limit on bytes is then exceeded by at most one message, whatever their sizes, as long as
+    sizes do not jump within a request.
     """
 
     source: MessageSource
@@ -31,18 +31,18 @@ class BatchPoller:
     _largest: float = field(default=0.0, init=False)
 
     def poll(self, stop: Callable[[], bool]) -> list[Message]:
-        """The next batch; empty when nothing arrived within the batch's time.
+        """The next batch; empty if nothing arrived within the time of a batch.
 
         Parameters
         ----------
         stop : callable
-            Asked between waits; when it says True the messages gathered so far are returned at once.
+            Called between waits; if it returns True, the messages collected so far are returned immediately.
 
         Returns
         -------
         list of Message
-            In order of offset within each partition. The time runs from the first message, so that a quiet stream
-            does not delay the first message of a burst, or from the call when none comes.
+            In offset order within each partition. The time starts with the first message, so that a quiet stream
+            does not delay the first message of a burst, or with the call if none arrives.
         """
         batch: list[Message] = []
         gathered = 0
@@ -59,12 +59,12 @@ class BatchPoller:
             sizes = [len(message.value) for message in slice_]
             gathered += sum(sizes)
             batch.extend(slice_)
-            # Forgets a rare giant slowly: a single 10 MB packet must not make all later requests tiny.
+            # A rare giant is forgotten slowly: a single 10 MB packet must not make all later requests tiny.
             self._largest = max([*sizes, self._largest * 0.9])
         return batch
 
     def _slice(self, taken: int, gathered: int) -> int:
-        """How many messages may be asked for without exceeding the bounds."""
+        """Number of messages that can be requested without exceeding the limits."""
         left = self.max_messages - taken
         if self._largest == 0.0:
             return min(left, FIRST_SLICE_MESSAGES)

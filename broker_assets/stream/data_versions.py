@@ -1,4 +1,4 @@
-"""Data versions of what a drain run and a reprocessing write: the hash of what determines the content.
+"""Data versions of what drain runs and reprocessing write: hashes of what determines the content.
 
 The rows of a night follow from the archived packets of that night and the code that read them. So the version of the
 archive is the hash of its files, and that of the rows the same together with the version of the code that made the rows
@@ -18,7 +18,7 @@ import psycopg
 from broker_assets.accounting import facts
 
 ROW_ASSETS = ("sources", "forced_sources", "objects")
-"""Assets made of the rows of a night."""
+"""Assets consisting of the rows of a night."""
 
 ARCHIVE_ASSET = "packet_archive"
 
@@ -29,7 +29,7 @@ def data_versions(connection: psycopg.Connection[Any], nights: Iterable[str]) ->
     Parameters
     ----------
     connection : psycopg.Connection
-        Where the ledger is.
+        Connection to the database with the ledger.
     nights : iterable of str
         Keys `YYYY-MM-DD`.
 

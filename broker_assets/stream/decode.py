@@ -1,7 +1,7 @@
-"""From messages to rows: the one function that stream, reprocessing and quarantine retry share.
+"""From messages to rows: the function shared by stream, reprocessing and quarantine retry.
 
-Identify cheaply, look up what is stored already, decode only what is newer, and say for every message whether it
-became rows or why not. Nothing here touches database or archive.
+Identifies packets cheaply, looks up what is already stored, decodes only what is newer, and reports for every message
+whether it became rows or why not. Nothing here accesses database or archive.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from broker_assets.stream.messages import Message
 from broker_assets.stream.watermarks import NewestTimes
 
 INGEST_VERSION = "1"
-"""Raised whenever the rows made of the same packets change for a reason that lies in this package."""
+"""Increased whenever this package makes different rows from the same packets."""
 
 Watermarks = Callable[[NDArray[np.int64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
-"""Newest stored source and forced point (MJD TAI, −inf where none) of objects, which may repeat."""
+"""Latest stored source and forced point (MJD TAI, −inf if none) of objects, which may repeat."""
 
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a message is in quarantine."""
+    """Why a message is quarantined."""
 
     reason: str
     traceback: str = ""
@@ -42,7 +42,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Locations:
-    """Where the packets of a batch stand in the archive; arrays by number of the message, 0 for those that failed."""
+    """Archive positions of the packets of a batch; arrays by message number, 0 for failed messages."""
 
     archivefileid: NDArray[np.int64]
     position: NDArray[np.int64]
@@ -50,13 +50,13 @@ class Locations:
 
     @classmethod
     def empty(cls, messages: int) -> Locations:
-        """Locations to be filled."""
+        """Empty locations."""
         return cls(*(np.zeros(messages, np.int64) for _ in range(3)))
 
 
 @dataclass
 class DecodedBatch:
-    """What the messages of a batch say, and which of them say nothing that can be understood."""
+    """Decoded messages of a batch, and the failed ones."""
 
     messages: Sequence[Message]
     tables: AlertTables
@@ -64,15 +64,15 @@ class DecodedBatch:
     framed: FramedPackets
     """The datums of the messages."""
     failed: dict[int, Reason]
-    """By number of the message; every message is either here or in `tables.packet`."""
+    """By message number; every message is either here or in `tables.packet`."""
     newest: NewestTimes
-    """What the batch adds to the watermarks."""
+    """Contribution of the batch to the watermarks."""
     seconds: dict[str, float] = field(default_factory=dict)
     """By stage."""
     started_at: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
 
     def release(self) -> None:
-        """Give up the payloads that nobody needs after the archive has them: all but those that failed."""
+        """Release the payloads that are not needed once archived: all except those of failed messages."""
         self.messages = [
             message if number in self.failed else message._replace(value=b"")
             for number, message in enumerate(self.messages)
@@ -102,23 +102,23 @@ def decode_batch(
     Parameters
     ----------
     messages : sequence of Message
-        In the order in which they are to be stored: of several messages with one source the first counts.
+        In storage order: of several messages with the same source, the first counts.
     decoder : AlertDecoder
-        Knows survey, framing and schemas.
+        Decoder for survey, framing and schemas.
     watermarks : callable
-        Asked once, for the objects of the batch.
+        Called once, for the objects of the batch.
     condemned : mapping of (partition, offset) to Reason
-        Messages that must not be decoded, since they were found to break what comes after.
+        Messages that must not be decoded, since they were found to make later steps fail.
 
     Returns
     -------
     DecodedBatch
-        Each message is decoded or failed, never both and never neither.
+        Each message is either decoded or failed.
 
     Raises
     ------
     RegistryUnavailable
-        If a schema is neither known nor to be had now. Failures that lie in a packet are not raised.
+        If a schema is neither cached nor available at the moment. Failures caused by a packet are not raised.
     """
     started_at = datetime.datetime.now(datetime.UTC)
     clock = time.perf_counter()
@@ -135,7 +135,7 @@ def decode_batch(
         for number, message in enumerate(messages if condemned else ())
         if condemned and (place := (message.partition, message.offset)) in condemned
     }
-    # A condemned message keeps its number: as no bytes at all it fails the framing, and its own reason is put in place.
+    # A condemned message keeps its number: as an empty message it fails the framing, and its own reason is inserted.
     payloads = [b"" if number in failed else message.value for number, message in enumerate(messages)]
     identified = decoder.identify(payloads)
     lap("identify")
@@ -156,30 +156,30 @@ def decode_batch(
 
 
 def _require_consistency(tables: AlertTables, failed: Mapping[int, Reason], messages: int) -> None:
-    """Stop before anything is written if a message is not accounted for, or a packet not its own source.
+    """Stop before anything is written if a message is unaccounted for, or a packet lacks its own source.
 
-    The ledger is closed by construction only as long as every decoded message has exactly one source of its own.
+    The ledger is closed by construction only if every decoded message has exactly one source of its own.
     """
     packet = tables.packet["packet"].to_numpy()
     if packet.size + len(failed) != messages or (failed and np.isin(packet, list(failed)).any()):
-        raise ValueError(f"the decoder lost count: {messages} messages, {packet.size} decoded, {len(failed)} failed")
+        raise ValueError(f"the decoder miscounted: {messages} messages, {packet.size} decoded, {len(failed)} failed")
     own = tables.source.filter(tables.source["trigger"]).select(["packet", "diasourceid", "diaobjectid"])
     own = own.sort_by("packet")
     for name in own.column_names:
         expected, found = tables.packet[name].to_numpy(), own[name].to_numpy()
         if expected.size != found.size or (expected != found).any():
-            raise ValueError(f"the sources of the packets differ from what the packets are about, in {name}")
+            raise ValueError(f"the sources of the packets differ from the identities of the packets, in {name}")
 
 
 def alert_rows(batch: DecodedBatch, locations: Locations) -> AlertRows:
-    """The rows of a batch as they stand in the tables, all but their batch's identifier.
+    """The rows of a batch as stored in the tables, except the identifier of the batch.
 
     Parameters
     ----------
     batch : DecodedBatch
-        What was decoded.
+        The decoded batch.
     locations : Locations
-        Where its packets stand in the archive.
+        Archive positions of its packets.
     """
     tables = batch.tables
     night = np.zeros(len(batch.messages), "datetime64[D]")
@@ -214,7 +214,7 @@ def alert_rows(batch: DecodedBatch, locations: Locations) -> AlertRows:
 
 
 def _with_cells(objects: pa.Table) -> pa.Table:
-    """Objects with the HEALPix cell and the HTM trixel of their position; null where the position cannot be."""
+    """Objects with the HEALPix cell and the HTM trixel of their position; null if the position is invalid."""
     ra, dec = objects["ra"].to_numpy(), objects["decl"].to_numpy()
     known = np.isfinite(ra) & (np.abs(dec) <= 90.0)
     for name, cells in (("healpix", cells_at(ra[known], dec[known])), ("htm16", htm(ra[known], dec[known]))):

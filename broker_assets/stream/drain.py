@@ -1,4 +1,4 @@
-"""The drain run: from a Kafka topic to committed rows, exactly once, until the stream is idle or the time is over.
+"""The drain run: from a Kafka topic to committed rows, exactly once, until the stream is idle or time is up.
 
 What is done with a batch is in `decode`, `archive`, `commit`; here is when: locks and positions first, then batch after
 batch, and what happens when something fails. Everything not committed is then forgotten and the run goes on from the
@@ -43,13 +43,13 @@ from broker_assets.stream.session import DrainSession
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 120.0
-"""How long a run goes on trying while nothing can be committed."""
+"""How long a run keeps trying while nothing can be committed."""
 
 HEARTBEAT_SECONDS = 5.0
-"""Progress is told at least so often, also when nothing arrives."""
+"""Maximum interval between progress reports, even if nothing arrives."""
 
 CONDEMNED_IN_A_ROW = 20
-"""So many messages one after the other that only fail alone: then the code is broken and not the messages."""
+"""If this many consecutive messages fail individually, the code is broken and not the messages."""
 
 
 def drain(
@@ -72,25 +72,25 @@ def drain(
     Parameters
     ----------
     source : MessageSource
-        Gives the messages; used by one thread, left open.
+        Source of the messages; used by one thread, left open.
     database_url, archive_url : str
         SQLAlchemy URL of the broker's database; fsspec URL of the packet archive.
     decoder : callable
-        Makes the `AlertDecoder` of the stream; called at the start and after a failure.
+        Creates the `AlertDecoder` of the stream; called at the start and after a failure.
     settings : DrainSettings
-        Bounds of the run and of its batches.
+        Limits of the run and of its batches.
     topic, partitions : str, sequence of int
-        What is read; no other run reads these partitions meanwhile.
+        Topic and partitions to read; no other run reads these partitions meanwhile.
     run_id : str
         Goes into the ledger.
     plan : EnrichmentPlan
         What is computed for the alerts of each batch.
     stop : callable
-        Asked several times a second; the run then finishes what it has read and ends.
+        Called several times a second; if true, the run finishes what it has read and ends.
     progress : callable
-        Told about each batch and every few seconds; called in this thread.
+        Called for each batch and every few seconds, in this thread.
     retry_seconds : float
-        How long to go on trying while nothing can be committed.
+        How long to keep trying while nothing can be committed.
 
     Returns
     -------
@@ -101,8 +101,8 @@ def drain(
     Raises
     ------
     DrainFailedError
-        If the surroundings stay broken, or the code fails on messages whatever they are. What was committed stays,
-        what was not will be read again: nothing is lost.
+        If external systems stay unavailable, or the code fails on all messages. What was committed stays, everything
+        else will be read again: nothing is lost.
     """
     keep_freed_memory()
     run = _Drain(
@@ -143,7 +143,7 @@ class _Drain:
                     logger.info("%s", error)
                     report.outcome = Outcome.BUSY
                     break
-                # The server has not noticed yet that the connection we lost, which holds the locks, is dead.
+                # The server has not yet noticed that the lost connection, which holds the locks, is dead.
                 outcome = self._pause(error)
             except StaleStreamPosition as error:
                 logger.warning("%s", error)
@@ -162,7 +162,7 @@ class _Drain:
         return self.accounts.close()
 
     def _attempt(self) -> Outcome:
-        """Go on from the committed positions until the run ends or something fails."""
+        """Continue from the committed positions until the run ends or something fails."""
         report = self.accounts.report
         with DrainSession(self.database_url, self.topic, self.partitions) as session:
             if report.interruptions:
@@ -217,7 +217,7 @@ class _Drain:
                     last_message = time.monotonic()
                     self.accounts.began()
                     pipeline.submit(messages, time.perf_counter() - began)
-                    del messages  # the next are gathered while these are on their way: memory of a batch
+                    del messages  # the next are collected while these are processed: saves the memory of a batch
                 elif not pipeline and self._is_idle(time.monotonic() - last_message):
                     outcome = Outcome.IDLE
             for committed in pipeline.completed(leave=0 if outcome else self._in_flight()):
@@ -232,7 +232,7 @@ class _Drain:
                 self.accounts.beat()
 
     def _is_idle(self, silent: float) -> bool:
-        """Whether nothing more is to be expected after so many seconds without a message."""
+        """Whether no more messages are expected after this many seconds without any."""
         if silent < self.settings.idle_seconds:
             return False
         if silent >= self.settings.idle_seconds + LATE_FETCH_SECONDS:
@@ -241,13 +241,13 @@ class _Drain:
         return not any(self.accounts.lag().values())
 
     def _is_just_restarting(self, error: Exception) -> bool:
-        """Whether a refusal may pass: a broker that comes back knows its topics only after a moment."""
+        """Whether a refusal may be temporary: a restarted broker knows its topics only after a moment."""
         return isinstance(error, SourceRefusedError) and (
             self.failing_since is not None or self.accounts.report.batches > 0
         )
 
     def _in_flight(self) -> int:
-        # While a poison message is searched for, batches behind a failing one would be decoded in vain.
+        # During the search for a poison message, batches behind a failing one would be decoded in vain.
         return 0 if self.isolation.searching else IN_FLIGHT_BATCHES
 
     def _asked_to_end(self) -> Outcome | None:
@@ -262,7 +262,7 @@ class _Drain:
             logger.warning("the end of %s is not known: %s", self.topic, error)
 
     def _pause(self, error: Exception) -> Outcome | None:
-        """Wait after a failure of the surroundings; the outcome when the run is asked to end meanwhile."""
+        """Wait after a failure of an external system; return the outcome if the run is requested to end meanwhile."""
         now = time.monotonic()
         self.failing_since = now if self.failing_since is None else self.failing_since
         self.failures += 1
@@ -270,9 +270,9 @@ class _Drain:
         if now - self.failing_since + pause > self.retry_seconds:
             raise DrainFailedError(
                 f"{self.topic} could not be drained for {now - self.failing_since:.0f} s and the run gives up; "
-                f"nothing is lost, the next run goes on from the committed positions. Last cause: {error}"
+                f"nothing is lost, the next run continues from the committed positions. Last cause: {error}"
             ) from error
-        logger.warning("%s is interrupted, trying again in %.1f s: %s", self.topic, pause, error)
+        logger.warning("%s is interrupted, retrying in %.1f s: %s", self.topic, pause, error)
         self.accounts.interrupted(f"{type(error).__name__}: {error}")
         ends = now + pause
         while time.monotonic() < ends:
@@ -286,7 +286,7 @@ class _Drain:
 
 
 class _Isolation:
-    """Finds the message that makes a whole batch fail, by halving batches until it stands alone."""
+    """Finds the message that makes a whole batch fail, by halving batches until it is alone."""
 
     def __init__(self, batch_max: int) -> None:
         self._full = batch_max
@@ -300,14 +300,14 @@ class _Isolation:
         return bool(self._suspects)
 
     def narrow(self, error: BatchError) -> None:
-        """Make batches smaller after a failure, or condemn the message that failed alone."""
+        """Make batches smaller after a failure, or condemn the message that failed on its own."""
         cause = error.__cause__ or error
         if not may_lie_in_a_message(cause):
             raise DrainFailedError(
-                f"{error} failed, and not for what they say: {type(cause).__name__}: {cause}"
+                f"{error} failed, but not because of their content: {type(cause).__name__}: {cause}"
             ) from cause
         if len(error.messages) > 1:
-            logger.warning("%s failed and are halved: %s: %s", error, type(cause).__name__, cause)
+            logger.warning("%s failed and will be halved: %s: %s", error, type(cause).__name__, cause)
             for message in error.messages:
                 self._suspects[message.partition] = max(message.offset, self._suspects.get(message.partition, -1))
             self.batch_max = len(error.messages) // 2
@@ -316,7 +316,7 @@ class _Isolation:
         place = (message.partition, message.offset)
         self._in_a_row += 1
         if place in self.condemned or self._in_a_row > CONDEMNED_IN_A_ROW:
-            raise DrainFailedError(f"the code fails whatever the message: {type(cause).__name__}: {cause}") from cause
+            raise DrainFailedError(f"the code fails on every message: {type(cause).__name__}: {cause}") from cause
         self.condemned[place] = Reason(f"{type(cause).__name__}: {cause}", "".join(traceback.format_exception(cause)))
 
     def passed(self, ranges: dict[int, tuple[int, int]]) -> None:

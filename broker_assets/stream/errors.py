@@ -1,4 +1,4 @@
-"""What can go wrong in a drain run, and whether trying again helps."""
+"""Errors of a drain run, and whether retrying helps."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from broker_assets.stream.messages import Message, SourceError, SourceRefusedErr
 
 
 class DrainFailedError(Exception):
-    """The run gave up; nothing is lost, the next run goes on from the committed positions."""
+    """The run gave up; nothing is lost, the next run continues from the committed positions."""
 
 
 class StreamResetError(DrainFailedError):
-    """A topic ends before our position: it was made anew, or is not the one we read before."""
+    """A topic ends before our position: it was recreated, or is not the one read before."""
 
 
 class BatchError(Exception):
-    """Work on a batch failed; the cause is the exception it failed with.
+    """Processing a batch failed; the cause is the original exception.
 
-    `messages` says which; their payloads may have been dropped.
+    `messages` are those of the batch; their payloads may have been dropped.
     """
 
     def __init__(self, messages: Sequence[Message]) -> None:
@@ -30,10 +30,10 @@ class BatchError(Exception):
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether an error comes from the surroundings, so that the same work may succeed later.
+    """Whether an error comes from an external system, so that the same work may succeed later.
 
-    A lost or refused database connection, deadlocks and full disks are all `psycopg.OperationalError`; a schema
-    registry or database that is away is a `ConnectionError`, and so an `OSError` like a full archive store.
+    A lost or refused database connection, deadlocks and full disks are all `psycopg.OperationalError`; an unavailable
+    schema registry or database is a `ConnectionError`, and therefore an `OSError`, like a full archive store.
 
     Examples
     --------
@@ -46,9 +46,9 @@ def is_transient(error: BaseException) -> bool:
 
 
 def may_lie_in_a_message(error: BaseException) -> bool:
-    """Whether an error may follow a message, so that looking for the one that causes it makes sense.
+    """Whether an error may depend on a message, so that it makes sense to search for the one that causes it.
 
-    Of what the database objects to, only values are of that kind; a missing table or column is the same for all.
+    Of the errors of the database, only those about values do; a missing table or column is the same for all messages.
 
     Examples
     --------

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BINS_PER_DECADE = 100
-"""Neighbouring bins differ by 2.3 per cent, which is the error of a quantile."""
+"""Adjacent bins differ by 2.3 per cent, which is the error of a quantile."""
 SHORTEST_SECONDS = 1e-4
 LONGEST_SECONDS = 1e10
 
@@ -20,7 +20,7 @@ class LatencyHistogram:
     """Counts of durations in logarithmic bins.
 
     Shorter and negative durations (clocks differ) count in the first bin, longer ones in the last; values that are not
-    finite (no time stamp) are left out.
+    finite (no timestamp) are ignored.
 
     Examples
     --------
@@ -43,11 +43,11 @@ class LatencyHistogram:
 
     @property
     def count(self) -> int:
-        """How many durations were counted."""
+        """Number of durations counted."""
         return int(self.counts.sum())
 
     def quantile(self, q: float) -> float:
-        """The duration, seconds, that the fraction `q` of all does not exceed; NaN when none was counted."""
+        """The duration, seconds, that the fraction `q` of all does not exceed; NaN if none was counted."""
         total = self.count
         if total == 0:
             return float("nan")
@@ -56,7 +56,7 @@ class LatencyHistogram:
         return float(SHORTEST_SECONDS * 10 ** ((bin_ + 0.5) / BINS_PER_DECADE))
 
     def quantiles(self) -> dict[str, float]:
-        """`p50`, `p90` and `p99`, seconds; empty when none was counted."""
+        """`p50`, `p90` and `p99`, seconds; empty if none was counted."""
         if self.count == 0:
             return {}
         return {"p50": self.quantile(0.5), "p90": self.quantile(0.9), "p99": self.quantile(0.99)}

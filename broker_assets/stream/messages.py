@@ -1,8 +1,8 @@
 """What the stream needs of a message broker: messages from known positions, and nothing else.
 
-`resources.kafka` implements `MessageSource` over confluent-kafka; tests implement it over a list. There is no group
-membership here, no commit and no rebalance: the position of a stream lives in our database, in the same transaction
-as the rows, and the source is told where to begin.
+`resources.kafka` implements `MessageSource` with confluent-kafka; tests implement it with a list. There is no group
+membership, no commit and no rebalancing: the position of a stream is stored in our database, in the same transaction
+as the rows, and passed to the source.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
 LATE_FETCH_SECONDS = 10.0
-"""A stream whose end lies ahead gets so much longer before it counts as idle: the fetch of a busy broker is late.
-Not for ever: transaction markers hold offsets that no message ever fills."""
+"""Additional time before a stream with messages ahead counts as idle, since fetches of a busy broker are late.
+Not unlimited: transaction markers occupy offsets without a message."""
 
 
 class Message(NamedTuple):
@@ -24,16 +24,16 @@ class Message(NamedTuple):
     offset: int
     """Offset in the partition."""
     timestamp_ms: int
-    """Unix time at which the broker or the producer stamped it, milliseconds UTC; -1 where it has none."""
+    """Timestamp of the broker or the producer, Unix time, milliseconds UTC; -1 if it has none."""
     key: bytes | None
     """Key as received."""
     value: bytes
-    """The bytes of the message; a tombstone (null value) arrives as empty bytes and goes to quarantine."""
+    """The bytes of the message; a tombstone (null value) arrives as empty bytes and is quarantined."""
 
 
 @dataclass(frozen=True)
 class StreamEnds:
-    """Where a topic ends, as seen at one moment."""
+    """The end of a topic at one moment."""
 
     topic: str
     ends: dict[int, int]
@@ -57,15 +57,15 @@ class StreamEnds:
 
 
 class SourceError(Exception):
-    """The source could not give messages."""
+    """The source could not provide messages."""
 
 
 class SourceUnavailableError(SourceError):
-    """The broker is away or does not answer in time; trying again later may help."""
+    """The broker is unavailable or does not answer in time; retrying later may help."""
 
 
 class SourceRefusedError(SourceError):
-    """The broker says no (unknown topic or partition, authentication, authorisation); trying again does not help."""
+    """The broker refuses (unknown topic or partition, authentication, authorisation); retrying does not help."""
 
 
 class TopicAbsentError(SourceRefusedError):
@@ -73,7 +73,7 @@ class TopicAbsentError(SourceRefusedError):
 
 
 class OffsetOutOfRangeError(SourceError):
-    """The asked offset does not exist any more (retention) or not yet (the topic was made anew)."""
+    """The requested offset no longer exists (retention) or does not exist yet (the topic was recreated)."""
 
     def __init__(self, partition: int, offset: int) -> None:
         super().__init__(f"partition {partition} has no offset {offset}")
@@ -90,26 +90,26 @@ class MessageSource(Protocol):
     """
 
     def assign(self, positions: Mapping[int, int]) -> None:
-        """Read these partitions from these offsets on, and no others; replaces any earlier assignment.
+        """Read exactly these partitions, from these offsets on; replaces any earlier assignment.
 
         Offsets are absolute (never "beginning" or "end"); the implementation must not move to another offset on its
         own: with librdkafka `auto.offset.reset=error`.
         """
 
     def consume(self, max_messages: int, timeout: float) -> Sequence[Message]:
-        """Messages in order of offset within each partition, as soon as `max_messages` are there or `timeout` is over.
+        """Messages in offset order within each partition, once `max_messages` have arrived or `timeout` has passed.
 
         Parameters
         ----------
         max_messages : int
-            At most so many, at least 1.
+            Maximum number of messages, at least 1.
         timeout : float
-            Seconds; returns what there is, possibly nothing, when they are over.
+            Seconds after which to return what has arrived, possibly nothing.
 
         Raises
         ------
         OffsetOutOfRangeError
-            When an assigned position is outside what the broker keeps. Messages already taken in the same call must
+            If an assigned position is outside what the broker keeps. Messages already received in the same call must
             not be lost: the implementation returns them first and raises at the next call.
         """
 
@@ -119,12 +119,12 @@ class MessageSource(Protocol):
     def end_offsets(self) -> dict[int, int]:
         """Offset after the last message, per assigned partition.
 
-        From the high watermark of the last fetch where there was one, else asked of the broker (Tansu answers that
-        question wrongly, its fetches rightly).
+        From the high watermark of the last fetch, if there was one, else queried from the broker (Tansu answers that
+        query incorrectly, but its fetches correctly).
         """
 
     def partitions(self) -> list[int]:
         """Numbers of all partitions of the topic, ascending."""
 
     def close(self) -> None:
-        """Leave the broker; a closed source raises `SourceRefusedError` when used. Closing twice is harmless."""
+        """Disconnect; a closed source raises `SourceRefusedError` when used. Closing twice is harmless."""

@@ -1,4 +1,4 @@
-"""Who may write rows of a night: many batches of streams at once, or one reprocessing alone."""
+"""Locks for writing rows of a night: many stream batches concurrently, or one reprocessing exclusively."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ LOCK_SPACE = 0x6E696768
 
 
 def share_nights(connection: psycopg.Connection[Any], nights: Iterable[np.datetime64]) -> None:
-    """Keep reprocessing away from some nights until the transaction ends; waits while one is at work.
+    """Exclude reprocessing of some nights until the transaction ends; waits for an active one.
 
-    A night that is being replaced as a whole must not get rows meanwhile: they would be neither deleted nor counted.
+    A night that is being replaced completely must not get rows meanwhile: they would be neither deleted nor counted.
     """
-    # One statement after the other in the order of the nights: two batches never wait for each other in a circle.
+    # One statement after the other in the order of the nights, so that two batches never deadlock.
     for key in sorted({str(night) for night in nights}):
         connection.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, %s))", (key, LOCK_SPACE))
 
 
 def own_night(connection: psycopg.Connection[Any], night: str) -> None:
-    """Keep every other writer away from a night until the transaction ends; waits for those at work."""
+    """Exclude all other writers of a night until the transaction ends; waits for active ones."""
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", (night, LOCK_SPACE))

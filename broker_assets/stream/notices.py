@@ -18,19 +18,19 @@ from broker_assets.sky.skymaps import NotASkyMap
 from broker_assets.stream.messages import LATE_FETCH_SECONDS, Message, MessageSource
 
 NOTICES_VERSION = "1"
-_GAP = "dropped by the broker before they were read"
+_GAP = "deleted by the broker before they were read"
 
 
 @dataclass
 class NoticesRead:
-    """What a run did."""
+    """Result of a run."""
 
     effects: list[str] = field(default_factory=list)
-    """What each notice did, in words."""
+    """Effect of each notice, in words."""
     stored: int = 0
-    """Notices that made a row or retracted an event."""
+    """Notices that added a row or retracted an event."""
     duplicate: int = 0
-    """Notices that were known already, or that had nothing to store."""
+    """Notices that were already known, or had nothing to store."""
     quarantined: int = 0
     """Notices that could not be used."""
 
@@ -43,12 +43,12 @@ def read_notices(
     run_id: str | None = None,
     idle_seconds: float = 2.0,
 ) -> NoticesRead:
-    """Apply what waits on the topic, notice by notice.
+    """Apply the notices waiting on the topic, one by one.
 
     Parameters
     ----------
     source : MessageSource
-        Of the topic; positions are those of `stream_offset`.
+        Source of the topic; positions are those of `stream_offset`.
     database_url : str
         SQLAlchemy URL of the broker's database.
     topic : str
@@ -56,14 +56,14 @@ def read_notices(
     run_id : str, optional
         Goes into the ledger.
     idle_seconds : float
-        The end, when nothing has come for so long.
+        The run ends when nothing has arrived for this long.
 
     Raises
     ------
     StreamBusy
         If another run reads the topic.
     SourceError
-        If the broker is away; what was applied before stays.
+        If the broker is unavailable; what was applied before stays.
     """
     done = NoticesRead()
     with connect(database_url, application="broker-assets notices", autocommit=True) as connection:
@@ -81,7 +81,7 @@ def read_notices(
 
 
 def _waits(source: MessageSource, positions: Mapping[int, int], silent: float) -> bool:
-    """Whether messages are known to wait that a busy broker has not sent yet."""
+    """Whether messages are known to be waiting that a busy broker has not sent yet."""
     if silent >= LATE_FETCH_SECONDS:
         return False
     ends = source.end_offsets()
@@ -95,7 +95,7 @@ def _begin(
     partitions: Sequence[int],
     run_id: str | None,
 ) -> dict[int, int]:
-    """Assign the committed positions, past what retention has taken."""
+    """Assign the committed positions, or the first existing offset if retention has deleted messages."""
     stored = ledger.positions(connection, topic)
     source.assign({partition: stored.get(partition, 0) for partition in partitions})
     beginnings = source.beginning_offsets()

@@ -1,12 +1,12 @@
-"""Archive files of a run that died before its commit: found by the notes it left, and removed.
+"""Finds archive files of a run that died before its commit, by the notes it left, and removes them.
 
-A file is written before the transaction that makes it known. Before writing, a run leaves a note of the files to come;
-after the commit it takes the note away. The next run of those partitions, which holds their locks and so knows that
-the writer is gone, removes the files of the notes that it finds, except those that the database knows. The cost does
-not grow with the archive, as that of looking through all its files would.
+A file is written before the transaction that records it. Before writing, a run leaves a note of the files to come;
+after the commit it removes the note. The next run of those partitions, which holds their locks and therefore knows that
+the writer has ended, removes the files in the notes it finds, except those recorded in the database. Unlike a search
+through all files, the cost does not grow with the archive.
 
-A writer that was only asleep may wake up and write on. So the note is taken from it before the files are looked for,
-and the writer looks for its note after it has written: of the two, one sees the other.
+A writer that was only suspended may resume and continue to write. The note is therefore taken away before the files are
+searched for, and the writer checks its note after it has written: one of the two detects the other.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ NOTES = "pending"
 """Folder of the notes, below that of the topic."""
 
 CLAIMED = ".claimed"
-"""Suffix of a note whose writer is believed dead: it must not go on, should it live."""
+"""Suffix of a note whose writer is presumed dead: if it is alive, it must not continue."""
 
 
 @dataclass(frozen=True)
 class ExpectedFile:
-    """A file about to be written: its folder, below that of the topic, and its name."""
+    """A file to be written: its folder, below that of the topic, and its name."""
 
     folder: str
     name: str
@@ -60,9 +60,9 @@ class PendingFiles:
         Parameters
         ----------
         partitions : sequence of int
-            Kafka partitions that the run owns; the note goes under the lowest.
+            Kafka partitions that the run holds; the note is filed under the lowest.
         files : iterable of ExpectedFile
-            What is going to be written.
+            The files to be written.
 
         Returns
         -------
@@ -82,34 +82,34 @@ class PendingFiles:
         return note
 
     def confirm(self, note: UPath) -> None:
-        """Make sure that nobody took the writer for dead meanwhile; call after the last file is written.
+        """Ensure that the writer was not presumed dead meanwhile; call after the last file is written.
 
         Raises
         ------
         StaleStreamPosition
-            If somebody did. The files of the note are removed.
+            If it was. The files of the note are removed.
         """
         if note.exists():
             return
         for folder, name in self._announced.pop(note, ()):
             (self._root / folder / name).unlink(missing_ok=True)
-        raise StaleStreamPosition("another run has taken over these partitions; what was written for them is removed")
+        raise StaleStreamPosition("another run has taken over these partitions; the files written for them are removed")
 
     def settle(self, note: UPath | None) -> None:
-        """Take a note away; call after the commit."""
+        """Remove a note; call after the commit."""
         if note is not None:
             self._announced.pop(note, None)
             note.unlink(missing_ok=True)
 
     def sweep(self, partitions: Sequence[int], known: Callable[[list[str]], set[str]]) -> int:
-        """Remove what dead runs of these partitions have left.
+        """Remove files left by dead runs of these partitions.
 
         Parameters
         ----------
         partitions : sequence of int
             Partitions whose locks the caller holds.
         known : callable
-            Given URLs, those of them that the database has in `archive_file`.
+            Returns those of the given URLs that are in `archive_file`.
 
         Returns
         -------
@@ -126,10 +126,10 @@ class PendingFiles:
                 continue
             try:
                 claimed = note if note.name.endswith(CLAIMED) else note.rename(note.with_name(note.name + CLAIMED))
-            except FileNotFoundError:  # settled in this moment
+            except FileNotFoundError:  # just settled
                 continue
             with contextlib.suppress(FileNotFoundError, ValueError):
-                # No JSON: killed while it wrote the note, and so before it wrote any file.
+                # Not JSON: killed while it wrote the note, and therefore before it wrote any file.
                 removed += self._remove(json.loads(claimed.read_text()), known)
             claimed.unlink(missing_ok=True)
         return removed
@@ -144,7 +144,7 @@ class PendingFiles:
             # Under its own name, or under the hidden one that it had while it was written.
             for found in [path, *path.parent.glob(hidden_pattern(path.name))]:
                 if found.exists():
-                    logger.info("removing %s, which no commit made known", found)
+                    logger.info("removing %s, which no commit recorded", found)
                     found.unlink(missing_ok=True)
                     removed += 1
         return removed

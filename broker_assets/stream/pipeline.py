@@ -34,7 +34,7 @@ class Pipeline:
     Parameters
     ----------
     decode, archive, enrich, commit : callable
-        What the threads do with a batch; each is called in the order of `submit`.
+        Processing of a batch by each thread; each is called in the order of `submit`.
     """
 
     def __init__(
@@ -71,16 +71,16 @@ class Pipeline:
         return len(self._queue)
 
     def submit(self, messages: Sequence[Message], read_seconds: float) -> None:
-        """Put a batch on its way; does not wait.
+        """Submit a batch; does not wait.
 
         Parameters
         ----------
         messages : sequence of Message
             Not empty.
         read_seconds : float
-            Time it took to gather them, for the ledger.
+            Time needed to collect them, for the ledger.
         """
-        # What is kept for the report of a failure must not keep the payloads.
+        # The data kept for the report of a failure must not reference the payloads.
         places = [message._replace(value=b"") for message in messages]
         decoded = self._decoding.submit(self._guarded_decode, messages)
         prepared = self._archiving.submit(self._guarded_archive, decoded)
@@ -88,14 +88,14 @@ class Pipeline:
         self._queue.append(self._committing.submit(self._guarded_commit, places, prepared, enriched, read_seconds))
 
     def completed(self, *, leave: int) -> Iterator[Committed]:
-        """Results in order: those that are there, and more, waiting for them, until at most `leave` are on their way.
+        """Results in order: available ones, then wait for more until at most `leave` batches are being processed.
 
         Raises
         ------
         BatchError
-            If a batch failed for a reason that lies in it or in the code; the cause is attached.
+            If a batch failed because of its content or the code; the cause is attached.
         Exception
-            Any failure of the surroundings, as it was raised.
+            Any failure of an external system, as raised.
         """
         while self._queue and (len(self._queue) > leave or self._queue[0].done()):
             yield self._queue.popleft().result()

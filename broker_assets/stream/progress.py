@@ -1,4 +1,4 @@
-"""From committed batches to the report of a run, and to those who watch it."""
+"""Collects the report of a run from committed batches, and reports progress."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from broker_assets.database.alerts import NightCounts
 from broker_assets.stream.report import DrainReport, QuarantineFlood
 
 RATES_KEPT = 2000
-"""Points of the curve of rates in a report; with more, every second one is dropped."""
+"""Maximum number of points of the rate curve in a report; with more, every second one is dropped."""
 
 INTERRUPTIONS_KEPT = 20
 
 
 @dataclass(frozen=True)
 class Committed:
-    """What one committed batch was."""
+    """One committed batch."""
 
     ingestid: int
     ranges: dict[int, tuple[int, int]]
@@ -44,7 +44,7 @@ class Committed:
 
 @dataclass(frozen=True)
 class Progress:
-    """What a run tells while it runs."""
+    """Progress of a run."""
 
     seconds: float
     """Since its start."""
@@ -53,21 +53,21 @@ class Progress:
     duplicate: int
     quarantined: int
     lag: int
-    """Messages waiting when last looked."""
+    """Messages waiting at the last check."""
     messages_per_second: float
-    """Of the last few seconds."""
+    """Rate of the last few seconds."""
 
 
 @dataclass
 class Accounts:
-    """Keeps the report of a run up to date and tells the watcher."""
+    """Maintains the report of a run and notifies the observer."""
 
     report: DrainReport
     progress: Callable[[Progress], None]
     ends: Mapping[int, int] = field(default_factory=dict)
-    """End of each partition when last looked."""
+    """End of each partition at the last check."""
     positions: dict[int, int] = field(default_factory=dict)
-    """Committed positions at the start of the present attempt."""
+    """Committed positions at the start of the current attempt."""
 
     def __post_init__(self) -> None:
         self._started = self._told = self._last = time.monotonic()
@@ -75,12 +75,12 @@ class Accounts:
         self._recent: list[tuple[float, int]] = []
 
     def began(self) -> None:
-        """The first message has arrived."""
+        """Record the arrival of the first message."""
         if self._began is None:
             self._began = time.monotonic()
 
     def interrupted(self, what: str) -> None:
-        """The surroundings failed."""
+        """Record a failure of an external system."""
         if len(self.report.interruptions) < INTERRUPTIONS_KEPT:
             self.report.interruptions.append(what)
 
@@ -112,11 +112,11 @@ class Accounts:
         self.beat()
 
     def silent_for(self) -> float:
-        """Seconds since the watcher was last told."""
+        """Seconds since the observer was last notified."""
         return time.monotonic() - self._told
 
     def beat(self) -> None:
-        """Tell the watcher."""
+        """Notify the observer."""
         now = self._told = time.monotonic()
         recent = [item for item in self._recent if now - item[0] < 5.0]
         window = min(5.0, max(now - (self._began or now), 1e-3))
@@ -139,6 +139,6 @@ class Accounts:
         return self.report
 
     def lag(self) -> dict[int, int]:
-        """Messages that are known to wait, per partition."""
+        """Messages known to be waiting, per partition."""
         known = self.positions | {partition: end for partition, (_, end) in self.report.offsets.items()}
         return {partition: max(0, end - known[partition]) for partition, end in self.ends.items() if partition in known}

@@ -1,4 +1,4 @@
-"""What a drain run did, for its Dagster materialisations, the checks and the command line."""
+"""Report of a drain run, for its Dagster materialisations, the checks and the command line."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Outcome(StrEnum):
     IDLE = "idle"
     """Nothing had arrived for `idle_seconds`: the stream is drained."""
     BUDGET = "budget"
-    """The time of the run was over; there may be more."""
+    """The time of the run was up; there may be more messages."""
     STOPPED = "stopped"
-    """It was asked to stop."""
+    """It was requested to stop."""
     BUSY = "busy"
-    """Another run owns one of the partitions; nothing was written."""
+    """Another run holds one of the partitions; nothing was written."""
     SUPERSEDED = "superseded"
     """Another run moved the position of the stream meanwhile; what this one had not committed was not written."""
 
@@ -46,15 +46,15 @@ class StreamGap:
 
     @property
     def offsets(self) -> int:
-        """How many offsets were lost."""
+        """Number of offsets lost."""
         return self.next_offset - self.first_offset
 
 
 @dataclass
 class DrainReport:
-    """What one drain run did.
+    """Report of one drain run.
 
-    Counts are of what was committed: a batch that was rolled back and done again counts once.
+    Counts refer to what was committed: a batch that was rolled back and repeated counts once.
     """
 
     topic: str
@@ -64,7 +64,7 @@ class DrainReport:
     seconds: float = 0.0
     """Length of the run."""
     busy_seconds: float = 0.0
-    """From the first message of the run to its last commit, pauses of the stream included."""
+    """From the first message of the run to its last commit, including pauses of the stream."""
     batches: int = 0
     received: int = 0
     stored: int = 0
@@ -77,7 +77,7 @@ class DrainReport:
     offsets: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Half-open range of offsets committed, per partition that had messages."""
     lag: dict[int, int] = field(default_factory=dict)
-    """Messages left behind at the end, per partition."""
+    """Messages remaining at the end, per partition."""
     gaps: list[StreamGap] = field(default_factory=list)
     floods: list[QuarantineFlood] = field(default_factory=list)
     nights: dict[str, NightCounts] = field(default_factory=dict)
@@ -85,15 +85,15 @@ class DrainReport:
     ingest_ids: list[int] = field(default_factory=list)
     """First and last batch of the run in `ingest_batch`."""
     commit_latency: LatencyHistogram = field(default_factory=LatencyHistogram)
-    """Time stamp of the Kafka message to commit."""
+    """From the timestamp of the Kafka message to the commit."""
     observation_latency: LatencyHistogram = field(default_factory=LatencyHistogram)
-    """Mid-point of the exposure to commit; large in replays."""
+    """From the mid-point of the exposure to the commit; large in replays."""
     stages: dict[str, float] = field(default_factory=dict)
-    """Seconds spent per stage, of the threads together."""
+    """Seconds spent per stage, summed over threads."""
     rates: list[tuple[float, float]] = field(default_factory=list)
     """Seconds since the start of the run and messages per second, per batch; for the plot."""
     interruptions: list[str] = field(default_factory=list)
-    """Failures of database, broker, registry or store that the run got over."""
+    """Failures of database, broker, registry or store that the run recovered from."""
     orphans_removed: int = 0
     """Archive files of a crashed run, removed at the start."""
     data_versions: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -109,7 +109,7 @@ class DrainReport:
 
     @property
     def balanced(self) -> bool:
-        """Every message received has one outcome."""
+        """Whether every message received has exactly one outcome."""
         return self.received == self.stored + self.duplicate + self.quarantined
 
     @property
@@ -124,7 +124,7 @@ class DrainReport:
 
     @property
     def total_lag(self) -> int:
-        """Messages left behind at the end."""
+        """Messages remaining at the end."""
         return sum(self.lag.values())
 
     def metadata(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A past night again: its packets from the archive, through the same code as the stream, in one transaction.
+"""Reprocesses a past night: its packets from the archive, through the same code as the stream, in one transaction.
 
 The rows that the packets of the night brought are deleted and written again, in the order in which the packets came.
 Nothing of later nights is looked at: an object's watermark is the newest point that this or an earlier night brought,
@@ -37,7 +37,7 @@ from broker_assets.stream.night_locks import own_night
 
 @dataclass
 class ReprocessReport:
-    """What a reprocessing did with a night."""
+    """Result of reprocessing a night."""
 
     night: str
     run_id: str | None
@@ -48,7 +48,7 @@ class ReprocessReport:
     stored: int = 0
     duplicate: int = 0
     quarantined: int = 0
-    """Packets that this code cannot read although the one that archived them could; they have no rows now."""
+    """Packets that this code cannot read although the code that archived them could; they now have no rows."""
     reasons: dict[str, int] = field(default_factory=dict)
     deleted: dict[str, int] = field(default_factory=dict)
     """Rows deleted, by table."""
@@ -94,7 +94,7 @@ def reprocess_night(
     run_id : str, optional
         Goes into the ledger.
     progress : callable
-        Told how many packets have been read so far.
+        Called with the number of packets read so far.
     lists_now : bool
         Compute facts with the lists that are in force now, instead of those that each batch recorded.
     facts_only : bool
@@ -107,7 +107,7 @@ def reprocess_night(
     Raises
     ------
     KeyError
-        If the night has packets of a topic that `surveys` does not name; nothing is changed.
+        If the night has packets of a topic that is not in `surveys`; nothing is changed.
     DrainFailedError
         If a file of the archive is missing or damaged; nothing is changed.
     """
@@ -250,10 +250,10 @@ class _Reprocessing:
             self.report.counts += total.counts
 
     def _remember_oldest(self) -> None:
-        """Keep the oldest point of each object that is going to be deleted.
+        """Keep the oldest point of each object that will be deleted.
 
-        A packet that came late gives its night to a row that a later night had brought. The newest point of earlier
-        nights may then be newer than points that only the night itself can give back.
+        A packet that arrived late assigns its night to a row that came from a later night. The latest point of earlier
+        nights may then be newer than points that only the night itself can restore.
         """
         for kind, table in (("source", "diasources"), ("forced", "diaforcedsources")):
             self.connection.execute(f"DROP TABLE IF EXISTS pg_temp.oldest_{kind}")
@@ -294,9 +294,9 @@ class _Reprocessing:
         try:
             packets = list(archive.read_file(entry.url))
         except (archive.ArchiveError, OSError) as error:
-            raise DrainFailedError(f"night {self.report.night} cannot be made again: {error}") from error
+            raise DrainFailedError(f"night {self.report.night} cannot be reprocessed: {error}") from error
         if len(packets) != entry.packets:
-            raise DrainFailedError(f"{entry.url} has {len(packets)} packets, the ledger says {entry.packets}")
+            raise DrainFailedError(f"{entry.url} has {len(packets)} packets, but {entry.packets} in the ledger")
         schema, framing = packets[0].schema, packets[0].framing
         key = (framing, schema.fingerprint)
         if key not in decoders:
@@ -326,7 +326,7 @@ def _all_duplicates(decoded: DecodedBatch, night: datetime.date) -> alerts.Write
 
 @dataclass(frozen=True)
 class FileSchema:
-    """The schema that an archive file carries, as a source of schemas: archived packets need no registry."""
+    """The schema in an archive file, as a source of schemas: archived packets need no registry."""
 
     schema: AvroSchema
 

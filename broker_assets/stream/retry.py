@@ -1,7 +1,7 @@
-"""Messages in quarantine again, after a fix: from their bytes, through the same code as the stream.
+"""Retries quarantined messages after a fix: from their bytes, through the same code as the stream.
 
-What can be read now is archived and stored under a batch of the kind `retry`, and its quarantine entry is resolved in
-the same transaction; what still fails stays, with the new reason.
+Messages that can now be read are archived and stored under a batch of the kind `retry`, and their quarantine entries
+are resolved in the same transaction; those that still fail stay, with the new reason.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from broker_assets.stream.night_locks import share_nights
 from broker_assets.stream.orphaned_files import ExpectedFile, PendingFiles
 
 QUARANTINE_PARTITION = -1
-"""Locked and swept in place of a Kafka partition, so that one retry of a topic runs at a time."""
+"""Locked and swept instead of a Kafka partition, so that only one retry of a topic runs at a time."""
 
 ENTRIES_AT_A_TIME = 50
 """Entries of 10 MB each are then 500 MB."""
@@ -40,7 +40,7 @@ ENTRIES_AT_A_TIME = 50
 
 @dataclass
 class RetryReport:
-    """What became of messages in quarantine."""
+    """Result of retrying quarantined messages."""
 
     run_id: str | None
     retried: int = 0
@@ -75,29 +75,29 @@ def retry_quarantine(
     run_id: str | None = None,
     progress: Callable[[RetryReport], None] = lambda report: None,
 ) -> RetryReport:
-    """Read the messages of a topic in quarantine again.
+    """Read the quarantined messages of a topic again.
 
     Parameters
     ----------
     database_url, archive_url : str
         SQLAlchemy URL of the broker's database; fsspec URL of the packet archive.
     decoder : callable
-        Makes the `AlertDecoder` of the stream.
+        Creates the `AlertDecoder` of the stream.
     topic : str
-        Whose messages.
+        Topic of the messages.
     plan : EnrichmentPlan
         What is computed for the alerts, as in the stream.
     quarantineids : sequence of int, optional
-        Only these entries; all that are open or were retried before if left out.
+        Only these entries; default: all that are open or were retried before.
     run_id : str, optional
         Goes into the ledger.
     progress : callable
-        Told after every few messages.
+        Called after every few messages.
 
     Raises
     ------
     StreamBusy
-        If the quarantine of this topic is being retried already; nothing is changed.
+        If the quarantine of this topic is already being retried; nothing is changed.
     """
     report = RetryReport(run_id)
     wanted = None if quarantineids is None else set(quarantineids)
@@ -130,7 +130,7 @@ class _Retry:
     report: RetryReport
 
     def run(self, entries: Sequence[quarantine.QuarantineEntry], condemned: Reason | None = None) -> None:
-        """Retry some entries; where the database refuses them together, one by one."""
+        """Retry some entries; if the database rejects them together, one by one."""
         try:
             self._run(entries, condemned)
         except Exception as error:

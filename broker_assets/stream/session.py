@@ -28,11 +28,11 @@ from broker_assets.stream.report import StreamGap
 logger = logging.getLogger(__name__)
 
 LOCK_SECONDS = 60.0
-"""A writer that waits longer for a row or a table gives up and the batch is tried again."""
+"""A writer that waits longer for a row or a table gives up and the batch is retried."""
 
 
 class DrainSession:
-    """Holds the locks of some Kafka partitions for as long as it is entered.
+    """Holds the locks of some Kafka partitions while it is entered.
 
     The locks and the writing share one connection: a session that has lost its locks has also lost the connection on
     which it could write. Watermarks are read on a second one and what enrichments need on a third, by other threads.
@@ -40,7 +40,7 @@ class DrainSession:
     Parameters
     ----------
     database_url, topic, partitions : str, str, sequence of int
-        What to lock, and where.
+        Database, and the partitions to lock.
 
     Raises
     ------
@@ -81,27 +81,27 @@ class DrainSession:
         try:
             self._stack.close()
         except psycopg.Error as closing:
-            # The connection is gone and the locks with it; what led here is more telling.
+            # The connection is lost and the locks with it; the original error is more informative.
             logger.debug("closing the session: %s", closing)
 
     def watermarks(self, objects: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Newest stored source and forced point of objects, MJD TAI; −inf where none."""
+        """Latest stored source and forced point of objects, MJD TAI; −inf if none."""
         return alerts.watermarks(self.reader, objects)
 
     def sweep(self, pending: PendingFiles) -> int:
-        """Remove archive files that an earlier run of these partitions left without a row."""
+        """Remove archive files without a row left by an earlier run of these partitions."""
         return pending.sweep(self.partitions, lambda urls: ledger.known_archive_urls(self.writer, urls))
 
     def settle(self, source: MessageSource, run_id: str) -> list[StreamGap]:
-        """Assign the committed positions to the source, past what retention has taken.
+        """Assign the committed positions to the source, or the first existing offset after retention.
 
-        Offsets that the broker dropped before they were read are entered in `stream_gap`; a partition that was never
-        read begins where the broker begins, which is no gap.
+        Offsets that the broker deleted before they were read are recorded in `stream_gap`; a partition that was never
+        read begins where the broker begins, which is not a gap.
 
         Returns
         -------
         list of StreamGap
-            What was found to be lost now.
+            Newly detected gaps.
         """
         stored = {p: o for p, o in ledger.positions(self.writer, self.topic).items() if p in self.partitions}
         source.assign({partition: stored.get(partition, 0) for partition in self.partitions})
@@ -118,14 +118,14 @@ class DrainSession:
         return gaps
 
     def unreported(self, run_id: str, after: int) -> list[Committed]:
-        """Batches of a run that were committed although the run was told nothing: the connection broke at the end.
+        """Batches of a run that were committed without the run being notified: the connection broke at the end.
 
         Parameters
         ----------
         run_id : str
             The run.
         after : int
-            The last batch that it knows of.
+            The last batch known to it.
         """
         found = []
         for ingestid, received, stored, duplicate, quarantined, received_bytes in self.writer.execute(
@@ -180,12 +180,12 @@ class DrainSession:
         return found
 
     def explain(self, error: OffsetOutOfRangeError, source: MessageSource) -> None:
-        """Tell retention, after which `settle` helps, from a topic that ends before our position.
+        """Distinguish retention, after which `settle` helps, from a topic that ends before our position.
 
         Raises
         ------
         StreamResetError
-            If the offset lies behind the end.
+            If the offset is beyond the end.
         """
         if error.partition not in self.positions:
             return
@@ -193,8 +193,8 @@ class DrainSession:
         if error.offset >= beginning:
             raise StreamResetError(
                 f"partition {error.partition} of {self.topic} has no offset {error.offset}, although it begins at "
-                f"{beginning}: the topic was made anew, or this is another broker. To read it from its beginning, "
-                f"drop its rows from stream_offset; to keep them apart, give the new stream another topic name."
+                f"{beginning}: the topic was recreated, or this is another broker. To read it from its beginning, "
+                f"delete its rows from stream_offset; to keep them separate, give the new stream another topic name."
             ) from error
 
     def _record(self, gaps: Sequence[StreamGap], run_id: str) -> None:
@@ -209,7 +209,7 @@ class DrainSession:
             )
             for gap in gaps:
                 logger.error(
-                    "partition %d of %s: %d messages from offset %d on were dropped by Kafka before they were read",
+                    "partition %d of %s: %d messages from offset %d on were deleted by Kafka before they were read",
                     gap.partition, self.topic, gap.offsets, gap.first_offset,
                 )  # fmt: skip
                 ledger.record_gap(
@@ -218,7 +218,7 @@ class DrainSession:
                     gap.partition,
                     gap.first_offset,
                     gap.next_offset,
-                    reason="dropped by Kafka (retention) before it was read",
+                    reason="deleted by Kafka (retention) before it was read",
                     ingestid=ingestid,
                 )
             ledger.close_batch(

@@ -1,4 +1,4 @@
-"""Watermarks as they will be when the batches ahead are committed."""
+"""Watermarks as they will be once the batches ahead are committed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Times = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class NewestTimes:
-    """Newest source and newest forced point of some objects, MJD TAI; −inf where there is none."""
+    """Latest source and latest forced point of some objects, MJD TAI; −inf if there is none."""
 
     objects: Ids
     """Ascending, without repetition."""
@@ -31,7 +31,7 @@ class NewestTimes:
         >>> newest.objects, newest.source, newest.forced
         (array([3, 7]), array([5., 2.]), array([  4., -inf]))
         """
-        known = source_objects != 0  # 0 is no object but the absence of one
+        known = source_objects != 0  # 0 means no object
         source_objects, source_times = source_objects[known], source_times[known]
         objects = np.unique(np.concatenate([source_objects, forced_objects]))
         source = np.full(objects.size, -np.inf)
@@ -43,22 +43,22 @@ class NewestTimes:
 
 
 class Overlay:
-    """The newest times of the last few batches, laid over the watermarks read from the database.
+    """The latest times of the last few batches, overlaid on the watermarks read from the database.
 
     A batch is decoded while those ahead of it are still being written. Reading the database and then raising each
-    watermark by what the batches ahead bring gives the same thresholds as waiting for their commit would; a batch
-    that is committed already does no harm, since the larger time wins. The last `depth` batches are kept.
+    watermark according to the batches ahead gives the same thresholds as waiting for their commit; a batch that is
+    already committed does no harm, since the larger time is used. The last `depth` batches are kept.
     """
 
     def __init__(self, depth: int) -> None:
         self._batches: deque[NewestTimes] = deque(maxlen=depth)
 
     def add(self, newest: NewestTimes) -> None:
-        """Remember what a batch brings."""
+        """Store the watermarks of a batch."""
         self._batches.append(newest)
 
     def raise_watermarks(self, objects: Ids, source: Times, forced: Times) -> tuple[Times, Times]:
-        """Watermarks of `objects`, raised where a remembered batch is newer.
+        """Watermarks of `objects`, raised where a stored batch is newer.
 
         Examples
         --------

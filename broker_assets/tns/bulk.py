@@ -1,4 +1,4 @@
-"""The bulk files of TNS: a zip with one CSV, as a table with what is wrong with its other lines."""
+"""The bulk files of TNS: a zip with one CSV, read into a table, with the reasons for rejected lines."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ OPTIONAL = {"objid"}
 """Columns that a file may lack."""
 
 _NUMBERS = {"ra": True, "decl": True, "disc_mag": False, "z": False, "objid": False}
-"""Number columns, and whether a row without the value is bad."""
+"""Numeric columns, and whether a row without the value is bad."""
 _TIMES = ("disc_date", "lastmodified_date")
 _LARGEST_MEMBER = 2 * 1024**3
 
 
 class BadBulkFile(ValueError):
-    """The file as a whole cannot be used; nothing must be applied."""
+    """The file as a whole is unusable; nothing must be applied."""
 
 
 @dataclass(frozen=True)
 class BadRow:
-    """A line that was not taken."""
+    """A line that was not accepted."""
 
     line: int
     """Number of the line in the file, from 1."""
@@ -63,16 +63,16 @@ class BadRow:
 
 @dataclass(frozen=True)
 class BulkFile:
-    """What a bulk file says."""
+    """Content of a bulk file."""
 
     objects: pa.Table
     """Columns of `crossmatch_tns`, with `htm16`; one row for each object."""
     bad: tuple[BadRow, ...]
-    """Lines that were not taken."""
+    """Lines that were not accepted."""
     banner: str
-    """First line: the time that the file covers, in words."""
+    """First line: the time covered by the file, in words."""
     sha256: str
-    """Of the unpacked file, hexadecimal."""
+    """SHA-256 of the unpacked file, hexadecimal."""
 
 
 def unpack(content: bytes) -> bytes:
@@ -105,7 +105,7 @@ def unpack(content: bytes) -> bytes:
 
 
 def fingerprint(text: bytes) -> str:
-    """SHA-256 of the unpacked file, hexadecimal: by which an unchanged file is known without reading it."""
+    """SHA-256 of the unpacked file, hexadecimal, by which an unchanged file is recognised without parsing it."""
     return hashlib.sha256(text).hexdigest()
 
 
@@ -142,9 +142,7 @@ def parse_bulk_csv(text: bytes) -> BulkFile:
         banner = ",".join(row)
     missing = [name for ours, name in COLUMNS.items() if name not in header and ours not in OPTIONAL]
     if missing:
-        raise BadBulkFile(
-            f"columns missing: {', '.join(missing)}; the column names must stand in one of the first lines"
-        )
+        raise BadBulkFile(f"columns missing: {', '.join(missing)}; the column names must be in one of the first lines")
     rows: list[list[str]] = []
     lines: list[int] = []
     bad: list[BadRow] = []
@@ -162,7 +160,7 @@ def parse_bulk_csv(text: bytes) -> BulkFile:
     table, failed = _convert(rows, header)
     bad += [BadRow(lines[row], _as_line(rows[row]), reason) for row, reason in sorted(failed.items())]
     table, repeated = _last_of_each(table, np.delete(np.array(lines, np.int64), sorted(failed)))
-    bad += [BadRow(line, name, "the same object stands again later in the file") for line, name in repeated]
+    bad += [BadRow(line, name, "the same object occurs again later in the file") for line, name in repeated]
     return BulkFile(table, tuple(sorted(bad, key=lambda row: row.line)), banner, fingerprint(text))
 
 
@@ -173,7 +171,7 @@ def _as_line(row: list[str]) -> str:
 
 
 def _convert(rows: list[list[str]], header: list[str]) -> tuple[pa.Table, dict[int, str]]:
-    """The columns as their types, and why some rows cannot be."""
+    """Convert the columns to their types, and note why some rows are invalid."""
     by_name = dict(zip(header, zip(*rows, strict=True) if rows else ((),) * len(header), strict=True))
     failed: dict[int, str] = {}
     columns: dict[str, pa.Array] = {}
@@ -213,7 +211,7 @@ def _note(failed: dict[int, str], wrong: np.ndarray, texts: pd.Series, reason: s
 
 
 def _last_of_each(table: pa.Table, lines: np.ndarray) -> tuple[pa.Table, list[tuple[int, str]]]:
-    """One row for each name and each number: the last, as a file is written in the order of changes."""
+    """One row for each name and each number: the last one, since a file is written in the order of changes."""
     names = pd.Series(table["tns_name"].to_pylist(), dtype="object")
     numbers = pd.Series(table["objid"].to_pylist(), dtype="object")
     twice = names.duplicated(keep="last") | (numbers.duplicated(keep="last") & numbers.notna())

@@ -1,8 +1,8 @@
-"""Which bulk files are due: those of the timetable that have not been applied, also after an outage.
+"""Which bulk files are due: scheduled files that have not been applied, including those missed during an outage.
 
-TNS makes a file of everything and one of the day before shortly after midnight UTC, and one an hour for the last 24
-hours, each named by its hour. An hour's file tells soon, a day's file fills what hours missed, the full file removes
-what is no more.
+TNS makes a full file and one of the previous day shortly after midnight UTC, and hourly files for the last 24 hours,
+each named by its hour. Hourly files are early, daily files fill gaps between hours, the full file removes objects that
+no longer exist.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from broker_assets.tns.client import TnsClient, TnsNotFoundError, bulk_name
 from broker_assets.tns.refresh import Kind, Refresh, apply_bulk_file, skip_unchanged
 
 HOUR_READY = datetime.timedelta(minutes=30)
-"""After the end of an hour, its file is fetched."""
+"""Delay after the end of an hour before its file is fetched."""
 DAY_READY = datetime.timedelta(hours=8, minutes=10)
-"""After the end of a day, its file is fetched."""
+"""Delay after the end of a day before its file is fetched."""
 FULL_READY = datetime.timedelta(hours=9, minutes=15)
-"""On the days of `FULL_DAYS`, the full file is fetched."""
+"""Time on `FULL_DAYS` at which the full file is fetched."""
 FULL_DAYS = (1, 4)
 MOST_DAYS = 14
-"""After a longer outage the full file is cheaper than the days one by one."""
+"""After a longer outage, the full file is cheaper than individual days."""
 _DAY = datetime.timedelta(days=1)
 _HOUR = datetime.timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class DueFile:
-    """A bulk file to be applied."""
+    """A bulk file to apply."""
 
     name: str
     """File name at TNS."""
     kind: Kind
     """full, day or hour."""
     covers_until: datetime.datetime
-    """End of the time that it covers, UTC."""
+    """End of the time it covers, UTC."""
 
 
 @dataclass(frozen=True)
 class AppliedFile:
-    """What is known of a file that was applied."""
+    """Record of an applied file."""
 
     name: str
     kind: Literal["full", "day", "hour"]
@@ -54,7 +54,7 @@ class AppliedFile:
 
 
 def due_files(applied: Iterable[AppliedFile], now: datetime.datetime) -> list[DueFile]:
-    """Bulk files to be fetched now, in the order in which they are to be applied.
+    """Bulk files to fetch now, in the order in which to apply them.
 
     Parameters
     ----------
@@ -112,21 +112,21 @@ def _last_full(now: datetime.datetime) -> datetime.datetime:
 
 
 def applied_files(connection: psycopg.Connection[Any]) -> list[AppliedFile]:
-    """Files that have been applied; an hour's file is known by its last day only."""
+    """Files that have been applied; an hourly file is known by its last day only."""
     rows = connection.execute("SELECT name, kind, covers_until, applied_at FROM tns_file ORDER BY name")
     return [AppliedFile(*row) for row in rows]
 
 
 @dataclass(frozen=True)
 class CaughtUp:
-    """What fetching and applying the due files did."""
+    """Result of fetching and applying the due files."""
 
     refreshes: dict[str, Refresh]
     """By file name."""
     missing: tuple[str, ...]
     """Files that TNS does not have (yet)."""
     damaged: dict[str, str]
-    """Files that could not be read, and why; they are fetched again at the next time."""
+    """Files that could not be read, and why; they are fetched again next time."""
 
 
 def catch_up(connection: psycopg.Connection[Any], client: TnsClient, files: Iterable[DueFile]) -> CaughtUp:
@@ -135,7 +135,7 @@ def catch_up(connection: psycopg.Connection[Any], client: TnsClient, files: Iter
     Raises
     ------
     TnsRefusedError, TnsUnavailableError
-        If TNS refuses us or is away; files applied before stay applied.
+        If TNS refuses access or is unavailable; files applied before stay applied.
     SuspiciousBulkFile
         If a full file would delete too much.
     """
@@ -153,7 +153,7 @@ def catch_up(connection: psycopg.Connection[Any], client: TnsClient, files: Iter
 
 
 def apply_content(connection: psycopg.Connection[Any], content: bytes, due: DueFile) -> Refresh:
-    """Apply a file as TNS sent it; one that is known already is not even read.
+    """Apply a file as sent by TNS; one that is already known is not parsed.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Applying a bulk file to `crossmatch_tns` and to the watchlist that mirrors it, in one transaction.
 
-Every field is compared. What is new, changed, renamed, moved or gone is found by set operations in the database, so an
-unchanged file writes nothing, and a reader sees the table before or after, never between.
+Every field is compared. New, changed, renamed, moved and deleted objects are found by set operations in the database,
+so an unchanged file writes nothing, and a reader sees the table before or after, never in between.
 """
 
 from __future__ import annotations
@@ -36,37 +36,37 @@ _FIELDS = (
 )  # fmt: skip
 _LOCK = "broker_assets.tns.refresh"
 _TOUCHED = "id = ANY(SELECT id FROM tns_pair) OR tns_name = ANY(SELECT tns_name FROM tns_new)"
-"""Rows that a file which is not full can change."""
+"""Rows that an hourly or daily file can change."""
 _TRIES = 3
-"""A batch of the stream and a refresh may each wait for the other; the database then ends one of them."""
+"""A batch of the stream and a refresh may each wait for the other; the database then aborts one of them."""
 
 
 @dataclass(frozen=True)
 class Refresh:
-    """What a bulk file changed."""
+    """Changes made by a bulk file."""
 
     new: int
-    """Objects that were not there."""
+    """Objects that did not exist."""
     changed: int
-    """Objects of which a field differs, moved and renamed ones included."""
+    """Objects with a changed field, including moved and renamed ones."""
     moved: int
     """Objects with another position."""
     renamed: int
     """Objects with another name (found by their number at TNS)."""
     deleted: int
-    """Objects that a full file has no more."""
+    """Objects that are no longer in a full file."""
     cones_changed: int
-    """Cones of the watchlist that came, went or moved: what must be matched again."""
+    """Cones of the watchlist that were added, removed or moved: these must be matched again."""
     rows: int
     """Rows of the table afterwards."""
     quarantined: int
-    """Lines of the file that were not taken."""
+    """Lines of the file that were not accepted."""
     version: str
     """Data version of the table: the checksum of all its fields."""
 
     @property
     def any(self) -> bool:
-        """Whether the table is another one than before."""
+        """Whether the table has changed."""
         return bool(self.new or self.changed or self.deleted)
 
 
@@ -75,7 +75,7 @@ class SuspiciousBulkFile(ValueError):
 
 
 def tns_watchlist(connection: psycopg.Connection[Any]) -> int:
-    """Id of the watchlist that mirrors the table; it is made where it is missing."""
+    """Id of the watchlist that mirrors the table; it is created if it is missing."""
     found = connection.execute(
         "SELECT wl_id FROM watchlists WHERE owner = %s AND lower(name) = lower(%s)", (OWNER, WATCHLIST)
     ).fetchone()
@@ -102,7 +102,7 @@ def apply_bulk_file(
     covers_until: datetime.datetime,
     largest_loss: float = 0.2,
 ) -> Refresh:
-    """Make the table say what the file says.
+    """Update the table from the file.
 
     Parameters
     ----------
@@ -113,11 +113,11 @@ def apply_bulk_file(
     name : str
         File name at TNS, for the record of what was applied.
     kind : {"full", "day", "hour"}
-        Only a full file deletes what it does not hold; objects that TNS changed after the time that it covers stay.
+        Only a full file deletes objects it does not contain; objects that TNS changed after the time it covers stay.
     covers_until : datetime
-        End of the time that the file covers, UTC.
+        End of the time covered by the file, UTC.
     largest_loss : float
-        A full file that would delete a larger fraction is refused: rather an old table than an empty one.
+        A full file that would delete a larger fraction is rejected: an old table is better than an empty one.
 
     Returns
     -------
@@ -130,7 +130,7 @@ def apply_bulk_file(
 
     Notes
     -----
-    Files may come in any order: a row that TNS changed before the stored one is passed over.
+    Files may arrive in any order: a row that TNS changed before the stored one is skipped.
     """
     is_deadlock = retry_if_exception_type(psycopg.errors.DeadlockDetected)
     attempts = Retrying(retry=is_deadlock, stop=stop_after_attempt(_TRIES), wait=backoff.CONFLICT, reraise=True)
@@ -180,19 +180,19 @@ def _last_checksum(connection: psycopg.Connection[Any]) -> tuple[int, str] | Non
 def skip_unchanged(
     connection: psycopg.Connection[Any], sha256: str, *, name: str, kind: Kind, covers_until: datetime.datetime
 ) -> Refresh | None:
-    """If the table says already what a file says, note that it was applied; else none. See `apply_bulk_file`.
+    """If the table already agrees with a file, record that it was applied; else return None. See `apply_bulk_file`.
 
     Parameters
     ----------
     sha256 : str
-        See `broker_assets.tns.bulk.fingerprint`: the file need not be read for this.
+        See `broker_assets.tns.bulk.fingerprint`: the file need not be parsed for this.
     """
     row = connection.execute(
         "UPDATE tns_file AS this SET applied_at = clock_timestamp(), covers_until = greatest(covers_until, %(until)s)"
         " WHERE name = %(name)s AND kind = %(kind)s AND sha256 = %(sha256)s AND table_checksum IS NOT NULL"
-        # a full file that covers more time may delete what it did not the last time
+        # a full file that covers more time may delete objects that it kept the last time
         " AND (kind <> 'full' OR covers_until >= %(until)s OR checksum = table_checksum)"
-        # another file that was applied since may have changed what this one says
+        # another file applied since may have changed objects of this one
         " AND NOT EXISTS (SELECT FROM tns_file AS later WHERE later.name <> this.name"
         " AND later.applied_at > this.applied_at AND later.table_checksum <> this.table_checksum)"
         " RETURNING table_rows, table_checksum, (SELECT count(*) FROM quarantined_line WHERE source = %(source)s)",
@@ -204,7 +204,7 @@ def skip_unchanged(
 def stored_checksum(
     connection: psycopg.Connection[Any], table: str = "crossmatch_tns", *, only: str = "true"
 ) -> tuple[int, str]:
-    """How many objects the table has, and a checksum of all their fields: the sum of the hashes of its rows.
+    """Number of objects in the table, and a checksum of all their fields: the sum of the hashes of its rows.
 
     Parameters
     ----------
@@ -213,12 +213,12 @@ def stored_checksum(
     table : str
         Table with the columns of `crossmatch_tns`.
     only : str
-        Condition of the rows, SQL of our own.
+        Condition for the rows, trusted SQL.
     """
     row = connection.execute(
         sql.SQL("SELECT count(*), coalesce(sum(hashtextextended(ROW({})::text, 0)), 0)::text FROM {} WHERE {}").format(
             sql.SQL(", ").join(
-                # not as text, which depends on the time zone of the session
+                # not as text, which would depend on the time zone of the session
                 sql.SQL("extract(epoch FROM {})").format(sql.Identifier(name))
                 if name in {"disc_date", "lastmodified_date"}
                 else sql.Identifier(name)
@@ -250,7 +250,7 @@ def _stage(connection: psycopg.Connection[Any], objects: pa.Table) -> None:
 
 
 def _pair(connection: psycopg.Connection[Any]) -> None:
-    """Find which stored row each row of the file is: by number first, since names change; else by name."""
+    """Find the stored row of each row of the file: by number first, since names change; else by name."""
     connection.execute(
         "CREATE TEMP TABLE tns_pair ON COMMIT DROP AS"
         " SELECT new.tns_name AS new_name, coalesce(by_number.id, by_name.id) AS id FROM tns_new AS new"
@@ -279,9 +279,9 @@ def _refuse_large_loss(
 
 
 def _apply(connection: psycopg.Connection[Any], *, deletes: datetime.datetime | None) -> tuple[int, int, int, int, int]:
-    """Write the difference; how many objects are new, changed, moved, renamed and deleted.
+    """Write the differences; return how many objects are new, changed, moved, renamed and deleted.
 
-    `deletes` is the time up to which the file tells of every object.
+    `deletes` is the time up to which the file lists every object.
     """
     fields = sql.SQL(", ").join(map(sql.Identifier, _FIELDS))
     new_fields = sql.SQL(", ").join(sql.SQL("new.{}").format(sql.Identifier(name)) for name in _FIELDS)
@@ -314,7 +314,7 @@ def _apply(connection: psycopg.Connection[Any], *, deletes: datetime.datetime | 
             " AND (new.lastmodified_date < old.lastmodified_date) IS NOT TRUE"
         ).format(new_fields, old_fields, new_fields)
     )
-    # Two objects may have swapped names: park the old ones out of the way of the unique constraint.
+    # Two objects may have swapped names: use placeholder names to satisfy the unique constraint.
     connection.execute(
         "UPDATE crossmatch_tns AS old SET tns_name = 'renaming ' || old.id FROM tns_change WHERE tns_change.id = old.id"
         " AND tns_change.renamed"
@@ -342,9 +342,9 @@ def _apply(connection: psycopg.Connection[Any], *, deletes: datetime.datetime | 
 
 
 def _mirror(connection: psycopg.Connection[Any], *, every: bool) -> int:
-    """Make the cones of the mirroring watchlist those of the table; how many came, went or moved.
+    """Synchronise the cones of the mirroring watchlist with the table; return how many were added, removed or moved.
 
-    Either every cone is compared, or those of names that the file touched.
+    Compares either every cone, or only those whose names the file touched.
     """
     watchlist = tns_watchlist(connection)
     connection.execute("SELECT FROM watchlists WHERE wl_id = %s FOR UPDATE", (watchlist,))
@@ -356,7 +356,7 @@ def _mirror(connection: psycopg.Connection[Any], *, every: bool) -> int:
     gone = [
         row[0]
         for row in connection.execute(
-            # the touched cones first: the planner would compare all of them with the table
+            # the touched cones first: otherwise the planner would compare all cones with the table
             "WITH cone AS MATERIALIZED (SELECT cone_id, name, ra, decl FROM watchlist_cones"  # noqa: S608
             f" WHERE wl_id = %s {touched('name')})"
             " SELECT cone_id FROM cone WHERE NOT EXISTS (SELECT FROM crossmatch_tns AS tns"

@@ -1,4 +1,4 @@
-"""Tables as versioned files for other nodes: written here, installed there, each whole or not at all.
+"""Tables as versioned files for other nodes: written here, installed there, each completely or not at all.
 
 A snapshot of a table is a folder of versions with a pointer (see `broker_assets.storage.published`): the rows as
 Parquet and as CSV, and a description of the columns. Installing compares checksums first and then changes the other
@@ -29,7 +29,7 @@ from broker_assets.storage.published import publish, read_published
 
 SNAPSHOT_VERSION = "1"
 DEFAULT_TABLES = ("crossmatch_tns", "annotations")
-"""Tables that other nodes join with; one that does not exist in this version of the platform is passed over."""
+"""Tables that other nodes join with; one that does not exist in this version of the platform is skipped."""
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 _LOCK = "broker_assets.snapshots"
 
@@ -49,12 +49,12 @@ class Written:
     rows: int
     """Rows in it."""
     changed: bool
-    """Whether it is another one than before."""
+    """Whether it has changed."""
 
 
 @dataclass(frozen=True)
 class Installed:
-    """What installing a snapshot changed."""
+    """Changes made by installing a snapshot."""
 
     table: str
     """Name of the table."""
@@ -63,27 +63,27 @@ class Installed:
     rows: int
     """Rows of the table afterwards."""
     removed: int
-    """Rows that went or changed."""
+    """Rows that were removed or changed."""
     added: int
-    """Rows that came or changed."""
+    """Rows that were added or changed."""
 
 
 def known_tables(names: tuple[str, ...] = DEFAULT_TABLES) -> list[sa.Table]:
-    """The tables of these names that there are."""
+    """The existing tables with these names."""
     return [tables.metadata.tables[name] for name in names if name in tables.metadata.tables]
 
 
 def write_snapshot(connection: psycopg.Connection[Any], table: sa.Table, folder: UPath) -> Written:
-    """Write the rows of a table as a version and put it in force.
+    """Write the rows of a table as a version and make it the current one.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        The rows are read as of one moment.
+        The rows are read in one snapshot.
     table : Table
-        With a primary key.
+        Table with a primary key.
     folder : UPath
-        Of all snapshots; that of the table lies below it.
+        Folder of all snapshots; that of the table is a subfolder.
 
     Returns
     -------
@@ -112,21 +112,21 @@ def write_snapshot(connection: psycopg.Connection[Any], table: sa.Table, folder:
 
 
 def install_snapshot(connection: psycopg.Connection[Any], table: sa.Table, folder: UPath) -> Installed:
-    """Make a table of another database that of a snapshot.
+    """Replace a table of another database with that of a snapshot.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        Of the other database, whose schema is migrated; one transaction is made in it.
+        Connection to the other database, whose schema is migrated; uses one transaction.
     table : Table
-        Which one.
+        Table to replace.
     folder : UPath
-        Of all snapshots.
+        Folder of all snapshots.
 
     Raises
     ------
     BadSnapshot
-        If the columns or the number of rows are not those of the snapshot's description.
+        If the columns or the number of rows disagree with the description of the snapshot.
     DamagedProduct
         If a file is missing or damaged.
     """
@@ -167,7 +167,7 @@ def install_snapshot(connection: psycopg.Connection[Any], table: sa.Table, folde
 
 
 def _raise_identities(connection: psycopg.Connection[Any], table: sa.Table) -> None:
-    """Let new rows of the other database begin after the identifiers that came with the snapshot."""
+    """Let the identifiers of new rows of the other database start after those of the snapshot."""
     for column in table.columns:
         if column.identity is not None:
             connection.execute(
@@ -184,18 +184,18 @@ def _read(table: sa.Table, files: dict[str, bytes]) -> pa.Table:
         content = pq.read_table(io.BytesIO(files[f"{table.name}.parquet"]))
     except KeyError as error:
         raise BadSnapshot(f"the snapshot of {table.name} has no file {error}") from None
-    except (ValueError, OSError) as error:  # Arrow's errors are among them
+    except (ValueError, OSError) as error:  # these include Arrow's errors
         raise BadSnapshot(f"the snapshot of {table.name} cannot be read: {error}") from error
     if described.get("format") != SNAPSHOT_VERSION or described.get("table") != table.name:
         raise BadSnapshot(
-            f"the snapshot is of table {described.get('table')!r} in format {described.get('format')!r}; wanted is "
+            f"the snapshot is of table {described.get('table')!r} in format {described.get('format')!r}; expected: "
             f"{table.name!r} in format {SNAPSHOT_VERSION!r}"
         )
     wanted, found = _columns(table), described.get("columns", [])
     if [(item["name"], item["type"]) for item in found] != [(item["name"], item["type"]) for item in wanted]:
         differing = {item["name"] for item in found} ^ {item["name"] for item in wanted}
         raise BadSnapshot(
-            f"the columns of {table.name} are not those of this database ({', '.join(sorted(differing)) or 'types'}"
+            f"the columns of {table.name} differ from those of this database ({', '.join(sorted(differing)) or 'types'}"
             " differ); install the same version of broker_assets on both sides"
         )
     if len(content) != described["rows"]:
@@ -217,7 +217,7 @@ def _columns(table: sa.Table) -> list[dict[str, Any]]:
 
 
 def _csv(columns: list[str], rows: list[tuple[Any, ...]]) -> bytes:
-    """Rows as CSV (RFC 4180): a null is an empty field, times are ISO 8601 UTC."""
+    """Rows as CSV (RFC 4180): null is an empty field, times are ISO 8601 UTC."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(columns)

@@ -142,7 +142,7 @@ def test_gaps_are_part_of_the_chain(connection: psycopg.Connection[Any]) -> None
     ledger.close_batch(connection, gap, BatchEntry(received=0, stored=0, duplicate=0, quarantined=0))
     _batch(connection, 200)
     anew = _open(connection)
-    ledger.record_gap(connection, "alerts", 0, 203, 0, reason="the topic was made anew", ingestid=anew)
+    ledger.record_gap(connection, "alerts", 0, 203, 0, reason="the topic was recreated", ingestid=anew)
     _batch(connection, 0)
     assert ledger.positions(connection, "alerts") == {0: 3}
     assert _imbalances(connection) == []
@@ -153,9 +153,9 @@ def test_gaps_are_part_of_the_chain(connection: psycopg.Connection[Any]) -> None
 @pytest.mark.parametrize(
     ("damage", "subject", "detail"),
     [
-        ("UPDATE ingest_batch_night SET stored = 2", "batch", "packets stored, night by night"),
-        ("UPDATE ingest_batch_range SET received = 9", "batch", "messages received, partition by partition"),
-        ("DELETE FROM quarantine", "batch", "messages in quarantine"),
+        ("UPDATE ingest_batch_night SET stored = 2", "batch", "packets stored, by night"),
+        ("UPDATE ingest_batch_range SET received = 9", "batch", "messages received, by partition"),
+        ("DELETE FROM quarantine", "batch", "quarantined messages"),
         ("UPDATE ingest_batch_range SET first_offset = 104 WHERE first_offset = 103", "alerts/0", "next range begins"),
         ("UPDATE stream_offset SET next_offset = 107", "alerts/0", "last range ends"),
         ("DELETE FROM diasources WHERE diasourceid = 100", "night 2026-01-01", "sources with an archive position"),

@@ -45,7 +45,7 @@ def test_a_message_is_resolved_once(connection: psycopg.Connection[Any]) -> None
     quarantine.add(connection, 5, [_message(1)])
     (entry,) = quarantine.entries(connection)
     quarantine.resolve(connection, [entry.quarantineid], ingestid=9)
-    with pytest.raises(LookupError, match="not in quarantine any more"):
+    with pytest.raises(LookupError, match="no longer in quarantine"):
         quarantine.resolve(connection, [entry.quarantineid], ingestid=10)
     assert quarantine.dismiss(connection, [entry.quarantineid]) == 0
 

@@ -46,7 +46,7 @@ def test_the_page_shows_the_ledger_and_loads_nothing_from_elsewhere(site: Any) -
     fragment = site.client.get("/fragment").text
     assert "Quarantine" in fragment
     assert "<script" not in fragment
-    # Kafka is away in these tests, and the page says so.
+    # Kafka is unavailable in these tests, and the page says so.
     assert "Something does not work" in fragment
     assert "<code>broker-assets quarantine list</code>" in fragment
 
@@ -63,7 +63,7 @@ def test_health_and_status(site: Any) -> None:
     assert sum(reason["waiting"] for reason in status["quarantine"]) == 3
     assert sum(night["stored"] for night in status["nights"]) == len(site.alerts)
     states = {service["name"]: service["state"] for service in status["services"]}
-    assert states == {"database": "running", "Kafka": "away"}
+    assert states == {"database": "running", "Kafka": "unavailable"}
 
 
 @pytest.mark.parametrize("kind", ["science", "template", "difference"])
@@ -124,16 +124,16 @@ def test_why_names_batch_file_and_offsets(site: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [
-        ("/api/sources/1/packet", 404, "not known"),
-        ("/api/sources/1/cutouts/science.fits", 404, "not known"),
+        ("/api/sources/1/packet", 404, "is unknown"),
+        ("/api/sources/1/cutouts/science.fits", 404, "is unknown"),
         ("/api/sources/x/packet", 422, ""),
         ("/api/sources/99999999999999999999/packet", 422, ""),
-        ("/api/objects/1/lightcurve", 404, "not known"),
-        ("/api/objects/0/lightcurve", 404, "not known"),
+        ("/api/objects/1/lightcurve", 404, "is unknown"),
+        ("/api/objects/0/lightcurve", 404, "is unknown"),
         ("/api/objects/1;drop table/lightcurve", 404, "neither"),
         ("/api/objects/ZTF18abc/lightcurve", 404, "neither"),
-        ("/api/objects/ZTF18abcdefg/lightcurve", 404, "not known"),
-        ("/api/why/1", 404, "not known"),
+        ("/api/objects/ZTF18abcdefg/lightcurve", 404, "is unknown"),
+        ("/api/why/1", 404, "is unknown"),
         ("/api/nothing", 404, ""),
     ],
 )

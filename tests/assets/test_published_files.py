@@ -213,7 +213,7 @@ def test_an_archive_that_is_away_hinders_no_other(site: Site) -> None:
     error = failed.step_failure_data.error
     assert error is not None
     assert "soar" in error.message
-    assert "the folder is not there" in error.message
+    assert "the folder does not exist" in error.message
     (site.folder / "soar").mkdir()
     site.run()
     assert site.delivered() == {DELIVERED}
@@ -300,10 +300,10 @@ def test_receipts_are_read_back(site: Site) -> None:
     far.write_bytes(content[:-1] + b"x")
     found = receipts_hold(site.database, site.publisher, seed="1")
     assert (found.passed, found.severity.value) == (False, "ERROR")
-    assert f"{DELIVERED} at soar is not what was delivered" in found.description
+    assert f"{DELIVERED} at soar differs from what was delivered" in found.description
     far.unlink()
     assert "is no longer at soar" in receipts_hold(site.database, site.publisher, seed="1").description
     (site.folder / "soar").rmdir()
     found = receipts_hold(site.database, site.publisher, seed="1")
     assert (found.passed, found.severity.value) == (False, "WARN")
-    assert "the folder is not there" in found.description
+    assert "the folder does not exist" in found.description

@@ -114,7 +114,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_shown(alerts, tmp_path):
         )
     documents, told = show(tmp_path, tmp_path / "nowhere.avro", code=1)
     assert ["error" in document for document in documents] == [False, True, True, True, True, True, True]
-    assert "cut off" in documents[1]["error"]
+    assert "truncated" in documents[1]["error"]
     assert "12345" in documents[4]["error"]
     assert "weather" in documents[5]["error"]
     assert "No such file" in documents[6]["error"]

@@ -104,7 +104,7 @@ def test_moc_build(tmp_path: Path) -> None:
     watchlist.write_text("10, 20, a, 100\nbad line\n30, 40\n")
     result = runner.invoke(moc_app, [str(watchlist), "--out", str(out)])
     assert result.exit_code == 0
-    assert "line 2 left out" in result.stderr
+    assert "line 2 ignored" in result.stderr
     assert read_moc(out.read_bytes()).max_order == 13
     region, made = tmp_path / "field.reg", tmp_path / "field.fits"
     region.write_text("CIRCLE ICRS 10 20 1")

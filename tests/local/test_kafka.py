@@ -110,13 +110,13 @@ def test_demanded_kafka_is_not_replaced(tmp_path: Path) -> None:
 def test_the_small_broker_on_demand(tmp_path: Path) -> None:
     broker, message = embedded(settings(tmp_path, "tansu"))
     assert isinstance(broker, Tansu)
-    assert "as the settings ask" in message
+    assert "as configured" in message
 
 
 @pytest.mark.skipif(shutil.which("java") is None, reason="needs Java")
 def test_kafka_home_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAFKA_HOME", str(tmp_path))
-    with pytest.raises(LocalPlatformError, match=r"holds no kafka_2"):
+    with pytest.raises(LocalPlatformError, match=r"contains no kafka_2"):
         jars.kafka_jars()
     (tmp_path / "libs").mkdir()
     (tmp_path / "libs" / "kafka_2.13-4.3.1.jar").touch()

@@ -59,7 +59,7 @@ def test_the_state_of_a_killed_platform_is_not_believed(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     state_file.write_state(settings, state(pid_offset=-1000.0))
     assert state_file.running(settings) is None
-    with pytest.raises(NotRunningError, match="does not run: start it with `broker-assets up`"):
+    with pytest.raises(NotRunningError, match="is not running: start it with `broker-assets up`"):
         platform.addresses(settings)
     assert end_platform(settings) is False
 

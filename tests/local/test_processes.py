@@ -121,7 +121,7 @@ def test_a_zombie_does_not_live() -> None:
     ("words", "hint"),
     [
         ("FATAL: could not write: No space left on device", "The disk is full"),
-        ("java.net.BindException: Address already in use", "A port that it needs is taken"),
+        ("java.net.BindException: Address already in use", "A required port is used"),
         ("java.lang.OutOfMemoryError: Java heap space", "Java ran out of memory"),
         ("something else", ""),
     ],

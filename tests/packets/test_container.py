@@ -68,7 +68,7 @@ def test_damage_is_told_and_never_anything_else(data):
         (b"", "not an Avro container"),
         (b"PK\x03\x04", "not an Avro container"),
         (b"Obj\x01\x00" + bytes(16), "no schema"),
-        (b"Obj\x01\x02\x02", "cut off"),
+        (b"Obj\x01\x02\x02", "truncated"),
     ],
 )
 def test_what_is_no_container(content, reason):

@@ -107,7 +107,7 @@ def test_targets_of_the_settings_verify_and_sync(
     synced = command("sync", **settings)
     assert synced.returncode == 0, synced.stderr
     assert (sftp_server.folder / "archive" / "L1" / products.DAY).is_file()
-    assert "1 the same" in command("sync", **settings).stdout
+    assert "1 unchanged" in command("sync", **settings).stdout
     assert command("verify", **settings).returncode == 0
     (far / DAY).unlink()
     lost = command("verify", "--repair", **settings)
@@ -129,7 +129,7 @@ def test_what_is_missing_is_said_in_words(
     products.put(archive, products.DAY)
     away = command("run", "-t", str(tmp_path / "not mounted"), "-f", str(archive))
     assert away.returncode == 1
-    assert "is away: the folder is not there" in " ".join(away.stdout.split())
+    assert "is unavailable: the folder does not exist" in " ".join(away.stdout.split())
     assert command("run", "-t", "x", "-f", "nowhere").returncode == 1
     assert command("run", "-t", "x", "-f", str(archive), "-w", "soon").returncode == 2
     (tmp_path / "far").mkdir()

@@ -91,7 +91,7 @@ def test_a_mirror_that_is_away(connection: Any, archive: Path, products: Any, tm
     products.put(archive, products.DAY)
     report = sync(connection, archive, Target("mirror", str(tmp_path / "not mounted")))
     assert report.failure is not None
-    assert "is away" in report.failure
+    assert "is unavailable" in report.failure
 
 
 def test_losses_at_an_archive_are_found_and_repaired(

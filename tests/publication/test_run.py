@@ -209,7 +209,7 @@ def test_requests_for_the_same_data(run: Any, products: Any, archive: Path, far:
         [names[0], names[2].replace("cpd", "cpd-sup1"), names[3].replace("cpd", "cpd-sup2")]
     )
     assert delivered(conflicts) == [names[4]]
-    assert f"the data of {names[0]}" in report.outcomes[1].reason
+    assert f"same data as {names[0]}" in report.outcomes[1].reason
     lines = supplement_report(connection, "soar").splitlines()
     assert lines[1].split("\t") == [
         names[2].replace("cpd", "cpd-sup1"),
@@ -351,11 +351,11 @@ def test_a_target_that_is_away_ends_the_run(run: Any, products: Any, archive: Pa
         if far.is_dir():
             far.rename(far.with_name("unmounted"))
 
-    report = run(target=target, tell=unmount)
+    report = run(target=target, notify=unmount)
     assert list(decided(report).values()) == ["published"]
     assert report.failure is not None
     assert "soar" in report.failure
-    assert "is away" in report.failure
+    assert "is unavailable" in report.failure
     assert report.left == names[1:]
     assert runs(connection)[0].failure == report.failure
     assert run().failure is not None

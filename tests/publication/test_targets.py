@@ -58,7 +58,7 @@ def test_a_target_that_is_away(remote: Any, source: Path, tmp_path: Path) -> Non
             remote.target = Target("archive", "s3://no-such-bucket/x", remote.server.options, attempts=1)
         else:
             stop()
-    with pytest.raises(TargetAway, match=r"archive \(.*\) is away"):
+    with pytest.raises(TargetAway, match=r"archive \(.*\) is unavailable"):
         remote.target.check()
     with pytest.raises(TargetAway):
         remote.target.deliver("a.fits", source, sha256(source.read_bytes()))
@@ -166,7 +166,7 @@ def test_settings_make_a_target_whose_secrets_are_not_told(sftp_server: Any) -> 
 
 
 def test_a_folder_that_is_not_mounted_is_not_made(tmp_path: Path, source: Path) -> None:
-    with pytest.raises(TargetAway, match="the folder is not there"):
+    with pytest.raises(TargetAway, match="the folder does not exist"):
         Target("archive", str(tmp_path / "mount")).check()
     assert not (tmp_path / "mount").exists()
     Target("archive", str(tmp_path / "mount"), create=True).check()

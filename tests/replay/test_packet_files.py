@@ -88,8 +88,8 @@ def test_folders_and_archives_are_walked_in_order_of_name(tmp_path: Path) -> Non
     ("content", "complaint"),
     [
         (b"", "empty"),
-        (container(RECORDS)[:-5], "cut off"),
-        (container(RECORDS)[:30], "cut off"),
+        (container(RECORDS)[:-5], "truncated"),
+        (container(RECORDS)[:30], "truncated"),
         (container(RECORDS)[:-1] + b"?", "sync marker"),
     ],
 )

@@ -103,7 +103,7 @@ def test_failed_check_is_told_once(watch: Watch) -> None:
     assert subject == "[broker-assets] error: sources: balances"
     assert "2 messages are missing" in body
     assert "http://host:3000/runs/" in body
-    assert "Nothing is built upon it" in body
+    assert "Nothing is built from it" in body
     watch.told()
     watch.check(False)
     watch.tick()
@@ -240,7 +240,7 @@ def test_late_asset(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_materialisations_are_no_alerts(watch: Watch) -> None:
     watch.instance.report_runless_asset_event(AssetMaterialization("sources"))
-    assert watch.tick() == "0 alerts seen, 0 told, 0 waiting"
+    assert watch.tick() == "0 alerts seen, 0 sent, 0 waiting"
 
 
 def test_asset_run_failure(watch: Watch) -> None:

@@ -107,7 +107,7 @@ def test_table_of_requests_is_brought_up_to_date_once_a_day(records: Records, in
 def test_one_publication_at_a_time(records: Records, instance: DagsterInstance) -> None:
     records.product("L1", "2024-05-01", made=15 * 24)
     instance.create_run_for_job(publish_products)
-    assert tick(build_publish_schedule(publish_products), records, instance, NOON) == "a run is under way"
+    assert tick(build_publish_schedule(publish_products), records, instance, NOON) == "a run is in progress"
 
 
 def test_a_blacklist_that_cannot_be_read_is_told(records: Records, instance: DagsterInstance, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_schedule_asks_for_one_run(database: Database) -> None:
     definitions = build_defs(settings=Settings(), resource_overrides={"database": database})
     schedule = definitions.resolve_schedule_def("nightly_checks")
     context = build_schedule_context(scheduled_execution_time=NOW, resources={"database": database})
-    assert "no night got alerts" in str(schedule.evaluate_tick(context).skip_message)
+    assert "no night has received alerts" in str(schedule.evaluate_tick(context).skip_message)
     batch(database, NOW - timedelta(hours=1), n0509=10)
     context = build_schedule_context(scheduled_execution_time=NOW, resources={"database": database})
     requests = schedule.evaluate_tick(context).run_requests

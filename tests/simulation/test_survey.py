@@ -80,7 +80,7 @@ def test_a_longer_past_goes_on_as_the_shorter_one_began() -> None:
 def test_a_survey_is_observed_once() -> None:
     survey = Survey(**SMALL)
     list(survey.alerts())
-    with pytest.raises(RuntimeError, match="make a new one"):
+    with pytest.raises(RuntimeError, match="create a new one"):
         next(survey.alerts())
 
 

@@ -81,7 +81,7 @@ def test_no_areas() -> None:
         ("unit/pipeline/filter/sample_areas/not_a_moc.txt", "not a FITS file"),
         ("unit/common/src/bad_fits_test_files/orion29.fits", "order 29"),
         ("unit/common/src/skymapdata/map.fits", "5 columns"),
-        ("unit/common/src/sample_cutout.fits", "no binary table"),
+        ("unit/common/src/sample_cutout.fits", "not a binary table"),
     ],
 )
 def test_files_of_lasair(shared_folder: Path, path: str, outcome: object) -> None:

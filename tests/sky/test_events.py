@@ -119,8 +119,8 @@ def test_reading_json_and_avro() -> None:
         (b"[1]", "not list"),
         (b"{}", "no field 'superevent_id'"),
         (notice(1).replace(b'"time"', b'"tame"'), "no field 'time'"),
-        (notice(1).replace(b"2026-11-20T10", b"2026-31-20T10"), "cannot be"),
-        (b'{"superevent_id": "S1", "alert_type": "UPDATE", "time_created": "2026-11-20T10:00:00Z"}', "says nothing"),
+        (notice(1).replace(b"2026-11-20T10", b"2026-31-20T10"), "is invalid"),
+        (b'{"superevent_id": "S1", "alert_type": "UPDATE", "time_created": "2026-11-20T10:00:00Z"}', "no information"),
     ],
 )
 def test_bad_notices_say_why(content: bytes, reason: str) -> None:

@@ -97,7 +97,7 @@ def _check_ten_megabytes(broker: Any) -> None:
 
 CASES = {
     "truncated in the middle": Case(
-        lambda p: p.encode(p.alert(7, VISITS))[:300], "quarantined", "beyond the end|bytes are left"
+        lambda p: p.encode(p.alert(7, VISITS))[:300], "quarantined", "beyond the end|remaining bytes"
     ),
     "truncated in the framing": Case(lambda p: b"\0\0", "quarantined", "Confluent"),
     "empty (tombstone)": Case(lambda p: b"", "quarantined", "Confluent"),
@@ -254,7 +254,7 @@ def test_packet_that_the_database_refuses(broker: Any, packets: ModuleType) -> N
 
 
 class TestRetention:
-    """Offsets that the broker dropped before they were read, and topics made anew."""
+    """Offsets that the broker dropped before they were read, and recreated topics."""
 
     def test_gap_is_recorded_and_the_rest_is_read(self, broker: Any, packets: ModuleType) -> None:
         """Three of eight messages are lost, visibly."""
@@ -284,7 +284,7 @@ class TestRetention:
 
         alerts = [packets.encode(packets.alert(n, VISITS[:1])) for n in range(1, 5)]
         broker.drain(packets.ListSource.of(alerts))
-        with pytest.raises(StreamResetError, match="made anew"):
+        with pytest.raises(StreamResetError, match="was recreated"):
             broker.drain(packets.ListSource.of(alerts[:1]))
 
 

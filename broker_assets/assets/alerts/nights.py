@@ -1,11 +1,11 @@
-"""The alert stream, night by night: archived packets, and the rows made of them.
+"""The alert stream by night: archived packets, and the rows made from them.
 
-What exists: `packet_archive`, and from it `sources`, `forced_sources` and `objects`. They come into being in two ways
-with equal result: live, by drain runs (`broker_assets.jobs.drain`), and again from the archive, by materialising a
-night here. Both use the same functions of `broker_assets.stream`; these shells choose the night and tell Dagster.
+The assets are `packet_archive` and, derived from it, `sources`, `forced_sources` and `objects`. They are made in two
+ways with the same result: live, by drain runs (`broker_assets.jobs.drain`), and from the archive, by materialising
+a night here. Both use the same functions of `broker_assets.stream`; the shells select the night and report to Dagster.
 
-(No ``from __future__ import annotations`` here and in the other modules of assets and checks: Dagster looks at the
-annotations of `context` when the function is defined.)
+(No ``from __future__ import annotations`` here and in the other modules of assets and checks: Dagster inspects the
+annotation of `context` when the function is defined.)
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,20 +42,20 @@ from broker_assets.stream.reprocess import ReprocessReport, reprocess_night
 OWNERS = ["team:broker"]
 
 ONE_NIGHT_PER_RUN = BackfillPolicy.multi_run(max_partitions_per_run=1)
-"""A night is one transaction and some minutes of work: one that fails must not take others with it."""
+"""A night is one transaction and a few minutes of work: a failure must not affect other nights."""
 
 LATE = FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_window=timedelta(hours=26))
-"""No observatory is closed for longer without somebody knowing; seen by `broker_assets.sensors.alerting`."""
+"""No observatory closes for longer unnoticed; evaluated by `broker_assets.sensors.alerting`."""
 
 LISTS_TAG, LISTS_NOW = "broker/lists", "now"
 """Tag of a run that computes facts with the lists of today instead of those of their time."""
 
 ROWS = {
-    "sources": (diasources, "Detections on difference images: those of the alerts and those of their histories."),
-    "forced_sources": (diaforcedsources, "Forced photometry that the alerts of the night brought."),
+    "sources": (diasources, "Detections on difference images: those of the alerts and of their histories."),
+    "forced_sources": (diaforcedsources, "Forced photometry contained in the alerts of the night."),
     "objects": (objects, "Objects as the last alert of the night left them."),
 }
-"""Table and meaning of each asset that is rows."""
+"""Table and description of each asset that consists of rows."""
 
 
 def build_alert_assets(streams: Sequence[StreamSettings], plan: EnrichmentPlan) -> list[AssetsDefinition]:
@@ -72,8 +72,8 @@ def build_alert_assets(streams: Sequence[StreamSettings], plan: EnrichmentPlan) 
         owners=OWNERS,
         backfill_policy=ONE_NIGHT_PER_RUN,
         freshness_policy=LATE,
-        description="Every alert packet as received, exactly once. Materialising a night reads all of it and compares "
-        "each file with its checksum.",
+        description="Every alert packet as received, exactly once. Materialising a night reads all its files and "
+        "verifies their checksums.",
     )
     def packet_archive(
         context: AssetExecutionContext, database: ResourceParam[Database]
@@ -89,7 +89,7 @@ def build_alert_assets(streams: Sequence[StreamSettings], plan: EnrichmentPlan) 
             except (archive.ArchiveError, OSError) as error:
                 damaged.append(str(error))
         if damaged:
-            raise Failure(f"{len(damaged)} of {len(files)} files of {night} are not whole", {"damaged": damaged})
+            raise Failure(f"{len(damaged)} of {len(files)} archive files of {night} are damaged", {"damaged": damaged})
         with database.transaction() as connection:
             newest = _newest(connection)
             entries = artefacts(connection, plan, [night], version, run_id=context.run.run_id, ingestid=newest)
@@ -110,7 +110,7 @@ def build_alert_assets(streams: Sequence[StreamSettings], plan: EnrichmentPlan) 
             AssetSpec(
                 name,
                 deps=[ARCHIVE_ASSET],
-                description=f"{meaning} Materialising a night makes its rows again from the archive.",
+                description=f"{meaning} Materialising a night rebuilds its rows from the archive.",
                 code_version=code_version(name),
                 metadata=table_metadata(table),
                 kinds={"postgres"},
@@ -208,13 +208,13 @@ def _reprocessed(name: str, report: ReprocessReport) -> dict[str, Any]:
         "objects": report.counts.objects,
     }
     return {
-        "outcome": "made again from the archive",
+        "outcome": "rebuilt from the archive",
         "rows written": rows[name],
         "dagster/row_count": rows[name],
         "alerts stored": report.stored,
         "alerts duplicate": report.duplicate,
         "packets": report.received,
-        "packets not readable": report.quarantined,
+        "packets quarantined": report.quarantined,
         "files": report.files,
         "seconds": round(report.seconds, 1),
     }

@@ -1,4 +1,4 @@
-"""What a drain run tells Dagster and provenance: one materialisation per asset and night with new content."""
+"""What a drain run reports to Dagster and provenance: one materialisation per asset and night with new content."""
 
 import functools
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -22,11 +22,11 @@ from broker_assets.stream.enrichment import EnrichmentPlan
 from broker_assets.stream.report import DrainReport
 
 PLOTTED_NIGHTS = 3
-"""The plot of the run goes to the nights with most of its alerts; a replay touches hundreds."""
+"""The plot of the run is added to the nights with most of its alerts; a replay touches hundreds."""
 
 
 def unreported_nights(connection: psycopg.Connection[Any]) -> list[str]:
-    """Nights with batches in the ledger that provenance does not know of: those of runs that died before reporting."""
+    """Nights with batches in the ledger but not in provenance: those of runs that died before reporting."""
     rows = connection.execute(
         """
         WITH brought AS (
@@ -155,7 +155,7 @@ def code_version(asset: str) -> str:
 
 
 def run_metadata(report: DrainReport) -> dict[str, Any]:
-    """What is said of a run on every materialisation that it reports."""
+    """Metadata of a run, added to every materialisation that it reports."""
     said = report.metadata()
     latency = {f"latency {name} (s)": seconds for name, seconds in said["commit_latency_seconds"].items()}
     return {

@@ -1,4 +1,4 @@
-"""The alert streams: Kafka topics, which others fill and we only watch.
+"""The alert streams: Kafka topics, filled by the surveys and only observed here.
 
 One external asset a stream, under the stream's name, which is its topic where the settings give no other. Their
 versions are recorded by `broker_assets.sensors.kafka_lag`, without a run. The names by which a drain run and the sensor
@@ -15,7 +15,7 @@ from dagster import AssetKey, AssetSpec, DagsterRunStatus, MetadataValue
 from broker_assets.settings import ClusterSettings, Settings, StreamSettings
 
 DRAIN_TAG = "broker/drain"
-"""Tag of a drain run: which partitions of which topic it reads. Limited to one run at a time in `dagster.yaml`."""
+"""Tag of a drain run: topic and partitions that it reads. Limited to one run at a time in `dagster.yaml`."""
 
 
 ACTIVE_RUNS = [
@@ -58,7 +58,7 @@ def drain_tag(topic: str, partitions: Sequence[int]) -> str:
 
 
 DRAIN_OP = "drain_partitions"
-"""Name of the one op of a drain run."""
+"""Name of the single op of a drain run."""
 
 
 def drain_config(topic: str, partitions: Sequence[int]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Areas of the sky: `area_index`, and `area` with one partition an area.
+"""Areas of the sky: `area_index`, and `area` with one partition per area.
 
 Only shells belong here. The index is made by the job `match_lists`, see `broker_assets.assets.sky.watchlists`.
 """
@@ -37,7 +37,7 @@ def build_area_assets(sky: Path) -> list[AssetsDefinition]:
         owners=OWNERS,
         deps=[AREA_LISTS, "active_lists"],
         retry_policy=RETRIES,
-        description="The cells of all active areas in the order of the sky. Only changed areas are read.",
+        description="The cells of all active areas, ordered by position. Only changed areas are read.",
     )
     def area_index(
         context: AssetExecutionContext, database: ResourceParam[Database]

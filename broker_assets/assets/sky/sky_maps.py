@@ -1,6 +1,6 @@
-"""Sky maps of gravitational-wave events: `sky_map`, with one partition an event and version.
+"""Sky maps of gravitational-wave events: `sky_map`, with one partition per event and version.
 
-Notices become rows by the job `read_notices` (`broker_assets.sensors.notices`); here the rows become files.
+The job `read_notices` (`broker_assets.sensors.notices`) turns notices into rows; here the rows become files.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
-"""The Transient Name Server: the table of its objects, made of its bulk files.
+"""The Transient Name Server: the table of its objects, made from its bulk files.
 
-What exists: `crossmatch_tns`, and `tns_snapshot`, the files of it that other nodes install. Its watchlist is matched
-like any other (`broker_assets.assets.sky.watchlists`).
+The assets are `crossmatch_tns`, and `tns_snapshot`, its files for other nodes. The watchlist of TNS is matched like
+any other (`broker_assets.assets.sky.watchlists`).
 """
 
 from collections.abc import Iterator
@@ -41,9 +41,9 @@ OWNERS = ["team:broker"]
 
 
 class TnsConfig(Config):
-    """Which files are fetched."""
+    """Selects the files that are fetched."""
 
-    full: bool = Field(default=False, description="fetch the file of everything, whether it is due or not")
+    full: bool = Field(default=False, description="fetch the full file, whether it is due or not")
 
 
 def build_tns_assets() -> list[AssetsDefinition]:
@@ -57,7 +57,7 @@ def build_tns_assets() -> list[AssetsDefinition]:
         owners=OWNERS,
         metadata=table_metadata(table),
         description="Objects of the Transient Name Server. Materialising it fetches the bulk files that are due and "
-        "applies what differs, each file in one transaction.",
+        "applies the differences, each file in one transaction.",
     )
     def crossmatch_tns(
         context: AssetExecutionContext, config: TnsConfig, database: ResourceParam[Database], tns: ResourceParam[Tns]
@@ -97,7 +97,7 @@ def build_tns_assets() -> list[AssetsDefinition]:
         kinds={"parquet", "csv"},
         owners=OWNERS,
         automation_condition=on_new_versions(),
-        description="The table as versioned files with checksums and a pointer to the version in force, for nodes that "
+        description="The table as versioned files with checksums and a pointer to the current version, for nodes that "
         "keep a copy (`broker-assets snapshots install`).",
     )
     def tns_snapshot(

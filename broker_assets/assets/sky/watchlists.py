@@ -1,4 +1,4 @@
-"""Watchlists, and what is done when any list changed: the indices, the re-match of past objects, the MOC files.
+"""Watchlists, and the work after a list changes: the indices, the re-match of past objects, the MOC files.
 
 What exists: `active_lists`, `cone_index`, `rematched_lists`, and `watchlist` with one partition a list. The files
 follow their list by `on_new_versions`. The others are made together and in this order by the job `match_lists`, which
@@ -55,7 +55,7 @@ RETRIES = RetryPolicy(max_retries=3, delay=5, backoff=Backoff.EXPONENTIAL)
 """A list may be changed or the database be away in the middle; `on_new_versions` tries again once, and no more."""
 
 MARKED_CONES = 5000
-"""Most cones that are drawn one by one; more are seen by their MOC."""
+"""Maximum number of cones plotted individually; more are represented by their MOC."""
 
 
 def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinition]:
@@ -106,7 +106,7 @@ def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinitio
         owners=OWNERS,
         deps=[WATCHLISTS, active_lists],
         retry_policy=RETRIES,
-        description="The cones of all active watchlists in the order of the sky. Only changed cones are read; its "
+        description="The cones of all active watchlists, ordered by position. Only changed cones are read; its "
         "version changes only with its cones.",
     )
     def cone_index(
@@ -145,7 +145,7 @@ def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinitio
                 except UnknownList:
                     continue  # deleted meanwhile
                 done[f"{kind} {identifier}"] = (
-                    f"{result.candidates} looked at, {result.hits} new, {result.total} in all"
+                    f"{result.candidates} examined, {result.hits} new, {result.total} in total"
                 )
                 context.log.info(f"{kind} {identifier}: {done[f'{kind} {identifier}']}")
                 if revision:  # a list that is not matched any more has no partition
@@ -240,5 +240,5 @@ def product_entry(source: str, partition: str, product: Product, picture: bytes)
 
 
 def united(mocs: list[MOC]) -> MOC:
-    """The union of MOCs, of which there is at least one."""
+    """The union of one or more MOCs."""
     return mocs[0].union(*mocs[1:]) if len(mocs) > 1 else mocs[0]

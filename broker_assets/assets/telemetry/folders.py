@@ -1,4 +1,4 @@
-"""Folders that telemetry arrives in, which others fill and we only watch.
+"""Folders in which telemetry arrives, filled from outside and only observed here.
 
 One external asset a folder. Their versions are recorded by `sensors.telemetry.arrivals`, without a run. The names by
 which the ingest run and the sensor that starts it know each other stand here too.
@@ -17,7 +17,7 @@ INGEST_JOB = "ingest_telemetry"
 """Name of the job that receives waiting files."""
 
 INGEST_OP = "receive_telemetry"
-"""Name of its one op."""
+"""Name of its single op."""
 
 
 def folder_key(url: str) -> AssetKey:

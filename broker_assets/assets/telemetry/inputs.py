@@ -1,7 +1,7 @@
-"""What products of telemetry are made with besides packets, day by day.
+"""Inputs of telemetry products besides packets, by day.
 
-Nothing is made here: a materialisation says which version of an input is valid for a day. The sensor
-``telemetry_inputs`` and the ingest job report those that changed; an operator's materialisation looks again.
+Nothing is built here: a materialisation records which version of an input is valid for a day. The sensor
+``telemetry_inputs`` and the ingest job report those that changed; an operator's materialisation determines it again.
 """
 
 import datetime
@@ -32,13 +32,13 @@ GROUP = "telemetry"
 DESCRIPTIONS = {
     DATABASE: "Instrument databases valid on the day: version and digest.",
     CONFIGURATION: "Tables of the instrument's configuration valid on the day: energy channels, energy look-up tables, "
-    "set-up of the energy calibration.",
-    KERNELS: "SPICE kernels: clock, positions and pointing of the day, and whether they are flown. A day that kernels "
-    "do not cover has none, and its products of level L1 wait.",
-    REQUESTS: "Rows of the table of science requests that data of the day answer.",
+    "configuration of the energy calibration.",
+    KERNELS: "SPICE kernels: clock, positions and pointing of the day, and whether they are flown. A day that no "
+    "kernel covers has none, and its products of level L1 wait.",
+    REQUESTS: "Rows of the table of science requests that are answered by data of the day.",
     PLAN: "Campaigns and observations planned for the day.",
 }
-"""What each input says."""
+"""Description of each input."""
 
 
 def build_telemetry_inputs() -> AssetsDefinition:

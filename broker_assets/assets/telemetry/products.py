@@ -1,10 +1,10 @@
-"""Products of the instrument: LB, L0, L1 and beyond, day by day and family by family.
+"""Products of the instrument: LB, L0, L1 and above, by day and family.
 
-Shells over `Archive.build_day`: each makes the files of its level, family and day anew from stored packets, replaces
-those that differ, and tells of all of them. A product that cannot be made does not fail the run, since the others of
+Shells over `Archive.build_day`: each rebuilds the files of its level, family and day from stored packets, replaces
+those that differ, and reports all of them. A product that cannot be made does not fail the run, since the others of
 the day are good: it is a warning of the check ``every_product_is_made``.
 
-LB comes into being with the ingest run that receives telemetry; materialising it here makes the files of the day again.
+LB is normally built by the ingest run that receives telemetry; materialising it here rebuilds the files of the day.
 """
 
 import datetime
@@ -48,7 +48,7 @@ GROUP = "telemetry"
 CHECK = "every_product_is_made"
 
 SHOWN_FILES = 100
-"""Files and problems in the metadata, at most: they are stored with every materialisation."""
+"""Maximum number of files and problems in the metadata, which are stored with every materialisation."""
 
 LATE = {
     family: FreshnessPolicy.time_window(
@@ -56,7 +56,7 @@ LATE = {
     )
     for family, days in OLD.items()
 }
-"""When nothing of a family was made for so long, somebody should ask where the telemetry stays."""
+"""If nothing of a family was made for this long, somebody should check whether telemetry still arrives."""
 
 ONE_DAY_PER_RUN = BackfillPolicy.multi_run(max_partitions_per_run=1)
 """Dagster gives all days of a run one data version; each day must have its own."""
@@ -74,14 +74,14 @@ LEVEL_TEXT = {
     "L1": "Engineering values and UTC: {what}.",
 }
 BEYOND_TEXT = {
-    "quicklook": "Picture of the light curve of the day (LL03).",
+    "quicklook": "Plot of the light curve of the day (LL03).",
     "calibration": "Energy calibration (CAL).",
     "auxiliary": "Aspect and ephemeris (ANC), from housekeeping.",
 }
 
 
 def build_telemetry_products(overrides: Mapping[str, int]) -> list[AssetsDefinition]:
-    """The assets; `overrides` are processing versions in place of the code's own (`TelemetrySettings.versions`)."""
+    """The assets; `overrides` are processing versions that replace those in the code (`TelemetrySettings.versions`)."""
     return [_product_asset(name, dict(overrides)) for name in MADE_FROM]
 
 
@@ -89,7 +89,7 @@ def _product_asset(name: str, overrides: dict[str, int]) -> AssetsDefinition:
     level, family = level_and_family(name)
     text = BEYOND_TEXT[family] if level == "L2" else LEVEL_TEXT[level].format(what=FAMILY_TEXT[family])
     with warnings.catch_warnings():
-        # Checks by partition are new in Dagster 1.13; without them one bad day would hide all others.
+        # Partitioned checks are new in Dagster 1.13; without them one bad day would hide all others.
         warnings.simplefilter("ignore", PreviewWarning)
         check = AssetCheckSpec(
             CHECK,
@@ -108,7 +108,7 @@ def _product_asset(name: str, overrides: dict[str, int]) -> AssetsDefinition:
         owners=OWNERS,
         check_specs=[check],
         freshness_policy=LATE.get(family) if level in ("LB", "L1") else None,
-        # LB follows the arrival of telemetry and nothing else.
+        # LB depends only on the arrival of telemetry.
         automation_condition=None if level == "LB" else on_new_versions(),
         backfill_policy=ONE_DAY_PER_RUN,
         description=text,
@@ -118,7 +118,7 @@ def _product_asset(name: str, overrides: dict[str, int]) -> AssetsDefinition:
     ) -> MaterializeResult:  # type: ignore[type-arg]  # Dagster does not know the parametrised class
         day = datetime.date.fromisoformat(context.partition_key)
         with telemetry.store() as store, connect(database.url, autocommit=True) as connection:
-            # Programs of others run as steps of this run: what they say is in its log.
+            # Third-party programs run as steps of this run: their output is in its log.
             programs = telemetry.programs.run_by(pipes_runner(context)) if level == "L2" else None
             archive = telemetry.archive(store, programs=programs)
             made = make_day(connection, archive, name, day, run_id=context.run.run_id)
@@ -135,7 +135,7 @@ def _product_asset(name: str, overrides: dict[str, int]) -> AssetsDefinition:
 
 
 def described(outcome: Outcome, folder: Path) -> dict[str, Any]:
-    """What is said of the files of a day: numbers, names, problems."""
+    """Metadata of the files of a day: numbers, names, problems."""
     files = sorted(outcome.files, key=lambda file: str(file.path))
     said: dict[str, Any] = {
         "files": len(files),
@@ -164,7 +164,7 @@ def described(outcome: Outcome, folder: Path) -> dict[str, Any]:
                 for file in files[:SHOWN_FILES]
             ]
         )
-    # Not made because it failed; not made because its program is not configured or its time has not come.
+    # Not made because of a failure; not made because a program is not configured or the product is not yet due.
     for name, items in (("not made", outcome.problems), ("left out", outcome.skipped)):
         if items:
             records = [TableRecord({"what": item.what, "reason": item.reason}) for item in items[:SHOWN_FILES]]
@@ -184,7 +184,7 @@ def _verdict(outcome: Outcome) -> AssetCheckResult:
 
 
 def _picture(outcome: Outcome, folder: Path) -> dict[str, Any]:
-    """The light curve of the day, where there is one."""
+    """The light curve of the day, if there is one."""
     curves = [file for file in outcome.files if (file.level, file.kind) == ("L1", "ql-lightcurve")]
     if not curves:
         return {}

@@ -1,4 +1,4 @@
-"""The register of telemetry files: what arrived, from all folders, and what became of it.
+"""The register of telemetry files: what arrived, from all folders, and its state.
 
 Its rows are written by the ingest run and the sensor that starts it (`telemetry.reception.register`); here it is an
 asset so that checks of the arrival have a place.
@@ -14,7 +14,7 @@ from broker_assets.monitoring.telemetry.judgements import INCOMING
 
 
 def telemetry_register(folders: Iterable[AssetKey] = ()) -> AssetSpec:
-    """The external asset; `folders` are those that files arrive in."""
+    """The external asset; `folders` are those in which files arrive."""
     return AssetSpec(
         INCOMING,
         deps=list(folders),

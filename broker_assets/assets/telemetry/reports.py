@@ -17,19 +17,19 @@ from broker_assets.telemetry.reception.packet_store import PacketStore
 
 
 def input_days(store: PacketStore) -> list[datetime.date]:
-    """Every day that any product is made for, ascending."""
+    """Every day for which products are made, ascending."""
     return sorted({day for family in FAMILIES for day in days_with_packets(store, family)})
 
 
 def look_at_inputs(
     telemetry: Telemetry, store: PacketStore, days: Iterable[datetime.date]
 ) -> dict[datetime.date, dict[str, str]]:
-    """What inputs say for some days at present.
+    """Current versions of the inputs for some days.
 
     Raises
     ------
     OSError, ValueError
-        If an input cannot be read, as while it is being delivered.
+        If an input cannot be read, for example while it is being delivered.
     """
     inputs = InputVersions(telemetry.inputs())
     return {day: inputs.of(day, requests_of_day(store, day)) for day in days}

@@ -1,8 +1,8 @@
-"""What the values of a column may be, from what the column is declared to be.
+"""Allowed values of a column, derived from its declaration.
 
 No check is written by hand here: the rules follow from names, units and comments of `broker_assets.database.tables`,
-so that a column that is added is checked from its first night on. Each check is one pass over the rows of its nights.
-What the database itself refuses (nulls in keys, doubled keys) needs no check.
+so a new column is checked from its first night on. Each check is one pass over the rows of its nights.
+What the database itself rejects (nulls in keys, duplicate keys) needs no check.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,17 +14,17 @@ from broker_assets.checks.definition import Evidence, NightCheck, Verdict, dates
 from broker_assets.database.tables import BANDS, diaforcedsources, diasources, objects
 
 ESSENTIAL = frozenset({"ra", "decl", "midpointmjdtai", "band"})
-"""Columns without which a row cannot be used; a wrong value elsewhere is a warning."""
+"""Columns without which a row cannot be used; a wrong value in another column is a warning."""
 
 MJD_RANGE = (40_000.0, 90_000.0)
-"""1968 to 2105: outside it a time is in another unit or scale."""
+"""1968 to 2105: a time outside this range is in another unit or scale."""
 
 Rule = tuple[str, sa.ColumnElement[bool]]
-"""What is asked of a column, in words, and the condition under which it is violated (null is no violation)."""
+"""The rule for a column, in words, and the condition that violates it (null is not a violation)."""
 
 
 def rule(column: sa.Column[object]) -> Rule | None:
-    """The rule of a column, or None where nothing follows from its declaration.
+    """The rule for a column, or None if nothing follows from its declaration.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def rule(column: sa.Column[object]) -> Rule | None:
     found = _range(column)
     if found is None or column.name in ESSENTIAL or not isinstance(column.type, sa.Float):
         return found
-    # Surveys write NaN for what was not measured; only where a value is essential is that a violation.
+    # Surveys write NaN for what was not measured; this is a violation only where a value is essential.
     words, violated = found
     return words, sa.and_(violated, column != _NAN)
 
@@ -65,13 +65,13 @@ def _range(column: sa.Column[object]) -> Rule | None:
 
 
 def rules(table: sa.Table) -> dict[str, Rule]:
-    """The rules of a table, by column."""
+    """The rules for a table, by column."""
     found = {column.name: rule(column) for column in table.columns}
     return {name: item for name, item in found.items() if item is not None}
 
 
 def violations(table: sa.Table) -> Callable[[Evidence, Sequence[str]], Mapping[str, Verdict]]:
-    """A function that counts violations in the rows that some nights brought."""
+    """A function that counts violations in the rows of some nights."""
     asked = rules(table)
 
     def judge(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdict]:
@@ -104,11 +104,11 @@ NIGHT_CHECKS = tuple(
     NightCheck(
         asset,
         "columns_in_range",
-        f"{len(rules(table))} columns of {table.name} have values that their declaration allows.",
+        f"{len(rules(table))} columns of {table.name} have only values that their declaration allows.",
         violations(table),
-        # The objects of a night have no index: a pass over all of them is for the nightly job.
+        # The objects of a night have no index: a pass over all of them belongs in the nightly job.
         live=table is not objects,
     )
     for asset, table in (("sources", diasources), ("forced_sources", diaforcedsources), ("objects", objects))
 )
-"""One check a table."""
+"""One check per table."""

@@ -1,6 +1,6 @@
-"""Nothing is lost and nothing is doubled: the ledger against the rows and the archive.
+"""Nothing is lost and nothing is duplicated: the ledger against the rows and the archive.
 
-The queries are those of `broker_assets.accounting.balance`; here is what their answers mean for a night or a topic.
+The queries are those of `broker_assets.accounting.balance`; this module interprets their results.
 """
 
 from collections import defaultdict
@@ -16,24 +16,24 @@ from broker_assets.database.tables import archive_file, ingest_batch, stream_gap
 from broker_assets.packets import archive
 
 SHOWN = 20
-"""Contradictions listed in a verdict, at most."""
+"""Maximum number of contradictions listed in a verdict."""
 
 SAMPLED_FILES = 3
-"""Files of a night that are read, spread over the night."""
+"""Number of files of a night that are read, spread over the night."""
 
 SAMPLED_PACKETS = 20
-"""Packets of each of them that are decompressed."""
+"""Number of packets of each of them that are decompressed."""
 
 SAMPLED_BYTES = 256 * 1024**2
-"""Larger files are not hashed whole but only sampled."""
+"""Larger files are only sampled, not hashed completely."""
 
 QUARANTINE_HOURS = 24
 QUARANTINE_WARNING = 0.001
 QUARANTINE_ERROR = 0.05
-"""Shares of the messages of the last day."""
+"""Fractions of the messages of the last day."""
 
 ACKNOWLEDGED = "; acknowledged"
-"""In the reason of a gap of which operators know."""
+"""Marks the reason of an acknowledged gap."""
 
 
 def contradictions(found: Iterable[balance.Imbalance]) -> Verdict:
@@ -47,7 +47,7 @@ def contradictions(found: Iterable[balance.Imbalance]) -> Verdict:
 
 
 def _by_night(rows: Iterable[balance.Imbalance], keys: Sequence[str]) -> dict[str, Verdict]:
-    """Verdicts by the night that stands at the end of each subject."""
+    """Verdicts by night, which is at the end of each subject."""
     sorted_rows: dict[str, list[balance.Imbalance]] = defaultdict(list)
     for row in rows:
         sorted_rows[row.subject.rpartition("night ")[2]].append(row)
@@ -62,7 +62,7 @@ def ledger_balances(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdic
 
 
 def archive_is_complete(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdict]:
-    """Every packet of the ledger is in a file of the archive, and a sample of the files is whole."""
+    """Every packet of the ledger is in a file of the archive, and a sample of the files is undamaged."""
     span = (dates(keys)[0], dates(keys)[-1])
     verdicts = _by_night(balance.archived_packets(found.driver, nights=span), keys)
     columns = archive_file.c
@@ -97,7 +97,7 @@ def archive_is_complete(found: Evidence, keys: Sequence[str]) -> Mapping[str, Ve
 
 
 def offsets_are_contiguous(found: Evidence, topic: str) -> Verdict:
-    """Batch follows batch without hole or overlap; what Kafka dropped is a warning until acknowledged."""
+    """Batches follow without gap or overlap; offsets that Kafka deleted are a warning until acknowledged."""
     broken = balance.offsets(found.driver, topic=topic)
     if broken:
         return contradictions(broken)
@@ -112,8 +112,8 @@ def offsets_are_contiguous(found: Evidence, topic: str) -> Verdict:
         shown = "; ".join(f"partition {g.partition}: {g.first_offset} to {g.next_offset - 1}" for g in gaps[:SHOWN])
         return Verdict(
             False,
-            f"{lost} offsets were dropped by Kafka before they were read ({shown}); "
-            "run the job acknowledge_gaps when they are accounted for",
+            f"{lost} offsets were deleted by Kafka before they were read ({shown}); "
+            "run the job acknowledge_gaps once the gap has been clarified",
             AssetCheckSeverity.WARN,
             {"offsets lost": lost},
         )
@@ -134,7 +134,7 @@ def batches_balance(found: Evidence, topic: str) -> Verdict:
 
 
 def quarantine_share(found: Evidence, topic: str) -> Verdict:
-    """Few messages of the last day could not be read."""
+    """Only few messages of the last day could not be read."""
     columns = ingest_batch.c
     received, quarantined = found.connection.execute(
         sa.select(
@@ -149,7 +149,7 @@ def quarantine_share(found: Evidence, topic: str) -> Verdict:
     severity = AssetCheckSeverity.ERROR if share >= QUARANTINE_ERROR else AssetCheckSeverity.WARN
     return Verdict(
         share < QUARANTINE_WARNING,
-        f"{quarantined} of {received} messages of the last day are in quarantine",
+        f"{quarantined} of {received} messages of the last day are quarantined",
         severity,
         {"share": share, "quarantined": int(quarantined), "received": int(received)},
     )
@@ -159,14 +159,14 @@ NIGHT_CHECKS = (
     NightCheck(
         "sources",
         "ledger_balances",
-        "As many sources with an archive position as the ledger stored, each at a position of its own.",
+        "There are as many sources with an archive position as the ledger stored, each at its own position.",
         ledger_balances,
         blocking=True,
     ),
     NightCheck(
         "packet_archive",
         "archive_is_complete",
-        "Every packet of the ledger is in the archive; a sample of the files has the right checksum and can be read.",
+        "Every packet of the ledger is in the archive; a sample of the files has the correct checksum and is readable.",
         archive_is_complete,
         blocking=True,
     ),
@@ -187,7 +187,7 @@ STREAM_CHECKS = (
     ),
     StreamCheck(
         "quarantine_share",
-        f"Less than {QUARANTINE_WARNING:.1%} of the messages of the last day are in quarantine.",
+        f"Less than {QUARANTINE_WARNING:.1%} of the messages of the last day are quarantined.",
         quarantine_share,
     ),
 )

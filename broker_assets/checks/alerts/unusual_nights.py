@@ -1,8 +1,8 @@
-"""Is a night like the nights before it? Numbers of alerts, and shares of nulls.
+"""Whether a night is like earlier nights: number of alerts, and fractions of nulls.
 
-Robust statistics over a few weeks: median and median absolute deviation, so that one bad night neither hides the next
-nor raises an alarm for ever. All verdicts are warnings: the sky changes too. Nothing is said before `LEAST_NIGHTS`
-nights are there to compare with.
+Uses robust statistics over a few weeks, median and median absolute deviation, so that one bad night neither hides the
+next nor raises an alarm for ever. All verdicts are warnings: the sky changes too. There is no warning until
+`LEAST_NIGHTS` earlier nights are available for comparison.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,22 +18,22 @@ from broker_assets.database.tables import diaforcedsources, diasources, ingest_b
 from broker_assets.partitions import nights
 
 LEAST_NIGHTS = 7
-"""Earlier nights that are needed."""
+"""Minimum number of earlier nights."""
 
 COMPARED_NIGHTS = 30
-"""Earlier nights that are looked at."""
+"""Maximum number of earlier nights."""
 
 DEVIATIONS = 5.0
 """Allowed distance from the median, in (scaled) median absolute deviations."""
 
 SMALLEST_SPREAD = 0.25
-"""Of the logarithm of a count: weather and Moon change a night by so much at least."""
+"""Minimum spread of the logarithm of a count: weather and Moon change nights by at least this much."""
 
 SAMPLED_ROWS = 20_000
-"""Rows of a night of which nulls are counted: bounds the check, whatever the night."""
+"""Maximum number of rows of a night in which nulls are counted, to limit the cost of the check."""
 
 SHARE_CHANGE = 0.05
-"""A share of nulls that differs by less is never told."""
+"""A smaller difference of a fraction of nulls is never reported."""
 
 
 def unusual(value: float, earlier: NDArray[np.float64], *, smallest_spread: float) -> float | None:
@@ -42,16 +42,16 @@ def unusual(value: float, earlier: NDArray[np.float64], *, smallest_spread: floa
     Parameters
     ----------
     value : float
-        What is judged.
+        Value to assess.
     earlier : (n,) float64 array
-        What it is compared with.
+        Values it is compared with.
     smallest_spread : float
         Lower bound of the standard deviation.
 
     Returns
     -------
     float or None
-        Signed distance; None where there are fewer than `LEAST_NIGHTS` earlier values.
+        Signed distance; None if there are fewer than `LEAST_NIGHTS` earlier values.
 
     Notes
     -----
@@ -72,12 +72,12 @@ def unusual(value: float, earlier: NDArray[np.float64], *, smallest_spread: floa
 
 
 def has_ended(night: str) -> bool:
-    """Whether no alert of a night can be expected any more: a day after its end."""
+    """Whether no more alerts of a night can be expected: a day after its end."""
     return nights.time_window_for_partition_key(night).end + timedelta(days=1) < datetime.now(UTC)
 
 
 def alerts_as_usual(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdict]:
-    """Alerts of a night and topic against those of the nights before; a night that still grows is only too high."""
+    """Compare alerts of a night and topic with earlier nights; a night that still grows can only be too high."""
     wanted = dates(keys)
     columns = ingest_batch_night.c
     rows = found.connection.execute(
@@ -93,7 +93,7 @@ def alerts_as_usual(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdic
         counts.setdefault(topic, {})[night] = float(stored)
     verdicts = {}
     for key in keys:
-        night, told, compared = date.fromisoformat(key), [], 0
+        night, deviating, compared = date.fromisoformat(key), [], 0
         for topic, by_night in counts.items():
             if night not in by_night:
                 continue
@@ -103,14 +103,15 @@ def alerts_as_usual(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdic
             if distance is None or abs(distance) <= DEVIATIONS or (distance < 0 and not has_ended(key)):
                 continue
             usual = 10 ** float(np.median(earlier)) - 1
-            told.append(f"{by_night[night]:.0f} alerts of {topic}, usually {usual:.0f}")
-        text = "; ".join(told) or (f"as in {compared} nights before" if compared >= LEAST_NIGHTS else "too few nights")
-        verdicts[key] = Verdict(not told, text, AssetCheckSeverity.WARN, {"nights compared": compared})
+            deviating.append(f"{by_night[night]:.0f} alerts of {topic}, usually {usual:.0f}")
+        usually = f"as in {compared} earlier nights" if compared >= LEAST_NIGHTS else "too few nights"
+        text = "; ".join(deviating) or usually
+        verdicts[key] = Verdict(not deviating, text, AssetCheckSeverity.WARN, {"nights compared": compared})
     return verdicts
 
 
 def nulls_as_usual(table: sa.Table) -> NightCheck:
-    """A check of the shares of nulls of every column of a table."""
+    """A check of the fraction of nulls in every column of a table."""
     optional = [column for column in table.columns if column.nullable]
 
     def judge(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdict]:
@@ -124,7 +125,7 @@ def nulls_as_usual(table: sa.Table) -> NightCheck:
     return NightCheck(
         asset,
         "nulls_as_usual",
-        f"Shares of nulls in {len(optional)} columns of {table.name} are those of the nights before.",
+        f"The fractions of nulls in {len(optional)} columns of {table.name} are like those of earlier nights.",
         judge,
         live=False,
     )
@@ -133,7 +134,7 @@ def nulls_as_usual(table: sa.Table) -> NightCheck:
 def _null_shares(
     found: Evidence, table: sa.Table, optional: Sequence[sa.Column[object]], night: date
 ) -> dict[tuple[int, date], NDArray[np.float64]]:
-    """Shares of nulls by survey and night: of this night and of those before that the ledger names."""
+    """Fractions of nulls by survey and night, for this night and the earlier ones in the ledger."""
     columns = ingest_batch_night.c
     known = (
         sa.select(columns.night)
@@ -160,7 +161,7 @@ def _null_shares(
 
 
 def _compare(key: str, shares: Mapping[tuple[int, date], NDArray[np.float64]], names: Sequence[str]) -> Verdict:
-    night, told, compared = date.fromisoformat(key), {}, 0
+    night, deviating, compared = date.fromisoformat(key), {}, 0
     for survey in {survey for survey, other in shares if other == night}:
         earlier = np.array([share for (s, other), share in sorted(shares.items()) if s == survey and other < night])
         compared = max(compared, len(earlier))
@@ -170,11 +171,11 @@ def _compare(key: str, shares: Mapping[tuple[int, date], NDArray[np.float64]], n
             now, median = float(shares[survey, night][i]), float(np.median(earlier[:, i]))
             distance = unusual(now, earlier[:, i], smallest_spread=SHARE_CHANGE / DEVIATIONS)
             if distance is not None and abs(distance) > DEVIATIONS:
-                told[f"{name} (survey {survey})"] = f"{now:.1%} null, usually {median:.1%}"
-    if told:
-        shown = "; ".join(f"{name}: {what}" for name, what in list(told.items())[:10])
-        return Verdict(False, shown, AssetCheckSeverity.WARN, {"columns": len(told), "nights compared": compared})
-    text = f"as in {compared} nights before" if compared >= LEAST_NIGHTS else "too few nights to compare with"
+                deviating[f"{name} (survey {survey})"] = f"{now:.1%} null, usually {median:.1%}"
+    if deviating:
+        shown = "; ".join(f"{name}: {what}" for name, what in list(deviating.items())[:10])
+        return Verdict(False, shown, AssetCheckSeverity.WARN, {"columns": len(deviating), "nights compared": compared})
+    text = f"as in {compared} earlier nights" if compared >= LEAST_NIGHTS else "too few nights to compare with"
     return Verdict(True, text, metadata={"nights compared": compared})
 
 
@@ -182,7 +183,7 @@ NIGHT_CHECKS = (
     NightCheck(
         "sources",
         "alerts_as_usual",
-        "The number of alerts of each topic is like that of the nights before.",
+        "The number of alerts of each topic is like that of earlier nights.",
         alerts_as_usual,
         live=False,
     ),

@@ -49,12 +49,12 @@ def waiting_period(text: str) -> datetime.timedelta:
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h|d|w)\s*", text)
     if found is None:
-        raise typer.BadParameter(f"{text!r} is no time span such as 14d, 6h, 1min or 30s")
+        raise typer.BadParameter(f"{text!r} is not a time span such as 14d, 6h, 1min or 30s")
     return datetime.timedelta(**{UNITS[found.group(2)]: float(found.group(1))})
 
 
 def listed(text: str) -> frozenset[str]:
-    """Words of a list with commas.
+    """Split a comma-separated list.
 
     Examples
     --------
@@ -66,40 +66,50 @@ def listed(text: str) -> frozenset[str]:
 
 @app.command()
 def run(
-    target: Annotated[list[str] | None, typer.Option("--target", "-T", help="Archive of the settings.")] = None,
+    target: Annotated[list[str] | None, typer.Option("--target", "-T", help="Archive named in the settings.")] = None,
     target_dir: Annotated[str | None, typer.Option("--target-dir", "-t", help="Folder, sftp:// or s3:// URL.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of --target-dir in history and headers.")] = None,
-    fits_dir: Annotated[Path | None, typer.Option("--fits-dir", "-f", help="Our archive of products.")] = None,
+    fits_dir: Annotated[Path | None, typer.Option("--fits-dir", "-f", help="Local archive of products.")] = None,
     same_esa_name_dir: Annotated[
         str | None, typer.Option("--same-esa-name-dir", "-s", help="Folder for files beyond the last supplement.")
     ] = None,
-    include_levels: Annotated[str | None, typer.Option("--include-levels", "-l", help="L0,L1,…; * is all.")] = None,
+    include_levels: Annotated[
+        str | None, typer.Option("--include-levels", "-l", help="L0,L1,…; * selects all.")
+    ] = None,
     include_products: Annotated[
-        str | None, typer.Option("--include-products", "-p", help="ql,hk,sci,… or ql-lightcurve; * is all.")
+        str | None, typer.Option("--include-products", "-p", help="ql,hk,sci,… or ql-lightcurve; * selects all.")
     ] = None,
     include_versions: Annotated[
-        str | None, typer.Option("--include-versions", "-v", help="2,03,02U; * is all.")
+        str | None, typer.Option("--include-versions", "-v", help="2,03,02U; * selects all.")
     ] = None,
-    waiting: Annotated[str | None, typer.Option("--waiting-period", "-w", help="Least age: 14d, 6h, 1min, 0s.")] = None,
-    batch_size: Annotated[int | None, typer.Option("--batch-size", "-n", min=-1, help="-1 is no limit.")] = None,
-    sort: Annotated[Sort, typer.Option("--sort-files", help="Order: path, or time of making.")] = Sort.NAME,
-    blacklist: Annotated[Path | None, typer.Option("--blacklist-files", help="Names never to deliver.")] = None,
+    waiting: Annotated[
+        str | None, typer.Option("--waiting-period", "-w", help="Minimum age: 14d, 6h, 1min, 0s.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", "-n", min=-1, help="Maximum number of files; -1: no limit.")
+    ] = None,
+    sort: Annotated[Sort, typer.Option("--sort-files", help="Order: path, or creation time.")] = Sort.NAME,
+    blacklist: Annotated[
+        Path | None, typer.Option("--blacklist-files", help="File of names that are never delivered.")
+    ] = None,
     supplements: Annotated[
         Path | None, typer.Option("--supplement-report", help="Write all supplements here, tab-separated.")
     ] = None,
     rid_lut_file: Annotated[Path | None, typer.Option("--rid-lut-file", "-r", help="Table of requests, CSV.")] = None,
-    update_rid_lut: Annotated[bool, typer.Option("--update-rid-lut", help="Bring it up to date first.")] = False,
+    update_rid_lut: Annotated[
+        bool, typer.Option("--update-rid-lut", help="Update the table of requests first.")
+    ] = False,
     spice_dir: Annotated[Path | None, typer.Option("--spice-dir", "-S", help="Folder of SPICE kernels.")] = None,
     log_dir: Annotated[Path | None, typer.Option("--log-dir", "-o", help="Append to pub_YYYYMMDD.log here.")] = None,
     log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
-    prepare: Annotated[bool, typer.Option("--prepare", help="Bring the tables of the database up to date.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document per target and line.")] = False,
+    prepare: Annotated[bool, typer.Option("--prepare", help="Create or migrate the database tables first.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document per target, one per line.")] = False,
 ) -> None:
     """Deliver the files that are due.
 
-    Files of our archive stay as they are; what is delivered is a copy, read back at the target. A run that was
-    interrupted goes on where it was.
+    Files of the local archive are not changed; a copy is delivered and read back from the target. An interrupted run
+    continues where it stopped.
 
     Examples:
 
@@ -107,7 +117,7 @@ def run(
 
     `broker-assets publish run -t /exchange/soar --name "ESA SOAR" -f products -w 14d -l L1,L2`
 
-    Exit code 0: all is well; 1: a file could not be delivered, or a target is away.
+    Exit code 0: success; 1: a file could not be delivered, or a target is unavailable.
     """
     from broker_assets.publication.run import publish
     from broker_assets.publication.selection import Rules, files_below
@@ -123,7 +133,7 @@ def run(
             goals = [goal.model_copy(update={"conflicts_url": same_esa_name_dir}) for goal in goals]
     folder = fits_dir or settings.telemetry_folder / "products"
     if not folder.is_dir():
-        raise FileNotFoundError(2, "the archive of products is not there", str(folder))
+        raise FileNotFoundError(2, "the archive of products does not exist", str(folder))
     reason, refresh = _functions(settings, rid_lut_file, spice_dir, update=update_rid_lut)
     files = files_below(folder)
     bad = False
@@ -149,7 +159,7 @@ def run(
                     refresh=refresh,
                     conflicts=Target.conflicts_of(goal),
                     dry_run=dry_run,
-                    tell=None if as_json else lambda outcome: terminal().print(_line(outcome), highlight=False),
+                    notify=None if as_json else lambda outcome: terminal().print(_line(outcome), highlight=False),
                 )
             if as_json:
                 typer.echo(report.model_dump_json())
@@ -162,7 +172,7 @@ def run(
 
 
 def _overridden(rules: Rules, *, order: str, **options: Any) -> Rules:
-    """Rules with what the command line says."""
+    """Selection rules with the options of the command line."""
     from broker_assets.publication.selection import read_blacklist
 
     given: dict[str, Any] = {"order": order}
@@ -179,7 +189,7 @@ def _overridden(rules: Rules, *, order: str, **options: Any) -> Rules:
 
 
 def _functions(settings: Settings, table: Path | None, spice: Path | None, *, update: bool) -> tuple[Any, Any]:
-    """Reasons of requests and fresh ephemeris cards, as far as there are tables and kernels."""
+    """Reasons of requests and updated ephemeris cards, if there are tables and kernels."""
     from broker_assets.resources.ephemeris_cards import ephemeris_refresh, request_reason
     from broker_assets.telemetry.inputs.kernels import Kernels
 
@@ -199,7 +209,7 @@ def _functions(settings: Settings, table: Path | None, spice: Path | None, *, up
 def _log(folder: Path | None, level: str) -> None:
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
-        raise typer.BadParameter(f"log level {level} is none of DEBUG, INFO, WARNING, ERROR")
+        raise typer.BadParameter(f"log level {level} is not one of DEBUG, INFO, WARNING, ERROR")
     if folder is None:
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -218,15 +228,16 @@ def _line(outcome: Any) -> str:
 
 
 def _show(report: Report) -> None:
-    did = "would be" if report.dry_run else "are"
     counts = ", ".join(f"{count} {status}" for status, count in report.counts.items()) or "nothing new"
     terminal().print(
-        f"[bold]{escape(report.target)}[/bold]: {counts}; {len(report.unchanged)} {did} as decided before, "
-        f"{len(report.waiting)} too young, {len(report.left)} left for later",
+        f"[bold]{escape(report.target)}[/bold]: {counts}; {len(report.unchanged)} unchanged since the last decision, "
+        f"{len(report.waiting)} too recent, {len(report.left)} left for later",
         highlight=False,
     )
     if report.held:
-        terminal().print(f"{len(report.held)} wait for an operator: `broker-assets publish status`", highlight=False)
+        terminal().print(
+            f"{len(report.held)} files wait for an operator: see `broker-assets publish status`", highlight=False
+        )
     if report.failure is not None:
         terminal().print(f"[red]{escape(report.failure)}[/red]", highlight=False)
 
@@ -239,16 +250,16 @@ def _write_supplements(connection: Any, target: str, path: Path) -> None:
 
 @app.command()
 def sync(
-    target: Annotated[list[str] | None, typer.Option("--target", "-T", help="Mirror of the settings.")] = None,
+    target: Annotated[list[str] | None, typer.Option("--target", "-T", help="Mirror named in the settings.")] = None,
     target_dir: Annotated[str | None, typer.Option("--target-dir", "-t", help="Folder, sftp:// or s3:// URL.")] = None,
-    fits_dir: Annotated[Path | None, typer.Option("--fits-dir", "-f", help="Our archive of products.")] = None,
-    remove: Annotated[bool, typer.Option("--remove", help="Remove there what we do not have any more.")] = False,
-    verify_all: Annotated[bool, typer.Option("--verify", help="Read everything back, not only what is new.")] = False,
-    prepare: Annotated[bool, typer.Option("--prepare", help="Bring the tables of the database up to date.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document per store and line.")] = False,
+    fits_dir: Annotated[Path | None, typer.Option("--fits-dir", "-f", help="Local archive of products.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove copied files that no longer exist here.")] = False,
+    verify_all: Annotated[bool, typer.Option("--verify", help="Read everything back, not only new files.")] = False,
+    prepare: Annotated[bool, typer.Option("--prepare", help="Create or migrate the database tables first.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document per store, one per line.")] = False,
 ) -> None:
-    """Bring a copy of our archive in another store up to date, under our own names and paths.
+    """Update a copy of the local archive in another store, under the same names and paths.
 
     Example: `broker-assets publish sync -t s3://bucket/stix --dry-run`
     """
@@ -262,7 +273,7 @@ def sync(
     folder = fits_dir or settings.telemetry_folder / "products"
     if not folder.is_dir():
         # An archive that is not mounted must not empty its copies.
-        raise FileNotFoundError(2, "the archive of products is not there", str(folder))
+        raise FileNotFoundError(2, "the archive of products does not exist", str(folder))
     bad = False
     with open_database(prepare=prepare) as connection:
         for goal in goals:
@@ -273,7 +284,7 @@ def sync(
                 typer.echo(report.model_dump_json())
                 continue
             terminal().print(
-                f"[bold]{escape(goal.name)}[/bold]: {len(report.copied)} copied, {report.unchanged} the same, "
+                f"[bold]{escape(goal.name)}[/bold]: {len(report.copied)} copied, {report.unchanged} unchanged, "
                 f"{len(report.removed)} removed, {len(report.surplus)} only there",
                 highlight=False,
             )

@@ -1,4 +1,4 @@
-"""`broker-assets publish status`, `agree`, `history` and `verify`: what was delivered, what waits, and why."""
+"""`broker-assets publish status`, `agree`, `history` and `verify`: what was delivered, what is waiting, and why."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def show_status(
     target: Target = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything as one JSON document.")] = False,
 ) -> None:
-    """Show what each archive has, what waits for an operator, what is tried again, and the last runs.
+    """Show what each archive has, what waits for an operator, what will be retried, and the last runs.
 
     The exit code is 1 if a file waits for an operator or could not be delivered.
     """
@@ -53,43 +53,43 @@ def show_status(
         typer.echo(json.dumps(document, indent=1))
         raise typer.Exit(1 if waiting or again else 0)
     if not totals and not last:
-        terminal().print("Nothing was delivered yet.")
+        terminal().print("Nothing has been delivered yet.")
         return
     for name, found in totals.items():
         text = ", ".join(f"{count:,} {status}" for status, count in found.items())
         terminal().print(f"[bold]{escape(name)}[/bold]: {text}", highlight=False)
     if waiting:
-        table = _table("\nWait for an operator (`publish agree NAME --why …`)", "archive", "file", "since", "why")
+        table = _table("\nWaiting for an operator (`publish agree NAME --why …`)", "archive", "file", "since", "why")
         for entry in waiting:
             table.add_row(escape(entry.target), entry.name, _when(entry.decided_at), escape(entry.reason))
         terminal().print(table)
     if again:
-        table = _table("\nTried again by the next run", "archive", "file", "since", "why")
+        table = _table("\nTo be retried by the next run", "archive", "file", "since", "why")
         for entry in again:
             reason = f"{entry.agreed_by} agreed: {entry.agreed_why}" if entry.agreed else entry.reason
             table.add_row(escape(entry.target), entry.name, _when(entry.decided_at), escape(reason))
         terminal().print(table)
     if last:
-        table = _table("\nLast runs", "archive", "began", "ended", "files", "failure")
+        table = _table("\nLast runs", "archive", "started", "finished", "files", "failure")
         for item in last:
             files = ", ".join(f"{count} {status}" for status, count in item.counts.items()) or "nothing new"
-            row = (escape(item.target), _when(item.started_at), _when(item.finished_at) or "not ended")
+            row = (escape(item.target), _when(item.started_at), _when(item.finished_at) or "unfinished")
             table.add_row(*row, files, escape(item.failure or ""))
         terminal().print(table)
     raise typer.Exit(1 if waiting or again else 0)
 
 
 def agree(
-    names: Annotated[list[str], typer.Argument(help="Files that wait, as `status` shows them.")],
-    why: Annotated[str, typer.Option("--why", help="Kept with the file.", prompt="Why")],
-    who: Annotated[str | None, typer.Option("--who", help="Kept with the file; you unless given.")] = None,
+    names: Annotated[list[str], typer.Argument(help="Waiting files, as listed by `status`.")],
+    why: Annotated[str, typer.Option("--why", help="Recorded with the file.", prompt="Why")],
+    who: Annotated[str | None, typer.Option("--who", help="Recorded with the file; default: you.")] = None,
     target: Target = None,
-    refuse: Annotated[bool, typer.Option("--refuse", help="The file stays at home.")] = False,
+    refuse: Annotated[bool, typer.Option("--refuse", help="Do not deliver the file.")] = False,
 ) -> None:
-    """Agree that files are delivered although the rules speak against it, or refuse it.
+    """Approve the delivery of files that the rules hold back, or refuse it.
 
-    A file that changed after its delivery replaces what was delivered; one that looks worse than the version before is
-    delivered; one supplement more than the archive takes is delivered. The next run does it.
+    The next run then delivers a file that looks worse than the version before, delivers a supplement beyond the usual
+    limit, or replaces a delivered file by one that has changed since.
 
     Example: `broker-assets publish agree solo_L1_stix-ql-lightcurve_20210116_V03.fits --why "packets lost on board"`
     """
@@ -105,20 +105,20 @@ def agree(
                 target=target,
                 answer="refuse" if refuse else "deliver",
             ):
-                said = "stays at home" if refuse else "is delivered by the next run"
+                said = "will not be delivered" if refuse else "will be delivered by the next run"
                 terminal().print(
                     f"{entry.name} {said} ({escape(entry.target)}: {escape(entry.reason)})", highlight=False
                 )
 
 
 def show_history(
-    name: Annotated[str | None, typer.Argument(help="Part of a name; everything unless given.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Part of a name; default: all files.")] = None,
     target: Target = None,
     status: Annotated[list[str] | None, typer.Option("--status", help="Only these decisions.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of entries.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document per line, with receipts.")] = False,
 ) -> None:
-    """Show what was decided on files, and why, newest first.
+    """Show the decisions on files and their reasons, newest first.
 
     Example: `broker-assets publish history 20210116 --status held`
     """
@@ -140,7 +140,7 @@ def show_history(
             typer.echo(json.dumps(document))
         return
     if not found:
-        terminal().print("The history has nothing of that.")
+        terminal().print("The history has no such entries.")
         return
     table = _table("", "decided", "archive", "file", "decision", "why")
     for entry in found:
@@ -152,12 +152,12 @@ def show_history(
 
 
 def verify(
-    target: Annotated[list[str] | None, typer.Option("--target", "-T", help="Archive of the settings.")] = None,
-    target_dir: Annotated[str | None, typer.Option("--target-dir", "-t", help="As given to `run`.")] = None,
+    target: Annotated[list[str] | None, typer.Option("--target", "-T", help="Archive named in the settings.")] = None,
+    target_dir: Annotated[str | None, typer.Option("--target-dir", "-t", help="As passed to `run`.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of --target-dir in the history.")] = None,
-    repair: Annotated[bool, typer.Option("--repair", help="The next run delivers again what is lost.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Let the next run deliver lost files again.")] = False,
 ) -> None:
-    """Read back everything that archives should have, and compare with the receipts.
+    """Read back everything that the archives should have, and compare it with the receipts.
 
     Exit code 1 if a file is missing or damaged.
     """
@@ -178,6 +178,6 @@ def verify(
                     f"[red]{loss.state}[/red] {loss.name} [dim]{escape(loss.detail)}[/dim]", highlight=False
                 )
             if not found:
-                terminal().print(f"{escape(goal.name)} has everything as it was delivered.", highlight=False)
+                terminal().print(f"{escape(goal.name)} has all files as they were delivered.", highlight=False)
             bad |= bool(found)
     raise typer.Exit(1 if bad else 0)

@@ -1,4 +1,4 @@
-"""What the commands of publication work on: targets of the settings, and the database."""
+"""Targets and database of the publication commands."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from broker_assets.settings import PublicationTarget, Settings, load_settings
 
 
 def chosen(settings: Settings, names: list[str] | None, *, mirror: bool) -> list[PublicationTarget]:
-    """Targets of the settings: archives or mirrors, all or those named.
+    """Return configured targets: archives or mirrors, all of them or those named.
 
     Raises
     ------
     LookupError
-        If there is none of this name, or none at all.
+        If there is no target with this name, or none at all.
     """
     found = [target for target in settings.publication.targets if target.mirror == mirror]
     kind = "mirror" if mirror else "archive"
@@ -26,13 +26,13 @@ def chosen(settings: Settings, names: list[str] | None, *, mirror: bool) -> list
     unknown = set(names or ()) - {target.name for target in found}
     if unknown:
         known = ", ".join(target.name for target in found)
-        raise LookupError(f"no {kind} {', '.join(sorted(unknown))} is configured; there are: {known}")
+        raise LookupError(f"no {kind} {', '.join(sorted(unknown))} is configured; known: {known}")
     return [target for target in found if not names or target.name in names]
 
 
 @contextlib.contextmanager
 def open_database(*, prepare: bool = False) -> Iterator[Any]:
-    """A connection; what is missing in the database is said in words."""
+    """A connection; explains missing tables."""
     import psycopg
 
     from broker_assets.commands.status import database
@@ -48,6 +48,6 @@ def open_database(*, prepare: bool = False) -> Iterator[Any]:
     try:
         yield connection
     except psycopg.errors.UndefinedTable:
-        raise LookupError("the database has no tables of publication yet; `--prepare` makes them") from None
+        raise LookupError("the database has no publication tables yet; create them with `--prepare`") from None
     finally:
         connection.close()

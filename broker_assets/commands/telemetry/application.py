@@ -19,7 +19,7 @@ from broker_assets.commands.telemetry.simulate import simulate
 from broker_assets.commands.telemetry.status import status
 
 app = typer.Typer(help="Telemetry packets and products.", no_args_is_help=True)
-# Options may be spelt as the original spells them: --idl_enabled, --fits_dir.
+# Options are also accepted as the original spells them: --idl_enabled, --fits_dir.
 app.command(context_settings={"token_normalize_func": lambda token: token.replace("_", "-")})(process)
 app.command()(schema)
 app.command()(simulate)
@@ -39,10 +39,12 @@ def telemetry() -> None:
 def decode(
     files: Annotated[list[Path], typer.Argument(help="PktTmRaw or PktTcReport XML, binary or hexadecimal packets.")],
     idb: Annotated[Path, typer.Option("--idb", help="Folder with idb.sqlite, or with v<version>/idb.sqlite.")],
-    idb_version: Annotated[str | None, typer.Option(help="Use this version for every time.")] = None,
-    strict: Annotated[bool, typer.Option(help="A missing database version is an error, no other stands in.")] = False,
+    idb_version: Annotated[str | None, typer.Option(help="Use this version for all times.")] = None,
+    strict: Annotated[
+        bool, typer.Option(help="A missing database version is an error; no other version is used instead.")
+    ] = False,
 ) -> None:
-    """Print one JSON document per packet and line; exit code 1 if any packet cannot be decoded."""
+    """Print one JSON document per packet, one per line; exit code 1 if any packet cannot be decoded."""
     # Imported here: `--help` must not wait for the numerical libraries.
     from broker_assets.telemetry.idb.database import DatabaseError
     from broker_assets.telemetry.idb.database_versions import InstrumentDatabases
@@ -59,13 +61,13 @@ def decode(
                 failed |= "error" in document
                 sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
     except BrokenPipeError:
-        # The reader has seen enough; nothing may be written to the closed pipe at exit either.
+        # The reader closed the pipe; nothing may be written to it at exit either.
         sys.stderr.close()
     raise typer.Exit(1 if failed else 0)
 
 
 def _documents(path: Path, databases: Any) -> Iterator[dict[str, Any]]:
-    """One document per packet of a file, in the order of the file."""
+    """One document per packet of a file, in file order."""
     from broker_assets.telemetry.decoding import documents
 
     yield from documents.of_file(path, databases)

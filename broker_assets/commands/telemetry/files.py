@@ -1,4 +1,4 @@
-"""`broker-assets telemetry files`: telemetry files that arrived, what became of them, and another try."""
+"""`broker-assets telemetry files`: telemetry files that arrived, their state, and how to retry them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ STATES = ("new", "staging", "staged", "processed", "failed", "quarantined", "gon
 @app.command("list")
 def list_files(
     state: Annotated[
-        list[str] | None, typer.Option("--state", "-s", help=f"Only in this state ({', '.join(STATES)}); repeatable.")
+        list[str] | None,
+        typer.Option("--state", "-s", help=f"Only files in this state ({', '.join(STATES)}); repeatable."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of files, newest first.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document per line.")] = False,
 ) -> None:
     """List files of the register.
@@ -36,7 +37,7 @@ def list_files(
 
     unknown = sorted(set(state or ()) - set(STATES))
     if unknown:
-        raise typer.BadParameter(f"{', '.join(unknown)} is none of {', '.join(STATES)}", param_hint="--state")
+        raise typer.BadParameter(f"{', '.join(unknown)} is not one of {', '.join(STATES)}", param_hint="--state")
     with database(load_settings()) as connection:
         found = entries(connection, states=state, limit=limit)
     if as_json:
@@ -64,7 +65,7 @@ def list_files(
         )
     terminal().print(table)
     if len(found) == limit:
-        terminal().print(f"[dim]The newest {limit}; --limit shows more.[/dim]")
+        terminal().print(f"[dim]Showing the newest {limit}; --limit shows more.[/dim]")
 
 
 @app.command()
@@ -72,7 +73,7 @@ def show(
     name: Annotated[str, typer.Argument(help="Name of a file.")],
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON document per version.")] = False,
 ) -> None:
-    """Show every version of a file, and what of it could not be used.
+    """Show every version of a file, and its packets that could not be used.
 
     Example: `broker-assets telemetry files show TM_BatchRequest.PktTmRaw.SOL.0.2023.305.xml`
     """
@@ -96,9 +97,11 @@ def show(
 
 @app.command()
 def retry(
-    entry: Annotated[list[int] | None, typer.Argument(help="Numbers of entries, as `list` shows them; or all.")] = None,
+    entry: Annotated[
+        list[int] | None, typer.Argument(help="Numbers of entries, as listed by `list`; default: all.")
+    ] = None,
 ) -> None:
-    """Let failed files and those in quarantine be tried again by the next run, all or the given entries.
+    """Let the next run retry failed and quarantined files, all of them or the given entries.
 
     Example: `broker-assets telemetry files retry 17`
     """
@@ -106,7 +109,7 @@ def retry(
 
     with database(load_settings()) as connection:
         count = again(connection, entry or None)
-    terminal().print(f"{count} files are tried again by the next run")
+    terminal().print(f"{count} files will be retried by the next run")
     if entry and count < len(set(entry)):
         raise typer.Exit(1)
 

@@ -1,4 +1,4 @@
-"""What products are made with besides packets, from the options of `broker-assets telemetry process`."""
+"""The inputs of products besides packets, from the options of `broker-assets telemetry process`."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ def read_inputs(
     rid_lut_file: Path | None,
     versions: dict[str, int],
 ) -> Inputs:
-    """Everything besides packets; what is not given is left out, what is given and unusable ends the command.
+    """Load everything besides packets; an option that is unusable ends the command.
 
     Parameters
     ----------
     idb, configuration : Path
         Folders.
     idb_version : str or None
-        Database to use for every time.
+        Database version to use for all times.
     spice_dir : Path or None
         Folder of kernels.
     spice_file : list of Path or None
-        Single kernels instead.
+        Individual kernels instead.
     soop_dir, rid_lut_file : Path or None
         Planning files, table of requests.
     versions : dict
-        Processing versions in place of the code's own, by ``level/kind``.
+        Processing versions that override those in the code, by ``level/kind``.
 
     Raises
     ------
     typer.Exit
-        With code 2 if something cannot be used.
+        With code 2 if an input cannot be used.
     """
     from broker_assets.telemetry.idb.database import DatabaseError
     from broker_assets.telemetry.idb.database_versions import InstrumentDatabases
@@ -63,7 +63,7 @@ def read_inputs(
         if kernels is None and spice_dir is not None:
             kernels = Kernels.of_folder(spice_dir)
         if kernels is None:
-            logger.warning("without SPICE kernels level L1 cannot be made")
+            logger.warning("level L1 cannot be made without SPICE kernels")
         found = InstrumentConfiguration(configuration)
         logger.info("instrument configuration %s", found.version)
         return Inputs(
@@ -82,12 +82,12 @@ def read_inputs(
 def find_programs(
     ecc_path: Path | None, aspect_command: str | None, idl_enabled: bool | None, idl_gsw_path: Path | None
 ) -> Programs:
-    """Programs of others; one that is named and absent ends the command, one that is not named is done without.
+    """Find the third-party programs; a program that is named but missing ends the command.
 
     Raises
     ------
     typer.BadParameter
-        If one is named and absent.
+        If a named program is missing.
     """
     from broker_assets.telemetry.products.programs.aspect_solution import AspectSolver
     from broker_assets.telemetry.products.programs.configured import Programs
@@ -98,19 +98,19 @@ def find_programs(
         raise typer.BadParameter(f"{ecc_path} has no {', '.join(calibration.missing())}", param_hint="--ecc-path")
     command = tuple(shlex.split(aspect_command or ""))
     if idl_enabled and not command:
-        raise typer.BadParameter("it needs --aspect-command, the bridge to IDL", param_hint="--idl-enabled")
+        raise typer.BadParameter("requires --aspect-command, the bridge to IDL", param_hint="--idl-enabled")
     if idl_gsw_path is not None and not idl_gsw_path.is_dir():
-        raise typer.BadParameter(f"{idl_gsw_path} is no folder", param_hint="--idl-gsw-path")
+        raise typer.BadParameter(f"{idl_gsw_path} is not a folder", param_hint="--idl-gsw-path")
     if idl_enabled is False or not command:
         return Programs(calibration)
     if shutil.which(command[0]) is None:
-        raise typer.BadParameter(f"the program {command[0]} is absent", param_hint="--aspect-command")
+        raise typer.BadParameter(f"the program {command[0]} does not exist", param_hint="--aspect-command")
     given = () if idl_gsw_path is None else ("env", f"STX_GSW_PATH={idl_gsw_path.absolute()}")
     return Programs(calibration, AspectSolver((*given, *command)))
 
 
 def processing_versions(given: list[str] | None) -> dict[str, int]:
-    """Processing versions by ``level/kind``.
+    """Parse processing versions by ``level/kind``.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def processing_versions(given: list[str] | None) -> dict[str, int]:
     Raises
     ------
     typer.BadParameter
-        If a text is of another form.
+        If a text has another form.
     """
     found = {}
     for text in given or ():

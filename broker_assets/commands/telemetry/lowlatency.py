@@ -1,4 +1,4 @@
-"""`broker-assets telemetry lowlatency`: requests of the low-latency machine, without Dagster and without a network."""
+"""`broker-assets telemetry lowlatency`: requests of the low-latency machine, without Dagster or a network."""
 
 from __future__ import annotations
 
@@ -18,20 +18,22 @@ logger = logging.getLogger(__name__)
 
 def lowlatency(
     requests: Annotated[Path, typer.Option(envvar="instr_input_requests", help="Folder of requests.")],
-    output: Annotated[Path, typer.Option(envvar="instr_output", help="Folder of products, failed and temporary.")],
+    output: Annotated[Path, typer.Option(envvar="instr_output", help="Folder for products, failed and temporary.")],
     idb: Annotated[Path, typer.Option(help="Folder of instrument databases.")],
     configuration: Annotated[Path, typer.Option(help="Checkout of the configuration repository.")],
-    idb_version: Annotated[str | None, typer.Option(help="Use this version for every time.")] = None,
-    watch: Annotated[bool, typer.Option("--watch/--once", help="Go on looking for requests, or end.")] = False,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Between two looks.")] = 5.0,
+    idb_version: Annotated[str | None, typer.Option(help="Use this version for all times.")] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch/--once", help="Keep watching for requests, or process those present and exit.")
+    ] = False,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Seconds between checks for requests.")] = 5.0,
 ) -> None:
-    """Make low-latency products (LL01) of every request that waits.
+    """Make low-latency products (LL01) for every waiting request.
 
-    A request is a folder `request_YYYYMMDD_HHMMSS…` with one telemetry file in its folder `telemetry`; what becomes of
-    it stands in `products` or `failed` of the output folder, and in its log, `logs/lldp_processing.log`.
+    A request is a folder `request_YYYYMMDD_HHMMSS…` with one telemetry file in its folder `telemetry`; the result
+    is in `products` or `failed` of the output folder, and in its log, `logs/lldp_processing.log`.
 
-    Exit code 0: all made (with --watch: it was asked to end); 1: a request failed; 2: wrong options, or another process
-    works on the output folder.
+    Exit code 0: all made (with --watch: ended by a signal); 1: a request failed; 2: invalid options, or another process
+    is using the output folder.
     """
     import numpy as np
 
@@ -42,7 +44,7 @@ def lowlatency(
     from broker_assets.telemetry.products.levels.lowlatency import answer_all, only_one
 
     if not requests.is_dir():
-        raise typer.BadParameter(f"{requests} is no folder", param_hint="--requests")
+        raise typer.BadParameter(f"{requests} is not a folder", param_hint="--requests")
     try:
         inputs = Inputs(InstrumentDatabases(idb, forced=idb_version), InstrumentConfiguration(configuration))
         inputs.configuration.version  # noqa: B018  read now: a wrong folder shall end the command
@@ -61,8 +63,8 @@ def lowlatency(
                 try:
                     answers = answer_all(requests, output, inputs, now)
                 except OSError as error:
-                    # A full disk or a folder that is away for a while: the request waits for the next look.
-                    logger.error("%s cannot be worked on: %s", output, error)
+                    # A full disk, or a folder that is temporarily unavailable: the request waits for the next check.
+                    logger.error("cannot work in %s: %s", output, error)
                     typer.echo(f"error: {error}", err=True)
                     answers, failed = [], True
                 for found in answers:
@@ -71,13 +73,13 @@ def lowlatency(
                 if not watch or end.wait(seconds):
                     break
     except BlockingIOError as error:
-        typer.echo(f"error: another process works on {output}", err=True)
+        typer.echo(f"error: another process is using {output}", err=True)
         raise typer.Exit(2) from error
     raise typer.Exit(1 if failed and not watch else 0)
 
 
 def _end_on_signals(end: threading.Event) -> None:
-    """End after the request that is being worked on."""
+    """End after the current request."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         end.set()

@@ -1,4 +1,4 @@
-"""`broker-assets telemetry process`: telemetry files to product files, without Dagster and without a network."""
+"""`broker-assets telemetry process`: telemetry files to product files, without Dagster or a network."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ logger = logging.getLogger(__name__)
 
 ORDER = ("TM", "LB", "L0", "L1", "L2")
 MADE_FROM = {"LB": "LB", "L0": "LB", "L1": "L0", "L2": "L1"}
-"""Level whose files tell what is made again, by the first level to make."""
+"""Level whose files determine what is rebuilt, by the first level to make."""
 TELEMETRY_FILES = ("*.xml", "*.fits")
-"""Names of files in folders of telemetry; FITS files are those of level LB."""
+"""File name patterns in telemetry folders; FITS files are those of level LB."""
 
 
 class Level(StrEnum):
-    """Where processing starts or ends; ALL is TM as a start, L2 as an end."""
+    """Where processing starts or ends; ALL means TM as start level, L2 as end level."""
 
     TM = "TM"
     LB = "LB"
@@ -50,18 +50,19 @@ def process(
     ] = None,
     tm_dir: Annotated[Path | None, typer.Option("--tm-dir", "-t", help="Folder of telemetry files.")] = None,
     fits_dir: Annotated[Path, typer.Option("--fits-dir", "-f", help="Archive: folder of products.")] = Path("fits"),
-    store: Annotated[Path | None, typer.Option(help="Packet store; default: `packets` beside the archive.")] = None,
+    store: Annotated[Path | None, typer.Option(help="Packet store; default: `packets` next to the archive.")] = None,
     idb: Annotated[Path, typer.Option(help="Folder of instrument databases.")] = Path("idb"),
-    idb_version: Annotated[str | None, typer.Option(help="Use this version for every time.")] = None,
+    idb_version: Annotated[str | None, typer.Option(help="Use this version for all times.")] = None,
     configuration: Annotated[Path, typer.Option(help="Checkout of the configuration repository.")] = Path("conf"),
     spice_dir: Annotated[Path | None, typer.Option("--spice-dir", "-s", help="Kernels: mk, lsk, sclk, …")] = None,
     spice_file: Annotated[
-        list[Path] | None, typer.Option("--spice-file", "-S", help="Single kernels instead of a folder; repeatable.")
+        list[Path] | None,
+        typer.Option("--spice-file", "-S", help="Individual kernels instead of a folder; repeatable."),
     ] = None,
     soop_dir: Annotated[Path | None, typer.Option("--soop-dir", "-p", help="Planning files.")] = None,
     rid_lut_file: Annotated[Path | None, typer.Option("--rid-lut-file", "-r", help="Table of requests, CSV.")] = None,
     update_rid_lut: Annotated[
-        str | None, typer.Option(help="Bring the table of requests up to date first, from this URL.", metavar="URL")
+        str | None, typer.Option(help="Update the table of requests first, from this URL.", metavar="URL")
     ] = None,
     start_level: Annotated[
         Level,
@@ -77,7 +78,7 @@ def process(
     filter_: Annotated[
         str | None,
         typer.Option(
-            "--filter", "-F", help="Names of files that it starts from: glob; regular expression with --input-files."
+            "--filter", "-F", help="Names of the files to start from: glob; regular expression with --input-files."
         ),
     ] = None,
     input_files: Annotated[
@@ -89,7 +90,7 @@ def process(
     clean: Annotated[bool, typer.Option("--clean", "-c", help="Empty the archive first (asks).")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     stop_on_error: Annotated[
-        bool, typer.Option("--stop-on-error/--continue-on-error", help="End at the first product that fails.")
+        bool, typer.Option("--stop-on-error/--continue-on-error", help="Stop at the first product that fails.")
     ] = False,
     ecc_path: Annotated[
         Path | None,
@@ -100,50 +101,50 @@ def process(
     ] = None,
     aspect_command: Annotated[
         str | None,
-        typer.Option(help="Program that solves the aspect, the bridge to IDL; without it ANC has no solution."),
+        typer.Option(help="Program that computes the aspect solution, the bridge to IDL; without it ANC has none."),
     ] = None,
     idl_enabled: Annotated[
         bool | None,
-        typer.Option("--idl-enabled/--idl-disabled", help="Run the aspect program; by default if one is named."),
+        typer.Option("--idl-enabled/--idl-disabled", help="Run the aspect program; default: if one is named."),
     ] = None,
     idl_gsw_path: Annotated[
         Path | None, typer.Option(help="Checkout of STX-GSW; the aspect program gets it as STX_GSW_PATH.")
     ] = None,
     idl_batchsize: Annotated[
-        int, typer.Option(min=1, help="Accepted as the original has it; the aspect program is run once per day.")
+        int, typer.Option(min=1, help="Accepted for compatibility; the aspect program runs once per day.")
     ] = 1,
     processing_version: Annotated[
         list[str] | None,
-        typer.Option(metavar="LEVEL/KIND=N", help="Another processing version (L1/ql-lightcurve=3); repeatable."),
+        typer.Option(metavar="LEVEL/KIND=N", help="Override a processing version (L1/ql-lightcurve=3); repeatable."),
     ] = None,
-    log_file: Annotated[Path | None, typer.Option("--log-file", "-l", help="Write the log here.")] = None,
+    log_file: Annotated[Path | None, typer.Option("--log-file", "-l", help="Write the log to this file.")] = None,
     log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
 ) -> None:
     """Make products from telemetry: LB (raw packets), L0 (decoded), L1 (engineering values, UTC), CAL, ANC and LL03.
 
-    Packets go into the packet store; every file they touch is rebuilt whole from it and replaced at once. So files may
-    come in any order and any number of times, and a level later than LB starts from the store. An archive without its
-    packet store is taken over with `-b L0`: its LB files are read into the store first.
+    Packets go into the packet store; every file they touch is rebuilt in full from it and replaced atomically. Files
+    may therefore arrive in any order and any number of times, and levels after LB start from the store. To take over
+    an archive without its packet store, use `-b L0`: its LB files are read into the store first.
 
     Example:
 
         broker-assets telemetry process -t incoming -f archive --idb idb --configuration STIX-CONF -s kernels -e L1
 
-    Exit code 0: all made; 1: some products or packets failed (listed; everything else is made); 2: wrong options.
+    Exit code 0: all made; 1: some products or packets failed (listed; everything else is made); 2: invalid options.
     """
     _log(log_file, log_level)
     first = "TM" if start_level is Level.ALL else start_level.value
     last = "L2" if end_level is Level.ALL else end_level.value
     if ORDER.index(last) < ORDER.index(first):
-        raise typer.BadParameter(f"end level {last} lies before start level {first}")
+        raise typer.BadParameter(f"end level {last} is before start level {first}")
     named = bool(files) or tm_dir is not None
     if first == "TM" and not named and input_files is None:
-        raise typer.BadParameter("name telemetry files, --tm-dir or --input-files")
+        raise typer.BadParameter("give telemetry files, --tm-dir or --input-files")
     if named and first not in ("TM", "LB"):
-        raise typer.BadParameter(f"telemetry files are read with start level TM or LB, not {first}")
+        raise typer.BadParameter(f"telemetry files require start level TM or LB, not {first}")
     programs = find_programs(ecc_path, aspect_command, idl_enabled, idl_gsw_path)
     if idl_batchsize > 1:
-        logger.info("the aspect program is run once per day; --idl-batchsize %d changes nothing", idl_batchsize)
+        logger.info("the aspect program runs once per day; --idl-batchsize %d has no effect", idl_batchsize)
 
     from broker_assets.telemetry.archive.product_archive import LEVELS as WRITTEN
     from broker_assets.telemetry.archive.product_archive import Archive
@@ -181,14 +182,14 @@ def process(
             touched = _from_store(packets, source, listed, accepted) | _decode_again(packets, inputs)
         archive = Archive(fits_dir, packets, inputs, programs=programs)
         outcome = _rebuild(archive, touched, levels, stop_on_error)
-    _tell(outcome, out_file)
+    _report(outcome, out_file)
     raise typer.Exit(1 if failed or outcome.problems else 0)
 
 
 def _log(log_file: Path | None, level: str) -> None:
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
-        raise typer.BadParameter(f"log level {level} is none of DEBUG, INFO, WARNING, ERROR")
+        raise typer.BadParameter(f"log level {level} is not one of DEBUG, INFO, WARNING, ERROR")
     handler: logging.Handler = logging.StreamHandler() if log_file is None else logging.FileHandler(log_file)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     handler.setLevel(max(number, logging.WARNING) if log_file is None else number)
@@ -198,7 +199,7 @@ def _log(log_file: Path | None, level: str) -> None:
 
 
 def _empty(folder: Path, yes: bool) -> None:
-    """Remove what is in the archive."""
+    """Remove everything in the archive."""
     if folder.is_dir() and (yes or typer.confirm(f"Remove everything in {folder}?", err=True)):
         for path in folder.iterdir():
             if path.is_dir() and not path.is_symlink():
@@ -228,7 +229,7 @@ def _telemetry(
     listed: list[Path] | None,
     accepted: Callable[[PurePosixPath], bool] | None,
 ) -> list[Path]:
-    """Telemetry files of the options, each once, in the order of their names."""
+    """Telemetry files given by the options, each once, ordered by name."""
     found: list[Path] = [*(listed or ())]
     for path in [*(files or ()), *([folder] if folder else ())]:
         found += sorted(file for name in TELEMETRY_FILES for file in path.rglob(name)) if path.is_dir() else [path]
@@ -237,7 +238,7 @@ def _telemetry(
 
 
 def _receive(paths: list[Path], packets: PacketStore, inputs: Inputs) -> tuple[Touched, int]:
-    """Files into the store; what they touch, and how much of them failed."""
+    """Receive files into the store; return what they touch, and how many failures there were."""
     from rich.progress import track
 
     from broker_assets.telemetry.archive.units import Touched
@@ -268,7 +269,7 @@ def _take_over(
     packets: PacketStore,
     inputs: Inputs,
 ) -> int:
-    """LB files that the store does not know into it: those that are listed, or all where it is empty."""
+    """Read LB files that the store does not have: those listed, or all if it is empty."""
     if listed is None and packets.kinds():
         return 0
     found = sorted(folder.rglob("*.fits")) if listed is None else [path for path in listed if path.is_file()]
@@ -279,7 +280,7 @@ def _take_over(
 
 
 def _decode_again(packets: PacketStore, inputs: Inputs) -> Touched:
-    """What packets touch that were stored without being decoded, and can be decoded now."""
+    """Decode packets that could not be decoded when they were stored; return what they touch."""
     from broker_assets.telemetry.reception.storing import receive_again
 
     received = receive_again(packets, inputs.databases)
@@ -299,7 +300,7 @@ def _from_store(
     listed: list[Path] | None,
     accepted: Callable[[PurePosixPath], bool] | None,
 ) -> Touched:
-    """What to make again: everything, or what the chosen files of the level before belong to."""
+    """What to rebuild: everything, or the units of the selected files of the level before."""
     from broker_assets.telemetry.archive.units import Touched
 
     everything = Touched.everything(packets)
@@ -333,8 +334,8 @@ def _console() -> Any:
     return Console(stderr=True)
 
 
-def _tell(outcome: Outcome, out_file: Path | None) -> None:
-    """List of files written; problems, and what was left out on purpose, on standard error."""
+def _report(outcome: Outcome, out_file: Path | None) -> None:
+    """Print the files written; problems and deliberate omissions go to standard error."""
     lines = "".join(f"{path}\n" for path in outcome.written)
     if out_file is None:
         typer.echo(lines, nl=False)

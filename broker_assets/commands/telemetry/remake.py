@@ -1,4 +1,4 @@
-"""`broker-assets telemetry stale` and `remake`: which products are out of date, and making them again."""
+"""`broker-assets telemetry stale` and `remake`: list products that are out of date, and rebuild them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from broker_assets.provenance.product_files import StaleFile
 
 SHOWN = 30
-"""Files in the table; `--json` has all."""
+"""Number of files in the table; `--json` lists all."""
 COMMAND = "broker-assets telemetry remake"
 
 
 def stale(as_json: Annotated[bool, typer.Option("--json", help="All files, as JSON.")] = False) -> None:
-    """List product files that were made by older code or from what has changed since, and why.
+    """List product files made by older code or from inputs that have changed since, and why.
 
-    Exit code 0 if there are none, 1 if there are.
+    Exit code 0 if there are none, 1 otherwise.
 
     Example: `broker-assets telemetry stale --json | jq -r '.[].name'`
     """
@@ -44,19 +44,20 @@ def stale(as_json: Annotated[bool, typer.Option("--json", help="All files, as JS
 
 def remake(
     asset: Annotated[
-        list[str] | None, typer.Option("--asset", help="Asset, as l1_quicklook; repeatable. None: those of --stale.")
+        list[str] | None,
+        typer.Option("--asset", help="Asset, such as l1_quicklook; repeatable. Default: those of --stale."),
     ] = None,
-    days: Annotated[str, typer.Option(help="Days YYYY-MM-DD: one, A,B or A..B. None: all that have packets.")] = "",
+    days: Annotated[str, typer.Option(help="Days YYYY-MM-DD: one, A,B or A..B. Default: all that have packets.")] = "",
     stale_only: Annotated[bool, typer.Option("--stale", help="Only days whose files are stale.")] = False,
     local: Annotated[
-        bool, typer.Option("--local", help="Do it in this process instead of asking Dagster, which is not told.")
+        bool, typer.Option("--local", help="Run in this process instead of through Dagster, which is not notified.")
     ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Stay until Dagster has finished.")] = False,
 ) -> None:
-    """Make the products of some days again from stored packets: all of an asset, or what is stale.
+    """Rebuild the products of some days from stored packets: all of an asset, or those that are stale.
 
-    Files of another processing version come to stand beside the old ones; those of the same version are replaced if
-    they differ. What follows from them is made by automation.
+    Files of another processing version are added next to the old ones; those of the same version are replaced if
+    they differ. Automation rebuilds what depends on them.
 
     Examples:
 
@@ -70,7 +71,7 @@ def remake(
     if unknown:
         raise typer.BadParameter(f"no such assets: {', '.join(unknown)}; known: {', '.join(MADE_FROM)}")
     if not asset and not stale_only:
-        raise typer.BadParameter("say which assets (--asset), or --stale")
+        raise typer.BadParameter("give the assets (--asset), or --stale")
     settings = connected_or_given(load_settings())
     wanted = set(parse_nights(days)) if days else None
     chosen = days_of_stale(stale_now(settings)) if stale_only else _days_with_packets(settings, asset or ())
@@ -81,7 +82,7 @@ def remake(
         else:
             chosen[name] = kept
     if not chosen:
-        terminal().print("There is nothing to make.")
+        terminal().print("There is nothing to rebuild.")
         return
     for assets, keys in _together(chosen):
         if local:
@@ -92,7 +93,7 @@ def remake(
 
 
 def stale_now(settings: Settings) -> list[StaleFile]:
-    """Stale files as provenance has them."""
+    """Stale files according to provenance."""
     from broker_assets.telemetry.archive.day_products import stale_files
 
     with database(settings) as connection:
@@ -110,7 +111,7 @@ def days_of_stale(files: Iterable[StaleFile]) -> dict[str, set[str]]:
 
 
 def _days_with_packets(settings: Settings, assets: Iterable[str]) -> dict[str, set[str]]:
-    """Days that an asset can be made for: those of the packets of its family."""
+    """Days for which an asset can be made: those with packets of its family."""
     from broker_assets.provenance import versions
     from broker_assets.telemetry.archive.day_products import asset_name, packets_of
 
@@ -119,7 +120,7 @@ def _days_with_packets(settings: Settings, assets: Iterable[str]) -> dict[str, s
 
 
 def _together(chosen: dict[str, set[str]]) -> list[tuple[list[str], list[str]]]:
-    """Assets with the same days in one backfill, which keeps their order; parents before children."""
+    """Group assets with the same days into one backfill, which keeps their order; parents before children."""
     from broker_assets.telemetry.archive.day_products import MADE_FROM
 
     groups: dict[tuple[str, ...], list[str]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""`broker-assets telemetry schema`: the formats of product files, and whether files keep to them."""
+"""`broker-assets telemetry schema`: the formats of product files, and whether files conform to them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ import typer
 def schema(
     kind: Annotated[
         str | None,
-        typer.Argument(help="`ql-lightcurve`, …; `packets` and `requested-packets` (level LB), `default`; none: list."),
+        typer.Argument(
+            help="`ql-lightcurve`, …; `packets` and `requested-packets` (level LB), `default`; without it: list all."
+        ),
     ] = None,
     level: Annotated[str | None, typer.Option(help="LB, L0, L1, CAL, ANC or LL01.")] = None,
-    version: Annotated[int | None, typer.Option(help="Version of the product; default: the newest.")] = None,
+    version: Annotated[int | None, typer.Option(help="Version of the product; default: the latest.")] = None,
     check: Annotated[
         list[Path] | None, typer.Option(help="Product files, or folders of them, to check; repeatable.")
     ] = None,
     update: Annotated[
         Path | None,
-        typer.Option(help="For developers: derive all schemas from the code and write those that are new here."),
+        typer.Option(help="For developers: derive all schemas from the code and write new ones to this folder."),
     ] = None,
 ) -> None:
-    """Print the schema of a product as JSON, or check files against theirs.
+    """Print the schema of a product as JSON, or check files against their schemas.
 
     Example:
 
@@ -71,7 +73,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
 
 
 def _check(files: Sequence[Path]) -> int:
-    """Exit code; differences go to standard output."""
+    """Print the differences to standard output; return the exit code."""
     from broker_assets.telemetry.products.files.reading import UnreadableFile, read
     from broker_assets.telemetry.products.schemas.changes import differences
     from broker_assets.telemetry.products.schemas.schema import UnknownSchema, schema_of, schemas

@@ -1,4 +1,4 @@
-"""`broker-assets telemetry simulate`: a small mission of our own in a folder."""
+"""`broker-assets telemetry simulate`: write a small simulated mission to a folder."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ FILES_PER_DAY = 6
 
 
 def simulate(
-    out: Annotated[Path, typer.Argument(help="Folder of the mission; it must not hold one yet.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the mission; it must not contain one yet.")],
     start: Annotated[
         datetime.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day; default: yesterday.")
     ] = None,
-    days: Annotated[int, typer.Option(min=1, help="How many days.")] = 1,
+    days: Annotated[int, typer.Option(min=1, help="Number of days.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="The same seed and days give the same bytes.")] = 1,
     damaged: Annotated[
         bool,
-        typer.Option("--damaged", help="First day: a cut file, a short packet, a lost packet, a clock gone wrong."),
+        typer.Option(
+            "--damaged", help="On the first day: a truncated file, a short packet, a lost packet, a wrong clock."
+        ),
     ] = False,
-    shuffled: Annotated[bool, typer.Option("--shuffled", help="Packets stand in the files in any order.")] = False,
+    shuffled: Annotated[bool, typer.Option("--shuffled", help="Shuffle the packets in the files.")] = False,
 ) -> None:
-    """Write a simulated mission: telemetry files and everything that products are made with.
+    """Write a simulated mission: telemetry files and all other inputs of products.
 
     Each day has quick-look data of a Sun with flares, housekeeping, an energy calibration and the answers to six
     science requests, in overlapping files. Nothing in it comes from a real mission.
@@ -56,10 +58,10 @@ def simulate(
         except (ValueError, OSError) as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(2) from error
-    _tell(mission)
+    _report(mission)
 
 
-def _tell(mission: Mission) -> None:
+def _report(mission: Mission) -> None:
     size = sum(path.stat().st_size for path in mission.files)
     largest = max(mission.flares, key=lambda flare: flare.size)
     typer.echo(
@@ -72,7 +74,7 @@ def _tell(mission: Mission) -> None:
         typer.echo(f"fault: {fault}")
     archive = shlex.quote(str(mission.folder / "products"))
     options = shlex.join(mission.process_options)
-    typer.echo(f"\nMake products of it:\n  broker-assets telemetry process {options} --fits-dir {archive}")
+    typer.echo(f"\nTo make products from it:\n  broker-assets telemetry process {options} --fits-dir {archive}")
     names = {
         "DATABASES": mission.databases,
         "CONFIGURATION": mission.configuration,
@@ -81,5 +83,5 @@ def _tell(mission: Mission) -> None:
         "REQUESTS": mission.requests,
     }
     settings = " ".join(f"BROKER_TELEMETRY__{name}={shlex.quote(str(path.resolve()))}" for name, path in names.items())
-    typer.echo(f"\nOr let the platform receive it:\n  {settings} \\")
+    typer.echo(f"\nTo let the platform receive it:\n  {settings} \\")
     typer.echo(f"  BROKER_TELEMETRY__INCOMING='[\"{mission.incoming.resolve().as_uri()}\"]' broker-assets up")

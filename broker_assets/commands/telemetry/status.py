@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from broker_assets.monitoring.telemetry.overview import Overview
 
 LISTED = 10
-"""Files and reasons of a table; `--json` has more."""
+"""Number of files and reasons in a table; `--json` has more."""
 
 
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Everything as one JSON document.")] = False,
 ) -> None:
-    """Show what arrived, what was made of it, what was delivered, and what needs attention.
+    """Show what arrived, what was made from it, what was delivered, and what needs attention.
 
-    Looks at the database, the packet store and the folder of kernels; Dagster need not run. The exit code is 0 if all
-    is well or telemetry is not configured, and 1 if something needs attention.
+    Reads the database, the packet store and the folder of kernels; Dagster need not run. The exit code is 0 if nothing
+    needs attention or telemetry is not configured, and 1 if something needs attention.
 
     Examples:
 
@@ -94,7 +94,7 @@ def _number(value: int | None, colour: str = "") -> str:
 
 
 def age(since: datetime.datetime | None, now: datetime.datetime) -> str:
-    """How long ago something was, in a unit that suits it.
+    """Format the age of something in a suitable unit.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def age(since: datetime.datetime | None, now: datetime.datetime) -> str:
 
 
 def size(number: int) -> str:
-    """Bytes in a unit that suits them.
+    """Format bytes in a suitable unit.
 
     Examples
     --------
@@ -241,7 +241,7 @@ def _held(found: Overview) -> Table | None:
 def _alerts(found: Overview) -> Table | None:
     if not found.alerts:
         return None
-    table = _table("Alerts that are not over", "since", "seen", "subject", right=("since", "seen"))
+    table = _table("Open alerts", "since", "seen", "subject", right=("since", "seen"))
     for alert in found.alerts[:LISTED]:
         table.add_row(age(alert.first_at, found.at), f"{alert.count:,}", escape(alert.subject))
     return table

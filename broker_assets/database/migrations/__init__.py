@@ -1,9 +1,9 @@
-"""The schema of the database, brought up to date step by step with Alembic.
+"""The schema of the database, migrated step by step with Alembic.
 
-A step is `versions/NNNN_subject.py`; where it creates tables, their SQL stands frozen beside it in a file of that name,
-so that a change of `broker_assets.database.tables` never changes a step of the past. To write the next one: change the
-tables, look at what `check` reports, write the step, and run the tests, which compare the database after all steps with
-the tables. `creation_sql` gives the SQL of new tables.
+A step is `versions/NNNN_subject.py`; if it creates tables, their SQL is frozen next to it in a file of the same name,
+so that a change of `broker_assets.database.tables` never changes a past step. To write the next one: change the
+tables, see what `check` reports, write the step, and run the tests, which compare the database after all steps with
+the tables. `creation_sql` returns the SQL of new tables.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from broker_assets.database.tables import PARTITIONED, VIEWS, create_views, meta
 FOLDER = Path(__file__).resolve().parent
 
 LOCK = 0x62726F6B6572
-"""Advisory lock under which the schema is changed: two processes that start at once do it one after the other."""
+"""Advisory lock for changing the schema: two processes that start simultaneously do so one after the other."""
 
 VERSION_TABLE = "broker_schema_version"
-"""Where Alembic keeps its place; a name of our own, since Dagster keeps its own in `alembic_version`."""
+"""Table in which Alembic records the revision; a different name than Dagster's `alembic_version`."""
 
 
 def _configuration(connection: sa.Connection | None = None) -> Config:
@@ -43,14 +43,14 @@ def _configuration(connection: sa.Connection | None = None) -> Config:
 
 
 def upgrade(url: str | URL, revision: str = "head") -> str | None:
-    """Bring the database to a revision; does nothing where it is there already.
+    """Migrate the database to a revision; does nothing if it is already there.
 
     Parameters
     ----------
     url : str or URL
         Database.
     revision : str
-        The newest unless told otherwise.
+        Target revision; default: the latest.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def upgrade(url: str | URL, revision: str = "head") -> str | None:
     Raises
     ------
     DatabaseUnavailableError
-        If there is no connection to be had.
+        If the database cannot be reached.
     """
     try:
         with engine(url, application="broker-assets migrations").begin() as connection:
@@ -69,17 +69,17 @@ def upgrade(url: str | URL, revision: str = "head") -> str | None:
             command.upgrade(_configuration(connection), revision)
             return _revision(connection)
     except OperationalError as error:
-        raise DatabaseUnavailableError(f"the database is away ({describe(url)}): {error.orig}") from None
+        raise DatabaseUnavailableError(f"the database is unavailable ({describe(url)}): {error.orig}") from None
 
 
 def current(url: str | URL) -> str | None:
-    """Tell the revision of the database; none where it was never migrated."""
+    """Return the revision of the database; None if it was never migrated."""
     with engine(url).connect() as connection:
         return _revision(connection)
 
 
 def head() -> str:
-    """Tell the newest revision that this code knows."""
+    """Return the latest revision known to this code."""
     revision = ScriptDirectory.from_config(_configuration()).get_current_head()
     if revision is None:
         raise LookupError(f"no migration in {FOLDER}")
@@ -92,7 +92,7 @@ def check(url: str | URL) -> list[str]:
     Returns
     -------
     list of str
-        Each difference; empty where there is none.
+        The differences; empty if there are none.
     """
     with engine(url).connect() as connection:
         context = MigrationContext.configure(connection, opts=context_options())
@@ -107,7 +107,7 @@ def check(url: str | URL) -> list[str]:
 
 
 def context_options() -> dict[str, Any]:
-    """Options of Alembic, the same for running and for comparing."""
+    """Options of Alembic, the same for migrating and for comparing."""
     return {
         "target_metadata": metadata,
         "version_table": VERSION_TABLE,
@@ -118,7 +118,7 @@ def context_options() -> dict[str, Any]:
 
 
 def _is_ours(name: str | None, kind: str, _parents: Any) -> bool:
-    """Leave out partitions, which are made on demand, and tables of others in the same database."""
+    """Ignore partitions, which are created on demand, and other applications' tables in the same database."""
     return kind != "table" or name in metadata.tables
 
 
@@ -128,7 +128,7 @@ def _revision(connection: sa.Connection) -> str | None:
 
 
 def run_frozen_sql(step: str) -> None:
-    """Run the SQL that stands frozen beside a step; for use in the step's `upgrade`."""
+    """Run the SQL that is frozen next to a step; for use in the step's `upgrade`."""
     connection = op.get_bind()
     for statement in Path(step).with_suffix(".sql").read_text(encoding="utf-8").split(";\n\n"):
         if statement.strip():
@@ -136,12 +136,12 @@ def run_frozen_sql(step: str) -> None:
 
 
 def creation_sql(tables: Sequence[sa.Table] | None = None) -> str:
-    """Give the SQL that creates tables with their indexes and comments, to be frozen beside a step.
+    """Return the SQL that creates tables with their indexes and comments, to be frozen next to a step.
 
     Parameters
     ----------
     tables : sequence of Table, optional
-        All tables and the views unless given.
+        Default: all tables and the views.
     """
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     chosen = metadata.sorted_tables if tables is None else [t for t in metadata.sorted_tables if t in tables]

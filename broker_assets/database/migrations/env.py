@@ -1,4 +1,4 @@
-"""What Alembic runs: the steps, on the connection and in the transaction that `migrations.upgrade` holds."""
+"""Environment of Alembic: runs the steps on the connection and in the transaction of `migrations.upgrade`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from alembic import context
 
 from broker_assets.database.migrations import context_options
 
-# Outside of Alembic, as when tests look for examples in modules, there is nothing to run.
+# Outside of Alembic, for example when tests collect doctests, there is nothing to run.
 if hasattr(context, "config"):
     context.configure(connection=context.config.attributes["connection"], **context_options())
     context.run_migrations()

@@ -1,4 +1,4 @@
-"""Gaps between days, and days in words."""
+"""Gaps between days, and the formatting of days."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from collections.abc import Iterable, Sequence
 def missing_days(
     days: Sequence[datetime.date], *, longest: int = 0, since: datetime.date | None = None
 ) -> list[datetime.date]:
-    """Days between others that are not there.
+    """Missing days between others.
 
     Parameters
     ----------
     days : sequence of date
-        Days that are there, ascending.
+        Existing days, ascending.
     longest : int
-        Gaps of at most so many days are no gaps.
+        Gaps of at most this many days do not count.
     since : date, optional
-        Earlier ones are not told.
+        Earlier gaps are not listed.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def missing_days(
 
 
 def spans(days: Iterable[datetime.date]) -> str:
-    """Days in words: single ones, and first to last of those in a row.
+    """Format days: single ones, and ranges of consecutive ones.
 
     Examples
     --------

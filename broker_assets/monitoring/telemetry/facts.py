@@ -1,4 +1,4 @@
-"""The state of telemetry at one moment: files that arrived, days, products, kernels, what was delivered.
+"""The state of telemetry at one moment: files that arrived, days, products, kernels, deliveries.
 
 Facts only, read from the database, the packet store and the folder of kernels, none of which needs to be there; what
 they mean is said in `judgements`. Checks, command line and status page show these same numbers.
@@ -29,9 +29,9 @@ from broker_assets.telemetry.reception.folders import public
 Row = TypeVar("Row", bound=BaseModel)
 
 HISTORY_HOURS = 24
-"""How far back the backlog is counted, hour by hour."""
+"""How far back the backlog is counted, by hour."""
 RECENT = datetime.timedelta(hours=24)
-"""What is called new."""
+"""Age up to which something is considered new."""
 
 
 class Folder(BaseModel):
@@ -39,32 +39,32 @@ class Folder(BaseModel):
 
     folder: str
     new: int = 0
-    """Seen, and not yet copied: young, growing, or waiting for a run."""
+    """Seen but not yet copied: recent, growing, or waiting for a run."""
     staged: int = 0
-    """Copied, and not yet in the packet store; those being copied too."""
+    """Copied but not yet in the packet store, including those being copied."""
     processed: int = 0
     """In the packet store."""
     unreported: int = 0
-    """Of those: their products were not yet made and reported."""
+    """Those of them whose products were not yet made and reported."""
     failed: int = 0
-    """Tried in vain, and tried again later."""
+    """Failed, to be retried later."""
     quarantined: int = 0
     """Given up."""
     gone: int = 0
-    """Taken away before they were read."""
+    """Removed before they were read."""
     oldest: datetime.datetime | None = None
-    """When the oldest file that still waits was first seen."""
+    """When the oldest waiting file was first seen."""
     newest: datetime.datetime | None = None
     """When the last file was processed."""
 
     @property
     def waiting(self) -> int:
-        """Files whose packets are not in the store and may still get there."""
+        """Files whose packets are not in the store but may still be."""
         return self.new + self.staged + self.failed
 
 
 class TroubledFile(BaseModel):
-    """A file that cannot be read for now, or at all."""
+    """A file that cannot be read at the moment, or at all."""
 
     name: str
     folder: str
@@ -78,7 +78,7 @@ class TroubledFile(BaseModel):
 
 
 class BadPackets(BaseModel):
-    """Packets in quarantine for one reason."""
+    """Packets quarantined for one reason."""
 
     reason: str
     packets: int
@@ -97,9 +97,9 @@ class FamilyDays(BaseModel):
 
     family: str
     packets: int | None = None
-    """Packets in the store; none where there is no store on this machine."""
+    """Number of packets in the store; None if there is no store on this machine."""
     days: list[datetime.date] = Field(default_factory=list, exclude=True)
-    """Ascending; those that the clock can tell only."""
+    """Ascending; only days that a set clock can give."""
     unsynchronised: int = 0
     """Days before the launch or after tomorrow: the clock was not set."""
 
@@ -123,15 +123,15 @@ class ProductKind(BaseModel):
     files: int
     bytes: int
     newest_day: datetime.date | None
-    """None where the clock was never set."""
+    """None if the clock was never set."""
     recent_days: int = 0
     """Days with files of the 30 days that end with the newest."""
     made_at: datetime.datetime
-    """When the last of them was made."""
+    """When the latest of them was made."""
 
 
 class Waiting(BaseModel):
-    """A file that nothing of the next level was made from."""
+    """A file from which nothing of the next level was made."""
 
     name: str
     family: str
@@ -144,7 +144,7 @@ class KernelState(BaseModel):
     """Kernels in use."""
 
     names: tuple[str, ...] = ()
-    """Newest predicted and flown meta-kernel."""
+    """Latest predicted and flown meta-kernel."""
     flown_until: datetime.date | None = None
     """Date in the name of the flown meta-kernel: later times are predicted."""
     detail: str = ""
@@ -152,7 +152,7 @@ class KernelState(BaseModel):
 
 
 class OpenAlert(BaseModel):
-    """A cause that operators were, or will be, told of, and that is not over."""
+    """A persisting cause that operators were, or will be, notified of."""
 
     subject: str
     cause: str
@@ -161,7 +161,7 @@ class OpenAlert(BaseModel):
 
 
 class Look:
-    """A look at telemetry at one moment; each part is read when it is asked for.
+    """A snapshot of telemetry; each part is read when it is first used.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ class Look:
 
     @cached_property
     def folders(self) -> list[Folder]:
-        """Incoming folders: those of the settings, and those that files came from earlier."""
+        """Incoming folders: those of the settings, and those from which files came earlier."""
         found = self._all(
             Folder,
             "SELECT folder, count(*) FILTER (WHERE state = 'new') AS new,"
@@ -200,7 +200,7 @@ class Look:
 
     @cached_property
     def backlog(self) -> list[int]:
-        """Files waiting at each full hour of the last day, oldest first; the last is now."""
+        """Number of files waiting at each full hour of the last day, oldest first; the last is now."""
         rows = self.connection.execute(
             "SELECT count(file.telemetryfileid)"
             " FROM generate_series(%(now)s - %(hours)s * interval '1 hour', %(now)s, interval '1 hour') AS hour (at)"
@@ -213,7 +213,7 @@ class Look:
 
     @cached_property
     def troubled(self) -> list[TroubledFile]:
-        """Files that failed or were given up, newest first; those that cannot be copied too."""
+        """Files that failed or were given up, newest first, including those that cannot be copied."""
         return self._all(
             TroubledFile,
             "SELECT name, folder, state, tries, copies, coalesce(reason, '') AS reason, first_seen, next_try"
@@ -232,7 +232,7 @@ class Look:
 
     @cached_property
     def bad_packets(self) -> list[BadPackets]:
-        """Packets in quarantine, by reason without the numbers that differ each time."""
+        """Quarantined packets, by reason without the numbers that differ each time."""
         return self._all(
             BadPackets,
             "SELECT left(regexp_replace(reason,"
@@ -247,7 +247,8 @@ class Look:
     def families(self) -> list[FamilyDays]:
         """Days with packets of each family, by on-board time.
 
-        Those of files of level LB, which hold packets as received; the register of files names neighbours as well.
+        The days are those of files of level LB, which contain packets as received; the register of files also lists
+        adjacent days.
         """
         rows = self.connection.execute(
             "SELECT family, array_agg(DISTINCT day ORDER BY day) FROM product_file"
@@ -263,7 +264,7 @@ class Look:
 
     @cached_property
     def packets(self) -> dict[str, int] | None:
-        """Packets in the store by family; none where it is not on this machine."""
+        """Number of packets in the store by family; None if it is not on this machine."""
         return packets_by_family(self._packets)
 
     @property
@@ -286,12 +287,12 @@ class Look:
 
     @cached_property
     def stale(self) -> list[StaleFile]:
-        """Files that must be made again: older code, other inputs, changed parents."""
+        """Files that must be rebuilt: older code, changed inputs, changed parents."""
         return stale_files(self.connection, self.settings.telemetry.versions)
 
     @cached_property
     def without_level0(self) -> list[Waiting]:
-        """Files of level LB that no other file was made from, oldest first."""
+        """Files of level LB from which no other file was made, oldest first."""
         return self._all(
             Waiting,
             "SELECT name, family, kind, day, made_at FROM product_file AS levelb"
@@ -303,18 +304,18 @@ class Look:
 
     @cached_property
     def incomplete(self) -> list[IncompleteAnswer]:
-        """Answers to requests of which packets are missing; none where the packet store is not on this machine."""
+        """Answers to requests with missing packets; empty if the packet store is not on this machine."""
         return incomplete_answers(self._packets, recent_answers(self.connection, self.now))
 
     @cached_property
     def without_level1(self) -> list[Waiting]:
-        """Files of level L0 that no file of level L1 was made from, oldest first.
+        """Files of level L0 from which no file of level L1 was made, oldest first.
 
-        On-board and UTC days differ by minutes, so the neighbours of a day count too.
+        On-board and UTC days differ by minutes, so adjacent days count too.
         """
         return self._all(
             Waiting,
-            # Spread over the neighbours and joined by equality: a range would be compared row by row.
+            # Expanded to adjacent days and joined by equality: a range would be compared row by row.
             "WITH level1 AS (SELECT DISTINCT kind, day + step AS day, coalesce(request, -1) AS request,"
             "  coalesce(request_control, -1) AS control FROM product_file, generate_series(-1, 1) AS step"
             "  WHERE superseded_at IS NULL AND level = 'L1')"
@@ -334,13 +335,13 @@ class Look:
 
     @cached_property
     def targets(self) -> list[TargetState]:
-        """What was delivered where."""
+        """Deliveries to each target."""
         settings, folder = self.settings.publication, self.settings.telemetry_folder / "products"
         return [target_state(self.connection, target, settings, self.now, folder) for target in settings.targets]
 
     @cached_property
     def alerts(self) -> list[OpenAlert]:
-        """Causes about telemetry and publication that are not over."""
+        """Persisting causes about telemetry and publication."""
         return self._all(
             OpenAlert,
             "SELECT subject, cause, first_at, count FROM notification WHERE ended_at IS NULL"
@@ -354,7 +355,7 @@ class Look:
 
 
 def packets_by_family(folder: Path) -> dict[str, int] | None:
-    """Count the packets of a store, which is only read; None if there is none or it cannot be read."""
+    """Count the packets of a store, read-only; None if there is no readable store."""
     path = folder / "index.sqlite"
     if not path.is_file():
         return None
@@ -376,7 +377,7 @@ def packets_by_family(folder: Path) -> dict[str, int] | None:
 
 
 def kernels_of(folder: Path | None) -> KernelState:
-    """Name the kernels of a folder."""
+    """Identify the kernels of a folder."""
     if folder is None:
         return KernelState(detail="no folder of kernels is configured: BROKER_TELEMETRY__KERNELS")
     try:

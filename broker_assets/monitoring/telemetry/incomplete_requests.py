@@ -1,4 +1,4 @@
-"""Answers to science requests of which packets are missing."""
+"""Answers to science requests with missing packets."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from broker_assets.telemetry.products.kinds import kind_of
 from broker_assets.telemetry.reception.packet_store import PacketStore
 
 LOOK_BACK = datetime.timedelta(days=60)
-"""What did not come for longer does not come any more."""
+"""Packets missing for longer will not arrive any more."""
 MOST = 500
-"""Newest requests looked at: their packets are read."""
+"""Number of latest requests checked, whose packets are read."""
 
 
 class Answer(BaseModel):
@@ -34,16 +34,16 @@ class Answer(BaseModel):
 
 
 class IncompleteAnswer(Answer):
-    """An answer of which packets are missing."""
+    """An answer with missing packets."""
 
     missing: str
-    """What is missing, sequence by sequence."""
+    """What is missing, by sequence."""
     whole: int
-    """Sequences that became products all the same."""
+    """Sequences that became products nevertheless."""
 
 
 def recent_answers(connection: psycopg.Connection[Any], now: datetime.datetime) -> list[Answer]:
-    """Answers of the last time, newest first."""
+    """Recent answers, newest first."""
     with connection.cursor(row_factory=class_row(Answer)) as cursor:
         cursor.execute(
             "SELECT name, kind, request_control, request, day, made_at FROM product_file"
@@ -55,14 +55,14 @@ def recent_answers(connection: psycopg.Connection[Any], now: datetime.datetime) 
 
 
 def incomplete_answers(folder: Path, answers: Iterable[Answer]) -> list[IncompleteAnswer]:
-    """Those of which packets are missing, as the packet store in `folder` has them; none where there is no store."""
+    """Those with packets missing from the packet store in `folder`; empty if there is no store."""
     listed = list(answers)
     if not listed or not (folder / "index.sqlite").is_file():
         return []
     found = []
     try:
         with PacketStore(folder) as store:
-            # Level LB is named by the numbers of its packets, other levels by what they hold.
+            # Files of level LB are named by the numbers of their packets, those of other levels by their content.
             keys = {"-".join(str(part) for part in key if part is not None): key for key in store.kinds()}
             keys |= {kind_of(key).file_stem: key for key in store.kinds()}
             for answer in listed:
@@ -75,6 +75,6 @@ def incomplete_answers(folder: Path, answers: Iterable[Answer]) -> list[Incomple
                     text, whole = "; ".join(missing), len(parts) - len(missing)
                     found.append(IncompleteAnswer(**answer.model_dump(), missing=text, whole=whole))
     except (sqlite3.Error, OSError):
-        # A store that cannot be read is told by the runs that need it.
+        # The runs that need the store report if it cannot be read.
         return []
     return found

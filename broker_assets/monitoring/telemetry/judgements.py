@@ -1,7 +1,7 @@
 """What must hold of telemetry, and what to do where it does not: judgements of the facts of `facts`.
 
-Each function looks at one thing and tells numbers, names and the next step. Asset checks and the command line ask the
-same functions, so that the two can never differ.
+Each function checks one thing and reports numbers, names and the next step. Asset checks and the command line use the
+same functions, so they can never differ.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ from broker_assets.monitoring.telemetry.day_gaps import missing_days, spans
 from broker_assets.monitoring.telemetry.facts import HISTORY_HOURS, FamilyDays, Look, ProductKind
 
 STUCK_HOURS: Final = 2
-"""No file was processed for so long although some wait: nothing works any more."""
+"""If no file was processed for this long although some are waiting, processing has stopped."""
 GROWING_HOURS: Final = 6
-"""The backlog did not shrink for so long and is larger than before: we are too slow."""
+"""If the backlog has not shrunk for this long and is larger than before, processing is too slow."""
 UNREPORTED: Final = datetime.timedelta(hours=2)
-"""Packets are stored and products not made: the run that should have made them ended."""
+"""If packets are stored but products not made after this time, the run that should have made them has ended."""
 LOOK_BACK: Final = datetime.timedelta(days=90)
-"""Days missing for longer are known; the status command lists all."""
+"""Days missing for longer are not reported again; the status command lists all."""
 GAPS: Final = {"quicklook": 0, "housekeeping": 0, "calibration": 3}
-"""Longest gap, days, of families that come regularly; the others come when somebody asks."""
+"""Maximum gap of families that arrive regularly, days; the others arrive on request."""
 BEHIND: Final = datetime.timedelta(days=1)
-"""Products of the newest day with packets should be there within this time."""
+"""Products of the newest day with packets should exist within this time."""
 OLD: Final = {"quicklook": 7, "housekeeping": 7, "calibration": 14, "science": 60}
-"""Age of the newest data, days, after which somebody should ask where the telemetry stays."""
+"""Age of the newest data, days, after which somebody should check whether telemetry still arrives."""
 INCOMPLETE: Final = datetime.timedelta(days=3)
-"""Packets of a sequence come within some passes of the ground station."""
+"""Packets of a sequence arrive within a few passes of the ground station."""
 REGULAR_DAYS: Final = 10
-"""A product that was there on so many of 30 days comes regularly."""
+"""A product that exists on this many of 30 days is regular."""
 STOPPED: Final = datetime.timedelta(days=8)
-"""A regular product that lags so far behind its family has stopped; level L1 may wait a week for kernels."""
+"""A regular product that lags this far behind its family has stopped; level L1 may wait a week for kernels."""
 WITHOUT_KERNELS: Final = datetime.timedelta(days=7)
-"""Flown kernels come some days after the data, predicted ones before."""
+"""Flown kernels arrive a few days after the data, predicted ones before."""
 OVERDUE: Final = datetime.timedelta(hours=26)
-"""A day and a bit: the daily run had its chance."""
+"""Slightly more than a day, so that the daily run had its chance."""
 HELD: Final = datetime.timedelta(days=3)
-"""An operator should have looked by then."""
+"""Time by which an operator should have reacted."""
 NAMED: Final = 10
-"""Files named in a description, at most."""
+"""Maximum number of files named in a description."""
 
 Severity = Literal["warning", "error"]
 
@@ -54,7 +54,7 @@ class Finding:
 
     passed: bool
     text: str
-    """What was found, and what to do where it is wrong."""
+    """What was found, and what to do about a problem."""
     severity: Severity = "warning"
     """Of a failure."""
     numbers: Mapping[str, Any] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def _named(names: Sequence[str]) -> str:
 
 
 def counted(number: int, noun: str, verb: str = "") -> str:
-    """A number with its noun, and the verb that goes with it.
+    """A number with its noun and the matching verb.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def _hours(span: datetime.timedelta) -> float:
 
 
 def backlog(look: Look) -> Finding:
-    """Files waiting: whether any is processed at all, and whether they become more and more."""
+    """Waiting files: whether any are processed at all, and whether the backlog keeps growing."""
     counts = look.backlog
     folders = look.folders
     waiting = sum(folder.waiting for folder in folders)
@@ -107,8 +107,8 @@ def backlog(look: Look) -> Finding:
     since_made = look.oldest_unreported
     if since_made is not None and look.now - since_made > UNREPORTED:
         text = (
-            f"the products of {counted(unreported, 'file')} are not made, the packets of the first are stored since "
-            f"{since_made:%Y-%m-%d %H:%M} UTC: the run ended too early; look at the last failed run of "
+            f"the products of {counted(unreported, 'file')} are not made, the packets of the first were stored at "
+            f"{since_made:%Y-%m-%d %H:%M} UTC: the run ended too early; check the last failed run of "
             "ingest_telemetry and start it again"
         )
         return Finding(False, text, "error", numbers)
@@ -117,34 +117,34 @@ def backlog(look: Look) -> Finding:
     if len(last) > GROWING_HOURS and last[0] > 0 and never_less and last[-1] > last[0]:
         text = (
             f"the backlog grew from {last[0]} to {last[-1]} files in {GROWING_HOURS} hours and never shrank: files "
-            "arrive faster than they are processed; look at the duration of the runs of ingest_telemetry"
+            "arrive faster than they are processed; check the duration of the runs of ingest_telemetry"
         )
         return Finding(False, text, "warning", numbers)
-    return Finding(True, counted(waiting, "file", "waits") if waiting else "no file waits", numbers=numbers)
+    return Finding(True, counted(waiting, "file", "waits") if waiting else "no file is waiting", numbers=numbers)
 
 
 def failing_files(look: Look) -> Finding:
-    """Files that were tried in vain, and those given up."""
+    """Files that failed, and those given up."""
     found = look.troubled
     given_up = [file for file in found if file.state == "quarantined"]
     retried = [file for file in found if file.state != "quarantined"]
     reasons = {file.name: f"{file.tries + file.copies} tries: {file.reason}" for file in found[:NAMED]}
-    numbers = {"given up": len(given_up), "tried again": len(retried), "reasons": reasons}
+    numbers = {"given up": len(given_up), "to be retried": len(retried), "reasons": reasons}
     if given_up:
         text = (
             f"{counted(len(given_up), 'telemetry file', 'is')} in quarantine: "
             + _named([f"{file.name} ({file.reason})" for file in given_up])
-            + "; `broker-assets telemetry files retry` tries them again"
+            + "; `broker-assets telemetry files retry` retries them"
         )
         if retried:
-            text += f"; {len(retried)} more failed before and will be tried again"
+            text += f"; {len(retried)} more failed before and will be retried"
         return Finding(False, text, "error", numbers)
     if retried:
-        text = f"{counted(len(retried), 'telemetry file')} failed and will be tried again: " + _named(
+        text = f"{counted(len(retried), 'telemetry file')} failed and will be retried: " + _named(
             [f"{file.name} ({file.tries + file.copies} tries: {file.reason})" for file in retried]
         )
         return Finding(False, text, "warning", numbers)
-    return Finding(True, "no file fails", numbers=numbers)
+    return Finding(True, "no file is failing", numbers=numbers)
 
 
 def bad_packets(look: Look) -> Finding:
@@ -155,7 +155,7 @@ def bad_packets(look: Look) -> Finding:
     numbers = {"new": sum(item.recent for item in recent), "all": total,
                "reasons": {item.reason: item.packets for item in found[:NAMED]}}  # fmt: skip
     if not recent:
-        return Finding(True, f"none in the last day; {total} in all", numbers=numbers)
+        return Finding(True, f"none in the last day; {total} in total", numbers=numbers)
     text = (
         f"{counted(sum(item.recent for item in recent), 'packet')} of the last day could not be used ({total:,} in "
         "all): "
@@ -166,7 +166,7 @@ def bad_packets(look: Look) -> Finding:
 
 
 def days_missing(look: Look, family: str) -> Finding:
-    """Days without packets between days with packets; for housekeeping also those on which something else came."""
+    """Days without packets between days with packets; for housekeeping also days with only other packets."""
     since = (look.now - LOOK_BACK).date()
     known = next((item for item in look.families if item.family == family), None)
     gaps = [] if known is None else missing_days(known.days, longest=GAPS[family], since=since)
@@ -178,23 +178,23 @@ def days_missing(look: Look, family: str) -> Finding:
     parts = [f"no {family} on {spans(gaps)}, although there is some before and after"] if gaps else []
     if alone:
         parts.append(f"packets but no housekeeping on {spans(alone)}")
-    text = f"{'; '.join(parts)}: ask for the telemetry of these days again if the instrument was on"
+    text = f"{'; '.join(parts)}: request the telemetry of these days again if the instrument was on"
     return Finding(False, text, "warning", numbers)
 
 
 def without_housekeeping(families: Sequence[FamilyDays], since: datetime.date) -> list[datetime.date]:
-    """Days on which the instrument sent something and no housekeeping."""
+    """Days on which the instrument sent packets but no housekeeping."""
     days = {day for family in families if family.family != "housekeeping" for day in family.days if day >= since}
     for family in families:
         if family.family == "housekeeping":
             days -= set(family.days)
-    # A request may be answered days before anything else is known of its day.
+    # A request may be answered days before anything else of its day arrives.
     newest = max((family.newest for family in families if family.newest), default=None)
     return sorted(day for day in days if newest is not None and day < newest)
 
 
 def fresh(look: Look, family: str) -> Finding:
-    """Whether products of a family were made of all its packets, and how old its newest data are."""
+    """Whether products of a family were made from all its packets, and the age of its newest data."""
     known = next((item for item in look.families if item.family == family), None)
     kinds = [kind for kind in look.kinds if kind.family == family]
     numbers: dict[str, Any] = {f"{kind.level} {kind.kind}": f"{kind.newest_day}" for kind in kinds}
@@ -202,7 +202,7 @@ def fresh(look: Look, family: str) -> Finding:
         return Finding(True, "no packets yet", numbers=numbers)
     numbers["newest day with packets"] = known.newest.isoformat()
     incomplete = {answer.name for answer in look.incomplete} if family == "science" else set()
-    # Days of a clock that was not set are no partitions: nobody could materialise them.
+    # Days of a clock that was not set are not partitions: nobody could materialise them.
     days = set(known.days)
     unmade = [
         file
@@ -223,8 +223,8 @@ def fresh(look: Look, family: str) -> Finding:
     if behind:
         stopped = ", ".join(f"{kind.level} {kind.kind} on {kind.newest_day}" for kind in behind)
         text = (
-            f"{family} goes on until {known.newest}, but products that came regularly stopped: {stopped}; look for "
-            "failed runs, for kernels, and for what the instrument sends"
+            f"{family} continues until {known.newest}, but regular products stopped: {stopped}; check for failed "
+            "runs, for kernels, and what the instrument sends"
         )
         return Finding(False, text, "warning", numbers)
     age = (look.now.date() - known.newest).days
@@ -232,14 +232,14 @@ def fresh(look: Look, family: str) -> Finding:
     numbers["age (days)"] = age
     if limit is not None and age > limit:
         text = (
-            f"the newest packets are of {known.newest}, {age} days ago (limit {limit}): ask where the telemetry stays"
+            f"the newest packets are of {known.newest}, {age} days ago (limit {limit}): check whether telemetry arrives"
         )
         return Finding(False, text, "warning", numbers)
     return Finding(True, f"newest day {known.newest}", numbers=numbers)
 
 
 def lagging(kinds: Sequence[ProductKind], newest: datetime.date) -> list[ProductKind]:
-    """Products that came on most days and stopped, while others of the family go on."""
+    """Products that existed on most days and stopped, while others of the family continue."""
     return [
         kind
         for kind in kinds
@@ -249,7 +249,7 @@ def lagging(kinds: Sequence[ProductKind], newest: datetime.date) -> list[Product
 
 
 def incomplete_answers(look: Look) -> Finding:
-    """Answers to requests of which packets are missing for too long."""
+    """Answers to requests whose packets have been missing for too long."""
     late = [answer for answer in look.incomplete if look.now - answer.made_at > INCOMPLETE]
     numbers = {"incomplete": len(look.incomplete), "too long": len(late)}
     if not late:
@@ -257,7 +257,7 @@ def incomplete_answers(look: Look) -> Finding:
     text = (
         f"packets of {counted(len(late), 'answer')} to requests are missing for more than {INCOMPLETE.days} days: "
         + _named([f"{answer.name} ({answer.missing})" for answer in late])
-        + "; ask for the telemetry of these days again"
+        + "; request the telemetry of these days again"
     )
     return Finding(False, text, "warning", numbers)
 
@@ -280,7 +280,7 @@ def without_kernels(look: Look, family: str) -> Finding:
 
 
 def published_as_due(look: Look) -> Finding:
-    """Files that should be out and are not."""
+    """Files that should have been delivered but were not."""
     late: list[str] = []
     numbers: dict[str, Any] = {}
     for target in look.targets:
@@ -296,7 +296,7 @@ def published_as_due(look: Look) -> Finding:
             )
     if late:
         return Finding(False, "; ".join(late) + "; start the job publish_products and read its log", "error", numbers)
-    text = "all that is due is decided on" if look.targets else "no target is configured"
+    text = "all due files are decided" if look.targets else "no target is configured"
     return Finding(True, text, numbers=numbers)
 
 
@@ -329,13 +329,13 @@ def held_back(look: Look) -> Finding:
 
 @dataclass(frozen=True)
 class Judgement:
-    """Something that must hold, and of what."""
+    """A requirement, and the asset it applies to."""
 
     asset: str
-    """Asset that it is shown at."""
+    """Asset with which it is shown."""
     name: str
     description: str
-    """What must hold."""
+    """The requirement."""
     judge: Callable[[Look], Finding]
 
 
@@ -345,13 +345,13 @@ PUBLISHED: Final = "published_files"
 """Asset of what was delivered."""
 
 JUDGEMENTS: Final[tuple[Judgement, ...]] = (
-    Judgement(INCOMING, "backlog", "Telemetry files are processed soon after they arrive, and wait in no growing row.",
+    Judgement(INCOMING, "backlog", "Telemetry files are processed soon after arrival, and the backlog does not grow.",
               backlog),
-    Judgement(INCOMING, "failing_files", "No telemetry file fails again and again, and none was given up.",
+    Judgement(INCOMING, "failing_files", "No telemetry file fails repeatedly, and none was given up.",
               failing_files),
     Judgement(INCOMING, "bad_packets", "Every packet of the last day could be used.", bad_packets),
     *(
-        Judgement(f"lb_{family}", "days_missing", f"No day is missing between others (gaps of up to {gap} days apart).",
+        Judgement(f"lb_{family}", "days_missing", f"No day is missing between others (gaps up to {gap} days allowed).",
                   partial(days_missing, family=family))
         for family, gap in GAPS.items()
     ),
@@ -360,27 +360,27 @@ JUDGEMENTS: Final[tuple[Judgement, ...]] = (
                   "days.", partial(fresh, family=family))
         for family, days in OLD.items()
     ),
-    Judgement("l0_science", "incomplete_answers", "Answers to requests are complete within some days.",
+    Judgement("l0_science", "incomplete_answers", "Answers to requests are complete within a few days.",
               incomplete_answers),
     *(
         Judgement(f"l1_{family}", "without_kernels", f"No file waits for kernels for more than {WITHOUT_KERNELS.days} "
                   "days.", partial(without_kernels, family=family))
         for family in OLD
     ),
-    Judgement(PUBLISHED, "published_as_due", "What is due is out within a day.", published_as_due),
-    Judgement(PUBLISHED, "held_back", "No file waits long for an operator, and none fails to be delivered.", held_back),
+    Judgement(PUBLISHED, "published_as_due", "Files are delivered within a day after they are due.", published_as_due),
+    Judgement(PUBLISHED, "held_back", "No file waits long for an operator, and no delivery fails.", held_back),
 )  # fmt: skip
-"""Every judgement that looks at the database and the packet store only."""
+"""Requirements that only use the database and the packet store."""
 
 
 def ask(judgement: Judgement, look: Look) -> Finding:
-    """A judgement; what cannot be looked at has not passed, and hides no other."""
+    """Evaluate a requirement; one that cannot be checked has not passed, and hides no other."""
     try:
         return judgement.judge(look)
     except OSError as error:
-        return Finding(False, f"could not be looked at: {error}", "error")
+        return Finding(False, f"could not be checked: {error}", "error")
 
 
 def judge(look: Look) -> dict[Judgement, Finding]:
-    """Every judgement."""
+    """Evaluate all requirements."""
     return {judgement: ask(judgement, look) for judgement in JUDGEMENTS}

@@ -19,15 +19,15 @@ from broker_assets.publication.delivery_status import TargetState
 from broker_assets.settings import Settings
 
 PATIENCE = 3.0
-"""Seconds that the database may take to answer."""
+"""Time limit for the database, seconds."""
 SHOWN = 50
-"""Files and reasons listed, at most; all are counted."""
+"""Maximum number of files and reasons listed; all are counted."""
 LEVELS = ("LB", "L0", "L1", "L2", "CAL", "ANC", "LL01", "LL03")
-"""In the order of making."""
+"""In processing order."""
 
 
 class Attention(BaseModel):
-    """Something that does not hold."""
+    """A requirement that is not met."""
 
     subject: str
     """Asset and name of the check."""
@@ -60,49 +60,49 @@ class Level(BaseModel):
     bytes: int
     newest_day: datetime.date | None
     stale: int
-    """Made from what has changed since."""
+    """Files whose inputs or code have changed since."""
 
 
 class Target(TargetState):
-    """Deliveries to a target, with numbers in place of lists."""
+    """Deliveries to a target, with numbers instead of lists."""
 
     waiting: int = 0
-    """Due, and not delivered."""
+    """Due but not delivered."""
 
 
 class Overview(BaseModel):
-    """Everything that is shown."""
+    """The complete overview."""
 
     at: datetime.datetime
     configured: bool = True
-    """Whether the settings name telemetry or archives, or there ever was any."""
+    """Whether telemetry or archives are configured, or existed before."""
     healthy: bool = True
     """Whether nothing needs attention."""
     problems: list[str] = Field(default_factory=list)
-    """What could not be looked at."""
+    """What could not be examined."""
     attention: list[Attention] = Field(default_factory=list)
-    """What does not hold, errors first."""
+    """Requirements that are not met, errors first."""
     folders: list[Folder] = Field(default_factory=list)
     waiting: int = 0
     """Files of all folders that are not yet in the packet store."""
     troubled: list[TroubledFile] = Field(default_factory=list)
     """Files that failed or were given up."""
     bad_packets: list[BadPackets] = Field(default_factory=list)
-    """Packets in quarantine by reason."""
+    """Quarantined packets by reason."""
     families: list[Family] = Field(default_factory=list)
     incomplete: list[IncompleteAnswer] = Field(default_factory=list)
-    """Answers to requests of which packets are missing."""
+    """Answers to requests with missing packets."""
     without_kernels: int = 0
     """Files of level L0 that have no L1 yet."""
     levels: list[Level] = Field(default_factory=list)
     kernels: KernelState = Field(default_factory=KernelState)
     targets: list[Target] = Field(default_factory=list)
     alerts: list[OpenAlert] = Field(default_factory=list)
-    """Causes that operators were told of, and that are not over."""
+    """Causes that operators were notified of and that persist."""
 
 
 def overview(settings: Settings) -> Overview:
-    """Look at telemetry now.
+    """Examine telemetry now.
 
     Parameters
     ----------
@@ -112,12 +112,12 @@ def overview(settings: Settings) -> Overview:
     Returns
     -------
     Overview
-        Also when the database does not answer: that is then what it says.
+        Also returned if the database does not answer, with a corresponding problem.
     """
     found = Overview(at=datetime.datetime.now(datetime.UTC))
     url = settings.database.url
     if url is None:
-        found.problems.append("no database is configured and no platform runs here: `broker-assets up`")
+        found.problems.append("no database is configured and no platform is running here: `broker-assets up`")
     else:
         try:
             with (
@@ -132,7 +132,7 @@ def overview(settings: Settings) -> Overview:
                 connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 fill(found, connection, settings)
         except psycopg.errors.UndefinedTable:
-            found.problems.append("the database has no tables of telemetry yet; `broker-assets up` makes them")
+            found.problems.append("the database has no telemetry tables yet; `broker-assets up` creates them")
         except (DatabaseUnavailableError, psycopg.Error, ArgumentError) as error:
             found.problems.append(f"database: {' '.join(str(error).split())}")
         except OSError as error:
@@ -144,7 +144,7 @@ def overview(settings: Settings) -> Overview:
 
 
 def fill(found: Overview, connection: psycopg.Connection[Any], settings: Settings) -> None:
-    """Enter what the database, the packet store and the folder of kernels say."""
+    """Fill in the information from the database, the packet store and the folder of kernels."""
     look = Look(connection, settings, now=found.at)
     found.attention = [
         Attention(subject=f"{judgement.asset}/{judgement.name}", severity=finding.severity, text=finding.text)

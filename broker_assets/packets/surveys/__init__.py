@@ -1,4 +1,4 @@
-"""What each survey's packets mean: the adapters to the internal tables."""
+"""Adapters from the packets of each survey to the internal tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ADAPTERS: Final[dict[str, SurveyAdapter]] = {
 
 
 def adapter_of(schema: AvroSchema) -> SurveyAdapter:
-    """The adapter that reads packets of a schema, told by its fields.
+    """The adapter that reads packets of a schema, recognised by its fields.
 
     Raises
     ------
@@ -29,4 +29,4 @@ def adapter_of(schema: AvroSchema) -> SurveyAdapter:
     for adapter in ADAPTERS.values():
         if adapter.recognises(fields):
             return adapter
-    raise ValueError(f"no survey that we know has packets of schema {schema.get('name')!r}")
+    raise ValueError(f"no known survey has packets of schema {schema.get('name')!r}")

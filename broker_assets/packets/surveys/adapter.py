@@ -1,7 +1,7 @@
-"""What all survey adapters have in common: declared fields, and columns moved by declaration.
+"""Common part of all survey adapters: declared fields, and columns moved by declaration.
 
-An adapter says of every field of every known schema to which column it goes, or why it is dropped. Fields that it
-does not know (a new minor version of the survey's schema) are not read and stop nothing; `unknown_fields` names them.
+An adapter declares for every field of every known schema to which column it goes, or why it is dropped. Unknown fields
+(of a new minor version of the survey's schema) are not read and cause no failure; `unknown_fields` lists them.
 """
 
 from __future__ import annotations
@@ -31,46 +31,46 @@ Column: TypeAlias = "pa.Array | pa.ChunkedArray"
 
 @dataclass(frozen=True)
 class Destination:
-    """Where the values of a field go."""
+    """Destination of the values of a field."""
 
     table: str
     """Internal table."""
     column: str
     convert: Callable[[Column], Column] | None = None
-    """Applied to the whole column; none keeps the values."""
+    """Applied to the whole column; None keeps the values."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What a packet is about; arrays of one length, one entry for each packet read."""
+    """Identity of packets; arrays of equal length, one entry for each packet read."""
 
     packet: NDArray[np.int64]
     diasourceid: NDArray[np.int64]
     diaobjectid: NDArray[np.int64]
-    """0 where the packet has no DIAObject."""
+    """0 if the packet has no DIAObject."""
     ssobjectid: NDArray[np.int64]
-    """0 where the packet has no solar-system object."""
+    """0 if the packet has no solar-system object."""
     midpointmjdtai: NDArray[np.float64]
     ra: NDArray[np.float64]
     decl: NDArray[np.float64]
 
 
 class SurveyAdapter(ABC):
-    """Turns what the compiled reader gives for one survey into internal tables."""
+    """Converts the output of the compiled reader for one survey to internal tables."""
 
     survey: ClassVar[str]
     FIELDS: ClassVar[Mapping[str, Destination | tuple[Destination, ...]]]
     """Dotted field to its destination, for every schema version of the survey."""
     DROPPED: ClassVar[Mapping[str, str]]
-    """Dotted field to the reason why no column has it. It stays in the archived packet."""
+    """Dotted field to the reason why it has no column. It stays in the archived packet."""
     IDENTITY: ClassVar[tuple[str, ...]]
-    """Fields of the packet that say what it is about."""
+    """Fields of the packet that identify it."""
     CUTOUTS: ClassVar[Mapping[str, str]]
-    """Kind of cutout to the field of its bytes."""
+    """Kind of cutout to the field with its bytes."""
     OPTIONAL: ClassVar[tuple[str, ...]] = ()
     """Records that a packet may lack; the reader gives their presence."""
     HISTORY: ClassVar[Mapping[str, tuple[str, str]]]
-    """Path of an array to (its field of time, "source" or "forced": the watermark that its points are tested by)."""
+    """Path of an array to (its time field, "source" or "forced": the watermark its points are compared with)."""
 
     @property
     def survey_code(self) -> int:
@@ -79,23 +79,23 @@ class SurveyAdapter(ABC):
 
     @abstractmethod
     def recognises(self, fields: Mapping[str, Sequence[str]]) -> bool:
-        """Whether a schema with these fields (see `leaf_fields`) is one of this survey."""
+        """Whether a schema with these fields (see `leaf_fields`) belongs to this survey."""
 
     @abstractmethod
     def identity(self, root: pa.Table) -> Identity:
-        """What the packets are about, from the fields `IDENTITY`."""
+        """Identity of the packets, from the fields `IDENTITY`."""
 
     @abstractmethod
     def convert(
         self, schema: AvroSchema, decoded: Mapping[str, pa.Table], identity: Identity
     ) -> tuple[dict[str, pa.Table], int]:
-        """Internal tables by name, and how many points of histories were skipped as their time is not finite.
+        """Internal tables by name, and the number of history points skipped because their time is not finite.
 
-        `identity` has one entry for each row of `decoded[""]`; a packet is told by `packet`.
+        `identity` has one entry for each row of `decoded[""]`; `packet` identifies the packet.
         """
 
     def reader_time(self, mjd_tai: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Watermarks in the time scale of the fields of time; never later than the watermark."""
+        """Watermarks in the time scale of the time fields; never later than the watermark."""
         return mjd_tai
 
     def identity_columns(self, schema: AvroSchema) -> dict[str, list[str]]:
@@ -137,7 +137,7 @@ class SurveyAdapter(ABC):
         path : str
             Array of records, or "" for the packet itself.
         values : Table
-            What the reader gave for it.
+            Output of the reader for it.
         name : str
             Internal table.
         """
@@ -152,7 +152,7 @@ class SurveyAdapter(ABC):
         return moved
 
     def cutouts(self, root: pa.Table, identity: Identity) -> pa.Table | None:
-        """The cutouts that packets carry."""
+        """The cutouts contained in the packets."""
         parts = []
         for kind, field in self.CUTOUTS.items():
             name = f"{field}@length"
@@ -175,7 +175,7 @@ class SurveyAdapter(ABC):
 
 
 def constant(value: object, length: int, kind: pa.DataType) -> pa.Array:
-    """A column of one value."""
+    """A column with a constant value."""
     return pa.repeat(pa.scalar(value, type=kind), length)
 
 
@@ -207,9 +207,9 @@ def timestamp_to_mjd_tai(column: Column) -> Column:
 
 
 def newest_forced(forced: Sequence[pa.Table], identity: Identity) -> pa.Array:
-    """Newest forced point of each packet, for the watermark of its object; null where none was kept.
+    """Latest forced point of each packet, for the watermark of its object; null if none was kept.
 
-    Never later than the source of the packet: a damaged time far in the future would keep out all later points.
+    Never later than the source of the packet: a damaged time far in the future would exclude all later points.
     """
     times = np.full(len(identity.packet), -np.inf)
     for part in forced:

@@ -2,8 +2,8 @@
 
 Fluxes of the streams of both campaigns are nJy (SNANA's FLUXCAL with zero point 27.5 was multiplied by
 10^((31.4 − 27.5) / 2.5) before sending: TOM DESC, `load_snana_fits`; fink-science issue 243). The test alerts of
-early 2022, before the first campaign, hold FLUXCAL itself; their schema, also called v0_9, is told by its fields
-`hostgal_z`, later `hostgal_zspec`.
+early 2022, before the first campaign, contain FLUXCAL itself; their schema, also called v0_9, is recognised by its
+fields `hostgal_z`, later `hostgal_zspec`.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class ElasticcAdapter(SurveyAdapter):
             )
         },
         "prvDiaForcedSources.ccdVisitId": "a constant: the simulation has no visits",
-        "diaObject.simVersion": "version of the simulation; stands in the archived packet",
+        "diaObject.simVersion": "version of the simulation; available in the archived packet",
         "diaObject.mwebv_err": "our reddening has no error",
         "diaObject.z_final": _HOST,
         "diaObject.z_final_err": _HOST,
@@ -141,7 +141,7 @@ class ElasticcAdapter(SurveyAdapter):
         return "diaSource.midPointTai" in fields[""] and "diaSource.psFlux" in fields[""]
 
     def identity(self, root: pa.Table) -> Identity:
-        """What the packets are about; the simulation has no solar-system objects."""
+        """Identity of the packets; the simulation has no solar-system objects."""
         return Identity(
             packet=as_integer(root["packet"]),
             diasourceid=as_integer(root["diaSource.diaSourceId"]),

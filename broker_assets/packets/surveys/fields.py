@@ -1,4 +1,4 @@
-"""The fields of a packet schema, each by one dotted name."""
+"""The fields of a packet schema, each with a dotted name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from broker_assets.packets.schema import Array, AvroType, Record, Union, resolve
 
 
 def leaf_fields(schema: AvroSchema) -> dict[str, tuple[str, ...]]:
-    """The fields of a packet that hold values, as the compiled reader names them.
+    """The fields of a packet that contain values, named as in the compiled reader.
 
     Parameters
     ----------
@@ -44,9 +44,9 @@ def qualified(path: str, name: str) -> str:
 
 
 def holds_records(schema: AvroSchema, path: str) -> bool:
-    """Whether the items of an array of the packet are records, and not records or nothing.
+    """Whether the items of an array of the packet are records, as opposed to nullable records.
 
-    Of the latter, which Spark writes, the compiled reader cannot leave out items by their time.
+    From the latter, which Spark writes, the compiled reader cannot omit items by their time.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """Rubin: schemas lsst.v7 to lsst.v11.
 
-Fields have the names of our columns, but for case and those of `_RENAMED`; fluxes are nJy, times MJD TAI and
-positions ICRS degrees already. A field of a version not yet known that bears the documented name of a column of ours
-is taken as that column.
+Fields have the names of our columns, except for case and those in `_RENAMED`; fluxes are already in nJy, times in MJD
+TAI and positions in ICRS degrees. A field of a version not yet known that has the documented name of one of our columns
+is used for that column.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ _RENAMED: Final[Mapping[str, Mapping[str, str]]] = {
         **{f"{band}_Ndata": f"{band}_nobsused" for band in "ugrizy"},
     },
     "orbit": {
-        # Schemas 8 and 9 give the designation in packed form only: it is then the key as well.
+        # Schemas 8 and 9 have the designation in packed form only: it is then also the key.
         "mpcDesignation": "designation",
         "mpcH": "h",
         "epoch": "epoch_mjd",
@@ -81,7 +81,7 @@ _RENAMED: Final[Mapping[str, Mapping[str, str]]] = {
         "t_p": "peri_time",
     },
 }
-"""Field to column, where the column is not the field in lower case."""
+"""Field to column, if the column is not the field in lower case."""
 
 
 def _five_sigma(column: Column) -> Column:
@@ -98,7 +98,7 @@ _CONVERTED: Final[Mapping[str, Callable[[Column], Column]]] = {
 def _fields() -> dict[str, Destination | tuple[Destination, ...]]:
     fields: dict[str, Destination | tuple[Destination, ...]] = {}
     for record, name in _RECORDS.items():
-        # Not those that the ingest fills, should a field ever have the name of one.
+        # Not those that the ingest fills, in case a field ever has the name of one.
         for column in (SQL_TABLES[name].columns[item] for item in SCHEMAS[name].names if item in SQL_TABLES[name].c):
             documented = column.info.get("documented", column.name)
             fields[f"{record}.{documented}"] = Destination(name, column.name, _CONVERTED.get(documented))
@@ -147,7 +147,7 @@ class RubinAdapter(SurveyAdapter):
         return "diaSource.midpointMjdTai" in fields[""]
 
     def identity(self, root: pa.Table) -> Identity:
-        """What the packets are about."""
+        """Identity of the packets."""
         return Identity(
             packet=as_integer(root["packet"]),
             diasourceid=as_integer(root["diaSource.diaSourceId"]),
@@ -193,7 +193,7 @@ class RubinAdapter(SurveyAdapter):
         finite = np.isfinite(as_float(values["midpointMjdTai"]))
         kept = values if finite.all() else values.filter(pa.array(finite))
         points = self.move(path, kept, name)
-        # A point belongs to the object of its packet, unless it names another one itself.
+        # A point belongs to the object of its packet, unless it names another one.
         own = as_integer(points["diaobjectid"]) if "diaobjectid" in points else np.zeros(kept.num_rows, np.int64)
         points["diaobjectid"] = np.where(own != 0, own, identity.diaobjectid[packet_rows(kept["packet"], identity)])
         if name == "source":
@@ -209,12 +209,12 @@ class RubinAdapter(SurveyAdapter):
         rows: np.ndarray,
         forced: pa.Array,
     ) -> pa.Table:
-        """Rows of a record that a packet has once or not at all, without the fields of the other records."""
+        """Rows of a record that a packet has at most once, without the fields of the other records."""
         name = _RECORDS[record]
         wanted = [column for column in root.column_names if column == "packet" or column.startswith(f"{record}.")]
         values = self.move("", root.select(wanted), name)
         if name == "object":
-            # The watermark is what is stored, which may be behind what the survey has seen.
+            # The watermark reflects what is stored, which may be behind what the survey has seen.
             values["lastdiasourcemjdtai"] = identity.midpointmjdtai[rows]
             values["lastforcedmjdtai"] = forced.take(pa.array(rows))
         elif name == "solar_system_source":
@@ -229,5 +229,5 @@ class RubinAdapter(SurveyAdapter):
 
 
 def _absent_as_null(identifiers: Column) -> Column:
-    """Rubin writes 0 as well as null where there is no object."""
+    """Rubin writes either 0 or null if there is no object."""
     return pc.if_else(pc.equal(identifiers, 0), pa.scalar(None, type=identifiers.type), identifiers)

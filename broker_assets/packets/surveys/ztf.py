@@ -1,8 +1,8 @@
-"""ZTF: schemas 3.x and 4.x, as IPAC writes them and as other brokers have passed them on.
+"""ZTF: schemas 3.x and 4.x, as written by IPAC and as passed on by other brokers.
 
-Magnitudes become fluxes in nJy with the sign of the subtraction; Julian dates of UTC become MJD of TAI. ZTF gives the
-start of the exposure and, in histories, no exposure time: the start is what stands in `midpointmjdtai`, so that a
-source has one time whichever packet tells of it.
+Magnitudes become fluxes in nJy with the sign of the subtraction; Julian dates in UTC become MJD in TAI. ZTF gives the
+start of the exposure and, in histories, no exposure time: `midpointmjdtai` is the start, so that a source has one time
+whichever packet contains it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from broker_assets.packets.timescales import MJD_ZERO, jd_utc_to_mjd_tai, tai_to
 BANDS: Final = ("g", "r", "i")
 """Band of the filter identifiers 1, 2, 3."""
 SENTINEL: Final = -99_998.0
-"""ZTF writes −99999 where the forced photometry gave nothing; this and below is no value."""
+"""ZTF writes −99999 where the forced photometry has no result; this value and smaller ones mean no value."""
 MAGNITUDE_ERROR: Final = math.log(10) / 2.5
 """Relative error of a flux for an error of one magnitude."""
 POSITIVE: Final = ("t", "1")
@@ -66,10 +66,10 @@ _CANDIDATE: Final = {
     "drbversion": ("reliabilityversion",),
     "exptime": ("exposuretime",),
 }
-"""Fields of a detection to the columns of `source` that are made of them."""
+"""Fields of a detection to the columns of `source` made from them."""
 
 _REFERENCE: Final = "of the reference image or its sources, not of the detection"
-_CATALOGUE: Final = "match with another catalogue; catalogues are matched by us"
+_CATALOGUE: Final = "match with another catalogue; this platform matches catalogues itself"
 _IMAGE: Final = "quality of the image or its calibration"
 _PIPELINE: Final = "bookkeeping of ZTF's pipeline"
 _SHAPE: Final = "SExtractor measurement without counterpart among our columns"
@@ -108,7 +108,7 @@ _DROPPED_CANDIDATE: Final = {
     "jdendhist": "time of this detection or the one before, which are sources themselves",
 }  # fmt: skip
 
-_LIMIT: Final = "limit of an image with a detection; kept for those without"
+_LIMIT: Final = "limit of an image with a detection; only kept for images without"
 
 
 def _fields() -> dict[str, Destination | tuple[Destination, ...]]:
@@ -162,14 +162,14 @@ def _dropped() -> dict[str, str]:
         _IMAGE,
     )  # fmt: skip
     dropped |= {
-        "schemavsn": "stands in the archived packet",
-        "publisher": "stands in the archived packet",
+        "schemavsn": "available in the archived packet",
+        "publisher": "available in the archived packet",
         "candid": "repeats candidate.candid",
         "fp_hists.field": _PIPELINE,
         "fp_hists.programid": _PIPELINE,
         "fp_hists.exptime": "our forced points have no exposure time",
-        "fp_hists.diffmaglim": "limit of the image; the forced flux and its error say more",
-        "fp_hists.procstatus": "codes of warnings; a measurement that failed has the sentinel as its flux",
+        "fp_hists.diffmaglim": "limit of the image; the forced flux and its error are more informative",
+        "fp_hists.procstatus": "warning codes; a failed measurement has the sentinel as its flux",
         **{
             f"cutout{kind}.fileName": "name of a file at IPAC that is not public"
             for kind in ("Science", "Template", "Difference")
@@ -200,11 +200,11 @@ class ZtfAdapter(SurveyAdapter):
         return "objectId" in fields[""] and "candidate.jd" in fields[""]
 
     def reader_time(self, mjd_tai: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Watermarks as Julian dates of UTC, one spacing of float64 earlier: what is equal is told apart later."""
+        """Watermarks as Julian dates in UTC, one float64 spacing earlier: equal times are separated later."""
         return np.nextafter(tai_to_utc(mjd_tai) + MJD_ZERO, -np.inf)
 
     def identity(self, root: pa.Table) -> Identity:
-        """What the packets are about; ZTF numbers no solar-system objects."""
+        """Identity of the packets; ZTF does not number solar-system objects."""
         objects = ztf_object_id(root["objectId"])
         return Identity(
             packet=as_integer(root["packet"]),
@@ -266,7 +266,7 @@ class ZtfAdapter(SurveyAdapter):
             if field in values.column_names:
                 columns[column] = values[field]
         if "exptime" in values.column_names:
-            # 0 stands for "not told" in packets older than the field.
+            # 0 means unknown in packets older than the field.
             columns["exposuretime"] = pc.if_else(pc.greater(values["exptime"], 0), values["exptime"], None)
         columns |= _reliability(values)
         return table("source", columns)
@@ -282,7 +282,7 @@ class ZtfAdapter(SurveyAdapter):
         scale = _flux(as_float(values["magzpsci"]))
         columns = _exposure(values, identity, rows, self.survey_code)
         columns["diaforcedsourceid"] = point_id(identity.diaobjectid[rows], as_integer(values["pid"]))
-        # ZTF measures at the position of the alert that carries the points.
+        # ZTF measures at the position of the alert that contains the points.
         columns["ra"], columns["decl"] = identity.ra[rows], identity.decl[rows]
         for flux, field in (("psfflux", "forcediffimflux"), ("psffluxerr", "forcediffimfluxunc")):
             counts = as_float(values[field])
@@ -311,21 +311,21 @@ class ZtfAdapter(SurveyAdapter):
 def magnitude_to_flux(
     magnitude: Column, error: Column, sign: NDArray[np.float64], known_sign: NDArray[np.bool_]
 ) -> tuple[pa.Array, pa.Array]:
-    """AB magnitudes of differences as fluxes.
+    """Convert AB magnitudes of difference images to fluxes.
 
     Parameters
     ----------
     magnitude, error : (n,) numeric Arrow columns
         Magnitude and its standard deviation, mag.
     sign : (n,) float64 array
-        1 where the source is brighter than the template, -1 where fainter.
+        1 if the source is brighter than the template, -1 if fainter.
     known_sign : (n,) bool array
-        Where the sign is known; elsewhere the flux is null.
+        Whether the sign is known; otherwise the flux is null.
 
     Returns
     -------
     flux, flux_error : (n,) float32 Arrow arrays
-        nJy; null where the magnitude is. The error is `|flux| · ln 10 / 2.5 · error`, to first order.
+        nJy; null if the magnitude is. The error is `|flux| · ln 10 / 2.5 · error`, to first order.
 
     Examples
     --------
@@ -348,7 +348,7 @@ def _flux(magnitude: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _exposure(values: pa.Table, identity: Identity, rows: NDArray[np.int64], survey_code: int) -> dict[str, Any]:
-    """What every kind of point has: its object and its exposure."""
+    """Columns common to all kinds of points: object and exposure."""
     columns = {
         "packet": values["packet"],
         "survey": constant(survey_code, values.num_rows, pa.int16()),
@@ -370,7 +370,7 @@ def _band(filters: Column) -> pa.Array:
 
 
 def _reliability(values: pa.Table) -> dict[str, Column]:
-    """The deep-learning score where there is one, else that of the random forest."""
+    """The deep-learning score if there is one, else that of the random forest."""
     names = values.column_names
     if "drb" not in names:
         return {
@@ -380,7 +380,7 @@ def _reliability(values: pa.Table) -> dict[str, Column]:
         }
     deep = pc.is_valid(values["drb"])
     if "drbversion" in names:
-        # Packets older than the score, passed on in a newer schema, have a score of 0 of no version.
+        # Packets older than the score, passed on in a newer schema, have a score of 0 without version.
         deep = pc.and_(deep, pc.not_equal(pc.fill_null(_text(values["drbversion"]), ""), ""))
     columns = {"reliability": pc.if_else(deep, values["drb"], values["rb"])}
     if "drbversion" in names and "rbversion" in names:
@@ -389,14 +389,14 @@ def _reliability(values: pa.Table) -> dict[str, Column]:
 
 
 def _record(root: pa.Table, name: str) -> pa.Table:
-    """Fields of a nested record by their own names, with `packet`."""
+    """Fields of a nested record by their short names, with `packet`."""
     prefix = f"{name}."
     names = [column for column in root.column_names if column == "packet" or column.startswith(prefix)]
     return root.select(names).rename_columns([column.removeprefix(prefix) for column in names])
 
 
 def _sane(values: pa.Table) -> tuple[pa.Table, int]:
-    """Points with a time that TAI can be told of, and the number of others."""
+    """Points whose time can be converted to TAI, and the number of others."""
     sane = sane_time(as_float(values["jd"]) - MJD_ZERO)
     return (values, 0) if sane.all() else (values.filter(pa.array(sane)), int((~sane).sum()))
 

@@ -1,10 +1,10 @@
-"""Watches the folders that telemetry arrives in, and starts the run that receives what is complete.
+"""Watches the folders in which telemetry arrives, and starts the run that receives complete files.
 
-A tick lists the folders and enters what it sees in the register; that a file is complete follows from its staying as it
-is from tick to tick. It keeps nothing between ticks but the versions that it has recorded. A server or database that is
-away gives a skipped tick with a sentence, not an exception.
+A tick lists the folders and records what it finds in the register; a file is complete when it does not change from
+tick to tick. It keeps no state between ticks except the versions that it has recorded. An unavailable server or
+database gives a skipped tick with a message, not an exception.
 
-That two runs never receive at once is ensured by a lock in the database, not here.
+A lock in the database, not this sensor, ensures that two runs never receive at the same time.
 """
 
 import json
@@ -36,13 +36,13 @@ from broker_assets.telemetry.reception.receiver import is_busy
 
 INTERVAL_SECONDS = 30
 LOOK_SECONDS = 40.0
-"""Longest time that all folders may take to be listed in one tick, which has a minute."""
+"""Time limit for listing all folders in one tick, which has a minute."""
 OBSERVATION_SECONDS = 60.0
-"""A folder that changes all the time is recorded so often; events are kept for weeks."""
+"""Minimum interval between records of a folder that changes continuously; events are kept for weeks."""
 
 
 def look(incoming: Sequence[IncomingFolder]) -> tuple[dict[str, list[Listed]], dict[str, str]]:
-    """List every folder at once; what each holds, and why others cannot be listed."""
+    """List all folders concurrently; return the contents of each, and why others cannot be listed."""
 
     def listed(folder: IncomingFolder) -> list[Listed]:
         with folder as opened:
@@ -99,7 +99,7 @@ def build_telemetry_files(job: JobDefinition) -> SensorDefinition:
         context: SensorEvaluationContext, database: ResourceParam[Database], telemetry: ResourceParam[Telemetry]
     ) -> SensorResult | SkipReason:
         if not telemetry.watched:
-            return SkipReason("no folder of telemetry is watched: BROKER_TELEMETRY__INCOMING is not set")
+            return SkipReason("no telemetry folder is watched: BROKER_TELEMETRY__INCOMING is not set")
         now = datetime.now(UTC)
         incoming = folders(telemetry.settings)
         found, troubles = look(incoming)
@@ -134,12 +134,12 @@ def build_telemetry_files(job: JobDefinition) -> SensorDefinition:
 
 
 def reasons(waiting: register.Waiting, *, databases_came: bool) -> list[str]:
-    """Why a run is needed; empty if it is not."""
+    """Why a run is needed; empty if none is."""
     found = []
     if waiting.files:
-        found.append(f"{waiting.files} files with {waiting.bytes / 1e6:.1f} MB wait")
+        found.append(f"{waiting.files} files with {waiting.bytes / 1e6:.1f} MB are waiting")
     if waiting.unreported:
-        found.append(f"{waiting.unreported} files were received and not reported")
+        found.append(f"{waiting.unreported} files were received but not reported")
     if databases_came:
         found.append("instrument databases have changed")
     return found
@@ -147,4 +147,4 @@ def reasons(waiting: register.Waiting, *, databases_came: bool) -> list[str]:
 
 def _idle(states: Mapping[str, register.FolderState]) -> str:
     young = sum(state.states.get("new", 0) + state.states.get("failed", 0) for state in states.values())
-    return f"{young} files are not yet complete or wait to be tried again" if young else "no file waits"
+    return f"{young} files are not yet complete or wait for a retry" if young else "no file is waiting"

@@ -1,7 +1,7 @@
-"""Asks for ancillary products and pictures of days whose time has come; also for those that were missed.
+"""Requests ancillary products and plots of days that are due, including those that were missed.
 
-Automation follows what changes. That a day has grown old is no change, and a run that was lost is none either: so
-products that could be there and are not are looked for here, each state of a day once.
+Automation follows changes. The passing of time is not a change, nor is a lost run: therefore this sensor looks for
+products that could exist but do not, once for each state of a day.
 """
 
 from collections.abc import Sequence
@@ -27,22 +27,22 @@ from broker_assets.resources.telemetry import Telemetry
 from broker_assets.telemetry.archive.due_products import makeable
 
 DAILY_SECONDS = 600
-"""How often missing daily products are looked for."""
+"""Interval between two searches for missing daily products."""
 MOST_RUNS = 20
-"""Runs asked for in a tick; a year of days is worked off in some hours, and other runs are not kept waiting."""
+"""Runs requested per tick; a year of days is done within a few hours, and other runs need not wait."""
 TAG = "broker/daily"
 AT_A_TIME = 500
 
 
 def build_daily_products(job: UnresolvedAssetJobDefinition) -> SensorDefinition:
-    """Asks for ancillary products and pictures of days that can be made and are not there; each state of a day once."""
+    """Requests ancillary products and plots that can be made but do not exist, once for each state of a day."""
 
     @sensor(
         name="daily_products",
         job=job,
         minimum_interval_seconds=DAILY_SECONDS,
         default_status=DefaultSensorStatus.RUNNING,
-        description="Makes ancillary products and light-curve pictures of days whose time has come; also missed ones.",
+        description="Requests ancillary products and light-curve plots of days that are due, including missed ones.",
     )
     def daily_products(
         context: SensorEvaluationContext, database: ResourceParam[Database], telemetry: ResourceParam[Telemetry]
@@ -54,7 +54,7 @@ def build_daily_products(job: UnresolvedAssetJobDefinition) -> SensorDefinition:
             with database.transaction() as connection:
                 found = makeable(connection, datetime.now(UTC), kernels.flown_until)
         except DATABASE_AWAY as error:
-            return SkipReason(f"what is missing cannot be told: {error}")
+            return SkipReason(f"missing products cannot be determined: {error}")
         days = set(known_days({item.day for item in found})[0])
         keys = {f"{item.asset}/{item.day}/{item.state}": item for item in found if item.day in days}
         asked = _asked(context, list(keys))
@@ -69,14 +69,14 @@ def build_daily_products(job: UnresolvedAssetJobDefinition) -> SensorDefinition:
             if key not in asked
         ]
         if not requests:
-            return SkipReason(f"{len(keys)} products are missing and were asked for" if keys else "none is missing")
+            return SkipReason(f"{len(keys)} missing products were requested already" if keys else "none is missing")
         return requests[:MOST_RUNS]
 
     return daily_products
 
 
 def _asked(context: SensorEvaluationContext, keys: Sequence[str]) -> set[str]:
-    """Which of these were asked for before: they must not take the places of others in a tick."""
+    """Those requested before, which must not displace others in a tick."""
     found: set[str] = set()
     for first in range(0, len(keys), AT_A_TIME):
         filters = RunsFilter(tags={TAG: list(keys[first : first + AT_A_TIME])})

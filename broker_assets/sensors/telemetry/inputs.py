@@ -1,10 +1,10 @@
-"""Watches what products of telemetry are made with: kernels, configuration, requests, plans, databases.
+"""Watches the inputs of telemetry products: kernels, configuration, requests, plans, databases.
 
-A tick looks at names, sizes and times of the files. When they have changed and then stayed for a tick, so that nothing
-is half delivered, it compares what they say for each day that has packets with what they said before, and tells Dagster
-of the days for which that is another. `on_new_versions` then makes these days again, and no others.
+A tick compares names, sizes and times of the files. When they have changed and then stayed the same for a tick, so that
+no delivery is incomplete, it compares their content for each day that has packets with the recorded version, and
+reports the days that differ to Dagster. `on_new_versions` then rebuilds these days, and no others.
 
-No run is started: a materialisation of an input is a statement, and several hundred take some seconds.
+No run is started: a materialisation of an input is only a record, and several hundred take a few seconds.
 """
 
 import hashlib
@@ -28,19 +28,19 @@ from broker_assets.telemetry.archive.day_products import changed_inputs
 
 INTERVAL_SECONDS = 30
 RECHECK_SECONDS = 3600.0
-"""How often all days are compared although no file has changed: an ingest run may have died before it told of one."""
+"""How often all days are compared even if no file has changed: an ingest run may have died before it reported one."""
 
 MOST_DAYS = 300
-"""Days told of in a tick; the others follow in the next. An event takes 20 ms, and a sensor has a minute."""
+"""Days reported per tick; the others follow in the next. An event takes 20 ms, and a sensor has a minute."""
 
 
 class Cursor(BaseModel):
-    """What the sensor remembers."""
+    """State of the sensor."""
 
     seen: str = ""
     """Digest of the files at the last tick."""
     done: str = ""
-    """Digest of the files of which everything was told."""
+    """Digest of the files that have been reported completely."""
     checked: float = 0.0
     """When that was, seconds since 1970."""
 
@@ -52,7 +52,7 @@ def build_telemetry_inputs_sensor() -> SensorDefinition:
         name="telemetry_inputs",
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=DefaultSensorStatus.RUNNING,
-        description="Tells for which days kernels, configuration, requests, plans and databases say something new.",
+        description="Reports the days for which kernels, configuration, requests, plans or databases have changed.",
     )
     def telemetry_inputs(
         context: SensorEvaluationContext, database: ResourceParam[Database], telemetry: ResourceParam[Telemetry]
@@ -64,16 +64,16 @@ def build_telemetry_inputs_sensor() -> SensorDefinition:
         due = time.time() - cursor.checked > RECHECK_SECONDS
         if cursor.seen != present:
             context.update_cursor(cursor.model_copy(update={"seen": present}).model_dump_json())
-            return SkipReason("files have changed; looking closer when they stay as they are")
+            return SkipReason("files have changed; comparing them once they stay the same for a tick")
         if cursor.done == present and not due:
             return SkipReason("no file has changed")
         try:
-            told, left = tell(context, database, telemetry)
+            reported, left = report(context, database, telemetry)
         except (*DATABASE_AWAY, OSError, ValueError) as error:
-            return SkipReason(f"inputs cannot be compared, the next tick tries again: {error}")
+            return SkipReason(f"inputs cannot be compared; the next tick will retry: {error}")
         if not left:
             context.update_cursor(Cursor(seen=present, done=present, checked=time.time()).model_dump_json())
-        return SkipReason(f"{told} versions were new" + (", more follow" if left else ""))
+        return SkipReason(f"{reported} versions were new" + (", more follow" if left else ""))
 
     return telemetry_inputs
 
@@ -83,11 +83,11 @@ def files_digest(telemetry: Telemetry) -> str:
     return hashlib.sha256(repr(telemetry.file_versions()).encode()).hexdigest()[:32]
 
 
-def tell(context: SensorEvaluationContext, database: Database, telemetry: Telemetry) -> tuple[int, bool]:
-    """Report what is new; gives the number of materialisations and whether there is more to tell."""
+def report(context: SensorEvaluationContext, database: Database, telemetry: Telemetry) -> tuple[int, bool]:
+    """Report new versions; return the number of materialisations and whether there are more to report."""
     with telemetry.store() as store:
         found = look_at_inputs(telemetry, store, input_days(store))
     reporter = Reporter(context.instance, database, context.log)
-    told = reporter.send(report_inputs(reporter, database, found, most=MOST_DAYS))
+    reported = reporter.send(report_inputs(reporter, database, found, most=MOST_DAYS))
     with database.transaction() as connection:
-        return told, bool(changed_inputs(connection, found))
+        return reported, bool(changed_inputs(connection, found))

@@ -1,8 +1,8 @@
-"""Products of a day and the database: what was made from what, and which files must be made again.
+"""Products of a day and the database: what was made from what, and which files must be rebuilt.
 
-Assets are named by level and family (`l1_quicklook`), inputs by what they are (`spice_kernels`); both are divided by
-observation days. `MADE_FROM` is the one place that says what each is made from: Dagster's graph, provenance of assets
-and the comparison of files follow it.
+Assets are named by level and family (`l1_quicklook`), inputs by their kind (`spice_kernels`); both are partitioned by
+observation day. `MADE_FROM` is the single definition of what each is made from: Dagster's graph, the provenance of
+assets and the comparison of files follow it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LEVELS: Final = ("LB", "L0", "L1", "L2")
 """Levels of assets; L2 stands for everything made from L1."""
 
 LEVEL2_FAMILIES: Final = ("quicklook", "calibration", "auxiliary")
-"""Families that something is made of beyond L1: pictures, energy calibration, ancillary products."""
+"""Families with products beyond L1: plots, energy calibration, ancillary products."""
 
 
 def asset_name(level: str, family: str) -> str:
@@ -56,10 +56,10 @@ def _made_from() -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for family in FAMILIES:
         found[asset_name("LB", family)] = ()
-        # Only answers to requests look into the table of requests; it changes with every one of them.
+        # Only answers to requests use the table of requests, which changes with every one of them.
         asked = (REQUESTS,) if family == "science" else ()
         found[asset_name("L0", family)] = (asset_name("LB", family), DATABASE, CONFIGURATION, *asked)
-        # Calibration curves of the database show at L1 only; packets of the days beside do not show at L0.
+        # Calibration curves of the database only affect L1; packets of adjacent days do not affect L0.
         parents = (asset_name("L0", family), asset_name("LB", family))
         found[asset_name("L1", family)] = (*parents, DATABASE, KERNELS, PLAN)
     for family in LEVEL2_FAMILIES:
@@ -70,7 +70,7 @@ def _made_from() -> dict[str, tuple[str, ...]]:
 
 
 MADE_FROM: Final = _made_from()
-"""What each asset is made from, directly."""
+"""Direct parents of each asset."""
 
 
 def level_and_family(asset: str) -> tuple[str, str]:
@@ -86,7 +86,7 @@ def level_and_family(asset: str) -> tuple[str, str]:
 
 
 def packets_of(asset: str) -> str:
-    """Family whose packets an asset is made of; ancillary products are made of housekeeping.
+    """Family whose packets an asset is made from; ancillary products are made from housekeeping.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def packets_of(asset: str) -> str:
 
 
 def asset_of_file(level: str, family: str) -> str:
-    """Asset that makes the files of a level, as names have it, and family.
+    """Asset that makes the files of a level, as in file names, and family.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def asset_of_file(level: str, family: str) -> str:
 
 @dataclass(frozen=True)
 class DayInputs:
-    """What the products of a family and day are made of at present."""
+    """Current inputs of the products of a family and day."""
 
     day: datetime.date
     packets: str
@@ -119,13 +119,13 @@ class DayInputs:
 
 
 def look(store: PacketStore, inputs: InputVersions, family: str, day: datetime.date) -> DayInputs:
-    """See what the products of a family and day would be made of."""
+    """Determine the current inputs of the products of a family and day."""
     return DayInputs(day, day_version(store, family, day), inputs.of(day, requests_of_day(store, day)))
 
 
 @dataclass(frozen=True)
 class Made:
-    """What making a day gave."""
+    """Result of making a day."""
 
     outcome: Outcome
     data_version: str
@@ -146,12 +146,12 @@ def content_version(files: Iterable[ProductFile]) -> str:
 def make_day(
     connection: psycopg.Connection[Any], archive: Archive, asset: str, day: datetime.date, *, run_id: str | None = None
 ) -> Made:
-    """Make the products of an asset and day again and enter them.
+    """Rebuild the products of an asset and day and record them.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        Connection to use; the entries are one transaction.
+        Connection to use; the records are one transaction.
     archive : Archive
     asset : str
         One of `MADE_FROM`.
@@ -161,9 +161,9 @@ def make_day(
     Raises
     ------
     OSError
-        If a file cannot be written; no file is partial then, and nothing is entered.
+        If a file cannot be written; no file is then partial, and nothing is recorded.
     """
-    # Looked at before anything is made: what comes meanwhile makes the result stale, not wrong.
+    # Determined before anything is made: what arrives meanwhile makes the result stale, not wrong.
     made_of = look(archive.store, InputVersions(archive.inputs), packets_of(asset), day)
     outcome = archive.build_day(*level_and_family(asset), day)
     with connection.transaction():
@@ -189,7 +189,7 @@ def record_day(
     overrides: Mapping[str, int],
     run_id: str | None,
 ) -> str:
-    """Enter the files of a day and the asset's new version.
+    """Record the files of a day and the new version of the asset.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ def record_day(
     outcome : Outcome
         All files of the asset and day.
     made_of : DayInputs
-        As it was before they were made.
+        Inputs before they were made.
     archive : Path
         Folder of products.
     overrides : mapping
@@ -249,11 +249,11 @@ def record_files(
     overrides: Mapping[str, int],
     run_id: str | None,
 ) -> None:
-    """Enter the files that were made or found unchanged, and those that are no longer made."""
+    """Record the files that were made or found unchanged, and those that are no longer made."""
     by_code: dict[tuple[str, str], list[ProductFile]] = defaultdict(list)
     for file in outcome.files:
         by_code[file.level, file_code_version(file.level, file.kind, overrides)].append(file)
-    # Levels rise with the alphabet but for CAL and ANC, which are made of others: parents go first.
+    # Levels sort alphabetically except CAL and ANC, which are made from others: parents go first.
     for (_, code), files in sorted(by_code.items(), key=lambda item: (not item[0][0].startswith("L"), item[0])):
         product_files.record(
             connection,
@@ -275,16 +275,16 @@ WHERE used.productfileid = child.productfileid AND child.path = ANY(%s) AND chil
   AND used.kind = 'parent' AND used.version <> '' AND parent.name = used.name AND parent.superseded_at IS NULL
   AND parent.day <> child.day
 """
-"""A UTC day has some rows of the on-board days beside it. That those days gain packets does not make it stale: its own
-version of packets (`days.MARGIN`) tells when these rows change."""
+"""A UTC day contains some rows of the adjacent on-board days. New packets of those days do not make it stale: its own
+packet version (`days.MARGIN`) shows when these rows change."""
 
 
 def _with_present_parents(
     connection: psycopg.Connection[Any], files: Iterable[ProductFile]
 ) -> list[product_files.FileRecord]:
-    """Files with their parents under the names that these have at present.
+    """Files with their parents under their current names.
 
-    Headers name parents as they will be called when they are complete (without U).
+    Headers name parents as they will be named once they are complete (without U).
     """
     records = [product_files.FileRecord.model_validate(file) for file in files]
     growing = {incomplete(name): name for record in records for name in record.parents}
@@ -299,7 +299,7 @@ def _with_present_parents(
 
 
 def incomplete(name: str) -> str:
-    """Name of a product file while it may still grow; other names stay.
+    """Name of a product file while it may still grow; other names are unchanged.
 
     Examples
     --------
@@ -317,9 +317,9 @@ _VERSION: Final = re.compile(r"(_V\d\d)(?=[._])")
 def changed_inputs(
     connection: psycopg.Connection[Any], found: Mapping[datetime.date, Mapping[str, str]]
 ) -> list[versions.Artefact]:
-    """Inputs whose version for a day is another than the one that is known.
+    """Inputs whose version for a day differs from the recorded one.
 
-    An input that is no longer available for a day keeps its last version: products that were made with it stay.
+    An input that is no longer available for a day keeps its last version: products made with it stay.
     """
     present = input_artefacts(found)
     known = versions.recorded(connection, [(item.asset, item.partition) for item in present])
@@ -348,7 +348,7 @@ def recorded_inputs(connection: psycopg.Connection[Any]) -> dict[datetime.date, 
 def stale_files(
     connection: psycopg.Connection[Any], overrides: Mapping[str, int], *, levels: Sequence[str] | None = None
 ) -> list[product_files.StaleFile]:
-    """Product files that must be made again: older code, other inputs as last seen, changed parents.
+    """Product files that must be rebuilt: older code, changed inputs as last recorded, changed parents.
 
     Parameters
     ----------

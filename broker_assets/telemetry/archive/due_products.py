@@ -1,7 +1,7 @@
-"""Products that become possible as time passes: ancillary ones under flown kernels, pictures of whole days.
+"""Products that become possible as time passes: ancillary ones with flown kernels, plots of whole days.
 
-What changes in their inputs is seen by automation conditions. That a day has grown old, or that a run never came, is
-not an input; so missing products are looked for here.
+Automation conditions detect changes of their inputs. The age of a day, or a run that never happened, is not an input;
+therefore missing products are searched for here.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ PICTURES: Final = "l2_quicklook"
 ANCILLARY: Final = "l2_auxiliary"
 
 WHOLE_DAY_SECONDS: Final = 86_160.0
-"""From begin to end of a light curve that may be of a whole day; one with gaps is looked at in vain, once."""
+"""Minimum length of a light curve that may cover a whole day; one with gaps is tried in vain, once."""
 AGE: Final = datetime.timedelta(days=30)
-"""Older days do not grow any more, whole or not."""
+"""Older days no longer grow, whether complete or not."""
 FLOWN_MARGIN: Final = datetime.timedelta(days=1)
-"""Flown kernels are trusted until so long before their date."""
+"""Flown kernels are trusted until this time before their date."""
 
 
 @dataclass(frozen=True)
 class Makeable:
-    """A day of which a product can be made and is not there."""
+    """A day for which a product could be made but does not exist."""
 
     asset: str
     day: datetime.date
     parent: str
-    """Name of the file that it would be made from."""
+    """Name of the file it would be made from."""
     state: str
-    """Digest of that file, and why the time has come: what was asked for once in this state is not asked for again."""
+    """Digest of that file, and why it is due: a product requested once in this state is not requested again."""
 
 
 def makeable(
     connection: psycopg.Connection[Any], now: datetime.datetime, flown_until: datetime.date | None
 ) -> list[Makeable]:
-    """Days whose daily products can be made and are not there, ascending.
+    """Days whose daily products could be made but do not exist, ascending.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def makeable(
     now : datetime
         With a time zone.
     flown_until : date, optional
-        Date of the flown kernels; without it no ancillary product is asked for.
+        Date of the flown kernels; without it, no ancillary product is requested.
     """
     found = []
     for day, name, digest, seconds in _without(connection, parent="ql-lightcurve", level="LL03"):
@@ -65,7 +65,7 @@ def makeable(
 def _without(
     connection: psycopg.Connection[Any], *, parent: str, level: str
 ) -> list[tuple[datetime.date, str, str, float]]:
-    """Files of level L1 of a kind of whose day there is no file of a level: day, name, digest, seconds of its data."""
+    """L1 files of a kind for whose day no file of a level exists: day, name, digest, length of its data in seconds."""
     rows = connection.execute(
         "SELECT day, name, digest, starts, ends FROM product_file AS parent WHERE superseded_at IS NULL"
         " AND level = 'L1' AND kind = %s AND rows > 0 AND version = (SELECT max(version) FROM product_file AS other"
@@ -80,7 +80,7 @@ def _without(
 
 
 def seconds_between(starts: str, ends: str) -> float:
-    """Length of a time range as the register of products has it; 0 where a time is missing.
+    """Length of a time range in the register of products; 0 if a time is missing.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Folders that telemetry files arrive in, over any fsspec URL: what is there, and copies of it.
+"""Folders in which telemetry files arrive, at any fsspec URL: listing and copying.
 
 Nothing here knows what was there before (`register`) or what becomes of a copy (`receiver`).
 """
@@ -29,30 +29,30 @@ logger = logging.getLogger(__name__)
 
 COPIED_AT_A_TIME: Final = 1 << 20
 ASKED_AHEAD: Final = 128
-"""Pieces of 32 kB that an SFTP server is asked for before the first is there."""
+"""Number of 32 kB pieces requested from an SFTP server before the first has arrived."""
 UNFINISHED: Final = (".part", ".partial", ".filepart", ".tmp", ".temp", ".crdownload", ".swp", "~")
-"""Ends of names that programs give to files while they write them."""
+"""Suffixes that programs give to files while they write them."""
 _MODIFIED: Final = ("mtime", "LastModified", "last_modified", "modified", "updated", "created")
-"""What file systems call the time of modification."""
+"""Names of the modification time in file systems."""
 
 
 class FolderError(OSError):
-    """A folder cannot be looked at or read from; the message names it, without password."""
+    """A folder cannot be listed or read; the message names it, without password."""
 
 
 class NotComplete(Exception):
-    """A file changed while it was copied, or is shorter than its folder says."""
+    """A file changed while it was copied, or is shorter than listed."""
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A file as its folder tells of it."""
+    """A file as listed in its folder."""
 
     url: str
     """Without password."""
     name: str
     path: str
-    """As the file system calls it."""
+    """Path in the file system."""
     size: int
     modified: datetime | None
 
@@ -67,7 +67,7 @@ class Copied:
 
 
 def public(url: str) -> str:
-    """A URL as it is shown and stored: without password; a path of this machine as `file://`.
+    """Normalise a URL for display and storage: without password; a local path as `file://`.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def public(url: str) -> str:
 
 
 def is_finished(relative: str) -> bool:
-    """Whether a name is not one of those that files have while they are transferred, nor hidden.
+    """Whether a name is neither hidden nor that of a file in transfer.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def is_finished(relative: str) -> bool:
 
 
 class IncomingFolder:
-    """A folder and the way to it; open only within a `with`.
+    """A folder and the connection to it; open only within a `with` block.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ class IncomingFolder:
                 self._files.close()
 
     def _connected(self) -> tuple[Any, str]:
-        # Never from fsspec's caches: a connection that was lost stays lost, a listing that is remembered hides files.
+        # Never from fsspec's caches: a lost connection stays lost, a cached listing hides files.
         options: dict[str, Any] = {
             name: json.loads(value.lower()) if name in NUMBERS | SWITCHES else value
             for name, value in self._options.items()
@@ -143,12 +143,12 @@ class IncomingFolder:
         return files, str(root).rstrip("/")
 
     def files(self) -> list[Listed]:
-        """Telemetry files of the folder and those below it, by URL.
+        """Telemetry files of the folder and its subfolders, by URL.
 
         Raises
         ------
         FolderError
-            If the folder, or one below it, cannot be listed.
+            If the folder, or a subfolder, cannot be listed.
         """
         self._files.invalidate_cache()
         root = self._root
@@ -165,7 +165,7 @@ class IncomingFolder:
                         url = f"{self.url}/{relative}"
                         found.append(Listed(url, name, str(entry["name"]), int(entry["size"]), _modified(entry)))
         except FileNotFoundError as error:
-            # Without folders: where nothing lies under a prefix, the prefix is not there.
+            # Store without folders: a prefix without files does not exist.
             if self._protocols() & OBJECT_STORES:
                 return []
             raise FolderError(f"{self.url} does not exist") from error
@@ -174,12 +174,12 @@ class IncomingFolder:
         return sorted(found, key=lambda item: item.url)
 
     def look(self, url: str) -> Listed | None:
-        """A file as it is now; none if it is gone.
+        """The current state of a file; None if it no longer exists.
 
         Raises
         ------
         FolderError
-            If that cannot be told.
+            If that cannot be determined.
         """
         path = self._path(url)
         self._files.invalidate_cache()
@@ -188,16 +188,16 @@ class IncomingFolder:
         except FileNotFoundError:
             return None
         except Exception as error:
-            raise FolderError(f"{url} cannot be looked at: {_text(error)}") from error
+            raise FolderError(f"{url} cannot be examined: {_text(error)}") from error
         return Listed(url, path.rsplit("/", 1)[-1], path, int(entry["size"]), _modified(entry))
 
     def copy(self, file: Listed, folder: Path) -> Copied:
-        """Copy a file to `<folder>/<sha256>/<name>`; it is there whole, on the disk, or not at all.
+        """Copy a file to `<folder>/<sha256>/<name>`; the copy is complete and on disk, or does not exist.
 
         Raises
         ------
         NotComplete
-            If the file is not what was listed, before or after it was read.
+            If the file differs from what was listed, before or after it was read.
         FolderError
             If it cannot be read.
         OSError
@@ -218,16 +218,16 @@ class IncomingFolder:
         return Copied(target, digest.hexdigest(), size)
 
     def _blocks(self, file: Listed) -> Iterator[bytes]:
-        """The bytes of a file; errors of reading are told apart from those of writing."""
+        """The bytes of a file; read errors are distinguished from write errors."""
         try:
             with self._files.open(file.path, "rb") as source:
                 if isinstance(self._files, CheckedSftp):
-                    # Else each 32 kB would wait for an answer; what is asked for ahead is 4 MB.
+                    # Otherwise each 32 kB would wait for an answer; the read-ahead is 4 MB.
                     source.prefetch(file.size, ASKED_AHEAD)
                 while block := source.read(COPIED_AT_A_TIME):
                     yield block
         except FileNotFoundError as error:
-            raise NotComplete("it went while it was copied") from error
+            raise NotComplete("it disappeared while it was copied") from error
         except Exception as error:
             raise FolderError(f"{file.url} cannot be read: {_text(error)}") from error
 
@@ -240,7 +240,7 @@ class IncomingFolder:
 
 
 def folders(settings: TelemetrySettings) -> list[IncomingFolder]:
-    """The folders that the settings name."""
+    """The folders of the settings."""
     return [IncomingFolder(url, settings.pattern, _options(settings, url)) for url in _unique(settings.incoming)]
 
 
@@ -254,7 +254,7 @@ def _unique(urls: Iterable[str]) -> list[str]:
 
 
 def _is_text(name: str) -> bool:
-    """Whether a name can be stored; file systems of Unix allow any bytes."""
+    """Whether a name can be stored; Unix file systems allow any bytes."""
     try:
         name.encode()
     except UnicodeEncodeError:

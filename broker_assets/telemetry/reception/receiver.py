@@ -1,4 +1,4 @@
-"""Telemetry files from where they arrive into the packet store, each content once, whatever dies in between.
+"""Brings telemetry files from the incoming folders into the packet store, each content once, despite any crash.
 
 A run holds a lock in the database, so there is one at a time. It goes through the files that wait: copies a complete
 file (`folders`), puts its packets into the packet store, and writes each step into the register
@@ -41,33 +41,33 @@ logger = logging.getLogger(__name__)
 LOCK: Final = "broker_assets telemetry files"
 """Name of the advisory lock that a run holds."""
 MOST_TRIES: Final = 6
-"""Attempts at a file, those included in which the run died, until it is given up."""
+"""Attempts at a file, including those in which the run died, until it is given up."""
 _DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
-"""Errors of a disk that the next file would meet too."""
+"""Disk errors that would affect the next file too."""
 
 
 class IngestBusy(Exception):
-    """Another run is at it."""
+    """Another run is already processing telemetry files."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of a run."""
+    """Limits of a run."""
 
     files: int = 2000
-    """Files of one run, at most."""
+    """Maximum number of files per run."""
     seconds: float = 600.0
-    """No file is begun after this time."""
+    """No file is started after this time."""
     tries: int = MOST_TRIES
 
 
 @dataclass(frozen=True)
 class FileOutcome:
-    """What became of a file."""
+    """Outcome of a file."""
 
     file: RegisteredFile
     state: str
-    """State that it has now."""
+    """Its current state."""
     reason: str = ""
     packets: int = 0
     new: int = 0
@@ -77,32 +77,32 @@ class FileOutcome:
 
 @dataclass
 class Ingested:
-    """What a run did."""
+    """Result of a run."""
 
     files: list[FileOutcome] = field(default_factory=list)
     troubles: dict[str, str] = field(default_factory=dict)
-    """Folders that could not be looked at, and why."""
+    """Folders that could not be listed, and why."""
     stopped: str = ""
-    """Why it ended before it was through: something that every file would meet."""
+    """Why it ended early: a problem that affects every file."""
     seconds: float = 0.0
 
     def count(self, state: str) -> int:
-        """Files that ended in a state."""
+        """Number of files that ended in a state."""
         return sum(outcome.state == state for outcome in self.files)
 
     @property
     def packets(self) -> int:
-        """Packets of the files that were processed."""
+        """Packets of the processed files."""
         return sum(outcome.packets for outcome in self.files)
 
     @property
     def new(self) -> int:
-        """Those of them that were not known."""
+        """Those of them that were new."""
         return sum(outcome.new for outcome in self.files)
 
     @property
     def bad(self) -> int:
-        """Packets, and pieces that are none, that could not be used."""
+        """Packets, and other pieces, that could not be used."""
         return sum(outcome.bad for outcome in self.files)
 
 
@@ -115,7 +115,7 @@ def ingest_session(database_url: str) -> Iterator[psycopg.Connection[Any]]:
     IngestBusy
         If another run holds it.
     DatabaseUnavailableError
-        If there is no connection to be had.
+        If the database cannot be reached.
     """
     connection = connect(database_url, application="broker-assets telemetry", autocommit=True)
     try:
@@ -125,7 +125,7 @@ def ingest_session(database_url: str) -> Iterator[psycopg.Connection[Any]]:
         try:
             yield connection
         finally:
-            # The server takes a moment to notice that a connection is closed; the next run must not find the lock.
+            # The server takes a moment to notice a closed connection; the next run must not find the lock.
             with contextlib.suppress(psycopg.Error):
                 connection.execute("SELECT pg_advisory_unlock_all()")
     finally:
@@ -141,7 +141,7 @@ def is_busy(connection: psycopg.Connection[Any]) -> bool:
 def look(
     connection: psycopg.Connection[Any], folders: Sequence[IncomingFolder], now: datetime.datetime
 ) -> dict[str, str]:
-    """Enter what the folders hold now; returns those that could not be looked at, and why."""
+    """Record the current contents of the folders; return those that could not be listed, and why."""
     troubles: dict[str, str] = {}
     for folder in folders:
         try:
@@ -155,20 +155,20 @@ def look(
 
 
 class Receiver:
-    """Brings waiting files into the packet store; made within an `ingest_session`.
+    """Brings waiting files into the packet store; created within an `ingest_session`.
 
     Parameters
     ----------
     connection : psycopg.Connection
         That of the session.
     folders : sequence of IncomingFolder
-        Where files arrive.
+        Folders in which files arrive.
     root : Path
-        Folder of copies.
+        Folder for copies.
     store : PacketStore
     databases : InstrumentDatabases or InstrumentDatabase
     stable_seconds : float
-        For so long a complete file has not changed.
+        Time for which a complete file has not changed.
     run_id : str, optional
         Dagster run.
     limits : Limits
@@ -201,19 +201,19 @@ class Receiver:
         progress: Callable[[FileOutcome], None] = lambda _: None,
         stop: Callable[[], bool] = lambda: False,
     ) -> Ingested:
-        """Look at the folders and bring in what is complete.
+        """List the folders and receive complete files.
 
         Parameters
         ----------
         progress : callable
             Called after each file.
         stop : callable
-            Asked before each file whether to end.
+            Called before each file; ends the run if true.
 
         Raises
         ------
         psycopg.Error
-            If the database goes away; the next run goes on where this one ended.
+            If the database becomes unavailable; the next run continues where this one ended.
         """
         began = time.monotonic()
         done = Ingested()
@@ -237,7 +237,7 @@ class Receiver:
                         opened[file.folder] = stack.enter_context(self._folders[file.folder])
                     outcome = self._one(file, opened)
                 except FolderError as error:
-                    # It could be looked at a moment ago; its files wait as they are.
+                    # It could be listed a moment ago; its files stay as they are.
                     done.troubles[file.folder] = str(error)
                     continue
                 except _Stopped as error:
@@ -261,7 +261,7 @@ class Receiver:
             except FolderError as error:
                 steps.set_copy_failed(self._connection, file, str(error), _now())
                 logger.warning("%s cannot be copied: %s", file.url, error)
-                # A connection may have been lost: the next file of the folder makes another.
+                # A connection may have been lost: the next file of the folder opens another.
                 opened.pop(file.folder, None)
                 return FileOutcome(file, "failed", str(error), seconds=time.monotonic() - began)
             except NotComplete as error:
@@ -272,14 +272,14 @@ class Receiver:
         )
 
     def _stage(self, file: RegisteredFile, folder: IncomingFolder) -> tuple[Path, str]:
-        """Copy a file if it is what the register says."""
+        """Copy a file if it is as recorded in the register."""
         steps.set_staging(self._connection, file)
         found = folder.look(file.url)
         try:
             if found is None:
                 raise NotComplete("no longer in its folder")
             if (found.size, found.modified) != (file.size, file.modified):
-                raise NotComplete("it has changed since it was looked at")
+                raise NotComplete("it has changed since it was listed")
             copied = folder.copy(found, self._root)
         except NotComplete as error:
             steps.set_changed(self._connection, file, folder.look(file.url), str(error), _now())
@@ -294,7 +294,7 @@ class Receiver:
         return copied.path, copied.sha256
 
     def _known(self, file: RegisteredFile, path: Path, sha256: str | None) -> FileOutcome | None:
-        """Done with a file whose content was processed before."""
+        """Finish a file whose content was processed before."""
         same = None if sha256 is None else register.known_content(self._connection, sha256, file.name)
         if same is None:
             return None
@@ -304,9 +304,9 @@ class Receiver:
 
     def _receive(self, file: RegisteredFile, path: Path) -> FileOutcome:
         if file.tries >= self._limits.tries:
-            return self._quarantine(file, f"{file.tries} runs ended while it was read")
+            return self._quarantine(file, f"{file.tries} runs ended while reading it")
         tries = file.tries + 1
-        # Before it is read: a file that takes the whole process down is counted as well.
+        # Before it is read, so that a file that crashes the process is counted as well.
         steps.set_tries(self._connection, file, tries)
         try:
             received = receive(path, self._store, self._databases)
@@ -324,7 +324,7 @@ class Receiver:
             steps.set_failed(self._connection, file, tries, reason, _now())
             return FileOutcome(file, "failed", reason)
         except BaseException:
-            # An operator's interrupt is no failure of the file.
+            # An operator's interrupt is not a failure of the file.
             steps.set_tries(self._connection, file, file.tries)
             raise
         new = received.new if file.tries == 0 else _only_in(self._store, file.name)
@@ -351,9 +351,9 @@ class Receiver:
 def decode_again(
     connection: psycopg.Connection[Any], store: PacketStore, databases: InstrumentDatabase | InstrumentDatabases
 ) -> int:
-    """Decode what could not be decoded when it came: a database that is here now may know it.
+    """Decode packets that could not be decoded on arrival: a database that has arrived since may describe them.
 
-    The days of these packets count as not reported, so that the run makes them.
+    The days of these packets count as not reported, so that the run builds them.
 
     Parameters
     ----------
@@ -365,13 +365,13 @@ def decode_again(
     Returns
     -------
     int
-        Packets that can be used now.
+        Number of packets that can now be used.
     """
     before = {packet.digest: packet.raw for _, packet in store.undecoded()}
     if not before:
         return 0
     names = sorted({Path(raw.file).name for raw in before.values()})
-    # First, so that a run which dies in between leaves it to the next to look at them.
+    # First, so that if the run dies in between, the next one processes them.
     steps.set_unreported(connection, names)
     again = receive_again(store, databases)
     after = {packet.digest for _, packet in store.undecoded()}
@@ -382,7 +382,7 @@ def decode_again(
 
 
 class _Stopped(Exception):
-    """Something that every file would meet."""
+    """A problem that affects every file."""
 
 
 def _is_of_disk(error: BaseException) -> bool:
@@ -394,7 +394,7 @@ def _is_of_disk(error: BaseException) -> bool:
 
 
 def _only_in(store: PacketStore, name: str) -> int:
-    """Packets that no other file has: an attempt that was cut short had stored some of them already."""
+    """Packets that no other file has; an interrupted attempt may have stored some of them already."""
     rows = store.index.rows(
         "SELECT count(DISTINCT digest) FROM origin WHERE file = ?"
         " AND NOT EXISTS (SELECT 1 FROM origin AS other WHERE other.digest = origin.digest AND other.file <> ?)",
@@ -404,7 +404,7 @@ def _only_in(store: PacketStore, name: str) -> int:
 
 
 def _remove(path: Path) -> None:
-    """Remove our copy; that it is there yet harms nobody."""
+    """Remove our copy; it does no harm if it stays."""
     with contextlib.suppress(OSError):
         path.unlink()
         # Unless the same content is kept under another name.

@@ -1,11 +1,11 @@
-"""The register of telemetry files: one row per content under a URL, and what became of it.
+"""The register of telemetry files: one row per content under a URL, with its state.
 
     new ──► staging ──► staged ──► processed
      ▲         │           │
      └─ failed ┴───────────┴──► quarantined
 
-Each step is committed before the next begins, so a run that dies at any moment leaves rows that say where to go on. A
-file that changes before it is copied is the same row; one that changes afterwards is a new version of it.
+Each step is committed before the next begins, so a run that dies at any moment leaves rows that show where to continue.
+A file that changes before it is copied keeps its row; one that changes afterwards is a new version.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from psycopg.rows import class_row
 from broker_assets.telemetry.reception.folders import Listed
 
 SEEN_AGAIN: Final = datetime.timedelta(hours=1)
-"""`last_seen` is written not more often: a folder of 100,000 files is looked at twice a minute."""
+"""Minimum interval between updates of `last_seen`: a folder of 100,000 files is listed twice a minute."""
 
 
 @dataclass(frozen=True)
@@ -49,27 +49,27 @@ _COLUMNS = ", ".join(RegisteredFile.__dataclass_fields__)
 
 @dataclass(frozen=True)
 class Waiting:
-    """Files that a run would do something with."""
+    """Files that a run would process."""
 
     files: int
     bytes: int
     unreported: int
-    """Files that are in the packet store but whose products were not made or not reported: of a run that died."""
+    """Files in the packet store whose products were not made or not reported: of a run that died."""
 
 
 def observe(connection: psycopg.Connection[Any], folder: str, listed: Sequence[Listed], now: datetime.datetime) -> int:
-    """Enter what a folder holds now; returns how many rows that changed.
+    """Record the current contents of a folder; return the number of changed rows.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        Connection to use; the work is one transaction.
+        Connection to use; uses one transaction.
     folder : str
         URL of the folder.
     listed : sequence of Listed
         Everything in it.
     now : datetime
-        Time of the look, UTC; the clocks of servers do not count.
+        Time of the listing, UTC; the clocks of servers are not used.
     """
     with connection.transaction():
         rows = connection.execute(
@@ -93,7 +93,7 @@ def observe(connection: psycopg.Connection[Any], folder: str, listed: Sequence[L
                     seen.append(identifier)
             elif state == "new" or (state == "failed" and staged is None):
                 changed.append((identifier, file))
-            elif state != "staging":  # while it is copied the copying run sees to it
+            elif state != "staging":  # while it is copied, the copying run takes care of it
                 added.append((file, version + 1))
         present = {file.url for file in listed}
         gone = [
@@ -114,7 +114,7 @@ def _write(
     now: datetime.datetime,
 ) -> int:
     files = [file for file, _ in added]
-    # Sensor and run may look at the same time: what the other entered already is left alone.
+    # Sensor and run may list at the same time: rows recorded by the other are left unchanged.
     count = connection.execute(
         "INSERT INTO telemetry_file (folder, url, name, version, size, modified, first_seen, last_seen,"
         " unchanged_since) SELECT %(folder)s, url, name, version, size, modified, %(now)s, %(now)s, %(now)s"
@@ -156,7 +156,7 @@ _DUE = (
     "((state = 'new' AND unchanged_since <= %(stable)s) OR state IN ('staging', 'staged') OR state = 'failed')"
     " AND (next_try IS NULL OR next_try <= %(now)s)"
 )
-"""Rows that a run would take; `staging` ones only while no run is."""
+"""Rows that a run would process; `staging` ones only while no run is active."""
 
 
 def _due(now: datetime.datetime, stable_seconds: float) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def _due(now: datetime.datetime, stable_seconds: float) -> dict[str, Any]:
 
 
 def waiting(connection: psycopg.Connection[Any], now: datetime.datetime, stable_seconds: float) -> Waiting:
-    """Count what a run would find to do."""
+    """Count the work for a run."""
     row = connection.execute(
         f"SELECT count(*) FILTER (WHERE {_DUE}), coalesce(sum(size) FILTER (WHERE {_DUE}), 0)::bigint,"  # noqa: S608
         " count(*) FILTER (WHERE state = 'processed' AND reported_at IS NULL) FROM telemetry_file"
@@ -176,17 +176,17 @@ def waiting(connection: psycopg.Connection[Any], now: datetime.datetime, stable_
 
 @dataclass(frozen=True)
 class FolderState:
-    """What the register says of a folder."""
+    """Summary of a folder in the register."""
 
     states: Mapping[str, int]
     """Rows by state."""
     waiting_bytes: int
     version: str
-    """Changes whenever a file comes, changes, or gets another state."""
+    """Changes whenever a file arrives, changes, or changes state."""
 
 
 def folder_state(connection: psycopg.Connection[Any], folder: str) -> FolderState:
-    """Sum up the rows of a folder."""
+    """Summarise the rows of a folder."""
     rows = connection.execute(
         "SELECT state, count(*), max(telemetryfileid), max(unchanged_since), max(processed_at),"
         " coalesce(sum(size) FILTER (WHERE state NOT IN ('processed', 'gone', 'quarantined')), 0)::bigint"
@@ -198,7 +198,7 @@ def folder_state(connection: psycopg.Connection[Any], folder: str) -> FolderStat
 
 
 def take_over(connection: psycopg.Connection[Any]) -> int:
-    """Put rows back that a run which died was copying; only under the lock of runs."""
+    """Reset rows that a dead run was copying; only under the lock of runs."""
     return connection.execute("UPDATE telemetry_file SET state = 'new' WHERE state = 'staging'").rowcount
 
 
@@ -210,9 +210,9 @@ def due(
     folders: Sequence[str],
     most: int,
 ) -> list[RegisteredFile]:
-    """Files to go on with: those that are copied already, then by the time they were first seen, then by name.
+    """Files to process: those already copied first, then by the time they were first seen, then by name.
 
-    Files not yet copied are left out unless their folder is one of `folders`, those that can be read now.
+    Files not yet copied are omitted unless their folder is one of `folders`, the currently readable ones.
     """
     with connection.cursor(row_factory=class_row(RegisteredFile)) as cursor:
         cursor.execute(
@@ -225,10 +225,10 @@ def due(
 
 
 def known_content(connection: psycopg.Connection[Any], sha256: str, name: str) -> tuple[int, str] | None:
-    """A processed file with this content whose name is not behind this one.
+    """A processed file with this content whose name does not sort after this one.
 
-    Products name the first file, by name, of each packet. A file whose name comes before those that are known is
-    therefore read, so that products do not depend on which of them came first.
+    Products name the first file, by name, of each packet. A file whose name sorts before the known ones is therefore
+    read, so that products do not depend on the order of arrival.
     """
     row: tuple[int, str] | None = connection.execute(
         "SELECT telemetryfileid, name FROM telemetry_file WHERE sha256 = %s AND state = 'processed'"
@@ -239,9 +239,9 @@ def known_content(connection: psycopg.Connection[Any], sha256: str, name: str) -
 
 
 def unreported(connection: psycopg.Connection[Any]) -> tuple[list[int], dict[str, set[datetime.date]]]:
-    """Files whose products were not yet made and reported, and the days of them by family.
+    """Files whose products were not yet made and reported, and their days by family.
 
-    Those of this run, and of runs that died before they came to it.
+    Includes files of this run, and of runs that died before.
     """
     rows = connection.execute(
         "SELECT telemetryfileid, family, day FROM telemetry_file LEFT JOIN telemetry_file_day USING (telemetryfileid)"
@@ -255,12 +255,12 @@ def unreported(connection: psycopg.Connection[Any]) -> tuple[list[int], dict[str
 
 
 def set_reported(connection: psycopg.Connection[Any], files: Sequence[int], now: datetime.datetime) -> None:
-    """The products of the days of these files were made and reported."""
+    """Record that the products of the days of these files were made and reported."""
     connection.execute("UPDATE telemetry_file SET reported_at = %s WHERE telemetryfileid = ANY(%s)", (now, list(files)))
 
 
 def retry(connection: psycopg.Connection[Any], files: Sequence[int] | None = None) -> int:
-    """Take files out of quarantine, all or some: they are tried again by the next run."""
+    """Take all or some files out of quarantine: the next run retries them."""
     return connection.execute(
         "UPDATE telemetry_file SET state = CASE WHEN staged IS NULL THEN 'new' ELSE 'staged' END, tries = 0,"
         " next_try = NULL WHERE state IN ('quarantined', 'failed')"
@@ -270,14 +270,14 @@ def retry(connection: psycopg.Connection[Any], files: Sequence[int] | None = Non
 
 
 def staged_path(root: Path, file: RegisteredFile) -> Path | None:
-    """Our copy of a file, if it is there."""
+    """Our copy of a file, if it exists."""
     path = root / file.staged if file.staged is not None else None
     return path if path is not None and path.is_file() else None
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of the register as people are shown it."""
+    """A row of the register, for display."""
 
     telemetryfileid: int
     url: str
@@ -301,7 +301,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class BadPacket:
-    """A packet, or a piece that is none, that could not be used."""
+    """A packet, or another piece, that could not be used."""
 
     position: int
     number: int | None
@@ -325,9 +325,9 @@ def entries(
     states : sequence of str, optional
         Only rows in these states.
     name : str, optional
-        Only files of this name.
+        Only files with this name.
     limit : int
-        Rows at most.
+        Maximum number of rows.
     """
     columns = ", ".join(Entry.__dataclass_fields__)
     with connection.cursor(row_factory=class_row(Entry)) as cursor:
@@ -342,7 +342,7 @@ def entries(
 
 
 def bad_packets(connection: psycopg.Connection[Any], telemetryfileid: int) -> list[BadPacket]:
-    """What of a file could not be used, in the order of the file."""
+    """Parts of a file that could not be used, in file order."""
     with connection.cursor(row_factory=class_row(BadPacket)) as cursor:
         cursor.execute(
             "SELECT position, number, reason, length(data) AS size FROM telemetry_quarantine"

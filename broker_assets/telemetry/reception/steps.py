@@ -18,7 +18,7 @@ from broker_assets.telemetry.reception.register import RegisteredFile
 
 
 def delay_after(failures: int) -> datetime.timedelta:
-    """Time until a file is tried again.
+    """Time until a file is retried.
 
     Examples
     --------
@@ -29,14 +29,14 @@ def delay_after(failures: int) -> datetime.timedelta:
 
 
 def set_staging(connection: psycopg.Connection[Any], file: RegisteredFile) -> None:
-    """A copy of the file begins."""
+    """Record that copying the file begins."""
     connection.execute(
         "UPDATE telemetry_file SET state = 'staging' WHERE telemetryfileid = %s", (file.telemetryfileid,)
     )
 
 
 def set_waiting(connection: psycopg.Connection[Any], file: RegisteredFile, reason: str) -> None:
-    """The copy could not be written here, which is no fault of the file."""
+    """Record that the copy could not be written, which is not the fault of the file."""
     connection.execute(
         "UPDATE telemetry_file SET state = 'new', reason = %s WHERE telemetryfileid = %s",
         (reason, file.telemetryfileid),
@@ -46,7 +46,7 @@ def set_waiting(connection: psycopg.Connection[Any], file: RegisteredFile, reaso
 def set_changed(
     connection: psycopg.Connection[Any], file: RegisteredFile, found: Listed | None, reason: str, now: datetime.datetime
 ) -> None:
-    """The file was not complete: it is looked at from now on as if it had just come."""
+    """Record that the file was not complete: it is treated as if it had just arrived."""
     connection.execute(
         "UPDATE telemetry_file SET state = %s, size = %s, modified = %s, unchanged_since = %s, reason = %s,"
         " next_try = NULL WHERE telemetryfileid = %s",
@@ -64,7 +64,7 @@ def set_changed(
 def set_staged(
     connection: psycopg.Connection[Any], file: RegisteredFile, sha256: str, staged: str, now: datetime.datetime
 ) -> None:
-    """Our copy is complete."""
+    """Record that our copy is complete."""
     connection.execute(
         "UPDATE telemetry_file SET state = 'staged', sha256 = %s, staged = %s, staged_at = %s, copies = 0,"
         " next_try = NULL, reason = NULL WHERE telemetryfileid = %s",
@@ -75,7 +75,7 @@ def set_staged(
 def set_copy_failed(
     connection: psycopg.Connection[Any], file: RegisteredFile, reason: str, now: datetime.datetime
 ) -> None:
-    """It could not be copied; it is tried again for ever, since there is nothing that could be put aside."""
+    """Record that it could not be copied; it is retried for ever, since there is no copy to quarantine."""
     connection.execute(
         "UPDATE telemetry_file SET state = 'failed', copies = copies + 1, next_try = %s, reason = %s"
         " WHERE telemetryfileid = %s",
@@ -84,7 +84,7 @@ def set_copy_failed(
 
 
 def set_lost(connection: psycopg.Connection[Any], file: RegisteredFile) -> None:
-    """Our copy is not there any more: it is copied again."""
+    """Record that our copy no longer exists: the file is copied again."""
     connection.execute(
         "UPDATE telemetry_file SET state = 'new', staged = NULL, next_try = NULL, reason = 'our copy was lost'"
         " WHERE telemetryfileid = %s",
@@ -93,7 +93,7 @@ def set_lost(connection: psycopg.Connection[Any], file: RegisteredFile) -> None:
 
 
 def set_tries(connection: psycopg.Connection[Any], file: RegisteredFile, tries: int, reason: str | None = None) -> None:
-    """An attempt begins, or did not count."""
+    """Record that an attempt begins, or did not count."""
     connection.execute(
         "UPDATE telemetry_file SET state = 'staged', tries = %s, reason = %s WHERE telemetryfileid = %s",
         (tries, reason, file.telemetryfileid),
@@ -103,7 +103,7 @@ def set_tries(connection: psycopg.Connection[Any], file: RegisteredFile, tries: 
 def set_failed(
     connection: psycopg.Connection[Any], file: RegisteredFile, tries: int, reason: str, now: datetime.datetime
 ) -> None:
-    """Its packets could not be put into the packet store; it is tried again later."""
+    """Record that its packets could not be stored; it is retried later."""
     connection.execute(
         "UPDATE telemetry_file SET state = 'failed', next_try = %s, reason = %s WHERE telemetryfileid = %s",
         (now + delay_after(tries), reason, file.telemetryfileid),
@@ -111,7 +111,7 @@ def set_failed(
 
 
 def set_quarantined(connection: psycopg.Connection[Any], file: RegisteredFile, reason: str) -> None:
-    """Given up; our copy is kept."""
+    """Record that the file is given up; our copy is kept."""
     connection.execute(
         "UPDATE telemetry_file SET state = 'quarantined', next_try = NULL, reason = %s WHERE telemetryfileid = %s",
         (reason, file.telemetryfileid),
@@ -125,7 +125,7 @@ def set_known(
     run_id: str | None,
     now: datetime.datetime,
 ) -> None:
-    """Its content was processed before under another name or version."""
+    """Record that its content was processed before under another name or version."""
     connection.execute(
         "UPDATE telemetry_file AS file SET state = 'processed', same_as = other.telemetryfileid,"
         " reason = %(reason)s, packets = other.packets, new_packets = 0, bad_packets = other.bad_packets,"
@@ -144,7 +144,7 @@ def set_known(
 
 @dataclass(frozen=True)
 class BadPiece:
-    """A packet, or a piece that is no packet, that could not be used."""
+    """A packet, or another piece, that could not be used."""
 
     position: int
     number: int | None
@@ -163,7 +163,7 @@ def set_processed(
     run_id: str | None,
     now: datetime.datetime,
 ) -> None:
-    """Its packets are in the packet store; in one transaction with the days they belong to and what was bad."""
+    """Record that its packets are stored, in one transaction with their days and the bad packets."""
     pairs = [(family, day) for family, found in sorted(days.items()) for day in sorted(found)]
     with connection.transaction():
         connection.execute(
@@ -186,7 +186,7 @@ def set_processed(
 
 
 def set_unreported(connection: psycopg.Connection[Any], names: Sequence[str]) -> None:
-    """Packets of these files are about to be decoded again: their days are looked at by the run that comes next."""
+    """Record that packets of these files will be decoded again, so that the next run processes their days."""
     connection.execute(
         "UPDATE telemetry_file SET reported_at = NULL WHERE name = ANY(%s) AND state = 'processed' AND same_as IS NULL",
         (list(names),),
@@ -199,7 +199,7 @@ def set_decoded(
     packets: Sequence[bytes],
     days: Mapping[str, Iterable[datetime.date]],
 ) -> None:
-    """Packets that could not be used are used now; they belong to these days."""
+    """Record that packets that could not be used before now are, with their days."""
     pairs = [(family, day) for family, found in sorted(days.items()) for day in sorted(found)]
     with connection.transaction():
         connection.execute(

@@ -26,7 +26,7 @@ def test_night_again_gives_equal_rows_and_the_same_version(platform: Any, survey
     assert {asset: platform.versions(asset) for asset in ROWS} == versions
     assert len(platform.materialisations("sources")) == 3
     event = platform.materialisations("sources")[0].asset_materialization
-    assert event.metadata["outcome"].value == "made again from the archive"
+    assert event.metadata["outcome"].value == "rebuilt from the archive"
     assert event.metadata["alerts stored"].value == 30
 
 

@@ -118,7 +118,7 @@ def test_retention_is_a_warning_until_acknowledged(platform: Any, survey: Callab
     verdict = judge_stream(platform, "offsets_are_contiguous")
     assert not verdict.passed
     assert verdict.severity == AssetCheckSeverity.WARN
-    assert "4 offsets were dropped" in verdict.description
+    assert "4 offsets were deleted" in verdict.description
     assert "5 to 8" in verdict.description
     config = {"ops": {"mark_gaps": {"config": {"topic": TOPIC, "note": "replayed from the survey's archive"}}}}
     assert platform.run("acknowledge_gaps", run_config=config).success

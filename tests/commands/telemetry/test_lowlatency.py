@@ -133,7 +133,7 @@ def test_one_process_per_output(site: dict[str, Any]) -> None:
     with only_one(site["output"]):
         result = CliRunner().invoke(app, site["options"])
     assert result.exit_code == 2
-    assert "another process works on" in result.output
+    assert "another process is using" in result.output
 
 
 @pytest.mark.parametrize("option", ["--requests", "--idb", "--configuration"])

@@ -125,7 +125,7 @@ def test_clean_asks(site: dict[str, Any]) -> None:
 
 def test_wrong_options(site: dict[str, Any]) -> None:
     """Exit code 2 with what is wrong."""
-    assert "lies before" in run(site, "x", "-b", "L1", "-e", "LB").output
+    assert "is before" in run(site, "x", "-b", "L1", "-e", "LB").output
     assert run(site).exit_code == 2
     assert run(site, "x", "--spice-dir", str(site["folder"] / "nowhere")).exit_code == 2
     assert run(site, "x", "--log-level", "LOUD").exit_code == 2

@@ -63,7 +63,7 @@ def test_bump_look_and_remake_here(complete: Mission, call: Callable[..., Result
     assert {item["day"] for item in listed(call("stale", "--json", versions=bump))} == {BEFORE}
     call("remake", "--stale", "--local", versions=bump)
     assert call("stale", versions=bump).exit_code == 0
-    assert "nothing to make" in call("remake", "--stale", versions=bump).stdout
+    assert "nothing to rebuild" in call("remake", "--stale", versions=bump).stdout
 
 
 def test_remake_of_an_asset(call: Callable[..., Result]) -> None:

@@ -109,7 +109,7 @@ def receive(site: Site, database_url: str) -> None:
 
 
 def test_a_complete_file_asks_for_one_run(ticks: Ticks, site: Site) -> None:
-    assert skipped(ticks.tick()) == "no file waits"
+    assert skipped(ticks.tick()) == "no file is waiting"
     site.arrive(1, range(3))
     site.arrive(2, range(3))
     result = ticks.tick()
@@ -127,7 +127,7 @@ def test_a_young_file_waits(tmp_path: Path, ticks: Ticks, site: Site) -> None:
     patient = site.settings.telemetry.model_copy(update={"stable_seconds": 3600.0})
     ticks.telemetry = Telemetry(patient, tmp_path / "home")
     site.arrive(1, range(3))
-    assert skipped(ticks.tick()) == "1 files are not yet complete or wait to be tried again"
+    assert skipped(ticks.tick()) == "1 files are not yet complete or wait for a retry"
 
 
 def test_no_second_run_while_one_is_under_way_or_holds_the_lock(
@@ -135,7 +135,7 @@ def test_no_second_run_while_one_is_under_way_or_holds_the_lock(
 ) -> None:
     site.arrive(1, range(3))
     run = instance.create_run_for_job(_job(), status=DagsterRunStatus.STARTED)
-    assert "a run is under way" in skipped(ticks.tick())
+    assert "a run is in progress" in skipped(ticks.tick())
     instance.report_run_canceled(run)
     with ingest_session(database_url):
         assert "being received" in skipped(ticks.tick())
@@ -150,7 +150,7 @@ def test_runs_that_fail_are_followed_by_another_after_a_pause(
     site.arrive(1, range(3))
     run = instance.create_run_for_job(_job(), status=DagsterRunStatus.STARTED)
     instance.report_run_failed(run)
-    assert "1 runs failed in a row" in skipped(ticks.tick())
+    assert "1 consecutive runs failed" in skipped(ticks.tick())
 
 
 def test_the_state_of_the_folder_is_recorded(
@@ -177,12 +177,12 @@ def test_a_run_that_died_before_it_reported_is_followed_by_another(ticks: Ticks,
     result = ticks.tick()
     assert isinstance(result, SensorResult)
     (request,) = result.run_requests or ()
-    assert request.tags["broker/reason"] == "1 files were received and not reported"
+    assert request.tags["broker/reason"] == "1 files were received but not reported"
 
 
 def test_databases_that_come_later_ask_for_a_run(ticks: Ticks, site: Site) -> None:
     ticks.telemetry.note_databases(ticks.telemetry.present_databases)
-    assert skipped(ticks.tick()) == "no file waits"
+    assert skipped(ticks.tick()) == "no file is waiting"
     (site.folder / "databases/v9").mkdir()
     (site.folder / "databases/v9/idb.sqlite").write_text("")
     result = ticks.tick()
@@ -203,7 +203,7 @@ def test_a_folder_that_is_away_is_told_and_hinders_no_other(
     receive(site, database_url)
     with ingest_session(database_url) as session:
         session.execute("UPDATE telemetry_file SET reported_at = now()")
-    assert skipped(ticks.tick()) == f"{(tmp_path / 'absent').as_uri()} does not exist; no file waits"
+    assert skipped(ticks.tick()) == f"{(tmp_path / 'absent').as_uri()} does not exist; no file is waiting"
 
 
 def test_a_folder_that_does_not_answer_costs_a_tick_no_more_than_its_time(

@@ -286,7 +286,7 @@ def test_a_file_that_ends_every_run_is_given_up(site: Site, ingest: Callable[...
     ingest(databases=Broken())
     connection.execute("UPDATE telemetry_file SET state = 'staged', tries = 6, next_try = NULL")
     (outcome,) = ingest().files
-    assert (outcome.state, outcome.reason) == ("quarantined", "6 runs ended while it was read")
+    assert (outcome.state, outcome.reason) == ("quarantined", "6 runs ended while reading it")
 
 
 def test_a_file_that_grows_while_it_is_read_is_looked_at_again(

@@ -106,9 +106,9 @@ def test_programs_that_are_absent(mission: Mission, tmp_path: Path) -> None:
     (tmp_path / "ecc/Bkg").write_text("")
     wrong = {
         "has no ECC, STX_Calib": ("--ecc-path", str(tmp_path / "ecc")),
-        "it needs --aspect-command": ("--idl-enabled",),
-        "program nowhere/idl is absent": ("--aspect-command", "nowhere/idl bridge"),
-        "is no folder": ("--idl-gsw-path", str(tmp_path / "gsw")),
+        "requires --aspect-command": ("--idl-enabled",),
+        "program nowhere/idl does not exist": ("--aspect-command", "nowhere/idl bridge"),
+        "is not a folder": ("--idl-gsw-path", str(tmp_path / "gsw")),
         "is not LEVEL/KIND=N": ("--processing-version", "ql-lightcurve=3"),
     }
     for text, options in wrong.items():

@@ -1,4 +1,4 @@
-"""Tables of objects, sources and the solar system, the ledger, provenance, and the views of Lasair's names."""
+"""Tables of objects, sources and the solar system, the ledger, provenance, and the views with Lasair's names."""
 
 from broker_assets.database.migrations import run_frozen_sql
 
@@ -9,5 +9,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Run the SQL beside this file."""
+    """Run the SQL next to this file."""
     run_frozen_sql(__file__)

@@ -9,5 +9,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Run the SQL beside this file."""
+    """Run the SQL next to this file."""
     run_frozen_sql(__file__)

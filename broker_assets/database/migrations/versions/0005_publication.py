@@ -1,4 +1,4 @@
-"""What was delivered to which archive, what was not and why; copies of our archive in other stores."""
+"""Deliveries to archives, with decisions and reasons; copies of the local archive in other stores."""
 
 from broker_assets.database.migrations import run_frozen_sql
 
@@ -9,5 +9,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Run the SQL beside this file."""
+    """Run the SQL next to this file."""
     run_frozen_sql(__file__)
