@@ -1,7 +1,7 @@
 """The files of each observation day that archives have.
 
 Publication comes into being in two ways with equal result: the job `publish_products` (`jobs.publication`), which the
-schedule starts for all days with due files and which tells Dagster of each day that it touched, and an operator's
+schedule starts for all days with due files and which reports each day that it touched to Dagster, and an operator's
 materialisation of a day. Both use `broker_assets.publication`; the data version of a day is the hash of its receipts.
 """
 

@@ -434,7 +434,7 @@ def stream_ends(
             try:
                 probed = source.fetched_ends(drained, timeout=max(deadline - time.monotonic(), 0.2))
             except OffsetOutOfRangeError:
-                # The topic was made anew and ends before our position; the drain run finds out and says so.
+                # The topic was recreated and ends before our position; the drain run finds out and says so.
                 probed = {}
             ends |= {partition: max(end, ends[partition]) for partition, end in probed.items()}
         return StreamEnds(topic=topic, ends=ends, beginnings=beginnings)

@@ -39,7 +39,7 @@ MATCHED = {
 """Condition of a list that is matched now, over its table."""
 
 _PERIOD = {"watchlist": "radius", "area": "moc_version, moc"}
-"""What holds for a period besides that the list is matched; the first of it tells whether it is another one."""
+"""What holds for a period besides that the list is matched; the first column decides whether it is another one."""
 _A = {"watchlist": "a watchlist", "area": "an area"}
 SQUARE_DEGREES = 360.0**2 / np.pi
 """Of the whole sky."""
@@ -361,7 +361,7 @@ def change(connection: Connection, kind: Kind, identifier: int) -> int:
     revision = next_revision(connection)
     names = {
         "table": sql.Identifier(table), "key": sql.Identifier(key), "periods": sql.Identifier(f"{kind}_periods"),
-        "content": sql.SQL(_PERIOD[kind]), "told_by": sql.Identifier(_PERIOD[kind].split(",")[0]),
+        "content": sql.SQL(_PERIOD[kind]), "decided_by": sql.Identifier(_PERIOD[kind].split(",")[0]),
     }  # fmt: skip
     values = {"id": identifier, "revision": revision}
     connection.execute(
@@ -374,7 +374,7 @@ def change(connection: Connection, kind: Kind, identifier: int) -> int:
         sql.SQL(
             "UPDATE {periods} AS period SET revision_to = %(revision)s WHERE {key} = %(id)s AND revision_to IS NULL"
             " AND NOT EXISTS (SELECT FROM {table} AS list WHERE list.{key} = period.{key} AND list.active"
-            " AND (list.date_expire IS NULL OR list.date_expire > now()) AND list.{told_by} = period.{told_by})"
+            " AND (list.date_expire IS NULL OR list.date_expire > now()) AND list.{decided_by} = period.{decided_by})"
         ).format(**names),
         values,
     ).rowcount

@@ -22,7 +22,7 @@ telemetry_file = sa.Table(
     text("name", "name of the file", nullable=False),
     integer("version", "1 for the first content under this URL, 2 for the next, …", nullable=False),
     bigint("size", "size when last looked at", "byte", nullable=False),
-    timestamp("modified", "time of modification as its folder tells it; null where it tells none"),
+    timestamp("modified", "time of modification that its folder reports; null where it reports none"),
     text("sha256", "SHA-256 of its content, hexadecimal; null until it was read"),
     text(
         "state",

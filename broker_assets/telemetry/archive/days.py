@@ -29,7 +29,7 @@ MARGIN: Final = datetime.timedelta(hours=3)
 """Packets this far from a day concern it; spectra of one cycle reach furthest, two hours."""
 
 LONGEST: Final = datetime.timedelta(days=4)
-"""Longest stretch of time that a packet tells of; without a limit every earlier packet would be looked at."""
+"""Longest time span that a packet covers; without a limit every earlier packet would be looked at."""
 
 _FAMILY_OF: Final = {"ql": "quicklook", "hk": "housekeeping", "sci": "science", "cal": "calibration"}
 _MARGIN_TICKS: Final = int(MARGIN.total_seconds()) * clock.TICKS_PER_SECOND
@@ -212,7 +212,7 @@ def _packets(store: PacketStore, key: StructureKey, condition: str, limits: Coll
 
 def _requests(store: PacketStore, key: StructureKey, first: int, end: int) -> list[tuple[int, int]]:
     """Requests whose data begin in [first, end): telecommand sequence control and identifier."""
-    # Most kinds answer no request: the index of requests tells without a look at the packets of the day.
+    # Most kinds answer no request: the index of requests answers this without looking at the packets of the day.
     answers, values = _select("1", key, "request > -1 LIMIT 1")
     if not store.index.rows(answers, values):
         return []

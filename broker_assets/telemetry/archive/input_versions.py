@@ -5,7 +5,7 @@ of what they say stays. The version of an input for a day is a digest of what pr
 better kernel so concerns the days of its interval and no others.
 
 Products of a day see some time beside it: answers to requests go on past midnight, packets are sent after what they
-tell of, the on-board clock is not UTC. `BEFORE` and `AFTER` are these margins.
+cover, the on-board clock is not UTC. `BEFORE` and `AFTER` are these margins.
 """
 
 from __future__ import annotations

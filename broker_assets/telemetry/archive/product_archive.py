@@ -1,4 +1,4 @@
-"""The archive of product files: which must be made anew, and making them.
+"""The archive of product files: which must be rebuilt, and rebuilding them.
 
 Every file is a function of stored packets and the inputs' versions. New packets name the files they touch; each of them
 is rebuilt whole and takes the place of the old one. What a rebuild no longer makes is removed. Files of another
@@ -115,7 +115,7 @@ class Archive:
         return self.outcome
 
     def build_day(self, level: str, family: str, day: datetime.date) -> Outcome:
-        """Make every file of a level, family and observation day anew from stored packets.
+        """Rebuild every file of a level, family and observation day from stored packets.
 
         Parameters
         ----------

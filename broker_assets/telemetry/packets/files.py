@@ -17,7 +17,7 @@ from broker_assets.telemetry.packets.xml_packets import read_xml
 FileKind = Literal["telemetry", "telecommands", "binary", "hex", "tables"]
 
 SNIFFED = 4096
-"""Bytes that tell the kind of a file."""
+"""Bytes that identify the kind of a file."""
 _HEX = re.compile(rb"[0-9A-Fa-f\s]+")
 _NOT_TEXT = re.compile(rb"[^\t\n\r\x20-\x7e]")
 
@@ -27,7 +27,7 @@ class UnknownFile(ValueError):
 
 
 def kind_of(path: str | Path | BinaryIO) -> FileKind:
-    """What a file holds, told from its first bytes.
+    """What a file holds, judged by its first bytes.
 
     Parameters
     ----------

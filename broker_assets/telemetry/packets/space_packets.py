@@ -13,7 +13,7 @@ GROUND_HEADER = 76
 """Bytes the ground segment puts before a packet; nothing in them is used."""
 CHUNK = 4 * 1024**2
 SERIES = 3
-"""So many packets must follow one another for a place in damaged bytes to be believed."""
+"""This many packets must follow one another before a place in damaged bytes is accepted as their start."""
 _FIRST_BYTE = re.compile(rb"[\x08-\x0f\x18-\x1f]")
 
 

@@ -227,7 +227,7 @@ class PacketStore:
         return list(changed.values())
 
     def _repaired(self, connection: sqlite3.Connection, digest: bytes, packet: NewPacket) -> bool:
-        """Describe a known packet anew that could not be decoded before and can be now."""
+        """Describe a known packet again that could not be decoded before and can be now."""
         if packet.failure is not None:
             return False
         service, subservice, ssid = packet.key

@@ -25,7 +25,7 @@ from broker_assets.telemetry.reception.packet_store import NewPacket, PacketStor
 
 HASHED_AT_A_TIME = 1 << 20
 _REQUESTED = (20, 21, 22, 23, 24)
-"""Structure ids of answers to requests: sent long after what they tell of."""
+"""Structure ids of answers to requests: sent long after the time that they are about."""
 KEPT_BYTES = 1 << 24
 """Bytes of bad packets kept in memory for a file."""
 _SAMPLES = {30: "NIX00274", 31: "NIX00274", 33: "NIX00281", 34: "NIX00283"}

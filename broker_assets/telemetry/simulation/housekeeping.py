@@ -113,7 +113,7 @@ def _reports(sun: Sun, day: int, step: int) -> Iterator[Draft]:
     columns["NIXD0069"] = inserted.astype(np.int64)
     columns["NIXD0003"] = np.minimum(20 + (times - begin) // 2400, 255)
     wanted = columns if maxi else {name: columns[name] for name in _SHARED}
-    # What both kinds tell; fields that one lacks must not be given.
+    # What both kinds report; fields that one lacks must not be given.
     constant: Values = {"NIXD0021": 1, "NIXD0023": NOMINAL, "NIXD0001": 181, "NIXD0002": 7, "NIXD0004": 1}
     constant |= {"NIXD0005": 1, "NIXD0169": 1}
     if maxi:

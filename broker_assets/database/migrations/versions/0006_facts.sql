@@ -309,3 +309,11 @@ DELETE FROM mma_area_hits WHERE NOT EXISTS (SELECT FROM mma_areas AS map WHERE m
 DELETE FROM rematch WHERE (kind = 'watchlist' AND NOT EXISTS (SELECT FROM watchlist_periods WHERE wl_id = list_id)) OR (kind = 'area' AND NOT EXISTS (SELECT FROM area_periods WHERE ar_id = list_id)) OR (kind = 'sky_map' AND NOT EXISTS (SELECT FROM mma_areas WHERE mw_id = list_id AND revision_from IS NOT NULL));
 
 DELETE FROM artefact WHERE asset IN ('watchlist_hits', 'area_hits', 'sky_map_hits', 'rematched_lists', 'cone_index', 'area_index', 'watchlist_row', 'area_row');
+
+COMMENT ON COLUMN stream_gap.next_offset IS 'first message after those missing; smaller where a topic was recreated';
+
+COMMENT ON COLUMN notification.body IS 'message to operators, in Markdown';
+
+COMMENT ON COLUMN notification.sent_at IS 'when operators were last notified; null while that is still to be done [UTC]';
+
+COMMENT ON COLUMN telemetry_file.modified IS 'time of modification that its folder reports; null where it reports none [UTC]';

@@ -106,7 +106,7 @@ def trigger_columns(
     ----------
     packets : PacketSet
     measured : Measured
-        Gains the history and cards that tell of un-scaling.
+        Gains the history and cards that describe un-scaling.
     rows : (r,) int64 array
         Records of the accumulators that become rows.
     durations : (r,) array

@@ -33,7 +33,7 @@ _SALT: Final = "broker_assets"
 _LOCK: Final = threading.Lock()
 """matplotlib's settings belong to the process."""
 COLUMNS: Final = 1440
-"""Columns of a day that can be told apart: a minute each, less than the width of a line."""
+"""Columns of a day that can be distinguished: a minute each, less than the width of a line."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def drawn(curve: LightCurve, form: str) -> bytes:
 def _envelope(
     utc: NDArray[np.datetime64], values: NDArray[np.float64]
 ) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
-    """Lowest and highest value of each column of the picture, where it has more points than can be told apart.
+    """Lowest and highest value of each column of the picture, where it has more points than can be distinguished.
 
     Parameters
     ----------

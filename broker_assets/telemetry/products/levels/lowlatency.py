@@ -2,7 +2,7 @@
 
 A request is a folder ``request_YYYYMMDD_HHMMSS…`` with one telemetry file in its folder `telemetry`. Its products are
 made in ``temporary/<request>`` of the output folder, which then moves, whole, to `products` or to `failed`. A request
-is worked on once: its name in one of the two ends it. What a killed process left in `temporary` is made anew.
+is worked on once: its name in one of the two ends it. What a killed process left in `temporary` is built again.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def answer_all(requests: Path, output: Path, inputs: Inputs, now: np.datetime64)
 
 
 def answer(request: Path, output: Path, inputs: Inputs, now: np.datetime64) -> Answer:
-    """Work on one request; what fails is told, not raised.
+    """Work on one request; a failure is reported, not raised.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Programs of others that a product needs: run in a folder, with a time limit, their output kept for the error.
 
 How a program is started is a parameter, a `Runner`: `run_here` starts it as a child of this process; whoever
-orchestrates may pass another that tells about it too (``broker_assets.resources.pipes_client``).
+orchestrates may pass another that also reports on it (``broker_assets.resources.pipes_client``).
 """
 
 from __future__ import annotations
