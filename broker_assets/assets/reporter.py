@@ -4,8 +4,8 @@ Runs that do not know their partitions beforehand (drain, ingest, publication) a
 hand all versions that they have seen to `Reporter.report`; asset functions end with `Reporter.made`. What a version is,
 and what it was made from, is decided by the callers.
 
-The order is always Dagster first, provenance last. If a process dies in between, Dagster gets a report twice and never too
-little: provenance decides what is new.
+The order is always Dagster first, provenance last. If a process dies in between, Dagster gets a report twice and never
+too little: provenance decides what is new.
 """
 
 import itertools
