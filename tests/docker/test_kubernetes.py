@@ -19,19 +19,26 @@ ROOT = Path(__file__).parents[2]
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a container
 FOLDER = ROOT / "docker" / "kubernetes"
 
+POD = {"image", "env", "envConfigMaps", "envSecrets", "labels", "resources", "volumes", "volumeMounts"}
 SECTIONS = {
-    "generatePostgresqlPasswordSecret",
-    "postgresql",
-    "dagsterWebserver",
-    "dagster-user-deployments",
-    "runLauncher",
-    "dagsterDaemon",
-    "retention",
-    "additionalInstanceConfig",
-    "migrate",
-    "telemetry",
-}
-"""Top-level values of the chart (1.13) that we use."""
+    "generatePostgresqlPasswordSecret": set(),
+    "postgresql": {
+        "enabled", "postgresqlHost", "postgresqlUsername", "postgresqlPassword", "postgresqlDatabase",
+        "postgresqlParams", "postgresqlScheme", "service",
+    },
+    "dagsterWebserver": POD | {"replicaCount", "pathPrefix", "service", "workspace", "enableReadOnly", "logLevel"},
+    "dagster-user-deployments": {"enabled", "enableSubchart", "imagePullSecrets", "deployments"},
+    "runLauncher": {"type", "config"},
+    "dagsterDaemon": POD
+    | {"enabled", "runCoordinator", "heartbeatTolerance", "runMonitoring", "runRetries", "sensors", "schedules"},
+    "retention": {"enabled", "sensor", "schedule", "autoMaterialize"},
+    "additionalInstanceConfig": {"concurrency"},
+    "migrate": {"enabled"},
+    "telemetry": {"enabled"},
+}  # fmt: skip
+"""Values that the schema of the chart (1.13) has, as far as a service may need them: Helm takes a misspelt one silently
+where the schema allows more, and the service starts without it."""
+DEPLOYMENT = POD | {"name", "dagsterApiGrpcArgs", "codeServerArgs", "port", "includeConfigInLaunchedRuns"}
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +62,21 @@ def snake_case(node: object) -> object:
     return [snake_case(value) for value in node] if isinstance(node, list) else node
 
 
-def test_only_sections_of_the_chart(values: dict) -> None:
-    assert set(values) == SECTIONS
+def test_only_names_that_the_chart_knows(values: dict) -> None:
+    assert set(values) == set(SECTIONS)
+    for section, known in SECTIONS.items():
+        given = set(values[section]) if isinstance(values[section], dict) else set()
+        assert given <= known, section
+        assert bool(given) == bool(known), f"{section} says nothing"
+    (deployment,) = values["dagster-user-deployments"]["deployments"]
+    assert {"name", "image", "port", "envSecrets"} <= set(deployment) <= DEPLOYMENT
+
+
+def test_every_pod_gets_the_secret_of_the_settings(values: dict) -> None:
+    (deployment,) = values["dagster-user-deployments"]["deployments"]
+    launcher = values["runLauncher"]["config"]["k8sRunLauncher"]
+    pods = [values["dagsterWebserver"], values["dagsterDaemon"], deployment, launcher]
+    assert [pod["envSecrets"] for pod in pods] == [[{"name": "broker-assets"}]] * 4
 
 
 def test_the_run_queue_is_that_of_one_machine(values: dict, instance: dict) -> None:

@@ -1,4 +1,3 @@
-import contextlib
 import io
 
 import fastavro
@@ -51,15 +50,29 @@ def test_headers_survive_the_way_there_and_back(metadata, sync):
 @settings(max_examples=200)
 @given(st.data())
 def test_damage_is_told_and_never_anything_else(data):
-    written = bytearray(container([{"x": b"abc" * 50}], data.draw(st.sampled_from(["null", "deflate", "snappy"]))))
+    whole = container([{"x": b"abc" * 50}], data.draw(st.sampled_from(["null", "deflate", "snappy"])))
+    size = read_header(whole).size
+    written = bytearray(whole)
+    place = data.draw(st.integers(0, len(whole) - 1))
     if data.draw(st.booleans()):
-        written = written[: data.draw(st.integers(0, len(written) - 1))]
+        written = written[:place]
+        # A container of a header alone is whole, and has no blocks.
+        must_fail = place != size
     else:
-        written[data.draw(st.integers(0, len(written) - 1))] ^= data.draw(st.integers(1, 255))
-    with contextlib.suppress(ContainerError):
+        written[place] ^= data.draw(st.integers(1, 255))
+        # The magic bytes, and the sync marker in header and block, which must agree.
+        must_fail = place < 4 or size - 16 <= place < size or place >= len(whole) - 16
+    blocks, reason = 0, ""
+    try:
         header = read_header(bytes(written))
         for block in read_blocks(bytes(written), header):
             block.datums(bytes(written), header)
+            blocks += 1
+    except ContainerError as error:
+        reason = str(error) or "no reason"
+    assert reason != "no reason"
+    assert reason or not must_fail
+    assert blocks == (0 if reason else int(len(written) > size))
 
 
 @pytest.mark.parametrize(
@@ -84,7 +97,7 @@ def test_unknown_codec():
 def test_a_block_that_is_cut_off_names_its_byte():
     written = container([{"x": b"abc"}])
     size = read_header(written).size
-    with pytest.raises(ContainerError, match=f"byte {size} is cut off"):
+    with pytest.raises(ContainerError, match=f"byte {size} is truncated"):
         list(read_blocks(written[:-1], read_header(written)))
 
 

@@ -55,10 +55,16 @@ def test_compressed_stamps():
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"JUNK" * 100, gzip.compress(b"no fits", mtime=0), gzip.compress(b"x" * 99, mtime=0)[:-9]]
+    ("content", "reason"),
+    [
+        (b"", "not a FITS file: it begins with b''"),
+        (b"JUNK" * 100, "not a FITS file: it begins with b'JUNKJUNKJ'"),
+        (gzip.compress(b"no fits", mtime=0), "not a FITS file: it begins with b'no fits'"),
+        (gzip.compress(b"x" * 99, mtime=0)[:-9], "the compressed cutout is damaged"),
+    ],
 )
-def test_what_is_no_stamp(content):
-    with pytest.raises(CutoutError):
+def test_what_is_no_stamp(content, reason):
+    with pytest.raises(CutoutError, match=reason):
         cutouts.to_fits(content)
 
 
