@@ -35,7 +35,7 @@ def addresses(settings: Settings) -> Addresses:
     database, dagster = settings.database.url, settings.database.dagster_url
     bootstrap = settings.kafka.bootstrap_servers
     if known is None and not (database and dagster and not settings.needs_embedded_kafka):
-        what = "is still starting" if state is not None else "does not run"
+        what = "is still starting" if state is not None else "is not running"
         raise NotRunningError(
             f"The platform of {settings.home} {what}: start it with `broker-assets up`, or set "
             "BROKER_DATABASE__URL, BROKER_DATABASE__DAGSTER_URL and BROKER_KAFKA__BOOTSTRAP_SERVERS."

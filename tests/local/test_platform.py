@@ -108,7 +108,7 @@ def test_streams_that_name_their_kafka_need_none_of_ours(tmp_path: Path) -> None
 def test_streams_without_a_kafka_get_that_of_the_platform(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, streams=streams(group="nearby"))
     assert settings.needs_embedded_kafka
-    platform.write_state(settings, state())
+    state_file.write_state(settings, state())
     connected = platform.connected(settings)
     assert connected.location(connected.streams[0]).cluster.bootstrap_servers == "127.0.0.1:9092"
 
