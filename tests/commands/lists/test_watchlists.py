@@ -54,7 +54,7 @@ def test_add_show_list_update_remove(command: Any, tmp_path: Path) -> None:
     )  # fmt: skip
     assert changed.exit_code == 0, changed.output
     assert "1 cone removed, 2 added." in changed.stdout
-    assert "It is inactive: it is not matched and has no hits." in changed.stdout
+    assert "takes this up within about half a minute" in changed.stdout
     now = document(command, "watchlists", "show", "agn", "--cones", 2)
     assert [cone["name"] for cone in now["first_cones"]] == ["one", None]
     assert (now["name"], now["radius"], now["public"], now["cones"]) == ("AGN", 9.0, False, 3)
@@ -118,8 +118,8 @@ def test_of_a_file_in_another_format_some_lines_are_shown(command: Any, tmp_path
     ("content", "reason"),
     [
         (None, "list.csv: No such file"),
-        (b"", "the file has no line with a cone"),
-        (b"# only a comment\n", "the file has no line with a cone"),
+        (b"", "the file contains no cone"),
+        (b"# only a comment\n", "the file contains no cone"),
         (b"10, 10, caf\xe9\n", "not UTF-8 text at byte 11"),
     ],
 )
