@@ -1,8 +1,8 @@
 """The test tree mirrors the package: `sky/cones.py` is tested in `sky/test_cones.py`.
 
-Modules that are tested only elsewhere, as parts of something larger, are listed in `without_own_test.txt`. The list only
-shrinks: a new module comes with its test, and a module that has got one leaves the list. ``python tests/test_layout.py``
-prints the modules that have no test of their own.
+Modules that are tested only elsewhere, as parts of something larger, are listed in `without_own_test.txt`. The list
+only shrinks: a new module comes with its test, and a module that has one leaves the list.
+``python tests/test_layout.py`` prints the modules that have no test of their own.
 """
 
 from __future__ import annotations
@@ -25,24 +25,21 @@ def modules() -> list[Path]:
     )
 
 
-def test_of(module: Path) -> Path:
+def mirrored(module: Path) -> Path:
     """Where the test of a module belongs, relative to the tests."""
     return module.with_name(f"test_{module.name}")
 
 
-test_of.__test__ = False  # type: ignore[attr-defined]
-
-
 def without_own_test() -> list[str]:
     """Modules that have no test at their path."""
-    return [module.as_posix() for module in modules() if not (TESTS / test_of(module)).is_file()]
+    return [module.as_posix() for module in modules() if not (TESTS / mirrored(module)).is_file()]
 
 
 def test_the_list_of_modules_without_a_test_of_their_own_only_shrinks() -> None:
     listed = LISTED.read_text().split()
     assert listed == sorted(set(listed))
     found = without_own_test()
-    new = [f"{name}: write tests/{test_of(Path(name))}" for name in found if name not in listed]
+    new = [f"{name}: write tests/{mirrored(Path(name))}" for name in found if name not in listed]
     assert not new, "a module comes with its test: " + "; ".join(new)
     gone = [name for name in listed if name not in found]
     assert not gone, f"these have a test now, or are no more; remove them from {LISTED.name}: " + ", ".join(gone)
