@@ -51,7 +51,7 @@ def test_an_agreed_file_goes_to_the_next_run(connection: Any, records: Records) 
     assert (before.status, before.agreed) == ("held", False)
     assert questions.held(connection) == []
     assert HELD in [entry.name for entry in questions.pending(connection)]
-    with pytest.raises(NothingToAgree, match="does not wait for an answer"):
+    with pytest.raises(NothingToAgree, match="does not wait for an operator"):
         questions.agree(connection, HELD, who="ann", why="again")
 
 
@@ -66,7 +66,7 @@ def test_a_refused_file_is_settled(connection: Any, records: Records) -> None:
 
 @pytest.mark.parametrize(("who", "why"), [("", "because"), ("ann", "  ")])
 def test_an_answer_has_a_name_and_a_reason(connection: Any, records: Records, who: str, why: str) -> None:
-    with pytest.raises(ValueError, match="needs a name and a reason"):
+    with pytest.raises(ValueError, match="requires a name and a reason"):
         questions.agree(connection, HELD, who=who, why=why)
     assert [entry.name for entry in questions.held(connection)] == [HELD]
 
