@@ -117,7 +117,7 @@ def test_targets_of_the_settings_verify_and_sync(
     assert (far / DAY).is_file()
     unknown = command("run", "-T", "elsewhere", **settings)
     assert unknown.returncode == 1
-    assert "there are: soar" in unknown.stderr
+    assert "known: soar" in unknown.stderr
 
 
 def test_what_is_missing_is_said_in_words(
