@@ -125,7 +125,7 @@ def test_one_cluster_away_stops_no_stream_of_the_other(platform: TwoClusters, pa
     assert [request.tags[DRAIN_TAG] for request in tick.run_requests or []] == ["near:0-1"]
     found = platform.status()
     assert {(stream.topic, stream.lag) for stream in found.streams} == {("near", 4), ("far", None)}
-    assert {one.name: one.state for one in found.services}["Kafka of far"] == "away"
+    assert {one.name: one.state for one in found.services}["Kafka of far"] == "unavailable"
     assert {one.name: one.state for one in found.services}["Kafka"] == "running"
     assert [problem.split(":")[0] for problem in found.problems] == ["Kafka of far"]
     assert platform.drain() == {"near:0-1": "4"}

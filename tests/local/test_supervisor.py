@@ -54,7 +54,7 @@ class Platform:
             self.process = subprocess.Popen(
                 [COMMAND, "up"], env=self.environment, stdout=output, stderr=output, start_new_session=True
             )
-        self.wait_until(lambda: "Everything runs" in self.said, 240.0)
+        self.wait_until(lambda: "Everything is running" in self.said, 240.0)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([COMMAND, *arguments], env=self.environment, capture_output=True, text=True, timeout=120)
