@@ -1,4 +1,4 @@
-"""Ingest runs that are killed while they receive files and make days: nothing lost, nothing doubled, nothing untold."""
+"""Ingest runs that are killed while they receive files and make days: nothing lost or doubled, everything reported."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ WORKER = textwrap.dedent(
     """
     import logging, sys, time
     from pathlib import Path
+    from dagster import DagsterInstance
     from broker_assets.jobs.receive_telemetry import file_days
     from broker_assets.telemetry.reception.receiver import IngestBusy, Limits, Receiver, ingest_session
     from broker_assets.telemetry.reception.folders import folders
@@ -44,6 +45,7 @@ WORKER = textwrap.dedent(
     )
     telemetry = Telemetry.of(settings)
     log = logging.getLogger("killed")
+    instance = DagsterInstance.ephemeral()
     print("ready", flush=True)
     while True:
         try:
@@ -52,7 +54,8 @@ WORKER = textwrap.dedent(
                 copies, limits = telemetry.folders.incoming, Limits(tries=1000)
                 receiver = Receiver(session, incoming, copies, store, databases, stable_seconds=0, limits=limits)
                 done = receiver.run(progress=lambda outcome: print(outcome.file.name, flush=True))
-                for event in file_days(session, Database(url), telemetry, store, done, "run", log):
+                database = Database(url)
+                for event in file_days(instance, session, database, telemetry, store, done, "run", log):
                     print(event.asset_key.to_user_string(), event.partition, flush=True)
             break
         except IngestBusy:  # the server has not yet seen that the one before is dead
@@ -64,29 +67,42 @@ DAYS = [DAY + datetime.timedelta(days=number) for number in range(4)]
 
 def start(site: Site, url: str) -> subprocess.Popen[str]:
     """A run; it has loaded everything and begins now."""
-    worker = subprocess.Popen(
-        [sys.executable, "-c", WORKER, url, str(site.folder)], stdout=subprocess.PIPE, text=True, bufsize=1
-    )
+    with errors(site).open("a") as stderr:
+        worker = subprocess.Popen(
+            [sys.executable, "-c", WORKER, url, str(site.folder)],
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            bufsize=1,
+        )
     assert worker.stdout is not None
-    assert worker.stdout.readline() == "ready\n"
+    assert worker.stdout.readline() == "ready\n", errors(site).read_text()
     return worker
 
 
-def finish(worker: subprocess.Popen[str]) -> list[str]:
-    """What it told until its end."""
-    told, _ = worker.communicate(timeout=240)
-    return told.splitlines()
+def errors(site: Site) -> Path:
+    """What all runs of a site wrote to stderr."""
+    return site.folder / "stderr.txt"
 
 
-def kill(worker: subprocess.Popen[str], *, after: int, delay: float) -> None:
+def finish(site: Site, url: str) -> list[str]:
+    """The lines of a run that nothing disturbs."""
+    worker = start(site, url)
+    lines, _ = worker.communicate(timeout=240)
+    assert worker.returncode == 0, errors(site).read_text()
+    return lines.splitlines()
+
+
+def kill(site: Site, url: str, *, after: int, delay: float) -> None:
     """Kill a run some time after so many files and days; one that has less to do ends."""
+    worker = start(site, url)
     assert worker.stdout is not None
     for _ in range(after):
         if not worker.stdout.readline():
             break
     time.sleep(delay)
     worker.send_signal(signal.SIGKILL)
-    worker.wait(60)
+    assert worker.wait(60) in (0, -signal.SIGKILL), errors(site).read_text()
     worker.stdout.close()
 
 
@@ -118,14 +134,12 @@ def test_killed_runs_leave_what_one_run_makes(
     arrive(killed)
     rounds = int(os.environ.get("BROKER_FAULT_ROUNDS", "6"))
     with new_database(migrated_template) as first, new_database(migrated_template) as second:
-        assert finish(start(whole, postgres.url(first)))
+        assert finish(whole, postgres.url(first))
         for attempt in range(rounds):
             # After one file, after three more, …: the last rounds end while days are made.
-            kill(start(killed, postgres.url(second)), after=4 * attempt + 1, delay=0.004 * (attempt % 5))
-        last = start(killed, postgres.url(second))
-        finish(last)
-        assert last.returncode == 0
-        assert finish(start(killed, postgres.url(second))) == []
+            kill(killed, postgres.url(second), after=4 * attempt + 1, delay=0.004 * (attempt % 5))
+        finish(killed, postgres.url(second))
+        assert finish(killed, postgres.url(second)) == []
         with engine.connect(postgres.url(second)) as connection:
             rows = connection.execute(
                 "SELECT count(*), count(reported_at), count(*) FILTER (WHERE state = 'processed'),"
