@@ -32,6 +32,7 @@ from broker_assets.stream_settings import (
 )
 
 __all__ = [
+    "AttemptSettings",
     "ClusterSettings",
     "DatabaseSettings",
     "DrainSettings",
@@ -75,6 +76,15 @@ class DrainSettings(BaseModel):
     """The run ends when nothing has arrived for this long."""
     budget_seconds: float = Field(default=600.0, gt=0)
     """The run ends after this time whatever the backlog; the sensor starts the next one."""
+
+
+class AttemptSettings(BaseModel):
+    """When messages are blamed for runs that died without an exception (crash, memory limit, node lost)."""
+
+    narrow_after: int = Field(default=2, ge=1)
+    """Runs that died at a position before its messages are processed one at a time."""
+    condemn_after: int = Field(default=2, ge=1)
+    """Runs that died with a message alone before it goes to quarantine unread; a machine may fail once by chance."""
 
 
 class TnsSettings(BaseModel):
@@ -234,6 +244,7 @@ class Settings(BaseSettings):
         ]
     )
     drain: DrainSettings = Field(default_factory=DrainSettings)
+    attempts: AttemptSettings = Field(default_factory=AttemptSettings)
     sky_folder: Path | None = None
     """Folder of the indices that alerts are matched against, shared by all processes; default: `<home>/sky`."""
     mocs: MocSettings = Field(default_factory=MocSettings)

@@ -19,6 +19,7 @@ import psycopg
 from psycopg.rows import class_row
 from pydantic import BaseModel, ConfigDict
 
+from broker_assets.accounting import attempts
 from broker_assets.database.alerts import NightCounts
 
 Kind = Literal["stream", "reprocess", "retry"]
@@ -244,7 +245,7 @@ def close_batch(
 
 
 def advance(connection: psycopg.Connection[Any], ingestid: int, topic: str, ranges: Sequence[Range]) -> None:
-    """Move the positions of Kafka partitions, and record the offsets of the batch.
+    """Move the positions of Kafka partitions, record the offsets of the batch, and forget attempts at these messages.
 
     A partition that was never read has no position; its first range may begin anywhere.
 
@@ -275,6 +276,7 @@ def advance(connection: psycopg.Connection[Any], ingestid: int, topic: str, rang
             " VALUES (%s, %s, %s, %s, %s, %s)",
             (ingestid, topic, item.partition, item.first_offset, item.next_offset, item.received),
         )
+        attempts.forget(connection, topic, item.partition, passed=item.next_offset)
 
 
 def record_gap(
@@ -309,6 +311,7 @@ def record_gap(
         " VALUES (%s, %s, %s, %s, %s, %s)",
         (topic, partition, first_offset, next_offset, reason, ingestid),
     )
+    attempts.forget(connection, topic, partition)
 
 
 def add_archive_files(

@@ -19,6 +19,7 @@ CHAPTERS: dict[str, tuple[str, ...]] = {
         "ingest_batch_range",
         "ingest_batch_night",
         "ingest_batch_facts",
+        "stream_attempt",
         "stream_gap",
         "archive_file",
         "quarantine",

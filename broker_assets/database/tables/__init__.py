@@ -9,6 +9,7 @@ from broker_assets.database.tables.ledger import (
     ingest_batch_range,
     notification,
     quarantine,
+    stream_attempt,
     stream_gap,
     stream_offset,
 )
@@ -98,6 +99,7 @@ __all__ = [
     "sky_map_facts",
     "ssobjects",
     "sssources",
+    "stream_attempt",
     "stream_gap",
     "stream_offset",
     "telemetry_file",

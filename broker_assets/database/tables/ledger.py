@@ -132,6 +132,20 @@ stream_gap = sa.Table(
 )
 """Messages that Kafka dropped before they were read."""
 
+stream_attempt = sa.Table(
+    "stream_attempt",
+    metadata,
+    text("topic", "Kafka topic", primary_key=True),
+    integer("partition", "Kafka partition", primary_key=True, autoincrement=False),
+    bigint("offset", "first message of the attempt", primary_key=True, autoincrement=False),
+    bigint("next_offset", "offset after its last message", primary_key=True, autoincrement=False),
+    integer("attempts", "runs that began and did not end in order", nullable=False),
+    text("run_id", "run that began last; null if it ended in order"),
+    timestamp("started_at", "when the last one began", server_default=sa.func.now(), nullable=False),
+    comment="Messages whose processing has begun and is not committed; what is left by a run that died shows where",
+)
+"""Messages whose processing has begun and is not committed."""
+
 archive_file = sa.Table(
     "archive_file",
     metadata,
