@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from broker_assets.packets import opcodes, raw
+from broker_assets.packets.limits import ReadTooLarge
 from broker_assets.packets.program import Output, Program
 from broker_assets.packets.schema import Array, AvroType, Enum, Fixed, Map, Primitive, Union
 
@@ -38,11 +39,11 @@ _PLAIN = {
 
 
 class BadValue(ValueError):
-    """A value that no Arrow type can represent, in the packet `packet`."""
+    """A value that no Arrow type can represent, in the packets `packets`."""
 
-    def __init__(self, packet: int, reason: str) -> None:
+    def __init__(self, packets: set[int], reason: str) -> None:
         super().__init__(reason)
-        self.packet = packet
+        self.packets = packets
 
 
 def arrow_type(kind: AvroType) -> pa.DataType:
@@ -79,8 +80,9 @@ def is_decimal(kind: Primitive | Fixed) -> bool:
 class Buffers:
     """Memory for the columns of all tables of a program, enlarged as rows arrive."""
 
-    def __init__(self, program: Program, capacities: list[int]) -> None:
+    def __init__(self, program: Program, capacities: list[int], maximum_bytes: int) -> None:
         self.program = program
+        self.maximum_bytes = maximum_bytes
         self.entries = program.entries.copy()
         self.tables = np.zeros((len(program.tables), opcodes.TABLE_COLUMNS), np.int64)
         self.columns = np.zeros((max(len(program.storages), 1), opcodes.COLUMN_COLUMNS), np.int64)
@@ -118,7 +120,13 @@ class Buffers:
             address += size + opcodes.TILE + 64
 
     def grow(self, table: int, capacity: int, rows: int) -> None:
-        """Allocate memory for `capacity` rows and keep the first `rows`."""
+        """Allocate memory for `capacity` rows and keep the first `rows`.
+
+        Raises
+        ------
+        ReadTooLarge
+            If all tables together would exceed the limit.
+        """
         capacity = -(-capacity // opcodes.TILE) * opcodes.TILE
         old = self.arenas[table]
         size = 0
@@ -145,6 +153,10 @@ class Buffers:
                 value, valid = self.starts[k]
                 sizes = bits if storage.width == 1 else (capacity * storage.width, rows * storage.width)
                 self.starts[k] = moved(value, *sizes), moved(valid, *bits)
+        others = sum(len(arena) for k, arena in enumerate(self.arenas) if k != table)
+        if others + size > self.maximum_bytes:
+            path = self.program.tables[table].path
+            raise ReadTooLarge(f"{capacity} rows{f' of {path}' if path else ''} exceed {self.maximum_bytes} bytes")
         room = np.empty(size + 64, np.uint8)
         aligned = -room.ctypes.data % 64
         arena = room[aligned : aligned + size]
@@ -283,6 +295,8 @@ class Assembler:
             offsets = np.arange(rows + 1, dtype=np.int64) * size
         elif offsets[-1] > MAXIMUM_BINARY:
             return self._chunks(output, table, references, offsets, bitmap)
+        if offsets[-1] > self.buffers.maximum_bytes:  # a null of a `fixed` has as many bytes as a value
+            raise ReadTooLarge(f"the values of {output.name} exceed {self.buffers.maximum_bytes} bytes")
         data = np.zeros(offsets[-1], np.uint8) if size else np.empty(offsets[-1], np.uint8)
         raw.gather(self.addresses, packets, references, offsets, data.ctypes.data)
         if isinstance(output.type, (Primitive, Fixed)) and is_decimal(output.type):
@@ -327,13 +341,17 @@ def _decimals(
 ) -> pa.Array:
     content = data.tobytes()
     values: list[Decimal | None] = []
+    bad: set[int] = set()
     for row, (start, length) in enumerate(zip(offsets[:-1].tolist(), lengths.tolist(), strict=True)):
         if null is not None and null[row]:
             values.append(None)
             continue
         number = int.from_bytes(content[start : start + length], "big", signed=True)
         if abs(number) >= 10**kind.precision:
-            raise BadValue(int(packets[row]), f"{name}: a decimal of more than {kind.precision} digits")
+            bad.add(int(packets[row]))
+            continue
         digits = tuple(int(digit) for digit in str(abs(number)))
         values.append(Decimal((int(number < 0), digits, -kind.scale)))
+    if bad:
+        raise BadValue(bad, f"{name}: a decimal of more than {kind.precision} digits")
     return pa.array(values, arrow_type(kind))

@@ -1,11 +1,13 @@
 """Avro object-container files at byte level: header, blocks, codecs.
 
 Implements only Avro 1.12 ("Object Container Files"), independent of the meaning of records. Every length is checked
-against the available bytes before it is used.
+against the available bytes before it is used, and nothing is decompressed beyond a limit.
 """
 
 from __future__ import annotations
 
+import gzip
+import io
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,8 +19,18 @@ import zstandard
 MAGIC: Final = b"Obj\x01"
 SYNC_BYTES: Final = 16
 CODECS: Final = ("null", "deflate", "zstandard", "snappy")
-DECOMPRESSED_MAXIMUM: Final = 1 << 30
-"""A block with a larger declared size is hostile: no alert has a gibibyte."""
+DECOMPRESSED_MAXIMUM: Final = 64 << 20
+"""Bytes of a block once it is decompressed: an alert with all its cutouts has a hundredth of that."""
+
+_COMPRESSIONS: Final = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstandard",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"PK\x03\x04": "zip",
+    b"\x04\x22\x4d\x18": "lz4",
+}
+"""First bytes of compressed files."""
 
 
 class ContainerError(ValueError):
@@ -63,12 +75,45 @@ class Block:
         """First byte after the sync marker."""
         return self.data + self.length + SYNC_BYTES
 
-    def datums(self, content: bytes, header: ContainerHeader) -> tuple[bytes, int, int]:
-        """Buffer with the concatenated records, their start in it, and the byte after them."""
+    def datums(
+        self, content: bytes, header: ContainerHeader, *, maximum: int = DECOMPRESSED_MAXIMUM
+    ) -> tuple[bytes, int, int]:
+        """Buffer with the concatenated records, their start in it, and the byte after them; see `decompress`."""
         if header.codec == "null":
             return content, self.data, self.data + self.length
-        records = decompress(content[self.data : self.data + self.length], header.codec)
+        records = decompress(content[self.data : self.data + self.length], header.codec, maximum=maximum)
         return records, 0, len(records)
+
+
+def compression_of(content: bytes) -> str | None:
+    """Name of the compression of a whole file, from its first bytes.
+
+    Examples
+    --------
+    >>> compression_of(b"\\x1f\\x8b\\x08"), compression_of(MAGIC)
+    ('gzip', None)
+    """
+    return next((name for first, name in _COMPRESSIONS.items() if content.startswith(first)), None)
+
+
+def gunzip(content: bytes, maximum: int) -> bytes:
+    """Decompress gzip, one or several members.
+
+    Raises
+    ------
+    ContainerError
+        If it is damaged, or longer than `maximum` bytes when decompressed.
+    """
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
+            result = stream.read(maximum + 1)
+    except EOFError as error:
+        raise ContainerError("the gzip data are truncated") from error
+    except (OSError, zlib.error) as error:
+        raise ContainerError(f"the gzip data are damaged: {error}") from error
+    if len(result) > maximum:
+        raise ContainerError(f"the gzip data are longer than {maximum} bytes when decompressed")
+    return result
 
 
 def read_header(content: bytes) -> ContainerHeader:
@@ -80,7 +125,12 @@ def read_header(content: bytes) -> ContainerHeader:
         If the bytes do not begin with a header; the message says what is wrong and at which byte.
     """
     if content[:4] != MAGIC:
-        raise ContainerError(f"not an Avro container: begins with {content[:4]!r} instead of {MAGIC!r}")
+        compression = compression_of(content)
+        raise ContainerError(
+            f"not an Avro container, but compressed with {compression}: decompress it first"
+            if compression
+            else f"not an Avro container: begins with {content[:4]!r} instead of {MAGIC!r}"
+        )
     metadata: dict[str, bytes] = {}
     position = 4
     while True:
@@ -134,48 +184,68 @@ def read_block(content: bytes, position: int, header: ContainerHeader) -> Block:
     return Block(records, position, data, length)
 
 
-def decompress(data: bytes, codec: str) -> bytes:
+def decompress(data: bytes, codec: str, *, maximum: int = DECOMPRESSED_MAXIMUM) -> bytes:
     """Decompress the records of a block.
+
+    Parameters
+    ----------
+    data : bytes
+        Records as in the block.
+    codec : str
+        One of `CODECS`.
+    maximum : int
+        Size beyond which decompression stops, bytes.
 
     Raises
     ------
     ContainerError
-        If the data are damaged, or larger than `DECOMPRESSED_MAXIMUM` when decompressed.
+        If the data are damaged, or larger than `maximum` when decompressed.
     """
     try:
         if codec == "null":
             return data
         if codec == "deflate":
-            decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
-            result = decompressor.decompress(data, DECOMPRESSED_MAXIMUM)
-            if not decompressor.eof:
-                raise ContainerError("the deflated block is truncated")
-            return result
+            return _inflate(data, maximum)
         if codec == "zstandard":
-            return _decompress_zstandard(data)
-        return _decompress_snappy(data)
-    except (zlib.error, zstandard.ZstdError, pa.ArrowException, OSError, MemoryError) as error:
+            return _decompress_zstandard(data, maximum)
+        return _decompress_snappy(data, maximum)
+    except (zlib.error, zstandard.ZstdError, pa.ArrowException, OSError, MemoryError, OverflowError) as error:
         raise ContainerError(f"the {codec} block is damaged: {error}") from error
 
 
-def _decompress_zstandard(data: bytes) -> bytes:
+def _too_large(codec: str, maximum: int) -> ContainerError:
+    return ContainerError(f"the {codec} block has more than {maximum} bytes when decompressed")
+
+
+def _inflate(data: bytes, maximum: int) -> bytes:
+    decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
+    result = decompressor.decompress(data, maximum + 1)
+    if len(result) > maximum:
+        raise _too_large("deflate", maximum)
+    if not decompressor.eof:
+        raise ContainerError("the deflated block is truncated")
+    return result
+
+
+def _decompress_zstandard(data: bytes, maximum: int) -> bytes:
     """Decompress one frame, whether or not it declares the size of its content (Java's writers do not)."""
     size = zstandard.frame_content_size(data)
-    if size > DECOMPRESSED_MAXIMUM:
-        raise ContainerError(f"the zstandard block claims {size} bytes")
+    if size > maximum:
+        raise _too_large("zstandard", maximum)
     if size >= 0:
         return zstandard.ZstdDecompressor().decompress(data)
     parts, total = [], 0
-    with zstandard.ZstdDecompressor().stream_reader(data) as reader:
+    # A frame also chooses how much memory its decompression takes, the window.
+    with zstandard.ZstdDecompressor(max_window_size=DECOMPRESSED_MAXIMUM).stream_reader(data) as reader:
         while part := reader.read(1 << 20):
             parts.append(part)
             total += len(part)
-            if total > DECOMPRESSED_MAXIMUM:
-                raise ContainerError("the zstandard block is larger than any alert")
+            if total > maximum:
+                raise _too_large("zstandard", maximum)
     return b"".join(parts)
 
 
-def _decompress_snappy(data: bytes) -> bytes:
+def _decompress_snappy(data: bytes, maximum: int) -> bytes:
     """Decompress raw Snappy, which begins with its decompressed length and ends with the CRC-32 of the result."""
     size, shift, position = 0, 0, 0
     while True:
@@ -187,8 +257,8 @@ def _decompress_snappy(data: bytes) -> bytes:
         shift += 7
         if byte < 0x80:
             break
-    if size > DECOMPRESSED_MAXIMUM:
-        raise ContainerError(f"the snappy block claims {size} bytes")
+    if size > maximum:
+        raise _too_large("snappy", maximum)
     result: bytes = pa.decompress(data[:-4], decompressed_size=size, codec="snappy", asbytes=True)
     if zlib.crc32(result) != int.from_bytes(data[-4:], "big"):
         raise ContainerError("the checksum of the snappy block is wrong")
@@ -214,7 +284,9 @@ def read_long(content: bytes, position: int) -> tuple[int, int]:
             break
         shift += 7
         if shift > 63:
-            raise ContainerError(f"a number longer than 64 bits at byte {position}")
+            break
+    if value >> 64 or shift > 63:
+        raise ContainerError(f"a number longer than 64 bits at byte {position}")
     return (value >> 1) ^ -(value & 1), position
 
 

@@ -18,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from broker_assets.packets.framing import FramedPackets, FramedSchema, Framer, PacketFailure
+from broker_assets.packets.framing import FramedPackets, FramedSchema, Framer, PacketFailure, keep
+from broker_assets.packets.limits import BATCH_BYTES, ROWS_PER_BYTE, BatchTooLarge
 from broker_assets.packets.nights import night_of
 from broker_assets.packets.reader import DecodedPackets, PacketReader
 from broker_assets.packets.registry import NoSchemas, SchemaSource
@@ -79,6 +80,20 @@ class Identified:
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
 
+@dataclass
+class _Budget:
+    """What the rows of a batch may take."""
+
+    most_bytes: int | None
+    packets: int
+    taken: int = 0
+
+    def take(self, tables: Mapping[str, pa.Table]) -> None:
+        self.taken += sum(part.nbytes for part in tables.values())
+        if self.most_bytes is not None and self.taken > self.most_bytes and self.packets > 1:
+            raise BatchTooLarge(f"the rows of {self.packets} packets exceed {self.most_bytes} bytes", self.packets // 2)
+
+
 class AlertDecoder:
     """Decodes one stream; caches compiled readers, so keep one for as long as the stream is read.
 
@@ -92,6 +107,9 @@ class AlertDecoder:
         Source of schemas; not needed for containers.
     topic : str, optional
         Topic of the stream, which determines the schema of bare datums.
+    batch_bytes : int or None
+        Limit of what the messages of a batch may have once decompressed; their rows may have `ROWS_PER_BYTE` times
+        as much. None for callers that cannot divide a batch.
 
     Raises
     ------
@@ -100,14 +118,23 @@ class AlertDecoder:
     """
 
     def __init__(
-        self, survey: str, framing: str, schemas: SchemaSource | None = None, *, topic: str | None = None
+        self,
+        survey: str,
+        framing: str,
+        schemas: SchemaSource | None = None,
+        *,
+        topic: str | None = None,
+        batch_bytes: int | None = BATCH_BYTES,
     ) -> None:
         if survey not in ADAPTERS:
             raise ValueError(f"unknown survey {survey!r}; known: {', '.join(ADAPTERS)}")
         self.survey = survey
         self.framing = framing
         self._adapter = ADAPTERS[survey]
-        self._framer = Framer(framing, schemas if schemas is not None else NoSchemas(), topic=topic)
+        self._framer = Framer(
+            framing, schemas if schemas is not None else NoSchemas(), topic=topic, batch_bytes=batch_bytes
+        )
+        self._most_row_bytes = None if batch_bytes is None else ROWS_PER_BYTE * batch_bytes
         self._readers: dict[tuple[str, bool], PacketReader | PacketFailure] = {}
         self._arrays: dict[str, set[str]] = {}  # for each schema, those whose points the reader can select
         self.unknown_fields: dict[str, list[str]] = {}
@@ -131,6 +158,8 @@ class AlertDecoder:
         RegistryUnavailable
             If a schema must be fetched and the registry does not answer, or the stream consists of bare datums and
             has no schema at all: the packets themselves are not at fault.
+        BatchTooLarge
+            If the messages have more than `batch_bytes` once decompressed; never for a single message.
         """
         return self.identify_framed(self._framer.split(payloads))
 
@@ -171,11 +200,17 @@ class AlertDecoder:
         AlertTables
             Its `failures` are those of the identification and of this pass: each packet of the batch is either
             there or in `packet`, unless `take` omitted it.
+
+        Raises
+        ------
+        BatchTooLarge
+            If the rows of the packets exceed the limit; never for a single packet.
         """
         framed = identified.framed
         failures: list[PacketFailure] = []
         parts: dict[str, list[pa.Table]] = {name: [] for name in SCHEMAS}
         skipped = 0
+        budget = _Budget(self._most_row_bytes, len(identified))
         thresholds = {"source": newer_source, "forced": newer_forced}
         for number, schema in enumerate(framed.schemas):
             chosen = np.flatnonzero(identified.schema == number)
@@ -183,7 +218,7 @@ class AlertDecoder:
             if isinstance(reader, PacketFailure):
                 failures += [PacketFailure(int(row), reader.reason) for row in identified.packet[chosen]]
                 continue
-            work = partial(self._convert, schema, reader, identified, thresholds, failures)
+            work = partial(self._convert, schema, reader, identified, thresholds, failures, budget)
             for tables, lost in _isolated(chosen, work, failures, packets=identified.packet):
                 skipped += lost
                 for name, part in tables.items():
@@ -216,13 +251,14 @@ class AlertDecoder:
         identified: Identified,
         thresholds: Mapping[str, NDArray[np.float64] | None],
         failures: list[PacketFailure],
+        budget: _Budget,
         rows: NDArray[np.int64],
     ) -> tuple[dict[str, pa.Table], int]:
         adapter = self._adapter
         newer_than = {}
         for path, (time, kind) in adapter.HISTORY.items():
             threshold = thresholds[kind]
-            if threshold is not None and path in self._arrays[schema.fingerprint]:
+            if threshold is not None and path in self._arrays.get(schema.fingerprint, ()):
                 newer_than[path] = (time, adapter.reader_time(threshold[rows]))
         packets = identified.packet[rows].astype(np.int64)
         found: list[PacketFailure] = []
@@ -241,6 +277,7 @@ class AlertDecoder:
                     part, local = part.filter(pa.array(kept)), local[kept]
             result[name] = part.set_column(0, SCHEMAS[name].field(0), pa.array(packets[local], pa.int32()))
         failures += found
+        budget.take(result)
         return result, skipped
 
     @staticmethod
@@ -291,18 +328,19 @@ class AlertDecoder:
     def _reader(self, schema: FramedSchema, *, whole: bool) -> PacketReader | PacketFailure:
         key = (schema.fingerprint, whole)
         if key not in self._readers:
-            self._readers[key] = self._compile(schema, whole=whole)
+            keep(self._readers, key, self._compile(schema, whole=whole))
         return self._readers[key]
 
     def _compile(self, schema: FramedSchema, *, whole: bool) -> PacketReader | PacketFailure:
         adapter = self._adapter
         try:
             if not whole and (unknown := adapter.unknown_fields(schema.schema)):
-                self.unknown_fields[schema.name] = unknown
+                keep(self.unknown_fields, schema.name, unknown)
                 _LOG.warning("schema %s has fields that are not stored: %s", schema.name, ", ".join(unknown))
             columns = adapter.columns(schema.schema) if whole else adapter.identity_columns(schema.schema)
             if whole:
-                self._arrays[schema.fingerprint] = {path for path in columns if holds_records(schema.schema, path)}
+                arrays = {path for path in columns if holds_records(schema.schema, path)}
+                keep(self._arrays, schema.fingerprint, arrays)
             missing = set(adapter.IDENTITY) - set(columns[""])
             if missing:
                 return PacketFailure(
@@ -369,6 +407,8 @@ def _isolated(
     already = len(failures)
     try:
         return [work(rows)]
+    except BatchTooLarge:
+        raise
     except Exception as error:  # noqa: BLE001 (isolation boundary: a packet may break an adapter in any way)
         del failures[already:]
         if len(rows) == 1:

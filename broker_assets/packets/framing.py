@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from broker_assets.packets.container import ContainerError, read_blocks, read_header
+from broker_assets.packets.limits import BATCH_BYTES, MESSAGE_BYTES, SCHEMAS_KEPT, BatchTooLarge
 from broker_assets.packets.named_types import AvroSchema, spell_out
 from broker_assets.packets.registry import RegistryUnavailable, SchemaNotFound, SchemaSource
-from broker_assets.packets.schema import SchemaError
+from broker_assets.packets.schema import SchemaError, parse_text
 
 CONFLUENT_HEADER_BYTES: Final = 5
 """Magic byte 0 and the schema id, four bytes, most significant first."""
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 FRAMINGS: Final = ("confluent", "container", "bare")
 
@@ -96,6 +101,8 @@ class Framer:
         Source for the ids of "confluent" and for the topic of "bare".
     topic : str, optional
         Topic of bare datums.
+    batch_bytes : int or None
+        Limit of what the messages of one call may have once decompressed.
 
     Raises
     ------
@@ -103,12 +110,15 @@ class Framer:
         If the framing is not one of the three.
     """
 
-    def __init__(self, framing: str, schemas: SchemaSource, *, topic: str | None = None) -> None:
+    def __init__(
+        self, framing: str, schemas: SchemaSource, *, topic: str | None = None, batch_bytes: int | None = BATCH_BYTES
+    ) -> None:
         if framing not in FRAMINGS:
             raise ValueError(f"unknown framing {framing!r}; known: {', '.join(FRAMINGS)}")
         self.framing = framing
         self._source = schemas
         self._topic = topic
+        self._batch_bytes = batch_bytes
         self._by_id: dict[int, FramedSchema] = {}
         self._by_text: dict[bytes, FramedSchema] = {}
 
@@ -120,6 +130,8 @@ class Framer:
         RegistryUnavailable
             If the schema of a well-framed message must be fetched and the registry does not answer, or if a stream
             of bare datums has no schema at all: the packets themselves are not at fault.
+        BatchTooLarge
+            If the messages have more than `batch_bytes` once decompressed; never for a single message.
         """
         splitter: Mapping[str, Callable[[bytes], tuple[bytes, int, int, FramedSchema]]] = {
             "confluent": self._confluent,
@@ -133,13 +145,29 @@ class Framer:
         schema = np.full(len(payloads), -1, dtype=np.int32)
         schemas: dict[str, tuple[int, FramedSchema]] = {}
         failures: list[PacketFailure] = []
+        decompressed = 0
         for packet, payload in enumerate(payloads):
             try:
+                if len(payload) > MESSAGE_BYTES:
+                    raise ContainerError(f"the message has {len(payload)} bytes; at most {MESSAGE_BYTES} are read")
                 buffer, starts[packet], ends[packet], found = split_one(payload)
+            except OSError:
+                raise  # the registry, or the disk where schemas are kept: not the message
             except (SchemaNotFound, ContainerError) as error:
                 failures.append(PacketFailure(packet, str(error)))
                 buffers.append(payload)
                 continue
+            except Exception as error:  # noqa: BLE001 (isolation boundary: whatever one message provokes is its own)
+                reason = f"the framing cannot be read: {type(error).__name__}: {error}"
+                failures.append(PacketFailure(packet, reason, traceback.format_exc()))
+                buffers.append(payload)
+                continue
+            if buffer is not payload:
+                decompressed += len(buffer)
+                if self._batch_bytes is not None and decompressed > self._batch_bytes and packet:
+                    raise BatchTooLarge(
+                        f"{packet + 1} messages have {decompressed} bytes once decompressed", max(packet // 2, 1)
+                    )
             buffers.append(buffer)
             schema[packet] = schemas.setdefault(found.fingerprint, (len(schemas), found))[0]
         return FramedPackets(buffers, starts, ends, schema, [found for _, found in schemas.values()], failures)
@@ -154,7 +182,8 @@ class Framer:
         known = self._by_id.get(schema_id)
         if known is None:
             schema = self._source.by_id(schema_id)
-            known = self._by_id[schema_id] = FramedSchema(schema, fingerprint(schema), schema_id)
+            known = FramedSchema(schema, fingerprint(schema), schema_id)
+            keep(self._by_id, schema_id, known)
         return payload, CONFLUENT_HEADER_BYTES, len(payload), known
 
     def _bare(self, payload: bytes) -> tuple[bytes, int, int, FramedSchema]:
@@ -170,19 +199,25 @@ class Framer:
 
     def _container(self, payload: bytes) -> tuple[bytes, int, int, FramedSchema]:
         header = read_header(payload)
-        blocks = read_blocks(payload, header)
-        block = next(blocks, None)
-        if block is None:
-            raise ContainerError("the container has no record; one alert per message is expected")
-        extra = sum(other.records for other in blocks) + block.records - 1
-        if extra or block.records != 1:
-            raise ContainerError(f"the container has {extra + 1} records; one alert per message is expected")
+        # A block without records is valid, and writers that flush too often write one.
+        blocks = [block for block in read_blocks(payload, header) if block.records]
+        records = sum(block.records for block in blocks)
+        if records != 1:
+            raise ContainerError(f"the container has {records or 'no'} records; one alert per message is expected")
+        block = blocks[0]
         known = self._by_text.get(header.schema_text)
         if known is None:
             known = framed_schema(header.schema_text)
-            self._by_text[header.schema_text] = known
+            keep(self._by_text, header.schema_text, known)
         buffer, start, end = block.datums(payload, header)
         return buffer, start, end, known
+
+
+def keep(cache: dict[K, V], key: K, value: V) -> None:
+    """Add to a cache of schemas that is emptied before it grows without limit."""
+    if len(cache) >= SCHEMAS_KEPT:
+        cache.clear()
+    cache[key] = value
 
 
 def framed_schema(text: bytes) -> FramedSchema:
@@ -196,11 +231,7 @@ def framed_schema(text: bytes) -> FramedSchema:
         If it refers to a type that it does not define.
     """
     try:
-        parsed = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ContainerError(f"the schema in the container is not JSON: {error}") from error
-    try:
-        schema = spell_out(parsed, {})
+        schema = spell_out(parse_text(text), {})
     except SchemaError as error:
         raise ContainerError(f"the schema in the container is not valid: {error}") from error
     return FramedSchema(schema, hashlib.sha256(text).hexdigest(), text=text)

@@ -48,8 +48,10 @@ THRESHOLD_KINDS = {
     "long": opcodes.LONG_KIND,
     "int": opcodes.INT_KIND,
 }
-# A schema refers to its types by name: written out, even a small one can be endless.
+# A few for each type, of which a schema has at most `schema.MAXIMUM_TYPES`.
 MAXIMUM_OPERATIONS = 200_000
+# Larger than any packet: the walk multiplies the smallest size of an item with the number of items.
+MAXIMUM_ITEM_SIZE = 1 << 32
 # Records with fewer fields are read field by field.
 LAYOUT_FIELDS = 4
 # This many consecutive unwanted numbers are skipped by a separate operation instead of being read and discarded.
@@ -413,7 +415,7 @@ class _Compiler:
             count = self.entry(path, opcodes.BLOCK, size=-1, null_branch=-1)
             made = "list" if isinstance(kind, Array) else "map"
             self.output(table, name, made, kind, count, 4, nullable=nullable).table = child
-        size = minimum_size(items) + isinstance(kind, Map)
+        size = min(minimum_size(items) + isinstance(kind, Map), MAXIMUM_ITEM_SIZE)
         frame = self.frames
         self.frames += 1
         self.add(opcodes.ARRAY, frame)
@@ -513,10 +515,8 @@ def compile_program(
         If the schema is too large when written out.
     """
     available: dict[str, set[str]] = {}
-    for count, (table, name) in enumerate(column_names(root, "", "")):
+    for table, name in column_names(root, "", ""):
         available.setdefault(table, set()).add(name)
-        if count > MAXIMUM_OPERATIONS:
-            raise UnsupportedSchema(f"schema is too large: more than {MAXIMUM_OPERATIONS} columns")
     available.setdefault("", set())
     missing = [f"table {table!r}" for table in columns or {} if table not in available]
     missing += [

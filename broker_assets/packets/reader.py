@@ -18,12 +18,15 @@ from numpy.typing import NDArray
 
 from broker_assets.packets import opcodes, walk
 from broker_assets.packets.columns import Assembler, BadValue, Buffers
+from broker_assets.packets.limits import READ_BYTES
 from broker_assets.packets.naming import column_names
 from broker_assets.packets.program import Program, compile_program
 from broker_assets.packets.schema import Record, Schema, UnsupportedSchema, resolve
 
 MAXIMUM_PAYLOAD = 2**31 - 1  # bytes; positions are kept in 32 bits
 MAXIMUM_ITEMS = 2**20
+FIRST_ROWS = 1024  # rows for which every table has memory from the beginning
+ROW_BYTES = 8  # a point of a history has more bytes than this; others only cost another allocation
 FIRST_PACKETS = 8  # this many packets are assumed to be alike when the number of rows is estimated
 
 _REASONS = {
@@ -111,6 +114,8 @@ class PacketReader:
         everything is read and False if `columns` are given.
     maximum_items : int, optional
         A packet with more items in all of its arrays fails; this limits the memory a hostile packet can claim.
+    maximum_bytes : int, optional
+        Memory for the rows of one call of `read`.
 
     Raises
     ------
@@ -137,11 +142,13 @@ class PacketReader:
         *,
         to_end: bool | None = None,
         maximum_items: int = MAXIMUM_ITEMS,
+        maximum_bytes: int = READ_BYTES,
     ) -> None:
         self._root = _root(schema)
         self._columns = columns
         self._to_end = columns is None if to_end is None else to_end
         self._maximum_items = maximum_items
+        self._maximum_bytes = maximum_bytes
         self._programs: dict[tuple[tuple[str, str], ...], Program] = {}
         self._rows_per_packet: dict[str, float] = {}
         self._lock = threading.Lock()
@@ -186,6 +193,8 @@ class PacketReader:
             If an array does not have one value for each payload or a column is not in the schema.
         TypeError
             If a payload is not bytes.
+        ReadTooLarge
+            If the rows exceed `maximum_bytes`.
         """
         payloads = tuple(payloads)
         count = len(payloads)
@@ -211,10 +220,10 @@ class PacketReader:
                 tables = self._assemble(program, buffers, rows, addresses)
                 break
             except BadValue as error:
-                # Rare enough to read the batch again without that packet.
-                unfit[error.packet] = str(error)
+                # Rare enough to read the batch again without these packets.
+                unfit |= dict.fromkeys(error.packets, str(error))
                 first = first.copy()
-                first[error.packet] = -1
+                first[list(error.packets)] = -1
         found = [
             PacketFailure(packet, unfit.get(packet) or self._reason(program, *failures[packet].tolist()))
             for packet in np.flatnonzero(failures[:, 0]).tolist()
@@ -232,9 +241,14 @@ class PacketReader:
     ) -> tuple[Buffers, NDArray[np.int64], NDArray[np.int64]]:
         count = len(addresses)
         tables = len(program.tables)
+        # Previous packets may have been unlike these: whoever has so many rows has bytes for them.
+        most_rows = int((ends - starts).clip(0).sum()) // ROW_BYTES
         guess = [count + 1]
-        guess += [int(count * self._rows_per_packet.get(info.path, 0) * 1.1) + 1024 for info in program.tables[1:]]
-        buffers = Buffers(program, guess)
+        guess += [
+            min(int(count * self._rows_per_packet.get(info.path, 0) * 1.1), most_rows) + FIRST_ROWS
+            for info in program.tables[1:]
+        ]
+        buffers = Buffers(program, guess, self._maximum_bytes)
         rows, bases, kept = (np.zeros(tables, np.int64) for _ in range(3))
         marks = np.zeros((program.frames, tables), np.int64)
         frames = np.zeros((program.frames, 3), np.int64)
@@ -274,7 +288,8 @@ class PacketReader:
                 break
             used = int(bases[full])
             expected = used / max(packet, 1) * count * 1.05 if packet >= FIRST_PACKETS else 0
-            buffers.grow(full, max(2 * int(buffers.tables[full, opcodes.CAPACITY]), int(expected)), used)
+            doubled = 2 * int(buffers.tables[full, opcodes.CAPACITY])
+            buffers.grow(full, max(doubled, min(int(expected), most_rows)), used)
         if count >= FIRST_PACKETS:
             for info, used in zip(program.tables, bases.tolist(), strict=True):
                 self._rows_per_packet[info.path] = used / count

@@ -10,9 +10,20 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 PRIMITIVES = ("null", "boolean", "int", "long", "float", "double", "bytes", "string")
+
+MAXIMUM_TEXT: Final = 1 << 20
+"""Bytes of a schema's JSON; Rubin's, with all its documentation, has a tenth of that."""
+MAXIMUM_TYPES: Final = 50_000
+"""Types of a schema with every name replaced by its definition. A few names can stand for more than any memory."""
+MAXIMUM_NAMES: Final = 1 << 26
+"""Characters of the dotted names of all its types together."""
+MAXIMUM_DEPTH: Final = 64
+"""Types within types."""
+MAXIMUM_FIXED: Final = 1 << 26
+"""Bytes of a `fixed`: no packet is larger. Sums and products of sizes and numbers of types stay far below 2⁶³."""
 
 Schema: TypeAlias = str | Mapping[str, Any] | Sequence[Any]
 
@@ -117,11 +128,26 @@ def parse(schema: Schema | str) -> Any:
     'long'
     """
     if isinstance(schema, str) and schema.lstrip()[:1] in ("{", "[", '"'):
-        try:
-            return json.loads(schema)
-        except json.JSONDecodeError as error:
-            raise SchemaError(f"schema is not JSON: {error}") from error
+        return parse_text(schema)
     return schema
+
+
+def parse_text(text: str | bytes) -> Any:
+    """Parse the JSON of a schema.
+
+    Raises
+    ------
+    SchemaError
+        If it is not JSON, or too long or too deep to be a schema.
+    """
+    if len(text) > MAXIMUM_TEXT:
+        raise SchemaError(f"schema is too large: {len(text)} bytes; at most {MAXIMUM_TEXT} are read")
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise UnsupportedSchema("schema is nested too deeply") from error
+    except ValueError as error:  # also bytes that are no text, and numbers with thousands of digits
+        raise SchemaError(f"schema is not JSON: {error}") from error
 
 
 def qualified(name: str, namespace: str | None) -> str:
@@ -151,7 +177,14 @@ def full_name(schema: Mapping[str, Any], namespace: str | None) -> str:
     name = schema.get("name")
     if not isinstance(name, str) or not name:
         raise SchemaError(f"{schema.get('type')} without a name")
-    return qualified(name, schema.get("namespace", namespace))
+    return _printable(qualified(name, schema.get("namespace", namespace)))
+
+
+def _printable(name: str) -> str:
+    """A name that may go into logs, tables and terminals: NUL, surrogates and control characters may not."""
+    if not name.isprintable():
+        raise SchemaError(f"the name {name!a} has characters that are not printable")
+    return name
 
 
 def inner_namespace(full: str) -> str | None:
@@ -164,10 +197,12 @@ def well_formed() -> Iterator[None]:
     """Turn what malformed schemas provoke into `SchemaError`, and what deep ones do into `UnsupportedSchema`."""
     try:
         yield
-    except (KeyError, TypeError, AttributeError) as error:
-        raise SchemaError(f"malformed schema: {error!r}") from error
+    except SchemaError:
+        raise
     except RecursionError as error:
         raise UnsupportedSchema("schema is nested too deeply") from error
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        raise SchemaError(f"malformed schema: {error!r}") from error
 
 
 class _Resolver:
@@ -185,6 +220,8 @@ class _Resolver:
             branches = tuple(self.resolve(branch, namespace) for branch in schema)
             if any(isinstance(branch, Union) for branch in branches):
                 raise SchemaError("a union may not immediately contain a union")
+            if sum(isinstance(branch, Primitive) and branch.name == "null" for branch in branches) > 1:
+                raise SchemaError("a union has two branches that are null")
             return Union(branches)
         raise SchemaError(f"not a schema: {schema!r}")
 
@@ -204,8 +241,7 @@ class _Resolver:
         if not isinstance(kind, str):
             return self.resolve(kind, namespace)
         if kind in PRIMITIVES:
-            logical = schema.get("logicalType")
-            return Primitive(kind, logical, int(schema.get("precision", 0)), int(schema.get("scale", 0)))
+            return Primitive(kind, *_annotation(schema))
         if kind == "array":
             return Array(self.resolve(schema["items"], namespace))
         if kind == "map":
@@ -224,7 +260,9 @@ class _Resolver:
         elif kind == "enum":
             found = Enum(full, tuple(schema.get("symbols", ())))
         else:
-            fields = [Field(str(field["name"]), self.resolve(field["type"], inner)) for field in schema["fields"]]
+            fields = [
+                Field(_printable(str(field["name"])), self.resolve(field["type"], inner)) for field in schema["fields"]
+            ]
             if len({field.name for field in fields}) != len(fields):
                 raise SchemaError(f"{full} has two fields with the same name")
             found = Record(full, tuple(fields))
@@ -235,10 +273,59 @@ class _Resolver:
     @staticmethod
     def _fixed(full: str, schema: Mapping[str, Any]) -> Fixed:
         size = schema.get("size")
-        if not isinstance(size, int) or size < 0:
+        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
             raise SchemaError(f"fixed {full} has the size {size!r}")
-        logical = schema.get("logicalType")
-        return Fixed(full, size, logical, int(schema.get("precision", 0)), int(schema.get("scale", 0)))
+        if size > MAXIMUM_FIXED:
+            raise UnsupportedSchema(f"fixed {full} has {size} bytes; at most {MAXIMUM_FIXED} are read")
+        return Fixed(full, size, *_annotation(schema))
+
+
+def _annotation(schema: Mapping[str, Any]) -> tuple[str | None, int, int]:
+    """Logical type, precision and scale; as the specification requires, what is malformed is ignored."""
+    logical = schema.get("logicalType")
+    digits = [schema.get(name, 0) for name in ("precision", "scale")]
+    precision, scale = (number if isinstance(number, int) else 0 for number in digits)
+    return logical if isinstance(logical, str) else None, precision, scale
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """Size of a type that is written out."""
+
+    types: int
+    depth: int
+    characters: int
+    """Of the dotted names of its parts."""
+
+
+def _require_bounded(kind: AvroType, measured: dict[int, _Size]) -> _Size:
+    """Measure a tree without writing it out: each shared part of it once.
+
+    `measured` keeps sizes by the identity of the part: comparing or hashing the parts themselves would expand them.
+    """
+    if id(kind) not in measured:
+        parts: list[tuple[str, AvroType]] = []
+        if isinstance(kind, Record):
+            parts = [(field.name, field.type) for field in kind.fields]
+        elif isinstance(kind, Union):
+            parts = [(getattr(branch, "name", ""), branch) for branch in kind.branches]
+        elif isinstance(kind, (Array, Map)):
+            parts = [("item", kind.items if isinstance(kind, Array) else kind.values)]
+        inner = [(len(name) + 1, _require_bounded(part, measured)) for name, part in parts]
+        found = _Size(
+            types=1 + sum(part.types for _, part in inner),
+            depth=1 + max((part.depth for _, part in inner), default=0),
+            characters=sum(part.characters + length * part.types for length, part in inner),
+        )
+        if found.types > MAXIMUM_TYPES or found.characters > MAXIMUM_NAMES:
+            raise UnsupportedSchema(
+                f"schema is too large: more than {MAXIMUM_TYPES} types, or {MAXIMUM_NAMES} characters in their names, "
+                "when written out"
+            )
+        if found.depth > MAXIMUM_DEPTH:
+            raise UnsupportedSchema(f"schema is nested too deeply: more than {MAXIMUM_DEPTH} types within types")
+        measured[id(kind)] = found
+    return measured[id(kind)]
 
 
 def resolve(schema: Schema) -> AvroType:
@@ -259,7 +346,7 @@ def resolve(schema: Schema) -> AvroType:
     SchemaError
         If a type is unknown or malformed.
     UnsupportedSchema
-        If a type contains itself.
+        If a type contains itself, or if the tree has more than `MAXIMUM_TYPES` types or `MAXIMUM_DEPTH` levels.
 
     Examples
     --------
@@ -267,4 +354,6 @@ def resolve(schema: Schema) -> AvroType:
     'a'
     """
     with well_formed():
-        return _Resolver().resolve(parse(schema), None)
+        found = _Resolver().resolve(parse(schema), None)
+        _require_bounded(found, {})
+        return found

@@ -11,6 +11,7 @@ from broker_assets.packets.container import MAGIC
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.packets.framing import Framer
 from broker_assets.packets.identifiers import is_ztf_object_id, ztf_object_name
+from broker_assets.packets.limits import BatchTooLarge
 from broker_assets.packets.registry import schema_source
 from broker_assets.packets.surveys import adapter_of
 from broker_assets.replay.packet_files import FilePacket
@@ -29,6 +30,13 @@ class ObjectKeys:
 
     def keys(self, payloads: Sequence[bytes]) -> list[bytes | None]:
         """Name of the ZTF object, or decimal id of the object or asteroid; None if it cannot be determined."""
+        try:
+            return self._keys(payloads)
+        except BatchTooLarge:
+            middle = len(payloads) // 2
+            return [*self.keys(payloads[:middle]), *self.keys(payloads[middle:])]
+
+    def _keys(self, payloads: Sequence[bytes]) -> list[bytes | None]:
         keys: list[bytes | None] = [None] * len(payloads)
         for framing, framer in self._framers.items():
             rows = [row for row, payload in enumerate(payloads) if _looks_like(framing, payload)]

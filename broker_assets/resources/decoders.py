@@ -33,7 +33,13 @@ class Decoders:
         """
 
         def make() -> AlertDecoder:
-            return AlertDecoder(stream.survey, stream.framing, self.schemas(stream), topic=stream.topic)
+            return AlertDecoder(
+                stream.survey,
+                stream.framing,
+                self.schemas(stream),
+                topic=stream.topic,
+                batch_bytes=self._settings.drain.batch_bytes,
+            )
 
         return make
 

@@ -300,7 +300,10 @@ class _Reprocessing:
         schema, framing = packets[0].schema, packets[0].framing
         key = (framing, schema.fingerprint)
         if key not in decoders:
-            decoders[key] = AlertDecoder(self.survey, framing, FileSchema(schema.schema), topic=entry.topic)
+            # A file is one batch of the stream, which was small enough then.
+            decoders[key] = AlertDecoder(
+                self.survey, framing, FileSchema(schema.schema), topic=entry.topic, batch_bytes=None
+            )
         messages = [Message(p.partition, p.offset, p.timestamp_ms, p.key, p.value) for p in packets]
         known = _everything if self.rebuild.facts_only else self._watermarks
         decoded = decode_batch(messages, decoders[key], known)

@@ -1,13 +1,18 @@
+import gzip
 import io
+import zlib
 
 import fastavro
+import pyarrow as pa
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker_assets.packets.container import (
     ContainerError,
     decompress,
+    gunzip,
     read_blocks,
     read_header,
     read_long,
@@ -102,13 +107,45 @@ def test_a_block_that_is_cut_off_names_its_byte():
 
 
 def test_a_frame_that_does_not_tell_its_size_is_read():
-    import zstandard
-
     compressor = zstandard.ZstdCompressor(write_content_size=False).compressobj()
     data = compressor.compress(b"x" * 1000) + compressor.flush()
     assert decompress(data, "zstandard") == b"x" * 1000
 
 
 def test_a_small_block_that_claims_to_be_huge_is_refused():
-    with pytest.raises(ContainerError, match="claims"):
+    with pytest.raises(ContainerError, match="more than"):
         decompress(b"\xff\xff\xff\xff\x0f" + bytes(10), "snappy")
+
+
+def deflated(content):
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return compressor.compress(content) + compressor.flush()
+
+
+@pytest.mark.parametrize("codec", ["deflate", "zstandard", "zstandard without size", "snappy"])
+def test_a_bomb_is_refused_and_what_fits_is_read(codec):
+    content = bytes(1 << 20)
+    if codec == "deflate":
+        data = deflated(content)
+    elif codec == "snappy":
+        data = pa.compress(content, codec="snappy", asbytes=True) + zlib.crc32(content).to_bytes(4, "big")
+    else:
+        compressor = zstandard.ZstdCompressor(write_content_size=codec == "zstandard").compressobj()
+        data = compressor.compress(content) + compressor.flush()
+    name = codec.split()[0]
+    assert decompress(data, name, maximum=1 << 20) == content
+    with pytest.raises(ContainerError, match="more than 1048575 bytes when decompressed"):
+        decompress(data, name, maximum=(1 << 20) - 1)
+
+
+def test_gzip():
+    content = b"Obj" * 1000
+    packed = gzip.compress(content[:1500]) + gzip.compress(content[1500:]) + bytes(100)
+    assert gunzip(packed, 3000) == content
+    for wrong, reason in ((packed[:30], "truncated"), (b"\x1f\x8b" + bytes(50), "damaged")):
+        with pytest.raises(ContainerError, match=reason):
+            gunzip(wrong, 3000)
+    with pytest.raises(ContainerError, match="longer than 2999 bytes"):
+        gunzip(packed, 2999)
+    with pytest.raises(ContainerError, match="compressed with gzip"):
+        read_header(packed)

@@ -4,6 +4,7 @@ import fastavro
 import pytest
 
 from broker_assets.packets.framing import Framer
+from broker_assets.packets.limits import SCHEMAS_KEPT
 from broker_assets.packets.registry import NoSchemas, RegistryUnavailable, SchemaNotFound
 
 SCHEMA = {"type": "record", "name": "r", "fields": [{"name": "x", "type": "long"}]}
@@ -112,3 +113,25 @@ def test_a_container_holds_one_alert():
 def test_unknown_framing():
     with pytest.raises(ValueError, match="morse"):
         Framer("morse", NoSchemas())
+
+
+def test_empty_blocks_are_no_packets():
+    """A writer that is flushed too often leaves them."""
+    file = io.BytesIO()
+    writer = fastavro.write.Writer(file, SCHEMA, codec="null", sync_marker=bytes(16))
+    writer.flush()
+    content = file.getvalue() + bytes([0, 0]) + bytes(16)
+    writer.write({"x": 42})
+    writer.flush()
+    content += file.getvalue()[len(content) - 18 :] + bytes([0, 0]) + bytes(16)
+    framed = Framer("container", NoSchemas()).split([content])
+    assert datums(framed) == [DATUM]
+
+
+def test_schemas_do_not_accumulate():
+    framer = Framer("container", NoSchemas())
+    for number in range(2 * SCHEMAS_KEPT):
+        file = io.BytesIO()
+        fastavro.writer(file, SCHEMA | {"name": f"r{number}"}, [{"x": number}])
+        assert not framer.split([file.getvalue()]).failures
+    assert len(framer._by_text) <= SCHEMAS_KEPT

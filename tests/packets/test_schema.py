@@ -57,9 +57,21 @@ def test_text_lists_and_wrapped_types() -> None:
         (["null", ["int", "long"]], "a union may not immediately contain a union"),
         ("{", "schema is not JSON"),
         (7, "not a schema: 7"),
+        ({"type": "fixed", "name": "f", "size": True}, "fixed f has the size True"),
+        ({"type": "fixed", "name": "f", "size": 2**63 - 64}, "at most 67108864"),
+        (["null", "null"], "two branches that are null"),
+        ({"type": "enum", "name": "a\x00b"}, "not printable"),
+        ({"type": "record", "name": "r", "fields": [{"name": "\ud800", "type": "int"}]}, "not printable"),
+        ({"type": "bytes", "logicalType": "decimal", "precision": 1e400, "items": 1, "name": 2, "type ": 3}, None),
+        ({"type": "record", "name": "r", "fields": 7}, "malformed schema"),
+        ('"' + "x" * 2**20 + '"', "schema is too large"),
+        ('{"size": ' + "9" * 5000 + "}", "schema is not JSON"),
     ],
 )
-def test_malformed(schema: Any, reason: str) -> None:
+def test_malformed(schema: Any, reason: str | None) -> None:
+    if reason is None:  # the specification: logical types that make no sense are ignored
+        assert resolve(schema) == Primitive("bytes", "decimal")
+        return
     with pytest.raises(SchemaError, match=reason):
         resolve(schema)
 
@@ -76,3 +88,28 @@ def test_a_type_that_contains_itself() -> None:
     tree = {"type": "record", "name": "tree", "fields": [{"name": "kids", "type": {"type": "array", "items": "tree"}}]}
     with pytest.raises(UnsupportedSchema, match="tree contains itself"):
         resolve(tree)
+
+
+@pytest.mark.parametrize("leaf", ["int", {"type": "record", "name": "empty", "fields": []}])
+@pytest.mark.parametrize("combine", ["record", "union"])
+def test_a_few_names_that_stand_for_more_types_than_any_memory(leaf: Any, combine: str) -> None:
+    """Refused before anything is expanded, whether or not the expanded types have values."""
+    bomb = leaf
+    for level in range(40):
+        again: Any = f"n{level - 1}" if level else "string"
+        kind: Any = bomb if combine == "record" else ["null", bomb]
+        fields = [{"name": "a", "type": kind}, {"name": "b", "type": again}]
+        bomb = {"type": "record", "name": f"n{level}", "fields": fields}
+    with pytest.raises(UnsupportedSchema, match="too large"):
+        resolve(bomb)
+
+
+def test_a_long_name_repeated_in_every_dotted_name() -> None:
+    many = {
+        "type": "record",
+        "name": "many",
+        "fields": [{"name": f"f{number}", "type": "int"} for number in range(5000)],
+    }
+    long = {"type": "record", "name": "r", "fields": [{"name": "x" * 100_000, "type": many}]}
+    with pytest.raises(UnsupportedSchema, match="characters in their names"):
+        resolve(long)
