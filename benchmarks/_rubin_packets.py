@@ -38,7 +38,7 @@ def rubin_schema(version: str) -> dict[str, Any]:
         raise FileNotFoundError("install the optional package lsst-alert-packet")
     major, minor = version.split("_")
     folder = Path(next(iter(found.submodule_search_locations))) / "schema" / major / minor
-    schema = fastavro.schema.load_schema(folder / f"lsst.v{version}.alert.avsc")
+    schema = fastavro.schema.load_schema(str(folder / f"lsst.v{version}.alert.avsc"))
     assert isinstance(schema, dict)
     return {name: value for name, value in schema.items() if not name.startswith("__")}
 

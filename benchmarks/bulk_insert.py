@@ -218,7 +218,7 @@ def measure(url: str, way: str, kind: str, count: int, *, batch: int = 100_000) 
     written = sum(rows.num_rows for rows in batches)
     if found != (written + warm.num_rows,):
         raise RuntimeError(f"{way} wrote {found} of {written + warm.num_rows} rows")
-    return written / seconds
+    return float(written / seconds)
 
 
 def encoding(kind: str, count: int) -> float:

@@ -27,11 +27,9 @@ import fastavro
 import numpy as np
 import psutil
 import psycopg
+from _rubin_packets import ID_BASE, PacketFactory
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
-
-sys.path.insert(0, str(Path(__file__).parent))
-from _rubin_packets import ID_BASE, PacketFactory
 
 from broker_assets.database import migrations, partitions
 from broker_assets.database.tables import diaforcedsources, diasources
@@ -172,7 +170,7 @@ def naive(servers: str, database: str, factory: PacketFactory, messages: int) ->
             if message is None or message.error():
                 continue
             began = began or time.perf_counter()
-            alert: Any = fastavro.schemaless_reader(io.BytesIO(message.value()[5:]), factory.parsed, None)
+            alert: Any = fastavro.schemaless_reader(io.BytesIO((message.value() or b"")[5:]), factory.parsed, None)
             for name, records in (
                 ("diasources", [alert["diaSource"], *alert["prvDiaSources"]]),
                 ("diaforcedsources", alert["prvDiaForcedSources"]),

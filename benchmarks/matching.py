@@ -11,6 +11,7 @@ import math
 import resource
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import astropy.units as u
@@ -101,7 +102,7 @@ def growth(random: np.random.Generator, alerts: int) -> None:
     for lists in (10, 100, 1_000, 10_000):
         ra, dec = sky(random, lists * 100)
         index: ConeIndex = build_cone_index(ra, dec, np.full(lists * 100, RADIUS))
-        seconds, _ = timed(lambda index=index: match_cones(index, at_ra, at_dec))
+        seconds, _ = timed(partial(match_cones, index, at_ra, at_dec))
         naive = "–"
         if lists <= 100:
             made = [
@@ -112,7 +113,7 @@ def growth(random: np.random.Generator, alerts: int) -> None:
                 )
                 for part_ra, part_dec in zip(np.split(ra, lists), np.split(dec, lists), strict=True)
             ]
-            slow, _ = timed(lambda made=made: loop_over_lists(made, at_ra, at_dec), 1)
+            slow, _ = timed(partial(loop_over_lists, made, at_ra, at_dec), 1)
             naive = f"{slow * 1e3:,.0f}"
         print(f"{lists:>8,}{lists * 100:>12,}{seconds * 1e3:>12.1f}{naive:>20}")
 

@@ -105,7 +105,7 @@ def peak_memory(function: Callable[[], Any]) -> float:
     peak = tracemalloc.get_traced_memory()[1] + pa.total_allocated_bytes() - before
     tracemalloc.stop()
     del held
-    return peak / 1e6
+    return float(peak / 1e6)
 
 
 def figures(
@@ -121,6 +121,7 @@ def figures(
     size = sum(map(len, payloads)) / len(payloads) / 1e6
     reference = len(few) / processor_time(by_fastavro)
     found = [Figure(name, "fastavro", reference, reference * size, peak_memory(by_fastavro), 1.0, None)]
+    ways: list[tuple[str, dict[str, list[str]] | None, Mapping[str, Any]]]
     ways = [("everything", None, {}), ("stored", stored_columns(schema), {})]
     if thresholds:
         ways.append(("stored, none new", stored_columns(schema), thresholds))

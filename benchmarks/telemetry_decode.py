@@ -37,7 +37,7 @@ def golden_packets(folder: Path) -> dict[str, list[bytes]]:
 def own_packets(database: InstrumentDatabase) -> dict[str, list[bytes]]:
     """A light curve of 4 kB and a housekeeping report, where the golden packets are not there."""
     bins = 670
-    light_curve = {
+    light_curve: dict[str, int | list[int]] = {
         "NIX00120": 30, "NIXD0102": 5, "NIXD0103": 3, "NIXD0105": 5, "NIXD0106": 3, "NIX00270": 5,
         "NIX00271": [bins] * 5, "NIX00272": [number % 256 for number in range(5 * bins)],
         "NIX00273": bins, "NIX00274": [80] * bins,

@@ -296,7 +296,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """A worker of xdist tells its controller which broker it used."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["broker_kinds"] = sorted(session.config.stash.get(BROKER_KINDS, set()))
+        kinds: set[str] = session.config.stash.get(BROKER_KINDS, set())
+        output["broker_kinds"] = sorted(kinds)
 
 
 class _WorkerReports:

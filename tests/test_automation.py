@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from dagster import (
@@ -47,7 +48,7 @@ class House:
         self.check_passes = True
         self.child_fails = False
         self.child_code = "1"
-        self._cursor = None
+        self._cursor: Any = None
 
     def parent(self, name: str) -> AssetsDefinition:
         """An upstream asset whose data version is `content`."""

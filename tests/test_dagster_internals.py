@@ -95,9 +95,10 @@ def private_names(path: Path) -> Iterator[str]:
         ):
             found = [f"dagster.{node.attr}"]
         for name in found:
+            line = getattr(node, "lineno", 0)
             parts = name.split(".")
             if parts[0] == "dagster" and any(part.startswith("_") for part in parts[1:]):
-                yield f"{path.relative_to(ROOT)}:{node.lineno}: {name}"
+                yield f"{path.relative_to(ROOT)}:{line}: {name}"
 
 
 def test_no_other_module_uses_private_names() -> None:

@@ -107,6 +107,10 @@ class RunningPlatform:
                 pytest.fail(f"{what} did not happen in {seconds:.0f} s; runs {states}; logs {tails}")
             time.sleep(0.25)
 
+    def wait_for_sources(self, rows: int, seconds: float = 120.0) -> None:
+        """Wait until at least this many sources are stored."""
+        self.wait(lambda: self.count("diasources") >= rows, f"{rows} sources", seconds)
+
     def nights(self, asset: str) -> set[str]:
         """Nights that were materialised."""
         return self.instance.get_materialized_partitions(AssetKey(asset))
@@ -213,7 +217,7 @@ def test_kills_lose_and_double_nothing(running: RunningPlatform, packets: Module
             before = running.count("diasources")
             running.produce(values)
             total += len(values)
-            running.wait(lambda before=before: running.count("diasources") > before, "the first batch")
+            running.wait_for_sources(before + 1)
             time.sleep(generator.uniform(0.0, 0.5))
             for victim in victims:
                 if victim == "worker":
@@ -223,7 +227,7 @@ def test_kills_lose_and_double_nothing(running: RunningPlatform, packets: Module
             for victim in victims:
                 if victim != "worker":
                     running.start(victim)
-            running.wait(lambda total=total: running.count("diasources") == total, f"{total} sources", seconds=240)
+            running.wait_for_sources(total, seconds=240)
     active = (DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.QUEUED)
     running.wait(lambda: not running.runs(*active), "the end of every run")
     running.assert_balanced()

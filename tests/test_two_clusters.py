@@ -52,7 +52,7 @@ class TwoClusters:
     def tick(self) -> SensorResult:
         """One look of the lag sensor."""
         sensor = self.definitions.get_repository_def().get_sensor_def("kafka_lag")
-        resources = {key: self.definitions.resources[key] for key in sensor.required_resource_keys}
+        resources = {key: (self.definitions.resources or {})[key] for key in sensor.required_resource_keys}
         with build_sensor_context(instance=self.instance, resources=resources) as context:
             result = sensor(context)
         assert isinstance(result, SensorResult)
@@ -86,7 +86,7 @@ def platform(
     kafka: str, topic: str, other_kafka: Any, packets: ModuleType, database_url: str, tmp_path: Path
 ) -> Iterator[TwoClusters]:
     make_topic(other_kafka.bootstrap_servers, topic)
-    read = {
+    read: dict[str, Any] = {
         "topic": topic,
         "survey": "rubin",
         "framing": "confluent",

@@ -180,11 +180,13 @@ class KafkaSource:
                 error = message.error()
                 if error is None:
                     messages.append(_taken(message))
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    self._ends[message.partition()] = message.offset()
+                    continue
+                partition, offset = int(message.partition() or 0), int(message.offset() or 0)
+                if error.code() == KafkaError._PARTITION_EOF:
+                    self._ends[partition] = offset
                 else:
                     # Messages received before it are returned first, the error is raised at the next call.
-                    self._deferred = self._error(error, message.partition(), message.offset())
+                    self._deferred = self._error(error, partition, offset)
             if received:
                 self._trouble = None
             if not received or wait <= 0:

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import apprise
 import sqlalchemy as sa
@@ -78,7 +78,8 @@ class AppriseDestination:
         self._apprise = apprise.Apprise()
         if not self._apprise.add(url):
             raise ValueError(f"not an Apprise URL: {url.partition(':')[0]}://…")
-        self.name = self._apprise[0].url(privacy=True)
+        service: Any = self._apprise[0]
+        self.name = str(service.url(privacy=True))
 
     def send(self, subject: str, body: str) -> None:
         """Send a Markdown message."""

@@ -64,8 +64,8 @@ def load(version: str, folder: Path | None = None) -> dict[str, Any]:
     path = folder / major / (minor or "0") / f"lsst.v{major}_{minor or '0'}.alert.avsc"
     if version not in versions(folder) and not path.is_file():
         raise ValueError(f"no Rubin alert schema {version!r}; available: {', '.join(versions(folder))}")
-    schema: dict[str, Any] = fastavro.schema.load_schema(path)
-    return schema
+    schema: Any = fastavro.schema.load_schema(str(path))
+    return dict(schema)
 
 
 def copy(version: str, target: Path, folder: Path | None = None) -> None:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.database
 
 
 def _message(offset: int, **values: Any) -> QuarantinedMessage:
-    given = {"topic": "alerts", "partition": 0, "payload": bytes(range(256)), "reason": "truncated"}
+    given: dict[str, Any] = {"topic": "alerts", "partition": 0, "payload": bytes(range(256)), "reason": "truncated"}
     return QuarantinedMessage(offset=offset, **(given | values))
 
 

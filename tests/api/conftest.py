@@ -99,8 +99,12 @@ def site(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
     """A server over a database with some simulated alerts and three messages in quarantine."""
     home = tmp_path_factory.mktemp("home")
     alerts = list(Survey(seed=3, objects=500, nights=2, history=12, cutouts="small").alerts())
-    broken = [(None, b"\x00\x00\x00\x03\x84\x02<script>"), (None, b"no packet at all"), (None, b"")]
-    source = ListedMessages([(alert.key, alert.payload) for alert in alerts] + broken)
+    broken: list[tuple[bytes | None, bytes]] = [
+        (None, b"\x00\x00\x00\x03\x84\x02<script>"),
+        (None, b"no packet at all"),
+        (None, b""),
+    ]
+    source = ListedMessages([*((alert.key, alert.payload) for alert in alerts), *broken])
     settings = Settings(
         home=home,
         database=DatabaseSettings(url=module_database_url),  # type: ignore[arg-type]

@@ -83,6 +83,7 @@ def test_cutouts_are_those_of_the_packet(site: Any, kind: str) -> None:
 def test_a_packet_comes_back_as_it_was_received(site: Any) -> None:
     alert = site.alerts[-1]
     answer = site.client.get(f"/api/sources/{alert.diasourceid}/packet.avro")
+    packet: Any
     (packet,) = fastavro.reader(io.BytesIO(answer.content))
     assert str(packet) == str(record(alert))
     document = site.client.get(f"/api/sources/{alert.diasourceid}/packet").json()

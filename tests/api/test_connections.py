@@ -32,7 +32,7 @@ def settings_for(url: str, home: Path, **server: int) -> Settings:
     return Settings(
         home=home,
         database=DatabaseSettings(url=url),  # type: ignore[arg-type]
-        server=ServerSettings(**server),
+        server=ServerSettings(**server),  # type: ignore[arg-type]
         streams=[],
     )
 

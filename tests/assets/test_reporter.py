@@ -99,7 +99,7 @@ def test_a_version_is_reported_once(instance: DagsterInstance, database: Databas
 def test_other_code_is_a_new_version(database: Database, reporter: Reporter) -> None:
     list(reporter.report([entry("a", "v1")], partitions=nights))
     [event] = reporter.report([entry("a", "v1", code="2")], partitions=nights)
-    assert event.tags["dagster/code_version"] == "2"
+    assert (event.tags or {})["dagster/code_version"] == "2"
     with database.transaction() as connection:
         versions.deploy(connection, {"a": "2"})
         assert versions.stale(connection) == []
@@ -120,7 +120,7 @@ def test_metadata_is_computed_for_new_versions_only(reporter: Reporter) -> None:
 
 
 def test_provenance_comes_last(instance: DagsterInstance, database: Database, reporter: Reporter) -> None:
-    events = reporter.report([entry("a", "v1"), entry("a", "w1", OTHER)], partitions=nights)
+    events: Any = reporter.report([entry("a", "v1"), entry("a", "w1", OTHER)], partitions=nights)
     instance.report_runless_asset_event(next(events))
     assert known(database, "a") is None, "Dagster may be told twice, and never too little"
     events.close()
@@ -169,16 +169,16 @@ def test_emptied_partitions_are_reported_as_empty(database: Database, reporter: 
     assert known(database, "a") is None
     list(reporter.report([entry("a", "v1")], partitions=nights))
     [event] = reporter.report(given, partitions=nights)
-    assert (event.partition, event.tags["dagster/data_version"]) == (NIGHT, EMPTY)
+    assert (event.partition, (event.tags or {})["dagster/data_version"]) == (NIGHT, EMPTY)
     assert known(database, "a").data_version == EMPTY  # type: ignore[union-attr]
     assert list(reporter.report(given, partitions=nights)) == []
     [event] = reporter.report([entry("a", "v1")], partitions=nights)
-    assert event.tags["dagster/data_version"] == "v1"
+    assert (event.tags or {})["dagster/data_version"] == "v1"
 
 
 def test_partitions_that_are_empty_from_the_beginning_on_request(database: Database, reporter: Reporter) -> None:
     [event] = reporter.report([entry("a", EMPTY)], partitions=nights, new_empty=True)
-    assert event.tags["dagster/data_version"] == EMPTY
+    assert (event.tags or {})["dagster/data_version"] == EMPTY
     assert list(reporter.report([entry("a", EMPTY)], partitions=nights, new_empty=True)) == []
 
 
@@ -257,7 +257,7 @@ def test_other_inputs_of_the_same_version_are_recorded_only(database: Database, 
 def test_inputs_that_are_shown_are_not_recorded(database: Database, reporter: Reporter) -> None:
     shown = (versions.Input(asset="index", data_version="i1"),)
     [event] = reporter.report([entry("a", "v1", shown_inputs=shown)], partitions=nights)
-    assert event.tags["dagster/input_data_version/index"] == "i1"
+    assert (event.tags or {})["dagster/input_data_version/index"] == "i1"
     assert known(database, "a").inputs == ()  # type: ignore[union-attr]
 
 
@@ -299,7 +299,7 @@ def test_an_asset_function_is_recorded_after_its_event(
         assert [check.passed for check in run.get_asset_check_evaluations()] == [True]
     event = newest(instance, "made")[NIGHT]
     assert event.tags is not None
-    assert event.tags["dagster/data_version"] == "v1"
+    assert (event.tags or {})["dagster/data_version"] == "v1"
     found = known(database, "made")
     assert found is not None
     assert found.run_id is not None

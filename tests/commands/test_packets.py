@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections import namedtuple
+from typing import Any
 
 import fastavro
 import numpy as np
@@ -76,7 +77,7 @@ def test_show_folders(alerts):
     expected = sorted([*(alerts / "ztf").glob("*.avro")]) + sorted([*(alerts / "elasticc").glob("*.avro")])
     assert [document["file"] for document in documents] == [str(path) for path in expected]
     for document, path in zip(documents, expected, strict=True):
-        record = next(fastavro.reader(io.BytesIO(path.read_bytes())))
+        record: Any = next(fastavro.reader(io.BytesIO(path.read_bytes())))
         if document["survey"] == "ztf":
             history = record["prv_candidates"] or []
             assert document["object_name"] == record["objectId"]

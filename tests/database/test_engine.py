@@ -47,5 +47,5 @@ def test_a_transaction_is_committed_or_undone(database_url: str) -> None:
         connection.execute("INSERT INTO code (asset, code_version) VALUES ('b', '1')")
     with engine.transaction(database_url) as connection:
         assert connection.execute("SELECT asset FROM code").fetchall() == [("b",)]
-    with engine.engine(database_url).connect() as connection:
-        assert connection.exec_driver_sql("SELECT asset FROM code").fetchall() == [("b",)]
+    with engine.engine(database_url).connect() as another:
+        assert another.exec_driver_sql("SELECT asset FROM code").fetchall() == [("b",)]

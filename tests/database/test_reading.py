@@ -66,7 +66,9 @@ def test_light_curves_are_index_only_scans(
     # A few hundred rows fit into a few pages, which PostgreSQL would rather read whole; a night's worth does not.
     filled.execute("SET enable_seqscan = off")
     query = sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) {}").format(light_curve_query(table, columns, wanted))
-    (plan,) = filled.execute(query).fetchone() or ()
+    row = filled.execute(query).fetchone()
+    assert row is not None
+    (plan,) = row
     leaves = [node for node in _nodes(plan[0]["Plan"]) if "Relation Name" in node]
     full = [node for node in leaves if not node["Relation Name"].endswith("_default")]
     assert len(full) >= 3

@@ -104,7 +104,8 @@ def test_days_of_files_are_made_and_told(
     assert metadata["packets new"].value == 10
     entry = versions.current(connection, ASSET, DAY.isoformat())
     assert entry is not None
-    assert (entry.data_version, entry.run_id) == (made[DAY.isoformat()].tags["dagster/data_version"], result.run_id)
+    tags = made[DAY.isoformat()].tags or {}
+    assert (entry.data_version, entry.run_id) == (tags["dagster/data_version"], result.run_id)
     (name, _) = levelb(site)
     (why,) = product_files.why(connection, name)
     assert (why.rows, why.run_id, why.day) == (5, result.run_id, DAY)

@@ -31,7 +31,7 @@ def read(servers: str, topic: str, number: int) -> list[bytes]:
     consumer.assign([TopicPartition(topic, 0, 0)])
     messages = consumer.consume(number, timeout=30)
     consumer.close()
-    return [message.value() for message in messages]
+    return [message.value() or b"" for message in messages]
 
 
 @pytest.mark.kafka

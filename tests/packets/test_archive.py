@@ -3,7 +3,7 @@ import io
 import json
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import fastavro
 import numpy as np
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from broker_assets.packets import archive
 from broker_assets.packets.archive import ArchiveError
+from broker_assets.packets.container import write_header
 from broker_assets.packets.framing import Framer
 
 SCHEMA = {"type": "record", "name": "r", "fields": [{"name": "x", "type": "bytes"}], "doc": "of packets"}
@@ -96,7 +97,7 @@ def test_anyone_can_read_the_files(tmp_path):
     messages = messages_of([(None, b"one"), (b"k", b"two" * 1000)])
     (file,) = write(tmp_path, messages)
     with Path(file.url).open("rb") as stream:
-        reader = fastavro.reader(stream)
+        reader: Any = fastavro.reader(stream)
         assert [record["x"] for record in reader] == [b"one", b"two" * 1000]
         assert reader.codec == "zstandard"
         assert reader.writer_schema["doc"] == "of packets"
@@ -125,7 +126,7 @@ def test_the_same_messages_make_the_same_file(tmp_path):
 
 def test_the_schema_of_a_container_is_kept_byte_for_byte(tmp_path):
     text = json.dumps(SCHEMA, indent=3).encode()
-    message = archive.write_header({"avro.codec": b"null", "avro.schema": text}, b"s" * 16)
+    message = write_header({"avro.codec": b"null", "avro.schema": text}, b"s" * 16)
     body = datum(b"abc")
     message += b"\x02" + bytes([2 * len(body)]) + body + b"s" * 16
     (file,) = write(tmp_path, [Message(0, 0, 0, None, message)], "container")

@@ -1,5 +1,6 @@
 import gzip
 import io
+from typing import Any
 
 import fastavro
 import matplotlib.image
@@ -84,7 +85,7 @@ def test_scale():
 @pytest.mark.shared
 def test_real_stamps_of_ztf(alerts):
     message = sorted((alerts / "ztf").glob("*.avro"))[0].read_bytes()
-    record = next(fastavro.reader(io.BytesIO(message)))
+    record: Any = next(fastavro.reader(io.BytesIO(message)))
     framed = Framer("container", NoSchemas()).split([message])
     datum = framed.buffers[0][framed.starts[0] : framed.ends[0]]
     for kind in ("science", "template", "difference"):

@@ -1,6 +1,7 @@
 import copy
 import io
 import math
+from typing import Any
 
 import fastavro
 import numpy as np
@@ -322,7 +323,7 @@ def test_unknown_survey_and_framing():
 @pytest.mark.shared
 def test_the_real_alert_field_by_field(alerts, rubin_schemas, decoder):
     message = (alerts / "lsst" / "7912941781254298.confluent.avro").read_bytes()
-    record = fastavro.schemaless_reader(
+    record: Any = fastavro.schemaless_reader(
         io.BytesIO(message[5:]), fastavro.parse_schema(copy.deepcopy(rubin_schemas.by_id(900))), None
     )
     tables = decode(decoder, [message])

@@ -174,7 +174,7 @@ def types(draw: st.DrawFn, depth: int, counter: list[int]) -> Any:
     if choice <= 4:
         return draw(numbers)
     if choice <= 7:
-        inner = draw(st.one_of(numbers, st.sampled_from(["string", "bytes"])))
+        inner: Any = draw(st.one_of(numbers, st.sampled_from(["string", "bytes"])))
         return ["null", inner] if draw(st.integers(0, 3)) else [inner, "null"]
     if choice == 8:
         return draw(st.sampled_from(["string", "bytes", "null"]))
@@ -308,7 +308,7 @@ def test_corrupt_bytes_hurt_no_neighbour(batch: tuple[Any, list[Any]], random: A
 
 # Records only newer than a threshold
 
-HISTORY = {
+HISTORY: Any = {
     "type": "record",
     "name": "alert",
     "fields": [
@@ -426,7 +426,7 @@ def test_logical_types() -> None:
         odd={"type": "string", "logicalType": "unheard-of"},
     )
     plain = json.loads(json.dumps(schema).replace("logicalType", "ignored"))
-    datum = {"date": 19000, "milli": 1_700_000_000_123, "micro": -5, "time": 86_399_999_999}
+    datum: dict[str, Any] = {"date": 19000, "milli": 1_700_000_000_123, "micro": -5, "time": 86_399_999_999}
     datum |= {"price": (-12345).to_bytes(2, "big", signed=True), "share": (7).to_bytes(4, "big"), "odd": "x"}
     payloads = [write(plain, datum), write(plain, datum | {"milli": None, "price": None})]
     decoded = PacketReader(schema).read(payloads)
@@ -634,7 +634,7 @@ ALIKE = {
 def test_records_alike(null: float, columns: list[str] | None) -> None:
     generator = np.random.default_rng(20260101)
     schema = record(one=["null", ALIKE], many={"type": "array", "items": "source"}, maybe=["null", "source"], end="int")
-    datums = [
+    datums: list[dict[str, Any]] = [
         {
             "one": None if k % 5 == 0 else alike(generator, 1, null)[0],
             "many": alike(generator, int(generator.integers(0, 150)), null),

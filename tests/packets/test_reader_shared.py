@@ -70,7 +70,7 @@ def test_rubin(shared_folder: Path, rubin_schema: dict[str, Any]) -> None:
     payloads = [confluent, *(path.read_bytes() for path in sorted(folder.glob("*.schemaless.avro")))]
     starts = np.array([5, 0, 0, 0, 0])
     parsed = fastavro.parse_schema(rubin_schema)
-    records = [
+    records: list[Any] = [
         fastavro.schemaless_reader(io.BytesIO(payload[start:]), parsed, None)
         for payload, start in zip(payloads, starts.tolist(), strict=True)
     ]
@@ -108,7 +108,7 @@ def test_containers(shared_folder: Path, survey: str, arrays: list[str]) -> None
         content = path.read_bytes()
         with path.open("rb") as file:
             for block in fastavro.block_reader(file):
-                datum = block.bytes_.getvalue()
+                datum = block.bytes_.getvalue()  # type: ignore[attr-defined]
                 assert block.num_records == 1
                 start = content.find(datum)
                 if start < 0:  # compressed

@@ -39,7 +39,7 @@ def schema_folder() -> Path:
 def rubin_schema(version: str = "11_0") -> dict[str, Any]:
     """The alert schema of a version such as `11_0`, in one piece, every named type inlined once."""
     major, minor = version.split("_")
-    schema = fastavro.schema.load_schema(schema_folder() / major / minor / f"lsst.v{version}.alert.avsc")
+    schema = fastavro.schema.load_schema(str(schema_folder() / major / minor / f"lsst.v{version}.alert.avsc"))
     assert isinstance(schema, dict)
     return {name: value for name, value in schema.items() if not name.startswith("__")}
 

@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from broker_assets.resources.telemetry import Telemetry
 from broker_assets.settings import Settings, TelemetrySettings
@@ -57,7 +58,7 @@ class Site:
         return path
 
 
-def make_site(folder: Path, *, stable_seconds: float = 0.0, incoming: list[str] | None = None, **more: object) -> Site:
+def make_site(folder: Path, *, stable_seconds: float = 0.0, incoming: list[str] | None = None, **more: Any) -> Site:
     """Write databases and configuration; the settings know them."""
     (folder / "arriving").mkdir()
     databases = write_open_folder(folder / "databases")

@@ -105,12 +105,12 @@ class Mission:
             (found.key.to_user_string(), day)
             for found in result.results
             for day in result.get_requested_partitions(found.key)
-            if found.key.to_user_string()[:3] in ("lb_", "l0_", "l1_", "l2_")
+            if day is not None and found.key.to_user_string()[:3] in ("lb_", "l0_", "l1_", "l2_")
         }
 
     def settle(self) -> set[tuple[str, str]]:
         """What automation makes until it asks for nothing more."""
-        made = set()
+        made: set[tuple[str, str]] = set()
         for _ in range(8):
             asked = self.evaluate()
             if not asked:

@@ -30,7 +30,12 @@ def test_a_rematch_waits_for_batches_that_began_before(database_url: str) -> Non
         with pytest.raises(BatchesDoNotEnd, match="1 batch"):
             wait_for_batches(waiting, seconds=0.1)
         ended: list[float] = []
-        thread = threading.Thread(target=lambda: (wait_for_batches(waiting), ended.append(time.monotonic())))
+
+        def wait() -> None:
+            wait_for_batches(waiting)
+            ended.append(time.monotonic())
+
+        thread = threading.Thread(target=wait)
         thread.start()
         time.sleep(0.3)
         begin_batch(later)  # a new batch neither waits nor is waited for
@@ -49,7 +54,12 @@ def test_numbers_follow_the_order_of_commits(database_url: str) -> None:
         before = current_revision(reader)
         assert next_revision(first) == before + 1
         taken: list[int] = []
-        thread = threading.Thread(target=lambda: (taken.append(next_revision(second)), second.commit()))
+
+        def take() -> None:
+            taken.append(next_revision(second))
+            second.commit()
+
+        thread = threading.Thread(target=take)
         thread.start()
         time.sleep(0.3)
         # the second change waits for the first, and nobody sees a number whose change is not committed

@@ -53,7 +53,7 @@ def test_the_copy_of_a_growing_file(products: Any) -> None:
 
 def test_the_copy_of_an_answer_to_a_request(products: Any) -> None:
     name = ProductName.parse(products.request(93579328))
-    comment = request_comment(name, {93579328: "Ausbruch für Müller\n\x07"}.get)
+    comment = request_comment(name, {93579328: "Ausbruch für Müller\n\x07"}.__getitem__)
     copy = Copy(
         name.with_supplement(1), "ESA SOAR", STAMP, comment, "first.fits", refresh=lambda _: [("SPICE_MK", "x", "")]
     )

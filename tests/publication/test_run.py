@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from tenacity import wait_fixed
 
+from broker_assets.publication.history import NothingToAgree
 from broker_assets.publication.questions import (
-    NothingToAgree,
     agree,
     counts,
     entries,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from tenacity import wait_fixed
 
 from broker_assets.publication.targets import DeliveryFailed, Target, TargetAway, described
@@ -146,7 +147,7 @@ def test_settings_make_a_target_whose_secrets_are_not_told(sftp_server: Any) -> 
         name="soar",
         url=sftp_server.url("archive"),
         options={"username": "archive", "host_key_policy": "auto_add", "port": str(sftp_server.port)},
-        secrets={"password": "only for tests"},
+        secrets={"password": SecretStr("only for tests")},
         conflicts_url=sftp_server.url("conflicts"),
     )
     with Target.of(settings) as target:

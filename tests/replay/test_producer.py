@@ -23,7 +23,10 @@ def consume(servers: str, report: ReplayReport) -> dict[int, list[tuple[bytes | 
     while sum(map(len, found.values())) < report.messages and time.monotonic() < deadline:
         for message in consumer.consume(1000, 1.0):
             assert message.error() is None
-            found[message.partition()].append((message.key(), message.value()))
+            partition, value = message.partition(), message.value()
+            assert partition is not None
+            assert value is not None
+            found[partition].append((message.key(), value))
     consumer.close()
     return found
 

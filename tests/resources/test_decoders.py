@@ -37,7 +37,7 @@ def stream(name: str, registry: dict[str, Any], **changes: Any) -> dict[str, Any
 
 
 def decoders(home: Path, *streams: dict[str, Any], **settings: Any) -> tuple[Settings, Decoders]:
-    made = Settings(home=home, streams=list(streams), **settings)
+    made = Settings(home=home, streams=streams, **settings)  # type: ignore[arg-type]
     return made, Decoders(made)
 
 

@@ -130,7 +130,7 @@ def test_wrong_credentials_are_named_and_not_shown(
     cluster.check()
     with caplog.at_level(logging.DEBUG), pytest.raises(SourceError, match=says) as caught:
         stream_ends(cluster, "alerts", {}, timeout=5)
-    assert cluster.bootstrap_servers in str(caught.value)
+    assert str(cluster.bootstrap_servers) in str(caught.value)
     assert PASSWORD not in str(caught.value)
     assert PASSWORD not in caplog.text
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from dagster import (
@@ -71,7 +72,7 @@ class Watch:
         self.mailbox.messages.clear()
         return subjects
 
-    def check(self, passed: bool, *, partition: str | None = None, **options: object) -> None:
+    def check(self, passed: bool, *, partition: str | None = None, **options: Any) -> None:
         self.instance.report_runless_asset_event(
             AssetCheckEvaluation(
                 asset_key=AssetKey("sources"), check_name="balances", passed=passed, partition=partition, **options

@@ -90,7 +90,7 @@ class Ticks:
     def observed(self) -> dict[str, AssetObservation]:
         result = self.tick()
         assert isinstance(result, SensorResult)
-        return {event.asset_key.path[-1]: event for event in result.asset_events}
+        return {e.asset_key.path[-1]: e for e in result.asset_events if isinstance(e, AssetObservation)}
 
     def run(self, tag: str, status: DagsterRunStatus) -> str:
         """A run of this set in this state."""

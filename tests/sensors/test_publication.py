@@ -75,7 +75,8 @@ def tick(schedule: Any, records: Records, instance: DagsterInstance, now: dateti
         found = schedule.evaluate_tick(context)
     if found.skip_message is not None:
         return str(found.skip_message)
-    (request,) = found.run_requests or ()
+    assert found.run_requests is not None
+    (request,) = found.run_requests
     return request
 
 

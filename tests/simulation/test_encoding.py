@@ -50,7 +50,7 @@ def as_column(values: list[Any], avro_type: Any) -> Any:
     if kind == "string":
         return values
     missing = [value is None for value in values]
-    filled = np.array([0 if value is None else value for value in values], dtype=DTYPES[kind])
+    filled: np.ndarray = np.array([0 if value is None else value for value in values], dtype=DTYPES[kind])
     return np.ma.masked_array(filled, mask=missing) if any(missing) else filled
 
 

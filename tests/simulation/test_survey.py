@@ -207,7 +207,7 @@ def test_truth_names_the_objects_of_the_alerts() -> None:
 @pytest.mark.parametrize("name", ["seed", "objects", "nights", "history"])
 def test_negative_numbers_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=name):
-        Survey(**{name: -1})
+        Survey(**{name: -1})  # type: ignore[arg-type]
 
 
 def test_an_unknown_version_names_those_that_exist() -> None:

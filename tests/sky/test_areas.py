@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from pathlib import Path
+from typing import Any
 
 import astropy.units as u
 import numpy as np
@@ -84,7 +85,7 @@ def test_no_areas() -> None:
         ("unit/common/src/sample_cutout.fits", "not a binary table"),
     ],
 )
-def test_files_of_lasair(shared_folder: Path, path: str, outcome: object) -> None:
+def test_files_of_lasair(shared_folder: Path, path: str, outcome: Any) -> None:
     content = (shared_folder / "data/lasair/tests" / path).read_bytes()
     if isinstance(outcome, str):
         with pytest.raises(NotAnArea, match=outcome):

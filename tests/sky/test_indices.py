@@ -86,6 +86,7 @@ def _edit(url: str, watchlist: int, seed: int, edits: int) -> None:
                 row = connection.execute(
                     "SELECT cone_id FROM watchlist_cones WHERE name = %s", (f"{seed}-{number}",)
                 ).fetchone()
+                assert row is not None
                 mine.append(row[0])
             connection.commit()
 

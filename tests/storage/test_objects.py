@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from file_servers import S3Server, SftpServer
@@ -22,13 +23,15 @@ def sftp_server(tmp_path: Path) -> Iterator[SftpServer]:
 
 @pytest.mark.parametrize("form", ["path", "file", "memory"])
 def test_what_is_stored_is_read(tmp_path: Path, form: str) -> None:
-    target = {
+    targets: dict[str, Path | UPath] = {
         "path": tmp_path / "new" / "file",
         "file": UPath(tmp_path.as_uri()) / "new" / "file",
         "memory": UPath(f"memory://{tmp_path.name}/new/file"),
-    }[form]
+    }
+    target = targets[form]
     assert (local_path(target) is None) == (form == "memory")
-    for content in ("first", [b"sec", memoryview(b"ond")], b"third"):
+    contents: list[Any] = ["first", [b"sec", memoryview(b"ond")], b"third"]
+    for content in contents:
         store(target, content)
     assert target.read_bytes() == b"third"
     assert read_range(str(target), 1, 3) == b"hi"

@@ -56,7 +56,7 @@ def test_what_is_in_force_is_read(tmp_path: Path) -> None:
         kept.build(name, filled(name), {"state": {"lists": 3}})
         assert kept.pointer() == {"version": name, "state": {"lists": 3}}
         assert kept.read(both) == name
-    assert versions(kept.folder) == ["a", "b", "c", "d"]
+    assert versions(tmp_path / "new" / "index") == ["a", "b", "c", "d"]
 
 
 def test_a_version_that_is_there_is_not_built_again(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def poller(packets: ModuleType, values: list[bytes], **bounds: float) -> BatchPo
     """Over a list."""
     source = packets.ListSource.of(values)
     source.assign({0: 0})
-    return BatchPoller(source, **{"max_messages": 100, "max_bytes": 10**6, "seconds": 0.2, **bounds})
+    return BatchPoller(source, **{"max_messages": 100, "max_bytes": 10**6, "seconds": 0.2, **bounds})  # type: ignore[arg-type]
 
 
 def test_number(packets: ModuleType) -> None:

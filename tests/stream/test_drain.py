@@ -188,7 +188,7 @@ class TestInterruptions:
         self, broker: Any, source: Any, survey: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Committed, but the run never hears of it: neither done again nor left out of the report."""
-        original = broker_assets.stream.drain.write_batch
+        original = broker_assets.stream.drain.write_batch  # type: ignore[attr-defined]
         calls: list[int] = []
 
         def write_batch(*arguments: Any, **options: Any) -> Any:
@@ -298,7 +298,7 @@ class TestInterruptions:
 
     def test_database_full_of_locks(self, broker: Any, source: Any, survey: Any) -> None:
         """A deadlock, or a server that restarts, is tried again: any OperationalError is."""
-        original = broker_assets.stream.drain.write_batch
+        original = broker_assets.stream.drain.write_batch  # type: ignore[attr-defined]
         errors: list[Exception] = [psycopg.errors.DeadlockDetected(), psycopg.errors.AdminShutdown()]
 
         def write_batch(*arguments: Any, **options: Any) -> Any:

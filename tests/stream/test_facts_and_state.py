@@ -6,7 +6,7 @@ import os
 import random
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import psycopg
@@ -98,7 +98,8 @@ class World:
 
     def _change(self, connection: psycopg.Connection[Any]) -> None:
         generator = self.generator
-        kind = generator.choice(["watchlist", "watchlist", "area"])
+        kinds: list[Literal["watchlist", "area"]] = ["watchlist", "watchlist", "area"]
+        kind = generator.choice(kinds)
         known = self.watchlists if kind == "watchlist" else self.areas
         if len(known) < 2 or generator.random() < 0.1:
             name = f"{kind} {generator.randrange(10**9)}"
@@ -282,7 +283,7 @@ def test_facts_and_state_equal_brute_force(broker: Any, packets: ModuleType, see
     stored = [night for night in NIGHTS if broker.query("SELECT FROM archive_file WHERE night = %s", (night,))]
     facts = {table: broker.rows(table, without=("ingestid",)) for table in ("watchlist_facts", "area_facts")}
     world.check_facts()
-    versions = {}
+    versions: dict[Any, Any] = {}
     for night in [*stored, *reversed(stored)]:
         report = reprocess_night(
             broker.database_url,

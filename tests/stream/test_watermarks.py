@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +25,7 @@ def test_equals_waiting_for_the_commits(batches: list[tuple[list, list]], commit
             for object_id, time in rows:
                 for known in (everything, database) if number < committed else (everything,):
                     known[kind][object_id] = max(time, known[kind].get(object_id, -np.inf))
-        arrays = [
+        arrays: list[Any] = [
             np.array([row[column] for row in rows], kind)
             for rows in batch
             for column, kind in ((0, np.int64), (1, np.float64))

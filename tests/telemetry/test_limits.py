@@ -167,8 +167,8 @@ def test_cut_files_and_late_kernels(mission: Mission, undisturbed: Undisturbed, 
     assert first.returncode == 1
     assert "needs SPICE kernels" in first.stderr
     assert {name.split("_")[1] for name in tree(tmp_path)} == {"LB", "L0"}
-    ended = subprocess.run(command(mission, tmp_path), check=False, capture_output=True, timeout=SECONDS)
-    assert ended.returncode in (0, 1)
+    again = subprocess.run(command(mission, tmp_path), check=False, capture_output=True, timeout=SECONDS)
+    assert again.returncode in (0, 1)
     check(tmp_path, undisturbed)
 
 
@@ -209,8 +209,8 @@ def test_full_disk(where: str, mission: Mission, undisturbed: Undisturbed, small
             assert set(found) <= set(undisturbed.tree)
             assert [name for name in found if found[name] != undisturbed.tree[name]] == []
     filler.unlink(missing_ok=True)
-    ended = subprocess.run(command(mission, tmp_path), check=False, capture_output=True, timeout=SECONDS)
-    assert ended.returncode in (0, 1)
+    again = subprocess.run(command(mission, tmp_path), check=False, capture_output=True, timeout=SECONDS)
+    assert again.returncode in (0, 1)
     check(tmp_path, undisturbed)
 
 
@@ -231,7 +231,7 @@ def test_file_size_limit(mission: Mission, undisturbed: Undisturbed, tmp_path: P
     assert "File too large" in ended.stderr
     found = tree(tmp_path)
     assert [name for name in found if found[name] != undisturbed.tree[name]] == []
-    ended = subprocess.run(given, check=False, capture_output=True, timeout=SECONDS)
+    subprocess.run(given, check=False, capture_output=True, timeout=SECONDS)
     check(tmp_path, undisturbed)
 
 

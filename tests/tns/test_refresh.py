@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
 
@@ -197,7 +198,7 @@ def test_the_index_the_hits_and_the_names_follow(
     for number, ra in enumerate((10.0, 20.0, 30.0), start=1):
         connection.execute(
             "INSERT INTO objects (diaobjectid, survey, ra, decl, healpix) VALUES (%s, 1, %s, 1.0, %s)",
-            (number, ra, int(cells_at([ra], [1.0])[0])),
+            (number, ra, int(cells_at(np.array([ra]), np.array([1.0]))[0])),
         )
     rows = [tns.tns_row(1, "2026a", 10.0, 1.0), tns.tns_row(2, "2026b", 20.0, 1.0002), tns.tns_row(3, "2026c", 31, 1)]
     apply(rows, "full")

@@ -75,17 +75,17 @@ def follow(platform: Any) -> Callable[[], list[str]]:
     def tick_both() -> list[str]:
         nonlocal cursor
         asked = tick(platform, "lists")
-        done = []
+        done: list[str] = []
         if isinstance(asked, RunRequest):
             result = platform.run(asked.job_name)
-            done.append(asked.job_name)
+            done.append(str(asked.job_name))
             assert not [key for key, passed in platform.checks(result).items() if not passed]
         found = evaluate_automation_conditions(
             platform.definitions, platform.instance, asset_selection=selection, cursor=cursor
         )
         cursor = found.cursor
         for name in files:
-            for key in sorted(found.get_requested_partitions(AssetKey(name))):
+            for key in sorted(key for key in found.get_requested_partitions(AssetKey(name)) if key):
                 result = platform.make(name, night=key)
                 assert not [key for key, passed in platform.checks(result).items() if not passed]
                 done.append(f"{name}:{key}")

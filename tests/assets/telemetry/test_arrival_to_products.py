@@ -50,7 +50,7 @@ def test_files_that_arrive_become_all_products(tmp_path: Path, database_url: str
     )
     settings = Settings(home=tmp_path / "home", telemetry=telemetry)
     with DagsterInstance.ephemeral() as instance:
-        platform = Platform(settings, Database(database_url), None, instance)
+        platform = Platform(settings, Database(database_url), None, instance)  # type: ignore[arg-type]
         platform.evaluate()
         ingest(platform)
         assert tick(platform) == []

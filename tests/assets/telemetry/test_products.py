@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from dagster import AssetKey
 from telemetry_platform import BEFORE, DAY, Mission, complete, mission
 
 from broker_assets.assets.telemetry.products import CHECK
@@ -175,7 +176,8 @@ def test_levelb_and_inputs_by_hand_change_nothing(complete: Mission) -> None:
     assert set(complete.tree()) == set(before)
     assert complete.settle() == set()
     result = complete.make(*INPUTS, day=DAY)
-    assert {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()} == set(INPUTS)
+    made = {event.asset_key for event in result.get_asset_materialization_events()}
+    assert made == set(map(AssetKey, INPUTS))
     assert complete.settle() == set()
 
 

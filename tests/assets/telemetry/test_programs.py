@@ -39,7 +39,7 @@ def test_energy_calibration_is_a_step_of_the_run(
         ),
     )
     definitions = build_defs(settings=settings)
-    telemetry = definitions.resources["telemetry"]
+    telemetry = (definitions.resources or {})["telemetry"]
     with telemetry.store() as store:
         for path in mission.files:
             receive(path, store, telemetry.packet_inputs().databases)

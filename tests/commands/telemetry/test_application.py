@@ -60,7 +60,7 @@ def test_what_cannot_be_decoded_has_an_error_and_the_rest_goes_on(tmp_path: Path
     assert errors[1] == "the packet has 20 bytes and its header says 21"
     assert errors[2] == "packet kind (99, 1) is not in database 3.0.0"
     assert errors[3] is None
-    assert "No such file" in errors[4]
+    assert "No such file" in str(errors[4])
     assert documents[2]["primary_header"]["sequence_flag"] == 3
 
 

@@ -1,6 +1,7 @@
 """Every field of every schema version is kept or dropped by declaration, and what is declared exists."""
 
 import copy
+from typing import Any
 
 import fastavro
 import pytest
@@ -31,7 +32,7 @@ def test_elasticc(shared_folder, folder):
 @pytest.mark.shared
 @pytest.mark.parametrize("survey", ["ztf", "elasticc"])
 def test_schemas_in_real_packets(alerts, survey):
-    schemas = {}
+    schemas: dict[str, Any] = {}
     for path in sorted((alerts / survey).glob("*.avro")):
         with path.open("rb") as file:
             schema = fastavro.reader(file).writer_schema

@@ -1,6 +1,7 @@
 """ELAsTiCC packets against what fastavro reads."""
 
 import io
+from typing import Any
 
 import fastavro
 import pytest
@@ -18,12 +19,12 @@ def test_test_alerts_with_fluxes_of_snana(alerts):
     decoder = AlertDecoder("elasticc", "container")
     tables = decoder.decode(decoder.identify(messages))
     assert tables.failures == []
-    rows = {}
+    rows: dict[int, list[dict[str, Any]]] = {}
     for row in tables.source.to_pylist():
         rows.setdefault(row["packet"], []).append(row)
     objects = {row["packet"]: row for row in tables.object.to_pylist()}
     for packet, message in enumerate(messages):
-        record = next(fastavro.reader(io.BytesIO(message)))
+        record: Any = next(fastavro.reader(io.BytesIO(message)))
         sources = [record["diaSource"], *(record["prvDiaSources"] or [])]
         assert len(sources) == len(rows[packet])
         for row, source in zip(rows[packet], sources, strict=True):

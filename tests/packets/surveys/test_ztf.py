@@ -2,6 +2,7 @@
 
 import io
 import math
+from typing import Any
 
 import fastavro
 import numpy as np
@@ -46,7 +47,7 @@ def decoded(messages):
 
 
 def by_packet(table, trigger=None):
-    rows = {}
+    rows: dict[int, list[dict[str, Any]]] = {}
     for row in table.to_pylist():
         if trigger is None or row["trigger"] is trigger:
             rows.setdefault(row["packet"], []).append(row)
@@ -138,7 +139,7 @@ def test_objects_and_cutouts(decoded, records):
 
 
 def test_a_point_has_one_identifier_whichever_packet_brings_it(decoded):
-    seen = {}
+    seen: dict[tuple[Any, ...], Any] = {}
     for row in decoded.forced_source.to_pylist():
         key = (row["diaobjectid"], row["midpointmjdtai"], row["visit"])
         assert seen.setdefault(key, row["diaforcedsourceid"]) == row["diaforcedsourceid"]

@@ -132,7 +132,7 @@ def test_damaged_packets_cost_nothing_else(
     curve = packet_pool[0].data
     wrong = bytearray(curve)
     wrong[37] = 200  # the number of energies, which now says more than there is
-    damaged = [
+    damaged: list[RawPacket | BadPacket] = [
         RawPacket(curve[:40], "bad.xml", 0, 1),
         RawPacket(b"\x00" * 30, "bad.xml", 1, 2),
         RawPacket(bytes(wrong), "bad.xml", 2, 3),

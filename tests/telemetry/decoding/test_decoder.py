@@ -86,9 +86,9 @@ def test_views_agree_with_the_columns(
         streamed: dict[str, list[int]] = {}
         for _, name, value in packet.stream:
             streamed.setdefault(name, []).append(value)
-        for name, value in packet.merged_raw.items():
+        for name, merged in packet.merged_raw.items():
             if name != "NIX00065":
-                assert np.ravel(np.array(value, dtype=object)).tolist() == streamed[name]
+                assert np.ravel(np.array(merged, dtype=object)).tolist() == streamed[name]
 
 
 @FEW
@@ -186,7 +186,7 @@ def test_schemes_may_differ_between_packets(open_database: InstrumentDatabase) -
 
 
 def test_continuation_bits_give_one_value_per_sample(open_database: InstrumentDatabase) -> None:
-    values = {
+    values: dict[str, int | list[int]] = {
         "NIX00120": 20, "NIX00002": 5, "NIX00037": 99, "NIX00403": 1, "NIX00406": 4,
         "NIXD0159": [0, 1, 2, 1], "NIX00065": [9, 1, 2, 255],
     }  # fmt: skip

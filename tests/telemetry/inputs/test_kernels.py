@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,8 @@ def test_first_tick_of_a_day(kernels: Kernels) -> None:
     for day in ("2016-12-31", "2017-01-01", "2020-11-22", "2021-01-17"):
         tick = kernels.clock.ticks_of_utc(np.datetime64(day))
         days = kernels.clock.utc_day(np.array([tick - 1, tick]))
-        assert days.tolist() == [np.datetime64(day).item() - np.timedelta64(1, "D").item(), np.datetime64(day).item()]
+        expected = datetime.date.fromisoformat(day)
+        assert days.tolist() == [expected - datetime.timedelta(days=1), expected]
 
 
 @pytest.mark.shared

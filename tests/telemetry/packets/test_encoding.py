@@ -9,7 +9,7 @@ from broker_assets.telemetry.packets.encoding import EncodingError, PacketHeader
 
 
 def test_values_survive(open_database: InstrumentDatabase) -> None:
-    values = {
+    values: dict[str, int | list[int]] = {
         "NIX00120": 34, "NIX00445": 660000000, "NIX00446": 8, "NIX00405": 39, "NIX00089": 2,
         "NIXD0449": [1, 0], "NIXD0061": [5, 6], "NIX00283": [-128, 127], "NIX00284": [-1, 0],
     }  # fmt: skip

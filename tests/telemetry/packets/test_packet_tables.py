@@ -22,7 +22,8 @@ def write(path: Path, texts: list[str], **columns: Any) -> Path:
     data = {"control_index": np.arange(count)[::-1], "data": np.array(texts[::-1])}
     tables = []
     for name, table in (("CONTROL", control), ("DATA", data)):
-        record = np.rec.fromarrays([np.asarray(values) for values in table.values()], names=list(table))
+        values = [np.asarray(column) for column in table.values()]
+        record = np.rec.fromarrays(values, names=list(table))  # type: ignore[call-overload]
         tables.append(fits.BinTableHDU(record, name=name))
     fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(path)
     return path

@@ -42,7 +42,7 @@ def test_packets_of_a_day(tmp_path: Path) -> None:
 def test_search_is_bounded_by_indices(tmp_path: Path) -> None:
     """Both parts of the search use an index with limits on either side, or that of the few long packets."""
     with PacketStore(tmp_path) as store:
-        plans = []
+        plans: list[str] = []
         store.index._connection.set_trace_callback(plans.append)
         store.of_days(KEY, 1000 * DAY, 1001 * DAY)
         store.index._connection.set_trace_callback(None)

@@ -191,7 +191,7 @@ def drawn(curve: LightCurve, form: str) -> bytes:
 
     stream = io.BytesIO()
     # Glyphs as outlines, so that a picture looks the same everywhere.
-    settings: dict[str, Any] = {"svg.hashsalt": _SALT, "svg.fonttype": "path", "path.simplify": True, "timezone": "UTC"}
+    settings: Any = {"svg.hashsalt": _SALT, "svg.fonttype": "path", "path.simplify": True, "timezone": "UTC"}
     with _LOCK, mpl.rc_context(settings):
         figure = Figure(figsize=SIZE, layout="constrained")
         FigureCanvasAgg(figure)
@@ -205,9 +205,9 @@ def drawn(curve: LightCurve, form: str) -> bytes:
         axes.set_xlabel(f"UTC, {curve.day}")
         axes.set_title(f"STIX quick-look light curve, {curve.day}")
         axes.set_xlim(curve.day.astype("datetime64[us]"), (curve.day + _DAY).astype("datetime64[us]"))
-        locator = HourLocator(byhour=range(0, 24, 3), tz="UTC")
+        locator = HourLocator(byhour=range(0, 24, 3), tz="UTC")  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz="UTC", show_offset=False))
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz="UTC", show_offset=False))  # type: ignore[no-untyped-call]
         if curve.bands:
             axes.legend(loc="upper right", fontsize="small")
         if (curve.attenuator > 0).any():

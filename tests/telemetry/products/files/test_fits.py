@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from broker_assets.storage.atomic import replace_atomically
 from broker_assets.telemetry.products.files import fits
 from broker_assets.telemetry.products.files.fits import Card, Extension
 from broker_assets.telemetry.products.files.tables import Column
@@ -44,7 +45,7 @@ def test_values_survive(data: st.DataObject, rows: int, text: str, number: float
     table["text"] = Column(np.array([f"row {row}" for row in range(rows)], dtype="U8"))
     path = tmp_path / "x.fits"
     cards: list[Card] = [*CARDS, ("TEXT", text, "a text"), ("NUMBER", number, ""), ("HISTORY", "one " * 30, "")]
-    fits.replace_atomically(path, fits.file_bytes(cards, [Extension("DATA", table)]))
+    replace_atomically(path, fits.file_bytes(cards, [Extension("DATA", table)]))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with astropy_fits.open(path, checksum=True) as hdus:
@@ -74,13 +75,13 @@ def test_same_content_is_not_written_again(tmp_path: Path) -> None:
 def test_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Old content, no temporary file."""
     path = tmp_path / "x.fits"
-    fits.replace_atomically(path, b"old")
+    replace_atomically(path, b"old")
 
     def refused(*_: Any) -> None:
         raise PermissionError("no")
 
     monkeypatch.setattr(os, "replace", refused)
     with pytest.raises(PermissionError):
-        fits.replace_atomically(path, b"new")
+        replace_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert [found.name for found in tmp_path.iterdir()] == ["x.fits"]

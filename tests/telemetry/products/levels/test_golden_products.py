@@ -310,6 +310,8 @@ def _compare(run: str, path: Path, golden_path: Path) -> Iterator[Difference]:
 def _compare_headers(
     differs: Callable[[str, str, Any, Any], Difference], ours: fits.Header, golden: fits.Header
 ) -> Iterator[Difference]:
+    a: Any
+    b: Any
     for key in dict.fromkeys([*golden, *ours]):
         if key in RUN_DEPENDENT:
             continue
