@@ -47,18 +47,19 @@ def test_nested_names_are_joined_by_two_underscores(file: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "place"),
     [
-        'hme = "/typo"',
-        "[server]\ndagster_port = 'many'",
-        "[server]\ndatabase_connections = 0",
-        '[[streams]]\ntopic = "a"\nsurvey = "unheard of"\nframing = "bare"',
+        ('hme = "/typo"', "hme"),
+        ("[server]\ndagster_port = 'many'", "server.dagster_port"),
+        ("[server]\ndatabase_connections = 0", "server.database_connections"),
+        ('[[streams]]\ntopic = "a"\nsurvey = "unheard of"\nframing = "bare"', "streams.0.survey"),
     ],
 )
-def test_wrong_settings_are_refused(file: Path, text: str) -> None:
+def test_wrong_settings_are_refused(file: Path, text: str, place: str) -> None:
     file.write_text(text)
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError) as refused:
         Settings()
+    assert [".".join(map(str, error["loc"])) for error in refused.value.errors()] == [place]
 
 
 def test_folders_follow_from_home(file: Path) -> None:

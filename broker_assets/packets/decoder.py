@@ -24,7 +24,7 @@ from broker_assets.packets.nights import night_of
 from broker_assets.packets.reader import DecodedPackets, PacketReader
 from broker_assets.packets.registry import NoSchemas, SchemaSource
 from broker_assets.packets.surveys import ADAPTERS
-from broker_assets.packets.surveys.adapter import Identity, as_float, sane_time
+from broker_assets.packets.surveys.adapter import Identity, SurveyAdapter, as_float, sane_time
 from broker_assets.packets.surveys.fields import holds_records
 from broker_assets.packets.tables import SCHEMAS, AlertTables, concatenate, table
 
@@ -99,8 +99,8 @@ class AlertDecoder:
 
     Parameters
     ----------
-    survey : str
-        "rubin", "ztf" or "elasticc".
+    survey : str or SurveyAdapter
+        "rubin", "ztf" or "elasticc"; or what reads the packets of another survey.
     framing : str
         "confluent", "container" or "bare".
     schemas : SchemaSource, optional
@@ -119,18 +119,20 @@ class AlertDecoder:
 
     def __init__(
         self,
-        survey: str,
+        survey: str | SurveyAdapter,
         framing: str,
         schemas: SchemaSource | None = None,
         *,
         topic: str | None = None,
         batch_bytes: int | None = BATCH_BYTES,
     ) -> None:
-        if survey not in ADAPTERS:
-            raise ValueError(f"unknown survey {survey!r}; known: {', '.join(ADAPTERS)}")
-        self.survey = survey
+        if isinstance(survey, str):
+            if survey not in ADAPTERS:
+                raise ValueError(f"unknown survey {survey!r}; known: {', '.join(ADAPTERS)}")
+            survey = ADAPTERS[survey]
+        self.survey = survey.survey
         self.framing = framing
-        self._adapter = ADAPTERS[survey]
+        self._adapter = survey
         self._framer = Framer(
             framing, schemas if schemas is not None else NoSchemas(), topic=topic, batch_bytes=batch_bytes
         )

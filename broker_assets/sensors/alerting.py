@@ -89,7 +89,9 @@ def failure_cause(job: str, error: str) -> str:
     return f"run of {job}: {_NUMBERS.sub('#', error)[:300]}"
 
 
-def read_checks(instance: DagsterInstance, notifier: Notifier, after: int | None, *, now: float) -> Findings:
+def read_checks(
+    instance: DagsterInstance, notifier: Notifier, after: int | None, *, now: float, limit: int = EVENTS
+) -> Findings:
     """Failed and passed checks since the cursor, by cause; the last evaluation of a tick decides."""
     records = instance.get_event_records(
         EventRecordsFilter(
@@ -97,7 +99,7 @@ def read_checks(instance: DagsterInstance, notifier: Notifier, after: int | None
             after_cursor=after,
             after_timestamp=now - FIRST_LOOK_SECONDS if after is None else None,
         ),
-        limit=EVENTS,
+        limit=limit,
         ascending=True,
     )
     latest: dict[str, Alert | None] = {}
@@ -127,7 +129,9 @@ def read_checks(instance: DagsterInstance, notifier: Notifier, after: int | None
     )
 
 
-def read_failures(instance: DagsterInstance, notifier: Notifier, after: int | None, *, now: float) -> Findings:
+def read_failures(
+    instance: DagsterInstance, notifier: Notifier, after: int | None, *, now: float, limit: int = EVENTS
+) -> Findings:
     """Runs that failed for good since the cursor."""
     records = instance.fetch_run_status_changes(
         RunStatusChangeRecordsFilter(
@@ -135,7 +139,7 @@ def read_failures(instance: DagsterInstance, notifier: Notifier, after: int | No
             after_storage_id=after,
             after_timestamp=now - FIRST_LOOK_SECONDS if after is None else None,
         ),
-        limit=EVENTS,
+        limit=limit,
         ascending=True,
     ).records
     alerts = []
@@ -182,17 +186,25 @@ def read_freshness(instance: DagsterInstance, notifier: Notifier, assets: Iterab
 
 
 def sweep(
-    instance: DagsterInstance, notifier: Notifier, position: Position, watched: Sequence[AssetKey], *, now: float
+    instance: DagsterInstance,
+    notifier: Notifier,
+    position: Position,
+    watched: Sequence[AssetKey],
+    *,
+    now: float,
+    limit: int = EVENTS,
 ) -> tuple[Position, str]:
     """Record new findings, then send what is due; return the new cursor and a summary.
+
+    At most `limit` check evaluations and as many failed runs are read; the next call continues.
 
     Raises
     ------
     sqlalchemy.exc.SQLAlchemyError, DatabaseUnavailableError
         If the findings cannot be recorded: the cursor must then not move.
     """
-    checks = read_checks(instance, notifier, position.checks, now=now)
-    failures = read_failures(instance, notifier, position.failures, now=now)
+    checks = read_checks(instance, notifier, position.checks, now=now, limit=limit)
+    failures = read_failures(instance, notifier, position.failures, now=now, limit=limit)
     freshness = read_freshness(instance, notifier, watched)
     notifier.end([*checks.ended, *freshness.ended])
     alerts = [*checks.alerts, *failures.alerts, *freshness.alerts]

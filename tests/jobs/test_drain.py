@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from dagster import AssetKey, AssetMaterialization, DagsterEventType, DagsterRunStatus
+from dagster import AssetKey, AssetMaterialization, DagsterEventType
 from dagster_private import CachingStaleStatusResolver, LoadingContextForTest
 
 from broker_assets.assets.alerts.streams import stream_key
@@ -117,18 +119,13 @@ def test_more_alerts_make_a_new_version_of_their_night_only(platform: Any, surve
     assert after[SECOND] != before[SECOND]
 
 
-def test_nights_of_a_run_that_died_are_reported_by_the_next(
-    platform: Any, survey: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nights_of_a_run_that_died_are_reported_by_the_next(platform: Any, survey: Callable[..., Any]) -> None:
     packets = list(survey(objects=10, visits=4).packets())
     platform.append(packets[:20])
-
-    def dies(*arguments: object) -> None:
-        raise RuntimeError("killed before the report")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("broker_assets.jobs.drain.report_run", dies)
-        assert not platform.drain(raise_on_error=False).success
+    platform.execute("ALTER TABLE artefact RENAME TO hidden")
+    assert not platform.drain(raise_on_error=False).success
+    platform.execute("ALTER TABLE hidden RENAME TO artefact")
+    assert platform.query("SELECT sum(received) FROM ingest_batch") == [(20,)]
     assert platform.materialisations("sources") == []
     platform.append(packets[20:])
     platform.drain()
@@ -166,26 +163,24 @@ def test_nights_beyond_the_calendar_are_stored_and_told(platform: Any, packets: 
     assert platform.materialisations("sources") == []
 
 
-def test_run_that_is_terminated_ends_between_batches(
-    platform: Any, survey: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("broker_assets.jobs.drain.CANCEL_POLL_SECONDS", 0.05)
-    platform.settings.drain.idle_seconds = 30.0
+def test_run_that_is_terminated_ends_between_batches(platform: Any, survey: Callable[..., Any]) -> None:
+    platform.settings.drain.idle_seconds = 120.0
     platform.reload()
     platform.append(list(survey(objects=5, visits=1).packets()))
-    asked: list[str] = []
-    original = platform.instance.get_run_by_id
 
-    def canceling(run_id: str) -> Any:
-        run = original(run_id)
-        if platform.query("SELECT count(*) FROM ingest_batch") == [(1,)]:
-            asked.append(run_id)
-            return run.with_status(DagsterRunStatus.CANCELING)
-        return run
+    def terminate() -> None:
+        deadline = time.monotonic() + 60
+        while platform.query("SELECT count(*) FROM ingest_batch") != [(1,)] and time.monotonic() < deadline:
+            time.sleep(0.1)
+        (run,) = platform.instance.get_runs()
+        platform.instance.report_run_canceling(run)
 
-    monkeypatch.setattr(platform.instance, "get_run_by_id", canceling)
+    operator = threading.Thread(target=terminate)
+    operator.start()
+    began = time.monotonic()
     platform.drain(raise_on_error=False)
-    assert asked, "the run did not wait for the end of its idle time"
+    operator.join()
+    assert time.monotonic() - began < 60, "the run did not wait for the end of its idle time"
     assert platform.versions("sources").keys() == {FIRST}
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import fastavro
 import numpy as np
 import pytest
+from broken_adapter import BrokenAdapter
 
 from broker_assets.packets import decoder as module
 from broker_assets.packets.decoder import AlertDecoder
-from broker_assets.packets.surveys.rubin import RubinAdapter
 
 SCHEMA_ID = 1101
 
@@ -232,19 +232,13 @@ def test_points_of_the_history(packets, decoder):
     assert tables.object["lastforcedmjdtai"].to_pylist() == [61000.25, 61000.25]
 
 
-def test_a_poison_packet_loses_none_of_its_neighbours(packets, decoder, monkeypatch):
-    original = RubinAdapter.convert
-
-    def convert(self, schema, decoded, identity):
-        if 13 in identity.diasourceid:
-            raise RuntimeError("thirteen")
-        return original(self, schema, decoded, identity)
-
-    monkeypatch.setattr(RubinAdapter, "convert", convert)
+def test_a_poison_packet_loses_none_of_its_neighbours(packets, rubin_schemas):
+    adapter = BrokenAdapter(lambda identity: 13 in identity.diasourceid, "thirteen")
+    decoder = AlertDecoder(adapter, "confluent", rubin_schemas)
     messages = [packets.message(diaSource=packets.source(diaSourceId=number, diaObjectId=7)) for number in range(20)]
     tables = decode(decoder, messages)
     (failure,) = tables.failures
-    assert (failure.packet, failure.reason) == (13, "RuntimeError: thirteen")
+    assert (failure.packet, failure.reason) == (13, "ZeroDivisionError: thirteen")
     assert "convert" in failure.traceback
     assert sorted(tables.source["diasourceid"].to_pylist()) == [number for number in range(20) if number != 13]
     assert tables.packet.num_rows == 19

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,11 +20,19 @@ from dagster import (
     job,
     op,
 )
-from dagster_private import FreshnessState
+from dagster_private import FreshnessState, FreshnessStateChange
 
 from broker_assets.resources.database import Database
 from broker_assets.resources.notifier import DeliveryError, Notifier
-from broker_assets.sensors.alerting import FIRST_LOOK_SECONDS, Position, build_alerting, read_checks, read_freshness
+from broker_assets.sensors.alerting import (
+    FIRST_LOOK_SECONDS,
+    Findings,
+    Position,
+    build_alerting,
+    read_checks,
+    read_freshness,
+    sweep,
+)
 
 pytestmark = pytest.mark.database
 
@@ -210,33 +218,39 @@ def test_old_events_are_not_told_to_a_new_sensor(watch: Watch) -> None:
     assert now > FIRST_LOOK_SECONDS
 
 
-def test_many_events_are_read_in_ticks(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("broker_assets.sensors.alerting.EVENTS", 2)
-    for night in range(1, 6):
-        watch.check(False, partition=f"2024-05-0{night}")
-    for _ in range(3):
-        watch.tick()
-    assert Position(**json.loads(watch.cursor or "{}")).checks is not None
-    assert sum("2 alerts" in subject or "2024" in subject for subject in watch.told()) == 3
+def test_many_events_are_read_in_ticks(watch: Watch) -> None:
+    nights = [f"2024-05-0{number}" for number in range(1, 6)]
+    for night in nights:
+        watch.check(False, partition=night)
+    position, found = Position(), []
+    for _ in range(4):
+        position, sentence = sweep(watch.instance, watch.notifier, position, [], now=time.time(), limit=2)
+        texts = [subject + body for subject, body in watch.mailbox.messages]
+        found.append((sentence.split(",")[0], [night for night in nights if any(night in text for text in texts)]))
+        watch.mailbox.messages.clear()
+    assert found == [
+        ("2 alerts seen", nights[:2]),
+        ("2 alerts seen", nights[2:4]),
+        ("1 alerts seen", nights[4:]),
+        ("0 alerts seen", []),
+    ]
 
 
-def test_late_asset(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
-    class State:
-        def __init__(self, state: FreshnessState) -> None:
-            self.freshness_state = state
-
+def test_late_asset(watch: Watch) -> None:
     key = AssetKey("sources")
-    for state, alerts, ended in [
-        (FreshnessState.FAIL, 1, 0),
-        (FreshnessState.PASS, 0, 1),
-        (FreshnessState.WARN, 0, 0),
-        (FreshnessState.UNKNOWN, 0, 0),
+    assert read_freshness(watch.instance, watch.notifier, [key]) == Findings()
+    for state, subjects, ended in [
+        (FreshnessState.FAIL, ["error: sources is overdue"], []),
+        (FreshnessState.PASS, [], ["freshness of sources"]),
+        (FreshnessState.WARN, [], []),
+        (FreshnessState.UNKNOWN, [], []),
     ]:
-        monkeypatch.setattr(
-            watch.instance, "get_freshness_state_records", lambda keys, state=state: {key: State(state)}
+        change = FreshnessStateChange(
+            key=key, new_state=state, previous_state=state, state_change_timestamp=time.time()
         )
+        watch.instance.report_runless_asset_event(change)
         findings = read_freshness(watch.instance, watch.notifier, [key])
-        assert (len(findings.alerts), len(findings.ended)) == (alerts, ended)
+        assert ([alert.subject for alert in findings.alerts], findings.ended) == (subjects, ended)
 
 
 def test_materialisations_are_no_alerts(watch: Watch) -> None:

@@ -94,9 +94,9 @@ def test_bad_lines_are_named(line: str, reason: str) -> None:
         parse_watchlist(["1, 1, good", line], refuse=True)
 
 
-@pytest.mark.parametrize("lines", [[], ["# nothing"], ["bad, line"]])
-def test_a_file_without_cones_is_refused(lines: list[str]) -> None:
-    with pytest.raises(BadWatchlist):
+@pytest.mark.parametrize(("lines", "reason"), [([], "no cone"), (["# nothing"], "no cone"), (["bad, line"], "line 1")])
+def test_a_file_without_cones_is_refused(lines: list[str], reason: str) -> None:
+    with pytest.raises(BadWatchlist, match=reason):
         parse_watchlist(lines)
 
 

@@ -15,6 +15,7 @@ import pytest
 from broker_assets.database.engine import connect
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.packets.registry import SchemaFolder
+from broker_assets.packets.surveys.adapter import SurveyAdapter
 from broker_assets.settings import DrainSettings
 from broker_assets.sky.matching import SkyMatching
 from broker_assets.stream.drain import drain
@@ -46,9 +47,9 @@ class Broker:
         """The enrichments of the platform, fresh, over the indices of this test."""
         return EnrichmentPlan([SkyMatching(self.sky)])
 
-    def decoder(self) -> AlertDecoder:
+    def decoder(self, survey: str | SurveyAdapter = "rubin") -> AlertDecoder:
         """A decoder of the topic."""
-        return AlertDecoder("rubin", "confluent", SchemaFolder(self.schemas), topic=self.topic)
+        return AlertDecoder(survey, "confluent", SchemaFolder(self.schemas), topic=self.topic)
 
     def drain(self, source: Any, *, settings: DrainSettings = QUICK, **options: Any) -> DrainReport:
         """Drain a source to its end."""

@@ -16,6 +16,7 @@ from typing import Any
 
 import fastavro
 import pytest
+from broken_adapter import BrokenAdapter
 
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.packets.registry import SchemaFolder
@@ -217,23 +218,11 @@ class TestDuplicates:
         assert broker.value("SELECT count(*) FROM diasources") == 3
 
 
-def test_poison_packet_that_makes_the_adapter_raise(
-    broker: Any, packets: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_poison_packet_that_makes_the_adapter_raise(broker: Any, packets: ModuleType) -> None:
     """Its neighbours are stored; its traceback is kept."""
-    from broker_assets.packets.surveys import ADAPTERS
-
-    adapter = type(ADAPTERS["rubin"])
-    original = adapter.convert
-
-    def convert(self: Any, schema: Any, decoded: Any, identity: Any) -> Any:
-        if 13 in identity.diaobjectid:
-            raise ZeroDivisionError("thirteen")
-        return original(self, schema, decoded, identity)
-
-    monkeypatch.setattr(adapter, "convert", convert)
+    adapter = BrokenAdapter(lambda identity: 13 in identity.diaobjectid, "thirteen")
     values = [packets.encode(packets.alert(object_id, VISITS)) for object_id in range(1, 31)]
-    report = broker.drain(packets.ListSource.of(values))
+    report = broker.drain(packets.ListSource.of(values), decoder=lambda: broker.decoder(adapter))
     assert (report.stored, report.quarantined) == (29, 1)
     [(offset, reason, traceback)] = broker.query('SELECT "offset", reason, traceback FROM quarantine')
     assert offset == 12

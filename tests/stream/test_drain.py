@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import subprocess
@@ -11,17 +12,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import psycopg
 import pytest
+from database_proxy import DatabaseProxy
+from enrichments import Meddler
+from psycopg import sql
 
-import broker_assets.stream.commit
-import broker_assets.stream.drain
 from broker_assets.accounting import balance
+from broker_assets.accounting.facts import Written
 from broker_assets.accounting.ledger import lock_partitions
 from broker_assets.database.engine import connect
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.packets.registry import RegistryUnavailable, SchemaFolder
 from broker_assets.settings import DrainSettings
+from broker_assets.stream.enrichment import EnrichmentPlan
 from broker_assets.stream.errors import DrainFailedError
 from broker_assets.stream.messages import SourceRefusedError, SourceUnavailableError
 from broker_assets.stream.report import Outcome
@@ -165,41 +168,35 @@ class TestInterruptions:
     """The surroundings fail for a while, or for good."""
 
     def test_connection_lost_within_a_transaction(
-        self, broker: Any, source: Any, survey: Any, monkeypatch: pytest.MonkeyPatch, terminate_connections: Any
+        self, broker: Any, source: Any, survey: Any, terminate_connections: Any
     ) -> None:
         """Rows written, nothing committed: rolled back and done again."""
-        original = broker_assets.stream.commit.write_rows
-        calls: list[int] = []
+        meddler = Meddler()
 
-        def write_rows(*arguments: Any, **options: Any) -> Any:
-            written = original(*arguments, **options)
-            calls.append(1)
-            if len(calls) == 2:
+        def lose(_: Written) -> None:
+            if meddler.batches == 2:
                 assert terminate_connections("broker-assets drain") == 1
-            return written
 
-        monkeypatch.setattr(broker_assets.stream.commit, "write_rows", write_rows)
-        report = broker.drain(source, settings=SMALL)
+        meddler.on_write = lose
+        report = broker.drain(source, settings=SMALL, plan=EnrichmentPlan([meddler]))
         assert len(report.interruptions) >= 1
         assert_complete(broker, survey)
         assert_report_is_complete(report, survey)
 
-    def test_connection_lost_after_the_commit(
-        self, broker: Any, source: Any, survey: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_connection_lost_after_the_commit(self, broker: Any, source: Any, survey: Any) -> None:
         """Committed, but the run never hears of it: neither done again nor left out of the report."""
-        original = broker_assets.stream.drain.write_batch  # type: ignore[attr-defined]
-        calls: list[int] = []
+        with DatabaseProxy(broker.database_url) as proxy:
+            meddler = Meddler()
 
-        def write_batch(*arguments: Any, **options: Any) -> Any:
-            committed = original(*arguments, **options)
-            calls.append(1)
-            if len(calls) == 2:
-                raise psycopg.OperationalError("server closed the connection unexpectedly")
-            return committed
+            def lose(_: Written) -> None:
+                if meddler.batches == 2:
+                    proxy.lose_next_commit()
 
-        monkeypatch.setattr(broker_assets.stream.drain, "write_batch", write_batch)
-        report = broker.drain(source, settings=SMALL)
+            meddler.on_write = lose
+            through = dataclasses.replace(broker, database_url=proxy.url)
+            report = through.drain(source, settings=SMALL, plan=EnrichmentPlan([meddler]))
+            assert proxy.lost == 1
+        assert len(report.interruptions) >= 1
         assert_complete(broker, survey)
         assert_report_is_complete(report, survey)
 
@@ -296,20 +293,21 @@ class TestInterruptions:
         broker.drain(source, settings=SMALL)
         assert_complete(broker, survey)
 
-    def test_database_full_of_locks(self, broker: Any, source: Any, survey: Any) -> None:
+    @pytest.mark.parametrize("error", ["deadlock_detected", "lock_not_available", "admin_shutdown", "disk_full"])
+    def test_what_the_server_may_do_next_time(self, broker: Any, source: Any, survey: Any, error: str) -> None:
         """A deadlock, or a server that restarts, is tried again: any OperationalError is."""
-        original = broker_assets.stream.drain.write_batch  # type: ignore[attr-defined]
-        errors: list[Exception] = [psycopg.errors.DeadlockDetected(), psycopg.errors.AdminShutdown()]
+        meddler = Meddler()
+        raising = sql.SQL("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = {}; END $$").format(error)
 
-        def write_batch(*arguments: Any, **options: Any) -> Any:
-            if errors:
-                raise errors.pop()
-            return original(*arguments, **options)
+        def fail(written: Written) -> None:
+            if meddler.batches in (1, 3):
+                written.connection.execute(raising)
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(broker_assets.stream.drain, "write_batch", write_batch)
-            broker.drain(source, settings=SMALL)
+        meddler.on_write = fail
+        report = broker.drain(source, settings=SMALL, plan=EnrichmentPlan([meddler]))
+        assert len(report.interruptions) == 2
         assert_complete(broker, survey)
+        assert_report_is_complete(report, survey)
 
 
 class UnreachableSchemas:
@@ -347,19 +345,18 @@ def small_volume(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_orphans_of_a_crash_are_removed(broker: Any, source: Any, survey: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+class Killed(BaseException):
+    """Ends a process."""
+
+
+def test_orphans_of_a_crash_are_removed(broker: Any, source: Any, survey: Any) -> None:
     """Files written, process gone before the commit: the next run removes them and writes its own."""
 
-    class Killed(BaseException):
-        pass
-
-    def killed(*arguments: Any, **options: Any) -> Any:
+    def kill(_: Written) -> None:
         raise Killed
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(broker_assets.stream.drain, "write_batch", killed)
-        with pytest.raises(Killed):
-            broker.drain(source, settings=SMALL)
+    with pytest.raises(Killed):
+        broker.drain(source, settings=SMALL, plan=EnrichmentPlan([Meddler(on_write=kill)]))
     left = {name for name in broker.archive_files() if name.endswith(".avro")}
     assert left
     report = broker.drain(source, settings=SMALL)
@@ -369,11 +366,15 @@ def test_orphans_of_a_crash_are_removed(broker: Any, source: Any, survey: Any, m
 
 
 def test_files_that_the_database_knows_are_never_swept(broker: Any, source: Any, survey: Any) -> None:
-    """Killed between the commit and the removal of its note: the note is settled, the files stay."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("broker_assets.stream.orphaned_files.PendingFiles.settle", lambda self, note: None)
-        broker.drain(source, settings=SMALL)
+    """Gone between the commit and the removal of its note: the note is settled, the files stay."""
+    with DatabaseProxy(broker.database_url) as proxy:
+        meddler = Meddler(on_write=lambda _: proxy.lose_next_commit(for_good=True))
+        through = dataclasses.replace(broker, database_url=proxy.url)
+        with pytest.raises(DrainFailedError, match="nothing is lost"):
+            through.drain(source, plan=EnrichmentPlan([meddler]), retry_seconds=0.5)
+    assert broker.value("SELECT sum(received) FROM ingest_batch") == 48
     assert [name for name in broker.archive_files() if name.endswith(".json")]
     report = broker.drain(source, settings=SMALL)
-    assert report.orphans_removed == 0
+    assert (report.received, report.orphans_removed) == (0, 0)
+    assert not [name for name in broker.archive_files() if name.endswith(".json")]
     assert_complete(broker, survey)

@@ -8,11 +8,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from broken_adapter import BrokenAdapter
 from enrichments import ConeCounts, Meddler, create_cone_counts
 
 from broker_assets.accounting.facts import FactTable
 from broker_assets.database import engine
-from broker_assets.packets.surveys import ADAPTERS
+from broker_assets.packets.surveys.adapter import Identity
 from broker_assets.sky.lists import create_watchlist
 from broker_assets.sky.matching import SkyMatching
 from broker_assets.sky.watchlists import parse_watchlist
@@ -99,18 +100,13 @@ def test_a_second_enrichment_in_stream_reprocessing_and_retry(
     broker: Any, packets: ModuleType, counted: EnrichmentPlan
 ) -> None:
     """Adding one touches no file of the stream."""
-    adapter = type(ADAPTERS["rubin"])
-    original = adapter.convert
 
-    def convert(self: Any, schema: Any, decoded: Any, identity: Any) -> Any:
-        if (identity.diaobjectid == 7).any() and (identity.midpointmjdtai > 61001.0).any():
-            raise ZeroDivisionError("seven on the second night")
-        return original(self, schema, decoded, identity)
+    def poison(identity: Identity) -> bool:
+        return bool(((identity.diaobjectid == 7) & (identity.midpointmjdtai > 61001.0)).any())
 
+    adapter = BrokenAdapter(poison, "seven on the second night")
     alerts = [packets.encode(packets.alert(number, VISITS[:last])) for last in (1, 2) for number in (7, 8)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(adapter, "convert", convert)
-        report = broker.drain(packets.ListSource.of(alerts), plan=counted)
+    report = broker.drain(packets.ListSource.of(alerts), plan=counted, decoder=lambda: broker.decoder(adapter))
     assert (report.stored, report.quarantined) == (3, 1)
 
     # in the report, and in the ledger

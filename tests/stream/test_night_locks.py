@@ -36,6 +36,12 @@ def test_many_batches_write_one_night(connect: Connect) -> None:
     one, two = connect(), connect()
     share_nights(one, [FIRST, SECOND, FIRST])
     share_nights(two, [SECOND, FIRST])
+    one.commit()
+    reprocessing = connect()
+    for night in ("2026-01-01", "2026-01-02"):
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            own_night(reprocessing, night)
+        reprocessing.rollback()
 
 
 def test_reprocessing_waits_for_batches_and_batches_for_it(connect: Connect) -> None:

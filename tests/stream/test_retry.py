@@ -6,9 +6,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from broken_adapter import BrokenAdapter
 
 from broker_assets.accounting.ledger import StreamBusy, lock_partitions
-from broker_assets.packets.surveys import ADAPTERS
 from broker_assets.stream.retry import retry_quarantine
 
 pytestmark = pytest.mark.database
@@ -19,18 +19,9 @@ VISITS = [(0, 61000.2), (1, 61001.2)]
 @pytest.fixture
 def poisoned(broker: Any, packets: ModuleType) -> Any:
     """Thirteen is refused by a broken adapter; another message is no packet at all."""
-    adapter = type(ADAPTERS["rubin"])
-    original = adapter.convert
-
-    def convert(self: Any, schema: Any, decoded: Any, identity: Any) -> Any:
-        if 13 in identity.diaobjectid:
-            raise ZeroDivisionError("thirteen")
-        return original(self, schema, decoded, identity)
-
+    adapter = BrokenAdapter(lambda identity: 13 in identity.diaobjectid, "thirteen")
     values = [packets.encode(packets.alert(object_id, VISITS)) for object_id in range(10, 16)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(adapter, "convert", convert)
-        report = broker.drain(packets.ListSource.of([*values, b"no packet"]))
+    report = broker.drain(packets.ListSource.of([*values, b"no packet"]), decoder=lambda: broker.decoder(adapter))
     assert (report.stored, report.quarantined) == (5, 2)
     return broker
 

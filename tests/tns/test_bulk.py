@@ -96,8 +96,9 @@ def test_a_file_without_objects(tns: ModuleType) -> None:
 @settings(max_examples=60, deadline=None)
 @given(content=st.binary(max_size=400))
 def test_any_bytes_are_refused_with_a_reason(content: bytes) -> None:
-    with pytest.raises(BadBulkFile):
+    with pytest.raises(BadBulkFile) as refused:
         parse_bulk_csv(unpack(content))
+    assert len(str(refused.value)) > 10
 
 
 @settings(max_examples=60, deadline=None)
