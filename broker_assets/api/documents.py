@@ -7,6 +7,7 @@ import json
 import math
 from typing import Any
 
+import pyarrow as pa
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
@@ -37,6 +38,25 @@ def plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return plain(value.model_dump())
     return value
+
+
+def records(table: pa.Table) -> list[dict[str, Any]]:
+    """Rows of a table as dictionaries.
+
+    A 32-bit float becomes the shortest decimal that stands for it, as PostgreSQL prints it, and not the 64-bit float
+    with its 17 digits.
+
+    Examples
+    --------
+    >>> records(pa.table({"flux": pa.array([0.1, None], pa.float32())}))
+    [{'flux': 0.1}, {'flux': None}]
+    """
+    shortest = [
+        column.cast(pa.string()).cast(pa.float64()) if pa.types.is_float32(column.type) else column
+        for column in table.columns
+    ]
+    rows: list[dict[str, Any]] = pa.table(shortest, table.column_names).to_pylist()
+    return rows
 
 
 class Document(JSONResponse):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Annotated, Any
 
 import psycopg
@@ -12,8 +12,9 @@ from fastapi.responses import Response
 from psycopg import sql
 
 from broker_assets.api.connections import database
-from broker_assets.api.documents import Document
-from broker_assets.database.tables import PROVENANCE, SURVEYS, diaforcedsources, diasources, objects
+from broker_assets.api.documents import Document, records
+from broker_assets.database.reading import light_curve
+from broker_assets.database.tables import SURVEYS, diaforcedsources, diasources, objects
 from broker_assets.packets.identifiers import is_ztf_object_id, ztf_object_id, ztf_object_name
 
 router = APIRouter(prefix="/api", tags=["objects"])
@@ -21,11 +22,9 @@ router = APIRouter(prefix="/api", tags=["objects"])
 Database = Annotated[psycopg.Connection[Any], Depends(database)]
 ObjectId = Annotated[str, Path(description="diaObjectId, or the name of a ZTF object", max_length=20)]
 
-# The columns of the covering indices: these light curves are read without accessing the tables.
-LITE = {
-    diasources: ("diasourceid", "midpointmjdtai", "band", "psfflux", "psffluxerr", "reliability"),
-    diaforcedsources: ("diaforcedsourceid", "midpointmjdtai", "band", "psfflux", "psffluxerr"),
-}
+_OBJECT = sql.SQL("SELECT {} FROM objects WHERE diaobjectid = %s").format(
+    sql.SQL(", ").join(map(sql.Identifier, objects.columns.keys()))
+)
 _SURVEY_NAMES = {code: name for name, code in SURVEYS.items()}
 
 
@@ -37,18 +36,22 @@ def lightcurve(
 ) -> Response:
     """Detections and forced photometry of an object, ordered by time."""
     identifier = _identifier(diaobjectid)
-    with connection.cursor() as cursor:
-        about = _rows(cursor, objects, tuple(column.name for column in objects.columns), identifier)
-        if not about:
-            raise HTTPException(404, f"object {diaobjectid} is unknown")
-        names = {table: _all(table) if full else LITE[table] for table in LITE}
-        answer: dict[str, Any] = {"diaObjectId": identifier, "survey": _SURVEY_NAMES.get(about[0]["survey"])}
-        if is_ztf_object_id(identifier):
-            answer["objectName"] = str(ztf_object_name([identifier])[0])
-        if full:
-            answer["diaObject"] = about[0]
-        answer["diaSources"] = _rows(cursor, diasources, names[diasources], identifier)
-        answer["diaForcedSources"] = _rows(cursor, diaforcedsources, names[diaforcedsources], identifier)
+    about = connection.execute(_OBJECT, (identifier,)).fetchone()
+    if about is None:
+        raise HTTPException(404, f"object {diaobjectid} is unknown")
+    columns = dict(zip(_documented(objects).values(), about, strict=True))
+    answer: dict[str, Any] = {"diaObjectId": identifier, "survey": _SURVEY_NAMES.get(columns["survey"])}
+    if is_ztf_object_id(identifier):
+        answer["objectName"] = str(ztf_object_name([identifier])[0])
+    if full:
+        answer["diaObject"] = columns
+    curve = light_curve(connection, identifier, full=full)
+    for name, table, points in (
+        ("diaSources", diasources, curve.sources),
+        ("diaForcedSources", diaforcedsources, curve.forced_sources),
+    ):
+        shown = points if full else points.drop_columns("diaobjectid")
+        answer[name] = records(shown.rename_columns([_documented(table)[column] for column in shown.column_names]))
     return Document(answer)
 
 
@@ -63,23 +66,7 @@ def _identifier(text: str) -> int:
     return identifier
 
 
-def _all(table: sa.Table) -> tuple[str, ...]:
-    return tuple(column.name for column in table.columns if column.name not in PROVENANCE)
-
-
-@lru_cache(maxsize=16)
-def _query(table: sa.Table, names: tuple[str, ...]) -> tuple[bytes, tuple[str, ...]]:
-    """The query, and the documented names of its columns."""
-    order = "midpointmjdtai" if "midpointmjdtai" in table.columns else "diaobjectid"
-    text = sql.SQL("SELECT {} FROM {} WHERE diaobjectid = %s ORDER BY {}").format(
-        sql.SQL(", ").join(map(sql.Identifier, names)), sql.Identifier(table.name), sql.Identifier(order)
-    )
-    documented = tuple(str(table.columns[name].info.get("documented", name)) for name in names)
-    return text.as_bytes(None), documented
-
-
-def _rows(
-    cursor: psycopg.Cursor[Any], table: sa.Table, names: tuple[str, ...], identifier: int
-) -> list[dict[str, Any]]:
-    query, documented = _query(table, names)
-    return [dict(zip(documented, row, strict=True)) for row in cursor.execute(query, (identifier,))]
+@cache
+def _documented(table: sa.Table) -> dict[str, str]:
+    """The documented name of each column."""
+    return {column.name: str(column.info.get("documented", column.name)) for column in table.columns}

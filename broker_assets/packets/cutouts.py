@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import zlib
 from typing import Final
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker_assets.packets.archive import ArchivedPacket
+from broker_assets.packets.container import ContainerError, gunzip
 from broker_assets.packets.named_types import AvroSchema
 from broker_assets.packets.reader import PacketReader
 from broker_assets.packets.surveys import adapter_of
@@ -74,12 +74,9 @@ def to_fits(content: bytes) -> bytes:
     """
     if content[:2] == _GZIP:
         try:
-            with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
-                content = file.read(FITS_MAXIMUM + 1)
-        except (OSError, EOFError, zlib.error) as error:
-            raise CutoutError(f"the compressed cutout is damaged: {error}") from error
-        if len(content) > FITS_MAXIMUM:
-            raise CutoutError(f"the cutout is larger than {FITS_MAXIMUM} bytes when decompressed")
+            content = gunzip(content, FITS_MAXIMUM)
+        except ContainerError as error:
+            raise CutoutError(f"the cutout cannot be read: {error}") from error
     if content[:9] != b"SIMPLE  =":
         raise CutoutError(f"the cutout is not a FITS file: it begins with {content[:9]!r}")
     return content

@@ -239,16 +239,6 @@ def expire_sky_maps(connection: psycopg.Connection[Any]) -> list[int]:
     return [row[0] for row in rows]
 
 
-def active_sky_maps(connection: psycopg.Connection[Any]) -> dict[int, SkyMap]:
-    """Maps that are matched now, by `mw_id`."""
-    return {
-        row[0]: read_sky_map(row[1])
-        for row in connection.execute(
-            "SELECT mw_id, sky_map FROM mma_areas WHERE active AND active_until > now() ORDER BY mw_id"
-        )
-    }
-
-
 def _not_matched(notice: Notice, area: float) -> str | None:
     """Why a map is kept but not matched; None if it is matched."""
     likely = max(notice.classification, key=lambda name: notice.classification[name], default="unknown")

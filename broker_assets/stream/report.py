@@ -108,11 +108,6 @@ class DrainReport:
         return total
 
     @property
-    def balanced(self) -> bool:
-        """Whether every message received has exactly one outcome."""
-        return self.received == self.stored + self.duplicate + self.quarantined
-
-    @property
     def messages_per_second(self) -> float:
         """Mean rate while there was something to do."""
         return self.received / self.busy_seconds if self.busy_seconds > 0 else 0.0

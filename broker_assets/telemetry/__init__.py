@@ -28,7 +28,7 @@ Decoding (array passes per packet kind; raises for nothing that is in a packet):
         .packets (n,) rows of the batch           .headers  Headers of arrays (n,): scet_coarse, sequence_flag, …
         .request (n, 2) (TC sequence control, request id) or None       .bits (n,) where reading ended
         .columns  dict of parameter name to DecodedColumn, in stream order
-        .record_offsets(group) (n + 1,)           .packet(row) -> DecodedPacket
+        .packet(row) -> DecodedPacket
 
     DecodedColumn
         .raw (m,)  .value (m,) or None  .final  .variance (m,) or None  .offsets (n + 1,)  .of(row) -> slice

@@ -1,4 +1,4 @@
-"""Light curves come from the covering index alone; nights come as Arrow tables."""
+"""Light curves come from the covering index alone."""
 
 from __future__ import annotations
 
@@ -13,15 +13,10 @@ from psycopg import sql
 
 from broker_assets.database import partitions
 from broker_assets.database.alerts import AlertRows, write
-from broker_assets.database.reading import (
-    FORCED_POINTS,
-    SOURCE_POINTS,
-    light_curve,
-    light_curve_query,
-    night_rows,
-    sources,
-)
-from broker_assets.database.tables import diaforcedsources, diasources, objects
+from broker_assets.database.arrow import arrow_schema
+from broker_assets.database.fetch import fetch
+from broker_assets.database.reading import POINTS, light_curve, light_curve_query
+from broker_assets.database.tables import PROVENANCE, diaforcedsources, diasources
 
 pytestmark = pytest.mark.database
 
@@ -56,7 +51,7 @@ def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("table", "columns"),
-    [(diasources, SOURCE_POINTS), (diaforcedsources, FORCED_POINTS)],
+    POINTS.items(),
     ids=lambda v: getattr(v, "name", ""),
 )
 @pytest.mark.parametrize("wanted", [[7], list(range(1, 20))], ids=["one object", "many objects"])
@@ -89,24 +84,24 @@ def test_light_curves_of_objects_by_object_and_time(filled: psycopg.Connection[A
     ]
 
 
-def test_the_rows_of_a_night(filled: psycopg.Connection[Any], make_sources: Make) -> None:
-    table = sources(filled, night=NIGHT, columns=("diaobjectid", "ra", "archiveposition", "night"))
-    assert table.num_rows == 1200
-    assert table.schema.field("night").type == pa.date32()
-    assert set(table["night"].to_pylist()) == {NIGHT}
-    assert sources(filled, night=NIGHT, survey=2).num_rows == 0
-    assert sources(filled, night=NIGHT, triggers_only=True).num_rows == 1200
-    assert sources(filled, night=datetime.date(2026, 1, 2)).num_rows == 0
-    whole = night_rows(filled, objects, NIGHT)
-    assert whole.num_rows == 300
-    assert whole.column_names == objects.c.keys()
-    with pytest.raises(KeyError, match="unheard_of"):
-        sources(filled, night=NIGHT, columns=("unheard_of",))
+def test_all_columns(filled: psycopg.Connection[Any]) -> None:
+    curves = light_curve(filled, [7, 9], full=True)
+    for table, points in ((diasources, curves.sources), (diaforcedsources, curves.forced_sources)):
+        assert points.column_names == [name for name in table.c.keys() if name not in PROVENANCE]  # noqa: SIM118
+        assert points["diaobjectid"].to_pylist() == [7] * 4 + [9] * 4
+    few = light_curve(filled, [7, 9]).sources
+    assert curves.sources.select(few.column_names).equals(few)
 
 
 def test_rows_that_are_read_can_be_written_again_as_they_were(filled: psycopg.Connection[Any]) -> None:
-    before = night_rows(filled, diasources, NIGHT)
+    schema = arrow_schema(diasources)
+    everything = sql.SQL("SELECT {} FROM diasources ORDER BY diaobjectid, midpointmjdtai").format(
+        sql.SQL(", ").join(map(sql.Identifier, schema.names))
+    )
+    before = fetch(filled, everything, schema)
+    assert before.num_rows == 1200
+    assert set(before["night"].to_pylist()) == {NIGHT}
     with filled.transaction():
         filled.execute("DELETE FROM diasources")
         write(filled, AlertRows(sources=before), ingestid=1)
-    assert night_rows(filled, diasources, NIGHT).equals(before)
+    assert fetch(filled, everything, schema).equals(before)

@@ -19,17 +19,22 @@ from broker_assets.database import engine
 from broker_assets.sky.cells import cells_at
 from broker_assets.sky.events import (
     BadNotice,
-    active_sky_maps,
     apply_notice,
     expire_sky_maps,
     read_notice,
 )
 from broker_assets.sky.hits import Origin, Positions, write_sky_map_hits
 from broker_assets.sky.rematch import lists_to_rematch, rematch
-from broker_assets.sky.skymaps import NotASkyMap, match_sky_map
+from broker_assets.sky.skymaps import NotASkyMap, SkyMap, match_sky_map, read_sky_map
 
 Connection = psycopg.Connection[Any]
 NOW = datetime.datetime.now(datetime.UTC)
+
+
+def active_sky_maps(connection: Connection) -> dict[int, SkyMap]:
+    """Maps that are matched now, by `mw_id`."""
+    rows = connection.execute("SELECT mw_id, sky_map FROM mma_areas WHERE active AND active_until > now()")
+    return {identifier: read_sky_map(content) for identifier, content in rows}
 
 
 def sky_map(centre: int = 0, *, order: int = 3) -> bytes:

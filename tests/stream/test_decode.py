@@ -138,7 +138,7 @@ def test_outcome(name: str, broker: Any, packets: ModuleType) -> None:
     counts = {"stored": 2, "duplicate": 0, "quarantined": 0}
     counts[expected] += 1
     assert {name: getattr(report, name) for name in counts} == counts
-    assert report.balanced
+    assert report.received == report.stored + report.duplicate + report.quarantined
     broker.assert_closed_ledger()
     assert broker.value("SELECT count(*) FROM diasources WHERE diaobjectid IN (1, 2)") == 2
     if expected == "quarantined":

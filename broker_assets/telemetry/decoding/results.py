@@ -106,14 +106,6 @@ class DecodedStructure:
     def __len__(self) -> int:
         return len(self.packets)
 
-    def record_offsets(self, group: int) -> NDArray[np.int64]:
-        """(n + 1,) first record of each packet in a repeat group.
-
-        Within a packet, nesting follows from the counters: the value of a counter is the number of records that its
-        group has for that record of the counter's own group.
-        """
-        return self.walked.offsets[:, group]
-
     def packet(self, row: int) -> DecodedPacket:
         """One packet of the structure (`row` from 0 to n - 1) as plain Python values."""
         from broker_assets.telemetry.decoding.packet_view import DecodedPacket

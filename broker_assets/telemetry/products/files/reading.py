@@ -127,11 +127,6 @@ class ProductTables:
         return self.tables.get("ENERGIES")
 
     @property
-    def idb_versions(self) -> Table | None:
-        """Versions of the instrument database and the on-board times that they decoded."""
-        return self.tables.get("IDB_VERSIONS")
-
-    @property
     def parsed_name(self) -> ProductName | None:
         """What the name says; FILENAME stands in for a file that was renamed."""
         return ProductName.parse(self.name) or ProductName.parse(str(self.header.get("FILENAME", "")))

@@ -37,8 +37,7 @@ def test_real_files_of_all_kinds(shared_folder: Path) -> None:
         assert product.header["DATE-BEG"] == product.header["DATE_BEG"]
         assert product.header["LEVEL"] == "L1"
         assert product.control["index"].values.tolist() == list(range(len(product.control["index"].values)))
-        assert product.idb_versions is not None
-        assert "version" in product.idb_versions
+        assert "version" in product.tables["IDB_VERSIONS"]
         rows = {len(column.values) for column in product.data.values()}
         assert len(rows) == 1
         if name.stem in MEASURED:
@@ -65,7 +64,7 @@ def test_older_and_golden_files(shared_folder: Path) -> None:
     old = read(folder / "solo_L1_stix-ql-LightCurve_20210117_V01.fits")
     assert old.parsed_name is not None
     assert old.parsed_name.stem == "ql-lightcurve"
-    assert old.idb_versions is None
+    assert "IDB_VERSIONS" not in old.tables
     assert old.data["time"].unit == "s"
     assert old.data["counts"].values.shape == (12, 5)
     packets = read(folder / "solo_LB_stix-21-6-30_0664156800_V01.fits")
