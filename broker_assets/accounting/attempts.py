@@ -91,21 +91,22 @@ def suspects(
     """
     found: dict[int, Suspect] = {}
     for partition, position in positions.items():
+        # A message was alone if the run that died last had begun nothing else, also of other partitions.
         entries = connection.execute(
-            'SELECT "offset", next_offset, attempts FROM stream_attempt'
-            ' WHERE topic = %s AND "partition" = %s AND next_offset > %s',
+            'SELECT "offset", next_offset, attempts, next_offset = "offset" + 1 AND of_run = 1 AS alone'
+            " FROM (SELECT *, count(*) OVER (PARTITION BY run_id) AS of_run FROM stream_attempt WHERE topic = %s)"
+            ' WHERE "partition" = %s AND next_offset > %s',
             (topic, partition, position),
         ).fetchall()
         condemned = {
-            first: attempts
-            for first, end, attempts in entries
-            if end == first + 1 and attempts >= settings.condemn_after
+            first: attempts for first, _, attempts, alone in entries if alone and attempts >= settings.condemn_after
         }
-        # The ranges of runs differ, since batches end by time: all that contain the position count. Those further on
-        # were in flight at the same time as one of these.
-        died = sum(attempts for first, _, attempts in entries if first <= position)
+        # The ranges of runs differ, since batches end by time: all that contain the first message count (there may be
+        # none at the position itself). Those further on were in flight at the same time as one of these.
+        start = max(position, min((first for first, *_ in entries), default=position))
+        died = sum(attempts for first, _, attempts, _ in entries if first <= start)
         if condemned or died >= settings.narrow_after:
-            found[partition] = Suspect(max(end for _, end, _ in entries), condemned)
+            found[partition] = Suspect(max(end for _, end, *_ in entries), condemned)
     return found
 
 

@@ -102,6 +102,7 @@ def build_drain_op(settings: Settings, plan: EnrichmentPlan, night_checks: Night
                     stop=watch.asked_to_stop,
                     progress=watch.progress,
                     plan=plan,
+                    attempts=settings.attempts,
                 )
             source.mirror({partition: end for partition, (_, end) in report.offsets.items()})
         finally:

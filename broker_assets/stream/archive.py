@@ -19,6 +19,7 @@ from broker_assets.stream.decode import DecodedBatch, Reason, Watermarks, decode
 from broker_assets.stream.messages import Message
 from broker_assets.stream.orphaned_files import ExpectedFile, PendingFiles
 from broker_assets.stream.pipeline import IN_FLIGHT_BATCHES
+from broker_assets.stream.session import BeginAttempt
 from broker_assets.stream.watermarks import Ids, Overlay, Times
 
 
@@ -39,6 +40,8 @@ class BatchPreparer:
         Notified of files before they are written.
     condemned : mapping of (partition, offset) to Reason
         Messages that are quarantined without decoding.
+    begin : callable
+        Called with the offsets of a batch before it is decoded.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class BatchPreparer:
         watermarks: Watermarks,
         pending: PendingFiles,
         condemned: Mapping[tuple[int, int], Reason],
+        begin: BeginAttempt = lambda ranges: None,
     ) -> None:
         self._decoder = decoder
         self._archive_url = archive_url
@@ -60,6 +64,7 @@ class BatchPreparer:
         self._overlay = Overlay(IN_FLIGHT_BATCHES + 1)
         self._pending = pending
         self._condemned = condemned
+        self._begin = begin
 
     def decode(self, messages: Sequence[Message]) -> DecodedBatch:
         """Decode the next batch.
@@ -69,6 +74,9 @@ class BatchPreparer:
         RegistryUnavailable
             If a schema is not available at the moment.
         """
+        looked_into = [item for item in messages if (item.partition, item.offset) not in self._condemned]
+        if looked_into:
+            self._begin(_spans(looked_into))
         decoded = decode_batch(messages, self._decoder, self._known, condemned=self._condemned)
         self._overlay.add(decoded.newest)
         return decoded
@@ -122,6 +130,15 @@ class BatchPreparer:
             )
             self._positions[partition] = end
         return ranges
+
+
+def _spans(messages: Sequence[Message]) -> dict[int, tuple[int, int]]:
+    """First offset and offset after the last, by partition."""
+    spans: dict[int, tuple[int, int]] = {}
+    for message in messages:
+        first, _ = spans.get(message.partition, (message.offset, 0))
+        spans[message.partition] = first, message.offset + 1
+    return spans
 
 
 def archive_parts(decoded: DecodedBatch) -> list[archive.ArchivePart]:

@@ -4,28 +4,28 @@ What is done with a batch is in `decode`, `archive`, `commit`; here is when: loc
 batch, and what happens when something fails. Everything not committed is then forgotten and the run goes on from the
 positions in the database, which are the only truth. A failure of the surroundings (database, broker, registry, store)
 is tried again for a while; a failure that follows a batch is followed down to the message that causes it, which goes
-to quarantine.
+to quarantine (`isolation`), also if it ends the process.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from broker_assets.accounting.ledger import StaleStreamPosition, StreamBusy
 from broker_assets.backoff import DRAIN, pause_after
 from broker_assets.packets.decoder import AlertDecoder
-from broker_assets.settings import DrainSettings
+from broker_assets.settings import AttemptSettings, DrainSettings
 from broker_assets.stream.archive import BatchPreparer
 from broker_assets.stream.commit import PreparedBatch, write_batch
 from broker_assets.stream.consume import BatchPoller
 from broker_assets.stream.data_versions import data_versions
-from broker_assets.stream.decode import DecodedBatch, Reason
+from broker_assets.stream.decode import DecodedBatch
 from broker_assets.stream.enrichment import Enriched, EnrichmentPlan
-from broker_assets.stream.errors import BatchError, DrainFailedError, is_transient, may_lie_in_a_message
+from broker_assets.stream.errors import BatchError, DrainFailedError, is_transient
+from broker_assets.stream.isolation import Isolation
 from broker_assets.stream.memory import keep_freed_memory
 from broker_assets.stream.messages import (
     LATE_FETCH_SECONDS,
@@ -39,6 +39,7 @@ from broker_assets.stream.pipeline import IN_FLIGHT_BATCHES, Pipeline
 from broker_assets.stream.progress import Accounts, Committed, Progress
 from broker_assets.stream.report import DrainReport, Outcome
 from broker_assets.stream.session import DrainSession
+from broker_assets.stream.trial import any_passes
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +48,6 @@ RETRY_SECONDS = 120.0
 
 HEARTBEAT_SECONDS = 5.0
 """Maximum interval between progress reports, even if nothing arrives."""
-
-CONDEMNED_IN_A_ROW = 20
-"""If this many consecutive messages fail individually, the code is broken and not the messages."""
 
 
 def drain(
@@ -66,6 +64,7 @@ def drain(
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[Progress], None] = lambda progress: None,
     retry_seconds: float = RETRY_SECONDS,
+    attempts: AttemptSettings | None = None,
 ) -> DrainReport:
     """Store every message of some partitions of a topic, exactly once.
 
@@ -91,6 +90,8 @@ def drain(
         Called for each batch and every few seconds, in this thread.
     retry_seconds : float
         How long to keep trying while nothing can be committed.
+    attempts : AttemptSettings, optional
+        When messages are blamed for runs that died.
 
     Returns
     -------
@@ -108,6 +109,7 @@ def drain(
     run = _Drain(
         source, database_url, archive_url, decoder, settings, topic, tuple(partitions), stop, retry_seconds,
         Accounts(DrainReport(topic=topic, run_id=run_id, partitions=sorted(partitions)), progress), plan,
+        attempts or AttemptSettings(),
     )  # fmt: skip
     return run.run()
 
@@ -125,12 +127,13 @@ class _Drain:
     retry_seconds: float
     accounts: Accounts
     plan: EnrichmentPlan
+    attempts: AttemptSettings
 
     def __post_init__(self) -> None:
         self.started = time.monotonic()
         self.failing_since: float | None = None
         self.failures = 0
-        self.isolation = _Isolation(self.settings.batch_max)
+        self.isolation = Isolation(self.settings.batch_max)
 
     def run(self) -> DrainReport:
         report = self.accounts.report
@@ -164,7 +167,10 @@ class _Drain:
     def _attempt(self) -> Outcome:
         """Continue from the committed positions until the run ends or something fails."""
         report = self.accounts.report
-        with DrainSession(self.database_url, self.topic, self.partitions) as session:
+        with (
+            DrainSession(self.database_url, self.topic, self.partitions) as session,
+            session.attempts(report.run_id) as begin,
+        ):
             if report.interruptions:
                 last = report.ingest_ids[-1] if report.ingest_ids else 0
                 for committed in session.unreported(report.run_id, last):
@@ -173,14 +179,19 @@ class _Drain:
             report.orphans_removed += session.sweep(pending)
             report.gaps += session.settle(self.source, report.run_id)
             self.accounts.positions = dict(session.positions)
+            self.isolation.add(session.suspects(self.attempts))
+            decoder = self.decoder()
+            if self.isolation.doubtful:
+                self._require_that_others_pass(session, decoder)
             preparer = BatchPreparer(
-                self.decoder(),
+                decoder,
                 archive_url=self.archive_url,
                 topic=self.topic,
                 positions=session.positions,
                 watermarks=session.watermarks,
                 pending=pending,
                 condemned=self.isolation.condemned,
+                begin=begin,
             )
 
             def enrich(batch: DecodedBatch) -> Enriched:
@@ -201,6 +212,13 @@ class _Drain:
                 raise
             report.data_versions = data_versions(session.writer, report.nights)
             return outcome
+
+    def _require_that_others_pass(self, session: DrainSession, decoder: AlertDecoder) -> None:
+        condemned = self.isolation.condemned
+        if not any_passes(session, self.source, decoder, self.plan, failed=condemned):
+            reason = next(reversed(condemned.values())).reason
+            raise DrainFailedError(f"the code fails on every message of {self.topic} that was tried: {reason}")
+        self.isolation.trust()
 
     def _pump(self, pipeline: Pipeline) -> Outcome:
         poller = BatchPoller(
@@ -283,48 +301,3 @@ class _Drain:
             if self.accounts.silent_for() >= HEARTBEAT_SECONDS:
                 self.accounts.beat()
         return None
-
-
-class _Isolation:
-    """Finds the message that makes a whole batch fail, by halving batches until it is alone."""
-
-    def __init__(self, batch_max: int) -> None:
-        self._full = batch_max
-        self._suspects: dict[int, int] = {}
-        self._in_a_row = 0
-        self.batch_max = batch_max
-        self.condemned: dict[tuple[int, int], Reason] = {}
-
-    @property
-    def searching(self) -> bool:
-        return bool(self._suspects)
-
-    def narrow(self, error: BatchError) -> None:
-        """Make batches smaller after a failure, or condemn the message that failed on its own."""
-        cause = error.__cause__ or error
-        if not may_lie_in_a_message(cause):
-            raise DrainFailedError(
-                f"{error} failed, but not because of their content: {type(cause).__name__}: {cause}"
-            ) from cause
-        if len(error.messages) > 1:
-            logger.warning("%s failed and will be halved: %s: %s", error, type(cause).__name__, cause)
-            for message in error.messages:
-                self._suspects[message.partition] = max(message.offset, self._suspects.get(message.partition, -1))
-            self.batch_max = len(error.messages) // 2
-            return
-        message = error.messages[0]
-        place = (message.partition, message.offset)
-        self._in_a_row += 1
-        if place in self.condemned or self._in_a_row > CONDEMNED_IN_A_ROW:
-            raise DrainFailedError(f"the code fails on every message: {type(cause).__name__}: {cause}") from cause
-        self.condemned[place] = Reason(f"{type(cause).__name__}: {cause}", "".join(traceback.format_exception(cause)))
-
-    def passed(self, ranges: dict[int, tuple[int, int]]) -> None:
-        """Go back to full batches once all suspects are behind us."""
-        if not self._suspects:
-            return
-        places = {(p, o) for p, (first, end) in ranges.items() for o in range(first, end)}
-        if places - self.condemned.keys():
-            self._in_a_row = 0
-        self._suspects = {p: o for p, o in self._suspects.items() if p not in ranges or ranges[p][1] <= o}
-        self.batch_max = min(self._full, self.batch_max * 2) if self._suspects else self._full

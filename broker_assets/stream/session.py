@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -14,10 +14,12 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from broker_assets.accounting import ledger
+from broker_assets.accounting import attempts, ledger
+from broker_assets.accounting.attempts import Suspect
 from broker_assets.database import alerts
 from broker_assets.database.alerts import NightCounts
 from broker_assets.database.engine import connect
+from broker_assets.settings import AttemptSettings
 from broker_assets.stream.decode import INGEST_VERSION
 from broker_assets.stream.errors import StreamResetError
 from broker_assets.stream.messages import MessageSource, OffsetOutOfRangeError
@@ -27,6 +29,9 @@ from broker_assets.stream.report import StreamGap
 
 logger = logging.getLogger(__name__)
 
+BeginAttempt = Callable[[Mapping[int, tuple[int, int]]], None]
+"""Records that the messages in ranges of offsets, by partition, are about to be decoded."""
+
 LOCK_SECONDS = 60.0
 """A writer that waits longer for a row or a table gives up and the batch is retried."""
 
@@ -35,7 +40,8 @@ class DrainSession:
     """Holds the locks of some Kafka partitions while it is entered.
 
     The locks and the writing share one connection: a session that has lost its locks has also lost the connection on
-    which it could write. Watermarks are read on a second one and what enrichments need on a third, by other threads.
+    which it could write. Watermarks are read and attempts counted on a second one, what enrichments need is read on a
+    third, by other threads.
 
     Parameters
     ----------
@@ -67,6 +73,8 @@ class DrainSession:
                 self._url, application="broker-assets drain watermarks", autocommit=True
             )
             stack.callback(self.reader.close)
+            # All it writes are attempts, and these are about the end of our process, not of the server.
+            self.reader.execute("SET synchronous_commit = off")
             self.enricher: psycopg.Connection[Any] = connect(
                 self._url, application="broker-assets drain enrichments", autocommit=True
             )
@@ -87,6 +95,34 @@ class DrainSession:
     def watermarks(self, objects: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Latest stored source and forced point of objects, MJD TAI; −inf if none."""
         return alerts.watermarks(self.reader, objects)
+
+    @contextmanager
+    def attempts(self, run_id: str) -> Iterator[BeginAttempt]:
+        """Count attempts at messages, until the block is left in whatever way the process survives.
+
+        Yields
+        ------
+        callable
+            To be called before messages are decoded, with their offsets; by the thread that reads watermarks.
+        """
+
+        def begin(ranges: Mapping[int, tuple[int, int]]) -> None:
+            with self.reader.transaction():
+                attempts.begin(self.reader, self.topic, ranges, run_id)
+
+        try:
+            yield begin
+        finally:
+            try:
+                with self.writer.transaction():
+                    attempts.release(self.writer, self.topic, run_id)
+            except psycopg.Error as error:
+                # Without a connection they remain, and count as one run that died.
+                logger.debug("attempts of %s are not released: %s", run_id, error)
+
+    def suspects(self, settings: AttemptSettings) -> dict[int, Suspect]:
+        """What runs that died left at the positions of the partitions."""
+        return attempts.suspects(self.writer, self.topic, self.positions, settings)
 
     def sweep(self, pending: PendingFiles) -> int:
         """Remove archive files without a row left by an earlier run of these partitions."""

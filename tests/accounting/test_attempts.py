@@ -44,6 +44,22 @@ def test_a_message_that_ended_runs_alone_is_condemned(connection: psycopg.Connec
     assert attempts.suspects(connection, "t", {0: 8}, LIMITS) == {}
 
 
+def test_only_a_message_that_was_alone_is_condemned(connection: psycopg.Connection[Any]) -> None:
+    """Batches of one message, of several partitions or one after the other, are in flight together."""
+    for run in ("a", "b"):
+        attempts.begin(connection, "t", {0: (7, 8), 1: (3, 4)}, run)
+        attempts.begin(connection, "t", {0: (8, 9)}, run)
+    assert attempts.suspects(connection, "t", {0: 7, 1: 3}, LIMITS) == {0: Suspect(9), 1: Suspect(4)}
+    attempts.begin(connection, "t", {0: (7, 8)}, "c")
+    assert attempts.suspects(connection, "t", {0: 7, 1: 3}, LIMITS)[0].condemned == {7: 3}
+
+
+def test_offsets_without_messages_before_the_one_that_kills(connection: psycopg.Connection[Any]) -> None:
+    for run in ("a", "b"):
+        attempts.begin(connection, "t", {0: (7, 9)}, run)
+    assert attempts.suspects(connection, "t", {0: 5}, LIMITS) == {0: Suspect(9)}
+
+
 def test_a_run_counts_once_however_often_it_tries(connection: psycopg.Connection[Any]) -> None:
     for _ in range(5):
         attempts.begin(connection, "t", {0: (7, 8)}, "a")
