@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import sqlite3
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pydantic import BaseModel
 from broker_assets.telemetry.products.builders.sequences import sequences
 from broker_assets.telemetry.products.kinds import kind_of
 from broker_assets.telemetry.reception.packet_store import PacketStore
+from broker_assets.telemetry.reception.shared_counts import held_between
 
 LOOK_BACK = datetime.timedelta(days=60)
 """Packets missing for longer will not arrive any more."""
@@ -68,8 +70,10 @@ def incomplete_answers(folder: Path, answers: Iterable[Answer]) -> list[Incomple
             for answer in listed:
                 if answer.kind not in keys:
                     continue
-                packets = store.of_request(keys[answer.kind], (answer.request_control, answer.request))
-                parts = sequences([packet for packet in packets if packet.failure is None])
+                key = keys[answer.kind]
+                packets = store.of_request(key, (answer.request_control, answer.request))
+                held = partial(held_between, store, key)
+                parts = sequences([packet for packet in packets if packet.failure is None], held)
                 missing = [part.missing for part in parts if part.missing]
                 if missing:
                     text, whole = "; ".join(missing), len(parts) - len(missing)

@@ -13,7 +13,7 @@ from broker_assets.telemetry.archive.days import family_of
 from broker_assets.telemetry.products.kinds import BASE_VERSION, KINDS, ProductKind
 from broker_assets.telemetry.products.levels import ancillary, calibrated_energy
 
-BUILDER: Final = {"LB": 1, "L0": 1, "L1": 1, "L2": 1}
+BUILDER: Final = {"LB": 1, "L0": 2, "L1": 2, "L2": 1}
 """Raised when files of a level come out differently under the same name: a corrected header, another encoding."""
 
 OTHERS: Final = "others"
@@ -48,7 +48,7 @@ def file_code_version(level: str, stem: str, overrides: Mapping[str, int]) -> st
     Examples
     --------
     >>> file_code_version("L1", "ql-lightcurve", {"L1/ql-lightcurve": 3})
-    'ql-lightcurve 3, builder 1'
+    'ql-lightcurve 3, builder 2'
     """
     version = next((kind.version_of(level, overrides) for kind in KINDS.values() if kind.file_stem == stem), None)
     if version is None:
@@ -62,9 +62,9 @@ def code_version(level: str, family: str, overrides: Mapping[str, int]) -> str:
     Examples
     --------
     >>> code_version("L1", "calibration", {})
-    'cal-energy 3, builder 1'
+    'cal-energy 3, builder 2'
     >>> code_version("L1", "auxiliary", {"L1/events-5-1": 3})
-    'events-5-1 3, others 2, builder 1'
+    'events-5-1 3, others 2, builder 2'
     >>> code_version("L2", "quicklook", {"LL03/ql-lightcurve": 3})
     'LL03 ql-lightcurve 3, builder 1'
     """

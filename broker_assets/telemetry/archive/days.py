@@ -11,13 +11,16 @@ import datetime
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterator
+from functools import partial
 from typing import Final
 
 from broker_assets.telemetry.archive.units import Touched
 from broker_assets.telemetry.idb.instrument_rules import StructureKey
 from broker_assets.telemetry.packets import clock
+from broker_assets.telemetry.products.builders.sequences import shared_counts
 from broker_assets.telemetry.products.kinds import kind_of
 from broker_assets.telemetry.reception.packet_store import NO_SSID, PacketStore
+from broker_assets.telemetry.reception.shared_counts import counts_of_request, held_between
 
 FAMILIES: Final = ("quicklook", "housekeeping", "science", "calibration", "auxiliary")
 """Families of products that are made and seen together."""
@@ -139,6 +142,8 @@ def day_version(store: PacketStore, family: str, day: datetime.date) -> str:
             lines |= _packets(store, key, f"request IS NULL AND {condition}", limits)
         for control, request in _requests(store, key, first, end):
             lines |= _packets(store, key, "sequence_control = ? AND request = ?", (control, request))
+            shared = shared_counts(counts_of_request(store, key, (control, request)), partial(held_between, store, key))
+            lines |= {f"{control} {request} {count}\n".encode() for count in shared}
     if not lines:
         return ""
     digest = hashlib.sha256(family.encode())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +34,7 @@ from broker_assets.telemetry.products.product import (
 )
 from broker_assets.telemetry.products.programs.configured import Programs
 from broker_assets.telemetry.reception.packet_store import PacketStore, StoredPacket
+from broker_assets.telemetry.reception.shared_counts import held_between
 
 __all__ = ["LEVELS", "Archive", "Outcome"]
 
@@ -318,7 +320,9 @@ class Archive:
         if not packets:
             return
         day = self._day_of(unit, packets)
-        products = level0_of_request(kind, packets, self.inputs, self.outcome.problems)
+        products = level0_of_request(
+            kind, packets, self.inputs, self.outcome.problems, partial(held_between, self.store, kind.key)
+        )
         if "L0" in wanted:
             kept = {self.tree.write_level0(product, day) for product in products}
             if products:

@@ -72,6 +72,32 @@ class InstrumentConfiguration:
             raise ConfigurationError(f"{len(files)} tables of energy channels are valid at {utc}; one is needed")
         return self._channels(files[0])
 
+    def tables_at(self, utc: NDArray[np.datetime64]) -> tuple[list[EnergyChannels], NDArray[np.int64]]:
+        """Energy channels at times.
+
+        Parameters
+        ----------
+        utc : (n,) datetime64 array
+
+        Returns
+        -------
+        tables : list of EnergyChannels
+            Those valid at some of the times.
+        of_time : (n,) int64 array
+            Number of the table of each time.
+
+        Raises
+        ------
+        ConfigurationError
+            If no table, or more than one, is valid at a time.
+        """
+        valid = np.array([(start <= utc) & (utc < end) for start, end, _ in self._periods]).reshape(-1, len(utc))
+        wrong = np.flatnonzero(valid.sum(axis=0) != 1)
+        if len(wrong):
+            self.channels_at(utc[wrong[0]])
+        used, of_time = np.unique(valid.argmax(axis=0), return_inverse=True)
+        return [self._channels(self._periods[period][2]) for period in used.tolist()], of_time.ravel()
+
     def _channels(self, file: str) -> EnergyChannels:
         cache: dict[str, EnergyChannels] = self.__dict__.setdefault("_tables", {})
         if file not in cache:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from broker_assets.telemetry.products.files.fits import Card
 from broker_assets.telemetry.products.files.tables import Column, Table, take
 from broker_assets.telemetry.products.kinds import ProductKind
 
+WARNING: Final[Card] = ("DATAWARN", 1, "See comments")
+"""Card of files that need a second look, for the reason in a comment."""
 NO_REQUEST_RANGE = "0000000000-9999999999"
 
 
@@ -25,6 +28,43 @@ class VersionRange:
     version: str
     first: int
     last: int
+
+
+@dataclass(frozen=True)
+class RowEnergies:
+    """The energy tables of rows, of which a file can hold one."""
+
+    tables: tuple[Table, ...]
+    of_row: NDArray[np.int64]
+    """(rows,) number of the table of each row."""
+
+    @classmethod
+    def of(cls, parts: Sequence[tuple[Sequence[Table], NDArray[np.int64]]]) -> RowEnergies:
+        """Those of parts that follow one another: tables, and their numbers by row. Equal tables become one."""
+        tables: dict[bytes, int] = {}
+        kept: list[Table] = []
+        numbers = []
+        for found, of_row in parts:
+            own = []
+            for table in found:
+                content = b"".join(column.values.tobytes() for column in table.values())
+                if content not in tables:
+                    tables[content] = len(kept)
+                    kept.append(table)
+                own.append(tables[content])
+            numbers.append(np.array(own, dtype=np.int64)[of_row])
+        return cls(tuple(kept), np.concatenate(numbers))
+
+    @property
+    def main(self) -> int:
+        """Number of the table that most rows have; of several the one that comes first."""
+        counts = np.bincount(self.of_row, minlength=len(self.tables))
+        return int(self.of_row[np.argmax(counts[self.of_row])])
+
+    @property
+    def mixed(self) -> bool:
+        """Whether rows have different tables."""
+        return bool((self.of_row != self.of_row[0]).any())
 
 
 @dataclass(frozen=True)
@@ -45,6 +85,23 @@ class Product:
     cards: tuple[Card, ...] = ()
     comments: tuple[str, ...] = ()
     history: tuple[str, ...] = ()
+    row_energies: RowEnergies | None = None
+    """Set where rows have other energies than `energies`, which are those of most."""
+
+    def with_energies(self, found: RowEnergies) -> Product:
+        """The product with energy tables for its rows."""
+        return replace(self, energies=found.tables[found.main], row_energies=found if found.mixed else None)
+
+    def own_energies(self) -> tuple[tuple[Table, ...], NDArray[np.int64]]:
+        """Energy tables, and the number of each row's; only of kinds that have energies."""
+        if self.row_energies is not None:
+            return self.row_energies.tables, self.row_energies.of_row
+        return (() if self.energies is None else (self.energies,)), np.zeros(len(self.time), dtype=np.int64)
+
+    def warned(self, text: str) -> Product:
+        """The product with a mark in its header, and a comment that says why."""
+        cards = self.cards if WARNING in self.cards else (*self.cards, WARNING)
+        return replace(self, cards=cards, comments=(*self.comments, text))
 
     @property
     def time(self) -> NDArray[np.int64]:
@@ -76,7 +133,12 @@ class Product:
         data = take(self.data, selected)
         used, index = np.unique(data["control_index"].values, return_inverse=True)
         control = take(self.control, used)
-        return replace(self, control=renumbered(control), data=data | {"control_index": Column(index.astype(np.int64))})
+        found = replace(
+            self, control=renumbered(control), data=data | {"control_index": Column(index.astype(np.int64))}
+        )
+        if self.row_energies is None:
+            return found
+        return found.with_energies(replace(self.row_energies, of_row=self.row_energies.of_row[selected]))
 
     def published(self) -> Product:
         """The product with times as its file has them: whole centiseconds after the start."""

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from broker_assets.storage.atomic import PARTS, remove_abandoned, replace_atomically
 from broker_assets.telemetry.idb.instrument_rules import StructureKey
@@ -41,7 +42,8 @@ CREATE TABLE IF NOT EXISTS packet (
     last INTEGER NOT NULL,
     sequence_control INTEGER,         -- of the telecommand that requested it
     request INTEGER,                  -- request id
-    failure TEXT                      -- why it cannot be decoded
+    failure TEXT,                     -- why it cannot be decoded
+    apid INTEGER                      -- application process, whose packets share a sequence count
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS packet_time ON packet (service, subservice, ssid, first, last);
 CREATE INDEX IF NOT EXISTS packet_scet ON packet (service, subservice, ssid, scet);
@@ -74,6 +76,15 @@ CREATE TABLE IF NOT EXISTS quarantine (
 """
 
 
+class CountPlace(NamedTuple):
+    """Where a packet lies in the sequence count of its application process."""
+
+    apid: int
+    sequence_count: int
+    scet: int
+    """Header time, 1/65536 seconds."""
+
+
 @dataclass(frozen=True)
 class NewPacket:
     """A packet and what is known of it when it is stored."""
@@ -88,6 +99,11 @@ class NewPacket:
     """Telecommand sequence control and request id."""
     failure: str | None = None
 
+    @property
+    def place(self) -> CountPlace:
+        """Where it lies in the sequence count."""
+        return CountPlace(_apid(self.raw.data), self.sequence_count, self.scet)
+
 
 @dataclass(frozen=True)
 class StoredPacket:
@@ -100,6 +116,17 @@ class StoredPacket:
     request: tuple[int, int] | None
     failure: str | None
 
+    @property
+    def place(self) -> CountPlace:
+        """Where it lies in the sequence count."""
+        return CountPlace(_apid(self.raw.data), self.sequence_count, self.scet)
+
+
+_COUNTS = """
+CREATE INDEX IF NOT EXISTS packet_count ON packet (sequence_count, scet);
+CREATE INDEX IF NOT EXISTS packet_answer ON packet (scet) WHERE request IS NOT NULL;
+"""
+
 
 class PacketIndex:
     """What the packets of a store are and where they lie; SQLite."""
@@ -107,6 +134,26 @@ class PacketIndex:
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, timeout=60.0)
         self._connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + _SCHEMA)
+        if not self._has_apid():
+            self._add_apid(path.parent / "segments")
+        self._connection.executescript(_COUNTS)
+
+    def _has_apid(self) -> bool:
+        return any(row[1] == "apid" for row in self.rows("PRAGMA table_info(packet)"))
+
+    def _add_apid(self, segments: Path) -> None:
+        """Complete an index of an earlier version, whose packets have no application process."""
+        with self.transaction() as connection:
+            if self._has_apid():  # another process was faster
+                return
+            connection.execute("ALTER TABLE packet ADD COLUMN apid INTEGER")
+            for (segment,) in self.rows("SELECT DISTINCT segment FROM packet"):
+                content = (segments / str(segment)).read_bytes()
+                places = self.rows("SELECT start, digest FROM packet WHERE segment = ?", (segment,))
+                connection.executemany(
+                    "UPDATE packet SET apid = ? WHERE digest = ?",
+                    [(_apid(content[int(start) : int(start) + 2]), digest) for start, digest in places],  # type: ignore[call-overload]
+                )
 
     def close(self) -> None:
         """Close the file."""
@@ -210,7 +257,7 @@ class PacketStore:
                     new.setdefault(digest, packet)
             changed = dict(new)
             rows = self._segment_rows(new) if new else []
-            connection.executemany("INSERT INTO packet VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows)
+            connection.executemany("INSERT INTO packet VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows)
             for origin, packet in zip(origins, packets, strict=True):
                 if origin[0] in known:
                     first = connection.execute(
@@ -258,7 +305,8 @@ class PacketStore:
             service, subservice, ssid = packet.key
             kind = (service, subservice, NO_SSID if ssid is None else ssid)
             times = (packet.scet, packet.sequence_count, packet.first, packet.last)
-            rows.append((digest, name, start, length, *kind, *times, control, request, packet.failure))
+            apid = _apid(packet.raw.data)
+            rows.append((digest, name, start, length, *kind, *times, control, request, packet.failure, apid))
             start += length
         return rows
 
@@ -277,17 +325,17 @@ class PacketStore:
     def of_days(self, key: StructureKey, first: int, last: int) -> list[StoredPacket]:
         """Packets of a kind whose time bins have a centre in [first, last), ticks."""
         # A bound on `first` from below keeps the search to the days asked for, however many there are.
-        near = self._read(*_of_kind(key, "first >= ? AND first < ? AND last >= ?", first - LONG_TICKS, last, first))
-        far = self._read(*_of_kind(key, f"{_LONG} AND first < ? AND last >= ?", first - LONG_TICKS, first))
+        near = self._read(*of_kind(key, "first >= ? AND first < ? AND last >= ?", first - LONG_TICKS, last, first))
+        far = self._read(*of_kind(key, f"{_LONG} AND first < ? AND last >= ?", first - LONG_TICKS, first))
         return sorted(near + far, key=lambda item: (item.scet, item.sequence_count, item.digest)) if far else near
 
     def of_headers(self, key: StructureKey, first: int, last: int) -> list[StoredPacket]:
         """Packets of a kind whose header time lies in [first, last), ticks."""
-        return self._read(*_of_kind(key, "scet >= ? AND scet < ?", first, last))
+        return self._read(*of_kind(key, "scet >= ? AND scet < ?", first, last))
 
     def of_request(self, key: StructureKey, request: tuple[int, int]) -> list[StoredPacket]:
         """Packets of a kind that answer a request (telecommand sequence control, request id)."""
-        return self._read(*_of_kind(key, "sequence_control = ? AND request = ?", *request))
+        return self._read(*of_kind(key, "sequence_control = ? AND request = ?", *request))
 
     def kinds(self) -> list[StructureKey]:
         """Kinds of packets in the store; the time does not grow with it."""
@@ -309,26 +357,26 @@ class PacketStore:
 
     def requests(self, key: StructureKey) -> list[tuple[int, int]]:
         """Requests that packets of a kind answer."""
-        where, values = _of_kind(key, "request IS NOT NULL")
+        where, values = of_kind(key, "request IS NOT NULL")
         sql = f"SELECT DISTINCT sequence_control, request FROM packet WHERE {where} ORDER BY 1, 2"  # noqa: S608
         return [(int(a), int(b)) for a, b in self.index.rows(sql, values)]  # type: ignore[call-overload]
 
     def requests_begun(self, key: StructureKey, first: int, last: int) -> list[tuple[int, int]]:
         """Requests whose earliest data begin within [first, last], ticks."""
-        where, values = _of_kind(key, "request IS NOT NULL AND first >= ? AND first <= ?", first, last)
+        where, values = of_kind(key, "request IS NOT NULL AND first >= ? AND first <= ?", first, last)
         sql = f"SELECT DISTINCT sequence_control, request FROM packet WHERE {where} ORDER BY 1, 2"  # noqa: S608
         found = [(int(a), int(b)) for a, b in self.index.rows(sql, values)]  # type: ignore[call-overload]
         return [pair for pair in found if (self.begin_of_request(key, pair) or 0) >= first]
 
     def begin_of_request(self, key: StructureKey, request: tuple[int, int]) -> int | None:
         """When the earliest data of a request begin, ticks; None if no packet answers it."""
-        where, values = _of_kind(key, "sequence_control = ? AND request = ?", *request)
+        where, values = of_kind(key, "sequence_control = ? AND request = ?", *request)
         ((begin,),) = self.index.rows(f"SELECT min(first) FROM packet WHERE {where}", values)  # noqa: S608
         return None if begin is None else int(begin)  # type: ignore[call-overload]
 
     def spans(self, key: StructureKey) -> list[tuple[int, int, int]]:
         """Header time, first and last centre of the time bins of every packet of a kind, ticks."""
-        where, values = _of_kind(key, "1")
+        where, values = of_kind(key, "1")
         found = self.index.rows(f"SELECT scet, first, last FROM packet WHERE {where}", values)  # noqa: S608
         return [(int(a), int(b), int(c)) for a, b, c in found]  # type: ignore[call-overload]
 
@@ -368,11 +416,17 @@ class PacketStore:
         return self._segments[name]
 
 
+def _apid(data: bytes) -> int:
+    """Application process of a packet: the last eleven bits of its first two bytes."""
+    return int.from_bytes(data[:2], "big") & 0x7FF
+
+
 _KEPT_SEGMENTS = 16
 """Segments kept in memory; one is about a megabyte."""
 
 
-def _of_kind(key: StructureKey, condition: str, *values: object) -> tuple[str, list[object]]:
+def of_kind(key: StructureKey, condition: str, *values: object) -> tuple[str, list[object]]:
+    """Condition on packets of a kind, and its values."""
     service, subservice, ssid = key
     return (
         f"service = ? AND subservice = ? AND ssid = ? AND {condition}",

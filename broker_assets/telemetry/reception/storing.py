@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from broker_assets.telemetry.archive.units import Touched
+from broker_assets.telemetry.archive.units import Touched, Unit
 from broker_assets.telemetry.decoding.decoder import decode
 from broker_assets.telemetry.decoding.results import DecodedBatch, DecodedStructure
 from broker_assets.telemetry.idb.database import InstrumentDatabase
@@ -22,6 +22,7 @@ from broker_assets.telemetry.packets.headers import TELEMETRY_BYTES, Headers, pa
 from broker_assets.telemetry.products.builders.measured import PacketSet
 from broker_assets.telemetry.products.builders.quicklook import integration_ticks
 from broker_assets.telemetry.reception.packet_store import NewPacket, PacketStore
+from broker_assets.telemetry.reception.shared_counts import requests_sharing
 
 HASHED_AT_A_TIME = 1 << 20
 _REQUESTED = (20, 21, 22, 23, 24)
@@ -86,8 +87,14 @@ def receive_found(
             bad.append(item if kept <= KEPT_BYTES else replace(item, data=b""))
         described = list(_described(decoded, databases))
         new += len(store.add(described, decoded.bad))
-        touched |= Touched.by(described)
+        touched |= Touched.by(described) | _sharing(described, store)
     return Received(name, packets, new, touched, bad, telecommands)
+
+
+def _sharing(packets: Sequence[NewPacket], store: PacketStore) -> Touched:
+    """Requests between whose sequence counts packets lie: what seemed lost of them may be there now."""
+    sharing = requests_sharing(store, [packet.place for packet in packets])
+    return Touched(frozenset(), frozenset(Unit(key, request=request) for key, request in sharing))
 
 
 def receive_again(store: PacketStore, databases: InstrumentDatabase | InstrumentDatabases) -> Received:

@@ -72,7 +72,7 @@ def test_what_is_missing_is_said_by_answer(records: Records, connection: Any, ad
     whole, cut, two = (50001, 1), (50001, 2), (50002, 3)
     add(whole, [(1, FIRST), (2, LAST)])
     add(cut, [(1, FIRST), (2, CONTINUED), (4, LAST)])
-    add(two, [(1, FIRST), (2, LAST), (3, FIRST), (4, CONTINUED)])
+    add(two, [(11, FIRST), (12, LAST), (13, FIRST), (14, CONTINUED)])
     for number, request in enumerate((whole, cut, two)):
         answer(records, request, made=10.0 - number)
     found = incomplete_answers(folder, recent_answers(connection, records.now))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from broker_assets.telemetry.decoding import masks
 from broker_assets.telemetry.packets import clock
 from broker_assets.telemetry.products.builders.measured import COMPRESSION_ERROR, Measured, PacketSet
+from broker_assets.telemetry.products.builders.sequences import count_order
 from broker_assets.telemetry.products.files.tables import Column, Table
 
 CHANNELS = 1024
@@ -36,13 +37,15 @@ def energy(packets: PacketSet) -> Measured:
     variance = np.zeros(counts.shape)
     pieces = packets.column("NIXD0155")
     owner = np.repeat(np.arange(len(packets)), np.diff(pieces.offsets))
+    stream = _stream_order(packets, bins)[owner]
     detector, pixel, sub = (packets.raw(name).astype(np.int64) for name in ("NIXD0155", "NIXD0156", "NIXD0157"))
     sizes = packets.raw("NIX00146").astype(np.int64)
     starts = np.cumsum(sizes) - sizes
     measured = Measured(_control(packets, points, summed, lowest, enabled), {})
     # Pieces of one sub-spectrum follow one another; each goes on where the one before ended.
     reached: dict[tuple[int, int, int, int], int] = {}
-    for piece, packet in enumerate(owner.tolist()):
+    for piece in np.argsort(stream, kind="stable").tolist():
+        packet = int(owner[piece])
         d, p, s = int(detector[piece]), int(pixel[piece]), int(sub[piece])
         if p >= masks.PIXELS:
             measured.problems.append(f"packet {packets.number[packet]}: there is no pixel {p}")
@@ -71,6 +74,16 @@ def energy(packets: PacketSet) -> Measured:
         "control_index": Column(first.astype(np.int64)),
     }
     return measured
+
+
+def _stream_order(packets: PacketSet, bins: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Place of each packet among those of its spectrum, by sequence count: the clock may be set between two of them."""
+    counts = packets.decoded.headers.sequence_count
+    place = np.zeros(len(packets), dtype=np.int64)
+    for spectrum in np.unique(bins):
+        own = np.flatnonzero(bins == spectrum)
+        place[own[count_order(counts[own])]] = np.arange(len(own))
+    return place
 
 
 def _note_missing(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from broker_assets.telemetry.decoding.results import DecodedColumn, DecodedStructure
 from broker_assets.telemetry.packets import clock
 from broker_assets.telemetry.products.files.tables import Column, Table
+from broker_assets.telemetry.products.product import WARNING
 
 COMPRESSION_ERROR = "Error due only to integer compression"
 """Description of every column that ends in _comp_err."""
@@ -127,12 +128,22 @@ class Measured:
 
     control: Table
     data: Table
-    energy_mask: NDArray[np.uint8] | None = None
-    """(33,) edges of the energy channels; None for all 32 channels."""
-    channels: NDArray[np.int64] | None = None
-    """Numbers of the energy channels, where they need not follow one another."""
+    energies: tuple[NDArray[np.int64], ...] = ()
+    """(planes, 2) first and last channel of each plane of the counts, for each energy table of the rows; empty for all
+    32 channels."""
+    energies_of_row: NDArray[np.int64] | None = None
+    """(rows,) energy table of each row of `data`; None if all have the first."""
+    channel_numbers: NDArray[np.int64] | None = None
+    """Numbers of the planes, where they do not count from 0."""
     cards: list[tuple[str, Any, str]] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
     history: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     """What was left out, with reason."""
+
+    def warn(self, text: str) -> None:
+        """Mark the file: `WARNING` once, and the text as a comment."""
+        if WARNING not in self.cards:
+            self.cards.append(WARNING)
+        if text not in self.comments:
+            self.comments.append(text)

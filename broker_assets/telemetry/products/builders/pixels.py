@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from broker_assets.telemetry.decoding import masks
 from broker_assets.telemetry.packets import clock
+from broker_assets.telemetry.products.builders.energies import CHANNELS, EnergyTables, energy_tables, with_energies
 from broker_assets.telemetry.products.builders.measured import (
     COMPRESSION_ERROR,
     Measured,
@@ -25,7 +27,7 @@ from broker_assets.telemetry.products.builders.science import (
     tenths,
     trigger_columns,
 )
-from broker_assets.telemetry.products.files.tables import Column
+from broker_assets.telemetry.products.files.tables import Column, take
 
 SUMMED = 22
 """Structure id of pixel data summed in sets of pixels."""
@@ -38,11 +40,11 @@ def _starts(counts: NDArray[Any]) -> NDArray[np.int64]:
     return np.asarray(np.cumsum(counts) - counts)
 
 
-def pixels(packets: PacketSet) -> Measured:
+def pixels(packets: PacketSet) -> list[Measured]:
     """Compressed pixel data: counts by time, detector, pixel (or set of pixels) and energy.
 
     Every group of counts is put where its time, detector mask, pixel mask and energy say. A time bin that lacks an
-    energy group is an error: part of the request is missing.
+    energy group is an error: part of the request is missing. Time bins with other energies are tables of their own.
     """
     request = measurement(packets)
     measured = Measured(request.control, {})
@@ -51,14 +53,6 @@ def pixels(packets: PacketSet) -> Measured:
     deltas = packets.raw(delta_name).astype(np.int64)
     unique, first = np.unique(deltas, return_index=True)
     bins = np.searchsorted(unique, deltas)
-
-    low = packets.raw("NIXD0016").astype(np.int64)
-    high = packets.raw("NIXD0017").astype(np.int64)
-    energies = np.unique(low)
-    mask = np.zeros(masks.ENERGY_EDGES, dtype=np.uint8)
-    mask[low] = mask[high + 1] = 1
-    request.control["energy_bin_edge_mask"] = Column(mask[None, :], parameter="NIXD0016,NIXD0017")
-    measured.energy_mask = mask
 
     sets = packets.raw("NIX00442").astype(np.int64)
     set_masks = masks.bits(packets.raw("NIXD0407"), masks.PIXELS)
@@ -78,18 +72,12 @@ def pixels(packets: PacketSet) -> Measured:
         places = [np.flatnonzero(row) for row in pixel_masks]
         width = masks.PIXELS
         pixel_column = pixel_masks[first]
-    counts, variance = _place(packets, bins, low, energies, places, sent, (len(unique), masks.DETECTORS, width))
-
-    detectors = _kept_detectors(counts, sent, corrected, request)
-    counts, variance = counts[:, detectors], variance[:, detectors]
-    if not summed:
         used = np.flatnonzero(pixel_masks.any(axis=0))
-        counts, variance = counts[:, :, used], variance[:, :, used]
 
     length = packets.raw("NIX00405").astype(np.int64)[first]
     durations = tenths(length)
     active = corrected[first]
-    data = {
+    before = {
         "time": Column(request.start + tenths(unique) + durations // 2),
         "timedel": Column(durations),
         "rcr": Column(packets.raw("NIX00401").astype(np.uint8)[first], parameter="NIX00401"),
@@ -97,55 +85,88 @@ def pixels(packets: PacketSet) -> Measured:
         "detector_masks": Column(active, parameter="NIX00407"),
         "num_pixel_sets": Column(sets[first].astype(np.uint8), parameter="NIX00442"),
         **trigger_columns(packets, measured, first, length, group_flags(active)),
-        "counts": Column(counts, "count", parameter="NIX00260"),
-        "counts_comp_err": Column(np.sqrt(variance).astype(np.float32), "count", COMPRESSION_ERROR),
-        "control_index": Column(np.zeros(len(unique), dtype=np.int64)),
     }
-    measured.data = data
-    return measured
+    groups = _Groups.of(packets, bins)
+    tables = energy_tables(groups.row, groups.low, groups.high, len(unique))
+    found = []
+    for table, energies in enumerate(tables.groups):
+        rows = np.flatnonzero(tables.of_row == table)
+        counts, variance = _place(packets, groups, rows, energies, places, sent, width)
+        detectors = _kept_detectors(counts, sent, corrected, request)
+        counts, variance = counts[:, detectors], variance[:, detectors]
+        if not summed:
+            counts, variance = counts[:, :, used], variance[:, :, used]
+        data = take(before, rows) | {
+            "counts": Column(counts, "count", parameter="NIX00260"),
+            "counts_comp_err": Column(np.sqrt(variance).astype(np.float32), "count", COMPRESSION_ERROR),
+            "control_index": Column(np.zeros(len(rows), dtype=np.int64)),
+        }
+        found.append(with_energies(measured, data, tables, [table], "NIXD0016,NIXD0017"))
+    return found
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """Groups of counts, in the order of the stream."""
+
+    record: NDArray[np.int64]
+    """Record (sub-structure) of each."""
+    row: NDArray[np.int64]
+    """Time bin of each."""
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, packets: PacketSet, bins: NDArray[np.int64]) -> _Groups:
+        number = packets.raw("NIX00258").astype(np.int64)
+        record = np.repeat(np.arange(len(number)), number)
+        low, high = (packets.raw(name).astype(np.int64) for name in ("NIXD0016", "NIXD0017"))
+        return cls(record, bins[record], low, high)
 
 
 def _place(
     packets: PacketSet,
-    bins: NDArray[np.int64],
-    low: NDArray[np.int64],
+    groups: _Groups,
+    rows: NDArray[np.int64],
     energies: NDArray[np.int64],
     places: list[NDArray[np.int64]],
     sent: NDArray[np.uint8],
-    shape: tuple[int, int, int],
+    width: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Counts and variances by time, detector, pixel and energy."""
+    """Counts and variances of some time bins, by time, detector, pixel and energy."""
     column = packets.compressed("NIX00260")
     values = column.values
     sizes = packets.raw("NIX00259").astype(np.int64)
-    groups = packets.raw("NIX00258").astype(np.int64)
-    owner = np.repeat(np.arange(len(groups)), groups)
     starts = _starts(sizes)
-    if len(owner) != shape[0] * len(energies):
+    chosen = np.flatnonzero(np.isin(groups.row, rows))
+    if len(chosen) != len(rows) * len(energies):
         raise UnbuildableProduct(
-            f"{shape[0]} time bins and {len(energies)} energies need {shape[0] * len(energies)} groups of counts; "
-            f"there are {len(owner)}"
+            f"{len(rows)} time bins and {len(energies)} energies need {len(rows) * len(energies)} groups of counts; "
+            f"there are {len(chosen)}"
         )
-    counts = np.zeros((*shape, len(energies)), dtype=np.int64)
+    row = np.searchsorted(rows, groups.row[chosen])
+    codes = np.minimum(groups.low, groups.high)[chosen] * CHANNELS + np.maximum(groups.low, groups.high)[chosen]
+    plane = np.searchsorted(energies[:, 0] * CHANNELS + energies[:, 1], codes)
+    counts = np.zeros((len(rows), masks.DETECTORS, width, len(energies)), dtype=np.int64)
     variance = np.zeros(counts.shape)
-    filled = np.zeros((shape[0], len(energies)), dtype=bool)
-    detectors = [np.flatnonzero(row) for row in sent]
-    energy = np.searchsorted(energies, low)
-    for group, record in enumerate(owner.tolist()):
+    filled = np.zeros((len(rows), len(energies)), dtype=bool)
+    detectors = [np.flatnonzero(mask) for mask in sent]
+    for number, group in enumerate(chosen.tolist()):
+        record = int(groups.record[group])
         planes, pixel = detectors[record], places[record]
         size = int(sizes[group])
         if len(planes) == 0 or size % len(planes):
             raise UnbuildableProduct(f"{size} counts do not fit {len(planes)} detectors")
         wide = size // len(planes)
         if wide != len(pixel):
-            if wide != shape[2]:
+            if wide != width:
                 raise UnbuildableProduct(f"{wide} counts per detector do not fit {len(pixel)} pixels")
-            pixel = np.arange(shape[2])
+            pixel = np.arange(width)
         part = slice(int(starts[group]), int(starts[group]) + size)
-        at = np.ix_(bins[record : record + 1], planes, pixel, energy[group : group + 1])
+        at = np.ix_(row[number : number + 1], planes, pixel, plane[number : number + 1])
         counts[at] = values[part].reshape(1, len(planes), wide, 1)
         variance[at] = column.variance[part].reshape(1, len(planes), wide, 1)
-        filled[bins[record], energy[group]] = True
+        filled[row[number], plane[number]] = True
     if not filled.all():
         raise UnbuildableProduct("energy groups of some time bins are missing")
     return counts, variance
@@ -181,9 +202,6 @@ def raw_pixels(packets: PacketSet) -> Measured:
     sent = detector_masks(packets, repaired=False)
     corrected = detector_masks(packets, request.repaired)
     detectors = _kept_detectors(counts, sent, corrected, request)
-    mask = np.zeros(masks.ENERGY_EDGES, dtype=np.uint8)
-    mask[channels] = mask[channels + 1] = 1
-    request.control["energy_bin_edge_mask"] = Column(mask[None, :], parameter="NIXD0154")
     durations = tenths(packets.raw("NIX00405"))[first]
     data = {
         "rcr": Column(packets.raw("NIX00401").astype(np.uint8)[first], parameter="NIX00401"),
@@ -198,4 +216,6 @@ def raw_pixels(packets: PacketSet) -> Measured:
         "counts": Column(counts[:, detectors], "count", parameter="NIX00065"),
         "control_index": Column(np.zeros(len(unique), dtype=np.int64)),
     }
-    return Measured(request.control, data, channels=channels)
+    measured = Measured(request.control, {}, channel_numbers=channels)
+    tables = EnergyTables((np.stack([channels, channels], axis=1),), np.zeros(len(unique), dtype=np.int64))
+    return with_energies(measured, data, tables, [0], "NIXD0154")

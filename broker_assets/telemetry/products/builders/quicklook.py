@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from broker_assets.telemetry.decoding import masks, triggers
 from broker_assets.telemetry.packets import clock
+from broker_assets.telemetry.products.builders.energies import groups_of_edges
 from broker_assets.telemetry.products.builders.measured import (
     COMPRESSION_ERROR,
     Measured,
@@ -116,6 +117,26 @@ def trigger_columns(packets: PacketSet, name: str, packet: NDArray[np.int64], gr
     }
 
 
+def _with_edges(control: Table, data: Table, edges: NDArray[np.uint8], energies: NDArray[np.int64]) -> Measured:
+    """Tables whose packets say their energy edges, (n, 33), and the number of energies between them.
+
+    Raises
+    ------
+    UnbuildableProduct
+        If a packet has another number of energies than its edges make.
+    """
+    between = edges.sum(axis=1, dtype=np.int64) - 1
+    wrong = np.flatnonzero(between != energies)
+    if len(wrong):
+        row = int(wrong[0])
+        raise UnbuildableProduct(f"a packet has {energies[row]} energies and edges of {max(between[row], 0)}")
+    distinct, number = np.unique(edges, axis=0, return_inverse=True)
+    tables = tuple(groups_of_edges(mask) for mask in distinct)
+    return Measured(
+        control, data, energies=tables, energies_of_row=number.ravel()[data["control_index"].values.astype(np.int64)]
+    )
+
+
 BACKGROUND_GROUPS = 1
 """Trigger groups of the background detector."""
 
@@ -148,7 +169,7 @@ def lightcurve(packets: PacketSet) -> Measured:
             COMPRESSION_ERROR,
         ),
     }
-    return Measured(control, data, energy_mask=edges[0])
+    return _with_edges(control, data, edges, energies)
 
 
 def background(packets: PacketSet) -> Measured:
@@ -175,7 +196,7 @@ def background(packets: PacketSet) -> Measured:
             COMPRESSION_ERROR,
         ),
     }
-    return Measured(control, data, energy_mask=edges[0])
+    return _with_edges(control, data, edges, energies)
 
 
 def variance(packets: PacketSet) -> Measured:

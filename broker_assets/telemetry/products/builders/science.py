@@ -124,8 +124,7 @@ def trigger_columns(
     columns = [packets.compressed(name) for name in names]
     schemes = columns[0].scheme
     if len(np.unique(schemes, axis=0)) > 1:
-        measured.cards.append(("DATAWARN", 1, "See comments"))
-        measured.comments.append(DIFFERING_SCHEMES)
+        measured.warn(DIFFERING_SCHEMES)
     if tuple(schemes[0].tolist()) == triggers.SCALED:
         factor = packets.trigger_factor
         if factor is None:

@@ -8,6 +8,7 @@ from importlib import metadata
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from broker_assets.telemetry.inputs.ephemeris import keywords as ephemeris_keywords
 from broker_assets.telemetry.inputs.ephemeris import millisecond_text
@@ -21,6 +22,8 @@ from broker_assets.telemetry.products.kinds import ProductKind
 from broker_assets.telemetry.products.product import Product
 
 CREATOR = "broker_assets"
+LISTED = 8
+"""Energy tables, and ranges of rows, that a comment lists at most."""
 
 
 @cache
@@ -109,7 +112,7 @@ def level0_cards(product: Product) -> list[Card]:
         ("DATE-AVG", clock.text(product.average), "Average time of observation"),
         ("DATE-END", clock.text(end), "End time of observation"),
         *measured_cards(product),
-        *product.cards,
+        *marked(product).cards,
     ]
 
 
@@ -120,7 +123,7 @@ def level1_cards(product: Product, kernels: Kernels, planning: Planning) -> list
     begin = millisecond_text(start)
     return [
         *measured_cards(product),
-        *product.cards,
+        *marked(product).cards,
         *planning.keywords(start, end),
         ("OBT_BEG", product.start / clock.TICKS_PER_SECOND, "Start of acquisition time in OBT"),
         ("OBT_END", product.end / clock.TICKS_PER_SECOND, "End of acquisition time in OBT"),
@@ -133,10 +136,39 @@ def level1_cards(product: Product, kernels: Kernels, planning: Planning) -> list
     ]
 
 
+def marked(product: Product) -> Product:
+    """The product with a warning if its rows differ in their energies, and what those of the others are."""
+    energies = product.row_energies
+    if energies is None:
+        return product
+    same = int((energies.of_row == energies.main).sum())
+    product = product.warned(f"ENERGIES holds for {same} of {len(energies.of_row)} rows of DATA, not for these:")
+    others = [number for number in np.unique(energies.of_row).tolist() if number != energies.main]
+    for number in others[:LISTED]:
+        low, high = (energies.tables[number][name].values for name in ("e_low", "e_high"))
+        limits = ", ".join(f"{begin:g}-{end:g}" for begin, end in zip(low.tolist(), high.tolist(), strict=True))
+        product = product.warned(f"rows {_ranges(np.flatnonzero(energies.of_row == number) + 1)}: {limits} keV")
+    left = len(others) - LISTED
+    return product.warned(f"and {left} more energy tables") if left > 0 else product
+
+
+def _ranges(numbers: NDArray[np.int64]) -> str:
+    """Ascending numbers as ranges.
+
+    Examples
+    --------
+    >>> _ranges(np.array([1, 2, 3, 7]))
+    '1-3, 7'
+    """
+    parts = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+    shown = [f"{part[0]}-{part[-1]}" if len(part) > 1 else f"{part[0]}" for part in parts[:LISTED]]
+    return ", ".join([*shown, "..."] if len(parts) > LISTED else shown)
+
+
 def remarks(product: Product) -> list[Card]:
     """Comments and history."""
     return [
-        *(("COMMENT", text, "") for text in product.comments),
+        *(("COMMENT", text, "") for text in marked(product).comments),
         *(("HISTORY", text, "") for text in product.history),
     ]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from broker_assets.telemetry.decoding.decoder import decode
 from broker_assets.telemetry.decoding.results import DecodedBatch, DecodedStructure
@@ -28,13 +29,13 @@ from broker_assets.telemetry.products.builders import (
     visibilities,
 )
 from broker_assets.telemetry.products.builders.measured import Measured, PacketSet, UnbuildableProduct
-from broker_assets.telemetry.products.builders.sequences import sequences
+from broker_assets.telemetry.products.builders.sequences import Held, nothing_held, sequences
 from broker_assets.telemetry.products.files.tables import Column, Table, rows, stack
 from broker_assets.telemetry.products.kinds import ProductKind
-from broker_assets.telemetry.products.product import Product, VersionRange, levelb_path
+from broker_assets.telemetry.products.product import Product, RowEnergies, VersionRange, levelb_path
 from broker_assets.telemetry.reception.packet_store import StoredPacket
 
-BUILDERS: Final[dict[str, Callable[[PacketSet], Measured]]] = {
+BUILDERS: Final[dict[str, Callable[[PacketSet], Measured | list[Measured]]]] = {
     "lightcurve": quicklook.lightcurve,
     "background": quicklook.background,
     "variance": quicklook.variance,
@@ -50,7 +51,7 @@ BUILDERS: Final[dict[str, Callable[[PacketSet], Measured]]] = {
     "spectrogram": spectrogram.spectrogram,
     "aspect": aspect.aspect,
 }
-"""How the tables of a kind are made."""
+"""How the tables of a kind are made; several for a request whose energies change."""
 
 SAMPLES = "NIX00089"
 """Number of samples of a packet; packets without any are left out."""
@@ -105,20 +106,35 @@ def level0_of_day(
 
 
 def level0_of_request(
-    kind: ProductKind, packets: Sequence[StoredPacket], inputs: Inputs, problems: list[Problem]
+    kind: ProductKind,
+    packets: Sequence[StoredPacket],
+    inputs: Inputs,
+    problems: list[Problem],
+    held: Held = nothing_held,
 ) -> list[Product]:
-    """The products of a request: one per whole sequence of packets."""
-    products = []
-    for sequence in sequences([packet for packet in packets if packet.failure is None]):
+    """The products of a request: one per whole sequence of packets and number of energies.
+
+    Parameters
+    ----------
+    held : callable
+        Which sequence counts other stored packets have; see `sequences`.
+    """
+    products: dict[tuple[int, int], Product] = {}
+    for sequence in sequences([packet for packet in packets if packet.failure is None], held):
+        what = parent_of(kind, sequence.packets[0])
         if sequence.missing:
-            first = sequence.packets[0]
-            problems.append(Problem(parent_of(kind, first), f"sequence is not whole: {sequence.missing}"))
+            problems.append(Problem(what, f"sequence is not whole: {sequence.missing}"))
             continue
-        product = whole(kind, sequence.packets, inputs, problems)
-        if product is not None:
-            products.append(product)
-    # Two sequences with the same name are two deliveries of the same: the first stays, in the order of packets.
-    return list({(product.start >> 16, product.end >> 16): product for product in reversed(products)}.values())[::-1]
+        found: dict[tuple[int, int], Product] = {}
+        for product in _built(kind, sequence.packets, inputs, problems):
+            span = product.start >> 16, product.end >> 16
+            if found.setdefault(span, product) is not product:
+                problems.append(
+                    Problem(what, f"{len(product.time)} rows with other energies need the name of another file")
+                )
+        # Two sequences with the same name are two deliveries of the same: the first stays.
+        products = found | products
+    return list(products.values())
 
 
 def whole(
@@ -128,24 +144,33 @@ def whole(
 
     A packet of a daily product that does not fit the others is left out and noted, so that it costs no other.
     """
+    return next(iter(_built(kind, packets, inputs, problems)), None)
+
+
+def _built(
+    kind: ProductKind, packets: Sequence[StoredPacket], inputs: Inputs, problems: list[Problem]
+) -> list[Product]:
+    """The products of packets: one, or of a request several where its energies change."""
     usable = [packet for packet in packets if packet.failure is None]
     if not usable:
-        return None
+        return []
     try:
         return _whole(kind, usable, inputs, problems)
     except ConfigurationError as error:
         problems.append(Problem(parent_of(kind, usable[0]), str(error), lacking=True))
-        return None
+        return []
     except _UNBUILDABLE as error:
         if kind.by_request or len(usable) == 1:
             problems.append(Problem(parent_of(kind, usable[0]), str(error)))
-            return None
+            return []
     fitting = _fitting(kind, usable, inputs, problems)
     try:
-        return _whole(kind, fitting, inputs, problems)
+        made = _whole(kind, fitting, inputs, problems)
     except _UNBUILDABLE as error:
         problems.append(Problem(parent_of(kind, usable[0]), str(error)))
-        return None
+        return []
+    left = len(usable) - len(fitting)
+    return [product.warned(f"{left} packets that do not fit the others are not in this file") for product in made]
 
 
 _UNBUILDABLE = (UnbuildableProduct, RequestError, ValueError, IndexError)
@@ -156,40 +181,43 @@ def _fitting(
     kind: ProductKind, usable: Sequence[StoredPacket], inputs: Inputs, problems: list[Problem]
 ) -> list[StoredPacket]:
     """The packets that make a product alone, of the shape that most of them have."""
-    shapes: dict[tuple[object, ...], list[StoredPacket]] = {}
+    shapes: dict[frozenset[tuple[str, tuple[int, ...]]], list[StoredPacket]] = {}
     for packet in usable:
         what = f"{parent_of(kind, packet)}, packet {clock.text(packet.scet)}"
         try:
-            product = _whole(kind, [packet], inputs, [])
+            made = _whole(kind, [packet], inputs, [])
         except _UNBUILDABLE as error:
             problems.append(Problem(what, str(error)))
             continue
-        if product is not None:
-            shape = tuple((name, column.values.shape[1:]) for name, column in product.data.items())
+        for product in made:
+            shape = frozenset((name, column.values.shape[1:]) for name, column in product.data.items())
             shapes.setdefault(shape, []).append(packet)
-    ordered = sorted(shapes.values(), key=len, reverse=True)
-    for others in ordered[1:]:
+    ordered = sorted(shapes.items(), key=lambda item: len(item[1]), reverse=True)
+    for shape, others in ordered[1:]:
+        unlike = ", ".join(sorted({name for name, _ in shape ^ ordered[0][0]}))
         for packet in others:
             what = f"{parent_of(kind, packet)}, packet {clock.text(packet.scet)}"
-            problems.append(Problem(what, "its columns have another shape than those of most packets"))
-    return ordered[0] if ordered else []
+            problems.append(Problem(what, f"another shape than in most packets: {unlike}"))
+    return ordered[0][1] if ordered else []
 
 
-def _whole(
-    kind: ProductKind, usable: Sequence[StoredPacket], inputs: Inputs, problems: list[Problem]
-) -> Product | None:
+def _whole(kind: ProductKind, usable: Sequence[StoredPacket], inputs: Inputs, problems: list[Problem]) -> list[Product]:
     if not usable:
-        return None
+        return []
     batch = decode([packet.raw for packet in usable], inputs.databases)
     kept, batch = _without_empty(usable, batch, inputs)
-    parts = [(structure, _measured(kind, structure, kept, inputs)) for structure in batch.structures]
-    if not parts:
-        return None
-    if kind.by_request and len(parts) > 1:
+    if kind.by_request and len(batch.structures) > 1:
         raise UnbuildableProduct("its packets belong to several versions of the instrument database")
+    parts = [
+        (structure, measured) for structure in batch.structures for measured in _measured(kind, structure, kept, inputs)
+    ]
+    if not parts:
+        return []
     what = parent_of(kind, usable[0])
     problems.extend(Problem(what, text) for _, measured in parts for text in measured.problems)
-    return _product(kind, parts, kept, inputs)
+    if not kind.by_request:
+        return [_product(kind, parts, kept, inputs)]
+    return [_product(kind, [part], kept, inputs) for part in parts]
 
 
 def _without_empty(
@@ -214,7 +242,7 @@ def _without_empty(
 
 def _measured(
     kind: ProductKind, structure: DecodedStructure, usable: Sequence[StoredPacket], inputs: Inputs
-) -> Measured:
+) -> list[Measured]:
     chosen = [usable[int(row)] for row in structure.packets]
     factor: int | None = None
     if kind.by_request and chosen[0].request is not None:
@@ -222,7 +250,7 @@ def _measured(
             factor = inputs.requests.scaling_factor(chosen[0].request[1])
         except RequestError:
             factor = None  # only scaled triggers need it; they fail then, by name
-    return BUILDERS[kind.builder](
+    built = BUILDERS[kind.builder](
         PacketSet(
             structure,
             np.array([packet.raw.file for packet in chosen]),
@@ -231,6 +259,7 @@ def _measured(
             factor,
         )
     )
+    return built if isinstance(built, list) else [built]
 
 
 def _product(
@@ -255,7 +284,7 @@ def _product(
         level="L0",
         control=control,
         data=data,
-        energies=_energies(kind, first, int(data["time"].values[0]), inputs),
+        energies=None,
         versions=_versions(parts),
         raw_files=tuple(sorted({packet.raw.file for packet in usable})),
         parents=tuple(sorted({parent_of(kind, packet) for packet in usable})),
@@ -264,6 +293,8 @@ def _product(
         comments=tuple(first.comments),
         history=(*first.history, "Processed by broker_assets L0"),
     )
+    if kind.energies:
+        product = product.with_energies(RowEnergies.of([_row_energies(measured, inputs) for _, measured in parts]))
     if kind.by_request:
         return product
     order = np.argsort(product.time, kind="stable")
@@ -294,26 +325,27 @@ def with_origin(product: Product) -> Product:
     return replace(product, raw_files=named["raw_files"], parents=named["parents"])
 
 
-def _nominal_utc(ticks: int) -> np.datetime64:
+def _nominal_utc(ticks: NDArray[np.int64]) -> NDArray[np.datetime64]:
     """UTC as if the on-board clock had never drifted."""
-    return np.datetime64("2000-01-01", "us") + np.timedelta64(ticks >> 16, "s")
+    return np.datetime64("2000-01-01", "s") + (ticks >> 16).astype("timedelta64[s]")
 
 
-def _energies(kind: ProductKind, measured: Measured, time: int, inputs: Inputs) -> Table | None:
-    """The energy channels of the counts."""
-    if not kind.energies:
-        return None
+def _row_energies(measured: Measured, inputs: Inputs) -> tuple[list[Table], NDArray[np.int64]]:
+    """Energy tables of rows, and the number of each row's."""
+    time = measured.data["time"].values
     # Level L0 knows no kernels: a better one must not change it. The clock is some seconds off, tables change in years.
-    channels = inputs.configuration.channels_at(_nominal_utc(time))
-    if measured.channels is not None:
-        first = last = measured.channels
-        numbers = measured.channels
-    else:
-        edges = np.arange(CHANNELS + 1) if measured.energy_mask is None else np.flatnonzero(measured.energy_mask)
-        first, last = edges[:-1], edges[1:] - 1
-        numbers = np.arange(len(first))
-    return {
-        "channel": Column(numbers.astype(np.uint8)),
-        "e_low": Column(channels.lower[first].astype(np.float32), "keV"),
-        "e_high": Column(channels.upper[last].astype(np.float32), "keV"),
-    }
+    channels, of_time = inputs.configuration.tables_at(_nominal_utc(time))
+    groups = measured.energies or (np.repeat(np.arange(CHANNELS)[:, None], 2, axis=1),)
+    of_group = np.zeros(len(time), dtype=np.int64) if measured.energies_of_row is None else measured.energies_of_row
+    tables: list[Table] = []
+    for planes in groups:
+        numbers = np.arange(len(planes)) if measured.channel_numbers is None else measured.channel_numbers
+        tables += [
+            {
+                "channel": Column(numbers.astype(np.uint8)),
+                "e_low": Column(known.lower[planes[:, 0]].astype(np.float32), "keV"),
+                "e_high": Column(known.upper[planes[:, 1]].astype(np.float32), "keV"),
+            }
+            for known in channels
+        ]
+    return tables, of_group * len(channels) + of_time

@@ -13,7 +13,7 @@ from broker_assets.telemetry.packets import clock
 from broker_assets.telemetry.products.files.tables import Column, Table, rows, stack
 from broker_assets.telemetry.products.kinds import ProductKind
 from broker_assets.telemetry.products.levels.level0 import with_origin
-from broker_assets.telemetry.products.product import Product, VersionRange, complete, level0_path
+from broker_assets.telemetry.products.product import Product, RowEnergies, VersionRange, complete, level0_path
 
 FIXED_ON_BOARD: Final = (2, 26, 36)
 """Database version from which lengths and counts of science bins belong together."""
@@ -112,7 +112,11 @@ def _joined(parts: Sequence[Product]) -> Product:
         control=control,
         data=stack(tables),
         versions=tuple(ranges.values()),
+        cards=tuple({card[0]: card for part in parts for card in part.cards}.values()),
         comments=tuple(dict.fromkeys(text for part in parts for text in part.comments)),
         history=tuple(dict.fromkeys(text for part in parts for text in part.history)),
     )
+    energies = [part.own_energies() for part in parts if part.energies is not None]
+    if energies:
+        joined = joined.with_energies(RowEnergies.of(energies))
     return joined.with_rows(np.argsort(joined.time, kind="stable"))

@@ -30,7 +30,7 @@ from broker_assets.telemetry.packets import clock
 from broker_assets.telemetry.packets.files import UnknownFile
 from broker_assets.telemetry.products.files import fits
 from broker_assets.telemetry.products.files.fits import Card
-from broker_assets.telemetry.products.files.headers import extensions, software_version
+from broker_assets.telemetry.products.files.headers import extensions, marked, software_version
 from broker_assets.telemetry.products.files.tables import Column
 from broker_assets.telemetry.products.kinds import KINDS
 from broker_assets.telemetry.products.levels.level0 import Inputs, Problem, level0_of_day
@@ -197,7 +197,9 @@ def _cards(product: Product, name: str, stamp: str) -> list[Card]:
     cards += [(f"CTYPE{n}", name, "Coordinate type code") for n, name in axes]
     cards += [(f"CRVAL{n}", 0.0, "[deg] Coordinate value at reference point") for n, _ in axes]
     cards += [(f"CUNIT{n}", "deg", "Units of coordinate increment and value") for n, _ in axes]
-    return [*cards, ("HISTORY", "Processed by broker_assets LL01", "")]
+    found = marked(product)
+    comments: list[Card] = [("COMMENT", text, "") for text in found.comments]
+    return [*cards, *found.cards, *comments, ("HISTORY", "Processed by broker_assets LL01", "")]
 
 
 def _primary(cards: list[Card]) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from single_packets import HEAD, START
+from single_packets import START, spectrogram_values
 
 from broker_assets.telemetry.packets import clock
 from broker_assets.telemetry.products.product import Product
@@ -14,20 +14,8 @@ from broker_assets.telemetry.products.product import Product
 Maker = Callable[..., Product]
 
 
-def spectrogram(blocks: list[list[int]], closing: list[int], **more: object) -> dict[str, object]:
-    """Blocks of time bins that begin at these tenths of seconds, and end at the closing time."""
-    starts = [tenth for block in blocks for tenth in block]
-    values: dict[str, object] = {**HEAD, "NIXD0008": 5, "NIXD0009": 3, "NIXD0011": 5, "NIXD0012": 3}
-    values |= {"NIX00403": len(blocks), "NIXD0407": [0xFFF] * len(blocks), "NIX00407": [0xFF] * len(blocks)}
-    values |= {"NIX00401": list(range(len(blocks))), "NIXD0442": [2] * len(blocks), "NIXD0443": [7] * len(blocks)}
-    values |= {"NIXD0019": [1] * len(blocks), "NIX00089": [len(block) for block in blocks]}
-    values |= {"NIX00441": starts, "NIX00267": [3] * len(starts), "NIX00270": [3] * len(starts)}
-    values |= {"NIX00268": list(range(3 * len(starts))), "NIX00269": closing}
-    return values | more
-
-
 def test_bins_end_where_the_next_begins_and_blocks_at_their_closing_time(make: Maker) -> None:
-    product = make((21, 6, 24), spectrogram([[0, 10, 30], [40, 50]], [10, 25]))
+    product = make((21, 6, 24), spectrogram_values([[0, 10, 30], [40, 50]], [10, 25]))
     assert clock.seconds(product.timedel).round(3).tolist() == [1.0, 2.0, 1.0, 1.0, 2.5]
     begins = clock.seconds(product.time - product.timedel // 2) - START
     assert begins.round(3).tolist() == [0.0, 1.0, 3.0, 4.0, 5.0]
@@ -49,5 +37,5 @@ def test_bins_end_where_the_next_begins_and_blocks_at_their_closing_time(make: M
     ],
 )
 def test_what_makes_no_table_is_said(make: Maker, change: dict[str, object], problem: str) -> None:
-    values = spectrogram([[0, 10, 30], [40, 50]], [10, 25], **change)
+    values = spectrogram_values([[0, 10, 30], [40, 50]], [10, 25], **change)
     assert make((21, 6, 24), values, problem=problem) is None

@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from single_packets import HEAD
+from single_packets import visibility_values
 
 from broker_assets.telemetry.products.product import Product
 
 Maker = Callable[..., Product]
+MakerOfAll = Callable[..., tuple[list[Product], list[str]]]
 
 
 def test_visibilities(make: Maker) -> None:
     """Arrays are time, energy, detector; triggers time, accumulator."""
-    bins, energies, detectors = 2, 2, 3
-    values: dict[str, Any] = {
-        **HEAD,
-        "NIXD0008": 4,
-        "NIXD0009": 3,
-        "NIXD0007": 1,
-        "NIXD0011": 4,
-        "NIXD0012": 4,
-        "NIX00403": bins,
-    }
-    values |= {"NIX00441": [0, 40], "NIX00401": [0, 0], "NIX00405": [40, 40], "NIX00407": [7, 7]}
-    values |= {name: [1, 1] for name in ("NIXD0407", "NIXD0444", "NIXD0445", "NIXD0446", "NIXD0447")}
-    values |= {f"NIX00{number}": [number - 242, number - 226] for number in range(242, 258)}
-    values |= {"NIX00258": [energies] * bins, "NIXD0016": [4, 6] * bins, "NIXD0017": [5, 9] * bins}
-    size = bins * energies * detectors
-    values |= {"NIX00261": [1, 2, 3, 4], "NIX00262": [detectors] * 4, "NIX00100": [0, 1, 2] * 4}
-    values |= {"NIX00263": list(range(size)), "NIX00264": [128 + n for n in range(size)]}
-    product = make((21, 6, 23), values)
-    assert product.data["real"].values.tolist() == np.arange(size).reshape(2, 2, 3).tolist()
-    assert product.data["imaginary"].values.tolist() == (-np.arange(size)).reshape(2, 2, 3).tolist()
+    product = make((21, 6, 23), visibility_values())
+    assert product.data["real"].values.tolist() == np.arange(12).reshape(2, 2, 3).tolist()
+    assert product.data["imaginary"].values.tolist() == (-np.arange(12)).reshape(2, 2, 3).tolist()
     assert product.data["flux"].values.tolist() == [[1, 2], [3, 4]]
     assert product.data["triggers"].values[0, :3].tolist() == [0, 1, 2]
     assert product.data["triggers"].values[1, 0] == 16
+
+
+def test_energies_of_any_order_are_sorted_with_their_values(make: Maker) -> None:
+    """The stream has the higher energy first; control says schemes and edges."""
+    product = make((21, 6, 23), visibility_values(1, NIXD0016=[6, 4], NIXD0017=[9, 5]))
+    assert product.data["flux"].values.tolist() == [[2, 1]]
+    assert product.data["real"].values.tolist() == [[[3, 4, 5], [0, 1, 2]]]
+    assert product.energies is not None
+    assert product.energies["e_low"].values.tolist() == [16, 24]
+    assert product.control["energy_bin_edge_mask"].values[0].nonzero()[0].tolist() == [4, 6, 10]
+    assert product.control["compression_scheme_counts_skm"].values.tolist() == [[1, 4, 3]]
+    assert product.control["compression_scheme_triggers_skm"].values.tolist() == [[0, 4, 4]]
+
+
+def test_time_bins_with_other_energies_are_another_table(make_all: MakerOfAll) -> None:
+    products, problems = make_all((21, 6, 23), visibility_values(NIXD0016=[4, 6, 4, 8], NIXD0017=[5, 9, 7, 9]))
+    assert problems == []
+    assert [product.data["flux"].values.tolist() for product in products] == [[[1, 2]], [[3, 4]]]
+    assert [product.energies["e_low"].values.tolist() for product in products] == [[16, 24], [16, 32]]
