@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import BinaryIO, Literal, TypeVar, cast
 
 from broker_assets.telemetry.packets.batches import BadPacket, RawPacket
 from broker_assets.telemetry.packets.packet_tables import FITS_BEGINNING, NotPackets, read_tables
+from broker_assets.telemetry.packets.sources import FileLimits, FileTooLarge, PlainStream, UnknownFile, opened
 from broker_assets.telemetry.packets.space_packets import read_binary, read_hex
 from broker_assets.telemetry.packets.telecommands import TelecommandReport, read_reports
 from broker_assets.telemetry.packets.xml_packets import read_xml
+
+__all__ = ["FileKind", "FileLimits", "FileTooLarge", "UnknownFile", "kind_of", "read", "reports"]
 
 FileKind = Literal["telemetry", "telecommands", "binary", "hex", "tables"]
 
 SNIFFED = 4096
 """Bytes that identify the kind of a file."""
-_HEX = re.compile(rb"[0-9A-Fa-f\s]+")
+_HEX = re.compile(rb"[0-9A-Fa-f\s,]+")
 _NOT_TEXT = re.compile(rb"[^\t\n\r\x20-\x7e]")
 
 
-class UnknownFile(ValueError):
-    """A file is none of the kinds that hold packets; the message names it."""
-
-
 def kind_of(path: str | Path | BinaryIO) -> FileKind:
-    """What a file holds, judged by its first bytes.
+    """What a file holds, judged by its first bytes; compressed and otherwise encoded text by what it holds.
 
     Parameters
     ----------
@@ -44,20 +42,23 @@ def kind_of(path: str | Path | BinaryIO) -> FileKind:
     FileNotFoundError
         If there is no such file.
     UnknownFile
-        If it is XML of another kind, or empty, or text.
+        If it is XML of another kind, or empty, or text, or compressed in a way that is not read.
 
     Examples
     --------
+    >>> import io
     >>> kind_of(io.BytesIO(b"0da1c000000d1001"))
     'hex'
     """
-    stream, name, owned = _open(path)
-    try:
-        head = stream.read(SNIFFED)
-        stream.seek(0)
-    finally:
-        if owned:
-            stream.close()
+    with opened(path, FileLimits()) as (stream, name):
+        return _kind(stream, name)
+
+
+def _kind(stream: PlainStream, name: str) -> FileKind:
+    head = b""
+    while len(head) < SNIFFED and (read := stream.read(SNIFFED - len(head))):
+        head += read
+    stream.seek(0)
     if head.startswith(FITS_BEGINNING):
         return "tables"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
@@ -69,69 +70,89 @@ def kind_of(path: str | Path | BinaryIO) -> FileKind:
         return "telemetry"
     if text.startswith(b"<"):
         raise UnknownFile(f"{name} is XML without PktRawResponse or PktTcReportResponse in its first {SNIFFED} bytes")
-    if _NOT_TEXT.search(head):
+    if _NOT_TEXT.search(text):
         return "binary"
     # A damaged line must not hide the others.
-    if len(_HEX.sub(b"", head)) <= len(head) // 4:
+    if len(_HEX.sub(b"", text)) <= len(text) // 4:
         return "hex"
     raise UnknownFile(f"{name} is text, but neither XML nor hexadecimal")
 
 
-def read(path: str | Path | BinaryIO, *, name: str | None = None) -> Iterator[RawPacket | BadPacket]:
+def read(
+    path: str | Path | BinaryIO, *, name: str | None = None, limits: FileLimits = FileLimits()
+) -> Iterator[RawPacket | BadPacket]:
     """Every packet of a file, in its order, with bounded memory.
 
     Parameters
     ----------
     path : path or seekable binary file
-        `PktTmRaw` XML, space packets one after another, their hexadecimal text, or a FITS file of level LB.
+        Plain or compressed with gzip; text in UTF-8, UTF-16 or UTF-32.
     name : str, optional
-        Name given to the packets; that of the file by default. Those of level LB keep the names in its tables.
+        Name of the file for its packets; that of the file by default. Those of level LB keep the names in its tables.
+    limits : FileLimits
+        Of one file.
 
     Yields
     ------
     RawPacket or BadPacket
-        A packet without ground-segment header, or what stands in its place. One damaged packet costs no other.
+        A packet without ground-segment header, or what stands in its place. One damaged packet costs no other. Idle
+        packets are passed over.
 
     Raises
     ------
     UnknownFile
-        If the file holds no packets (telecommand reports included: see `reports`).
+        If the file holds no packets (telecommand reports included: see `reports`), or exceeds a limit.
     """
-    stream, own_name, owned = _open(path)
-    name = name or own_name
-    try:
-        kind = kind_of(stream)
+    with opened(path, limits) as (stream, own_name):
+        name = name or own_name
+        kind = _kind(stream, name)
         if kind == "telecommands":
             raise UnknownFile(f"{name} holds telecommand reports, no packets")
+        if kind == "tables" and stream.size > limits.table_bytes:
+            raise limits.exceeded(name, "table_bytes", "is a FITS file of more bytes than")
         readers = {"telemetry": read_xml, "binary": read_binary, "hex": read_hex, "tables": read_tables}
-        yield from readers[kind](stream, name)  # type: ignore[operator]
-    except NotPackets as error:
-        raise UnknownFile(str(error)) from error
-    finally:
-        if owned:
-            stream.close()
+        try:
+            yield from _bounded(readers[kind](stream, name), name, limits)  # type: ignore[operator,arg-type]
+        except NotPackets as error:
+            raise UnknownFile(str(error)) from error
+        if stream.damage:
+            yield BadPacket(stream.damage, b"", name)
 
 
-def reports(path: str | Path | BinaryIO, *, name: str | None = None) -> Iterator[TelecommandReport | BadPacket]:
+def reports(
+    path: str | Path | BinaryIO, *, name: str | None = None, limits: FileLimits = FileLimits()
+) -> Iterator[TelecommandReport | BadPacket]:
     """Every telecommand report of a `PktTcReport` file.
 
     Raises
     ------
     UnknownFile
-        If the file is of another kind.
+        If the file is of another kind, or exceeds a limit.
     """
-    stream, own_name, owned = _open(path)
-    name = name or own_name
-    try:
-        if kind_of(stream) != "telecommands":
+    with opened(path, limits) as (stream, own_name):
+        name = name or own_name
+        if _kind(stream, name) != "telecommands":
             raise UnknownFile(f"{name} holds no telecommand reports")
-        yield from read_reports(stream, name)
-    finally:
-        if owned:
-            stream.close()
+        yield from _bounded(read_reports(cast(BinaryIO, stream), name), name, limits)
+        if stream.damage:
+            yield BadPacket(stream.damage, b"", name)
 
 
-def _open(path: str | Path | BinaryIO) -> tuple[BinaryIO, str, bool]:
-    if isinstance(path, str | Path):
-        return Path(path).open("rb"), str(path), True
-    return cast(io.BufferedReader, path), getattr(path, "name", "<stream>"), False
+_Found = TypeVar("_Found", RawPacket, TelecommandReport)
+
+
+def _bounded(found: Iterator[_Found | BadPacket], name: str, limits: FileLimits) -> Iterator[_Found | BadPacket]:
+    """What is found, until it is too much."""
+    packets = bad = size = 0
+    for item in found:
+        if isinstance(item, BadPacket):
+            bad, size = bad + 1, size + len(item.data)
+            if bad > limits.bad_pieces:
+                raise limits.exceeded(name, "bad_pieces", "has pieces that cannot be used, more than")
+            if size > limits.bad_bytes:
+                raise limits.exceeded(name, "bad_bytes", "has bytes that cannot be used, more than")
+        else:
+            packets += 1
+            if packets > limits.packets:
+                raise limits.exceeded(name, "packets", "has more packets than")
+        yield item

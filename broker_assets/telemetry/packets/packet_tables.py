@@ -7,6 +7,7 @@ of their origin as those made from that file.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
@@ -14,6 +15,8 @@ from typing import Any, BinaryIO, Final
 from broker_assets.telemetry.packets.batches import BadPacket, RawPacket
 
 FITS_BEGINNING: Final = b"SIMPLE  ="
+_TEXT: Final = re.compile(r"\d*A")
+_INTEGER: Final = re.compile(r"1?[BIJK]")
 
 
 class NotPackets(ValueError):
@@ -45,13 +48,16 @@ def read_tables(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]:
         with warnings.catch_warnings():
             # A file that is cut is opened with a warning.
             warnings.simplefilter("error")
-            with astropy_fits.open(stream, memmap=False, lazy_load_hdus=False) as hdus:
+            # Compressed images, and columns of varying length, could expand to any size.
+            with astropy_fits.open(stream, memmap=False, lazy_load_hdus=False, disable_image_compression=True) as hdus:
+                for table in ("CONTROL", "DATA"):
+                    _check_columns(hdus[table].columns)
                 control, data = hdus["CONTROL"].data, hdus["DATA"].data
-                texts, rows = data["data"], data["control_index"]
+                texts, rows = data["data"].tolist(), data["control_index"].tolist()
                 origin = _origin(control, name)
-    except (OSError, KeyError, TypeError, ValueError, IndexError, Warning) as error:
+    except Exception as error:
         raise NotPackets(f"{name} is no file of level LB: {error}") from error
-    for place, (text, row) in enumerate(zip(texts.tolist(), rows.tolist(), strict=True)):
+    for place, (text, row) in enumerate(zip(texts, rows, strict=True)):
         file, number = origin.get(int(row), (name, None))
         try:
             packet = bytes.fromhex(text)
@@ -59,6 +65,21 @@ def read_tables(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]:
             yield BadPacket(f"its text is not hexadecimal: {error}", str(text).encode(), name, place, number)
             continue
         yield RawPacket(packet, file, place, number)
+
+
+def _check_columns(columns: Any) -> None:
+    """Columns that are read have one integer, or one text, a row.
+
+    Raises
+    ------
+    ValueError
+        If one has another format.
+    """
+    for column in columns:
+        wanted = {"data": _TEXT, "raw_file": _TEXT, "control_index": _INTEGER, "index": _INTEGER, "packet": _INTEGER}
+        expected = wanted.get(column.name)
+        if expected is not None and not (expected.fullmatch(str(column.format)) and column.dim is None):
+            raise ValueError(f"column {column.name} has the format {column.format}")
 
 
 def _origin(control: Any, name: str) -> dict[int, tuple[str, int | None]]:

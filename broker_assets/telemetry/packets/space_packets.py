@@ -14,21 +14,41 @@ GROUND_HEADER = 76
 CHUNK = 4 * 1024**2
 SERIES = 3
 """This many packets must follow one another before a place in damaged bytes is accepted as their start."""
-_FIRST_BYTE = re.compile(rb"[\x08-\x0f\x18-\x1f]")
+IDLE = 0x7FF
+"""Application process of packets that only fill a frame; they have no secondary header."""
+_FIRST_BYTE = re.compile(rb"[\x08-\x0f\x18-\x1f]|[\x07\x17]\xff")
+_MARK = b"\xef\xbb\xbf"
+"""Byte order mark of UTF-8."""
+_PREFIX_0X = re.compile(rb"\b0[xX](?=[0-9A-Fa-f])")
 
 
 def _is_packet(data: bytes, start: int) -> bool:
-    """Whether a whole packet with a secondary header begins at `start` and ends with the data."""
+    """Whether a whole packet, idle or with a secondary header, begins at `start` and ends with the data."""
     return len(data) - start >= PRIMARY_BYTES and _plausible(data, start) and start + _length(data, start) == len(data)
+
+
+def is_idle(data: bytes, start: int = 0) -> bool:
+    """Whether an idle packet begins at `start`: version 0, no secondary header.
+
+    Examples
+    --------
+    >>> is_idle(bytes.fromhex("07ffc000000055")), is_idle(bytes.fromhex("0da1c000000d1001"))
+    (True, False)
+    """
+    return data[start : start + 1] in (b"\x07", b"\x17") and data[start + 1 : start + 2] == b"\xff"
 
 
 def _plausible(data: bytes, start: int) -> bool:
     # Version 0 and a secondary header in the first byte; PUS version 1 or 2 in the seventh, if it is there.
-    return data[start] & 0b11101000 == 0b1000 and (len(data) - start <= 6 or data[start + 6] >> 4 & 7 in (1, 2))
+    with_header = data[start] & 0b11101000 == 0b1000 and (len(data) - start <= 6 or data[start + 6] >> 4 & 7 in (1, 2))
+    return with_header or is_idle(data, start)
 
 
 def _length(data: bytes, start: int) -> int:
     return int.from_bytes(data[start + 4 : start + 6], "big") + 7
+
+
+NO_HEADER = "the packet has no secondary header"
 
 
 def find_packet(data: bytes) -> int | None:
@@ -64,6 +84,9 @@ def why_no_packet(data: bytes) -> str:
     for start in (GROUND_HEADER, 0):
         if len(data) - start >= PRIMARY_BYTES and _plausible(data, start):
             return f"the packet has {len(data) - start} bytes and its header says {_length(data, start)}"
+    for start in (GROUND_HEADER, 0):
+        if _bare_end(data, start, 0) == len(data):
+            return NO_HEADER
     return f"{len(data)} bytes are no space packet, neither behind {GROUND_HEADER} bytes of header nor without"
 
 
@@ -71,7 +94,8 @@ def read_binary(stream: BinaryIO, name: str, *, chunk: int = CHUNK) -> Iterator[
     """Packets that lie one after another in a file, with or without the ground-segment header before each.
 
     Where no packet begins, or one seems to end inside another, reading goes on at the next place where a series of
-    packets begins; the bytes between are a `BadPacket`.
+    packets begins; the bytes between are a `BadPacket`, as is a packet without secondary header. Idle packets are
+    passed over.
 
     Parameters
     ----------
@@ -101,8 +125,14 @@ def read_binary(stream: BinaryIO, name: str, *, chunk: int = CHUNK) -> Iterator[
         else:
             inside = None
         if end is not None:
-            yield RawPacket(buffer[start + prefix : end], name, offset + start)
+            if not is_idle(buffer, start + prefix):
+                yield RawPacket(buffer[start + prefix : end], name, offset + start)
             start = end
+            continue
+        bare = _bare_end(buffer, start, prefix)
+        if inside is None and bare is not None and _series(buffer, bare, prefix, SERIES - 1):
+            yield BadPacket(NO_HEADER, buffer[start:bare], name, offset + start)
+            start = bare
             continue
         limit = min(len(buffer), start + LARGEST_PACKET)
         resume = inside if inside is not None else _next_series(buffer, start + 1, limit, prefix)
@@ -116,20 +146,41 @@ def read_binary(stream: BinaryIO, name: str, *, chunk: int = CHUNK) -> Iterator[
 def _end(buffer: bytes, start: int, prefix: int) -> int | None:
     """End of the packet at `start`, or None if no whole packet is there."""
     begin = start + prefix
-    if len(buffer) - begin < TELECOMMAND_BYTES or not _plausible(buffer, begin):
+    least = PRIMARY_BYTES + 1 if is_idle(buffer, begin) else TELECOMMAND_BYTES
+    if len(buffer) - begin < least or not _plausible(buffer, begin):
+        return None
+    end = begin + _length(buffer, begin)
+    return end if end <= len(buffer) else None
+
+
+def _bare_end(buffer: bytes, start: int, prefix: int) -> int | None:
+    """End of a packet without secondary header at `start`, or None: version 0 and bytes that are not all zero."""
+    begin = start + prefix
+    head = buffer[begin : begin + PRIMARY_BYTES]
+    if len(head) < PRIMARY_BYTES or head[0] & 0b11101000 or not any(head):
         return None
     end = begin + _length(buffer, begin)
     return end if end <= len(buffer) else None
 
 
 def _series(buffer: bytes, start: int, prefix: int, count: int = SERIES) -> bool:
-    """Whether `count` packets follow one another from `start`, or fewer up to the end of the buffer."""
-    for _ in range(count):
+    """Whether `count` packets follow one another from `start`, or fewer up to the end of the buffer.
+
+    Packets without secondary header may lie between them: fewer than `SERIES` in a row, and not in the first place of a
+    whole series, since any bytes may look like one.
+    """
+    found = bare = 0
+    while found < count:
         if start == len(buffer):
             return True
         end = _end(buffer, start, prefix)
-        if end is None:
-            return False
+        if end is not None:
+            found, bare = found + 1, 0
+        else:
+            bare += 1
+            end = _bare_end(buffer, start, prefix)
+            if end is None or bare >= SERIES or (not found and count == SERIES):
+                return False
         start = end
     return True
 
@@ -143,16 +194,22 @@ def _next_series(buffer: bytes, start: int, stop: int, prefix: int) -> int | Non
 
 
 def read_hex(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]:
-    """Packets in hexadecimal text: one per line, or broken over lines.
+    """Packets in hexadecimal text, with or without `0x` and commas: one per line, or broken over lines.
 
     A line that is not hexadecimal, or a packet that is cut before the next one begins, is a `BadPacket`.
     """
+    for item in _hex_packets(stream, name):
+        if isinstance(item, BadPacket) or not is_idle(item.data):
+            yield item
+
+
+def _hex_packets(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]:
     pending, pending_at, position = b"", 0, 0
     # A line longer than two of the largest packets is read in pieces of even length.
     limit = 4 * (LARGEST_PACKET + GROUND_HEADER)
     while line := stream.readline(limit):
         at, position = position, position + len(line)
-        text = b"".join(line.split())
+        text = b"".join(_PREFIX_0X.sub(b"", line.removeprefix(_MARK)).replace(b",", b" ").split())
         if not text:
             continue
         try:

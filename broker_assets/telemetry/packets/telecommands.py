@@ -50,7 +50,7 @@ def read_reports(stream: BinaryIO, name: str, *, chunk: int = CHUNK) -> Iterator
     for element in find_elements(stream, "PktTcReportListElement", chunk=chunk):
         try:
             yield _report(element.text, name, element.position)
-        except (ElementTree.ParseError, ValueError) as error:
+        except (ElementTree.ParseError, ValueError, OverflowError) as error:
             reason = f"the telecommand report cannot be read: {error}"
             yield BadPacket(reason, element.text, name, element.position)
 

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from broker_assets.telemetry.packets.batches import BadPacket, RawPacket
-from broker_assets.telemetry.packets.space_packets import find_packet, why_no_packet
+from broker_assets.telemetry.packets.space_packets import find_packet, is_idle, why_no_packet
 from broker_assets.telemetry.packets.xml_elements import CHUNK, Element, find_elements
 
 _NUMBER = re.compile(rb"""packetID\s*=\s*["']\s*([0-9]{1,18})\s*["']""")
 _CHILD = re.compile(rb"<[A-Za-z_][\w.:-]*(?:\s[^<>]*)?>([^<]*)(</)?")
-_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
-_CDATA = re.compile(rb"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
+_SECTION = re.compile(rb"<!--|<!\[CDATA\[")
 
 
 def read_xml(stream: BinaryIO, name: str, *, chunk: int = CHUNK) -> Iterator[RawPacket | BadPacket]:
@@ -32,12 +31,37 @@ def read_xml(stream: BinaryIO, name: str, *, chunk: int = CHUNK) -> Iterator[Raw
     Yields
     ------
     RawPacket
-        The space packet without the 76 bytes of ground-segment header, whether or not the file has them.
+        The space packet without the 76 bytes of ground-segment header, whether or not the file has them. Idle packets
+        are passed over.
     BadPacket
         An element that holds no packet, or is cut.
     """
     for element in find_elements(stream, "PktRawResponseElement", chunk=chunk):
-        yield _packet(element, name)
+        found = _packet(element, name)
+        if isinstance(found, BadPacket) or not is_idle(found.data):
+            yield found
+
+
+def _without_sections(content: bytes) -> bytes:
+    """Content without comments, and with the text of CDATA sections; each byte is looked at once.
+
+    Examples
+    --------
+    >>> _without_sections(b"<a>0d<!-- 1 -->a1<![CDATA[c0]]></a><!-- no end")
+    b'<a>0da1c0</a><!-- no end'
+    """
+    pieces = []
+    start = 0
+    while (section := _SECTION.search(content, start)) is not None:
+        comment = section.group() == b"<!--"
+        end = content.find(b"-->" if comment else b"]]>", section.end())
+        if end < 0:
+            break
+        pieces.append(content[start : section.start()])
+        if not comment:
+            pieces.append(content[section.end() : end])
+        start = end + 3
+    return b"".join([*pieces, content[start:]])
 
 
 def _packet(element: Element, name: str) -> RawPacket | BadPacket:
@@ -49,7 +73,7 @@ def _packet(element: Element, name: str) -> RawPacket | BadPacket:
 
     content = element.content
     if b"<!" in content:
-        content = _CDATA.sub(rb"\1", _COMMENT.sub(b"", content))
+        content = _without_sections(content)
     child = _CHILD.search(content)
     if child is None:
         return bad("the element holds no packet" if element.closed else "the element is cut before its packet")
