@@ -1,7 +1,7 @@
 """Telemetry files as streams of plain bytes: compressed and otherwise encoded ones opened as what they hold, bounded.
 
-What a file holds is found in `files`; here it is only made readable. Files arrive from elsewhere, so each has limits: an
-operator may change them (settings `telemetry.input_limits`).
+What a file holds is found in `files`; here it is only made readable. Files arrive from elsewhere, so each has limits,
+which an operator may change (settings `telemetry.input_limits`).
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ GROUND_HEADER = 76
 CHUNK = 4 * 1024**2
 SERIES = 3
 """This many packets must follow one another before a place in damaged bytes is accepted as their start."""
-IDLE = 0x7FF
-"""Application process of packets that only fill a frame; they have no secondary header."""
+MOST_BARE = 64
+"""This many packets without secondary header may follow one another."""
 _FIRST_BYTE = re.compile(rb"[\x08-\x0f\x18-\x1f]|[\x07\x17]\xff")
 _MARK = b"\xef\xbb\xbf"
 """Byte order mark of UTF-8."""
@@ -28,7 +28,7 @@ def _is_packet(data: bytes, start: int) -> bool:
 
 
 def is_idle(data: bytes, start: int = 0) -> bool:
-    """Whether an idle packet begins at `start`: version 0, no secondary header.
+    """Whether an idle packet begins at `start`: version 0, no secondary header, application process 2047.
 
     Examples
     --------
@@ -116,9 +116,10 @@ def read_binary(stream: BinaryIO, name: str, *, chunk: int = CHUNK) -> Iterator[
         if start >= len(buffer):
             return
         if prefix is None:
-            prefix = GROUND_HEADER if not _series(buffer, 0, 0) and _series(buffer, 0, GROUND_HEADER) else 0
+            behind = [_series(buffer, 0, before, bare_first=True) for before in (0, GROUND_HEADER)]
+            prefix = GROUND_HEADER if behind == [False, True] else 0
         end = _end(buffer, start, prefix)
-        if end is not None and not _series(buffer, end, prefix, SERIES - 1):
+        if end is not None and not _series(buffer, end, prefix, SERIES - 1, bare_first=True):
             # Bytes are missing in this packet, or something strange follows it.
             inside = _next_series(buffer, start + 1, end, prefix)
             end = end if inside is None else None
@@ -130,7 +131,7 @@ def read_binary(stream: BinaryIO, name: str, *, chunk: int = CHUNK) -> Iterator[
             start = end
             continue
         bare = _bare_end(buffer, start, prefix)
-        if inside is None and bare is not None and _series(buffer, bare, prefix, SERIES - 1):
+        if inside is None and bare is not None and _series(buffer, bare, prefix, SERIES - 1, bare_first=True):
             yield BadPacket(NO_HEADER, buffer[start:bare], name, offset + start)
             start = bare
             continue
@@ -163,11 +164,11 @@ def _bare_end(buffer: bytes, start: int, prefix: int) -> int | None:
     return end if end <= len(buffer) else None
 
 
-def _series(buffer: bytes, start: int, prefix: int, count: int = SERIES) -> bool:
+def _series(buffer: bytes, start: int, prefix: int, count: int = SERIES, *, bare_first: bool = False) -> bool:
     """Whether `count` packets follow one another from `start`, or fewer up to the end of the buffer.
 
-    Packets without secondary header may lie between them: fewer than `SERIES` in a row, and not in the first place of a
-    whole series, since any bytes may look like one.
+    Packets without secondary header may lie between them: `SERIES` in a row, or `MOST_BARE` where the series may also
+    begin with one (`bare_first`). Any bytes may look like one, so they must not make a series after damage.
     """
     found = bare = 0
     while found < count:
@@ -179,7 +180,7 @@ def _series(buffer: bytes, start: int, prefix: int, count: int = SERIES) -> bool
         else:
             bare += 1
             end = _bare_end(buffer, start, prefix)
-            if end is None or bare >= SERIES or (not found and count == SERIES):
+            if end is None or bare > (MOST_BARE if bare_first else SERIES) or not (found or bare_first):
                 return False
         start = end
     return True

@@ -7,7 +7,7 @@ import io
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from packet_specimens import PACKETS, delivered
+from packet_specimens import PACKETS, delivered, xml
 
 from broker_assets.telemetry import RawPacket
 from broker_assets.telemetry.packets.files import read
@@ -41,3 +41,27 @@ def test_a_binary_file_cut_in_its_last_packet() -> None:
 def test_any_bytes_of_a_binary_file_are_accounted_for(data: bytes) -> None:
     found = list(read_binary(io.BytesIO(data), "b"))
     assert sum(len(item.data) for item in found) == len(data) or any(isinstance(i, RawPacket) for i in found)
+
+
+IDLE = [bytes.fromhex("07ffc000") + (size - 1).to_bytes(2, "big") + b"\x55" * size for size in (1, 4, 10, 70)]
+BARE = [bytes.fromhex("05bcc001") + (size - 1).to_bytes(2, "big") + b"\x2a" * size for size in (1, 20, 300)]
+"""Packets without secondary header that are not idle."""
+MIXED = st.lists(st.sampled_from([*PACKETS, *IDLE, *BARE]), min_size=1, max_size=20)
+
+
+@pytest.mark.parametrize("prefix", [b"", bytes(GROUND_HEADER)])
+@given(MIXED)
+def test_idle_packets_and_packets_without_header_cost_no_other(prefix: bytes, packets: list[bytes]) -> None:
+    """Idle ones are passed over, others without secondary header are named; in any order and number."""
+    found, bad = delivered(read_binary(io.BytesIO(b"".join(prefix + packet for packet in packets)), "b"))
+    assert found == [packet for packet in packets if packet in PACKETS]
+    assert b"".join(item.data for item in bad) == b"".join(prefix + packet for packet in packets if packet in BARE)
+
+
+@given(MIXED, st.booleans())
+def test_idle_packets_in_text(packets: list[bytes], as_xml: bool) -> None:
+    content = xml(packets) if as_xml else "\n".join(packet.hex() for packet in packets).encode()
+    found, bad = delivered(read(io.BytesIO(content)))
+    assert found == [packet for packet in packets if packet in PACKETS]
+    if as_xml:
+        assert [item.reason for item in bad] == ["the packet has no secondary header"] * sum(p in BARE for p in packets)

@@ -109,6 +109,7 @@ def test_changed_unit_needs_a_new_version(
 
     def changed(packets: PacketSet) -> Measured:
         measured = real(packets)
+        assert isinstance(measured, Measured)
         data = dict(measured.data)
         data["counts"] = replace(data["counts"], unit="count s-1")
         data["regime"] = data.pop("rcr")
