@@ -118,8 +118,10 @@ def archived_nights(settings: Settings, nights: list[str]) -> list[str]:
 
 def _reprocess_here(settings: Settings, night: str, *, lists_now: bool) -> ReprocessReport:
     from broker_assets.assets.alerts.reports import artefacts
+    from broker_assets.assets.reporter import Entry
+    from broker_assets.commands.reporting import report_made
     from broker_assets.commands.status import database
-    from broker_assets.provenance import versions
+    from broker_assets.partitions import nights
     from broker_assets.stream.enrichments import enrichment_plan
     from broker_assets.stream.reprocess import reprocess_night
 
@@ -131,8 +133,8 @@ def _reprocess_here(settings: Settings, night: str, *, lists_now: bool) -> Repro
     report = reprocess_night(url.get_secret_value(), night, surveys=surveys, plan=plan, lists_now=lists_now)
     with database(settings) as connection, connection.transaction():
         newest = connection.execute("SELECT coalesce(max(ingestid), 0) FROM ingest_batch").fetchone()
-        entries = artefacts(connection, plan, [night], report.data_versions, run_id=None, ingestid=int(newest[0]))
-        versions.record(connection, entries)
+        made = artefacts(connection, plan, [night], report.data_versions, run_id=None, ingestid=int(newest[0]))
+    report_made(settings, map(Entry, made), nights)
     return report
 
 

@@ -178,7 +178,7 @@ def file_days(
             if made.day not in partitions:
                 # As for other days, L1 waits for kernels that know the time; a clock that was not set they never do.
                 levels = ("L0", "L1") if KERNELS in inputs.get(made.day, {}) else ("L0",)
-                make_what_follows(session, telemetry, store, levels, family, made.day, run_id, log)
+                make_what_follows(session, reporter, telemetry, store, levels, family, made.day, run_id, log)
             artefact = versions.Artefact(
                 asset=asset, partition=made.day.isoformat(), data_version=made.packets, code_version=code
             )
@@ -194,6 +194,7 @@ def file_days(
 
 def make_what_follows(
     session: psycopg.Connection[Any],
+    reporter: Reporter,
     telemetry: Telemetry,
     store: PacketStore,
     levels: Sequence[str],
@@ -202,13 +203,14 @@ def make_what_follows(
     run_id: str,
     log: Logger,
 ) -> None:
-    """Build the higher levels of a day that is not a partition, since automation will not request them."""
+    """Build and record the higher levels of a day that is not a partition: automation will not request them."""
     try:
         archive = telemetry.archive(store)
         for level in levels:
             made = make_day(session, archive, asset_name(level, family), day, run_id=run_id)
             for problem in made.outcome.problems:
                 log.warning(f"{problem.what}: {problem.reason}")
+            reporter.send(reporter.report([Entry(made.artefact)], partitions=observation_days))
     except (OSError, ValueError) as error:
         log.warning(f"{family} of {day}, which is not a partition, has level LB only: {error}")
 

@@ -2,8 +2,8 @@
 
 Every version of a file is kept in `product_file`; the current one has no `superseded_at`. A file is stale if the code
 that makes it has changed, if an input has another version for its day, if a parent has other content or no longer
-exists, or if a parent is itself stale. Only the highest processing version of a kind, day and request is considered: a
-file of an earlier version stays as it is.
+exists, or if a parent is itself stale (`staleness`). Only the highest processing version of a kind, day and request is
+considered: a file of an earlier version stays as it is.
 
 All functions work in the caller's transaction.
 """
@@ -13,11 +13,13 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath, PurePosixPath
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import psycopg
 from psycopg.rows import class_row
 from pydantic import BaseModel, ConfigDict
+
+from broker_assets.provenance.staleness import Staleness, stale_query
 
 
 class FileRecord(BaseModel):
@@ -140,10 +142,8 @@ class FileWhy(BaseModel):
     """Its inputs, parents and telemetry files."""
 
 
-class StaleFile(BaseModel):
+class StaleFile(Staleness):
     """A product file that must be rebuilt, and why."""
-
-    model_config = ConfigDict(frozen=True)
 
     path: str
     """Path in the archive."""
@@ -158,10 +158,6 @@ class StaleFile(BaseModel):
     cause: Literal["code", "input", "missing", "parent", "upstream"]
     """code: another code version; input: an input has another version for the day; missing: an input or parent no
     longer exists; parent: a parent has other content; upstream: a parent is stale."""
-    reason: str
-    """The cause in words."""
-    depth: int
-    """Steps from the first cause: rebuilding files in this order rebuilds each once."""
 
 
 def record(
@@ -367,8 +363,8 @@ def stale(
         return cursor.fetchall()
 
 
-_STALE = """
-WITH RECURSIVE kept AS (
+_GIVEN: Final = """
+kept AS (
     SELECT product_file.*, max(version) OVER (PARTITION BY level, kind, day, request_control, request) AS highest
     FROM product_file WHERE superseded_at IS NULL
 ),
@@ -380,12 +376,12 @@ deployed AS (
     SELECT * FROM unnest(%(levels)s::text[], %(kinds)s::text[], %(codes)s::text[])
         AS given (level, kind, code_version)
 ),
-first AS (
-    SELECT productfileid, 'code' AS cause,
-           'made by code ' || file.code_version || ', deployed is ' || deployed.code_version AS reason
+"""
+_FIRST: Final = """
+    SELECT level, file.path, 'code', 'made by code ' || file.code_version || ', deployed is ' || deployed.code_version
     FROM file JOIN deployed USING (level, kind) WHERE file.code_version <> deployed.code_version
     UNION ALL
-    SELECT file.productfileid, CASE WHEN present.day IS NULL THEN 'missing' ELSE 'input' END,
+    SELECT file.level, file.path, CASE WHEN present.day IS NULL THEN 'missing' ELSE 'input' END,
            'input ' || used.name || CASE WHEN present.day IS NULL THEN ' is gone' ELSE ' has version '
                || present.version || ', used was ' || coalesce(nullif(used.version, ''), 'none') END
     FROM file JOIN product_file_input AS used USING (productfileid)
@@ -393,7 +389,7 @@ first AS (
     WHERE used.kind = 'input' AND file.day = ANY(%(compared)s::date[])
       AND coalesce(present.version, '') <> used.version
     UNION ALL
-    SELECT file.productfileid, CASE WHEN parent.path IS NULL THEN 'missing' ELSE 'parent' END,
+    SELECT file.level, file.path, CASE WHEN parent.path IS NULL THEN 'missing' ELSE 'parent' END,
            'parent ' || used.name || CASE WHEN parent.path IS NULL THEN ' is gone'
                WHEN parent.digest <> used.version THEN ' has other content'
                ELSE ' was followed by version ' || parent.highest END
@@ -401,30 +397,18 @@ first AS (
     LEFT JOIN kept AS parent ON parent.name = used.name
     WHERE used.kind = 'parent' AND used.version <> ''
       AND (parent.digest IS DISTINCT FROM used.version OR parent.version < parent.highest)
-),
-reached AS (
-    SELECT productfileid, 0 AS depth FROM first
-    UNION
-    SELECT file.productfileid, reached.depth + 1
-    FROM reached
-    JOIN file AS parent USING (productfileid)
-    JOIN product_file_input AS used ON used.kind = 'parent' AND used.name = parent.name
-    JOIN file ON file.productfileid = used.productfileid
-    WHERE reached.depth < 20
-),
-deepest AS (SELECT productfileid, max(depth) AS depth FROM reached GROUP BY productfileid),
-own AS (SELECT DISTINCT ON (productfileid) * FROM first ORDER BY productfileid, cause, reason),
-inherited AS (
-    SELECT DISTINCT ON (used.productfileid) used.productfileid, 'parent ' || used.name || ' is stale' AS reason
-    FROM product_file_input AS used
-    JOIN file AS parent ON parent.name = used.name
-    JOIN deepest ON deepest.productfileid = parent.productfileid
-    WHERE used.kind = 'parent' ORDER BY used.productfileid, used.name
-)
-SELECT path, name, level, family, day, coalesce(own.cause, 'upstream') AS cause,
-       coalesce(own.reason, inherited.reason) AS reason, depth
-FROM deepest JOIN file USING (productfileid)
-LEFT JOIN own USING (productfileid) LEFT JOIN inherited USING (productfileid)
-WHERE %(wanted)s::text[] IS NULL OR level = ANY(%(wanted)s)
-ORDER BY depth, path
 """
+_MADE_FROM: Final = """
+    SELECT file.level, file.path, parent.level, parent.path, 'parent ' || used.name
+    FROM product_file_input AS used
+    JOIN file ON file.productfileid = used.productfileid
+    JOIN file AS parent ON parent.name = used.name
+    WHERE used.kind = 'parent'
+"""
+_SHOWN: Final = """
+    SELECT path, name, level, family, day, cause, reason, depth
+    FROM listed JOIN file ON file.path = listed.key
+    WHERE %(wanted)s::text[] IS NULL OR level = ANY(%(wanted)s)
+    ORDER BY depth, path
+"""
+_STALE: Final = "WITH RECURSIVE " + _GIVEN + stale_query(_FIRST, _MADE_FROM, _SHOWN)

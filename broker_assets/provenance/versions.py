@@ -1,8 +1,8 @@
 """What was made from what, and what must be rebuilt.
 
 An artefact is an asset, or one partition of it. It is stale if it was made by code other than the deployed one, if the
-data version of an input has changed, if an input no longer exists, or if an input is itself stale. These tables are
-authoritative; Dagster shows and runs what follows from them.
+data version of an input has changed, if an input no longer exists, or if an input is itself stale (`staleness`). These
+tables are authoritative; Dagster shows and runs what follows from them.
 
 All functions work in the caller's transaction.
 """
@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import psycopg
 from psycopg.rows import class_row
 from pydantic import BaseModel, ConfigDict
+
+from broker_assets.provenance.staleness import Staleness, stale_query
 
 
 class Input(BaseModel):
@@ -59,10 +61,8 @@ class ArtefactEntry(Artefact):
     """When it was made."""
 
 
-class Stale(BaseModel):
+class Stale(Staleness):
     """An artefact that must be rebuilt, and why."""
-
-    model_config = ConfigDict(frozen=True)
 
     asset: str
     """Asset key."""
@@ -71,10 +71,6 @@ class Stale(BaseModel):
     cause: Literal["code", "input", "missing", "upstream"]
     """code: made by another code version; input: an input has another data version; missing: an input no longer
     exists; upstream: an input is stale."""
-    reason: str
-    """The cause in words."""
-    depth: int
-    """Steps from the first cause: rebuilding artefacts in this order rebuilds each once."""
 
 
 def record(connection: psycopg.Connection[Any], artefacts: Sequence[Artefact]) -> int:
@@ -285,10 +281,9 @@ def stale(connection: psycopg.Connection[Any], *, asset: str | None = None) -> l
         return cursor.fetchall()
 
 
-_STALE = """
-WITH RECURSIVE first AS (
-    SELECT artefact.asset, artefact."partition", 'code' AS cause,
-           'made by code ' || artefact.code_version || ', deployed is ' || code.code_version AS reason
+_FIRST: Final = """
+    SELECT artefact.asset, artefact."partition", 'code',
+           'made by code ' || artefact.code_version || ', deployed is ' || code.code_version
     FROM artefact JOIN code USING (asset)
     WHERE artefact.code_version NOT IN ('', code.code_version)
     UNION ALL
@@ -301,33 +296,15 @@ WITH RECURSIVE first AS (
     FROM artefact_input AS used
     LEFT JOIN artefact AS now ON now.asset = used.input_asset AND now."partition" = used.input_partition
     WHERE now.data_version IS DISTINCT FROM used.input_data_version
-),
-reached AS (
-    SELECT asset, "partition", 0 AS depth FROM first
-    UNION
-    SELECT used.asset, used."partition", reached.depth + 1
-    FROM reached
-    JOIN artefact_input AS used ON used.input_asset = reached.asset AND used.input_partition = reached."partition"
-    WHERE reached.depth < 100
-),
--- The depth is that of the longest path, so that an artefact is rebuilt after everything it descends from.
-deepest AS (SELECT asset, "partition", max(depth) AS depth FROM reached GROUP BY asset, "partition"),
-own AS (SELECT DISTINCT ON (asset, "partition") * FROM first ORDER BY asset, "partition", cause, reason),
-inherited AS (
-    SELECT DISTINCT ON (used.asset, used."partition") used.asset, used."partition",
-           'input ' || used.input_asset
-               || CASE used.input_partition WHEN '' THEN '' ELSE ' of ' || used.input_partition END || ' is stale'
-               AS reason
-    FROM artefact_input AS used
-    JOIN deepest ON deepest.asset = used.input_asset AND deepest."partition" = used.input_partition
-    ORDER BY used.asset, used."partition", used.input_asset, used.input_partition
-),
-listed AS (
-    SELECT asset, "partition", coalesce(own.cause, 'upstream') AS cause,
-           coalesce(own.reason, inherited.reason) AS reason, depth
-    FROM deepest LEFT JOIN own USING (asset, "partition") LEFT JOIN inherited USING (asset, "partition")
-)
-SELECT asset, "partition", cause, reason, depth FROM listed
-WHERE %(asset)s::text IS NULL OR asset = %(asset)s
-ORDER BY depth, asset, "partition"
 """
+_MADE_FROM: Final = """
+    SELECT asset, "partition", input_asset, input_partition,
+           'input ' || input_asset || CASE input_partition WHEN '' THEN '' ELSE ' of ' || input_partition END
+    FROM artefact_input
+"""
+_SHOWN: Final = """
+    SELECT kind AS asset, key AS "partition", cause, reason, depth FROM listed
+    WHERE %(asset)s::text IS NULL OR kind = %(asset)s
+    ORDER BY depth, asset, "partition"
+"""
+_STALE: Final = "WITH RECURSIVE " + stale_query(_FIRST, _MADE_FROM, _SHOWN)

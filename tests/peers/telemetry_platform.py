@@ -13,7 +13,6 @@ import pytest
 import sqlalchemy as sa
 from dagster import (
     AssetKey,
-    AssetMaterialization,
     DagsterInstance,
     Definitions,
     EventLogRecord,
@@ -24,16 +23,15 @@ from dagster import (
 )
 from telemetry_folders import InputFolders
 
-from broker_assets.assets.reporter import Reporter
+from broker_assets.assets.reporter import Entry, Reporter
 from broker_assets.assets.telemetry.reports import look_at_inputs, report_inputs
 from broker_assets.build import build_defs
 from broker_assets.database.engine import connect
-from broker_assets.partitions import known_days
+from broker_assets.partitions import known_days, observation_days
 from broker_assets.resources.database import Database
 from broker_assets.resources.telemetry import Telemetry
 from broker_assets.settings import Settings
 from broker_assets.telemetry import RawPacket
-from broker_assets.telemetry.archive.code_versions import code_version
 from broker_assets.telemetry.archive.day_products import asset_name, make_day, stale_files
 from broker_assets.telemetry.archive.days import touched_days
 from broker_assets.telemetry.products.levels.level0 import Inputs
@@ -79,15 +77,11 @@ class Mission:
             found = look_at_inputs(self.telemetry, store, {day for touched in days.values() for day in touched})
             reporter = Reporter(self.instance, self.database, logging.getLogger("platform"))
             reporter.send(report_inputs(reporter, self.database, found))
-            events = []
             for family in sorted(days):
-                asset, code = asset_name("LB", family), code_version("LB", family, archive.inputs.versions)
+                asset = asset_name("LB", family)
                 for day in known_days(days[family])[0]:
                     made = make_day(connection, archive, asset, day)
-                    tags = {"dagster/data_version": made.data_version, "dagster/code_version": code}
-                    events.append(AssetMaterialization(asset, partition=day.isoformat(), tags=tags))
-        for event in events:
-            self.instance.report_runless_asset_event(event)
+                    reporter.send(reporter.report([Entry(made.artefact)], partitions=observation_days))
 
     def make(self, *assets: str, day: str = DAY) -> ExecuteInProcessResult:
         """Materialise assets of a day."""

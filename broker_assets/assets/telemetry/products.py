@@ -9,7 +9,7 @@ LB is normally built by the ingest run that receives telemetry; materialising it
 
 import datetime
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from dagster import (
     AssetExecutionContext,
     AssetsDefinition,
     BackfillPolicy,
-    DataVersion,
     FreshnessPolicy,
     MaterializeResult,
     MetadataValue,
@@ -31,6 +30,7 @@ from dagster import (
 )
 
 from broker_assets.assets.metadata import reduced_png
+from broker_assets.assets.reporter import Entry, Reporter
 from broker_assets.automation import on_new_versions
 from broker_assets.database.engine import connect
 from broker_assets.monitoring.telemetry.judgements import OLD
@@ -115,7 +115,7 @@ def _product_asset(name: str, overrides: dict[str, int]) -> AssetsDefinition:
     )
     def product(
         context: AssetExecutionContext, database: ResourceParam[Database], telemetry: ResourceParam[Telemetry]
-    ) -> MaterializeResult:  # type: ignore[type-arg]  # Dagster does not know the parametrised class
+    ) -> Iterator[MaterializeResult[Any]]:
         day = datetime.date.fromisoformat(context.partition_key)
         with telemetry.store() as store, connect(database.url, autocommit=True) as connection:
             # Third-party programs run as steps of this run: their output is in its log.
@@ -125,11 +125,9 @@ def _product_asset(name: str, overrides: dict[str, int]) -> AssetsDefinition:
         outcome = made.outcome
         for problem in outcome.problems:
             context.log.warning(f"{problem.what}: {problem.reason}")
-        return MaterializeResult(
-            data_version=DataVersion(made.data_version),
-            metadata={**described(outcome, archive.folder), **_picture(outcome, archive.folder)},
-            check_results=[_verdict(outcome)],
-        )
+        metadata = {**described(outcome, archive.folder), **_picture(outcome, archive.folder)}
+        reporter = Reporter(context.instance, database, context.log, run_id=context.run.run_id)
+        yield from reporter.made(Entry(made.artefact, metadata=metadata), check_results=[_verdict(outcome)])
 
     return product
 

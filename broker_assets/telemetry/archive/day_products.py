@@ -128,7 +128,9 @@ class Made:
     """Result of making a day."""
 
     outcome: Outcome
-    data_version: str
+    """Its files."""
+    artefact: versions.Artefact
+    """The new version of the asset, to be reported by the caller."""
 
 
 def content_version(files: Iterable[ProductFile]) -> str:
@@ -146,7 +148,7 @@ def content_version(files: Iterable[ProductFile]) -> str:
 def make_day(
     connection: psycopg.Connection[Any], archive: Archive, asset: str, day: datetime.date, *, run_id: str | None = None
 ) -> Made:
-    """Rebuild the products of an asset and day and record them.
+    """Rebuild the products of an asset and day, and record its files.
 
     Parameters
     ----------
@@ -157,6 +159,12 @@ def make_day(
         One of `MADE_FROM`.
     day : date
     run_id : str, optional
+        Recorded with the files and the version.
+
+    Returns
+    -------
+    Made
+        Its files, and the version of the asset. The version is not recorded: the caller reports it, which comes last.
 
     Raises
     ------
@@ -166,58 +174,43 @@ def make_day(
     # Determined before anything is made: what arrives meanwhile makes the result stale, not wrong.
     made_of = look(archive.store, InputVersions(archive.inputs), packets_of(asset), day)
     outcome = archive.build_day(*level_and_family(asset), day)
+    overrides = archive.inputs.versions
     with connection.transaction():
-        version = record_day(
-            connection,
-            asset,
-            outcome,
-            made_of,
-            archive=archive.folder,
-            overrides=archive.inputs.versions,
-            run_id=run_id,
+        record_files(
+            connection, outcome, {day: made_of.inputs}, archive=archive.folder, overrides=overrides, run_id=run_id
         )
-    return Made(outcome, version)
+        artefact = version_of_day(connection, asset, outcome, made_of, overrides=overrides, run_id=run_id)
+    return Made(outcome, artefact)
 
 
-def record_day(
+def version_of_day(
     connection: psycopg.Connection[Any],
     asset: str,
     outcome: Outcome,
     made_of: DayInputs,
     *,
-    archive: Path,
     overrides: Mapping[str, int],
     run_id: str | None,
-) -> str:
-    """Record the files of a day and the new version of the asset.
+) -> versions.Artefact:
+    """Determine the new version of an asset for a day, with the inputs that it was made from.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        Connection to use, in a transaction.
+        Connection to use.
     asset : str
         One of `MADE_FROM`.
     outcome : Outcome
         All files of the asset and day.
     made_of : DayInputs
         Inputs before they were made.
-    archive : Path
-        Folder of products.
     overrides : mapping
         `TelemetrySettings.versions`.
     run_id : str or None
-
-    Returns
-    -------
-    str
-        Data version.
+        Run that made it.
     """
     level, family = level_and_family(asset)
     day = made_of.day.isoformat()
-    record_files(
-        connection, outcome, {made_of.day: made_of.inputs}, archive=archive, overrides=overrides, run_id=run_id
-    )
-    version = made_of.packets if level == "LB" else content_version(outcome.files)
     used = []
     for name in MADE_FROM[asset]:
         if name in INPUTS:
@@ -228,16 +221,14 @@ def record_day(
             found = versions.data_versions(connection, name, [day]).get(day)
         if found:
             used.append(versions.Input(asset=name, partition=day, data_version=found))
-    made = versions.Artefact(
+    return versions.Artefact(
         asset=asset,
         partition=day,
-        data_version=version,
+        data_version=made_of.packets if level == "LB" else content_version(outcome.files),
         code_version=code_version(level, family, overrides),
         run_id=run_id,
         inputs=tuple(used),
     )
-    versions.record(connection, [made])
-    return version
 
 
 def record_files(

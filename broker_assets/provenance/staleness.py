@@ -1,0 +1,71 @@
+"""What must be rebuilt: what changed, and exactly what descends from it.
+
+One rule for everything that has versions. Whoever keeps versions (`versions` of assets, `product_files` of files) says
+with a query what is out of date by itself, and with another what was made from what; here follows everything that
+descends from it, with the reason and an order in which each is rebuilt once.
+"""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+from pydantic import BaseModel, ConfigDict
+
+MOST_STEPS = 100
+"""Steps that are followed at most: a circle, which cannot be, would otherwise have no end."""
+
+
+class Staleness(BaseModel):
+    """Why something must be rebuilt, and when in the order."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: str
+    """The cause in words."""
+    depth: int
+    """Steps from the first cause: rebuilding in this order rebuilds each once."""
+
+
+def stale_query(first: LiteralString, made_from: LiteralString, shown: LiteralString) -> LiteralString:
+    """Compose the query that lists what is stale.
+
+    Parameters
+    ----------
+    first : str
+        SELECT of what is out of date by itself: kind, key, cause and reason. Something may have several causes.
+    made_from : str
+        SELECT of what was made from what: kind and key, those of the parent, and the parent in words.
+    shown : str
+        End of the query, which reads the table `listed`: kind, key, cause, reason and depth. The cause is `upstream`
+        where only a parent is stale.
+
+    Returns
+    -------
+    str
+        The query, without the WITH RECURSIVE before it, so that the caller may put tables of its own first.
+    """
+    return f"""
+first (kind, key, cause, reason) AS ({first}),
+made_from (kind, key, parent_kind, parent_key, parent) AS NOT MATERIALIZED ({made_from}),
+reached AS (
+    SELECT kind, key, 0 AS depth FROM first
+    UNION
+    SELECT made_from.kind, made_from.key, reached.depth + 1
+    FROM reached JOIN made_from ON made_from.parent_kind = reached.kind AND made_from.parent_key = reached.key
+    WHERE reached.depth < {MOST_STEPS}
+),
+-- The depth is that of the longest path, so that each is rebuilt after everything it descends from.
+deepest AS (SELECT kind, key, max(depth) AS depth FROM reached GROUP BY kind, key),
+own AS (SELECT DISTINCT ON (kind, key) * FROM first ORDER BY kind, key, cause, reason),
+inherited AS (
+    SELECT DISTINCT ON (made_from.kind, made_from.key) made_from.kind, made_from.key,
+           made_from.parent || ' is stale' AS reason
+    FROM made_from JOIN deepest ON deepest.kind = made_from.parent_kind AND deepest.key = made_from.parent_key
+    ORDER BY made_from.kind, made_from.key, made_from.parent_kind, made_from.parent_key
+),
+listed AS (
+    SELECT kind, key, coalesce(own.cause, 'upstream') AS cause, coalesce(own.reason, inherited.reason) AS reason, depth
+    FROM deepest LEFT JOIN own USING (kind, key) LEFT JOIN inherited USING (kind, key)
+)
+{shown}
+"""  # noqa: S608 (constants of this package)
