@@ -88,6 +88,37 @@ def test_every_asset_says_what_it_is(definitions: Definitions) -> None:
         assert node.kinds, key
 
 
+def test_nothing_made_here_lacks_its_parents(definitions: Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    assert not [key for key in graph.materializable_asset_keys if not graph.get(key).parent_keys]
+
+
+STARTED_OTHERWISE = {
+    "drain": {
+        "packet_archive", "sources", "forced_sources", "objects", "watchlist_facts", "area_facts", "sky_map_facts"
+    },
+    "fetch_tns": {"crossmatch_tns"},
+    "match_lists": {"active_lists", "cone_index", "area_index", "rematched_lists"},
+    "match_lists, drain": {"watchlist_hits", "area_hits", "sky_map_hits"},
+    "ingest_telemetry": {"lb_auxiliary", "lb_calibration", "lb_housekeeping", "lb_quicklook", "lb_science"},
+    "telemetry_inputs (sensor)": {
+        "instrument_configuration", "instrument_database", "observation_plan", "request_table", "spice_kernels"
+    },
+    "publish": {"published_files"},
+}  # fmt: skip
+"""Assets without an automation condition, by the job or sensor that makes or reports them."""
+
+
+def test_derived_assets_follow_their_parents(definitions: Definitions) -> None:
+    """Every asset made here has the condition of the architecture, or is made or reported by a run of its own."""
+    graph = definitions.resolve_asset_graph()
+    conditions = {key.to_user_string(): graph.get(key).automation_condition for key in graph.materializable_asset_keys}
+    assert {name for name, condition in conditions.items() if condition is None} == set().union(
+        *STARTED_OTHERWISE.values()
+    )
+    assert {condition.get_label() for condition in conditions.values() if condition} == {"on_new_versions"}
+
+
 def test_definitions_are_fresh_each_time() -> None:
     assert build_defs(settings=Settings()) is not build_defs(settings=Settings())
 

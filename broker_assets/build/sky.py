@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dagster import AssetSelection, Definitions, define_asset_job
+from dagster import AssetsDefinition, AssetSelection, Definitions, define_asset_job
 
 from broker_assets.assets.sky.areas import build_area_assets
 from broker_assets.assets.sky.hits import build_hit_assets
@@ -32,7 +32,12 @@ def definitions(settings: Settings) -> Definitions:
         *build_sky_map_assets(),
         *build_hit_assets(),
     ]
-    code_versions = {spec.key.to_user_string(): spec.code_version or "" for made in assets for spec in made.specs}
+    code_versions = {
+        spec.key.to_user_string(): spec.code_version or ""
+        for made in assets
+        if isinstance(made, AssetsDefinition)
+        for spec in made.specs
+    }
     fetch_tns = define_asset_job("fetch_tns", selection=AssetSelection.assets("crossmatch_tns"))
     match_lists = define_asset_job("match_lists", selection=AssetSelection.assets(*MATCHED))
     notices = settings.notice_location()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dagster import AssetSelection, Definitions, define_asset_job
 
-from broker_assets.assets.telemetry.folders import folder_key, telemetry_folders
+from broker_assets.assets.telemetry.folders import folder_key, input_files, telemetry_folders
 from broker_assets.assets.telemetry.inputs import build_telemetry_inputs
 from broker_assets.assets.telemetry.products import build_telemetry_products
 from broker_assets.assets.telemetry.register import telemetry_register
@@ -29,6 +29,7 @@ def definitions(settings: Settings) -> Definitions:
     return Definitions(
         assets=[
             *telemetry_folders(settings.telemetry),
+            *input_files(settings.telemetry),
             telemetry_register(folder_key(url) for url in settings.telemetry.incoming),
             build_telemetry_inputs(),
             *build_telemetry_products(settings.telemetry.versions),

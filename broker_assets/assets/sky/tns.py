@@ -11,6 +11,7 @@ from typing import Any
 from dagster import (
     AssetExecutionContext,
     AssetsDefinition,
+    AssetSpec,
     Config,
     Failure,
     MaterializeResult,
@@ -36,6 +37,7 @@ from broker_assets.tns.refresh import stored_checksum
 from broker_assets.tns.snapshots import SNAPSHOT_VERSION, write_snapshot
 
 ASSET = "crossmatch_tns"
+BULK_FILES = "tns_bulk_files"
 SNAPSHOT = "tns_snapshot"
 OWNERS = ["team:broker"]
 
@@ -46,11 +48,19 @@ class TnsConfig(Config):
     full: bool = Field(default=False, description="fetch the full file, whether it is due or not")
 
 
-def build_tns_assets() -> list[AssetsDefinition]:
-    """The assets of the table and of its files."""
+def build_tns_assets() -> list[AssetsDefinition | AssetSpec]:
+    """The assets of the table and of its files, and the files of TNS, which are external."""
+    bulk_files = AssetSpec(
+        BULK_FILES,
+        group_name="sky",
+        kinds={"csv"},
+        owners=OWNERS,
+        description="Bulk files of the Transient Name Server: everything daily, and changes of each hour.",
+    )
 
     @asset(
         name=ASSET,
+        deps=[bulk_files],
         group_name="sky",
         code_version=TNS_VERSION,
         kinds={"postgres", "csv"},
@@ -121,4 +131,4 @@ def build_tns_assets() -> list[AssetsDefinition]:
         reporter = Reporter(context.instance, database, context.log, run_id=context.run.run_id)
         yield from reporter.made(Entry(made, metadata=metadata))
 
-    return [crossmatch_tns, tns_snapshot]
+    return [bulk_files, crossmatch_tns, tns_snapshot]

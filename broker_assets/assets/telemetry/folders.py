@@ -1,7 +1,8 @@
-"""Folders in which telemetry arrives, filled from outside and only observed here.
+"""Folders that are filled from outside and only observed here: telemetry that arrives, and files of inputs.
 
-One external asset a folder. Their versions are recorded by `sensors.telemetry.arrivals`, without a run. The names by
-which the ingest run and the sensor that starts it know each other stand here too.
+One external asset each. The versions of the former are recorded by `sensors.telemetry.arrivals`, without a run; what
+the latter say for a day is an asset of its own (`assets.telemetry.inputs`). The names by which the ingest run and the
+sensor that starts it know each other are here too.
 """
 
 from __future__ import annotations
@@ -11,7 +12,17 @@ import re
 from dagster import AssetKey, AssetSpec
 
 from broker_assets.settings import TelemetrySettings
+from broker_assets.telemetry.archive.input_versions import CONFIGURATION, DATABASE, KERNELS, PLAN, REQUESTS
 from broker_assets.telemetry.reception.folders import public
+
+_INPUT_FILES = {
+    DATABASE: ("databases", "Instrument databases"),
+    CONFIGURATION: ("configuration", "Checkout of the instrument's configuration repository"),
+    KERNELS: ("kernels", "SPICE kernels"),
+    REQUESTS: ("requests", "Table of science requests"),
+    PLAN: ("planning", "Observation plans"),
+}
+"""Setting that names the files of each input, and what they are."""
 
 INGEST_JOB = "ingest_telemetry"
 """Name of the job that receives waiting files."""
@@ -49,4 +60,24 @@ def telemetry_folders(settings: TelemetrySettings) -> list[AssetSpec]:
             metadata={"folder": url, "pattern": settings.pattern},
         )
         for key, url in urls.items()
+    ]
+
+
+def input_files_key(name: str) -> AssetKey:
+    """Asset key of the files of an input."""
+    return AssetKey(["input_files", name])
+
+
+def input_files(settings: TelemetrySettings) -> list[AssetSpec]:
+    """The external assets of the files of each input."""
+    return [
+        AssetSpec(
+            key=input_files_key(name),
+            description=f"{what}, kept up to date from outside: setting `telemetry.{setting}`.",
+            group_name="telemetry",
+            kinds={"file"},
+            owners=["team:broker"],
+            metadata={"path": str(path)} if (path := getattr(settings, setting)) is not None else {},
+        )
+        for name, (setting, what) in _INPUT_FILES.items()
     ]

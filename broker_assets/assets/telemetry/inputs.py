@@ -19,6 +19,7 @@ from dagster import (
 )
 
 from broker_assets.assets.reporter import Reporter
+from broker_assets.assets.telemetry.folders import input_files_key
 from broker_assets.assets.telemetry.reports import input_entry, look_at_inputs
 from broker_assets.partitions import observation_days
 from broker_assets.resources.database import Database
@@ -49,7 +50,9 @@ def build_telemetry_inputs() -> AssetsDefinition:
         partitions_def=observation_days,
         group_name=GROUP,
         specs=[
-            AssetSpec(name, description=text, kinds={"file"}, owners=OWNERS, skippable=True)
+            AssetSpec(
+                name, deps=[input_files_key(name)], description=text, kinds={"file"}, owners=OWNERS, skippable=True
+            )
             for name, text in DESCRIPTIONS.items()
         ],
         can_subset=True,

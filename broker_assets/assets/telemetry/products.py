@@ -33,7 +33,7 @@ from broker_assets.assets.metadata import reduced_png
 from broker_assets.assets.reporter import Entry, Reporter
 from broker_assets.automation import on_new_versions
 from broker_assets.database.engine import connect
-from broker_assets.monitoring.telemetry.judgements import OLD
+from broker_assets.monitoring.telemetry.judgements import INCOMING, OLD
 from broker_assets.partitions import observation_days
 from broker_assets.resources.database import Database
 from broker_assets.resources.pipes_client import pipes_runner
@@ -101,7 +101,8 @@ def _product_asset(name: str, overrides: dict[str, int]) -> AssetsDefinition:
     @asset(
         name=name,
         partitions_def=observation_days,
-        deps=list(MADE_FROM[name]),
+        # Which packets there are follows from the files that arrived.
+        deps=[INCOMING] if level == "LB" else list(MADE_FROM[name]),
         group_name=GROUP,
         code_version=code_version(level, family, overrides),
         kinds={"fits", "file"},

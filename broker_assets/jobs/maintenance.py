@@ -9,15 +9,16 @@ from typing import Any
 
 import sqlalchemy as sa
 from dagster import (
-    AssetExecutionContext,
-    AssetsDefinition,
     Config,
     DagsterEventType,
     DagsterInstance,
-    MaterializeResult,
+    JobDefinition,
+    OpExecutionContext,
     ResourceParam,
     RunsFilter,
-    asset,
+    in_process_executor,
+    job,
+    op,
 )
 from pydantic import Field
 
@@ -124,28 +125,24 @@ def _delete(storage: SqlEventLogStorage, table: sa.Table, condition: sa.ColumnEl
             return deleted
 
 
-def build_maintenance_assets() -> list[AssetsDefinition]:
-    """The daily asset."""
+def build_maintenance() -> JobDefinition:
+    """The job that the daily schedule starts."""
 
-    @asset(
-        name="pruned_event_log",
-        group_name="maintenance",
-        kinds={"dagster"},
-        owners=["team:broker"],
-        description="Dagster's event log without what only the past needed.",
-    )
-    def pruned_event_log(
-        context: AssetExecutionContext, config: PruneConfig, database: ResourceParam[Database]
-    ) -> MaterializeResult[Any]:
+    @op
+    def prune_event_log(context: OpExecutionContext, config: PruneConfig, database: ResourceParam[Database]) -> None:
         # First, so that an unavailable database stops the pruning: what provenance does not have must not be deleted.
         with database.transaction() as connection:
             stale = versions.stale(connection)
         deleted = prune(context.instance, run_days=config.run_days, asset_days=config.asset_days, now=datetime.now(UTC))
-        return MaterializeResult(
-            metadata={
-                **{f"deleted {kind}": count for kind, count in deleted.items()},
-                "stale artefacts": len(stale),
-            }
-        )
+        said = {f"deleted {kind}": count for kind, count in deleted.items()} | {"stale artefacts": len(stale)}
+        context.log.info(", ".join(f"{name}: {count}" for name, count in said.items()))
 
-    return [pruned_event_log]
+    @job(
+        name="maintenance",
+        executor_def=in_process_executor,
+        description="Deletes the events of Dagster's log that only the past needed.",
+    )
+    def maintenance() -> None:
+        prune_event_log()
+
+    return maintenance

@@ -21,7 +21,7 @@ from dagster import (
     op,
 )
 
-from broker_assets.assets.maintenance import prune
+from broker_assets.jobs.maintenance import prune
 
 pytestmark = pytest.mark.database
 
@@ -93,17 +93,23 @@ def test_young_events_stay(instance: DagsterInstance) -> None:
     assert events(instance, DagsterEventType.ASSET_MATERIALIZATION) == before
 
 
-def test_daily_asset(platform: Any, survey: Callable[..., Any]) -> None:
+def messages(platform: Any, run_id: str) -> list[str]:
+    """What a run logged."""
+    return [record.event_log_entry.user_message for record in platform.instance.get_records_for_run(run_id).records]
+
+
+def test_daily_job(platform: Any, survey: Callable[..., Any]) -> None:
     platform.append(list(survey(objects=3, visits=2).packets()))
     platform.drain()
     result = platform.run("maintenance")
     assert result.success
-    event = platform.materialisations("pruned_event_log")[0].asset_materialization
-    assert event.metadata["deleted run events"].value == 0
-    assert event.metadata["stale artefacts"].value == 0
+    logged = messages(platform, result.run_id)
+    assert "deleted run events: 0, deleted asset events: 0, deleted check evaluations: 0, stale artefacts: 0" in logged
 
 
 def test_provenance_comes_first(platform: Any) -> None:
     platform.execute("DROP TABLE code CASCADE")
-    assert not platform.run("maintenance", raise_on_error=False).success
-    assert platform.materialisations("pruned_event_log") == []
+    result = platform.run("maintenance", raise_on_error=False)
+    assert not result.success
+    logged = messages(platform, result.run_id)
+    assert not [message for message in logged if message.startswith("deleted")]

@@ -1,0 +1,50 @@
+"""What a command makes in this process is known like what a run makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from dagster import AssetKey, DagsterInstance
+
+from broker_assets.assets.reporter import Entry
+from broker_assets.commands.reporting import report_made
+from broker_assets.database.engine import connect
+from broker_assets.partitions import nights
+from broker_assets.provenance import versions
+from broker_assets.settings import Settings
+
+pytestmark = pytest.mark.database
+
+NIGHT = "2025-11-20"
+
+
+def entry(version: str, archive: str = "a1") -> Entry:
+    used = versions.Input(asset="packet_archive", partition=NIGHT, data_version=archive)
+    return Entry(versions.Artefact(asset="sources", partition=NIGHT, data_version=version, inputs=(used,)))
+
+
+def test_provenance_alone(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    settings = Settings.model_validate({"database": {"url": database_url}})
+    assert report_made(settings, [entry("v1")], nights) == 1
+    assert report_made(settings, [entry("v1")], nights) == 0
+    assert report_made(settings, [entry("v1", archive="a2")], nights) == 1, "rebuilt from another archive"
+    with connect(database_url) as connection:
+        known = versions.current(connection, "sources", NIGHT)
+    assert known is not None
+    assert (known.data_version, known.inputs[0].data_version) == ("v1", "a2")
+
+
+def test_an_instance_that_the_environment_names_is_shown_it(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump({"telemetry": {"enabled": False}}))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    report_made(Settings.model_validate({"database": {"url": database_url}}), [entry("v1")], nights)
+    with DagsterInstance.get() as instance:
+        (record,) = instance.fetch_materializations(AssetKey("sources"), limit=10).records
+    event = record.asset_materialization
+    assert event is not None
+    assert (event.partition, (event.tags or {})["dagster/data_version"]) == (NIGHT, "v1")
