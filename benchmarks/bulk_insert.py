@@ -30,12 +30,13 @@ from broker_assets.database import engine, migrations, partitions
 from broker_assets.database.alerts import AlertRows, write
 from broker_assets.database.arrow import arrow_schema
 from broker_assets.database.copy import encode_blocks
-from broker_assets.database.staging import Conflict, insert, insert_new, unique_sorted
+from broker_assets.database.staging import Conflict, append, insert, unique_sorted
 from broker_assets.database.tables import diaforcedsources, diasources
 
 NIGHT = datetime.date(2026, 1, 1)
 FORCED = "diaforcedsourceid diaobjectid midpointmjdtai visit detector band ra decl psfflux psffluxerr scienceflux"
 FORCED_COLUMNS = [*FORCED.split(), "sciencefluxerr", "timeprocessedmjdtai", "survey", "night", "ingestid"]
+BROUGHT = ["reduction", "broughtby", "broughtbymjdtai"]
 NARROW_COLUMNS = [
     "diasourceid",
     "diaobjectid",
@@ -59,12 +60,12 @@ NARROW_COLUMNS = [
     "archivelength",
 ]
 KEYS = {
-    "diasources": ("diaobjectid", "midpointmjdtai", "diasourceid"),
-    "diaforcedsources": ("diaobjectid", "midpointmjdtai", "diaforcedsourceid"),
+    "diasources": ("diaobjectid", "midpointmjdtai", "diasourceid", "reduction"),
+    "diaforcedsources": ("diaobjectid", "midpointmjdtai", "diaforcedsourceid", "reduction"),
 }
 KINDS: dict[str, tuple[sa.Table, list[str]]] = {
-    "forced": (diaforcedsources, FORCED_COLUMNS),
-    "narrow": (diasources, NARROW_COLUMNS),
+    "forced": (diaforcedsources, [*FORCED_COLUMNS, *BROUGHT]),
+    "narrow": (diasources, [*NARROW_COLUMNS, *BROUGHT]),
     "wide": (diasources, list(diasources.c.keys())),
 }
 
@@ -92,6 +93,8 @@ def make_rows(kind: str, count: int, *, seed: int) -> pa.Table:
     columns["midpointmjdtai"] = pa.array(61042 + random.random(count))
     # As those of Rubin, which begin with the visit: of a night they lie together.
     columns[KEYS[table.name][2]] = pa.array((1 << 58) + seed * count + random.permutation(count))
+    columns["reduction"] = pa.array(np.zeros(count, np.int16))
+    columns["broughtbymjdtai"] = columns["midpointmjdtai"]
     return pa.table({name: columns[name] for name in names})
 
 
@@ -157,14 +160,13 @@ def ours_staged(connection: psycopg.Connection[Any], table: sa.Table, rows: pa.T
 
 
 def ours_straight(connection: psycopg.Connection[Any], table: sa.Table, rows: pa.Table) -> None:
-    """Binary COPY straight into the table, in a savepoint: for rows that are newer than what their object has."""
+    """Binary COPY straight into the table: for rows that are known to be new."""
     with connection.cursor() as cursor:
-        if insert_new(cursor, table, unique_sorted(rows, KEYS[table.name])) is None:
-            raise RuntimeError("a row was there already")
+        append(cursor, table, unique_sorted(rows, KEYS[table.name]))
 
 
 def ours_whole(connection: psycopg.Connection[Any], table: sa.Table, rows: pa.Table) -> None:
-    """`alerts.write`, which looks up the watermarks, sorts, chooses the way, and counts night by night."""
+    """`alerts.write`, which compares with the stored points, sorts, keeps the sums, and counts night by night."""
     if table is diaforcedsources:
         write(connection, AlertRows(sources=pa.table({}), forced_sources=rows), ingestid=1)
     else:

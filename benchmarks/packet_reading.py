@@ -22,8 +22,9 @@ import fastavro
 import numpy as np
 import pyarrow as pa
 
-from broker_assets.packets.reader import PacketReader, available_columns
+from broker_assets.packets.reader import Chosen, PacketReader, available_columns
 from broker_assets.packets.registry import SchemaFolder
+from broker_assets.packets.surveys.rubin import RubinAdapter
 
 HISTORIES = {"no history": "0_0", "a month": "10_30", "a year": "100_365"}
 TARGETS = {("no history", "stored"): 400_000, ("a year", "stored"): 10_000}
@@ -61,9 +62,9 @@ def stored_columns(schema: dict[str, Any]) -> dict[str, list[str]]:
     return columns
 
 
-def identifying_columns() -> dict[str, list[str]]:
-    """What is read before it is known which history is new."""
-    return {"": [f"diaSource.{name}" for name in ("diaSourceId", "diaObjectId", "ssObjectId", "midpointMjdTai")]}
+def identifying_columns(schema: dict[str, Any]) -> dict[str, list[str]]:
+    """What is read before it is known which points of the history are new: identities of the packet and the points."""
+    return RubinAdapter().identity_columns(schema)
 
 
 def mixed(payload: bytes, schema: dict[str, Any], generator: np.random.Generator) -> bytes:
@@ -85,6 +86,17 @@ def mixed(payload: bytes, schema: dict[str, Any], generator: np.random.Generator
     out = io.BytesIO()
     fastavro.schemaless_writer(out, parsed, record)
     return out.getvalue()
+
+
+def nothing_new(payloads: Sequence[bytes], schema: dict[str, Any]) -> dict[str, Chosen]:
+    """A choice that leaves out every point of the histories."""
+    tables = PacketReader(schema, {"prvDiaSources": ["detector"], "prvDiaForcedSources": ["detector"]}).read(payloads)
+    found = {}
+    for path in ("prvDiaSources", "prvDiaForcedSources"):
+        packet = tables.tables[path]["packet"].to_numpy()
+        if packet.size:
+            found[path] = Chosen.of(np.zeros(packet.size, bool), packet, np.arange(len(payloads)))
+    return found
 
 
 def processor_time(function: Callable[[], Any]) -> float:
@@ -109,7 +121,7 @@ def peak_memory(function: Callable[[], Any]) -> float:
 
 
 def figures(
-    name: str, payloads: Sequence[bytes], schema: dict[str, Any], thresholds: Mapping[str, Any]
+    name: str, payloads: Sequence[bytes], schema: dict[str, Any], unwanted: Mapping[str, Chosen]
 ) -> list[Figure]:
     """Measure all ways to read some packets."""
     parsed = fastavro.parse_schema(schema)
@@ -121,16 +133,18 @@ def figures(
     size = sum(map(len, payloads)) / len(payloads) / 1e6
     reference = len(few) / processor_time(by_fastavro)
     found = [Figure(name, "fastavro", reference, reference * size, peak_memory(by_fastavro), 1.0, None)]
-    ways: list[tuple[str, dict[str, list[str]] | None, Mapping[str, Any]]]
-    ways = [("everything", None, {}), ("stored", stored_columns(schema), {})]
-    if thresholds:
-        ways.append(("stored, none new", stored_columns(schema), thresholds))
-    ways.append(("identity", identifying_columns(), {}))
-    for way, columns, newer_than in ways:
+    ways: list[tuple[str, Mapping[str, Sequence[str]] | None, Mapping[str, Chosen]]] = [
+        ("everything", None, {}),
+        ("stored", stored_columns(schema), {}),
+    ]
+    if unwanted:
+        ways.append(("stored, none new", stored_columns(schema), unwanted))
+    ways.append(("identity", identifying_columns(schema), {}))
+    for way, columns, keep in ways:
         reader = PacketReader(schema, columns)
 
-        def read(reader: PacketReader = reader, newer_than: Mapping[str, Any] = newer_than) -> Any:
-            decoded = reader.read(payloads, newer_than=newer_than)
+        def read(reader: PacketReader = reader, keep: Mapping[str, Chosen] = keep) -> Any:
+            decoded = reader.read(payloads, keep=keep)
             assert not decoded.failures
             return decoded
 
@@ -162,9 +176,7 @@ def measure(folder: Path, *, packets: int = 1000) -> list[Figure]:
             kinds["mixed"] = [mixed(payload, schema, generator) for _ in range(50)]
         for kind, originals in kinds.items():
             payloads = [bytes(bytearray(originals[k % len(originals)])) for k in range(count)]
-            late = np.full(count, 1e6)
-            thresholds = dict.fromkeys(("prvDiaSources", "prvDiaForcedSources"), ("midpointMjdTai", late))
-            found += figures(f"{name}, {kind}", payloads, schema, thresholds if suffix != "0_0" else {})
+            found += figures(f"{name}, {kind}", payloads, schema, nothing_new(payloads, schema))
     return found
 
 

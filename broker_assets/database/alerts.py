@@ -1,41 +1,38 @@
 """Writes the rows of alerts to the tables, exactly once.
 
 Everything happens in the caller's transaction, so the rows become visible together with the position of the stream.
-Rows are written by binary COPY: directly to the table if they are newer than the latest stored time of their object,
-otherwise to a temporary table and from there by `INSERT … ON CONFLICT`. If the first way encounters a row that a
-concurrent writer has stored meanwhile, it is undone and the second one is used. Rows are written in the order of their
-keys, so writers of the same objects wait for one another instead of deadlocking; if PostgreSQL detects a deadlock
-nevertheless (the two ways are two passes), the transaction fails as a whole and must be repeated.
+Points of light curves are compared with the stored ones and written directly (`point_rows`); objects and what else is
+one row of a changing content go by binary COPY to a temporary table, and from there by `INSERT … ON CONFLICT`. Rows are
+written in the order of their keys, so writers of the same objects wait for one another instead of deadlocking.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from psycopg import sql
 
-from broker_assets.database.staging import Conflict, Inserted, by_night, insert, insert_new, unique_sorted
+from broker_assets.database.point_identity import PointKind
+from broker_assets.database.point_rows import remove_points, write_points
+from broker_assets.database.staging import Conflict, Inserted, by_night, insert, unique_sorted
+from broker_assets.database.stored_points import TABLES, Comparison
 from broker_assets.database.tables import (
     diaforcedsources,
     dianondetectionlimits,
-    diasources,
     mpc_orbits,
     objects,
     ssobjects,
     sssources,
 )
-
-NO_OBJECT = 0
-"""`diaobjectid` of a source that belongs to no DIAObject."""
 
 ARCHIVE = ("archivefileid", "archiveposition", "archivelength")
 
@@ -114,62 +111,14 @@ class WriteCounts(NightCounts):
     """Rows of `AlertRows.objects` that `objects` holds now, ascending; an object at most once."""
 
 
-def watermarks(
-    connection: psycopg.Connection[Any], diaobjectid: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the time of the latest stored source and forced point of objects.
-
-    Parameters
-    ----------
-    connection : psycopg.Connection
-        Connection to use.
-    diaobjectid : (n,) int64 array
-        Objects; may repeat and may be unknown.
-
-    Returns
-    -------
-    last_source, last_forced : (n,) float64 arrays
-        MJD TAI; minus infinity if nothing is stored.
-    """
-    wanted = np.asarray(diaobjectid, np.int64)
-    stored = _Newest.read(connection, wanted)
-    return stored.of(wanted, stored.source), stored.of(wanted, stored.forced)
-
-
-@dataclass(frozen=True)
-class _Newest:
-    """Latest stored times of some objects, by identifier."""
-
-    known: NDArray[np.int64]
-    source: NDArray[np.float64]
-    forced: NDArray[np.float64]
-
-    @classmethod
-    def read(cls, connection: psycopg.Connection[Any], wanted: NDArray[np.int64]) -> Self:
-        with connection.cursor(binary=True) as cursor:
-            cursor.execute(
-                "SELECT diaobjectid, coalesce(lastdiasourcemjdtai, '-Infinity'),"
-                " coalesce(lastforcedmjdtai, '-Infinity')"
-                " FROM objects WHERE diaobjectid = ANY(%b) ORDER BY diaobjectid",
-                (np.unique(wanted).tolist(),),
-            )
-            rows = cursor.fetchall()
-        if not rows:
-            return cls(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
-        known, source, forced = zip(*rows, strict=True)
-        return cls(np.array(known, np.int64), np.array(source, np.float64), np.array(forced, np.float64))
-
-    def of(self, wanted: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Times of objects; minus infinity for unknown ones."""
-        found = np.full(wanted.size, -np.inf)
-        if self.known.size:
-            place = np.minimum(np.searchsorted(self.known, wanted), self.known.size - 1)
-            hit = self.known[place] == wanted
-            found[hit] = times[place[hit]]
-        return found
-
-
-def write(connection: psycopg.Connection[Any], rows: AlertRows, ingestid: int, *, replace: bool = False) -> WriteCounts:
+def write(
+    connection: psycopg.Connection[Any],
+    rows: AlertRows,
+    ingestid: int,
+    *,
+    comparison: Comparison | None = None,
+    replace: bool = False,
+) -> WriteCounts:
     """Write the rows of a batch within the caller's transaction.
 
     Parameters
@@ -180,6 +129,8 @@ def write(connection: psycopg.Connection[Any], rows: AlertRows, ingestid: int, *
         The rows. Partitions for their times should exist (`broker_assets.database.partitions.ensure`).
     ingestid : int
         Batch, see `ingest_batch`.
+    comparison : Comparison, optional
+        What was found out about the points before the transaction; without it all are compared now.
     replace : bool
         Also overwrite objects whose stored row is as new as this one: for reprocessing.
 
@@ -192,6 +143,8 @@ def write(connection: psycopg.Connection[Any], rows: AlertRows, ingestid: int, *
     ------
     ValueError
         If a source of a packet has no archive position, or a value does not fit its column.
+    PointsRemovedError
+        If points were removed since the comparison: the packets must be decoded again.
     """
     missing = [name for name in ARCHIVE if name not in rows.sources.column_names or rows.sources[name].null_count]
     if missing and rows.sources.num_rows:
@@ -207,27 +160,36 @@ def write(connection: psycopg.Connection[Any], rows: AlertRows, ingestid: int, *
             (dianondetectionlimits, rows.nondetections),
         )
     }
+    seen, history = _with_batch(rows.sources, ingestid), _with_batch(rows.history, ingestid)
+    points = write_points(
+        connection,
+        {
+            PointKind.SOURCE: _joined(seen, history),
+            PointKind.FORCED: given["diaforcedsources"],
+            PointKind.LIMIT: given["dianondetectionlimits"],
+        },
+        comparison,
+    )
+    written, forced, limits = (points[kind] for kind in PointKind)
     with connection.cursor() as cursor:
-        seen, history = _with_batch(rows.sources, ingestid), _with_batch(rows.history, ingestid)
-        stored_before = _Newest.read(connection, _objects_of(seen, history, given["diaforcedsources"]))
-        sources = _write_sources(cursor, seen, history, stored_before)
-        forced = _write_forced(cursor, given["diaforcedsources"], stored_before)
         newest = _with_forced_times(given["objects"], given["diaforcedsources"])
         known, chosen = _write_newest(cursor, objects, "diaobjectid", newest, replace=replace)
         _lift_forced_times(cursor, newest, known)
-        small = {
-            table.name: insert(cursor, table, unique_sorted(given[table.name], key), Conflict.ignore(key))
-            for table, key in ((sssources, _SOLAR_SYSTEM_KEY), (dianondetectionlimits, _LIMIT_KEY))
-        }
+        solar = insert(
+            cursor,
+            sssources,
+            unique_sorted(given["sssources"], _SOLAR_SYSTEM_KEY),
+            Conflict.ignore(_SOLAR_SYSTEM_KEY),
+        )
+        small = {}
         for table, name in ((ssobjects, "ssobjectid"), (mpc_orbits, "designation")):
             small[table.name], _ = _write_newest(cursor, table, name, given[table.name], replace=replace)
     received = by_night(rows.sources)
-    solar = small["sssources"]
     nights = {
         night: NightCounts(
-            stored=sources.marked.get(night, 0),
-            duplicate=count - sources.marked.get(night, 0),
-            sources=sources.rows.get(night, 0),
+            stored=written.marked.get(night, 0),
+            duplicate=count - written.marked.get(night, 0),
+            sources=written.rows.get(night, 0),
             forced_sources=forced.rows.get(night, 0),
             objects=known.rows.get(night, 0),
             solar_system_sources=solar.rows.get(night, 0),
@@ -235,19 +197,19 @@ def write(connection: psycopg.Connection[Any], rows: AlertRows, ingestid: int, *
         for night, count in received.items()
         if night is not None
     }
-    stored = sum(sources.marked.values())
+    stored = sum(written.marked.values())
     return WriteCounts(
         stored=stored,
         duplicate=rows.sources.num_rows - stored,
-        sources=sources.total,
+        sources=written.total,
         forced_sources=forced.total,
         objects=known.total,
         solar_system_sources=solar.total,
         solar_system_objects=small["ssobjects"].total,
         orbits=small["mpc_orbits"].total,
-        nondetections=small["dianondetectionlimits"].total,
+        nondetections=limits.total,
         nights=nights,
-        stored_packets=_first_rows(rows.sources, sources.keys),
+        stored_packets=_first_rows(rows.sources, written.keys),
         newest_objects=np.sort(chosen[np.isin(newest["diaobjectid"].to_numpy()[chosen], known.keys)])
         if chosen.size
         else chosen,
@@ -275,19 +237,14 @@ def delete_night(connection: psycopg.Connection[Any], night: datetime.date, surv
     dict of str to int
         Number of rows deleted from each table.
     """
-    deleted = {}
-    for table in (diasources, diaforcedsources, dianondetectionlimits, sssources):
-        statement = sql.SQL("DELETE FROM {} WHERE night = %s AND survey = %s").format(sql.Identifier(table.name))
-        deleted[table.name] = connection.execute(statement, (night, survey)).rowcount
-    return deleted
+    deleted = {TABLES[kind].name: count for kind, count in remove_points(connection, night, survey).items()}
+    statement = sql.SQL("DELETE FROM sssources WHERE night = %s AND survey = %s")
+    return deleted | {"sssources": connection.execute(statement, (night, survey)).rowcount}
 
 
 _ROW = "row of the batch"
 """Column that numbers rows while they are sorted; no column of a table is called so."""
 
-_SOURCE_KEY = ("diaobjectid", "midpointmjdtai", "diasourceid")
-_FORCED_KEY = ("diaobjectid", "midpointmjdtai", "diaforcedsourceid")
-_LIMIT_KEY = ("diaobjectid", "midpointmjdtai", "band")
 _SOLAR_SYSTEM_KEY = ("ssobjectid", "diasourceid")
 
 
@@ -299,52 +256,9 @@ def _with_batch(rows: pa.Table | None, ingestid: int) -> pa.Table:
     return rows.append_column("ingestid", pa.repeat(pa.scalar(ingestid, pa.int64()), rows.num_rows))
 
 
-def _objects_of(*parts: pa.Table) -> NDArray[np.int64]:
-    return np.concatenate([np.zeros(0, np.int64), *(part["diaobjectid"].to_numpy() for part in parts if part.num_rows)])
-
-
-def _write_sources(cursor: psycopg.Cursor[Any], seen: pa.Table, history: pa.Table, stored_before: _Newest) -> Inserted:
-    parts = [part for part in (seen, history) if part.num_rows]
-    if not parts:
-        return Inserted()
-    # The first of equal keys is kept: a packet's own source before one from a history, an earlier packet before later.
-    rows = unique_sorted(pa.concat_tables(parts, promote_options="default"), _SOURCE_KEY)
-    if "archivefileid" not in rows.column_names:
-        rows = rows.append_column("archivefileid", pa.nulls(rows.num_rows, pa.int64()))
-    last_source = stored_before.of(rows["diaobjectid"].to_numpy(), stored_before.source)
-    complete = Conflict.complete(diasources, _SOURCE_KEY, (*ARCHIVE, "night", "ingestid"), "archivefileid")
-    return _write_new_or_staged(
-        cursor, diasources, rows, last_source, complete, mark="archivefileid", keys=("diaobjectid", "diasourceid")
-    )
-
-
-def _write_forced(cursor: psycopg.Cursor[Any], rows: pa.Table, stored_before: _Newest) -> Inserted:
-    if rows.num_rows == 0:
-        return Inserted()
-    rows = unique_sorted(rows, _FORCED_KEY)
-    last_forced = stored_before.of(rows["diaobjectid"].to_numpy(), stored_before.forced)
-    return _write_new_or_staged(cursor, diaforcedsources, rows, last_forced, Conflict.ignore(_FORCED_KEY))
-
-
-def _write_new_or_staged(
-    cursor: psycopg.Cursor[Any],
-    table: sa.Table,
-    rows: pa.Table,
-    newest: NDArray[np.float64],
-    conflict: Conflict,
-    *,
-    mark: str | None = None,
-    keys: Sequence[str] = (),
-) -> Inserted:
-    """Write rows newer than the stored ones of their object directly, the others through the temporary table."""
-    # Sources without object have no latest time to compare with.
-    new = (rows["midpointmjdtai"].to_numpy() > newest) & (rows["diaobjectid"].to_numpy() != NO_OBJECT)
-    direct = insert_new(cursor, table, rows if new.all() else rows.filter(pa.array(new)), mark=mark, keys=keys)
-    if direct is None:
-        return insert(cursor, table, rows, conflict, mark=mark, keys=keys)
-    if new.all():
-        return direct
-    return direct + insert(cursor, table, rows.filter(pa.array(~new)), conflict, mark=mark, keys=keys)
+def _joined(*parts: pa.Table) -> pa.Table:
+    filled = [part for part in parts if part.num_rows]
+    return pa.concat_tables(filled, promote_options="default") if filled else pa.table({})
 
 
 def _with_forced_times(rows: pa.Table, forced: pa.Table) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Inserts rows of an Arrow table into a table that may have some of them: through a temporary table, or directly.
+"""Inserts rows of an Arrow table, through a temporary table, into a table that may have some of them.
 
 The temporary table of each target is created once per session. All functions work in the caller's transaction.
 """
@@ -34,19 +34,6 @@ class Conflict:
     def ignore(cls, key: Sequence[str]) -> Self:
         """Keep the existing row."""
         return cls(sql.SQL("ON CONFLICT ({}) DO NOTHING").format(_names(key)))
-
-    @classmethod
-    def complete(cls, table: sa.Table, key: Sequence[str], columns: Sequence[str], absent: str) -> Self:
-        """Set columns of the existing row if its `absent` is null and that of the new row is not."""
-        return cls(
-            sql.SQL("ON CONFLICT ({}) DO UPDATE SET {} WHERE {}.{} IS NULL AND excluded.{} IS NOT NULL").format(
-                _names(key),
-                _assignments(columns),
-                sql.Identifier(table.name),
-                sql.Identifier(absent),
-                sql.Identifier(absent),
-            )
-        )
 
     @classmethod
     def newest(
@@ -226,20 +213,21 @@ def insert(
     )
 
 
-def insert_new(
+def append(
     cursor: psycopg.Cursor[Any], table: sa.Table, rows: pa.Table, *, mark: str | None = None, keys: Sequence[str] = ()
-) -> Inserted | None:
-    """Insert rows straight into the table; none where one of them is there, and then nothing is written.
+) -> Inserted:
+    """Insert rows straight into a table that has none of them.
 
     The parameters are those of `insert`.
+
+    Raises
+    ------
+    psycopg.errors.UniqueViolation
+        If the table has one of them.
     """
     if rows.num_rows == 0:
         return Inserted()
-    try:
-        with cursor.connection.transaction():
-            load(cursor, table, rows)
-    except psycopg.errors.UniqueViolation:
-        return None
+    load(cursor, table, rows)
     marked = rows.filter(pc.is_valid(rows[mark])) if mark else rows
     columns = [marked[name].to_numpy() for name in keys]
     return Inserted(
@@ -253,7 +241,11 @@ def _clear_stage(cursor: psycopg.Cursor[Any], table: sa.Table, stage: str) -> No
     cursor.execute("SELECT to_regclass(%s) IS NULL", (f"pg_temp.{stage}",))
     names = {"stage": sql.Identifier(stage), "table": sql.Identifier(table.name)}
     if cursor.fetchall() == [(True,)]:
-        cursor.execute(sql.SQL("CREATE TEMPORARY TABLE {stage} (LIKE {table}) ON COMMIT DELETE ROWS").format(**names))
+        cursor.execute(
+            sql.SQL("CREATE TEMPORARY TABLE {stage} (LIKE {table} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS").format(
+                **names
+            )
+        )
         return
     # Only an earlier call in the same transaction leaves rows.
     cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {stage})").format(**names))

@@ -1,7 +1,7 @@
 """Converts the alerts of one stream from messages to internal tables, in two passes over a batch.
 
-The first pass reads the identity of each packet, a few hundred bytes. With it, the caller looks up what is already
-stored, and the second pass keeps only newer points of the histories. A packet that makes a pass fail is found by
+The first pass reads the identity of each packet and of each point of its history. With them, the caller looks up what
+is already stored, and the second pass reads only the other points. A packet that makes a pass fail is found by
 bisection: it fails with its reason, without affecting its neighbours.
 """
 
@@ -18,14 +18,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from broker_assets.database.point_identity import exposures
 from broker_assets.packets.framing import FramedPackets, FramedSchema, Framer, PacketFailure, keep
 from broker_assets.packets.limits import BATCH_BYTES, ROWS_PER_BYTE, BatchTooLarge
 from broker_assets.packets.nights import night_of
-from broker_assets.packets.reader import DecodedPackets, PacketReader
+from broker_assets.packets.points import Points
+from broker_assets.packets.reader import Chosen, DecodedPackets, PacketReader
 from broker_assets.packets.registry import NoSchemas, SchemaSource
 from broker_assets.packets.surveys import ADAPTERS
-from broker_assets.packets.surveys.adapter import Identity, SurveyAdapter, as_float, sane_time
-from broker_assets.packets.surveys.fields import holds_records
+from broker_assets.packets.surveys.adapter import Identity, SurveyAdapter, sane_time
 from broker_assets.packets.tables import SCHEMAS, AlertTables, concatenate, table
 
 DECODER_VERSION: Final = "1"
@@ -34,9 +35,6 @@ DECODER_VERSION: Final = "1"
 _LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-_POINTS: Final = {"source": "source", "nondetection": "source", "forced_source": "forced"}
-"""Tables of points, and the watermark they are compared with."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +56,8 @@ class Identified:
     schema: NDArray[np.int32]
     """Row in `framed.schemas`."""
     framed: FramedPackets
+    points: dict[str, Points] = field(default_factory=dict)
+    """Points of the histories by path, ascending by packet, in the order of the packet."""
     failures: list[PacketFailure] = field(default_factory=list)
     """Packets that are not in the arrays, and why."""
 
@@ -77,7 +77,11 @@ class Identified:
             "night",
             "schema",
         )
-        return replace(self, **{name: getattr(self, name)[rows] for name in names})
+        taken = replace(self, **{name: getattr(self, name)[rows] for name in names})
+        if len(taken) < len(self):
+            points = {path: part.take(np.isin(part.packet, taken.packet)) for path, part in self.points.items()}
+            return replace(taken, points=points)
+        return taken
 
 
 @dataclass
@@ -138,12 +142,11 @@ class AlertDecoder:
         )
         self._most_row_bytes = None if batch_bytes is None else ROWS_PER_BYTE * batch_bytes
         self._readers: dict[tuple[str, bool], PacketReader | PacketFailure] = {}
-        self._arrays: dict[str, set[str]] = {}  # for each schema, those whose points the reader can select
         self.unknown_fields: dict[str, list[str]] = {}
         """Unknown fields of each encountered schema, by its name."""
 
     def identify(self, payloads: Sequence[bytes]) -> Identified:
-        """Read the identity of each packet.
+        """Read the identity of each packet and of the points of its history.
 
         Parameters
         ----------
@@ -169,6 +172,7 @@ class AlertDecoder:
         """Read the identity of each packet whose framing has been removed; see `identify`."""
         failures = list(framed.failures)
         parts: list[tuple[Identity, int]] = []
+        points: dict[str, list[Points]] = {}
         for number, schema in enumerate(framed.schemas):
             rows = np.flatnonzero(framed.schema == number)
             reader = self._reader(schema, whole=False)
@@ -177,15 +181,17 @@ class AlertDecoder:
                 continue
 
             work = partial(self._identify, reader, framed, failures)
-            parts += [(identity, number) for identity in _isolated(rows, work, failures)]
-        return self._joined(parts, framed, failures)
+            for identity, found in _isolated(rows, work, failures):
+                parts.append((identity, number))
+                for path, part in found.items():
+                    points.setdefault(path, []).append(part)
+        return self._joined(parts, points, framed, failures)
 
     def decode(
         self,
         identified: Identified,
         *,
-        newer_source: NDArray[np.float64] | None = None,
-        newer_forced: NDArray[np.float64] | None = None,
+        wanted: Mapping[str, NDArray[np.bool_]] | None = None,
     ) -> AlertTables:
         """Read the packets into the internal tables.
 
@@ -193,9 +199,8 @@ class AlertDecoder:
         ----------
         identified : Identified
             Result of `identify`, or part of it (`Identified.take`).
-        newer_source, newer_forced : (n,) float64 array, optional
-            For each identified packet, MJD TAI: sources and non-detections of its history, and forced points, are
-            kept only if later. NaN and −inf keep all, as does omitting the array.
+        wanted : mapping of str to (n,) bool array, optional
+            Which points of the histories to read, parallel to `identified.points`; all if not given.
 
         Returns
         -------
@@ -213,14 +218,13 @@ class AlertDecoder:
         parts: dict[str, list[pa.Table]] = {name: [] for name in SCHEMAS}
         skipped = 0
         budget = _Budget(self._most_row_bytes, len(identified))
-        thresholds = {"source": newer_source, "forced": newer_forced}
         for number, schema in enumerate(framed.schemas):
             chosen = np.flatnonzero(identified.schema == number)
             reader = self._reader(schema, whole=True)
             if isinstance(reader, PacketFailure):
                 failures += [PacketFailure(int(row), reader.reason) for row in identified.packet[chosen]]
                 continue
-            work = partial(self._convert, schema, reader, identified, thresholds, failures, budget)
+            work = partial(self._convert, schema, reader, identified, wanted or {}, failures, budget)
             for tables, lost in _isolated(chosen, work, failures, packets=identified.packet):
                 skipped += lost
                 for name, part in tables.items():
@@ -241,42 +245,41 @@ class AlertDecoder:
         framed: FramedPackets,
         failures: list[PacketFailure],
         rows: NDArray[np.int64],
-    ) -> Identity:
+    ) -> tuple[Identity, dict[str, Points]]:
         decoded = self._read(reader, framed, rows, failures)
         identity = self._adapter.identity(decoded.tables[""])
-        return replace(identity, packet=rows[identity.packet])
+        points = self._adapter.points(decoded.tables, identity)
+        return (
+            replace(identity, packet=rows[identity.packet]),
+            {path: replace(part, packet=rows[part.packet]) for path, part in points.items()},
+        )
 
     def _convert(
         self,
         schema: FramedSchema,
         reader: PacketReader,
         identified: Identified,
-        thresholds: Mapping[str, NDArray[np.float64] | None],
+        wanted: Mapping[str, NDArray[np.bool_]],
         failures: list[PacketFailure],
         budget: _Budget,
         rows: NDArray[np.int64],
     ) -> tuple[dict[str, pa.Table], int]:
         adapter = self._adapter
-        newer_than = {}
-        for path, (time, kind) in adapter.HISTORY.items():
-            threshold = thresholds[kind]
-            if threshold is not None and path in self._arrays.get(schema.fingerprint, ()):
-                newer_than[path] = (time, adapter.reader_time(threshold[rows]))
         packets = identified.packet[rows].astype(np.int64)
+        chosen = {
+            path: Chosen.of(mask, identified.points[path].packet, packets)
+            for path, mask in wanted.items()
+            if path in reader.tables
+        }
         found: list[PacketFailure] = []
-        decoded = self._read(reader, identified.framed, packets, found, newer_than)
+        decoded = self._read(reader, identified.framed, packets, found, chosen)
         tables, skipped = adapter.convert(schema.schema, decoded.tables, adapter.identity(decoded.tables[""]))
         result = {}
         for name, part in tables.items():
+            if name == "nondetection":
+                numbers = exposures(part, numbered=adapter.NUMBERS_EXPOSURES)
+                part = part.append_column(SCHEMAS[name].field("exposure"), pa.array(numbers))
             local = np.asarray(part["packet"].to_numpy(), dtype=np.int64)
-            threshold = thresholds[_POINTS[name]] if name in _POINTS else None
-            if threshold is not None:
-                # The reader selects by the survey's own time, and not in every kind of array.
-                kept = ~(as_float(part["midpointmjdtai"]) <= threshold[rows][local])
-                if name == "source":
-                    kept |= np.asarray(part["trigger"])
-                if not kept.all():
-                    part, local = part.filter(pa.array(kept)), local[kept]
             result[name] = part.set_column(0, SCHEMAS[name].field(0), pa.array(packets[local], pa.int32()))
         failures += found
         budget.take(result)
@@ -288,19 +291,23 @@ class AlertDecoder:
         framed: FramedPackets,
         packets: NDArray[np.int64],
         failures: list[PacketFailure],
-        newer_than: dict[str, tuple[str, NDArray[np.float64]]] | None = None,
+        keep: dict[str, Chosen] | None = None,
     ) -> DecodedPackets:
         decoded = reader.read(
             [framed.buffers[packet] for packet in packets.tolist()],
             starts=framed.starts[packets],
             ends=framed.ends[packets],
-            newer_than=newer_than,
+            keep=keep,
         )
         failures += [PacketFailure(int(packets[failure.packet]), failure.reason) for failure in decoded.failures]
         return decoded
 
     def _joined(
-        self, parts: list[tuple[Identity, int]], framed: FramedPackets, failures: list[PacketFailure]
+        self,
+        parts: list[tuple[Identity, int]],
+        points: Mapping[str, list[Points]],
+        framed: FramedPackets,
+        failures: list[PacketFailure],
     ) -> Identified:
         def gather(name: str, kind: type) -> NDArray[Any]:
             return np.concatenate([np.empty(0, kind), *(getattr(identity, name) for identity, _ in parts)])
@@ -320,6 +327,7 @@ class AlertDecoder:
             night=np.empty(len(packet), "datetime64[D]"),
             schema=schema,
             framed=framed,
+            points={path: _by_packet(found) for path, found in points.items()},
             failures=failures,
         ).take(np.argsort(packet, kind="stable"))
         sane, reasons = _sanity(identified)
@@ -340,9 +348,6 @@ class AlertDecoder:
                 keep(self.unknown_fields, schema.name, unknown)
                 _LOG.warning("schema %s has fields that are not stored: %s", schema.name, ", ".join(unknown))
             columns = adapter.columns(schema.schema) if whole else adapter.identity_columns(schema.schema)
-            if whole:
-                arrays = {path for path in columns if holds_records(schema.schema, path)}
-                keep(self._arrays, schema.fingerprint, arrays)
             missing = set(adapter.IDENTITY) - set(columns[""])
             if missing:
                 return PacketFailure(
@@ -369,6 +374,12 @@ class AlertDecoder:
                 "schema": names.take(pa.array(identified.schema)),
             },
         )
+
+
+def _by_packet(parts: list[Points]) -> Points:
+    points = Points.concatenated(parts)
+    ordered = bool((points.packet[1:] >= points.packet[:-1]).all())
+    return points if ordered else points.take(np.argsort(points.packet, kind="stable"))
 
 
 def reason_of(schema: FramedSchema, reason: str) -> str:

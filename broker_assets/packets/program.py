@@ -7,9 +7,8 @@ one kind are one operation. Unwanted fields are skipped, and reading ends after 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -42,12 +41,6 @@ from broker_assets.packets.schema import (
 
 INT_RANGE = (-(2**31), 2**31 - 1)
 LONG_RANGE = (-(2**63), 2**63 - 1)
-THRESHOLD_KINDS = {
-    "double": opcodes.DOUBLE_KIND,
-    "float": opcodes.FLOAT_KIND,
-    "long": opcodes.LONG_KIND,
-    "int": opcodes.INT_KIND,
-}
 # A few for each type, of which a schema has at most `schema.MAXIMUM_TYPES`.
 MAXIMUM_OPERATIONS = 200_000
 # Larger than any packet: the walk multiplies the smallest size of an item with the number of items.
@@ -105,16 +98,16 @@ class Program:
     storages: list[Storage]
     frames: int
     paths: list[str]
-    thresholds: list[str]
-    """paths of the tables with a threshold, in the order of the rows of `thresholds` of `walk`"""
+    selected: list[str]
+    """paths of the tables whose items are selected, in the order of `masks` of `walk`"""
     arrow: dict[int, pa.Schema] = field(default_factory=dict)
     """Arrow schemas of the tables, cached because making them takes longer than reading a small batch"""
 
 
 class _Compiler:
-    def __init__(self, selection: Selection, thresholds: Mapping[str, str]) -> None:
+    def __init__(self, selection: Selection, selected: Collection[str]) -> None:
         self.selection = selection
-        self.thresholds = thresholds
+        self.selected = selected
         self.operations: list[list[int]] = []
         self.entries: list[list[int]] = []
         self.lists: list[int] = []
@@ -125,7 +118,7 @@ class _Compiler:
         self.layouts: list[list[int]] = []
         self.in_layout = False
         self.paths: list[str] = [""]
-        self.threshold_tables: list[str] = []
+        self.selected_tables: list[str] = []
         self.label = 0  # operations before this one are not extended: something jumps to here
         self.trailing_unwanted = 0
 
@@ -206,7 +199,7 @@ class _Compiler:
 
     def begin_layout(self, table: int) -> int:
         """Begin a stretch of fields whose positions are worth caching."""
-        begun = self.add(opcodes.LAYOUT, len(self.layouts), 0, -1, -1, 0, table)
+        begun = self.add(opcodes.LAYOUT, len(self.layouts), 0, 0, table)
         self.layouts.append([len(self.entries)])
         self.here()
         return begun
@@ -234,13 +227,12 @@ class _Compiler:
     def emit(self, kind: AvroType, table: int, name: str, *, nullable: bool, live: bool, final: bool = False) -> None:
         """Emit the reading of a type; `nullable` if its columns may be null from outside, `final` if it comes last."""
         info = self.tables[table]
-        compared = self.thresholds.get(info.path) == name
-        live = live and (info.hidden or compared or self.selection.touches(kind, info.path, name))
+        live = live and (info.hidden or self.selection.touches(kind, info.path, name))
         if isinstance(kind, Record):
             straight = not self.in_layout and leaves(kind) >= LAYOUT_FIELDS
             begun = self.begin_layout(table) if straight else -1
             if straight and not name and table and not nullable:
-                self.operations[begun][5] = 1  # nothing else writes these columns of a row
+                self.operations[begun][3] = 1  # nothing else writes these columns of a row
             self.in_layout = self.in_layout or straight
             self.record(kind, table, name, nullable=nullable, live=live, final=final)
             if straight:
@@ -329,7 +321,6 @@ class _Compiler:
         path = self.path(table, name)
         of_table = self.tables[table].path
         hidden = self.tables[table].hidden
-        wanted = live and (hidden or self.selection.has(of_table, name) or self.thresholds.get(of_table) == name)
         shown = live and (hidden or self.selection.has(of_table, name))
         nullable = nullable or null_branch >= 0
         if is_bytes(kind):
@@ -348,14 +339,12 @@ class _Compiler:
             made, width = "number", 4 if kind.name == "int" else 8
         elif isinstance(kind, Primitive) and kind.name in WIDTHS:
             width = WIDTHS[kind.name]
-            entry = self.fixed(table, path, width, null_branch, wanted=wanted)
+            entry = self.fixed(table, path, width, null_branch, wanted=shown)
             made = "boolean" if kind.name == "boolean" else "number"
         else:
             made, entry, width = "null", -1, 0
         if shown:
             self.output(table, name, made, kind, entry, width, nullable=nullable)
-        elif wanted and entry >= 0:
-            self.store(table, entry, width)
 
     def bytes_leaf(
         self,
@@ -429,68 +418,37 @@ class _Compiler:
     ) -> None:
         live = child >= 0
         target = child if live else table
-        threshold = self.thresholds.get(self.tables[child].path) if live and not self.tables[child].hidden else None
+        shown = live and not self.tables[child].hidden
+        keep = -1
+        if shown and self.tables[child].path in self.selected:
+            keep = self.add(opcodes.KEEP, len(self.selected_tables), 0)
+            self.selected_tables.append(self.tables[child].path)
         if live:
-            self.add(opcodes.ITEM, child, -1)
+            self.here()
+            self.add(opcodes.ITEM, child)
         if isinstance(kind, Map):
             self.leaf(Primitive("string"), -1, target, "key", nullable=False, live=live)
-        if threshold is None:
-            name = item_name(items) if live and not self.tables[child].hidden else "item"
-            self.emit(items, target, name, nullable=False, live=live)
-        else:
-            self.newer_items(items, child, frame, block, body, threshold, path)
+        name = item_name(items) if shown else "item"
+        self.emit(items, target, name, nullable=False, live=live)
         self.add(opcodes.ITEM_END, frame, child, body, block, path=path)
+        if keep >= 0:
+            # An item that is not wanted is only walked over.
+            self.operations[keep][2] = self.here()
+            if isinstance(kind, Map):
+                self.leaf(Primitive("string"), -1, child, "key", nullable=False, live=False)
+            self.emit(items, child, name, nullable=False, live=False)
+            self.add(opcodes.DROP, frame, child, body, block, path=path)
         if live and self.tables[child].hidden:
             outputs = self.tables[child].outputs
             owner = next(o for o in self.tables[table].outputs if o.table == child)
             owner.items = outputs
-
-    def newer_items(
-        self, items: AvroType, child: int, frame: int, block: int, body: int, threshold: str, path: int
-    ) -> None:
-        """Emit code that reads records and keeps only those newer than a threshold."""
-        member = next((m for m in items.fields if m.name == threshold), None) if isinstance(items, Record) else None
-        inner = (
-            member.type.nullable if member is not None and isinstance(member.type, Union) else member and member.type
-        )
-        if not isinstance(items, Record) or not isinstance(inner, Primitive) or inner.name not in THRESHOLD_KINDS:
-            raise ValueError(f"no number {threshold!r} directly in the records of {self.tables[child].path!r}")
-        if self.tables[child].path not in self.threshold_tables:
-            self.threshold_tables.append(self.tables[child].path)
-        row = self.threshold_tables.index(self.tables[child].path)
-        check = -1
-        straight = leaves(items) >= LAYOUT_FIELDS
-        begun = self.begin_layout(child) if straight else -1
-        self.in_layout = straight
-        rest: list[Any] = []
-        for one in items.fields:
-            self.emit(one.type, child, one.name, nullable=False, live=True)
-            if check >= 0:
-                rest.append(one)
-            if one is member:
-                entry = self.storages[-1].entry
-                check = self.add(opcodes.NEWER, entry, 0, row, THRESHOLD_KINDS[inner.name], 0, child)
-                self.here()
-        self.in_layout = False
-        if straight:
-            self.end_layout(begun)
-        self.add(opcodes.ITEM_END, frame, child, body, block, path=path)
-        self.operations[check][2] = self.here()
-        for one in rest:
-            self.emit(one.type, child, one.name, nullable=False, live=False)
-        # Rows of tables inside the record may have been written before it was found to be too old.
-        marked = frame if any(table.parent == child for table in self.tables) else -1
-        drop = self.add(opcodes.DROP, frame, child, body, block, marked, path=path)
-        self.operations[body][2] = marked
-        if straight:
-            self.operations[begun][3:6] = [check, drop, 1]
 
 
 def compile_program(
     root: Record,
     columns: Mapping[str, Sequence[str]] | None,
     *,
-    thresholds: Mapping[str, str] | None = None,
+    selected: Collection[str] = (),
     to_end: bool = True,
 ) -> Program:
     """Compile a record schema for reading some of its columns.
@@ -501,8 +459,8 @@ def compile_program(
         Resolved schema.
     columns : dict of sequences of str, or None
         Wanted columns by table, ``""`` for the root; None for all.
-    thresholds : dict of str
-        Table to the column that decides whether its rows are kept.
+    selected : collection of str
+        Tables of which only chosen items are read.
     to_end : bool
         Whether to walk the whole datum and to require that it ends where the payload does. Otherwise the program stops
         after the last wanted field.
@@ -522,10 +480,10 @@ def compile_program(
     missing += [
         join(t, n) for t, names in (columns or {}).items() if t in available for n in names if n not in available[t]
     ]
-    missing += [join(t, n) for t, n in (thresholds or {}).items() if n not in available.get(t, ())]
+    missing += [f"table {table!r}" for table in selected if table not in available]
     if missing:
         raise ValueError(f"not in schema {root.name}: {', '.join(missing[:10])}")
-    compiler = _Compiler(Selection(columns), thresholds or {})
+    compiler = _Compiler(Selection(columns), selected)
     compiler.record(root, 0, "", nullable=False, live=True, final=not to_end)
     compiler.add(opcodes.END if to_end else opcodes.STOP)
     return Program(
@@ -537,5 +495,5 @@ def compile_program(
         storages=compiler.storages,
         frames=max(compiler.frames, 1),
         paths=compiler.paths,
-        thresholds=compiler.threshold_tables,
+        selected=compiler.selected_tables,
     )

@@ -10,7 +10,7 @@ import ctypes
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -62,6 +62,54 @@ class DecodedPackets:
     """``""`` is the root, others are arrays by path; the first column ``packet`` is the int32 index of the payload"""
     failures: list[PacketFailure]
     """in the order of the payloads; a packet that failed has no row in any table"""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which items of a table are read."""
+
+    mask: NDArray[np.bool_]
+    """(m,) for each item whether it is read"""
+    first: NDArray[np.int64]
+    """(n,) for each payload the place of its first item in the mask"""
+    last: NDArray[np.int64]
+    """(n,) the place after its last item"""
+
+    @classmethod
+    def of(cls, mask: NDArray[np.bool_], packet: NDArray[np.integer[Any]], payloads: NDArray[np.integer[Any]]) -> Self:
+        """From a mask over the rows of a table as a reader gives them.
+
+        Parameters
+        ----------
+        mask : (m,) bool array
+            Which rows are wanted.
+        packet : (m,) integer array
+            Packet of each row, ascending.
+        payloads : (n,) integer array
+            Packets to be read with the mask, in any order.
+
+        Examples
+        --------
+        >>> chosen = Chosen.of(np.array([True, False, True]), np.array([3, 3, 8]), np.array([3, 5, 8]))
+        >>> chosen.first, chosen.last
+        (array([0, 2, 2]), array([2, 2, 3]))
+        """
+        return cls(mask, np.searchsorted(packet, payloads), np.searchsorted(packet, payloads, side="right"))
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The same for all tables, as `walk` takes it."""
+
+    masks: NDArray[np.int64]
+    """Addresses."""
+    begin: NDArray[np.int64]
+    end: NDArray[np.int64]
+    seen: NDArray[np.int64]
+
+
+def _bounds(what: str, rows: list[NDArray[np.int64]], count: int) -> NDArray[np.int64]:
+    return np.stack([_one_each(what, row, count, np.int64) for row in rows]) if rows else np.zeros((0, count), np.int64)
 
 
 def _header_size() -> int:
@@ -149,19 +197,19 @@ class PacketReader:
         self._to_end = columns is None if to_end is None else to_end
         self._maximum_items = maximum_items
         self._maximum_bytes = maximum_bytes
-        self._programs: dict[tuple[tuple[str, str], ...], Program] = {}
+        self._programs: dict[tuple[str, ...], Program] = {}
         self._rows_per_packet: dict[str, float] = {}
         self._lock = threading.Lock()
-        self._program({})
+        self.tables = frozenset(info.path for info in self._program(()).tables if not info.hidden)
+        """Paths of the tables that are read."""
 
-    def _program(self, thresholds: Mapping[str, str]) -> Program:
-        key = tuple(sorted(thresholds.items()))
+    def _program(self, selected: tuple[str, ...]) -> Program:
         with self._lock:
-            if key not in self._programs:
-                self._programs[key] = compile_program(
-                    self._root, self._columns, thresholds=thresholds, to_end=self._to_end
+            if selected not in self._programs:
+                self._programs[selected] = compile_program(
+                    self._root, self._columns, selected=selected, to_end=self._to_end
                 )
-            return self._programs[key]
+            return self._programs[selected]
 
     def read(
         self,
@@ -169,7 +217,7 @@ class PacketReader:
         *,
         starts: NDArray[np.int64] | None = None,
         ends: NDArray[np.int64] | None = None,
-        newer_than: Mapping[str, tuple[str, NDArray[np.float64]]] | None = None,
+        keep: Mapping[str, Chosen] | None = None,
     ) -> DecodedPackets:
         """Read a batch.
 
@@ -179,9 +227,8 @@ class PacketReader:
             One packet each.
         starts, ends : (n,) int64 array, optional
             First byte of the datum in each payload and the byte after it; the whole payload by default.
-        newer_than : dict of (str, (n,) float64 array), optional
-            Table to a numeric field directly in its records and a threshold for each payload: records whose value is
-            not greater are skipped. A null or NaN on either side keeps the record.
+        keep : dict of Chosen, optional
+            Table to the items of it that are read; the others are walked over.
 
         Returns
         -------
@@ -208,14 +255,22 @@ class PacketReader:
         outside = (last > lengths) | (lengths > MAXIMUM_PAYLOAD)
         if outside.any():
             last = np.where(outside, -1, last)
-        newer_than = newer_than or {}
-        program = self._program({table: name for table, (name, _) in newer_than.items()})
-        thresholds = np.empty((len(program.thresholds), count), np.float64)
-        for row, table in enumerate(program.thresholds):
-            thresholds[row] = _one_each(f"threshold of {table}", newer_than[table][1], count, np.float64)
+        keep = keep or {}
+        program = self._program(tuple(sorted(keep)))
+        chosen = [keep[table] for table in program.selected]
+        masks = [np.ascontiguousarray(one.mask, np.bool_) for one in chosen]
+        selection = Selected(
+            np.array([mask.ctypes.data for mask in masks], np.int64),
+            _bounds("first", [one.first for one in chosen], count),
+            _bounds("last", [one.last for one in chosen], count),
+            np.zeros(len(chosen), np.int64),
+        )
+        for mask, until in zip(masks, selection.end, strict=True):
+            if until.size and (until.max() > mask.size or selection.begin.min() < 0):
+                raise ValueError("a packet's items are outside the mask")
         unfit: dict[int, str] = {}
         while True:
-            buffers, rows, failures = self._walk(program, addresses, first, last, thresholds)
+            buffers, rows, failures = self._walk(program, addresses, first, last, selection)
             try:
                 tables = self._assemble(program, buffers, rows, addresses)
                 break
@@ -237,7 +292,7 @@ class PacketReader:
         addresses: NDArray[np.int64],
         starts: NDArray[np.int64],
         ends: NDArray[np.int64],
-        thresholds: NDArray[np.float64],
+        selection: Selected,
     ) -> tuple[Buffers, NDArray[np.int64], NDArray[np.int64]]:
         count = len(addresses)
         tables = len(program.tables)
@@ -250,7 +305,6 @@ class PacketReader:
         ]
         buffers = Buffers(program, guess, self._maximum_bytes)
         rows, bases, kept = (np.zeros(tables, np.int64) for _ in range(3))
-        marks = np.zeros((program.frames, tables), np.int64)
         frames = np.zeros((program.frames, 3), np.int64)
         most = int(program.layouts[:, opcodes.ENTRY_COUNT].max()) + 1
         plan_offset = 2 * opcodes.LAYOUT_BYTES + 16 * most
@@ -273,14 +327,16 @@ class PacketReader:
                 rows,
                 bases,
                 kept,
-                marks,
                 frames,
                 program.layouts.ctypes.data,
                 known,
                 slots.ctypes.data,
                 slot_size,
                 plan_offset,
-                thresholds,
+                selection.masks,
+                selection.begin,
+                selection.end,
+                selection.seen,
                 failures,
                 self._maximum_items,
             )

@@ -12,10 +12,10 @@ import erfa  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from broker_assets.database.point_identity import MJD_MAXIMUM, MJD_MINIMUM
+
 MJD_ZERO = 2400000.5
 """Julian date of MJD 0."""
-MJD_MINIMUM, MJD_MAXIMUM = 40_000.0, 100_000.0
-"""Times outside this range (1968 to 2132) are considered damaged."""
 
 
 def utc_to_tai(mjd_utc: ArrayLike) -> NDArray[np.float64]:

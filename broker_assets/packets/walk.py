@@ -21,7 +21,6 @@ from broker_assets.packets.opcodes import (
     BRANCH,
     CAPACITY,
     COUNT,
-    DOUBLE_KIND,
     DROP,
     END,
     ENTRY_COUNT,
@@ -29,20 +28,17 @@ from broker_assets.packets.opcodes import (
     FILL,
     FIRST_ENTRY,
     FIXED,
-    FLOAT_KIND,
     HIGH,
     ITEM,
     ITEM_END,
     ITEMS,
     JUMP,
+    KEEP,
     LAYOUT,
-    LAYOUT_BYTES,
     LAYOUT_SIZE,
     LENGTH,
-    LONG_KIND,
     LOW,
     MISSES,
-    NEWER,
     NULL_BRANCH,
     NULLABLE,
     OK,
@@ -72,25 +68,9 @@ from broker_assets.packets.opcodes import (
     VALID_ADDRESS,
     VALUE_ADDRESS,
     VARINT,
-    WANTED,
 )
-from broker_assets.packets.raw import double_of, float_of, is_text, load1, load8, store1, store8, varint
+from broker_assets.packets.raw import is_text, load1, load8, store1, store8, varint
 from broker_assets.packets.tiles import flush, restore
-
-
-@njit(nogil=True, cache=True)
-def is_newer(entry: int, row: int, kind: int, threshold: float) -> bool:
-    """Whether a value just stored is null or greater than a threshold (or one of them is not a number)."""
-    value = load8(load8(entry + 8 * VALUE_ADDRESS) + row * load8(entry + 8 * STRIDE))
-    if kind == DOUBLE_KIND:
-        time = double_of(value)
-    elif kind == FLOAT_KIND:
-        time = float_of(value)
-    elif kind == LONG_KIND:
-        time = float(value)
-    else:
-        time = float((value << 32) >> 32)
-    return load1(load8(entry + 8 * VALID_ADDRESS) + row) == 0 or not time <= threshold
 
 
 @njit(nogil=True, cache=True)
@@ -107,27 +87,31 @@ def walk(
     rows: Any,
     bases: Any,
     kept: Any,
-    marks: Any,
     frames: Any,
     layouts: int,
     known: Any,
     slots: int,
     slot_size: int,
     plan_offset: int,
-    thresholds: Any,
+    masks: Any,
+    items_begin: Any,
+    items_end: Any,
+    seen: Any,
     failures: Any,
     maximum_items: int,
 ) -> tuple[int, int]:
     """Read packets from `first` on; return the next packet and the table that is full (-1 at the end of the batch).
 
     `operations`, `entries`, `lists`, `layouts` and `slots` are addresses of int64, which avoids numba's index handling
-    in the inner loops; the other arrays are int64 and C contiguous, except `thresholds` (float64). `addresses`,
-    `starts`, `ends` give the location of payload i and which of its bytes are the datum. `entries`, `lists`,
-    `operations`, `layouts` are the program with the addresses of the tiles filled in. `rows` and `bases` count the rows
-    of each table that are in its tile and in its columns; `kept` is memory for their sum at the start of a packet and
-    `marks` at the start of an item. `slots` contains the cached layouts of `slot_size` bytes each, `known`
-    (n, STAMPS + TILE) their lengths, the last one that matched, how many were learnt, how often none matched and which
-    of them wrote a row of the tile. A failed packet leaves (reason, byte, path) in its row of `failures` and no rows.
+    in the inner loops; the other arrays are int64 and C contiguous. `addresses`, `starts`, `ends` give the location of
+    payload i and which of its bytes are the datum. `entries`, `lists`, `operations`, `layouts` are the program with the
+    addresses of the tiles filled in. `rows` and `bases` count the rows of each table that are in its tile and in its
+    columns; `kept` is memory for their sum at the start of a packet. `slots` contains the cached layouts of `slot_size`
+    bytes each, `known` (n, STAMPS + TILE) their lengths, the last one that matched, how many were learnt, how often
+    none matched and which of them wrote a row of the tile. For each table whose items are selected, `masks` is the
+    address of a byte per item (zero: not wanted), `items_begin` and `items_end` (tables, packets) say which of them are
+    a packet's, and `seen` is memory for the items of the packet so far; items beyond its end are kept. A failed packet
+    leaves (reason, byte, path) in its row of `failures` and no rows.
     """
     for packet in range(first, len(addresses)):
         address = addresses[packet]
@@ -141,6 +125,7 @@ def walk(
         path = 0
         items = 0
         counter = 0
+        seen[:] = 0
         if starts[packet] < 0 or starts[packet] > ends[packet]:
             failure = START
             position = address
@@ -290,7 +275,7 @@ def walk(
                 counter += 1
             elif code == LAYOUT:
                 layout = load8(operation + 8 * 1)
-                row = rows[load8(operation + 8 * 6)]
+                row = rows[load8(operation + 8 * 4)]
                 chosen = -1
                 guess = known[layout, SLOTS]
                 for k in range(SLOTS + 1):
@@ -324,20 +309,8 @@ def walk(
                     write_plan(place, known[layout, SLOTS + 1], plan_offset, entries, lists, layout_row)
                 known[layout, SLOTS] = chosen
                 place = slots + (layout * SLOTS + chosen) * slot_size
-                check = operations + OPERATION_SIZE * load8(operation + 8 * 3)
-                if check >= operations:
-                    # Only the value to compare is needed to decide that a record is not wanted.
-                    entry = entries + ENTRY_SIZE * load8(check + 8 * 1)
-                    table = place + 2 * LAYOUT_BYTES + 16 * load8(entry + 8 * WANTED)
-                    if load8(table + 8) >= 0 and load8(check + 8 * 4) <= FLOAT_KIND:
-                        value = load8(position + load8(table))
-                        time = double_of(value) if load8(check + 8 * 4) == DOUBLE_KIND else float_of(value)
-                        if time <= thresholds[load8(check + 8 * 3), packet]:
-                            position += length
-                            counter = load8(operation + 8 * 4)
-                            continue
                 stamp = load8(place + plan_offset)
-                fresh = load8(operation + 8 * 5) != 0 and known[layout, STAMPS + row] == stamp
+                fresh = load8(operation + 8 * 3) != 0 and known[layout, STAMPS + row] == stamp
                 known[layout, STAMPS + row] = stamp
                 layout_row = layouts + LAYOUT_SIZE * layout
                 if not read_layout(position, address, place, plan_offset, row, fresh, entries, lists, layout_row):
@@ -345,11 +318,6 @@ def walk(
                     counter += 1
                     continue
                 position += length
-                if check >= operations:
-                    threshold = thresholds[load8(check + 8 * 3), packet]
-                    if not is_newer(entries + ENTRY_SIZE * load8(check + 8 * 1), row, load8(check + 8 * 4), threshold):
-                        counter = load8(operation + 8 * 4)
-                        continue
                 counter = load8(operation + 8 * 2)
             elif code == NULLABLE:
                 if position >= end:
@@ -389,18 +357,11 @@ def walk(
                 if tables[table, PARENT_ADDRESS] != 0:
                     parent = tables[table, PARENT_TABLE]
                     store8(tables[table, PARENT_ADDRESS] + row * 4, bases[parent] + rows[parent])
-                if load8(operation + 8 * 2) >= 0:
-                    for other in range(len(rows)):
-                        marks[load8(operation + 8 * 2), other] = bases[other] + rows[other]
                 counter += 1
             elif code in (ITEM_END, DROP):
                 frame = load8(operation + 8 * 1)
                 table = load8(operation + 8 * 2)
-                if code == DROP:
-                    mark = load8(operation + 8 * 5)
-                    if mark >= 0 and restore(marks[mark], tables, columns, rows, bases):
-                        known[:, STAMPS:] = 0
-                elif table >= 0:
+                if code == ITEM_END and table >= 0:
                     rows[table] += 1
                 frames[frame, REMAINING] -= 1
                 if frames[frame, REMAINING] > 0:
@@ -459,13 +420,14 @@ def walk(
                 else:
                     frames[frame, REMAINING] = count
                     counter += 1
-            elif code == NEWER:
-                threshold = thresholds[load8(operation + 8 * 3), packet]
-                row = rows[load8(operation + 8 * 6)]
-                if is_newer(entries + ENTRY_SIZE * load8(operation + 8 * 1), row, load8(operation + 8 * 4), threshold):
-                    counter += 1
-                else:
+            elif code == KEEP:
+                selected = load8(operation + 8 * 1)
+                place = items_begin[selected, packet] + seen[selected]
+                seen[selected] += 1
+                if place < items_end[selected, packet] and load1(masks[selected] + place) == 0:
                     counter = load8(operation + 8 * 2)
+                else:
+                    counter += 1
             elif code == UNION:
                 following, value = varint(position, end)
                 if following < 0:

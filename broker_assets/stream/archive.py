@@ -15,12 +15,10 @@ from broker_assets.accounting import ledger
 from broker_assets.packets import archive
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.stream.commit import ArchivedGroup, PreparedBatch
-from broker_assets.stream.decode import DecodedBatch, Reason, Watermarks, decode_batch
+from broker_assets.stream.decode import Compare, DecodedBatch, Reason, decode_batch
 from broker_assets.stream.messages import Message
 from broker_assets.stream.orphaned_files import ExpectedFile, PendingFiles
-from broker_assets.stream.pipeline import IN_FLIGHT_BATCHES
 from broker_assets.stream.session import BeginAttempt
-from broker_assets.stream.watermarks import Ids, Overlay, Times
 
 
 class BatchPreparer:
@@ -34,8 +32,8 @@ class BatchPreparer:
         URL and topic of the packet archive.
     positions : mapping of partition to offset
         Start of the batches, by partition.
-    watermarks : callable
-        What the database has of an object, see `decode.Watermarks`.
+    compare : callable
+        Which points of a batch are to be written, see `decode.Compare`.
     pending : PendingFiles
         Notified of files before they are written.
     condemned : mapping of (partition, offset) to Reason
@@ -51,7 +49,7 @@ class BatchPreparer:
         archive_url: str,
         topic: str,
         positions: Mapping[int, int],
-        watermarks: Watermarks,
+        compare: Compare,
         pending: PendingFiles,
         condemned: Mapping[tuple[int, int], Reason],
         begin: BeginAttempt = lambda ranges: None,
@@ -60,8 +58,7 @@ class BatchPreparer:
         self._archive_url = archive_url
         self._topic = topic
         self._positions = dict(positions)
-        self._watermarks = watermarks
-        self._overlay = Overlay(IN_FLIGHT_BATCHES + 1)
+        self._compare = compare
         self._pending = pending
         self._condemned = condemned
         self._begin = begin
@@ -77,9 +74,7 @@ class BatchPreparer:
         looked_into = [item for item in messages if (item.partition, item.offset) not in self._condemned]
         if looked_into:
             self._begin(_spans(looked_into))
-        decoded = decode_batch(messages, self._decoder, self._known, condemned=self._condemned)
-        self._overlay.add(decoded.newest)
-        return decoded
+        return decode_batch(messages, self._decoder, self._compare, condemned=self._condemned)
 
     def archive(self, decoded: DecodedBatch) -> PreparedBatch:
         """Archive a decoded batch, which then releases its payloads except those to be quarantined.
@@ -104,9 +99,6 @@ class BatchPreparer:
             seconds={"archive": time.perf_counter() - clock},
             started_at=decoded.started_at,
         )
-
-    def _known(self, objects: Ids) -> tuple[Times, Times]:
-        return self._overlay.raise_watermarks(objects, *self._watermarks(objects))
 
     def _archive(self, decoded: DecodedBatch) -> tuple[list[ArchivedGroup], UPath | None]:
         parts = archive_parts(decoded)

@@ -123,7 +123,7 @@ def write_batch(
                 quarantined=len(decoded.failed),
                 bytes=batch.received_bytes,
                 read_seconds=batch.seconds.get("consume"),
-                decode_seconds=sum(batch.seconds.get(stage, 0.0) for stage in ("identify", "watermarks", "decode")),
+                decode_seconds=sum(batch.seconds.get(stage, 0.0) for stage in ("identify", "compare", "decode")),
                 archive_seconds=batch.seconds.get("archive"),
                 enrich_seconds=enriched.seconds,
                 write_seconds=batch.seconds["write"],
@@ -194,7 +194,7 @@ def write_rows(
         locations.position[group.packets] = group.positions
         locations.length[group.packets] = group.lengths
     rows = alert_rows(decoded, locations)
-    written = alerts.write(connection, rows, ingestid, replace=replace)
+    written = alerts.write(connection, rows, ingestid, comparison=decoded.comparison, replace=replace)
     counts = plan.write(
         enriched,
         connection,

@@ -1,6 +1,7 @@
 """From messages to rows: the function shared by stream, reprocessing and quarantine retry.
 
-Identifies packets cheaply, looks up what is already stored, decodes only what is newer, and reports for every message
+Identifies packets and the points of their histories cheaply, compares these with what is stored, decodes only what is
+not, and reports for every message
 whether it became rows or why not. Nothing here accesses database or archive.
 """
 
@@ -17,19 +18,22 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from broker_assets.database.alerts import AlertRows
-from broker_assets.packets.decoder import AlertDecoder
+from broker_assets.database.point_selection import Listed, Triggers
+from broker_assets.database.stored_points import Comparison
+from broker_assets.packets.decoder import AlertDecoder, Identified
 from broker_assets.packets.framing import FramedPackets
+from broker_assets.packets.points import Points
+from broker_assets.packets.surveys.adapter import sane_time
 from broker_assets.packets.tables import SQL_TABLES, AlertTables
 from broker_assets.sky.cells import cells_at
 from broker_assets.sky.htm import htm
 from broker_assets.stream.messages import Message
-from broker_assets.stream.watermarks import NewestTimes
 
 INGEST_VERSION = "1"
 """Increased whenever this package makes different rows from the same packets."""
 
-Watermarks = Callable[[NDArray[np.int64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
-"""Latest stored source and forced point (MJD TAI, −inf if none) of objects, which may repeat."""
+Compare = Callable[[Triggers, Listed], tuple[NDArray[np.bool_], Comparison | None]]
+"""Which points of the histories of packets are to be written, and what was found out about them."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,8 @@ class DecodedBatch:
     """The datums of the messages."""
     failed: dict[int, Reason]
     """By message number; every message is either here or in `tables.packet`."""
-    newest: NewestTimes
-    """Contribution of the batch to the watermarks."""
+    comparison: Comparison | None
+    """What was found out about its points before the transaction."""
     seconds: dict[str, float] = field(default_factory=dict)
     """By stage."""
     started_at: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
@@ -93,7 +97,7 @@ class DecodedBatch:
 def decode_batch(
     messages: Sequence[Message],
     decoder: AlertDecoder,
-    watermarks: Watermarks,
+    compare: Compare,
     *,
     condemned: Mapping[tuple[int, int], Reason] | None = None,
 ) -> DecodedBatch:
@@ -105,8 +109,8 @@ def decode_batch(
         In storage order: of several messages with the same source, the first counts.
     decoder : AlertDecoder
         Decoder for survey, framing and schemas.
-    watermarks : callable
-        Called once, for the objects of the batch.
+    compare : callable
+        Called once, with the points of the batch.
     condemned : mapping of (partition, offset) to Reason
         Messages that must not be decoded, since they were found to make later steps fail.
 
@@ -139,20 +143,37 @@ def decode_batch(
     payloads = [b"" if number in failed else message.value for number, message in enumerate(messages)]
     identified = decoder.identify(payloads)
     lap("identify")
-    newer_source, newer_forced = watermarks(identified.diaobjectid)
-    lap("watermarks")
-    tables = decoder.decode(identified, newer_source=newer_source, newer_forced=newer_forced)
+    keep, comparison = _compared(identified, compare)
+    lap("compare")
+    tables = decoder.decode(identified, wanted=keep)
     for failure in tables.failures:
         failed.setdefault(failure.packet, Reason(failure.reason, failure.traceback))
     _require_consistency(tables, failed, len(messages))
-    newest = NewestTimes.of(
-        tables.source["diaobjectid"].to_numpy(),
-        tables.source["midpointmjdtai"].to_numpy(),
-        tables.forced_source["diaobjectid"].to_numpy(),
-        tables.forced_source["midpointmjdtai"].to_numpy(),
-    )
     lap("decode")
-    return DecodedBatch(messages, tables, identified.framed, failed, newest, seconds, started_at)
+    return DecodedBatch(messages, tables, identified.framed, failed, comparison, seconds, started_at)
+
+
+def _compared(identified: Identified, compare: Compare) -> tuple[dict[str, NDArray[np.bool_]], Comparison | None]:
+    """Which points to read, parallel to `identified.points`. A point with a damaged time is none."""
+    sane = {path: sane_time(points.midpointmjdtai) for path, points in identified.points.items()}
+    points = Points.concatenated([part.take(sane[path]) for path, part in identified.points.items()])
+    found, comparison = compare(
+        Triggers(identified.diaobjectid, identified.diasourceid, identified.midpointmjdtai),
+        Listed(
+            np.searchsorted(identified.packet, points.packet),
+            points.kind,
+            points.diaobjectid,
+            points.identity,
+            points.midpointmjdtai,
+        ),
+    )
+    keep, begin = {}, 0
+    for path, mask in sane.items():
+        kept = mask.copy()
+        kept[mask] = found[begin : begin + int(mask.sum())]
+        keep[path] = kept
+        begin += int(mask.sum())
+    return keep, comparison
 
 
 def _require_consistency(tables: AlertTables, failed: Mapping[int, Reason], messages: int) -> None:
@@ -184,12 +205,20 @@ def alert_rows(batch: DecodedBatch, locations: Locations) -> AlertRows:
     tables = batch.tables
     night = np.zeros(len(batch.messages), "datetime64[D]")
     night[batch.packets] = batch.nights
+    brought_by = np.zeros(len(batch.messages), np.int64)
+    brought_by[batch.packets] = tables.packet["diasourceid"].to_numpy()
+    time = np.zeros(len(batch.messages))
+    time[batch.packets] = tables.packet["midpointmjdtai"].to_numpy()
+    of_packet = {"night": night, "broughtby": brought_by, "broughtbymjdtai": time}
 
     def of_night(name: str, rows: pa.Table) -> pa.Table:
-        if "night" not in SQL_TABLES[name].c or "packet" not in rows.column_names:
-            return rows.drop_columns([column for column in ("packet",) if column in rows.column_names])
+        if "packet" not in rows.column_names:
+            return rows
         packet = rows["packet"].to_numpy()
-        return rows.append_column("night", pa.array(night[packet])).drop_columns(["packet"])
+        for column, values in of_packet.items():
+            if column in SQL_TABLES[name].c:
+                rows = rows.append_column(column, pa.array(values[packet]))
+        return rows.drop_columns(["packet"])
 
     trigger = tables.source["trigger"]
     triggers = tables.source.filter(trigger).drop_columns(["trigger"]).sort_by("packet")

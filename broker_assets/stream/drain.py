@@ -188,7 +188,7 @@ class _Drain:
                 archive_url=self.archive_url,
                 topic=self.topic,
                 positions=session.positions,
-                watermarks=session.watermarks,
+                compare=session.compare,
                 pending=pending,
                 condemned=self.isolation.condemned,
                 begin=begin,

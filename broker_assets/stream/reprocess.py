@@ -1,8 +1,8 @@
 """Reprocesses a past night: its packets from the archive, through the same code as the stream, in one transaction.
 
 The rows that the packets of the night brought are deleted and written again, in the order in which the packets came.
-Nothing of later nights is looked at: an object's watermark is the newest point that this or an earlier night brought,
-and facts are computed with the lists that were in force when each packet was stored. Readers see the old rows until the
+A point that an earlier packet or its own has brought keeps that row, whatever the order, and facts are computed with
+the lists that were in force when each packet was stored. Readers see the old rows until the
 commit and the new ones after it. Where only facts are stale, only they are computed again.
 """
 
@@ -12,6 +12,7 @@ import datetime
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from numpy.typing import NDArray
 from broker_assets.accounting import facts, ledger
 from broker_assets.database import alerts
 from broker_assets.database.engine import connect
+from broker_assets.database.point_selection import Listed, Triggers
+from broker_assets.database.stored_points import compare
 from broker_assets.database.tables import SURVEYS
 from broker_assets.packets import archive
 from broker_assets.packets.decoder import AlertDecoder
@@ -200,7 +203,6 @@ class _Reprocessing:
 
     def run(self, files: Sequence[tuple[int, int, ledger.ArchiveFileEntry]]) -> None:
         if not self.rebuild.facts_only:
-            self._remember_oldest()
             deleted = alerts.delete_night(self.connection, self.night, SURVEYS[self.survey])
             self.report.deleted = alerts.added(self.report.deleted, deleted)
         started = datetime.datetime.now(datetime.UTC)
@@ -249,45 +251,6 @@ class _Reprocessing:
             self.report.quarantined += total.failed
             self.report.counts += total.counts
 
-    def _remember_oldest(self) -> None:
-        """Keep the oldest point of each object that will be deleted.
-
-        A packet that arrived late assigns its night to a row that came from a later night. The latest point of earlier
-        nights may then be newer than points that only the night itself can restore.
-        """
-        for kind, table in (("source", "diasources"), ("forced", "diaforcedsources")):
-            self.connection.execute(f"DROP TABLE IF EXISTS pg_temp.oldest_{kind}")
-            self.connection.execute(
-                f"CREATE TEMPORARY TABLE oldest_{kind} ON COMMIT DROP AS"  # noqa: S608 (names from the line above)
-                f" SELECT diaobjectid, min(midpointmjdtai) AS oldest FROM {table}"
-                " WHERE night = %s AND survey = %s GROUP BY diaobjectid",
-                (self.night, SURVEYS[self.survey]),
-            )
-            self.connection.execute(f"CREATE INDEX ON oldest_{kind} (diaobjectid)")
-            self.connection.execute(f"ANALYZE oldest_{kind}")
-
-    def _watermarks(self, objects: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return self._newest(objects, "source", "diasources"), self._newest(objects, "forced", "diaforcedsources")
-
-    def _newest(self, objects: NDArray[np.int64], kind: str, table: str) -> NDArray[np.float64]:
-        known = np.unique(objects[objects != alerts.NO_OBJECT])
-        rows = self.connection.execute(
-            f"""
-            SELECT wanted.diaobjectid, newest.midpoint, oldest.oldest
-              FROM unnest(%s::bigint[]) AS wanted (diaobjectid)
-              CROSS JOIN LATERAL (SELECT max(midpointmjdtai) AS midpoint FROM {table} AS point
-                                   WHERE point.diaobjectid = wanted.diaobjectid AND point.night <= %s) AS newest
-              LEFT JOIN pg_temp.oldest_{kind} AS oldest USING (diaobjectid)
-             WHERE newest.midpoint IS NOT NULL
-            """,  # noqa: S608 (names of our own tables)
-            (known.tolist(), self.night),
-        ).fetchall()
-        found = {
-            diaobjectid: midpoint if oldest is None else min(midpoint, np.nextafter(oldest, -np.inf))
-            for diaobjectid, midpoint, oldest in rows
-        }
-        return np.array([found.get(number, -np.inf) for number in objects.tolist()], np.float64)
-
     def _decode(
         self, entry: ledger.ArchiveFileEntry, decoders: dict[tuple[str, str], AlertDecoder]
     ) -> tuple[DecodedBatch, ArchivedGroup]:
@@ -305,8 +268,8 @@ class _Reprocessing:
                 self.survey, framing, FileSchema(schema.schema), topic=entry.topic, batch_bytes=None
             )
         messages = [Message(p.partition, p.offset, p.timestamp_ms, p.key, p.value) for p in packets]
-        known = _everything if self.rebuild.facts_only else self._watermarks
-        decoded = decode_batch(messages, decoders[key], known)
+        needed = _no_points if self.rebuild.facts_only else partial(compare, self.connection)
+        decoded = decode_batch(messages, decoders[key], needed)
         group = ArchivedGroup(
             entry,
             np.arange(len(packets)),
@@ -316,9 +279,9 @@ class _Reprocessing:
         return decoded, group
 
 
-def _everything(objects: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Watermarks after which no point of a history is new."""
-    return np.full(objects.size, np.inf), np.full(objects.size, np.inf)
+def _no_points(triggers: Triggers, points: Listed) -> tuple[NDArray[np.bool_], None]:
+    """Leave out all points of the histories."""
+    return np.zeros(len(points.trigger), bool), None
 
 
 def _all_duplicates(decoded: DecodedBatch, night: datetime.date) -> alerts.WriteCounts:

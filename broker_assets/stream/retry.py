@@ -11,15 +11,16 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import psycopg
 
 from broker_assets.accounting import ledger, quarantine
-from broker_assets.database import alerts
 from broker_assets.database.alerts import NightCounts
 from broker_assets.database.engine import connect
+from broker_assets.database.stored_points import compare
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.stream.archive import archive_parts, write_archive
 from broker_assets.stream.commit import CODE_VERSION, ensure_partitions, night_counts, write_rows
@@ -147,9 +148,7 @@ class _Retry:
         started = datetime.datetime.now(datetime.UTC)
         messages = [_message(entry) for entry in entries]
         refused = {(entry.partition, entry.offset): condemned for entry in entries} if condemned else None
-        decoded = decode_batch(
-            messages, self.decoder, lambda objects: alerts.watermarks(self.connection, objects), condemned=refused
-        )
+        decoded = decode_batch(messages, self.decoder, partial(compare, self.connection), condemned=refused)
         parts = archive_parts(decoded)
         note = None
         if parts:

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from broker_assets.accounting import attempts, ledger
 from broker_assets.accounting.attempts import Suspect
-from broker_assets.database import alerts
 from broker_assets.database.alerts import NightCounts
 from broker_assets.database.engine import connect
+from broker_assets.database.point_selection import Listed, Triggers
+from broker_assets.database.stored_points import Comparison, compare
 from broker_assets.settings import AttemptSettings
 from broker_assets.stream.decode import INGEST_VERSION
 from broker_assets.stream.errors import StreamResetError
@@ -40,7 +41,7 @@ class DrainSession:
     """Holds the locks of some Kafka partitions while it is entered.
 
     The locks and the writing share one connection: a session that has lost its locks has also lost the connection on
-    which it could write. Watermarks are read and attempts counted on a second one, what enrichments need is read on a
+    which it could write. Points are compared and attempts counted on a second one, what enrichments need is read on a
     third, by other threads.
 
     Parameters
@@ -70,7 +71,7 @@ class DrainSession:
             # A server that works for a dead client holds the locks until it notices.
             self.writer.execute("SET client_connection_check_interval = '2s'")
             self.reader: psycopg.Connection[Any] = connect(
-                self._url, application="broker-assets drain watermarks", autocommit=True
+                self._url, application="broker-assets drain comparison", autocommit=True
             )
             stack.callback(self.reader.close)
             # All it writes are attempts, and these are about the end of our process, not of the server.
@@ -92,9 +93,9 @@ class DrainSession:
             # The connection is lost and the locks with it; the original error is more informative.
             logger.debug("closing the session: %s", closing)
 
-    def watermarks(self, objects: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Latest stored source and forced point of objects, MJD TAI; −inf if none."""
-        return alerts.watermarks(self.reader, objects)
+    def compare(self, triggers: Triggers, points: Listed) -> tuple[NDArray[np.bool_], Comparison]:
+        """Which points of the histories of packets are to be written; see `stored_points.compare`."""
+        return compare(self.reader, triggers, points)
 
     @contextmanager
     def attempts(self, run_id: str) -> Iterator[BeginAttempt]:
@@ -103,7 +104,7 @@ class DrainSession:
         Yields
         ------
         callable
-            To be called before messages are decoded, with their offsets; by the thread that reads watermarks.
+            To be called before messages are decoded, with their offsets; by the thread that compares points.
         """
 
         def begin(ranges: Mapping[int, tuple[int, int]]) -> None:

@@ -88,7 +88,7 @@ def _waiting(session: DrainSession, source: MessageSource) -> Iterator[Message]:
 
 def _passes(session: DrainSession, decoder: AlertDecoder, plan: EnrichmentPlan, message: Message) -> bool:
     try:
-        decoded = decode_batch([message], decoder, session.watermarks)
+        decoded = decode_batch([message], decoder, session.compare)
         if decoded.failed:
             return False  # it would not come further
         enriched = plan.compute(decoded.tables, session.enricher)

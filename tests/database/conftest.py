@@ -34,6 +34,15 @@ def _table(target: Any, count: int, values: dict[str, Any]) -> pa.Table:
     )
 
 
+def _brought(diaobjectid: Any, mjd: Any, *, later: bool) -> dict[str, Any]:
+    """The packet of a source itself, or one of the next day."""
+    time = np.asarray(mjd) + later
+    return {
+        "broughtby": np.asarray(diaobjectid) * 1000 + np.round(np.clip(np.nan_to_num(time), 0, 1e9)),
+        "broughtbymjdtai": time,
+    }
+
+
 @pytest.fixture
 def make_sources() -> Callable[..., pa.Table]:
     """Source rows: object and time per row, further columns by name; `archive=None` for rows of a history."""
@@ -50,6 +59,7 @@ def make_sources() -> Callable[..., pa.Table]:
             "reliability": 0.9,
             "survey": 1,
             "night": NIGHT,
+            **_brought(diaobjectid, mjd, later=archive is None),
         }
         if archive is not None:
             values |= {"archivefileid": archive, "archiveposition": np.arange(count) * 100, "archivelength": 100}
@@ -71,6 +81,7 @@ def make_forced() -> Callable[..., pa.Table]:
             "psffluxerr": 1.0,
             "survey": 1,
             "night": NIGHT,
+            **_brought(diaobjectid, mjd, later=True),
         }
         return _table(diaforcedsources, count, values | columns)
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from broker_assets.database import engine
-from broker_assets.database.alerts import AlertRows, NightCounts, delete_night, watermarks, write
+from broker_assets.database.alerts import AlertRows, NightCounts, delete_night, write
 
 pytestmark = pytest.mark.database
 
@@ -54,9 +54,6 @@ def test_a_batch_becomes_rows_and_is_counted(
         (3, 100, 11),
         (5, 200, 11),
     ]
-    last_source, last_forced = watermarks(connection, [5, 99, 7, 7, 3])
-    assert last_source.tolist() == [61042.2, -np.inf, 61042.0, 61042.0, 61042.1]
-    assert last_forced.tolist() == [61041.0, -np.inf, 61041.0, 61041.0, -np.inf]
 
 
 def test_the_same_batch_again_changes_nothing(
@@ -150,10 +147,23 @@ def test_a_time_that_is_no_number_keeps_nothing_out(
     connection: psycopg.Connection[Any], make_sources: Make, make_objects: Make
 ) -> None:
     for last in (np.nan, 61042.0, np.inf, 61043.0):
-        rows = AlertRows(sources=make_sources([7], last, diasourceid=5), objects=make_objects([7], last))
-        write(connection, rows, ingestid=1)
+        write(connection, AlertRows(sources=make_sources([], []), objects=make_objects([7], last)), ingestid=1)
     assert _all(connection, "SELECT lastdiasourcemjdtai FROM objects") == [(61043.0,)]
-    assert _all(connection, "SELECT count(*) FROM diasources") == [(4,)]
+
+
+@pytest.mark.parametrize("time", [np.nan, np.inf, 2461000.5, 1480360995.0, 0.0])
+def test_a_point_with_a_damaged_time_is_never_a_row(
+    connection: psycopg.Connection[Any], make_sources: Make, make_forced: Make, time: float
+) -> None:
+    good = make_sources([7], 61042.0)
+    for rows in (
+        AlertRows(sources=make_sources([7, 8], [61042.0, time], diasourceid=[1, 2])),
+        AlertRows(sources=good, history=make_sources([7], time, diasourceid=3, archive=None)),
+        AlertRows(sources=good, forced_sources=make_forced([7], time, diaforcedsourceid=4)),
+    ):
+        with pytest.raises(ValueError, match="midpointmjdtai"), connection.transaction():
+            write(connection, rows, ingestid=1)
+    assert _all(connection, "SELECT count(*) FROM diasources, diaforcedsources") == [(0,)]
 
 
 def test_the_solar_system_has_no_object(connection: psycopg.Connection[Any], make_sources: Make) -> None:
@@ -189,6 +199,9 @@ def test_limits_are_written_once(connection: psycopg.Connection[Any], make_sourc
         {
             "diaobjectid": [7, 7, 7],
             "midpointmjdtai": [61041.0, 61041.0, 61041.0],
+            "exposure": [5, 5, 5],
+            "broughtby": [7, 7, 7],
+            "broughtbymjdtai": [61042.0, 61042.0, 61042.0],
             "band": ["g", "r", "g"],
             "dianoise": [1.0, 2.0, 1.0],
             "survey": [1, 1, 1],
@@ -209,15 +222,20 @@ def test_a_batch_without_rows_and_a_packet_without_position(
         write(connection, AlertRows(sources=make_sources([7], 61042.0, archive=None)), ingestid=1)
 
 
-def test_rows_that_the_watermark_promises_but_the_table_has_are_found(
+def test_rows_that_are_stored_although_the_sums_deny_it_are_found(
     connection: psycopg.Connection[Any], make_sources: Make, make_forced: Make
 ) -> None:
-    # Without objects there are no watermarks: the straight way is tried, meets the rows, and is undone.
     first = AlertRows(sources=make_sources([7, 8], 61042.0), forced_sources=make_forced([7, 8], 61040.0))
     more = AlertRows(sources=make_sources([6, 7, 8], 61042.0), forced_sources=make_forced([6, 7, 8], 61040.0))
     write(connection, first, ingestid=1)
-    counts = write(connection, more, ingestid=2)
-    assert (counts.stored, counts.duplicate, counts.sources, counts.forced_sources) == (1, 2, 1, 1)
+    for number, damage in enumerate(("DELETE FROM point_sums", "UPDATE point_sums SET months = NULL"), 2):
+        connection.execute(damage)
+        counts = write(connection, more, ingestid=number)
+        assert (counts.stored + counts.duplicate, counts.sources, counts.forced_sources) == (
+            3,
+            *((1, 1) if number == 2 else (0, 0)),
+        )
+    assert _all(connection, "SELECT count(*) FROM point_sums WHERE months IS NULL") == [(0,)]
 
 
 def test_writers_at_once_store_each_row_once_and_never_block_each_other_for_good(

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from broker_assets.database import engine
-from broker_assets.database.staging import Conflict, Inserted, by_night, insert, insert_new, sortable, unique_sorted
+from broker_assets.database.staging import Conflict, Inserted, append, by_night, insert, sortable, unique_sorted
 
 NIGHTS = [datetime.date(2026, 1, 1), datetime.date(2026, 1, 2)]
 TABLE = sa.Table(
@@ -113,37 +113,19 @@ def test_newer_rows_win(staged: Any, first: list[dict[str, Any]], second: list[d
 
 
 @pytest.mark.database
-@property_test
-@given(rows, rows)
-def test_what_was_absent_is_completed(staged: Any, first: list[dict[str, Any]], second: list[dict[str, Any]]) -> None:
-    conflict = Conflict.complete(TABLE, ["id"], ["file", "seen"], absent="file")
-    with staged.transaction(force_rollback=True), staged.cursor() as cursor:
-        insert(cursor, TABLE, batch(first), conflict)
-        expected = {row["id"]: row for row in batch(first).to_pylist()}
-        for row in batch(second).to_pylist():
-            known = expected.setdefault(row["id"], row)
-            if known["file"] is None and row["file"] is not None:
-                expected[row["id"]] = known | {"file": row["file"], "seen": row["seen"]}
-        insert(cursor, TABLE, batch(second), conflict)
-        assert stored(staged) == expected
-
-
-@pytest.mark.database
-def test_straight_or_not_at_all(staged: Any) -> None:
-    """One known key, and nothing of the batch is written; the transaction goes on."""
+def test_rows_straight_into_the_table(staged: Any) -> None:
     listed: list[dict[str, Any]] = [
-        {"id": number, "night": NIGHTS[0], "value": 0.0, "seen": 0, "file": None} for number in (1, 2)
+        {"id": number, "night": NIGHTS[0], "value": 0.0, "seen": 0, "file": None if number == 1 else 5}
+        for number in (1, 2)
     ]
     other = [row | {"id": row["id"] + 1} for row in listed]
     with staged.transaction(force_rollback=True), staged.cursor() as cursor:
-        written = insert_new(cursor, TABLE, batch(listed), mark="file", keys=["id", "seen"])
-        assert written is not None
-        assert (written.rows, written.marked, written.keys.tolist()) == ({NIGHTS[0]: 2}, {}, [])
-        assert insert_new(cursor, TABLE, batch(other)) is None
+        written = append(cursor, TABLE, batch(listed), mark="file", keys=["id", "seen"])
+        assert (written.rows, written.marked, written.keys.tolist()) == ({NIGHTS[0]: 2}, {NIGHTS[0]: 1}, [[2, 0]])
+        with pytest.raises(psycopg.errors.UniqueViolation), staged.transaction():
+            append(cursor, TABLE, batch(other))
         assert sorted(stored(staged)) == [1, 2]
-        nothing = insert_new(cursor, TABLE, batch([]))
-        assert nothing is not None
-        assert nothing.total == 0
+        assert append(cursor, TABLE, batch([])).total == 0
 
 
 def test_counts_and_keys_of_several_tables_are_added() -> None:

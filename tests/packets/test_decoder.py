@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from broken_adapter import BrokenAdapter
 
+from broker_assets.database.point_identity import PointKind, mix
 from broker_assets.packets import decoder as module
 from broker_assets.packets.decoder import AlertDecoder
 
@@ -75,8 +76,8 @@ def decoder(rubin_schemas):
     return AlertDecoder("rubin", "confluent", rubin_schemas)
 
 
-def decode(decoder, messages, **thresholds):
-    return decoder.decode(decoder.identify(messages), **thresholds)
+def decode(decoder, messages):
+    return decoder.decode(decoder.identify(messages))
 
 
 def reasons(tables):
@@ -103,7 +104,7 @@ def test_every_schema_of_rubin(rubin_schemas, schema_id):
     assert (old["diasourceid"], old["trigger"], old["psfflux"], old["decl"]) == (1, False, 5.0, -20.0)
     assert tables.forced_source.to_pylist()[0]["midpointmjdtai"] == 60995.0
     (row,) = tables.object.to_pylist()
-    assert (row["diaobjectid"], row["lastdiasourcemjdtai"], row["lastforcedmjdtai"]) == (7, 61000.25, 60995.0)
+    assert (row["diaobjectid"], row["lastdiasourcemjdtai"]) == (7, 61000.25)
     assert tables.cutout.to_pylist() == [{"packet": 0, "diasourceid": 2, "kind": "science", "length": 5}]
 
 
@@ -218,18 +219,33 @@ def test_points_of_the_history(packets, decoder):
         prvDiaForcedSources=forced,
         diaObject=packets.record("diaObject", diaObjectId=7, ra=10.0, dec=-20.0),
     )
-    tables = decode(
-        decoder, [message] * 2, newer_source=np.array([60995.0, -np.inf]), newer_forced=np.array([np.nan, 60990.0])
-    )
-    times = [
-        sorted(row["midpointmjdtai"] for row in tables.source.to_pylist() if row["packet"] == packet)
-        for packet in (0, 1)
+    identified = decoder.identify([message] * 2)
+    for path, kind, listed in (
+        ("prvDiaSources", PointKind.SOURCE, [60990.0, 60995.0, math.nan, 60999.0, 1.5]),
+        ("prvDiaForcedSources", PointKind.FORCED, [60990.0, 60996.0, 1e9]),
+    ):
+        points = identified.points[path]
+        assert points.packet.tolist() == [0] * len(listed) + [1] * len(listed)
+        assert np.array_equal(points.midpointmjdtai, listed * 2, equal_nan=True)
+        assert set(points.kind) == {kind}
+        assert set(points.diaobjectid) == {7}
+        assert points.identity.tolist() == [int(mix(np.array([number]))[0]) for number in range(len(listed))] * 2
+    keep = {
+        "prvDiaSources": np.array([False, True, True, False, False, True, False, False, False, True]),
+        "prvDiaForcedSources": np.array([False, True, False, False, False, False]),
+    }
+    tables = decoder.decode(identified, wanted=keep)
+    assert [(row["packet"], row["diasourceid"]) for row in tables.source.to_pylist() if not row["trigger"]] == [
+        (0, 1),
+        (1, 0),
+        (1, 4),
     ]
-    assert times == [[60999.0, 61000.25], [1.5, 60990.0, 60995.0, 60999.0, 61000.25]]
-    assert tables.skipped_points == 2
-    assert [row["midpointmjdtai"] for row in tables.forced_source.to_pylist()] == [60990.0, 60996.0, 1e9, 60996.0, 1e9]
-    # A time in the far future is stored, but never becomes what newer points must beat.
-    assert tables.object["lastforcedmjdtai"].to_pylist() == [61000.25, 61000.25]
+    assert [(row["packet"], row["diaforcedsourceid"]) for row in tables.forced_source.to_pylist()] == [(0, 1)]
+    # Part of the packets, with the same masks.
+    second = identified.take(np.array([1]))
+    part = decoder.decode(second, wanted={path: mask[len(mask) // 2 :] for path, mask in keep.items()})
+    assert sorted(part.source["diasourceid"].to_pylist()) == [0, 4, 50]
+    assert part.forced_source.num_rows == 0
 
 
 def test_a_poison_packet_loses_none_of_its_neighbours(packets, rubin_schemas):

@@ -7,6 +7,8 @@ import json
 import math
 import struct
 from concurrent.futures import ThreadPoolExecutor
+from itertools import compress
+from random import Random
 from typing import Any
 
 import fastavro
@@ -16,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from broker_assets.packets.reader import DecodedPackets, PacketReader, available_columns
+from broker_assets.packets.reader import Chosen, DecodedPackets, PacketReader, available_columns
 from broker_assets.packets.schema import (
     Array,
     AvroType,
@@ -306,7 +308,7 @@ def test_corrupt_bytes_hurt_no_neighbour(batch: tuple[Any, list[Any]], random: A
     assert_equal(schema, kept, {k: read(schema, payload) for k, payload in [(0, good[0]), *enumerate(good, 2)]})
 
 
-# Records only newer than a threshold
+# Only chosen records
 
 HISTORY: Any = {
     "type": "record",
@@ -349,39 +351,70 @@ HISTORY: Any = {
 
 
 @given(
-    st.lists(st.tuples(values(HISTORY), st.floats()), min_size=1, max_size=5),
+    st.lists(values(HISTORY), min_size=1, max_size=5),
     st.sampled_from(
         [None, {"history": ["flux"]}, {"history": ["notes", "flux"], "history.parts": ["x"], "": ["last"]}]
     ),
+    st.randoms(use_true_random=False),
 )
 @PROPERTY
-def test_thresholds(batch: list[tuple[Any, float]], columns: dict[str, list[str]] | None) -> None:
-    payloads = [write(HISTORY, datum) for datum, _ in batch]
-    threshold = np.array([value for _, value in batch])
+def test_chosen_items(batch: list[Any], columns: dict[str, list[str]] | None, random: Random) -> None:
+    payloads = [write(HISTORY, datum) for datum in batch]
     reader = PacketReader(HISTORY, columns)
-    decoded = reader.read(payloads, newer_than={"history": ("time", threshold)})
-    assert decoded.failures == []
     records = {k: read(HISTORY, payload) for k, payload in enumerate(payloads)}
     counts = [None if r["history"] is None else len(r["history"]) for r in records.values()]
-    for packet, record in records.items():
+    # Every second payload, so that the places in the mask are not those of the whole batch.
+    chosen = list(records)[::2]
+    packet = np.array([k for k, count in enumerate(counts) for _ in range(count or 0)], np.int64)
+    mask = np.array([random.random() < 0.5 for _ in packet], bool)
+    keep = {"history": Chosen.of(mask, packet, np.array(chosen))}
+    decoded = reader.read([payloads[k] for k in chosen], keep=keep)
+    assert decoded.failures == []
+    wanted = {}
+    for place, k in enumerate(chosen):
+        record = read(HISTORY, payloads[k])
         if record["history"] is not None:
-            record["history"] = [s for s in record["history"] if not s["time"] <= threshold[packet]]
+            record["history"] = list(compress(record["history"], mask[packet == k]))
+        wanted[place] = record
     if columns is None:
-        assert decoded.tables[""]["history@count"].to_pylist() == counts
+        assert decoded.tables[""]["history@count"].to_pylist() == [counts[k] for k in chosen]
         decoded.tables[""] = decoded.tables[""].drop_columns("history@count")
-    assert_equal(HISTORY, decoded, records)
-    # The same reader without thresholds keeps everything again.
-    everything = reader.read(payloads)
-    assert_equal(HISTORY, everything, {k: read(HISTORY, payload) for k, payload in enumerate(payloads)})
+    assert_equal(HISTORY, decoded, wanted)
+    # The same reader without a choice keeps everything again.
+    assert_equal(HISTORY, reader.read(payloads), records)
 
 
-def test_threshold_on_what_is_no_number() -> None:
-    with pytest.raises(ValueError, match="no number 'notes'"):
-        PacketReader(HISTORY).read([], newer_than={"history": ("notes", np.empty(0))})
-    with pytest.raises(ValueError, match=r"not in schema alert: history\.nothing"):
-        PacketReader(HISTORY).read([], newer_than={"history": ("nothing", np.empty(0))})
-    with pytest.raises(ValueError, match="threshold of history has the shape"):
-        PacketReader(HISTORY).read([b""], newer_than={"history": ("time", np.empty(0))})
+def test_a_choice_that_does_not_fit_is_refused() -> None:
+    nothing, one = np.zeros(0, np.int64), np.array([1])
+    with pytest.raises(ValueError, match="not in schema alert: table 'nothing'"):
+        PacketReader(HISTORY).read([], keep={"nothing": Chosen(np.zeros(0, bool), nothing, nothing)})
+    with pytest.raises(ValueError, match="first has the shape"):
+        PacketReader(HISTORY).read([b""], keep={"history": Chosen(np.zeros(0, bool), nothing, nothing)})
+    with pytest.raises(ValueError, match="outside the mask"):
+        PacketReader(HISTORY).read([b""], keep={"history": Chosen(np.zeros(0, bool), one - 1, one)})
+
+
+ITEMS = {
+    "type": "record",
+    "name": "alert",
+    "fields": [
+        {
+            "name": "many",
+            "type": {
+                "type": "array",
+                "items": {"type": "record", "name": "item", "fields": [{"name": "number", "type": "long"}]},
+            },
+        }
+    ],
+}
+
+
+def test_more_items_than_were_chosen_from_are_read() -> None:
+    """A mask that is too short, as after a change of the bytes, reads nothing that does not belong to it."""
+    payload = write(ITEMS, {"many": [{"number": k} for k in range(5)]})
+    mask = np.array([False, True])
+    keep = {"many": Chosen(mask, np.array([0]), np.array([2]))}
+    assert PacketReader(ITEMS).read([payload], keep=keep).tables["many"]["number"].to_pylist() == [1, 2, 3, 4]
 
 
 # References, presence, logical types
@@ -663,11 +696,12 @@ def test_records_alike(null: float, columns: list[str] | None) -> None:
         assert found == [source["stamp"] for datum in good.values() for source in datum["many"]]
         decoded.tables["many"] = table.select(["packet"])
     assert_equal(schema, decoded, good)
-    threshold = generator.normal(size=40)
-    newer = reader.read(payloads, newer_than={"many": ("time", threshold)})
+    packet = np.repeat(np.arange(40), [len(datum["many"]) for datum in datums])
+    mask = generator.random(packet.size) < 0.3
+    newer = reader.read(payloads, keep={"many": Chosen.of(mask, packet, np.arange(40))})
     assert [f.packet for f in newer.failures] == [20]
     for k, datum in good.items():
-        datum["many"] = [source for source in datum["many"] if source["time"] > threshold[k]]
+        datum["many"] = list(compress(datum["many"], mask[packet == k]))
     if columns is None:
         newer.tables[""] = newer.tables[""].drop_columns("many@count")
     if references:

@@ -12,7 +12,7 @@ import fastavro
 import numpy as np
 import pytest
 
-from broker_assets.packets.reader import DecodedPackets, PacketReader, available_columns
+from broker_assets.packets.reader import Chosen, DecodedPackets, PacketReader, available_columns
 from broker_assets.packets.registry import SchemaFolder
 
 pytestmark = pytest.mark.shared
@@ -82,19 +82,16 @@ def test_rubin(shared_folder: Path, rubin_schema: dict[str, Any]) -> None:
         "": ["diaSourceId", "cutoutScience@position", "cutoutScience@length"],
         "prvDiaForcedSources": ["psfFlux"],
     }
-    threshold = np.array([item["midpointMjdTai"] for item in records[-1]["prvDiaForcedSources"]])
-    middle = np.full(5, np.median(threshold))
-    decoded = PacketReader(rubin_schema, columns).read(
-        payloads, starts=starts, newer_than={"prvDiaForcedSources": ("midpointMjdTai", middle)}
-    )
+    points = [(k, item) for k, record in enumerate(records) for item in record["prvDiaForcedSources"] or []]
+    middle = np.median([item["midpointMjdTai"] for item in records[-1]["prvDiaForcedSources"]])
+    mask = np.array([item["midpointMjdTai"] > middle for _, item in points])
+    chosen = Chosen.of(mask, np.array([k for k, _ in points]), np.arange(5))
+    decoded = PacketReader(rubin_schema, columns).read(payloads, starts=starts, keep={"prvDiaForcedSources": chosen})
     for row, payload, record in zip(decoded.tables[""].to_pylist(), payloads, records, strict=True):
         position = row["cutoutScience@position"]
         assert payload[position : position + row["cutoutScience@length"]] == record["cutoutScience"]
     assert decoded.tables["prvDiaForcedSources"]["psfFlux"].to_pylist() == [
-        item["psfFlux"]
-        for record in records
-        for item in record["prvDiaForcedSources"] or []
-        if item["midpointMjdTai"] > middle[0]
+        item["psfFlux"] for _, item in points if item["midpointMjdTai"] > middle
     ]
 
 

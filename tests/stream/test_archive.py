@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from broker_assets.accounting.ledger import StaleStreamPosition
+from broker_assets.database.point_selection import Listed, Triggers
 from broker_assets.packets import archive
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.packets.registry import SchemaFolder
@@ -21,9 +22,9 @@ from broker_assets.stream.orphaned_files import NOTES, PendingFiles
 TOPIC = "alerts"
 
 
-def no_watermarks(objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def every_point(triggers: Triggers, points: Listed) -> tuple[np.ndarray, None]:
     """An empty database."""
-    return np.full(len(objects), -np.inf), np.full(len(objects), -np.inf)
+    return np.ones(len(points.trigger), bool), None
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def prepare(tmp_path: Path, schema_folder: Path) -> Any:
             "archive_url": tmp_path.as_uri(),
             "topic": TOPIC,
             "positions": positions,
-            "watermarks": no_watermarks,
+            "compare": every_point,
             "pending": PendingFiles(tmp_path.as_uri(), TOPIC),
             "condemned": {},
         }

@@ -34,7 +34,7 @@ def prepare(broker: Any) -> Prepare:
             archive_url=broker.archive_url,
             topic=broker.topic,
             positions={0: first},
-            watermarks=_unknown,
+            compare=_nothing_known,
             pending=PendingFiles(broker.archive_url, broker.topic),
             condemned={},
         )
@@ -43,9 +43,9 @@ def prepare(broker: Any) -> Prepare:
     return one
 
 
-def _unknown(objects: Any) -> Any:
-    """Watermarks of an empty database: what is there is found by the write itself."""
-    return np.full(len(objects), -np.inf), np.full(len(objects), -np.inf)
+def _nothing_known(triggers: Any, points: Any) -> Any:
+    """No comparison before the transaction: what is stored is found by the write itself."""
+    return np.ones(len(points.trigger), bool), None
 
 
 def commit(broker: Any, batch: PreparedBatch) -> Committed:

@@ -86,7 +86,7 @@ class TestUndisturbed:
         assert report.lag == {0: 0, 1: 0, 2: 0}
         assert set(report.commit_latency.quantiles()) == {"p50", "p90", "p99"}
         assert set(report.nights) == {"2025-11-20", "2025-11-21", "2025-11-22"}
-        assert {"identify", "watermarks", "decode", "archive", "write"} <= report.stages.keys()
+        assert {"identify", "compare", "decode", "archive", "write"} <= report.stages.keys()
         assert {night for _, night in report.data_versions} == set(report.nights)
         assert seen[-1].received == 48
         assert report.metadata()["stored"] == 48
@@ -200,13 +200,15 @@ class TestInterruptions:
         assert_complete(broker, survey)
         assert_report_is_complete(report, survey)
 
-    def test_watermark_connection_lost(self, broker: Any, source: Any, survey: Any, terminate_connections: Any) -> None:
+    def test_comparison_connection_lost(
+        self, broker: Any, source: Any, survey: Any, terminate_connections: Any
+    ) -> None:
         """The second connection of the run."""
         done: list[int] = []
 
         def progress(_: Any) -> None:
             if not done:
-                done.append(terminate_connections("broker-assets drain watermarks"))
+                done.append(terminate_connections("broker-assets drain comparison"))
 
         report = broker.drain(source, settings=SMALL.model_copy(update={"batch_max": 5}), progress=progress)
         assert_complete(broker, survey)

@@ -42,7 +42,13 @@ from broker_assets.database.tables.sky import (
     watchlists,
 )
 from broker_assets.database.tables.solar_system import mpc_orbits, ssobjects, sssources
-from broker_assets.database.tables.sources import PARTITIONED, diaforcedsources, dianondetectionlimits, diasources
+from broker_assets.database.tables.sources import (
+    PARTITIONED,
+    diaforcedsources,
+    dianondetectionlimits,
+    diasources,
+    point_sums,
+)
 from broker_assets.database.tables.telemetry import (
     product_file,
     product_file_input,
@@ -86,6 +92,7 @@ __all__ = [
     "mpc_orbits",
     "notification",
     "objects",
+    "point_sums",
     "product_file",
     "product_file_input",
     "publication",

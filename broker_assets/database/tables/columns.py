@@ -140,5 +140,19 @@ def survey_columns() -> list[sa.Column[Any]]:
     ]
 
 
-PROVENANCE = ("night", "ingestid", "archivefileid", "archiveposition", "archivelength")
+def point_columns() -> list[sa.Column[Any]]:
+    """Columns of every point of a light curve that say which packet brought it."""
+    return [
+        smallint(
+            "reduction", "reduction of the data: 0 that of the alerts", nullable=False, server_default=sa.text("0")
+        ),
+        bigint("broughtBy", "source whose packet brought the row: its own, else the earliest that has the point"),
+        double("broughtByMjdTai", "time of that source", MJD),
+    ]
+
+
+PROVENANCE = (
+    *("night", "ingestid", "reduction", "broughtby", "broughtbymjdtai"),
+    *("archivefileid", "archiveposition", "archivelength"),
+)
 """Columns that the stream adds to what a packet says."""

@@ -56,9 +56,7 @@ def _times() -> list[sa.Column[Any]]:
     return [
         double("firstDiaSourceMjdTai", "time of the first source", MJD),
         double("lastDiaSourceMjdTai", "time of the newest source; an older alert does not change the row", MJD),
-        double(
-            "lastForcedMjdTai", "time of the newest forced point that is stored; older ones are not read again", MJD
-        ),
+        double("lastForcedMjdTai", "time of the newest forced point that is stored", MJD),
         double("validityStartMjdTai", "processing time from which the row of the survey holds", MJD),
         timestamp("timestamp", "last change of the row", server_default=sa.func.now()),
     ]

@@ -10,11 +10,13 @@ import sqlalchemy as sa
 from broker_assets.database.tables.columns import (
     MJD,
     bigint,
+    blob,
     by_width,
     double,
     flag,
     integer,
     metadata,
+    point_columns,
     real,
     survey_columns,
     text,
@@ -198,6 +200,7 @@ diasources = sa.Table(
             *_shape(),
             *_pixel_flags(),
             *survey_columns(),
+            *point_columns(),
             bigint("archiveFileId", "archive file of the alert that this source triggered; null if seen in a history"),
             bigint("archivePosition", "position of that packet's block in the archive file", "byte"),
             integer("archiveLength", "length of that block", "byte"),
@@ -209,6 +212,7 @@ diasources = sa.Table(
         "diaobjectid",
         "midpointmjdtai",
         "diasourceid",
+        "reduction",
         unique=True,
         postgresql_include=["band", "psfflux", "psffluxerr", "reliability"],
     ),
@@ -253,6 +257,7 @@ diaforcedsources = sa.Table(
             real("x", "position measured, detector x", "pixel"),
             real("y", "position measured, detector y", "pixel"),
             *survey_columns(),
+            *point_columns(),
         ]
     ),
     sa.Index(
@@ -260,6 +265,7 @@ diaforcedsources = sa.Table(
         "diaobjectid",
         "midpointmjdtai",
         "diaforcedsourceid",
+        "reduction",
         unique=True,
         postgresql_include=["band", "psfflux", "psffluxerr"],
     ),
@@ -282,6 +288,11 @@ def _limits() -> list[sa.Column[Any]]:
         bigint("diaForcedSourceId", "identifier of the measurement, where it has one"),
         text("band", "filter band: u, g, r, i, z or y", nullable=False),
         bigint("ccdVisitId", "visit and detector of the exposure"),
+        bigint(
+            "exposure",
+            "ccdVisitId, else visit and detector, else minus the time in tenths of a second: what identifies the limit",
+            nullable=False,
+        ),
         real("diaNoise", "five-sigma limiting flux of a point source on the difference image", "nJy"),
     ]
 
@@ -289,12 +300,14 @@ def _limits() -> list[sa.Column[Any]]:
 dianondetectionlimits = sa.Table(
     "dianondetectionlimits",
     metadata,
-    *by_width([*_limits(), *survey_columns()]),
+    *by_width([*_limits(), *survey_columns(), *point_columns()]),
     sa.Index(
         "dianondetectionlimits_lightcurve",
         "diaobjectid",
         "midpointmjdtai",
+        "exposure",
         "band",
+        "reduction",
         unique=True,
         postgresql_include=["dianoise"],
     ),
@@ -308,6 +321,17 @@ dianondetectionlimits = sa.Table(
     postgresql_partition_by="RANGE (midpointmjdtai)",
 )
 """Limits of exposures without a detection."""
+
+point_sums = sa.Table(
+    "point_sums",
+    metadata,
+    bigint("diaObjectId", "DIAObject", primary_key=True, autoincrement=False),
+    bigint("changes", "how often its points were written", nullable=False, server_default=sa.text("0")),
+    bigint("removals", "how often points of it were removed", nullable=False, server_default=sa.text("0")),
+    blob("months", "count and sum of the hashes of its points by kind and month; null: not known, to be counted anew"),
+    comment="What is stored of each DIAObject's light curve, to know without reading it which points are new",
+)
+"""Sums of the light curves; see `broker_assets.database.point_sums`."""
 
 PARTITIONED = (diasources, diaforcedsources, dianondetectionlimits)
 """Tables that are partitioned by `midpointmjdtai`."""

@@ -17,16 +17,32 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from broker_assets.database import tables as sql
+from broker_assets.database.point_identity import IDENTIFYING, MJD_MAXIMUM, MJD_MINIMUM, PointKind, exposures
 from broker_assets.packets.named_types import AvroSchema
+from broker_assets.packets.points import Points
 from broker_assets.packets.reader import available_columns
 from broker_assets.packets.surveys.fields import leaf_fields, qualified
 from broker_assets.packets.tables import table
-from broker_assets.packets.timescales import MJD_MAXIMUM, MJD_MINIMUM, unix_to_mjd_tai
+from broker_assets.packets.timescales import unix_to_mjd_tai
 
 NJY_ZERO_POINT: Final = 31.4
 """AB magnitude of 1 nJy: 8.90 + 22.5, to the precision that the surveys use (Oke & Gunn 1983; LSE-163)."""
 
 Column: TypeAlias = "pa.Array | pa.ChunkedArray"
+
+
+POINT_TABLES: Final[Mapping[str, PointKind]] = {
+    "source": PointKind.SOURCE,
+    "forced_source": PointKind.FORCED,
+    "nondetection": PointKind.LIMIT,
+}
+"""Internal tables of points."""
+
+_POINT_COLUMNS: Final[Mapping[PointKind, tuple[str, ...]]] = {
+    kind: ("diaobjectid", "midpointmjdtai", *IDENTIFYING[kind], *(("ccdvisitid", "visit", "detector") * (kind == 2)))
+    for kind in PointKind
+}
+"""Columns from which the identity of a point follows."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +85,10 @@ class SurveyAdapter(ABC):
     """Kind of cutout to the field with its bytes."""
     OPTIONAL: ClassVar[tuple[str, ...]] = ()
     """Records that a packet may lack; the reader gives their presence."""
-    HISTORY: ClassVar[Mapping[str, tuple[str, str]]]
-    """Path of an array to (its time field, "source" or "forced": the watermark its points are compared with)."""
+    HISTORY: ClassVar[Mapping[str, tuple[str, ...]]]
+    """Path of each array of points to the internal tables that its points go to."""
+    NUMBERS_EXPOSURES: ClassVar[bool] = True
+    """Whether packets number the exposures of limits."""
 
     @property
     def survey_code(self) -> int:
@@ -94,14 +112,49 @@ class SurveyAdapter(ABC):
         `identity` has one entry for each row of `decoded[""]`; `packet` identifies the packet.
         """
 
-    def reader_time(self, mjd_tai: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Watermarks in the time scale of the time fields; never later than the watermark."""
-        return mjd_tai
+    def points(self, decoded: Mapping[str, pa.Table], identity: Identity) -> dict[str, Points]:
+        """The points of the histories, from the columns `identity_columns`.
+
+        Returns
+        -------
+        dict of str to Points
+            By path, in the order of the rows of `decoded`; `packet` as there.
+        """
+        return {
+            path: self._points_of(path, decoded[path], identity)
+            for path in self.HISTORY
+            if path in decoded and decoded[path].num_rows
+        }
+
+    def _points_of(self, path: str, values: pa.Table, identity: Identity) -> Points:
+        (name,) = self.HISTORY[path]
+        columns = self.move(path, values, name)
+        if name == "nondetection":
+            columns["exposure"] = exposures(columns, numbered=self.NUMBERS_EXPOSURES)
+        return Points.of(
+            POINT_TABLES[name],
+            as_integer(values["packet"]),
+            objects_of(columns, identity),
+            as_float(columns["midpointmjdtai"]),
+            columns,
+        )
 
     def identity_columns(self, schema: AvroSchema) -> dict[str, list[str]]:
-        """Columns to read for `identity`."""
-        present = leaf_fields(schema)[""]
-        return {"": [name for name in self.IDENTITY if name in present]}
+        """Columns to read for `identity` and `points`."""
+        present = leaf_fields(schema)
+        wanted = {"": [name for name in self.IDENTITY if name in present[""]]}
+        for path, tables in self.HISTORY.items():
+            needed = [name for name in present.get(path, ()) if self._identifies_points(qualified(path, name), tables)]
+            if needed:
+                wanted[path] = needed
+        return wanted
+
+    def _identifies_points(self, field: str, tables: Sequence[str]) -> bool:
+        found = self.FIELDS.get(field, ())
+        return any(
+            target.table in tables and target.column in _POINT_COLUMNS[POINT_TABLES[target.table]]
+            for target in ((found,) if isinstance(found, Destination) else found)
+        )
 
     def columns(self, schema: AvroSchema) -> dict[str, list[str]]:
         """Columns to read for `convert`."""
@@ -206,15 +259,10 @@ def timestamp_to_mjd_tai(column: Column) -> Column:
     return pa.array(unix_to_mjd_tai(as_float(microseconds) / 1e6), mask=np.asarray(pc.is_null(column)))
 
 
-def newest_forced(forced: Sequence[pa.Table], identity: Identity) -> pa.Array:
-    """Latest forced point of each packet, for the watermark of its object; null if none was kept.
-
-    Never later than the source of the packet: a damaged time far in the future would exclude all later points.
-    """
-    times = np.full(len(identity.packet), -np.inf)
-    for part in forced:
-        np.fmax.at(times, packet_rows(part["packet"], identity), as_float(part["midpointmjdtai"]))
-    return pa.array(np.minimum(times, identity.midpointmjdtai), mask=~np.isfinite(times))
+def objects_of(columns: Mapping[str, Any], identity: Identity) -> NDArray[np.int64]:
+    """The object of each point: that of its packet, unless the point names another one."""
+    own = as_integer(columns["diaobjectid"]) if "diaobjectid" in columns else 0
+    return np.where(own != 0, own, identity.diaobjectid[packet_rows(columns["packet"], identity)])
 
 
 def packet_rows(packets: Column, identity: Identity) -> NDArray[np.int64]:

@@ -25,8 +25,7 @@ from broker_assets.packets.surveys.adapter import (
     as_float,
     as_integer,
     constant,
-    newest_forced,
-    packet_rows,
+    objects_of,
 )
 from broker_assets.packets.surveys.fields import leaf_fields
 from broker_assets.packets.surveys.rubin import NONDETECTION_SIGMA
@@ -130,11 +129,10 @@ class ElasticcAdapter(SurveyAdapter):
     )
     CUTOUTS: ClassVar[Mapping[str, str]] = {}
     OPTIONAL = ("diaObject",)
-    HISTORY: ClassVar[Mapping[str, tuple[str, str]]] = {
-        "prvDiaSources": ("midPointTai", "source"),
-        "prvDiaForcedSources": ("midPointTai", "forced"),
-        "prvDiaNondetectionLimits": ("midPointTai", "source"),
+    HISTORY: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        path: (_RECORDS[path],) for path in ("prvDiaSources", "prvDiaForcedSources", "prvDiaNondetectionLimits")
     }
+    NUMBERS_EXPOSURES = False  # the simulation has no visits: `ccdVisitId` is a constant
 
     def recognises(self, fields: Mapping[str, Sequence[str]]) -> bool:
         """Packets with a diaSource and ELAsTiCC's name of its flux."""
@@ -173,15 +171,13 @@ class ElasticcAdapter(SurveyAdapter):
         if len(rows):
             values = self.move("", root.take(rows), "object")
             values["lastdiasourcemjdtai"] = identity.midpointmjdtai[rows]
-            values["lastforcedmjdtai"] = newest_forced(result.get("forced_source", ()), identity).take(pa.array(rows))
             result["object"] = [table("object", values)]
         return {name: pa.concat_tables(parts, promote_options="default") for name, parts in result.items()}, skipped
 
     def _points(self, path: str, values: pa.Table, identity: Identity, scale: float) -> pa.Table:
         name = _RECORDS[path]
         points = self._scaled(self.move(path, values, name), scale)
-        own = as_integer(points["diaobjectid"]) if "diaobjectid" in points else np.zeros(values.num_rows, np.int64)
-        points["diaobjectid"] = np.where(own != 0, own, identity.diaobjectid[packet_rows(values["packet"], identity)])
+        points["diaobjectid"] = objects_of(points, identity)
         if name == "source":
             points["trigger"] = constant(False, values.num_rows, pa.bool_())
         return table(name, points)

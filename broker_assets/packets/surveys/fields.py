@@ -43,30 +43,6 @@ def qualified(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def holds_records(schema: AvroSchema, path: str) -> bool:
-    """Whether the items of an array of the packet are records, as opposed to nullable records.
-
-    From the latter, which Spark writes, the compiled reader cannot omit items by their time.
-
-    Examples
-    --------
-    >>> item = {"type": "record", "name": "s", "fields": [{"name": "flux", "type": "float"}]}
-    >>> alert = {"type": "record", "name": "a", "fields": [
-    ...     {"name": "plain", "type": {"type": "array", "items": item}},
-    ...     {"name": "loose", "type": {"type": "array", "items": ["s", "null"]}}]}
-    >>> holds_records(alert, "plain"), holds_records(alert, "loose"), holds_records(alert, "other")
-    (True, False, False)
-    """
-    root = resolve(schema)
-    for member in root.fields if isinstance(root, Record) else ():
-        kind = member.type
-        if isinstance(kind, Union):
-            kind = kind.nullable or kind
-        if member.name == path:
-            return isinstance(kind, Array) and isinstance(kind.items, Record)
-    return False
-
-
 def _collect(kind: AvroType, path: str, name: str, found: dict[str, list[str]]) -> None:
     if isinstance(kind, Union):
         kind = kind.nullable or kind

@@ -23,8 +23,7 @@ from broker_assets.packets.surveys.adapter import (
     as_float,
     as_integer,
     constant,
-    newest_forced,
-    packet_rows,
+    objects_of,
     timestamp_to_mjd_tai,
 )
 from broker_assets.packets.tables import SCHEMAS, SQL_TABLES, table
@@ -136,10 +135,8 @@ class RubinAdapter(SurveyAdapter):
         "difference": "cutoutDifference",
     }
     OPTIONAL = ("diaObject", "ssSource", "ssObject", "mpc_orbits", "MPCORB")
-    HISTORY: ClassVar[Mapping[str, tuple[str, str]]] = {
-        "prvDiaSources": ("midpointMjdTai", "source"),
-        "prvDiaForcedSources": ("midpointMjdTai", "forced"),
-        "prvDiaNondetectionLimits": ("midpointMjdTai", "source"),
+    HISTORY: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        path: (_RECORDS[path],) for path in ("prvDiaSources", "prvDiaForcedSources", "prvDiaNondetectionLimits")
     }
 
     def recognises(self, fields: Mapping[str, Sequence[str]]) -> bool:
@@ -175,12 +172,11 @@ class RubinAdapter(SurveyAdapter):
                 points, lost = self._points(path, decoded[path], identity)
                 result.setdefault(_RECORDS[path], []).append(points)
                 skipped += lost
-        forced = newest_forced(result.get("forced_source", ()), identity)
         for record in self.OPTIONAL:
             if record in root.column_names:
                 rows = np.flatnonzero(as_integer(root[record]))
                 if len(rows):
-                    part = self._summary(record, root.take(rows), identity, rows, forced)
+                    part = self._summary(record, root.take(rows), identity, rows)
                     result.setdefault(_RECORDS[record], []).append(part)
         tables = {name: pa.concat_tables(parts, promote_options="default") for name, parts in result.items()}
         cutouts = self.cutouts(root, identity)
@@ -193,9 +189,7 @@ class RubinAdapter(SurveyAdapter):
         finite = np.isfinite(as_float(values["midpointMjdTai"]))
         kept = values if finite.all() else values.filter(pa.array(finite))
         points = self.move(path, kept, name)
-        # A point belongs to the object of its packet, unless it names another one.
-        own = as_integer(points["diaobjectid"]) if "diaobjectid" in points else np.zeros(kept.num_rows, np.int64)
-        points["diaobjectid"] = np.where(own != 0, own, identity.diaobjectid[packet_rows(kept["packet"], identity)])
+        points["diaobjectid"] = objects_of(points, identity)
         if name == "source":
             points["ssobjectid"] = _absent_as_null(points["ssobjectid"])
             points["trigger"] = constant(False, kept.num_rows, pa.bool_())
@@ -207,16 +201,13 @@ class RubinAdapter(SurveyAdapter):
         root: pa.Table,
         identity: Identity,
         rows: np.ndarray,
-        forced: pa.Array,
     ) -> pa.Table:
         """Rows of a record that a packet has at most once, without the fields of the other records."""
         name = _RECORDS[record]
         wanted = [column for column in root.column_names if column == "packet" or column.startswith(f"{record}.")]
         values = self.move("", root.select(wanted), name)
         if name == "object":
-            # The watermark reflects what is stored, which may be behind what the survey has seen.
             values["lastdiasourcemjdtai"] = identity.midpointmjdtai[rows]
-            values["lastforcedmjdtai"] = forced.take(pa.array(rows))
         elif name == "solar_system_source":
             values["diasourceid"] = identity.diasourceid[rows]
             own = as_integer(values["ssobjectid"])

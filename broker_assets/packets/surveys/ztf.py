@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -16,8 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from broker_assets.database.point_identity import PointKind, exposures
 from broker_assets.packets.identifiers import point_id, ztf_object_id
 from broker_assets.packets.named_types import AvroSchema
+from broker_assets.packets.points import Points
 from broker_assets.packets.surveys.adapter import (
     NJY_ZERO_POINT,
     Column,
@@ -28,12 +31,11 @@ from broker_assets.packets.surveys.adapter import (
     as_flux,
     as_integer,
     constant,
-    newest_forced,
     packet_rows,
     sane_time,
 )
 from broker_assets.packets.tables import table
-from broker_assets.packets.timescales import MJD_ZERO, jd_utc_to_mjd_tai, tai_to_utc
+from broker_assets.packets.timescales import MJD_ZERO, jd_utc_to_mjd_tai
 
 BANDS: Final = ("g", "r", "i")
 """Band of the filter identifiers 1, 2, 3."""
@@ -190,18 +192,14 @@ class ZtfAdapter(SurveyAdapter):
         "template": "cutoutTemplate.stampData",
         "difference": "cutoutDifference.stampData",
     }
-    HISTORY: ClassVar[Mapping[str, tuple[str, str]]] = {
-        "prv_candidates": ("jd", "source"),
-        "fp_hists": ("jd", "forced"),
+    HISTORY: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "prv_candidates": ("source", "nondetection"),
+        "fp_hists": ("forced_source",),
     }
 
     def recognises(self, fields: Mapping[str, Sequence[str]]) -> bool:
         """Packets with an objectId and a candidate."""
         return "objectId" in fields[""] and "candidate.jd" in fields[""]
-
-    def reader_time(self, mjd_tai: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Watermarks as Julian dates in UTC, one float64 spacing earlier: equal times are separated later."""
-        return np.nextafter(tai_to_utc(mjd_tai) + MJD_ZERO, -np.inf)
 
     def identity(self, root: pa.Table) -> Identity:
         """Identity of the packets; ZTF does not number solar-system objects."""
@@ -214,6 +212,24 @@ class ZtfAdapter(SurveyAdapter):
             midpointmjdtai=jd_utc_to_mjd_tai(as_float(root["candidate.jd"])),
             ra=as_float(root["candidate.ra"]),
             decl=as_float(root["candidate.dec"]),
+        )
+
+    def _points_of(self, path: str, values: pa.Table, identity: Identity) -> Points:
+        packet = as_integer(values["packet"])
+        rows = packet_rows(values["packet"], identity)
+        objects, times = identity.diaobjectid[rows], jd_utc_to_mjd_tai(as_float(values["jd"]))
+        if path == "fp_hists":
+            numbers = point_id(objects, as_integer(values["pid"]))
+            return Points.of(PointKind.FORCED, packet, objects, times, {"diaforcedsourceid": numbers})
+        sources = Points.of(PointKind.SOURCE, packet, objects, times, {"diasourceid": as_integer(values["candid"])})
+        columns = _exposure(values, identity, rows, self.survey_code)
+        columns["exposure"] = exposures(columns, numbered=True)
+        limits = Points.of(PointKind.LIMIT, packet, objects, times, columns)
+        detected = np.asarray(pc.is_valid(values["candid"]))
+        return replace(
+            sources,
+            kind=np.where(detected, sources.kind, limits.kind),
+            identity=np.where(detected, sources.identity, limits.identity),
         )
 
     def convert(
@@ -239,9 +255,7 @@ class ZtfAdapter(SurveyAdapter):
             skipped += lost
             rows = packet_rows(forced["packet"], identity)
             result["forced_source"] = self._forced(forced, identity, rows)
-        result["object"] = self._objects(
-            root, identity, [result[name] for name in ("forced_source",) if name in result]
-        )
+        result["object"] = self._objects(root, identity)
         cutouts = self.cutouts(root, identity)
         if cutouts is not None:
             result["cutout"] = cutouts
@@ -290,7 +304,7 @@ class ZtfAdapter(SurveyAdapter):
             columns[flux] = as_flux(counts * scale, known)
         return table("forced_source", columns)
 
-    def _objects(self, root: pa.Table, identity: Identity, forced: Sequence[pa.Table]) -> pa.Table:
+    def _objects(self, root: pa.Table, identity: Identity) -> pa.Table:
         columns: dict[str, Any] = {
             "packet": identity.packet,
             "survey": constant(self.survey_code, root.num_rows, pa.int16()),
@@ -298,7 +312,6 @@ class ZtfAdapter(SurveyAdapter):
             "ra": identity.ra,
             "decl": identity.decl,
             "lastdiasourcemjdtai": identity.midpointmjdtai,
-            "lastforcedmjdtai": newest_forced(forced, identity),
         }
         if "candidate.ndethist" in root.column_names:
             columns["ndiasources"] = root["candidate.ndethist"]

@@ -7,13 +7,16 @@ from typing import Any
 import fastavro
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from astropy.time import Time
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker_assets.database.point_identity import PointKind, identities
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.packets.identifiers import ztf_object_id
+from broker_assets.packets.points import Points
 from broker_assets.packets.surveys.ztf import magnitude_to_flux
 
 pytestmark = pytest.mark.shared
@@ -146,19 +149,36 @@ def test_a_point_has_one_identifier_whichever_packet_brings_it(decoded):
     assert len(set(seen.values())) == len(seen)
 
 
-def test_only_what_is_newer_is_decoded(messages, decoded):
+def test_identities_before_and_after_decoding_agree(messages, decoded):
+    """Points are compared by what the first pass reads and stored with what the second one makes of them."""
+    points = Points.concatenated(list(AlertDecoder("ztf", "container").identify(messages).points.values()))
+    names = {PointKind.SOURCE: "source", PointKind.FORCED: "forced_source", PointKind.LIMIT: "nondetection"}
+    for kind, name in names.items():
+        made = getattr(decoded, name)
+        if kind is PointKind.SOURCE:
+            made = made.filter(pc.invert(made["trigger"]))
+        expected = zip(
+            made["packet"].to_pylist(),
+            made["diaobjectid"].to_pylist(),
+            made["midpointmjdtai"].to_pylist(),
+            identities(kind, made).tolist(),
+            strict=True,
+        )
+        part = points.take(points.kind == kind)
+        arrays = (part.packet, part.diaobjectid, part.midpointmjdtai, part.identity)
+        assert len(part)
+        assert sorted(zip(*(array.tolist() for array in arrays), strict=True)) == sorted(expected)
+
+
+def test_only_chosen_points_are_decoded(messages, decoded):
     decoder = AlertDecoder("ztf", "container")
     identified = decoder.identify(messages)
-    everything = decoded.source.to_pylist()
-    # The watermark of every object is the very time of one of its points: that point is not newer than itself.
-    newest = {row["packet"]: row["midpointmjdtai"] for row in everything if not row["trigger"]}
-    threshold = np.array([newest.get(packet, -np.inf) for packet in identified.packet.tolist()])
-    tables = decoder.decode(identified, newer_source=threshold, newer_forced=threshold)
+    every = {path: part.midpointmjdtai for path, part in identified.points.items()}
+    middle = np.median(np.concatenate(list(every.values())))
+    tables = decoder.decode(identified, wanted={path: times > middle for path, times in every.items()})
     for name in ("source", "nondetection", "forced_source"):
         expected = [
-            row
-            for row in getattr(decoded, name).to_pylist()
-            if row.get("trigger") or row["midpointmjdtai"] > threshold[row["packet"]]
+            row for row in getattr(decoded, name).to_pylist() if row.get("trigger") or row["midpointmjdtai"] > middle
         ]
         assert getattr(tables, name).to_pylist() == expected, name
     assert tables.source.num_rows < decoded.source.num_rows

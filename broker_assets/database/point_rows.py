@@ -1,0 +1,247 @@
+"""Writes and removes the points of light curves, so that their rows do not depend on the order of the packets.
+
+A point has one row: that of its own packet, else that of the earliest packet that has it. The rows of `point_sums` of
+all objects concerned are locked first, in the order of their identifiers. What was found out about a batch before its
+transaction (`stored_points.compare`) holds for the objects whose sums are still the same; the points of the others are
+compared again.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from psycopg import sql
+from sqlalchemy.dialects import postgresql
+
+from broker_assets.database import point_sums, tables
+from broker_assets.database.arrow import arrow_type
+from broker_assets.database.fetch import fetch
+from broker_assets.database.point_identity import IDENTIFYING, MJD_MAXIMUM, MJD_MINIMUM, PointKind
+from broker_assets.database.point_selection import NO_OBJECT
+from broker_assets.database.point_sums import Changes, Sums, months_of
+from broker_assets.database.staging import Conflict, Inserted, append, insert
+from broker_assets.database.stored_points import TABLES, Comparison, StoredPoints, prevails, stored_in
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS: Final = 5
+"""How often a batch is compared anew because another writer stored points of a new object at the same time."""
+
+_KEYS: Final = {PointKind.SOURCE: ("diaobjectid", "diasourceid")}
+"""Columns given back of the rows whose own packet brought them."""
+
+
+class PointsRemovedError(psycopg.OperationalError):
+    """Points of an object were removed after the packets of a batch had been compared with them.
+
+    Like a serialisation failure: nothing is wrong with the packets, they have to be decoded again.
+    """
+
+
+def write_points(
+    connection: psycopg.Connection[Any], parts: Mapping[PointKind, pa.Table], comparison: Comparison | None = None
+) -> dict[PointKind, Inserted]:
+    """Write those points that are new, or whose row prevails over the stored one.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection in a transaction.
+    parts : mapping of PointKind to Table
+        Rows of each kind with `night`, `broughtby` and `broughtbymjdtai`; a point may be there several times. Sources
+        with an `archivefileid` are those of their own packets.
+    comparison : Comparison, optional
+        What was found out before; without it all points are compared.
+
+    Returns
+    -------
+    dict of PointKind to Inserted
+        Rows written, by night; of sources also how many have their own packet, and their keys.
+
+    Raises
+    ------
+    PointsRemovedError
+        If points were removed since the comparison.
+    ValueError
+        If the time of a point is not within `MJD_MINIMUM` and `MJD_MAXIMUM`.
+    """
+    writer = _Writer(connection, {kind: rows for kind, rows in parts.items() if rows.num_rows}, comparison)
+    for _ in range(ATTEMPTS):
+        try:
+            with connection.transaction():
+                return writer.write()
+        except psycopg.errors.UniqueViolation as error:
+            # Another writer stored the first points of an object, or (which does not happen unless somebody changes
+            # the tables by hand) the sums are wrong: nothing but the stored points themselves is believed then.
+            logger.warning("points are compared anew: %s", error.diag.message_detail)
+            writer.distrust(sums=error.diag.table_name != tables.point_sums.name)
+    raise psycopg.OperationalError(f"points could not be written in {ATTEMPTS} attempts: others write the same objects")
+
+
+def remove_points(connection: psycopg.Connection[Any], night: datetime.date, survey: int) -> dict[PointKind, int]:
+    """Remove the points that packets of a night brought; how many of each kind.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection in a transaction.
+    night, survey : date, int
+        Whose packets; see `tables.SURVEYS`.
+    """
+    values = {"night": sql.Literal(night), "survey": sql.Literal(survey)}
+    of_night = sql.SQL("night = {night} AND survey = {survey}").format(**values)
+    objects = sql.SQL(" UNION ").join(
+        sql.SQL("SELECT diaobjectid FROM {} WHERE {}").format(sql.Identifier(TABLES[kind].name), of_night)
+        for kind in PointKind
+    )
+    known = fetch(connection, objects, pa.schema([("diaobjectid", pa.int64())]))["diaobjectid"].to_numpy()
+    sums = point_sums.read(connection, known[known != NO_OBJECT], lock=True)
+    removed: dict[PointKind, StoredPoints] = {}
+    for kind in PointKind:
+        table = TABLES[kind]
+        names = ["diaobjectid", *IDENTIFYING[kind], "midpointmjdtai", "broughtbymjdtai", "broughtby"]
+        rows = fetch(
+            connection,
+            sql.SQL("DELETE FROM {} WHERE {} RETURNING {}").format(
+                sql.Identifier(table.name), of_night, sql.SQL(", ").join(map(sql.Identifier, names))
+            ),
+            pa.schema([(name, arrow_type(table.c[name].type)) for name in names]),
+        )
+        removed[kind] = StoredPoints.of(kind, rows)
+    changes = [points.changes(kind, removed=True) for kind, points in removed.items()]
+    point_sums.write(connection, sums.after(changes), removal=True)
+    return {kind: len(points.diaobjectid) for kind, points in removed.items()}
+
+
+class _Writer:
+    """The points of one batch."""
+
+    def __init__(
+        self, connection: psycopg.Connection[Any], parts: dict[PointKind, pa.Table], comparison: Comparison | None
+    ) -> None:
+        self._connection = connection
+        self._comparison = comparison
+        self._believes_sums = True
+        self._rows: dict[PointKind, pa.Table] = {}
+        self._points: dict[PointKind, StoredPoints] = {}
+        for kind, rows in parts.items():
+            points = StoredPoints.of(kind, rows)
+            sane = (points.midpointmjdtai >= MJD_MINIMUM) & (points.midpointmjdtai <= MJD_MAXIMUM)
+            if not sane.all():
+                worst = points.midpointmjdtai[~sane][0]
+                raise ValueError(f"{TABLES[kind].name}: midpointmjdtai {worst} is no time of this or the last century")
+            # The first of equal rows counts: an earlier packet of the batch before a later one.
+            order = np.lexsort((points.broughtby, points.broughtbymjdtai, ~points.own, points.key))
+            key = points.key[order]
+            first = order[np.concatenate([[True], key[1:] != key[:-1]])]
+            # In the order of the unique index, whose pages are then written one after the other.
+            best = points.take(first)
+            first = first[np.lexsort((best.identity, best.midpointmjdtai, best.diaobjectid))]
+            self._rows[kind], self._points[kind] = rows.take(pa.array(first)), points.take(first)
+
+    def distrust(self, *, sums: bool) -> None:
+        """Compare all points with the stored ones at the next attempt; if `sums`, count these anew."""
+        self._comparison = None
+        self._believes_sums = self._believes_sums and not sums
+
+    def write(self) -> dict[PointKind, Inserted]:
+        """Compare and write within the transaction."""
+        written = {kind: Inserted() for kind in PointKind}
+        if not self._rows:
+            return written
+        every = np.concatenate([points.diaobjectid for points in self._points.values()])
+        sums = point_sums.read(self._connection, every[every != NO_OBJECT], lock=True)
+        counted = ~sums.known if self._believes_sums else np.ones(len(sums.objects), bool)
+        settled = self._settled(sums) & ~counted
+        # Of objects whose sums are not known, all points are fetched, of any kind: the sums are then made from these.
+        whole = {kind: stored_in(self._connection, kind, sums.objects[counted], None) for kind in PointKind}
+        changes: list[Changes] = [points.changes(kind) for kind, points in whole.items()]
+        chosen: dict[PointKind, pa.Table] = {}
+        for kind, points in self._points.items():
+            stored = self._stored(kind, points, sums, settled, whole[kind])
+            at, hit = stored.find(points.key)
+            wins = ~hit
+            old = stored.take(at[hit])
+            better = prevails(points.own[hit], points.broughtbymjdtai[hit], points.broughtby[hit], old)
+            wins[hit] = better
+            if better.any():
+                replaced = old.take(better)
+                self._delete(kind, self._rows[kind].filter(pa.array(wins & hit)), replaced.midpointmjdtai)
+                changes.append(replaced.changes(kind, removed=True))
+            changes.append(points.take(wins).changes(kind))
+            chosen[kind] = self._rows[kind].filter(pa.array(wins))
+        # First the sums: whoever has stored a new object meanwhile makes this fail before any row is written.
+        point_sums.write(self._connection, sums.after(changes, counted=counted))
+        return written | {kind: self._insert(kind, rows) for kind, rows in chosen.items()}
+
+    def _settled(self, sums: Sums) -> NDArray[np.bool_]:
+        """Objects for which the comparison made before still holds."""
+        if self._comparison is None:
+            return np.zeros(len(sums.objects), bool)
+        before = self._comparison.sums
+        if sums.removed_since(before).any():
+            raise PointsRemovedError("points of these objects were removed meanwhile; the packets are decoded again")
+        same: NDArray[np.bool_] = before.changes[before.place(sums.objects)] == sums.changes
+        return same
+
+    def _stored(
+        self,
+        kind: PointKind,
+        points: StoredPoints,
+        sums: Sums,
+        settled: NDArray[np.bool_],
+        whole: StoredPoints,
+    ) -> StoredPoints:
+        """The stored ones of these points, sorted."""
+        asked = ~np.isin(points.diaobjectid, sums.objects[settled])
+        found = stored_in(
+            self._connection, kind, points.diaobjectid[asked], months_of(points.midpointmjdtai[asked])
+        ).joined(whole)
+        if self._comparison is not None:
+            earlier = self._comparison.stored[kind]
+            kept = np.isin(earlier.diaobjectid, sums.objects[settled])
+            found = found.joined(earlier.take(kept))
+        return found.sorted()
+
+    def _delete(self, kind: PointKind, rows: pa.Table, times: NDArray[np.float64]) -> None:
+        """Delete the stored rows of points at their stored times, which may differ from those of the new rows."""
+        table = TABLES[kind]
+        names = ["diaobjectid", *IDENTIFYING[kind]]
+        columns = [rows[name].to_pylist() for name in names]
+        dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+        types = [table.c[name].type.compile(dialect=dialect) for name in names]
+        self._connection.execute(
+            sql.SQL(
+                "DELETE FROM {table} AS point USING unnest({arrays}, %s::float8[]) AS old ({names}, midpointmjdtai)"
+                " WHERE {same} AND point.midpointmjdtai = old.midpointmjdtai"
+            ).format(
+                table=sql.Identifier(table.name),
+                arrays=sql.SQL(", ").join(sql.SQL(f"%s::{kind}[]") for kind in types),
+                names=sql.SQL(", ").join(map(sql.Identifier, names)),
+                same=sql.SQL(" AND ").join(
+                    sql.SQL("point.{0} = old.{0}").format(sql.Identifier(name)) for name in names
+                ),
+            ),
+            (*columns, times.tolist()),
+        )
+
+    def _insert(self, kind: PointKind, rows: pa.Table) -> Inserted:
+        table, keys = TABLES[kind], _KEYS.get(kind, ())
+        mark = "archivefileid" if "archivefileid" in table.c else None
+        if mark and mark not in rows.column_names:
+            rows = rows.append_column(mark, pa.nulls(rows.num_rows, pa.int64()))
+        # Sources without object have no sums and therefore no lock: the unique index decides between two writers.
+        lonely = pc.equal(rows["diaobjectid"], NO_OBJECT)
+        with self._connection.cursor() as cursor:
+            direct = append(cursor, table, rows.filter(pc.invert(lonely)), mark=mark, keys=keys)
+            unique = ("diaobjectid", "midpointmjdtai", *IDENTIFYING[kind], "reduction")
+            staged = insert(cursor, table, rows.filter(lonely), Conflict.ignore(unique), mark=mark, keys=keys)
+        return direct + staged

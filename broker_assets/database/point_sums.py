@@ -1,0 +1,323 @@
+"""What is stored of each object's light curve, in a few numbers: count and sum of the hashes of its points.
+
+The numbers are kept for each kind of point and month of the exposure, in one row per object of the table `point_sums`.
+If the points that a packet lists for a month have the same count and the same sum, they are the stored ones
+(`point_selection`), and none of them needs to be read. Packets list the last months only, so older months are dropped;
+what is not known is compared point by point. Whoever writes or removes points first locks the rows of their objects
+here, in the order of the identifiers: the numbers are always those of the committed points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import ArrayLike, NDArray
+from psycopg import sql
+
+from broker_assets.database import copy
+from broker_assets.database.arrow import arrow_schema
+from broker_assets.database.fetch import fetch
+from broker_assets.database.point_identity import Hashes, PointKind
+from broker_assets.database.tables import point_sums
+
+MONTHS_KEPT: Final = 18
+"""Rubin's packets list the points of twelve months (LSE-163, 3.2.1); later packets may come half a year late."""
+
+_MONTH_OF_MJD_ZERO: Final = np.datetime64("1858-11-17", "D")
+_EVER: Final = -(2**15)
+"""First month of an object of which no month was dropped."""
+_ABSENT: Final = -1
+"""`changes` of an object without a row."""
+
+ENTRY: Final = np.dtype(
+    [
+        ("kind", "<u1"),
+        ("month", "<i2"),
+        ("number", "<u4"),
+        ("checksum", "<u8"),
+        ("broughtbymjdtai", "<f8"),
+        ("broughtby", "<i8"),
+    ]
+)
+"""One month of one kind of points: how many there are, the sum of their hashes modulo 2⁶⁴, and an upper bound for
+(`broughtbymjdtai`, `broughtby`) of those that another packet than their own brought."""
+
+_HEADER: Final = 2  # bytes before the entries: the first month that is known
+
+
+def months_of(mjd: ArrayLike) -> NDArray[np.int64]:
+    """Calendar months of times.
+
+    Parameters
+    ----------
+    mjd : (n,) float64 array
+        MJD TAI, days; finite.
+
+    Returns
+    -------
+    (n,) int64 array
+        Months since January 1970.
+
+    Examples
+    --------
+    >>> months_of([40587.0, 40617.9, 40618.0])
+    array([0, 0, 1])
+    """
+    days = np.floor(np.asarray(mjd, np.float64)).astype(np.int64)
+    return (_MONTH_OF_MJD_ZERO + days).astype("datetime64[M]").astype(np.int64)
+
+
+def month_begins(months: NDArray[np.int64]) -> NDArray[np.float64]:
+    """First instant of months since January 1970, MJD.
+
+    Examples
+    --------
+    >>> month_begins(np.array([0, 1]))
+    array([40587., 40618.])
+    """
+    days = months.astype("datetime64[M]").astype("datetime64[D]") - _MONTH_OF_MJD_ZERO
+    return days.astype(np.int64).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums of the light curves of some objects."""
+
+    objects: NDArray[np.int64]
+    """(k,) ascending, without repetition."""
+    changes: NDArray[np.int64]
+    """(k,) how often the points of the object were written; another number means other sums."""
+    removals: NDArray[np.int64]
+    """(k,) how often points of the object were removed."""
+    known: NDArray[np.bool_]
+    """(k,) whether the sums are known."""
+    since: NDArray[np.int64]
+    """(k,) first month that is known."""
+    owner: NDArray[np.int64]
+    """(m,) place in `objects` of each entry; ascending."""
+    entries: NDArray[Any]
+    """(m,) of type `ENTRY`; for each object ascending by kind and month."""
+
+    def place(self, objects: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Place in `objects` of each of some objects; all of them must be there."""
+        return np.searchsorted(self.objects, objects)
+
+    def find(
+        self, place: NDArray[np.int64], kind: NDArray[np.integer[Any]], month: NDArray[np.int64]
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """The entry of each (object, kind, month), and whether it is known; an entry of zeros if there is no point."""
+        found = np.zeros(len(place), ENTRY)
+        known = self.known[place] & (month >= self.since[place])
+        if len(self.entries):
+            keys = _key(self.owner, self.entries["kind"], self.entries["month"])
+            wanted = _key(place, kind, month)
+            at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+            hit = keys[at] == wanted
+            found[hit] = self.entries[at[hit]]
+        return found, known
+
+    def removed_since(self, before: Sums) -> NDArray[np.bool_]:
+        """Of which objects points of earlier sums are not all there any more.
+
+        Parameters
+        ----------
+        before : Sums
+            Earlier sums of these objects, and of others perhaps.
+        """
+        suspect: NDArray[np.bool_] = before.removals[before.place(self.objects)] != self.removals
+        # A night that is rebuilt removes its points and writes the same again, as a rule.
+        rows = np.flatnonzero(np.isin(before.objects[before.owner], self.objects[suspect]))
+        entries, place = before.entries[rows], self.place(before.objects[before.owner[rows]])
+        now, known = self.find(place, entries["kind"], entries["month"].astype(np.int64))
+        same = known & (now["number"] == entries["number"]) & (now["checksum"] == entries["checksum"])
+        found: NDArray[np.bool_] = suspect & ~before.known[before.place(self.objects)]
+        found[place[~same]] = True
+        return found
+
+    def after(self, changes: Iterable[Changes], *, counted: NDArray[np.bool_] | None = None) -> Sums:
+        """The sums after some points were written or removed.
+
+        Parameters
+        ----------
+        changes : iterable of Changes
+            Points added and removed.
+        counted : (k,) bool array, optional
+            Objects whose points are all among `changes`: their sums are known afterwards.
+        """
+        parts = list(changes)
+        fresh = np.zeros(len(self.objects), bool) if counted is None else counted
+        kept = self.known[self.owner]
+        owner = np.concatenate([self.owner[kept], *(self.place(part.diaobjectid) for part in parts)])
+        entries = np.concatenate([self.entries[kept], *(part.entries() for part in parts)])
+        known = self.known | fresh
+        since = np.where(fresh, _EVER, self.since)
+        usable = known[owner] & (entries["month"] >= since[owner])
+        owner, entries = _summed(owner[usable], entries[usable])
+        # Months that no packet lists any more are dropped.
+        newest = np.full(len(self.objects), _EVER)
+        np.maximum.at(newest, owner, entries["month"])
+        oldest = np.full(len(self.objects), np.iinfo(np.int64).max)
+        np.minimum.at(oldest, owner, entries["month"])
+        first = newest - MONTHS_KEPT + 1
+        since = np.where(oldest < first, first, since)
+        held = entries["month"] >= since[owner]
+        return Sums(self.objects, self.changes, self.removals, known, since, owner[held], entries[held])
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Points that are added to the sums or removed from them; arrays of equal length."""
+
+    diaobjectid: NDArray[np.int64]
+    kind: PointKind
+    midpointmjdtai: NDArray[np.float64]
+    identity: Hashes
+    own: NDArray[np.bool_]
+    """Whether the packet of the point itself brought it."""
+    broughtbymjdtai: NDArray[np.float64]
+    broughtby: NDArray[np.int64]
+    removed: bool = False
+
+    def entries(self) -> NDArray[Any]:
+        """An entry for each point."""
+        found = np.zeros(len(self.diaobjectid), ENTRY)
+        found["kind"] = self.kind
+        found["month"] = months_of(self.midpointmjdtai)
+        # Counts are taken modulo 2³², sums modulo 2⁶⁴: a removed point is the negative of an added one.
+        found["number"] = 2**32 - 1 if self.removed else 1
+        found["checksum"] = np.uint64(0) - self.identity if self.removed else self.identity
+        # A point of its own packet is never replaced: it does not count for the bound.
+        bound = ~self.own & (not self.removed)
+        found["broughtbymjdtai"] = np.where(bound, self.broughtbymjdtai, -np.inf)
+        found["broughtby"] = np.where(bound, self.broughtby, np.iinfo(np.int64).min)
+        return found
+
+
+def read(connection: psycopg.Connection[Any], objects: NDArray[np.int64], *, lock: bool = False) -> Sums:
+    """Read the sums of objects.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    objects : (n,) int64 array
+        Objects; may repeat, and may be unknown: nothing is stored of these.
+    lock : bool
+        Lock the rows in the order of their identifiers until the transaction ends.
+    """
+    wanted = np.unique(objects)
+    query = sql.SQL(
+        "SELECT diaobjectid, changes, removals, months FROM point_sums"
+        " WHERE diaobjectid = ANY({}::bigint[]) ORDER BY diaobjectid{}"
+    ).format(sql.Literal(wanted.tolist()), sql.SQL(" FOR UPDATE" if lock else ""))
+    return _decoded(wanted, fetch(connection, query, arrow_schema(point_sums)))
+
+
+def write(connection: psycopg.Connection[Any], sums: Sums, *, removal: bool = False) -> None:
+    """Store sums whose rows are locked.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection in the transaction that holds the locks.
+    sums : Sums
+        The new sums.
+    removal : bool
+        Whether points were removed.
+
+    Raises
+    ------
+    psycopg.errors.UniqueViolation
+        If an object that had no row has one meanwhile.
+    """
+    new = sums.changes == _ABSENT
+    rows = pa.table(
+        {
+            "diaobjectid": sums.objects,
+            "changes": sums.changes + 1,
+            "removals": sums.removals + int(removal),
+            "months": _encoded(sums),
+        }
+    )
+    with connection.cursor() as cursor:
+        copy.load(cursor, point_sums, rows.filter(pa.array(new)))
+        if new.all():
+            return
+        cursor.execute("CREATE TEMPORARY TABLE IF NOT EXISTS stage_point_sums (LIKE point_sums) ON COMMIT DELETE ROWS")
+        cursor.execute("DELETE FROM stage_point_sums")
+        copy.load(cursor, point_sums, rows.filter(pa.array(~new)), into="stage_point_sums")
+        cursor.execute(
+            "UPDATE point_sums SET changes = stage.changes, removals = stage.removals, months = stage.months"
+            " FROM stage_point_sums AS stage WHERE point_sums.diaobjectid = stage.diaobjectid"
+        )
+
+
+def _key(
+    owner: NDArray[np.int64], kind: NDArray[np.integer[Any]], month: NDArray[np.integer[Any]]
+) -> NDArray[np.int64]:
+    return (owner.astype(np.int64) << 24) | (kind.astype(np.int64) << 20) | (month.astype(np.int64) + 2**16)
+
+
+def _summed(owner: NDArray[np.int64], entries: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """One entry for each object, kind and month."""
+    key = _key(owner, entries["kind"], entries["month"])
+    order = np.lexsort((entries["broughtby"], entries["broughtbymjdtai"], key))
+    owner, entries, key = owner[order], entries[order], key[order]
+    if not len(key):
+        return owner, entries
+    last = np.append(np.flatnonzero(key[1:] != key[:-1]), len(key) - 1)
+    begins = np.concatenate([[0], last[:-1] + 1])
+    joined = entries[last]  # the largest bound
+    joined["number"] = np.add.reduceat(entries["number"].astype(np.int64), begins).astype(np.uint32)
+    joined["checksum"] = np.add.reduceat(entries["checksum"].astype(np.uint64), begins)
+    held = joined["number"] > 0
+    return owner[last][held], joined[held]
+
+
+def _decoded(wanted: NDArray[np.int64], rows: pa.Table) -> Sums:
+    stored = rows["diaobjectid"].to_numpy()
+    place = np.searchsorted(wanted, stored)
+    changes = np.full(len(wanted), _ABSENT)
+    removals = np.zeros(len(wanted), np.int64)
+    known = np.ones(len(wanted), bool)
+    since = np.full(len(wanted), _EVER)
+    changes[place] = rows["changes"].to_numpy()
+    removals[place] = rows["removals"].to_numpy()
+    known[place] = np.asarray(rows["months"].is_valid())
+    blobs = rows["months"].combine_chunks()
+    if isinstance(blobs, pa.ChunkedArray):
+        blobs = pa.array([], pa.binary())
+    filled = blobs.filter(blobs.is_valid())
+    lengths = np.asarray(pc.binary_length(filled), dtype=np.int64)
+    content = np.frombuffer(b"".join(filled.to_pylist()), np.uint8)
+    begins = np.cumsum(lengths) - lengths
+    holders = place[np.asarray(blobs.is_valid())]
+    since[holders] = content[begins].astype(np.int64) + (content[begins + 1].view(np.int8).astype(np.int64) << 8)
+    body = np.ones(len(content), bool)
+    body[begins] = body[begins + 1] = False
+    entries = np.frombuffer(content[body].tobytes(), ENTRY)
+    owner = np.repeat(holders, (lengths - _HEADER) // ENTRY.itemsize)
+    return Sums(wanted, changes, removals, known, since, owner, entries)
+
+
+def _encoded(sums: Sums) -> pa.Array:
+    count = np.bincount(sums.owner, minlength=len(sums.objects))
+    lengths = np.where(sums.known, _HEADER + count * ENTRY.itemsize, 0)
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    content = np.zeros(int(offsets[-1]), np.uint8)
+    begins = offsets[:-1][sums.known]
+    since = sums.since[sums.known].astype("<i2").view(np.uint8).reshape(-1, 2)
+    content[begins], content[begins + 1] = since[:, 0], since[:, 1]
+    body = np.ones(len(content), bool)
+    body[begins] = body[begins + 1] = False
+    content[body] = sums.entries.view(np.uint8) if len(sums.entries) else np.zeros(0, np.uint8)
+    whole = pa.Array.from_buffers(
+        pa.large_binary(), len(sums.objects), [None, pa.py_buffer(offsets), pa.py_buffer(content)]
+    )
+    return pc.if_else(pa.array(sums.known), whole, pa.scalar(None, pa.large_binary()))

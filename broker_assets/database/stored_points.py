@@ -1,0 +1,237 @@
+"""Points of light curves as they are stored: those of some objects and months, and the comparison with new ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Final, Self
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from psycopg import sql
+
+from broker_assets.database.arrow import arrow_type
+from broker_assets.database.fetch import fetch
+from broker_assets.database.point_identity import IDENTIFYING, Hashes, PointKind, identities, mix
+from broker_assets.database.point_selection import Listed, Standing, Triggers, standings
+from broker_assets.database.point_sums import Changes, Sums, month_begins, months_of, read
+from broker_assets.database.tables import diaforcedsources, dianondetectionlimits, diasources
+
+TABLES: Final = {
+    PointKind.SOURCE: diasources,
+    PointKind.FORCED: diaforcedsources,
+    PointKind.LIMIT: dianondetectionlimits,
+}
+"""Table of each kind of point."""
+
+MARGIN: Final = 1.0 / 1440
+"""Days before and after a month in which a point of it is looked for, since packets differ in the last digit of a time.
+"""
+
+
+@dataclass(frozen=True)
+class StoredPoints:
+    """Points of one kind; arrays of equal length."""
+
+    diaobjectid: NDArray[np.int64]
+    identity: Hashes
+    midpointmjdtai: NDArray[np.float64]
+    own: NDArray[np.bool_]
+    """Whether the packet of the point itself brought it."""
+    broughtbymjdtai: NDArray[np.float64]
+    """Time of the source whose packet brought the point; −inf if that is not known."""
+    broughtby: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, kind: PointKind, rows: pa.Table) -> Self:
+        """From rows of the table, stored or to be stored."""
+        own = (
+            np.asarray(rows["archivefileid"].is_valid())
+            if "archivefileid" in rows.column_names
+            else np.zeros(rows.num_rows, bool)
+        )
+        return cls(
+            rows["diaobjectid"].to_numpy(),
+            identities(kind, rows),
+            rows["midpointmjdtai"].to_numpy(),
+            own,
+            np.asarray(pc.fill_null(rows["broughtbymjdtai"], -np.inf)),
+            np.asarray(pc.fill_null(rows["broughtby"], 0)),
+        )
+
+    @classmethod
+    def none(cls) -> Self:
+        """No points."""
+        ids, times = np.zeros(0, np.int64), np.zeros(0)
+        return cls(ids, np.zeros(0, np.uint64), times, np.zeros(0, bool), times, ids)
+
+    @property
+    def key(self) -> Hashes:
+        """A number for each object and identity, different ones for different points up to a chance of 2⁻⁶⁴."""
+        return self.identity ^ mix(self.diaobjectid)
+
+    def take(self, rows: NDArray[Any]) -> StoredPoints:
+        """Select points by indices or a mask."""
+        return StoredPoints(*(getattr(self, item.name)[rows] for item in fields(self)))
+
+    def joined(self, other: StoredPoints) -> StoredPoints:
+        """The points of both."""
+        return StoredPoints(
+            *(np.concatenate([getattr(self, item.name), getattr(other, item.name)]) for item in fields(self))
+        )
+
+    def sorted(self) -> StoredPoints:
+        """Each point once, in the order of `key`."""
+        _, first = np.unique(self.key, return_index=True)
+        return self.take(first)
+
+    def find(self, key: Hashes) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Place of the points with these keys among sorted points, and whether there is one."""
+        keys = self.key
+        if not keys.size:
+            return np.zeros(key.size, np.int64), np.zeros(key.size, bool)
+        at = np.minimum(np.searchsorted(keys, key), keys.size - 1)
+        return at, keys[at] == key
+
+    def changes(self, kind: PointKind, *, removed: bool = False) -> Changes:
+        """The points as an addition to the sums, or as what is taken from them."""
+        known = self.diaobjectid != 0
+        part = self if known.all() else self.take(known)
+        return Changes(
+            part.diaobjectid,
+            kind,
+            part.midpointmjdtai,
+            part.identity,
+            part.own,
+            part.broughtbymjdtai,
+            part.broughtby,
+            removed,
+        )
+
+
+def prevails(
+    own: NDArray[np.bool_],
+    time: NDArray[np.float64],
+    source: NDArray[np.int64],
+    over: StoredPoints,
+) -> NDArray[np.bool_]:
+    """Whether a row from a packet takes the place of a stored one.
+
+    The row of a point is that of its own packet, else that of the earliest packet that has the point.
+
+    Parameters
+    ----------
+    own : (n,) bool array
+        Whether the packet is the point's own.
+    time, source : (n,) float64 and int64 arrays
+        The packet's source: its time (MJD TAI) and its identifier.
+    over : StoredPoints
+        The (n,) stored rows.
+    """
+    earlier = (time < over.broughtbymjdtai) | ((time == over.broughtbymjdtai) & (source < over.broughtby))
+    result: NDArray[np.bool_] = ~over.own & (own | earlier)
+    return result
+
+
+def stored_in(
+    connection: psycopg.Connection[Any], kind: PointKind, objects: NDArray[np.int64], months: NDArray[np.int64] | None
+) -> StoredPoints:
+    """Fetch the stored points of objects.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    kind : PointKind
+        Kind of points.
+    objects : (n,) int64 array
+        Objects; may repeat.
+    months : (n,) int64 array, optional
+        Month of each object, since January 1970; all points of the objects if not given.
+
+    Returns
+    -------
+    StoredPoints
+        Sorted, each point once.
+    """
+    if not objects.size:
+        return StoredPoints.none()
+    table = TABLES[kind]
+    names = ["diaobjectid", *IDENTIFYING[kind], "midpointmjdtai", "broughtbymjdtai", "broughtby"]
+    names += ["archivefileid"] if "archivefileid" in table.c else []
+    if months is None:
+        wanted = np.unique(objects)
+        begins, ends = np.full(wanted.size, -np.inf), np.full(wanted.size, np.inf)
+    else:
+        wanted, month = np.unique(np.stack([objects, months]), axis=1)
+        begins, ends = month_begins(month) - MARGIN, month_begins(month + 1) + MARGIN
+    query = sql.SQL(
+        "SELECT {columns} FROM unnest({objects}::bigint[], {begins}::float8[], {ends}::float8[]) AS wanted (o, f, t)"
+        " CROSS JOIN LATERAL (SELECT {columns} FROM {table} WHERE diaobjectid = wanted.o"
+        " AND midpointmjdtai >= wanted.f AND midpointmjdtai < wanted.t) AS point"
+    ).format(
+        columns=sql.SQL(", ").join(map(sql.Identifier, names)),
+        table=sql.Identifier(table.name),
+        objects=sql.Literal(wanted.tolist()),
+        begins=sql.Literal(begins.tolist()),
+        ends=sql.Literal(ends.tolist()),
+    )
+    schema = pa.schema([(name, arrow_type(table.c[name].type)) for name in names])
+    return StoredPoints.of(kind, fetch(connection, query, schema)).sorted()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was found out about the points of a batch before its transaction."""
+
+    sums: Sums
+    """Sums of its objects at that time: if they are the same in the transaction, so is everything found out."""
+    stored: dict[PointKind, StoredPoints]
+    """Those stored points that are also among the points to be written."""
+
+
+def compare(
+    connection: psycopg.Connection[Any], triggers: Triggers, points: Listed
+) -> tuple[NDArray[np.bool_], Comparison]:
+    """Find out which points of some packets have to be written.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    triggers, points : Triggers, Listed
+        The packets' own sources, and the points of their histories.
+
+    Returns
+    -------
+    keep : (n,) bool array
+        Which points of the histories are new, or come from an earlier packet than the stored row.
+    comparison : Comparison
+        To be passed to the writer.
+    """
+    sums = read(connection, np.concatenate([triggers.diaobjectid, points.diaobjectid]))
+    own, listed = standings(triggers, points, sums)
+    keep = listed == Standing.NEW
+    stored = {}
+    for kind in PointKind:
+        rows = np.flatnonzero((points.kind == kind) & (listed == Standing.OPEN))
+        objects, times = points.diaobjectid[rows], points.midpointmjdtai[rows]
+        sources = np.flatnonzero(own == Standing.OPEN) if kind is PointKind.SOURCE else np.zeros(0, np.int64)
+        objects = np.concatenate([objects, triggers.diaobjectid[sources]])
+        times = np.concatenate([times, triggers.midpointmjdtai[sources]])
+        found = stored_in(connection, kind, objects, months_of(times))
+        at, hit = found.find(points.identity[rows] ^ mix(points.diaobjectid[rows]))
+        by = points.trigger[rows[hit]]
+        replaced = prevails(
+            np.zeros(by.size, bool), triggers.midpointmjdtai[by], triggers.diasourceid[by], found.take(at[hit])
+        )
+        keep[rows] = ~hit
+        keep[rows[hit]] = replaced
+        matched = [at[hit]]
+        if sources.size:
+            at, hit = found.find(mix(triggers.diasourceid[sources]) ^ mix(triggers.diaobjectid[sources]))
+            matched.append(at[hit])
+        stored[kind] = found.take(np.unique(np.concatenate(matched)))
+    return keep, Comparison(sums, stored)

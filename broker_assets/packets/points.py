@@ -1,0 +1,65 @@
+"""The points of the histories of packets before they are read: which there are, and when they were measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from broker_assets.database.point_identity import Hashes, PointKind, identities
+
+
+@dataclass(frozen=True)
+class Points:
+    """Points of histories; arrays of equal length."""
+
+    packet: NDArray[np.int64]
+    """Packet that has the point."""
+    kind: NDArray[np.int8]
+    """See `PointKind`."""
+    diaobjectid: NDArray[np.int64]
+    identity: Hashes
+    """Hash of what identifies the point within its object."""
+    midpointmjdtai: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.packet)
+
+    @classmethod
+    def of(
+        cls,
+        kind: PointKind,
+        packet: NDArray[np.int64],
+        diaobjectid: NDArray[np.int64],
+        midpointmjdtai: NDArray[np.float64],
+        columns: dict[str, Any] | pa.Table,
+    ) -> Self:
+        """Points of one kind, from the columns that identify them; see `point_identity.identities`."""
+        return cls(
+            packet,
+            np.full(len(packet), kind, np.int8),
+            diaobjectid,
+            identities(kind, columns),
+            midpointmjdtai,
+        )
+
+    @classmethod
+    def empty(cls) -> Self:
+        """No points."""
+        return cls(
+            np.zeros(0, np.int64), np.zeros(0, np.int8), np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0)
+        )
+
+    @classmethod
+    def concatenated(cls, parts: Sequence[Points]) -> Self:
+        """All points of several parts, in their order."""
+        kept = [cls.empty(), *parts]
+        return cls(*(np.concatenate([getattr(part, item.name) for part in kept]) for item in fields(cls)))
+
+    def take(self, rows: NDArray[Any]) -> Points:
+        """Select points by indices or a mask."""
+        return Points(*(getattr(self, item.name)[rows] for item in fields(self)))
