@@ -1,0 +1,91 @@
+"""Rows of points are written as the rule says, whatever happened since they were compared."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pytest
+
+from broker_assets.database.alerts import AlertRows, write
+from broker_assets.database.point_identity import PointKind, mix
+from broker_assets.database.point_rows import PointsRemovedError, remove_points, write_points
+from broker_assets.database.point_selection import Listed, Triggers
+from broker_assets.database.stored_points import Comparison, compare
+
+pytestmark = pytest.mark.database
+
+Make = Callable[..., pa.Table]
+NIGHT = datetime.date(2026, 1, 1)
+FORCED = "SELECT diaforcedsourceid, midpointmjdtai, psfflux, broughtby, night FROM diaforcedsources ORDER BY 1"
+
+
+def one(make: Make, time: float, flux: float, *, by: int, at: float, night: datetime.date = NIGHT) -> pa.Table:
+    """Forced point 5 of object 7, as a packet brings it."""
+    return make([7], time, diaforcedsourceid=5, psfflux=flux, broughtby=by, broughtbymjdtai=at, night=night)
+
+
+def compared(connection: psycopg.Connection[Any], *, at: float, by: int) -> Comparison:
+    """What a packet that lists point 5 finds out."""
+    points = Listed(
+        np.array([0]), np.array([PointKind.FORCED], np.int8), np.array([7]), mix(np.array([5])), np.array([61000.0])
+    )
+    return compare(connection, Triggers(np.array([7]), np.array([by]), np.array([at])), points)[1]
+
+
+def test_an_earlier_packet_replaces_the_row_with_its_time(
+    connection: psycopg.Connection[Any], make_forced: Make
+) -> None:
+    later = NIGHT + datetime.timedelta(days=3)
+    for rows in (
+        one(make_forced, 61000.0, 1.0, by=30, at=61030.0, night=later),
+        one(make_forced, np.nextafter(61000.0, 0), 2.0, by=20, at=61020.0),
+        one(make_forced, 61000.0, 3.0, by=25, at=61025.0, night=later),
+    ):
+        write_points(connection, {PointKind.FORCED: rows})
+    assert connection.execute(FORCED).fetchall() == [(5, np.nextafter(61000.0, 0), 2.0, 20, NIGHT)]
+
+
+def test_a_time_in_another_month_is_found_by_the_packet_that_replaces_it(
+    connection: psycopg.Connection[Any], make_forced: Make
+) -> None:
+    """The last instant of a month and the first of the next are the same point."""
+    begin = 61041.0  # 1 January 2026
+    write_points(connection, {PointKind.FORCED: one(make_forced, begin, 1.0, by=30, at=61050.0)})
+    counts = write_points(
+        connection, {PointKind.FORCED: one(make_forced, np.nextafter(begin, 0), 2.0, by=20, at=61049.0)}
+    )
+    assert counts[PointKind.FORCED].total == 1
+    assert [row[2] for row in connection.execute(FORCED)] == [2.0]
+
+
+def test_what_was_stored_since_the_comparison_is_compared_again(
+    connection: psycopg.Connection[Any], make_forced: Make
+) -> None:
+    before = compared(connection, at=61020.0, by=20)
+    write_points(connection, {PointKind.FORCED: one(make_forced, 61000.0, 1.0, by=10, at=61010.0)})
+    counts = write_points(connection, {PointKind.FORCED: one(make_forced, 61000.0, 2.0, by=20, at=61020.0)}, before)
+    assert counts[PointKind.FORCED].total == 0
+    assert [row[2] for row in connection.execute(FORCED)] == [1.0]
+
+
+def test_points_removed_since_the_comparison_are_not_taken_for_stored(
+    connection: psycopg.Connection[Any], make_sources: Make, make_forced: Make
+) -> None:
+    rows = AlertRows(
+        sources=make_sources([7], 61010.0, night=NIGHT),
+        forced_sources=one(make_forced, 61000.0, 1.0, by=10, at=61010.0),
+    )
+    write(connection, rows, ingestid=1)
+    before = compared(connection, at=61020.0, by=20)
+    new = {PointKind.FORCED: make_forced([7], 61001.0, diaforcedsourceid=6, broughtby=20, broughtbymjdtai=61020.0)}
+    assert remove_points(connection, NIGHT, 1) == {PointKind.SOURCE: 1, PointKind.FORCED: 1, PointKind.LIMIT: 0}
+    with pytest.raises(PointsRemovedError), connection.transaction():
+        write_points(connection, new, before)
+    # A night that is rebuilt brings the same points again: nothing has to be decoded again then.
+    write(connection, rows, ingestid=2)
+    assert write_points(connection, new, before)[PointKind.FORCED].total == 1
