@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from broker_assets.cli import COMMANDS, explain
-from broker_assets.commands.reprocess import parse_nights
 
 
 def run(*arguments: str, home: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -198,36 +197,8 @@ def drain(topic: str, kafka: str, database_url: str, home: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["2025-13-01", "x", "2025-10-02..2025-10-01", ""])
-def test_wrong_nights_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"night|ends before"):
-        parse_nights(text)
-
-
 def test_errors_are_told_in_one_line() -> None:
     assert explain(ValueError("two\nlines")) == "two lines"
     assert explain(RuntimeError("x")) == "RuntimeError: x"
     assert explain(KeyError("no stream is configured")) == "no stream is configured"
     assert explain(AssertionError()) == "AssertionError"
-
-
-def test_status_table_fits_a_narrow_terminal(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from broker_assets.commands import status as command
-    from broker_assets.monitoring.status import Partition, Service, Status, Stream
-
-    monkeypatch.setenv("COLUMNS", "80")
-    from datetime import UTC, datetime
-
-    stream = Stream(
-        topic="a-rather-long-topic-name-of-a-survey",
-        survey="rubin",
-        lag=10**9,
-        partitions=[Partition(partition=17, position=10**10, end=10**10 + 10**9, lag=10**9)],
-    )
-    service = Service(name="code-server", state="running", address="http://127.0.0.1:4000/" + "x" * 90, pid=123456)
-    command._show(Status(at=datetime.now(UTC), services=[service], streams=[stream]))
-    lines = capsys.readouterr().out.splitlines()
-    assert max(map(len, lines)) <= 80
-    assert any("10,000,000,000" in line for line in lines)

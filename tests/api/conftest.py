@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import fastavro
 import httpx
 import pytest
 import uvicorn
@@ -17,7 +19,7 @@ from broker_assets.api import create_app
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.packets.registry import schema_source
 from broker_assets.settings import DatabaseSettings, DrainSettings, KafkaSettings, Settings, StreamSettings
-from broker_assets.simulation import SimulatedAlert, Survey
+from broker_assets.simulation import SimulatedAlert, Survey, schemas
 from broker_assets.stream.drain import drain
 from broker_assets.stream.enrichments import enrichment_plan
 from broker_assets.stream.messages import Message
@@ -68,6 +70,11 @@ class Site:
     client: httpx.Client
     alerts: list[SimulatedAlert]
     settings: Settings
+
+    def record(self, alert: SimulatedAlert) -> dict[str, Any]:
+        """A packet as fastavro reads it."""
+        found: Any = fastavro.schemaless_reader(io.BytesIO(alert.payload[5:]), schemas.load("11.1"), None)
+        return dict(found)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The platform in one process, as the tests of assets have it."""
 
+from followed_lists import follow
 from platform_in_process import platform, survey
 
-__all__ = ["platform", "survey"]
+__all__ = ["follow", "platform", "survey"]

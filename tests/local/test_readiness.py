@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from broker_assets.local.processes import LocalPlatformError
-from broker_assets.local.readiness import ensure_topics
+from broker_assets.local.readiness import answers_http, check_port, ensure_topics
 from broker_assets.settings import KafkaSettings, Settings
 
 pytestmark = pytest.mark.kafka
@@ -45,3 +46,19 @@ def test_missing_credentials_are_named(kafka: str, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, kafka=KafkaSettings(bootstrap_servers=kafka), streams=streams)
     with pytest.raises(LocalPlatformError, match="gone cannot be read: No such file"):
         ensure_topics(settings, kafka)
+
+
+def test_a_busy_port_is_named_with_its_setting() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(
+            LocalPlatformError, match=rf"Port {port} .*Dagster.*BROKER_SERVER__DAGSTER_PORT={port + 100}"
+        ):
+            check_port("127.0.0.1", port, "Dagster's web pages", "dagster_port")
+    check_port("127.0.0.1", port, "Dagster's web pages", "dagster_port")
+
+
+def test_nobody_answers_on_a_free_port() -> None:
+    assert answers_http("http://127.0.0.1:9/")() is False

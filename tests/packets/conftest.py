@@ -3,14 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 from schema_registry import Registry
 
 from broker_assets.packets.registry import SchemaFolder, rubin_schema_folder
-
-# The machine is shared: the first example may have to compile or import what the others use.
-settings.register_profile("packets", deadline=None)
-settings.load_profile("packets")
 
 
 @pytest.fixture

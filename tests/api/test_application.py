@@ -1,0 +1,46 @@
+"""The application as a whole: health, and what is not there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.database
+
+
+def test_health_and_status(site: Any) -> None:
+    assert site.client.get("/health").json() == {"status": "ok"}
+    status = site.client.get("/api/status").json()
+    assert status["healthy"] is False
+    assert any(problem.startswith("Kafka") for problem in status["problems"])
+    totals = status["totals"]
+    assert totals["received"] == totals["stored"] + totals["duplicate"] + totals["quarantined"]
+    assert totals["stored"] == len(site.alerts)
+    assert status["waiting"] == 3
+    assert sum(reason["waiting"] for reason in status["quarantine"]) == 3
+    assert sum(night["stored"] for night in status["nights"]) == len(site.alerts)
+    states = {service["name"]: service["state"] for service in status["services"]}
+    assert states == {"database": "running", "Kafka": "unavailable"}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/api/sources/1/packet", 404, "is unknown"),
+        ("/api/sources/1/cutouts/science.fits", 404, "is unknown"),
+        ("/api/sources/x/packet", 422, ""),
+        ("/api/sources/99999999999999999999/packet", 422, ""),
+        ("/api/objects/1/lightcurve", 404, "is unknown"),
+        ("/api/objects/0/lightcurve", 404, "is unknown"),
+        ("/api/objects/1;drop table/lightcurve", 404, "neither"),
+        ("/api/objects/ZTF18abc/lightcurve", 404, "neither"),
+        ("/api/objects/ZTF18abcdefg/lightcurve", 404, "is unknown"),
+        ("/api/why/1", 404, "is unknown"),
+        ("/api/nothing", 404, ""),
+    ],
+)
+def test_what_is_not_there_is_said_plainly(site: Any, path: str, status: int, words: str) -> None:
+    answer = site.client.get(path)
+    assert answer.status_code == status
+    assert words in answer.text

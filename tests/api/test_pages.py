@@ -1,0 +1,40 @@
+"""The status page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from broker_assets.settings import Settings
+
+pytestmark = pytest.mark.database
+
+
+def test_the_page_shows_the_ledger_and_loads_nothing_from_elsewhere(site: Any) -> None:
+    answer = site.client.get("/")
+    assert answer.status_code == 200
+    assert f"<b>{len(site.alerts) + 3:,}</b>" in answer.text
+    assert "http://" not in answer.text.replace(site.url, "")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    fragment = site.client.get("/fragment").text
+    assert "Quarantine" in fragment
+    assert "<script" not in fragment
+    # Kafka is unavailable in these tests, and the page says so.
+    assert "Something does not work" in fragment
+    assert "<code>broker-assets quarantine list</code>" in fragment
+
+
+def test_without_a_database_the_page_says_so(
+    tmp_path: Path, serve: Callable[[Settings], AbstractContextManager[str]]
+) -> None:
+    with serve(Settings(home=tmp_path)) as url, httpx.Client(base_url=url) as client:
+        assert client.get("/health").status_code == 503
+        page = client.get("/")
+        assert page.status_code == 200
+        assert "no database is configured" in page.text
+        assert client.get("/api/objects/1/lightcurve").status_code == 503
