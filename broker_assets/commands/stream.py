@@ -19,6 +19,7 @@ from broker_assets.commands.terminal import terminal
 from broker_assets.settings import ClusterSettings, Settings, StreamLocation, StreamSettings, load_settings
 
 if TYPE_CHECKING:
+    from broker_assets.replay.packet_files import PacketFileError
     from broker_assets.replay.producer import OutgoingMessage, ReplayReport
     from broker_assets.simulation import SimulatedAlert
 
@@ -83,7 +84,7 @@ def replay(
 
     Accepts Avro containers (ZTF, ELAsTiCC), Confluent-framed messages and bare datums (Rubin), files of the packet
     archive, folders of these, and the nightly archives of ZTF. Messages of one object go to one partition, and every
-    delivery is verified.
+    delivery is verified. A file that cannot be read is reported; the others are sent, and the exit code is 1.
 
     Examples:
 
@@ -103,18 +104,29 @@ def replay(
     settings = load_settings()
     chosen = _framing(framing, settings, topic)
 
+    unreadable: set[str] = set()
+
+    def report(error: PacketFileError) -> None:
+        if str(error) not in unreadable:
+            terminal(stderr=True).print(str(error), style="red", markup=False, highlight=False)
+        unreadable.add(str(error))
+
     def found() -> Iterator[OutgoingMessage]:
         rounds = itertools.repeat(paths) if loop else iter([paths])
         for round_ in rounds:
             none = True
-            for packet, key in object_keys(read_packets(round_, framing=chosen, schema_id=schema_id)):
+            for packet, key in object_keys(read_packets(round_, framing=chosen, schema_id=schema_id, on_error=report)):
                 none = False
                 yield OutgoingMessage(packet.value, key)
+            if none and unreadable:
+                raise typer.Exit(1)
             if none:
                 raise typer.BadParameter("no packets found: only files that end in .avro are read", param_hint="PATHS")
 
     total = limit if limit is not None else (None if loop else count_files(paths))
     _send(itertools.islice(found(), limit), topic, total, rate, partitions, bootstrap_servers, settings, quiet)
+    if unreadable:
+        raise typer.Exit(1)
 
 
 def simulate(

@@ -23,7 +23,7 @@ DECOMPRESSED_MAXIMUM: Final = 64 << 20
 """Bytes of a block once it is decompressed: an alert with all its cutouts has a hundredth of that."""
 
 _COMPRESSIONS: Final = {
-    b"\x1f\x8b": "gzip",
+    b"\x1f\x8b\x08": "gzip",
     b"\x28\xb5\x2f\xfd": "zstandard",
     b"BZh": "bzip2",
     b"\xfd7zXZ\x00": "xz",

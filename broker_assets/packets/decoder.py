@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,9 +29,13 @@ from broker_assets.packets.registry import NoSchemas, SchemaSource
 from broker_assets.packets.surveys import ADAPTERS
 from broker_assets.packets.surveys.adapter import Identity, SurveyAdapter, sane_time
 from broker_assets.packets.tables import SCHEMAS, AlertTables, concatenate, table
+from broker_assets.packets.usable import usable
 
 DECODER_VERSION: Final = "1"
 """Increased whenever the tables made from the same packets change."""
+
+NAMED_FIELDS: Final = 20
+"""Unknown fields of a schema that are named in the log."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -216,7 +221,7 @@ class AlertDecoder:
         framed = identified.framed
         failures: list[PacketFailure] = []
         parts: dict[str, list[pa.Table]] = {name: [] for name in SCHEMAS}
-        skipped = 0
+        omitted: Counter[str] = Counter()
         budget = _Budget(self._most_row_bytes, len(identified))
         for number, schema in enumerate(framed.schemas):
             chosen = np.flatnonzero(identified.schema == number)
@@ -226,7 +231,7 @@ class AlertDecoder:
                 continue
             work = partial(self._convert, schema, reader, identified, wanted or {}, failures, budget)
             for tables, lost in _isolated(chosen, work, failures, packets=identified.packet):
-                skipped += lost
+                omitted += lost
                 for name, part in tables.items():
                     parts[name].append(part)
         failed = {failure.packet for failure in failures}
@@ -234,10 +239,11 @@ class AlertDecoder:
         if failed:
             good = identified.take(~np.isin(identified.packet, np.fromiter(failed, np.int64)))
         parts["packet"] = [self._packet_table(good)]
-        if skipped:
-            _LOG.warning("%d points of histories have no time and were omitted", skipped)
+        if omitted:
+            counts = "; ".join(f"{reason} ({count})" for reason, count in omitted.most_common())
+            _LOG.warning("left out of packets that are stored: %s", counts)
         joined = {name: concatenate(name, tables) for name, tables in parts.items()}
-        return AlertTables(**joined, failures=[*identified.failures, *failures], skipped_points=skipped)
+        return AlertTables(**joined, failures=[*identified.failures, *failures], omitted=omitted)
 
     def _identify(
         self,
@@ -263,7 +269,7 @@ class AlertDecoder:
         failures: list[PacketFailure],
         budget: _Budget,
         rows: NDArray[np.int64],
-    ) -> tuple[dict[str, pa.Table], int]:
+    ) -> tuple[dict[str, pa.Table], Counter[str]]:
         adapter = self._adapter
         packets = identified.packet[rows].astype(np.int64)
         chosen = {
@@ -273,9 +279,10 @@ class AlertDecoder:
         }
         found: list[PacketFailure] = []
         decoded = self._read(reader, identified.framed, packets, found, chosen)
-        tables, skipped = adapter.convert(schema.schema, decoded.tables, adapter.identity(decoded.tables[""]))
+        tables, omitted = adapter.convert(schema.schema, decoded.tables, adapter.identity(decoded.tables[""]))
         result = {}
-        for name, part in tables.items():
+        for name, rows_of_table in tables.items():
+            part = usable(name, rows_of_table, omitted)
             if name == "nondetection":
                 numbers = exposures(part, numbered=adapter.NUMBERS_EXPOSURES)
                 part = part.append_column(SCHEMAS[name].field("exposure"), pa.array(numbers))
@@ -283,7 +290,7 @@ class AlertDecoder:
             result[name] = part.set_column(0, SCHEMAS[name].field(0), pa.array(packets[local], pa.int32()))
         failures += found
         budget.take(result)
-        return result, skipped
+        return result, omitted
 
     @staticmethod
     def _read(
@@ -344,15 +351,17 @@ class AlertDecoder:
     def _compile(self, schema: FramedSchema, *, whole: bool) -> PacketReader | PacketFailure:
         adapter = self._adapter
         try:
-            if not whole and (unknown := adapter.unknown_fields(schema.schema)):
-                keep(self.unknown_fields, schema.name, unknown)
-                _LOG.warning("schema %s has fields that are not stored: %s", schema.name, ", ".join(unknown))
             columns = adapter.columns(schema.schema) if whole else adapter.identity_columns(schema.schema)
             missing = set(adapter.IDENTITY) - set(columns[""])
             if missing:
                 return PacketFailure(
                     -1, f"schema {schema.name} is not one of {adapter.survey}: it lacks {', '.join(sorted(missing))}"
                 )
+            if not whole and (unknown := adapter.unknown_fields(schema.schema)):
+                keep(self.unknown_fields, schema.name, unknown)
+                more = f" and {len(unknown) - NAMED_FIELDS} more" if len(unknown) > NAMED_FIELDS else ""
+                listed = ", ".join(unknown[:NAMED_FIELDS])
+                _LOG.warning("schema %s has fields that are not stored: %s%s", schema.name, listed, more)
             return PacketReader(schema.schema, columns, to_end=whole)
         except Exception as error:  # noqa: BLE001 (a schema that cannot be compiled condemns its packets, not the batch)
             return PacketFailure(-1, f"schema {schema.name} cannot be read: {error}", traceback.format_exc())

@@ -1,6 +1,7 @@
 """Alert packets in files: any of the three framings, recognised by their bytes, and files of the packet archive.
 
-For use at a terminal and in tests; the stream knows its framing and does not guess.
+For use at a terminal and in tests; the stream knows its framing and does not guess. Whatever the reading of one file,
+schema or packet provokes is an error of that one, and the others are read.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from broker_assets.packets.container import MAGIC, Block, ContainerError, ContainerHeader, read_blocks, read_header
+from broker_assets.packets.container import (
+    MAGIC,
+    ContainerError,
+    compression_of,
+    gunzip,
+    read_blocks,
+    read_header,
+)
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.packets.framing import (
     CONFLUENT_HEADER_BYTES,
@@ -26,10 +34,12 @@ from broker_assets.packets.framing import (
     framed_schema,
 )
 from broker_assets.packets.identifiers import is_ztf_object_id, ztf_object_name
+from broker_assets.packets.limits import FILE_BYTES, BatchTooLarge
 from broker_assets.packets.reader import PacketReader
+from broker_assets.packets.records import RecordSplitter
 from broker_assets.packets.registry import NoSchemas, SchemaFolder, SchemaNotFound, rubin_schema_folder
+from broker_assets.packets.schema import SchemaError
 from broker_assets.packets.surveys import ADAPTERS, adapter_of
-from broker_assets.packets.surveys.fields import leaf_fields
 from broker_assets.packets.tables import AlertTables
 
 STANDARD_INPUT: Final = "-"
@@ -111,16 +121,22 @@ class Schemas:
         reasons = []
         version = version_in(Path(name).name)
         for candidate in sorted(self._all(), key=lambda item: version_in(item.name) != version):
-            if candidate.fingerprint not in self._readers:
-                names = leaf_fields(candidate.schema)
-                # One column of each table is enough, since every byte is examined.
-                wanted = {"": list(names[""][:1])}
-                self._readers[candidate.fingerprint] = PacketReader(candidate.schema, wanted, to_end=True)
-            failures = self._readers[candidate.fingerprint].read([datum]).failures
-            if not failures:
+            reason = self.misfit(candidate, datum)
+            if reason is None:
                 return candidate
-            reasons.append(f"{candidate.name}: {failures[0].reason}")
+            reasons.append(f"{candidate.name}: {reason}")
         raise SchemaNotFound(f"the packet cannot be read with any schema given by --schema ({'; '.join(reasons)})")
+
+    def misfit(self, schema: FramedSchema, datum: bytes) -> str | None:
+        """Why a datum cannot be read with a schema to its last byte; None if it can."""
+        try:
+            if schema.fingerprint not in self._readers:
+                # Without any column, every byte is examined nevertheless.
+                self._readers[schema.fingerprint] = PacketReader(schema.schema, {"": []}, to_end=True)
+            failures = self._readers[schema.fingerprint].read([datum]).failures
+        except SchemaError as error:
+            return str(error)
+        return failures[0].reason if failures else None
 
     def _all(self) -> list[FramedSchema]:
         if self._candidates is None:
@@ -134,11 +150,12 @@ class Schemas:
 
 
 def find_files(names: Iterable[str]) -> Iterator[str]:
-    """Files, with folders replaced by the `*.avro` below them, in order; includes names that do not exist."""
+    """Files, with folders replaced by the `*.avro` and `*.avro.gz` in them, in order; also names that do not exist."""
     for name in names:
         path = Path(name)
         if name != STANDARD_INPUT and path.is_dir():
-            yield from (str(file) for file in sorted(path.rglob("*.avro")) if file.is_file())
+            found = [*path.rglob("*.avro"), *path.rglob("*.avro.gz")]
+            yield from (str(file) for file in sorted(found) if file.is_file())
         else:
             yield name
 
@@ -163,64 +180,66 @@ def read_packets(name: str, schemas: Schemas) -> Iterator[FilePacket]:
     except OSError as error:
         yield FilePacket(name, 0, error=f"cannot be read: {error.strerror or error}")
         return
+    record = 0
+    try:
+        for packet in _packets(name, content, schemas):
+            yield packet
+            record += 1
+    except (ContainerError, SchemaNotFound, SchemaError) as error:
+        yield FilePacket(name, record, error=str(error))
+    except Exception as error:  # noqa: BLE001 (isolation boundary: a file may be broken in any way)
+        yield FilePacket(name, record, error=f"cannot be read: {type(error).__name__}: {error}")
+
+
+def _packets(name: str, content: bytes, schemas: Schemas) -> Iterator[FilePacket]:
+    compression = compression_of(content)
+    if compression == "gzip":
+        content = gunzip(content, FILE_BYTES)
+    elif compression is not None:
+        raise ContainerError(f"the file is compressed with {compression}: decompress it first")
+    if not content:
+        raise ContainerError("the file is empty")
     if content[: len(MAGIC)] == MAGIC:
         yield from _read_container(name, content)
-        return
-    yield _read_bytes(name, content, schemas)
+    else:
+        yield _read_bytes(name, content, schemas)
 
 
 def _read_bytes(name: str, content: bytes, schemas: Schemas) -> FilePacket:
-    reason = "the file is empty" if not content else ""
+    """The packet in a file that is no container.
+
+    A bare datum may begin with a zero byte like a message in Confluent wire format: what can be read to its last byte
+    decides.
+    """
+    confluent: FilePacket | None = None
+    reason = None
     if len(content) > CONFLUENT_HEADER_BYTES and content[0] == 0:
         try:
             schema = schemas.of_confluent(int.from_bytes(content[1:CONFLUENT_HEADER_BYTES], "big"))
-            return FilePacket(name, 0, "confluent", content[CONFLUENT_HEADER_BYTES:], schema)
-        except SchemaNotFound as error:
+            confluent = FilePacket(name, 0, "confluent", content[CONFLUENT_HEADER_BYTES:], schema)
+            if schemas.misfit(schema, confluent.datum) is None:
+                return confluent
+        except (SchemaNotFound, SchemaError) as error:
             reason = str(error)
-            if not schemas.given:
-                return FilePacket(name, 0, "confluent", error=reason)
-    if content:
-        try:
-            return FilePacket(name, 0, "bare", content, schemas.of_bare(content, name))
-        except SchemaNotFound as error:
-            reason = reason or str(error)
-    return FilePacket(name, 0, error=reason)
+    try:
+        return FilePacket(name, 0, "bare", content, schemas.of_bare(content, name))
+    except SchemaNotFound as error:
+        if confluent is not None:
+            return confluent  # reading it says what is wrong
+        return FilePacket(name, 0, error=reason or str(error))
 
 
 def _read_container(name: str, content: bytes) -> Iterator[FilePacket]:
     record = 0
-    try:
-        header = read_header(content)
-        schema = framed_schema(header.schema_text)
-        for block in read_blocks(content, header):
-            for datum in _datums(content, header, block, schema):
-                yield FilePacket(name, record, "container", datum, schema)
-                record += 1
-        if not record:
-            yield FilePacket(name, 0, "container", error="the container contains no packet")
-    except (ContainerError, SchemaNotFound) as error:
-        yield FilePacket(name, record, "container", error=str(error))
-
-
-def _datums(content: bytes, header: ContainerHeader, block: Block, schema: FramedSchema) -> Iterator[bytes]:
-    buffer, start, end = block.datums(content, header)
-    if block.records == 1:
-        yield buffer[start:end]
-        return
-    # A block does not store where records end: they must be read one after the other.
-    import io
-
-    import fastavro
-
-    stream = io.BytesIO(buffer[start:end])
-    parsed = fastavro.parse_schema(schema.schema)
-    for _ in range(block.records):
-        before = stream.tell()
-        try:
-            fastavro.schemaless_reader(stream, parsed, None)
-        except (EOFError, ValueError, IndexError, StopIteration) as error:
-            raise ContainerError(f"a record of the block at byte {block.position} cannot be read: {error!r}") from error
-        yield buffer[start + before : start + stream.tell()]
+    header = read_header(content)
+    schema = framed_schema(header.schema_text)
+    splitter = RecordSplitter(schema.schema)
+    for block in read_blocks(content, header):
+        for datum in splitter.datums(content, header, block):
+            yield FilePacket(name, record, "container", datum, schema)
+            record += 1
+    if not record:
+        raise ContainerError("the container contains no packet")
 
 
 def decode_files(names: Iterable[str], schemas: Schemas) -> Iterator[FileTables]:
@@ -233,10 +252,20 @@ def decode_files(names: Iterable[str], schemas: Schemas) -> Iterator[FileTables]
             chunk.append(packet)
             size += len(packet.datum)
             if len(chunk) >= CHUNK_PACKETS or size >= CHUNK_BYTES:
-                yield _decode(chunk, decoders)
+                yield from _decode_chunk(chunk, decoders)
                 chunk, size = [], 0
     if chunk:
-        yield _decode(chunk, decoders)
+        yield from _decode_chunk(chunk, decoders)
+
+
+def _decode_chunk(packets: list[FilePacket], decoders: dict[str, AlertDecoder]) -> Iterator[FileTables]:
+    """A chunk, in parts if its rows are too many."""
+    try:
+        yield _decode(packets, decoders)
+    except BatchTooLarge:
+        middle = len(packets) // 2
+        yield from _decode_chunk(packets[:middle], decoders)
+        yield from _decode_chunk(packets[middle:], decoders)
 
 
 def _decode(packets: list[FilePacket], decoders: dict[str, AlertDecoder]) -> FileTables:
@@ -250,7 +279,7 @@ def _decode(packets: list[FilePacket], decoders: dict[str, AlertDecoder]) -> Fil
         if key not in surveys:
             try:
                 surveys[key] = adapter_of(packet.schema.schema).survey
-            except ValueError as error:
+            except Exception as error:  # noqa: BLE001 (isolation boundary: a schema may be broken in any way)
                 surveys[key] = None
                 errors[row] = str(error)
         survey = surveys[key]

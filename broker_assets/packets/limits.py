@@ -16,6 +16,8 @@ ROWS_PER_BYTE: Final = 8
 """Bytes of rows for each byte of a full batch; real packets make about two."""
 READ_BYTES: Final = 512 << 20
 """Memory of one pass over some packets. A single packet that exceeds it cannot be read."""
+FILE_BYTES: Final = 1 << 30
+"""Bytes of a compressed file once decompressed, for files that are read as a whole."""
 SCHEMAS_KEPT: Final = 256
 """Compiled schemas that a stream keeps; a stream has a few, but anybody can write a new one into each container."""
 

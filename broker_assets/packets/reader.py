@@ -22,6 +22,7 @@ from broker_assets.packets.limits import READ_BYTES
 from broker_assets.packets.naming import column_names
 from broker_assets.packets.program import Program, compile_program
 from broker_assets.packets.schema import Record, Schema, UnsupportedSchema, resolve
+from broker_assets.packets.unions import expand, merge, union_columns
 
 MAXIMUM_PAYLOAD = 2**31 - 1  # bytes; positions are kept in 32 bits
 MAXIMUM_ITEMS = 2**20
@@ -155,7 +156,8 @@ class PacketReader:
     columns : dict of sequences of str, optional
         What to read: path of the table (``""`` for the packet itself, else the dotted path of an array of records)
         to the dotted names of its columns; `available_columns` lists them. None reads everything. Bytes are read as
-        copies (``cutout``) or only as positions in the payload (``cutout@position``, ``cutout@length``, int64).
+        copies (``cutout``) or only as positions in the payload (``cutout@position``, ``cutout@length``, int64). The
+        name of a union of several types is one column with the values of all its branches.
     to_end : bool, optional
         Whether every packet is walked to its end, so that anything malformed in it and any trailing bytes make it
         fail. Otherwise reading stops after the last wanted field and the rest is not examined. Default: True if
@@ -193,7 +195,13 @@ class PacketReader:
         maximum_bytes: int = READ_BYTES,
     ) -> None:
         self._root = _root(schema)
-        self._columns = columns
+        unions = union_columns(self._root) if columns is not None else {}
+        self._columns = None if columns is None else expand(columns, unions)
+        self._merged = {
+            table: chosen
+            for table, names in (columns or {}).items()
+            if (chosen := {name: unions[table][name] for name in names if name in unions.get(table, {})})
+        }
         self._to_end = columns is None if to_end is None else to_end
         self._maximum_items = maximum_items
         self._maximum_bytes = maximum_bytes
@@ -283,8 +291,29 @@ class PacketReader:
             PacketFailure(packet, unfit.get(packet) or self._reason(program, *failures[packet].tolist()))
             for packet in np.flatnonzero(failures[:, 0]).tolist()
         ]
+        for table, wanted in self._merged.items():
+            tables[table] = merge(tables[table], wanted)
         del payloads  # the walk and the copies read from it up to here
         return DecodedPackets(tables, found)
+
+    def end_of_datum(self, payload: bytes, start: int, end: int) -> int | str:
+        """Byte after a datum that other data may follow, or why it cannot be read; for readers `to_end`.
+
+        Parameters
+        ----------
+        payload : bytes
+            Contains the datum.
+        start, end : int
+            First byte of the datum, and where it must end at the latest.
+        """
+        program = self._program({})
+        addresses = np.array([id(payload) + _HEADER], np.int64)
+        first, last = np.array([start], np.int64), np.array([end], np.int64)
+        _, _, failures = self._walk(program, addresses, first, last, np.empty((0, 1), np.float64))
+        failure, position, path = failures[0].tolist()
+        if failure == opcodes.OK:
+            return end
+        return int(position) if failure == opcodes.TRAILING else self._reason(program, failure, position, path)
 
     def _walk(
         self,

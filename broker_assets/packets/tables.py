@@ -7,18 +7,19 @@ throughout. Every table begins with `packet`, the packet's position in the batch
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from broker_assets.database import tables as sql
 from broker_assets.database.arrow import arrow_schema
 from broker_assets.packets.framing import PacketFailure
+from broker_assets.packets.values import cast_where_possible
 
 PACKET: Final = pa.field("packet", pa.int32(), nullable=False)
 TRIGGER: Final = pa.field("trigger", pa.bool_(), nullable=False)
@@ -97,14 +98,19 @@ class AlertTables:
     (compressed for ZTF)."""
     failures: list[PacketFailure] = field(default_factory=list)
     """Packets without rows in any table, and why."""
-    skipped_points: int = 0
-    """Points of histories whose time is not finite, and which are therefore in no light curve."""
+    omitted: Mapping[str, int] = field(default_factory=dict)
+    """Values, points of histories and records about objects that are damaged or not understood and were left out of
+    packets that are stored without them, by reason."""
 
 
 TABLE_NAMES: Final = tuple(item.name for item in fields(AlertTables) if item.name in SCHEMAS)
 
 
-def table(name: str, columns: Mapping[str, pa.Array | pa.ChunkedArray | np.ndarray]) -> pa.Table:
+def table(
+    name: str,
+    columns: Mapping[str, pa.Array | pa.ChunkedArray | np.ndarray],
+    omitted: Counter[str] | None = None,
+) -> pa.Table:
     """Make an internal table from columns, cast to its types and sorted in its order.
 
     Parameters
@@ -112,14 +118,15 @@ def table(name: str, columns: Mapping[str, pa.Array | pa.ChunkedArray | np.ndarr
     name : str
         One of `TABLE_NAMES`.
     columns : mapping of str to array
-        Must include `packet`; unknown names are an error.
+        Must include `packet`; unknown names are an error. Values that do not fit the type of their column become
+        null.
+    omitted : Counter, optional
+        Counts these values.
 
     Raises
     ------
     KeyError
         If a column does not belong to the table.
-    pyarrow.ArrowInvalid
-        If a value does not fit the column's type.
 
     Examples
     --------
@@ -131,7 +138,12 @@ def table(name: str, columns: Mapping[str, pa.Array | pa.ChunkedArray | np.ndarr
         raise KeyError(f"the internal table {name!r} has no column {', '.join(sorted(unknown))}")
     names = [column for column in schema.names if column in columns]
     present = pa.schema([schema.field(column) for column in names])
-    arrays = [_cast(columns[column], schema.field(column).type) for column in names]
+    arrays = []
+    for column in names:
+        values, lost = cast_where_possible(columns[column], schema.field(column).type)
+        arrays.append(values)
+        if lost and omitted is not None:
+            omitted[f"{name}.{column}: not {schema.field(column).type}"] += lost
     return pa.Table.from_arrays(arrays, schema=present)
 
 
@@ -160,9 +172,3 @@ def complete(name: str, part: pa.Table) -> pa.Table:
         for item in SCHEMAS[name]
     ]
     return pa.Table.from_arrays(arrays, schema=pa.schema([item.with_nullable(True) for item in SCHEMAS[name]]))
-
-
-def _cast(values: pa.Array | pa.ChunkedArray | np.ndarray, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
-    if not isinstance(values, pa.Array | pa.ChunkedArray):
-        return pa.array(values, type=kind)
-    return values if values.type == kind else pc.cast(values, kind)

@@ -9,32 +9,33 @@ is kept in memory.
 from __future__ import annotations
 
 import errno
-import io
-import json
 import os
 import tarfile
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Literal, cast
 
-import fastavro
-
 from broker_assets.packets.archive import ArchiveError, read_file
 from broker_assets.packets.container import (
     MAGIC,
-    Block,
     ContainerError,
-    ContainerHeader,
+    compression_of,
+    gunzip,
     read_blocks,
     read_header,
     write_header,
     write_long,
 )
+from broker_assets.packets.framing import framed_schema
+from broker_assets.packets.limits import FILE_BYTES
+from broker_assets.packets.records import RecordSplitter
+from broker_assets.packets.registry import SchemaNotFound
+from broker_assets.packets.schema import SchemaError
 
 Framing = Literal["keep", "confluent", "container", "bare"]
-SUFFIXES = (".avro",)
+SUFFIXES = (".avro", ".avro.gz")
 """Suffix of files read from folders and archives; a file given explicitly may have any name."""
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 
@@ -56,7 +57,11 @@ class FilePacket:
 
 
 def read_packets(
-    paths: Iterable[Path], *, framing: Framing = "keep", schema_id: int | None = None
+    paths: Iterable[Path],
+    *,
+    framing: Framing = "keep",
+    schema_id: int | None = None,
+    on_error: Callable[[PacketFileError], None] | None = None,
 ) -> Iterator[FilePacket]:
     """Packets of files, folders and archives, in order.
 
@@ -69,6 +74,9 @@ def read_packets(
         container, since it does not contain its schema.
     schema_id : int, optional
         Id for messages that get Confluent framing.
+    on_error : callable, optional
+        Called for a file that cannot be read, after the packets before the damage; the other files go on. Without it
+        the error is raised.
 
     Raises
     ------
@@ -80,14 +88,28 @@ def read_packets(
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
-        for name, file, content in _contents(path):
-            try:
-                for position, value, key in _split(content, file, framing, schema_id):
-                    yield FilePacket(value, f"{name}, byte {position}", key)
-            except (ContainerError, ArchiveError) as error:
-                raise PacketFileError(f"{name}: {error}") from error
-            except EOFError as error:
-                raise PacketFileError(f"{name}: truncated at byte {len(content)}") from error
+        try:
+            for name, file, content in _contents(path):
+                try:
+                    for position, value, key in _split(content, file, framing, schema_id):
+                        yield FilePacket(value, f"{name}, byte {position}", key)
+                except Exception as error:  # noqa: BLE001 (isolation boundary: a file may be broken in any way)
+                    _report(_error_of(name, error), on_error)
+        except PacketFileError as error:  # the archive that contains the files
+            _report(error, on_error)
+
+
+def _error_of(name: str, error: Exception) -> PacketFileError:
+    known = isinstance(error, ContainerError | ArchiveError | SchemaError | SchemaNotFound)
+    wrapped = PacketFileError(f"{name}: {error}" if known else f"{name}: {type(error).__name__}: {error}")
+    wrapped.__cause__ = error
+    return wrapped
+
+
+def _report(error: PacketFileError, on_error: Callable[[PacketFileError], None] | None) -> None:
+    if on_error is None:
+        raise error
+    on_error(error)
 
 
 def _contents(path: Path) -> Iterator[tuple[str, Path | None, bytes]]:
@@ -106,21 +128,33 @@ def _contents(path: Path) -> Iterator[tuple[str, Path | None, bytes]]:
             with zipfile.ZipFile(path) as archive:
                 for name in archive.namelist():
                     if name.endswith(SUFFIXES):
+                        _require_size(f"{path}:{name}", archive.getinfo(name).file_size)
                         yield f"{path}:{name}", None, archive.read(name)
         else:
             # Read as a stream: a nightly archive of ZTF is a hundred gigabytes and has no directory.
             with tarfile.open(path, "r|*") as tar:
                 for member in tar:
                     if member.isfile() and member.name.endswith(SUFFIXES):
+                        _require_size(f"{path}:{member.name}", member.size)
                         yield f"{path}:{member.name}", None, cast("IO[bytes]", tar.extractfile(member)).read()
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
         raise PacketFileError(f"{path} is damaged: {error}") from error
+
+
+def _require_size(name: str, size: int) -> None:
+    if size > FILE_BYTES:
+        raise PacketFileError(f"{name} has {size} bytes; at most {FILE_BYTES} are read")
 
 
 def _split(
     content: bytes, file: Path | None, framing: Framing, schema_id: int | None
 ) -> Iterator[tuple[int, bytes, bytes | None]]:
     """Position in the file, message and key of each packet."""
+    compression = compression_of(content)
+    if compression == "gzip":
+        content, file = gunzip(content, FILE_BYTES), None
+    elif compression is not None:
+        raise ContainerError(f"the file is compressed with {compression}: decompress it first")
     if not content:
         raise ContainerError("the file is empty")
     if not content.startswith(MAGIC):
@@ -146,27 +180,14 @@ def _split(
     if len(blocks) == 1 and blocks[0].records == 1 and framing in ("keep", "container"):
         yield 0, content, None
         return
+    splitter = RecordSplitter(framed_schema(header.schema_text).schema)
     start = write_header({"avro.schema": header.schema_text, "avro.codec": b"null"}, header.sync)
     for block in blocks:
-        for datum in _datums(content, header, block):
+        for datum in splitter.datums(content, header, block):
             if framing in ("keep", "container"):
                 yield block.position, b"".join((start, write_long(1), write_long(len(datum)), datum, header.sync)), None
             else:
                 yield block.position, _framed(datum, False, framing, schema_id), None
-
-
-def _datums(content: bytes, header: ContainerHeader, block: Block) -> Iterator[bytes]:
-    """The records of a block; the end of each is only known after reading it."""
-    buffer, begin, end = block.datums(content, header)
-    if block.records == 1:
-        yield bytes(buffer[begin:end])
-        return
-    schema = fastavro.parse_schema(json.loads(header.schema_text))
-    stream = io.BytesIO(buffer[begin:end])
-    for _ in range(block.records):
-        first = stream.tell()
-        fastavro.schemaless_reader(stream, schema, None)
-        yield stream.getvalue()[first : stream.tell()]
 
 
 def _framed(message: bytes, confluent: bool, framing: Framing, schema_id: int | None) -> bytes:

@@ -143,6 +143,7 @@ def write_batch(
         received_bytes=batch.received_bytes,
         nights=night_counts(written, batch.groups, counts),
         reasons=Counter(reason.reason for reason in decoded.failed.values()),
+        omitted=decoded.tables.omitted,
         commit_latency=latency,
         observation_latency=observation_latency(decoded, now),
         seconds=batch.seconds,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -146,6 +147,7 @@ def decode_batch(
     keep, comparison = _compared(identified, compare)
     lap("compare")
     tables = decoder.decode(identified, wanted=keep)
+    tables = replace(tables, omitted=Counter(tables.omitted) + _damaged(identified))
     for failure in tables.failures:
         failed.setdefault(failure.packet, Reason(failure.reason, failure.traceback))
     _require_consistency(tables, failed, len(messages))
@@ -174,6 +176,12 @@ def _compared(identified: Identified, compare: Compare) -> tuple[dict[str, NDArr
         keep[path] = kept
         begin += int(mask.sum())
     return keep, comparison
+
+
+def _damaged(identified: Identified) -> Counter[str]:
+    """Number of points that were not even compared, by reason."""
+    counts = {path: int((~sane_time(points.midpointmjdtai)).sum()) for path, points in identified.points.items()}
+    return +Counter({f"{path}: without a valid time": count for path, count in counts.items()})
 
 
 def _require_consistency(tables: AlertTables, failed: Mapping[int, Reason], messages: int) -> None:

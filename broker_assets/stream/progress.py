@@ -40,6 +40,8 @@ class Committed:
     seconds: dict[str, float]
     """By stage."""
     flood: QuarantineFlood | None = None
+    omitted: Mapping[str, int] = field(default_factory=dict)
+    """Values and records left out of stored messages, by reason."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class Accounts:
             setattr(report, name, getattr(report, name) + getattr(batch, name))
         report.ingest_ids = [*(report.ingest_ids[:1] or [batch.ingestid]), batch.ingestid]
         report.reasons.update(batch.reasons)
+        report.omitted.update(batch.omitted)
         for partition, (first, end) in batch.ranges.items():
             report.offsets[partition] = (report.offsets.get(partition, (first, end))[0], end)
         for night, counts in batch.nights.items():

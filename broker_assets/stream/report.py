@@ -74,6 +74,8 @@ class DrainReport:
     archived_bytes: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     """Quarantined messages by reason."""
+    omitted: Counter[str] = field(default_factory=Counter)
+    """Values and auxiliary records left out of messages that were stored, by reason."""
     offsets: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Half-open range of offsets committed, per partition that had messages."""
     lag: dict[int, int] = field(default_factory=dict)
@@ -135,6 +137,7 @@ class DrainReport:
             "duplicate": self.duplicate,
             "quarantined": self.quarantined,
             "quarantine_reasons": dict(self.reasons.most_common(20)),
+            "omitted": dict(self.omitted.most_common(20)),
             "received_bytes": self.received_bytes,
             "archived_bytes": self.archived_bytes,
             "messages_per_second": round(self.messages_per_second, 1),

@@ -246,6 +246,13 @@ def test_points_of_the_history(packets, decoder):
     part = decoder.decode(second, wanted={path: mask[len(mask) // 2 :] for path, mask in keep.items()})
     assert sorted(part.source["diasourceid"].to_pylist()) == [0, 4, 50]
     assert part.forced_source.num_rows == 0
+    # All of them, but for damaged times.
+    everything = decoder.decode(identified)
+    times = [60990.0, 60995.0, 60999.0, 1.5, 61000.25]
+    assert sorted(everything.source["midpointmjdtai"].to_pylist()) == sorted(2 * times)
+    assert everything.forced_source["midpointmjdtai"].to_pylist() == [60990.0, 60996.0] * 2
+    assert everything.omitted["source: without a valid midpointmjdtai"] == 2
+    assert everything.omitted["forced_source: without a valid midpointmjdtai"] == 2
 
 
 def test_a_poison_packet_loses_none_of_its_neighbours(packets, rubin_schemas):

@@ -169,6 +169,7 @@ def run_metadata(report: DrainReport) -> dict[str, Any]:
         "batches": {"number": said["batches"], "ingestid": said["ingest_ids"]},
         "received": report.received,
         "quarantined": report.quarantined,
+        **({"left out of stored alerts": said["omitted"]} if report.omitted else {}),
         **({"gaps": said["gaps"]} if report.gaps else {}),
         **({"interruptions": said["interruptions"]} if report.interruptions else {}),
     }

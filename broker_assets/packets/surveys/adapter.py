@@ -7,9 +7,10 @@ An adapter declares for every field of every known schema to which column it goe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import pyarrow as pa
@@ -24,11 +25,13 @@ from broker_assets.packets.reader import available_columns
 from broker_assets.packets.surveys.fields import leaf_fields, qualified
 from broker_assets.packets.tables import table
 from broker_assets.packets.timescales import unix_to_mjd_tai
+from broker_assets.packets.values import Column
 
 NJY_ZERO_POINT: Final = 31.4
 """AB magnitude of 1 nJy: 8.90 + 22.5, to the precision that the surveys use (Oke & Gunn 1983; LSE-163)."""
 
-Column: TypeAlias = "pa.Array | pa.ChunkedArray"
+UNITS: Final = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+"""Units of Arrow's timestamps in one second."""
 
 
 POINT_TABLES: Final[Mapping[str, PointKind]] = {
@@ -106,10 +109,11 @@ class SurveyAdapter(ABC):
     @abstractmethod
     def convert(
         self, schema: AvroSchema, decoded: Mapping[str, pa.Table], identity: Identity
-    ) -> tuple[dict[str, pa.Table], int]:
-        """Internal tables by name, and the number of history points skipped because their time is not finite.
+    ) -> tuple[dict[str, pa.Table], Counter[str]]:
+        """Internal tables by name, and the number of values that are not understood, by reason.
 
-        `identity` has one entry for each row of `decoded[""]`; `packet` identifies the packet.
+        `identity` has one entry for each row of `decoded[""]`; `packet` identifies the packet. Rows that cannot be
+        stored, for want of an identifier or a time, are removed by the decoder (`usable`).
         """
 
     def points(self, decoded: Mapping[str, pa.Table], identity: Identity) -> dict[str, Points]:
@@ -182,7 +186,21 @@ class SurveyAdapter(ABC):
             if name not in self.FIELDS and name not in self.DROPPED and name not in cutouts
         ]
 
-    def move(self, path: str, values: pa.Table, name: str) -> dict[str, Any]:
+    def present(self, root: pa.Table, record: str) -> NDArray[np.int64]:
+        """Rows of the packets that have a record.
+
+        If the schema does not let it be null, as schemas written by Spark, the record is there where one of its
+        fields is not null.
+        """
+        if record in root.column_names:
+            return np.flatnonzero(as_integer(root[record]))
+        fields = [name for name in root.column_names if name.startswith(f"{record}.")]
+        found = np.zeros(root.num_rows, np.bool_)
+        for name in fields:
+            found |= np.asarray(pc.is_valid(root[name]))
+        return np.flatnonzero(found)
+
+    def move(self, path: str, values: pa.Table, name: str, omitted: Counter[str] | None = None) -> dict[str, Any]:
         """Columns of the internal table `name` from the fields of a record or array, as `FIELDS` declares.
 
         Parameters
@@ -193,6 +211,8 @@ class SurveyAdapter(ABC):
             Output of the reader for it.
         name : str
             Internal table.
+        omitted : Counter, optional
+            Counts values that cannot be converted and become null.
         """
         moved: dict[str, Any] = {"packet": values["packet"]}
         for field in values.column_names:
@@ -200,7 +220,12 @@ class SurveyAdapter(ABC):
             for target in (found,) if isinstance(found, Destination) else found or ():
                 if target.table == name:
                     column = values[field]
-                    moved[target.column] = target.convert(column) if target.convert is not None else column
+                    if target.convert is not None:
+                        column = _converted(column, target.convert)
+                        lost = column.null_count - values[field].null_count
+                        if lost and omitted is not None:
+                            omitted[f"{name}.{target.column}: {field} is not understood"] += lost
+                    moved[target.column] = column
         moved["survey"] = constant(self.survey_code, values.num_rows, pa.int16())
         return moved
 
@@ -227,6 +252,13 @@ class SurveyAdapter(ABC):
         return pa.concat_tables(parts) if parts else None
 
 
+def _converted(column: Column, convert: Callable[[Column], Column]) -> Column:
+    try:
+        return convert(column)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # a type that the converter does not know
+        return pa.nulls(len(column))
+
+
 def constant(value: object, length: int, kind: pa.DataType) -> pa.Array:
     """A column with a constant value."""
     return pa.repeat(pa.scalar(value, type=kind), length)
@@ -234,7 +266,7 @@ def constant(value: object, length: int, kind: pa.DataType) -> pa.Array:
 
 def as_float(column: Column) -> NDArray[np.float64]:
     """A numeric column as float64, null as NaN."""
-    return np.asarray(pc.fill_null(pc.cast(column, pa.float64()), np.nan).to_numpy(), dtype=np.float64)
+    return np.array(pc.fill_null(pc.cast(column, pa.float64(), safe=False), np.nan).to_numpy(), dtype=np.float64)
 
 
 def as_integer(column: Column, *, null: int = 0) -> NDArray[np.int64]:
@@ -248,15 +280,26 @@ def as_flux(values: NDArray[np.floating[Any]], valid: NDArray[np.bool_]) -> pa.A
         return pa.array(values.astype(np.float32), mask=~valid)
 
 
+SENTINELS: Final = (-9.0, -99.0, -999.0, -9999.0, -99999.0)
+"""Numbers that surveys write for "no value", where a value cannot be negative."""
+
+
+def without_sentinels(column: Column) -> Column:
+    """A numeric column that cannot be negative; sentinels are null."""
+    return pc.if_else(pc.is_in(pc.cast(column, pa.float64()), pa.array(SENTINELS)), None, column)
+
+
 def sane_time(mjd: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether times are finite and within the years that surveys cover."""
     return (mjd >= MJD_MINIMUM) & (mjd <= MJD_MAXIMUM)
 
 
 def timestamp_to_mjd_tai(column: Column) -> Column:
-    """UTC timestamps as MJD TAI."""
-    microseconds: Column = pc.cast(pc.cast(column, pa.timestamp("us", tz="UTC")), pa.int64())
-    return pa.array(unix_to_mjd_tai(as_float(microseconds) / 1e6), mask=np.asarray(pc.is_null(column)))
+    """UTC timestamps as MJD TAI; null if outside `MJD_MINIMUM` … `MJD_MAXIMUM`. Plain integers are microseconds."""
+    unit = column.type.unit if pa.types.is_timestamp(column.type) else "us"
+    # As numbers, since Arrow refuses a whole column for one time that another unit cannot represent.
+    mjd = unix_to_mjd_tai(as_float(pc.cast(column, pa.int64())) / UNITS[unit])
+    return pa.array(mjd, mask=~np.isfinite(mjd))
 
 
 def objects_of(columns: Mapping[str, Any], identity: Identity) -> NDArray[np.int64]:

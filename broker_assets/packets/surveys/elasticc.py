@@ -8,7 +8,8 @@ fields `hostgal_z`, later `hostgal_zspec`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -18,7 +19,6 @@ import pyarrow.compute as pc
 from broker_assets.packets.named_types import AvroSchema
 from broker_assets.packets.surveys.adapter import (
     NJY_ZERO_POINT,
-    Column,
     Destination,
     Identity,
     SurveyAdapter,
@@ -26,10 +26,12 @@ from broker_assets.packets.surveys.adapter import (
     as_integer,
     constant,
     objects_of,
+    without_sentinels,
 )
 from broker_assets.packets.surveys.fields import leaf_fields
 from broker_assets.packets.surveys.rubin import NONDETECTION_SIGMA
 from broker_assets.packets.tables import table
+from broker_assets.packets.values import Column, cast_where_possible
 
 FLUXCAL_ZERO_POINT: Final = 27.5
 """AB magnitude of SNANA's FLUXCAL of 1."""
@@ -89,8 +91,9 @@ def _fields() -> dict[str, Destination | tuple[Destination, ...]]:
         "prvDiaNondetectionLimits": {"ccdVisitId": "ccdvisitid", "diaNoise": "dianoise", **exposure},
         "diaObject": {"diaObjectId": "diaobjectid", "ra": "ra", "decl": "decl", "mwebv": "ebv"},
     }
+    converted: Mapping[str, Callable[[Column], Column]] = {"filterName": _lower, "mwebv": without_sentinels}
     return {
-        f"{record}.{field}": Destination(_RECORDS[record], column, _lower if field == "filterName" else None)
+        f"{record}.{field}": Destination(_RECORDS[record], column, converted.get(field))
         for record, columns in fields.items()
         for field, column in columns.items()
     }
@@ -152,40 +155,41 @@ class ElasticcAdapter(SurveyAdapter):
 
     def convert(
         self, schema: AvroSchema, decoded: Mapping[str, pa.Table], identity: Identity
-    ) -> tuple[dict[str, pa.Table], int]:
+    ) -> tuple[dict[str, pa.Table], Counter[str]]:
         """Internal tables; see `SurveyAdapter.convert`."""
         root = decoded[""]
         scale = FLUXCAL_TO_NJY if "diaObject.hostgal_z" in leaf_fields(schema)[""] else 1.0
-        trigger = self._scaled(self.move("", root, "source"), scale)
+        omitted: Counter[str] = Counter()
+        trigger = self._scaled(self.move("", root, "source", omitted), scale, omitted)
         trigger["diaobjectid"] = identity.diaobjectid
         trigger["trigger"] = constant(True, root.num_rows, pa.bool_())
-        result: dict[str, list[pa.Table]] = {"source": [table("source", trigger)]}
-        skipped = 0
+        result: dict[str, list[pa.Table]] = {"source": [table("source", trigger, omitted)]}
         for path in self.HISTORY:
             if path in decoded and decoded[path].num_rows:
-                finite = np.isfinite(as_float(decoded[path]["midPointTai"]))
-                skipped += int((~finite).sum())
-                points = self._points(path, decoded[path].filter(pa.array(finite)), identity, scale)
+                points = self._points(path, decoded[path], identity, scale, omitted)
                 result.setdefault(_RECORDS[path], []).append(points)
-        rows = np.flatnonzero(as_integer(root["diaObject"]))
+        rows = self.present(root, "diaObject")
         if len(rows):
-            values = self.move("", root.take(rows), "object")
+            values = self.move("", root.take(rows), "object", omitted)
             values["lastdiasourcemjdtai"] = identity.midpointmjdtai[rows]
-            result["object"] = [table("object", values)]
-        return {name: pa.concat_tables(parts, promote_options="default") for name, parts in result.items()}, skipped
+            result["object"] = [table("object", values, omitted)]
+        return {name: pa.concat_tables(parts, promote_options="default") for name, parts in result.items()}, omitted
 
-    def _points(self, path: str, values: pa.Table, identity: Identity, scale: float) -> pa.Table:
+    def _points(self, path: str, values: pa.Table, identity: Identity, scale: float, omitted: Counter[str]) -> pa.Table:
         name = _RECORDS[path]
-        points = self._scaled(self.move(path, values, name), scale)
+        points = self._scaled(self.move(path, values, name, omitted), scale, omitted)
         points["diaobjectid"] = objects_of(points, identity)
         if name == "source":
             points["trigger"] = constant(False, values.num_rows, pa.bool_())
-        return table(name, points)
+        return table(name, points, omitted)
 
     @staticmethod
-    def _scaled(columns: dict[str, Any], scale: float) -> dict[str, Any]:
+    def _scaled(columns: dict[str, Any], scale: float, omitted: Counter[str]) -> dict[str, Any]:
         for name in _FLUXES:
             factor = scale * (NONDETECTION_SIGMA if name == "dianoise" else 1.0)
             if name in columns and factor != 1.0:
-                columns[name] = pc.multiply(pc.cast(columns[name], pa.float64()), factor)
+                numbers, lost = cast_where_possible(columns[name], pa.float64())
+                if lost:
+                    omitted[f"{name}: not a number"] += lost
+                columns[name] = pc.multiply(numbers, factor)
         return columns

@@ -7,6 +7,7 @@ is used for that column.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Final
 
@@ -16,7 +17,6 @@ import pyarrow.compute as pc
 
 from broker_assets.packets.named_types import AvroSchema
 from broker_assets.packets.surveys.adapter import (
-    Column,
     Destination,
     Identity,
     SurveyAdapter,
@@ -27,6 +27,7 @@ from broker_assets.packets.surveys.adapter import (
     timestamp_to_mjd_tai,
 )
 from broker_assets.packets.tables import SCHEMAS, SQL_TABLES, table
+from broker_assets.packets.values import Column
 
 NONDETECTION_SIGMA: Final = 5.0
 """Rubin's `diaNoise` is one standard deviation of the noise, in nJy (E. Bellm, community.lsst.org topic 7067); our
@@ -157,43 +158,39 @@ class RubinAdapter(SurveyAdapter):
 
     def convert(
         self, schema: AvroSchema, decoded: Mapping[str, pa.Table], identity: Identity
-    ) -> tuple[dict[str, pa.Table], int]:
+    ) -> tuple[dict[str, pa.Table], Counter[str]]:
         """Internal tables; see `SurveyAdapter.convert`."""
         root = decoded[""]
+        omitted: Counter[str] = Counter()
         result: dict[str, list[pa.Table]] = {}
-        trigger = self.move("", root, "source")
+        trigger = self.move("", root, "source", omitted)
         trigger["diaobjectid"] = identity.diaobjectid
         trigger["ssobjectid"] = _absent_as_null(trigger["ssobjectid"])
         trigger["trigger"] = constant(True, root.num_rows, pa.bool_())
-        result["source"] = [table("source", trigger)]
-        skipped = 0
+        result["source"] = [table("source", trigger, omitted)]
         for path in self.HISTORY:
             if path in decoded and decoded[path].num_rows:
-                points, lost = self._points(path, decoded[path], identity)
+                points = self._points(path, decoded[path], identity, omitted)
                 result.setdefault(_RECORDS[path], []).append(points)
-                skipped += lost
         for record in self.OPTIONAL:
-            if record in root.column_names:
-                rows = np.flatnonzero(as_integer(root[record]))
-                if len(rows):
-                    part = self._summary(record, root.take(rows), identity, rows)
-                    result.setdefault(_RECORDS[record], []).append(part)
+            rows = self.present(root, record)
+            if len(rows):
+                part = self._summary(record, root.take(rows), identity, rows, omitted)
+                result.setdefault(_RECORDS[record], []).append(part)
         tables = {name: pa.concat_tables(parts, promote_options="default") for name, parts in result.items()}
         cutouts = self.cutouts(root, identity)
         if cutouts is not None:
             tables["cutout"] = cutouts
-        return tables, skipped
+        return tables, omitted
 
-    def _points(self, path: str, values: pa.Table, identity: Identity) -> tuple[pa.Table, int]:
+    def _points(self, path: str, values: pa.Table, identity: Identity, omitted: Counter[str]) -> pa.Table:
         name = _RECORDS[path]
-        finite = np.isfinite(as_float(values["midpointMjdTai"]))
-        kept = values if finite.all() else values.filter(pa.array(finite))
-        points = self.move(path, kept, name)
+        points = self.move(path, values, name, omitted)
         points["diaobjectid"] = objects_of(points, identity)
         if name == "source":
             points["ssobjectid"] = _absent_as_null(points["ssobjectid"])
-            points["trigger"] = constant(False, kept.num_rows, pa.bool_())
-        return table(name, points), int((~finite).sum())
+            points["trigger"] = constant(False, values.num_rows, pa.bool_())
+        return table(name, points, omitted)
 
     def _summary(
         self,
@@ -201,22 +198,23 @@ class RubinAdapter(SurveyAdapter):
         root: pa.Table,
         identity: Identity,
         rows: np.ndarray,
+        omitted: Counter[str],
     ) -> pa.Table:
         """Rows of a record that a packet has at most once, without the fields of the other records."""
         name = _RECORDS[record]
         wanted = [column for column in root.column_names if column == "packet" or column.startswith(f"{record}.")]
-        values = self.move("", root.select(wanted), name)
+        values = self.move("", root.select(wanted), name, omitted)
         if name == "object":
             values["lastdiasourcemjdtai"] = identity.midpointmjdtai[rows]
         elif name == "solar_system_source":
             values["diasourceid"] = identity.diasourceid[rows]
-            own = as_integer(values["ssobjectid"])
-            values["ssobjectid"] = np.where(own != 0, own, identity.ssobjectid[rows])
+            own = as_integer(values["ssobjectid"]) if "ssobjectid" in values else 0
+            values["ssobjectid"] = _absent_as_null(pa.array(np.where(own != 0, own, identity.ssobjectid[rows])))
         else:
             values["lastdiasourcemjdtai"] = identity.midpointmjdtai[rows]
         if name == "orbit" and "ssobjectid" not in values:
             values["ssobjectid"] = _absent_as_null(pa.array(identity.ssobjectid[rows]))
-        return table(name, values)
+        return table(name, values, omitted)
 
 
 def _absent_as_null(identifiers: Column) -> Column:

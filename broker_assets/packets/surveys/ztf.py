@@ -8,6 +8,7 @@ whichever packet contains it.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Final
@@ -23,7 +24,6 @@ from broker_assets.packets.named_types import AvroSchema
 from broker_assets.packets.points import Points
 from broker_assets.packets.surveys.adapter import (
     NJY_ZERO_POINT,
-    Column,
     Destination,
     Identity,
     SurveyAdapter,
@@ -32,10 +32,11 @@ from broker_assets.packets.surveys.adapter import (
     as_integer,
     constant,
     packet_rows,
-    sane_time,
+    without_sentinels,
 )
 from broker_assets.packets.tables import table
-from broker_assets.packets.timescales import MJD_ZERO, jd_utc_to_mjd_tai
+from broker_assets.packets.timescales import jd_utc_to_mjd_tai
+from broker_assets.packets.values import Column, cast_where_possible
 
 BANDS: Final = ("g", "r", "i")
 """Band of the filter identifiers 1, 2, 3."""
@@ -43,8 +44,12 @@ SENTINEL: Final = -99_998.0
 """ZTF writes −99999 where the forced photometry has no result; this value and smaller ones mean no value."""
 MAGNITUDE_ERROR: Final = math.log(10) / 2.5
 """Relative error of a flux for an error of one magnitude."""
-POSITIVE: Final = ("t", "1")
-"""`isdiffpos` of a source brighter than the template; "f" and "0" are fainter."""
+MAGNITUDES: Final = (0.0, 90.0)
+"""Magnitudes are between these; −999, 0 and 99 mean no value."""
+POSITIVE: Final = ("t", "true", "1")
+NEGATIVE: Final = ("f", "false", "0", "-1")
+"""`isdiffpos` of a source brighter than the template, and of one that is fainter, in lower case: IPAC writes t and f,
+also 1 and 0; brokers that pass alerts on write booleans, words, and 1 and −1."""
 
 _CANDIDATE: Final = {
     "jd": ("midpointmjdtai",),
@@ -234,36 +239,43 @@ class ZtfAdapter(SurveyAdapter):
 
     def convert(
         self, schema: AvroSchema, decoded: Mapping[str, pa.Table], identity: Identity
-    ) -> tuple[dict[str, pa.Table], int]:
+    ) -> tuple[dict[str, pa.Table], Counter[str]]:
         """Internal tables; see `SurveyAdapter.convert`."""
         root = decoded[""]
         candidate = _record(root, "candidate")
-        sources = [self._sources(candidate, identity, np.arange(root.num_rows), trigger=True)]
+        omitted: Counter[str] = Counter()
+        sources = [self._sources(candidate, identity, np.arange(root.num_rows), omitted, trigger=True)]
         result: dict[str, pa.Table] = {}
-        skipped = 0
         if "prv_candidates" in decoded and decoded["prv_candidates"].num_rows:
-            history, lost = _sane(decoded["prv_candidates"])
-            skipped += lost
+            history = decoded["prv_candidates"]
             rows = packet_rows(history["packet"], identity)
             detected = np.asarray(pc.is_valid(history["candid"]))
-            sources.append(self._sources(history.filter(pa.array(detected)), identity, rows[detected], trigger=False))
+            previous = history.filter(pa.array(detected))
+            sources.append(self._sources(previous, identity, rows[detected], omitted, trigger=False))
             limits = history.filter(pa.array(~detected))
-            result["nondetection"] = self._limits(limits, identity, rows[~detected])
+            result["nondetection"] = self._limits(limits, identity, rows[~detected], omitted)
         result["source"] = pa.concat_tables(sources, promote_options="default")
         if "fp_hists" in decoded and decoded["fp_hists"].num_rows:
-            forced, lost = _sane(decoded["fp_hists"])
-            skipped += lost
+            forced = decoded["fp_hists"]
             rows = packet_rows(forced["packet"], identity)
-            result["forced_source"] = self._forced(forced, identity, rows)
+            result["forced_source"] = self._forced(forced, identity, rows, omitted)
         result["object"] = self._objects(root, identity)
         cutouts = self.cutouts(root, identity)
         if cutouts is not None:
             result["cutout"] = cutouts
-        return result, skipped
+        return result, omitted
 
-    def _sources(self, values: pa.Table, identity: Identity, rows: NDArray[np.int64], *, trigger: bool) -> pa.Table:
-        sign = np.where(np.asarray(pc.is_in(_text(values["isdiffpos"]), pa.array(POSITIVE))), 1.0, -1.0)
-        known_sign = np.asarray(pc.is_valid(values["isdiffpos"]))
+    def _sources(
+        self,
+        values: pa.Table,
+        identity: Identity,
+        rows: NDArray[np.int64],
+        omitted: Counter[str],
+        *,
+        trigger: bool,
+    ) -> pa.Table:
+        sign = _sign(values["isdiffpos"], omitted)
+        known_sign = np.isfinite(sign)
         columns = _exposure(values, identity, rows, self.survey_code) | {
             "trigger": constant(trigger, values.num_rows, pa.bool_()),
             "diasourceid": values["candid"],
@@ -274,26 +286,25 @@ class ZtfAdapter(SurveyAdapter):
         for flux, magnitude, error in (("psfflux", "magpsf", "sigmapsf"), ("apflux", "magap", "sigmagap")):
             if magnitude in values.column_names:
                 columns[flux], columns[f"{flux}err"] = magnitude_to_flux(
-                    values[magnitude], values[error], sign, known_sign
+                    _magnitudes(values, magnitude, omitted), _magnitudes(values, error, omitted), sign, known_sign
                 )
         for field, column in (("xpos", "x"), ("ypos", "y"), ("scorr", "snr")):
             if field in values.column_names:
-                columns[column] = values[field]
+                columns[column] = without_sentinels(values[field])
         if "exptime" in values.column_names:
             # 0 means unknown in packets older than the field.
             columns["exposuretime"] = pc.if_else(pc.greater(values["exptime"], 0), values["exptime"], None)
         columns |= _reliability(values)
-        return table("source", columns)
+        return table("source", columns, omitted)
 
-    def _limits(self, values: pa.Table, identity: Identity, rows: NDArray[np.int64]) -> pa.Table:
-        limit = as_float(values["diffmaglim"])
-        known = np.isfinite(limit) & (limit > SENTINEL)
+    def _limits(self, values: pa.Table, identity: Identity, rows: NDArray[np.int64], omitted: Counter[str]) -> pa.Table:
+        limit = as_float(_magnitudes(values, "diffmaglim", omitted))
         columns = _exposure(values, identity, rows, self.survey_code)
-        columns["dianoise"] = as_flux(_flux(np.where(known, limit, 0.0)), known)
-        return table("nondetection", columns)
+        columns["dianoise"] = as_flux(_flux(limit), np.isfinite(limit))
+        return table("nondetection", columns, omitted)
 
-    def _forced(self, values: pa.Table, identity: Identity, rows: NDArray[np.int64]) -> pa.Table:
-        scale = _flux(as_float(values["magzpsci"]))
+    def _forced(self, values: pa.Table, identity: Identity, rows: NDArray[np.int64], omitted: Counter[str]) -> pa.Table:
+        scale = _flux(as_float(_magnitudes(values, "magzpsci", omitted)))
         columns = _exposure(values, identity, rows, self.survey_code)
         columns["diaforcedsourceid"] = point_id(identity.diaobjectid[rows], as_integer(values["pid"]))
         # ZTF measures at the position of the alert that contains the points.
@@ -301,8 +312,8 @@ class ZtfAdapter(SurveyAdapter):
         for flux, field in (("psfflux", "forcediffimflux"), ("psffluxerr", "forcediffimfluxunc")):
             counts = as_float(values[field])
             known = np.asarray(pc.is_valid(values[field])) & ~(counts <= SENTINEL) & np.isfinite(scale)
-            columns[flux] = as_flux(counts * scale, known)
-        return table("forced_source", columns)
+            columns[flux] = as_flux(counts * scale, known & (counts != -999.0))
+        return table("forced_source", columns, omitted)
 
     def _objects(self, root: pa.Table, identity: Identity) -> pa.Table:
         columns: dict[str, Any] = {
@@ -376,10 +387,34 @@ def _exposure(values: pa.Table, identity: Identity, rows: NDArray[np.int64], sur
 
 
 def _band(filters: Column) -> pa.Array:
-    numbers = as_integer(filters)
-    if not np.isin(numbers, (1, 2, 3)).all():
-        raise ValueError(f"unknown filter identifier {numbers[~np.isin(numbers, (1, 2, 3))][0]}; ZTF has 1, 2 and 3")
-    return pa.array(BANDS).take(pa.array(numbers - 1))
+    """Band of the filter identifiers; null if unknown."""
+    numbers = as_integer(cast_where_possible(filters, pa.int64())[0])
+    known = (numbers >= 1) & (numbers <= len(BANDS))
+    return pa.array(BANDS).take(pa.array(numbers - 1, mask=~known))
+
+
+def _sign(spelled: Column, omitted: Counter[str]) -> NDArray[np.float64]:
+    """1 for sources brighter than the template, −1 for fainter ones, NaN if that is not known."""
+    text = pc.utf8_lower(pc.utf8_trim_whitespace(_text(spelled)))
+    positive, negative = (np.asarray(pc.is_in(text, pa.array(words))) for words in (POSITIVE, NEGATIVE))
+    unknown = int((np.asarray(pc.is_valid(text)) & ~positive & ~negative).sum())
+    if unknown:
+        omitted["source.isnegative: isdiffpos is not understood"] += unknown
+    return np.where(positive, 1.0, np.where(negative, -1.0, np.nan))
+
+
+def _magnitudes(values: pa.Table, field: str, omitted: Counter[str]) -> Column:
+    """A column of magnitudes or their errors; null where it has a number that is none, such as −999."""
+    column, lost = cast_where_possible(values[field], pa.float64())
+    low, high = MAGNITUDES
+    none = pc.or_(
+        pc.greater_equal(column, high), (pc.less if field.startswith("sigma") else pc.less_equal)(column, low)
+    )
+    column = pc.if_else(none, None, column)
+    lost = column.null_count - values[field].null_count
+    if lost:
+        omitted[f"{field}: no magnitude"] += lost
+    return column
 
 
 def _reliability(values: pa.Table) -> dict[str, Column]:
@@ -395,7 +430,7 @@ def _reliability(values: pa.Table) -> dict[str, Column]:
     if "drbversion" in names:
         # Packets older than the score, passed on in a newer schema, have a score of 0 without version.
         deep = pc.and_(deep, pc.not_equal(pc.fill_null(_text(values["drbversion"]), ""), ""))
-    columns = {"reliability": pc.if_else(deep, values["drb"], values["rb"])}
+    columns = {"reliability": without_sentinels(pc.if_else(deep, values["drb"], values["rb"]))}
     if "drbversion" in names and "rbversion" in names:
         columns["reliabilityversion"] = pc.if_else(deep, values["drbversion"], values["rbversion"])
     return columns
@@ -406,12 +441,6 @@ def _record(root: pa.Table, name: str) -> pa.Table:
     prefix = f"{name}."
     names = [column for column in root.column_names if column == "packet" or column.startswith(prefix)]
     return root.select(names).rename_columns([column.removeprefix(prefix) for column in names])
-
-
-def _sane(values: pa.Table) -> tuple[pa.Table, int]:
-    """Points whose time can be converted to TAI, and the number of others."""
-    sane = sane_time(as_float(values["jd"]) - MJD_ZERO)
-    return (values, 0) if sane.all() else (values.filter(pa.array(sane)), int((~sane).sum()))
 
 
 def _text(column: Column) -> Column:
