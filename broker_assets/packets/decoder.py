@@ -281,11 +281,11 @@ class AlertDecoder:
         decoded = self._read(reader, identified.framed, packets, found, chosen)
         tables, omitted = adapter.convert(schema.schema, decoded.tables, adapter.identity(decoded.tables[""]))
         result = {}
-        for name, rows_of_table in tables.items():
-            part = usable(name, rows_of_table, omitted)
+        for name, part in tables.items():
             if name == "nondetection":
                 numbers = exposures(part, numbered=adapter.NUMBERS_EXPOSURES)
                 part = part.append_column(SCHEMAS[name].field("exposure"), pa.array(numbers))
+            part = usable(name, part, omitted)
             local = np.asarray(part["packet"].to_numpy(), dtype=np.int64)
             result[name] = part.set_column(0, SCHEMAS[name].field(0), pa.array(packets[local], pa.int32()))
         failures += found

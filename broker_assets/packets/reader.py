@@ -306,10 +306,12 @@ class PacketReader:
         start, end : int
             First byte of the datum, and where it must end at the latest.
         """
-        program = self._program({})
+        program = self._program(())
         addresses = np.array([id(payload) + _HEADER], np.int64)
         first, last = np.array([start], np.int64), np.array([end], np.int64)
-        _, _, failures = self._walk(program, addresses, first, last, np.empty((0, 1), np.float64))
+        none = np.zeros(0, np.int64)
+        selection = Selected(none, none.reshape(0, 1), none.reshape(0, 1), none)
+        _, _, failures = self._walk(program, addresses, first, last, selection)
         failure, position, path = failures[0].tolist()
         if failure == opcodes.OK:
             return end

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from broker_assets.database.point_identity import MJD_MAXIMUM
 from broker_assets.packets.surveys.adapter import as_float
 from broker_assets.packets.tables import SCHEMAS
-from broker_assets.packets.timescales import MJD_MAXIMUM
 
 MIDPOINT = "midpointmjdtai"
 
