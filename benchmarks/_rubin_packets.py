@@ -27,8 +27,8 @@ CUTOUT_BYTES = {"cutoutDifference": 34_560, "cutoutScience": 34_560, "cutoutTemp
 ID_BASE = 1 << 60
 """Added to every identifier, so that its zigzag form takes nine bytes whatever the number."""
 
-_OBJECT, _SOURCE, _FORCED = ID_BASE + (1 << 58) + 1, ID_BASE + (1 << 58) + 2, ID_BASE + (1 << 58) + 3
-_TIME = 987654.3210123
+_OBJECT, _SOURCE, _FORCED, _LAST_SOURCE, _LAST_FORCED = (ID_BASE + (1 << 58) + number for number in range(1, 6))
+_TIME, _LAST_TIME = 987654.3210123, 876543.2101234
 
 
 def rubin_schema(version: str) -> dict[str, Any]:
@@ -88,7 +88,10 @@ def fits_like(generator: np.random.Generator, size: int) -> bytes:
 
 @dataclass
 class PacketFactory:
-    """Packets of one shape: so many earlier detections, so many forced points, of which the last few are new."""
+    """Packets of one shape: so many earlier detections, so many forced points, of which the last few are new.
+
+    The packets of a visit list what those of the visit before brought, as a survey does.
+    """
 
     history: int = 100
     forced: int = 365
@@ -166,18 +169,23 @@ class PacketFactory:
         summary = {
             name: value for name, value in summary.items() if name in {f["name"] for f in kinds["diaObject"]["fields"]}
         }
-        fresh = [_TIME] * self.new_forced
-        old_sources = np.sort(self._generator.uniform(self.old_mjd - 365, self.old_mjd, self.history))
-        old_forced = np.sort(self._generator.uniform(self.old_mjd - 365, self.old_mjd, self.forced - self.new_forced))
+        old_sources = np.sort(self._generator.uniform(self.old_mjd - 365, self.old_mjd, max(self.history - 1, 0)))
+        old_forced = np.sort(
+            self._generator.uniform(self.old_mjd - 365, self.old_mjd, max(self.forced - 2 * self.new_forced, 0))
+        )
         return {
             "diaSourceId": _SOURCE,
             "observation_reason": "survey",
             "target_name": "lowdust",
             "diaSource": source(_TIME, _SOURCE),
-            "prvDiaSources": [source(float(t), ID_BASE + i) for i, t in enumerate(old_sources)],
+            "prvDiaSources": [
+                *(source(float(t), ID_BASE + i) for i, t in enumerate(old_sources)),
+                source(_LAST_TIME, _LAST_SOURCE),
+            ],
             "prvDiaForcedSources": [
                 *(forced(float(t), ID_BASE + i) for i, t in enumerate(old_forced)),
-                *(forced(t, _FORCED) for t in fresh),
+                *(forced(_LAST_TIME, _LAST_FORCED) for _ in range(self.new_forced)),
+                *(forced(_TIME, _FORCED) for _ in range(self.new_forced)),
             ],
             "diaObject": summary,
             "ssSource": None,
@@ -196,19 +204,30 @@ class PacketFactory:
     def packets(self, objects: NDArray[np.int64], visit: int, *, chunk: int = 256) -> Iterator[bytes]:
         """One packet for each object (number from 0) at a visit (number from 0)."""
         raw = self.template.tobytes()
-        at_object, at_source, at_forced = (_find(raw, _varint(mark)) for mark in (_OBJECT, _SOURCE, _FORCED))
-        at_time = _find(raw, np.float64(_TIME).tobytes())
-        nine = np.arange(9)
-        mjd = np.frombuffer(np.float64(self.fresh_mjd + visit * 0.003).tobytes(), np.uint8)
+        at_object = _find(raw, _varint(_OBJECT))
+        # Sources, forced points and time of this visit and of the one before.
+        visits = [
+            (
+                visit + back,
+                *(_find(raw, mark) for mark in (_varint(source), _varint(forced), np.float64(time).tobytes())),
+            )
+            for back, source, forced, time in (
+                (0, _SOURCE, _FORCED, _TIME),
+                (-1, _LAST_SOURCE, _LAST_FORCED, _LAST_TIME),
+            )
+        ]
+        nine, eight = np.arange(9), np.arange(8)
         # One shared cutout would let the archive compress across nothing, but let the kernel's caches help: shift it.
         for start in range(0, objects.size, chunk):
             numbers = objects[start : start + chunk]
             block = np.repeat(self.template[None, :], numbers.size, axis=0)
             block[:, (at_object[:, None] + nine).ravel()] = np.tile(_varints(ID_BASE + numbers), (1, at_object.size))
-            fresh_ids = ID_BASE + (np.int64(visit + 1) << np.int64(40)) + numbers * 16
-            block[:, (at_source[:, None] + nine).ravel()] = np.tile(_varints(fresh_ids), (1, at_source.size))
-            for index, position in enumerate(at_forced):
-                block[:, position + nine] = _varints(fresh_ids + index)
-            block[:, (at_time[:, None] + np.arange(8)).ravel()] = np.tile(mjd, at_time.size)
+            for number, at_source, at_forced, at_time in visits:
+                ids = ID_BASE + (np.int64(number + 1) << np.int64(40)) + numbers * 16
+                mjd = np.frombuffer(np.float64(self.fresh_mjd + number * 0.003).tobytes(), np.uint8)
+                block[:, (at_source[:, None] + nine).ravel()] = np.tile(_varints(ids), (1, at_source.size))
+                for index, position in enumerate(at_forced):
+                    block[:, position + nine] = _varints(ids + index)
+                block[:, (at_time[:, None] + eight).ravel()] = np.tile(mjd, at_time.size)
             for row in block:
                 yield row.tobytes()

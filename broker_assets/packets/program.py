@@ -230,7 +230,8 @@ class _Compiler:
         live = live and (info.hidden or self.selection.touches(kind, info.path, name))
         if isinstance(kind, Record):
             straight = not self.in_layout and leaves(kind) >= LAYOUT_FIELDS
-            begun = self.begin_layout(table) if straight else -1
+            # What is only walked over has no row: a table's next row may be beyond its tile then, the root's never is.
+            begun = self.begin_layout(table if live else 0) if straight else -1
             if straight and not name and table and not nullable:
                 self.operations[begun][3] = 1  # nothing else writes these columns of a row
             self.in_layout = self.in_layout or straight

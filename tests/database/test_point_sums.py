@@ -28,7 +28,8 @@ def changes(points: list[tuple[int, PointKind, int, int]], *, removed: bool = Fa
         rows = np.array([(o, n, m) for o, k, n, m in points if k is kind], np.int64).reshape(-1, 3)
         found.append(
             Changes(
-                rows[:, 0], kind, np.asarray(60000.5 + 30.44 * rows[:, 2], np.float64), mix(rows[:, 1]), rows[:, 1] % 3 == 0,
+                rows[:, 0], kind, np.asarray(60000.5 + 30.44 * rows[:, 2], np.float64),
+                mix(rows[:, 1]), rows[:, 1] % 3 == 0,
                 np.asarray(61000.0 + rows[:, 1], np.float64), rows[:, 1], removed,
             )
         )  # fmt: skip

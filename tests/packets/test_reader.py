@@ -384,6 +384,25 @@ def test_chosen_items(batch: list[Any], columns: dict[str, list[str]] | None, ra
     assert_equal(HISTORY, reader.read(payloads), records)
 
 
+@pytest.mark.parametrize("share", [k / 20 for k in range(21)])
+def test_what_follows_many_items_that_are_chosen_from(share: float) -> None:
+    """More items than rows are collected at a time, of more layouts than are kept, and a record after them."""
+    generator = np.random.default_rng(3)
+    schema = record(many={"type": "array", "items": ALIKE}, after=ALIKE | {"name": "after"}, end="bytes")
+    datums = [
+        {"many": alike(generator, 100, 0.3), "after": alike(generator, 1, 0.0)[0], "end": bytes(200)} for _ in range(20)
+    ]
+    mask = np.random.default_rng(1).random(2000) < share
+    payloads = [write(schema, datum) for datum in datums]
+    chosen = Chosen.of(mask, np.repeat(np.arange(20), 100), np.arange(20))
+    columns = {"many": ["id"], "": ["after.id"]}
+    decoded = PacketReader(schema, columns, to_end=True).read(payloads, keep={"many": chosen})
+    assert decoded.failures == []
+    every = [item["id"] for datum in datums for item in datum["many"]]
+    assert decoded.tables["many"]["id"].to_pylist() == list(compress(every, mask))
+    assert decoded.tables[""]["after.id"].to_pylist() == [datum["after"]["id"] for datum in datums]
+
+
 def test_a_choice_that_does_not_fit_is_refused() -> None:
     nothing, one = np.zeros(0, np.int64), np.array([1])
     with pytest.raises(ValueError, match="not in schema alert: table 'nothing'"):
