@@ -10,11 +10,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from dagster_docker import DockerRunLauncher
-from dagster_private import dagster_instance_config_schema, validate_config
 
 from broker_assets.local import jars, platform
-from broker_assets.local.instance import write_instance
 from broker_assets.settings import KafkaSettings, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -102,24 +99,6 @@ def test_runs_see_the_archive_and_the_network_of_the_services(compose: dict) -> 
     environment = compose["services"]["daemon"]["environment"]
     assert environment["BROKER_DOCKER_NETWORK"] == compose["networks"]["broker"]["name"]
     assert environment["DAGSTER_CURRENT_IMAGE"] == compose["services"]["code-server"]["image"]
-
-
-def test_the_instance_of_the_image_differs_in_the_launcher_alone(tmp_path: Path) -> None:
-    here = yaml.safe_load(write_instance(tmp_path / "here").read_text())
-    there = yaml.safe_load(write_instance(tmp_path / "there", DOCKER / "run_launcher.yaml").read_text())
-    launcher = there.pop("run_launcher")
-    assert here.pop("run_launcher")["class"] == "LocalProcessRunLauncher"
-    assert here == there
-    assert launcher["class"] == "DockerRunLauncher"
-    result = validate_config(DockerRunLauncher.config_type(), launcher["config"])
-    assert result.success, result.errors
-
-
-def test_dagster_accepts_the_instance(tmp_path: Path) -> None:
-    for override in (None, DOCKER / "run_launcher.yaml"):
-        sections = yaml.safe_load(write_instance(tmp_path, override).read_text())
-        result = validate_config(dagster_instance_config_schema(), sections)
-        assert result.success, result.errors
 
 
 def test_the_image_copies_only_what_the_context_holds() -> None:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
 import sqlalchemy
+from postgres_folders import fill, folder
 
-from broker_assets.local import postgres
 from broker_assets.local.identity import closed_to
 from broker_assets.local.postgres import EmbeddedPostgres, unprivileged_user
 from broker_assets.local.processes import FolderInUseError, LocalPlatformError, wait_for_end
+
+__all__ = ["folder"]
 
 pytestmark = pytest.mark.database
 
@@ -33,25 +32,11 @@ time.sleep(600)
 """
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Open to the user that PostgreSQL drops to, which pytest's own folders are not."""
-    path = Path(tempfile.mkdtemp(prefix="broker-pg-test-"))
-    path.chmod(0o711)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
-
-
 def count(server: EmbeddedPostgres) -> int:
     with psycopg.connect(server.dsn()) as connection:
         row = connection.execute("SELECT count(*) FROM numbers").fetchone()
     assert row is not None
     return int(row[0])
-
-
-def fill(server: EmbeddedPostgres, rows: int) -> None:
-    with psycopg.connect(server.dsn()) as connection:
-        connection.execute("CREATE TABLE numbers AS SELECT generate_series(1, %s) AS n", (rows,))
 
 
 @pytest.mark.slow
@@ -138,26 +123,3 @@ def test_a_closed_folder_is_named(folder: Path) -> None:
     assert closed_to(inner, 4_000_000, 4_000_000) == folder / "private"
     (folder / "private").chmod(0o711)
     assert closed_to(inner, 4_000_000, 4_000_000) is None
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root drops to another user")
-def test_root_does_not_open_foreign_folders(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    private = folder / "private"
-    private.mkdir(mode=0o700)
-    with EmbeddedPostgres(private / "pg") as server:
-        fill(server, 3)
-        assert psutil.Process(server.pid).uids().real == unprivileged_user().uid
-    assert private.stat().st_mode & 0o777 == 0o700
-    monkeypatch.setattr(postgres, "passing_capability", lambda: None)
-    with pytest.raises(LocalPlatformError, match=r"cannot enter .*private.*BROKER_HOME"):
-        EmbeddedPostgres(private / "other").start()
-
-
-def test_the_user_of_the_settings_must_exist(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BROKER_PG_USER", "no-such-user")
-    with pytest.raises(LocalPlatformError, match="no user no-such-user"):
-        unprivileged_user()
-    monkeypatch.setenv("BROKER_PG_USER", "root")
-    with pytest.raises(LocalPlatformError, match="is root"):
-        unprivileged_user()

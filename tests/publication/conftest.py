@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
-from file_servers import S3Server, SftpServer
+from deliveries import archive, products, sftp_server
+from file_servers import S3Server
 from tenacity import wait_fixed
 
+__all__ = ["archive", "products", "sftp_server"]
+
 _numbers = itertools.count(1)
-
-
-def _load(name: str) -> ModuleType:
-    """A module beside this file; test folders are no packages."""
-    full = f"tests_publication_{name}"
-    if full not in sys.modules:
-        spec = importlib.util.spec_from_file_location(full, Path(__file__).parent / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[full] = module
-        spec.loader.exec_module(module)
-    return sys.modules[full]
-
-
-@pytest.fixture
-def sftp_server(tmp_path: Path) -> Iterator[Any]:
-    """An SFTP server with an empty folder `archive`."""
-    folder = tmp_path / "sftp"
-    (folder / "archive").mkdir(parents=True)
-    with SftpServer(folder) as server:
-        yield server
 
 
 @pytest.fixture
@@ -45,20 +23,6 @@ def s3_server() -> Iterator[Any]:
     """An S3 server with an empty bucket."""
     with S3Server(f"bucket-{next(_numbers)}") as server:
         yield server
-
-
-@pytest.fixture(scope="session")
-def products() -> ModuleType:
-    """Makes product files: `products.put(folder, name, rows=…)`, `products.request(number)`."""
-    return _load("product_files")
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    """An empty archive of ours."""
-    folder = tmp_path / "products"
-    folder.mkdir()
-    return folder
 
 
 @pytest.fixture

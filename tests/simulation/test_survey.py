@@ -210,24 +210,5 @@ def test_negative_numbers_are_refused(name: str) -> None:
         Survey(**{name: -1})  # type: ignore[arg-type]
 
 
-def test_an_unknown_version_names_those_that_exist() -> None:
-    with pytest.raises(ValueError, match=r"11\.1"):
-        Survey(schema="99.9")
-
-
 def test_a_survey_without_objects_gives_no_alerts() -> None:
     assert list(Survey(objects=0, nights=1).alerts()) == []
-
-
-def test_missing_schemas_are_explained(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schemas, "rubin_schema_folder", lambda: None)
-    with pytest.raises(schemas.SchemasNotInstalled, match="pip install lsst-alert-packet"):
-        Survey()
-
-
-def test_schemas_can_be_copied_for_a_reader(tmp_path: Any) -> None:
-    survey = Survey(schema="9.0", **SMALL)
-    survey.copy_schemas(tmp_path)
-    decoder = AlertDecoder("rubin", "confluent", schema_source(schemas=tmp_path))
-    alert = next(survey.alerts())
-    assert len(decoder.identify([alert.payload])) == 1

@@ -15,13 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import psycopg
 import pytest
+from received_files import connection, ingest, rows, site
 from telemetry_arrivals import DAY, NAME, Site, make_site
 
 from broker_assets.database import engine
-from broker_assets.telemetry.reception import folders as incoming_folders
 from broker_assets.telemetry.reception import register
 from broker_assets.telemetry.reception.folders import IncomingFolder, folders
 from broker_assets.telemetry.reception.packet_store import PacketStore
@@ -29,47 +28,14 @@ from broker_assets.telemetry.reception.receiver import (
     IngestBusy,
     Ingested,
     Limits,
-    Receiver,
     ingest_session,
     is_busy,
     look,
 )
 
+__all__ = ["connection", "ingest", "site"]
+
 pytestmark = pytest.mark.database
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return make_site(tmp_path)
-
-
-@pytest.fixture
-def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
-    with engine.connect(database_url, autocommit=True) as opened:
-        yield opened
-
-
-@pytest.fixture
-def ingest(site: Site, database_url: str) -> Callable[..., Ingested]:
-    """A run over the folders of the site."""
-    return lambda **options: run(site, database_url, **options)
-
-
-def run(site: Site, database_url: str, **options: Any) -> Ingested:
-    telemetry = site.telemetry
-    arguments = {
-        "databases": telemetry.inputs().databases,
-        "stable_seconds": site.settings.telemetry.stable_seconds,
-        "run_id": "run",
-    } | options
-    call = {name: arguments.pop(name) for name in ("progress", "stop") if name in arguments}
-    with ingest_session(database_url) as session, telemetry.store() as store:
-        incoming = folders(site.settings.telemetry)
-        return Receiver(session, incoming, telemetry.folders.incoming, store, **arguments).run(**call)
-
-
-def rows(connection: psycopg.Connection[Any], columns: str = "name, version, state") -> list[tuple[Any, ...]]:
-    return connection.execute(f"SELECT {columns} FROM telemetry_file ORDER BY url, version").fetchall()
 
 
 def stored(site: Site) -> int:
@@ -106,34 +72,6 @@ def test_files_are_received_once(site: Site, ingest: Callable[..., Ingested], co
     assert stored(site) == 5
     assert copies(site) == []
     assert ingest().files == []
-
-
-def test_files_of_folders_below_are_found_and_hidden_ones_are_not(
-    site: Site, ingest: Callable[..., Ingested], connection: Any
-) -> None:
-    content = site.content([1])
-    for name in (
-        "2023/a.PktTmRaw.xml",
-        ".b.PktTmRaw.xml",
-        ".b.PktTmRaw.xml.x7Qm2a",
-        "c.PktTmRaw.xml.part",
-        "d.PktTmRaw.xml.tmp",
-        ".~tmp~/e.PktTmRaw.xml",
-        "f.PktTcReport.xml",
-    ):
-        (site.incoming / name).parent.mkdir(exist_ok=True)
-        (site.incoming / name).write_bytes(content)
-    assert ingest().count("processed") == 1
-    assert rows(connection, "url") == [((site.incoming / "2023/a.PktTmRaw.xml").as_uri(),)]
-
-
-def test_a_name_that_is_no_text_hinders_no_other(
-    site: Site, ingest: Callable[..., Ingested], caplog: pytest.LogCaptureFixture
-) -> None:
-    Path(os.fsdecode(os.fsencode(site.incoming) + b"/\xff.PktTmRaw.xml")).write_bytes(site.content([1]))
-    site.arrive(1, range(2))
-    assert ingest().count("processed") == 1
-    assert "not UTF-8" in caplog.text
 
 
 def test_a_file_is_complete_when_it_has_not_changed_for_a_while(tmp_path: Path, connection: Any) -> None:
@@ -377,22 +315,6 @@ def test_a_full_disk_under_the_packet_store_is_no_failure_of_the_file(
     assert ingest().new == 2
 
 
-def test_a_folder_that_is_away_loses_nothing_and_hinders_no_other(tmp_path: Path, database_url: str) -> None:
-    first, second = tmp_path / "one", tmp_path / "two"
-    site = make_site(tmp_path, incoming=[str(first), str(second)])
-    for folder in (first, second):
-        folder.mkdir()
-        (folder / f"{folder.name}.PktTmRaw.xml").write_bytes(site.content([1] if folder is first else [2]))
-    with engine.connect(database_url, autocommit=True) as connection:
-        look(connection, folders(site.settings.telemetry), datetime.datetime.now(datetime.UTC))
-        first.rename(tmp_path / "elsewhere")
-        done = run(site, database_url)
-        assert done.troubles == {first.as_uri(): f"{first.as_uri()} does not exist"}
-        assert [row[2] for row in rows(connection)] == ["new", "processed"]
-        (tmp_path / "elsewhere").rename(first)
-        assert run(site, database_url).new == 1
-
-
 def test_one_run_at_a_time(site: Site, ingest: Callable[..., Ingested], database_url: str) -> None:
     with engine.transaction(database_url) as connection:
         assert not is_busy(connection)
@@ -415,54 +337,6 @@ def test_a_run_ends_at_its_limits(site: Site, ingest: Callable[..., Ingested]) -
 
 
 # Over the network -----------------------------------------------------------------------------------------------------
-
-
-def test_files_of_a_bucket_in_memory(tmp_path: Path, database_url: str) -> None:
-    url = f"memory://{tmp_path.name}-arriving"
-    site = make_site(tmp_path, incoming=[url])
-    assert run(site, database_url).troubles == {}  # an empty bucket has no folders
-    with fsspec.open(f"{url}/a.PktTmRaw.xml", "wb") as stream:
-        stream.write(site.content(range(2)))
-    assert run(site, database_url).new == 2
-    assert run(site, database_url).files == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("folder", ["tm", ""])
-def test_files_of_an_sftp_server(tmp_path: Path, database_url: str, sftp_server: Any, folder: str) -> None:
-    place = sftp_server.folder / folder
-    place.mkdir(exist_ok=True)
-    url = sftp_server.url(folder)
-    site = make_site(tmp_path, incoming=[url], incoming_options={url: sftp_server.options})
-    (place / "a.PktTmRaw.xml").write_bytes(site.content(range(300)))
-    (place / ".b.PktTmRaw.xml.Q2x").write_bytes(site.content([1]))
-    assert run(site, database_url).new == 300
-    sftp_server.stop()
-    (trouble,) = run(site, database_url).troubles.values()
-    assert "cannot be reached" in trouble
-    (place / "c.PktTmRaw.xml").write_bytes(site.content(range(300, 302)))
-    sftp_server.start()
-    assert run(site, database_url).new == 2
-    with engine.connect(database_url) as connection:
-        assert [row[2] for row in rows(connection)] == ["processed", "processed"]
-        assert "password" not in str(rows(connection, "*"))
-
-
-@pytest.mark.slow
-def test_files_of_an_s3_bucket(tmp_path: Path, database_url: str, s3_server: Any) -> None:
-    url = s3_server.url("tm")
-    site = make_site(tmp_path, incoming=[url], incoming_options={url: s3_server.options})
-    s3_server.client().put_object(Bucket=s3_server.bucket, Key="tm/2023/a.PktTmRaw.xml", Body=site.content(range(300)))
-    assert run(site, database_url).new == 300
-    s3_server.client().put_object(Bucket=s3_server.bucket, Key="tm/2023/a.PktTmRaw.xml", Body=site.content(range(301)))
-    assert run(site, database_url).new == 1
-
-
-def test_passwords_of_urls_are_not_shown() -> None:
-    folder = IncomingFolder("sftp://stix:secret@127.0.0.1:1/tm", "*")
-    with pytest.raises(incoming_folders.FolderError) as told, folder:
-        pass
-    assert "secret" not in f"{told.value}{folder.url}"
 
 
 # Killed at any moment -------------------------------------------------------------------------------------------------
