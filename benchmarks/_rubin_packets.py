@@ -206,10 +206,12 @@ class PacketFactory:
         raw = self.template.tobytes()
         at_object = _find(raw, _varint(_OBJECT))
         # Sources, forced points and time of this visit and of the one before.
-        visits = [
+        visits: list[tuple[int, Any, Any, Any]] = [
             (
                 visit + back,
-                *(_find(raw, mark) for mark in (_varint(source), _varint(forced), np.float64(time).tobytes())),
+                _find(raw, _varint(source)),
+                _find(raw, _varint(forced)),
+                _find(raw, np.float64(time).tobytes()),
             )
             for back, source, forced, time in (
                 (0, _SOURCE, _FORCED, _TIME),

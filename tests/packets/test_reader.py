@@ -389,7 +389,7 @@ def test_what_follows_many_items_that_are_chosen_from(share: float) -> None:
     """More items than rows are collected at a time, of more layouts than are kept, and a record after them."""
     generator = np.random.default_rng(3)
     schema = record(many={"type": "array", "items": ALIKE}, after=ALIKE | {"name": "after"}, end="bytes")
-    datums = [
+    datums: list[dict[str, Any]] = [
         {"many": alike(generator, 100, 0.3), "after": alike(generator, 1, 0.0)[0], "end": bytes(200)} for _ in range(20)
     ]
     mask = np.random.default_rng(1).random(2000) < share
