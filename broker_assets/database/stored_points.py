@@ -70,7 +70,8 @@ class StoredPoints:
     @property
     def key(self) -> Hashes:
         """A number for each object and identity, different ones for different points up to a chance of 2⁻⁶⁴."""
-        return self.identity ^ mix(self.diaobjectid)
+        # Mixed twice: an object often has the number of its first source, whose identity is mixed once.
+        return self.identity ^ mix(mix(self.diaobjectid).view(np.int64))
 
     def take(self, rows: NDArray[Any]) -> StoredPoints:
         """Select points by indices or a mask."""

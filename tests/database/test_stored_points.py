@@ -85,3 +85,20 @@ def test_the_own_packet_prevails_and_else_the_earliest() -> None:
     assert prevails(np.ones(5, bool), np.full(5, 9.0), np.full(5, 9), over).tolist() == [False, True, True, True, True]
     listed = prevails(np.zeros(5, bool), np.array([1.0, 5.0, 5.0, 4.0, 1.0]), np.array([1, 3, 2, 9, 1]), over)
     assert listed.tolist() == [False, False, True, True, False]
+
+
+def test_objects_with_the_number_of_their_first_source_are_different_points() -> None:
+    """As Rubin numbers them."""
+    numbers = np.arange(1, 1000, dtype=np.int64)
+    none = StoredPoints.none()
+    points = StoredPoints(
+        numbers, mix(numbers), np.zeros(999), np.zeros(999, bool), np.zeros(999), np.zeros(999, np.int64)
+    ).joined(none)
+    assert np.unique(points.key).size == 999
+
+
+def test_new_objects_of_one_batch_are_all_stored(connection: psycopg.Connection[Any], make_sources: Make) -> None:
+    numbers = [8, 9, 10]
+    write(connection, AlertRows(sources=make_sources(numbers, 61042.0, diasourceid=numbers)), ingestid=1)
+    row = connection.execute("SELECT array_agg(diasourceid ORDER BY 1) FROM diasources").fetchone()
+    assert row == (numbers,)
