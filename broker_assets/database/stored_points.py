@@ -31,6 +31,12 @@ MARGIN: Final = 1.0 / 1440
 """
 
 
+def keys(diaobjectid: NDArray[np.int64], identity: Hashes) -> Hashes:
+    """A number for each object and identity, different ones for different points up to a chance of 2⁻⁶⁴."""
+    # Mixed twice: an object often has the number of its first source, whose identity is mixed once.
+    return identity ^ mix(mix(diaobjectid).view(np.int64))
+
+
 @dataclass(frozen=True)
 class StoredPoints:
     """Points of one kind; arrays of equal length."""
@@ -69,9 +75,8 @@ class StoredPoints:
 
     @property
     def key(self) -> Hashes:
-        """A number for each object and identity, different ones for different points up to a chance of 2⁻⁶⁴."""
-        # Mixed twice: an object often has the number of its first source, whose identity is mixed once.
-        return self.identity ^ mix(mix(self.diaobjectid).view(np.int64))
+        """See `keys`."""
+        return keys(self.diaobjectid, self.identity)
 
     def take(self, rows: NDArray[Any]) -> StoredPoints:
         """Select points by indices or a mask."""
@@ -223,7 +228,7 @@ def compare(
         objects = np.concatenate([objects, triggers.diaobjectid[sources]])
         times = np.concatenate([times, triggers.midpointmjdtai[sources]])
         found = stored_in(connection, kind, objects, months_of(times))
-        at, hit = found.find(points.identity[rows] ^ mix(points.diaobjectid[rows]))
+        at, hit = found.find(keys(points.diaobjectid[rows], points.identity[rows]))
         by = points.trigger[rows[hit]]
         replaced = prevails(
             np.zeros(by.size, bool), triggers.midpointmjdtai[by], triggers.diasourceid[by], found.take(at[hit])
@@ -232,7 +237,7 @@ def compare(
         keep[rows[hit]] = replaced
         matched = [at[hit]]
         if sources.size:
-            at, hit = found.find(mix(triggers.diasourceid[sources]) ^ mix(triggers.diaobjectid[sources]))
+            at, hit = found.find(keys(triggers.diaobjectid[sources], mix(triggers.diasourceid[sources])))
             matched.append(at[hit])
         stored[kind] = found.take(np.unique(np.concatenate(matched)))
     return keep, Comparison(sums, stored)
