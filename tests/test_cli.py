@@ -1,4 +1,4 @@
-"""The command line as a user meets it: in a process of its own."""
+"""The command line as a user meets it, where it matters in a process of its own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from command_line import Done, invoke
 
 from broker_assets.cli import COMMANDS, explain
 
@@ -41,8 +43,8 @@ def test_help_lists_every_command_and_loads_none() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_every_command_has_help(name: str) -> None:
-    done = run(name, "--help")
+def test_every_command_has_help(name: str, tmp_path: Path) -> None:
+    done = invoke(name, "--help", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Usage: " in done.stdout
 
@@ -75,7 +77,7 @@ def test_simulated_files_are_read_by_the_offline_commands(tmp_path: Path) -> Non
     files = sorted(out.rglob("*.avro"))
     assert len(files) == 5
     assert truth.is_file()
-    shown = run("packets", "show", *map(str, files), home=tmp_path)
+    shown = invoke("packets", "show", *map(str, files), folder=tmp_path)
     assert shown.returncode == 0, shown.stderr
     documents = [json.loads(line) for line in shown.stdout.splitlines() if line.strip()]
     assert {document["survey"] for document in documents} == {"rubin"}
@@ -83,14 +85,14 @@ def test_simulated_files_are_read_by_the_offline_commands(tmp_path: Path) -> Non
 
 def test_commands_without_a_platform_say_how_to_start_one(tmp_path: Path) -> None:
     for arguments in (("quarantine", "list"), ("why", "1"), ("simulate", "--nights", "1", "--objects", "1")):
-        done = run(*arguments, home=tmp_path)
+        done = invoke(*arguments, folder=tmp_path, BROKER_HOME=str(tmp_path))
         assert done.returncode == 1
         assert "broker-assets up" in done.stderr
         assert len(done.stderr.splitlines()) == 1
 
 
 def test_status_without_a_platform_is_unhealthy(tmp_path: Path) -> None:
-    done = run("status", "--json", home=tmp_path)
+    done = invoke("status", "--json", folder=tmp_path, BROKER_HOME=str(tmp_path))
     assert done.returncode == 1
     status = json.loads(done.stdout)
     assert status["healthy"] is False
@@ -102,7 +104,7 @@ def test_status_without_a_platform_is_unhealthy(tmp_path: Path) -> None:
 
 
 def test_missing_paths_are_wrong_usage(tmp_path: Path) -> None:
-    done = run("replay", "nowhere.avro", "--topic", "t", home=tmp_path)
+    done = invoke("replay", "nowhere.avro", "--topic", "t", folder=tmp_path)
     assert done.returncode == 2
     assert "does not exist" in done.stderr
 
@@ -112,15 +114,15 @@ def test_missing_paths_are_wrong_usage(tmp_path: Path) -> None:
 @pytest.mark.database
 def test_simulate_drain_status_and_quarantine(kafka: str, topic: str, database_url: str, tmp_path: Path) -> None:
     streams = json.dumps([{"topic": topic, "survey": "rubin", "framing": "confluent"}])
-    environment = {
+    environment: dict[str, Any] = {
         "BROKER_KAFKA__BOOTSTRAP_SERVERS": kafka,
         "BROKER_DATABASE__URL": database_url,
         "BROKER_DATABASE__DAGSTER_URL": database_url,
         "BROKER_STREAMS": streams,
     }
 
-    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return run(*arguments, home=tmp_path, **environment)
+    def call(*arguments: str) -> Done:
+        return invoke(*arguments, folder=tmp_path, BROKER_HOME=str(tmp_path), **environment)
 
     done = call("simulate", "--topic", topic, "--objects", "300", "--nights", "2", "--history", "4", "--limit", "40")
     assert done.returncode == 0, done.stderr
@@ -138,7 +140,7 @@ def test_simulate_drain_status_and_quarantine(kafka: str, topic: str, database_u
     seen = json.loads(call("status", "--json").stdout)
     assert seen["streams"][0]["lag"] == 0
     assert (seen["totals"]["stored"], seen["totals"]["quarantined"]) == (40, 1)
-    table = call("status")
+    table = run("status", home=tmp_path, **environment)
     assert table.returncode == 0, table.stdout
     assert max(map(len, table.stdout.splitlines())) <= 80
 

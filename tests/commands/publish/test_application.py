@@ -1,20 +1,18 @@
-"""`broker-assets publish` in processes of its own, without Dagster."""
+"""`broker-assets publish`, without Dagster."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import Done, invoke
 
-pytestmark = [pytest.mark.database, pytest.mark.slow]
+pytestmark = pytest.mark.database
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+Command = Callable[..., Done]
 DAY = "solo_L1_stix-ql-lightcurve_20210116_V02.fits"
 
 
@@ -22,12 +20,9 @@ DAY = "solo_L1_stix-ql-lightcurve_20210116_V02.fits"
 def command(database_url: str, tmp_path: Path) -> Command:
     """Run `broker-assets publish …` against the database of the test."""
 
-    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("BROKER_", "DAGSTER_"))}
-        kept |= {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb", "BROKER_HOME": str(tmp_path / "home")}
-        kept |= {"BROKER_DATABASE__URL": database_url, **environment}
-        line = [sys.executable, "-m", "broker_assets.cli", "publish", *arguments]
-        return subprocess.run(line, capture_output=True, text=True, env=kept, timeout=240, cwd=tmp_path)
+    def run(*arguments: str, **environment: str) -> Done:
+        given = {"BROKER_HOME": str(tmp_path / "home"), "BROKER_DATABASE__URL": database_url, **environment}
+        return invoke("publish", *arguments, folder=tmp_path, columns=200, **given)
 
     return run
 

@@ -54,8 +54,8 @@ def test_a_late_program_ends_with_its_children(tmp_path: Path) -> None:
         "print('started', flush=True)\n"
         "time.sleep(600)\n"
     )
-    with pytest.raises(ProgramError, match=r"not done after 15 s; its output ends with: started"):
-        run_here(python(text, tmp_path, 15))
+    with pytest.raises(ProgramError, match=r"not done after 5 s; its output ends with: started"):
+        run_here(python(text, tmp_path, 5))
     pid = int((tmp_path / "pid").read_text())
     deadline = time.monotonic() + 30
     while _runs(pid) and time.monotonic() < deadline:
