@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import logging
 import os
+import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -206,6 +207,16 @@ def main(
         from broker_assets.commands.demonstration import adopt
 
         adopt()
+
+
+def pipeline() -> None:
+    """`stix-pipeline-cli`, the original's name of `broker-assets telemetry process`."""
+    app(["telemetry", "process", *sys.argv[1:]])
+
+
+def publisher() -> None:
+    """`stix-publish`, the original's name of `broker-assets publish run`."""
+    app(["publish", "run", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

@@ -69,10 +69,7 @@ class DrainSettings(BaseModel):
     batch_max: int = Field(default=4000, ge=1)
     """Maximum number of messages in one transaction."""
     batch_bytes: int = Field(default=96 * 1024**2, ge=1)
-    """Maximum size of the messages in one transaction, as received and also once decompressed, bytes; a run holds about
-    four times as much in memory, and the rows of a batch may have eight times as much."""
-    message_bytes: int = Field(default=64 * 1024**2, ge=1)
-    """Maximum size of one message, as received and also once decompressed, bytes; a larger one is quarantined."""
+    """Maximum size of the messages in one transaction, bytes; a run holds about four times as much in memory."""
     batch_seconds: float = Field(default=2.0, gt=0)
     """A batch is written after this time even if it is not full."""
     idle_seconds: float = Field(default=5.0, ge=0)
@@ -127,6 +124,23 @@ class NoticeSettings(BaseModel):
     """Its cluster and credentials; what is left open comes from the top-level section `kafka`."""
 
 
+class TelemetryInputLimits(BaseModel):
+    """Limits of one telemetry file; one that exceeds them goes to quarantine as a whole."""
+
+    file_bytes: int = Field(default=8 << 30, ge=1)
+    """Bytes, after decompression."""
+    expansion: int = Field(default=200, ge=1)
+    """Bytes that a byte of a compressed file may become; files that expand to less than 64 MiB always may."""
+    table_bytes: int = Field(default=1 << 30, ge=1)
+    """Bytes of a FITS file of level LB, which is in memory as a whole."""
+    packets: int = Field(default=10_000_000, ge=1)
+    """Packets."""
+    bad_pieces: int = Field(default=100_000, ge=1)
+    """Pieces that cannot be used; each is noted and kept."""
+    bad_bytes: int = Field(default=1 << 28, ge=1)
+    """Bytes of these pieces."""
+
+
 class TelemetrySettings(BaseModel):
     """Sources of telemetry and inputs of its products; without incoming folders nothing is received."""
 
@@ -138,6 +152,8 @@ class TelemetrySettings(BaseModel):
     """Options that are never printed (password, key, secret), by URL."""
     pattern: str = "*PktTmRaw*.xml"
     """Names of telemetry files; others are ignored."""
+    input_limits: TelemetryInputLimits = Field(default_factory=TelemetryInputLimits)
+    """What a telemetry file may have at most."""
     stable_seconds: float = Field(default=120.0, ge=0)
     """A file is complete when neither its size nor its modification time has changed for this long."""
     folder: Path | None = None

@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command_line import Done, invoke
 
-from broker_assets.cli import COMMANDS, explain
+from broker_assets.cli import COMMANDS, explain, pipeline, publisher
 
 
 def run(*arguments: str, home: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -204,3 +205,24 @@ def test_errors_are_told_in_one_line() -> None:
     assert explain(RuntimeError("x")) == "RuntimeError: x"
     assert explain(KeyError("no stream is configured")) == "no stream is configured"
     assert explain(AssertionError()) == "AssertionError"
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "expected"),
+    [
+        (pipeline, ["--update_rid_lut", "-b", "L2", "-e", "LB"], "end level LB is before start level L2"),
+        (publisher, ["-t", "/a", "-T", "one", "-T", "two"], "one folder is on one host"),
+    ],
+)
+def test_programs_under_the_names_of_the_original(
+    program: Callable[[], None],
+    words: list[str],
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["program", *words])
+    with pytest.raises(SystemExit) as ended:
+        program()
+    assert ended.value.code == 2
+    assert expected in " ".join(capsys.readouterr().err.replace("│", " ").split())

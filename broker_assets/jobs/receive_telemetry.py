@@ -46,6 +46,7 @@ from broker_assets.telemetry.archive.day_products import DayInputs, asset_name, 
 from broker_assets.telemetry.archive.days import day_version
 from broker_assets.telemetry.archive.input_versions import KERNELS
 from broker_assets.telemetry.inputs.requests_update import update
+from broker_assets.telemetry.packets.sources import FileLimits
 from broker_assets.telemetry.reception import register
 from broker_assets.telemetry.reception.folders import folders
 from broker_assets.telemetry.reception.packet_store import PacketStore
@@ -114,6 +115,7 @@ def _ingest_op(settings: TelemetrySettings) -> OpDefinition:
                     stable_seconds=settings.stable_seconds,
                     run_id=context.run_id,
                     limits=Limits(config.files, config.seconds),
+                    file_limits=FileLimits(**settings.input_limits.model_dump()),
                 ).run(progress=_Progress(context.log))
                 _tell(done, context.log)
                 yield from file_days(

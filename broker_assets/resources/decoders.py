@@ -39,7 +39,6 @@ class Decoders:
                 self.schemas(stream),
                 topic=stream.topic,
                 batch_bytes=self._settings.drain.batch_bytes,
-                message_bytes=self._settings.drain.message_bytes,
             )
 
         return make

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from broker_assets.commands.original_options import NORMALISED, OptionalValue, original
 from broker_assets.commands.output import write_output
 from broker_assets.commands.publish.history import agree, show_history, show_status, verify
 from broker_assets.commands.publish.targets import chosen, open_database
@@ -21,7 +22,7 @@ from broker_assets.settings import PublicationTarget, Settings, load_settings
 
 if TYPE_CHECKING:
     from broker_assets.publication.report import Report
-    from broker_assets.publication.selection import Rules
+    from broker_assets.publication.selection import Candidate, Rules
 
 app = typer.Typer(no_args_is_help=True, help="Deliver product files: run, status, agree, history, verify, sync.")
 app.command("status")(show_status)
@@ -64,10 +65,27 @@ def listed(text: str) -> frozenset[str]:
     return frozenset(word.strip() for word in text.split(",") if word.strip())
 
 
-@app.command()
+@app.command(
+    cls=original({"--sort-files": OptionalValue("name|made", ("--sort-files", "name"), ("--sort-files",))}),
+    context_settings=NORMALISED,
+)
 def run(
-    target: Annotated[list[str] | None, typer.Option("--target", "-T", help="Archive named in the settings.")] = None,
+    target: Annotated[list[str] | None, typer.Option("--target", help="Archive named in the settings.")] = None,
     target_dir: Annotated[str | None, typer.Option("--target-dir", "-t", help="Folder, sftp:// or s3:// URL.")] = None,
+    target_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--target-host",
+            "-T",
+            help="Host of --target-dir, reached by SSH; localhost is this machine. Without --target-dir: as --target.",
+        ),
+    ] = None,
+    db_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--db-file", "-d", help="History of the original publisher (SQLite): what it delivered is passed over."
+        ),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of --target-dir in history and headers.")] = None,
     fits_dir: Annotated[Path | None, typer.Option("--fits-dir", "-f", help="Local archive of products.")] = None,
     same_esa_name_dir: Annotated[
@@ -88,7 +106,9 @@ def run(
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", "-n", min=-1, help="Maximum number of files; -1: no limit.")
     ] = None,
-    sort: Annotated[Sort, typer.Option("--sort-files", help="Order: path, or creation time.")] = Sort.NAME,
+    sort: Annotated[
+        Sort, typer.Option("--sort-files", help="Order: path, or creation time; as a flag, by path.")
+    ] = Sort.NAME,
     blacklist: Annotated[
         Path | None, typer.Option("--blacklist-files", help="File of names that are never delivered.")
     ] = None,
@@ -99,7 +119,10 @@ def run(
     update_rid_lut: Annotated[
         bool, typer.Option("--update-rid-lut", help="Update the table of requests first.")
     ] = False,
-    spice_dir: Annotated[Path | None, typer.Option("--spice-dir", "-S", help="Folder of SPICE kernels.")] = None,
+    spice_dir: Annotated[
+        Path | None,
+        typer.Option("--spice-dir", "--spice-file", "-S", help="Folder of SPICE kernels, or a single kernel."),
+    ] = None,
     log_dir: Annotated[Path | None, typer.Option("--log-dir", "-o", help="Append to pub_YYYYMMDD.log here.")] = None,
     log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
     prepare: Annotated[bool, typer.Option("--prepare", help="Create or migrate the database tables first.")] = False,
@@ -126,16 +149,17 @@ def run(
     settings = load_settings()
     _log(log_dir, log_level)
     if target_dir is not None:
-        goals = [PublicationTarget(name=name or target_dir, url=target_dir, conflicts_url=same_esa_name_dir)]
+        url = on_host(target_dir, target_host)
+        goals = [PublicationTarget(name=name or url, url=url, conflicts_url=same_esa_name_dir)]
     else:
-        goals = chosen(settings, target, mirror=False)
+        goals = chosen(settings, [*(target or ()), *(target_host or ())], mirror=False)
         if same_esa_name_dir is not None:
             goals = [goal.model_copy(update={"conflicts_url": same_esa_name_dir}) for goal in goals]
     folder = fits_dir or settings.telemetry_folder / "products"
     if not folder.is_dir():
         raise FileNotFoundError(2, "the archive of products does not exist", str(folder))
     reason, refresh = _functions(settings, rid_lut_file, spice_dir, update=update_rid_lut)
-    files = files_below(folder)
+    files = _not_delivered(files_below(folder), db_file)
     bad = False
     with open_database(prepare=prepare) as connection:
         for goal in goals:
@@ -171,6 +195,46 @@ def run(
     raise typer.Exit(1 if bad else 0)
 
 
+def on_host(folder: str, hosts: list[str] | None) -> str:
+    """URL of a folder on a host, as the original publisher names both.
+
+    Examples
+    --------
+    >>> on_host("/exchange/soar", ["soar.esa.int"]), on_host("/exchange/soar", ["localhost"])
+    ('sftp://soar.esa.int/exchange/soar', '/exchange/soar')
+
+    Raises
+    ------
+    typer.BadParameter
+        If there are several hosts, or the folder already is a URL of another host.
+    """
+    host = (hosts or ["localhost"])[0]
+    if len(hosts or ()) > 1:
+        raise typer.BadParameter("one folder is on one host", param_hint="--target-host")
+    if host == "localhost":
+        return folder
+    if "://" in folder or not folder.startswith("/") or re.fullmatch(r"[A-Za-z0-9._@:\[\]-]+", host) is None:
+        raise typer.BadParameter(
+            f"{folder!r} on host {host!r} is no absolute folder on a host", param_hint="--target-host"
+        )
+    return f"sftp://{host}{folder}"
+
+
+def _not_delivered(files: list[Candidate], history: Path | None) -> list[Candidate]:
+    """Files that the history of the original publisher does not name as delivered."""
+    if history is None:
+        return files
+    from broker_assets.commands.publish.earlier_history import delivered_names
+    from broker_assets.telemetry.products.product import complete
+
+    names = delivered_names(history)
+    kept = [file for file in files if complete(file.path.name) not in names]
+    terminal(stderr=True).print(
+        f"{len(files) - len(kept)} files were delivered before, according to {escape(str(history))}", highlight=False
+    )
+    return kept
+
+
 def _overridden(rules: Rules, *, order: str, **options: Any) -> Rules:
     """Selection rules with the options of the command line."""
     from broker_assets.publication.selection import read_blacklist
@@ -198,11 +262,16 @@ def _functions(settings: Settings, table: Path | None, spice: Path | None, *, up
         from broker_assets.telemetry.inputs.requests_update import update as update_requests
 
         if table is None or settings.telemetry.requests_url is None:
-            raise typer.BadParameter("--update-rid-lut needs a table and BROKER_TELEMETRY__REQUESTS_URL")
-        rows = update_requests(table, settings.telemetry.requests_url)
-        terminal().print(f"{rows:,} rows in {table}", highlight=False)
+            # As when the service does not answer: the table stays as it is.
+            text = "warning: --update-rid-lut needs a table and BROKER_TELEMETRY__REQUESTS_URL; nothing is updated"
+            typer.echo(text, err=True)
+        else:
+            rows = update_requests(table, settings.telemetry.requests_url)
+            terminal(stderr=True).print(f"{rows:,} rows in {table}", highlight=False)
     folder = spice or settings.telemetry.kernels
-    kernels = None if folder is None else Kernels.of_folder(folder)
+    if folder is None:
+        return request_reason(table), ephemeris_refresh(None)
+    kernels = Kernels.of_files([folder]) if folder.is_file() else Kernels.of_folder(folder)
     return request_reason(table), ephemeris_refresh(kernels)
 
 
@@ -248,7 +317,7 @@ def _write_supplements(connection: Any, target: str, path: Path) -> None:
     write_output(path, supplement_report(connection, target))
 
 
-@app.command()
+@app.command(context_settings=NORMALISED)
 def sync(
     target: Annotated[list[str] | None, typer.Option("--target", "-T", help="Mirror named in the settings.")] = None,
     target_dir: Annotated[str | None, typer.Option("--target-dir", "-t", help="Folder, sftp:// or s3:// URL.")] = None,

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from broker_assets.commands.original_options import NORMALISED, OptionalValue, original
 from broker_assets.commands.telemetry.files import app as files_app
 from broker_assets.commands.telemetry.lowlatency import lowlatency
 from broker_assets.commands.telemetry.process import process
@@ -19,8 +20,16 @@ from broker_assets.commands.telemetry.simulate import simulate
 from broker_assets.commands.telemetry.status import status
 
 app = typer.Typer(help="Telemetry packets and products.", no_args_is_help=True)
-# Options are also accepted as the original spells them: --idl_enabled, --fits_dir.
-app.command(context_settings={"token_normalize_func": lambda token: token.replace("_", "-")})(process)
+app.command(
+    cls=original(
+        {
+            "--update-rid-lut": OptionalValue(
+                r"(https?|file)://.*", ("--update-rid-lut",), ("--update-rid-lut", "--rid-lut-url")
+            )
+        }
+    ),
+    context_settings=NORMALISED,
+)(process)
 app.command()(schema)
 app.command()(simulate)
 app.command()(status)

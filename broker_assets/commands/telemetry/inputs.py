@@ -75,7 +75,8 @@ def read_inputs(
             versions,
         )
     except (DatabaseError, OSError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
+        named = isinstance(error, OSError) and error.filename is not None
+        typer.echo(f"error: {f'{error.filename}: {error.strerror}' if named else error}", err=True)  # type: ignore[union-attr]
         raise typer.Exit(2) from error
 
 
@@ -122,10 +123,18 @@ def processing_versions(given: list[str] | None) -> dict[str, int]:
     typer.BadParameter
         If a text has another form.
     """
+    if not given:
+        return {}
+    from broker_assets.telemetry.archive.code_versions import is_default_kind, versioned_kinds
+
     found = {}
-    for text in given or ():
-        match = re.fullmatch(r"((?:LB|L0|L1|CAL|ANC|LL03)/[a-z0-9-]+)=(\d{1,2})", text)
+    for text in given:
+        match = re.fullmatch(r"([A-Z0-9]+)/([a-z0-9-]+)=([0-9]{1,2})", text)
         if match is None:
-            raise typer.BadParameter(f"{text} is not LEVEL/KIND=N", param_hint="--processing-version")
-        found[match[1]] = int(match[2])
+            raise typer.BadParameter(f"{text!r} is not LEVEL/KIND=N", param_hint="--processing-version")
+        level, stem, number = match.groups()
+        if stem not in versioned_kinds(level) and not is_default_kind(level, stem):
+            known = ", ".join(sorted(versioned_kinds(level))) or "none; levels are L0, L1, CAL, ANC and LL03"
+            raise typer.BadParameter(f"{level} has no kind {stem}; known: {known}", param_hint="--processing-version")
+        found[f"{level}/{stem}"] = int(number)
     return found

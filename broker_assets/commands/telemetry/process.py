@@ -8,7 +8,7 @@ import logging
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +17,7 @@ import typer
 
 from broker_assets.commands.output import write_output
 from broker_assets.commands.telemetry.inputs import find_programs, processing_versions, read_inputs
+from broker_assets.settings import load_settings
 
 if TYPE_CHECKING:
     from broker_assets.telemetry.archive.product_archive import Outcome
@@ -29,8 +30,10 @@ logger = logging.getLogger(__name__)
 ORDER = ("TM", "LB", "L0", "L1", "L2")
 MADE_FROM = {"LB": "LB", "L0": "LB", "L1": "L0", "L2": "L1"}
 """Level whose files determine what is rebuilt, by the first level to make."""
-TELEMETRY_FILES = ("*.xml", "*.fits")
+TELEMETRY_FILES = ("*.xml", "*.xml.gz", "*.fits")
 """File name patterns in telemetry folders; FITS files are those of level LB."""
+SURELY_TELEMETRY = ("*PktTmRaw*", "*_LB_*")
+"""Files with other names in a folder may be something else, and are passed over then."""
 
 
 class Level(StrEnum):
@@ -60,9 +63,20 @@ def process(
         typer.Option("--spice-file", "-S", help="Individual kernels instead of a folder; repeatable."),
     ] = None,
     soop_dir: Annotated[Path | None, typer.Option("--soop-dir", "-p", help="Planning files.")] = None,
-    rid_lut_file: Annotated[Path | None, typer.Option("--rid-lut-file", "-r", help="Table of requests, CSV.")] = None,
+    rid_lut_file: Annotated[
+        Path | None,
+        typer.Option("--rid-lut-file", "-r", envvar="BROKER_TELEMETRY__REQUESTS", help="Table of requests, CSV."),
+    ] = None,
     update_rid_lut: Annotated[
-        str | None, typer.Option(help="Update the table of requests first, from this URL.", metavar="URL")
+        bool, typer.Option("--update-rid-lut", help="Update the table of requests first.")
+    ] = False,
+    rid_lut_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="BROKER_TELEMETRY__REQUESTS_URL",
+            show_envvar=True,
+            help="Where rows of that table come from; `--update-rid-lut URL` is the same with the flag.",
+        ),
     ] = None,
     start_level: Annotated[
         Level,
@@ -150,12 +164,8 @@ def process(
     from broker_assets.telemetry.archive.product_archive import Archive
     from broker_assets.telemetry.reception.packet_store import PacketStore
 
-    if update_rid_lut is not None:
-        if rid_lut_file is None:
-            raise typer.BadParameter("--update-rid-lut needs --rid-lut-file")
-        from broker_assets.telemetry.inputs.requests_update import update
-
-        typer.echo(f"{update(rid_lut_file, update_rid_lut)} rows in {rid_lut_file}", err=True)
+    if update_rid_lut:
+        _update_requests(rid_lut_file, rid_lut_url)
     inputs = read_inputs(
         idb,
         idb_version,
@@ -186,6 +196,16 @@ def process(
     raise typer.Exit(1 if failed or outcome.problems else 0)
 
 
+def _update_requests(table: Path | None, url: str | None) -> None:
+    """Update the table of requests; without a table or a URL it stays as it is, as when the service does not answer."""
+    from broker_assets.telemetry.inputs.requests_update import update
+
+    if table is None or url is None:
+        logger.warning("--update-rid-lut needs --rid-lut-file and --rid-lut-url: no table of requests is updated")
+    else:
+        typer.echo(f"{update(table, url)} rows in {table}", err=True)
+
+
 def _log(log_file: Path | None, level: str) -> None:
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
@@ -211,7 +231,12 @@ def _empty(folder: Path, yes: bool) -> None:
 def _listed(path: Path | None) -> list[Path] | None:
     if path is None:
         return None
-    return [Path(line.strip()) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    try:
+        # Names may have letters that Python takes for ends of lines, and bytes that are no UTF-8.
+        lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+    except OSError as error:
+        raise typer.BadParameter(f"{path} cannot be read: {error.strerror}", param_hint="--input-files") from error
+    return [Path(line) for line in (line.strip(" \t\r") for line in lines) if line]
 
 
 def _accepted(pattern: str | None, *, regular: bool) -> Callable[[PurePosixPath], bool] | None:
@@ -228,36 +253,49 @@ def _telemetry(
     folder: Path | None,
     listed: list[Path] | None,
     accepted: Callable[[PurePosixPath], bool] | None,
-) -> list[Path]:
-    """Telemetry files given by the options, each once, ordered by name."""
-    found: list[Path] = [*(listed or ())]
+) -> dict[Path, bool]:
+    """Telemetry files given by the options, each once, ordered by name; true for those that must be telemetry."""
+    found = dict.fromkeys(listed or (), True)
     for path in [*(files or ()), *([folder] if folder else ())]:
-        found += sorted(file for name in TELEMETRY_FILES for file in path.rglob(name)) if path.is_dir() else [path]
-    unique = dict.fromkeys(found)
-    return [path for path in unique if accepted is None or accepted(PurePosixPath(path.as_posix()))]
+        if path.is_dir():
+            below = sorted(file for name in TELEMETRY_FILES for file in path.rglob(name))
+            for file in below:
+                found.setdefault(file, any(file.match(pattern) for pattern in SURELY_TELEMETRY))
+        else:
+            found[path] = True
+    return {path: sure for path, sure in found.items() if accepted is None or accepted(PurePosixPath(path.as_posix()))}
 
 
-def _receive(paths: list[Path], packets: PacketStore, inputs: Inputs) -> tuple[Touched, int]:
-    """Receive files into the store; return what they touch, and how many failures there were."""
+def _receive(paths: Mapping[Path, bool], packets: PacketStore, inputs: Inputs) -> tuple[Touched, int]:
+    """Receive files into the store; return what they touch, and how many failures there were.
+
+    Files that need not be telemetry (false) are passed over if they are not.
+    """
     from rich.progress import track
 
     from broker_assets.telemetry.archive.units import Touched
-    from broker_assets.telemetry.packets.files import UnknownFile
+    from broker_assets.telemetry.packets.files import FileLimits, FileTooLarge, UnknownFile
     from broker_assets.telemetry.reception.storing import receive
 
     touched = Touched()
     failed = 0
-    for path in track(paths, description="receive", console=_console(), transient=True):
+    limits = FileLimits(**load_settings().telemetry.input_limits.model_dump())
+    for path, sure in track(list(paths.items()), description="receive", console=_console(), transient=True):
+        # Names come from elsewhere: a line break in one must not look like another message.
+        shown = repr(str(path))[1:-1]
         try:
-            received = receive(path, packets, inputs.databases)
+            received = receive(path, packets, inputs.databases, limits)
         except (UnknownFile, OSError) as error:
+            if not sure and isinstance(error, UnknownFile) and not isinstance(error, FileTooLarge):
+                logger.info("%s is passed over: %s", shown, error)
+                continue
             failed += 1
-            logger.error("%s: %s", path, error)
+            logger.error("%s: %s", shown, error)
             continue
         failed += len(received.bad)
         for bad in received.bad:
-            logger.warning("%s, packet %s, byte %d: %s", path.name, bad.number, bad.position, bad.reason)
-        logger.info("%s: %d packets, %d new, %d bad", path, received.packets, received.new, len(received.bad))
+            logger.warning("%s, packet %s, byte %d: %s", shown, bad.number, bad.position, bad.reason)
+        logger.info("%s: %d packets, %d new, %d bad", shown, received.packets, received.new, len(received.bad))
         touched |= received.touched
     return touched, failed
 
@@ -274,7 +312,7 @@ def _take_over(
         return 0
     found = sorted(folder.rglob("*.fits")) if listed is None else [path for path in listed if path.is_file()]
     chosen = [path for path in found if accepted is None or accepted(PurePosixPath(path.as_posix()))]
-    unknown = [path for path in chosen if not packets.has_file(path.name, _digest(path))]
+    unknown = {path: True for path in chosen if not packets.has_file(path.name, _digest(path))}
     _, failed = _receive(unknown, packets, inputs)
     return failed
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from broker_assets.telemetry.archive.days import family_of
-from broker_assets.telemetry.products.kinds import BASE_VERSION, KINDS, ProductKind
+from broker_assets.telemetry.products.kinds import BASE_VERSION, DEFAULT_STEM, KINDS, ProductKind
 from broker_assets.telemetry.products.levels import ancillary, calibrated_energy
 
 BUILDER: Final = {"LB": 1, "L0": 2, "L1": 2, "L2": 1}
@@ -31,6 +31,30 @@ BEYOND: Final = {
 def kinds_of(family: str) -> list[ProductKind]:
     """Kinds of a family that have tables of their own."""
     return [kind for kind in KINDS.values() if family_of(kind.key) == family]
+
+
+def versioned_kinds(level: str) -> set[str]:
+    """Kinds with tables of their own that have a processing version at a level, as in file names.
+
+    Examples
+    --------
+    >>> versioned_kinds("CAL"), "sci-xray-cpd" in versioned_kinds("L1"), versioned_kinds("LB")
+    ({'cal-energy'}, True, set())
+    """
+    if level in ("L0", "L1"):
+        return {kind.file_stem for kind in KINDS.values()}
+    return {kind.file_stem for at, kind in BEYOND.values() if at == level}
+
+
+def is_default_kind(level: str, stem: str) -> bool:
+    """Whether a kind is that of the default product of some packets.
+
+    Examples
+    --------
+    >>> is_default_kind("L1", "events-1-33"), is_default_kind("L1", "ql-nothing"), is_default_kind("CAL", "events-1")
+    (True, False, False)
+    """
+    return level in ("L0", "L1") and DEFAULT_STEM.fullmatch(stem) is not None
 
 
 def file_code_version(level: str, stem: str, overrides: Mapping[str, int]) -> str:

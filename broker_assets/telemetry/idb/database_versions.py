@@ -102,12 +102,19 @@ class InstrumentDatabases:
         single = self.folder if self.folder.is_file() else self.folder / DATABASE_FILE
         if single.is_file():
             self._forced = InstrumentDatabase.open(single, instrument)
+            if forced is not None and forced.removeprefix("v") != self._forced.version:
+                raise MissingDatabaseVersion(
+                    f"database version {forced} is missing: {single} is version {self._forced.version}"
+                )
             return
         self.versions = sorted(path.parent.name.removeprefix("v") for path in self.folder.glob(f"v*/{DATABASE_FILE}"))
         if not self.versions:
             raise DatabaseError(f"{self.folder} holds neither {DATABASE_FILE} nor folders v<version>/{DATABASE_FILE}")
         if forced is not None:
-            self._forced = self.open(forced)
+            if forced.removeprefix("v") not in self.versions:
+                known = ", ".join(self.versions)
+                raise MissingDatabaseVersion(f"database version {forced} is missing: {self.folder} has {known}")
+            self._forced = self.open(forced.removeprefix("v"))
         elif (self.folder / HISTORY_FILE).is_file():
             self.history = read_history(self.folder / HISTORY_FILE)
             self._starts = [period.start for period in self.history]

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from broker_assets.telemetry.decoding.triggers import DEFAULT_FACTOR
+from broker_assets.telemetry.inputs.documents import bounded_text
+
+IDENTIFIER = "unique_id"
+"""Column of request ids, without which a file is another table."""
 
 
 class RequestError(ValueError):
@@ -25,13 +31,26 @@ class RequestTable:
         """Read the CSV file (columns unique_id, scaling_factor, subject, purpose, comment, …).
 
         Rows whose id is no number are left out.
+
+        Raises
+        ------
+        RequestError
+            If it has other columns or is no CSV file; the message says which it has.
+        OSError
+            If it cannot be read.
         """
         found: dict[int, list[dict[str, str]]] = {}
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            for row in csv.DictReader(stream):
-                identifier = (row.get("unique_id") or "").strip()
-                if identifier.isdigit():
+        try:
+            reader = csv.DictReader(io.StringIO(bounded_text(path)))
+            if reader.fieldnames is not None and IDENTIFIER not in reader.fieldnames:
+                columns = ", ".join(str(name)[:40] for name in reader.fieldnames[:20])
+                raise RequestError(f"{path} is no table of requests: it has no column {IDENTIFIER}, but {columns}")
+            for row in reader:
+                identifier = (row.get(IDENTIFIER) or "").strip()
+                if re.fullmatch(r"[0-9]{1,10}", identifier):
                     found.setdefault(int(identifier), []).append(row)
+        except csv.Error as error:
+            raise RequestError(f"{path} is no table of requests: {error}") from error
         return cls(found, path.name)
 
     def scaling_factor(self, request: int) -> int:
@@ -40,7 +59,7 @@ class RequestTable:
         Raises
         ------
         RequestError
-            If the request is unknown, stands there with different factors, or its factor is no number.
+            If the request is unknown, is there with different factors, or its factor is no number from 1 on.
         """
         rows = self.rows.get(request)
         if not rows:
@@ -52,9 +71,12 @@ class RequestTable:
         if not cell:
             return DEFAULT_FACTOR
         try:
-            return int(float(cell))
-        except ValueError as error:
+            factor = int(float(cell))
+        except (ValueError, OverflowError) as error:
             raise RequestError(f"request {request} has the scaling factor {cell!r}") from error
+        if factor < 1:
+            raise RequestError(f"request {request} has the scaling factor {cell!r}")
+        return factor
 
     def reason(self, request: int) -> str:
         """Subject, purpose and comment."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+
+from broker_assets.telemetry.inputs.documents import bounded_json
 
 Keyword = tuple[str, str, str]
 
@@ -47,25 +51,29 @@ class Planning:
 
         Raises
         ------
+        OSError
+            If there is no such folder.
         ValueError
-            If an export is not readable; the message names it.
+            If a file is not readable; the message names it.
         """
+        if not folder.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "there is no folder of planning files", str(folder))
         plans: dict[str, tuple[int, dict[str, Any]]] = {}
         for path in sorted(folder.glob("SSTX_observation_timeline_export_*.json"), reverse=True):
-            try:
-                content = json.loads(path.read_text(encoding="utf-8"))
+            with _named(path):
+                content = bounded_json(path)
                 name, version = str(content["info"]["name"]), int(content["info"]["internalVersion"])
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise ValueError(f"planning file {path} cannot be read: {error!r}") from error
             if name not in plans or version >= plans[name][0]:
                 plans[name] = version, content
         campaigns: list[Interval] = []
         observations: list[Interval] = []
         for name, (version, content) in plans.items():
             path = folder / f"{name}.{version}.all.json"
-            listed = path.read_text(encoding="utf-8") if path.is_file() else ""
-            campaigns += [_campaign(item) for item in (json.loads(listed) if listed.strip() else {}).get("soops", ())]
-            observations += [_observation(item) for item in content.get("observations", ())]
+            with _named(path):
+                listed = bounded_json(path) if path.is_file() and path.stat().st_size else {}
+                campaigns += [_campaign(item) for item in listed.get("soops", ())]
+            with _named(f"of {name}"):
+                observations += [_observation(item) for item in content.get("observations", ())]
         return cls(tuple(campaigns), tuple(observations))
 
     def keywords(self, start: np.datetime64, end: np.datetime64) -> list[Keyword]:
@@ -85,6 +93,15 @@ class Planning:
                     found.setdefault(name, set()).add(value)
         given = [(name, ";".join(sorted(values)), COMMENTS[name]) for name, values in found.items()]
         return given + [(name, "none", comment) for name, comment in COMMENTS.items() if name not in found]
+
+
+@contextmanager
+def _named(path: object) -> Iterator[None]:
+    """Errors of a file, whatever its content is, name it."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(f"planning file {path} cannot be read: {error!r}") from error
 
 
 def _interval(item: dict[str, Any], *keywords: tuple[str, str]) -> Interval:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import BinaryIO, Literal, TypeVar, cast
 
 from broker_assets.telemetry.packets.batches import BadPacket, RawPacket
 from broker_assets.telemetry.packets.packet_tables import FITS_BEGINNING, NotPackets, read_tables
-from broker_assets.telemetry.packets.sources import FileLimits, FileTooLarge, PlainStream, UnknownFile, opened
+from broker_assets.telemetry.packets.sources import BLOCK, FileLimits, FileTooLarge, PlainStream, UnknownFile, opened
 from broker_assets.telemetry.packets.space_packets import read_binary, read_hex
 from broker_assets.telemetry.packets.telecommands import TelecommandReport, read_reports
 from broker_assets.telemetry.packets.xml_packets import read_xml
@@ -46,7 +47,6 @@ def kind_of(path: str | Path | BinaryIO) -> FileKind:
 
     Examples
     --------
-    >>> import io
     >>> kind_of(io.BytesIO(b"0da1c000000d1001"))
     'hex'
     """
@@ -110,7 +110,7 @@ def read(
             raise UnknownFile(f"{name} holds telecommand reports, no packets")
         if kind == "tables" and stream.size > limits.table_bytes:
             raise limits.exceeded(name, "table_bytes", "is a FITS file of more bytes than")
-        readers = {"telemetry": read_xml, "binary": read_binary, "hex": read_hex, "tables": read_tables}
+        readers = {"telemetry": read_xml, "binary": read_binary, "hex": _read_lines, "tables": read_tables}
         try:
             yield from _bounded(readers[kind](stream, name), name, limits)  # type: ignore[operator,arg-type]
         except NotPackets as error:
@@ -136,6 +136,10 @@ def reports(
         yield from _bounded(read_reports(cast(BinaryIO, stream), name), name, limits)
         if stream.damage:
             yield BadPacket(stream.damage, b"", name)
+
+
+def _read_lines(stream: PlainStream, name: str) -> Iterator[RawPacket | BadPacket]:
+    return read_hex(io.BufferedReader(stream, BLOCK), name)
 
 
 _Found = TypeVar("_Found", RawPacket, TelecommandReport)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 BLOCK: Final = 1 << 20
 SMALL_BYTES: Final = 64 << 20
@@ -102,6 +102,11 @@ class PlainStream(io.RawIOBase):
         """Go to a place."""
         self.damage = ""
         return self._stream.seek(offset, whence)
+
+    def readinto(self, buffer: Any, /) -> int:
+        found = self.read(len(buffer))
+        buffer[: len(found)] = found
+        return len(found)
 
     def read(self, size: int = -1, /) -> bytes:
         try:

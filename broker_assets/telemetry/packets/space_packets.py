@@ -22,12 +22,12 @@ _MARK = b"\xef\xbb\xbf"
 _PREFIX_0X = re.compile(rb"\b0[xX](?=[0-9A-Fa-f])")
 
 
-def _is_packet(data: bytes, start: int) -> bool:
+def _is_packet(data: bytes | bytearray, start: int) -> bool:
     """Whether a whole packet, idle or with a secondary header, begins at `start` and ends with the data."""
     return len(data) - start >= PRIMARY_BYTES and _plausible(data, start) and start + _length(data, start) == len(data)
 
 
-def is_idle(data: bytes, start: int = 0) -> bool:
+def is_idle(data: bytes | bytearray, start: int = 0) -> bool:
     """Whether an idle packet begins at `start`: version 0, no secondary header, application process 2047.
 
     Examples
@@ -38,20 +38,20 @@ def is_idle(data: bytes, start: int = 0) -> bool:
     return data[start : start + 1] in (b"\x07", b"\x17") and data[start + 1 : start + 2] == b"\xff"
 
 
-def _plausible(data: bytes, start: int) -> bool:
+def _plausible(data: bytes | bytearray, start: int) -> bool:
     # Version 0 and a secondary header in the first byte; PUS version 1 or 2 in the seventh, if it is there.
     with_header = data[start] & 0b11101000 == 0b1000 and (len(data) - start <= 6 or data[start + 6] >> 4 & 7 in (1, 2))
     return with_header or is_idle(data, start)
 
 
-def _length(data: bytes, start: int) -> int:
+def _length(data: bytes | bytearray, start: int) -> int:
     return int.from_bytes(data[start + 4 : start + 6], "big") + 7
 
 
 NO_HEADER = "the packet has no secondary header"
 
 
-def find_packet(data: bytes) -> int | None:
+def find_packet(data: bytes | bytearray) -> int | None:
     """Where the space packet begins: after the ground-segment header, or at once.
 
     Parameters
@@ -205,7 +205,7 @@ def read_hex(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]:
 
 
 def _hex_packets(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]:
-    pending, pending_at, position = b"", 0, 0
+    pending, pending_at, position = bytearray(), 0, 0
     # A line longer than two of the largest packets is read in pieces of even length.
     limit = 4 * (LARGEST_PACKET + GROUND_HEADER)
     while line := stream.readline(limit):
@@ -217,15 +217,15 @@ def _hex_packets(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]
             data = bytes.fromhex(text.decode("ascii"))
         except ValueError:
             if pending:
-                yield BadPacket("the packet is cut", pending, name, pending_at)
-                pending = b""
+                yield BadPacket("the packet is cut", bytes(pending), name, pending_at)
+                pending.clear()
             yield BadPacket("the line is no hexadecimal text", line, name, at)
             continue
         found = find_packet(data)
         if found is not None:
             if pending:
-                yield BadPacket("the packet is cut", pending, name, pending_at)
-                pending = b""
+                yield BadPacket("the packet is cut", bytes(pending), name, pending_at)
+                pending.clear()
             yield RawPacket(data[found:], name, at)
             continue
         if not pending:
@@ -233,15 +233,16 @@ def _hex_packets(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]
         pending += data
         while len(pending) >= PRIMARY_BYTES and _plausible(pending, 0) and _length(pending, 0) <= len(pending):
             size = _length(pending, 0)
-            yield RawPacket(pending[:size], name, pending_at)
-            pending, pending_at = pending[size:], at
+            yield RawPacket(bytes(pending[:size]), name, pending_at)
+            del pending[:size]
+            pending_at = at
         found = find_packet(pending)
         if found is not None:
-            yield RawPacket(pending[found:], name, pending_at)
-            pending = b""
+            yield RawPacket(bytes(pending[found:]), name, pending_at)
+            pending.clear()
         elif len(pending) > LARGEST_PACKET + GROUND_HEADER:
-            yield BadPacket("these bytes are no space packet", pending, name, pending_at)
-            pending = b""
+            yield BadPacket("these bytes are no space packet", bytes(pending), name, pending_at)
+            pending.clear()
     if pending:
         reason = "the packet is cut" if _plausible(pending, 0) else "these bytes are no space packet"
-        yield BadPacket(reason, pending, name, pending_at)
+        yield BadPacket(reason, bytes(pending), name, pending_at)

@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from xml.etree import ElementTree
 
 from broker_assets.telemetry.packets.batches import BadPacket
 from broker_assets.telemetry.packets.xml_elements import CHUNK, find_elements
 
+MOST_DEPTH = 64
+"""Elements inside one another; reports have six."""
+_PIECE = 1 << 14
 _PREFIX = re.compile(rb"(</?)[A-Za-z_][\w.-]*:(?=PktTcReportListElement)")
 
 
@@ -55,9 +58,35 @@ def read_reports(stream: BinaryIO, name: str, *, chunk: int = CHUNK) -> Iterator
             yield BadPacket(reason, element.text, name, element.position)
 
 
+def _parsed(element: bytes) -> ElementTree.Element:
+    """The tree of an element that is not nested more deeply than reports are.
+
+    Raises
+    ------
+    ElementTree.ParseError
+        If it is damaged.
+    ValueError
+        If it is nested too deeply.
+    """
+    parser: Any = ElementTree.XMLPullParser(("start", "end"))
+    depth = 0
+    root: ElementTree.Element | None = None
+    for start in range(0, len(element), _PIECE):
+        parser.feed(element[start : start + _PIECE])
+        for event, found in parser.read_events():
+            depth += 1 if event == "start" else -1
+            if depth > MOST_DEPTH:
+                raise ValueError(f"its elements are nested more than {MOST_DEPTH} deep")
+            root = root if root is not None else found
+    parser.close()
+    if root is None:
+        raise ValueError("it is empty")
+    return root
+
+
 def _report(element: bytes, name: str, position: int) -> TelecommandReport:
     # No entity can be declared in it: the fragment begins with its own element, after any document type.
-    root = ElementTree.fromstring(_PREFIX.sub(rb"\1", element))  # noqa: S314
+    root = _parsed(_PREFIX.sub(rb"\1", element))
     fields = {child.tag: (child.text or "").strip() for child in root if len(child) == 0}
     custom = {child.findtext("FieldName", ""): child.findtext("Value", "") for child in root.iter("CustomField")}
     parameters = tuple(

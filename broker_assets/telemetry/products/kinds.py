@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -27,6 +28,11 @@ _SERVICES: Final = {
     239: "diagnostics",
 }
 """Type of products without an own kind, by service. The original has none for 3 and 21 and fails (3,25,4; 21,6,10)."""
+
+DEFAULT_STEM: Final = re.compile(
+    rf"(?:{'|'.join(_SERVICES.values())}|service-[0-9]{{1,3}})-[0-9]{{1,3}}(?:-[0-9]{{1,10}})?"
+)
+"""File stems of products without an own kind."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from broker_assets.storage.atomic import remove_abandoned
 from broker_assets.telemetry.archive.days import touched_days
 from broker_assets.telemetry.idb.database import InstrumentDatabase
 from broker_assets.telemetry.idb.database_versions import InstrumentDatabases
-from broker_assets.telemetry.packets.files import UnknownFile
+from broker_assets.telemetry.packets.files import FileLimits, UnknownFile
 from broker_assets.telemetry.reception import register, steps
 from broker_assets.telemetry.reception.folders import FolderError, IncomingFolder, NotComplete
 from broker_assets.telemetry.reception.packet_store import PacketStore
@@ -172,6 +172,9 @@ class Receiver:
     run_id : str, optional
         Dagster run.
     limits : Limits
+        Of the run.
+    file_limits : FileLimits
+        Of each file.
     """
 
     def __init__(
@@ -185,6 +188,7 @@ class Receiver:
         stable_seconds: float,
         run_id: str | None = None,
         limits: Limits = Limits(),
+        file_limits: FileLimits = FileLimits(),
     ) -> None:
         self._connection = connection
         self._folders = {folder.url: folder for folder in folders}
@@ -194,6 +198,7 @@ class Receiver:
         self._stable_seconds = stable_seconds
         self._run_id = run_id
         self._limits = limits
+        self._file_limits = file_limits
 
     def run(
         self,
@@ -309,7 +314,7 @@ class Receiver:
         # Before it is read, so that a file that crashes the process is counted as well.
         steps.set_tries(self._connection, file, tries)
         try:
-            received = receive(path, self._store, self._databases)
+            received = receive(path, self._store, self._databases, self._file_limits)
             days = touched_days(self._store, received.touched)
         except UnknownFile as error:
             return self._quarantine(file, str(error).replace(str(path), file.name))

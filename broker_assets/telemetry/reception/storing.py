@@ -48,13 +48,18 @@ class Received:
     telecommands: int = 0
 
 
-def receive(path: Path, store: PacketStore, databases: InstrumentDatabase | InstrumentDatabases) -> Received:
+def receive(
+    path: Path,
+    store: PacketStore,
+    databases: InstrumentDatabase | InstrumentDatabases,
+    limits: files.FileLimits = files.FileLimits(),
+) -> Received:
     """Put the packets of a file into the store; memory does not grow with the file.
 
     Raises
     ------
     UnknownFile
-        If it is no file of packets.
+        If it is no file of packets, or exceeds a limit.
     OSError
         If it cannot be read or the store cannot be written.
     """
@@ -62,9 +67,21 @@ def receive(path: Path, store: PacketStore, databases: InstrumentDatabase | Inst
     with path.open("rb") as stream:
         while block := stream.read(HASHED_AT_A_TIME):
             digest.update(block)
-    received = receive_found(files.read(path, name=path.name), path.name, store, databases)
-    store.add_file(path.name, digest.hexdigest(), received.packets, len(received.bad))
+    name = storable(path.name)
+    received = receive_found(files.read(path, name=name, limits=limits), name, store, databases)
+    store.add_file(name, digest.hexdigest(), received.packets, len(received.bad))
     return received
+
+
+def storable(name: str) -> str:
+    """A file name as text of any database: bytes that are no UTF-8 as %XX.
+
+    Examples
+    --------
+    >>> storable("TM_é.xml"), storable("TM_\udcff.xml")
+    ('TM_é.xml', 'TM_%FF.xml')
+    """
+    return "".join(f"%{ord(letter) - 0xDC00:02X}" if "\udc80" <= letter <= "\udcff" else letter for letter in name)
 
 
 def receive_found(

@@ -170,8 +170,9 @@ def flare_flags(sun: Sun, day: int) -> Iterator[Draft]:
     rates = bands(sun.rates(times + FLARE_SECONDS / 2))
     flares = [sun.active(float(time)) for time in times]
     present = np.array([flare is not None for flare in flares], dtype=int)
-    thermal = np.where(present, np.digitize(rates[:, 0], [300, 1000, 3000, 9000, 20000, 40000]) + 1, 0)
-    hard = np.where(present, np.digitize(rates[:, 3], [150, 400, 1200]), 0)
+    # Classes of the flight software: thermal 0 (none) to 4 (major), non-thermal 0 to 2.
+    thermal = np.where(present, np.digitize(rates[:, 0], [1000, 6000, 20000]) + 1, 0)
+    hard = np.where(present, np.digitize(rates[:, 3], [150, 800]), 0)
     place = np.array([flare.location if flare else (0, 0) for flare in flares])
     for part in chunks(len(times), SAMPLES):
         values = _head(times[part.start], FLARE_SECONDS) | {

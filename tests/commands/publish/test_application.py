@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -136,3 +138,33 @@ def test_what_is_missing_is_said_in_words(
         assert "--prepare" in bare.stderr
         assert command(*line, "--prepare", **empty).returncode == 0
         assert [path.name for path in (tmp_path / "far").iterdir()] == [DAY]
+
+
+def test_a_command_line_of_the_original(
+    command: Command, archive: Path, far: Path, products: Any, tmp_path: Path
+) -> None:
+    """Its options as it writes them; what its history says is delivered is not delivered again."""
+    products.put(archive, products.DAY)
+    products.put(archive, products.request(1), value=1)
+    table = tmp_path / "requests.csv"
+    table.write_text("_id,unique_id,subject,purpose,comment\n1,1,flare,,\n")
+    (tmp_path / "black.txt").write_text("")
+    with contextlib.closing(sqlite3.connect(tmp_path / "published.sqlite")) as connection:
+        connection.execute("CREATE TABLE published (name TEXT UNIQUE, result INTEGER)")
+        connection.execute("INSERT INTO published VALUES (?, 10)", (DAY,))
+        connection.commit()
+    words = (
+        f"run -t {far} -T localhost -s {far} -r {table} --update_rid_lut --sort_files --blacklist_files black.txt"
+        f" --supplement_report supplements.csv -d published.sqlite -w 0s -n 20000 -v * -l L0,L1 -p ql,hk,sci"
+        f" -f {archive} -o log --log_level INFO"
+    ).split()
+    done = command(*words)
+    assert done.returncode == 0, done.stderr
+    assert "1 files were delivered before" in done.stderr
+    assert "1 published" in done.stdout
+    assert [path.name for path in far.glob("*.fits")] == [products.request(1)]
+    (tmp_path / "none.txt").write_text("no history")
+    wrong = command(*words, "-d", "none.txt")
+    assert wrong.returncode == 1
+    assert "none.txt is no history of the original publisher" in wrong.stderr
+    assert command(*words, "-T", "a b").returncode == 2

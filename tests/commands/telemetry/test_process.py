@@ -137,8 +137,16 @@ def test_request_table_is_updated(site: dict[str, Any]) -> None:
     table = folder / "rid.csv"
     table.write_text("_id,unique_id,start_utc,scaling_factor\n1,77,2000-01-01T00:00:00,25\n")
     options = ("-t", str(folder / "tm"), "-e", "LB", "-r", str(table))
-    assert run(site, *options, "--update-rid-lut", "http://127.0.0.1:9/").exit_code == 0
+    for words in (
+        ("--update-rid-lut", "http://127.0.0.1:9/"),
+        ("--update_rid_lut=http://127.0.0.1:9/",),
+        ("--update_rid_lut", "--rid-lut-url", "http://127.0.0.1:9/"),
+    ):
+        result = run(site, *options, *words)
+        assert result.exit_code == 0, result.output
+        assert "1 rows in" in result.output
     assert table.read_text().splitlines()[1].startswith("1,77,")
+    assert run(site, "--update_rid_lut", *options).exit_code == 0
 
 
 def test_underscores_as_the_original_writes_them(site: dict[str, Any]) -> None:
@@ -147,3 +155,86 @@ def test_underscores_as_the_original_writes_them(site: dict[str, Any]) -> None:
     result = run(site, "--tm_dir", str(folder / "tm"), "--end_level", "LB", "--continue_on_error", "--idl_disabled")
     assert result.exit_code == 0, result.output
     assert "1 files written" in result.output
+
+
+def test_a_command_line_of_the_original(site: dict[str, Any]) -> None:
+    """All of its options, as it writes them."""
+    folder = site["folder"]
+    (folder / "soop").mkdir()
+    (folder / "rid.csv").write_text("_id,unique_id,start_utc,duration,type,description\n1,77,2000-01-01,1,x,y\n")
+    words = (
+        f"-t {folder}/tm -p {folder}/soop -r {folder}/rid.csv --update_rid_lut --idl_disabled --idl_batchsize 10"
+        f" --continue_on_error -o {folder}/out --log_level INFO -b TM -e L0 -F *PktTmRaw*"
+    )
+    result = run(site, *words.split())
+    assert result.exit_code == 0, result.output
+    assert len((folder / "out").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--idb-version", "2.99.1"), "database version 2.99.1 is missing"),
+        (("--soop-dir", "nowhere"), "nowhere: there is no folder of planning files"),
+        (("-r", "other.csv"), "has no column unique_id, but a, b"),
+        (("-r", "nowhere.csv"), "nowhere.csv: No such file"),
+        (("--processing-version", "L1/ql-nothing=3"), "L1 has no kind ql-nothing; known: cal-energy"),
+        (("--processing-version", "LB/packets=3"), "LB has no kind packets"),
+        (("--processing-version", "L1/ql-lightcurve=²"), "is not LEVEL/KIND=N"),
+        (("-i", "nowhere.txt"), "nowhere.txt cannot be read"),
+    ],
+)
+def test_unusable_options(
+    site: dict[str, Any], options: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 2 before anything is written, with what is wrong."""
+    monkeypatch.chdir(site["folder"])
+    Path("other.csv").write_text("a,b\n1,2\n")
+    result = run(site, "-t", "tm", *options)
+    assert result.exit_code == 2, result.output
+    assert message in " ".join(result.output.replace("│", " ").split())
+    assert not (site["folder"] / "fits").exists()
+
+
+def test_versions_of_default_products(site: dict[str, Any]) -> None:
+    assert (
+        run(site, "-t", str(site["folder"] / "tm"), "-e", "L0", "--processing-version", "L0/events-1-33=3").exit_code
+        == 0
+    )
+
+
+def test_a_folder_that_also_holds_other_files(site: dict[str, Any]) -> None:
+    """They are passed over, unless their name says that they are telemetry or they are named themselves."""
+    folder = site["folder"]
+    (folder / "tm/PktTcReport.xml").write_text("<R><PktTcReportResponse/></R>")
+    (folder / "tm/plan.xml").write_text("<plan/>")
+    (folder / "tm/solo_L1_stix-hk-mini_20210117_V02.fits").write_bytes(b"SIMPLE  =                    T")
+    result = run(site, "-t", str(folder / "tm"), "-e", "LB")
+    assert result.exit_code == 0, result.output
+    assert (folder / "log").read_text().count("is passed over") == 3
+    assert run(site, str(folder / "tm/plan.xml"), "-e", "LB").exit_code == 1
+    (folder / "tm/solo_LB_stix-3-25-1_0664156800_V02.fits").write_bytes(b"SIMPLE  =                    T")
+    assert run(site, "-t", str(folder / "tm"), "-e", "LB").exit_code == 1
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "é ünï €", "\u2028\x85\x1c", "\udcff", "%41'\"&; --x"])
+def test_names_of_any_letters(site: dict[str, Any], name: str) -> None:
+    """Products name the file in ASCII; the second time it is the same file, and lists of names find it."""
+    folder = site["folder"]
+    path = (folder / "tm/a.PktTmRaw.xml").rename(folder / f"tm/{name}.PktTmRaw.xml")
+    if "\n" in name:
+        words = ("-t", str(folder / "tm"))
+    else:
+        (folder / "list").write_text(f"{path}\n", errors="surrogateescape")
+        words = ("-i", str(folder / "list"))
+    result = run(site, *words, "-e", "L0")
+    assert result.exit_code == 0, result.output
+    assert "2 files written" in result.output
+    assert "3 packets, 3 new, 0 bad" in (folder / "log").read_text()
+    with fits.open(next((folder / "fits/LB").rglob("*.fits"))) as hdus:
+        hdus.verify("exception")
+        found = hdus[0].header["RAW_FILE"]
+        assert set(hdus["CONTROL"].data["raw_file"]) == {found}
+    assert found.isascii()
+    assert found.isprintable()
+    assert "0 files written, 2 unchanged" in run(site, *words, "-e", "L0").output

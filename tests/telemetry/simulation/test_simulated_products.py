@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from astropy.io import fits
 from typer.testing import CliRunner
 
@@ -20,17 +19,6 @@ from broker_assets.telemetry.simulation import Fault, Mission, write_kernels, wr
 from broker_assets.telemetry.simulation.calibration import LINES
 from broker_assets.telemetry.simulation.configuration import gains, offsets
 from broker_assets.telemetry.simulation.sun import Sun
-
-
-@pytest.fixture(scope="session")
-def products(mission: Mission, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The archive that `telemetry process` makes of the mission, without a problem."""
-    folder = tmp_path_factory.mktemp("products")
-    result = CliRunner().invoke(
-        app, ["process", *mission.process_options, "-f", str(folder / "fits"), "-e", "ALL", "-l", str(folder / "log")]
-    )
-    assert result.exit_code == 0, result.output
-    return folder / "fits"
 
 
 def one(products: Path, pattern: str) -> Any:

@@ -28,6 +28,7 @@ Card = tuple[str, Any, str]
 
 BLOCK: Final = 2880
 _DATE: Final = re.compile(rb"DATE    = '([^']*)'")
+_PRINTABLE: Final = re.compile(r"[ -~]*")
 _AT_THE_END: Final = ("COMMENT", "HISTORY")
 _UNSIGNED: Final = {1: (">u1", "B", None), 2: (">i2", "I", 1 << 15), 4: (">i4", "J", 1 << 31)}
 _OTHER: Final = {
@@ -69,6 +70,27 @@ def value_text(value: Any) -> str:
     escaped = str(value).replace("'", "''")
     quoted = f"'{escaped:<8}'"
     return f"{quoted:<20}"
+
+
+def printable(text: str) -> str:
+    """Text as FITS allows it, ASCII from blank to tilde: other characters as %XX of their UTF-8 bytes.
+
+    Examples
+    --------
+    >>> printable("TM_é.xml")
+    'TM_%C3%A9.xml'
+    """
+    if _PRINTABLE.fullmatch(text):
+        return text
+    content = text.encode("utf-8", "replace")
+    return "".join(chr(byte) if 0x20 <= byte <= 0x7E else f"%{byte:02X}" for byte in content)
+
+
+def _printable_column(values: NDArray[Any]) -> NDArray[Any]:
+    texts = np.asarray(values, dtype=str)
+    distinct, number = np.unique(texts, return_inverse=True)
+    changed = np.array([printable(text) for text in distinct.tolist()])
+    return np.asarray(changed[number].reshape(texts.shape))
 
 
 def cards_text(card: Card) -> str:
@@ -161,7 +183,7 @@ def _encoded(name: str, values: NDArray[Any]) -> tuple[str, str, int | None, NDA
     if values.dtype.kind == "b":
         return "u1", "L", None, np.where(values, ord("T"), ord("F")).astype(np.uint8)
     if values.dtype.kind in "OU":
-        texts = np.char.encode(np.asarray(values, dtype=str), "utf-8") if values.size else values.astype("S1")
+        texts = np.char.encode(_printable_column(values), "ascii") if values.size else values.astype("S1")
         return f"S{max(texts.dtype.itemsize, 1)}", "A", None, texts
     if values.dtype.kind == "S":
         return f"S{max(values.dtype.itemsize, 1)}", "A", None, values

@@ -49,8 +49,8 @@ def common_cards(
     """Cards that begin every primary header."""
     return [
         ("FILENAME", name, "FITS filename"),
-        ("RAW_FILE", ";".join(sorted(set(raw_files))), "Raw filename(s)"),
-        ("PARENT", ";".join(sorted(set(parents))), "Source file current data product"),
+        ("RAW_FILE", fits.printable(";".join(sorted(set(raw_files)))), "Raw filename(s)"),
+        ("PARENT", fits.printable(";".join(sorted(set(parents)))), "Source file current data product"),
         ("DATE", fits.now(), "FITS file creation date in UTC"),
         ("BLANK", 4294967295, "Value marking undefined pixels (before the application of BSCALE, BZERO)"),
         ("LEVEL", level, "Data processing level"),

@@ -1,0 +1,36 @@
+"""The history database of the original publisher: what it has delivered is not delivered again."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from broker_assets.telemetry.products.product import complete
+
+DELIVERED: Final = (10, 11, 12)
+"""Results of files that the archive has: published, the same as another, supplement."""
+
+
+class NoHistory(ValueError):
+    """A file is no history of the original publisher; the message names it."""
+
+
+def delivered_names(path: Path) -> frozenset[str]:
+    """Complete names of the files that a history says are delivered; none if there is no such file yet.
+
+    Raises
+    ------
+    NoHistory
+        If the file is no such history.
+    """
+    if not path.exists():
+        return frozenset()
+    marks = ", ".join("?" * len(DELIVERED))
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            rows = connection.execute(f"SELECT name FROM published WHERE result IN ({marks})", DELIVERED).fetchall()  # noqa: S608
+    except sqlite3.Error as error:
+        raise NoHistory(f"{path} is no history of the original publisher: {error}") from error
+    return frozenset(complete(str(name)) for (name,) in rows)
