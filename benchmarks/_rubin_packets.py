@@ -206,17 +206,10 @@ class PacketFactory:
         raw = self.template.tobytes()
         at_object = _find(raw, _varint(_OBJECT))
         # Sources, forced points and time of this visit and of the one before.
-        visits: list[tuple[int, Any, Any, Any]] = [
-            (
-                visit + back,
-                _find(raw, _varint(source)),
-                _find(raw, _varint(forced)),
-                _find(raw, np.float64(time).tobytes()),
-            )
-            for back, source, forced, time in (
-                (0, _SOURCE, _FORCED, _TIME),
-                (-1, _LAST_SOURCE, _LAST_FORCED, _LAST_TIME),
-            )
+        marks = ((visit, _SOURCE, _FORCED, _TIME), (visit - 1, _LAST_SOURCE, _LAST_FORCED, _LAST_TIME))
+        visits = [
+            (number, _find(raw, _varint(source)), _find(raw, _varint(forced)), _find(raw, np.float64(time).tobytes()))
+            for number, source, forced, time in marks
         ]
         nine, eight = np.arange(9), np.arange(8)
         # One shared cutout would let the archive compress across nothing, but let the kernel's caches help: shift it.

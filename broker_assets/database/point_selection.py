@@ -9,10 +9,11 @@ with the stored points one by one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any, Final
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,6 +35,10 @@ class Standing(IntEnum):
     """It must be compared with the stored points."""
 
 
+SOURCE: Final = int(PointKind.SOURCE)
+STORED, NEW, OPEN = (int(standing) for standing in Standing)
+
+
 @dataclass(frozen=True)
 class Listed:
     """Points that packets list; arrays of equal length, in any order, best by kind and `trigger`."""
@@ -45,6 +50,10 @@ class Listed:
     identity: Hashes
     midpointmjdtai: NDArray[np.float64]
     """Finite."""
+
+    def take(self, rows: NDArray[np.int64]) -> Listed:
+        """Select points by indices."""
+        return Listed(*(getattr(self, item.name)[rows] for item in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -74,75 +83,139 @@ def standings(triggers: Triggers, points: Listed, sums: Sums) -> tuple[NDArray[n
     own, listed : int8 arrays
         `Standing` of each trigger and of each point.
     """
-    own_identity = mix(triggers.diasourceid)
-    repeated = _repeats(triggers, own_identity, points)
-    own = np.full(len(own_identity), Standing.OPEN, np.int8)
+    own = np.full(len(triggers.diasourceid), Standing.OPEN, np.int8)
     listed = np.full(len(points.trigger), Standing.OPEN, np.int8)
-    own_month = months_of(triggers.midpointmjdtai)
-    own_place = sums.place(triggers.diaobjectid)
+    place = sums.place(triggers.diaobjectid)
+    month = months_of(triggers.midpointmjdtai)
     # Without points of its month in the history, the own source is new if nothing of the month is stored.
-    entry, known = sums.find(own_place, np.full(len(own), PointKind.SOURCE), own_month)
+    entry, known = sums.find(place, np.full(len(own), PointKind.SOURCE), month)
     own[known & (entry["number"] == 0)] = Standing.NEW
+    first = np.searchsorted(sums.owner, np.arange(len(sums.objects) + 1))
     for kind in PointKind:
         rows = np.flatnonzero(points.kind == kind)
         if not rows.size:
             continue
-        rows = _ordered(points, rows)
-        trigger, objects = points.trigger[rows], points.diaobjectid[rows]
-        month = months_of(points.midpointmjdtai[rows])
-        ends = np.append(
-            np.flatnonzero((np.diff(trigger) != 0) | (np.diff(objects) != 0) | (np.diff(month) != 0)) + 1, rows.size
-        )
-        begins = np.concatenate([[0], ends[:-1]])
-        group = np.repeat(np.arange(begins.size), ends - begins)
-        place = sums.place(objects[begins])
-        entry, known = sums.find(place, np.full(begins.size, kind), month[begins])
-        number = entry["number"].astype(np.int64)
-        total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(points.identity[rows], dtype=np.uint64)])
-        fits = known & (number <= ends - begins)
-        after = np.minimum(begins + number, ends)
-        proved = fits & (total[after] - total[begins] == entry["checksum"])
-        of = trigger[begins]
-        time, source = triggers.midpointmjdtai[of], triggers.diasourceid[of]
-        bound = entry["broughtbymjdtai"]
-        settled = (number == 0) | (time > bound) | ((time == bound) & (source >= entry["broughtby"]))
-        is_new = np.arange(rows.size) - begins[group] >= number[group]
-        found = np.where(is_new, Standing.NEW, np.where(settled[group], Standing.STORED, Standing.OPEN))
-        listed[rows] = np.where(proved[group], found, Standing.OPEN)
-        if kind is PointKind.SOURCE:
-            same = (objects[begins] == triggers.diaobjectid[of]) & (month[begins] == own_month[of])
-            own[of[same]] = np.where(proved[same], Standing.NEW, Standing.OPEN)
-    own[repeated | (triggers.diaobjectid == NO_OBJECT)] = Standing.OPEN
-    listed[repeated[points.trigger] | (points.diaobjectid == NO_OBJECT)] = Standing.OPEN
+        every = rows.size == len(points.kind)
+        part = points if every else points.take(rows)
+        order = _order(part.trigger, part.diaobjectid, part.midpointmjdtai)
+        if order is not None:
+            rows, part = rows[order], part.take(order)
+        found = np.empty(rows.size, np.int8)
+        _prove(
+            int(kind), part.trigger, part.diaobjectid, part.identity, months_of(part.midpointmjdtai),
+            triggers.diaobjectid, triggers.diasourceid, mix(triggers.diasourceid), triggers.midpointmjdtai, month,
+            place, sums.objects, sums.known, sums.since, first, sums.entries,
+            np.zeros(_table_size(part.trigger), np.uint64), found, own,
+        )  # fmt: skip
+        listed[rows] = found
+    own[triggers.diaobjectid == NO_OBJECT] = Standing.OPEN
     return own, listed
 
 
-def _repeats(triggers: Triggers, own_identity: Hashes, points: Listed) -> NDArray[np.bool_]:
-    """Packets that list a point twice, or their own source: nothing is proved for these."""
-    found = np.zeros(len(own_identity), bool)
-    if not len(points.trigger):
-        return found
-    # A number for each (packet, object, kind, identity), different ones for different points up to a chance of 2⁻⁶⁴.
-    listed = points.identity ^ mix(
-        mix(points.diaobjectid).view(np.int64) + (points.trigger << 2) + points.kind.astype(np.int64)
-    )
-    place = np.arange(len(own_identity), dtype=np.int64)
-    own = own_identity ^ mix(mix(triggers.diaobjectid).view(np.int64) + (place << 2) + np.int64(PointKind.SOURCE))
-    every = np.concatenate([listed, own])
-    ordered = np.sort(every)
-    twice = ordered[1:][ordered[1:] == ordered[:-1]]
-    if twice.size:
-        holder = np.concatenate([points.trigger, place])
-        found[holder[np.isin(every, twice)]] = True
-    return found
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _prove(
+    kind: int,
+    trigger: NDArray[np.int64],
+    objects: NDArray[np.int64],
+    identity: Hashes,
+    month: NDArray[np.int64],
+    own_object: NDArray[np.int64],
+    own_source: NDArray[np.int64],
+    own_identity: Hashes,
+    own_time: NDArray[np.float64],
+    own_month: NDArray[np.int64],
+    own_place: NDArray[np.int64],
+    known_objects: NDArray[np.int64],
+    known: NDArray[np.bool_],
+    since: NDArray[np.int64],
+    first: NDArray[np.int64],
+    entries: NDArray[Any],
+    seen: Hashes,
+    listed: NDArray[np.int8],
+    own: NDArray[np.int8],
+) -> None:
+    """Prove points of one kind, which are ordered by packet, object and time.
+
+    `place` and `first` say where the entries of an object are; `seen` is memory for the identities of one packet, at
+    least twice as many. What is found goes to `listed` and `own`.
+    """
+    size = trigger.size
+    begin = 0
+    while begin < size:
+        # A packet.
+        packet = trigger[begin]
+        stop = begin
+        while stop < size and trigger[stop] == packet:
+            stop += 1
+        places = 2
+        while places < 2 * (stop - begin + 1):
+            places *= 2
+        seen[:places] = 0
+        mask = np.uint64(places - 1)
+        twice = False
+        start = begin - 1 if kind == SOURCE else begin
+        for row in range(start, stop):
+            # The own source first; an identity is told from an empty place by its lowest bit.
+            one = own_object[packet] if row < begin else objects[row]
+            key = own_identity[packet] if row < begin else identity[row]
+            key = (key ^ (np.uint64(one) * np.uint64(0x9E3779B97F4A7C15))) | np.uint64(1)
+            slot = (key >> np.uint64(7)) & mask
+            while seen[slot] != 0 and seen[slot] != key:
+                slot = (slot + np.uint64(1)) & mask
+            twice |= seen[slot] == key
+            seen[slot] = key
+        row = begin
+        while row < stop:
+            # The points of an object in a month.
+            end = row
+            while end < stop and month[end] == month[row] and objects[end] == objects[row]:
+                end += 1
+            place = own_place[packet]
+            if objects[row] != own_object[packet]:
+                place = np.searchsorted(known_objects, objects[row])
+            number, checksum, bound_time, bound_source = np.int64(0), np.uint64(0), -np.inf, np.int64(0)
+            for at in range(first[place], first[place + 1]):
+                entry = entries[at]
+                if entry.kind == kind and entry.month == month[row]:
+                    number, checksum = np.int64(entry.number), entry.checksum
+                    bound_time, bound_source = entry.broughtbymjdtai, entry.broughtby
+                    break
+            proved = (
+                not twice and objects[row] != 0 and known[place] and month[row] >= since[place] and number <= end - row
+            )
+            if proved:
+                total = np.uint64(0)
+                for at in range(row, row + number):
+                    total += identity[at]
+                proved = total == checksum
+            # Nothing that is stored is replaced by a packet that is not earlier than those that brought it.
+            time, source = own_time[packet], own_source[packet]
+            settled = time > bound_time or (time == bound_time and source >= bound_source)
+            for at in range(row, end):
+                if not proved:
+                    listed[at] = OPEN
+                elif at >= row + number:
+                    listed[at] = NEW
+                else:
+                    listed[at] = STORED if settled else OPEN
+            if kind == SOURCE and objects[row] == own_object[packet] and month[row] == own_month[packet]:
+                own[packet] = NEW if proved else OPEN
+            row = end
+        if twice and kind == SOURCE:
+            own[packet] = OPEN
+        begin = stop
 
 
-def _ordered(points: Listed, rows: NDArray[np.int64]) -> NDArray[Any]:
-    """Rows by packet, object and time; histories are in the order of time already, as a rule."""
-    trigger, time = points.trigger[rows], points.midpointmjdtai[rows]
-    objects = points.diaobjectid[rows]
+def _table_size(trigger: NDArray[np.int64]) -> int:
+    """Places for the identities of the packet with most points, a power of two."""
+    most = int(np.bincount(trigger).max()) + 1
+    return 1 << int(2 * most - 1).bit_length()
+
+
+def _order(
+    trigger: NDArray[np.int64], objects: NDArray[np.int64], times: NDArray[np.float64]
+) -> NDArray[np.int64] | None:
+    """The order by packet, object and time; none if the points are in it, as histories are as a rule."""
     same = trigger[1:] == trigger[:-1]
-    disorder = (trigger[1:] < trigger[:-1]) | (same & ((time[1:] < time[:-1]) | (objects[1:] != objects[:-1])))
-    if not disorder.any():
-        return rows
-    return rows[np.lexsort((points.identity[rows], time, objects, trigger))]
+    disorder = (trigger[1:] < trigger[:-1]) | (same & ((times[1:] < times[:-1]) | (objects[1:] != objects[:-1])))
+    return np.lexsort((times, objects, trigger)) if disorder.any() else None

@@ -23,13 +23,16 @@ from psycopg import sql
 from broker_assets.database import copy
 from broker_assets.database.arrow import arrow_schema
 from broker_assets.database.fetch import fetch
-from broker_assets.database.point_identity import Hashes, PointKind
+from broker_assets.database.point_identity import MJD_MAXIMUM, MJD_MINIMUM, Hashes, PointKind
 from broker_assets.database.tables import point_sums
 
 MONTHS_KEPT: Final = 18
 """Rubin's packets list the points of twelve months (LSE-163, 3.2.1); later packets may come half a year late."""
 
 _MONTH_OF_MJD_ZERO: Final = np.datetime64("1858-11-17", "D")
+_MONTHS: Final = (
+    (_MONTH_OF_MJD_ZERO + np.arange(int(MJD_MINIMUM), int(MJD_MAXIMUM) + 1)).astype("datetime64[M]").astype(np.int64)
+)
 _EVER: Final = -(2**15)
 """First month of an object of which no month was dropped."""
 _ABSENT: Final = -1
@@ -57,7 +60,7 @@ def months_of(mjd: ArrayLike) -> NDArray[np.int64]:
     Parameters
     ----------
     mjd : (n,) float64 array
-        MJD TAI, days; finite.
+        MJD TAI, days, within `MJD_MINIMUM` and `MJD_MAXIMUM`.
 
     Returns
     -------
@@ -69,8 +72,8 @@ def months_of(mjd: ArrayLike) -> NDArray[np.int64]:
     >>> months_of([40587.0, 40617.9, 40618.0])
     array([0, 0, 1])
     """
-    days = np.floor(np.asarray(mjd, np.float64)).astype(np.int64)
-    return (_MONTH_OF_MJD_ZERO + days).astype("datetime64[M]").astype(np.int64)
+    days = np.asarray(mjd, np.float64).astype(np.int64)  # rounded down: there is no time before MJD 0
+    return np.take(_MONTHS, days - int(MJD_MINIMUM), mode="clip")
 
 
 def month_begins(months: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -158,11 +158,15 @@ def decode_batch(
 def _compared(identified: Identified, compare: Compare) -> tuple[dict[str, NDArray[np.bool_]], Comparison | None]:
     """Which points to read, parallel to `identified.points`. A point with a damaged time is none."""
     sane = {path: sane_time(points.midpointmjdtai) for path, points in identified.points.items()}
-    points = Points.concatenated([part.take(sane[path]) for path, part in identified.points.items()])
+    points = Points.concatenated(
+        [part if sane[path].all() else part.take(sane[path]) for path, part in identified.points.items()]
+    )
+    place = np.zeros(len(identified.framed.starts), np.int64)
+    place[identified.packet] = np.arange(len(identified))
     found, comparison = compare(
         Triggers(identified.diaobjectid, identified.diasourceid, identified.midpointmjdtai),
         Listed(
-            np.searchsorted(identified.packet, points.packet),
+            place[points.packet],
             points.kind,
             points.diaobjectid,
             points.identity,

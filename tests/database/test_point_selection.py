@@ -129,4 +129,4 @@ def test_a_packet_that_lists_its_own_source_proves_nothing_about_it() -> None:
     triggers, points = arrays([twice, (1, 8, 60008.5, [])])
     own, listed = standings(triggers, points, sums_of({}, {1}))
     assert own.tolist() == [Standing.OPEN, Standing.NEW]
-    assert listed.tolist() == [Standing.OPEN, Standing.OPEN]
+    assert listed.tolist() == [Standing.OPEN, Standing.NEW]

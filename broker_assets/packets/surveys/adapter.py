@@ -310,4 +310,7 @@ def objects_of(columns: Mapping[str, Any], identity: Identity) -> NDArray[np.int
 
 def packet_rows(packets: Column, identity: Identity) -> NDArray[np.int64]:
     """Row in `identity` of each packet number; `identity.packet` ascends."""
-    return np.searchsorted(identity.packet, as_integer(packets))
+    numbers = as_integer(packets)
+    if identity.packet.size and identity.packet[-1] == identity.packet.size - 1:  # no packet failed
+        return numbers
+    return np.searchsorted(identity.packet, numbers)
