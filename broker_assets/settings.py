@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from broker_assets.stream_settings import (
@@ -37,6 +37,7 @@ __all__ = [
     "DatabaseSettings",
     "DrainSettings",
     "Framing",
+    "InputLimits",
     "KafkaSettings",
     "NoticeSettings",
     "NotifierSettings",
@@ -85,6 +86,41 @@ class AttemptSettings(BaseModel):
     """Runs that died at a position before its messages are processed one at a time."""
     condemn_after: int = Field(default=2, ge=1)
     """Runs that died with a message alone before it goes to quarantine unread; a machine may fail once by chance."""
+
+
+class InputLimits(BaseModel):
+    """Largest sky inputs; what is larger is refused, or goes to quarantine, and the message names the limit."""
+
+    model_config = ConfigDict(frozen=True)
+
+    notice_bytes: int = Field(default=16 * 1024**2, ge=1)
+    """Bytes of a notice, with its map as it was sent; also of an Avro block in it once unpacked."""
+    sky_map_bytes: int = Field(default=256 * 1024**2, ge=1)
+    """Bytes of a sky map, unpacked."""
+    sky_map_rows: int = Field(default=12 * 4**10, ge=1)
+    """Cells of a sky map; the default is those of the whole sky at order 10."""
+    area_bytes: int = Field(default=64 * 1024**2, ge=1)
+    """Bytes of the file of an area, unpacked."""
+    area_cells: int = Field(default=4_000_000, ge=1)
+    """Cells and ranges in the file of an area, and about those that a region or watchlist may need as a MOC."""
+    region_corners: int = Field(default=10_000, ge=3)
+    """Corners of all polygons of a region."""
+    region_shapes: int = Field(default=10_000, ge=1)
+    """Shapes and operators of a region."""
+    region_depth: int = Field(default=16, ge=1)
+    """Operators of STC-S inside one another."""
+    watchlist_bytes: int = Field(default=512 * 1024**2, ge=1)
+    """Bytes of a watchlist file."""
+    watchlist_rows: int = Field(default=10_000_000, ge=1)
+    """Lines of a watchlist file."""
+    tns_bytes: int = Field(default=1024**3, ge=1)
+    """Bytes of a bulk file of TNS, unpacked."""
+    tns_rows: int = Field(default=2_000_000, ge=1)
+    """Rows of a bulk file of TNS; it has 170,000 in 2026."""
+
+
+LIMITS = InputLimits()
+"""The limits where no operator has set others."""
 
 
 class TnsSettings(BaseModel):
@@ -264,6 +300,7 @@ class Settings(BaseSettings):
     )
     drain: DrainSettings = Field(default_factory=DrainSettings)
     attempts: AttemptSettings = Field(default_factory=AttemptSettings)
+    limits: InputLimits = LIMITS
     sky_folder: Path | None = None
     """Folder of the indices that alerts are matched against, shared by all processes; default: `<home>/sky`."""
     mocs: MocSettings = Field(default_factory=MocSettings)

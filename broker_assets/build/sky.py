@@ -42,7 +42,7 @@ def definitions(settings: Settings) -> Definitions:
     match_lists = define_asset_job("match_lists", selection=AssetSelection.assets(*MATCHED))
     notices = settings.notice_location()
     name = notices.name if notices is not None else None
-    read_notices = build_read_notices(name)
+    read_notices = build_read_notices(name, settings.limits, settings.attempts)
     return Definitions(
         assets=assets,
         asset_checks=build_sky_checks(settings.sky),

@@ -119,7 +119,9 @@ def retry(
     """
     from broker_assets.accounting.quarantine import counts, entries
     from broker_assets.resources.decoders import Decoders
+    from broker_assets.stream.consumer import retry_each
     from broker_assets.stream.enrichments import enrichment_plan
+    from broker_assets.stream.notices import notice_topic
     from broker_assets.stream.retry import retry_quarantine
 
     settings = connected_or_given(load_settings())
@@ -137,17 +139,21 @@ def retry(
     if not topics:
         terminal().print("The quarantine is empty.")
         return
-    url = settings.database.url
+    url = settings.database.url.get_secret_value() if settings.database.url else ""
+    notices = settings.notice_location()
     failed = 0
     for name in topics:
-        report = retry_quarantine(
-            url.get_secret_value() if url else "",
-            settings.archive,
-            Decoders(settings).factory(settings.stream(name)),
-            topic=name,
-            plan=enrichment_plan(settings),
-            quarantineids=entry or None,
-        )
+        if notices is not None and name == notices.name:
+            report = retry_each(url, notice_topic(name, settings.limits), quarantineids=entry or None)
+        else:
+            report = retry_quarantine(
+                url,
+                settings.archive,
+                Decoders(settings).factory(settings.stream(name)),
+                topic=name,
+                plan=enrichment_plan(settings),
+                quarantineids=entry or None,
+            )
         failed += report.failed
         terminal().print(
             f"{name}: {report.retried:,} read again: {report.stored:,} stored, {report.duplicate:,} duplicate, "

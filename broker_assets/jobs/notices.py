@@ -16,12 +16,15 @@ from dagster import (
 
 from broker_assets.resources.database import Database
 from broker_assets.resources.kafka import Kafka
+from broker_assets.settings import LIMITS, AttemptSettings, InputLimits
 from broker_assets.stream.notices import read_notices
 
 NOT_CONFIGURED = "no topic for notices is configured: set BROKER_NOTICES__TOPIC (igwn.gwalert at GCN)"
 
 
-def build_read_notices(name: str | None) -> JobDefinition:
+def build_read_notices(
+    name: str | None, limits: InputLimits = LIMITS, attempts: AttemptSettings | None = None
+) -> JobDefinition:
     """The job: applies what waits on the stream of this name."""
 
     @op(name="apply_notices", out={})
@@ -32,7 +35,7 @@ def build_read_notices(name: str | None) -> JobDefinition:
             raise ValueError(NOT_CONFIGURED)
         source = kafka.source(name)
         try:
-            done = read_notices(source, database.url, name, run_id=context.run_id)
+            done = read_notices(source, database.url, name, run_id=context.run_id, limits=limits, attempts=attempts)
         finally:
             source.close()
         for effect in done.effects:

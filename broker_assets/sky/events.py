@@ -7,21 +7,21 @@ same fields, one record per notice, including the sky map.
 from __future__ import annotations
 
 import base64
-import binascii
 import datetime
-import io
 import json
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-import fastavro
 import numpy as np
 import psycopg
 from astropy.time import Time
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints, ValidationError
 
 from broker_assets.provenance.revisions import next_revision
+from broker_assets.settings import LIMITS, InputLimits
 from broker_assets.sky.lists import SQUARE_DEGREES, expect_rematch
+from broker_assets.sky.notice_records import read_record
 from broker_assets.sky.skymaps import SkyMap, read_sky_map
 
 NAMESPACE = "LVK"
@@ -33,8 +33,58 @@ BRIGHT = ("BNS", "NSBH")
 """Classes of mergers with a neutron star."""
 
 
+_VERSION = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
 class BadNotice(ValueError):
     """The bytes are not a usable notice; the message says why."""
+
+
+def _utc(value: Any) -> datetime.datetime:
+    """An instant of ISO 8601; UTC if it names no zone."""
+    if not isinstance(value, str | datetime.datetime):
+        raise ValueError(f"{value!r} is not a date and time in ISO 8601")
+    moment = value if isinstance(value, datetime.datetime) else datetime.datetime.fromisoformat(value)
+    moment = moment.replace(tzinfo=datetime.UTC) if moment.tzinfo is None else moment
+    if not 1990 <= moment.year < 2100:
+        raise ValueError(f"{value!s} is not a time of an event that could be observed")
+    return moment.astimezone(datetime.UTC)
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(f"{text!r} has control characters")
+    return text
+
+
+def _base64(value: Any) -> Any:
+    return base64.b64decode(value, validate=True) if isinstance(value, str) else value
+
+
+_Instant = Annotated[datetime.datetime, BeforeValidator(_utc)]
+# PostgreSQL can index no more than about 2,700 bytes.
+_Name = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200), AfterValidator(_printable)]
+_Text = Annotated[str, StringConstraints(strict=True, max_length=2_000), AfterValidator(_printable)]
+_Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
+class _Event(BaseModel):
+    """Fields of an event that are used."""
+
+    time: _Instant
+    far: _Number | None = None
+    classification: dict[_Name, _Number] | None = None
+    skymap: Annotated[bytes | None, BeforeValidator(_base64)] = None
+
+
+class _Record(BaseModel):
+    """Fields of a notice that are used (IGWN Public Alerts User Guide, "Alert Contents")."""
+
+    superevent_id: _Name
+    alert_type: Annotated[_Name, AfterValidator(str.upper)]
+    time_created: _Instant
+    urls: dict[str, _Text | None] | None = None
+    event: _Event | None = None
 
 
 @dataclass(frozen=True)
@@ -76,18 +126,21 @@ class Applied:
     """Whether the map is matched."""
 
 
-def read_notice(content: bytes) -> Notice:
+def read_notice(content: bytes, *, limits: InputLimits = LIMITS) -> Notice:
     """Read a notice.
 
     Parameters
     ----------
     content : bytes
         JSON, or an Avro object container with one record.
+    limits : InputLimits
+        `notice_bytes` limits an unpacked block.
 
     Raises
     ------
     BadNotice
-        If it is neither, or fields are missing or invalid.
+        If it is neither, or fields are missing or invalid: numbers that are not finite, times without a date or
+        outside 1990 to 2100, texts with control characters.
 
     Examples
     --------
@@ -96,42 +149,40 @@ def read_notice(content: bytes) -> Notice:
     True
     """
     try:
-        if content.startswith(b"Obj\x01"):
-            [record] = list(fastavro.reader(io.BytesIO(content)))
-        else:
-            record = json.loads(content)
-    except Exception as error:  # fastavro and json fail in many ways on damaged bytes, all equivalent here
-        raise BadNotice(f"neither JSON nor an Avro container with one record: {error}") from error
-    if not isinstance(record, dict):
-        raise BadNotice(f"a notice is a record, not {type(record).__name__}")
-    try:
-        event, kind = str(record["superevent_id"]), str(record["alert_type"]).upper()
-        version = _utc(record["time_created"]).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        details = record.get("event")
-        if kind == "RETRACTION" or details is None:
-            if kind != "RETRACTION":
-                raise BadNotice(f"notice {kind} of {event} has no information on the event")
-            return Notice(event, kind, version)
-        sky_map = details.get("skymap")
-        return Notice(
-            event,
-            kind,
-            version,
-            _utc(details["time"]),
-            None if details.get("far") is None else float(details["far"]),
-            {str(name): float(value) for name, value in (details.get("classification") or {}).items()},
-            (record.get("urls") or {}).get("gracedb"),
-            base64.b64decode(sky_map, validate=True) if isinstance(sky_map, str) else sky_map,
-        )
-    except KeyError as error:
-        raise BadNotice(f"the notice has no field {error}") from error
-    except (TypeError, ValueError, AttributeError, binascii.Error) as error:
-        if isinstance(error, BadNotice):
-            raise
-        raise BadNotice(f"a field of the notice is invalid: {error}") from error
+        fields = read_record(content, largest=limits.notice_bytes)
+        if isinstance(fields, dict) and str(fields.get("alert_type")).upper() == "RETRACTION":
+            fields = {**fields, "event": None}  # no damage there may keep it from taking effect
+        record = _Record.model_validate(fields)
+    except ValidationError as error:
+        raise BadNotice(_first_problem(error)) from error
+    except ValueError as error:
+        raise BadNotice(str(error)) from error
+    event, kind, version = record.superevent_id, record.alert_type, record.time_created.strftime(_VERSION)
+    details = record.event
+    if kind == "RETRACTION":
+        return Notice(event, kind, version)
+    if details is None:
+        raise BadNotice(f"notice {kind} of {event} has no information on the event")
+    urls = record.urls or {}
+    return Notice(
+        event, kind, version, details.time, details.far, details.classification or {}, urls.get("gracedb"),
+        details.skymap,
+    )  # fmt: skip
 
 
-def apply_notice(connection: psycopg.Connection[Any], notice: Notice) -> Applied:
+def _first_problem(error: ValidationError) -> str:
+    """What is wrong with a record, in words: the first of the problems."""
+    problem = error.errors(include_url=False, include_context=False)[0]
+    place = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "missing":
+        *parents, name = problem["loc"]
+        return f"the notice has no field {name!r}" + "".join(f" in {parent}" for parent in parents)
+    if not place:
+        return f"a notice is a record, not {type(problem['input']).__name__}"
+    return f"a field of the notice is invalid: {place}: {problem['msg']}"
+
+
+def apply_notice(connection: psycopg.Connection[Any], notice: Notice, *, limits: InputLimits = LIMITS) -> Applied:
     """Store the map of a notice, or apply a retraction; the latest version of an event is the current one.
 
     Parameters
@@ -140,6 +191,8 @@ def apply_notice(connection: psycopg.Connection[Any], notice: Notice) -> Applied
         Connection on which a transaction is opened.
     notice : Notice
         Notices may arrive twice and in any order.
+    limits : InputLimits
+        Largest maps.
 
     Raises
     ------
@@ -152,7 +205,7 @@ def apply_notice(connection: psycopg.Connection[Any], notice: Notice) -> Applied
             return _retract(connection, notice)
         if notice.sky_map is None or notice.event_time is None:
             return Applied(None, f"{notice.event} {notice.kind} has no sky map", False)
-        sky_map = read_sky_map(notice.sky_map)
+        sky_map = read_sky_map(notice.sky_map, limits=limits)
         sizes = {level: _square_degrees(sky_map, level) for level in (10, 50, 90)}
         refusal = _not_matched(notice, sizes[90])
         until = notice.event_time + datetime.timedelta(days=ACTIVE_DAYS)
@@ -257,18 +310,13 @@ def _square_degrees(sky_map: SkyMap, level: float) -> float:
 
 def _parameters(notice: Notice, sky_map: SkyMap) -> dict[str, Any]:
     ra, dec = sky_map.most_probable()
-    mean, sigma = (None if np.isnan(value) else value for value in sky_map.overall_distance)
+    mean, sigma = (value if math.isfinite(value) else None for value in sky_map.overall_distance)
     return {
         "alert_type": notice.kind,
         "classification": notice.classification,
         "far": notice.false_alarm_rate,
         "location": {"RA": ra, "Dec": dec, "distmean": mean, "diststd": sigma},
     }
-
-
-def _utc(text: Any) -> datetime.datetime:
-    moment = text if isinstance(text, datetime.datetime) else datetime.datetime.fromisoformat(str(text))
-    return moment.replace(tzinfo=datetime.UTC) if moment.tzinfo is None else moment.astimezone(datetime.UTC)
 
 
 def _mjd_tai(moment: datetime.datetime) -> float:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from broker_assets.sky.areas import AreaIndex, build_area_index, match_areas, update_area_index
 from broker_assets.sky.changes import BEFORE_ALL, area_changes, cone_changes, index_of_rows
 from broker_assets.sky.cones import ConeIndex, build_cone_index, match_cones, update_cone_index
-from broker_assets.sky.skymaps import SkyMap, match_sky_map, read_sky_map
+from broker_assets.sky.skymaps import SkyMap, match_sky_map, stored_sky_map
 from broker_assets.sky.store import DamagedIndex, current_state, current_version, read_area_index, read_cone_index
 
 logger = logging.getLogger(__name__)
@@ -259,7 +259,7 @@ def sky_maps_at(
             continue
         row = connection.execute("SELECT sky_map, event_tai FROM mma_areas WHERE mw_id = %s", (identifier,)).fetchone()
         if row is not None:
-            maps[identifier] = EventMap(read_sky_map(row[0]), row[1])
+            maps[identifier] = EventMap(stored_sky_map(row[0]), row[1])
     return maps
 
 

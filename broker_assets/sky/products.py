@@ -20,7 +20,7 @@ from broker_assets.sky.areas import moc_bytes
 from broker_assets.sky.changes import cone_rows, index_of_rows
 from broker_assets.sky.cones import ConeIndex
 from broker_assets.sky.lists import UnknownList
-from broker_assets.sky.skymaps import CONTOURS, read_sky_map
+from broker_assets.sky.skymaps import CONTOURS, stored_sky_map
 from broker_assets.sky.watchlists import watchlist_mocs
 
 PRODUCT_VERSION = "1"
@@ -149,7 +149,7 @@ def sky_map_product(connection: psycopg.Connection[Any], identifier: int) -> Pro
     ).fetchone()
     if row is None or row[2] is None:
         raise UnknownList(f"there is no sky map {identifier}")
-    sky_map = read_sky_map(row[2])
+    sky_map = stored_sky_map(row[2])
     contours = {level: sky_map.contour_moc(level) for level in CONTOURS}
     files = {f"{level}.moc": moc_bytes(moc) for level, moc in contours.items()}
     files["map.fits"] = bytes(row[2])

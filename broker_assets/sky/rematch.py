@@ -32,7 +32,7 @@ from broker_assets.sky.hits import (
 )
 from broker_assets.sky.in_force import DAYS_AROUND_EVENT, SKY_MAP_LEVEL
 from broker_assets.sky.lists import UnknownList
-from broker_assets.sky.skymaps import read_sky_map
+from broker_assets.sky.skymaps import stored_sky_map
 
 Kind = Literal["watchlist", "area", "sky_map"]
 Connection = psycopg.Connection[Any]
@@ -214,7 +214,7 @@ def _sky_map(connection: Connection, identifier: int, known: int) -> tuple[int, 
     ).fetchone()
     if row is None:
         return None
-    sky_map = read_sky_map(row[1])
+    sky_map = stored_sky_map(row[1])
     cells = sky_map.cell[sky_map.contour <= SKY_MAP_LEVEL]
     positions = objects_in_cells(connection, cells, since=row[0] - DAYS_AROUND_EVENT, until=row[0] + DAYS_AROUND_EVENT)
     locked = _locked(connection, positions.diaobjectid)

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import io
+import sys
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
 from mocpy import MOC
 from numpy.typing import ArrayLike, NDArray
 
+from broker_assets.settings import LIMITS, InputLimits
 from broker_assets.sky.cells import DEEPEST, cells_at, order_of
+from broker_assets.sky.headers import coordinate_system, number_value, text_value
 from broker_assets.sky.separation import check_positions
+from broker_assets.sky.unpacking import unpacked
 
 CONTOURS = (10, 20, 30, 40, 50, 60, 70, 80, 90)
 """Credible levels kept as MOCs, per cent."""
+
+_COLUMNS = ("UNIQ", "PROBDENSITY", "DISTMU", "DISTSIGMA")
 
 
 class NotASkyMap(ValueError):
@@ -112,7 +120,7 @@ class SkyMapHits:
         return len(self.position)
 
 
-def read_sky_map(content: bytes) -> SkyMap:
+def read_sky_map(content: bytes, *, limits: InputLimits = LIMITS) -> SkyMap:
     """Read a multi-order sky map.
 
     Parameters
@@ -120,6 +128,8 @@ def read_sky_map(content: bytes) -> SkyMap:
     content : bytes
         FITS file with a table of UNIQ, PROBDENSITY and, optionally, DISTMU and DISTSIGMA (IGWN Public Alerts User
         Guide, "Multi-Order Sky Maps"). gzip is unpacked.
+    limits : InputLimits
+        Bytes (`sky_map_bytes`) and cells (`sky_map_rows`), at most.
 
     Returns
     -------
@@ -128,30 +138,28 @@ def read_sky_map(content: bytes) -> SkyMap:
     Raises
     ------
     NotASkyMap
-        If the bytes are not such a map or are damaged, or the map is not a probability.
+        If the bytes are not such a map or are damaged, the map is too large, or is not a probability.
     """
     try:
-        with fits.open(io.BytesIO(content), memmap=False) as hdus:
-            tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and "UNIQ" in hdu.columns.names]
-            if not tables:
-                raise NotASkyMap(
-                    "no table with a column UNIQ: not a multi-order sky map; flatten or convert it (ligo.skymap: "
-                    "`ligo-skymap-unflatten`)"
-                )
-            header, data = tables[0].header, tables[0].data
-            if "PROBDENSITY" not in data.names:
-                raise NotASkyMap(f"the table has no column PROBDENSITY; its columns are {', '.join(data.names)}")
-            cell = np.asarray(data["UNIQ"], dtype=np.int64)
-            density = np.asarray(data["PROBDENSITY"], dtype=np.float64)
-            empty = np.full(len(cell), np.nan)
-            mean = np.asarray(data["DISTMU"], dtype=np.float64) if "DISTMU" in data.names else empty
-            sigma = np.asarray(data["DISTSIGMA"], dtype=np.float64) if "DISTSIGMA" in data.names else empty
-    except NotASkyMap:
-        raise
-    except Exception as error:
-        raise NotASkyMap(f"the FITS file is damaged: {error}") from error
-    if str(header.get("COORDSYS", "C")).strip().upper()[:1] not in {"C", ""}:
-        raise NotASkyMap(f"COORDSYS is {header['COORDSYS']!r}; only equatorial maps (C) are accepted")
+        plain = unpacked(content, limits.sky_map_bytes, "sky_map_bytes")
+    except ValueError as error:
+        raise NotASkyMap(str(error)) from error
+    return _read(plain, limits.sky_map_rows)
+
+
+def stored_sky_map(content: bytes) -> SkyMap:
+    """Read a sky map from our database: one that `read_sky_map` has accepted, whatever the limits are now."""
+    return _read(unpacked(content, sys.maxsize, "sky_map_bytes"), sys.maxsize)
+
+
+def _read(content: bytes, most_rows: int) -> SkyMap:
+    header, columns = _table(content, most_rows)
+    frame = coordinate_system(header)
+    if frame is not None:
+        raise NotASkyMap(f"COORDSYS is {frame}; only maps in equatorial coordinates (C, ICRS) are accepted")
+    cell, density = columns["UNIQ"].astype(np.int64), columns["PROBDENSITY"].astype(np.float64)
+    empty = np.full(len(cell), np.nan)
+    mean, sigma = (columns.get(name, empty).astype(np.float64) for name in ("DISTMU", "DISTSIGMA"))
     if len(cell) == 0 or cell.min() < 4 or order_of(cell).max() > DEEPEST:
         raise NotASkyMap("column UNIQ is empty or contains numbers that are not HEALPix cells")
     if not (np.isfinite(density).all() and (density >= 0).all()):
@@ -165,13 +173,55 @@ def read_sky_map(content: bytes) -> SkyMap:
         raise NotASkyMap("cells of the map overlap")
     sky_map = SkyMap(
         cell, start, density[by_start], mean[by_start], sigma[by_start],
-        str(header.get("OBJECT", "")), float(header.get("MJD-OBS", np.nan)),
-        (float(header.get("DISTMEAN", np.nan)), float(header.get("DISTSTD", np.nan))),
+        text_value(header, "OBJECT"), number_value(header, "MJD-OBS"),
+        (number_value(header, "DISTMEAN"), number_value(header, "DISTSTD")),
     )  # fmt: skip
-    total = float((sky_map.probability_density * sky_map.area).sum())
+    with np.errstate(over="ignore"):
+        total = float((sky_map.probability_density * sky_map.area).sum())
     if not 0.9 < total < 1.1:
         raise NotASkyMap(f"the probability over the sky is {total:.3g}, not 1")
     return sky_map
+
+
+def _table(content: bytes, most_rows: int) -> tuple[fits.Header, dict[str, NDArray[Any]]]:
+    """Header and columns of the table of cells."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is wrong with the file is said by the error
+            with fits.open(io.BytesIO(content), memmap=False, disable_image_compression=True) as hdus:
+                tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and hdu.columns.names]
+                found = [hdu for hdu in tables if "UNIQ" in hdu.columns.names]
+                if not found:
+                    raise NotASkyMap(_not_multi_order(tables))
+                table = found[0]
+                names = table.columns.names
+                if "PROBDENSITY" not in names:
+                    raise NotASkyMap(f"the table has no column PROBDENSITY; its columns are {', '.join(names)}")
+                rows = int(table.header["NAXIS2"])
+                if rows > most_rows:
+                    raise NotASkyMap(f"{rows:,} cells, more than {most_rows:,} (BROKER_LIMITS__SKY_MAP_ROWS)")
+                if rows * int(table.header["NAXIS1"]) > len(content):
+                    raise NotASkyMap("the FITS file is cut off")
+                columns = {name: np.array(table.data[name]) for name in _COLUMNS if name in names}
+                if any(column.shape != (rows,) or column.dtype.kind not in "iuf" for column in columns.values()):
+                    raise NotASkyMap("a column of the table does not have one number in each row")
+                return table.header, columns
+    except NotASkyMap:
+        raise
+    except Exception as error:  # astropy fails in many ways on damaged files, all equivalent here
+        raise NotASkyMap(f"the FITS file is damaged: {error}") from error
+
+
+def _not_multi_order(tables: list[fits.BinTableHDU]) -> str:
+    """Why a file has no multi-order map, and what to do."""
+    for table in tables:
+        schema = text_value(table.header, "INDXSCHM").upper()
+        if text_value(table.header, "PIXTYPE").upper() == "HEALPIX" or schema:
+            return (
+                f"a flat HEALPix map (NSIDE {text_value(table.header, 'NSIDE') or 'unknown'}), not a multi-order one; "
+                "convert it (ligo.skymap: `ligo-skymap-unflatten`)"
+            )
+    return "no table with a column UNIQ: not a multi-order sky map"
 
 
 def match_sky_map(

@@ -19,7 +19,7 @@ from broker_assets.accounting import ledger, quarantine
 from broker_assets.database import alerts, partitions
 from broker_assets.database.alerts import NightCounts
 from broker_assets.packets.decoder import DECODER_VERSION
-from broker_assets.stream.decode import INGEST_VERSION, DecodedBatch, Locations, alert_rows
+from broker_assets.stream.decode import INGEST_VERSION, DecodedBatch, Locations, Reason, alert_rows
 from broker_assets.stream.enrichment import Enriched, EnrichmentPlan, FactCounts
 from broker_assets.stream.messages import Message
 from broker_assets.stream.night_locks import share_nights
@@ -209,15 +209,10 @@ def write_rows(
     return written, counts
 
 
-def quarantined(topic: str, message: Message, reason: Any) -> quarantine.QuarantinedMessage:
+def quarantined(topic: str, message: Message, reason: Reason) -> quarantine.QuarantinedMessage:
     """The quarantine entry of a message."""
-    stamp = (
-        datetime.datetime.fromtimestamp(message.timestamp_ms / 1000, datetime.UTC)
-        if message.timestamp_ms >= 0
-        else None
-    )
     return quarantine.QuarantinedMessage(
-        topic=topic, partition=message.partition, offset=message.offset, kafka_timestamp=stamp, key=message.key,
+        topic=topic, partition=message.partition, offset=message.offset, kafka_timestamp=message.time, key=message.key,
         payload=message.value, reason=reason.reason, traceback=reason.traceback or None,
     )  # fmt: skip
 

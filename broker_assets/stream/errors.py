@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import psycopg
 
+from broker_assets.sky.panics import is_panic
 from broker_assets.stream.messages import Message, SourceError, SourceRefusedError
 
 
@@ -42,6 +43,8 @@ def is_transient(error: BaseException) -> bool:
     """
     if isinstance(error, SourceError):
         return not isinstance(error, SourceRefusedError)
+    if isinstance(error, psycopg.Error) and _is_about_values(error):
+        return False
     return isinstance(error, OSError | psycopg.OperationalError | psycopg.InterfaceError)
 
 
@@ -56,5 +59,31 @@ def may_lie_in_a_message(error: BaseException) -> bool:
     (True, False)
     """
     if isinstance(error, psycopg.Error):
-        return isinstance(error, psycopg.DataError | psycopg.IntegrityError)
+        return _is_about_values(error)
     return isinstance(error, Exception) and not isinstance(error, SourceError | MemoryError)
+
+
+def is_of_a_message(error: BaseException) -> bool:
+    """Whether an error while a single message was handled is that message's, not of the surroundings.
+
+    For handlers that touch nothing but the database. Libraries for files in memory raise `OSError` for damaged bytes,
+    without the error number that the system would give, and those in Rust panic, which is not an `Exception`.
+
+    Examples
+    --------
+    >>> is_of_a_message(OSError("Header missing END card.")), is_of_a_message(OSError(28, "No space left on device"))
+    (True, False)
+    """
+    if is_panic(error):
+        return True
+    if isinstance(error, OSError):
+        return error.errno is None and not isinstance(error, ConnectionError | TimeoutError)
+    return may_lie_in_a_message(error) and not is_transient(error)
+
+
+def _is_about_values(error: psycopg.Error) -> bool:
+    """Whether PostgreSQL, or psycopg before it, objects to a value, not to the statement or the server's state."""
+    if error.sqlstate is None:  # psycopg itself: a type or value that it cannot send
+        return isinstance(error, psycopg.DataError | psycopg.ProgrammingError | psycopg.NotSupportedError)
+    # Class 54: a value larger than an index entry or a row can hold; psycopg counts these as operational.
+    return isinstance(error, psycopg.DataError | psycopg.IntegrityError) or error.sqlstate.startswith("54")

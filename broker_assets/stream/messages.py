@@ -7,6 +7,7 @@ as the rows, and passed to the source.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -29,6 +30,15 @@ class Message(NamedTuple):
     """Key as received."""
     value: bytes
     """The bytes of the message; a tombstone (null value) arrives as empty bytes and is quarantined."""
+
+    @property
+    def time(self) -> datetime.datetime | None:
+        """The timestamp; None if it has none, or one that no clock shows, since producers may write anything."""
+        try:
+            moment = datetime.datetime.fromtimestamp(self.timestamp_ms / 1000, datetime.UTC)
+        except (ValueError, OverflowError, OSError):
+            return None
+        return moment if self.timestamp_ms >= 0 else None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import datetime
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import fastavro
@@ -14,6 +15,9 @@ import numpy as np
 import psycopg
 import pytest
 from astropy.io import fits
+from hostile_input import damaged, memory_below, odd_document, refused_with_reason
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from broker_assets.database import engine
 from broker_assets.sky.cells import cells_at
@@ -29,6 +33,9 @@ from broker_assets.sky.skymaps import NotASkyMap, SkyMap, match_sky_map, read_sk
 
 Connection = psycopg.Connection[Any]
 NOW = datetime.datetime.now(datetime.UTC)
+POISON = ("poison_far_nan", "poison_far_infinity", "poison_class_nan", "poison_huge_far", "poison_nul_in_id",
+          "poison_nul_in_class", "poison_year_9999")  # fmt: skip
+"""Notices of the field that stopped the topic."""
 
 
 def active_sky_maps(connection: Connection) -> dict[int, SkyMap]:
@@ -131,6 +138,59 @@ def test_reading_json_and_avro() -> None:
 def test_bad_notices_say_why(content: bytes, reason: str) -> None:
     with pytest.raises(BadNotice, match=reason):
         read_notice(content)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", POISON)
+def test_poison_of_the_field_is_a_bad_notice(shared_folder: Path, name: str) -> None:
+    with pytest.raises(BadNotice):
+        read_notice((shared_folder / "data/sky/field/notice" / f"{name}.json").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"far": 1e-09', b'"far": true'),
+        (b'"far": 1e-09', b'"far": "1e-9"'),
+        (b'"BNS": 0.9', b'"BNS": null'),
+        (b'"superevent_id": "S261120a"', b'"superevent_id": 7'),
+        (b'"superevent_id": "S261120a"', b'"superevent_id": "' + b"x" * 5000 + b'"'),
+        (b'"time_created": "2026-11-20T10:01:00Z"', b'"time_created": 1790000000'),
+        (b'"time_created": "2026-11-20T10:01:00Z"', b'"time_created": "0001-01-01T00:00:00+14:00"'),
+        (b'"time_created": "2026-11-20T10:01:00Z"', b'"time_created": "2026-11-20T25:01:00Z"'),
+        (b'"gracedb": "https', b'"gracedb": {"a": 1}, "x": "https'),
+        (b'"skymap": "', b'"skymap": "***'),
+    ],
+)
+def test_fields_of_the_wrong_kind(old: bytes, new: bytes) -> None:
+    content = notice(1)
+    assert content.count(old) == 1, content[:300]
+    with pytest.raises(BadNotice):
+        read_notice(content.replace(old, new))
+
+
+def test_a_retraction_takes_effect_whatever_else_it_says() -> None:
+    content = notice(1, "RETRACTION").replace(b'"event": null', b'"event": {"time": NaN}')
+    assert read_notice(content).retracts
+
+
+SMALL = notice(1, map_=sky_map(order=0))
+
+
+@given(st.one_of(damaged([SMALL]), odd_document(json.loads(SMALL))))
+def test_damaged_notices_are_read_or_say_why(content: bytes) -> None:
+    with memory_below(8 * 1024**2), refused_with_reason(BadNotice, NotASkyMap):
+        read = read_notice(content)
+        if read.sky_map is not None:
+            read_sky_map(read.sky_map)
+
+
+@pytest.mark.database
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.one_of(damaged([SMALL]), odd_document(json.loads(SMALL))))
+def test_whatever_can_be_read_can_be_stored(connection: Connection, content: bytes) -> None:
+    with connection.transaction(force_rollback=True), refused_with_reason(BadNotice, NotASkyMap):
+        apply_notice(connection, read_notice(content))
 
 
 @pytest.mark.database

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
+from hostile_input import damaged, memory_below, refused_with_reason
+from hypothesis import given
 
-from broker_assets.sky.skymaps import NotASkyMap, match_sky_map, read_sky_map
+from broker_assets.settings import InputLimits
+from broker_assets.sky.skymaps import NotASkyMap, match_sky_map, read_sky_map, stored_sky_map
 
 
 def map_bytes(density: np.ndarray, *, order: int = 0, **columns: np.ndarray) -> bytes:
@@ -95,3 +100,72 @@ def test_refuses_overlapping_cells() -> None:
     fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(table)]).writeto(buffer)
     with pytest.raises(NotASkyMap, match="overlap"):
         read_sky_map(buffer.getvalue())
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["gz.fits.gz", "icrs.fits", "equatorial.fits"])
+def test_maps_of_the_field_are_read(shared_folder: Path, name: str) -> None:
+    sky_map = read_sky_map((shared_folder / "data/sky/field/skymap" / name).read_bytes())
+    assert (sky_map.probability_density * sky_map.area).sum() == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.shared
+def test_a_flat_map_is_named_as_flat(shared_folder: Path) -> None:
+    content = (shared_folder / "data/sky/field/skymap/flat_gz.fits.gz").read_bytes()
+    with pytest.raises(NotASkyMap, match=r"flat HEALPix map \(NSIDE 128\)"):
+        read_sky_map(content)
+
+
+UNIFORM = np.full(12, 1 / (4 * np.pi))
+
+
+@pytest.mark.parametrize("keyword", ["OBJECT", "MJD-OBS", "DISTMEAN", "DISTSTD", "COORDSYS"])
+@pytest.mark.parametrize("value", ["", " 'far'", "                    T", " 'icrs'", "           (1.0, 2.0)"])
+def test_undefined_and_odd_keywords_are_missing_values(keyword: str, value: str) -> None:
+    content = map_bytes(UNIFORM)
+    start = content.find(f"{keyword:8}=".encode())
+    written = f"{keyword:8}={value}".ljust(80).encode()
+    if start >= 0:
+        content = content[:start] + written + content[start + 80 :]
+    else:
+        end = content.rindex(b"END" + b" " * 77)
+        content = content[:end] + written + content[end : end + 80] + content[end + 160 :]
+    if keyword == "COORDSYS" and value.strip("' ") in {"far", "T", "(1.0, 2.0)"}:
+        with pytest.raises(NotASkyMap, match="COORDSYS is"):
+            read_sky_map(content)
+        return
+    sky_map = read_sky_map(content)
+    assert isinstance(sky_map.name, str)
+    assert isinstance(sky_map.mjd, float)
+    assert all(np.isnan(sky_map.overall_distance))
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (InputLimits(sky_map_rows=11), "12 cells, more than 11 .BROKER_LIMITS__SKY_MAP_ROWS"),
+        (InputLimits(sky_map_bytes=8639), "BROKER_LIMITS__SKY_MAP_BYTES"),
+    ],
+)
+def test_larger_maps_are_refused_but_kept_ones_are_read(limits: InputLimits, reason: str) -> None:
+    content = map_bytes(UNIFORM)
+    for sent in (content, gzip.compress(content)):
+        with pytest.raises(NotASkyMap, match=reason):
+            read_sky_map(sent, limits=limits)
+        assert stored_sky_map(sent).version == read_sky_map(content).version
+
+
+@pytest.mark.parametrize("rows", [13, 2**31, 2**62, -1])
+def test_rows_that_the_file_does_not_have_are_not_made_room_for(rows: int) -> None:
+    content = re.sub(rb"NAXIS2  = +12", f"NAXIS2  = {rows:20d}".encode(), map_bytes(UNIFORM))
+    with memory_below(4 * 1024**2), pytest.raises(NotASkyMap):
+        read_sky_map(content[:5840] if rows == 13 else content, limits=InputLimits(sky_map_rows=2**63))
+
+
+@given(damaged([map_bytes(UNIFORM, DISTMU=UNIFORM, DISTSIGMA=UNIFORM), gzip.compress(map_bytes(UNIFORM))]))
+def test_damaged_maps_are_maps_or_say_why(content: bytes) -> None:
+    with memory_below(8 * 1024**2), refused_with_reason(NotASkyMap):
+        sky_map = read_sky_map(content)
+        assert np.isfinite(sky_map.contour).all()
+        assert sky_map.contour_moc(90).max_order <= 29
+        sky_map.most_probable()

@@ -6,6 +6,7 @@ import base64
 import datetime
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import astropy.units as u
@@ -14,9 +15,11 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from broker_assets.accounting import ledger
+from broker_assets.accounting import ledger, quarantine
 from broker_assets.database import engine
-from broker_assets.stream.notices import read_notices
+from broker_assets.settings import InputLimits
+from broker_assets.stream.consumer import retry_each
+from broker_assets.stream.notices import notice_topic, read_notices
 
 pytestmark = pytest.mark.database
 TOPIC = "igwn.gwalert"
@@ -141,3 +144,46 @@ def test_from_kafka(database_url: str, kafka: Any, topic: str) -> None:
         check_read(source, database_url, topic)
     finally:
         source.close()
+
+
+@pytest.mark.shared
+def test_one_bad_notice_never_blocks_the_topic(database_url: str, packets: Any, shared_folder: Path) -> None:
+    folder = shared_folder / "data/sky/field/notice"
+    poison = [path.read_bytes() for path in sorted(folder.glob("poison_*.json"))]
+    assert len(poison) >= 7
+    values = [value for number, bad in enumerate(poison) for value in (bad, notice(f"S{number}"))]
+    done = read_notices(packets.ListSource.of(values), database_url, TOPIC, idle_seconds=0.2)
+    assert (done.stored, done.quarantined) == (len(poison), len(poison))
+    with engine.connect(database_url) as connection:
+        kept = connection.execute("SELECT payload FROM quarantine ORDER BY quarantineid").fetchall()
+        assert [payload for (payload,) in kept] == poison
+        assert ledger.positions(connection, TOPIC) == {0: len(values)}
+        assert connection.execute("SELECT count(*) FROM mma_areas WHERE active").fetchone() == (len(poison),)
+
+
+def test_limits_are_settings(database_url: str, packets: Any) -> None:
+    good = notice()
+    for limits in (InputLimits(notice_bytes=len(good) - 1), InputLimits(sky_map_rows=47)):
+        source = packets.ListSource.of([good])
+        topic = f"{limits.sky_map_rows}"
+        assert read_notices(source, database_url, topic, idle_seconds=0.1, limits=limits).quarantined == 1
+    assert read_notices(packets.ListSource.of([good]), database_url, "as is", idle_seconds=0.1).stored == 1
+
+
+def test_notices_leave_the_quarantine_after_a_fix(database_url: str, packets: Any) -> None:
+    small = InputLimits(sky_map_rows=1)
+    values = [notice("S1"), b"rubbish", notice("S2")]
+    read_notices(packets.ListSource.of(values), database_url, TOPIC, idle_seconds=0.1, limits=small)
+    report = retry_each(database_url, notice_topic(TOPIC))
+    assert (report.retried, report.stored, report.failed) == (3, 2, 1)
+    assert "neither JSON" in next(iter(report.reasons))
+    with engine.connect(database_url) as connection:
+        assert quarantine.counts(connection) == {(TOPIC, "resolved"): 2, (TOPIC, "retried"): 1}
+        assert connection.execute("SELECT otherid FROM mma_areas ORDER BY 1").fetchall() == [("S1",), ("S2",)]
+    [waiting] = [entry.quarantineid for entry in _waiting(database_url)]
+    assert retry_each(database_url, notice_topic(TOPIC), quarantineids=[waiting + 1]).retried == 0
+
+
+def _waiting(database_url: str) -> list[quarantine.QuarantineEntry]:
+    with engine.connect(database_url) as connection:
+        return quarantine.entries(connection)
