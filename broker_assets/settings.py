@@ -102,7 +102,7 @@ class InputLimits(BaseModel):
     area_bytes: int = Field(default=64 * 1024**2, ge=1)
     """Bytes of the file of an area, unpacked."""
     area_cells: int = Field(default=4_000_000, ge=1)
-    """Cells and ranges in the file of an area, and about those that a region or watchlist may need as a MOC."""
+    """Cells and ranges in the file of an area, and about those that a region may need as a MOC."""
     region_corners: int = Field(default=10_000, ge=3)
     """Corners of all polygons of a region."""
     region_shapes: int = Field(default=10_000, ge=1)
@@ -113,6 +113,8 @@ class InputLimits(BaseModel):
     """Bytes of a watchlist file."""
     watchlist_rows: int = Field(default=10_000_000, ge=1)
     """Lines of a watchlist file."""
+    watchlist_cells: int = Field(default=50_000_000, ge=1)
+    """Cells, about, of the MOC of a watchlist that `broker-assets moc build` makes."""
     tns_bytes: int = Field(default=1024**3, ge=1)
     """Bytes of a bulk file of TNS, unpacked."""
     tns_rows: int = Field(default=2_000_000, ge=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from command_line import Done, invoke
 
 from broker_assets.cli import COMMANDS, explain, pipeline, publisher
@@ -25,6 +27,17 @@ def run(*arguments: str, home: Path | None = None, **environment: str) -> subpro
         kept["BROKER_HOME"] = str(home)
     command = [sys.executable, "-m", "broker_assets.cli", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=kept, timeout=240, cwd=home or Path.cwd())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_application_of_one_command_keeps_the_name_of_the_command(name: str) -> None:
+    module, _, attribute = COMMANDS[name].target.partition(":")
+    found = getattr(importlib.import_module(module), attribute)
+    if isinstance(found, typer.Typer):
+        loaded = typer.main.get_command(found)
+        assert {command.name or command.callback.__name__ for command in found.registered_commands} <= set(
+            getattr(loaded, "commands", {})
+        )
 
 
 def test_help_lists_every_command_and_loads_none() -> None:

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 moc_app = typer.Typer(help="Make MOCs (maps of sky coverage).", no_args_is_help=True)
 
+
+@moc_app.callback()
+def moc() -> None:
+    """Make MOCs (maps of sky coverage)."""
+    # An application with one command and no callback would be that command, without its name.
+
+
 SQUARE_DEGREES = 41252.96125
 """Of the whole sky."""
 DEFAULT_RADIUS = 5.0
@@ -75,7 +82,7 @@ def match(
         from broker_assets.sky.skymaps import NotASkyMap, match_sky_map, read_sky_map
 
         try:
-            event = read_sky_map(_read_bytes(sky_map))
+            event = read_sky_map(_read_bytes(sky_map), limits=load_settings().limits)
         except NotASkyMap as error:
             _fail(f"{sky_map}: {error}")
         found = match_sky_map(event, ra, dec, level=level)
@@ -117,8 +124,11 @@ def build(
         moc, what = _read_area(file, order), "area"
     else:
         cones = _read_watchlist(file, strict)
-        [moc] = watchlist_mocs(cones.index(radius), order=order)
         what = f"{len(cones)} cones"
+        try:
+            [moc] = watchlist_mocs(cones.index(radius), order=order, most_cells=load_settings().limits.watchlist_cells)
+        except ValueError as error:
+            _fail(f"{file}: {error}")
     write_output(out, moc_bytes(moc))
     typer.echo(
         f"{out}: {what}, order {moc.max_order}, {moc.sky_fraction * SQUARE_DEGREES:.6g} square degrees", err=True
@@ -162,20 +172,18 @@ def _read_area(path: Path, order: int) -> MOC:
     from broker_assets.sky.areas import NotAnArea
 
     try:
-        return read_area(_read_bytes(path), region_order=order)
+        return read_area(_read_bytes(path), region_order=order, limits=load_settings().limits)
     except NotAnArea as error:
         _fail(f"{path}: {error}")
 
 
 def _read_watchlist(path: Path, strict: bool) -> Cones:
-    from broker_assets.sky.watchlists import BadWatchlist, parse_watchlist
+    from broker_assets.sky.watchlists import BadWatchlist, read_watchlist
 
     try:
-        cones = parse_watchlist(_read_bytes(path).decode("utf-8").splitlines(), refuse=strict)
+        cones = read_watchlist(_read_bytes(path), refuse=strict, limits=load_settings().limits)
     except BadWatchlist as error:
         _fail(f"{path}: {error}")
-    except UnicodeDecodeError as error:
-        _fail(f"{path}: not UTF-8 text at byte {error.start}; save the list as UTF-8")
     for line in cones.bad:
         typer.echo(f"{path}: line {line.line} ignored: {line.reason}", err=True)
     return cones

@@ -62,7 +62,7 @@ def near(
     Example: `broker-assets tns near 10.684 -3.27 --radius 10`
     """
     from broker_assets.resources.tns import Tns
-    from broker_assets.sky.watchlists import parse_angle
+    from broker_assets.sky.angles import parse_angle
 
     try:
         longitude, latitude = parse_angle(ra, hours=True), parse_angle(dec, hours=False)

@@ -13,27 +13,34 @@ from collections.abc import Iterator
 import numpy as np
 from mocpy import MOC
 
+from broker_assets.settings import LIMITS, InputLimits
 from broker_assets.sky.areas import DEEPEST_AREA_ORDER, NotAnArea, read_moc
 from broker_assets.sky.cells import DEEPEST
 from broker_assets.sky.regions import region_area
+from broker_assets.sky.unpacking import unpacked
 
-_ASCII_MOC = re.compile(r"\s*\d+\s*/")
-_ORDER = re.compile(r"(\d+)\s*/")
-_CELLS = re.compile(r"(\d+)(?:-(\d+))?$")
+_ASCII_MOC = re.compile(r"\s*\d+\s*/", re.ASCII)
+# The numbers of digits keep a search linear, and are more than any order or cell has.
+_ORDER = re.compile(r"(\d{1,9})\s{0,9}/", re.ASCII)
+_CELLS = re.compile(r"(\d{1,30})(?:-(\d{1,30}))?$", re.ASCII)
 
 
-def read_area(content: bytes, *, region_order: int, deepest: int = DEEPEST_AREA_ORDER) -> MOC:
+def read_area(
+    content: bytes, *, region_order: int, deepest: int = DEEPEST_AREA_ORDER, limits: InputLimits = LIMITS
+) -> MOC:
     """Read an area from the content of a file.
 
     Parameters
     ----------
     content : bytes
         A MOC as FITS (IVOA MOC 1 or 2), JSON (``{"3": [1, 2]}``) or text (``3/1-4 5/97``); or UTF-8 text of a region in
-        STC-S or DS9 form, see `region_area`.
+        STC-S or DS9 form, see `region_area`. gzip is unpacked.
     region_order : int
         Order of the MOC that a region becomes.
     deepest : int
         Deepest order that a MOC may have.
+    limits : InputLimits
+        Largest files, MOCs and regions.
 
     Returns
     -------
@@ -43,7 +50,8 @@ def read_area(content: bytes, *, region_order: int, deepest: int = DEEPEST_AREA_
     Raises
     ------
     NotAnArea
-        If the content is none of these, is damaged, empty, or deeper than `deepest`; the message says what is wrong.
+        If the content is none of these, is damaged, empty, too large, or deeper than `deepest`; the message says what
+        is wrong.
 
     Examples
     --------
@@ -54,8 +62,12 @@ def read_area(content: bytes, *, region_order: int, deepest: int = DEEPEST_AREA_
     """
     if not content.strip():
         raise NotAnArea("the file is empty")
+    try:
+        content = unpacked(content, limits.area_bytes, "area_bytes")
+    except ValueError as error:
+        raise NotAnArea(str(error)) from error
     if content.startswith(b"SIMPLE"):
-        return read_moc(content, deepest=deepest)
+        return read_moc(content, deepest=deepest, limits=limits)
     try:
         text = content.decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
@@ -64,19 +76,20 @@ def read_area(content: bytes, *, region_order: int, deepest: int = DEEPEST_AREA_
             "JSON or text, or a region as STC-S or DS9"
         ) from None
     if text.startswith("{"):
-        return _moc(_json_cells(text), deepest)
+        return _moc(_json_cells(text), deepest, limits)
     if _ASCII_MOC.match(text):
-        return _moc(_ascii_cells(text), deepest)
-    return region_area(text, order=region_order)
+        return _moc(_ascii_cells(text), deepest, limits)
+    return region_area(text, order=region_order, limits=limits)
 
 
 def _json_cells(text: str) -> Iterator[tuple[int, int, int]]:
     try:
-        document = json.loads(text)
-    except ValueError as error:
+        # As pairs: an order may occur twice, and none of its cells may be lost.
+        document = json.loads(text, object_pairs_hook=list)
+    except (ValueError, RecursionError) as error:
         raise NotAnArea(f"begins as a MOC in JSON, but is not JSON: {error}") from None
-    for key, cells in document.items():
-        if not key.isascii() or not key.isdigit():
+    for key, cells in document:
+        if not re.fullmatch(r"\d{1,2}", key, re.ASCII):
             raise NotAnArea(f"not a MOC in JSON: {key!r} is not an order")
         if not isinstance(cells, list):
             raise NotAnArea(f"not a MOC in JSON: order {key} has no list of cells")
@@ -90,7 +103,7 @@ def _json_cells(text: str) -> Iterator[tuple[int, int, int]]:
 def _ascii_cells(text: str) -> Iterator[tuple[int, int, int]]:
     order: int | None = None
     for token in _ORDER.sub(r" \1/ ", text).replace(",", " ").split():
-        if token.endswith("/"):
+        if _ORDER.fullmatch(token):
             order = int(token[:-1])
             yield order, 0, -1
             continue
@@ -100,7 +113,7 @@ def _ascii_cells(text: str) -> Iterator[tuple[int, int, int]]:
         yield order, int(cells[1]), int(cells[2] or cells[1])
 
 
-def _moc(cells: Iterator[tuple[int, int, int]], deepest: int) -> MOC:
+def _moc(cells: Iterator[tuple[int, int, int]], deepest: int, limits: InputLimits) -> MOC:
     """The MOC of ranges of cells: order, first and last cell of each; −1 as the last is no cell."""
     depth = 0
     ranges: list[tuple[int, int]] = []
@@ -116,6 +129,8 @@ def _moc(cells: Iterator[tuple[int, int, int]], deepest: int) -> MOC:
         if not 0 <= first <= last <= most:
             what = f"cell {first}" if first == last else f"range {first}-{last}"
             raise NotAnArea(f"there is no {what} of order {order}; its cells are 0 to {most}")
+        if len(ranges) == limits.area_cells:
+            raise NotAnArea(f"the MOC has more than {limits.area_cells:,} cells (BROKER_LIMITS__AREA_CELLS)")
         shift = 2 * (DEEPEST - order)
         ranges.append((first << shift, (last + 1) << shift))
     if not ranges:

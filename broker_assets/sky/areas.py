@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,44 +12,54 @@ from functools import cached_property
 
 import numpy as np
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
 from mocpy import MOC
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from broker_assets.sky.cells import DEEPEST, CellIndex, cells_at
+from broker_assets.settings import LIMITS, InputLimits
+from broker_assets.sky.cells import DEEPEST, CellIndex, cells_at, order_of
+from broker_assets.sky.headers import coordinate_system, number_value, text_value
 from broker_assets.sky.separation import check_positions
+from broker_assets.sky.unpacking import unpacked
 
 AREA_INDEX_VERSION = "1"
 
 DEEPEST_AREA_ORDER = 14
 """MOCs of a higher order are rejected, as in Lasair (`MOCORDER` ≤ 14)."""
 
+_INTEGERS = {"B": ">u1", "I": ">i2", "J": ">i4", "K": ">i8"}
+_END = 12 << (2 * DEEPEST)
+"""The number after the last cell of the deepest order."""
+
 
 class NotAnArea(ValueError):
     """The bytes are not a valid area; the message says why and what to do."""
 
 
-def read_moc(content: bytes, *, deepest: int = DEEPEST_AREA_ORDER) -> MOC:
+def read_moc(content: bytes, *, deepest: int = DEEPEST_AREA_ORDER, limits: InputLimits = LIMITS) -> MOC:
     """Read an uploaded MOC, or explain why it is rejected.
 
     Parameters
     ----------
     content : bytes
-        A FITS file following the IVOA MOC standard, version 1 (NUNIQ) or 2 (RANGE).
+        A FITS file, or one packed with gzip, following the IVOA MOC standard, version 1 (NUNIQ) or 2 (RANGE). Cells
+        and ranges may overlap and come in any order.
     deepest : int
         Maximum order accepted.
+    limits : InputLimits
+        Bytes (`area_bytes`) and rows (`area_cells`), at most.
 
     Returns
     -------
     mocpy.MOC
-        A space MOC in ICRS.
+        A space MOC in ICRS: the union of all cells. Its order is the larger of the stated one and that of the cells.
 
     Raises
     ------
     NotAnArea
         If the bytes are not a FITS file, or the file contains no MOC, is damaged, is not a MOC of the sky in
-        equatorial coordinates, has a higher order than `deepest`, or is empty.
+        equatorial coordinates, has a higher order than `deepest`, or is empty or too large; or if a range has no end
+        or ends before it begins, or a cell does not exist.
 
     Examples
     --------
@@ -57,53 +68,118 @@ def read_moc(content: bytes, *, deepest: int = DEEPEST_AREA_ORDER) -> MOC:
     ...
     broker_assets.sky.areas.NotAnArea: not a FITS file: it begins with b'some text', not with SIMPLE; ...
     """
+    try:
+        content = unpacked(content, limits.area_bytes, "area_bytes")
+    except ValueError as error:
+        raise NotAnArea(str(error)) from error
     if not content.startswith(b"SIMPLE"):
         raise NotAnArea(f"not a FITS file: it begins with {content[:16]!r}, not with SIMPLE; upload a MOC as FITS")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AstropyWarning)  # what is wrong with the file is said by the error
-            _check_moc_file(content, deepest)
-            moc = MOC.from_fits(io.BytesIO(content))
+        header, start = _table(content)
+        values = _values(content, header, start, limits.area_cells)
     except NotAnArea:
         raise
-    except BaseException as error:  # astropy and the Rust reader fail in many ways on damaged files, all equivalent
-        if isinstance(error, KeyboardInterrupt | SystemExit):
-            raise
+    except Exception as error:  # astropy fails in many ways on damaged files, all equivalent here
         raise NotAnArea(f"the FITS file is damaged or the MOC cannot be read: {error}") from error
-    if moc.empty():
-        raise NotAnArea("the MOC is empty")
-    if moc.max_order > deepest:
-        raise NotAnArea(f"the MOC has order {moc.max_order}, more than {deepest}; degrade it")
-    return moc
+    ranges, order = _cells(values) if _ordering(header) == "NUNIQ" else _ranges(values)
+    for keyword in ("MOCORD_S", "MOCORDER"):  # of versions 2 and 1
+        stated = number_value(header, keyword)
+        if stated > deepest:
+            raise NotAnArea(
+                f"the MOC states order {stated:g} ({keyword}), more than {deepest}; degrade it (mocpy: "
+                "`degrade_to_order`)"
+            )
+        if stated > order:  # one that is too small would take whole cells for the parts that the file lists
+            order = int(stated)
+    if order > deepest:
+        raise NotAnArea(f"the MOC has order {order}, more than {deepest}; degrade it (mocpy: `degrade_to_order`)")
+    return MOC.from_depth29_ranges(order, ranges.astype(np.uint64))
 
 
-def _check_moc_file(content: bytes, deepest: int) -> None:
-    """Reject a FITS file that contains no MOC of the sky, or one of too high an order."""
-    with fits.open(io.BytesIO(content), memmap=False) as hdus:
-        if len(hdus) < 2:
-            raise NotAnArea("the FITS file has no second HDU; a MOC is a binary table extension")
-        if not isinstance(hdus[1], fits.BinTableHDU):
-            raise NotAnArea("the second HDU is not a binary table; a MOC is a binary table extension")
-        header, rows = hdus[1].header, len(hdus[1].data)
-    ordering = str(header.get("ORDERING", "missing")).strip().upper()
-    if ordering not in {"NUNIQ", "RANGE", "UNIQ"}:
-        raise NotAnArea(f"not a MOC: keyword ORDERING of the table is {ordering}, not NUNIQ or RANGE (IVOA MOC 2.0)")
-    if str(header.get("MOCDIM", "SPACE")).strip().upper() != "SPACE":
-        raise NotAnArea(f"not a MOC of the sky: MOCDIM is {header['MOCDIM']!r}; use its space part")
-    if str(header.get("COORDSYS", "C")).strip().upper()[:1] not in {"C", ""}:
-        raise NotAnArea(f"COORDSYS is {header['COORDSYS']!r}; a MOC is in equatorial coordinates (C, ICRS)")
+def _table(content: bytes) -> tuple[fits.Header, int]:
+    """Header of the table of a MOC, after checking it, and the place of its first byte."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is wrong with the file is said by the error
+        with fits.open(io.BytesIO(content), memmap=False, disable_image_compression=True) as hdus:
+            if len(hdus) < 2:
+                raise NotAnArea("the FITS file has no second HDU; a MOC is a binary table extension")
+            if not isinstance(hdus[1], fits.BinTableHDU):
+                raise NotAnArea("the second HDU is not a binary table; a MOC is a binary table extension")
+            header, start = hdus[1].header, int(hdus[1].fileinfo()["datLoc"])
+    dimension = text_value(header, "MOCDIM").upper()
+    if dimension not in {"", "SPACE"}:
+        raise NotAnArea(
+            f"not a MOC of the sky alone: MOCDIM is {text_value(header, 'MOCDIM')!r}"
+            + ("; use its space part" if "SPACE" in dimension else "")
+        )
+    if _ordering(header) not in {"NUNIQ", "RANGE"}:
+        written = text_value(header, "ORDERING") or "missing"
+        raise NotAnArea(f"not a MOC: keyword ORDERING of the table is {written}, not NUNIQ or RANGE (IVOA MOC 2.0)")
+    frame = coordinate_system(header)
+    if frame is not None:
+        raise NotAnArea(f"COORDSYS is {frame}; a MOC is in equatorial coordinates (C, ICRS)")
     if header.get("TFIELDS") != 1:
         raise NotAnArea(
             f"not a MOC: its table has {header.get('TFIELDS')} columns, a MOC has one; use a contour of a sky map"
         )
-    for keyword in ("MOCORD_S", "MOCORDER"):
-        if int(header.get(keyword, 0)) > deepest:
-            raise NotAnArea(
-                f"the MOC states order {header[keyword]} ({keyword}), more than {deepest}; degrade it (mocpy: "
-                "`degrade_to_order`)"
-            )
-    if rows == 0:
+    return header, start
+
+
+def _ordering(header: fits.Header) -> str:
+    written = text_value(header, "ORDERING").upper()
+    return "NUNIQ" if written == "UNIQ" else written
+
+
+def _values(content: bytes, header: fits.Header, start: int, most: int) -> NDArray[np.int64]:
+    """The numbers of the only column, row by row; `TTYPE1` may be missing."""
+    written = text_value(header, "TFORM1")
+    form = re.fullmatch(r"(\d{0,9})([BIJK])", written, re.ASCII)
+    if form is None:
+        raise NotAnArea(f"not a MOC: its column has the form {written!r}, not whole numbers (J, K)")
+    if header.get("TZERO1", 0) != 0 or header.get("TSCAL1", 1) != 1:
+        raise NotAnArea("not a MOC: its column is scaled (TZERO1, TSCAL1)")
+    rows, each = int(header["NAXIS2"]), int(form[1] or 1)
+    kind = np.dtype(_INTEGERS[form[2]])
+    count = rows * each
+    if count > most:
+        raise NotAnArea(f"the MOC has {count:,} numbers, more than {most:,} (BROKER_LIMITS__AREA_CELLS)")
+    if rows < 0 or int(header["NAXIS1"]) != each * kind.itemsize:
+        raise NotAnArea(f"not a MOC: rows of {header['NAXIS1']} bytes do not hold its column of the form {written!r}")
+    if start + count * kind.itemsize > len(content):
+        raise NotAnArea("the FITS file is damaged: it is cut off")
+    if count == 0:
         raise NotAnArea("the MOC is empty")
+    return np.frombuffer(content, kind, count, start).astype(np.int64)
+
+
+def _cells(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+    """Ranges of the deepest order, and the order, of NUNIQ numbers."""
+    orders = order_of(np.maximum(values, 4))
+    cells = values - (np.int64(4) << (2 * orders))
+    wrong = (values < 4) | (orders > DEEPEST) | (cells >= np.int64(12) << (2 * orders))
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise NotAnArea(f"row {row + 1} of the MOC has {values[row]}, which is no cell (NUNIQ)")
+    shift = 2 * (DEEPEST - orders)
+    return np.stack([cells << shift, (cells + 1) << shift], axis=1), int(orders.max())
+
+
+def _ranges(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+    """Ranges of the deepest order, and the order that they need."""
+    if len(values) % 2:
+        raise NotAnArea(f"the MOC has {len(values)} limits of ranges; the last range has no end")
+    ranges = values.reshape(-1, 2)
+    wrong = (ranges[:, 0] < 0) | (ranges[:, 0] >= ranges[:, 1]) | (ranges[:, 1] > _END)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        first, end = ranges[row].tolist()
+        raise NotAnArea(f"range {row + 1} of the MOC is from {first} up to {end}; limits rise, from 0 to {_END}")
+    bits = int(np.bitwise_or.reduce(values))
+    return ranges, DEEPEST - _trailing_zeros(bits) // 2
+
+
+def _trailing_zeros(bits: int) -> int:
+    return min((bits & -bits).bit_length() - 1, 2 * DEEPEST)
 
 
 def moc_bytes(moc: MOC) -> bytes:

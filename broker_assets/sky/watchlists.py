@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,16 +14,21 @@ from astropy.coordinates import Latitude, Longitude
 from mocpy import MOC
 from numpy.typing import NDArray
 
+from broker_assets.settings import LIMITS, InputLimits
+from broker_assets.sky.angles import decimal_number, parse_angle
 from broker_assets.sky.cones import ConeIndex, build_cone_index
+from broker_assets.sky.separation import check_positions
+from broker_assets.sky.watchlist_columns import WITHOUT_NAMES, Columns, UnknownColumns, columns_of
 
 LARGEST_RADIUS = 360.0
 """arcsec; as on Lasair's web site."""
 LONGEST_NAME = 32
 """Maximum number of characters in the name of a cone, as in Lasair's column."""
 
-_SEXAGESIMAL = re.compile(r"^([+-]?)(\d{1,3})[:\s hd°](\d{1,2})[:\s m'′](\d{1,2}(?:\.\d*)?)\s*[s\"″]?$")
-_HEADER_NAMES = {"ra": "ra", "raj2000": "ra", "ra_deg": "ra", "dec": "dec", "decl": "dec", "dej2000": "dec",
-                 "declination": "dec", "dec_deg": "dec", "name": "name", "id": "name", "radius": "radius"}  # fmt: skip
+_LARGEST_CELL = float(np.degrees(np.sqrt(np.pi / 3.0)) * 3600.0)
+"""arcsec; width of a square of the area of a cell of order 0."""
+_SHOWN = 1000
+"""Characters of a bad line that are kept."""
 
 
 @dataclass(frozen=True)
@@ -70,58 +74,66 @@ class BadWatchlist(ValueError):
 
     def __init__(self, bad: tuple[BadLine, ...]) -> None:
         first = bad[0]
-        super().__init__(f"{len(bad)} bad line(s); the first is line {first.line}: {first.reason}")
+        lines = f"{len(bad)} bad line(s); the first is line {first.line}: " if first.line else ""
+        super().__init__(lines + first.reason)
         self.bad = bad
 
 
-def parse_angle(text: str, *, hours: bool) -> float:
-    """Parse an angle in decimal degrees or sexagesimal format; return degrees.
+def read_watchlist(
+    content: bytes, *, refuse: bool = False, largest_radius: float = LARGEST_RADIUS, limits: InputLimits = LIMITS
+) -> Cones:
+    """Read a watchlist file; see `parse_watchlist` for its lines.
 
     Parameters
     ----------
-    text : str
-        ``12.5``, or ``00:50:00.0``, or ``-29 39 06.9``, or ``12h30m00s``.
-    hours : bool
-        Sexagesimal numbers are hours (right ascension), not degrees.
+    content : bytes
+        UTF-8 text. Lines end with LF, CR LF or CR, and with nothing else.
+    refuse, largest_radius, limits : bool, float, InputLimits
+        See `parse_watchlist`.
 
     Raises
     ------
-    ValueError
-        If it is neither.
+    BadWatchlist
+        If it is no such text, is too large, or as `parse_watchlist` does.
 
     Examples
     --------
-    >>> parse_angle("00:50:00", hours=True), parse_angle("-00:30:00", hours=False)
-    (12.5, -0.5)
+    >>> len(read_watchlist(b"10.5, -3.25\\r\\n11.5, -3.25\\r\\n"))
+    2
     """
+    if len(content) > limits.watchlist_bytes:
+        reason = f"{len(content):,} bytes, more than {limits.watchlist_bytes:,} (BROKER_LIMITS__WATCHLIST_BYTES)"
+        raise BadWatchlist((BadLine(0, "", reason),))
     try:
-        return float(text)
-    except ValueError:
-        match = _SEXAGESIMAL.match(text.strip())
-    if match is None:
-        raise ValueError(f"{text!r} is neither decimal degrees nor sexagesimal")
-    sign, whole, minutes, seconds = match.groups()
-    if int(minutes) >= 60 or float(seconds) >= 60.0:
-        raise ValueError(f"{text!r} has minutes or seconds of 60 or more")
-    if hours and int(whole) >= 24:
-        raise ValueError(f"{text!r} has hours of 24 or more")
-    value = int(whole) + int(minutes) / 60.0 + float(seconds) / 3600.0
-    return (-value if sign == "-" else value) * (15.0 if hours else 1.0)
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadWatchlist((BadLine(0, "", f"not UTF-8 text at byte {error.start}; save the list as UTF-8"),)) from None
+    lines = (line[:-1] for line in io.StringIO(text + "\n", newline=None))
+    return parse_watchlist(lines, refuse=refuse, largest_radius=largest_radius, limits=limits)
 
 
-def parse_watchlist(lines: Iterable[str], *, refuse: bool = False, largest_radius: float = LARGEST_RADIUS) -> Cones:
+def parse_watchlist(
+    lines: Iterable[str],
+    *,
+    refuse: bool = False,
+    largest_radius: float = LARGEST_RADIUS,
+    limits: InputLimits = LIMITS,
+) -> Cones:
     """Read the lines of a watchlist file.
 
     Parameters
     ----------
     lines : iterable of str
         ``RA, Dec[, name[, radius]]``, separated by commas or vertical bars; positions in decimal degrees or
-        sexagesimal (RA in hours), radius in arcsec. Empty lines and those that begin with ``#`` are ignored. The
-        first line may name the columns (``ra, dec, name, radius`` in any order, others ignored).
+        sexagesimal (RA in hours, unless its marks are those of degrees), radius in arcsec; quotes around fields as in
+        CSV, closed in the same line. Empty lines and those that begin with ``#`` are ignored. The first line may name
+        the columns, see `columns_of`.
     refuse : bool
         Reject the whole file if a line is bad, instead of omitting that line.
     largest_radius : float
         arcsec.
+    limits : InputLimits
+        `watchlist_rows` limits the lines.
 
     Returns
     -------
@@ -130,7 +142,8 @@ def parse_watchlist(lines: Iterable[str], *, refuse: bool = False, largest_radiu
     Raises
     ------
     BadWatchlist
-        If `refuse` is true and a line is bad, or if no line is good.
+        If `refuse` is true and a line is bad, if no line is good, if there are too many lines, or if the first line
+        names columns that are not understood: then it is not known which is which.
 
     Examples
     --------
@@ -140,40 +153,59 @@ def parse_watchlist(lines: Iterable[str], *, refuse: bool = False, largest_radiu
     """
     rows: list[tuple[float, float, str | None, float, int]] = []
     bad: list[BadLine] = []
-    columns = {"ra": 0, "dec": 1, "name": 2, "radius": 3}
-    named_columns = False
-    first = True
+    columns: Columns | None = None
+    commented: Columns | None = None
     for number, text in enumerate(lines, start=1):
-        stripped = text.lstrip("\ufeff").strip()
+        if number > limits.watchlist_rows:
+            reason = f"more than {limits.watchlist_rows:,} lines (BROKER_LIMITS__WATCHLIST_ROWS)"
+            raise BadWatchlist((BadLine(0, "", reason),))
+        stripped = (text.removeprefix("\ufeff") if number == 1 else text).strip()
+        if stripped.startswith("#") and columns is None:
+            commented = commented or _another_order(stripped.lstrip("# "))
         if not stripped or stripped.startswith("#"):
             continue
-        separator = "|" if "|" in stripped else ","
-        tokens = [token.strip() for token in next(csv.reader([stripped], delimiter=separator, skipinitialspace=True))]
-        if first:
-            first = False
-            named = {
-                _HEADER_NAMES[token.lower()]: at for at, token in enumerate(tokens) if token.lower() in _HEADER_NAMES
-            }
-            if "ra" in named and "dec" in named:
-                columns, named_columns = named, True
-                continue
         try:
-            if len(tokens) > len(columns) and not named_columns:
-                raise ValueError(
-                    f"{len(tokens)} columns; without a line of column names the format is `RA, Dec[, name[, radius]]`"
-                )
+            tokens = _fields(stripped)
+            if columns is None:
+                named = columns_of(tokens)
+                columns = named or commented or WITHOUT_NAMES
+                if named is not None:
+                    continue
             rows.append((*_cone(tokens, columns, largest_radius), number))
+        except UnknownColumns as error:
+            raise BadWatchlist((BadLine(number, stripped[:_SHOWN], str(error)),)) from None
         except ValueError as error:
-            bad.append(BadLine(number, stripped, str(error)))
+            bad.append(BadLine(number, stripped[:_SHOWN], str(error)))
     if bad and (refuse or not rows):
         raise BadWatchlist(tuple(bad))
     if not rows:
         raise BadWatchlist((BadLine(0, "", "the file contains no cone"),))
     ra, dec, name, radius, line = zip(*rows, strict=True)
     return Cones(
-        np.mod(np.array(ra, np.float64), 360.0), np.array(dec, np.float64), np.array(radius, np.float64),
+        *check_positions(ra, dec), np.array(radius, np.float64),
         pa.array(name, pa.string()), np.array(line, np.int64), tuple(bad),
     )  # fmt: skip
+
+
+def _another_order(comment: str) -> Columns | None:
+    """The columns that a comment before the first line names, if they are not in the order of files without names."""
+    try:
+        columns = columns_of(_fields(comment))
+    except ValueError:
+        return None
+    return None if columns is None or (columns.ra, columns.dec) == (0, 1) else columns
+
+
+def _fields(line: str) -> list[str]:
+    """The fields of a line; `ValueError` if a quote is open at its end, or something follows a closed one."""
+    separator = "|" if "|" in line else ","
+    try:
+        [fields] = csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True)
+    except csv.Error as error:
+        raise ValueError(f"not a line of CSV: {error}; a quote is closed in its line, before the next comma") from None
+    except ValueError:
+        raise ValueError("a line within a line") from None
+    return [field.strip() for field in fields]
 
 
 def watchlist_lines(cones: Cones) -> Iterator[str]:
@@ -199,41 +231,52 @@ def watchlist_lines(cones: Cones) -> Iterator[str]:
         yield line.getvalue()
 
 
-def _cone(tokens: list[str], columns: dict[str, int], largest_radius: float) -> tuple[float, float, str | None, float]:
+def _cone(tokens: list[str], columns: Columns, largest_radius: float) -> tuple[float, float, str | None, float]:
     """The fields of one line."""
-    token = {name: tokens[at] for name, at in columns.items() if at < len(tokens)}
-    if "ra" not in token or "dec" not in token:
-        raise ValueError(f"{len(tokens)} column(s); the format is `RA, Dec[, name[, radius]]`")
+    while len(tokens) > columns.number and not tokens[-1]:
+        tokens.pop()  # lines of spreadsheets end in separators
+    if len(tokens) > columns.number:
+        raise ValueError(f"{len(tokens)} columns, more than {columns.number}; the format is `{columns.shown}`")
+    if len(tokens) <= max(columns.ra, columns.dec):
+        raise ValueError(f"{len(tokens)} column(s); the format is `{columns.shown}`")
     try:
-        ra = parse_angle(token["ra"], hours=True)
+        ra = parse_angle(
+            tokens[columns.ra], hours=columns.ra_unit != "degrees", decimal_hours=columns.ra_unit == "hours"
+        )
     except ValueError as error:
         raise ValueError(f"right ascension {error}") from None
     try:
-        dec = parse_angle(token["dec"], hours=False)
+        dec = parse_angle(tokens[columns.dec], hours=False)
     except ValueError as error:
         raise ValueError(f"declination {error}") from None
-    if not -360.0 <= ra <= 360.0:  # also rejects NaN
+    if not -360.0 <= ra <= 360.0:
         raise ValueError(f"right ascension {ra} is outside [0, 360] degrees")
     if not -90.0 <= dec <= 90.0:
         raise ValueError(f"declination {dec} is outside [-90, 90] degrees")
-    name = token.get("name") or None
+    name = _optional(tokens, columns.name) or None
     if name is not None and len(name) > LONGEST_NAME:
         raise ValueError(f"name of {len(name)} characters; at most {LONGEST_NAME}")
     if name is not None and not name.isprintable():
-        raise ValueError("the name has control characters")
-    written = token.get("radius", "")
+        raise ValueError("the name has control characters or separators of lines")
+    written = _optional(tokens, columns.radius)
     if written.lower() in {"", "none", "null", "nan"}:
         return ra, dec, name, np.nan
     try:
-        radius = float(written)
+        radius = decimal_number(written) * columns.radius_unit
     except ValueError:
-        raise ValueError(f"radius {written!r} is not a number of arcsec") from None
+        raise ValueError(f"radius {written!r} is not a number") from None
     if not 0.0 < radius <= largest_radius:
         raise ValueError(f"radius {radius} is not above 0 and at most {largest_radius:g} arcsec")
     return ra, dec, name, radius
 
 
-def watchlist_mocs(index: ConeIndex, *, order: int, chunk: int | None = None) -> list[MOC]:
+def _optional(tokens: list[str], column: int | None) -> str:
+    return tokens[column] if column is not None and column < len(tokens) else ""
+
+
+def watchlist_mocs(
+    index: ConeIndex, *, order: int, chunk: int | None = None, most_cells: int | None = None
+) -> list[MOC]:
     """MOCs that cover the cones, one for each chunk of the list.
 
     Parameters
@@ -244,11 +287,18 @@ def watchlist_mocs(index: ConeIndex, *, order: int, chunk: int | None = None) ->
         Maximum order.
     chunk : int, optional
         Cones of one MOC; all unless given.
+    most_cells : int, optional
+        About how many cells may be made; any number unless given.
 
     Returns
     -------
     list of mocpy.MOC
         Each covers its cones completely: it consists of all cells that a cone touches.
+
+    Raises
+    ------
+    ValueError
+        If there would be more cells.
 
     Examples
     --------
@@ -256,6 +306,13 @@ def watchlist_mocs(index: ConeIndex, *, order: int, chunk: int | None = None) ->
     >>> moc.contains_lonlat(10.0 * u.deg, 0.0 * u.deg)
     array([ True])
     """
+    # Three cells, those of several orders included, for the width of one along the border of a cone.
+    cells = 3.0 * 2.0 * np.pi * float(index.radius.sum()) / (_LARGEST_CELL / 2**order)
+    if most_cells is not None and cells > most_cells:
+        raise ValueError(
+            f"the MOC needs about {cells:,.0f} cells at order {order}, more than {most_cells:,}"
+            " (BROKER_LIMITS__WATCHLIST_CELLS); choose a lower order"
+        )
     step = chunk if chunk is not None else max(len(index), 1)
     return [
         MOC.from_cones(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import typer
 from mocpy import MOC
 from typer.testing import CliRunner
 
+from broker_assets.cli import app
 from broker_assets.commands.sky import match, moc_app
 from broker_assets.sky.areas import moc_bytes, read_moc
 from broker_assets.sky.regions import cone_area
@@ -100,14 +102,37 @@ def test_missing_file_and_no_choice(tmp_path: Path, positions: Path) -> None:
 def test_moc_build(tmp_path: Path) -> None:
     watchlist, out = tmp_path / "list.csv", tmp_path / "out.fits"
     watchlist.write_text("10, 20, a, 100\nbad line\n30, 40\n")
-    result = runner.invoke(moc_app, [str(watchlist), "--out", str(out)])
+    result = runner.invoke(moc_app, ["build", str(watchlist), "--out", str(out)])
     assert result.exit_code == 0
     assert "line 2 ignored" in result.stderr
     assert read_moc(out.read_bytes()).max_order == 13
     region, made = tmp_path / "field.reg", tmp_path / "field.fits"
     region.write_text("CIRCLE ICRS 10 20 1")
-    result = runner.invoke(moc_app, [str(region), "--area", "--order", "9", "--out", str(made)])
+    result = runner.invoke(moc_app, ["build", str(region), "--area", "--order", "9", "--out", str(made)])
     assert (result.exit_code, read_moc(made.read_bytes())) == (0, cone_area(10.0, 20.0, 1.0, order=9))
     assert "area, order 9, 3." in result.stderr
-    strict = runner.invoke(moc_app, [str(watchlist), "--out", str(out), "--strict"])
+    strict = runner.invoke(moc_app, ["build", str(watchlist), "--out", str(out), "--strict"])
     assert strict.exit_code == 2
+
+
+def test_the_commands_that_the_help_shows_run_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("quasars.csv").write_text("10.68,41.27,M31,30\n")
+    Path("field.reg").write_text("icrs; circle(10d,20d,1d)")
+    shown = runner.invoke(app, ["moc", "build", "--help"]).stdout
+    examples = re.findall(r"broker-assets (moc build \S+ (?:--area )?--out \S+\.fits)", " ".join(shown.split()))
+    assert len(examples) == 2
+    for example in examples:
+        result = runner.invoke(app, example.split())
+        assert result.exit_code == 0, result.output
+        assert not read_moc(Path(example.split()[-1]).read_bytes()).empty()
+
+
+def test_moc_build_refuses_more_cells_than_it_may_make(tmp_path: Path) -> None:
+    watchlist, region, out = tmp_path / "list.csv", tmp_path / "field.stcs", tmp_path / "out.fits"
+    watchlist.write_text("10, 20, a, 360\n" * 50)
+    region.write_text("CIRCLE ICRS 10 20 30")
+    for given in ([str(watchlist)], [str(region), "--area"]):
+        result = runner.invoke(moc_app, ["build", *given, "--order", "29", "--out", str(out)])
+        assert (result.exit_code, out.exists()) == (2, False)
+        assert "choose a lower order" in result.stderr

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import numpy as np
 import pytest
+from hostile_input import damaged, memory_below, refused_with_reason
 from hypothesis import given
 from hypothesis import strategies as st
 from mocpy import MOC
 
+from broker_assets.settings import InputLimits
 from broker_assets.sky.area_files import read_area
 from broker_assets.sky.areas import NotAnArea, moc_bytes
 from broker_assets.sky.regions import cone_area
@@ -55,6 +58,37 @@ def test_an_order_without_cells_says_how_deep_the_moc_is() -> None:
     assert read_area(b"3/1 5/", region_order=9).max_order == 5
 
 
+def test_an_order_that_occurs_twice_loses_nothing() -> None:
+    assert read_area(b'{"3": [1], "4": [77], "3": [5]}', region_order=9) == MOC.from_str("3/1 5 4/77")
+    assert read_area(b"3/1 4/77 3/5", region_order=9) == MOC.from_str("3/1 5 4/77")
+
+
+@pytest.mark.parametrize(
+    ("limits", "content", "reason"),
+    [
+        (InputLimits(area_bytes=7), b"3/1-4 5/", "BROKER_LIMITS__AREA_BYTES"),
+        (InputLimits(area_bytes=7), gzip.compress(b"3/1-4 5/"), "BROKER_LIMITS__AREA_BYTES"),
+        (InputLimits(area_cells=2), b"3/1-4 5/3 5/9", "BROKER_LIMITS__AREA_CELLS"),
+        (InputLimits(area_cells=2), b'{"3": [1, 2, 5]}', "BROKER_LIMITS__AREA_CELLS"),
+        (InputLimits(area_cells=2), moc_bytes(MOC.from_str("3/1 5 9")), "BROKER_LIMITS__AREA_CELLS"),
+    ],
+)
+def test_limits(limits: InputLimits, content: bytes, reason: str) -> None:
+    assert not read_area(content, region_order=9).empty()
+    with pytest.raises(NotAnArea, match=reason):
+        read_area(content, region_order=9, limits=limits)
+
+
+SEEDS = [b"3/1-4 5/97,99", b'{"3": [1, 2], "5": [97]}', gzip.compress(b"3/1"), b"UNION ICRS (CIRCLE 1 2 3 BOX 4 5 6 7)",
+         b"icrs; circle(10d,20d,1d)\n-box(1,2,3,4,5)"]  # fmt: skip
+
+
+@given(damaged(SEEDS))
+def test_damaged_files_are_areas_or_say_why(content: bytes) -> None:
+    with memory_below(64 * 1024**2), refused_with_reason(NotAnArea):
+        assert not read_area(content, region_order=6).empty()
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -68,6 +102,13 @@ def test_an_order_without_cells_says_how_deep_the_moc_is() -> None:
         (b"15/1", "order 15, more than 14"),
         (b"30/1", "no order 30"),
         (b'{"3": [1', "not JSON"),
+        (b'{"3": ' + b"[" * 100_000, "not JSON"),
+        (b'{"3": [' + b"9" * 5000 + b"]}", "not JSON"),
+        (b'{"3": {"1": 2}}', "not a whole number"),
+        ('{"٣": [1]}'.encode(), "is not an order"),
+        (b"3/" + b"9" * 5000, "neither an order"),
+        ("3/١".encode(), "neither an order"),
+        (gzip.compress(b"3/1")[:-4], "gzip file is damaged"),
         (b'{"x": [1]}', "'x' is not an order"),
         (b'{"3": 1}', "no list of cells"),
         (b'{"3": [1, 1.5]}', "cell 1.5"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.io import fits
+from hostile_input import damaged, memory_below, refused_with_reason
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mocpy import MOC, TimeMOC
@@ -115,17 +117,108 @@ def test_refuses_what_is_no_area() -> None:
         read_moc(buffer.getvalue())
 
 
-@given(data=st.binary(max_size=400), at=st.integers(0, 5700))
-@settings(max_examples=40, deadline=None)
-def test_damaged_bytes_are_refused_or_read_but_never_crash(data: bytes, at: int) -> None:
-    whole = bytearray(moc_bytes(MOC.from_str("8/100-120 9/77")))
-    whole[at : at + len(data)] = data
-    try:
-        moc = read_moc(bytes(whole))
-    except NotAnArea:
-        return
-    assert not moc.empty()
-    assert moc.max_order <= 12
+@given(damaged([moc_bytes(MOC.from_str("8/100-120 9/77")), gzip.compress(moc_bytes(MOC.from_str("3/5")))]))
+def test_damaged_bytes_are_refused_or_read_but_never_crash(content: bytes) -> None:
+    with memory_below(8 * 1024**2), refused_with_reason(NotAnArea):
+        assert not read_moc(content).empty()
+
+
+def moc_file(values: list[int], ordering: str, *, form: str = "K", cards: dict[str, Any] | None = None) -> bytes:
+    """A file with these numbers, as written by hand."""
+    kind = {"K": ">i8", "J": ">i4", "I": ">i2"}[form[-1]]
+    each = int(form[:-1] or 1)
+    data = np.array(values, kind).tobytes()
+    header = fits.Header(
+        [("XTENSION", "BINTABLE"), ("BITPIX", 8), ("NAXIS", 2), ("NAXIS1", each * np.dtype(kind).itemsize),
+         ("NAXIS2", len(values) // each), ("PCOUNT", 0), ("GCOUNT", 1), ("TFIELDS", 1), ("TFORM1", form),
+         ("ORDERING", ordering), ("COORDSYS", "C")]
+    )  # fmt: skip
+    header.update(cards or {})
+    primary = fits.PrimaryHDU().header.tostring()
+    return (primary + header.tostring()).encode() + data.ljust(-len(data) % 2880 + len(data), b"\0")
+
+
+ORDER = 4
+cells = st.integers(0, ORDER).flatmap(lambda order: st.tuples(st.just(order), st.integers(0, 12 * 4**order - 1)))
+
+
+def deep_cells(moc: MOC) -> set[int]:
+    """The cells of order 4 that a MOC of at most this order consists of."""
+    shift = 2 * (29 - ORDER)
+    return {cell for first, end in moc.to_depth29_ranges.tolist() for cell in range(first >> shift, end >> shift)}
+
+
+@given(st.lists(cells, min_size=1, max_size=30), st.integers(0, 6), st.sampled_from(["K", "J"]), st.booleans())
+def test_any_list_of_cells_gives_their_union(
+    listed: list[tuple[int, int]], stated: int, form: str, named: bool
+) -> None:
+    """Nested, repeated, in any order, of an order that is stated too small or too large, without a column name."""
+    cards: dict[str, Any] = {"MOCORDER": stated} | ({"TTYPE1": "UNIQ"} if named else {})
+    uniq = [4 * 4**order + cell for order, cell in listed]
+    moc = read_moc(moc_file(uniq, "NUNIQ", form=form, cards=cards))
+    width = {order: 4 ** (ORDER - order) for order in range(ORDER + 1)}
+    truth = {part for order, cell in listed for part in range(cell * width[order], (cell + 1) * width[order])}
+    assert deep_cells(moc) == truth
+    assert moc.max_order == max(stated, *(order for order, _ in listed))
+
+
+pieces = st.integers(0, 12 * 4**ORDER - 1).flatmap(
+    lambda first: st.tuples(st.just(first), st.integers(first + 1, min(first + 300, 12 * 4**ORDER)))
+)
+
+
+@given(st.lists(pieces, min_size=1, max_size=20), st.integers(0, 6), st.sampled_from(["K", "2K"]))
+def test_any_list_of_ranges_gives_their_union(listed: list[tuple[int, int]], stated: int, form: str) -> None:
+    shift = 2 * (29 - ORDER)
+    limits = [limit << shift for piece in listed for limit in piece]
+    moc = read_moc(moc_file(limits, "RANGE", form=form, cards={"MOCORD_S": stated, "MOCDIM": "SPACE"}))
+    assert deep_cells(moc) == {cell for first, end in listed for cell in range(first, end)}
+
+
+DEEP = 2 * 15
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (moc_file([1 << DEEP, 2 << DEEP, 5 << DEEP], "RANGE"), "3 limits of ranges; the last range has no end"),
+        (moc_file([5 << DEEP, 2 << DEEP], "RANGE"), "range 1 of the MOC"),
+        (moc_file([5 << DEEP, 5 << DEEP], "RANGE"), "range 1 of the MOC"),
+        (moc_file([-4 << DEEP, 5 << DEEP], "RANGE"), "range 1 of the MOC"),
+        (moc_file([0, 13 << 58], "RANGE"), "range 1 of the MOC"),
+        (moc_file([0, 1], "RANGE", cards={"MOCORD_S": 5}), "has order 29, more than 14"),
+        (moc_file([4, 3], "NUNIQ"), "row 2 of the MOC has 3, which is no cell"),
+        (moc_file([4, -1], "NUNIQ"), "row 2 of the MOC has -1"),
+        (moc_file([2**62], "NUNIQ"), "which is no cell"),
+        (moc_file([2**63 - 1], "NUNIQ"), "which is no cell"),
+        (moc_file([], "NUNIQ"), "empty"),
+        (moc_file([4], "NUNIQ", cards={"TZERO1": 3}), "scaled"),
+        (moc_file([4], "NUNIQ", cards={"TFORM1": "D"}), "whole numbers"),
+        (moc_file([4], "NUNIQ", cards={"TFORM1": "2K"}), "do not hold its column"),
+        (moc_file([4], "NUNIQ", cards={"NAXIS2": 2**40}), "BROKER_LIMITS__AREA_CELLS"),
+        (moc_file([4], "NUNIQ", cards={"NAXIS2": 5000}), "cut off"),
+        (moc_file([4], "NUNIQ", cards={"NAXIS2": -1}), "damaged|empty|hold"),
+        (moc_file([4], "NUNIQ", cards={"COORDSYS": "GALACTIC"}), "COORDSYS is 'GALACTIC'"),
+        (moc_file([4], "NESTED"), "ORDERING of the table is NESTED"),
+        (moc_file([4, 5], "RANGE", cards={"MOCDIM": "TIME.SPACE"}), "MOCDIM is 'TIME.SPACE'; use its space part"),
+    ],
+)
+def test_what_no_union_can_be_made_of_is_refused(content: bytes, reason: str) -> None:
+    with memory_below(8 * 1024**2), pytest.raises(NotAnArea, match=reason):
+        read_moc(content)
+
+
+@pytest.mark.shared
+def test_files_of_the_field(shared_folder: Path) -> None:
+    folder = shared_folder / "data/sky/field/moc"
+    positions = np.genfromtxt(folder / "pos.csv", delimiter=",", names=True, encoding="utf-8")
+    nested = read_moc((folder / "nuniq_nested_parent_child.fits").read_bytes())
+    assert len(match_areas(build_area_index({1: nested}), positions["ra"], positions["dec"])) == len(positions) == 21
+    for name in ("v1_no_ttype1", "v2_no_ttype1", "coordsys_icrs"):
+        assert read_moc((folder / f"{name}.fits").read_bytes()).max_order == 8
+    for name, reason in (("stmoc", "use its space part"), ("tmoc", "not a MOC of the sky alone: MOCDIM is 'TIME'$")):
+        with pytest.raises(NotAnArea, match=reason):
+            read_moc((folder / f"{name}.fits").read_bytes())
 
 
 def test_version_is_that_of_the_cells() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import astropy.units as u
@@ -10,15 +11,18 @@ import pyarrow as pa
 import pytest
 from astropy.coordinates import Angle
 from astropy.coordinates.angles import offset_by
+from hostile_input import damaged, memory_below, refused_with_reason
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker_assets.settings import InputLimits
 from broker_assets.sky.cones import build_cone_index
 from broker_assets.sky.watchlists import (
     BadWatchlist,
     Cones,
     parse_angle,
     parse_watchlist,
+    read_watchlist,
     watchlist_lines,
     watchlist_mocs,
 )
@@ -74,8 +78,8 @@ def test_column_names_in_any_order() -> None:
         ("10, five", "declination 'five'"),
         ("10, 91", "declination 91.0 is outside"),
         ("400, 1", "right ascension 400.0 is outside"),
-        ("nan, 1", "right ascension nan"),
-        ("1, inf", "declination inf"),
+        ("nan, 1", "right ascension 'nan'"),
+        ("1, inf", "declination 'inf'"),
         ("10, 10, x, 361", "radius 361.0"),
         ("10, 10, x, 0", "radius 0.0"),
         ("10, 10, x, wide", "radius 'wide'"),
@@ -110,9 +114,9 @@ def test_sexagesimal_round_trip(ra: float, dec: float) -> None:
 
 @given(st.text(max_size=60))
 def test_any_text_is_parsed_or_refused(text: str) -> None:
-    stripped = [line.lstrip("\ufeff").strip() for line in text.splitlines()]
-    lines = [line for line in stripped if line and not line.startswith("#")]
-    cones = parse_watchlist(["1, 1", *text.splitlines()])
+    lines = [line.strip() for line in re.split(r"\r\n|\n|\r", text.replace("\ud800", ""))]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    cones = read_watchlist(b"1, 1\n" + text.encode("utf-8", "ignore"))
     assert len(cones) + len(cones.bad) == 1 + len(lines)
 
 
@@ -162,3 +166,145 @@ def test_mocs_cover_their_cones() -> None:
         mine = chosen // 100 == number
         assert moc.contains_lonlat(longitude[mine], latitude[mine]).all()
         assert moc.max_order == 13
+
+
+FIELD = "data/sky/field/wl"
+M31 = (10.684708, 41.26875)
+
+
+def field(shared_folder: Path, name: str) -> Cones:
+    return read_watchlist((shared_folder / FIELD / f"{name}.csv").read_bytes())
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["deg_markers_ra", "deg_symbol_ra"])
+def test_marks_of_degrees_of_the_field_are_degrees(shared_folder: Path, name: str) -> None:
+    cones = field(shared_folder, name)
+    assert cones.ra[0] == pytest.approx(10 + 41 / 60 + 4.95 / 3600, abs=1e-9)
+    assert cones.dec[0] == pytest.approx(41 + 16 / 60 + 7.5 / 3600, abs=1e-9)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("name", "reason"), [("dec_in_hours", "hours"), ("thousand_sep", "neither decimal")])
+def test_lines_of_the_field_that_are_refused(shared_folder: Path, name: str, reason: str) -> None:
+    with pytest.raises(BadWatchlist, match=f"line 1: .*{reason}"):
+        field(shared_folder, name)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["ls_in_name", "nel_in_name", "unbalanced_quote", "quoted_comma_newline"])
+def test_separators_and_open_quotes_of_the_field_make_no_other_cone(shared_folder: Path, name: str) -> None:
+    cones = field(shared_folder, name)
+    assert (cones.ra.tolist(), cones.dec.tolist(), cones.radius.tolist()) == ([150.0], [2.2], [3.0])
+    assert cones.bad[0].line == 1
+
+
+@pytest.mark.shared
+def test_the_name_of_the_field_is_the_name(shared_folder: Path) -> None:
+    assert field(shared_folder, "name_then_id_header").name.to_pylist() == ["Andromeda"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
+def test_ends_of_lines(end: str, start: bytes) -> None:
+    cones = read_watchlist(start + end.join(["# x", "1, 2, a", "", "3, 4, b, 5", "bad"]).encode())
+    assert cones.ra.tolist() == [1.0, 3.0]
+    assert (cones.line.tolist(), [line.line for line in cones.bad]) == ([2, 4], [5])
+
+
+SEPARATORS = ["\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
+"""Signs at which Python's `str.splitlines` begins a line and no other program does."""
+
+
+@pytest.mark.parametrize("separator", SEPARATORS)
+def test_nothing_else_ends_a_line(separator: str) -> None:
+    cones = read_watchlist(f"1,2,a{separator}31,30,b,9\n5,6\n".encode())
+    assert (cones.ra.tolist(), [line.line for line in cones.bad]) == ([5.0], [1])
+
+
+def test_a_commented_line_of_names_in_another_order_is_obeyed() -> None:
+    assert parse_watchlist(["# dec, ra", "10, 20"]).ra.tolist() == [20.0]
+    assert parse_watchlist(["# name | ra | dec", "1 | 20 | 10"]).ra.tolist() == [20.0]
+    assert parse_watchlist(["# ra, dec", "10, 20, a, 3"]).radius.tolist() == [3.0]
+    assert parse_watchlist(["# RA, Dec[, name[, radius]]", "10, 20, a, 3"]).ra.tolist() == [10.0]
+
+
+@pytest.mark.parametrize("line", ["10,20,a,3,,", '"10","20","a, b","3"', " 10 , 20 , a , 3 ", "10|20|a|3|"])
+def test_fields_as_spreadsheets_write_them(line: str) -> None:
+    cones = parse_watchlist([line])
+    assert (cones.ra.tolist(), cones.dec.tolist(), cones.radius.tolist()) == ([10.0], [20.0], [3.0])
+
+
+@pytest.mark.parametrize(
+    ("content", "limits", "reason"),
+    [
+        (b"1,2\n" * 4, InputLimits(watchlist_rows=3), "BROKER_LIMITS__WATCHLIST_ROWS"),
+        (b"1,2\n" * 4, InputLimits(watchlist_bytes=15), "BROKER_LIMITS__WATCHLIST_BYTES"),
+        ("1,2,é".encode("latin-1"), InputLimits(), "not UTF-8 text at byte 4; save the list as UTF-8"),
+        ("1,2".encode("utf-16"), InputLimits(), "not UTF-8 text at byte 0"),
+        (b"", InputLimits(), "contains no cone"),
+        (b"lon,lat\n1,2\n", InputLimits(), "call them ra and dec"),
+    ],
+)
+def test_files_that_are_refused_as_a_whole(content: bytes, limits: InputLimits, reason: str) -> None:
+    with pytest.raises(BadWatchlist, match=reason):
+        read_watchlist(content, limits=limits)
+
+
+GOOD = (
+    b"ra_deg,dec_deg,name,radius\n10.68,41.27,M31,30\n150,2.2,x,3\n",
+    "10h41m04.9s, +41°16′07.5″, M31, 30\n# c\n00:42:44.3 | +41:16:09 | M 31".encode(),
+    b'"10.5","-3.25","NGC 1, north",20\r\n1,2\r\n',
+)
+
+
+@given(damaged(GOOD))
+def test_damaged_files_are_read_by_line_or_say_why(content: bytes) -> None:
+    with memory_below(8 * 1024**2), refused_with_reason(BadWatchlist):
+        cones = read_watchlist(content)
+        assert ((cones.ra >= 0) & (cones.ra < 360) & (np.abs(cones.dec) <= 90)).all()
+        assert all(line.reason for line in cones.bad)
+
+
+@pytest.mark.parametrize("line", ['"' * 100_000, "1," * 100_000, "1" * 200_000 + ",2", "1,2," + "x" * 200_000, "\0,1"])
+def test_hostile_lines_are_bad_lines(line: str) -> None:
+    [bad] = parse_watchlist([line, "1,2"]).bad
+    assert len(bad.text) <= 1000
+    assert len(bad.reason) < 1000
+
+
+@given(
+    st.floats(0, 359.99), st.floats(-89.99, 89.99),
+    st.sampled_from(["{:.6f}", "{:.6f}d", "{:.6f}°", "{:.6f} deg"]),
+    st.permutations([("RAJ2000", "ra"), ("DE_ICRS", "dec"), ("Name", "name"), ("radius (arcmin)", "radius"),
+                     ("ra_error", "other")]),
+    st.sampled_from([",", "|", " , "]),
+)  # fmt: skip
+def test_columns_in_any_order_and_form_give_the_position(
+    ra: float, dec: float, form: str, order: list[tuple[str, str]], separator: str
+) -> None:
+    values = {"ra": form.format(ra), "dec": form.format(dec), "name": "x y", "radius": "1.5", "other": "3"}
+    content = separator.join(name for name, _ in order) + "\n" + separator.join(values[kind] for _, kind in order)
+    cones = read_watchlist(content.encode(), refuse=True)
+    assert cones.ra[0] == pytest.approx(ra, abs=1e-6)
+    assert cones.dec[0] == pytest.approx(dec, abs=1e-6)
+    assert (cones.name.to_pylist(), cones.radius.tolist()) == (["x y"], [90.0])
+
+
+def test_a_right_ascension_just_below_zero_is_zero() -> None:
+    assert parse_watchlist(["-1e-20, 5"]).ra.tolist() == [0.0]
+
+
+def test_a_moc_of_too_many_cells_is_refused() -> None:
+    index = parse_watchlist(["1,2,,300"]).index(5.0)
+    with pytest.raises(ValueError, match="choose a lower order"):
+        watchlist_mocs(index, order=29, most_cells=1_000_000)
+    assert len(watchlist_mocs(index, order=13, most_cells=1_000_000)) == 1
+
+
+def test_a_unit_in_the_name_of_a_column_decides() -> None:
+    assert parse_watchlist(["ra_deg,dec", "10:30:00,1"]).ra.tolist() == [10.5]
+    assert parse_watchlist(["ra,dec", "10:30:00,1"]).ra.tolist() == [157.5]
+    assert parse_watchlist(["ra_hours,dec", "10.5,1"]).ra.tolist() == [157.5]
+    with pytest.raises(BadWatchlist, match="hours"):
+        parse_watchlist(["ra_deg,dec", "10h30m,1"])

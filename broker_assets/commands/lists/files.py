@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from broker_assets.commands.lists.tables import count
 from broker_assets.commands.terminal import terminal
+from broker_assets.settings import load_settings
 
 if TYPE_CHECKING:
     from mocpy import MOC
@@ -41,15 +42,11 @@ def read_cones(path: Path, *, skip_bad: bool) -> Cones:
     FileRefused
         If the file cannot be read, or a line is bad and bad lines are not to be left out. The lines have been shown.
     """
-    from broker_assets.sky.watchlists import BadWatchlist, parse_watchlist
+    from broker_assets.sky.watchlists import BadWatchlist, read_watchlist
 
-    content = _read(path)
+    limits = load_settings().limits
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileRefused(f"{_name(path)}: not UTF-8 text at byte {error.start}; save the list as UTF-8") from None
-    try:
-        cones = parse_watchlist(text.splitlines(), refuse=not skip_bad)
+        cones = read_watchlist(_read(path, limits.watchlist_bytes), refuse=not skip_bad, limits=limits)
     except BadWatchlist as error:
         bad = [line for line in error.bad if line.line > 0]
         if not bad:
@@ -104,21 +101,28 @@ def read_area_file(path: Path | None, *, cone: str | None = None, polygon: str |
             return polygon_area(corners[::2], corners[1::2], order=order)
         if path is None:
             raise wrong
-        return read_area(_read(path), region_order=order)
+        limits = load_settings().limits
+        return read_area(_read(path, limits.area_bytes), region_order=order, limits=limits)
     except NotAnArea as error:
         source = "--cone" if cone is not None else "--polygon" if polygon is not None else _name(path or Path("-"))
         raise FileRefused(f"{source}: {error}") from None
 
 
 def _numbers(text: str, option: str) -> list[float]:
+    from broker_assets.sky.angles import decimal_number
+
     try:
-        return [float(part) for part in text.replace(",", " ").split()]
+        return [decimal_number(part) for part in text.replace(",", " ").split()]
     except ValueError as error:
         raise typer.BadParameter(f"{error}; give numbers in degrees, separated by commas", param_hint=option) from None
 
 
-def _read(path: Path) -> bytes:
-    return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+def _read(path: Path, most: int) -> bytes:
+    """The content of a file, up to one byte more than the limit, which is then reported."""
+    if str(path) == "-":
+        return sys.stdin.buffer.read(most + 1)
+    with path.open("rb") as stream:
+        return stream.read(most + 1)
 
 
 def _name(path: Path) -> str:
