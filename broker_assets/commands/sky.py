@@ -81,8 +81,9 @@ def match(
     elif sky_map is not None:
         from broker_assets.sky.skymaps import NotASkyMap, match_sky_map, read_sky_map
 
+        limits = load_settings().limits
         try:
-            event = read_sky_map(_read_bytes(sky_map), limits=load_settings().limits)
+            event = read_sky_map(_read_bytes(sky_map, limits.sky_map_bytes), limits=limits)
         except NotASkyMap as error:
             _fail(f"{sky_map}: {error}")
         found = match_sky_map(event, ra, dec, level=level)
@@ -171,8 +172,9 @@ def _read_area(path: Path, order: int) -> MOC:
     from broker_assets.sky.area_files import read_area
     from broker_assets.sky.areas import NotAnArea
 
+    limits = load_settings().limits
     try:
-        return read_area(_read_bytes(path), region_order=order, limits=load_settings().limits)
+        return read_area(_read_bytes(path, limits.area_bytes), region_order=order, limits=limits)
     except NotAnArea as error:
         _fail(f"{path}: {error}")
 
@@ -180,8 +182,9 @@ def _read_area(path: Path, order: int) -> MOC:
 def _read_watchlist(path: Path, strict: bool) -> Cones:
     from broker_assets.sky.watchlists import BadWatchlist, read_watchlist
 
+    limits = load_settings().limits
     try:
-        cones = read_watchlist(_read_bytes(path), refuse=strict, limits=load_settings().limits)
+        cones = read_watchlist(_read_bytes(path, limits.watchlist_bytes), refuse=strict, limits=limits)
     except BadWatchlist as error:
         _fail(f"{path}: {error}")
     for line in cones.bad:
@@ -189,9 +192,11 @@ def _read_watchlist(path: Path, strict: bool) -> Cones:
     return cones
 
 
-def _read_bytes(path: Path) -> bytes:
+def _read_bytes(path: Path, most: int | None = None) -> bytes:
+    """The content of a file, up to one byte more than a limit, which its reader then reports."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as stream:
+            return stream.read() if most is None else stream.read(most + 1)
     except OSError as error:
         _fail(f"{path}: {error.strerror or error}")
 

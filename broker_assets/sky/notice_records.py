@@ -65,10 +65,10 @@ def _read_container(content: bytes, largest: int) -> Any:
     schema = json.loads(written)
     _refuse_unbounded_types(schema)
     parsed = parse_schema(schema)
-    count, size = (fastavro.schemaless_reader(stream, "long", None) for _ in range(2))
+    count, size = (cast(int, fastavro.schemaless_reader(stream, "long", None)) for _ in range(2))
     if count != 1:
         raise ValueError(f"{count} records in a block")
-    if not isinstance(size, int) or not 0 <= size <= len(content) - stream.tell():
+    if not 0 <= size <= len(content) - stream.tell():
         raise ValueError("the block is cut off")
     block = _decompressed(stream.read(size), header["meta"].get("avro.codec", b"null"), largest)
     if stream.read() != header["sync"]:

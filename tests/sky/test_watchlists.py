@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker_assets.settings import InputLimits
+from broker_assets.sky.angles import parse_angle
 from broker_assets.sky.cones import build_cone_index
 from broker_assets.sky.watchlists import (
     BadWatchlist,
     Cones,
-    parse_angle,
     parse_watchlist,
     read_watchlist,
     watchlist_lines,
