@@ -180,10 +180,10 @@ def full_name(schema: Mapping[str, Any], namespace: str | None) -> str:
     return _printable(qualified(name, schema.get("namespace", namespace)))
 
 
-def _printable(name: str) -> str:
+def _printable(name: object) -> str:
     """A name that may go into logs, tables and terminals: NUL, surrogates and control characters may not."""
-    if not name.isprintable():
-        raise SchemaError(f"the name {name!a} has characters that are not printable")
+    if not isinstance(name, str) or not name.isprintable():
+        raise SchemaError(f"the name {name!a:.80} has characters that are not printable")
     return name
 
 
