@@ -91,7 +91,13 @@ def postgres(service_folder: Path) -> Iterator[RunningPostgres]:
     from broker_assets.local.postgres import EmbeddedPostgres
 
     # A test's server survives the death of its processes, which is all that tests try; not that of the machine.
-    configuration = {"fsync": "off", "shared_buffers": "128MB", "max_wal_size": "1GB"}
+    # A database of its own for each of a thousand tests: cloned files make it in 30 ms instead of 300.
+    configuration = {
+        "fsync": "off",
+        "shared_buffers": "128MB",
+        "max_wal_size": "1GB",
+        "file_copy_method": "clone",
+    }
     with EmbeddedPostgres(service_folder / "postgres", configuration=configuration) as server:
         yield RunningPostgres(server.url())
 
@@ -110,7 +116,7 @@ def new_database(postgres: RunningPostgres) -> Callable[..., AbstractContextMana
         name = f"test_{os.getpid()}_{next(_numbers)}"
         with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
             identifiers = sql.Identifier(name), sql.Identifier(template)
-            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*identifiers))
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(*identifiers))
         try:
             yield name
         finally:
