@@ -14,6 +14,12 @@ PACKAGE = TESTS.parent / "broker_assets"
 LISTED = TESTS / "without_own_test.txt"
 NOT_TESTED = ("__init__.py", "migrations/env.py", "migrations/versions/*.py")
 """Packages, and what Alembic runs: `database/test_migrations.py` runs all of it."""
+AS_A_WHOLE = {
+    "definitions.py": "test_build.py",
+    "build/*.py": "test_build.py",
+    "database/tables/*.py": "database/test_tables.py",
+}
+"""Modules that only declare parts of one thing, and the test of that thing."""
 
 
 def modules() -> list[Path]:
@@ -27,6 +33,9 @@ def modules() -> list[Path]:
 
 def mirrored(module: Path) -> Path:
     """Where the test of a module belongs, relative to the tests."""
+    for pattern, whole in AS_A_WHOLE.items():
+        if module.match(pattern):
+            return Path(whole)
     return module.with_name(f"test_{module.name}")
 
 
