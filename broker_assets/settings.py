@@ -70,7 +70,10 @@ class DrainSettings(BaseModel):
     batch_max: int = Field(default=4000, ge=1)
     """Maximum number of messages in one transaction."""
     batch_bytes: int = Field(default=96 * 1024**2, ge=1)
-    """Maximum size of the messages in one transaction, bytes; a run holds about four times as much in memory."""
+    """Maximum size of the messages in one transaction, as received and also once decompressed, bytes; a run holds about
+    four times as much in memory, and the rows of a batch may have eight times as much."""
+    message_bytes: int = Field(default=64 * 1024**2, ge=1)
+    """Maximum size of one message, as received and also once decompressed, bytes; a larger one is quarantined."""
     batch_seconds: float = Field(default=2.0, gt=0)
     """A batch is written after this time even if it is not full."""
     idle_seconds: float = Field(default=5.0, ge=0)

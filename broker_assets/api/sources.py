@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
-import fastavro
 import psycopg
 from fastapi import APIRouter, Depends, HTTPException, Path, Query
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
 
 from broker_assets.api.connections import database
 from broker_assets.api.documents import Document
 from broker_assets.packets.archive import ArchivedPacket, ArchiveError, read_packet
 from broker_assets.packets.cutouts import CutoutError, from_packet, to_png
+from broker_assets.packets.schema import SchemaError
 from broker_assets.packets.tables import CUTOUT_KINDS
+from broker_assets.packets.whole import WholePacketError, read_whole
 from broker_assets.provenance.why import why
 
 router = APIRouter(prefix="/api", tags=["sources"])
@@ -22,6 +23,8 @@ router = APIRouter(prefix="/api", tags=["sources"])
 Database = Annotated[psycopg.Connection[Any], Depends(database)]
 SourceId = Annotated[int, Path(ge=-(2**63), lt=2**63, description="diaSourceId")]
 
+CHUNK_BYTES = 1 << 18
+"""Bytes of a packet sent at a time."""
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 """A packet never changes."""
 
@@ -71,19 +74,29 @@ def cutout(
 @router.get("/sources/{diasourceid}/packet.avro", response_class=Response)
 def packet_avro(packet: Packet, diasourceid: SourceId) -> Response:
     """The packet as received, in an Avro container with its schema."""
-    from dataclasses import replace
+    pieces = packet.container()
+    headers = {
+        "Content-Disposition": f'attachment; filename="{diasourceid}.avro"',
+        "Content-Length": str(sum(len(piece) for piece in pieces)),
+        **FOREVER,
+    }
+    return StreamingResponse(_chunks(pieces), media_type="application/avro", headers=headers)
 
-    disposition = f'attachment; filename="{diasourceid}.avro"'
-    headers = {"Content-Disposition": disposition, **FOREVER}
-    return Response(replace(packet, framing="container").value, media_type="application/avro", headers=headers)
+
+def _chunks(pieces: Sequence[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        for begin in range(0, len(piece), CHUNK_BYTES):
+            yield piece[begin : begin + CHUNK_BYTES]
 
 
 @router.get("/sources/{diasourceid}/packet", response_class=Document)
 @router.get("/sources/{diasourceid}/packet.json", response_class=Document, include_in_schema=False)
 def packet_json(packet: Packet) -> Response:
     """The packet as JSON; cutouts are replaced by their size."""
-    schema = fastavro.parse_schema(dict(packet.schema.schema))
-    return Document(fastavro.schemaless_reader(io.BytesIO(packet.datum), schema, None), headers=FOREVER)
+    try:
+        return Document(read_whole(packet.datum, packet.schema.schema), headers=FOREVER)
+    except (WholePacketError, SchemaError) as error:
+        raise HTTPException(422, f"{error}; `packet.avro` has the packet as it was received") from error
 
 
 @router.get("/why/{diasourceid}", response_class=Document)

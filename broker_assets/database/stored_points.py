@@ -95,11 +95,11 @@ class StoredPoints:
 
     def find(self, key: Hashes) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Place of the points with these keys among sorted points, and whether there is one."""
-        keys = self.key
-        if not keys.size:
+        own = self.key
+        if not own.size:
             return np.zeros(key.size, np.int64), np.zeros(key.size, bool)
-        at = np.minimum(np.searchsorted(keys, key), keys.size - 1)
-        return at, keys[at] == key
+        at = np.minimum(np.searchsorted(own, key), own.size - 1)
+        return at, own[at] == key
 
     def changes(self, kind: PointKind, *, removed: bool = False) -> Changes:
         """The points as an addition to the sums, or as what is taken from them."""

@@ -107,9 +107,13 @@ class ArchivedPacket:
             return b"\x00" + cast(int, self.schema.schema_id).to_bytes(4, "big") + self.datum
         if self.framing == "bare":
             return self.datum
+        return b"".join(self.container())
+
+    def container(self) -> tuple[bytes, bytes, bytes]:
+        """The packet in an uncompressed container, as pieces to be written one after the other."""
         sync = hashlib.sha256(self.datum).digest()[:16]
         header = write_header({"avro.schema": _schema_text(self.schema), "avro.codec": b"null"}, sync)
-        return b"".join([header, write_long(1), write_long(len(self.datum)), self.datum, sync])
+        return header + write_long(1) + write_long(len(self.datum)), self.datum, sync
 
 
 @dataclass(frozen=True)

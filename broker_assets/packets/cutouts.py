@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import zlib
 from typing import Final
 
@@ -18,6 +19,8 @@ from broker_assets.packets.tables import CUTOUT_KINDS
 
 FITS_MAXIMUM: Final = 64 << 20
 """A stamp larger than this when decompressed is hostile."""
+PIXELS_MAXIMUM: Final = 1 << 24
+"""Pixels of an image, also of the picture made of it; stamps have some thousands."""
 NEUTRAL_GREY: Final = 128
 """Grey level of pixels without a value."""
 
@@ -100,9 +103,15 @@ def image(fits: bytes) -> NDArray[np.float64]:
     try:
         with astropy_fits.open(io.BytesIO(fits), memmap=False) as units:
             for unit in units:
-                if getattr(unit, "is_image", False) and unit.data is not None and unit.data.ndim == 2:
+                if not getattr(unit, "is_image", False) or len(unit.shape) != 2:
+                    continue
+                if math.prod(unit.shape) > PIXELS_MAXIMUM:  # a compressed image claims them with a few bytes
+                    raise CutoutError(f"the cutout has {unit.shape} pixels; at most {PIXELS_MAXIMUM} are read")
+                if unit.data is not None:
                     return np.asarray(unit.data, dtype=np.float64)
-    except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+    except CutoutError:
+        raise
+    except Exception as error:
         raise CutoutError(f"the cutout cannot be read as FITS: {error}") from error
     raise CutoutError("the cutout has no image with two axes")
 
@@ -125,7 +134,7 @@ def to_png(fits: bytes, *, scale: int = 4) -> bytes:
     Raises
     ------
     CutoutError
-        If the bytes are not a FITS image.
+        If the bytes are not a FITS image, or it is too large.
     ValueError
         If `scale` is less than 1.
     """
@@ -134,6 +143,8 @@ def to_png(fits: bytes, *, scale: int = 4) -> bytes:
     if scale < 1:
         raise ValueError(f"scale must be at least 1, not {scale}")
     pixels = image(fits)
+    if pixels.size * scale**2 > PIXELS_MAXIMUM:
+        raise CutoutError(f"a picture of {pixels.shape} pixels times {scale} is larger than {PIXELS_MAXIMUM} pixels")
     known = np.isfinite(pixels)
     grey = np.full(pixels.shape, NEUTRAL_GREY, dtype=np.uint8)
     if known.any():

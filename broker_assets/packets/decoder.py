@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from broker_assets.database.point_identity import exposures
 from broker_assets.packets.framing import FramedPackets, FramedSchema, Framer, PacketFailure, keep
-from broker_assets.packets.limits import BATCH_BYTES, ROWS_PER_BYTE, BatchTooLarge
+from broker_assets.packets.limits import BATCH_BYTES, MESSAGE_BYTES, ROWS_PER_BYTE, BatchTooLarge
 from broker_assets.packets.nights import night_of
 from broker_assets.packets.points import Points
 from broker_assets.packets.reader import Chosen, DecodedPackets, PacketReader
@@ -31,7 +31,7 @@ from broker_assets.packets.surveys.adapter import Identity, SurveyAdapter, sane_
 from broker_assets.packets.tables import SCHEMAS, AlertTables, concatenate, table
 from broker_assets.packets.usable import usable
 
-DECODER_VERSION: Final = "1"
+DECODER_VERSION: Final = "2"
 """Increased whenever the tables made from the same packets change."""
 
 NAMED_FIELDS: Final = 20
@@ -119,6 +119,8 @@ class AlertDecoder:
     batch_bytes : int or None
         Limit of what the messages of a batch may have once decompressed; their rows may have `ROWS_PER_BYTE` times
         as much. None for callers that cannot divide a batch.
+    message_bytes : int
+        Limit of one message, as received and once decompressed.
 
     Raises
     ------
@@ -134,6 +136,7 @@ class AlertDecoder:
         *,
         topic: str | None = None,
         batch_bytes: int | None = BATCH_BYTES,
+        message_bytes: int = MESSAGE_BYTES,
     ) -> None:
         if isinstance(survey, str):
             if survey not in ADAPTERS:
@@ -143,7 +146,11 @@ class AlertDecoder:
         self.framing = framing
         self._adapter = survey
         self._framer = Framer(
-            framing, schemas if schemas is not None else NoSchemas(), topic=topic, batch_bytes=batch_bytes
+            framing,
+            schemas if schemas is not None else NoSchemas(),
+            topic=topic,
+            batch_bytes=batch_bytes,
+            message_bytes=message_bytes,
         )
         self._most_row_bytes = None if batch_bytes is None else ROWS_PER_BYTE * batch_bytes
         self._readers: dict[tuple[str, bool], PacketReader | PacketFailure] = {}

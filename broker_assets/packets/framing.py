@@ -103,6 +103,8 @@ class Framer:
         Topic of bare datums.
     batch_bytes : int or None
         Limit of what the messages of one call may have once decompressed.
+    message_bytes : int
+        Limit of one message, as received and once decompressed.
 
     Raises
     ------
@@ -111,7 +113,13 @@ class Framer:
     """
 
     def __init__(
-        self, framing: str, schemas: SchemaSource, *, topic: str | None = None, batch_bytes: int | None = BATCH_BYTES
+        self,
+        framing: str,
+        schemas: SchemaSource,
+        *,
+        topic: str | None = None,
+        batch_bytes: int | None = BATCH_BYTES,
+        message_bytes: int = MESSAGE_BYTES,
     ) -> None:
         if framing not in FRAMINGS:
             raise ValueError(f"unknown framing {framing!r}; known: {', '.join(FRAMINGS)}")
@@ -119,6 +127,7 @@ class Framer:
         self._source = schemas
         self._topic = topic
         self._batch_bytes = batch_bytes
+        self._message_bytes = message_bytes
         self._by_id: dict[int, FramedSchema] = {}
         self._by_text: dict[bytes, FramedSchema] = {}
 
@@ -148,8 +157,10 @@ class Framer:
         decompressed = 0
         for packet, payload in enumerate(payloads):
             try:
-                if len(payload) > MESSAGE_BYTES:
-                    raise ContainerError(f"the message has {len(payload)} bytes; at most {MESSAGE_BYTES} are read")
+                if len(payload) > self._message_bytes:
+                    raise ContainerError(
+                        f"the message has {len(payload)} bytes; at most {self._message_bytes} are read"
+                    )
                 buffer, starts[packet], ends[packet], found = split_one(payload)
             except OSError:
                 raise  # the registry, or the disk where schemas are kept: not the message
@@ -209,7 +220,7 @@ class Framer:
         if known is None:
             known = framed_schema(header.schema_text)
             keep(self._by_text, header.schema_text, known)
-        buffer, start, end = block.datums(payload, header)
+        buffer, start, end = block.datums(payload, header, maximum=self._message_bytes)
         return buffer, start, end, known
 
 

@@ -39,6 +39,7 @@ class Decoders:
                 self.schemas(stream),
                 topic=stream.topic,
                 batch_bytes=self._settings.drain.batch_bytes,
+                message_bytes=self._settings.drain.message_bytes,
             )
 
         return make

@@ -65,3 +65,10 @@ def test_a_source_known_from_a_history_has_no_packet(site: Any) -> None:
     answer = site.client.get(f"/api/sources/{historic[0]}/packet")
     assert answer.status_code == 404
     assert "history" in answer.text
+
+
+def test_a_packet_is_sent_in_pieces_with_its_length(site: Any) -> None:
+    alert = site.alerts[-1]
+    with site.client.stream("GET", f"/api/sources/{alert.diasourceid}/packet.avro") as answer:
+        length = int(answer.headers["content-length"])
+        assert length == sum(len(piece) for piece in answer.iter_raw()) > len(alert.payload)

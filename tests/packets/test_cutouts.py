@@ -120,3 +120,16 @@ def test_packets_without_cutouts(alerts):
     framed = Framer("container", NoSchemas()).split([message])
     with pytest.raises(CutoutError, match="no science cutout"):
         cutouts.from_datum(framed.buffers[0][framed.starts[0] : framed.ends[0]], framed.schemas[0].schema, "science")
+
+
+def test_an_image_that_claims_more_pixels_than_it_may_have():
+    """Compressed, an image without content is a few kilobytes whatever its size."""
+    file = io.BytesIO()
+    images = [fits.PrimaryHDU(), fits.CompImageHDU(np.zeros((4100, 4100), np.uint8))]
+    fits.HDUList(images).writeto(file)
+    with pytest.raises(CutoutError, match="pixels; at most"):
+        cutouts.to_png(file.getvalue())
+    small = io.BytesIO()
+    fits.PrimaryHDU(np.zeros((2000, 2000), np.float32)).writeto(small)
+    with pytest.raises(CutoutError, match="times 4 is larger"):
+        cutouts.to_png(small.getvalue(), scale=4)
