@@ -25,7 +25,7 @@ Files = Annotated[
     typer.Argument(
         metavar="FILES...",
         help="Packets of Rubin, ZTF or ELAsTiCC: Avro containers (including archive files), messages in Confluent "
-        "wire format, bare datums; folders are searched for *.avro, '-' is standard input.",
+        "wire format, bare datums, gzip of all; '-' is standard input, folders are searched for *.avro and *.avro.gz.",
     ),
 ]
 Schema = Annotated[

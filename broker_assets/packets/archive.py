@@ -35,6 +35,8 @@ from broker_assets.storage.objects import read_range, store
 FORMAT_VERSION: Final = "1"
 COMPRESSION_LEVEL: Final = -1
 """A fast level of Zstandard: level 1 takes half as much time again, for 1 % fewer bytes (stamps do not compress)."""
+DATUM_MAXIMUM: Final = 1 << 30
+"""Bytes of an archived datum: more than any limit of messages with which it may have been accepted."""
 HEADER_GUESS: Final = 1 << 18
 """Number of bytes read first to get the header of a file."""
 _SHORT_FINGERPRINT: Final = 12
@@ -276,7 +278,7 @@ def read_datum(url: str, position: int, length: int) -> bytes:
         # The block itself ends with the sync marker, so the header is not needed to read it.
         header = ContainerHeader({"avro.schema": b"", "avro.codec": b"zstandard"}, content[-16:], 0)
         block = read_block(content, 0, header)
-        datum, start, end = block.datums(content, header)
+        datum, start, end = block.datums(content, header, maximum=DATUM_MAXIMUM)
     except ContainerError as error:
         raise ArchiveError(f"{url}: {error}; read {len(content)} bytes from byte {position}") from error
     return datum[start:end]
@@ -413,7 +415,7 @@ def _read_archive_header(url: str) -> ArchiveHeader:
 def _datum_at(url: str, content: bytes, position: int, header: ArchiveHeader) -> bytes:
     try:
         block = read_block(content, position, header.container)
-        datum, start, end = block.datums(content, header.container)
+        datum, start, end = block.datums(content, header.container, maximum=DATUM_MAXIMUM)
     except ContainerError as error:
         raise ArchiveError(f"{url}: packet at byte {position}: {error}") from error
     return datum[start:end]

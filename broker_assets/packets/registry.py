@@ -39,6 +39,9 @@ __all__ = [
 UNKNOWN_SECONDS: Final = 30.0
 """An id unknown to the registry is not requested again before this time, since damaged packets have random ids."""
 
+UNKNOWN_KEPT: Final = 10_000
+"""Number of such ids that are remembered."""
+
 
 class RegistryUnavailable(ConnectionError):
     """The registry did not answer, and the schema is not in the cache."""
@@ -226,6 +229,8 @@ class SchemaRegistry:
                 try:
                     schema = fetch()
                 except SchemaNotFound:
+                    if len(self._unknown) >= UNKNOWN_KEPT:
+                        self._unknown.clear()
                     self._unknown[key] = time.monotonic()
                     raise
                 except RegistryUnavailable:

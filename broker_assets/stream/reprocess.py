@@ -28,6 +28,7 @@ from broker_assets.database.tables import SURVEYS
 from broker_assets.packets import archive
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.packets.named_types import AvroSchema
+from broker_assets.packets.schema import MAXIMUM_TEXT
 from broker_assets.provenance.revisions import current_revision
 from broker_assets.stream.commit import CODE_VERSION, ArchivedGroup, write_rows
 from broker_assets.stream.data_versions import data_versions
@@ -263,9 +264,14 @@ class _Reprocessing:
         schema, framing = packets[0].schema, packets[0].framing
         key = (framing, schema.fingerprint)
         if key not in decoders:
-            # A file is one batch of the stream, which was small enough then.
+            # A file is one batch of the stream, which was small enough then, as were its messages.
             decoders[key] = AlertDecoder(
-                self.survey, framing, FileSchema(schema.schema), topic=entry.topic, batch_bytes=None
+                self.survey,
+                framing,
+                FileSchema(schema.schema),
+                topic=entry.topic,
+                batch_bytes=None,
+                message_bytes=archive.DATUM_MAXIMUM + MAXIMUM_TEXT,
             )
         messages = [Message(p.partition, p.offset, p.timestamp_ms, p.key, p.value) for p in packets]
         needed = _no_points if self.rebuild.facts_only else partial(compare, self.connection)
