@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from broker_assets.telemetry.decoding import masks
 from broker_assets.telemetry.packets import clock
-from broker_assets.telemetry.products.builders.measured import COMPRESSION_ERROR, Measured, PacketSet
+from broker_assets.telemetry.products.builders.measured import COMPRESSION_ERROR, Measured, PacketSet, cells
 from broker_assets.telemetry.products.builders.sequences import count_order
 from broker_assets.telemetry.products.files.tables import Column, Table
 
@@ -33,7 +33,7 @@ def energy(packets: PacketSet) -> Measured:
     unique, first, bins = np.unique(time, return_index=True, return_inverse=True)
     column = packets.compressed("NIX00158")
     values = column.values.astype(np.float64)
-    counts = np.zeros((len(unique), masks.DETECTORS, masks.PIXELS, CHANNELS))
+    counts = cells(len(unique), masks.DETECTORS, masks.PIXELS, CHANNELS).astype(np.float64)
     variance = np.zeros(counts.shape)
     pieces = packets.column("NIXD0155")
     owner = np.repeat(np.arange(len(packets)), np.diff(pieces.offsets))

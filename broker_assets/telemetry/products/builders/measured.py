@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,24 @@ COMPRESSION_ERROR = "Error due only to integer compression"
 
 class UnbuildableProduct(ValueError):
     """The packets decode, but no product can be made of them; the message says why."""
+
+
+MOST_CELLS: Final = 1 << 27
+"""Counts of one product at most: 2000 time bins of all detectors, pixels and five energies are a tenth of it."""
+
+
+def cells(*shape: int) -> NDArray[np.int64]:
+    """Zeros for the counts of a product.
+
+    Raises
+    ------
+    UnbuildableProduct
+        If they would be more than `MOST_CELLS`: a few bytes of a packet may ask for any number.
+    """
+    number = math.prod(shape)
+    if number > MOST_CELLS:
+        raise UnbuildableProduct(f"its counts would have {number:,} values, and {MOST_CELLS:,} are possible")
+    return np.zeros(shape, dtype=np.int64)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from broker_assets.telemetry.products.builders.measured import (
     Measured,
     PacketSet,
     UnbuildableProduct,
+    cells,
 )
 from broker_assets.telemetry.products.builders.science import (
     WRONGLY_ON,
@@ -147,7 +148,7 @@ def _place(
     row = np.searchsorted(rows, groups.row[chosen])
     codes = np.minimum(groups.low, groups.high)[chosen] * CHANNELS + np.maximum(groups.low, groups.high)[chosen]
     plane = np.searchsorted(energies[:, 0] * CHANNELS + energies[:, 1], codes)
-    counts = np.zeros((len(rows), masks.DETECTORS, width, len(energies)), dtype=np.int64)
+    counts = cells(len(rows), masks.DETECTORS, width, len(energies))
     variance = np.zeros(counts.shape)
     filled = np.zeros((len(rows), len(energies)), dtype=bool)
     detectors = [np.flatnonzero(mask) for mask in sent]
@@ -197,7 +198,7 @@ def raw_pixels(packets: PacketSet) -> Measured:
         raise UnbuildableProduct(f"there is no pixel {int(pixel.max())}")
     found = packets.column("NIX00065").raw.astype(np.uint32)
     channels = np.unique(channel)
-    counts = np.zeros((len(unique), masks.DETECTORS, masks.PIXELS, len(channels)), dtype=np.uint32)
+    counts = cells(len(unique), masks.DETECTORS, masks.PIXELS, len(channels)).astype(np.uint32)
     counts[row, detector, pixel, np.searchsorted(channels, channel)] = found
     sent = detector_masks(packets, repaired=False)
     corrected = detector_masks(packets, request.repaired)

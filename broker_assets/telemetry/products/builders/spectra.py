@@ -7,7 +7,7 @@ import numpy as np
 from broker_assets.telemetry.decoding import masks, triggers
 from broker_assets.telemetry.idb.stix_rules import SPECTRA
 from broker_assets.telemetry.packets import clock
-from broker_assets.telemetry.products.builders.measured import COMPRESSION_ERROR, Measured, PacketSet
+from broker_assets.telemetry.products.builders.measured import COMPRESSION_ERROR, Measured, PacketSet, cells
 from broker_assets.telemetry.products.builders.quicklook import BACKGROUND_GROUPS, control_table, integration_ticks
 from broker_assets.telemetry.products.files.tables import Column
 
@@ -45,7 +45,7 @@ def spectra(packets: PacketSet) -> Measured:
     source = np.maximum.accumulate(source, axis=1)
     source = np.where(source < 0, first[:, None], source)
 
-    values = np.zeros((count, DETECTORS, len(SPECTRA)), dtype=np.int64)
+    values = cells(count, DETECTORS, len(SPECTRA))
     variance = np.zeros(values.shape)
     for energy, name in enumerate(SPECTRA):
         found = packets.compressed(name)

@@ -10,6 +10,7 @@ from broker_assets.telemetry.packets import clock
 from broker_assets.telemetry.products.product import Product
 
 Maker = Callable[..., Product]
+MakerOfAll = Callable[..., tuple[list[Product], list[str]]]
 
 
 def calibration(pieces: list[tuple[int, int, int, list[int]]], **more: object) -> dict[str, object]:
@@ -42,3 +43,20 @@ def test_counts_of_summed_channels_are_shared_equally(make: Maker) -> None:
 def test_pieces_of_a_sub_spectrum_go_on_where_the_one_before_ended(make: Maker) -> None:
     product = make((21, 6, 41), calibration([(0, 0, 0, [2, 4]), (0, 0, 0, [6, 8])], NIX00160=1))
     assert product.data["counts"].values[0, 0, 0, 100:108].tolist() == [1, 1, 2, 2, 3, 3, 4, 4]
+
+
+def test_pieces_follow_the_sequence_count_whatever_the_clock_says(make_all: MakerOfAll) -> None:
+    """The count rolls over, and the clock is set back, between two packets of one spectrum."""
+    pieces = [[(0, 0, 0, [2, 4])], [(0, 0, 0, [6])], [(0, 0, 0, [8])]]
+    packets = [calibration(of_packet, NIX00160=1) for of_packet in pieces]
+    (product,), problems = make_all((21, 6, 41), *packets, counts=(16383, 0, 1), times=(20, 20, 0))
+    assert problems == []
+    assert product.data["counts"].values[0, 0, 0, 100:108].tolist() == [1, 1, 2, 2, 3, 3, 4, 4]
+
+
+def test_spectra_of_hostile_packets_are_bounded(make_all: MakerOfAll) -> None:
+    """Each packet that names a time of its own would need six megabytes."""
+    packets = [calibration([(0, 0, 0, [2])], NIX00160=1, NIX00445=START + number) for number in range(400)]
+    products, problems = make_all((21, 6, 41), *packets)
+    assert products == []
+    assert problems[-1] == "its counts would have 157,286,400 values, and 134,217,728 are possible"
