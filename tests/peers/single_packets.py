@@ -58,3 +58,18 @@ def lightcurve_values(time: int, edges: list[int], samples: int = 2, **more: Any
     values |= {"NIX00270": energies, "NIX00271": [samples] * energies, "NIX00272": [1] * (energies * samples)}
     values |= {"NIX00273": samples, "NIX00274": [3] * samples, "NIX00275": samples, "NIX00276": [0] * samples}
     return values | more
+
+
+SPECTRUM_SECONDS = 32
+"""Length of a sample of `spectra_values`."""
+
+
+def spectra_values(time: int, detectors: list[int], numbers: list[int] | None = None) -> dict[str, Any]:
+    """Spectra of these detectors, one after another; counts are detector + energy, kept exactly."""
+    values: dict[str, Any] = {"NIX00445": time, "NIX00405": 10 * SPECTRUM_SECONDS - 1, "NIXD0407": 0xFFF}
+    values |= {"NIXD0116": 5, "NIXD0117": 3, "NIXD0113": 5, "NIXD0114": 3, "NIX00089": len(detectors)}
+    values |= {"NIX00100": detectors, "NIX00484": detectors}
+    values["NIX00485"] = list(range(len(detectors))) if numbers is None else numbers
+    for energy in range(32):
+        values[f"NIX00{452 + energy}"] = [(detector + energy) % 16 for detector in detectors]
+    return values

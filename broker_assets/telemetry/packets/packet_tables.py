@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 from broker_assets.telemetry.packets.batches import BadPacket, RawPacket
+from broker_assets.telemetry.packets.space_packets import is_idle
 
 FITS_BEGINNING: Final = b"SIMPLE  ="
 _TEXT: Final = re.compile(r"\d*A")
@@ -64,7 +65,8 @@ def read_tables(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]:
         except ValueError as error:
             yield BadPacket(f"its text is not hexadecimal: {error}", str(text).encode(), name, place, number)
             continue
-        yield RawPacket(packet, file, place, number)
+        if not is_idle(packet):
+            yield RawPacket(packet, file, place, number)
 
 
 def _check_columns(columns: Any) -> None:

@@ -11,6 +11,7 @@ import pytest
 from single_packets import START
 
 from broker_assets.telemetry import InstrumentDatabase, RawPacket
+from broker_assets.telemetry.inputs.configuration import InstrumentConfiguration
 from broker_assets.telemetry.inputs.requests import RequestTable
 from broker_assets.telemetry.packets.encoding import CONTINUATION, FIRST, LAST, STANDALONE, PacketHeader, encode
 from broker_assets.telemetry.products.kinds import kind_of
@@ -34,6 +35,7 @@ def make_all(open_database: InstrumentDatabase, open_inputs: Inputs) -> MakerOfA
         table: RequestTable | None = None,
         counts: Sequence[int] = (),
         times: Sequence[int] = (),
+        configuration: InstrumentConfiguration | None = None,
     ) -> tuple[list[Product], list[str]]:
         named = {"NIX00120": key[2]} if key[:2] == (21, 6) else {}
         request = (50001, 1234567) if kind_of(key).by_request else None
@@ -45,7 +47,11 @@ def make_all(open_database: InstrumentDatabase, open_inputs: Inputs) -> MakerOfA
             packet = encode(open_database, key, named | values, PacketHeader(START + 3600, time & 0xFFFF, count, flag))
             digest = hashlib.sha256(packet).digest()
             packets.append(StoredPacket(RawPacket(packet, "x.xml", 0, 1), digest, time, count, request, None))
-        inputs = replace(open_inputs, requests=table or RequestTable())
+        inputs = replace(
+            open_inputs,
+            requests=table or RequestTable(),
+            configuration=configuration or open_inputs.configuration,
+        )
         problems: list[Problem] = []
         packets = unique_packets(packets)
         if kind_of(key).by_request:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from single_packets import START, lightcurve_values, pixel_values, spectrogram_values, visibility_values
+from single_packets import (
+    START,
+    lightcurve_values,
+    pixel_values,
+    spectra_values,
+    spectrogram_values,
+    visibility_values,
+)
 
+from broker_assets.telemetry.inputs.configuration import InstrumentConfiguration
 from broker_assets.telemetry.products.builders.energies import PARTED, REVERSED
 from broker_assets.telemetry.products.files.headers import marked
+from broker_assets.telemetry.products.levels.level0 import Inputs
 from broker_assets.telemetry.products.product import WARNING, Product
 
 Maker = Callable[..., Product]
@@ -163,3 +174,41 @@ def test_too_many_tables_are_refused(make_all: MakerOfAll, step: int) -> None:
     products, (problem,) = make_all((21, 6, 21), values)
     assert products == []
     assert problem.endswith("ways; 64 are possible")
+
+
+@pytest.mark.parametrize("key", [(21, 6, 30), (21, 6, 32), (21, 6, 21), (21, 6, 24)])
+def test_a_table_of_the_configuration_that_begins_within_a_file(
+    make_all: MakerOfAll, open_inputs: Inputs, tmp_path: Path, key: tuple[int, int, int]
+) -> None:
+    """Rows before and after it have other energies: marked, with those of the fewer; parts have their own."""
+    folder = tmp_path / "configuration"
+    shutil.copytree(open_inputs.configuration.folder, folder)
+    table = folder / "detector/channels.csv"
+    (folder / "detector/later.csv").write_text(
+        table.read_text().replace(",4,1,0", ",5,1,0").replace(",8,8,", ",8.5,8.5,")
+    )
+    begins = np.datetime64("2000-01-01T00:00:00") + np.timedelta64(START + 55, "s")
+    (folder / "detector/science_echan_index.csv").write_text(
+        "index, start_date, end_date, sci_chan_file\n"
+        f"0, 2000-01-01T00:00:00, {begins}, channels.csv\n1, {begins}, none, later.csv\n"
+    )
+    given: list[dict[str, Any]]
+    if key[2] == 30:
+        given = [lightcurve_values(START + shift, [0, 2, 4], samples) for shift, samples in ((0, 3), (100, 2))]
+    elif key[2] == 32:
+        given = [spectra_values(START - 100, [9, 8, 7]), spectra_values(START + 1000, [6, 5])]
+    elif key[2] == 21:
+        given = [pixel_values(5, step=200, NIXD0016=[0, 2] * 5, NIXD0017=[1, 3] * 5)]
+    else:
+        given = [spectrogram_values([[0, 100, 200], [600, 700]], [100, 100], NIXD0442=[0, 0], NIXD0443=[5, 5])]
+    products, problems = make_all(key, *given, configuration=InstrumentConfiguration(folder))
+    assert problems == []
+    (product,) = products
+    assert product.row_energies is not None
+    comments = " ".join(marked(product).comments)
+    assert "ENERGIES holds for 3 of 5 rows of DATA" in comments
+    assert "rows 4-5: " in comments
+    assert "8.5" in comments
+    assert product.energies is not None
+    assert 8.5 not in product.energies["e_low"].values
+    assert 8.5 in product.with_rows(np.array([3, 4])).energies["e_low"].values  # type: ignore[index]
