@@ -20,7 +20,6 @@ from typing import Any
 
 import alert_packets
 import fastavro
-from broker_assets.packets.whole import WholePacketError, read_whole
 from hostile_input import refused_with_reason
 
 from broker_assets.packets.container import ContainerError, read_blocks, read_header, write_header, write_long
@@ -30,6 +29,7 @@ from broker_assets.packets.limits import BatchTooLarge, ReadTooLarge
 from broker_assets.packets.reader import PacketReader
 from broker_assets.packets.registry import NoSchemas, SchemaFolder
 from broker_assets.packets.schema import SchemaError
+from broker_assets.packets.whole import WholePacketError, read_whole
 from broker_assets.replay.packet_files import PacketFileError
 from broker_assets.replay.packet_files import read_packets as replayed
 from broker_assets.simulation import Survey
