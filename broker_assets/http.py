@@ -107,7 +107,7 @@ def retry_after(answer: Answer) -> float | None:
         pass
     try:
         until = email.utils.parsedate_to_datetime(written)
-    except ValueError:
+    except (ValueError, TypeError, IndexError, OverflowError):  # what the library raises for dates that are none
         return None
     if until.tzinfo is None:  # "-0000": UTC without a claim to where the server is
         until = until.replace(tzinfo=datetime.UTC)

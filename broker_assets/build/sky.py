@@ -26,7 +26,7 @@ def definitions(settings: Settings) -> Definitions:
     """What there is of the sky."""
     assets = [
         *build_lists(),
-        *build_tns_assets(),
+        *build_tns_assets(settings.limits),
         *build_watchlist_assets(settings.sky, settings.mocs),
         *build_area_assets(settings.sky),
         *build_sky_map_assets(),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import hashlib
 import io
+import re
 import zipfile
 from dataclasses import dataclass
 
@@ -13,9 +15,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from broker_assets.settings import LIMITS, InputLimits
 from broker_assets.sky.htm import htm
 
-TNS_VERSION = "1"
+TNS_VERSION = "2"
 
 COLUMNS = {
     "objid": "objid",
@@ -39,10 +42,24 @@ COLUMNS = {
 OPTIONAL = {"objid"}
 """Columns that a file may lack."""
 
-_NUMBERS = {"ra": True, "decl": True, "disc_mag": False, "z": False, "objid": False}
-"""Numeric columns, and whether a row without the value is bad."""
+_NUMBERS = {
+    "ra": (True, -360.0, 360.0), "decl": (True, -90.0, 90.0), "disc_mag": (False, -100.0, 100.0),
+    "z": (False, -1.0, 10_000.0),
+}  # fmt: skip
+"""Numeric columns: whether a row without the value is bad, and the smallest and largest value."""
+_DECIMAL = r"^[+-]?(\d{1,40}\.?\d{0,40}|\.\d{1,40})([eE][+-]?\d{1,3})?$"
+_OBJECT_NUMBER = r"^\d{1,18}$"
 _TIMES = ("disc_date", "lastmodified_date")
-_LARGEST_MEMBER = 2 * 1024**3
+_LONGEST_NAME = 100
+"""Characters; those of TNS have at most 16."""
+_LARGEST_DIRECTORY = 4096
+"""Bytes of the directory of a zip with one member; a name and its extra fields fit."""
+_END_OF_DIRECTORY, _ZIP64_LOCATOR = b"PK\x05\x06", b"PK\x06\x07"
+_BANNER = re.compile(
+    r"\s*(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}:\d{2})"
+    r"(?:\s{1,9}-\s{1,9}(?:(\d{4}-\d{2}-\d{2})[ T])?(\d{2}:\d{2}:\d{2}))?\s*",
+    re.ASCII,
+)
 
 
 class BadBulkFile(ValueError):
@@ -75,13 +92,20 @@ class BulkFile:
     """SHA-256 of the unpacked file, hexadecimal."""
 
 
-def unpack(content: bytes) -> bytes:
+def unpack(content: bytes, *, limits: InputLimits = LIMITS) -> bytes:
     """The CSV in the zip that TNS sends.
+
+    Parameters
+    ----------
+    content : bytes
+        The zip.
+    limits : InputLimits
+        `tns_bytes` limits the CSV; nothing beyond is unpacked.
 
     Raises
     ------
     BadBulkFile
-        If the bytes are no whole zip with one member.
+        If the bytes are no whole zip with one member, or that is too large.
 
     Examples
     --------
@@ -92,16 +116,29 @@ def unpack(content: bytes) -> bytes:
     """
     if not zipfile.is_zipfile(io.BytesIO(content)):
         raise BadBulkFile(f"not a zip archive but {content[:60]!r}")
+    _refuse_long_directory(content)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
             if len(members) != 1:
                 raise BadBulkFile(f"the zip has {len(members)} members, not one")
-            if members[0].file_size > _LARGEST_MEMBER:
-                raise BadBulkFile(f"the CSV unpacks to {members[0].file_size} bytes, more than {_LARGEST_MEMBER}")
-            return archive.read(members[0])
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+            with archive.open(members[0]) as member:
+                text = member.read(min(members[0].file_size, limits.tns_bytes) + 1)
+    except BadBulkFile:
+        raise
+    except Exception as error:  # zipfile and its codecs fail in many ways on damaged bytes, all equivalent here
         raise BadBulkFile(f"the zip is damaged: {error}") from error
+    if len(text) > limits.tns_bytes:
+        raise BadBulkFile(f"the CSV unpacks to more than {limits.tns_bytes:,} bytes (BROKER_LIMITS__TNS_BYTES)")
+    return text
+
+
+def _refuse_long_directory(content: bytes) -> None:
+    """Refuse a zip with a directory of many members before it is read: each entry costs ten times its bytes."""
+    at = content.rfind(_END_OF_DIRECTORY)
+    size = int.from_bytes(content[at + 12 : at + 16], "little")
+    if size > _LARGEST_DIRECTORY or content[max(at - 20, 0) : at].startswith(_ZIP64_LOCATOR):
+        raise BadBulkFile("the zip has many members, not one")
 
 
 def fingerprint(text: bytes) -> str:
@@ -109,13 +146,46 @@ def fingerprint(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-def parse_bulk_csv(text: bytes) -> BulkFile:
+def covered_interval(text: bytes) -> tuple[datetime.datetime, datetime.datetime] | None:
+    """The time that an unpacked file says it covers, UTC, without its end; None if its first line says nothing.
+
+    Parameters
+    ----------
+    text : bytes
+        The file; the first line is, for example, ``"2026-11-19 00:00:00 - 23:59:59"``. A single time is that up to
+        which the file goes.
+
+    Examples
+    --------
+    >>> [time.isoformat() for time in covered_interval(b'"2026-11-19 00:00:00 - 23:59:59"')]
+    ['2026-11-19T00:00:00+00:00', '2026-11-20T00:00:00+00:00']
+    """
+    banner = text[:200].removeprefix(b"\xef\xbb\xbf").splitlines()[:1]
+    found = _BANNER.fullmatch(banner[0].decode("ascii", "replace").strip().strip('"')) if banner else None
+    if found is None:
+        return None
+    day, first, last_day, last = found.groups()
+    try:
+        start = datetime.datetime.fromisoformat(f"{day}T{first}+00:00")
+        end = start if last is None else datetime.datetime.fromisoformat(f"{last_day or day}T{last}+00:00")
+        if end.second == 59:  # the last second belongs to the interval
+            end += datetime.timedelta(seconds=1)
+        if end < start and last_day is None:
+            end += datetime.timedelta(days=1)
+    except (ValueError, OverflowError):
+        return None
+    return (start, end) if start <= end else None
+
+
+def parse_bulk_csv(text: bytes, *, limits: InputLimits = LIMITS) -> BulkFile:
     """Read the unpacked CSV.
 
     Parameters
     ----------
     text : bytes
         A banner line, the column names, the rows; UTF-8, fields quoted.
+    limits : InputLimits
+        `tns_rows` limits the rows.
 
     Returns
     -------
@@ -124,7 +194,7 @@ def parse_bulk_csv(text: bytes) -> BulkFile:
     Raises
     ------
     BadBulkFile
-        If it is no such CSV, or columns are missing; the message says which.
+        If it is no such CSV, columns are missing (the message says which), or there are too many rows.
     """
     try:
         decoded = text.decode("utf-8-sig")
@@ -132,14 +202,19 @@ def parse_bulk_csv(text: bytes) -> BulkFile:
         raise BadBulkFile(f"not UTF-8 at byte {error.start}") from error
     reader = csv.reader(io.StringIO(decoded, newline=""))
     banner, header = "", []
-    for row in reader:
-        names = [name.strip() for name in row]
-        if "name" in names and "ra" in names:
-            header = names
-            break
-        if reader.line_num > 3:
-            break
-        banner = ",".join(row)
+    try:
+        for row in reader:
+            names = [name.strip() for name in row]
+            if "name" in names and "ra" in names:
+                header = names
+                break
+            if reader.line_num > 3:
+                break
+            banner = ",".join(row)
+    except csv.Error as error:
+        raise BadBulkFile(f"line {reader.line_num}: {error}") from error
+    if len(set(header)) != len(header):
+        raise BadBulkFile("a column occurs twice in the line of column names")
     missing = [name for ours, name in COLUMNS.items() if name not in header and ours not in OPTIONAL]
     if missing:
         raise BadBulkFile(f"columns missing: {', '.join(missing)}; the column names must be in one of the first lines")
@@ -150,6 +225,8 @@ def parse_bulk_csv(text: bytes) -> BulkFile:
     try:
         for row in reader:
             line, before = before + 1, reader.line_num
+            if len(rows) + len(bad) >= limits.tns_rows:
+                raise BadBulkFile(f"more than {limits.tns_rows:,} rows (BROKER_LIMITS__TNS_ROWS)")
             if len(row) == len(header):
                 rows.append(row)
                 lines.append(line)
@@ -159,8 +236,8 @@ def parse_bulk_csv(text: bytes) -> BulkFile:
         raise BadBulkFile(f"line {reader.line_num}: {error}") from error
     table, failed = _convert(rows, header)
     bad += [BadRow(lines[row], _as_line(rows[row]), reason) for row, reason in sorted(failed.items())]
-    table, repeated = _last_of_each(table, np.delete(np.array(lines, np.int64), sorted(failed)))
-    bad += [BadRow(line, name, "the same object occurs again later in the file") for line, name in repeated]
+    table, repeated = _newest_of_each(table, np.delete(np.array(lines, np.int64), sorted(failed)))
+    bad += [BadRow(line, name, "the same object occurs again in the file, newer or later") for line, name in repeated]
     return BulkFile(table, tuple(sorted(bad, key=lambda row: row.line)), banner, fingerprint(text))
 
 
@@ -179,25 +256,38 @@ def _convert(rows: list[list[str]], header: list[str]) -> tuple[pa.Table, dict[i
         stripped = [text.strip() for text in by_name.get(theirs, ("",) * len(rows))]
         texts = pd.Series(stripped, dtype="object")
         empty = np.array([not text for text in stripped], dtype=bool)
-        if ours in _NUMBERS:
-            numbers = pd.to_numeric(texts.where(~empty), errors="coerce").to_numpy(np.float64, na_value=np.nan)
-            wrong = ~np.isfinite(numbers) & (~empty | _NUMBERS[ours])
-            _note(failed, wrong, texts, f"{theirs} {{!r}} is not a number")
-            kind = pa.int64() if ours == "objid" else pa.float32() if ours == "disc_mag" else pa.float64()
-            values = pa.array(np.where(np.isfinite(numbers), numbers, 0.0), mask=~np.isfinite(numbers))
-            columns[ours] = pc.cast(values, kind, safe=False)
+        if ours == "objid":
+            columns[ours] = _object_numbers(stripped, empty, failed, theirs, texts)
+        elif ours in _NUMBERS:
+            required, smallest, largest = _NUMBERS[ours]
+            decimal = np.asarray(pc.match_substring_regex(pa.array(stripped, pa.string()), _DECIMAL), dtype=bool)
+            numbers = np.full(len(rows), np.nan)
+            numbers[decimal] = texts[decimal].astype(np.float64)
+            _note(failed, ~decimal & (~empty | required), texts, f"{theirs} {{!r}} is not a number")
+            if ours not in ("ra", "decl"):  # of a position, both are shown
+                outside = decimal & ~((numbers >= smallest) & (numbers <= largest))
+                _note(failed, outside, texts, f"{theirs} {{!r}} is not between {smallest:g} and {largest:g}")
+                numbers[outside] = np.nan
+            known = np.isfinite(numbers)
+            values = pa.array(np.where(known, numbers, 0.0), mask=~known)
+            columns[ours] = pc.cast(values, pa.float32() if ours == "disc_mag" else pa.float64())
         elif ours in _TIMES:
             times = pd.to_datetime(texts.where(~empty), errors="coerce", format="ISO8601", utc=True)
             _note(failed, times.isna().to_numpy(dtype=bool) & ~empty, texts, f"{theirs} {{!r}} is not a date and time")
             columns[ours] = pa.array(times, pa.timestamp("us", tz="UTC"))
         else:
-            required = ours in {"tns_name"}
+            _note(failed, np.array(["\0" in text for text in stripped], bool), texts, f"{theirs} {{!r}} has a NUL")
+            required = ours == "tns_name"
             if required:
                 _note(failed, empty, texts, f"{theirs} is empty")
+                long = np.array([len(text) > _LONGEST_NAME for text in stripped], bool)
+                _note(failed, long, texts, f"{theirs} {{!r:.40}}… has more than {_LONGEST_NAME} characters")
             columns[ours] = pa.array(stripped, pa.string(), mask=None if required or ours == "tns_prefix" else empty)
     ra, dec = np.asarray(columns["ra"].fill_null(0.0)), np.asarray(columns["decl"].fill_null(0.0))
-    outside = (np.abs(dec) > 90.0) | (ra < 0.0) | (ra >= 360.0 + 1e-9)
-    _note(failed, outside, pd.Series(list(zip(ra, dec, strict=True)), dtype="object"), "position {} is not on the sky")
+    outside = ~((np.abs(dec) <= 90.0) & (ra >= 0.0) & (ra <= 360.0))
+    positions = pd.Series(list(zip(ra.tolist(), dec.tolist(), strict=True)), dtype="object")
+    _note(failed, outside, positions, "position {} is not on the sky")
+    columns["ra"] = pa.array(np.where(ra == 360.0, 0.0, ra))
     keep = np.ones(len(rows), bool)
     keep[list(failed)] = False
     table = pa.table(columns).filter(pa.array(keep))
@@ -205,18 +295,29 @@ def _convert(rows: list[list[str]], header: list[str]) -> tuple[pa.Table, dict[i
     return table.append_column("htm16", pa.array(trixels, pa.int64())), failed
 
 
+def _object_numbers(
+    stripped: list[str], empty: np.ndarray, failed: dict[int, str], name: str, texts: pd.Series
+) -> pa.Array:
+    """Numbers of objects, exactly; a float could not hold all of them."""
+    whole = np.asarray(pc.match_substring_regex(pa.array(stripped, pa.string()), _OBJECT_NUMBER), dtype=bool)
+    _note(failed, ~whole & ~empty, texts, f"{name} {{!r}} is not the number of an object")
+    return pa.array([int(text) if good else None for text, good in zip(stripped, whole, strict=True)], pa.int64())
+
+
 def _note(failed: dict[int, str], wrong: np.ndarray, texts: pd.Series, reason: str) -> None:
     for row in np.flatnonzero(wrong).tolist():
         failed.setdefault(row, reason.format(texts.iloc[row]))
 
 
-def _last_of_each(table: pa.Table, lines: np.ndarray) -> tuple[pa.Table, list[tuple[int, str]]]:
-    """One row for each name and each number: the last one, since a file is written in the order of changes."""
-    names = pd.Series(table["tns_name"].to_pylist(), dtype="object")
-    numbers = pd.Series(table["objid"].to_pylist(), dtype="object")
+def _newest_of_each(table: pa.Table, lines: np.ndarray) -> tuple[pa.Table, list[tuple[int, str]]]:
+    """One row for each name and each number: the one that TNS modified last; of equals, the last one."""
+    modified = table["lastmodified_date"].to_pandas()
+    order = modified.sort_values(kind="stable", na_position="first").index
+    names = pd.Series(table["tns_name"].to_pylist(), dtype="object").reindex(order)
+    numbers = pd.Series(table["objid"].to_pylist(), dtype="object").reindex(order)
     twice = names.duplicated(keep="last") | (numbers.duplicated(keep="last") & numbers.notna())
-    repeated = twice.to_numpy(dtype=bool)
+    repeated = twice.sort_index().to_numpy(dtype=bool)
     if not repeated.any():
         return table, []
     gone = np.flatnonzero(repeated)
-    return table.filter(pa.array(~repeated)), [(int(lines[row]), str(names.iloc[row])) for row in gone]
+    return table.filter(pa.array(~repeated)), [(int(lines[row]), str(names[row])) for row in gone]

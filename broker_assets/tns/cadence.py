@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 import psycopg
 
-from broker_assets.tns.bulk import BadBulkFile, fingerprint, parse_bulk_csv, unpack
+from broker_assets.settings import LIMITS, InputLimits
+from broker_assets.tns.bulk import BadBulkFile, covered_interval, fingerprint, parse_bulk_csv, unpack
 from broker_assets.tns.client import TnsClient, TnsNotFoundError, bulk_name
 from broker_assets.tns.refresh import Kind, Refresh, apply_bulk_file, skip_unchanged
 
@@ -29,6 +30,10 @@ MOST_DAYS = 14
 """After a longer outage, the full file is cheaper than individual days."""
 _DAY = datetime.timedelta(days=1)
 _HOUR = datetime.timedelta(hours=1)
+
+
+class FileNotReady(LookupError):
+    """TNS still has the file of the hour or day before under the name; it is fetched again next time."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,9 @@ class CaughtUp:
     """Files that could not be read, and why; they are fetched again next time."""
 
 
-def catch_up(connection: psycopg.Connection[Any], client: TnsClient, files: Iterable[DueFile]) -> CaughtUp:
+def catch_up(
+    connection: psycopg.Connection[Any], client: TnsClient, files: Iterable[DueFile], *, limits: InputLimits = LIMITS
+) -> CaughtUp:
     """Fetch and apply files, each in its own transaction.
 
     Raises
@@ -144,23 +151,47 @@ def catch_up(connection: psycopg.Connection[Any], client: TnsClient, files: Iter
     damaged: dict[str, str] = {}
     for due in files:
         try:
-            refreshes[due.name] = apply_content(connection, client.bulk_file(due.name), due)
-        except TnsNotFoundError:
+            refreshes[due.name] = apply_content(connection, client.bulk_file(due.name), due, limits=limits)
+        except (TnsNotFoundError, FileNotReady):
             missing.append(due.name)
         except BadBulkFile as error:
             damaged[due.name] = str(error)
     return CaughtUp(refreshes, tuple(missing), damaged)
 
 
-def apply_content(connection: psycopg.Connection[Any], content: bytes, due: DueFile) -> Refresh:
+def apply_content(
+    connection: psycopg.Connection[Any], content: bytes, due: DueFile, *, limits: InputLimits = LIMITS
+) -> Refresh:
     """Apply a file as sent by TNS; one that is already known is not parsed.
+
+    The first line of a file says what it covers. A full file lists every object until then and no later one, whenever
+    it is fetched. An hourly or daily file of another time is the old one under the same name.
 
     Raises
     ------
+    FileNotReady
+        If it is the file of another hour or day.
     BadBulkFile, SuspiciousBulkFile
         See `parse_bulk_csv` and `apply_bulk_file`.
     """
-    text = unpack(content)
-    about: dict[str, Any] = {"name": due.name, "kind": due.kind, "covers_until": due.covers_until}
+    text = unpack(content, limits=limits)
+    about: dict[str, Any] = {"name": due.name, "kind": due.kind, "covers_until": _covers_until(text, due)}
     unchanged = skip_unchanged(connection, fingerprint(text), **about)
-    return unchanged if unchanged is not None else apply_bulk_file(connection, parse_bulk_csv(text), **about)
+    if unchanged is not None:
+        return unchanged
+    return apply_bulk_file(connection, parse_bulk_csv(text, limits=limits), **about)
+
+
+def _covers_until(text: bytes, due: DueFile) -> datetime.datetime:
+    """End of the time that a file covers; that of the schedule if it does not say."""
+    covered = covered_interval(text)
+    if covered is None:
+        return due.covers_until
+    start, end = covered
+    if due.kind == "full":
+        return min(end, due.covers_until)
+    if end - start == (_HOUR if due.kind == "hour" else _DAY) and end != due.covers_until:
+        raise FileNotReady(
+            f"{due.name} covers {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}, and not yet the time due"
+        )
+    return due.covers_until

@@ -6,9 +6,9 @@ and answers 429 with the time to wait (TNS, "Bulk CSV downloads" and "API" help 
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ SEARCH_URL = "https://www.wis-tns.org/api/get/"
 LONGEST_WAIT = 300.0
 """Seconds; a longer `Retry-After` ends the attempt, and the next schedule tries again."""
 TRIES = 5
-LARGEST_FILE = 1024**3
-"""Bytes of a bulk file, zipped: many times that of all objects."""
+LARGEST_FILE = 256 * 1024**2
+"""Bytes of a bulk file, zipped: many times that of all objects (20 MB in 2026)."""
 
 
 class TnsRefusedError(PermissionError):
@@ -116,7 +116,7 @@ class TnsClient:
             attempts=TRIES,
             wait=backoff.TNS,
             longest_wait=LONGEST_WAIT,
-            asked_to_wait=_asked_to_wait,
+            asked_to_wait=asked_to_wait,
             sleep=wait,
         )
 
@@ -210,10 +210,14 @@ class TnsClient:
         return answer
 
 
-def _asked_to_wait(answer: Answer) -> float | None:
+def asked_to_wait(answer: Answer) -> float | None:
     """Seconds that TNS asks to wait: `Retry-After`, or TNS's own header fields of its limits."""
     asked = retry_after(answer)
-    if asked is None and answer.headers.get("x-rate-limit-remaining") == "0":
-        with contextlib.suppress(ValueError):
-            return max(0.0, float(answer.headers.get("x-rate-limit-reset", "")))
-    return asked
+    waits = [] if asked is None else [asked]
+    for name, remaining in answer.headers.items():
+        limit = name.lower().removesuffix("-remaining")  # x-rate-limit, x-cone-rate-limit, …
+        if limit != name.lower() and limit.endswith("rate-limit") and remaining.strip() == "0":
+            reset = answer.headers.get(f"{limit}-reset", "").strip()
+            if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", reset, re.ASCII):
+                waits.append(float(reset))
+    return max(waits, default=None)

@@ -241,11 +241,8 @@ def _stage(connection: psycopg.Connection[Any], objects: pa.Table) -> None:
             sql.SQL(", ").join(map(sql.Identifier, _FIELDS))
         )
     )
-    table = objects
-    if "objid" not in table.column_names:
-        table = table.append_column("objid", pa.nulls(len(table), pa.int64()))
     with connection.cursor() as cursor:
-        copy.load(cursor, crossmatch_tns, table.select(_FIELDS), into="tns_new")
+        copy.load(cursor, crossmatch_tns, objects.select(_FIELDS), into="tns_new")
     connection.execute("ANALYZE tns_new")
 
 
@@ -257,6 +254,13 @@ def _pair(connection: psycopg.Connection[Any]) -> None:
         " LEFT JOIN crossmatch_tns AS by_number ON by_number.objid = new.objid"
         " LEFT JOIN crossmatch_tns AS by_name ON by_name.tns_name = new.tns_name AND by_number.id IS NULL"
         " AND (by_name.objid IS NULL OR new.objid IS NULL OR by_name.objid = new.objid)"
+    )
+    # The number of an object never changes: a file without it, or without the column, takes no number away.
+    connection.execute(
+        "UPDATE tns_new AS new SET objid = old.objid FROM tns_pair AS pair"
+        " JOIN crossmatch_tns AS old ON old.id = pair.id"
+        " WHERE new.objid IS NULL AND pair.new_name = new.tns_name AND old.objid IS NOT NULL"
+        " AND NOT EXISTS (SELECT FROM tns_new AS other WHERE other.objid = old.objid)"
     )
     connection.execute("CREATE INDEX ON tns_pair (id)")
     connection.execute("ANALYZE tns_pair")
@@ -311,7 +315,7 @@ def _apply(connection: psycopg.Connection[Any], *, deletes: datetime.datetime | 
             " old.tns_name IS DISTINCT FROM new.tns_name AS renamed, {}"
             " FROM tns_pair AS pair JOIN tns_new AS new ON new.tns_name = pair.new_name"
             " JOIN crossmatch_tns AS old ON old.id = pair.id WHERE ({}) IS DISTINCT FROM ({})"
-            " AND (new.lastmodified_date < old.lastmodified_date) IS NOT TRUE"
+            " AND coalesce(new.lastmodified_date, '-infinity') >= coalesce(old.lastmodified_date, '-infinity')"
         ).format(new_fields, old_fields, new_fields)
     )
     # Two objects may have swapped names: use placeholder names to satisfy the unique constraint.

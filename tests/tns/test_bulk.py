@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import datetime
+import io
+import zipfile
+from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hostile_input import damaged, memory_below, refused_with_reason
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tns_peer import bulk_csv, tns_row, zipped
 
-from broker_assets.tns.bulk import BadBulkFile, parse_bulk_csv, unpack
+from broker_assets.settings import InputLimits
+from broker_assets.tns.bulk import BadBulkFile, BulkFile, covered_interval, parse_bulk_csv, unpack
 
 
 def test_every_field_arrives_whole(tns: ModuleType) -> None:
@@ -115,3 +121,138 @@ def test_any_text_comes_back(tns: ModuleType, texts: list[str], z: float) -> Non
     file = parse_bulk_csv(unpack(tns.zipped(tns.bulk_csv(rows))))
     assert file.objects["reporters"].to_pylist() == texts
     assert set(file.objects["z"].to_pylist()) == {z}
+
+
+FIELD = "data/sky/field/tns"
+
+
+def field(shared_folder: Path, name: str) -> BulkFile:
+    return parse_bulk_csv(unpack((shared_folder / FIELD / f"{name}.zip").read_bytes()))
+
+
+@pytest.mark.shared
+def test_the_newer_row_of_the_field_wins_wherever_it_is(shared_folder: Path) -> None:
+    file = field(shared_folder, "dup_rows_stale_last")
+    [found] = file.objects.to_pylist()
+    assert (found["tns_prefix"], found["z"]) == ("SN", 0.05)
+    assert [row.line for row in file.bad] == [4]
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("name", "kept", "reasons"),
+    [
+        ("huge_objid", ["2026c"], ["objid '99999999999999999999' is not the number of an object"]),
+        ("mag_huge", ["2026c"], ["discoverymag '1e300' is not between -100 and 100"]),
+        ("float_objid", [], ["objid '1.7' is not the number of an object"]),
+        (
+            "ra360",
+            ["2026b", "2026d"],
+            ["position (-1e-07, 1.0) is not on the sky", "position (40.0, 90.0001) is not on the sky"],
+        ),
+    ],
+)
+def test_values_of_the_field_out_of_range_are_quarantined(
+    shared_folder: Path, name: str, kept: list[str], reasons: list[str]
+) -> None:
+    file = field(shared_folder, name)
+    assert file.objects["tns_name"].to_pylist() == kept
+    assert [row.reason for row in file.bad] == reasons
+    assert all(0 <= ra < 360 for ra in file.objects["ra"].to_pylist())
+
+
+@given(st.permutations(list(range(6))), st.permutations(list(range(6))))
+def test_which_row_wins_does_not_depend_on_the_order(order: list[int], hours: list[int]) -> None:
+    rows = [tns_row(7, "2026a", 1.0, 2.0, redshift=n, lastmodified=f"2026-11-19 {hours[n]:02d}:00:00") for n in order]
+    file = parse_bulk_csv(bulk_csv(rows))
+    assert file.objects["z"].to_pylist() == [float(hours.index(5))]
+    assert len(file.bad) == 5
+
+
+NUMBERS = st.one_of(
+    st.sampled_from(["", "nan", "inf", "1e999", "1_0", "0x10", "١٢", "1,5", " 7 ", "-0", "+3", "1e3", "7.", ".5"]),
+    st.integers(-(2**70), 2**70).map(str),
+    st.floats().map(repr),
+)
+
+
+@given(NUMBERS, NUMBERS, NUMBERS, NUMBERS, NUMBERS)
+def test_any_number_is_stored_exactly_or_quarantined(ra: str, dec: str, objid: str, mag: str, z: str) -> None:
+    values = {"ra": ra, "declination": dec, "objid": objid, "discoverymag": mag, "redshift": z}
+    file = parse_bulk_csv(bulk_csv([tns_row(0, "2026a", 0, 0) | values]))
+    assert len(file.objects) + len(file.bad) == 1
+    for found in file.objects.to_pylist():
+        assert found["ra"] == float(ra) % 360
+        assert found["decl"] == float(dec)
+        assert found["objid"] == (int(objid) if objid.strip() else None)
+        assert found["z"] == (float(z) if z.strip() else None)
+        assert found["disc_mag"] == (pytest.approx(float(mag), rel=1e-6) if mag.strip() else None)
+
+
+@pytest.mark.parametrize(
+    ("line", "interval"),
+    [
+        ('"2026-11-19 00:00:00 - 23:59:59"', ("2026-11-19T00:00", "2026-11-20T00:00")),
+        ("2026-11-19 07:00:00 - 07:59:59", ("2026-11-19T07:00", "2026-11-19T08:00")),
+        ("2026-11-19 23:00:00 - 2026-11-20 00:00:00", ("2026-11-19T23:00", "2026-11-20T00:00")),
+        ("2026-11-19 23:00:00 - 00:00:00", ("2026-11-19T23:00", "2026-11-20T00:00")),
+        ("2026-11-19T10:00:00", ("2026-11-19T10:00", "2026-11-19T10:00")),
+        ("\ufeff2026-11-19 00:00:00 - 23:59:59\r", ("2026-11-19T00:00", "2026-11-20T00:00")),
+        ("objid,name", None),
+        ("2026-31-19 00:00:00 - 23:59:59", None),
+        ("2026-11-19 00:00:00 - 2026-11-18 00:00:00", None),
+        ("9999-12-31 00:00:00 - 23:59:59", None),
+        ("", None),
+    ],
+)
+def test_what_the_first_line_says(line: str, interval: tuple[str, str] | None) -> None:
+    found = covered_interval(line.encode() + b"\nobjid,name\n")
+    shown = None if found is None else tuple(time.strftime("%Y-%m-%dT%H:%M") for time in found)
+    assert shown == interval
+
+
+def test_a_text_that_postgresql_cannot_store_is_quarantined() -> None:
+    long = "2026" + "b" * 3000
+    rows = [tns_row(1, "2026a", 1, 2, reporters="a\0b"), tns_row(2, long, 1, 2), tns_row(3, "2026c", 1, 2)]
+    file = parse_bulk_csv(bulk_csv(rows))
+    assert file.objects["tns_name"].to_pylist() == ["2026c"]
+    assert "has a NUL" in file.bad[0].reason
+    assert "more than 100 characters" in file.bad[1].reason
+
+
+def test_limits() -> None:
+    content = bulk_csv([tns_row(n, f"2026{n}", 1, 2) for n in range(5)])
+    with pytest.raises(BadBulkFile, match="BROKER_LIMITS__TNS_ROWS"):
+        parse_bulk_csv(content, limits=InputLimits(tns_rows=4))
+    with pytest.raises(BadBulkFile, match="BROKER_LIMITS__TNS_BYTES"):
+        unpack(zipped(content), limits=InputLimits(tns_bytes=len(content) - 1))
+    assert unpack(zipped(content), limits=InputLimits(tns_bytes=len(content))) == content
+
+
+def many_members() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for number in range(1000):
+            archive.writestr(f"{number}", b"")
+    return buffer.getvalue()
+
+
+def test_bombs_are_not_unpacked() -> None:
+    bomb = zipped(bytes(200 * 1024**2))
+    understated = bomb.replace((200 * 1024**2).to_bytes(4, "little"), (1000).to_bytes(4, "little"))
+    limits = InputLimits(tns_bytes=1024**2)
+    for content, reason in ((bomb, "TNS_BYTES"), (understated, "damaged"), (many_members(), "many members")):
+        with memory_below(16 * 1024**2), pytest.raises(BadBulkFile, match=reason):
+            unpack(content, limits=limits)
+
+
+GOOD = bulk_csv([tns_row(7, "2026abc", 1.0, 2.0, redshift="0.1"), tns_row(8, "2026abd", 3.0, 2.0)])
+
+
+@given(damaged([zipped(GOOD)]), damaged([GOOD]))
+def test_damaged_files_are_read_or_say_why(archive: bytes, text: bytes) -> None:
+    with memory_below(16 * 1024**2), refused_with_reason(BadBulkFile):
+        assert isinstance(unpack(archive), bytes)
+    with memory_below(16 * 1024**2), refused_with_reason(BadBulkFile):
+        file = parse_bulk_csv(text)
+        assert all(row.reason for row in file.bad)

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from broker_assets.database import engine
-from broker_assets.tns.cadence import AppliedFile, DueFile, applied_files, catch_up, due_files
+from broker_assets.tns.cadence import (
+    AppliedFile,
+    DueFile,
+    applied_files,
+    apply_content,
+    catch_up,
+    due_files,
+)
 from broker_assets.tns.client import Bot, TnsClient
 
 UTC = datetime.UTC
@@ -63,6 +70,54 @@ def test_a_long_outage_and_the_timetable_bring_the_full_file() -> None:
     assert all(file.kind != "full" for file in due_files(known, at(4, 9, 14)))
     assert due_files(known, at(4, 9, 15))[0] == DueFile("tns_public_objects.csv.zip", "full", at(4))
     assert due_files(known, at(6))[0].kind == "full"
+
+
+@pytest.mark.database
+def test_a_full_file_covers_what_its_first_line_says(tns: ModuleType, database_url: str) -> None:
+    """One that TNS made the day before must not delete what has come since, nor count as up to date."""
+    rows = [tns.tns_row(n, f"2026{n}", n, 1.0, lastmodified="2026-11-18 01:00:00") for n in range(1, 6)]
+    new = tns.tns_row(9, "2026z", 9, 1.0, lastmodified="2026-11-19 03:00:00")
+    stale = tns.zipped(tns.bulk_csv(rows, banner="2026-11-18 00:00:00 - 23:59:59"))
+    latest = tns.zipped(tns.bulk_csv([new], banner="2026-11-19 03:00:00 - 03:59:59"))
+    with engine.connect(database_url, autocommit=True) as connection:
+        hour = DueFile("tns_public_objects_03.csv.zip", "hour", at(19, 4))
+        full = DueFile("tns_public_objects.csv.zip", "full", at(20))
+        for _ in range(2):  # also where the file is known
+            assert apply_content(connection, stale, full).deleted == 0
+            apply_content(connection, latest, hour)
+        assert apply_content(connection, stale, full).deleted == 0
+        assert connection.execute("SELECT count(*) FROM crossmatch_tns").fetchone() == (6,)
+        [applied_full] = [file for file in applied_files(connection) if file.kind == "full"]
+        assert applied_full.covers_until == at(19)
+        day = DueFile("tns_public_objects_20261119.csv.zip", "day", at(20))
+        assert day in due_files([applied_full], at(20, 9, 0))
+
+
+@pytest.mark.database
+@pytest.mark.parametrize(
+    ("kind", "until", "banner", "ready"),
+    [
+        ("hour", at(20, 4), "2026-11-19 03:00:00 - 03:59:59", False),
+        ("hour", at(20, 4), "2026-11-20 03:00:00 - 03:59:59", True),
+        ("hour", at(20, 4), "2026-11-20 02:00:00 - 02:59:59", False),
+        ("hour", at(20, 4), "some words", True),
+        ("hour", at(20, 4), None, True),
+        ("day", at(20), "2026-11-18 00:00:00 - 23:59:59", False),
+        ("day", at(20), "2026-11-19 00:00:00 - 23:59:59", True),
+    ],
+)
+def test_the_file_of_another_time_under_the_same_name_stays_due(
+    peer: Any, tns: ModuleType, database_url: str, kind: Any, until: datetime.datetime, banner: str | None, ready: bool
+) -> None:
+    due = DueFile("late.csv.zip", kind, until)
+    peer.files[due.name] = tns.zipped(tns.bulk_csv([tns.tns_row(1, "2026a", 1, 1.0)], banner=banner))
+    with (
+        engine.connect(database_url) as connection,
+        TnsClient(Bot(tns.KEY, tns.BOT_ID, tns.BOT_NAME), bulk_url=peer.bulk_url) as client,
+    ):
+        done = catch_up(connection, client, [due])
+        assert (list(done.refreshes), done.missing) == (([due.name], ()) if ready else ([], (due.name,)))
+        assert [file.name for file in applied_files(connection)] == list(done.refreshes)
 
 
 @pytest.mark.database

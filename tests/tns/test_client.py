@@ -8,7 +8,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from requests.structures import CaseInsensitiveDict
 
+from broker_assets.http import Answer
 from broker_assets.tns.bulk import BadBulkFile, parse_bulk_csv, unpack
 from broker_assets.tns.client import (
     LONGEST_WAIT,
@@ -18,6 +22,7 @@ from broker_assets.tns.client import (
     TnsNotFoundError,
     TnsRefusedError,
     TnsUnavailableError,
+    asked_to_wait,
     bulk_name,
 )
 
@@ -71,6 +76,46 @@ def test_the_time_to_wait_is_respected(client: TnsClient, peer: Any, waits: list
     assert 25.0 < waits[1] <= 30.0
     assert waits[2] == 3.0
     assert waits[3] > 0.0
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"x-cone-rate-limit-limit": "10", "x-cone-rate-limit-remaining": "0", "x-cone-rate-limit-reset": "55"}, 55.0),
+        ({"X-Cone-Rate-Limit-Remaining": "0", "X-Cone-Rate-Limit-Reset": "55", "x-rate-limit-remaining": "0",
+          "x-rate-limit-reset": "3"}, 55.0),
+        ({"x-cone-rate-limit-remaining": "4", "x-cone-rate-limit-reset": "55", "x-rate-limit-remaining": "0",
+          "x-rate-limit-reset": "3"}, 3.0),
+        ({"Retry-After": "9", "x-rate-limit-remaining": "0", "x-rate-limit-reset": "3"}, 9.0),
+    ],
+)  # fmt: skip
+def test_every_limit_of_tns_counts(
+    client: TnsClient, peer: Any, waits: list[float], headers: dict[str, str], seconds: float
+) -> None:
+    peer.files[NAME] = b"content"
+    peer.answers = [(429, headers, b"")]
+    assert client.bulk_file(NAME) == b"content"
+    assert waits == [seconds]
+
+
+@pytest.mark.parametrize("zone", ["", " -0000", " GMT", " +0100"])
+def test_dates_to_wait_for_have_any_zone_or_none(client: TnsClient, peer: Any, waits: list[float], zone: str) -> None:
+    until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=50, hours=zone == " +0100")
+    peer.files[NAME] = b"content"
+    peer.answers = [(429, {"Retry-After": f"{until:%a, %d %b %Y %H:%M:%S}{zone}"}, b"")]
+    assert client.bulk_file(NAME) == b"content"
+    assert 40.0 < waits[0] <= 50.0
+
+
+ODD_TIMES = ("0", "nan", "inf", "-5", "1_0", "99999999999", "Mon, 99 Foo 2026 00:00:00 GMT", ",",
+             "Mon, 20 Nov 2026 00:00:00 +9999999", "Thu, 31 Dec 9999 23:59:59 -2359")  # fmt: skip
+FIELDS = ("retry-after", "x-rate-limit-remaining", "x-rate-limit-reset", "x-cone-rate-limit-reset")
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), st.one_of(st.text(max_size=40), st.sampled_from(ODD_TIMES))))
+def test_whatever_a_server_asks_for_is_a_time_or_nothing(headers: dict[str, str]) -> None:
+    asked = asked_to_wait(Answer("http://example.org/", 429, b"", CaseInsensitiveDict(headers)))
+    assert asked is None or asked >= 0.0
 
 
 def test_too_long_a_wait_ends_the_attempt(client: TnsClient, peer: Any, waits: list[float]) -> None:

@@ -18,7 +18,7 @@ from broker_assets.sky.cells import cells_at
 from broker_assets.sky.indices import refresh_cone_index
 from broker_assets.sky.rematch import lists_to_rematch, rematch
 from broker_assets.sky.store import read_cone_index
-from broker_assets.tns.bulk import parse_bulk_csv
+from broker_assets.tns.bulk import parse_bulk_csv, unpack
 from broker_assets.tns.refresh import Kind, Refresh, SuspiciousBulkFile, apply_bulk_file, stored_checksum, tns_watchlist
 
 pytestmark = pytest.mark.database
@@ -103,6 +103,25 @@ def test_an_object_gets_its_number(apply: Apply, connection: Connection, tns: Mo
     apply([tns.tns_row("", "2026a", 10, 1)], "full")
     assert apply([tns.tns_row(5, "2026a", 10, 1)]).changed == 1
     assert stored(connection)["2026a"][6] == 5
+
+
+@pytest.mark.shared
+def test_a_file_without_numbers_takes_none_away(
+    apply: Apply, connection: Connection, tns: ModuleType, shared_folder: Path
+) -> None:
+    names = [f"2026{letter}" for letter in "bcdefghi"]
+    apply([tns.tns_row(n, name, 10.0 * n, 1.0) for n, name in enumerate(names, start=1)], "full")
+    file = parse_bulk_csv(unpack((shared_folder / "data/sky/field/tns/no_objid_column.zip").read_bytes()))
+    apply_bulk_file(connection, file, name="day.zip", kind="day", covers_until=MIDNIGHT)
+    assert [stored(connection)[name][6] for name in names] == list(range(1, 9))
+    # a later renaming is still recognised
+    renamed = apply([tns.tns_row(1, "2026new", 10.0, 1.0)], "hour")
+    assert (renamed.renamed, renamed.new, "2026b" in stored(connection)) == (1, 0, False)
+
+
+def test_a_row_without_a_date_is_older_than_one_with(apply: Apply, connection: Connection, tns: ModuleType) -> None:
+    apply([tns.tns_row(1, "2026a", 10, 1, redshift="0.1")], "full")
+    assert not apply([tns.tns_row(1, "2026a", 10, 1, redshift="0.2", lastmodified="")], "day").any
 
 
 def test_an_unchanged_file_writes_nothing(apply: Apply, connection: Connection, tns: ModuleType) -> None:

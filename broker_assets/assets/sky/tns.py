@@ -30,6 +30,7 @@ from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 from broker_assets.resources.object_store import ObjectStore
 from broker_assets.resources.tns import Tns
+from broker_assets.settings import LIMITS, InputLimits
 from broker_assets.tns.bulk import TNS_VERSION
 from broker_assets.tns.cadence import DueFile, applied_files, catch_up, due_files
 from broker_assets.tns.client import bulk_name
@@ -48,7 +49,7 @@ class TnsConfig(Config):
     full: bool = Field(default=False, description="fetch the full file, whether it is due or not")
 
 
-def build_tns_assets() -> list[AssetsDefinition | AssetSpec]:
+def build_tns_assets(limits: InputLimits = LIMITS) -> list[AssetsDefinition | AssetSpec]:
     """The assets of the table and of its files, and the files of TNS, which are external."""
     bulk_files = AssetSpec(
         BULK_FILES,
@@ -78,7 +79,7 @@ def build_tns_assets() -> list[AssetsDefinition | AssetSpec]:
             if config.full and all(file.kind != "full" for file in due):
                 midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
                 due.insert(0, DueFile(bulk_name(), "full", midnight))
-            done = catch_up(connection, client, due)
+            done = catch_up(connection, client, due, limits=limits)
             rows, version = stored_checksum(connection)
         for name, reason in done.damaged.items():
             context.log.warning(f"{name} was not applied: {reason}")
