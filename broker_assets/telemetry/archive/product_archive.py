@@ -333,6 +333,9 @@ class Archive:
             kind = kind_of(unit.key).at("L1", self.inputs.versions)
             made = [level1_of_request(kind, product, kernels) for product in products]
             kept = {self.tree.write_level1(product, kernels, day) for product in made}
+            if len(kept) < len(made):
+                reason = f"{len(made)} parts of it have the names of {len(kept)} files at level L1: same seconds"
+                self.outcome.problems.append(Problem(next(iter(kept)).name, reason))
             self.tree.remove_others(kept, next(iter(kept)))
 
 

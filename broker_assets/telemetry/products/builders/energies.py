@@ -43,6 +43,17 @@ class EnergyTables:
         return [*found, PARTED] if parted else found
 
 
+def group_codes(low: NDArray[Any], high: NDArray[Any]) -> NDArray[np.int64]:
+    """A number for each group, in whichever order its limits are: ordered as first and last channel are.
+
+    Examples
+    --------
+    >>> group_codes(np.array([4, 9]), np.array([5, 4])).tolist()
+    [133, 137]
+    """
+    return np.minimum(low, high).astype(np.int64) * CHANNELS + np.maximum(low, high).astype(np.int64)
+
+
 def energy_tables(
     rows: NDArray[Any], low: NDArray[Any], high: NDArray[Any], count: int, *, whole: bool = False
 ) -> EnergyTables:
@@ -71,8 +82,7 @@ def energy_tables(
     >>> [groups.tolist() for groups in tables.groups], tables.of_row.tolist(), tables.reversed
     ([[[4, 5], [6, 9]], [[4, 9]]], [0, 1], True)
     """
-    first, last = np.minimum(low, high).astype(np.int64), np.maximum(low, high).astype(np.int64)
-    codes, numbers = np.unique(first * CHANNELS + last, return_inverse=True)
+    codes, numbers = np.unique(group_codes(low, high), return_inverse=True)
     present = np.zeros((count, len(codes)), dtype=bool)
     present[rows, numbers] = True
     tables, of_row = np.unique(present, axis=0, return_inverse=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from broker_assets.telemetry.decoding import masks
 from broker_assets.telemetry.packets import clock
-from broker_assets.telemetry.products.builders.energies import CHANNELS, EnergyTables, energy_tables, with_energies
+from broker_assets.telemetry.products.builders.energies import EnergyTables, energy_tables, group_codes, with_energies
 from broker_assets.telemetry.products.builders.measured import (
     COMPRESSION_ERROR,
     Measured,
@@ -146,8 +146,7 @@ def _place(
             f"there are {len(chosen)}"
         )
     row = np.searchsorted(rows, groups.row[chosen])
-    codes = np.minimum(groups.low, groups.high)[chosen] * CHANNELS + np.maximum(groups.low, groups.high)[chosen]
-    plane = np.searchsorted(energies[:, 0] * CHANNELS + energies[:, 1], codes)
+    plane = np.searchsorted(group_codes(*energies.T), group_codes(groups.low, groups.high)[chosen])
     counts = cells(len(rows), masks.DETECTORS, width, len(energies))
     variance = np.zeros(counts.shape)
     filled = np.zeros((len(rows), len(energies)), dtype=bool)

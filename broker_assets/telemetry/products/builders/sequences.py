@@ -28,6 +28,10 @@ Held = Callable[[CountPlace, CountPlace], set[int]]
 """Counts strictly between two places that stored packets of their application process have."""
 
 
+MOST_SHARED = 1024
+"""Counts between two fragments that others may hold; a longer hole is a loss, whoever has counts in it."""
+
+
 @dataclass(frozen=True)
 class PacketSequence:
     """Packets that belong together, and what is missing; empty if nothing is."""
@@ -156,18 +160,21 @@ def _joined(groups: Sequence[list[StoredPacket]], held: Held) -> list[list[Store
 
 def _lost(before: StoredPacket, after: StoredPacket, held: Held) -> int:
     """Number of counts between two packets that no stored packet has."""
-    between = (after.sequence_count - before.sequence_count - 1) % COUNTS
-    return between - len(held(before.place, after.place)) if between else 0
+    size, shared = _between(before.place, after.place, held)
+    return size - len(shared)
+
+
+def _between(before: CountPlace, after: CountPlace, held: Held) -> tuple[int, set[int]]:
+    """Number of counts between two places, and those that other packets have."""
+    size = (after.sequence_count - before.sequence_count - 1) % COUNTS
+    return size, held(before, after) if 0 < size <= MOST_SHARED else set()
 
 
 def shared_counts(places: Sequence[CountPlace], held: Held) -> list[int]:
     """Counts that other packets have between those of a request, ascending: what arrives there can make it whole."""
     order = count_order(np.array([place.sequence_count for place in places]))
     ordered = [places[index] for index in order.tolist()]
-    holes = [
-        (one, other) for one, other in pairwise(ordered) if (other.sequence_count - one.sequence_count) % COUNTS > 1
-    ]
-    return sorted(set().union(*(held(one, other) for one, other in holes)))
+    return sorted(set().union(*(_between(one, other, held)[1] for one, other in pairwise(ordered))))
 
 
 def _missing(group: Sequence[StoredPacket], held: Held) -> str:

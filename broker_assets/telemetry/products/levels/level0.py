@@ -215,9 +215,8 @@ def _whole(kind: ProductKind, usable: Sequence[StoredPacket], inputs: Inputs, pr
         return []
     what = parent_of(kind, usable[0])
     problems.extend(Problem(what, text) for _, measured in parts for text in measured.problems)
-    if not kind.by_request:
-        return [_product(kind, parts, kept, inputs)]
-    return [_product(kind, [part], kept, inputs) for part in parts]
+    products = [[part] for part in parts] if kind.by_request else [parts]
+    return [_product(kind, of_product, kept, inputs) for of_product in products]
 
 
 def _without_empty(

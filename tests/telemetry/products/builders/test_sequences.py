@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from broker_assets.telemetry.products.builders.sequences import (
     CONTINUED,
     FIRST,
     LAST,
+    MOST_SHARED,
     STANDALONE,
     sequences,
 )
@@ -148,3 +150,26 @@ def test_a_rest_without_its_first_packets() -> None:
     assert [sequence.missing for sequence in found[:1]] == [""]
     assert {sequence.missing for sequence in found[1:]} == {"its first packet is missing"}
     assert sum(len(sequence.packets) for sequence in found) == 4
+
+
+def test_a_hole_that_is_too_long_is_a_loss_whoever_has_its_counts() -> None:
+    """Hostile packets cannot make the index search for thousands of counts at each of them."""
+    asked = []
+
+    def held(before: CountPlace, after: CountPlace) -> set[int]:
+        asked.append((before, after))
+        return set(range(before.sequence_count + 1, after.sequence_count))
+
+    (near,) = sequences([stored(FIRST, 0), stored(LAST, MOST_SHARED + 1)], held)
+    assert (near.missing, len(asked)) == ("", 1)
+    (far,) = sequences([stored(FIRST, 0), stored(LAST, MOST_SHARED + 2)], held)
+    assert far.missing == f"{MOST_SHARED + 1} of {MOST_SHARED + 3} packets are missing"
+    assert len(asked) == 1
+
+
+def test_time_grows_with_the_number_of_packets_only() -> None:
+    """Firsts and rests of the same few counts, as no instrument sends them."""
+    packets = [stored([FIRST, CONTINUED][n % 2], n % 7, 1000 + n) for n in range(20_000)]
+    began = time.process_time()
+    assert sum(len(sequence.packets) for sequence in sequences(packets)) == len(packets)
+    assert time.process_time() - began < 10
