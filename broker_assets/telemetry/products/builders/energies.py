@@ -51,7 +51,8 @@ def group_codes(low: NDArray[Any], high: NDArray[Any]) -> NDArray[np.int64]:
     >>> group_codes(np.array([4, 9]), np.array([5, 4])).tolist()
     [133, 137]
     """
-    return np.minimum(low, high).astype(np.int64) * CHANNELS + np.maximum(low, high).astype(np.int64)
+    first, last = np.minimum(low, high), np.maximum(low, high)
+    return np.asarray(first.astype(np.int64) * CHANNELS + last)
 
 
 def energy_tables(
