@@ -7,6 +7,7 @@ zero and infinity are none. The stream stores only points within `MJD_MINIMUM` a
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,13 @@ from broker_assets.database.point_identity import MJD_MAXIMUM
 from broker_assets.packets.surveys.adapter import as_float
 from broker_assets.packets.tables import SCHEMAS
 
-MIDPOINT = "midpointmjdtai"
+MIDPOINT: Final = "midpointmjdtai"
+
+_KEYS: Final = {name: [field.name for field in schema if not field.nullable] for name, schema in SCHEMAS.items()}
+_TIMES: Final = {
+    name: [field.name for field in schema if field.nullable and field.name.endswith("mjdtai")]
+    for name, schema in SCHEMAS.items()
+}
 
 
 class UnusableSource(ValueError):
@@ -46,26 +53,27 @@ def usable(name: str, rows: pa.Table, omitted: Counter[str]) -> pa.Table:
     UnusableSource
         If the row of a packet's own source would be left out.
     """
-    kept: NDArray[np.bool_] | None = None
-    for column in SCHEMAS[name]:
-        if column.name not in rows.column_names:
-            good = None if column.nullable else np.zeros(rows.num_rows, np.bool_)
-        elif column.name == MIDPOINT:
+    names = set(rows.column_names)
+    kept = np.ones(rows.num_rows, np.bool_)
+    for key in _KEYS[name]:
+        if key not in names:
+            good = np.zeros(rows.num_rows, np.bool_)
+        elif key == MIDPOINT:
             good = _is_mjd(as_float(rows[MIDPOINT]))
-        elif not column.nullable and rows[column.name].null_count:
-            good = np.asarray(pc.is_valid(rows[column.name]))
+        elif rows[key].null_count:
+            good = np.asarray(pc.is_valid(rows[key]))
         else:
-            if column.name.endswith("mjdtai"):
-                rows = _with_sane_times(name, rows, column.name, omitted)
             continue
-        if good is None or good.all():
+        if good.all():
             continue
-        reason = f"{name}: without a valid {column.name}"
         if name == "source" and (~good & np.asarray(rows["trigger"])).any():
-            raise UnusableSource(f"the source of the packet: {column.name} is missing or not valid")
-        omitted[reason] += int((~good if kept is None else kept & ~good).sum())
-        kept = good if kept is None else kept & good
-    return rows if kept is None else rows.filter(pa.array(kept))
+            raise UnusableSource(f"the source of the packet: {key} is missing or not valid")
+        omitted[f"{name}: without a valid {key}"] += int((kept & ~good).sum())
+        kept &= good
+    for column in _TIMES[name]:
+        if column in names:
+            rows = _with_sane_times(name, rows, column, omitted)
+    return rows if kept.all() else rows.filter(pa.array(kept))
 
 
 def _is_mjd(times: NDArray[np.float64]) -> NDArray[np.bool_]:
