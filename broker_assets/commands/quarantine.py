@@ -153,6 +153,7 @@ def retry(
                 topic=name,
                 plan=enrichment_plan(settings),
                 quarantineids=entry or None,
+                attempt_limits=settings.attempts,
             )
         failed += report.failed
         terminal().print(

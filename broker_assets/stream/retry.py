@@ -1,13 +1,16 @@
 """Retries quarantined messages after a fix: from their bytes, through the same code as the stream.
 
 Messages that can now be read are archived and stored under a batch of the kind `retry`, and their quarantine entries
-are resolved in the same transaction; those that still fail stay, with the new reason.
+are resolved in the same transaction; those that still fail stay, with the new reason. One that ends the process is
+found as in the stream (`accounting.attempts`, with the numbers of entries as offsets), and then left alone unless it is
+asked for.
 """
 
 from __future__ import annotations
 
 import datetime
 import traceback
+import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,11 +20,13 @@ from typing import Any
 import numpy as np
 import psycopg
 
-from broker_assets.accounting import ledger, quarantine
+from broker_assets.accounting import attempts, ledger, quarantine
+from broker_assets.accounting.attempts import Suspect
 from broker_assets.database.alerts import NightCounts
 from broker_assets.database.engine import connect
 from broker_assets.database.stored_points import compare
 from broker_assets.packets.decoder import AlertDecoder
+from broker_assets.settings import AttemptSettings
 from broker_assets.stream.archive import archive_parts, write_archive
 from broker_assets.stream.commit import CODE_VERSION, ensure_partitions, night_counts, write_rows
 from broker_assets.stream.data_versions import data_versions
@@ -75,6 +80,7 @@ def retry_quarantine(
     quarantineids: Sequence[int] | None = None,
     run_id: str | None = None,
     progress: Callable[[RetryReport], None] = lambda report: None,
+    attempt_limits: AttemptSettings | None = None,
 ) -> RetryReport:
     """Read the quarantined messages of a topic again.
 
@@ -94,6 +100,8 @@ def retry_quarantine(
         Goes into the ledger.
     progress : callable
         Called after every few messages.
+    attempt_limits : AttemptSettings, optional
+        When entries are blamed for runs that died.
 
     Raises
     ------
@@ -109,12 +117,19 @@ def retry_quarantine(
         pending = PendingFiles(archive_url, topic)
         pending.sweep([QUARANTINE_PARTITION], lambda urls: ledger.known_archive_urls(connection, urls))
         retry = _Retry(connection, archive_url, topic, decoder(), plan, pending, report)
+        found = attempts.suspects(connection, topic, {QUARANTINE_PARTITION: 0}, attempt_limits or AttemptSettings())
+        suspect = found.get(QUARANTINE_PARTITION, Suspect(0))
         after = 0
         while entries := quarantine.entries(connection, topic=topic, after=after, limit=ENTRIES_AT_A_TIME):
             after = entries[-1].quarantineid
-            chosen = [entry for entry in entries if wanted is None or entry.quarantineid in wanted]
-            if chosen:
-                retry.run(chosen)
+            chosen = [
+                entry
+                for entry in entries
+                if (entry.quarantineid not in suspect.condemned if wanted is None else entry.quarantineid in wanted)
+            ]
+            alone = [[entry] for entry in chosen if entry.quarantineid < suspect.until]
+            for group in filter(None, [*alone, chosen[len(alone) :]]):
+                retry.attempt(group)
                 progress(report)
         report.data_versions = data_versions(connection, report.nights)
     return report
@@ -129,6 +144,20 @@ class _Retry:
     plan: EnrichmentPlan
     pending: PendingFiles
     report: RetryReport
+    fallback_run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def attempt(self, entries: Sequence[quarantine.QuarantineEntry]) -> None:
+        """Retry some entries, and leave a trace if that ends the process."""
+        numbers = {QUARANTINE_PARTITION: (entries[0].quarantineid, entries[-1].quarantineid + 1)}
+        run_id = self.report.run_id or self.fallback_run_id
+        with self.connection.transaction():
+            attempts.begin(self.connection, self.topic, numbers, run_id)
+        try:
+            self.run(entries)
+        finally:
+            if not self.connection.broken:
+                with self.connection.transaction():
+                    attempts.release(self.connection, self.topic, run_id)
 
     def run(self, entries: Sequence[quarantine.QuarantineEntry], condemned: Reason | None = None) -> None:
         """Retry some entries; if the database rejects them together, one by one."""

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from broken_adapter import BrokenAdapter
 
+from broker_assets.accounting import attempts
 from broker_assets.accounting.ledger import StreamBusy, lock_partitions
-from broker_assets.stream.retry import retry_quarantine
+from broker_assets.database.engine import connect
+from broker_assets.stream.retry import QUARANTINE_PARTITION, retry_quarantine
 
 pytestmark = pytest.mark.database
 
@@ -79,3 +81,19 @@ def test_one_at_a_time(poisoned: Any) -> None:
         pytest.raises(StreamBusy),
     ):
         retry(poisoned)
+
+
+def test_an_entry_that_ended_runs_is_left_alone_unless_it_is_asked_for(poisoned: Any) -> None:
+    entries = dict(poisoned.query("SELECT payload = 'no packet'::bytea, quarantineid FROM quarantine"))
+    deadly, other = entries[False], entries[True]
+    with connect(poisoned.database_url, autocommit=True) as connection:
+        for run in ("first", "second"):
+            first, end = sorted((deadly, other))
+            attempts.begin(connection, poisoned.topic, {QUARANTINE_PARTITION: (first, end + 1)}, f"{run} of all")
+            attempts.begin(connection, poisoned.topic, {QUARANTINE_PARTITION: (deadly, deadly + 1)}, f"{run} alone")
+    report = retry(poisoned)
+    assert (report.retried, report.failed) == (1, 1)
+    assert poisoned.query("SELECT state FROM quarantine WHERE quarantineid = %s", [deadly]) == [("open",)]
+    report = retry(poisoned, quarantineids=[deadly])
+    assert (report.retried, report.stored) == (1, 1)
+    assert poisoned.value("SELECT count(*) FROM stream_attempt WHERE run_id IS NOT NULL AND attempts < 2") == 0
