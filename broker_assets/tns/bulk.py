@@ -263,6 +263,7 @@ def _convert(rows: list[list[str]], header: list[str]) -> tuple[pa.Table, dict[i
             decimal = np.asarray(pc.match_substring_regex(pa.array(stripped, pa.string()), _DECIMAL), dtype=bool)
             numbers = np.full(len(rows), np.nan)
             numbers[decimal] = texts[decimal].astype(np.float64)
+            decimal &= np.isfinite(numbers)  # an exponent may be beyond what can be represented
             _note(failed, ~decimal & (~empty | required), texts, f"{theirs} {{!r}} is not a number")
             if ours not in ("ra", "decl"):  # of a position, both are shown
                 outside = decimal & ~((numbers >= smallest) & (numbers <= largest))

@@ -28,6 +28,9 @@ FULL_READY = datetime.timedelta(hours=9, minutes=15)
 FULL_DAYS = (1, 4)
 MOST_DAYS = 14
 """After a longer outage, the full file is cheaper than individual days."""
+LATE_FULL = datetime.timedelta(days=3)
+"""How late a full file may be, which TNS makes every day. One that says it is older is taken for what is there: it
+deletes nothing that is newer than it says, and the daily files after it are not fetched for its sake."""
 _DAY = datetime.timedelta(days=1)
 _HOUR = datetime.timedelta(hours=1)
 
@@ -175,23 +178,23 @@ def apply_content(
         See `parse_bulk_csv` and `apply_bulk_file`.
     """
     text = unpack(content, limits=limits)
-    about: dict[str, Any] = {"name": due.name, "kind": due.kind, "covers_until": _covers_until(text, due)}
+    covers_until, lists_until = _covered(text, due)
+    about: dict[str, Any] = {"name": due.name, "kind": due.kind, "covers_until": covers_until}
     unchanged = skip_unchanged(connection, fingerprint(text), **about)
     if unchanged is not None:
         return unchanged
-    return apply_bulk_file(connection, parse_bulk_csv(text, limits=limits), **about)
+    return apply_bulk_file(connection, parse_bulk_csv(text, limits=limits), lists_until=lists_until, **about)
 
 
-def _covers_until(text: bytes, due: DueFile) -> datetime.datetime:
-    """End of the time that a file covers; that of the schedule if it does not say."""
-    covered = covered_interval(text)
-    if covered is None:
-        return due.covers_until
-    start, end = covered
+def _covered(text: bytes, due: DueFile) -> tuple[datetime.datetime, datetime.datetime]:
+    """End of the time that a file covers, and up to when it lists every object; by the schedule if it does not say."""
+    interval = covered_interval(text)
+    if interval is None:
+        return due.covers_until, due.covers_until
+    start, end = interval
     if due.kind == "full":
-        return min(end, due.covers_until)
+        lists_until = min(end, due.covers_until)
+        return (lists_until if due.covers_until - end <= LATE_FULL else due.covers_until), lists_until
     if end - start == (_HOUR if due.kind == "hour" else _DAY) and end != due.covers_until:
-        raise FileNotReady(
-            f"{due.name} covers {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}, and not yet the time due"
-        )
-    return due.covers_until
+        raise FileNotReady(f"{due.name} covers {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}, not the time due")
+    return due.covers_until, due.covers_until

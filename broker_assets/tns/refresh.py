@@ -100,6 +100,7 @@ def apply_bulk_file(
     name: str,
     kind: Kind,
     covers_until: datetime.datetime,
+    lists_until: datetime.datetime | None = None,
     largest_loss: float = 0.2,
 ) -> Refresh:
     """Update the table from the file.
@@ -113,9 +114,11 @@ def apply_bulk_file(
     name : str
         File name at TNS, for the record of what was applied.
     kind : {"full", "day", "hour"}
-        Only a full file deletes objects it does not contain; objects that TNS changed after the time it covers stay.
+        Only a full file deletes objects it does not contain; objects that TNS changed after `lists_until` stay.
     covers_until : datetime
         End of the time covered by the file, UTC.
+    lists_until : datetime, optional
+        Time up to which a full file lists every object, UTC; `covers_until` unless given.
     largest_loss : float
         A full file that would delete a larger fraction is rejected: an old table is better than an empty one.
 
@@ -134,7 +137,7 @@ def apply_bulk_file(
     """
     is_deadlock = retry_if_exception_type(psycopg.errors.DeadlockDetected)
     attempts = Retrying(retry=is_deadlock, stop=stop_after_attempt(_TRIES), wait=backoff.CONFLICT, reraise=True)
-    return attempts(_apply_once, connection, file, name, kind, covers_until, largest_loss)
+    return attempts(_apply_once, connection, file, name, kind, covers_until, lists_until or covers_until, largest_loss)
 
 
 def _apply_once(
@@ -143,6 +146,7 @@ def _apply_once(
     name: str,
     kind: Kind,
     covers_until: datetime.datetime,
+    lists_until: datetime.datetime,
     largest_loss: float,
 ) -> Refresh:
     with connection.transaction():
@@ -154,10 +158,10 @@ def _apply_once(
         _stage(connection, file.objects)
         _pair(connection)
         if kind == "full":
-            _refuse_large_loss(connection, largest_loss, covers_until)
+            _refuse_large_loss(connection, largest_loss, lists_until)
         known = None if kind == "full" else _last_checksum(connection)
         before = None if known is None else stored_checksum(connection, only=_TOUCHED)
-        counts = _apply(connection, deletes=covers_until if kind == "full" else None)
+        counts = _apply(connection, deletes=lists_until if kind == "full" else None)
         cones = _mirror(connection, every=kind == "full")
         if known is None or before is None:
             rows, version = stored_checksum(connection)
@@ -267,12 +271,12 @@ def _pair(connection: psycopg.Connection[Any]) -> None:
 
 
 def _refuse_large_loss(
-    connection: psycopg.Connection[Any], largest_loss: float, covers_until: datetime.datetime
+    connection: psycopg.Connection[Any], largest_loss: float, lists_until: datetime.datetime
 ) -> None:
     row = connection.execute(
         "SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (SELECT FROM tns_pair WHERE tns_pair.id = old.id)"
         " AND (old.lastmodified_date > %s) IS NOT TRUE) FROM crossmatch_tns AS old",
-        (covers_until,),
+        (lists_until,),
     ).fetchone()
     before, gone = (int(row[0]), int(row[1])) if row else (0, 0)
     if gone > largest_loss * before:
