@@ -17,6 +17,7 @@ from mocpy import MOC
 
 from broker_assets.sky.angles import parse_angle
 from broker_assets.sky.areas import NotAnArea
+from broker_assets.sky.quoting import quoted
 from broker_assets.sky.shapes import FRAMES, Shapes
 
 EXAMPLE: Final = "`icrs; circle(10d,20d,1d)`"
@@ -24,8 +25,6 @@ EXAMPLE: Final = "`icrs; circle(10d,20d,1d)`"
 
 _PIXELS: Final = frozenset({"IMAGE", "PHYSICAL", "LINEAR", "AMPLIFIER", "DETECTOR"})
 _WITHOUT_AREA: Final = frozenset({"point", "text", "line", "vector", "ruler", "projection", "segment", "compass"})
-_QUOTED: Final = 100
-"""Characters of a line in a message."""
 _KINDS: Final = "circle, annulus, ellipse, box and polygon"
 _BEGINNING = re.compile(r"([+-]?)\s{0,9}([A-Za-z]\w{0,30})(?!\w)", re.ASCII)
 _NUMBER = re.compile(r"([+-]?(?:\d{1,40}\.?\d{0,40}|\.\d{1,40})(?:[eE][+-]?\d{1,3})?)(d|r|\"|'|p|i)?", re.ASCII)
@@ -96,13 +95,16 @@ def _inner(text: str) -> str | None:
 
 
 def _shape(statement: str, name: str, inner: str | None, frame: str | None, shapes: Shapes) -> MOC:
-    quoted = f'"{statement[:_QUOTED]}"'
     if name in _WITHOUT_AREA:
-        raise NotAnArea(f"{name} covers no area; remove the line {quoted} from the region ({_KINDS} are areas)")
+        raise NotAnArea(
+            f"{name} covers no area; remove the line {quoted(statement)} from the region ({_KINDS} are areas)"
+        )
     if name not in ("circle", "annulus", "ellipse", "box", "polygon") or inner is None:
         raise _not_understood(statement)
     if frame is None:
-        raise NotAnArea(f"the coordinate frame was not found before the line {quoted}; give one, as {EXAMPLE}")
+        raise NotAnArea(
+            f"the coordinate frame was not found before the line {quoted(statement)}; give one, as {EXAMPLE}"
+        )
     arguments = [part for part in re.split(r"[,\s]\s*", inner.strip()) if part]
     if len(arguments) < 2:
         raise _not_understood(statement)
@@ -120,7 +122,7 @@ def _shape(statement: str, name: str, inner: str | None, frame: str | None, shap
     except ValueError as error:
         if isinstance(error, NotAnArea):
             raise
-        raise NotAnArea(f'not understood as STC-S or DS9: {error} in the line "{statement[:_QUOTED]}"') from error
+        raise NotAnArea(f"not understood as STC-S or DS9: {error} in the line {quoted(statement)}") from error
 
 
 def _around(
@@ -179,10 +181,10 @@ def _plain(text: str) -> float | None:
 
 def _not_understood(statement: str) -> NotAnArea:
     return NotAnArea(
-        f'not understood as STC-S or DS9: unable to parse line "{statement[:_QUOTED]}"; give a frame and then shapes'
+        f"not understood as STC-S or DS9: unable to parse line {quoted(statement)}; give a frame and then shapes"
         f" ({_KINDS}), as {EXAMPLE}"
     )
 
 
 def _wrong_number(statement: str, wanted: str) -> NotAnArea:
-    return NotAnArea(f'not understood as STC-S or DS9: "{statement[:_QUOTED]}" has not what it takes: {wanted}')
+    return NotAnArea(f"not understood as STC-S or DS9: {quoted(statement)} has not what it takes: {wanted}")

@@ -328,12 +328,15 @@ def lists_at(connection: psycopg.Connection[Any], folder: Path, revision: int) -
     """
     cones = _cone_base(folder / CONES, revision)
     areas = _area_base(folder / AREAS, revision)
-    return ListsInForce(
-        cones if cones.revision == revision else cones.advanced(connection, revision),
-        areas if areas.revision == revision else areas.advanced(connection, revision),
-        sky_maps_at(connection, revision),
-        revision,
-    )
+    cones = cones if cones.revision == revision else cones.advanced(connection, revision)
+    areas = areas if areas.revision == revision else areas.advanced(connection, revision)
+    for name, read in ((CONES, len(cones.added)), (AREAS, len(areas.added))):
+        if read and current_version(folder / name) is None:
+            logger.warning(
+                "there is no index of %s in %s: all %d are read from the database, which is slow; is this the folder"
+                " that the platform writes them to (BROKER_SKY_FOLDER)?", name, folder, read,
+            )  # fmt: skip
+    return ListsInForce(cones, areas, sky_maps_at(connection, revision), revision)
 
 
 def base_versions(folder: Path) -> tuple[str | None, str | None]:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from broker_assets.sky.quoting import quoted
+
 _RA: Final = frozenset({"ra", "raj2000", "ra_j2000", "ra_icrs", "raicrs", "right_ascension", "rightascension", "alpha"})
 _DEC: Final = frozenset({
     "dec", "decl", "de", "dej2000", "de_j2000", "decj2000", "dec_j2000", "de_icrs", "deicrs", "dec_icrs",
@@ -47,7 +49,7 @@ class Columns:
     """arcsec."""
 
 
-WITHOUT_NAMES: Final = Columns(4, 0, 1, 2, 3, "RA, Dec[, name[, radius]]")
+WITHOUT_NAMES: Final = Columns(4, 0, 1, 2, 3, "`RA, Dec[, name[, radius]]`")
 """The columns of a file whose first line does not name them."""
 
 
@@ -76,7 +78,7 @@ def columns_of(tokens: list[str]) -> Columns | None:
     if not ra and not dec:
         if len(tokens) > 1 and all(_WORD.match(token) for token in tokens[:2]):
             raise UnknownColumns(
-                f"the first line names columns ({', '.join(tokens)[:100]}), but none for right ascension and"
+                f"the first line names columns, {quoted(', '.join(tokens))}, but none for right ascension and"
                 " declination; call them ra and dec"
             )
         return None
@@ -100,7 +102,7 @@ def columns_of(tokens: list[str]) -> Columns | None:
         raise UnknownColumns(f"the unit of {tokens[radius[0]]!r} is not understood; arcsec, arcmin and deg are")
     return Columns(
         len(tokens), ra[0], dec[0], names[0] if names else None, radius[0] if radius else None,
-        ", ".join(tokens)[:100], "hours" if ra_unit in _HOURS else "degrees" if ra_unit else "", unit,
+        quoted(", ".join(tokens)), "hours" if ra_unit in _HOURS else "degrees" if ra_unit else "", unit,
     )  # fmt: skip
 
 

@@ -236,9 +236,9 @@ def _cone(tokens: list[str], columns: Columns, largest_radius: float) -> tuple[f
     while len(tokens) > columns.number and not tokens[-1]:
         tokens.pop()  # lines of spreadsheets end in separators
     if len(tokens) > columns.number:
-        raise ValueError(f"{len(tokens)} columns, more than {columns.number}; the format is `{columns.shown}`")
+        raise ValueError(f"{len(tokens)} columns, more than {columns.number}; the format is {columns.shown}")
     if len(tokens) <= max(columns.ra, columns.dec):
-        raise ValueError(f"{len(tokens)} column(s); the format is `{columns.shown}`")
+        raise ValueError(f"{len(tokens)} column(s); the format is {columns.shown}")
     try:
         ra = parse_angle(
             tokens[columns.ra], hours=columns.ra_unit != "degrees", decimal_hours=columns.ra_unit == "hours"

@@ -97,3 +97,20 @@ def test_matches_have_their_columns_without_any_list(database_url: str, tmp_path
         found = lists_at(connection, tmp_path, 0).match(RA, DEC, np.full(3, 61000.0))
     assert all(isinstance(part, pa.Table) and len(part) == 0 for part in (found.cones, found.areas, found.sky_maps))
     assert found.sky_maps.column_names[:3] == ["row", "mw_id", "contour"]
+
+
+def test_an_empty_folder_loses_nothing_and_is_reported(
+    database_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with engine.connect(database_url, autocommit=True) as connection:
+        assert held(connection, tmp_path, 0) == ([], [])
+        assert caplog.messages == []  # there is nothing that an index could hold
+        create_watchlist(connection, "ann", "one", parse_watchlist(["10, 10, a", "20, 10, b"]), radius=5.0)
+        assert held(connection, tmp_path / "empty", 1)[0] == [(0, "a"), (1, "b")]
+        [message] = caplog.messages
+        assert "no index of cones" in message
+        assert "all 2 are read from the database" in message
+        caplog.clear()
+        refresh_cone_index(connection, tmp_path / CONES)
+        held(connection, tmp_path, 1)
+        assert caplog.messages == []
