@@ -90,7 +90,7 @@ def fits_like(generator: np.random.Generator, size: int) -> bytes:
 class PacketFactory:
     """Packets of one shape: so many earlier detections, so many forced points, of which the last few are new.
 
-    The packets of a visit list what those of the visit before brought, as a survey does.
+    The packets of the second visit list what those of the first brought, as a survey does.
     """
 
     history: int = 100
@@ -205,8 +205,8 @@ class PacketFactory:
         """One packet for each object (number from 0) at a visit (number from 0)."""
         raw = self.template.tobytes()
         at_object = _find(raw, _varint(_OBJECT))
-        # Sources, forced points and time of this visit and of the one before.
-        marks = ((visit, _SOURCE, _FORCED, _TIME), (visit - 1, _LAST_SOURCE, _LAST_FORCED, _LAST_TIME))
+        # Sources, forced points and time of this visit and of the one before; the first visit lists its own twice.
+        marks = ((visit, _SOURCE, _FORCED, _TIME), (max(visit - 1, 0), _LAST_SOURCE, _LAST_FORCED, _LAST_TIME))
         visits = [
             (number, _find(raw, _varint(source)), _find(raw, _varint(forced)), _find(raw, np.float64(time).tobytes()))
             for number, source, forced, time in marks
