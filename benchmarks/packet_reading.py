@@ -90,12 +90,13 @@ def mixed(payload: bytes, schema: dict[str, Any], generator: np.random.Generator
 
 def nothing_new(payloads: Sequence[bytes], schema: dict[str, Any]) -> dict[str, Chosen]:
     """A choice that leaves out every point of the histories."""
-    tables = PacketReader(schema, {"prvDiaSources": ["detector"], "prvDiaForcedSources": ["detector"]}).read(payloads)
+    tables = PacketReader(schema, {"prvDiaSources": ["@end"], "prvDiaForcedSources": ["@end"]}).read(payloads)
     found = {}
     for path in ("prvDiaSources", "prvDiaForcedSources"):
         packet = tables.tables[path]["packet"].to_numpy()
         if packet.size:
-            found[path] = Chosen.of(np.zeros(packet.size, bool), packet, np.arange(len(payloads)))
+            end = tables.tables[path]["@end"].to_numpy()
+            found[path] = Chosen.of(np.zeros(packet.size, bool), end, packet, np.arange(len(payloads)))
     return found
 
 

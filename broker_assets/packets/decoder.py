@@ -280,7 +280,7 @@ class AlertDecoder:
         adapter = self._adapter
         packets = identified.packet[rows].astype(np.int64)
         chosen = {
-            path: Chosen.of(mask, identified.points[path].packet, packets)
+            path: Chosen.of(mask, identified.points[path].end, identified.points[path].packet, packets)
             for path, mask in wanted.items()
             if path in reader.tables
         }

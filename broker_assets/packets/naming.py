@@ -65,6 +65,7 @@ def column_names(kind: AvroType, table: str, name: str) -> Iterator[tuple[str, s
             yield join(table, name), "key"
             yield from column_names(kind.values, join(table, name), item_name(kind.values))
         elif isinstance(kind, Array):
+            yield join(table, name), "@end"
             yield from column_names(kind.items, join(table, name), item_name(kind.items))
 
 
@@ -110,7 +111,7 @@ class Selection:
     def has(self, table: str, name: str) -> bool:
         """Whether a column is wanted."""
         if self.columns is None:
-            return not name.endswith(("@position", "@length"))
+            return not name.endswith(("@position", "@length", "@end"))
         return name in self.columns.get(table, ())
 
     def has_table(self, table: str) -> bool:

@@ -25,6 +25,8 @@ class Points:
     identity: Hashes
     """Hash of what identifies the point within its object."""
     midpointmjdtai: NDArray[np.float64]
+    end: NDArray[np.int32]
+    """Byte of the payload after the point, by which it can be passed over."""
 
     def __len__(self) -> int:
         return len(self.packet)
@@ -37,6 +39,7 @@ class Points:
         diaobjectid: NDArray[np.int64],
         midpointmjdtai: NDArray[np.float64],
         columns: dict[str, Any] | pa.Table,
+        end: NDArray[np.int32],
     ) -> Self:
         """Points of one kind, from the columns that identify them; see `point_identity.identities`."""
         return cls(
@@ -45,14 +48,14 @@ class Points:
             diaobjectid,
             identities(kind, columns),
             midpointmjdtai,
+            end,
         )
 
     @classmethod
     def empty(cls) -> Self:
         """No points."""
-        return cls(
-            np.zeros(0, np.int64), np.zeros(0, np.int8), np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0)
-        )
+        ids = np.zeros(0, np.int64)
+        return cls(ids, np.zeros(0, np.int8), ids, np.zeros(0, np.uint64), np.zeros(0), np.zeros(0, np.int32))
 
     @classmethod
     def concatenated(cls, parts: Sequence[Points]) -> Self:

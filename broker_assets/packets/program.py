@@ -230,8 +230,7 @@ class _Compiler:
         live = live and (info.hidden or self.selection.touches(kind, info.path, name))
         if isinstance(kind, Record):
             straight = not self.in_layout and leaves(kind) >= LAYOUT_FIELDS
-            # What is only walked over has no row: a table's next row may be beyond its tile then, the root's never is.
-            begun = self.begin_layout(table if live else 0) if straight else -1
+            begun = self.begin_layout(table) if straight else -1
             if straight and not name and table and not nullable:
                 self.operations[begun][3] = 1  # nothing else writes these columns of a row
             self.in_layout = self.in_layout or straight
@@ -420,24 +419,22 @@ class _Compiler:
         live = child >= 0
         target = child if live else table
         shown = live and not self.tables[child].hidden
-        keep = -1
+        keep, ends = -1, -1
         if shown and self.tables[child].path in self.selected:
-            keep = self.add(opcodes.KEEP, len(self.selected_tables), 0)
+            keep = self.add(opcodes.KEEP, len(self.selected_tables), 0, path=path)
             self.selected_tables.append(self.tables[child].path)
         if live:
             self.here()
             self.add(opcodes.ITEM, child)
         if isinstance(kind, Map):
             self.leaf(Primitive("string"), -1, target, "key", nullable=False, live=live)
-        name = item_name(items) if shown else "item"
-        self.emit(items, target, name, nullable=False, live=live)
-        self.add(opcodes.ITEM_END, frame, child, body, block, path=path)
+        self.emit(items, target, item_name(items) if shown else "item", nullable=False, live=live)
+        if shown and self.selection.has(self.tables[child].path, "@end"):
+            ends = self.entry(path, opcodes.ITEM_END, size=4, null_branch=-1)
+            self.output(child, "@end", "number", Primitive("int"), ends, 4, nullable=False)
+        self.add(opcodes.ITEM_END, frame, child, body, block, ends, path=path)
         if keep >= 0:
-            # An item that is not wanted is only walked over.
             self.operations[keep][2] = self.here()
-            if isinstance(kind, Map):
-                self.leaf(Primitive("string"), -1, child, "key", nullable=False, live=False)
-            self.emit(items, child, name, nullable=False, live=False)
             self.add(opcodes.DROP, frame, child, body, block, path=path)
         if live and self.tables[child].hidden:
             outputs = self.tables[child].outputs

@@ -67,23 +67,33 @@ class DecodedPackets:
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which items of a table are read."""
+    """Which items of a table are read. Where the others end is known from an earlier walk: the column ``@end``."""
 
     mask: NDArray[np.bool_]
     """(m,) for each item whether it is read"""
+    end: NDArray[np.int32]
+    """(m,) byte of the payload after the item"""
     first: NDArray[np.int64]
     """(n,) for each payload the place of its first item in the mask"""
     last: NDArray[np.int64]
     """(n,) the place after its last item"""
 
     @classmethod
-    def of(cls, mask: NDArray[np.bool_], packet: NDArray[np.integer[Any]], payloads: NDArray[np.integer[Any]]) -> Self:
+    def of(
+        cls,
+        mask: NDArray[np.bool_],
+        end: NDArray[np.int32],
+        packet: NDArray[np.integer[Any]],
+        payloads: NDArray[np.integer[Any]],
+    ) -> Self:
         """From a mask over the rows of a table as a reader gives them.
 
         Parameters
         ----------
         mask : (m,) bool array
             Which rows are wanted.
+        end : (m,) int32 array
+            Column ``@end`` of the rows.
         packet : (m,) integer array
             Packet of each row, ascending.
         payloads : (n,) integer array
@@ -91,11 +101,12 @@ class Chosen:
 
         Examples
         --------
-        >>> chosen = Chosen.of(np.array([True, False, True]), np.array([3, 3, 8]), np.array([3, 5, 8]))
+        >>> end = np.array([9, 20, 7], np.int32)
+        >>> chosen = Chosen.of(np.ones(3, bool), end, np.array([3, 3, 8]), np.array([3, 5, 8]))
         >>> chosen.first, chosen.last
         (array([0, 2, 2]), array([2, 2, 3]))
         """
-        return cls(mask, np.searchsorted(packet, payloads), np.searchsorted(packet, payloads, side="right"))
+        return cls(mask, end, np.searchsorted(packet, payloads), np.searchsorted(packet, payloads, side="right"))
 
 
 @dataclass(frozen=True)
@@ -106,6 +117,8 @@ class Selected:
     """Addresses."""
     begin: NDArray[np.int64]
     end: NDArray[np.int64]
+    item_ends: NDArray[np.int64]
+    """Addresses."""
     seen: NDArray[np.int64]
 
 
@@ -267,14 +280,17 @@ class PacketReader:
         program = self._program(tuple(sorted(keep)))
         chosen = [keep[table] for table in program.selected]
         masks = [np.ascontiguousarray(one.mask, np.bool_) for one in chosen]
+        # One more, since the walk reads eight bytes at a time.
+        ends_of_items = [np.append(one.end, 0).astype(np.int32) for one in chosen]
         selection = Selected(
             np.array([mask.ctypes.data for mask in masks], np.int64),
             _bounds("first", [one.first for one in chosen], count),
             _bounds("last", [one.last for one in chosen], count),
+            np.array([one.ctypes.data for one in ends_of_items], np.int64),
             np.zeros(len(chosen), np.int64),
         )
-        for mask, until in zip(masks, selection.end, strict=True):
-            if until.size and (until.max() > mask.size or selection.begin.min() < 0):
+        for mask, one, until in zip(masks, ends_of_items, selection.end, strict=True):
+            if one.size != mask.size + 1 or (until.size and (until.max() > mask.size or selection.begin.min() < 0)):
                 raise ValueError("a packet's items are outside the mask")
         unfit: dict[int, str] = {}
         while True:
@@ -310,7 +326,7 @@ class PacketReader:
         addresses = np.array([id(payload) + _HEADER], np.int64)
         first, last = np.array([start], np.int64), np.array([end], np.int64)
         none = np.zeros(0, np.int64)
-        selection = Selected(none, none.reshape(0, 1), none.reshape(0, 1), none)
+        selection = Selected(none, none.reshape(0, 1), none.reshape(0, 1), none, none)
         _, _, failures = self._walk(program, addresses, first, last, selection)
         failure, position, path = failures[0].tolist()
         if failure == opcodes.OK:
@@ -367,6 +383,7 @@ class PacketReader:
                 selection.masks,
                 selection.begin,
                 selection.end,
+                selection.item_ends,
                 selection.seen,
                 failures,
                 self._maximum_items,

@@ -96,6 +96,7 @@ def walk(
     masks: Any,
     items_begin: Any,
     items_end: Any,
+    item_ends: Any,
     seen: Any,
     failures: Any,
     maximum_items: int,
@@ -109,9 +110,10 @@ def walk(
     columns; `kept` is memory for their sum at the start of a packet. `slots` contains the cached layouts of `slot_size`
     bytes each, `known` (n, STAMPS + TILE) their lengths, the last one that matched, how many were learnt, how often
     none matched and which of them wrote a row of the tile. For each table whose items are selected, `masks` is the
-    address of a byte per item (zero: not wanted), `items_begin` and `items_end` (tables, packets) say which of them are
-    a packet's, and `seen` is memory for the items of the packet so far; items beyond its end are kept. A failed packet
-    leaves (reason, byte, path) in its row of `failures` and no rows.
+    address of a byte per item (zero: not wanted), `item_ends` that of the byte after it in the payload (int32, readable
+    four bytes beyond the last), `items_begin` and `items_end` (tables, packets) say which of them are a packet's, and
+    `seen` is memory for the items of the packet so far; items beyond its end are kept. A failed packet leaves
+    (reason, byte, path) in its row of `failures` and no rows.
     """
     for packet in range(first, len(addresses)):
         address = addresses[packet]
@@ -362,6 +364,11 @@ def walk(
                 frame = load8(operation + 8 * 1)
                 table = load8(operation + 8 * 2)
                 if code == ITEM_END and table >= 0:
+                    index = load8(operation + 8 * 5)
+                    if index >= 0:
+                        entry = entries + ENTRY_SIZE * index
+                        store8(load8(entry + 8 * VALUE_ADDRESS) + rows[table] * 4, position - address)
+                        store1(load8(entry + 8 * VALID_ADDRESS) + rows[table], 1)
                     rows[table] += 1
                 frames[frame, REMAINING] -= 1
                 if frames[frame, REMAINING] > 0:
@@ -425,6 +432,12 @@ def walk(
                 place = items_begin[selected, packet] + seen[selected]
                 seen[selected] += 1
                 if place < items_end[selected, packet] and load1(masks[selected] + place) == 0:
+                    # Where the item ends is known from an earlier walk over the same bytes.
+                    following = address + (load8(item_ends[selected] + 4 * place) & 0xFFFFFFFF)
+                    if following < position or following > end:
+                        failure = LENGTH
+                        break
+                    position = following
                     counter = load8(operation + 8 * 2)
                 else:
                     counter += 1

@@ -10,7 +10,14 @@ from broker_assets.packets.points import Points
 
 def make(*packets: int) -> Points:
     packet = np.array(packets)
-    return Points.of(PointKind.FORCED, packet, packet * 10, packet + 0.5, {"diaforcedsourceid": packet * 100})
+    return Points.of(
+        PointKind.FORCED,
+        packet,
+        packet * 10,
+        packet + 0.5,
+        {"diaforcedsourceid": packet * 100},
+        packet.astype(np.int32),
+    )
 
 
 def test_parts_are_joined_and_rows_are_taken() -> None:

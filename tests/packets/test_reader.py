@@ -256,11 +256,14 @@ def test_everything_equals_fastavro(batch: tuple[Any, list[Any]]) -> None:
     assert decoded.failures == []
     assert_equal(schema, decoded, {k: read(schema, payload) for k, payload in enumerate(payloads)})
     found = {t: set(table.column_names) - {"packet", "parent"} for t, table in decoded.tables.items()}
-    named = {
-        t: {n for n in names if not n.endswith(("@position", "@length"))}
-        for t, names in available_columns(schema).items()
+    named = {t: {n for n in names if not n.endswith(REFERENCES)} for t, names in available_columns(schema).items()}
+    assert {t: names for t, names in found.items() if names or not t} == {
+        t: names for t, names in named.items() if names or not t
     }
-    assert {t: names for t, names in found.items() if names or not t} == named
+
+
+REFERENCES = ("@position", "@length", "@end")
+"""Places in the payload, which fastavro does not give."""
 
 
 @given(batches(), st.randoms(use_true_random=False), st.booleans())
@@ -270,7 +273,7 @@ def test_some_columns_equal_fastavro(batch: tuple[Any, list[Any]], random: Any, 
     start = random.randrange(4)
     payloads = [bytes(start) + write(schema, datum) for datum in datums]
     columns = {
-        table: [name for name in names if random.random() < 0.3 and not name.endswith(("@position", "@length"))]
+        table: [name for name in names if random.random() < 0.3 and not name.endswith(REFERENCES)]
         for table, names in available_columns(schema).items()
         if random.random() < 0.7
     }
@@ -367,7 +370,8 @@ def test_chosen_items(batch: list[Any], columns: dict[str, list[str]] | None, ra
     chosen = list(records)[::2]
     packet = np.array([k for k, count in enumerate(counts) for _ in range(count or 0)], np.int64)
     mask = np.array([random.random() < 0.5 for _ in packet], bool)
-    keep = {"history": Chosen.of(mask, packet, np.array(chosen))}
+    end = PacketReader(HISTORY, {"history": ["@end"]}).read(payloads).tables["history"]["@end"].to_numpy()
+    keep = {"history": Chosen.of(mask, end, packet, np.array(chosen))}
     decoded = reader.read([payloads[k] for k in chosen], keep=keep)
     assert decoded.failures == []
     wanted = {}
@@ -394,7 +398,8 @@ def test_what_follows_many_items_that_are_chosen_from(share: float) -> None:
     ]
     mask = np.random.default_rng(1).random(2000) < share
     payloads = [write(schema, datum) for datum in datums]
-    chosen = Chosen.of(mask, np.repeat(np.arange(20), 100), np.arange(20))
+    end = PacketReader(schema, {"many": ["@end"]}).read(payloads).tables["many"]["@end"].to_numpy()
+    chosen = Chosen.of(mask, end, np.repeat(np.arange(20), 100), np.arange(20))
     columns = {"many": ["id"], "": ["after.id"]}
     decoded = PacketReader(schema, columns, to_end=True).read(payloads, keep={"many": chosen})
     assert decoded.failures == []
@@ -404,13 +409,13 @@ def test_what_follows_many_items_that_are_chosen_from(share: float) -> None:
 
 
 def test_a_choice_that_does_not_fit_is_refused() -> None:
-    nothing, one = np.zeros(0, np.int64), np.array([1])
+    nothing, one, end = np.zeros(0, np.int64), np.array([1]), np.zeros(0, np.int32)
     with pytest.raises(ValueError, match="not in schema alert: table 'nothing'"):
-        PacketReader(HISTORY).read([], keep={"nothing": Chosen(np.zeros(0, bool), nothing, nothing)})
+        PacketReader(HISTORY).read([], keep={"nothing": Chosen(np.zeros(0, bool), end, nothing, nothing)})
     with pytest.raises(ValueError, match="first has the shape"):
-        PacketReader(HISTORY).read([b""], keep={"history": Chosen(np.zeros(0, bool), nothing, nothing)})
+        PacketReader(HISTORY).read([b""], keep={"history": Chosen(np.zeros(0, bool), end, nothing, nothing)})
     with pytest.raises(ValueError, match="outside the mask"):
-        PacketReader(HISTORY).read([b""], keep={"history": Chosen(np.zeros(0, bool), one - 1, one)})
+        PacketReader(HISTORY).read([b""], keep={"history": Chosen(np.zeros(0, bool), end, one - 1, one)})
 
 
 ITEMS = {
@@ -432,8 +437,21 @@ def test_more_items_than_were_chosen_from_are_read() -> None:
     """A mask that is too short, as after a change of the bytes, reads nothing that does not belong to it."""
     payload = write(ITEMS, {"many": [{"number": k} for k in range(5)]})
     mask = np.array([False, True])
-    keep = {"many": Chosen(mask, np.array([0]), np.array([2]))}
+    keep = {"many": Chosen(mask, np.array([2, 3], np.int32), np.array([0]), np.array([2]))}
     assert PacketReader(ITEMS).read([payload], keep=keep).tables["many"]["number"].to_pylist() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("end", [-1, 0, 1, 10**6, 2**31 - 1])
+def test_an_end_that_is_not_of_these_bytes_fails_the_packet(end: int) -> None:
+    payload = write(ITEMS, {"many": [{"number": k} for k in range(5)]})
+    mask, ends = np.array([False, True]), np.array([end, 3], np.int32)
+    keep = {"many": Chosen(mask, ends, np.array([0, 0]), np.array([2, 0]))}
+    decoded = PacketReader(ITEMS).read([payload, payload], keep=keep)
+    # The second payload, of which nothing is chosen from, is whole.
+    assert {failure.packet for failure in decoded.failures} <= {0}
+    assert decoded.tables["many"]["packet"].to_pylist().count(1) == 5
+    if end not in (0, 1):
+        assert "a length that is negative or beyond the payload" in decoded.failures[0].reason
 
 
 # References, presence, logical types
@@ -717,7 +735,10 @@ def test_records_alike(null: float, columns: list[str] | None) -> None:
     assert_equal(schema, decoded, good)
     packet = np.repeat(np.arange(40), [len(datum["many"]) for datum in datums])
     mask = generator.random(packet.size) < 0.3
-    newer = reader.read(payloads, keep={"many": Chosen.of(mask, packet, np.arange(40))})
+    # The twentieth is cut, and where its items would end is not known.
+    whole = PacketReader(schema, {"many": ["@end"]}, to_end=False).read([write(schema, datum) for datum in datums])
+    end = whole.tables["many"]["@end"].to_numpy()
+    newer = reader.read(payloads, keep={"many": Chosen.of(mask, end, packet, np.arange(40))})
     assert [f.packet for f in newer.failures] == [20]
     for k, datum in good.items():
         datum["many"] = list(compress(datum["many"], mask[packet == k]))

@@ -85,7 +85,9 @@ def test_rubin(shared_folder: Path, rubin_schema: dict[str, Any]) -> None:
     points = [(k, item) for k, record in enumerate(records) for item in record["prvDiaForcedSources"] or []]
     middle = np.median([item["midpointMjdTai"] for item in records[-1]["prvDiaForcedSources"]])
     mask = np.array([item["midpointMjdTai"] > middle for _, item in points])
-    chosen = Chosen.of(mask, np.array([k for k, _ in points]), np.arange(5))
+    first = PacketReader(rubin_schema, {"prvDiaForcedSources": ["@end"]}).read(payloads, starts=starts)
+    end = first.tables["prvDiaForcedSources"]["@end"].to_numpy()
+    chosen = Chosen.of(mask, end, np.array([k for k, _ in points]), np.arange(5))
     decoded = PacketReader(rubin_schema, columns).read(payloads, starts=starts, keep={"prvDiaForcedSources": chosen})
     for row, payload, record in zip(decoded.tables[""].to_pylist(), payloads, records, strict=True):
         position = row["cutoutScience@position"]

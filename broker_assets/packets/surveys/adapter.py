@@ -141,6 +141,7 @@ class SurveyAdapter(ABC):
             objects_of(columns, identity),
             as_float(columns["midpointmjdtai"]),
             columns,
+            values["@end"].to_numpy(),
         )
 
     def identity_columns(self, schema: AvroSchema) -> dict[str, list[str]]:
@@ -150,7 +151,7 @@ class SurveyAdapter(ABC):
         for path, tables in self.HISTORY.items():
             needed = [name for name in present.get(path, ()) if self._identifies_points(qualified(path, name), tables)]
             if needed:
-                wanted[path] = needed
+                wanted[path] = [*needed, "@end"]
         return wanted
 
     def _identifies_points(self, field: str, tables: Sequence[str]) -> bool:

@@ -223,13 +223,16 @@ class ZtfAdapter(SurveyAdapter):
         packet = as_integer(values["packet"])
         rows = packet_rows(values["packet"], identity)
         objects, times = identity.diaobjectid[rows], jd_utc_to_mjd_tai(as_float(values["jd"]))
+        end = values["@end"].to_numpy()
         if path == "fp_hists":
             numbers = point_id(objects, as_integer(values["pid"]))
-            return Points.of(PointKind.FORCED, packet, objects, times, {"diaforcedsourceid": numbers})
-        sources = Points.of(PointKind.SOURCE, packet, objects, times, {"diasourceid": as_integer(values["candid"])})
+            return Points.of(PointKind.FORCED, packet, objects, times, {"diaforcedsourceid": numbers}, end)
+        sources = Points.of(
+            PointKind.SOURCE, packet, objects, times, {"diasourceid": as_integer(values["candid"])}, end
+        )
         columns = _exposure(values, identity, rows, self.survey_code)
         columns["exposure"] = exposures(columns, numbered=True)
-        limits = Points.of(PointKind.LIMIT, packet, objects, times, columns)
+        limits = Points.of(PointKind.LIMIT, packet, objects, times, columns, end)
         detected = np.asarray(pc.is_valid(values["candid"]))
         return replace(
             sources,
