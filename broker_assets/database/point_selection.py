@@ -51,8 +51,8 @@ class Listed:
     midpointmjdtai: NDArray[np.float64]
     """Finite."""
 
-    def take(self, rows: NDArray[np.int64]) -> Listed:
-        """Select points by indices."""
+    def take(self, rows: NDArray[np.int64] | slice) -> Listed:
+        """Select points."""
         return Listed(*(getattr(self, item.name)[rows] for item in fields(self)))
 
 
@@ -95,8 +95,9 @@ def standings(triggers: Triggers, points: Listed, sums: Sums) -> tuple[NDArray[n
         rows = np.flatnonzero(points.kind == kind)
         if not rows.size:
             continue
-        every = rows.size == len(points.kind)
-        part = points if every else points.take(rows)
+        # The points of a kind lie together as a rule: then nothing is copied.
+        together = int(rows[-1] - rows[0]) + 1 == rows.size
+        part = points.take(slice(int(rows[0]), int(rows[-1]) + 1) if together else rows)
         order = _order(part.trigger, part.diaobjectid, part.midpointmjdtai)
         if order is not None:
             rows, part = rows[order], part.take(order)

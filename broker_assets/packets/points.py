@@ -60,7 +60,10 @@ class Points:
     @classmethod
     def concatenated(cls, parts: Sequence[Points]) -> Self:
         """All points of several parts, in their order."""
-        kept = [cls.empty(), *parts]
+        kept = [part for part in parts if len(part)] or [cls.empty()]
+        if len(kept) == 1:
+            (one,) = kept
+            return cls(*(getattr(one, item.name) for item in fields(cls)))
         return cls(*(np.concatenate([getattr(part, item.name) for part in kept]) for item in fields(cls)))
 
     def take(self, rows: NDArray[Any]) -> Points:
