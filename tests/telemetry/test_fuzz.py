@@ -21,6 +21,7 @@ from packet_specimens import PACKETS, xml
 from single_packets import START, lightcurve_values, pixel_values, spectrogram_values, visibility_values
 
 from broker_assets.telemetry import BadPacket, InstrumentDatabase, RawPacket, decode
+from broker_assets.telemetry.inputs.kernels import KernelError, Kernels
 from broker_assets.telemetry.inputs.requests import RequestTable
 from broker_assets.telemetry.inputs.soop import Planning
 from broker_assets.telemetry.packets.encoding import PacketHeader, encode, to_xml
@@ -222,6 +223,45 @@ def test_memory_does_not_grow_with_hostile_files(name: str) -> None:
     with memory_below(48 << 20), refused_with_reason(UnknownFile):
         for _ in reader(io.BytesIO(content)):
             pass
+
+
+META: dict[str, Callable[[int], str]] = {
+    "a long word": lambda n: "a" * n,
+    "words": lambda n: "a " * (n // 2),
+    "quotes": lambda n: "A = (" + "'" * (n | 1),
+    "texts without names": lambda n: "'a' " * (n // 4),
+    "blanks": lambda n: "A = (" + " " * n,
+    "beginnings": lambda n: "\\begindata " * (n // 11),
+}
+
+
+@pytest.mark.parametrize("name", META)
+def test_meta_kernels_take_linear_time(name: str, tmp_path: Path) -> None:
+    (tmp_path / "mk").mkdir()
+    meta = tmp_path / "mk/solo_ANC_soc-flown-mk_V105_20210301_001.tm"
+
+    def seconds(size: int) -> float:
+        meta.write_text("\\begindata\n" + META[name](size))
+        began = time.process_time()
+        with pytest.raises(KernelError):
+            Kernels.of_folder(tmp_path)
+        return time.process_time() - began
+
+    took = min(seconds(800_000) for _ in range(2))
+    assert took < max(8 * min(seconds(200_000) for _ in range(2)), 1.0)
+
+
+@given(
+    damaged(
+        [b"\\begindata\nPATH_VALUES = ( '..' )\nPATH_SYMBOLS = ( 'K' )\nKERNELS_TO_LOAD = ( '$K/a.tls', '$K/b+', 'c' )"]
+    )
+)
+def test_meta_kernels(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    folder = tmp_path_factory.mktemp("kernels")
+    (folder / "mk").mkdir()
+    (folder / "mk/solo_ANC_soc-flown-mk_V105_20210301_001.tm").write_bytes(content)
+    with refused_with_reason(KernelError):
+        Kernels.of_folder(folder)
 
 
 def test_compressed_images_and_columns_of_any_length_are_not_expanded() -> None:

@@ -174,6 +174,11 @@ class Kernels:
         )
 
 
+MOST_META_BYTES = 16 << 20
+"""Bytes of a meta-kernel, which lists some hundred files."""
+_TOKEN = re.compile(r"'(?:[^']|'')*'|\w+|\+?=")
+
+
 def _newest(metas: Sequence[Path]) -> tuple[list[Path], tuple[Path, ...]]:
     """The last meta-kernel whose files are all there, with its files; nothing of nothing."""
     troubles = []
@@ -196,21 +201,50 @@ def _newest(metas: Sequence[Path]) -> tuple[list[Path], tuple[Path, ...]]:
 
 def _kernels_of(meta: Path) -> list[Path]:
     """Files that a meta-kernel names; relative paths are relative to its folder."""
-    text = meta.read_text(encoding="ascii", errors="replace")
-    data = "\n".join(re.findall(r"\\begindata(.*?)(?:\\begintext|\Z)", text, re.DOTALL))
-    assigned = {
-        name: _joined(re.findall(r"'((?:[^']|'')*)'", values))
-        for name, values in re.findall(r"(\w+)\s*\+?=\s*\(?((?:\s*,?\s*'(?:[^']|'')*')+)", data)
-    }
-    symbols = dict(zip(assigned.get("PATH_SYMBOLS", ()), assigned.get("PATH_VALUES", ()), strict=True))
+    size = meta.stat().st_size
+    if size > MOST_META_BYTES:
+        raise KernelError(f"{meta} has {size:,} bytes; a meta-kernel has at most {MOST_META_BYTES:,}")
+    assigned = {name: _joined(texts) for name, texts in _assigned(meta.read_text("ascii", errors="replace")).items()}
+    names, values = assigned.get("PATH_SYMBOLS", []), assigned.get("PATH_VALUES", [])
+    if len(names) != len(values):
+        raise KernelError(f"{meta} has {len(names)} PATH_SYMBOLS and {len(values)} PATH_VALUES")
+    symbols = dict(zip(names, values, strict=True))
     files = []
     for name in assigned.get("KERNELS_TO_LOAD", ()):
         for symbol in sorted(symbols, key=len, reverse=True):
             name = name.replace(f"${symbol}", symbols[symbol])
-        files.append((meta.parent / name).resolve())
+        try:
+            file = (meta.parent / name).resolve()
+            file.is_file()
+        except (OSError, ValueError) as error:  # a name that no file can have
+            raise KernelError(f"{meta} names {name[:80]!r}: {error}"[:400]) from error
+        files.append(file)
     if not files:
         raise KernelError(f"{meta} names no kernels")
     return files
+
+
+def _assigned(text: str) -> dict[str, list[str]]:
+    r"""Texts that a kernel assigns to names; each byte is looked at once.
+
+    Examples
+    --------
+    >>> _assigned(r"\begindata A = ( 'x', 'it''s' ) B='y' A += 'z' \begintext C='no'")
+    {'A': ['x', "it''s", 'z'], 'B': ['y']}
+    """
+    found: dict[str, list[str]] = {}
+    for part in text.split(r"\begindata")[1:]:
+        word = name = ""
+        for piece in _TOKEN.findall(part.split(r"\begintext", 1)[0]):
+            if piece in ("=", "+="):
+                name = word
+                found[name] = found.get(name, []) if piece == "+=" else []
+            elif piece.startswith("'"):
+                found.setdefault(name, []).append(piece[1:-1])
+            else:
+                word = piece
+    found.pop("", None)
+    return found
 
 
 def _joined(texts: Sequence[str]) -> list[str]:

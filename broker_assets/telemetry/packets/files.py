@@ -21,7 +21,7 @@ FileKind = Literal["telemetry", "telecommands", "binary", "hex", "tables"]
 
 SNIFFED = 4096
 """Bytes that identify the kind of a file."""
-_HEX = re.compile(rb"[0-9A-Fa-f\s,]+")
+_HEX = re.compile(rb"[0-9A-Fa-f\s,;:]+")
 _NOT_TEXT = re.compile(rb"[^\t\n\r\x20-\x7e]")
 
 

@@ -19,6 +19,8 @@ MOST_BARE = 64
 _FIRST_BYTE = re.compile(rb"[\x08-\x0f\x18-\x1f]|[\x07\x17]\xff")
 _MARK = b"\xef\xbb\xbf"
 """Byte order mark of UTF-8."""
+_BLANKS = bytes.maketrans(b",;:", b"   ")
+"""What may stand between hexadecimal numbers."""
 _PREFIX_0X = re.compile(rb"\b0[xX](?=[0-9A-Fa-f])")
 
 
@@ -195,7 +197,7 @@ def _next_series(buffer: bytes, start: int, stop: int, prefix: int) -> int | Non
 
 
 def read_hex(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]:
-    """Packets in hexadecimal text, with or without `0x` and commas: one per line, or broken over lines.
+    """Packets in hexadecimal text, with or without `0x`, commas and colons: one per line, or broken over lines.
 
     A line that is not hexadecimal, or a packet that is cut before the next one begins, is a `BadPacket`.
     """
@@ -210,7 +212,7 @@ def _hex_packets(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]
     limit = 4 * (LARGEST_PACKET + GROUND_HEADER)
     while line := stream.readline(limit):
         at, position = position, position + len(line)
-        text = b"".join(_PREFIX_0X.sub(b"", line.removeprefix(_MARK)).replace(b",", b" ").split())
+        text = b"".join(_PREFIX_0X.sub(b"", line.removeprefix(_MARK)).translate(_BLANKS).split())
         if not text:
             continue
         try:

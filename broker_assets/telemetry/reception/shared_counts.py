@@ -21,23 +21,28 @@ COUNT_TICKS: Final = 86400 << 16
 carries fewer than 16384 packets of an application process a day."""
 
 
+NEIGHBOUR_TICKS: Final = 60 << 16
+"""Packets of another application process count within this time, 1/65536 seconds, around two fragments."""
+
+
 def held_between(store: PacketStore, key: StructureKey, before: CountPlace, after: CountPlace) -> set[int]:
     """Sequence counts strictly between two of a kind that other stored packets have.
 
     Packets of the same application process share its count; those of others only where their time lies between the
-    two, since each process may have a count of its own. Packets far in time belong to other turns of the count.
-    Those of the kind that cannot be decoded do not count, since they may be what is sought.
+    two or close to them, since each process may have a count of its own. Packets far in time belong to other turns of
+    the count. Those of the kind that cannot be decoded do not count, since they may be what is sought.
     """
     size = (after.sequence_count - before.sequence_count - 1) % COUNTS
     counts = json.dumps([(before.sequence_count + 1 + number) % COUNTS for number in range(size)])
     first, last = sorted((before.scet, after.scet))
+    between = (first - NEIGHBOUR_TICKS, last + NEIGHBOUR_TICKS)
     undecoded, kind = of_kind(key, "failure IS NOT NULL")
     found: set[int] = set()
     for time in {first, last}:
         rows: list[tuple[Any, ...]] = store.index.rows(
             "SELECT DISTINCT sequence_count FROM packet WHERE sequence_count IN (SELECT value FROM json_each(?))"  # noqa: S608
             f" AND scet BETWEEN ? AND ? AND (apid = ? OR scet BETWEEN ? AND ?) AND NOT ({undecoded})",
-            (counts, time - COUNT_TICKS, time + COUNT_TICKS, before.apid, first, last, *kind),
+            (counts, time - COUNT_TICKS, time + COUNT_TICKS, before.apid, *between, *kind),
         )
         found |= {count for (count,) in rows}
     return found
@@ -69,7 +74,8 @@ def requests_sharing(store: PacketStore, places: Sequence[CountPlace]) -> set[tu
             ((day - 1) * COUNT_TICKS, (day + 2) * COUNT_TICKS),
         )
         for service, subservice, ssid, control, request, apid, begin, end, low, high in rows:
-            near = (days == day) & ((apids == apid) | (times >= begin) & (times <= end))
+            close = (times >= begin - NEIGHBOUR_TICKS) & (times <= end + NEIGHBOUR_TICKS)
+            near = (days == day) & ((apids == apid) | close)
             # Counts that reach over more than half a turn have rolled over.
             if high - low < COUNTS // 2:
                 near &= (counts > low) & (counts < high)

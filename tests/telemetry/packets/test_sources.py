@@ -37,11 +37,11 @@ def test_encodings_and_gzip(text: str, encoding: str, zipped: bool) -> None:
     assert kind_of(io.BytesIO(content)) == ("telemetry" if text == "xml" else "hex")
 
 
-@pytest.mark.parametrize("prefix", ["0x", "0X"])
-@pytest.mark.parametrize("by_byte", [False, True])
-def test_hexadecimal_prefixes(prefix: str, by_byte: bool) -> None:
+@pytest.mark.parametrize("prefix", ["0x", "0X", ""])
+@pytest.mark.parametrize("by_byte", ["", ", ", ":", " "])
+def test_hexadecimal_prefixes(prefix: str, by_byte: str) -> None:
     lines = [
-        ", ".join(prefix + packet[i : i + 1].hex() for i in range(len(packet))) if by_byte else prefix + packet.hex()
+        by_byte.join(prefix + packet[i : i + 1].hex() for i in range(len(packet))) if by_byte else prefix + packet.hex()
         for packet in PACKETS
     ]
     assert delivered(read(io.BytesIO("\n".join(lines).encode()))) == (PACKETS, [])

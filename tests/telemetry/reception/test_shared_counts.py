@@ -45,9 +45,10 @@ def test_counts_of_the_process_near_in_time_are_held(store: PacketStore) -> None
     add(store, 1, 3 * COUNT_TICKS)  # another turn
     add(store, 2, 50 * SECOND, process=93)  # between the two
     add(store, 3, 200 * SECOND, process=93)  # counts of its own
+    add(store, 5, 150 * SECOND, process=93)  # close to one of the two
     add(store, 4, 50 * SECOND, failure="it ends before NIX00260")
-    assert held_between(store, PIXELS, before, after) == {COUNTS - 1, 0, 2}
-    assert held_between(store, (21, 6, 24), before, after) == {COUNTS - 1, 0, 2, 4}
+    assert held_between(store, PIXELS, before, after) == {COUNTS - 1, 0, 2, 5}
+    assert held_between(store, (21, 6, 24), before, after) == {COUNTS - 1, 0, 2, 4, 5}
 
 
 def test_a_store_of_an_earlier_version(store: PacketStore, tmp_path: Path) -> None:
