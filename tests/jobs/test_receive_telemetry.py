@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -25,7 +26,6 @@ from broker_assets.telemetry.archive.code_versions import code_version
 from broker_assets.telemetry.archive.days import FAMILIES, day_version
 from broker_assets.telemetry.archive.input_versions import INPUTS
 from broker_assets.telemetry.reception.folders import folders
-from broker_assets.telemetry.reception.packet_store import PacketStore
 from broker_assets.telemetry.reception.receiver import Receiver, ingest_session
 from broker_assets.telemetry.simulation import Fault, write_mission
 
@@ -212,17 +212,19 @@ def test_a_full_disk_fails_the_run_after_it_told_what_it_did(
 ) -> None:
     site.arrive(1, range(3))
     site.arrive(2, range(3, 6))
-    add, calls = PacketStore.add, []
+    replace, segments = os.replace, []
 
-    def full_after_one(*arguments: Any) -> Any:
-        calls.append(1)
-        if len(calls) > 1:
-            raise OSError(28, "No space left on device")
-        return add(*arguments)
+    def full_after_one(source: Any, target: Any, **options: Any) -> None:
+        if "segments" in str(target):
+            segments.append(target)
+            if len(segments) > 1:
+                raise OSError(errno.ENOSPC, "No space left on device")
+        replace(source, target, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(PacketStore, "add", full_after_one)
+        patch.setattr(os, "replace", full_after_one)
         result = ingest()
+    assert len(segments) > 1
     assert not result.success
     (made,) = told(result).values()
     assert made.metadata["dagster/row_count"].value == 3

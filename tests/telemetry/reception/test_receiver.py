@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import os
 import resource
 import signal
@@ -23,7 +24,6 @@ from telemetry_arrivals import DAY, NAME, Site, make_site
 from broker_assets.database import engine
 from broker_assets.telemetry.reception import register
 from broker_assets.telemetry.reception.folders import IncomingFolder, folders
-from broker_assets.telemetry.reception.packet_store import PacketStore
 from broker_assets.telemetry.reception.receiver import (
     IngestBusy,
     Ingested,
@@ -304,11 +304,15 @@ def test_a_full_disk_under_the_packet_store_is_no_failure_of_the_file(
 ) -> None:
     site.arrive(1, range(2))
 
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+    replace = os.replace
+
+    def full(source: Any, target: Any, **options: Any) -> None:
+        if "segments" in str(target):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(source, target, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(PacketStore, "add", full)
+        patch.setattr(os, "replace", full)
         done = ingest()
     assert "packet store cannot be written" in done.stopped
     assert rows(connection, "state, tries") == [("staged", 0)]
