@@ -101,8 +101,17 @@ def serve() -> Callable[[Settings], AbstractContextManager[str]]:
     return running_server
 
 
-@pytest.fixture(scope="module")
-def site(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+@pytest.fixture(scope="session")
+def filled_database_url(
+    postgres: Any, new_database: Callable[..., AbstractContextManager[str]], migrated_template: str
+) -> Iterator[str]:
+    """The database of `site`, which its tests only read."""
+    with new_database(migrated_template) as name:
+        yield postgres.url(name)
+
+
+@pytest.fixture(scope="session")
+def site(filled_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server over a database with some simulated alerts and three messages in quarantine."""
     home = tmp_path_factory.mktemp("home")
     alerts = list(Survey(seed=3, objects=500, nights=2, history=12, cutouts="small").alerts())
@@ -114,14 +123,14 @@ def site(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
     source = ListedMessages([*((alert.key, alert.payload) for alert in alerts), *broken])
     settings = Settings(
         home=home,
-        database=DatabaseSettings(url=module_database_url),  # type: ignore[arg-type]
+        database=DatabaseSettings(url=filled_database_url),  # type: ignore[arg-type]
         kafka=KafkaSettings(bootstrap_servers="127.0.0.1:1", client={"socket.connection.setup.timeout.ms": "1000"}),
         streams=[StreamSettings(topic="rubin-alerts", survey="rubin", framing="confluent")],
     )
     schemas = schema_source()
     report = drain(
         source,
-        module_database_url,
+        filled_database_url,
         settings.archive,
         lambda: AlertDecoder("rubin", "confluent", schemas),
         DrainSettings(idle_seconds=0.2, batch_seconds=0.2),

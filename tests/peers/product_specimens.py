@@ -11,13 +11,13 @@ from broker_assets.telemetry.products.schemas.schema import ProductSchema, schem
 from broker_assets.telemetry.products.schemas.specimens import write_specimens
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def specimens(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """A file of every kind and level."""
     return write_specimens(tmp_path_factory.mktemp("specimens"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def known() -> list[ProductSchema]:
     """Documents of this package."""
     return schemas()
