@@ -82,7 +82,7 @@ def test_all_kinds_are_made(at_once: dict[str, Any]) -> None:
 
 @pytest.mark.slow
 @settings(
-    max_examples=6,
+    max_examples=20 if os.environ.get("BROKER_TEST_FULL") else 4,
     deadline=None,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
