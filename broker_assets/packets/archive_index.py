@@ -10,6 +10,8 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
+from broker_assets.packets.container import decompress
+
 
 class Received(Protocol):
     """A message as it came; `stream.messages.Message` is one."""
@@ -58,11 +60,13 @@ def decode_index(
 
     Raises
     ------
-    ValueError, zstandard.ZstdError
+    ValueError
         If the text is damaged.
     """
-    content = zstandard.ZstdDecompressor().decompress(base64.b64decode(encoded, validate=True))
+    content = decompress(base64.b64decode(encoded, validate=True), "zstandard")
     count = int(np.frombuffer(content, "<i8", 1)[0])
+    if count < 0:
+        raise ValueError(f"{count} messages")
     position = 8
     columns = []
     for kind in ("<i4", "<i8", "<i8", "<i4", "<i8"):

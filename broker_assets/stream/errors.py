@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 
 import psycopg
@@ -28,6 +29,18 @@ class BatchError(Exception):
         first = messages[0]
         super().__init__(f"{len(messages)} messages from partition {first.partition} offset {first.offset}")
         self.messages = messages
+
+
+def release_frames(error: BaseException) -> None:
+    """Release what the frames of an error and its causes hold, such as the payloads of a batch.
+
+    The error, its frames and the futures that passed it on refer to one another: without this, a batch would stay in
+    memory until the garbage collector comes.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        traceback.clear_frames(seen.__traceback__)
+        seen = seen.__cause__
 
 
 def is_transient(error: BaseException) -> bool:

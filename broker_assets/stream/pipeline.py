@@ -19,7 +19,7 @@ from broker_assets.accounting.ledger import StaleStreamPosition
 from broker_assets.stream.commit import PreparedBatch
 from broker_assets.stream.decode import DecodedBatch
 from broker_assets.stream.enrichment import Enriched
-from broker_assets.stream.errors import BatchError, is_transient
+from broker_assets.stream.errors import BatchError, is_transient, release_frames
 from broker_assets.stream.messages import Message
 from broker_assets.stream.progress import Committed
 
@@ -134,6 +134,7 @@ class Pipeline:
             raise
         except Exception as error:
             self._failed.set()
+            release_frames(error)
             if is_transient(error) or isinstance(error, StaleStreamPosition):
                 raise
             raise BatchError(places) from error

@@ -20,6 +20,7 @@ from typing import Any
 
 import alert_packets
 import fastavro
+import numpy as np
 from hostile_input import refused_with_reason
 
 from broker_assets.packets.container import ContainerError, read_blocks, read_header, write_header, write_long
@@ -127,6 +128,7 @@ class Specimens:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.chance = random.Random(0)
         schemas = SchemaFolder(alert_packets.write_schema_folder(folder / "schemas"))
         self.rubin = [alert_packets.encode(alert_packets.alert(n, VISITS[: n % 4 or 3])) for n in range(1, 9)]
         ztf = [
@@ -146,9 +148,15 @@ class Specimens:
         self.of_containers = [AlertDecoder(survey, "container", NoSchemas()) for survey in SURVEYS]
 
     def decode(self, decoder: AlertDecoder, payloads: list[bytes]) -> None:
-        """Every message has one outcome, and every failure a reason."""
+        """Every message has one outcome, and every failure a reason, whichever points are asked for."""
         try:
-            tables = decoder.decode(decoder.identify(payloads))
+            identified = decoder.identify(payloads)
+            wanted = {
+                path: np.frombuffer(self.chance.randbytes(len(points)), np.uint8) & 1 == 1
+                for path, points in identified.points.items()
+            }
+            decoder.decode(identified, wanted=wanted)
+            tables = decoder.decode(identified)
         except BatchTooLarge:
             assert len(payloads) > 1
             for payload in payloads:
@@ -236,6 +244,7 @@ def main(target: str, rounds: int, seed: int, folder: Path) -> None:
     specimens = Specimens(folder)
     for number in range(seed, seed + rounds):
         print(f"{target} {number}", flush=True)
+        specimens.chance.seed(number)
         TARGETS[target](random.Random(number), specimens)
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
         assert used < MEMORY, f"{used} bytes in memory"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import psycopg
 import pytest
 
 from broker_assets.database import engine
-from broker_assets.stream.errors import BatchError, is_transient, may_lie_in_a_message
+from broker_assets.stream.errors import BatchError, is_transient, may_lie_in_a_message, release_frames
 from broker_assets.stream.messages import (
     Message,
     OffsetOutOfRangeError,
@@ -66,3 +67,25 @@ def test_a_failed_batch_says_where_it_begins() -> None:
     error = BatchError(messages)
     assert str(error) == "2 messages from partition 3 offset 17"
     assert error.messages == messages
+
+
+class Payload:
+    """Something that can be watched."""
+
+
+def test_an_error_does_not_keep_the_payloads_of_its_batch() -> None:
+    def decode() -> None:
+        payload = Payload()
+        watched.append(weakref.ref(payload))
+        raise ValueError("too large")
+
+    watched: list[weakref.ref[Payload]] = []
+    kept = BatchError([Message(0, 0, -1, None, b"")])
+    try:
+        decode()
+    except ValueError as cause:
+        kept.__cause__ = cause
+    assert watched[0]() is not None
+    release_frames(kept)
+    assert watched[0]() is None
+    assert str(kept.__cause__) == "too large"
