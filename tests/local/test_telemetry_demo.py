@@ -20,7 +20,7 @@ from broker_assets.local.telemetry_demo import FAMILIES, PUBLISH_JOB, TelemetryD
 from broker_assets.monitoring.state_file import Addresses
 from broker_assets.resources.database import Database
 from broker_assets.resources.telemetry import Telemetry
-from broker_assets.settings import PublicationTarget, Settings, TelemetrySettings
+from broker_assets.settings import Settings, TelemetrySettings
 
 
 @pytest.fixture(scope="module")
@@ -84,23 +84,13 @@ def test_settings_reach_other_processes(home: Path, settings: Settings, monkeypa
 
 
 def test_own_telemetry_is_left_alone(home: Path, tmp_path: Path) -> None:
-    """Who has telemetry of his own gets nothing of the demonstration; targets of others get nothing of it either."""
+    """Who has telemetry of his own gets nothing of the demonstration."""
     own = Settings(home=home, telemetry=TelemetrySettings(databases=tmp_path))
     assert with_demonstration(own) is own
     said: list[str] = []
     telemetry_demo.prepare(Settings(home=tmp_path, telemetry=own.telemetry), said.append)
     assert not said
     assert list(tmp_path.iterdir()) == []
-    archive = Settings(home=home)
-    archive.publication.targets.append(PublicationTarget(name="esa", url="sftp://archive/in"))
-    assert [target.name for target in with_demonstration(archive).publication.targets] == ["demonstration"]
-
-
-def test_nothing_without_a_mission(tmp_path: Path) -> None:
-    """Settings stay as they are until the demonstration has been written."""
-    plain = Settings(home=tmp_path)
-    assert with_demonstration(plain) is plain
-    assert demo_settings.environment(plain) == {}
 
 
 def test_files_are_dropped_once(demonstration: TelemetryDemonstration, settings: Settings) -> None:

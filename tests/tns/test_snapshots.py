@@ -3,40 +3,26 @@
 from __future__ import annotations
 
 import csv
-import datetime
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
+from tns_tables import fill
 from upath import UPath
 
-from broker_assets.commands.snapshots import app
 from broker_assets.database import engine
 from broker_assets.database.tables import crossmatch_tns
 from broker_assets.storage.published import DamagedProduct
-from broker_assets.tns.bulk import parse_bulk_csv
-from broker_assets.tns.refresh import apply_bulk_file
 from broker_assets.tns.snapshots import BadSnapshot, install_snapshot, write_snapshot
+
+__all__ = ["fill"]
 
 pytestmark = pytest.mark.database
 ROWS = "SELECT * FROM crossmatch_tns ORDER BY id"
-
-
-@pytest.fixture
-def fill(tns: ModuleType) -> Callable[..., None]:
-    def fill(connection: Any, count: int, **changes: Any) -> None:
-        rows = [tns.tns_row(n, f"2026{n}", n, 1.0, reporters='Å, "B"', **changes) for n in range(1, count + 1)]
-        file = parse_bulk_csv(tns.bulk_csv(rows))
-        until = datetime.datetime(2026, 11, 20, tzinfo=datetime.UTC)
-        apply_bulk_file(connection, file, name="f", kind="full", covers_until=until, largest_loss=1.0)
-
-    return fill
 
 
 def test_written_and_installed(
@@ -109,23 +95,3 @@ def test_other_columns_are_refused(database_url: str, fill: Callable[..., None],
         (folder / "crossmatch_tns" / "current.json").write_text(json.dumps(pointer))
         with pytest.raises(BadSnapshot, match="host_name, hostname"):
             install_snapshot(connection, crossmatch_tns, folder)
-
-
-def test_commands(
-    database_url: str, fill: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from broker_assets.settings import load_settings
-
-    monkeypatch.setenv("BROKER_DATABASE__URL", database_url)
-    monkeypatch.setenv("BROKER_HOME", str(tmp_path / "home"))
-    load_settings.cache_clear()
-    with engine.connect(database_url, autocommit=True) as connection:
-        fill(connection, 3)
-    run = CliRunner().invoke
-    folder = str(tmp_path / "snapshots")
-    assert run(app, ["write", "--folder", folder]).exit_code == 0
-    installed = run(app, ["install", folder, "--database", database_url])
-    assert installed.exit_code == 0, installed.output
-    assert run(app, ["install", str(tmp_path), "--database", database_url]).exit_code != 0
-    assert run(app, ["write", "--table", "no_such_table"]).exit_code != 0
-    load_settings.cache_clear()

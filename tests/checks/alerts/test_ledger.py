@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from dagster import AssetCheckSeverity
+from drained_platform import drained
 
 from broker_assets.checks.alerts import ledger
 from broker_assets.checks.definition import Verdict, evidence, judge_nights
-from broker_assets.jobs.check_nights import check_config
 from broker_assets.resources.object_store import ObjectStore
+
+__all__ = ["drained"]
 
 pytestmark = pytest.mark.database
 
@@ -30,13 +32,6 @@ def judge_stream(platform: Any, name: str) -> Verdict:
     (check,) = [check for check in ledger.STREAM_CHECKS if check.name == name]
     with evidence(platform.database, ObjectStore("memory://")) as found:
         return check.judge(found, TOPIC)
-
-
-@pytest.fixture
-def drained(platform: Any, survey: Callable[..., Any]) -> Any:
-    platform.append(list(survey(objects=10, visits=4).packets()))
-    platform.drain()
-    return platform
 
 
 def test_all_is_well(drained: Any) -> None:
@@ -138,15 +133,6 @@ def test_quarantine_share(
     platform.drain()
     verdict = judge_stream(platform, "quarantine_share")
     assert (verdict.passed, verdict.severity) == (passed, severity)
-
-
-def test_all_checks_of_nights_run_as_a_job(drained: Any) -> None:
-    result = drained.run("check_nights", run_config=check_config([FIRST, SECOND, "1999-01-01"]))
-    checks = drained.checks(result)
-    assert checks["sources", "ledger_balances", FIRST]
-    assert checks["sources", "alerts_as_usual", SECOND]
-    assert ("objects", "columns_in_range", FIRST) in checks
-    assert len(checks) == 2 * 8
 
 
 def test_check_runs_with_its_asset(drained: Any) -> None:
