@@ -30,7 +30,7 @@ from broker_assets.sky.cells import cells_at
 from broker_assets.sky.htm import htm
 from broker_assets.stream.messages import Message
 
-INGEST_VERSION = "1"
+INGEST_VERSION = "2"
 """Increased whenever this package makes different rows from the same packets."""
 
 Compare = Callable[[Triggers, Listed], tuple[NDArray[np.bool_], Comparison | None]]
