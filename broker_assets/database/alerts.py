@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from broker_assets.database.point_identity import PointKind
-from broker_assets.database.point_rows import remove_points, write_points
+from broker_assets.database.point_rows import Removed, remove_points, write_points
 from broker_assets.database.staging import Conflict, Inserted, by_night, insert, unique_sorted
 from broker_assets.database.stored_points import TABLES, Comparison
 from broker_assets.database.tables import (
@@ -227,19 +227,28 @@ def _first_rows(rows: pa.Table, keys: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.sort(found[found < len(pairs)])
 
 
-def delete_night(connection: psycopg.Connection[Any], night: datetime.date, survey: int) -> dict[str, int]:
+@dataclass(frozen=True)
+class DeletedNight:
+    """The rows of a night that were deleted, to be written again."""
+
+    counts: dict[str, int]
+    """Number of rows by table."""
+    points: Removed
+
+    def restore_marks(self, connection: psycopg.Connection[Any]) -> None:
+        """Mark points again that a packet of another night calls withdrawn, once they are written again."""
+        self.points.mark_again(connection)
+
+
+def delete_night(connection: psycopg.Connection[Any], night: datetime.date, survey: int) -> DeletedNight:
     """Delete the rows of the packets of a night, within the caller's transaction, before they are written again.
 
     Objects, solar-system objects and orbits stay: they reflect the latest alert, which may be of a later night.
-
-    Returns
-    -------
-    dict of str to int
-        Number of rows deleted from each table.
     """
-    deleted = {TABLES[kind].name: count for kind, count in remove_points(connection, night, survey).items()}
+    removed = remove_points(connection, night, survey)
+    counts = {TABLES[kind].name: count for kind, count in removed.count.items()}
     statement = sql.SQL("DELETE FROM sssources WHERE night = %s AND survey = %s")
-    return deleted | {"sssources": connection.execute(statement, (night, survey)).rowcount}
+    return DeletedNight(counts | {"sssources": connection.execute(statement, (night, survey)).rowcount}, removed)
 
 
 _ROW = "row of the batch"

@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 
 Hashes = NDArray[np.uint64]
 
+WITHDRAWN: Final = "timewithdrawnmjdtai"
+"""Column that marks points which the survey withdrew."""
+
 MJD_MINIMUM: Final = 40_000.0
 MJD_MAXIMUM: Final = 100_000.0
 """Times outside this range (1968 to 2132) are considered damaged: no point with such a time is stored."""

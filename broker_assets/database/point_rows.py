@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import datetime
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
+import sqlalchemy as sa
 from numpy.typing import NDArray
 from psycopg import sql
 from sqlalchemy.dialects import postgresql
@@ -24,7 +26,7 @@ from sqlalchemy.dialects import postgresql
 from broker_assets.database import point_sums, tables
 from broker_assets.database.arrow import arrow_type
 from broker_assets.database.fetch import fetch
-from broker_assets.database.point_identity import IDENTIFYING, MJD_MAXIMUM, MJD_MINIMUM, PointKind
+from broker_assets.database.point_identity import IDENTIFYING, MJD_MAXIMUM, MJD_MINIMUM, WITHDRAWN, PointKind
 from broker_assets.database.point_selection import NO_OBJECT
 from broker_assets.database.point_sums import Changes, Sums, months_of
 from broker_assets.database.staging import Conflict, Inserted, append, insert
@@ -86,8 +88,22 @@ def write_points(
     raise psycopg.OperationalError(f"points could not be written in {ATTEMPTS} attempts: others write the same objects")
 
 
-def remove_points(connection: psycopg.Connection[Any], night: datetime.date, survey: int) -> dict[PointKind, int]:
-    """Remove the points that packets of a night brought; how many of each kind.
+@dataclass(frozen=True)
+class Removed:
+    """Points that were removed."""
+
+    count: dict[PointKind, int]
+    withdrawn: dict[PointKind, pa.Table]
+    """What identifies those that were marked as withdrawn, perhaps by a packet of another night, and their marks."""
+
+    def mark_again(self, connection: psycopg.Connection[Any]) -> None:
+        """Mark those that have been written again."""
+        for kind, rows in self.withdrawn.items():
+            mark_withdrawn(connection, kind, rows)
+
+
+def remove_points(connection: psycopg.Connection[Any], night: datetime.date, survey: int) -> Removed:
+    """Remove the points that packets of a night brought.
 
     Parameters
     ----------
@@ -105,9 +121,10 @@ def remove_points(connection: psycopg.Connection[Any], night: datetime.date, sur
     known = fetch(connection, objects, pa.schema([("diaobjectid", pa.int64())]))["diaobjectid"].to_numpy()
     sums = point_sums.read(connection, known[known != NO_OBJECT], lock=True)
     removed: dict[PointKind, StoredPoints] = {}
+    withdrawn: dict[PointKind, pa.Table] = {}
     for kind in PointKind:
         table = TABLES[kind]
-        names = ["diaobjectid", *IDENTIFYING[kind], "midpointmjdtai", "broughtbymjdtai", "broughtby"]
+        names = ["diaobjectid", *IDENTIFYING[kind], "midpointmjdtai", "broughtbymjdtai", "broughtby", WITHDRAWN]
         rows = fetch(
             connection,
             sql.SQL("DELETE FROM {} WHERE {} RETURNING {}").format(
@@ -116,9 +133,62 @@ def remove_points(connection: psycopg.Connection[Any], night: datetime.date, sur
             pa.schema([(name, arrow_type(table.c[name].type)) for name in names]),
         )
         removed[kind] = StoredPoints.of(kind, rows)
+        marked = rows.filter(pc.is_valid(rows[WITHDRAWN]))
+        if marked.num_rows:
+            withdrawn[kind] = marked
     changes = [points.changes(kind, removed=True) for kind, points in removed.items()]
     point_sums.write(connection, sums.after(changes), removal=True)
-    return {kind: len(points.diaobjectid) for kind, points in removed.items()}
+    return Removed({kind: len(points.diaobjectid) for kind, points in removed.items()}, withdrawn)
+
+
+def mark_withdrawn(connection: psycopg.Connection[Any], kind: PointKind, rows: pa.Table) -> None:
+    """Mark stored points as withdrawn; of two marks the earlier one stays.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection in a transaction.
+    kind : PointKind
+        Kind of the points.
+    rows : Table
+        What identifies them, and `timewithdrawnmjdtai`; further columns are ignored.
+    """
+    table = TABLES[kind]
+    names = ["diaobjectid", *IDENTIFYING[kind], WITHDRAWN]
+    connection.execute(
+        sql.SQL(
+            "UPDATE {table} AS point SET {mark} = LEAST(point.{mark}, given.{mark})"
+            " FROM unnest({arrays}) AS given ({names}) WHERE {same}"
+        ).format(
+            table=sql.Identifier(table.name),
+            mark=sql.Identifier(WITHDRAWN),
+            arrays=_arrays(table, names),
+            names=sql.SQL(", ").join(map(sql.Identifier, names)),
+            same=_same(names[:-1]),
+        ),
+        [rows[name].to_pylist() for name in names],
+    )
+
+
+def _marked(rows: pa.Table, marks: NDArray[np.float64]) -> pa.Table:
+    """Rows with these times of withdrawal."""
+    if not np.isfinite(marks).any():
+        return rows
+    column = pa.array(marks, pa.float64(), mask=np.isnan(marks))
+    place = rows.schema.get_field_index(WITHDRAWN)
+    return rows.append_column(WITHDRAWN, column) if place < 0 else rows.set_column(place, WITHDRAWN, column)
+
+
+def _arrays(table: sa.Table, names: Sequence[str]) -> sql.Composed:
+    """Placeholders of arrays with the types of columns."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    types = [table.c[name].type.compile(dialect=dialect) for name in names]
+    return sql.SQL(", ").join(sql.SQL("{}::{}[]").format(sql.Placeholder(), sql.SQL(kind)) for kind in types)
+
+
+def _same(names: Sequence[str]) -> sql.Composed:
+    """The row of `point` is the one of `given`."""
+    return sql.SQL(" AND ").join(sql.SQL("point.{0} = given.{0}").format(sql.Identifier(name)) for name in names)
 
 
 class _Writer:
@@ -141,11 +211,15 @@ class _Writer:
             # The first of equal rows counts: an earlier packet of the batch before a later one.
             order = np.lexsort((points.broughtby, points.broughtbymjdtai, ~points.own, points.key))
             key = points.key[order]
-            first = order[np.concatenate([[True], key[1:] != key[:-1]])]
+            begins = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+            first = order[begins]
+            # A point that one packet calls withdrawn is withdrawn, whichever packet its row is of.
+            marks = np.fmin.reduceat(points.withdrawn[order], begins)
             # In the order of the unique index, whose pages are then written one after the other.
-            best = points.take(first)
-            first = first[np.lexsort((best.identity, best.midpointmjdtai, best.diaobjectid))]
-            self._rows[kind], self._points[kind] = rows.take(pa.array(first)), points.take(first)
+            best = replace(points.take(first), withdrawn=marks)
+            sorted_by_key = np.lexsort((best.identity, best.midpointmjdtai, best.diaobjectid))
+            self._rows[kind] = rows.take(pa.array(first[sorted_by_key]))
+            self._points[kind] = best.take(sorted_by_key)
 
     def distrust(self, *, sums: bool) -> None:
         """Compare all points with the stored ones at the next attempt; if `sums`, count these anew."""
@@ -170,6 +244,8 @@ class _Writer:
             at, hit = stored.find(points.key)
             wins = ~hit
             old = stored.take(at[hit])
+            marks = points.withdrawn.copy()
+            marks[hit] = np.fmin(marks[hit], old.withdrawn)
             better = prevails(points.own[hit], points.broughtbymjdtai[hit], points.broughtby[hit], old)
             wins[hit] = better
             if better.any():
@@ -177,7 +253,10 @@ class _Writer:
                 self._delete(kind, self._rows[kind].filter(pa.array(wins & hit)), replaced.midpointmjdtai)
                 changes.append(replaced.changes(kind, removed=True))
             changes.append(points.take(wins).changes(kind))
-            chosen[kind] = self._rows[kind].filter(pa.array(wins))
+            chosen[kind] = _marked(self._rows[kind].filter(pa.array(wins)), marks[wins])
+            late = np.flatnonzero(hit)[~better & ~(marks[hit] == old.withdrawn) & np.isfinite(marks[hit])]
+            if late.size:
+                mark_withdrawn(self._connection, kind, _marked(self._rows[kind].take(pa.array(late)), marks[late]))
         # First the sums: whoever has stored a new object meanwhile makes this fail before any row is written.
         point_sums.write(self._connection, sums.after(changes, counted=counted))
         return written | {kind: self._insert(kind, rows) for kind, rows in chosen.items()}
@@ -214,23 +293,15 @@ class _Writer:
     def _delete(self, kind: PointKind, rows: pa.Table, times: NDArray[np.float64]) -> None:
         """Delete the stored rows of points at their stored times, which may differ from those of the new rows."""
         table = TABLES[kind]
-        names = ["diaobjectid", *IDENTIFYING[kind]]
-        columns = [rows[name].to_pylist() for name in names]
-        dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-        types = [table.c[name].type.compile(dialect=dialect) for name in names]
+        names = ["diaobjectid", *IDENTIFYING[kind], "midpointmjdtai"]
         self._connection.execute(
-            sql.SQL(
-                "DELETE FROM {table} AS point USING unnest({arrays}, %s::float8[]) AS old ({names}, midpointmjdtai)"
-                " WHERE {same} AND point.midpointmjdtai = old.midpointmjdtai"
-            ).format(
+            sql.SQL("DELETE FROM {table} AS point USING unnest({arrays}) AS given ({names}) WHERE {same}").format(
                 table=sql.Identifier(table.name),
-                arrays=sql.SQL(", ").join(sql.SQL(f"%s::{kind}[]") for kind in types),
+                arrays=_arrays(table, names),
                 names=sql.SQL(", ").join(map(sql.Identifier, names)),
-                same=sql.SQL(" AND ").join(
-                    sql.SQL("point.{0} = old.{0}").format(sql.Identifier(name)) for name in names
-                ),
+                same=_same(names),
             ),
-            (*columns, times.tolist()),
+            [*(rows[name].to_pylist() for name in names[:-1]), times.tolist()],
         )
 
     def _insert(self, kind: PointKind, rows: pa.Table) -> Inserted:

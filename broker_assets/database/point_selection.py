@@ -50,6 +50,8 @@ class Listed:
     identity: Hashes
     midpointmjdtai: NDArray[np.float64]
     """Finite."""
+    withdrawn: NDArray[np.bool_]
+    """Whether the packet says that the survey withdrew the point; the mark is stored whoever brought the row."""
 
     def take(self, rows: NDArray[np.int64] | slice) -> Listed:
         """Select points."""
@@ -108,6 +110,7 @@ def standings(triggers: Triggers, points: Listed, sums: Sums) -> tuple[NDArray[n
             place, sums.objects, sums.known, sums.since, first, sums.entries,
             np.zeros(_table_size(part.trigger), np.uint64), found, own,
         )  # fmt: skip
+        found[part.withdrawn & (found == STORED)] = OPEN
         listed[rows] = found
     own[triggers.diaobjectid == NO_OBJECT] = Standing.OPEN
     return own, listed

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from broker_assets.database.arrow import arrow_type
 from broker_assets.database.fetch import fetch
-from broker_assets.database.point_identity import IDENTIFYING, Hashes, PointKind, identities, mix
+from broker_assets.database.point_identity import IDENTIFYING, WITHDRAWN, Hashes, PointKind, identities, mix
 from broker_assets.database.point_selection import Listed, Standing, Triggers, standings
 from broker_assets.database.point_sums import Changes, Sums, month_begins, months_of, read
 from broker_assets.database.tables import diaforcedsources, dianondetectionlimits, diasources
@@ -49,6 +49,8 @@ class StoredPoints:
     broughtbymjdtai: NDArray[np.float64]
     """Time of the source whose packet brought the point; −inf if that is not known."""
     broughtby: NDArray[np.int64]
+    withdrawn: NDArray[np.float64]
+    """When the survey withdrew the point; NaN if it did not."""
 
     @classmethod
     def of(cls, kind: PointKind, rows: pa.Table) -> Self:
@@ -65,13 +67,16 @@ class StoredPoints:
             own,
             np.asarray(pc.fill_null(rows["broughtbymjdtai"], -np.inf)),
             np.asarray(pc.fill_null(rows["broughtby"], 0)),
+            np.asarray(pc.fill_null(pc.cast(rows[WITHDRAWN], pa.float64()), np.nan))
+            if WITHDRAWN in rows.column_names
+            else np.full(rows.num_rows, np.nan),
         )
 
     @classmethod
     def none(cls) -> Self:
         """No points."""
         ids, times = np.zeros(0, np.int64), np.zeros(0)
-        return cls(ids, np.zeros(0, np.uint64), times, np.zeros(0, bool), times, ids)
+        return cls(ids, np.zeros(0, np.uint64), times, np.zeros(0, bool), times, ids, times)
 
     @property
     def key(self) -> Hashes:
@@ -165,7 +170,7 @@ def stored_in(
     if not objects.size:
         return StoredPoints.none()
     table = TABLES[kind]
-    names = ["diaobjectid", *IDENTIFYING[kind], "midpointmjdtai", "broughtbymjdtai", "broughtby"]
+    names = ["diaobjectid", *IDENTIFYING[kind], "midpointmjdtai", "broughtbymjdtai", "broughtby", WITHDRAWN]
     names += ["archivefileid"] if "archivefileid" in table.c else []
     if months is None:
         wanted = np.unique(objects)
@@ -213,7 +218,7 @@ def compare(
     Returns
     -------
     keep : (n,) bool array
-        Which points of the histories are new, or come from an earlier packet than the stored row.
+        Which points of the histories are new, come from an earlier packet than the stored row, or are withdrawn.
     comparison : Comparison
         To be passed to the writer.
     """
@@ -234,7 +239,7 @@ def compare(
             np.zeros(by.size, bool), triggers.midpointmjdtai[by], triggers.diasourceid[by], found.take(at[hit])
         )
         keep[rows] = ~hit
-        keep[rows[hit]] = replaced
+        keep[rows[hit]] = replaced | points.withdrawn[rows[hit]]
         matched = [at[hit]]
         if sources.size:
             at, hit = found.find(keys(triggers.diaobjectid[sources], mix(triggers.diasourceid[sources])))

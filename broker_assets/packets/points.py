@@ -8,9 +8,10 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from broker_assets.database.point_identity import Hashes, PointKind, identities
+from broker_assets.database.point_identity import WITHDRAWN, Hashes, PointKind, identities
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Points:
     identity: Hashes
     """Hash of what identifies the point within its object."""
     midpointmjdtai: NDArray[np.float64]
+    withdrawn: NDArray[np.bool_]
+    """Whether the packet says that the survey withdrew the point."""
     end: NDArray[np.int32]
     """Byte of the payload after the point, by which it can be passed over."""
 
@@ -42,12 +45,14 @@ class Points:
         end: NDArray[np.int32],
     ) -> Self:
         """Points of one kind, from the columns that identify them; see `point_identity.identities`."""
+        names = columns.column_names if isinstance(columns, pa.Table) else columns
         return cls(
             packet,
             np.full(len(packet), kind, np.int8),
             diaobjectid,
             identities(kind, columns),
             midpointmjdtai,
+            np.asarray(pc.is_valid(columns[WITHDRAWN])) if WITHDRAWN in names else np.zeros(len(packet), bool),
             end,
         )
 
@@ -55,7 +60,15 @@ class Points:
     def empty(cls) -> Self:
         """No points."""
         ids = np.zeros(0, np.int64)
-        return cls(ids, np.zeros(0, np.int8), ids, np.zeros(0, np.uint64), np.zeros(0), np.zeros(0, np.int32))
+        return cls(
+            ids,
+            np.zeros(0, np.int8),
+            ids,
+            np.zeros(0, np.uint64),
+            np.zeros(0),
+            np.zeros(0, bool),
+            np.zeros(0, np.int32),
+        )
 
     @classmethod
     def concatenated(cls, parts: Sequence[Points]) -> Self:

@@ -171,6 +171,7 @@ def _compared(identified: Identified, compare: Compare) -> tuple[dict[str, NDArr
             points.diaobjectid,
             points.identity,
             points.midpointmjdtai,
+            points.withdrawn,
         ),
     )
     keep, begin = {}, 0

@@ -203,9 +203,10 @@ class _Reprocessing:
     rebuild: _FactRebuild
 
     def run(self, files: Sequence[tuple[int, int, ledger.ArchiveFileEntry]]) -> None:
+        deleted = None
         if not self.rebuild.facts_only:
             deleted = alerts.delete_night(self.connection, self.night, SURVEYS[self.survey])
-            self.report.deleted = alerts.added(self.report.deleted, deleted)
+            self.report.deleted = alerts.added(self.report.deleted, deleted.counts)
         started = datetime.datetime.now(datetime.UTC)
         batches = {
             topic: ledger.open_batch(
@@ -244,6 +245,8 @@ class _Reprocessing:
                 self.report.reasons[reason.reason] = self.report.reasons.get(reason.reason, 0) + 1
             self.report.received += len(decoded.messages)
             self.progress(self.report.received)
+        if deleted is not None:
+            deleted.restore_marks(self.connection)
         for topic, ingestid in batches.items():
             total = totals[topic]
             ledger.close_batch(self.connection, ingestid, total.entry(), nights={self.night: total.counts})

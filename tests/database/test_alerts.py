@@ -289,7 +289,7 @@ def test_a_night_is_deleted_for_one_survey(
                 objects=make_objects(ids, mjd, night=night, survey=survey),
             )
             write(connection, rows, ingestid=1)
-    deleted = delete_night(connection, NIGHT, 1)
+    deleted = delete_night(connection, NIGHT, 1).counts
     assert (deleted["diasources"], deleted["diaforcedsources"], deleted["sssources"]) == (2, 2, 0)
     assert _all(connection, "SELECT survey, night, count(*) FROM diasources GROUP BY 1, 2 ORDER BY 1, 2") == [
         (1, NEXT, 2),

@@ -32,7 +32,12 @@ def one(make: Make, time: float, flux: float, *, by: int, at: float, night: date
 def compared(connection: psycopg.Connection[Any], *, at: float, by: int) -> Comparison:
     """What a packet that lists point 5 finds out."""
     points = Listed(
-        np.array([0]), np.array([PointKind.FORCED], np.int8), np.array([7]), mix(np.array([5])), np.array([61000.0])
+        np.array([0]),
+        np.array([PointKind.FORCED], np.int8),
+        np.array([7]),
+        mix(np.array([5])),
+        np.array([61000.0]),
+        np.array([False]),
     )
     return compare(connection, Triggers(np.array([7]), np.array([by]), np.array([at])), points)[1]
 
@@ -83,7 +88,7 @@ def test_points_removed_since_the_comparison_are_not_taken_for_stored(
     write(connection, rows, ingestid=1)
     before = compared(connection, at=61020.0, by=20)
     new = {PointKind.FORCED: make_forced([7], 61001.0, diaforcedsourceid=6, broughtby=20, broughtbymjdtai=61020.0)}
-    assert remove_points(connection, NIGHT, 1) == {PointKind.SOURCE: 1, PointKind.FORCED: 1, PointKind.LIMIT: 0}
+    assert remove_points(connection, NIGHT, 1).count == {PointKind.SOURCE: 1, PointKind.FORCED: 1, PointKind.LIMIT: 0}
     with pytest.raises(PointsRemovedError), connection.transaction():
         write_points(connection, new, before)
     # A night that is rebuilt brings the same points again: nothing has to be decoded again then.

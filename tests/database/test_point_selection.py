@@ -52,6 +52,7 @@ def arrays(
             np.array([point[1] for point in points], np.int64),
             mix(np.array([point[3] for point in points], np.int64)),
             np.array([point[4] for point in points], float),
+            np.zeros(len(points), bool),
         ),
     )
 

@@ -29,6 +29,7 @@ def forced(*points: tuple[int, float], trigger: int = 0) -> Listed:
         np.full(len(points), 7),
         mix(np.array([number for number, _ in points], np.int64)),
         np.array([time for _, time in points]),
+        np.zeros(len(points), bool),
     )
 
 
@@ -79,9 +80,14 @@ def test_points_of_a_month_or_of_all_times(stored: psycopg.Connection[Any]) -> N
 
 def test_the_own_packet_prevails_and_else_the_earliest() -> None:
     over = StoredPoints(
-        np.zeros(5, np.int64), mix(np.arange(5)), np.zeros(5), np.array([True, False, False, False, False]),
-        np.array([5.0, 5.0, 5.0, 5.0, -np.inf]), np.array([3, 3, 3, 3, 0]),
-    )  # fmt: skip
+        diaobjectid=np.zeros(5, np.int64),
+        identity=mix(np.arange(5)),
+        midpointmjdtai=np.zeros(5),
+        own=np.array([True, False, False, False, False]),
+        broughtbymjdtai=np.array([5.0, 5.0, 5.0, 5.0, -np.inf]),
+        broughtby=np.array([3, 3, 3, 3, 0]),
+        withdrawn=np.full(5, np.nan),
+    )
     assert prevails(np.ones(5, bool), np.full(5, 9.0), np.full(5, 9), over).tolist() == [False, True, True, True, True]
     listed = prevails(np.zeros(5, bool), np.array([1.0, 5.0, 5.0, 4.0, 1.0]), np.array([1, 3, 2, 9, 1]), over)
     assert listed.tolist() == [False, False, True, True, False]
@@ -92,7 +98,13 @@ def test_objects_with_the_number_of_their_first_source_are_different_points() ->
     numbers = np.arange(1, 1000, dtype=np.int64)
     none = StoredPoints.none()
     points = StoredPoints(
-        numbers, mix(numbers), np.zeros(999), np.zeros(999, bool), np.zeros(999), np.zeros(999, np.int64)
+        numbers,
+        mix(numbers),
+        np.zeros(999),
+        np.zeros(999, bool),
+        np.zeros(999),
+        np.zeros(999, np.int64),
+        np.full(999, np.nan),
     ).joined(none)
     assert np.unique(points.key).size == 999
 

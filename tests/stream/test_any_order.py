@@ -45,6 +45,8 @@ class World:
     sources: dict[Point, tuple[bool, float, int, float, float]] = field(default_factory=dict)
     """(not own, time of the packet, its source) of the best row yet, and its own time and flux."""
     forced: dict[Point, tuple[bool, float, int, float, float]] = field(default_factory=dict)
+    withdrawn: dict[Point, float] = field(default_factory=dict)
+    """Earliest time at which a packet says that a point was withdrawn."""
 
     def add(self, object_id: int, visit: int) -> None:
         """Make the packet of a source."""
@@ -66,7 +68,9 @@ class World:
                     forced.append(packets.forced_source(object_id, earlier, self._jittered(time)))
                     forced[-1]["psfFlux"] = self._flux()
                     if generator.random() < 0.1:
-                        forced[-1]["timeWithdrawnMjdTai"] = mjd
+                        forced[-1]["timeWithdrawnMjdTai"] = mjd - generator.randrange(2)
+                if history and generator.random() < 0.05:
+                    history[-1]["timeWithdrawnMjdTai"] = mjd
             if history and generator.random() < 0.1:
                 history.append(history[0] | {"psfFlux": history[0]["psfFlux"]})
             if generator.random() < 0.1:
@@ -81,10 +85,12 @@ class World:
         for point in history:
             key = (point["diaObjectId"], point["diaSourceId"])
             self._note(self.sources, key, True, mjd, trigger, point)
+            self._mark(key, point)
         for point in forced:
             key = (point["diaObjectId"], point["diaForcedSourceId"])
             if 40000 <= point["midpointMjdTai"] <= 100000:
                 self._note(self.forced, key, True, mjd, trigger, point)
+                self._mark(key, point)
         value = packets.encode(record)
         self.values += [value] * (1 + (generator.random() < 0.1))
 
@@ -107,6 +113,10 @@ class World:
         if key not in rows or row[:3] < rows[key][:3]:
             rows[key] = row
 
+    def _mark(self, key: Point, point: dict[str, Any]) -> None:
+        if (time := point["timeWithdrawnMjdTai"]) is not None:
+            self.withdrawn[key] = min(time, self.withdrawn.get(key, math.inf))
+
     def check(self, broker: Any) -> None:
         """Compare the tables with the rule."""
         for table, name, expected in (
@@ -120,6 +130,12 @@ class World:
             )
             assert len(found) == len(expected)
             assert {(row[0], row[1]): row[2:] for row in found} == expected
+            marks = (
+                f"SELECT diaobjectid, {name}, timewithdrawnmjdtai FROM {table} WHERE timewithdrawnmjdtai IS NOT NULL"
+            )
+            assert {row[:2]: row[2] for row in broker.query(marks)} == {
+                key: time for key, time in self.withdrawn.items() if key in expected
+            }
 
 
 def make_world(packets: ModuleType, seed: int) -> World:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from broker_assets.database import tables as sql
-from broker_assets.database.point_identity import IDENTIFYING, MJD_MAXIMUM, MJD_MINIMUM, PointKind, exposures
+from broker_assets.database.point_identity import IDENTIFYING, MJD_MAXIMUM, MJD_MINIMUM, WITHDRAWN, PointKind, exposures
 from broker_assets.packets.named_types import AvroSchema
 from broker_assets.packets.points import Points
 from broker_assets.packets.reader import available_columns
@@ -42,10 +42,16 @@ POINT_TABLES: Final[Mapping[str, PointKind]] = {
 """Internal tables of points."""
 
 _POINT_COLUMNS: Final[Mapping[PointKind, tuple[str, ...]]] = {
-    kind: ("diaobjectid", "midpointmjdtai", *IDENTIFYING[kind], *(("ccdvisitid", "visit", "detector") * (kind == 2)))
+    kind: (
+        "diaobjectid",
+        "midpointmjdtai",
+        WITHDRAWN,
+        *IDENTIFYING[kind],
+        *(("ccdvisitid", "visit", "detector") * (kind == 2)),
+    )
     for kind in PointKind
 }
-"""Columns from which the identity of a point follows."""
+"""Columns that are read before it is decided which points are read whole."""
 
 
 @dataclass(frozen=True)
