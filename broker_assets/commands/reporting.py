@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from broker_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from dagster import PartitionsDefinition
-
-    from broker_assets.assets.reporter import Entry
+    from broker_assets.assets.reporter import Reporter
 
 
-def report_made(settings: Settings, entries: Iterable[Entry], partitions: PartitionsDefinition[Any]) -> int:
-    """Report versions as the run would: to Dagster, if `DAGSTER_HOME` names an instance, and to provenance.
+@contextmanager
+def reporting(settings: Settings) -> Iterator[Reporter]:
+    """A reporter like that of a run: to Dagster, if `DAGSTER_HOME` names an instance, and to provenance.
 
-    Parameters
-    ----------
-    settings : Settings
-        Where the database is.
-    entries : iterable of Entry
-        What was made, parents before their children.
-    partitions : PartitionsDefinition
-        Partitions of these assets.
+    Examples
+    --------
+    In a command that rebuilt something::
 
-    Returns
-    -------
-    int
-        Number of versions that were new, or made from other inputs.
+        with reporting(settings) as reporter:
+            reporter.send(reporter.report(entries, partitions=nights, new_inputs=True))
     """
     from dagster import DagsterInstance
 
@@ -38,5 +31,4 @@ def report_made(settings: Settings, entries: Iterable[Entry], partitions: Partit
     from broker_assets.resources.database import Database
 
     with DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else DagsterInstance.ephemeral() as instance:
-        reporter = Reporter(instance, Database.of(settings), logging.getLogger(__name__))
-        return reporter.send(reporter.report(entries, partitions=partitions, new_inputs=True))
+        yield Reporter(instance, Database.of(settings), logging.getLogger(__name__))

@@ -119,7 +119,7 @@ def archived_nights(settings: Settings, nights: list[str]) -> list[str]:
 def _reprocess_here(settings: Settings, night: str, *, lists_now: bool) -> ReprocessReport:
     from broker_assets.assets.alerts.reports import artefacts
     from broker_assets.assets.reporter import Entry
-    from broker_assets.commands.reporting import report_made
+    from broker_assets.commands.reporting import reporting
     from broker_assets.commands.status import database
     from broker_assets.partitions import nights
     from broker_assets.stream.enrichments import enrichment_plan
@@ -134,7 +134,8 @@ def _reprocess_here(settings: Settings, night: str, *, lists_now: bool) -> Repro
     with database(settings) as connection, connection.transaction():
         newest = connection.execute("SELECT coalesce(max(ingestid), 0) FROM ingest_batch").fetchone()
         made = artefacts(connection, plan, [night], report.data_versions, run_id=None, ingestid=int(newest[0]))
-    report_made(settings, map(Entry, made), nights)
+    with reporting(settings) as reporter:
+        reporter.send(reporter.report(map(Entry, made), partitions=nights, new_inputs=True))
     return report
 
 

@@ -9,7 +9,7 @@ import yaml
 from dagster import AssetKey, DagsterInstance
 
 from broker_assets.assets.reporter import Entry
-from broker_assets.commands.reporting import report_made
+from broker_assets.commands.reporting import reporting
 from broker_assets.database.engine import connect
 from broker_assets.partitions import nights
 from broker_assets.provenance import versions
@@ -25,12 +25,17 @@ def entry(version: str, archive: str = "a1") -> Entry:
     return Entry(versions.Artefact(asset="sources", partition=NIGHT, data_version=version, inputs=(used,)))
 
 
+def report_made(settings: Settings, made: Entry) -> int:
+    with reporting(settings) as reporter:
+        return reporter.send(reporter.report([made], partitions=nights, new_inputs=True))
+
+
 def test_provenance_alone(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     settings = Settings.model_validate({"database": {"url": database_url}})
-    assert report_made(settings, [entry("v1")], nights) == 1
-    assert report_made(settings, [entry("v1")], nights) == 0
-    assert report_made(settings, [entry("v1", archive="a2")], nights) == 1, "rebuilt from another archive"
+    assert report_made(settings, entry("v1")) == 1
+    assert report_made(settings, entry("v1")) == 0
+    assert report_made(settings, entry("v1", archive="a2")) == 1, "rebuilt from another archive"
     with connect(database_url) as connection:
         known = versions.current(connection, "sources", NIGHT)
     assert known is not None
@@ -42,7 +47,7 @@ def test_an_instance_that_the_environment_names_is_shown_it(
 ) -> None:
     (tmp_path / "dagster.yaml").write_text(yaml.safe_dump({"telemetry": {"enabled": False}}))
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    report_made(Settings.model_validate({"database": {"url": database_url}}), [entry("v1")], nights)
+    report_made(Settings.model_validate({"database": {"url": database_url}}), entry("v1"))
     with DagsterInstance.get() as instance:
         (record,) = instance.fetch_materializations(AssetKey("sources"), limit=10).records
     event = record.asset_materialization

@@ -132,19 +132,20 @@ def _together(chosen: dict[str, set[str]]) -> list[tuple[list[str], list[str]]]:
 
 def _make_here(settings: Settings, assets: Iterable[str], days: Iterable[str]) -> None:
     import datetime
+    import itertools
 
     from broker_assets.assets.reporter import Entry
-    from broker_assets.commands.reporting import report_made
+    from broker_assets.commands.reporting import reporting
     from broker_assets.partitions import observation_days
     from broker_assets.resources.telemetry import Telemetry
     from broker_assets.telemetry.archive.day_products import make_day
 
     telemetry = Telemetry.of(settings)
-    for name in assets:
-        for day in days:
+    with reporting(settings) as reporter:
+        for name, day in itertools.product(assets, days):
             with telemetry.store() as store, database(settings) as connection:
                 made = make_day(connection, telemetry.archive(store), name, datetime.date.fromisoformat(day))
-            report_made(settings, [Entry(made.artefact)], observation_days)
+            reporter.send(reporter.report([Entry(made.artefact)], partitions=observation_days, new_inputs=True))
             outcome = made.outcome
             terminal().print(
                 f"{name} {day}: {len(outcome.written)} files written, {len(outcome.unchanged)} unchanged, "
