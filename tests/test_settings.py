@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from broker_assets.settings import DatabaseSettings, Settings, load_settings
+from broker_assets.settings import DatabaseSettings, InputLimits, Settings, load_settings
 
 TOML = """
 home = "/from/the/file"
@@ -87,3 +88,15 @@ def test_settings_of_a_process_are_read_once(file: Path) -> None:
     load_settings.cache_clear()
     assert load_settings().home == Path("/another")
     load_settings.cache_clear()
+
+
+def test_every_limit_that_a_message_names_is_a_setting(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = [path.read_text() for path in (Path(__file__).parents[1] / "broker_assets").rglob("*.py")]
+    named = {name for text in sources for name in re.findall(r"BROKER_LIMITS__([A-Z_]+)", text)}
+    named |= {name.upper() for text in sources for name in re.findall(r'unpacked\([^"]*"([a-z_]+)"\)', text)}
+    assert {"SKY_MAP_BYTES", "AREA_BYTES", "TNS_ROWS"} <= named
+    documented = (Path(__file__).parents[1] / "docs" / "operating.md").read_text()
+    for name in named | {field.upper() for field in InputLimits.model_fields}:
+        assert f"`{name}`" in documented, name
+        monkeypatch.setenv(f"BROKER_LIMITS__{name}", "7")
+        assert getattr(Settings().limits, name.lower()) == 7

@@ -31,9 +31,8 @@ LARGEST_AREA = 300.0
 """deg²; a map whose 90 per cent region is larger is matched only if the event may have a counterpart (`BRIGHT`)."""
 BRIGHT = ("BNS", "NSBH")
 """Classes of mergers with a neutron star."""
-
-
 _VERSION = "%Y-%m-%dT%H:%M:%S.%fZ"
+"""Form of a version, whose order as a text is that of time."""
 
 
 class BadNotice(ValueError):
@@ -42,8 +41,9 @@ class BadNotice(ValueError):
 
 def _utc(value: Any) -> datetime.datetime:
     """An instant of ISO 8601; UTC if it names no zone."""
-    if not isinstance(value, str | datetime.datetime):
-        raise ValueError(f"{value!r} is not a date and time in ISO 8601")
+    is_text = isinstance(value, str) and len(value) >= len("2026-11-20T10:00") and value[10] in "T "
+    if not is_text and not isinstance(value, datetime.datetime):
+        raise ValueError(f"{str(value)[:40]!r} is not a date and time in ISO 8601")
     moment = value if isinstance(value, datetime.datetime) else datetime.datetime.fromisoformat(value)
     moment = moment.replace(tzinfo=datetime.UTC) if moment.tzinfo is None else moment
     if not 1990 <= moment.year < 2100:

@@ -158,6 +158,7 @@ def test_poison_of_the_field_is_a_bad_notice(shared_folder: Path, name: str) -> 
         (b'"time_created": "2026-11-20T10:01:00Z"', b'"time_created": 1790000000'),
         (b'"time_created": "2026-11-20T10:01:00Z"', b'"time_created": "0001-01-01T00:00:00+14:00"'),
         (b'"time_created": "2026-11-20T10:01:00Z"', b'"time_created": "2026-11-20T25:01:00Z"'),
+        (b'"time_created": "2026-11-20T10:01:00Z"', b'"time_created": "2026-11-20"'),
         (b'"gracedb": "https', b'"gracedb": {"a": 1}, "x": "https'),
         (b'"skymap": "', b'"skymap": "***'),
     ],
