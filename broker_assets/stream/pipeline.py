@@ -54,6 +54,7 @@ class Pipeline:
         self._committing = ThreadPoolExecutor(1, "commit")
         self._queue: deque[Future[Committed]] = deque()
         self._failed = threading.Event()
+        self._decoding_failed = False
 
     def __enter__(self) -> Self:
         return self
@@ -102,7 +103,13 @@ class Pipeline:
 
     def _guarded_decode(self, messages: Sequence[Message]) -> DecodedBatch:
         self._require_good()
-        return self._decode(messages)
+        if self._decoding_failed:
+            raise CancelledError  # batches ahead of the one that failed may still be written, none behind it
+        try:
+            return self._decode(messages)
+        except BaseException:
+            self._decoding_failed = True
+            raise
 
     def _guarded_archive(self, decoded: Future[DecodedBatch]) -> PreparedBatch:
         batch = decoded.result()
