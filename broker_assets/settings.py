@@ -275,8 +275,16 @@ class ServerSettings(BaseModel):
     host: str = "127.0.0.1"
     dagster_port: int = 3000
     api_port: int = 8000
+    public_hosts: list[str] = Field(default_factory=list)
+    """Names, without ports, under which users reach them besides this machine's own: requests for others are refused,
+    since any web page could make them through a user's browser. A proxy in front passes on Host with its port."""
     database_connections: int = Field(default=16, ge=1)
     """Connections of the web application to the database, at most; more requests at once wait for one."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names in the addresses of the servers, besides those of loopback."""
+        return (self.host, *self.public_hosts)
 
 
 class Settings(BaseSettings):

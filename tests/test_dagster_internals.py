@@ -41,6 +41,8 @@ from broker_assets.dagster_internals import (
     SqlEventLogStorageTable,
     UnresolvedAssetJobDefinition,
     WorkerStatus,
+    WorkspaceFileTarget,
+    WorkspaceProcessContext,
     capture_interrupts,
     get_input_data_version_tag,
     get_input_event_pointer_tag,
@@ -72,6 +74,8 @@ TESTED = {
     "UnresolvedAssetJobDefinition",
     "WILL_RETRY_TAG",
     "WorkerStatus",
+    "WorkspaceFileTarget",
+    "WorkspaceProcessContext",
     "capture_interrupts",
     "get_input_data_version_tag",
     "get_input_event_pointer_tag",
@@ -171,6 +175,12 @@ def test_configurable_class_is_the_interface_that_our_launcher_implements() -> N
 def test_arguments_of_a_run_worker() -> None:
     expected = ["job_origin", "run_id", "instance_ref", "set_exit_code_on_failure"]
     assert parameters(ExecuteRunArgs) == expected
+
+
+def test_code_locations_of_a_webserver() -> None:
+    assert parameters(WorkspaceFileTarget) == ["paths"]
+    assert parameters(WorkspaceProcessContext)[:4] == ["instance", "workspace_load_target", "version", "read_only"]
+    assert parameters(DagsterInstance.optimize_for_webserver)[1:3] == ["statement_timeout", "pool_recycle"]
 
 
 def test_job_of_assets_is_unresolved() -> None:

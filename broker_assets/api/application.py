@@ -16,6 +16,7 @@ from broker_assets.api.documents import Document
 from broker_assets.api.observer import Observer
 from broker_assets.database.engine import DatabaseUnavailableError
 from broker_assets.settings import Settings, load_settings
+from broker_assets.web_guard import WebGuard
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,  # their pages load scripts from other hosts
         redoc_url=None,
     )
+    app.add_middleware(WebGuard, hosts=settings.server.names, open_reading=True)
     app.state.connections = connections
     app.state.observer = Observer(settings)
     app.include_router(pages.router)

@@ -97,6 +97,6 @@ def commands(*, host: str, dagster_port: int, api_port: int, code_port: int, wor
     return {
         "code-server": ["dagster", "api", "grpc", *serve, str(code_port), "--module-name", "broker_assets.definitions"],
         "daemon": ["dagster-daemon", "run", "--workspace", workspace],
-        "webserver": ["dagster-webserver", *serve, str(dagster_port), "--workspace", workspace],
+        "webserver": ["python", "-m", "broker_assets.webserver", *serve, str(dagster_port), "--workspace", workspace],
         "api": ["uvicorn", "--factory", "broker_assets.api:create_app", *serve, str(api_port)],
     }

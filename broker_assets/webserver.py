@@ -1,0 +1,104 @@
+"""Dagster's webserver behind the guard: ``python -m broker_assets.webserver``.
+
+Dagster's own program executes mutations by GET, for any host and any origin. This one serves the same application in
+one process, and takes the options that Dagster's chart gives to it, so that the image can put it in its place.
+"""
+
+from __future__ import annotations
+
+import logging
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import dagster
+import typer
+import uvicorn
+from dagster_webserver.webserver import DagsterWebserver
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from broker_assets.dagster_internals import WorkspaceFileTarget, WorkspaceProcessContext
+from broker_assets.settings import ServerSettings, load_settings
+from broker_assets.web_guard import WebGuard
+
+GRAPHQL_TYPES: Final = frozenset({"application/json", "application/graphql"})
+"""Content types of GraphQL by POST. No form and no page of another site can send them unasked; Dagster would also take
+the query of a POST from its address, and search the whole header, parameters included, for these words."""
+POOL_RECYCLE: Final = 3600
+"""Seconds after which connections to Dagster's database are replaced."""
+POOL_OVERFLOW: Final = 20
+"""Connections to it beyond those that are kept."""
+
+
+class GuardedWebserver(DagsterWebserver[Any, Any]):
+    """Dagster's web application for requests of its own pages and of scripts.
+
+    Parameters
+    ----------
+    context : WorkspaceProcessContext
+        Instance and code locations.
+    server : ServerSettings
+        Names under which it is reached.
+    path_prefix : str
+        Path below which it is served, such as `/dagster`.
+    poll_rate : int
+        Interval at which its pages ask for news, milliseconds.
+    """
+
+    def __init__(self, context: Any, server: ServerSettings, *, path_prefix: str = "", poll_rate: int = 2000) -> None:
+        super().__init__(context, path_prefix, poll_rate)
+        self._server = server
+
+    def build_middleware(self) -> list[Middleware]:
+        """Dagster's own, within the guard."""
+        return [Middleware(WebGuard, self._server.names), *super().build_middleware()]
+
+    def make_security_headers(self) -> dict[str, str]:
+        """Those of Dagster, and that no other site may show its pages in a frame."""
+        return {**super().make_security_headers(), "X-Frame-Options": "SAMEORIGIN"}
+
+    async def graphql_http_endpoint(self, request: Request) -> Response:
+        """GraphQL by POST; by GET only the page for trying queries, which posts them."""
+        is_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+        if request.method != "POST" and not is_page:
+            reason = "GraphQL is answered by POST only: a GET must not change anything.\n"
+            return PlainTextResponse(reason, 405, headers={"Allow": "POST"})
+        content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+        if content_type not in GRAPHQL_TYPES and not is_page:
+            return PlainTextResponse(f"Send GraphQL as one of {', '.join(sorted(GRAPHQL_TYPES))}.\n", 415)
+        answer: Response = await super().graphql_http_endpoint(request)
+        return answer
+
+
+def serve(
+    host: Annotated[str, typer.Option("--host", "-h", help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", "-p", help="Port to listen at.")] = 3000,
+    workspace: Annotated[Path, typer.Option("--workspace", "-w", help="File of the code locations.")] = Path(
+        "workspace.yaml"
+    ),
+    path_prefix: Annotated[str, typer.Option("--path-prefix", "-l", help="Path below which it is served.")] = "",
+    db_statement_timeout: Annotated[int, typer.Option(help="Time limit of a statement, milliseconds.")] = 15_000,
+    db_pool_recycle: Annotated[int, typer.Option(help="Seconds until a connection is replaced.")] = POOL_RECYCLE,
+    db_pool_max_overflow: Annotated[int, typer.Option(help="Connections beyond those kept.")] = POOL_OVERFLOW,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Refuse every mutation.")] = False,
+    live_data_poll_rate: Annotated[int, typer.Option(help="Interval of the pages' questions, milliseconds.")] = 2000,
+    log_level: Annotated[str, typer.Option("--log-level", "--uvicorn-log-level", help="Of the server.")] = "warning",
+) -> None:
+    """Serve Dagster's pages and its GraphQL for this machine and the hosts in BROKER_SERVER__PUBLIC_HOSTS."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    with dagster.DagsterInstance.get() as instance:
+        instance.optimize_for_webserver(db_statement_timeout, db_pool_recycle, db_pool_max_overflow)
+        target = WorkspaceFileTarget(paths=[str(workspace)])
+        version = metadata.version("dagster")
+        with WorkspaceProcessContext(instance, target, version=version, read_only=read_only) as context:
+            webserver = GuardedWebserver(
+                context, load_settings().server, path_prefix=path_prefix, poll_rate=live_data_poll_rate
+            )
+            logging.getLogger(__name__).info("Dagster's pages are at http://%s:%d%s", host, port, path_prefix)
+            uvicorn.run(webserver.create_asgi_app(), host=host, port=port, log_level=log_level)
+
+
+if __name__ == "__main__":
+    typer.run(serve)
