@@ -280,6 +280,8 @@ class ServerSettings(BaseModel):
     since any web page could make them through a user's browser. A proxy in front passes on Host with its port."""
     database_connections: int = Field(default=16, ge=1)
     """Connections of the web application to the database, at most; more requests at once wait for one."""
+    status_token: SecretStr | None = None
+    """Whoever sends it (`Authorization: Bearer …`) sees process ids, paths, addresses and users in the status pages."""
 
     @property
     def names(self) -> tuple[str, ...]:

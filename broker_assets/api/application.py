@@ -12,6 +12,7 @@ from fastapi.responses import Response
 
 from broker_assets.api import metrics, objects, pages, sources
 from broker_assets.api.connections import Connections, explained
+from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
 from broker_assets.api.observer import Observer
 from broker_assets.database.engine import DatabaseUnavailableError
@@ -63,6 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(WebGuard, hosts=settings.server.names, open_reading=True)
     app.state.connections = connections
+    app.state.disclosure = Disclosure(settings)
     app.state.observer = Observer(settings)
     app.include_router(pages.router)
     app.include_router(metrics.router)

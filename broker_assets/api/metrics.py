@@ -7,6 +7,7 @@ which survive restarts and are the same whichever process answers. What the numb
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from fastapi import APIRouter, Request
@@ -16,6 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from broker_assets.api.disclosure import Disclosure
 from broker_assets.monitoring.status import Status
 from broker_assets.monitoring.telemetry.overview import Overview
 
@@ -42,8 +44,9 @@ def metrics(request: Request) -> Response:
     """Lag, ledger, quarantine, telemetry and publication in the text formats of Prometheus."""
     registry = CollectorRegistry()
     observer = request.app.state.observer
-    registry.register(StatusCollector(observer.status()))
-    registry.register(TelemetryCollector(observer.telemetry()))
+    disclosure: Disclosure = request.app.state.disclosure
+    registry.register(StatusCollector(disclosure.shown(request, observer.status())))
+    registry.register(TelemetryCollector(disclosure.shown(request, observer.telemetry())))
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
     return Response(encode(registry), headers={"Content-Type": media_type, "Cache-Control": "no-store"})
 
@@ -109,16 +112,11 @@ class TelemetryCollector(Collector):
     def _families(self) -> Iterator[Metric]:
         found = self._telemetry
         yield _gauge("telemetry_healthy", "1 if nothing in telemetry needs attention.", (), [((), int(found.healthy))])
-        yield _gauge(
-            "telemetry_files",
-            "Telemetry files by state.",
-            ("folder", "state"),
-            [
-                ((folder.folder, state), getattr(folder, state))
-                for folder in found.folders
-                for state in ("new", "staged", "processed", "failed", "quarantined")
-            ],
-        )
+        files: Counter[tuple[str, str]] = Counter()  # folders may be shown under the same name
+        for folder in found.folders:
+            for state in ("new", "staged", "processed", "failed", "quarantined"):
+                files[folder.folder, state] += getattr(folder, state)
+        yield _gauge("telemetry_files", "Telemetry files by state.", ("folder", "state"), files.items())
         packets = [((one.family,), one.packets) for one in found.families]
         yield _gauge("telemetry_packets", "Packets in the packet store.", ("family",), packets)
         levels = [((level.level, level.family), level) for level in found.levels]

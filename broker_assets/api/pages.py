@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from broker_assets.api.connections import Connections, explained
+from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
 from broker_assets.database.engine import DatabaseUnavailableError
 from broker_assets.monitoring.status import Status
@@ -47,12 +48,14 @@ _templates.filters["number"] = lambda value: "–" if value is None else f"{valu
 
 
 def _status(request: Request) -> Status:
-    found: Status = request.app.state.observer.status()
+    disclosure: Disclosure = request.app.state.disclosure
+    found: Status = disclosure.shown(request, request.app.state.observer.status())
     return found
 
 
 def _telemetry(request: Request) -> Overview:
-    found: Overview = request.app.state.observer.telemetry()
+    disclosure: Disclosure = request.app.state.disclosure
+    found: Overview = disclosure.shown(request, request.app.state.observer.telemetry())
     return found
 
 

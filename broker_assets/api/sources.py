@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import psycopg
-from fastapi import APIRouter, Depends, HTTPException, Path, Query
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from broker_assets.api.connections import database
+from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
 from broker_assets.packets.archive import ArchivedPacket, ArchiveError, read_packet
 from broker_assets.packets.cutouts import CutoutError, from_packet, to_png
@@ -100,9 +101,10 @@ def packet_json(packet: Packet) -> Response:
 
 
 @router.get("/why/{diasourceid}", response_class=Document)
-def where_from(connection: Database, diasourceid: SourceId) -> Response:
+def where_from(request: Request, connection: Database, diasourceid: SourceId) -> Response:
     """Where a source comes from: packet, batch, archive file, code version and Kafka offsets."""
     found = why(connection, diasourceid)
     if not found:
         raise HTTPException(404, f"source {diasourceid} is unknown")
-    return Document(found)
+    disclosure: Disclosure = request.app.state.disclosure
+    return Document([disclosure.shown(request, item) for item in found])

@@ -1,0 +1,112 @@
+"""What of the state of the platform a reader of the web pages may see.
+
+Process ids, file paths, addresses of servers and names of database users help an operator, and an attacker. There are
+no accounts: whoever sends the token of the settings sees all, everybody else a copy without them. `broker-assets
+status` on the machine shows all.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from pathlib import PurePosixPath
+from typing import Any, Final, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel
+
+from broker_assets.settings import Settings
+
+HIDDEN: Final = "…"
+_Shown = TypeVar("_Shown", bound=BaseModel)
+
+_PRIVATE: Final = re.compile(
+    r"""(?P<user> \b(?:user|role)\s+["'][^"']*["'] )
+    | (?P<server> \S+ \x20at\x20 \S+ \x20as\x20 [^\s():,;]+ )        # as `database.engine.describe` writes it
+    | (?P<process> \b(?:pid|process)[\s=:]+\d+ )
+    | (?P<url> \b[a-z][a-z0-9+.-]*://[^\s"'`<>]+ )
+    | (?P<path> (?<![\w.])/(?:[^\s/:,;()"'`<>]+/)*[^\s/:,;()"'`<>]+ )
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def without_private(text: str, folders: tuple[str, ...] = ()) -> str:
+    """A text without process ids, users, servers and folders; of paths and URLs of files the last name remains.
+
+    Parameters
+    ----------
+    text : str
+        Message or name.
+    folders : tuple of str
+        Folders that are known, which may have spaces in their names.
+
+    Examples
+    --------
+    >>> without_private("webserver is stopped: see /home/ann/.broker/logs/webserver.log")
+    'webserver is stopped: see …/webserver.log'
+    >>> without_private('(broker at /run/pg as ann): connection failed: role "ann" does not exist, pid 4711')
+    '(… at … as …): connection failed: role …, pid …'
+    >>> without_private("file:///data/incoming: 3 files, see http://127.0.0.1:3000/runs")
+    '…/incoming: 3 files, see http://127.0.0.1:3000/runs'
+    """
+    for folder in folders:
+        text = text.replace(folder, HIDDEN)
+    return _PRIVATE.sub(_replacement, text)
+
+
+def _replacement(found: re.Match[str]) -> str:
+    text = found[0]
+    if found.lastgroup == "server":
+        return f"{'(' if text.startswith('(') else ''}{HIDDEN} at {HIDDEN} as {HIDDEN}"
+    if found.lastgroup in ("user", "process"):
+        return f"{re.split(r'[^a-zA-Z]', text, maxsplit=1)[0]} {HIDDEN}"
+    if text.lower().startswith(("http://", "https://")) and "@" not in text:
+        return text
+    name = text.rstrip(".,:;)").rpartition("/")[2]
+    return f"{HIDDEN}/{name}" + text[len(text.rstrip(".,:;)")) :]
+
+
+class Disclosure:
+    """Decides for each request, and makes the copies.
+
+    Parameters
+    ----------
+    settings : Settings
+        With the token, and the folders that are not shown.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        token = settings.server.status_token
+        self._token = token.get_secret_value().encode() if token is not None else None
+        known = {str(settings.home.resolve()), str(settings.sky), str(settings.telemetry_folder.absolute())}
+        # The longest first: one may be in another.
+        self._folders = tuple(sorted(known - {"/"}, key=len, reverse=True))
+        self._archive = settings.archive.rstrip("/") + "/"
+
+    def is_entitled(self, request: Request) -> bool:
+        """Whether the request has the token, as `Authorization: Bearer …`."""
+        kind, _, given = request.headers.get("authorization", "").partition(" ")
+        given_bytes = given.strip().encode("latin-1", errors="replace")
+        return self._token is not None and kind.lower() == "bearer" and hmac.compare_digest(given_bytes, self._token)
+
+    def shown(self, request: Request, document: _Shown) -> _Shown:
+        """The document for a request: itself, or a copy without what is private."""
+        if self.is_entitled(request):
+            return document
+        return type(document).model_validate(self._copy(document.model_dump()))
+
+    def _copy(self, value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            return {name: self._copy(item, name) for name, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._copy(item, key) for item in value]
+        if key == "pid":
+            return None
+        if not isinstance(value, str):
+            return value
+        if key == "address":
+            return value if value.startswith(("http://", "https://")) and "@" not in value else ""
+        if key == "archive_url":
+            return value.removeprefix(self._archive) if value.startswith(self._archive) else PurePosixPath(value).name
+        return without_private(value, self._folders)
