@@ -243,12 +243,33 @@ class DeletedNight:
 def delete_night(connection: psycopg.Connection[Any], night: datetime.date, survey: int) -> DeletedNight:
     """Delete the rows of the packets of a night, within the caller's transaction, before they are written again.
 
-    Objects, solar-system objects and orbits stay: they reflect the latest alert, which may be of a later night.
+    Objects, solar-system objects and orbits stay: they reflect the latest alert, which may be of a later night. Their
+    rows are locked, in the order in which `write` locks them: what is written again comes file by file, in no order,
+    while the stream and other nights write the same rows.
     """
     removed = remove_points(connection, night, survey)
     counts = {TABLES[kind].name: count for kind, count in removed.count.items()}
-    statement = sql.SQL("DELETE FROM sssources WHERE night = %s AND survey = %s")
-    return DeletedNight(counts | {"sssources": connection.execute(statement, (night, survey)).rowcount}, removed)
+    _lock(connection, objects, "diaobjectid", removed.objects.tolist())
+    found = connection.execute(
+        "DELETE FROM sssources WHERE night = %s AND survey = %s RETURNING ssobjectid", (night, survey)
+    ).fetchall()
+    moving = sorted({row[0] for row in found})
+    _lock(connection, ssobjects, "ssobjectid", moving)
+    connection.execute(
+        "SELECT FROM mpc_orbits WHERE ssobjectid = ANY(%s::bigint[]) OR night = %s ORDER BY designation FOR UPDATE",
+        (moving, night),
+    )
+    return DeletedNight(counts | {"sssources": len(found)}, removed)
+
+
+def _lock(connection: psycopg.Connection[Any], table: sa.Table, key: str, values: list[int]) -> None:
+    """Lock rows in the order of their keys, until the transaction ends."""
+    connection.execute(
+        sql.SQL("SELECT FROM {} WHERE {key} = ANY(%s::bigint[]) ORDER BY {key} FOR UPDATE").format(
+            sql.Identifier(table.name), key=sql.Identifier(key)
+        ),
+        (values,),
+    )
 
 
 _ROW = "row of the batch"

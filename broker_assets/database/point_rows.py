@@ -93,6 +93,8 @@ class Removed:
     """Points that were removed."""
 
     count: dict[PointKind, int]
+    objects: NDArray[np.int64]
+    """Their objects, ascending."""
     withdrawn: dict[PointKind, pa.Table]
     """What identifies those that were marked as withdrawn, perhaps by a packet of another night, and their marks."""
 
@@ -138,7 +140,8 @@ def remove_points(connection: psycopg.Connection[Any], night: datetime.date, sur
             withdrawn[kind] = marked
     changes = [points.changes(kind, removed=True) for kind, points in removed.items()]
     point_sums.write(connection, sums.after(changes), removal=True)
-    return Removed({kind: len(points.diaobjectid) for kind, points in removed.items()}, withdrawn)
+    count = {kind: len(points.diaobjectid) for kind, points in removed.items()}
+    return Removed(count, sums.objects, withdrawn)
 
 
 def mark_withdrawn(connection: psycopg.Connection[Any], kind: PointKind, rows: pa.Table) -> None:

@@ -9,6 +9,7 @@ commit and the new ones after it. Where only facts are stale, only they are comp
 from __future__ import annotations
 
 import datetime
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,9 @@ from typing import Any
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
+from tenacity import Retrying, before_sleep_log, retry_if_exception_type, stop_after_attempt
 
+from broker_assets import backoff
 from broker_assets.accounting import facts, ledger
 from broker_assets.database import alerts
 from broker_assets.database.engine import connect
@@ -37,6 +40,11 @@ from broker_assets.stream.enrichment import Enriched, EnrichmentPlan, FactCounts
 from broker_assets.stream.errors import DrainFailedError
 from broker_assets.stream.messages import Message
 from broker_assets.stream.night_locks import own_night
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 5
+"""How often a night is begun anew that PostgreSQL rolled back because of other writers."""
 
 
 @dataclass
@@ -116,23 +124,35 @@ def reprocess_night(
         If a file of the archive is missing or damaged; nothing is changed.
     """
     day = night if isinstance(night, datetime.date) else datetime.date.fromisoformat(night)
-    report = ReprocessReport(day.isoformat(), run_id)
     began = time.monotonic()
-    with connect(database_url, application="broker-assets reprocess", autocommit=True) as connection:
-        with connection.transaction():
-            own_night(connection, report.night)
-            files = ledger.archive_files(connection, night=day)
-            report.topics = sorted({entry.topic for _, _, entry in files})
-            unknown = [topic for topic in report.topics if topic not in surveys]
-            if unknown:
-                raise KeyError(f"no survey is configured for topic {', '.join(unknown)} of night {report.night}")
-            rebuild = _FactRebuild(plan, facts_only, current_revision(connection) if lists_now else None)
-            facts.delete_night(connection, [table for _, table in plan.facts], report.night)
-            for survey in sorted({surveys[topic] for topic in report.topics}):
-                chosen = [item for item in files if surveys[item[2].topic] == survey]
-                _Reprocessing(connection, day, survey, report, progress, rebuild).run(chosen)
-            rebuild.book(connection, report.night)
-        report.data_versions = data_versions(connection, [report.night])
+
+    def rebuild() -> ReprocessReport:
+        report = ReprocessReport(day.isoformat(), run_id)
+        with connect(database_url, application="broker-assets reprocess", autocommit=True) as connection:
+            with connection.transaction():
+                own_night(connection, report.night)
+                files = ledger.archive_files(connection, night=day)
+                report.topics = sorted({entry.topic for _, _, entry in files})
+                unknown = [topic for topic in report.topics if topic not in surveys]
+                if unknown:
+                    raise KeyError(f"no survey is configured for topic {', '.join(unknown)} of night {report.night}")
+                rebuilt = _FactRebuild(plan, facts_only, current_revision(connection) if lists_now else None)
+                facts.delete_night(connection, [table for _, table in plan.facts], report.night)
+                for survey in sorted({surveys[topic] for topic in report.topics}):
+                    chosen = [item for item in files if surveys[item[2].topic] == survey]
+                    _Reprocessing(connection, day, survey, report, progress, rebuilt).run(chosen)
+                rebuilt.book(connection, report.night)
+            report.data_versions = data_versions(connection, [report.night])
+        return report
+
+    # Rows that are new to the tables cannot be locked beforehand: two transactions may wait for each other's.
+    report = Retrying(
+        retry=retry_if_exception_type((psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)),
+        wait=backoff.CONFLICT,
+        stop=stop_after_attempt(ATTEMPTS),
+        before_sleep=before_sleep_log(logger, logging.WARNING),
+        reraise=True,
+    )(rebuild)
     report.seconds = time.monotonic() - began
     return report
 
