@@ -10,16 +10,17 @@ from __future__ import annotations
 import logging
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from broker_assets.database.point_identity import exposures
+from broker_assets.packets.bisection import isolated
 from broker_assets.packets.framing import FramedPackets, FramedSchema, Framer, PacketFailure, keep
 from broker_assets.packets.limits import BATCH_BYTES, MESSAGE_BYTES, ROWS_PER_BYTE, BatchTooLarge
 from broker_assets.packets.nights import night_of
@@ -38,8 +39,6 @@ NAMED_FIELDS: Final = 20
 """Unknown fields of a schema that are named in the log."""
 
 _LOG = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -193,7 +192,7 @@ class AlertDecoder:
                 continue
 
             work = partial(self._identify, reader, framed, failures)
-            for identity, found in _isolated(rows, work, failures):
+            for identity, found in isolated(rows, work, failures):
                 parts.append((identity, number))
                 for path, part in found.items():
                     points.setdefault(path, []).append(part)
@@ -237,7 +236,7 @@ class AlertDecoder:
                 failures += [PacketFailure(int(row), reader.reason) for row in identified.packet[chosen]]
                 continue
             work = partial(self._convert, schema, reader, identified, wanted or {}, failures, budget)
-            for tables, lost in _isolated(chosen, work, failures, packets=identified.packet):
+            for tables, lost in isolated(chosen, work, failures, packets=identified.packet):
                 omitted += lost
                 for name, part in tables.items():
                     parts[name].append(part)
@@ -421,32 +420,3 @@ def _sanity(identified: Identified) -> tuple[NDArray[np.bool_], list[PacketFailu
         ]
         failures.append(PacketFailure(int(identified.packet[row]), "; ".join(wrong)))
     return time & ra & decl, failures
-
-
-def _isolated(
-    rows: NDArray[np.int64],
-    work: Callable[[NDArray[np.int64]], T],
-    failures: list[PacketFailure],
-    *,
-    packets: NDArray[np.int32] | None = None,
-) -> list[T]:
-    """Results of `work` on all rows; if it raises, on halves, until only the rows that make it raise are omitted."""
-    if len(rows) == 0:
-        return []
-    already = len(failures)
-    try:
-        return [work(rows)]
-    except BatchTooLarge:
-        raise
-    except Exception as error:  # noqa: BLE001 (isolation boundary: a packet may break an adapter in any way)
-        del failures[already:]
-        if len(rows) == 1:
-            packet = int(rows[0] if packets is None else packets[rows[0]])
-            reason = f"{type(error).__name__}: {error}"
-            failures.append(PacketFailure(packet, reason, traceback.format_exc()))
-            return []
-    middle = len(rows) // 2
-    return [
-        *_isolated(rows[:middle], work, failures, packets=packets),
-        *_isolated(rows[middle:], work, failures, packets=packets),
-    ]

@@ -79,6 +79,14 @@ def test_batches_that_unpack_to_too_much_are_divided_and_nothing_is_condemned() 
     assert not isolation.condemned
 
 
+def test_memory_that_does_not_suffice_divides_a_batch() -> None:
+    isolation = Isolation(8)
+    isolation.narrow(failed(0, 8, MemoryError()))
+    assert isolation.batch_max == 4
+    isolation.narrow(failed(0, 1, MemoryError()))
+    assert list(isolation.condemned) == [(0, 0)]
+
+
 def test_what_is_not_the_fault_of_a_message_ends_the_run() -> None:
     with pytest.raises(DrainFailedError, match="not because of their content"):
         Isolation(10).narrow(failed(0, 5, psycopg.errors.UndefinedTable("no table")))
