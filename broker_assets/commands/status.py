@@ -201,12 +201,25 @@ def _origins(item: Why | FileWhy | ArtefactEntry) -> Iterator[tuple[str, str]]:
     """What a source, a file or an asset was made from, one line each."""
     for entry in getattr(item, "inputs", ()):
         yield "input", f"{entry.asset}{':' if entry.partition else ''}{entry.partition} {entry.data_version}"
+    if url := getattr(item, "archive_url", None):
+        yield "message", _message(url, item)
     for part in getattr(item, "ranges", ()):
         offsets = f"offsets {part.first_offset} to {part.next_offset - 1}, {part.received} messages"
         yield f"partition {part.partition}", offsets
     for use in getattr(item, "used", ()):
         known = " ".join(text for text in (use.version, f"({use.detail})" if use.detail else "") if text)
         yield {"raw": "telemetry file"}.get(use.kind, use.kind), f"{use.name} {known}".rstrip()
+
+
+def _message(url: str, item: Any) -> str:
+    """Where the packet was in Kafka; its block in the archive says so."""
+    from broker_assets.packets.archive import ArchiveError, read_packet
+
+    try:
+        packet = read_packet(url, item.archiveposition, item.archivelength)
+    except (ArchiveError, OSError) as error:
+        return f"not known: {error}"
+    return f"partition {packet.partition}, offset {packet.offset}"
 
 
 def _text(value: Any) -> str:

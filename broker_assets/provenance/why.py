@@ -45,8 +45,10 @@ class Why(BaseModel):
     """When the row was written."""
     triggered: bool
     """Whether the source has its own packet; otherwise it was received in the history of another one."""
+    broughtby: int | None
+    """Source whose packet brought the row: itself, or the earliest packet with the source in its history."""
     archivefileid: int | None
-    """Archive file of its packet."""
+    """Archive file of that packet."""
     archive_url: str | None
     """URL of that file."""
     archive_sha256: str | None
@@ -74,11 +76,16 @@ def why(connection: psycopg.Connection[Any], diasourceid: int) -> list[Why]:
     with connection.cursor(row_factory=class_row(Why)) as cursor:
         cursor.execute(
             "SELECT diasourceid, diaobjectid, ssobjectid, survey, midpointmjdtai, source.night, source.ingestid, kind,"
-            " batch.topic, code_version, run_id, started_at, finished_at, archivefileid IS NOT NULL AS triggered,"
-            " archivefileid, url AS archive_url, sha256 AS archive_sha256, archiveposition, archivelength,"
-            " schema AS archive_schema, file.ingestid AS archive_ingestid"
+            " batch.topic, code_version, run_id, started_at, finished_at,"
+            " source.archivefileid IS NOT NULL AS triggered, source.broughtby,"
+            " packet.archivefileid, url AS archive_url, sha256 AS archive_sha256, packet.archiveposition,"
+            " packet.archivelength, schema AS archive_schema, file.ingestid AS archive_ingestid"
             " FROM diasources AS source LEFT JOIN ingest_batch AS batch ON batch.ingestid = source.ingestid"
-            " LEFT JOIN archive_file AS file USING (archivefileid)"
+            # The packet's object may be another one: it is found by its source and its time.
+            " LEFT JOIN LATERAL (SELECT archivefileid, archiveposition, archivelength FROM diasources AS own"
+            " WHERE own.diasourceid = source.broughtby AND own.midpointmjdtai = source.broughtbymjdtai"
+            " AND own.archivefileid IS NOT NULL ORDER BY own.diaobjectid = source.diaobjectid DESC LIMIT 1)"
+            " AS packet ON true LEFT JOIN archive_file AS file ON file.archivefileid = packet.archivefileid"
             " WHERE diasourceid = %s ORDER BY midpointmjdtai, diaobjectid",
             (diasourceid,),
         )

@@ -30,8 +30,9 @@ def test_a_source_tells_its_packet_batch_and_code(connection: psycopg.Connection
     for source, batch, file_of_it in ((8, first, file), (9, again, file), (10, again, None)):
         connection.execute(
             "INSERT INTO diasources (diaobjectid, midpointmjdtai, diasourceid, survey, night, ingestid, archivefileid,"
-            " archiveposition, archivelength) VALUES (1, 61042, %s, 1, %s, %s, %s, %s, 10)",
-            (source, NIGHT, batch, file_of_it, source if file_of_it else None),
+            " archiveposition, archivelength, broughtby, broughtbymjdtai)"
+            " VALUES (1, 61042, %s, 1, %s, %s, %s, %s, 10, %s, 61042)",
+            (source, NIGHT, batch, file_of_it, source if file_of_it else None, source if file_of_it else 9),
         )
     (told,) = why(connection, 8)
     assert (told.topic, told.kind, told.code_version, told.run_id) == ("alerts", "stream", "ingest 1", "one")
@@ -42,5 +43,6 @@ def test_a_source_tells_its_packet_batch_and_code(connection: psycopg.Connection
     assert (told.code_version, told.ingestid, told.archive_ingestid) == ("ingest 2", again, first)
     assert told.ranges[0].partition == 3
     (told,) = why(connection, 10)
-    assert (told.triggered, told.archive_url) == (False, None)
+    assert (told.triggered, told.broughtby, told.archive_url, told.archiveposition) == (False, 9, "file", 9)
+    assert told.ranges[0].partition == 3
     assert why(connection, 11) == []

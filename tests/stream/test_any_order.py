@@ -21,6 +21,8 @@ import pytest
 
 from broker_assets.database.engine import connect
 from broker_assets.database.stored_points import TABLES
+from broker_assets.packets.archive import read_packet
+from broker_assets.provenance.why import why
 from broker_assets.settings import DrainSettings
 from broker_assets.stream.reprocess import reprocess_night
 
@@ -170,6 +172,20 @@ def sums_are_right(broker: Any) -> None:
         assert wanted <= {row[0] for row in kept}
 
 
+def every_source_names_its_packet(broker: Any) -> None:
+    """Whichever packet brought a source, `why` finds it in the archive."""
+    with connect(broker.database_url) as connection:
+        for (number,) in connection.execute("SELECT DISTINCT diasourceid FROM diasources").fetchall():
+            for answer in why(connection, number):
+                assert answer.archive_url is not None
+                assert answer.archiveposition is not None
+                assert answer.archivelength is not None
+                packet = read_packet(answer.archive_url, answer.archiveposition, answer.archivelength)
+                decoded = broker.decoder().identify([packet.value])
+                assert decoded.diasourceid.tolist() == [answer.broughtby]
+                assert answer.triggered == (answer.broughtby == number)
+
+
 def nights(broker: Any) -> list[str]:
     """Nights with archived packets."""
     return [row[0] for row in broker.query("SELECT DISTINCT night::text FROM archive_file ORDER BY 1")]
@@ -207,6 +223,7 @@ def test_any_order_and_split_gives_the_same_rows(broker: Any, packets: ModuleTyp
     world.check(broker)
     assert tables(broker) == before
     sums_are_right(broker)
+    every_source_names_its_packet(broker)
     broker.assert_closed_ledger()
 
 
