@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -52,12 +53,14 @@ def test_metadata(platform: Any, survey: Callable[..., Any]) -> None:
     assert len(values["rate"]) < 50_000
 
 
-def test_live_checks_are_evaluated_in_the_run(platform: Any, survey: Callable[..., Any]) -> None:
-    platform.append(list(survey(objects=5, visits=4).packets()))
+def test_live_checks_are_evaluated_in_the_run(platform: Any, survey: Callable[..., Any], packets: ModuleType) -> None:
+    odd = packets.alert(99, [(0, packets.FIRST_MJD)])
+    odd["diaSource"]["reliability"] = 7.0  # a probability
+    platform.append([*survey(objects=5, visits=4).packets(), packets.encode(odd)])
     checks = platform.checks(platform.drain())
-    # The times of processing of these packets are 0, and the check says so.
     assert all(passed for (_, name, _), passed in checks.items() if name != "columns_in_range")
     assert not checks["sources", "columns_in_range", FIRST]
+    assert checks["sources", "columns_in_range", SECOND]
     stream = stream_key("rubin-alerts").to_user_string()
     for night in (FIRST, SECOND):
         for asset, name in [
