@@ -18,6 +18,8 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from broker_assets.commands.terminal import echo, printable
+
 PLATFORM, STREAM, SKY, OFFLINE = "Platform", "Alert stream", "Sky", "Offline (no service needed)"
 
 
@@ -103,12 +105,16 @@ class LazyGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            # The command-line library uses exceptions to exit and to report wrong usage.
-            if type(error).__module__.split(".")[0] in ("typer", "click") or os.environ.get("BROKER_DEBUG"):
+            # The command-line library uses exceptions to exit and to report wrong usage, and prints their messages.
+            if type(error).__module__.split(".")[0] in ("typer", "click"):
+                if isinstance(message := getattr(error, "message", None), str):
+                    error.message = printable(message)  # type: ignore[attr-defined]
                 raise
-            typer.secho(f"Error: {explain(error)}", fg=typer.colors.RED, err=True)
+            if os.environ.get("BROKER_DEBUG"):
+                raise
+            echo(f"Error: {explain(error)}", fg=typer.colors.RED, err=True)
             if not _explained(error):
-                typer.echo("`broker-assets --debug …` shows where this came from.", err=True)
+                echo("`broker-assets --debug …` shows where this came from.", err=True)
             raise typer.Exit(1) from None
 
 
@@ -164,7 +170,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"broker-assets {metadata.version('broker_assets')}")
+        echo(f"broker-assets {metadata.version('broker_assets')}")
         raise typer.Exit
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from broker_assets.commands.terminal import echo
 from broker_assets.settings import load_settings
 
 app = typer.Typer(
@@ -28,17 +29,17 @@ def check() -> None:
 
     url = _url()
     now, newest = migrations.current(url), migrations.head()
-    typer.echo(f"The database is at step {now or 'none'}; the newest is {newest}.")
+    echo(f"The database is at step {now or 'none'}; the newest is {newest}.")
     if now is None:
-        typer.echo("It has no tables yet: `broker-assets database upgrade` creates them.")
+        echo("It has no tables yet: `broker-assets database upgrade` creates them.")
         raise typer.Exit(1)
     differences = migrations.check(url)
     for difference in differences:
-        typer.echo(difference)
+        echo(difference)
     if now != newest:
-        typer.echo("`broker-assets database upgrade` brings it to the newest step.")
+        echo("`broker-assets database upgrade` brings it to the newest step.")
     elif differences:
-        typer.echo("Something other than the migrations has changed the tables.")
+        echo("Something other than the migrations has changed the tables.")
     if now != newest or differences:
         raise typer.Exit(1)
 
@@ -56,7 +57,7 @@ def upgrade() -> None:
     url = _url()
     before = migrations.current(url)
     after = migrations.upgrade(url)
-    typer.echo(
+    echo(
         f"The database is at step {after}" + (", as before." if after == before else f"; it was at {before or 'none'}.")
     )
 
@@ -78,7 +79,7 @@ def sql(
     if unknown:
         raise typer.BadParameter(f"there is no table {', '.join(unknown)}")
     chosen = None if not table else [metadata.tables[name] for name in table]
-    typer.echo(migrations.creation_sql(chosen), nl=False)
+    echo(migrations.creation_sql(chosen), nl=False)
 
 
 def _url() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from broker_assets.commands.output import write_output
+from broker_assets.commands.terminal import echo
 from broker_assets.storage.atomic import Part
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def show(files: Files, schema: Schema = None) -> None:
     read, failed = 0, 0
     for chunk in decode_files(_some(files), schemas):
         for document in describe(chunk):
-            print(json.dumps(document, allow_nan=False, ensure_ascii=False))
+            echo(json.dumps(document, allow_nan=False, ensure_ascii=False))
         failed += len(chunk.errors)
         read += len(chunk.packets) - len(chunk.errors)
     _end(read, failed)
@@ -206,4 +206,4 @@ def _end(read: int, failed: int) -> None:
 
 
 def _report(message: Any) -> None:
-    print(message, file=sys.stderr)
+    echo(message, err=True)

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from broker_assets.commands.output import write_output
 from broker_assets.commands.status import connected_or_given, database
-from broker_assets.commands.terminal import terminal
+from broker_assets.commands.terminal import echo, terminal
 from broker_assets.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Packets that could not be read: list, show, retry, dismiss.")
@@ -39,7 +39,7 @@ def list_entries(
         found = entries(connection, states=states, topic=topic, limit=limit)
     if as_json:
         for entry in found:
-            typer.echo(entry.model_dump_json(exclude={"payload", "traceback", "key"}))
+            echo(entry.model_dump_json(exclude={"payload", "traceback", "key"}))
         return
     if not found:
         terminal().print("The quarantine is empty.")

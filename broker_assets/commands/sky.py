@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from broker_assets.commands.output import write_output
+from broker_assets.commands.terminal import echo, standard_output
 from broker_assets.settings import load_settings
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def match(
     if sum(option is not None for option in (watchlist, area, sky_map)) != 1:
         _fail("give exactly one of --watchlist, --area and --sky-map")
     identifiers, ra, dec = _read_positions(positions)
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer = csv.writer(standard_output(), lineterminator="\n")
     if watchlist is not None:
         from broker_assets.sky.cones import match_cones
 
@@ -131,9 +132,7 @@ def build(
         except ValueError as error:
             _fail(f"{file}: {error}")
     write_output(out, moc_bytes(moc))
-    typer.echo(
-        f"{out}: {what}, order {moc.max_order}, {moc.sky_fraction * SQUARE_DEGREES:.6g} square degrees", err=True
-    )
+    echo(f"{out}: {what}, order {moc.max_order}, {moc.sky_fraction * SQUARE_DEGREES:.6g} square degrees", err=True)
 
 
 def _read_positions(path: Path) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
@@ -188,7 +187,7 @@ def _read_watchlist(path: Path, strict: bool) -> Cones:
     except BadWatchlist as error:
         _fail(f"{path}: {error}")
     for line in cones.bad:
-        typer.echo(f"{path}: line {line.line} ignored: {line.reason}", err=True)
+        echo(f"{path}: line {line.line} ignored: {line.reason}", err=True)
     return cones
 
 
@@ -202,5 +201,5 @@ def _read_bytes(path: Path, most: int | None = None) -> bytes:
 
 
 def _fail(message: str) -> NoReturn:
-    typer.echo(f"broker-assets: {message}", err=True)
+    echo(f"broker-assets: {message}", err=True)
     raise typer.Exit(2)

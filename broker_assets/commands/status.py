@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from broker_assets.commands.terminal import terminal
+from broker_assets.commands.terminal import echo, terminal
 from broker_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def status(
     settings = connected_or_given(load_settings())
     found = gather(settings, Kafka.of(settings), batches=batches)
     if as_json:
-        typer.echo(found.model_dump_json(indent=1))
+        echo(found.model_dump_json(indent=1))
     else:
         _show(found)
     if not found.healthy:
@@ -181,7 +181,7 @@ def why(
             version = versions.current(connection, asset, partition)
             found = [] if version is None else [version]
     if as_json:
-        typer.echo(json.dumps([item.model_dump(mode="json") for item in found], indent=1))
+        echo(json.dumps([item.model_dump(mode="json") for item in found], indent=1))
     if not found:
         kind = "source" if is_source else "product file or asset"
         raise LookupError(f"there is no {kind} {what} in the database")

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from broker_assets.commands.terminal import terminal
+from broker_assets.commands.terminal import echo, terminal
 from broker_assets.settings import load_settings
 
 app = typer.Typer(
@@ -38,7 +38,7 @@ def show(
     with Tns.of(load_settings()).client() as client:
         found = client.single_object(name.split()[-1] if name.split() else name)
     if as_json:
-        typer.echo(json.dumps(found, indent=1))
+        echo(json.dumps(found, indent=1))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     table.add_column(style="dim", no_wrap=True)
@@ -71,7 +71,7 @@ def near(
     with Tns.of(load_settings()).client() as client:
         found = client.near(longitude, latitude, radius)
     if as_json:
-        typer.echo(json.dumps(found, indent=1))
+        echo(json.dumps(found, indent=1))
     else:
         for one in found:
             terminal().print(escape(f"{one.get('prefix', '')} {one.get('objname', '')}".strip()), highlight=False)

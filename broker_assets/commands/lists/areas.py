@@ -13,7 +13,7 @@ from broker_assets.commands.lists.change import find, finish, new_owner, open_da
 from broker_assets.commands.lists.files import read_area_file
 from broker_assets.commands.lists.tables import count, one_line, show_details, summary_table
 from broker_assets.commands.output import write_output
-from broker_assets.commands.terminal import terminal
+from broker_assets.commands.terminal import echo, terminal
 from broker_assets.settings import load_settings
 
 app = typer.Typer(
@@ -99,7 +99,7 @@ def list_areas(
     with open_database() as connection:
         found = summaries(connection, "area", owner=owner)
     if as_json:
-        typer.echo(json.dumps([entry.model_dump(mode="json") for entry in found], indent=1))
+        echo(json.dumps([entry.model_dump(mode="json") for entry in found], indent=1))
     elif found:
         terminal().print(summary_table(found))
     else:
@@ -134,7 +134,7 @@ def show(
         return
     order, cells = int(moc.max_order), len(moc.uniq_hpx)
     if as_json:
-        typer.echo(json.dumps({**found.model_dump(mode="json"), "order": order, "cells": cells}, indent=1))
+        echo(json.dumps({**found.model_dump(mode="json"), "order": order, "cells": cells}, indent=1))
         return
     show_details(found, [("MOC", f"order {order}, {cells:,} cells")])
 

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from broker_assets.commands.lists.options import account
 from broker_assets.commands.lists.tables import count, one_line
-from broker_assets.commands.terminal import terminal
+from broker_assets.commands.terminal import echo, terminal
 from broker_assets.settings import load_settings
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def finish(
         found = summary(connection, kind, identifier, owner="")
     if as_json:
         lines = [{"line": line.line, "text": line.text, "reason": line.reason} for line in left_out]
-        typer.echo(json.dumps({**found.model_dump(mode="json"), "left_out": lines}, indent=1))
+        echo(json.dumps({**found.model_dump(mode="json"), "left_out": lines}, indent=1))
     elif found.behind:
         say(
             f"A running platform takes this up within about half a minute: `broker-assets {kind}s show {identifier}` "

@@ -13,7 +13,7 @@ from broker_assets.commands.lists.files import read_cones
 from broker_assets.commands.lists.tables import cone_table, count, one_line, show_details, summary_table
 from broker_assets.commands.output import write_output
 from broker_assets.commands.sky import DEFAULT_RADIUS
-from broker_assets.commands.terminal import terminal
+from broker_assets.commands.terminal import echo, terminal
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -95,7 +95,7 @@ def list_watchlists(
     with open_database() as connection:
         found = summaries(connection, "watchlist", owner=owner)
     if as_json:
-        typer.echo(json.dumps([entry.model_dump(mode="json") for entry in found], indent=1))
+        echo(json.dumps([entry.model_dump(mode="json") for entry in found], indent=1))
     elif found:
         terminal().print(summary_table(found))
     else:
@@ -134,7 +134,7 @@ def show(
         first = cone_entries(connection, found.id, limit=cones)
     if as_json:
         document = {**found.model_dump(mode="json"), "first_cones": [cone.model_dump(mode="json") for cone in first]}
-        typer.echo(json.dumps(document, indent=1))
+        echo(json.dumps(document, indent=1))
         return
     show_details(found)
     if first:

@@ -17,7 +17,7 @@ from broker_assets.commands.original_options import NORMALISED, OptionalValue, o
 from broker_assets.commands.output import write_output
 from broker_assets.commands.publish.history import agree, show_history, show_status, verify
 from broker_assets.commands.publish.targets import chosen, open_database
-from broker_assets.commands.terminal import terminal
+from broker_assets.commands.terminal import PrintableFormatter, echo, terminal
 from broker_assets.settings import PublicationTarget, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def run(
                     notify=None if as_json else lambda outcome: terminal().print(_line(outcome), highlight=False),
                 )
             if as_json:
-                typer.echo(report.model_dump_json())
+                echo(report.model_dump_json())
             else:
                 _show(report)
             bad |= report.failure is not None or bool(report.of("error"))
@@ -264,7 +264,7 @@ def _functions(settings: Settings, table: Path | None, spice: Path | None, *, up
         if table is None or settings.telemetry.requests_url is None:
             # As when the service does not answer: the table stays as it is.
             text = "warning: --update-rid-lut needs a table and BROKER_TELEMETRY__REQUESTS_URL; nothing is updated"
-            typer.echo(text, err=True)
+            echo(text, err=True)
         else:
             rows = update_requests(table, settings.telemetry.requests_url)
             terminal(stderr=True).print(f"{rows:,} rows in {table}", highlight=False)
@@ -283,7 +283,7 @@ def _log(folder: Path | None, level: str) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(folder / f"pub_{datetime.datetime.now(datetime.UTC):%Y%m%d}.log", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(message)s"))
     handler.setLevel(number)
     package = logging.getLogger("broker_assets.publication")
     package.addHandler(handler)
@@ -350,7 +350,7 @@ def sync(
                 report = bring(connection, folder, far, remove=remove, verify=verify_all, dry_run=dry_run)
             bad |= report.failure is not None or bool(report.failed)
             if as_json:
-                typer.echo(report.model_dump_json())
+                echo(report.model_dump_json())
                 continue
             terminal().print(
                 f"[bold]{escape(goal.name)}[/bold]: {len(report.copied)} copied, {report.unchanged} unchanged, "

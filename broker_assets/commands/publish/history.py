@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from broker_assets.commands.publish.targets import chosen, open_database
-from broker_assets.commands.terminal import terminal
+from broker_assets.commands.terminal import echo, terminal
 from broker_assets.settings import PublicationTarget, load_settings
 
 Target = Annotated[str | None, typer.Option("--target", "-T", help="Only this archive.")]
@@ -50,7 +50,7 @@ def show_status(
             "pending": [entry.model_dump(mode="json", exclude={"facts"}) for entry in again],
             "runs": [item.model_dump(mode="json") for item in last],
         }
-        typer.echo(json.dumps(document, indent=1))
+        echo(json.dumps(document, indent=1))
         raise typer.Exit(1 if waiting or again else 0)
     if not totals and not last:
         terminal().print("Nothing has been delivered yet.")
@@ -137,7 +137,7 @@ def show_history(
 
         for entry in found:
             document = entry.model_dump(mode="json") | {"receipts": proofs.get(entry.publicationid, [])}
-            typer.echo(json.dumps(document))
+            echo(json.dumps(document))
         return
     if not found:
         terminal().print("The history has no such entries.")

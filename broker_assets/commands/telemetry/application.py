@@ -18,6 +18,7 @@ from broker_assets.commands.telemetry.remake import remake, stale
 from broker_assets.commands.telemetry.schema import schema
 from broker_assets.commands.telemetry.simulate import simulate
 from broker_assets.commands.telemetry.status import status
+from broker_assets.commands.terminal import echo
 
 app = typer.Typer(help="Telemetry packets and products.", no_args_is_help=True)
 app.command(
@@ -61,14 +62,14 @@ def decode(
     try:
         databases = InstrumentDatabases(idb, forced=idb_version, strict=strict)
     except DatabaseError as error:
-        typer.echo(f"error: {error}", err=True)
+        echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
     failed = False
     try:
         for path in files:
             for document in _documents(path, databases):
                 failed |= "error" in document
-                sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+                echo(json.dumps(document, ensure_ascii=False))
     except BrokenPipeError:
         # The reader closed the pipe; nothing may be written to it at exit either.
         sys.stderr.close()

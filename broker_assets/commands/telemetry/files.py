@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from broker_assets.commands.status import database
-from broker_assets.commands.terminal import terminal
+from broker_assets.commands.terminal import echo, terminal
 from broker_assets.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Telemetry files that arrived: list, show, retry.")
@@ -42,7 +42,7 @@ def list_files(
         found = entries(connection, states=state, limit=limit)
     if as_json:
         for entry in found:
-            typer.echo(_json(entry))
+            echo(_json(entry))
         return
     if not found:
         terminal().print("There are no such files.")
@@ -85,7 +85,7 @@ def show(
         raise LookupError(f"no file {name} has arrived")
     for entry, bad in found:
         if as_json:
-            typer.echo(_json(entry, bad=[dataclasses.asdict(item) for item in bad]))
+            echo(_json(entry, bad=[dataclasses.asdict(item) for item in bad]))
             continue
         table = Table(show_header=False, box=None, pad_edge=False)
         for field, value in dataclasses.asdict(entry).items():

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from broker_assets.commands.terminal import echo
+
 if TYPE_CHECKING:
     from broker_assets.telemetry.products.levels.level0 import Inputs
     from broker_assets.telemetry.products.programs.configured import Programs
@@ -76,7 +78,7 @@ def read_inputs(
         )
     except (DatabaseError, OSError, ValueError) as error:
         named = isinstance(error, OSError) and error.filename is not None
-        typer.echo(f"error: {f'{error.filename}: {error.strerror}' if named else error}", err=True)  # type: ignore[union-attr]
+        echo(f"error: {f'{error.filename}: {error.strerror}' if named else error}", err=True)  # type: ignore[union-attr]
         raise typer.Exit(2) from error
 
 

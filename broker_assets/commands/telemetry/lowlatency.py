@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+from broker_assets.commands.terminal import PrintableFormatter, echo
+
 LOG = Path("logs/lldp_processing.log")
 logger = logging.getLogger(__name__)
 
@@ -49,7 +51,7 @@ def lowlatency(
         inputs = Inputs(InstrumentDatabases(idb, forced=idb_version), InstrumentConfiguration(configuration))
         inputs.configuration.version  # noqa: B018  read now: a wrong folder shall end the command
     except (DatabaseError, ConfigurationError) as error:
-        typer.echo(f"error: {error}", err=True)
+        echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
     end = threading.Event()
     failed = False
@@ -65,15 +67,15 @@ def lowlatency(
                 except OSError as error:
                     # A full disk, or a folder that is temporarily unavailable: the request waits for the next check.
                     logger.error("cannot work in %s: %s", output, error)
-                    typer.echo(f"error: {error}", err=True)
+                    echo(f"error: {error}", err=True)
                     answers, failed = [], True
                 for found in answers:
                     failed |= found.reason is not None
-                    typer.echo(f"{found.name}: {found.reason or ', '.join(found.files)}")
+                    echo(f"{found.name}: {found.reason or ', '.join(found.files)}")
                 if not watch or end.wait(seconds):
                     break
     except BlockingIOError as error:
-        typer.echo(f"error: another process is using {output}", err=True)
+        echo(f"error: another process is using {output}", err=True)
         raise typer.Exit(2) from error
     raise typer.Exit(1 if failed and not watch else 0)
 
@@ -91,7 +93,7 @@ def _end_on_signals(end: threading.Event) -> None:
 def _log(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(message)s"))
     package = logging.getLogger("broker_assets")
     package.addHandler(handler)
     package.setLevel(logging.INFO)

@@ -17,6 +17,7 @@ import typer
 
 from broker_assets.commands.output import write_output
 from broker_assets.commands.telemetry.inputs import find_programs, processing_versions, read_inputs
+from broker_assets.commands.terminal import PrintableFormatter, echo, terminal
 from broker_assets.settings import load_settings
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def _update_requests(table: Path | None, url: str | None) -> None:
     if table is None or url is None:
         logger.warning("--update-rid-lut needs --rid-lut-file and --rid-lut-url: no table of requests is updated")
     else:
-        typer.echo(f"{update(table, url)} rows in {table}", err=True)
+        echo(f"{update(table, url)} rows in {table}", err=True)
 
 
 def _log(log_file: Path | None, level: str) -> None:
@@ -211,7 +212,7 @@ def _log(log_file: Path | None, level: str) -> None:
     if number is None:
         raise typer.BadParameter(f"log level {level} is not one of DEBUG, INFO, WARNING, ERROR")
     handler: logging.Handler = logging.StreamHandler() if log_file is None else logging.FileHandler(log_file)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(message)s"))
     handler.setLevel(max(number, logging.WARNING) if log_file is None else number)
     package = logging.getLogger("broker_assets")
     package.addHandler(handler)
@@ -367,26 +368,24 @@ def _rebuild(archive: Any, touched: Touched, levels: list[str], stop_on_error: b
 
 
 def _console() -> Any:
-    from rich.console import Console
-
-    return Console(stderr=True)
+    return terminal(stderr=True)
 
 
 def _report(outcome: Outcome, out_file: Path | None) -> None:
     """Print the files written; problems and deliberate omissions go to standard error."""
     lines = "".join(f"{path}\n" for path in outcome.written)
     if out_file is None:
-        typer.echo(lines, nl=False)
+        echo(lines, nl=False)
     else:
         write_output(out_file, lines)
     for problem in outcome.problems:
         logger.warning("%s: %s", problem.what, problem.reason)
-        typer.echo(f"{problem.what}: {problem.reason}", err=True)
+        echo(f"{problem.what}: {problem.reason}", err=True)
     for problem in outcome.skipped:
         logger.info("not made, %s: %s", problem.what, problem.reason)
     for reason, number in Counter(problem.reason for problem in outcome.skipped).items():
-        typer.echo(f"not made ({number}): {reason}", err=True)
-    typer.echo(
+        echo(f"not made ({number}): {reason}", err=True)
+    echo(
         f"{len(outcome.written)} files written, {len(outcome.unchanged)} unchanged, {len(outcome.removed)} removed, "
         f"{len(outcome.problems)} problems",
         err=True,

@@ -13,7 +13,7 @@ from rich.table import Table
 from broker_assets.commands.backfill import backfill
 from broker_assets.commands.reprocess import parse_nights
 from broker_assets.commands.status import connected_or_given, database
-from broker_assets.commands.terminal import terminal
+from broker_assets.commands.terminal import echo, terminal
 from broker_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def stale(as_json: Annotated[bool, typer.Option("--json", help="All files, as JS
     """
     found = stale_now(connected_or_given(load_settings()))
     if as_json:
-        typer.echo(json.dumps([item.model_dump(mode="json") for item in found], indent=1))
+        echo(json.dumps([item.model_dump(mode="json") for item in found], indent=1))
     elif found:
         _show(found)
     else:

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from broker_assets.commands.terminal import echo
+
 
 def schema(
     kind: Annotated[
@@ -50,7 +52,7 @@ def schema(
         chosen = [item for item in known if level in (None, item.level)]
         for item in chosen:
             columns = sum(len(extension.columns) for extension in item.extensions)
-            typer.echo(f"{item.level:<5}{item.kind:<24}V{item.version:02d}{columns:>5} columns")
+            echo(f"{item.level:<5}{item.kind:<24}V{item.version:02d}{columns:>5} columns")
         raise typer.Exit(0 if chosen else 2)
     fitting = [item for item in known if item.kind == kind and level in (None, item.level)]
     wanted: dict[str, Any] = {}
@@ -59,10 +61,10 @@ def schema(
             wanted[item.level] = item
     if not wanted:
         names = ", ".join(sorted({item.kind for item in known}))
-        typer.echo(f"error: there is no such schema; kinds: {names}", err=True)
+        echo(f"error: there is no such schema; kinds: {names}", err=True)
         raise typer.Exit(2)
     documents = [json.loads(item.text()) for item in wanted.values()]
-    typer.echo(json.dumps(documents[0] if len(documents) == 1 else documents, indent=1, ensure_ascii=False))
+    echo(json.dumps(documents[0] if len(documents) == 1 else documents, indent=1, ensure_ascii=False))
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
@@ -88,8 +90,8 @@ def _check(files: Sequence[Path]) -> int:
             found = [str(error)]
         wrong += bool(found)
         for text in found:
-            typer.echo(f"{path}: {text}")
-    typer.echo(f"{len(files)} files, {wrong} with differences", err=True)
+            echo(f"{path}: {text}")
+    echo(f"{len(files)} files, {wrong} with differences", err=True)
     return 1 if wrong or not files else 0
 
 
@@ -103,8 +105,8 @@ def _update(folder: Path) -> int:
         derived = merged(described(read(path)) for path in write_specimens(Path(temporary)))
     try:
         for path in update(folder, derived):
-            typer.echo(path)
+            echo(path)
     except FormatChanged as error:
-        typer.echo(f"error: {error}", err=True)
+        echo(f"error: {error}", err=True)
         return 1
     return 0

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from broker_assets.commands.terminal import echo, terminal
+
 if TYPE_CHECKING:
     from broker_assets.telemetry.simulation import Mission
 
@@ -36,14 +38,13 @@ def simulate(
     science requests, in overlapping files. Nothing in it comes from a real mission.
     """
     # Imported here: `--help` must not wait for the numerical libraries.
-    from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
     from broker_assets.telemetry.simulation import Fault, write_mission
 
     first = start.date() if start else datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=1)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=terminal(stderr=True), transient=True) as progress:
         task = progress.add_task("telemetry files", total=FILES_PER_DAY * days + damaged)
         try:
             mission = write_mission(
@@ -56,7 +57,7 @@ def simulate(
                 report=lambda name: progress.update(task, advance=1),
             )
         except (ValueError, OSError) as error:
-            typer.echo(f"error: {error}", err=True)
+            echo(f"error: {error}", err=True)
             raise typer.Exit(2) from error
     _report(mission)
 
@@ -64,17 +65,17 @@ def simulate(
 def _report(mission: Mission) -> None:
     size = sum(path.stat().st_size for path in mission.files)
     largest = max(mission.flares, key=lambda flare: flare.size)
-    typer.echo(
+    echo(
         f"{mission.folder}: {mission.days} days from {mission.start}, {mission.packets} packets in "
         f"{len(mission.files)} files ({size / 1e6:.1f} MB), {len(mission.flares)} flares, "
         f"{len(mission.science)} science requests"
     )
-    typer.echo(f"largest flare: on-board second {largest.start:.0f}, {largest.size:.0f} counts/s at 4 to 10 keV")
+    echo(f"largest flare: on-board second {largest.start:.0f}, {largest.size:.0f} counts/s at 4 to 10 keV")
     for fault in sorted(mission.faults):
-        typer.echo(f"fault: {fault}")
+        echo(f"fault: {fault}")
     archive = shlex.quote(str(mission.folder / "products"))
     options = shlex.join(mission.process_options)
-    typer.echo(f"\nTo make products from it:\n  broker-assets telemetry process {options} --fits-dir {archive}")
+    echo(f"\nTo make products from it:\n  broker-assets telemetry process {options} --fits-dir {archive}")
     names = {
         "DATABASES": mission.databases,
         "CONFIGURATION": mission.configuration,
@@ -83,5 +84,5 @@ def _report(mission: Mission) -> None:
         "REQUESTS": mission.requests,
     }
     settings = " ".join(f"BROKER_TELEMETRY__{name}={shlex.quote(str(path.resolve()))}" for name, path in names.items())
-    typer.echo(f"\nTo let the platform receive it:\n  {settings} \\")
-    typer.echo(f"  BROKER_TELEMETRY__INCOMING='[\"{mission.incoming.resolve().as_uri()}\"]' broker-assets up")
+    echo(f"\nTo let the platform receive it:\n  {settings} \\")
+    echo(f"  BROKER_TELEMETRY__INCOMING='[\"{mission.incoming.resolve().as_uri()}\"]' broker-assets up")

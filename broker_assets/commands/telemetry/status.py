@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from broker_assets.commands.status import connected_or_given
-from broker_assets.commands.terminal import terminal
+from broker_assets.commands.terminal import echo, terminal
 from broker_assets.settings import load_settings
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def status(
 
     found = overview(connected_or_given(load_settings()))
     if as_json:
-        typer.echo(found.model_dump_json(indent=1))
+        echo(found.model_dump_json(indent=1))
     else:
         _show(found)
     if not found.healthy:
