@@ -6,8 +6,10 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import subprocess
 import tempfile
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from xml.etree import ElementTree
@@ -73,14 +75,26 @@ def parse_java_version(text: str) -> int | None:
 
 
 def cache_folder() -> Path:
-    """Cache folder of the user; `XDG_CACHE_HOME` moves it."""
+    """Cache folder of the user; `XDG_CACHE_HOME` moves it.
+
+    Raises
+    ------
+    LocalPlatformError
+        If the user has none, and that in the temporary folder belongs to somebody else, whose programs we would run.
+    """
     root = os.environ.get("XDG_CACHE_HOME")
     try:
         folder = (Path(root) if root else Path.home() / ".cache") / "broker_assets"
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError):  # no home, or one that is read-only
         folder = Path(tempfile.gettempdir()) / f"broker_assets-{os.geteuid()}"
-        folder.mkdir(mode=0o700, exist_ok=True)
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+            raise LocalPlatformError(
+                f"{folder} belongs to somebody else, or others may write to it: remove it, or set XDG_CACHE_HOME"
+            ) from None
     return folder
 
 

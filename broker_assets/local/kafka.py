@@ -97,7 +97,7 @@ class ApacheKafka(BrokerProcess):
         properties = self.folder / "server.properties"
         properties.write_text("".join(f"{name}={value}\n" for name, value in self.properties().items()))
         logging = self.folder / "log4j2.yaml"
-        shutil.copy(jars.LOGGING, logging)
+        replace_atomically(logging, jars.LOGGING)
         java: list[str | Path] = [
             program,
             f"-Xmx{self._heap}",

@@ -182,7 +182,7 @@ class EmbeddedPostgres(FolderProcess):
         # Whoever it names is dead: we hold the lock and no process works in the data folder. Left there, a zombie or a
         # later process with that number would be taken for the server.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
-        self._write_configuration()
+        self._write_configuration(user)
 
     def _launch(self) -> subprocess.Popen[bytes]:
         return start_child(
@@ -273,12 +273,13 @@ class EmbeddedPostgres(FolderProcess):
             user=user,
         )
 
-    def _write_configuration(self) -> None:
+    def _write_configuration(self, user: Identity | None) -> None:
         values = server_configuration(psutil.virtual_memory().total) | self._configuration
         lines = ["# Written at every start; put your own settings into local.conf next to it."]
         lines += [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'" for name, value in values.items()]
-        # The server may run as another user than we.
-        replace_atomically(self.folder / "broker.conf", "\n".join(lines) + "\n", mode=0o644)
+        replace_atomically(self.folder / "broker.conf", "\n".join(lines) + "\n")
+        if user is not None:
+            os.chown(self.folder / "broker.conf", user.uid, user.gid)
 
 
 def reaching(user: Identity, *folders: Path) -> Identity:

@@ -41,6 +41,9 @@ from broker_assets.monitoring.state_file import Addresses, PlatformState, Proces
 from broker_assets.settings import Settings
 from broker_assets.storage.atomic import remove_abandoned
 
+CLOSED = 0o027
+"""Permissions that no file of the platform has: every process that it starts inherits this umask."""
+
 LOW_SPACE = 500 * 1024**2
 """Free disk space below which a running platform warns, bytes."""
 
@@ -105,11 +108,14 @@ class Supervisor:
         LocalPlatformError
             If something cannot be started; everything already started is stopped first.
         """
+        # PostgreSQL may run as another user, who must pass through it.
         self.home.mkdir(parents=True, exist_ok=True)
+        umask = os.umask(CLOSED)
         lock = FolderLock(self.home / "lock", subject="the platform")
         try:
             lock.acquire()
         except FolderInUseError as error:
+            os.umask(umask)
             raise FolderInUseError(f"{error}: `broker-assets status` shows it, `broker-assets down` stops it") from None
         previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         previous[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._on_signal)
@@ -134,6 +140,7 @@ class Supervisor:
             for number, handler in previous.items():
                 signal.signal(number, handler)
             lock.release()
+            os.umask(umask)
 
     # Start --------------------------------------------------------------------------------------------------------
 

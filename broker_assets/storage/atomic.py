@@ -32,6 +32,8 @@ BLOCK: Final = 1 << 20
 _LONGEST: Final = 200
 """Bytes of a file's name that its hidden name repeats; names may have 255."""
 
+_OWN_GROUP: Final = 0o640
+"""Permissions of files: the user writes, the group reads."""
 _RANDOM: Final = 32
 """Random characters in a hidden name."""
 _Maker: TypeAlias = Callable[[Path], int]
@@ -64,7 +66,7 @@ def replace_atomically(
     parts : Path, optional
         Folder for the file until it is complete, on the same file system. Default: the folder of `path`.
     mode : int, optional
-        Permissions. Default: what the umask leaves of 0o666.
+        Permissions. Default: what the umask leaves of 0o640; other users of the machine read nothing of ours.
     sync_name : bool
         Whether the name is on the disk too when this returns. If not, a power cut may bring the old content back;
         `sync_folders` makes up for it once for many files.
@@ -126,7 +128,7 @@ class Part:
     name : str
         What the hidden name begins with: best the final name.
     mode : int, optional
-        Permissions. Default: what the umask leaves of 0o666.
+        Permissions. Default: what the umask leaves of 0o640; other users of the machine read nothing of ours.
     """
 
     def __init__(self, folder: Path, name: str, *, mode: int | None = None) -> None:
@@ -303,7 +305,7 @@ def _locked(folder: Path, name: str, make: _Maker) -> tuple[int, Path]:
 
 
 def _new_file(path: Path, mode: int | None) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666 if mode is None else mode)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _OWN_GROUP if mode is None else mode)
 
 
 def _new_folder(path: Path) -> int:

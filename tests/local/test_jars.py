@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,26 @@ def test_a_failing_maven_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(LocalPlatformError, match="no such artifact"):
         jars.kafka_jars()
     assert list((tmp_path / "cache" / "broker_assets").iterdir()) == []
+
+
+@pytest.mark.parametrize("trap", ["link", "open", "file"])
+def test_a_folder_of_somebody_else_in_the_temporary_folder_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trap: str
+) -> None:
+    """Programs in it would be run."""
+    (tmp_path / "no-folder").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "no-folder"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = tmp_path / f"broker_assets-{os.geteuid()}"
+    if trap == "link":
+        (tmp_path / "theirs").mkdir()
+        folder.symlink_to(tmp_path / "theirs")
+    elif trap == "open":
+        folder.mkdir()
+        folder.chmod(0o777)
+    else:
+        folder.touch()
+    with pytest.raises(LocalPlatformError, match="somebody else"):
+        jars.cache_folder()
+    folder.unlink() if trap != "open" else folder.rmdir()
+    assert jars.cache_folder().stat().st_mode & 0o777 == 0o700

@@ -81,6 +81,15 @@ class Platform:
         return list(found.values())
 
 
+def open_to_others(home: Path) -> list[str]:
+    """Files of a platform that other users of the machine may read, or its group change."""
+    return [
+        str(path.relative_to(home))
+        for path in home.rglob("*")
+        if path.is_file() and not path.is_symlink() and path.stat().st_mode & 0o137
+    ]
+
+
 @pytest.fixture
 def here() -> Iterator[Platform]:
     folder = Path(tempfile.mkdtemp(prefix="broker-up-test-"))
@@ -112,6 +121,8 @@ def test_life(here: Platform) -> None:
         "webserver",
         "api",
     }
+
+    assert open_to_others(here.home) == []
 
     second = here.run("up")
     assert second.returncode == 1

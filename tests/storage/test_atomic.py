@@ -145,13 +145,15 @@ def test_a_full_disk(small_disk: Path) -> None:
 
 
 def test_permissions(tmp_path: Path) -> None:
-    """What the umask leaves, whatever the old file had; or those asked for, whatever the umask."""
+    """None for others, whatever the umask and the old file; or those asked for."""
 
     def mode(name: str) -> int:
         return stat.S_IMODE((tmp_path / name).stat().st_mode)
 
-    old = os.umask(0o027)
+    old = os.umask(0)
     try:
+        replace_atomically(tmp_path / "e", b"0")
+        os.umask(0o027)
         replace_atomically(tmp_path / "a", b"1")
         (tmp_path / "a").chmod(0o600)
         replace_atomically(tmp_path / "a", b"2")
@@ -162,7 +164,7 @@ def test_permissions(tmp_path: Path) -> None:
             pass
     finally:
         os.umask(old)
-    assert [mode(name) for name in "abcd"] == [0o640, 0o600, 0o644, 0o700]
+    assert [mode(name) for name in "abcde"] == [0o640, 0o600, 0o644, 0o700, 0o640]
 
 
 def test_a_secret_is_never_open(tmp_path: Path) -> None:
