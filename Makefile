@@ -28,7 +28,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: none of python3, python3.11 … python3.13 is."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "Python's venv module is missing (Debian: apt-get install python3-venv)."; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -69,15 +69,22 @@ retest: $(INSTALLED)
 bench: $(INSTALLED)
 	@set -e; for file in benchmarks/[!_]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
 
-# Newest versions that pyproject.toml allows, in an environment of their own; commit the result after `make test`.
+# Newest versions that pyproject.toml allows, for every system and Python, with the hashes of all their files; commit the
+# result after `make test`. CONSTRAINTS=FILE keeps versions.
+LOCK := build/lock/bin/uv pip compile --quiet --universal --python-version 3.11.5 --generate-hashes --no-strip-extras \
+	--no-annotate --no-header --extra local --extra kubernetes
 lock:
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet --upgrade pip 'setuptools>=77'
-	build/lock/bin/python -m pip install --quiet --group dev -e '.[local,kubernetes]' $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
-	{ echo "# Exact versions of everything installed by \`make\`; written by \`make lock\`, not by hand."; \
-		build/lock/bin/python -m pip freeze --all --exclude-editable --exclude pip; } > requirements.lock.partial
-	mv requirements.lock.partial requirements.lock
+	build/lock/bin/python -m pip install --quiet --upgrade uv
+	echo 'setuptools>=77' > build/lock/build.txt
+	$(LOCK) --group dev $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) pyproject.toml build/lock/build.txt \
+		--output-file build/lock/all.txt
+	$(LOCK) --constraint build/lock/all.txt pyproject.toml build/lock/build.txt --output-file build/lock/image.txt
+	{ echo "# Exact versions and hashes of everything installed by \`make\`; written by \`make lock\`, not by hand."; \
+		cat build/lock/all.txt; } > requirements.lock
+	{ echo "# What of requirements.lock the platform needs at run time: installed into the image; written by \`make lock\`."; \
+		cat build/lock/image.txt; } > docker/requirements.lock
 	rm -rf build/lock
 
 clean:
