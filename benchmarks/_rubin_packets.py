@@ -149,6 +149,8 @@ class PacketFactory:
                     "boolean": False,
                     "string": "text",
                 }.get(base)
+            if "timeWithdrawnMjdTai" in values:
+                values["timeWithdrawnMjdTai"] = None
             return values
 
         def source(mjd: float, number: int) -> dict[str, Any]:
