@@ -60,6 +60,9 @@ class DatabaseSettings(BaseModel):
 
     url: SecretStr | None = None
     """`postgresql+psycopg://…` of the broker's database; if unset, the embedded PostgreSQL is started."""
+    reader_url: SecretStr | None = None
+    """The same database with a role that only reads, which is created before the services start; for the API, which
+    otherwise uses `url` in read-only transactions."""
     dagster_url: SecretStr | None = None
     """`postgresql+psycopg2://…` of Dagster's database; if unset, the embedded PostgreSQL is used."""
 

@@ -39,7 +39,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         Those of the process, if not given; whoever starts it names the servers in its environment.
     """
     settings = settings if settings is not None else load_settings()
-    url = settings.database.url
+    url = settings.database.reader_url or settings.database.url
+    settings = settings.model_copy(update={"database": settings.database.model_copy(update={"url": url})})
     if url is None:
         # The page then says so; a server that does not start says nothing.
         log.warning("no database is configured: set BROKER_DATABASE__URL")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from broker_assets.database import migrations
+from broker_assets.database.reader import create_reader
 from broker_assets.local import instance, platform, readiness
 from broker_assets.monitoring import state_file
 from broker_assets.settings import Settings, load_settings
@@ -32,6 +33,8 @@ def prepare(
     """
     report("Database schema …")
     migrations.upgrade(addresses.database_url)
+    if settings.database.reader_url is not None:
+        create_reader(addresses.database_url, settings.database.reader_url.get_secret_value())
     report("Dagster's tables …")
     os.environ.update(addresses.environment())
     instance.create_instance(Path(addresses.dagster_home))
