@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from importlib.resources import files
 from pathlib import Path
@@ -128,3 +129,87 @@ def test_the_settings_file_is_found_and_complete(compose: dict) -> None:
     assert [cluster.bootstrap_servers for cluster in clusters] == ["kafka:9092"] * 3 + ["broker.example.org:9094"]
     assert all(path.parent == Path("/etc/broker") for path in clusters[3].files)
     assert len(clusters[3].files) == 2
+
+
+def test_the_proxy_reaches_the_web_servers_only_and_nothing_else_is_published(compose: dict) -> None:
+    """Networks: who can open a connection to whom."""
+    services = compose["services"]
+    members = {
+        network: {name for name, service in services.items() if network in service["networks"]}
+        for network in compose["networks"]
+    }
+    assert members["pages"] == {"proxy", "api", "webserver"}
+    assert members["docker"] == {"docker-proxy", "daemon", "webserver"}
+    assert members["edge"] == {"proxy"}
+    assert members["broker"] == set(services) - {"proxy", "docker-proxy"}
+    assert {name for name, network in compose["networks"].items() if (network or {}).get("internal")} == {
+        "pages",
+        "docker",
+    }
+
+
+def test_only_the_proxy_of_docker_sees_the_socket(compose: dict) -> None:
+    holders = {
+        name
+        for name, service in compose["services"].items()
+        if any("docker.sock" in volume for volume in service.get("volumes", []))
+    }
+    assert holders == {"docker-proxy"}
+    launching = {
+        name for name, service in compose["services"].items() if "DOCKER_HOST" in service.get("environment", {})
+    }
+    assert launching == {"daemon", "webserver"}
+
+
+@pytest.mark.parametrize(
+    ("request_line", "allowed"),
+    [
+        ("POST /v1.47/containers/create", True),
+        ("POST /v1.47/containers/0123abcd/start", True),
+        ("POST /v1.47/containers/0123abcd/stop", True),
+        ("GET /v1.47/containers/0123abcd/json", True),
+        ("GET /version", True),
+        ("GET /v1.47/images/broker-assets/json", True),
+        ("POST /v1.47/containers/0123abcd/exec", False),
+        ("POST /v1.47/exec/0123abcd/start", False),
+        ("POST /v1.47/images/create", False),
+        ("POST /v1.47/build", False),
+        ("POST /v1.47/volumes/create", False),
+        ("DELETE /v1.47/containers/0123abcd", False),
+        ("GET /v1.47/containers/json", False),
+        ("GET /v1.47/secrets", False),
+        ("PUT /v1.47/containers/0123abcd/archive", False),
+        ("GET /v1.47/containers/0123abcd/../../secrets", False),
+    ],
+)
+def test_the_proxy_of_docker_passes_on_what_runs_need(request_line: str, allowed: bool) -> None:
+    """Its patterns, which nginx matches as PCRE; they use only what Python has too."""
+    text = (DOCKER / "docker-proxy.conf").read_text()
+    block = text[text.index("map ") :].split("}\n", 1)[0]
+    patterns = re.findall(r'"~(.+)" 1;', block)
+    assert len(patterns) > 4
+    assert "default 0;" in block
+    assert any(re.search(pattern, request_line) for pattern in patterns) is allowed
+
+
+def test_no_container_gains_privileges(compose: dict) -> None:
+    config = yaml.safe_load((DOCKER / "run_launcher.yaml").read_text())["run_launcher"]["config"]
+    for name, container in {**compose["services"], "runs": config["container_kwargs"]}.items():
+        assert container["cap_drop"] == ["ALL"], name
+        assert container["security_opt"] == ["no-new-privileges:true"], name
+        assert not container.get("privileged"), name
+    assert {name for name, service in compose["services"].items() if "cap_add" in service} == {"postgres", "proxy"}
+
+
+def test_the_api_has_no_password_with_which_it_could_write(compose: dict) -> None:
+    environment = compose["services"]["api"]["environment"]
+    assert not any("POSTGRES_PASSWORD" in value for value in environment.values())
+    assert "READER_PASSWORD" in environment["BROKER_DATABASE__READER_URL"]
+    prepare = compose["services"]["prepare"]["environment"]
+    assert prepare["BROKER_DATABASE__READER_URL"] == environment["BROKER_DATABASE__READER_URL"]
+
+
+def test_every_variable_is_in_the_example(compose: dict) -> None:
+    used = set(re.findall(r"\$\{([A-Z_]+):\?", (DOCKER / "compose.yaml").read_text()))
+    given = {line.split("=")[0] for line in (DOCKER / "example.env").read_text().splitlines() if "=" in line[:40]}
+    assert used <= given

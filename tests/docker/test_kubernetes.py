@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from dagster_k8s import K8sRunLauncher
+from dagster_k8s.container_context import K8sContainerContext
+from dagster_k8s.job import UserDefinedDagsterK8sConfig
 from dagster_private import dagster_instance_config_schema, validate_config
 
 from broker_assets.local import platform
@@ -19,7 +22,18 @@ ROOT = Path(__file__).parents[2]
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a container
 FOLDER = ROOT / "docker" / "kubernetes"
 
-POD = {"image", "env", "envConfigMaps", "envSecrets", "labels", "resources", "volumes", "volumeMounts"}
+POD = {
+    "podSecurityContext",
+    "securityContext",
+    "image",
+    "env",
+    "envConfigMaps",
+    "envSecrets",
+    "labels",
+    "resources",
+    "volumes",
+    "volumeMounts",
+}
 SECTIONS = {
     "generatePostgresqlPasswordSecret": set(),
     "postgresql": {
@@ -131,7 +145,12 @@ def test_the_launcher_of_kubernetes_accepts_its_values(values: dict) -> None:
         "volume_mounts": given["volumeMounts"],
         "fail_pod_on_run_failure": given["failPodOnRunFailure"],
         "resources": given["resources"],
-        "run_k8s_config": {"job_spec_config": given["runK8sConfig"]["jobSpecConfig"]},
+        "security_context": given["securityContext"],
+        "only_allow_user_defined_k8s_config_fields": snake_case(given["onlyAllowUserDefinedK8sConfigFields"]),
+        "run_k8s_config": {
+            "pod_spec_config": given["runK8sConfig"]["podSpecConfig"],
+            "job_spec_config": given["runK8sConfig"]["jobSpecConfig"],
+        },
         "service_account_name": "dagster",
         "instance_config_map": "dagster-instance",
         "dagster_home": "/opt/dagster/dagster_home",
@@ -143,7 +162,7 @@ def test_the_launcher_of_kubernetes_accepts_its_values(values: dict) -> None:
 def test_the_code_server_is_that_of_one_machine(values: dict) -> None:
     (deployment,) = values["dagster-user-deployments"]["deployments"]
     commands = platform.commands(
-        host=EVERYWHERE, dagster_port=80, api_port=8000, code_port=deployment["port"], workspace="workspace.yaml"
+        host=EVERYWHERE, dagster_port=8080, api_port=8000, code_port=deployment["port"], workspace="workspace.yaml"
     )
     # The chart puts `dagster api grpc -h 0.0.0.0 -p <port>` before the arguments.
     assert commands["code-server"][-2:] == deployment["dagsterApiGrpcArgs"]
@@ -170,6 +189,75 @@ def test_the_driver_of_dagsters_database_is_named(values: dict) -> None:
 def test_the_api_is_that_of_one_machine() -> None:
     documents = {document["kind"]: document for document in yaml.safe_load_all((FOLDER / "api.yaml").read_text())}
     (container,) = documents["Deployment"]["spec"]["template"]["spec"]["containers"]
-    commands = platform.commands(host=EVERYWHERE, dagster_port=80, api_port=8000, code_port=1, workspace="w")
+    commands = platform.commands(host=EVERYWHERE, dagster_port=8080, api_port=8000, code_port=1, workspace="w")
     assert container["command"] == commands["api"]
     assert documents["Deployment"]["spec"]["selector"]["matchLabels"] == documents["Service"]["spec"]["selector"]
+
+
+def test_no_pod_has_more_rights_than_it_needs(values: dict) -> None:
+    (deployment,) = values["dagster-user-deployments"]["deployments"]
+    launcher = values["runLauncher"]["config"]["k8sRunLauncher"]
+    pods = [
+        (part["podSecurityContext"], part["securityContext"])
+        for part in (values["dagsterWebserver"], values["dagsterDaemon"], deployment)
+    ]
+    pods.append((launcher["runK8sConfig"]["podSpecConfig"]["securityContext"], launcher["securityContext"]))
+    for document in yaml.safe_load_all((FOLDER / "api.yaml").read_text()):
+        if document["kind"] in {"Job", "Deployment"}:
+            spec = document["spec"]["template"]["spec"]
+            assert spec["automountServiceAccountToken"] is False
+            pods += [(spec["securityContext"], container["securityContext"]) for container in spec["containers"]]
+    assert len(pods) == 6
+    for pod, container in pods:
+        assert pod["runAsNonRoot"] is True
+        assert pod["runAsUser"] == pod["runAsGroup"] == 10001
+        assert pod["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert container == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    assert "--uid 10001" in (ROOT / "docker" / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize(
+    ("tag", "allowed"),
+    [
+        ({"container_config": {"resources": {"limits": {"memory": "1Gi"}}}}, True),
+        ({"container_config": {"image": "theirs"}}, False),
+        ({"container_config": {"command": ["sh"]}}, False),
+        ({"container_config": {"env": [{"name": "A", "value": "b"}]}}, False),
+        ({"container_config": {"security_context": {"privileged": True}}}, False),
+        ({"pod_spec_config": {"service_account_name": "admin"}}, False),
+        ({"pod_spec_config": {"volumes": [{"name": "a", "host_path": {"path": "/"}}]}}, False),
+    ],
+)
+def test_tags_of_a_run_choose_nothing_but_its_resources(values: dict, tag: dict, allowed: bool) -> None:
+    """What Dagster makes of the tag `dagster-k8s/config`, which anybody may send who may launch a run."""
+    launcher = values["runLauncher"]["config"]["k8sRunLauncher"]
+    fields: Any = snake_case(launcher["onlyAllowUserDefinedK8sConfigFields"])
+    (deployment,) = values["dagster-user-deployments"]["deployments"]
+    assert deployment["includeConfigInLaunchedRuns"] == {"enabled": False}
+    context = K8sContainerContext(run_k8s_config=UserDefinedDagsterK8sConfig.from_dict(tag))
+    if allowed:
+        context.validate_user_k8s_config_for_run(fields, None)
+    else:
+        with pytest.raises(Exception, match="violated the allowed list"):
+            context.validate_user_k8s_config_for_run(fields, None)
+
+
+def test_pages_are_reached_from_the_ingress_only(values: dict) -> None:
+    policies = {
+        document["metadata"]["name"]: document["spec"]
+        for document in yaml.safe_load_all((FOLDER / "api.yaml").read_text())
+        if document["kind"] == "NetworkPolicy"
+    }
+    assert policies["broker-closed"]["podSelector"] == {}
+    assert policies["broker-closed"]["ingress"] == [{"from": [{"podSelector": {}}]}]
+    ports = {"broker-api": 8000, "broker-webserver": values["dagsterWebserver"]["service"]["port"]}
+    for name, port in ports.items():
+        (rule,) = policies[name]["ingress"]
+        assert rule["ports"] == [{"protocol": "TCP", "port": port}]
+        assert rule["from"] == [{"namespaceSelector": {"matchLabels": {"broker-assets/ingress": "true"}}}]
+
+
+def test_the_api_has_a_secret_of_its_own() -> None:
+    documents = {document["kind"]: document for document in yaml.safe_load_all((FOLDER / "api.yaml").read_text())}
+    (container,) = documents["Deployment"]["spec"]["template"]["spec"]["containers"]
+    assert container["envFrom"] == [{"secretRef": {"name": "broker-api"}}]
