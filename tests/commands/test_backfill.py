@@ -1,4 +1,4 @@
-"""Backfills asked of a Dagster webserver."""
+"""Backfills asked of Dagster's webserver, as the platform runs it."""
 
 from __future__ import annotations
 
@@ -41,13 +41,14 @@ def dagster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[DagsterI
     """A webserver over one partitioned asset, without a daemon: backfills stay as they were asked for."""
     home = tmp_path_factory.mktemp("dagster")
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    file = home / "project.py"
-    file.write_text(DEFINITIONS)
+    (home / "project.py").write_text(DEFINITIONS)
+    workspace = home / "workspace.yaml"
+    workspace.write_text("load_from: [{python_file: project.py}]\n")
     (port,) = free_ports(1)
     address = f"http://127.0.0.1:{port}/server_info"
     service = Service(
         "webserver",
-        ["dagster-webserver", "-f", str(file), "-h", "127.0.0.1", "-p", str(port)],
+        ["python", "-m", "broker_assets.webserver", "--port", str(port), "--workspace", str(workspace)],
         log=home / "webserver.log",
         environment=os.environ | {"DAGSTER_HOME": str(home)},
         healthy=answers_http(address),
