@@ -22,7 +22,7 @@ _Shown = TypeVar("_Shown", bound=BaseModel)
 
 _PRIVATE: Final = re.compile(
     r"""(?P<user> \b(?:user|role)\s+["'][^"']*["'] )
-    | (?P<server> \S+ \x20at\x20 \S+ \x20as\x20 [^\s():,;]+ )        # as `database.engine.describe` writes it
+    | (?P<server> \( [^()]* \x20at\x20 [^()]* \) )  # as messages have it from `database.engine.describe`
     | (?P<process> \b(?:pid|process)[\s=:]+\d+ )
     | (?P<url> \b[a-z][a-z0-9+.-]*://[^\s"'`<>]+ )
     | (?P<path> (?<![\w.])/(?:[^\s/:,;()"'`<>]+/)*[^\s/:,;()"'`<>]+ )
@@ -46,7 +46,7 @@ def without_private(text: str, folders: tuple[str, ...] = ()) -> str:
     >>> without_private("webserver is stopped: see /home/ann/.broker/logs/webserver.log")
     'webserver is stopped: see …/webserver.log'
     >>> without_private('(broker at /run/pg as ann): connection failed: role "ann" does not exist, pid 4711')
-    '(… at … as …): connection failed: role …, pid …'
+    '(…): connection failed: role … does not exist, pid …'
     >>> without_private("file:///data/incoming: 3 files, see http://127.0.0.1:3000/runs")
     '…/incoming: 3 files, see http://127.0.0.1:3000/runs'
     """
@@ -58,7 +58,7 @@ def without_private(text: str, folders: tuple[str, ...] = ()) -> str:
 def _replacement(found: re.Match[str]) -> str:
     text = found[0]
     if found.lastgroup == "server":
-        return f"{'(' if text.startswith('(') else ''}{HIDDEN} at {HIDDEN} as {HIDDEN}"
+        return f"({HIDDEN})"
     if found.lastgroup in ("user", "process"):
         return f"{re.split(r'[^a-zA-Z]', text, maxsplit=1)[0]} {HIDDEN}"
     if text.lower().startswith(("http://", "https://")) and "@" not in text:

@@ -38,6 +38,8 @@ def test_folders_of_paths_never_remain(folders: list[str], name: str, before: st
         ("postgresql://writer@db.example/broker", "writer"),
         ("the database is unavailable (broker at db.example:5432 as writer): refused", "writer"),
         ("the database is unavailable (broker at /run/pg as writer): refused", "/run"),
+        ("the database is unavailable (the default database at the local socket as writer): refused", "writer"),
+        ("the database is unavailable (broker at db.example): refused", "db.example"),
         ('connection to server on socket "/home/ann/pg/.s.PGSQL.5432" failed', "ann"),
         ("killed process 4711", "4711"),
     ],
@@ -48,7 +50,14 @@ def test_users_servers_and_processes_never_remain(text: str, private: str) -> No
 
 @pytest.mark.parametrize(
     "text",
-    ["stored / received", "3 km/s", "`broker-assets status` shows it", "2026/11/29", "http://127.0.0.1:3000/runs"],
+    [
+        "stored / received",
+        "3 km/s",
+        "looked at once as asked",
+        "`broker-assets status` shows it",
+        "2026/11/29",
+        "http://127.0.0.1:3000/runs",
+    ],
 )
 def test_other_text_stays(text: str) -> None:
     assert without_private(text) == text
