@@ -178,7 +178,7 @@ def test_arguments_of_a_run_worker() -> None:
 
 
 def test_code_locations_of_a_webserver() -> None:
-    assert parameters(WorkspaceFileTarget) == ["paths"]
+    assert list(WorkspaceFileTarget(paths=["workspace.yaml"]).paths) == ["workspace.yaml"]
     assert parameters(WorkspaceProcessContext)[:4] == ["instance", "workspace_load_target", "version", "read_only"]
     assert parameters(DagsterInstance.optimize_for_webserver)[1:3] == ["statement_timeout", "pool_recycle"]
 
