@@ -155,7 +155,7 @@ class Sums:
         """
         parts = list(changes)
         fresh = np.zeros(len(self.objects), bool) if counted is None else counted
-        kept = self.known[self.owner]
+        kept = (self.known & ~fresh)[self.owner]
         owner = np.concatenate([self.owner[kept], *(self.place(part.diaobjectid) for part in parts)])
         entries = np.concatenate([self.entries[kept], *(part.entries() for part in parts)])
         known = self.known | fresh

@@ -11,11 +11,12 @@ import psycopg
 import pyarrow as pa
 import pytest
 
+from broker_assets.database import point_sums
 from broker_assets.database.alerts import AlertRows, write
 from broker_assets.database.point_identity import PointKind, mix
 from broker_assets.database.point_rows import PointsRemovedError, remove_points, write_points
 from broker_assets.database.point_selection import Listed, Triggers
-from broker_assets.database.stored_points import Comparison, compare
+from broker_assets.database.stored_points import Comparison, compare, stored_in
 
 pytestmark = pytest.mark.database
 
@@ -40,6 +41,48 @@ def compared(connection: psycopg.Connection[Any], *, at: float, by: int) -> Comp
         np.array([False]),
     )
     return compare(connection, Triggers(np.array([7]), np.array([by]), np.array([at])), points)[1]
+
+
+def sums_are_those_of_the_rows(connection: psycopg.Connection[Any]) -> bool:
+    """Count the stored points anew."""
+    objects = np.array([row[0] for row in connection.execute("SELECT diaobjectid FROM point_sums ORDER BY 1")])
+    kept = point_sums.read(connection, objects)
+    none = np.zeros(objects.size, np.int64)
+    empty = point_sums.Sums(
+        objects, none, none, np.zeros(objects.size, bool), none, none[:0], np.zeros(0, point_sums.ENTRY)
+    )
+    points = [stored_in(connection, kind, objects, None).changes(kind) for kind in PointKind]
+    counted = empty.after(points, counted=np.ones(objects.size, bool))
+    names = ["kind", "month", "number", "checksum"]
+    return bool(kept.known.all()) and np.array_equal(kept.entries[names], counted.entries[names])
+
+
+def test_sums_that_are_wrong_are_counted_anew(
+    connection: psycopg.Connection[Any], make_sources: Make, make_forced: Make
+) -> None:
+    """Whatever somebody did to them: no point is stored twice, and they are right again."""
+    rows = AlertRows(sources=make_sources([7, 8], 61010.0), forced_sources=make_forced([7, 8], [61000.0, 60960.0]))
+    write(connection, rows, ingestid=1)
+    assert sums_are_those_of_the_rows(connection)
+    for damage in (
+        "UPDATE point_sums SET months = NULL",
+        "UPDATE point_sums AS one SET months = other.months FROM point_sums AS other"
+        " WHERE one.diaobjectid <> other.diaobjectid",
+        "DELETE FROM point_sums WHERE diaobjectid = 7",
+    ):
+        connection.execute(damage)
+        before = compare(
+            connection,
+            Triggers(np.array([7, 8]), np.array([17010, 18010]), np.array([61012.0, 61012.0])),
+            Listed(
+                np.array([0, 1]), np.full(2, PointKind.FORCED, np.int8), np.array([7, 8]),
+                mix(np.array([7 * 1000 + 61000, 8 * 1000 + 60960])), np.array([61000.0, 60960.0]), np.zeros(2, bool),
+            ),
+        )[1]  # fmt: skip
+        assert write(connection, rows, ingestid=2, comparison=before).forced_sources == 0
+        assert connection.execute("SELECT count(*) FROM diaforcedsources").fetchone() == (2,)
+    write(connection, AlertRows(sources=make_sources([7, 8], 61011.0)), ingestid=3)
+    assert sums_are_those_of_the_rows(connection)
 
 
 def test_an_earlier_packet_replaces_the_row_with_its_time(
