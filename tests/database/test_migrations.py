@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from broker_assets.database import engine, migrations
+from broker_assets.provenance import versions
 
 pytestmark = pytest.mark.database
 
@@ -109,3 +110,46 @@ def test_hits_of_before_become_facts_and_state(empty_url: str) -> None:
             ("watchlist_facts", 1),
         ]
         assert rows("SELECT revision FROM ingest_batch") == [(1,)]
+
+
+def test_provenance_of_assets_that_are_no_more_is_carried_over(empty_url: str) -> None:
+    """Files of lists were made from rows, which had no asset; now they are made from the observed lists."""
+    before = [
+        versions.Artefact(asset=f"{kind}_row", partition="7", data_version="r")
+        for kind in ("watchlist", "area", "sky_map")
+    ]
+    files = [
+        versions.Artefact(
+            asset=row.asset.removesuffix("_row"),
+            partition="7_S190425z_v1" if row.asset == "sky_map_row" else "7",
+            data_version="f",
+            code_version="1",
+            inputs=(versions.Input(asset=row.asset, partition=row.partition, data_version="r"),),
+        )
+        for row in before
+    ]
+    kept = versions.Artefact(asset="tns_snapshot", data_version="t")
+    migrations.upgrade(empty_url, "0008")
+    with engine.transaction(empty_url) as connection:
+        gone = versions.Artefact(asset="pruned_event_log", data_version="p")
+        versions.record(connection, [*before, *files, kept, gone])
+        versions.deploy(connection, {"pruned_event_log": "2", "tns_snapshot": "1"})
+    migrations.upgrade(empty_url)
+    with engine.transaction(empty_url) as connection:
+        rows = connection.execute("SELECT asset FROM artefact ORDER BY 1").fetchall()
+        assert [name for (name,) in rows] == ["area", "sky_map", "tns_snapshot", "watchlist"]
+        uses = connection.execute("SELECT asset, input_asset, input_partition FROM artefact_input ORDER BY 1")
+        assert uses.fetchall() == [
+            ("area", "areas", "7"),
+            ("sky_map", "sky_map_notices", "7_S190425z_v1"),
+            ("watchlist", "watchlists", "7"),
+        ]
+        assert connection.execute("SELECT asset FROM code").fetchall() == [("tns_snapshot",)]
+        # a map that is as it was needs no new files; one of another revision does
+        seen = [
+            versions.Artefact(asset="sky_map_notices", partition="7_S190425z_v1", data_version="r"),
+            versions.Artefact(asset="watchlists", partition="7", data_version="1"),
+            versions.Artefact(asset="areas", partition="7", data_version="r"),
+        ]
+        versions.record(connection, seen)
+        assert [item.asset for item in versions.stale(connection)] == ["watchlist"]
