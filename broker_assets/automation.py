@@ -10,6 +10,8 @@ when the code changes, and considers only the latest night.
 
 from __future__ import annotations
 
+from typing import Final
+
 from dagster import (
     AssetKey,
     AssetSelection,
@@ -20,6 +22,14 @@ from dagster import (
 
 EVALUATION_SECONDS = 30
 """How often conditions are evaluated; a tick over a few thousand nights takes a few tenths of a second."""
+
+# The queue starts the waiting run of the highest priority first, and of equal ones the oldest. Somebody waits for the
+# run that an operator starts, by hand or in a backfill (no tag: 0); what follows from changes by itself may come after
+# it. What receives comes before both: behind a backfill of a year of nights, the stream would stop for days.
+BACKGROUND: Final = {"dagster/priority": "-1"}
+"""Tags of runs that automation, sensors and schedules start; not of those that receive."""
+RECEPTION: Final = {"dagster/priority": "1"}
+"""Tags of runs that read alerts, notices and telemetry as they arrive."""
 
 
 def inputs_changed() -> AutomationCondition[AssetKey]:
@@ -88,6 +98,6 @@ automation_sensor = AutomationConditionSensorDefinition(
     # The sensor that Dagster adds by default is stopped until somebody switches it on.
     default_status=DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=EVALUATION_SECONDS,
-    run_tags={"broker/trigger": "automation"},
+    run_tags={"broker/trigger": "automation", **BACKGROUND},
 )
 """Evaluates every condition of the code location."""

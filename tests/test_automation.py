@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +27,8 @@ from dagster import (
     op,
 )
 
-from broker_assets.automation import automation_sensor, on_new_versions
+from broker_assets import sensors
+from broker_assets.automation import BACKGROUND, RECEPTION, automation_sensor, on_new_versions
 from broker_assets.checks.definition import newest_materialisations
 from broker_assets.partitions import nights
 
@@ -399,3 +402,27 @@ def test_checks_evaluated_by_an_op_count(instance: DagsterInstance, passed: bool
 
 def test_sensor_runs_by_default() -> None:
     assert automation_sensor.default_status.value == "RUNNING"
+
+
+OPERATOR = 0
+"""Priority of runs without the tag: those that an operator starts, by hand or in a backfill."""
+
+
+def test_operators_come_before_what_follows_by_itself_and_after_what_arrives() -> None:
+    assert int(BACKGROUND["dagster/priority"]) < OPERATOR < int(RECEPTION["dagster/priority"])
+    assert BACKGROUND.items() <= automation_sensor.run_tags.items()
+
+
+def test_every_run_that_a_sensor_or_a_schedule_asks_for_has_a_priority() -> None:
+    found: dict[str, set[str]] = {}
+    for path in sorted(Path(sensors.__path__[0]).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("RunRequest", "ScheduleDefinition"):
+                tags = [keyword.value for keyword in node.keywords if keyword.arg == "tags"]
+                names = {name.id for value in tags for name in ast.walk(value) if isinstance(name, ast.Name)}
+                chosen = names & {"BACKGROUND", "RECEPTION", "priority"}
+                assert len(chosen) == 1, f"{path.name}:{node.lineno}: which priority?"
+                found.setdefault(path.stem, set()).update(chosen)
+    assert {name for name, chosen in found.items() if chosen == {"RECEPTION"}} == {"kafka_lag", "notices"}
+    # the run that receives telemetry is asked for in the same way as that which matches lists
+    assert {name for name, chosen in found.items() if chosen == {"priority"}} == {"lists"}

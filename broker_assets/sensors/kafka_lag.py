@@ -35,6 +35,7 @@ from dagster import (
 
 from broker_assets.accounting import ledger
 from broker_assets.assets.alerts.streams import ACTIVE_RUNS, DRAIN_TAG, drain_config, drain_tag, stream_key
+from broker_assets.automation import RECEPTION
 from broker_assets.backoff import RUNS, pause_after
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.kafka import Kafka
@@ -157,7 +158,7 @@ def requests(states: Iterable[StreamState], runs: Runs, *, now: float) -> Iterat
             yield RunRequest(
                 run_key=f"{tag}@{positions}/{before}",
                 run_config=drain_config(state.stream.name, partitions),
-                tags={DRAIN_TAG: tag, "broker/topic": state.stream.name, "broker/lag": str(waiting)},
+                tags={DRAIN_TAG: tag, "broker/topic": state.stream.name, "broker/lag": str(waiting), **RECEPTION},
             )
 
 

@@ -28,6 +28,7 @@ from dagster import (
 from broker_assets.assets.alerts.streams import ACTIVE_RUNS
 from broker_assets.assets.reporter import Reporter
 from broker_assets.assets.sky.lists import CHILDREN, PARTITIONS, entry, revisions
+from broker_assets.automation import BACKGROUND
 from broker_assets.backoff import RUNS, pause_after
 from broker_assets.dagster_internals import UnresolvedAssetJobDefinition
 from broker_assets.provenance import versions
@@ -109,7 +110,9 @@ def reasons_to_match(connection: psycopg.Connection, sky: Path, code_versions: M
     return reasons
 
 
-def match_request(context: SensorEvaluationContext, job: str, reasons: Sequence[str]) -> RunRequest | str:
+def match_request(
+    context: SensorEvaluationContext, job: str, reasons: Sequence[str], priority: Mapping[str, str] = BACKGROUND
+) -> RunRequest | str:
     """A run request that updates indices and hits, or the reason why there is none."""
     if not reasons:
         return "indices and matches are up to date"
@@ -127,7 +130,9 @@ def match_request(context: SensorEvaluationContext, job: str, reasons: Sequence[
         if left > 0:
             return f"{failures} consecutive runs failed, next run in {left:.0f} s ({'; '.join(reasons)})"
     before = last.dagster_run.run_id if last is not None else ""
-    return RunRequest(run_key=f"{job}/{before}", job_name=job, tags={"broker/reason": "; ".join(reasons)[:200]})
+    return RunRequest(
+        run_key=f"{job}/{before}", job_name=job, tags={"broker/reason": "; ".join(reasons)[:200], **priority}
+    )
 
 
 def build_lists_sensor(

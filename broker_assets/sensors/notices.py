@@ -20,6 +20,7 @@ from dagster import (
 
 from broker_assets.accounting import ledger
 from broker_assets.assets.alerts.streams import ACTIVE_RUNS
+from broker_assets.automation import RECEPTION
 from broker_assets.jobs.notices import NOT_CONFIGURED
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.kafka import Kafka
@@ -58,6 +59,6 @@ def build_notices(name: str | None, read: JobDefinition) -> SensorDefinition:
             return SkipReason("a run is in progress")
         before = records[0].dagster_run.run_id if records else ""
         key = hashlib.sha256(repr((sorted(positions.items()), before)).encode()).hexdigest()[:16]
-        return RunRequest(run_key=f"notices/{key}", tags={"broker/lag": str(sum(lag.values()))})
+        return RunRequest(run_key=f"notices/{key}", tags={"broker/lag": str(sum(lag.values())), **RECEPTION})
 
     return notices

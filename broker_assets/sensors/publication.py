@@ -19,6 +19,7 @@ from dagster import (
 )
 
 from broker_assets.assets.alerts.streams import ACTIVE_RUNS
+from broker_assets.automation import BACKGROUND
 from broker_assets.jobs.publication import PUBLISH_OP
 from broker_assets.publication.days import due_days
 from broker_assets.resources.database import DATABASE_AWAY, Database
@@ -59,7 +60,7 @@ def build_publish_schedule(job: JobDefinition) -> ScheduleDefinition:
         return RunRequest(
             run_key=f"{now:%Y-%m-%dT%H}",
             run_config={"ops": {PUBLISH_OP: {"config": {"update_requests": requests}}}},
-            tags={"broker/days": str(len(days))},
+            tags={"broker/days": str(len(days)), **BACKGROUND},
         )
 
     return publish_due
@@ -81,7 +82,7 @@ def build_mirror_schedule(job: JobDefinition) -> ScheduleDefinition:
     ) -> RunRequest | SkipReason:
         if not publisher.mirrors:
             return SkipReason("no copy of the archive is configured")
-        return RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%d}")
+        return RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%d}", tags=BACKGROUND)
 
     return daily_mirrors
 
@@ -109,7 +110,7 @@ def build_telemetry_checks_schedule(job: JobDefinition) -> ScheduleDefinition:
             return SkipReason(f"the database cannot be read: {error}")
         if not telemetry.watched and not (row and row[0]):
             return SkipReason("there is no telemetry")
-        return RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%dT%H}")
+        return RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%dT%H}", tags=BACKGROUND)
 
     return hourly_telemetry_checks
 

@@ -19,6 +19,7 @@ from dagster import (
     schedule,
 )
 
+from broker_assets.automation import BACKGROUND
 from broker_assets.dagster_internals import UnresolvedAssetJobDefinition
 from broker_assets.database.tables import ingest_batch, ingest_batch_night
 from broker_assets.partitions import known_nights
@@ -54,7 +55,7 @@ def build_nightly_checks(
         keys = touched_nights(database, now)
         if not keys:
             return SkipReason("no night has received alerts since yesterday")
-        return RunRequest(run_key=f"{now:%Y-%m-%d}", run_config=configuration(keys))
+        return RunRequest(run_key=f"{now:%Y-%m-%d}", run_config=configuration(keys), tags=BACKGROUND)
 
     return nightly_checks
 
@@ -78,6 +79,7 @@ def build_daily_maintenance(job: JobDefinition | UnresolvedAssetJobDefinition) -
     return ScheduleDefinition(
         name="daily_maintenance",
         job=job,
+        tags=BACKGROUND,
         cron_schedule="0 21 * * *",
         execution_timezone="UTC",
         default_status=DefaultScheduleStatus.RUNNING,

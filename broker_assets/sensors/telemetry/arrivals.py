@@ -27,6 +27,7 @@ from dagster import (
 )
 
 from broker_assets.assets.telemetry.folders import folder_key
+from broker_assets.automation import RECEPTION
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.telemetry import Telemetry
 from broker_assets.sensors.lists import match_request
@@ -120,7 +121,7 @@ def build_telemetry_files(job: JobDefinition) -> SensorDefinition:
         seen = list(observations(states, cursor, now=time.time()))
         cursor |= {url: (version, time.time()) for url, version, _ in seen}
         why = reasons(waiting, databases_came=telemetry.noted_databases not in (None, telemetry.present_databases))
-        asked = "files are being received" if busy else match_request(context, job.name, why)
+        asked = "files are being received" if busy else match_request(context, job.name, why, RECEPTION)
         requests = [asked] if isinstance(asked, RunRequest) else []
         said = [*troubles.values(), str(asked) if why else _idle(states)]
         return SensorResult(

@@ -19,6 +19,7 @@ from dagster import (
     sensor,
 )
 
+from broker_assets.automation import BACKGROUND
 from broker_assets.dagster_internals import UnresolvedAssetJobDefinition
 from broker_assets.monitoring.telemetry.facts import kernels_of
 from broker_assets.partitions import known_days
@@ -63,7 +64,7 @@ def build_daily_products(job: UnresolvedAssetJobDefinition) -> SensorDefinition:
                 run_key=key,
                 partition_key=item.day.isoformat(),
                 asset_selection=[AssetKey(item.asset)],
-                tags={TAG: key},
+                tags={TAG: key, **BACKGROUND},
             )
             for key, item in keys.items()
             if key not in asked
