@@ -181,6 +181,14 @@ class Telemetry:
         places = (settings.databases, settings.configuration, settings.kernels, settings.planning, settings.requests)
         return tuple(sorted(item for place in places if place is not None for item in _files(place)))
 
+    def files_version(self, place: Path) -> str | None:
+        """Digest of names, sizes and times of the files of one input; None if there is no file.
+
+        Names are relative to the place, so that the version does not change when the folder is mounted elsewhere.
+        """
+        found = sorted((os.path.relpath(path, place), size, time) for path, size, time in _files(place))
+        return hashlib.sha256(repr(found).encode()).hexdigest()[:32] if found else None
+
     @property
     def noted_databases(self) -> str | None:
         """Instrument databases with which packets were last decoded again; None before the first time."""

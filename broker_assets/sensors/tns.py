@@ -1,4 +1,8 @@
-"""Fetches due TNS files: hourly, daily, and the full file twice a month; also files missed during an outage."""
+"""Fetches due TNS files: hourly, daily, and the full file twice a month; also files missed during an outage.
+
+The files are an external asset, `tns_bulk_files`. The run that fetches them observes it; a tick observes what a run
+that died has applied without reporting it.
+"""
 
 import time
 from datetime import UTC, datetime
@@ -16,6 +20,9 @@ from dagster import (
 )
 
 from broker_assets.assets.alerts.streams import ACTIVE_RUNS
+from broker_assets.assets.reporter import Reporter
+from broker_assets.assets.sky.tns import bulk_files_entries
+from broker_assets.automation import BACKGROUND
 from broker_assets.dagster_internals import UnresolvedAssetJobDefinition
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.tns import Tns
@@ -41,17 +48,20 @@ def build_tns_cadence(job: UnresolvedAssetJobDefinition) -> SensorDefinition:
     ) -> RunRequest | SkipReason:
         if tns.missing:
             return SkipReason(f"TNS is not configured: {', '.join(tns.missing)} not set")
+        records = context.instance.get_run_records(RunsFilter(job_name=job.name), limit=1)
+        if records and records[0].dagster_run.status in ACTIVE_RUNS:
+            return SkipReason("a run is in progress")
         try:
             with database.transaction() as connection:
                 due = due_files(applied_files(connection), datetime.now(UTC))
+                files = bulk_files_entries(connection)
+            reporter = Reporter(context.instance, database, context.log)
+            reporter.send(reporter.observe(files))
         except DATABASE_AWAY as error:
             return SkipReason(f"the applied files cannot be determined: {error}")
         if not due:
             return SkipReason("no file is due")
         names = ", ".join(file.name for file in due)
-        records = context.instance.get_run_records(RunsFilter(job_name=job.name), limit=1)
-        if records and records[0].dagster_run.status in ACTIVE_RUNS:
-            return SkipReason(f"{names}: a run is in progress")
         last = records[0] if records else None
         asked_before = last is not None and _files(_tag(names)) <= _files(last.dagster_run.tags.get("broker/tns", ""))
         if last is not None and (asked_before or last.dagster_run.status == DagsterRunStatus.FAILURE):
@@ -60,7 +70,7 @@ def build_tns_cadence(job: UnresolvedAssetJobDefinition) -> SensorDefinition:
             if left > 0:
                 return SkipReason(f"{names}: already requested, again in {left:.0f} s")
         before = last.dagster_run.run_id if last is not None else ""
-        return RunRequest(run_key=f"{_tag(names)}/{before}", tags={"broker/tns": _tag(names)})
+        return RunRequest(run_key=f"{_tag(names)}/{before}", tags={"broker/tns": _tag(names), **BACKGROUND})
 
     return tns_cadence
 

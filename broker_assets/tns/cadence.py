@@ -8,6 +8,7 @@ no longer exist.
 from __future__ import annotations
 
 import datetime
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -123,6 +124,15 @@ def applied_files(connection: psycopg.Connection[Any]) -> list[AppliedFile]:
     """Files that have been applied; an hourly file is known by its last day only."""
     rows = connection.execute("SELECT name, kind, covers_until, applied_at FROM tns_file ORDER BY name")
     return [AppliedFile(*row) for row in rows]
+
+
+def files_version(connection: psycopg.Connection[Any]) -> str | None:
+    """Version of the bulk files that TNS has, as far as they were fetched; None before the first.
+
+    A hash of the content of the newest file of each name: one that is fetched again unchanged changes nothing.
+    """
+    rows = connection.execute("SELECT name, sha256 FROM tns_file ORDER BY name").fetchall()
+    return hashlib.sha256(repr(rows).encode()).hexdigest()[:32] if rows else None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 from dagster import (
     AssetExecutionContext,
     AssetsDefinition,
@@ -32,7 +33,7 @@ from broker_assets.resources.object_store import ObjectStore
 from broker_assets.resources.tns import Tns
 from broker_assets.settings import LIMITS, InputLimits
 from broker_assets.tns.bulk import TNS_VERSION
-from broker_assets.tns.cadence import DueFile, applied_files, catch_up, due_files
+from broker_assets.tns.cadence import DueFile, applied_files, catch_up, due_files, files_version
 from broker_assets.tns.client import bulk_name
 from broker_assets.tns.refresh import stored_checksum
 from broker_assets.tns.snapshots import SNAPSHOT_VERSION, write_snapshot
@@ -47,6 +48,19 @@ class TnsConfig(Config):
     """Selects the files that are fetched."""
 
     full: bool = Field(default=False, description="fetch the full file, whether it is due or not")
+
+
+def bulk_files_entries(connection: psycopg.Connection[Any]) -> list[Entry]:
+    """What is observed of the bulk files: nothing before the first was fetched.
+
+    TNS limits requests, so nobody asks it for versions: a file is known once it was fetched and applied.
+    """
+    version = files_version(connection)
+    if version is None:
+        return []
+    newest = max(applied_files(connection), key=lambda file: (file.covers_until, file.applied_at))
+    artefact = versions.Artefact(asset=BULK_FILES, data_version=version)
+    return [Entry(artefact, description=f"{newest.name}, until {newest.covers_until:%Y-%m-%d %H:%M} UTC")]
 
 
 def build_tns_assets(limits: InputLimits = LIMITS) -> list[AssetsDefinition | AssetSpec]:
@@ -81,6 +95,7 @@ def build_tns_assets(limits: InputLimits = LIMITS) -> list[AssetsDefinition | As
                 due.insert(0, DueFile(bulk_name(), "full", midnight))
             done = catch_up(connection, client, due, limits=limits)
             rows, version = stored_checksum(connection)
+            files = bulk_files_entries(connection)
         for name, reason in done.damaged.items():
             context.log.warning(f"{name} was not applied: {reason}")
         if done.damaged and not done.refreshes:
@@ -96,8 +111,14 @@ def build_tns_assets(limits: InputLimits = LIMITS) -> list[AssetsDefinition | As
                 for name in ("new", "changed", "moved", "renamed", "deleted", "cones_changed", "quarantined")
             },
         }
-        made = versions.Artefact(asset=ASSET, data_version=version, code_version=TNS_VERSION)
+        uses = tuple(
+            versions.Input(asset=entry.artefact.asset, data_version=entry.artefact.data_version) for entry in files
+        )
+        made = versions.Artefact(asset=ASSET, data_version=version, code_version=TNS_VERSION, inputs=uses)
         reporter = Reporter(context.instance, database, context.log, run_id=context.run.run_id)
+        reporter.send(reporter.observe(files))
+        # Dagster read the versions of the parents before the step, which has fetched newer files.
+        context.get_step_execution_context().fetch_external_input_asset_version_info()
         yield from reporter.made(Entry(made, metadata=metadata))
 
     @asset(

@@ -1,8 +1,8 @@
 """Folders that are filled from outside and only observed here: telemetry that arrives, and files of inputs.
 
-One external asset each. The versions of the former are recorded by `sensors.telemetry.arrivals`, without a run; what
-the latter say for a day is an asset of its own (`assets.telemetry.inputs`). The names by which the ingest run and the
-sensor that starts it know each other are here too.
+One external asset each. Their versions are recorded without a run, by `sensors.telemetry.arrivals` and
+`sensors.telemetry.inputs`; what files of inputs say for a day is an asset of its own (`assets.telemetry.inputs`). The
+names by which the ingest run and the sensor that starts it know each other are here too.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ import re
 
 from dagster import AssetKey, AssetSpec
 
+from broker_assets.assets.reporter import Entry
+from broker_assets.provenance import versions
+from broker_assets.resources.telemetry import Telemetry
 from broker_assets.settings import TelemetrySettings
 from broker_assets.telemetry.archive.input_versions import CONFIGURATION, DATABASE, KERNELS, PLAN, REQUESTS
 from broker_assets.telemetry.reception.folders import public
@@ -81,3 +84,15 @@ def input_files(settings: TelemetrySettings) -> list[AssetSpec]:
         )
         for name, (setting, what) in _INPUT_FILES.items()
     ]
+
+
+def input_files_entries(telemetry: Telemetry) -> list[Entry]:
+    """What is observed of the files of each input; nothing of an input without files."""
+    entries = []
+    for name, (setting, _) in _INPUT_FILES.items():
+        place = getattr(telemetry.settings, setting)
+        version = telemetry.files_version(place) if place is not None else None
+        if version is not None:
+            asset = input_files_key(name).to_user_string()
+            entries.append(Entry(versions.Artefact(asset=asset, data_version=version), metadata={"path": str(place)}))
+    return entries

@@ -2,10 +2,13 @@
 
 import datetime
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
+import psycopg
 from dagster import AssetMaterialization
 
 from broker_assets.assets.reporter import Entry, Reporter
+from broker_assets.assets.telemetry.folders import input_files_key
 from broker_assets.partitions import observation_days
 from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
@@ -55,15 +58,28 @@ def report_inputs(
     """
     with database.transaction() as connection:
         changed = changed_inputs(connection, found)
+        files = _observed_files(connection, {artefact.asset for artefact in changed})
     days = set(sorted({artefact.partition for artefact in changed}, reverse=True)[:most])
-    entries = [input_entry(artefact) for artefact in changed if artefact.partition in days]
+    entries = [input_entry(artefact, files.get(artefact.asset)) for artefact in changed if artefact.partition in days]
     yield from reporter.report(entries, partitions=observation_days)
 
 
-def input_entry(artefact: versions.Artefact) -> Entry:
-    """What is reported of an input for a day."""
+def _observed_files(connection: psycopg.Connection[Any], inputs: Iterable[str]) -> dict[str, versions.Input]:
+    """The files of some inputs as they were last observed."""
+    found = {}
+    for name in inputs:
+        asset = input_files_key(name).to_user_string()
+        version = versions.data_versions(connection, asset, [""]).get("")
+        if version is not None:
+            found[name] = versions.Input(asset=asset, data_version=version)
+    return found
+
+
+def input_entry(artefact: versions.Artefact, files: versions.Input | None = None) -> Entry:
+    """What is reported of an input for a day; other files make it stale only if they say something else for the day."""
     return Entry(
         artefact,
         description=f"for this day it says: {artefact.data_version}",
         metadata={"says for the day": artefact.data_version},
+        shown_inputs=() if files is None else (files,),
     )

@@ -1,8 +1,9 @@
 """Watches the inputs of telemetry products: kernels, configuration, requests, plans, databases.
 
 A tick compares names, sizes and times of the files. When they have changed and then stayed the same for a tick, so that
-no delivery is incomplete, it compares their content for each day that has packets with the recorded version, and
-reports the days that differ to Dagster. `on_new_versions` then rebuilds these days, and no others.
+no delivery is incomplete, it observes them (`input_files/…`), compares their content for each day that has packets with
+the recorded version, and reports the days that differ to Dagster. `on_new_versions` then rebuilds these days, and no
+others.
 
 No run is started: a materialisation of an input is only a record, and several hundred take a few seconds.
 """
@@ -21,6 +22,7 @@ from dagster import (
 from pydantic import BaseModel
 
 from broker_assets.assets.reporter import Reporter
+from broker_assets.assets.telemetry.folders import input_files_entries
 from broker_assets.assets.telemetry.reports import input_days, look_at_inputs, report_inputs
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.telemetry import Telemetry
@@ -84,10 +86,11 @@ def files_digest(telemetry: Telemetry) -> str:
 
 
 def report(context: SensorEvaluationContext, database: Database, telemetry: Telemetry) -> tuple[int, bool]:
-    """Report new versions; return the number of materialisations and whether there are more to report."""
+    """Observe the files and report new versions; return how many of days, and whether there are more to report."""
+    reporter = Reporter(context.instance, database, context.log)
+    reporter.send(reporter.observe(input_files_entries(telemetry)))
     with telemetry.store() as store:
         found = look_at_inputs(telemetry, store, input_days(store))
-    reporter = Reporter(context.instance, database, context.log)
     reported = reporter.send(report_inputs(reporter, database, found, most=MOST_DAYS))
     with database.transaction() as connection:
         return reported, bool(changed_inputs(connection, found))

@@ -65,6 +65,15 @@ def test_tns(platform: Any, tns: ModuleType, peer: Any, follow: Callable[[], lis
     assert platform.query("SELECT input_asset FROM artefact_input WHERE asset = 'tns_snapshot'") == [
         ("crossmatch_tns",)
     ]
+    # the table was made from the files, which the run has observed
+    [seen] = platform.instance.fetch_observations(AssetKey("tns_bulk_files"), limit=10).records
+    assert seen.asset_observation is not None
+    files = (seen.asset_observation.tags or {})["dagster/data_version"]
+    [made] = platform.materialisations("crossmatch_tns")
+    assert made.asset_materialization.tags["dagster/input_data_version/tns_bulk_files"] == files
+    assert platform.query(
+        "SELECT input_asset, input_data_version FROM artefact_input WHERE asset = 'crossmatch_tns'"
+    ) == [("tns_bulk_files", files)]
     checks = platform.checks(result)
     assert checks["crossmatch_tns", "complete", ""]
     first = platform.versions("crossmatch_tns")
@@ -78,6 +87,7 @@ def test_tns(platform: Any, tns: ModuleType, peer: Any, follow: Callable[[], lis
     cones = platform.versions("cone_index")
     platform.run("fetch_tns", run_config={"ops": {"crossmatch_tns": {"config": {"full": True}}}})
     assert platform.versions("crossmatch_tns") == first
+    assert len(platform.instance.fetch_observations(AssetKey("tns_bulk_files"), limit=10).records) == 1
     assert follow() == []
     assert platform.versions("cone_index") == cones
 
