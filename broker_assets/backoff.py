@@ -33,7 +33,7 @@ DELIVERY: Final = wait_exponential_jitter(multiplier=1.0, max=30.0, jitter=1.0)
 """A file on its way to an archive. The jitter keeps the files of a run from coming back all at once."""
 
 HTTP: Final = wait_random_exponential(multiplier=0.2, max=3.0)
-"""A request to a server of ours or of the stream, such as a schema registry, while a batch waits for the answer."""
+"""A request to a server of the platform or stream, such as a schema registry, while a batch waits for the answer."""
 
 TNS: Final = wait_exponential(multiplier=2.0, max=60.0)
 """A request to TNS, which counts requests, when it does not say itself how long to wait."""

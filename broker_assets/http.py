@@ -285,7 +285,7 @@ def _host(url: str) -> str:
 
 
 class _AskedOr(wait_base):
-    """The pause that the server asks for, else one of ours."""
+    """The pause that the server asks for, else our default."""
 
     def __init__(self, ours: wait_base) -> None:
         self._ours = ours

@@ -284,7 +284,7 @@ class ServerSettings(BaseModel):
     database_connections: int = Field(default=16, ge=1)
     """Connections of the web application to the database, at most; more requests at once wait for one."""
     status_token: SecretStr | None = None
-    """Whoever sends it (`Authorization: Bearer …`) sees process ids, paths, addresses and users in the status pages."""
+    """Requests that send it (`Authorization: Bearer …`) see process ids, paths, addresses and users in status pages."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -299,7 +299,7 @@ class Settings(BaseSettings):
         env_prefix="BROKER_",
         env_nested_delimiter="__",
         extra="forbid",
-        # What is wrong may be a secret, or stand beside one.
+        # What is wrong may be a secret, or be next to one.
         hide_input_in_errors=True,
     )
 
@@ -400,7 +400,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"Kafka of the stream {location.name!r}: {error}") from None
             key = env_key(location.name)
             if key in known:
-                alike = "" if known[key] == location.name else f" and {location.name!r}, which is too much alike"
+                alike = "" if known[key] == location.name else f" and {location.name!r}, which are too similar"
                 raise ValueError(
                     f"two streams are called {known[key]!r}{alike}: give one of them another `name` (it is the topic "
                     "where none is given), since positions are kept by name"

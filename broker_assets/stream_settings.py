@@ -65,7 +65,7 @@ class RegistrySettings(BaseModel):
         user, _, password = userinfo.partition(":")
         found = {"username": SecretStr(unquote(user)), "password": SecretStr(unquote(password))}
         if any(values.get(name) for name in (*found, "username_file", "password_file")):
-            raise ValueError("the schema registry has credentials in its URL and beside it: give them once")
+            raise ValueError("the schema registry has credentials in its URL and in other settings: give them once")
         return values | found | {"url": urlunsplit(parts._replace(netloc=host))}
 
     @model_validator(mode="after")

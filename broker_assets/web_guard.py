@@ -109,7 +109,7 @@ def check_request(scope: Scope, hosts: frozenset[str], *, open_reading: bool = F
             "header with its port"
         )
     site = headers.get("sec-fetch-site", "none").lower()
-    # A link to a page of ours may be followed from everywhere: that opens a tab and commands nothing.
+    # A link to one of our pages may be followed from anywhere: that opens a tab and commands nothing.
     follows_link = method in READING and headers.get("sec-fetch-mode") == "navigate"
     follows_link = follows_link and headers.get("sec-fetch-dest") == "document"
     if site not in ("none", "same-origin") and not follows_link:

@@ -274,7 +274,7 @@ def test_the_credentials_of_a_url_are_taken_out_of_it() -> None:
     ("streams", "message"),
     [
         ([RUBIN, RUBIN | {"kafka": {"bootstrap_servers": "other:1"}}], "two streams are called 'rubin-alerts': give"),
-        ([RUBIN, ZTF | {"name": "rubin_ALERTS"}], "'rubin-alerts' and 'rubin_ALERTS', which is too much alike"),
+        ([RUBIN, ZTF | {"name": "rubin_ALERTS"}], "'rubin-alerts' and 'rubin_ALERTS', which are too similar"),
         ([RUBIN | {"name": "../x"}], "cannot be the name of a stream"),
         ([RUBIN | {"name": ".."}], "cannot be the name of a stream"),
         ([RUBIN | {"kafka": {"username": "me", "password": SECRET}}], "would not be used: security_protocol"),

@@ -78,7 +78,7 @@ class Written:
     ingestid: int
     """The batch."""
     stored: NDArray[np.int64]
-    """Packets that were stored and are no duplicates, ascending: theirs are the facts."""
+    """Packets that were stored and are not duplicates, ascending: they have facts."""
     newest: NDArray[np.int64]
     """Packets whose object is now as they say, ascending, one per object: theirs is the state."""
     revision: int

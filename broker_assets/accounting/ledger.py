@@ -192,7 +192,7 @@ def open_batch(
         (topic, kind, code_version, started_at, run_id),
     ).fetchone()
     if row is None:
-        raise LookupError("PostgreSQL gave no ingestid")
+        raise LookupError("PostgreSQL returned no ingestid")
     return int(row[0])
 
 
@@ -327,7 +327,7 @@ def add_archive_files(
             file.model_dump() | {"ingestid": ingestid},
         ).fetchone()
         if row is None:
-            raise LookupError("PostgreSQL gave no archivefileid")
+            raise LookupError("PostgreSQL returned no archivefileid")
         ids.append(int(row[0]))
     return ids
 

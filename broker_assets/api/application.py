@@ -36,7 +36,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     Parameters
     ----------
     settings : Settings, optional
-        Those of the process, if not given; whoever starts it names the servers in its environment.
+        Those of the process, if not given; its environment names the servers.
     """
     settings = settings if settings is not None else load_settings()
     url = settings.database.reader_url or settings.database.url

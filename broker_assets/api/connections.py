@@ -50,9 +50,9 @@ def explained(error: Exception) -> str:
     Examples
     --------
     >>> explained(DatabaseUnavailableError("no route to db.example"))
-    'the database is away; try again in a moment'
+    'the database is unavailable; try again in a moment'
     """
-    return _EXPLAINED.get(type(error), "the database is away; try again in a moment")
+    return _EXPLAINED.get(type(error), "the database is unavailable; try again in a moment")
 
 
 class Connections:
@@ -83,7 +83,7 @@ class Connections:
         self._pool = ConnectionPool(
             arguments.pop("conninfo"),
             connection_class=_Connection,
-            # A server that vanished from the network without a word is noticed, too.
+            # A server that vanished from the network without closing its connections is noticed too.
             kwargs={**arguments, "report": self._report, "tcp_user_timeout": round(TIMEOUT * 1000)},
             min_size=1,
             max_size=most,

@@ -1,7 +1,7 @@
 """What of the state of the platform a reader of the web pages may see.
 
 Process ids, file paths, addresses of servers and names of database users help an operator, and an attacker. There are
-no accounts: whoever sends the token of the settings sees all, everybody else a copy without them. `broker-assets
+no accounts: requests with the token of the settings get everything, all others a copy without them. `broker-assets
 status` on the machine shows all.
 """
 

@@ -155,7 +155,7 @@ def build_published_files(verdict: DayVerdict, upstream: Sequence[str] = UPSTREA
         check_specs=[check],
         # Dagster gives all days of a run one data version; each day must have its own.
         backfill_policy=BackfillPolicy.multi_run(max_partitions_per_run=1),
-        description="Files of the day that archives have. Materialising a day delivers its due files, each once.",
+        description="Files of the day that archives hold. Materialising a day delivers its due files, each once.",
     )
     def published_files(
         context: AssetExecutionContext, database: ResourceParam[Database], publisher: ResourceParam[Publisher]

@@ -41,7 +41,7 @@ def build_defs(
     settings : Settings, optional
         Those of this process, if not given.
     resource_overrides : mapping of str to object, optional
-        Resources that take the place of ours, by name (`database`, `kafka`, `object_store`, `decoders`, `notifier`,
+        Resources that replace the default ones, by name (`database`, `kafka`, `object_store`, `decoders`, `notifier`,
         `publisher`, `telemetry`, `tns`).
     plan : EnrichmentPlan, optional
         Enrichments of alerts; all that the platform has, if not given.

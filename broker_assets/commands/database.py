@@ -68,7 +68,7 @@ def sql(
         list[str] | None, typer.Argument(help="Names of tables; all tables and views unless given.")
     ] = None,
 ) -> None:
-    """Print the SQL that creates tables, for whoever writes a migration or sets up a copy. Needs no database.
+    """Print the SQL that creates tables, for writing a migration or setting up a copy. Needs no database.
 
     Example: `broker-assets database sql watchlists areas`
     """

@@ -1,4 +1,4 @@
-"""The settings of the demonstration, for the commands that are given beside it."""
+"""The settings of the demonstration, for commands that are run next to it."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from broker_assets.packets.files import FileTables, Schemas
 
-app = typer.Typer(no_args_is_help=True, help="Look into alert packets in files; needs no service.")
+app = typer.Typer(no_args_is_help=True, help="Inspect alert packets in files; needs no service.")
 
 Files = Annotated[
     list[str],

@@ -63,7 +63,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.
 def replay(
     paths: Annotated[list[Path], typer.Argument(help="Files, folders, or .tar, .tar.gz and .zip archives.")],
     topic: Annotated[
-        str, typer.Option("--topic", "-t", help="Topic or name of a stream to send to; made if it is not there.")
+        str, typer.Option("--topic", "-t", help="Topic or name of a stream to send to; created if it does not exist.")
     ],
     rate: Rate = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many messages.")] = None,

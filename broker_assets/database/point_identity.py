@@ -96,7 +96,7 @@ def exposures(columns: Mapping[str, Any] | pa.Table, *, numbered: bool) -> NDArr
     """
     names = columns.column_names if isinstance(columns, pa.Table) else columns
     times = np.asarray(columns["midpointmjdtai"], dtype=np.float64)
-    # A time beyond all bounds is no time; such a point is not stored.
+    # A time beyond all bounds is not valid; such a point is not stored.
     found = -np.round(np.where(np.abs(times) < 1e9, times, 0.0) * TENTHS_OF_A_SECOND).astype(np.int64)
     if not numbered:
         return found

@@ -35,7 +35,7 @@ from broker_assets.database.stored_points import TABLES, Comparison, StoredPoint
 logger = logging.getLogger(__name__)
 
 ATTEMPTS: Final = 5
-"""How often a batch is compared anew because another writer stored points of a new object at the same time."""
+"""How often a batch is compared again because another writer stored points of a new object at the same time."""
 
 _KEYS: Final = {PointKind.SOURCE: ("diaobjectid", "diasourceid")}
 """Columns given back of the rows whose own packet brought them."""
@@ -83,9 +83,11 @@ def write_points(
         except psycopg.errors.UniqueViolation as error:
             # Another writer stored the first points of an object, or (which does not happen unless somebody changes
             # the tables by hand) the sums are wrong: nothing but the stored points themselves is believed then.
-            logger.warning("points are compared anew: %s", error.diag.message_detail)
+            logger.warning("points are compared again: %s", error.diag.message_detail)
             writer.distrust(sums=error.diag.table_name != tables.point_sums.name)
-    raise psycopg.OperationalError(f"points could not be written in {ATTEMPTS} attempts: others write the same objects")
+    raise psycopg.OperationalError(
+        f"points could not be written in {ATTEMPTS} attempts: other processes are writing the same objects"
+    )
 
 
 @dataclass(frozen=True)
@@ -210,7 +212,7 @@ class _Writer:
             sane = (points.midpointmjdtai >= MJD_MINIMUM) & (points.midpointmjdtai <= MJD_MAXIMUM)
             if not sane.all():
                 worst = points.midpointmjdtai[~sane][0]
-                raise ValueError(f"{TABLES[kind].name}: midpointmjdtai {worst} is no time of this or the last century")
+                raise ValueError(f"{TABLES[kind].name}: midpointmjdtai {worst} is not in this or the last century")
             # The first of equal rows counts: an earlier packet of the batch before a later one.
             order = np.lexsort((points.broughtby, points.broughtbymjdtai, ~points.own, points.key))
             key = points.key[order]
@@ -225,7 +227,7 @@ class _Writer:
             self._points[kind] = best.take(sorted_by_key)
 
     def distrust(self, *, sums: bool) -> None:
-        """Compare all points with the stored ones at the next attempt; if `sums`, count these anew."""
+        """Compare all points with the stored ones at the next attempt; if `sums`, count these again."""
         self._comparison = None
         self._believes_sums = self._believes_sums and not sums
 
@@ -260,7 +262,7 @@ class _Writer:
             late = np.flatnonzero(hit)[~better & ~(marks[hit] == old.withdrawn) & np.isfinite(marks[hit])]
             if late.size:
                 mark_withdrawn(self._connection, kind, _marked(self._rows[kind].take(pa.array(late)), marks[late]))
-        # First the sums: whoever has stored a new object meanwhile makes this fail before any row is written.
+        # First the sums: if another writer has stored a new object meanwhile, this fails before any row is written.
         point_sums.write(self._connection, sums.after(changes, counted=counted))
         return written | {kind: self._insert(kind, rows) for kind, rows in chosen.items()}
 

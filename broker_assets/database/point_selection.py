@@ -51,7 +51,7 @@ class Listed:
     midpointmjdtai: NDArray[np.float64]
     """Finite."""
     withdrawn: NDArray[np.bool_]
-    """Whether the packet says that the survey withdrew the point; the mark is stored whoever brought the row."""
+    """Whether the packet says that the survey withdrew the point; stored whichever packet brought the row."""
 
     def take(self, rows: NDArray[np.int64] | slice) -> Listed:
         """Select points."""
@@ -159,7 +159,7 @@ def _prove(
         twice = False
         start = begin - 1 if kind == SOURCE else begin
         for row in range(start, stop):
-            # The own source first; an identity is told from an empty place by its lowest bit.
+            # The own source first; its lowest bit distinguishes an identity from an empty place.
             one = own_object[packet] if row < begin else objects[row]
             key = own_identity[packet] if row < begin else identity[row]
             key = (key ^ (np.uint64(one) * np.uint64(0x9E3779B97F4A7C15))) | np.uint64(1)

@@ -3,7 +3,7 @@
 The numbers are kept for each kind of point and month of the exposure, in one row per object of the table `point_sums`.
 If the points that a packet lists for a month have the same count and the same sum, they are the stored ones
 (`point_selection`), and none of them needs to be read. Packets list the last months only, so older months are dropped;
-what is not known is compared point by point. Whoever writes or removes points first locks the rows of their objects
+what is not known is compared point by point. Writers and removers of points first lock the rows of their objects
 here, in the order of the identifiers: the numbers are always those of the committed points.
 """
 

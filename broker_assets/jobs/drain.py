@@ -52,7 +52,7 @@ NightChecks = Callable[[DagsterInstance, Database, ObjectStore, str, Sequence[st
 class DrainConfig(Config):
     """Selects the messages that a run reads."""
 
-    topic: str = Field(description="Name of a configured stream: its topic, where no other is given")
+    topic: str = Field(description="Name of a configured stream; its topic unless it has a name of its own")
     partitions: list[int] = Field(description="Kafka partitions; empty means all of the topic")
 
 

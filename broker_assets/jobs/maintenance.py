@@ -140,7 +140,7 @@ def build_maintenance() -> JobDefinition:
     @job(
         name="maintenance",
         executor_def=in_process_executor,
-        description="Deletes the events of Dagster's log that only the past needed.",
+        description="Deletes events of Dagster's log that are no longer needed.",
     )
     def maintenance() -> None:
         prune_event_log()

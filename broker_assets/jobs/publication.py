@@ -122,7 +122,7 @@ def build_mirror_job() -> JobDefinition:
     @job(
         name="sync_mirrors",
         executor_def=in_process_executor,
-        description="Compares every copy of the local archive with all of it, and copies files that differ.",
+        description="Compares every copy of the local archive with the whole archive, and copies files that differ.",
         tags={MAX_RUNTIME_SECONDS_TAG: str(12 * 3600)},
     )
     def sync_mirrors() -> None:

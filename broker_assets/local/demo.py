@@ -57,7 +57,7 @@ class Demonstration:
     def run(self, ending: threading.Event) -> None:
         """Send, wait, and print what was ingested; returns early when the platform ends."""
         if self._stream is None:
-            self._say("No stream of survey rubin is configured on a Kafka of ours: no demonstration.")
+            self._say("No stream of survey rubin is configured on a Kafka cluster of this platform: no demonstration.")
             return
         if self._record.exists():
             self._say("The sample stream was sent at an earlier start; `broker-assets simulate` sends more.")

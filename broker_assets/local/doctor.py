@@ -98,7 +98,7 @@ def _postgres_user(settings: Settings) -> Finding:
         user = reaching(unprivileged_user(), *folders)
     except LocalPlatformError as error:
         return Finding("User of PostgreSQL", "missing", "you are root", str(error))
-    leave = "" if user.capability is None else ", permitted to pass closed folders"
+    leave = "" if user.capability is None else ", permitted to enter folders closed to others"
     return Finding("User of PostgreSQL", "ok", f"{user.name} (you are root){leave}")
 
 
@@ -140,7 +140,7 @@ def _streams(settings: Settings) -> Iterator[Finding]:
             remedy = f"Make {', '.join(unreadable)} readable for this user, or name other files."
             yield Finding(subject, "missing", f"{found}; {len(unreadable)} files cannot be read", remedy)
         elif protocol == "SASL_PLAINTEXT" and not _on_loopback(cluster.bootstrap_servers or ""):
-            remedy = "Anybody on the way can read the connection, with PLAIN the password too: prefer SASL_SSL."
+            remedy = "Anybody on the network can read the connection, with PLAIN also the password: use SASL_SSL."
             yield Finding(subject, "weaker", found, remedy)
         else:
             yield Finding(subject, "ok", found)
@@ -185,7 +185,7 @@ def _disk(settings: Settings) -> Finding:
     if free < LEAST_FREE_SPACE:
         return Finding("Disk", "missing", found, "Free some space, or set BROKER_HOME to a folder on another disk.")
     if not os.access(existing, os.W_OK):
-        return Finding("Disk", "missing", f"{existing} is read-only", "Set BROKER_HOME to a folder that you can write.")
+        return Finding("Disk", "missing", f"{existing} is read-only", "Set BROKER_HOME to a writable folder.")
     return Finding("Disk", "ok", found)
 
 

@@ -179,8 +179,8 @@ class EmbeddedPostgres(FolderProcess):
         super()._prepare()
         if not self.data.exists():
             self._initialise(user)
-        # Whoever it names is dead: we hold the lock and no process works in the data folder. Left there, a zombie or a
-        # later process with that number would be taken for the server.
+        # The process that it names is dead: we hold the lock and no process works in the data folder. Left there, a
+        # zombie or a later process with that number would be taken for the server.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         self._write_configuration(user)
 

@@ -79,7 +79,7 @@ class TelemetryDemonstration:
         return sorted((self._folders.mission / "incoming").glob("*.xml"))
 
     def drop(self) -> bool:
-        """Put the files into the watched folder, where each appears whole; whether there is one of ours.
+        """Put the files into the watched folder, where each appears whole; whether any of our files is there.
 
         Returns immediately; the telemetry sensor finds them during the rest of the demonstration.
         """

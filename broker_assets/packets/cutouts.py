@@ -144,7 +144,7 @@ def to_png(fits: bytes, *, scale: int = 4) -> bytes:
         raise ValueError(f"scale must be at least 1, not {scale}")
     pixels = image(fits)
     if pixels.size * scale**2 > PIXELS_MAXIMUM:
-        raise CutoutError(f"a picture of {pixels.shape} pixels times {scale} is larger than {PIXELS_MAXIMUM} pixels")
+        raise CutoutError(f"an image of {pixels.shape} pixels times {scale} is larger than {PIXELS_MAXIMUM} pixels")
     known = np.isfinite(pixels)
     grey = np.full(pixels.shape, NEUTRAL_GREY, dtype=np.uint8)
     if known.any():

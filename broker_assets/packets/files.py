@@ -206,7 +206,7 @@ def _packets(name: str, content: bytes, schemas: Schemas) -> Iterator[FilePacket
 
 
 def _read_bytes(name: str, content: bytes, schemas: Schemas) -> FilePacket:
-    """The packet in a file that is no container.
+    """The packet in a file that is not a container.
 
     A bare datum may begin with a zero byte like a message in Confluent wire format: what can be read to its last byte
     decides.

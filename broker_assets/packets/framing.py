@@ -237,7 +237,7 @@ def framed_schema(text: bytes) -> FramedSchema:
     Raises
     ------
     ContainerError
-        If it is no JSON or no valid schema.
+        If it is not JSON or not a valid schema.
     SchemaNotFound
         If it refers to a type that it does not define.
     """

@@ -29,7 +29,7 @@ class Points:
     withdrawn: NDArray[np.bool_]
     """Whether the packet says that the survey withdrew the point."""
     end: NDArray[np.int32]
-    """Byte of the payload after the point, by which it can be passed over."""
+    """Byte of the payload after the point, by which it can be skipped."""
 
     def __len__(self) -> int:
         return len(self.packet)

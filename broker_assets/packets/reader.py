@@ -343,7 +343,7 @@ class PacketReader:
     ) -> tuple[Buffers, NDArray[np.int64], NDArray[np.int64]]:
         count = len(addresses)
         tables = len(program.tables)
-        # Previous packets may have been unlike these: whoever has so many rows has bytes for them.
+        # Previous packets may have been unlike these: a packet with this many rows has bytes for them.
         most_rows = int((ends - starts).clip(0).sum()) // ROW_BYTES
         guess = [count + 1]
         guess += [

@@ -278,7 +278,7 @@ class SchemaRegistry:
         except (HttpError, ValueError) as error:
             raise RegistryUnavailable(f"the schema registry at {self.url} does not answer {path}: {error}") from error
         if not isinstance(answer, dict) or "schema" not in answer:
-            raise RegistryUnavailable(f"{self.url}{path} answered something that is no schema")
+            raise RegistryUnavailable(f"{self.url}{path} answered something that is not a schema")
         return answer
 
     def _cached(self, key: str) -> AvroSchema | None:

@@ -146,7 +146,7 @@ def parse_text(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError as error:
         raise UnsupportedSchema("schema is nested too deeply") from error
-    except ValueError as error:  # also bytes that are no text, and numbers with thousands of digits
+    except ValueError as error:  # also bytes that are not text, and numbers with thousands of digits
         raise SchemaError(f"schema is not JSON: {error}") from error
 
 

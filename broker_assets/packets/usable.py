@@ -46,7 +46,7 @@ def usable(name: str, rows: pa.Table, omitted: Counter[str]) -> pa.Table:
     Returns
     -------
     Table
-        Without rows that lack a key or a time; what is no time in other columns is null.
+        Without rows that lack a key or a time; invalid times in other columns are null.
 
     Raises
     ------

@@ -64,7 +64,7 @@ def _is_number(kind: pa.DataType) -> bool:
 
 def _numbers(values: Column, kind: pa.DataType) -> Column:
     limits = np.iinfo(kind.to_pandas_dtype())
-    # The largest int64 is no float64: what rounds up to it is out of range, too.
+    # The largest int64 is not a float64: what rounds up to it is out of range too.
     low, high = (
         pa.scalar(float(limit) if pa.types.is_floating(values.type) else limit) for limit in (limits.min, limits.max)
     )

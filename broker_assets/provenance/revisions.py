@@ -7,8 +7,8 @@ number n sees every change up to n. Rows are kept with the numbers from which an
 
 A batch of the stream reads the number when it writes and records it. A change that commits a moment later cannot see
 the objects of that batch, and the batch does not see the change. So batches mark themselves by a shared lock before
-they read the number, and whoever brings stored rows up to date with a change first waits for the batches that it finds
-under way. New batches never wait.
+they read the number, and code that brings stored rows up to date with a change first waits for the batches that it
+finds under way. New batches never wait.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What must be rebuilt: what changed, and exactly what descends from it.
 
-One rule for everything that has versions. Whoever keeps versions (`versions` of assets, `product_files` of files) says
-with a query what is out of date by itself, and with another what was made from what; here follows everything that
-descends from it, with the reason and an order in which each is rebuilt once.
+One rule for everything that has versions. A module that keeps versions (`versions` of assets, `product_files` of files)
+provides a query for what is itself out of date, and another for what was made from what; this module derives everything
+that descends from it, with the reason and an order in which each is rebuilt once.
 """
 
 from __future__ import annotations

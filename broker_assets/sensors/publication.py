@@ -75,7 +75,7 @@ def build_mirror_schedule(job: JobDefinition) -> ScheduleDefinition:
         cron_schedule="30 6 * * *",
         execution_timezone="UTC",
         default_status=DefaultScheduleStatus.RUNNING,
-        description="Compares copies of the local archive in other stores with all of it.",
+        description="Compares copies of the local archive in other stores with the whole archive.",
     )
     def daily_mirrors(
         context: ScheduleEvaluationContext, publisher: ResourceParam[Publisher]

@@ -114,7 +114,7 @@ def _ascii_cells(text: str) -> Iterator[tuple[int, int, int]]:
 
 
 def _moc(cells: Iterator[tuple[int, int, int]], deepest: int, limits: InputLimits) -> MOC:
-    """The MOC of ranges of cells: order, first and last cell of each; −1 as the last is no cell."""
+    """The MOC of ranges of cells: order, first and last cell of each; −1 as the last means no cell."""
     depth = 0
     ranges: list[tuple[int, int]] = []
     for order, first, last in cells:

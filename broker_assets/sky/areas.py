@@ -146,7 +146,7 @@ def _values(content: bytes, header: fits.Header, start: int, most: int) -> NDArr
     if rows < 0 or int(header["NAXIS1"]) != each * kind.itemsize:
         raise NotAnArea(f"not a MOC: rows of {header['NAXIS1']} bytes do not hold its column of the form {written!r}")
     if start + count * kind.itemsize > len(content):
-        raise NotAnArea("the FITS file is damaged: it is cut off")
+        raise NotAnArea("the FITS file is damaged: it is truncated")
     if count == 0:
         raise NotAnArea("the MOC is empty")
     return np.frombuffer(content, kind, count, start).astype(np.int64)
@@ -159,7 +159,7 @@ def _cells(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
     wrong = (values < 4) | (orders > DEEPEST) | (cells >= np.int64(12) << (2 * orders))
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
-        raise NotAnArea(f"row {row + 1} of the MOC has {values[row]}, which is no cell (NUNIQ)")
+        raise NotAnArea(f"row {row + 1} of the MOC has {values[row]}, which is not a cell (NUNIQ)")
     shift = 2 * (DEEPEST - orders)
     return np.stack([cells << shift, (cells + 1) << shift], axis=1), int(orders.max())
 
@@ -173,7 +173,7 @@ def _ranges(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         first, end = ranges[row].tolist()
-        raise NotAnArea(f"range {row + 1} of the MOC is from {first} up to {end}; limits rise, from 0 to {_END}")
+        raise NotAnArea(f"range {row + 1} of the MOC is from {first} to {end}; limits must increase, from 0 to {_END}")
     bits = int(np.bitwise_or.reduce(values))
     return ranges, DEEPEST - _trailing_zeros(bits) // 2
 

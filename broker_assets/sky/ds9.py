@@ -2,7 +2,7 @@
 
 Third-party readers leave out what they do not know, with a warning at best; an area without one of its shapes would
 lose alerts. Therefore a shape, a property with effect or a number of arguments that is not known is an error here.
-Comments, global properties and graphics written as comments (`# text(…)`) cover nothing and are passed over.
+Comments, global properties and graphics written as comments (`# text(…)`) cover nothing and are skipped.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def read_ds9(text: str, shapes: Shapes) -> MOC:
     Raises
     ------
     NotAnArea
-        If a line is not understood, or is no shape with an extent on the sky; the message quotes it.
+        If a line is not understood, or is not a shape with an extent on the sky; the message quotes it.
 
     Examples
     --------
@@ -187,4 +187,4 @@ def _not_understood(statement: str) -> NotAnArea:
 
 
 def _wrong_number(statement: str, wanted: str) -> NotAnArea:
-    return NotAnArea(f"not understood as STC-S or DS9: {quoted(statement)} has not what it takes: {wanted}")
+    return NotAnArea(f"not understood as STC-S or DS9: {quoted(statement)} needs other values: {wanted}")

@@ -69,7 +69,7 @@ def _read_container(content: bytes, largest: int) -> Any:
     if count != 1:
         raise ValueError(f"{count} records in a block")
     if not 0 <= size <= len(content) - stream.tell():
-        raise ValueError("the block is cut off")
+        raise ValueError("the block is truncated")
     block = _decompressed(stream.read(size), header["meta"].get("avro.codec", b"null"), largest)
     if stream.read() != header["sync"]:
         raise ValueError("more than one block, or a block without its sync marker")
@@ -108,7 +108,7 @@ def _refuse_unbounded_types(schema: Any, inside: tuple[str, ...] = ()) -> None:
     elif isinstance(schema, dict):
         kind, name = schema.get("type"), str(schema.get("name", "")).rpartition(".")[2]
         if len(inside) >= _DEEPEST:
-            raise ValueError(f"the schema has more than {_DEEPEST} records inside one another")
+            raise ValueError(f"the schema has more than {_DEEPEST} nested records")
         if kind in ("record", "error"):
             if not schema.get("fields"):
                 raise ValueError(f"the schema has the record {name!r} without fields")

@@ -87,8 +87,8 @@ def region_area(text: str, *, order: int, limits: InputLimits = LIMITS) -> MOC:
     Raises
     ------
     NotAnArea
-        If the text is neither, a line of it is not understood or is no shape with an extent on the sky, or the region
-        is empty.
+        If the text is neither, a line of it is not understood or is not a shape with an extent on the sky, or the
+        region is empty.
 
     Examples
     --------

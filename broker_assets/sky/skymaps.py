@@ -201,7 +201,7 @@ def _table(content: bytes, most_rows: int) -> tuple[fits.Header, dict[str, NDArr
                 if rows > most_rows:
                     raise NotASkyMap(f"{rows:,} cells, more than {most_rows:,} (BROKER_LIMITS__SKY_MAP_ROWS)")
                 if rows * int(table.header["NAXIS1"]) > len(content):
-                    raise NotASkyMap("the FITS file is cut off")
+                    raise NotASkyMap("the FITS file is truncated")
                 columns = {name: np.array(table.data[name]) for name in _COLUMNS if name in names}
                 if any(column.shape != (rows,) or column.dtype.kind not in "iuf" for column in columns.values()):
                     raise NotASkyMap("a column of the table does not have one number in each row")

@@ -83,7 +83,7 @@ class _Reader:
             return self._shape(word, self._frame(frame))
         if word in WORDS:
             raise NotAnArea(f"not understood as STC-S: {word} covers no area, or is not read")
-        raise NotAnArea(f"not understood as STC-S: {word!r} is no shape; there are {', '.join(_VALUES)}")
+        raise NotAnArea(f"not understood as STC-S: {word!r} is not a shape; the shapes are {', '.join(_VALUES)}")
 
     def end(self) -> None:
         """Accept `unit deg` and nothing else behind the region."""
@@ -93,7 +93,7 @@ class _Reader:
 
     def _operator(self, word: str, frame: str, depth: int) -> MOC:
         if depth > self._deepest:
-            raise NotAnArea(f"more than {self._deepest} operators inside one another (BROKER_LIMITS__REGION_DEPTH)")
+            raise NotAnArea(f"more than {self._deepest} nested operators (BROKER_LIMITS__REGION_DEPTH)")
         self._shapes.operator()
         if self._next() != "(":
             raise NotAnArea(f"not understood as STC-S: {word} is followed by its regions in parentheses")
@@ -134,7 +134,7 @@ class _Reader:
 
     def _peek(self) -> str:
         if self._at >= len(self._tokens):
-            raise NotAnArea("not understood as STC-S: the region has no end")
+            raise NotAnArea("not understood as STC-S: the region ends too early")
         return self._tokens[self._at]
 
     def _next(self) -> str:

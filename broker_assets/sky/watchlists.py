@@ -94,7 +94,7 @@ def read_watchlist(
     Raises
     ------
     BadWatchlist
-        If it is no such text, is too large, or as `parse_watchlist` does.
+        If it is not such text, is too large, or as `parse_watchlist` does.
 
     Examples
     --------
@@ -202,9 +202,9 @@ def _fields(line: str) -> list[str]:
     try:
         [fields] = csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True)
     except csv.Error as error:
-        raise ValueError(f"not a line of CSV: {error}; a quote is closed in its line, before the next comma") from None
+        raise ValueError(f"not a line of CSV: {error}; close quotes on their line, before the next comma") from None
     except ValueError:
-        raise ValueError("a line within a line") from None
+        raise ValueError("it contains a line break") from None
     return [field.strip() for field in fields]
 
 

@@ -66,7 +66,7 @@ def replace_atomically(
     parts : Path, optional
         Folder for the file until it is complete, on the same file system. Default: the folder of `path`.
     mode : int, optional
-        Permissions. Default: what the umask leaves of 0o640; other users of the machine read nothing of ours.
+        Permissions. Default: what the umask leaves of 0o640; other users of the machine can read nothing.
     sync_name : bool
         Whether the name is on the disk too when this returns. If not, a power cut may bring the old content back;
         `sync_folders` makes up for it once for many files.
@@ -128,7 +128,7 @@ class Part:
     name : str
         What the hidden name begins with: best the final name.
     mode : int, optional
-        Permissions. Default: what the umask leaves of 0o640; other users of the machine read nothing of ours.
+        Permissions. Default: what the umask leaves of 0o640; other users of the machine can read nothing.
     """
 
     def __init__(self, folder: Path, name: str, *, mode: int | None = None) -> None:
@@ -177,7 +177,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     Parameters
     ----------
     target : Path
-        The final name, beside which it is built. If another process made a folder of this name meanwhile, that one
+        The final name, next to which it is built. If another process made a folder of this name meanwhile, that one
         stays and ours is dropped.
 
     Yields
@@ -256,7 +256,7 @@ def remove_abandoned(folder: Path) -> int:
 
 
 def sync_folders(folders: Iterable[Path]) -> None:
-    """Bring the names in folders to the disk: a rename survives a power cut only then. Absent folders are passed over.
+    """Bring the names in folders to the disk: a rename survives a power cut only then. Absent folders are skipped.
 
     Raises
     ------

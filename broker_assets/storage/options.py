@@ -1,4 +1,4 @@
-"""Options of fsspec file systems that are no text, although settings give them as text."""
+"""Options of fsspec file systems that are not text, although settings give them as text."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Files that people and peers take, as whole versions with checksums.
 
-`current.json` beside the versions names the one in force, its files and their checksums; see `versioned`. Works in any
+`current.json` next to the versions names the one in force, its files and their checksums; see `versioned`. Works in any
 store.
 """
 

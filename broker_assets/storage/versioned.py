@@ -64,7 +64,7 @@ class VersionedFolder:
         Raises
         ------
         DamagedVersion
-            If it is no JSON object with a version.
+            If it is not a JSON object with a version.
         """
         path = self.folder / self._name
         try:

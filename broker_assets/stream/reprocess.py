@@ -44,7 +44,7 @@ from broker_assets.stream.night_locks import own_night
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 5
-"""How often a night is begun anew that PostgreSQL rolled back because of other writers."""
+"""How often a night that PostgreSQL rolled back because of other writers is started again."""
 
 
 @dataclass

@@ -105,7 +105,7 @@ def unpack(content: bytes, *, limits: InputLimits = LIMITS) -> bytes:
     Raises
     ------
     BadBulkFile
-        If the bytes are no whole zip with one member, or that is too large.
+        If the bytes are not a complete zip file with one member, or that is too large.
 
     Examples
     --------
@@ -194,7 +194,7 @@ def parse_bulk_csv(text: bytes, *, limits: InputLimits = LIMITS) -> BulkFile:
     Raises
     ------
     BadBulkFile
-        If it is no such CSV, columns are missing (the message says which), or there are too many rows.
+        If it is not such a CSV file, columns are missing (the message says which), or there are too many rows.
     """
     try:
         decoded = text.decode("utf-8-sig")

@@ -67,7 +67,9 @@ def test_the_application_survives_a_restart_of_the_database(service_folder: Path
             away = [*at_once(client, CURVE, 8), client.get(CURVE), client.get(CURVE)]
             assert time.monotonic() - began < 20
             assert {answer.status_code for answer in away} == {503}
-            assert {answer.json()["detail"] for answer in away} == {"the database is away; try again in a moment"}
+            assert {answer.json()["detail"] for answer in away} == {
+                "the database is unavailable; try again in a moment"
+            }
             assert {answer.headers["retry-after"] for answer in away} == {"5"}
             assert client.get("/health").status_code == 503
             time.sleep(3.0)  # the pool has given up trying by itself

@@ -75,7 +75,7 @@ def test_kernels_that_are_being_delivered_leave_those_before_in_place(
     assert first is not None
     assert second is not None
     assert (first.names, second.names) == (first.names, first.names)
-    assert "stands in for a newer meta-kernel" in caplog.text
+    assert "is used instead of a newer meta-kernel" in caplog.text
     (site.folder / "kernels/new.tls").write_text("")
     third = telemetry.inputs().kernels
     assert third is not None

@@ -167,7 +167,7 @@ def test_tables_of_requests(tmp_path_factory: pytest.TempPathFactory, content: b
 
 def test_deep_documents_are_refused(tmp_path: Path) -> None:
     (tmp_path / "SSTX_observation_timeline_export_M01_V01.json").write_text("[" * 10**6)
-    with pytest.raises(ValueError, match="is no JSON document"):
+    with pytest.raises(ValueError, match="is not a JSON document"):
         Planning.of_folder(tmp_path)
 
 

@@ -107,7 +107,7 @@ def artefacts(
 
     They are ordered by asset, parents before children, and by night.
 
-    Indices and other inputs without nights are no inputs of facts here: lists that change never make a night stale.
+    Indices and other inputs without nights are not inputs of facts here: lists that change never make a night stale.
     """
     ordered = sorted(set(keys))
     computed = facts.nights(connection, ordered)

@@ -2,8 +2,8 @@
 
 What exists: `active_lists`, `cone_index`, `rematched_lists`, and `watchlist` with one partition a list. The files
 follow their list by `on_new_versions`. The others are made together and in this order by the job `match_lists`, which
-the sensor `lists` starts: a list that is gone is no new version of anything, and hits must not wait for the evaluation
-of conditions.
+the sensor `lists` starts: a list that was removed is not a new version of anything, and hits must not wait for the
+evaluation of conditions.
 """
 
 import hashlib
@@ -67,7 +67,7 @@ def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinitio
         kinds={"postgres"},
         owners=OWNERS,
         deps=[WATCHLISTS, AREAS, SKY_MAP_NOTICES],
-        description="Which watchlists, areas and sky maps are matched. Materialising it ends those whose time is over.",
+        description="Which watchlists, areas and sky maps are matched. Materialising it deactivates expired ones.",
     )
     def active_lists(
         database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]

@@ -66,7 +66,7 @@ def build_telemetry_inputs() -> AssetsDefinition:
             found = look_at_inputs(telemetry, store, [day])[day]
         chosen = {name.to_user_string() for name in context.selected_asset_keys}
         for name in sorted(chosen - found.keys()):
-            context.log.warning(f"{name} says nothing for {day}: what needs it waits")
+            context.log.warning(f"{name} has no version for {day}: products that need it wait")
         made = input_artefacts({day: {name: found[name] for name in chosen & found.keys()}})
         reporter = Reporter(context.instance, database, context.log, run_id=context.run.run_id)
         yield from reporter.made(*map(input_entry, made))

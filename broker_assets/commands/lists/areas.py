@@ -41,7 +41,7 @@ Order = Annotated[
 
 @app.command()
 def add(
-    name: Annotated[str, typer.Option(help="Its name; you can have a name only once.", show_default=False)],
+    name: Annotated[str, typer.Option(help="Its name; each of yours needs a different one.", show_default=False)],
     file: Annotated[Path | None, typer.Argument(help=f"The area: {FORMS}.", show_default=False)] = None,
     cone: Cone = None,
     polygon: Polygon = None,
@@ -142,7 +142,7 @@ def show(
 @app.command()
 def update(
     which: options.Which,
-    file: Annotated[Path | None, typer.Option(help=f"Make this the area: {FORMS}.", show_default=False)] = None,
+    file: Annotated[Path | None, typer.Option(help=f"Replace the area with: {FORMS}.", show_default=False)] = None,
     cone: Cone = None,
     polygon: Polygon = None,
     order: Order = None,
@@ -173,7 +173,7 @@ def update(
     settings = ListSettings(name, description, active, public, until)
     replaced = any(given is not None for given in (file, cone, polygon))
     if not replaced and settings == ListSettings():
-        raise typer.BadParameter("nothing to change is given; --help shows what can be changed")
+        raise typer.BadParameter("no change is given; --help shows what can be changed")
     moc = read_area_file(file, cone=cone, polygon=polygon, order=_order(order)) if replaced else None
     with open_database() as connection:
         found = to_change(connection, "area", which, owner)

@@ -61,7 +61,7 @@ def open_database() -> Iterator[Any]:
 
 
 def find(connection: Any, kind: Kind, which: str, owner: str | None) -> Summary:
-    """The list of a number, whoever owns it, or of a name that its owner gave it.
+    """The list with a number, of any owner, or with a name that its owner gave it.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def finish(
         if time.monotonic() >= deadline:
             raise NotMatchedInTime(
                 f"the change is stored, but the hits of {kind} {identifier} have not been brought up to date within "
-                f"{timeout:g} s; does the platform run? `broker-assets status` shows it"
+                f"{timeout:g} s; is the platform running? `broker-assets status` shows it"
             )
         time.sleep(POLL_SECONDS)
         found = summary(connection, kind, identifier, owner="")
@@ -163,7 +163,7 @@ def finish(
         echo(json.dumps({**found.model_dump(mode="json"), "left_out": lines}, indent=1))
     elif found.behind:
         say(
-            f"A running platform takes this up within about half a minute: `broker-assets {kind}s show {identifier}` "
+            f"A running platform applies this within about half a minute: `broker-assets {kind}s show {identifier}` "
             "shows when, and how many hits there are."
         )
     elif found.state == "matched":

@@ -102,7 +102,7 @@ def _matching(entry: Summary) -> str:
     if entry.state == "waiting":
         before = f"; last matched {when}" if when else ""
         return f"waits for the running platform to match it with past objects{before}"
-    reason = "its time is over" if entry.state == "expired" else "it is inactive"
+    reason = "it has expired" if entry.state == "expired" else "it is inactive"
     return f"none: {reason}" + ("; its hits wait for the running platform to remove them" if entry.behind else "")
 
 

@@ -37,7 +37,7 @@ class UnknownCone(LookupError):
 @app.command()
 def add(
     file: File,
-    name: Annotated[str, typer.Option(help="Its name; you can have a name only once.", show_default=False)],
+    name: Annotated[str, typer.Option(help="Its name; each of yours needs a different one.", show_default=False)],
     description: options.Description = None,
     radius: Annotated[float, typer.Option(help="Radius of cones without one of their own, arcsec.")] = DEFAULT_RADIUS,
     public: options.Public = False,
@@ -149,7 +149,7 @@ def update(
     which: options.Which,
     file: Annotated[
         Path | None,
-        typer.Option(help="Make the cones of this file its cones; - is standard input.", show_default=False),
+        typer.Option(help="Replace its cones with those of this file; - is standard input.", show_default=False),
     ] = None,
     append: Annotated[
         Path | None, typer.Option(help="Add the cones of this file; - is standard input.", show_default=False)
@@ -188,7 +188,7 @@ def update(
     until = options.expiry(expire)
     settings = ListSettings(name, description, active, public, until, radius)
     if file is None and append is None and not drop and settings == ListSettings():
-        raise typer.BadParameter("nothing to change is given; --help shows what can be changed")
+        raise typer.BadParameter("no change is given; --help shows what can be changed")
     if file is not None and (append is not None or drop):
         raise typer.BadParameter("--file replaces all cones; it cannot be used with --append or --drop")
     new = read_cones(file, skip_bad=skip_bad) if file is not None else None

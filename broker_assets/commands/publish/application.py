@@ -83,7 +83,7 @@ def run(
     db_file: Annotated[
         Path | None,
         typer.Option(
-            "--db-file", "-d", help="History of the original publisher (SQLite): what it delivered is passed over."
+            "--db-file", "-d", help="History of the original publisher (SQLite): files that it delivered are skipped."
         ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of --target-dir in history and headers.")] = None,
@@ -214,9 +214,7 @@ def on_host(folder: str, hosts: list[str] | None) -> str:
     if host == "localhost":
         return folder
     if "://" in folder or not folder.startswith("/") or re.fullmatch(r"[A-Za-z0-9._@:\[\]-]+", host) is None:
-        raise typer.BadParameter(
-            f"{folder!r} on host {host!r} is no absolute folder on a host", param_hint="--target-host"
-        )
+        raise typer.BadParameter(f"{folder!r} on host {host!r} is not an absolute folder", param_hint="--target-host")
     return f"sftp://{host}{folder}"
 
 

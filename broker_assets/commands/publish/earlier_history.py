@@ -14,7 +14,7 @@ DELIVERED: Final = (10, 11, 12)
 
 
 class NoHistory(ValueError):
-    """A file is no history of the original publisher; the message names it."""
+    """A file is not a history of the original publisher; the message names it."""
 
 
 def delivered_names(path: Path) -> frozenset[str]:
@@ -23,7 +23,7 @@ def delivered_names(path: Path) -> frozenset[str]:
     Raises
     ------
     NoHistory
-        If the file is no such history.
+        If the file is not such a history.
     """
     if not path.exists():
         return frozenset()
@@ -32,5 +32,5 @@ def delivered_names(path: Path) -> frozenset[str]:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             rows = connection.execute(f"SELECT name FROM published WHERE result IN ({marks})", DELIVERED).fetchall()  # noqa: S608
     except sqlite3.Error as error:
-        raise NoHistory(f"{path} is no history of the original publisher: {error}") from error
+        raise NoHistory(f"{path} is not a history of the original publisher: {error}") from error
     return frozenset(complete(str(name)) for (name,) in rows)

@@ -34,7 +34,7 @@ MADE_FROM = {"LB": "LB", "L0": "LB", "L1": "L0", "L2": "L1"}
 TELEMETRY_FILES = ("*.xml", "*.xml.gz", "*.fits")
 """File name patterns in telemetry folders; FITS files are those of level LB."""
 SURELY_TELEMETRY = ("*PktTmRaw*", "*_LB_*")
-"""Files with other names in a folder may be something else, and are passed over then."""
+"""Files with other names in a folder may be something else, and are skipped then."""
 
 
 class Level(StrEnum):
@@ -233,7 +233,7 @@ def _listed(path: Path | None) -> list[Path] | None:
     if path is None:
         return None
     try:
-        # Names may have letters that Python takes for ends of lines, and bytes that are no UTF-8.
+        # Names may have letters that Python takes for ends of lines, and bytes that are not UTF-8.
         lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
     except OSError as error:
         raise typer.BadParameter(f"{path} cannot be read: {error.strerror}", param_hint="--input-files") from error
@@ -270,7 +270,7 @@ def _telemetry(
 def _receive(paths: Mapping[Path, bool], packets: PacketStore, inputs: Inputs) -> tuple[Touched, int]:
     """Receive files into the store; return what they touch, and how many failures there were.
 
-    Files that need not be telemetry (false) are passed over if they are not.
+    Files that need not be telemetry (false) are skipped if they are not.
     """
     from rich.progress import track
 
@@ -288,7 +288,7 @@ def _receive(paths: Mapping[Path, bool], packets: PacketStore, inputs: Inputs) -
             received = receive(path, packets, inputs.databases, limits)
         except (UnknownFile, OSError) as error:
             if not sure and isinstance(error, UnknownFile) and not isinstance(error, FileTooLarge):
-                logger.info("%s is passed over: %s", shown, error)
+                logger.info("%s is skipped: %s", shown, error)
                 continue
             failed += 1
             logger.error("%s: %s", shown, error)

@@ -52,7 +52,7 @@ def remake(
     local: Annotated[
         bool, typer.Option("--local", help="Run in this process instead of through Dagster, which is not notified.")
     ] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Stay until Dagster has finished.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until Dagster has finished.")] = False,
 ) -> None:
     """Rebuild the products of some days from stored packets: all of an asset, or those that are stale.
 

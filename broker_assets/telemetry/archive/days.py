@@ -175,7 +175,7 @@ def days_with_packets(store: PacketStore, family: str) -> list[datetime.date]:
 
 def _kinds(store: PacketStore, family: str) -> list[StructureKey]:
     if family not in FAMILIES:
-        raise ValueError(f"{family} is no family of products; known: {', '.join(FAMILIES)}")
+        raise ValueError(f"{family} is not a family of products; known: {', '.join(FAMILIES)}")
     return [key for key in store.kinds() if family_of(key) == family]
 
 

@@ -1,10 +1,10 @@
-"""What the inputs beside packets say *for one day*, as versions.
+"""What the inputs other than packets say *for one day*, as versions.
 
 Kernels, configuration, requests, plans and instrument databases change as a whole (a new release, a new row), but most
 of what they say stays. The version of an input for a day is a digest of what products of that day can see of it. A
 better kernel so concerns the days of its interval and no others.
 
-Products of a day see some time beside it: answers to requests go on past midnight, packets are sent after what they
+Products of a day see some time around it: answers to requests go on past midnight, packets are sent after what they
 cover, the on-board clock is not UTC. `BEFORE` and `AFTER` are these margins.
 """
 

@@ -64,7 +64,7 @@ class Archive:
     report : callable
         Called with the path of each file that was looked after.
     programs : Programs
-        Of others, for levels made from L1.
+        Third-party programs, for levels made from L1.
     now : callable
         UTC.
     """
@@ -136,9 +136,9 @@ class Archive:
             If a file cannot be written; it and all others are old or new, none is partial.
         """
         if level not in LEVELS:
-            raise ValueError(f"{level} is no level; known: {', '.join(LEVELS)}")
+            raise ValueError(f"{level} is not a level; known: {', '.join(LEVELS)}")
         if family not in FAMILIES:
-            raise ValueError(f"{family} is no family of products; known: {', '.join(FAMILIES)}")
+            raise ValueError(f"{family} is not a family of products; known: {', '.join(FAMILIES)}")
         self._begin()
         with self.tree.alone():
             for key in self.store.kinds():
@@ -334,7 +334,7 @@ class Archive:
             made = [level1_of_request(kind, product, kernels) for product in products]
             kept = {self.tree.write_level1(product, kernels, day) for product in made}
             if len(kept) < len(made):
-                reason = f"{len(made)} parts of it have the names of {len(kept)} files at level L1: same seconds"
+                reason = f"{len(made)} parts of it share {len(kept)} file names at level L1: same seconds"
                 self.outcome.problems.append(Problem(next(iter(kept)).name, reason))
             self.tree.remove_others(kept, next(iter(kept)))
 

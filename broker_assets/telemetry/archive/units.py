@@ -97,7 +97,7 @@ class _Name:
 
     @classmethod
     def parse(cls, name: str) -> _Name:
-        """Read a name; one that is no product's concerns nothing."""
+        """Read a name; one that is not of a product concerns nothing."""
         found = _FILE_NAME.fullmatch(name)
         if found is None:
             return cls("", (), "")

@@ -93,8 +93,8 @@ def _sort(
     telecommand = (headers.process_id == process) & (headers.packet_category == category)
     needed = np.where(telecommand, TELECOMMAND_BYTES, TELEMETRY_BYTES)
     checks: list[tuple[NDArray[np.bool_], Callable[[int], str]]] = [
-        (lengths < PRIMARY_BYTES, lambda row: f"{lengths[row]} bytes are no packet"),
-        (headers.version != 0, lambda row: f"it is no space packet: version {headers.version[row]} instead of 0"),
+        (lengths < PRIMARY_BYTES, lambda row: f"{lengths[row]} bytes are not a packet"),
+        (headers.version != 0, lambda row: f"it is not a space packet: version {headers.version[row]} instead of 0"),
         (
             headers.data_length + 7 != lengths,
             lambda row: f"it has {lengths[row]} bytes and its header says {headers.data_length[row] + 7}",

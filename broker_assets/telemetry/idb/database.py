@@ -89,12 +89,12 @@ class InstrumentDatabase:
         path : path
             `idb.sqlite` of one version.
         instrument : Instrument
-            Rules beside the database.
+            Rules that supplement the database.
 
         Raises
         ------
         DatabaseError
-            If the file is missing, is no SQLite file, or lacks a table or column.
+            If the file is missing, is not an SQLite file, or lacks a table or column.
         """
         path = Path(path)
         if not path.is_file():

@@ -77,7 +77,7 @@ class InstrumentDatabases:
         Holds `idb.sqlite` (then this one version serves every time), or folders `v2.26.34/idb.sqlite` and
         `idbVersionHistory.json`. A file whose own version differs from its folder's name counts as missing.
     instrument : Instrument
-        Rules beside the database; names the version that stands in for a missing one.
+        Rules that supplement the database; names the version used instead of a missing one.
     forced : str, optional
         A version used for every time, whatever the history says.
     strict : bool
@@ -129,7 +129,7 @@ class InstrumentDatabases:
         Raises
         ------
         MissingDatabaseVersion
-            If the file is missing or calls itself another version.
+            If the file is missing or says that it is another version.
         """
         if version not in self._opened:
             path = self.folder / f"v{version}" / DATABASE_FILE
@@ -137,7 +137,7 @@ class InstrumentDatabases:
                 self._opened[version] = f"{path} does not exist"
             else:
                 database = InstrumentDatabase.open(path, self.instrument)
-                other = f"{path} calls itself {database.version}"
+                other = f"{path} says that it is version {database.version}"
                 self._opened[version] = database if database.version == version else other
         found = self._opened[version]
         if isinstance(found, str):
@@ -150,7 +150,7 @@ class InstrumentDatabases:
         Parameters
         ----------
         coarse, fine : int
-            Seconds and 1/65536 seconds, the synchronisation bit included as it stands.
+            Seconds and 1/65536 seconds, with the synchronisation bit as received.
 
         Raises
         ------
@@ -197,5 +197,5 @@ class InstrumentDatabases:
             database = self.open(substitute)
             if version not in self._warned:
                 self._warned.add(version)
-                logger.warning("%s; version %s stands in for it", missing, substitute)
+                logger.warning("%s; version %s is used instead", missing, substitute)
             return SelectedDatabase(database, version)

@@ -45,7 +45,7 @@ class CompletedCalibration:
 
 @dataclass(frozen=True)
 class Instrument:
-    """The rules of one instrument that stand beside its database."""
+    """The rules of one instrument that supplement its database."""
 
     name: str
     telecommand_process: tuple[int, int]

@@ -120,7 +120,7 @@ def write_open_database(path: Path, *, version: str = VERSION) -> Path:
     path : path
         The file; it must not exist yet.
     version : str
-        What the file calls itself.
+        The version that the file states.
 
     Returns
     -------

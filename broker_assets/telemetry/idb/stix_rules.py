@@ -1,4 +1,4 @@
-"""STIX on Solar Orbiter: the rules beside its instrument database.
+"""STIX on Solar Orbiter: the rules that supplement its instrument database.
 
 Sources: instrument database 2.26.34 and the tables of chapters 1.6 to 2.2 of the behaviour contract.
 """
@@ -64,4 +64,4 @@ STIX: Final = Instrument(
     request_parameters=("NIX00002", "NIX00037"),
     fallback_version="2.26.34",
 )
-"""The instrument this house was built for."""
+"""The instrument that this package was built for."""

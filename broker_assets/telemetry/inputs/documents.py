@@ -28,7 +28,7 @@ def bounded_text(path: Path, most: int = MOST_BYTES) -> str:
             content = stream.read(size)
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no UTF-8 text: {error.reason} at byte {error.start}") from error
+        raise ValueError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
 
 
 def bounded_json(path: Path, most: int = MOST_BYTES) -> Any:
@@ -45,4 +45,4 @@ def bounded_json(path: Path, most: int = MOST_BYTES) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is no JSON document: {error}") from error
+        raise ValueError(f"{path} is not a JSON document: {error}") from error

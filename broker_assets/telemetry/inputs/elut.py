@@ -48,7 +48,7 @@ def lookup_table_at(configuration: InstrumentConfiguration, utc: np.datetime64) 
     Raises
     ------
     ConfigurationError
-        If no table, or more than one, is valid then, or the table is not whole.
+        If no table, or more than one, is valid then, or the table is incomplete.
     """
     index = configuration.folder / "elut" / "elut_index.csv"
     periods = []

@@ -192,7 +192,7 @@ def _newest(metas: Sequence[Path]) -> tuple[list[Path], tuple[Path, ...]]:
             troubles.append(str(error))
             continue
         for trouble in troubles:
-            logger.warning("%s stands in for a newer meta-kernel: %s", meta.name, trouble)
+            logger.warning("%s is used instead of a newer meta-kernel: %s", meta.name, trouble)
         return [meta], files
     if troubles:
         raise KernelError(troubles[0])

@@ -30,12 +30,12 @@ class RequestTable:
     def read(cls, path: Path) -> RequestTable:
         """Read the CSV file (columns unique_id, scaling_factor, subject, purpose, comment, …).
 
-        Rows whose id is no number are left out.
+        Rows whose id is not a number are left out.
 
         Raises
         ------
         RequestError
-            If it has other columns or is no CSV file; the message says which it has.
+            If it has other columns or is not a CSV file; the message says which it has.
         OSError
             If it cannot be read.
         """
@@ -44,13 +44,13 @@ class RequestTable:
             reader = csv.DictReader(io.StringIO(bounded_text(path)))
             if reader.fieldnames is not None and IDENTIFIER not in reader.fieldnames:
                 columns = ", ".join(str(name)[:40] for name in reader.fieldnames[:20])
-                raise RequestError(f"{path} is no table of requests: it has no column {IDENTIFIER}, but {columns}")
+                raise RequestError(f"{path} is not a table of requests: it has no column {IDENTIFIER}, but {columns}")
             for row in reader:
                 identifier = (row.get(IDENTIFIER) or "").strip()
                 if re.fullmatch(r"[0-9]{1,10}", identifier):
                     found.setdefault(int(identifier), []).append(row)
         except csv.Error as error:
-            raise RequestError(f"{path} is no table of requests: {error}") from error
+            raise RequestError(f"{path} is not a table of requests: {error}") from error
         return cls(found, path.name)
 
     def scaling_factor(self, request: int) -> int:
@@ -59,7 +59,7 @@ class RequestTable:
         Raises
         ------
         RequestError
-            If the request is unknown, is there with different factors, or its factor is no number from 1 on.
+            If the request is unknown or has several factors, or its factor is not a number of at least 1.
         """
         rows = self.rows.get(request)
         if not rows:

@@ -43,7 +43,7 @@ def update(path: Path, url: str, *, today: date | None = None, seconds: float | 
         Rows of the table. A failure ends the update with a warning and keeps what there is.
     """
     if not url.startswith(("http://", "https://", "file://")):
-        raise ValueError(f"{url} is no web address")
+        raise ValueError(f"{url} is not a web address")
     rows: dict[str, dict[str, str]] = {}
     fields: list[str] = []
     before: bytes | None = None
@@ -57,14 +57,14 @@ def update(path: Path, url: str, *, today: date | None = None, seconds: float | 
     while day <= end:
         left = TIMEOUT if deadline is None else min(TIMEOUT, deadline - time.monotonic())
         if left <= 0:
-            logger.warning("requests from %s on were not asked for: the time is over", day)
+            logger.warning("requests from %s onwards were not fetched: the time limit was reached", day)
             break
         until = day + STEP
         address = f"{url}{day:%Y%m%d}/{until:%Y%m%d}"
         try:
             text = _content(address, left).decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            logger.warning("requests from %s cannot be had: %s", address, error)
+            logger.warning("requests from %s cannot be fetched: %s", address, error)
             break
         fields = _merge(text, rows, fields)
         day = until

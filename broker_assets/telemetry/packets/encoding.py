@@ -22,7 +22,7 @@ class EncodingError(ValueError):
 
 @dataclass(frozen=True)
 class PacketHeader:
-    """What a header says beside the service and the length."""
+    """What a header says in addition to the service and the length."""
 
     coarse: int = 0
     fine: int = 0
@@ -50,7 +50,7 @@ def telemetry_packet(key: StructureKey, data: bytes, header: PacketHeader | None
     """
     header = header or PacketHeader()
     if not 0 <= header.fine < FINE_PER_SECOND or not 0 <= header.coarse < 1 << 32:
-        raise EncodingError(f"{header.coarse}:{header.fine} is no on-board time")
+        raise EncodingError(f"{header.coarse}:{header.fine} is not an on-board time")
     word = 1 << 11 | header.process_id << 4 | header.packet_category
     sequence = header.sequence_flag << 14 | header.sequence_count & 0x3FFF
     length = TELEMETRY_BYTES + len(data) - 7

@@ -95,8 +95,8 @@ def read(
     Yields
     ------
     RawPacket or BadPacket
-        A packet without ground-segment header, or what stands in its place. One damaged packet costs no other. Idle
-        packets are passed over.
+        A packet without ground-segment header, or what is there instead. One damaged packet affects no other. Idle
+        packets are skipped.
 
     Raises
     ------

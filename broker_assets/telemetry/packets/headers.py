@@ -2,7 +2,7 @@
 
 All fields are big-endian. A telemetry packet has 6 bytes of primary and 10 of secondary header, a telecommand 6 and 4.
 On-board time is (coarse, fine): seconds and 1/65536 seconds; the top bit of coarse says that the clock was not
-synchronised, and the value is used as it stands.
+synchronised, and the value is used as received.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def parse_primary(data: bytes) -> PrimaryHeader:
     (1452, 3, 1555, 16)
     """
     if len(data) < PRIMARY_BYTES:
-        raise ValueError(f"{len(data)} bytes are no packet; the primary header alone has {PRIMARY_BYTES}")
+        raise ValueError(f"{len(data)} bytes are not a packet; the primary header alone has {PRIMARY_BYTES}")
     word, sequence, length = (int.from_bytes(data[i : i + 2], "big") for i in (0, 2, 4))
     return PrimaryHeader(
         version=word >> 13,
@@ -119,10 +119,10 @@ def parse_telecommand(data: bytes) -> TelecommandHeader:
     Raises
     ------
     ValueError
-        If the packet is cut before its end.
+        If the packet is truncated.
     """
     if len(data) < TELECOMMAND_BYTES:
-        raise ValueError(f"telecommand of {len(data)} bytes is cut in its header ({TELECOMMAND_BYTES} bytes)")
+        raise ValueError(f"telecommand of {len(data)} bytes is truncated in its header ({TELECOMMAND_BYTES} bytes)")
     first, service, subservice, source = data[6:10]
     return TelecommandHeader(first >> 4 & 7, first & 0xF, service, subservice, source)
 

@@ -21,7 +21,7 @@ _INTEGER: Final = re.compile(r"1?[BIJK]")
 
 
 class NotPackets(ValueError):
-    """A FITS file without tables of packets, or one that is cut; the message names it."""
+    """A FITS file without tables of packets, or one that is truncated; the message names it."""
 
 
 def read_tables(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]:
@@ -47,7 +47,7 @@ def read_tables(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]:
 
     try:
         with warnings.catch_warnings():
-            # A file that is cut is opened with a warning.
+            # A truncated file is opened with a warning.
             warnings.simplefilter("error")
             # Compressed images, and columns of varying length, could expand to any size.
             with astropy_fits.open(stream, memmap=False, lazy_load_hdus=False, disable_image_compression=True) as hdus:
@@ -57,7 +57,7 @@ def read_tables(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]:
                 texts, rows = data["data"].tolist(), data["control_index"].tolist()
                 origin = _origin(control, name)
     except Exception as error:
-        raise NotPackets(f"{name} is no file of level LB: {error}") from error
+        raise NotPackets(f"{name} is not a file of level LB: {error}") from error
     for place, (text, row) in enumerate(zip(texts, rows, strict=True)):
         file, number = origin.get(int(row), (name, None))
         try:

@@ -117,7 +117,7 @@ class PlainStream(io.RawIOBase):
 
 
 class _Recoded(PlainStream):
-    """Text of another encoding as UTF-8; what is no text becomes the replacement character."""
+    """Text of another encoding as UTF-8; what is not text becomes the replacement character."""
 
     def __init__(self, stream: BinaryIO, size: int, encoding: str) -> None:
         super().__init__(stream, size)

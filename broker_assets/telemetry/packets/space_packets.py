@@ -89,7 +89,7 @@ def why_no_packet(data: bytes) -> str:
     for start in (GROUND_HEADER, 0):
         if _bare_end(data, start, 0) == len(data):
             return NO_HEADER
-    return f"{len(data)} bytes are no space packet, neither behind {GROUND_HEADER} bytes of header nor without"
+    return f"{len(data)} bytes are not a space packet, with or without {GROUND_HEADER} bytes of header before it"
 
 
 def read_binary(stream: BinaryIO, name: str, *, chunk: int = CHUNK) -> Iterator[RawPacket | BadPacket]:
@@ -97,7 +97,7 @@ def read_binary(stream: BinaryIO, name: str, *, chunk: int = CHUNK) -> Iterator[
 
     Where no packet begins, or one seems to end inside another, reading goes on at the next place where a series of
     packets begins; the bytes between are a `BadPacket`, as is a packet without secondary header. Idle packets are
-    passed over.
+    skipped.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def read_binary(stream: BinaryIO, name: str, *, chunk: int = CHUNK) -> Iterator[
         resume = inside if inside is not None else _next_series(buffer, start + 1, limit, prefix)
         stop = limit if resume is None else resume
         cut = len(buffer) - start - prefix >= PRIMARY_BYTES and _plausible(buffer, start + prefix)
-        reason = "the packet is cut" if cut else "these bytes are no space packet"
+        reason = "the packet is truncated" if cut else "these bytes are not a space packet"
         yield BadPacket(reason, buffer[start:stop], name, offset + start)
         start = stop
 
@@ -199,7 +199,7 @@ def _next_series(buffer: bytes, start: int, stop: int, prefix: int) -> int | Non
 def read_hex(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]:
     """Packets in hexadecimal text, with or without `0x`, commas and colons: one per line, or broken over lines.
 
-    A line that is not hexadecimal, or a packet that is cut before the next one begins, is a `BadPacket`.
+    A line that is not hexadecimal, or a packet that is truncated before the next one begins, is a `BadPacket`.
     """
     for item in _hex_packets(stream, name):
         if isinstance(item, BadPacket) or not is_idle(item.data):
@@ -219,14 +219,14 @@ def _hex_packets(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]
             data = bytes.fromhex(text.decode("ascii"))
         except ValueError:
             if pending:
-                yield BadPacket("the packet is cut", bytes(pending), name, pending_at)
+                yield BadPacket("the packet is truncated", bytes(pending), name, pending_at)
                 pending.clear()
-            yield BadPacket("the line is no hexadecimal text", line, name, at)
+            yield BadPacket("the line is not hexadecimal text", line, name, at)
             continue
         found = find_packet(data)
         if found is not None:
             if pending:
-                yield BadPacket("the packet is cut", bytes(pending), name, pending_at)
+                yield BadPacket("the packet is truncated", bytes(pending), name, pending_at)
                 pending.clear()
             yield RawPacket(data[found:], name, at)
             continue
@@ -243,8 +243,8 @@ def _hex_packets(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]
             yield RawPacket(bytes(pending[found:]), name, pending_at)
             pending.clear()
         elif len(pending) > LARGEST_PACKET + GROUND_HEADER:
-            yield BadPacket("these bytes are no space packet", bytes(pending), name, pending_at)
+            yield BadPacket("these bytes are not a space packet", bytes(pending), name, pending_at)
             pending.clear()
     if pending:
-        reason = "the packet is cut" if _plausible(pending, 0) else "these bytes are no space packet"
+        reason = "the packet is truncated" if _plausible(pending, 0) else "these bytes are not a space packet"
         yield BadPacket(reason, bytes(pending), name, pending_at)

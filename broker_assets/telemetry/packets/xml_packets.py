@@ -32,9 +32,9 @@ def read_xml(stream: BinaryIO, name: str, *, chunk: int = CHUNK) -> Iterator[Raw
     ------
     RawPacket
         The space packet without the 76 bytes of ground-segment header, whether or not the file has them. Idle packets
-        are passed over.
+        are skipped.
     BadPacket
-        An element that holds no packet, or is cut.
+        An element that holds no packet, or is truncated.
     """
     for element in find_elements(stream, "PktRawResponseElement", chunk=chunk):
         found = _packet(element, name)
@@ -76,9 +76,9 @@ def _packet(element: Element, name: str) -> RawPacket | BadPacket:
         content = _without_sections(content)
     child = _CHILD.search(content)
     if child is None:
-        return bad("the element holds no packet" if element.closed else "the element is cut before its packet")
+        return bad("the element holds no packet" if element.closed else "the element is truncated before its packet")
     if child.group(2) is None:
-        return bad("the hexadecimal text of the packet is cut")
+        return bad("the hexadecimal text of the packet is truncated")
     text = child.group(1).strip()
     try:
         data = binascii.unhexlify(text)
@@ -86,7 +86,7 @@ def _packet(element: Element, name: str) -> RawPacket | BadPacket:
         try:
             data = binascii.unhexlify(b"".join(text.split()))
         except binascii.Error as error:
-            return bad(f"the packet is no hexadecimal text: {error}")
+            return bad(f"the packet is not hexadecimal text: {error}")
     found = find_packet(data)
     if found is None:
         return bad(why_no_packet(data), data)

@@ -2,9 +2,9 @@
 
 A run holds a lock in the database, so there is one at a time. It goes through the files that wait: copies a complete
 file (`folders`), puts its packets into the packet store, and writes each step into the register
-(`register`) before the next. A file that cannot be read is tried again later and given up in the end, with
-its bytes kept; it never stops the others. What stops everything, a full disk or an absent database, is no fault of a
-file and leaves it waiting.
+(`register`) before the next. A file that cannot be read is retried later and finally
+quarantined with its bytes; it never stops the others. What stops everything, a full disk or an absent database, is not
+the fault of a file and leaves it waiting.
 """
 
 from __future__ import annotations
@@ -349,7 +349,7 @@ class Receiver:
 
     def _quarantine(self, file: RegisteredFile, reason: str) -> FileOutcome:
         steps.set_quarantined(self._connection, file, reason)
-        logger.error("%s is given up: %s", file.url, reason)
+        logger.error("%s is quarantined: %s", file.url, reason)
         return FileOutcome(file, "quarantined", reason)
 
 

@@ -59,7 +59,7 @@ def receive(
     Raises
     ------
     UnknownFile
-        If it is no file of packets, or exceeds a limit.
+        If it is not a file of packets, or exceeds a limit.
     OSError
         If it cannot be read or the store cannot be written.
     """
@@ -74,7 +74,7 @@ def receive(
 
 
 def storable(name: str) -> str:
-    """A file name as text of any database: bytes that are no UTF-8 as %XX.
+    """A file name as text that any database accepts: bytes that are not UTF-8 as %XX.
 
     Examples
     --------
@@ -157,7 +157,7 @@ def _described(decoded: DecodedBatch, databases: InstrumentDatabase | Instrument
 def _key(
     batch: PacketBatch, headers: Headers, row: int, databases: InstrumentDatabase | InstrumentDatabases
 ) -> StructureKey | None:
-    """Kind of a packet that cannot be decoded; None if its headers are no headers."""
+    """Kind of a packet that cannot be decoded; None if its headers are not valid."""
     whole = int(headers.data_length[row]) + 7 == int(batch.lengths[row])
     if not whole or headers.version[row] != 0 or headers.header_flag[row] == 0:
         return None

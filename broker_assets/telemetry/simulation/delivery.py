@@ -109,7 +109,7 @@ def file_name(first: int, delivered: int, number: int) -> str:
 
 
 def write_file(folder: Path, name: str, content: bytes) -> Path:
-    """Write a file that appears whole, as it must to whoever watches the folder."""
+    """Write a file that appears whole, as programs that watch the folder require."""
     replace_atomically(folder / name, content, sync_name=False)
     return folder / name
 

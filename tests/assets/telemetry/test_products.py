@@ -194,7 +194,7 @@ def test_product_that_cannot_be_made_is_a_warning(
     evaluation = next(item for item in result.get_asset_check_evaluations() if item.check_name == CHECK)
     assert not evaluation.passed
     assert evaluation.severity.value == "WARN"
-    assert "another shape" in str(evaluation.description)
+    assert "a different shape" in str(evaluation.description)
     assert mission.metadata("l0_quicklook")["problems"] == 1
     assert mission.metadata("l0_quicklook")["not made"]
 

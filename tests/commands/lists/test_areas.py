@@ -110,7 +110,7 @@ def test_what_cannot_be_taken_is_said_in_one_line(command: Any, tmp_path: Path) 
         (("add", "--polygon", "1,2,3,4,5", "--name", "x"), 2, "three or more corners"),
         (("add", "--polygon", "1,2,3,4,1,2", "--name", "x"), 1, "three different corners"),
         (("add", "area.fits", "--name", "Mine"), 1, "ann already has an area named 'Mine'"),
-        (("update", "1"), 2, "nothing to change"),
+        (("update", "1"), 2, "no change is given"),
         (("update", "2", "--inactive"), 1, "belongs to bob; add --owner bob"),
         (("show", "nothing"), 1, "ann has no area named 'nothing'; `broker-assets areas list` shows all"),
         (("remove", "7", "--yes"), 1, "there is no area 7"),

@@ -37,7 +37,7 @@ def test_what_cannot_be_changed_is_said_in_one_line(command: Any, database_url: 
         (("update", "2", "--radius", "3"), 1, "belongs to bob; add --owner bob"),
         (("remove", "2", "--yes"), 1, "belongs to bob; add --owner bob"),
         (("remove", tns, "--yes", "--owner", "system"), 1, "kept up to date by the platform"),
-        (("update", "1"), 2, "nothing to change"),
+        (("update", "1"), 2, "no change is given"),
         (("update", "1", "--file", "list.csv", "--append", "list.csv"), 2, "--file replaces all cones"),
         (("update", "1", "--name", "other", "--drop", "99"), 1, "0 of the 1 cone to drop; nothing was changed"),
         (("remove", "99", "--yes"), 1, "there is no watchlist 99"),

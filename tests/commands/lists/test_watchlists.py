@@ -44,7 +44,7 @@ def test_add_show_list_update_remove(command: Any, tmp_path: Path) -> None:
     )  # fmt: skip
     assert changed.exit_code == 0, changed.output
     assert "1 cone removed, 2 added." in changed.stdout
-    assert "takes this up within about half a minute" in changed.stdout
+    assert "applies this within about half a minute" in changed.stdout
     now = document(command, "watchlists", "show", "agn", "--cones", 2)
     assert [cone["name"] for cone in now["first_cones"]] == ["one", None]
     assert (now["name"], now["radius"], now["public"], now["cones"]) == ("AGN", 9.0, False, 3)

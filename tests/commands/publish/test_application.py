@@ -166,5 +166,5 @@ def test_a_command_line_of_the_original(
     (tmp_path / "none.txt").write_text("no history")
     wrong = command(*words, "-d", "none.txt")
     assert wrong.returncode == 1
-    assert "none.txt is no history of the original publisher" in wrong.stderr
+    assert "none.txt is not a history of the original publisher" in wrong.stderr
     assert command(*words, "-T", "a b").returncode == 2

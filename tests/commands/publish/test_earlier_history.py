@@ -30,5 +30,5 @@ def test_names_of_what_the_archive_has(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"text", b""])
 def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "other").write_bytes(content)
-    with pytest.raises(NoHistory, match="other is no history of the original publisher"):
+    with pytest.raises(NoHistory, match="other is not a history of the original publisher"):
         delivered_names(tmp_path / "other")

@@ -77,7 +77,7 @@ def test_day_of_a_time() -> None:
 def test_day_without_packets_has_no_version(store: PacketStore) -> None:
     assert day_version(store, "quicklook", DAY) == ""
     assert days_with_packets(store, "quicklook") == []
-    with pytest.raises(ValueError, match="no family"):
+    with pytest.raises(ValueError, match="not a family"):
         day_version(store, "lightcurve", DAY)
 
 

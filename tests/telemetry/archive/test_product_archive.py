@@ -119,7 +119,7 @@ def test_incomplete_request_waits(packet_pool: list[RawPacket], open_inputs: Inp
     """A request without its middle packet is no product yet; the missing packet makes it one."""
     *_, first, middle, last = packet_pool
     before, after = process(tmp_path, [[first, last], [middle]], open_inputs)
-    assert [problem.reason for problem in before.problems] == ["sequence is not whole: 1 of 3 packets are missing"]
+    assert [problem.reason for problem in before.problems] == ["sequence is incomplete: 1 of 3 packets are missing"]
     assert {path.name.split("_")[1] for path in before.written} == {"LB"}
     assert {path.name.split("_")[1] for path in after.written} == {"LB", "L0", "L1"}
     assert not after.problems
@@ -136,7 +136,7 @@ def test_damaged_packets_cost_nothing_else(
         RawPacket(curve[:40], "bad.xml", 0, 1),
         RawPacket(b"\x00" * 30, "bad.xml", 1, 2),
         RawPacket(bytes(wrong), "bad.xml", 2, 3),
-        BadPacket("it is no packet", b"?", "bad.xml", 3, 4),
+        BadPacket("it is not a packet", b"?", "bad.xml", 3, 4),
     ]
     (outcome,) = process(tmp_path, [[*damaged, *packet_pool]], open_inputs)
     ours = content(tmp_path)
@@ -152,7 +152,7 @@ def test_packet_that_fits_no_other_is_left_out(
 ) -> None:
     """A light curve with another number of energies does not cost the day."""
     (outcome,) = process(tmp_path, [[*packet_pool, odd_lightcurve]], open_inputs)
-    assert "another shape" in outcome.problems[0].reason
+    assert "a different shape" in outcome.problems[0].reason
     assert any("L0_stix-ql-lightcurve_0664156800" in path.name for path in outcome.written)
 
 

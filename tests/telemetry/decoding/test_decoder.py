@@ -211,7 +211,7 @@ def test_outcomes_of_bad_packets(open_database: InstrumentDatabase) -> None:
     beyond = encode(open_database, (21, 6, 30), {**LIGHT_CURVE, "NIX00275": 0})[:-2]
     beyond = beyond[:4] + (len(beyond) - 7).to_bytes(2, "big") + beyond[6:]
     cases = {
-        b"": "0 bytes are no packet",
+        b"": "0 bytes are not a packet",
         b"\xff" * 20: "version 7",
         shorter: f"it has {len(shorter)} bytes and its header says {len(good)}",
         no_header: "no secondary header",

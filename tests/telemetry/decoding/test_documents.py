@@ -15,14 +15,14 @@ def test_damaged_places_stand_between_their_neighbours(open_database: Instrument
     batch = PacketBatch.of(
         [RawPacket(good, "f.xml", 0, 1), RawPacket(good[:-1], "f.xml", 20, 3), RawPacket(good, "f.xml", 30, 4)],
         [
-            BadPacket("it is no packet", b"?" * 100, "f.xml", 10, 2),
+            BadPacket("it is not a packet", b"?" * 100, "f.xml", 10, 2),
             BadPacket("the end is missing", b"!", "f.xml", 40, 5),
         ],
     )
     documents = list(of_batch(decode(batch, open_database)))
     assert [document["packet_number"] for document in documents] == [1, 2, 3, 4, 5]
     assert ["error" in document for document in documents] == [False, True, True, False, True]
-    assert documents[1]["error"] == "it is no packet"
+    assert documents[1]["error"] == "it is not a packet"
     assert documents[1]["hex"] == (b"?" * 64).hex()
     assert documents[2]["parameters"] == {}
     assert documents[0]["parameters"]["NIX00304"]["raw"] == 4

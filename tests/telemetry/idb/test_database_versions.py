@@ -55,7 +55,7 @@ def test_a_missing_version_is_substituted_and_said(folder: Path, caplog: pytest.
     (structure,) = decoded.structures
     assert (structure.database_version, structure.valid_version) == ("3.0.0", "3.0.2")
     assert [record.message for record in caplog.records] == [
-        f"database version 3.0.2 is missing: {folder}/v3.0.2/idb.sqlite does not exist; version 3.0.0 stands in for it"
+        f"database version 3.0.2 is missing: {folder}/v3.0.2/idb.sqlite does not exist; version 3.0.0 is used instead"
     ]
 
 
@@ -83,7 +83,7 @@ def test_a_time_outside_the_history(folder: Path) -> None:
 def test_a_file_that_calls_itself_otherwise_counts_as_missing(folder: Path) -> None:
     write_open_database(folder / "v3.0.2" / "idb.sqlite", version="3.0.1")
     databases = InstrumentDatabases(folder, instrument=INSTRUMENT, strict=True)
-    with pytest.raises(MissingDatabaseVersion, match=r"calls itself 3\.0\.1"):
+    with pytest.raises(MissingDatabaseVersion, match=r"says that it is version 3\.0\.1"):
         databases.at(250)
 
 

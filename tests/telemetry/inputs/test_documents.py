@@ -18,8 +18,8 @@ def test_text_with_a_mark(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xff\xfe", "is no UTF-8 text: invalid start byte at byte 0"),
-        (b"{", "is no JSON document"),
+        (b"\xff\xfe", "is not UTF-8 text: invalid start byte at byte 0"),
+        (b"{", "is not a JSON document"),
         (b"[" * 90, "has 90 bytes; at most 80 are read"),
     ],
 )
@@ -31,5 +31,5 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, content: bytes, message: s
 
 def test_deep_nesting_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(b'{"a":' * 100_000)
-    with pytest.raises(ValueError, match=r"a\.json is no JSON document"):
+    with pytest.raises(ValueError, match=r"a\.json is not a JSON document"):
         bounded_json(tmp_path / "a.json")

@@ -50,7 +50,7 @@ def test_nothing_new_leaves_the_file_alone(table: Path, answers: Path) -> None:
 
 def test_failure_keeps_what_there_is(table: Path, answers: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert update(table, f"{answers.as_uri()}/", today=date(2024, 1, 1)) == 1
-    assert "cannot be had" in caplog.text
+    assert "cannot be fetched" in caplog.text
 
 
 def test_a_web_service_is_asked_month_by_month(table: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -85,7 +85,7 @@ def test_a_service_that_does_not_answer_costs_no_more_than_the_limit(
         assert update(table, f"http://127.0.0.1:{server.server_port}/", seconds=0.5) == 1
         assert time.monotonic() - began < 20
         assert update(table, f"http://127.0.0.1:{server.server_port}/", seconds=0) == 1
-        assert "the time is over" in caplog.text
+        assert "the time limit was reached" in caplog.text
     finally:
         release.set()
         server.shutdown()

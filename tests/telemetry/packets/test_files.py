@@ -23,7 +23,7 @@ def test_hexadecimal_text_by_line_and_broken_over_lines() -> None:
     lines += [third[:10], third[10:], "not hexadecimal", PACKETS[3].hex(), PACKETS[4].hex()[:20], PACKETS[5].hex()]
     packets, bad = delivered(read(io.BytesIO("\n".join(lines).encode())))
     assert packets == [*PACKETS[:4], PACKETS[5]]
-    assert [item.reason for item in bad] == ["the line is no hexadecimal text", "the packet is cut"]
+    assert [item.reason for item in bad] == ["the line is not hexadecimal text", "the packet is truncated"]
 
 
 def test_several_packets_in_one_line() -> None:

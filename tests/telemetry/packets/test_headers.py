@@ -44,7 +44,7 @@ def test_batches_and_single_packets_agree(given_headers: list[PacketHeader], dat
 
 
 def test_cut_headers_are_refused() -> None:
-    with pytest.raises(ValueError, match="5 bytes are no packet"):
+    with pytest.raises(ValueError, match="5 bytes are not a packet"):
         parse_primary(bytes(5))
-    with pytest.raises(ValueError, match="cut in its header"):
+    with pytest.raises(ValueError, match="truncated in its header"):
         parse_telecommand(bytes(9))

@@ -66,8 +66,8 @@ def test_cut_files_and_others(tmp_path: Path, size: int) -> None:
     cut = tmp_path / "cut.fits"
     cut.write_bytes(path.read_bytes()[:size])
     assert len(path.read_bytes()) > size
-    with pytest.raises(files.UnknownFile, match=r"cut\.fits is no file of level LB"):
+    with pytest.raises(files.UnknownFile, match=r"cut\.fits is not a file of level LB"):
         list(files.read(cut))
     fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.zeros((2, 2)), name="DATA")]).writeto(tmp_path / "image.fits")
-    with pytest.raises(files.UnknownFile, match=r"image\.fits is no file of level LB"):
+    with pytest.raises(files.UnknownFile, match=r"image\.fits is not a file of level LB"):
         list(files.read(tmp_path / "image.fits"))

@@ -27,13 +27,13 @@ def test_binary_files_are_read_on_after_damage() -> None:
     packets, bad = delivered(read(io.BytesIO(joined)))
     assert packets == PACKETS[:4] + PACKETS[5:]
     assert [len(item.data) for item in bad] == [50, len(PACKETS[4]) - 9]
-    assert bad[1].reason == "the packet is cut"
+    assert bad[1].reason == "the packet is truncated"
 
 
 def test_a_binary_file_cut_in_its_last_packet() -> None:
     packets, bad = delivered(read(io.BytesIO(b"".join(PACKETS)[:-5])))
     assert packets == PACKETS[:-1]
-    assert [item.reason for item in bad] == ["the packet is cut"]
+    assert [item.reason for item in bad] == ["the packet is truncated"]
 
 
 @settings(max_examples=50, deadline=None)

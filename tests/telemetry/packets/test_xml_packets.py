@@ -44,11 +44,11 @@ def damaged(change: Callable[[bytes], bytes]) -> tuple[list[bytes], list[BadPack
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda e: e.replace(b"<Packet>", b"<Packet>zz"), "no hexadecimal text"),
-        (lambda e: e.replace(b"<Packet>", b"<Packet>0"), "no hexadecimal text"),
-        (lambda e: e.replace(b"<Packet>", b"<Packet>00"), "are no space packet"),
-        (lambda e: e[: len(e) // 2], "the hexadecimal text of the packet is cut"),
-        (lambda e: e[:40], "the element is cut before its packet"),
+        (lambda e: e.replace(b"<Packet>", b"<Packet>zz"), "not hexadecimal text"),
+        (lambda e: e.replace(b"<Packet>", b"<Packet>0"), "not hexadecimal text"),
+        (lambda e: e.replace(b"<Packet>", b"<Packet>00"), "are not a space packet"),
+        (lambda e: e[: len(e) // 2], "the hexadecimal text of the packet is truncated"),
+        (lambda e: e[:40], "the element is truncated before its packet"),
         (lambda e: b'<PktRawResponseElement packetID="3"></PktRawResponseElement>', "the element holds no packet"),
         (lambda e: e.replace(b"</Packet>", b"12</Packet>"), "the packet has 38 bytes and its header says 37"),
         (

@@ -78,7 +78,7 @@ def test_a_late_packet_makes_a_request_whole(
     archive = Archive(tmp_path / "fits", store, open_inputs)
     received = receive_found([fragment(0, FIRST), fragment(2, LAST)], "a.xml", store, open_database)
     outcome = archive.rebuild(received.touched, ["L0"])
-    assert [item.reason for item in outcome.problems] == ["sequence is not whole: 1 of 3 packets are missing"]
+    assert [item.reason for item in outcome.problems] == ["sequence is incomplete: 1 of 3 packets are missing"]
     day = EPOCH + (date.fromordinal(1 + START // 86400) - date.fromordinal(1))
     version = day_version(store, "science", day)
     header = PacketHeader(START + 1, 0, 101, process_id=91)

@@ -133,7 +133,7 @@ def test_faults_cost_only_what_they_must(mission: Mission, products: Path, tmp_p
     )
     result = CliRunner().invoke(app, ["process", *faulty.process_options, "-f", str(tmp_path / "fits"), "-e", "L1"])
     assert result.exit_code == 1
-    assert "sequence is not whole: 1 of 24 packets are missing" in result.output
+    assert "sequence is incomplete: 1 of 24 packets are missing" in result.output
     whole = {path.name for path in (products / "L1/2024/05/11").rglob("*.fits")}
     found = {path.name for path in (tmp_path / "fits/L1/2024/05/11").rglob("*.fits")}
     assert {name.split("_")[2] for name in whole - found} == {"stix-sci-xray-cpd"}

@@ -93,7 +93,7 @@ def _note_missing(
     enabled: NDArray[np.uint8],
     first: NDArray[np.int64],
 ) -> None:
-    """Say how many spectra are not whole; what is there is kept."""
+    """Say how many spectra are incomplete; what is there is kept."""
     for row, packet in enumerate(first.tolist()):
         expected = {s: int(points[packet, s]) for s in np.flatnonzero(enabled[packet]).tolist()}
         pixels = {key[1:3] for key in reached if key[0] == row}

@@ -129,7 +129,9 @@ def trigger_columns(
         factor = packets.trigger_factor
         if factor is None:
             request = int(packets.raw("NIX00037")[0])
-            raise UnbuildableProduct(f"triggers of request {request} are scaled and the table of requests lacks it")
+            raise UnbuildableProduct(
+                f"triggers of request {request} are scaled, but it is not in the table of requests"
+            )
         stored = np.column_stack([column.raw[rows] for column in columns])
         bins = np.asarray(durations, dtype=np.float64)[:, None]
         shaped = np.asarray(groups)

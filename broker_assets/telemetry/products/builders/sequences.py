@@ -29,7 +29,7 @@ Held = Callable[[CountPlace, CountPlace], set[int]]
 
 
 MOST_SHARED = 1024
-"""Counts between two fragments that others may hold; a longer hole is a loss, whoever has counts in it."""
+"""Counts between two fragments that others may hold; a longer gap is a loss, whichever packets have counts in it."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def sequences(packets: Iterable[StoredPacket], held: Held = nothing_held) -> lis
 
     A sequence is whole if it is one standalone packet, or begins with a first, ends with a last and no count between
     is lost. Several kinds of packets and several requests share the counts of an application process, so a count
-    that another stored packet has is no loss.
+    that another stored packet has is not a loss.
 
     Parameters
     ----------

@@ -61,7 +61,7 @@ def visibilities(packets: PacketSet) -> list[Measured]:
     for table, planes in enumerate(tables.groups):
         rows = np.flatnonzero(tables.of_row == table)
         if (energies[rows] != len(planes)).any():
-            raise UnbuildableProduct("energies of some time bins are missing, or are there twice")
+            raise UnbuildableProduct("energies of some time bins are missing or appear twice")
         groups = order[np.isin(row[order], rows)]
         data = take(before, rows) | _values(packets, groups, len(rows), len(planes)) | take(after, rows)
         found.append(with_energies(measured, data, tables, [table], "NIXD0016,NIXD0017"))

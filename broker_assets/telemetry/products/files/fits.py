@@ -94,7 +94,7 @@ def _printable_column(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def cards_text(card: Card) -> str:
-    """One card as 80-character records: long texts go on in CONTINUE records, long comments are cut.
+    """One card as 80-character records: long texts continue in CONTINUE records, long comments are truncated.
 
     Examples
     --------

@@ -36,7 +36,7 @@ _UNITS: Final = {"ct": "count", "counts": "count"}
 
 
 class UnreadableFile(ValueError):
-    """A file is no FITS file of tables, or ends early; the message names it and says why."""
+    """A file is not a FITS file of tables, or ends early; the message names it and says why."""
 
 
 class Cards(Mapping[str, Any]):
@@ -128,7 +128,7 @@ class ProductTables:
 
     @property
     def parsed_name(self) -> ProductName | None:
-        """What the name says; FILENAME stands in for a file that was renamed."""
+        """What the name says; for a renamed file, what FILENAME says."""
         return ProductName.parse(self.name) or ProductName.parse(str(self.header.get("FILENAME", "")))
 
 
@@ -164,7 +164,7 @@ def read(path: str | Path | BinaryIO, *, name: str | None = None) -> ProductTabl
             with astropy_fits.open(path, memmap=False, lazy_load_hdus=False) as hdus:
                 size = hdus.fileinfo(0)["file"].size
                 if sum(hdu.filebytes() for hdu in hdus) != size:
-                    raise UnreadableFile(f"{name}: it is cut, or other bytes follow its last table")
+                    raise UnreadableFile(f"{name}: it is truncated, or other bytes follow its last table")
                 tables: dict[str, Table] = {}
                 headers: dict[str, Cards] = {}
                 for hdu in hdus[1:]:

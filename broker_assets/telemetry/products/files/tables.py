@@ -79,7 +79,7 @@ def stack(tables: Sequence[Table]) -> Table:
             if (other.engineering is None) != (column.engineering is None) or (
                 other.engineering_unit != column.engineering_unit
             ):
-                raise ValueError(f"column {name} is calibrated otherwise in a part of the product")
+                raise ValueError(f"column {name} is calibrated differently in a part of the product")
             parts.append(other.values)
             if other.engineering is not None:
                 engineering.append(other.engineering)

@@ -123,14 +123,14 @@ def level0_of_request(
     for sequence in sequences([packet for packet in packets if packet.failure is None], held):
         what = parent_of(kind, sequence.packets[0])
         if sequence.missing:
-            problems.append(Problem(what, f"sequence is not whole: {sequence.missing}"))
+            problems.append(Problem(what, f"sequence is incomplete: {sequence.missing}"))
             continue
         found: dict[tuple[int, int], Product] = {}
         for product in _built(kind, sequence.packets, inputs, problems):
             span = product.start >> 16, product.end >> 16
             if found.setdefault(span, product) is not product:
                 problems.append(
-                    Problem(what, f"{len(product.time)} rows with other energies need the name of another file")
+                    Problem(what, f"{len(product.time)} rows with other energies would need the name of another file")
                 )
         # Two sequences with the same name are two deliveries of the same: the first stays.
         products = found | products
@@ -197,7 +197,7 @@ def _fitting(
         unlike = ", ".join(sorted({name for name, _ in shape ^ ordered[0][0]}))
         for packet in others:
             what = f"{parent_of(kind, packet)}, packet {clock.text(packet.scet)}"
-            problems.append(Problem(what, f"another shape than in most packets: {unlike}"))
+            problems.append(Problem(what, f"a different shape from most packets: {unlike}"))
     return ordered[0][1] if ordered else []
 
 

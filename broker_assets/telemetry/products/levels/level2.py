@@ -110,7 +110,7 @@ def _light_curve(level1: Product, inputs: Inputs, now: np.datetime64, day: np.da
     if inputs.kernels is not None and is_due(level1, inputs.kernels, now):
         made.picture = lightcurve_path(day, made.version)
     else:
-        made.skipped.append(Problem(parent, "the picture of a day is drawn when the day is whole, or a month old"))
+        made.skipped.append(Problem(parent, "the plot of a day is made when the day is complete, or a month old"))
     return made
 
 

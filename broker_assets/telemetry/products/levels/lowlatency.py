@@ -103,7 +103,7 @@ def answer_all(requests: Path, output: Path, inputs: Inputs, now: np.datetime64)
     now : datetime64
         UTC; its minute is the version of the products.
     """
-    # Left by a process that was killed: whoever holds the folder is alone.
+    # Left by a process that was killed: the process that holds the folder is alone.
     shutil.rmtree(output / TEMPORARY, ignore_errors=True)
     return [answer(request, output, inputs, now) for request in waiting(requests, output)]
 

@@ -1,1 +1,1 @@
-"""Programs of others that products need: running them, their input and output files."""
+"""Third-party programs that products need: running them, their input and output files."""

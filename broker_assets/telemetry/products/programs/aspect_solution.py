@@ -89,7 +89,7 @@ def solve(solver: AspectSolver, question: Mapping[str, Any], rows: int) -> Aspec
             str(answer.get("version", "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ProgramError(f"the answer of the aspect program lacks something: {error!r}") from error
+        raise ProgramError(f"the answer of the aspect program is incomplete: {error!r}") from error
     lengths = {len(solution.y), len(solution.z), len(solution.usable), len(solution.error)}
     if lengths != {rows}:
         raise ProgramError(f"the answer of the aspect program has lists of {sorted(lengths)} rows, not {rows}")

@@ -1,4 +1,4 @@
-"""The programs of others that products may need, as the settings name them."""
+"""The third-party programs that products may need, as the settings name them."""
 
 from __future__ import annotations
 

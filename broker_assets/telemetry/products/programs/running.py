@@ -1,7 +1,7 @@
-"""Programs of others that a product needs: run in a folder, with a time limit, their output kept for the error.
+"""Third-party programs that a product needs: run in a folder, with a time limit, their output kept for the error.
 
-How a program is started is a parameter, a `Runner`: `run_here` starts it as a child of this process; whoever
-orchestrates may pass another that also reports on it (``broker_assets.resources.pipes_client``).
+How a program is started is a parameter, a `Runner`: `run_here` starts it as a child of this process; an
+orchestrator may pass another that also reports on it (``broker_assets.resources.pipes_client``).
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def run_here(step: Step) -> str:
         text = _tail(output.fileno())
     if late:
         raise ProgramError(
-            f"{step.name} was not done after {step.seconds:g} s; its output ends with: {text or 'nothing'}"
+            f"{step.name} did not finish within {step.seconds:g} s; its output ends with: {text or 'nothing'}"
         )
     if code != 0:
         raise ProgramError(f"{step.name} failed with code {code}; its output ends with: {text or 'nothing'}")

@@ -1,6 +1,6 @@
 """Schemas of product files: one JSON document per kind, level and version, which every file can be checked against.
 
-The documents lie beside this module in `schemas`. They are derived from files that the pipeline makes (`specimens`) and
+The documents are in the folder of this module. They are derived from files that the pipeline makes (`specimens`) and
 from `meanings`. A format never changes under its version: `schema_changes.update` refuses until the version of the kind
 is raised, and documents of former versions stay, so that every file that was delivered has its schema.
 """

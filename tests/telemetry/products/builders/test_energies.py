@@ -136,7 +136,7 @@ def test_light_curves(make_all: MakerOfAll, edges: list[set[int]]) -> None:
     sizes = [len(of_packet) for of_packet in given_edges]
     most = max(set(sizes), key=lambda size: (sizes.count(size), -sizes.index(size)))
     assert len(problems) == len(sizes) - sizes.count(most)
-    assert all("another shape than in most packets: counts" in text for text in problems)
+    assert all("a different shape from most packets: counts" in text for text in problems)
     assert len(product.time) == 2 * sizes.count(most)
     kept = [of_packet for of_packet in given_edges if len(of_packet) == most]
     common = max(kept, key=lambda of_packet: (kept.count(of_packet), -kept.index(of_packet)))

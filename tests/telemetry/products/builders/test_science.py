@@ -24,5 +24,5 @@ def test_scaled_triggers_need_the_table_of_requests(make: Maker) -> None:
     assert product.data["triggers_comp_err"].values[0, 0] == 270
     assert "trigger descaled with 27" in product.history
     assert ("TRIG_SCA", 27, "used trigger descale factor") in product.cards
-    problem = "triggers of request 1234567 are scaled and the table of requests lacks it"
+    problem = "triggers of request 1234567 are scaled, but it is not in the table of requests"
     assert make((21, 6, 21), values, problem=problem) is None

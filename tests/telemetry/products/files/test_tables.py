@@ -55,10 +55,10 @@ def test_level1_has_engineering_values_with_their_unit() -> None:
         ({"counts": None}, "column counts is missing"),
         ({"counts": Column(np.zeros((2, 3)), "count")}, r"column counts has shape \(3,\)"),
         ({"counts": Column(np.zeros((2, 2)), "V")}, "column counts has shape .* V in a part"),
-        ({"temperature": Column(np.zeros(2))}, "column temperature is calibrated otherwise"),
+        ({"temperature": Column(np.zeros(2))}, "column temperature is calibrated differently"),
         (
             {"temperature": Column(np.zeros(2), engineering=np.zeros(2), engineering_unit="K")},
-            "column temperature is calibrated otherwise",
+            "column temperature is calibrated differently",
         ),
     ],
 )

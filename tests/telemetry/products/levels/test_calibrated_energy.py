@@ -228,7 +228,7 @@ def test_table_changes_on_board_during_a_spectrum(
             "fits.BinTableHDU.from_columns(columns).writeto('spec_all_erg.fits')",
             "ECC_para.fits does not have gain, off and goc of 384 pixels",
         ),
-        ("Bkg", "import time; time.sleep(600)", "Bkg was not done after"),
+        ("Bkg", "import time; time.sleep(600)", "Bkg did not finish within"),
     ],
 )
 def test_program_that_fails(

@@ -47,7 +47,7 @@ def test_energies_has_one_row_per_plane_of_counts(process: Process, case: str) -
 def test_packets_with_another_number_of_energies_are_named(process: Process) -> None:
     outcome, (path,) = process("ql_energy_change_number")
     assert [item.reason for item in outcome.problems[:2]] == [
-        "another shape than in most packets: counts, counts_comp_err"
+        "a different shape from most packets: counts, counts_comp_err"
     ] * 2
     with fits.open(path) as hdus:
         assert hdus["DATA"].data["counts"].shape[-1] == len(hdus["ENERGIES"].data) == 3
@@ -75,7 +75,7 @@ def test_requests_are_made_of_all_their_fragments(process: Process, case: str, r
 def test_a_delivery_with_a_loss_and_its_retransmission(process: Process) -> None:
     """The first lacks a packet, which is noted; the second is made."""
     outcome, (path,) = process("retransmission")
-    assert {item.reason for item in outcome.problems} == {"sequence is not whole: 1 of 3 packets are missing"}
+    assert {item.reason for item in outcome.problems} == {"sequence is incomplete: 1 of 3 packets are missing"}
     with fits.open(path) as hdus:
         assert len(hdus["DATA"].data) == 6
 

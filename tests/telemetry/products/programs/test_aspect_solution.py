@@ -29,8 +29,8 @@ def test_question_and_answer(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ("answer['y_srf'].pop()", r"lists of \[1, 2\] rows, not 2"),
-        ("del answer['sas_ok']", "lacks something: KeyError"),
-        ("answer = [1]", "lacks something"),
+        ("del answer['sas_ok']", "is incomplete: KeyError"),
+        ("answer = [1]", "is incomplete"),
         ("raise SystemExit('no licence')", "failed with code 1.*no licence"),
         ("sys.argv[2] = 'elsewhere'", "wrote no answer"),
     ],
