@@ -21,7 +21,8 @@ from tenacity.wait import (
 )
 
 DRAIN: Final = wait_exponential(multiplier=0.5, max=15.0)
-"""A drain run whose database, broker, registry or store is away; other runs wait for it, so the pauses stay short."""
+"""A drain run whose database, broker, registry or store is unavailable; other runs wait for it, so the pauses stay
+short."""
 
 RUNS: Final = wait_exponential(multiplier=15.0, max=600.0)
 """A Dagster run of a job whose last runs failed: starting a process costs seconds."""

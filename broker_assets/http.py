@@ -1,8 +1,8 @@
 """HTTP requests to other services, over `requests`.
 
-An `HttpClient` is a session for one service: it limits the time and the size of an answer, tries again what may pass
+An `HttpClient` is a session for one service: it limits the time and the size of an answer, retries temporary failures
 after the pauses of `broker_assets.backoff`, and follows a redirect to another host only where it is allowed to, so that
-no key in a form and no password leaves for a host that was not asked. What is asked of a service and what its answers
+no key in a form and no password is sent to another host by accident. What is asked of a service and what its answers
 mean belongs to the module of that service.
 """
 
@@ -37,7 +37,7 @@ _MAY_PASS: Final = frozenset({408, 429})
 
 
 class HttpError(ConnectionError):
-    """There is no answer, or none that may be used; the message says why and holds no secret."""
+    """There is no usable answer; the message says why and holds no secret."""
 
 
 class RedirectRefusedError(HttpError):
@@ -67,12 +67,12 @@ class Answer:
         return 200 <= self.status < 300
 
     def json(self) -> Any:
-        """The body as JSON; raises `ValueError` if it is none."""
+        """The body as JSON; raises `ValueError` if it is not JSON."""
         return json.loads(self.content)
 
 
 class HttpUnavailableError(HttpError):
-    """The service is away, overloaded or in trouble: try again later.
+    """The service is unavailable, overloaded or faulty: try again later.
 
     Parameters
     ----------

@@ -88,7 +88,7 @@ class RegistrySettings(BaseModel):
 
 
 class ClusterSettings(BaseModel):
-    """A Kafka cluster, and as whom we read it. What a stream's section leaves open comes from the top-level one."""
+    """A Kafka cluster and our credentials for it. What a stream's section does not set comes from the top-level one."""
 
     model_config = _STRICT
 
@@ -162,7 +162,7 @@ class ClusterSettings(BaseModel):
         return self
 
     def inheriting(self, base: ClusterSettings) -> ClusterSettings:
-        """This section, with what it leaves open taken from another.
+        """This section, with what it does not set taken from another.
 
         A section with bootstrap servers other than those of `base` is another cluster: credentials must not be sent
         there, so that nothing about security and no registry is inherited, only the group and the other client

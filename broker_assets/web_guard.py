@@ -1,9 +1,9 @@
 """Which requests a web server of the platform answers: not those that other sites make through a user's browser.
 
-A browser sends what any web page asks for to any address that its user can reach, loopback and the networks behind a
-firewall included, with the user's credentials. Two headers that a page cannot set show it: ``Host`` has the name that
-the browser looked up, which is not ours after DNS rebinding; ``Origin`` and ``Sec-Fetch-Site`` say which site the page
-is from. Scripts send neither of the latter, and are not restricted. The middleware is plain ASGI.
+Any web page can make a browser send requests, with the user's credentials, to any address that its user can reach,
+including loopback and networks behind a firewall. Two headers that a page cannot set show it: ``Host`` has the name
+that the browser looked up, which is not ours after DNS rebinding; ``Origin`` and ``Sec-Fetch-Site`` say which site the
+page is from. Scripts send neither of the latter, and are not restricted. The middleware is plain ASGI.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class NotAllowedError(ValueError):
 
 
 def host_and_port(text: str) -> HostPort | None:
-    """The parts of a ``Host`` header; None if it is none.
+    """The parts of a ``Host`` header; None if it is not valid.
 
     Examples
     --------

@@ -44,7 +44,7 @@ class GuardedWebserver(DagsterWebserver[Any, Any]):
     path_prefix : str
         Path below which it is served, such as `/dagster`.
     poll_rate : int
-        Interval at which its pages ask for news, milliseconds.
+        Interval at which its pages poll for changes, milliseconds.
     """
 
     def __init__(self, context: Any, server: ServerSettings, *, path_prefix: str = "", poll_rate: int = 2000) -> None:
@@ -56,7 +56,7 @@ class GuardedWebserver(DagsterWebserver[Any, Any]):
         return [Middleware(WebGuard, self._server.names), *super().build_middleware()]
 
     def make_security_headers(self) -> dict[str, str]:
-        """Those of Dagster, and that no other site may show its pages in a frame."""
+        """Those of Dagster, and one that forbids other sites to show its pages in a frame."""
         return {**super().make_security_headers(), "X-Frame-Options": "SAMEORIGIN"}
 
     async def graphql_http_endpoint(self, request: Request) -> Response:

@@ -1,10 +1,10 @@
 """Attempts to process messages: which positions of a stream have ended the process that read them.
 
 An exception can be caught, but not the end of a process (a fault in compiled code, the memory limit of a container).
-The next run reads the same messages and ends the same way, for ever. Therefore a consumer, before it looks into
-messages, records that it begins (`begin`), in a transaction of its own. The entry goes when the position has passed it
-(`ledger.advance` and `ledger.record_gap` see to this), or when the run ends in order (`release`). What a run finds of
-others after it has locked the partitions belongs to runs that died.
+The next run would read the same messages and end the same way, for ever. Therefore a consumer, before it examines
+messages, records that it begins (`begin`), in a separate transaction. The entry is removed when the position has passed
+it (by `ledger.advance` and `ledger.record_gap`), or when the run ends in order (`release`). Entries of other runs that
+a run finds after it has locked the partitions belong to runs that died.
 
 The protocol of a consumer:
 
@@ -14,7 +14,7 @@ The protocol of a consumer:
 3. write the batch and `ledger.advance` in one transaction;
 4. whatever ends the run but the end of its process, also an exception: `release`.
 
-A run counts once per range, however often it tries: failures that a run survives are none that end the process.
+A run counts once per range, however often it tries: failures that a run survives do not end the process.
 All functions work in the caller's transaction.
 """
 
@@ -31,7 +31,7 @@ from broker_assets.settings import AttemptSettings
 
 @dataclass(frozen=True)
 class Suspect:
-    """What runs that died left of one Kafka partition."""
+    """What runs that died left at one Kafka partition."""
 
     until: int
     """Messages before this offset are to be processed one at a time; 0 if all may go in batches."""
@@ -76,7 +76,7 @@ def suspects(
     Parameters
     ----------
     connection : psycopg.Connection
-        Connection whose session holds the locks of the partitions, so that nobody else is processing them.
+        Connection whose session holds the locks of the partitions, so that no other run is processing them.
     topic : str
         Name of the stream.
     positions : mapping of int to int

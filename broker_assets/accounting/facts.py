@@ -1,9 +1,9 @@
 """Facts of alerts: what enrichments compute once for each alert, night by night, and the account of them.
 
 A fact is a row with the key of an alert. Enrichments (`Enrichment` in the stream) say with `FactTable` which facts they
-write; from that follow the assets, what each batch is booked with, and the data versions of nights. A version is
-additive: the sum of the hashes of the rows, so a batch adds its own and nothing reads a night again, and the order of
-the batches does not matter.
+write; the assets, the entries of each batch in the ledger and the data versions of nights follow from that. A version
+is additive: the sum of the hashes of the rows, so a batch adds its own and nothing reads a night again, and the order
+of the batches does not matter.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Written:
     stored: NDArray[np.int64]
     """Packets that were stored and are not duplicates, ascending: they have facts."""
     newest: NDArray[np.int64]
-    """Packets whose object is now as they say, ascending, one per object: theirs is the state."""
+    """Packets whose object is now as they say, ascending, one per object: they define the state."""
     revision: int
     """Number of the newest change, read under the lock of batches: what is written must hold for it."""
     as_of: int | None = None
@@ -217,7 +217,7 @@ def count(asset: str, rows: pa.Table, nights: Iterable[str]) -> list[FactCount]:
     rows : pyarrow.Table
         Facts, with `night`.
     nights : iterable of str
-        Nights of the batch; one without facts is counted, too: it was computed.
+        Nights of the batch; one without facts is counted too: it was computed.
     """
     found = dict.fromkeys(nights, (0, 0))
     if rows.num_rows:

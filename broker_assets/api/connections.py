@@ -1,8 +1,8 @@
 """Database connections for requests: a bounded pool, so that a light curve does not wait for a log-in.
 
 A connection is checked before a request gets it: those that a restarted server has closed are replaced unnoticed. While
-the server is away requests fail at once, and the first one after its return succeeds again. What is asked over a
-connection belongs to the routers.
+the server is unavailable, requests fail immediately, and the first one after its return succeeds again. The queries
+belong to the routers.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ WAIT: Final = 5.0
 CONNECT_SECONDS: Final = 3.0
 """Longest time that a server may take to answer a log-in."""
 RECONNECT_SECONDS: Final = 2.0
-"""The pool tries by itself so long; afterwards each request makes it try again, which is sooner."""
+"""For this long the pool retries by itself; afterwards each request makes it try again, which is sooner."""
 _LOOK: Final = 0.2
-"""Seconds between two looks at why there is no connection."""
+"""Seconds between two checks of why there is no connection."""
 
 
 class ConnectionsInUseError(DatabaseUnavailableError):
@@ -109,7 +109,7 @@ class Connections:
         Raises
         ------
         DatabaseUnavailableError
-            If the database does not answer; its kinds say if it is merely busy.
+            If the database does not answer; its subclasses say if it is merely busy.
         """
         if self._url is None or self._pool is None:
             raise DatabaseUnavailableError("no database is configured")

@@ -1,4 +1,4 @@
-"""What of the state of the platform a reader of the web pages may see.
+"""Which parts of the state of the platform a reader of the web pages may see.
 
 Process ids, file paths, addresses of servers and names of database users help an operator, and an attacker. There are
 no accounts: requests with the token of the settings get everything, all others a copy without them. `broker-assets
@@ -32,7 +32,7 @@ _PRIVATE: Final = re.compile(
 
 
 def without_private(text: str, folders: tuple[str, ...] = ()) -> str:
-    """A text without process ids, users, servers and folders; of paths and URLs of files the last name remains.
+    """A text without process ids, users, servers and folders; paths and URLs of files are reduced to the last name.
 
     Parameters
     ----------

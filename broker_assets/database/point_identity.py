@@ -1,7 +1,7 @@
 """What makes two points of a light curve the same: their identities, as 64-bit hashes.
 
 A source or a forced point is identified within its object by its number, a limit by its exposure and band. The time is
-a value and no part of the identity: surveys send the same point again with a time that differs in the last digit.
+a value and not part of the identity: surveys send the same point again with a time that differs in the last digit.
 Hashes of a whole month of points can be summed, and equal sums prove, up to a chance of 2⁻⁶⁴, equal sets of points.
 """
 

@@ -1,7 +1,7 @@
 """Writes and removes the points of light curves, so that their rows do not depend on the order of the packets.
 
 A point has one row: that of its own packet, else that of the earliest packet that has it. The rows of `point_sums` of
-all objects concerned are locked first, in the order of their identifiers. What was found out about a batch before its
+all objects concerned are locked first, in the order of their identifiers. What was determined about a batch before its
 transaction (`stored_points.compare`) holds for the objects whose sums are still the same; the points of the others are
 compared again.
 """
@@ -61,7 +61,7 @@ def write_points(
         Rows of each kind with `night`, `broughtby` and `broughtbymjdtai`; a point may be there several times. Sources
         with an `archivefileid` are those of their own packets.
     comparison : Comparison, optional
-        What was found out before; without it all points are compared.
+        What was determined before; without it all points are compared.
 
     Returns
     -------

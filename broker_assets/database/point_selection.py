@@ -1,10 +1,10 @@
 """Which points of the histories of packets are not stored yet.
 
 A packet repeats the points of months. For most of them it can be proved without reading them that they are stored, or
-that they are not: in order of time, the first points of a month are the stored ones if they are as many and their
-hashes have the same sum (`point_sums`). Then those after them are new; and those before them need not be read, unless
-an earlier packet than the one that brought them has arrived late. What cannot be proved is left open, to be compared
-with the stored points one by one.
+that they are not: in time order, the first points of a month are the stored ones if their number and the sum of their
+hashes are the same (`point_sums`). Then those after them are new; and those before them need not be read, unless an
+earlier packet than the one that brought them has arrived late. What cannot be proved is left open, to be compared with
+the stored points one by one.
 """
 
 from __future__ import annotations

@@ -195,10 +195,10 @@ def stored_in(
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was found out about the points of a batch before its transaction."""
+    """What was determined about the points of a batch before its transaction."""
 
     sums: Sums
-    """Sums of its objects at that time: if they are the same in the transaction, so is everything found out."""
+    """Sums of its objects at that time: if they are the same in the transaction, so is everything determined."""
     stored: dict[PointKind, StoredPoints]
     """Those stored points that are also among the points to be written."""
 

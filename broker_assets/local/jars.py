@@ -80,7 +80,7 @@ def cache_folder() -> Path:
     Raises
     ------
     LocalPlatformError
-        If the user has none, and that in the temporary folder belongs to somebody else, whose programs we would run.
+        If the user has none, and that in the temporary folder belongs to another user, whose programs we would run.
     """
     root = os.environ.get("XDG_CACHE_HOME")
     try:
@@ -93,7 +93,7 @@ def cache_folder() -> Path:
         status = folder.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
             raise LocalPlatformError(
-                f"{folder} belongs to somebody else, or others may write to it: remove it, or set XDG_CACHE_HOME"
+                f"{folder} belongs to another user, or others may write to it: remove it, or set XDG_CACHE_HOME"
             ) from None
     return folder
 

@@ -230,7 +230,7 @@ class EmbeddedPostgres(FolderProcess):
             os.chown(self.socket_folder, *owner)
         status = self.socket_folder.lstat()
         if self.socket_folder.is_symlink() or status.st_uid != owner[0] or status.st_mode & 0o077:
-            raise LocalPlatformError(f"the socket folder {self.socket_folder} belongs to somebody else; remove it")
+            raise LocalPlatformError(f"the socket folder {self.socket_folder} belongs to another user; remove it")
 
     def _orphans(self) -> list[psutil.Process]:
         """Server processes that work in our data folder although nobody holds the lock: their parent was killed."""

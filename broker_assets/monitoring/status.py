@@ -276,7 +276,7 @@ def _ledger(
 
 
 def _streams(settings: Settings, kafka: KafkaEnds, status: Status, positions: dict[str, dict[int, int]]) -> None:
-    """Ask the clusters of all streams at once: one that is away hides nothing of the others."""
+    """Ask the clusters of all streams in parallel: an unavailable one hides nothing of the others."""
 
     def ask(configured: StreamSettings) -> StreamEnds | SourceError:
         try:

@@ -1,7 +1,7 @@
 """Alert packets in files: any of the three framings, recognised by their bytes, and files of the packet archive.
 
-For use at a terminal and in tests; the stream knows its framing and does not guess. Whatever the reading of one file,
-schema or packet provokes is an error of that one, and the others are read.
+For use at a terminal and in tests; the stream knows its framing and does not guess. A failure to read one file, schema
+or packet is an error of that one only, and the others are read.
 """
 
 from __future__ import annotations

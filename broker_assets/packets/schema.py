@@ -1,7 +1,7 @@
 """Avro schemas: the tree of their types.
 
-Belongs here: what can be said of one schema without looking at data. Types that are defined in other files or schemas
-are put into it by `named_types`; how bytes are read is the subject of `program` and `walk`.
+This module holds what can be said about one schema without looking at data. Types that are defined in other files or
+schemas are put into it by `named_types`; how bytes are read is the subject of `program` and `walk`.
 """
 
 from __future__ import annotations

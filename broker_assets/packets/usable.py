@@ -1,7 +1,7 @@
-"""What of the rows of packets makes sense: the same for all surveys, and after every adapter.
+"""Which rows and values of packets are usable: the same for all surveys, after every adapter.
 
 A row needs its keys, and a point a time that is a modified Julian date: a Julian date, Unix seconds or milliseconds,
-zero and infinity are none. The stream stores only points within `MJD_MINIMUM` and `MJD_MAXIMUM` besides.
+zero and infinity are not. In addition, the stream stores only points within `MJD_MINIMUM` and `MJD_MAXIMUM`.
 """
 
 from __future__ import annotations

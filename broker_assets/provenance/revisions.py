@@ -1,9 +1,9 @@
 """One number for every change of what alerts are compared with, and the batches that are under way while it changes.
 
 Lists, filters, annotations, rows of TNS and catalogues change while the stream runs. Each change takes the next number
-of one counter and holds the counter until it commits, so the numbers are in the order of the commits: who reads the
+of one counter and holds the counter until it commits, so the numbers are in the order of the commits: a reader of the
 number n sees every change up to n. Rows are kept with the numbers from which and to which they hold, and "as of n" is
-`from <= n < to`. Clocks decide nothing.
+`from <= n < to`. Clocks are not used.
 
 A batch of the stream reads the number when it writes and records it. A change that commits a moment later cannot see
 the objects of that batch, and the batch does not see the change. So batches mark themselves by a shared lock before
@@ -20,7 +20,7 @@ import psycopg
 
 _LOCK = "broker_assets batch"
 PAUSE = 0.05
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 
 
 class BatchesDoNotEnd(TimeoutError):

@@ -12,7 +12,7 @@ from typing import LiteralString
 from pydantic import BaseModel, ConfigDict
 
 MOST_STEPS = 100
-"""Steps that are followed at most: a circle, which cannot be, would otherwise have no end."""
+"""Steps that are followed at most: a cycle, which should not exist, would otherwise never end."""
 
 
 class Staleness(BaseModel):
@@ -21,7 +21,7 @@ class Staleness(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     reason: str
-    """The cause in words."""
+    """Description of the cause."""
     depth: int
     """Steps from the first cause: rebuilding in this order rebuilds each once."""
 
@@ -34,7 +34,7 @@ def stale_query(first: LiteralString, made_from: LiteralString, shown: LiteralSt
     first : str
         SELECT of what is out of date by itself: kind, key, cause and reason. Something may have several causes.
     made_from : str
-        SELECT of what was made from what: kind and key, those of the parent, and the parent in words.
+        SELECT of what was made from what: kind and key, those of the parent, and a description of the parent.
     shown : str
         End of the query, which reads the table `listed`: kind, key, cause, reason and depth. The cause is `upstream`
         where only a parent is stale.

@@ -48,7 +48,7 @@ class Entry(BaseModel):
     retry_after: datetime.datetime | None = None
     """Time from which a run processes it nevertheless."""
     reason: str = ""
-    """Reason, in words."""
+    """Reason, as text."""
     delivered_name: str | None = None
     """Name at the target."""
     supplement: int | None = None

@@ -20,7 +20,7 @@ class Outcome(BaseModel):
     status: str
     """published, supplement, ignored, blacklisted, held, error."""
     reason: str = ""
-    """Reason, in words."""
+    """Reason, as text."""
     digest: str = ""
     """Digest of the content of our file."""
     delivered_name: str | None = None

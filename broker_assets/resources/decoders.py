@@ -18,7 +18,7 @@ class Decoders:
     ----------
     settings : Settings
         Where the schemas are; those that a registry gave are kept in `<home>/schemas`, by its address, so that the
-        streams go on while the registry is away.
+        streams continue while the registry is unavailable.
     """
 
     def __init__(self, settings: Settings) -> None:

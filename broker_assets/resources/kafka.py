@@ -420,7 +420,7 @@ def stream_ends(
     Raises
     ------
     SourceUnavailableError, SourceRefusedError
-        If the broker is away, or does not have the topic.
+        If the broker is unavailable, or does not have the topic.
     """
     deadline = time.monotonic() + timeout
     source = KafkaSource(cluster, topic, timeout=timeout, read_ahead=False)

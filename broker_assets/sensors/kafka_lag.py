@@ -89,7 +89,7 @@ class StreamState:
 
 
 def look(kafka: Kafka, database: Database, streams: Sequence[StreamSettings]) -> list[StreamState]:
-    """Positions and ends of every stream, their clusters asked at once: one that is away holds back no other.
+    """Positions and ends of every stream, all clusters asked in parallel: an unavailable one does not delay the others.
 
     Raises
     ------

@@ -171,7 +171,7 @@ def read_notice(content: bytes, *, limits: InputLimits = LIMITS) -> Notice:
 
 
 def _first_problem(error: ValidationError) -> str:
-    """What is wrong with a record, in words: the first of the problems."""
+    """Description of what is wrong with a record: the first of the problems."""
     problem = error.errors(include_url=False, include_context=False)[0]
     place = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "missing":

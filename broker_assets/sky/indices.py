@@ -103,7 +103,7 @@ def _matched_lists(connection: psycopg.Connection[Any], periods: str) -> int:
 
 
 def outdated(connection: psycopg.Connection[Any], cones: Path, areas: Path) -> list[str]:
-    """What differs between the lists and the indices in force, in words; only what changed since them is counted.
+    """How the lists differ from the indices in force, as text; only what changed since them is counted.
 
     Parameters
     ----------

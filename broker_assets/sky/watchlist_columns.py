@@ -42,7 +42,7 @@ class Columns:
     name: int | None
     radius: int | None
     shown: str
-    """The columns in words."""
+    """Description of the columns."""
     ra_unit: Literal["", "degrees", "hours"] = ""
     """Unit of right ascension, where it is named; else decimal numbers are degrees and sexagesimal ones hours."""
     radius_unit: float = 1.0

@@ -1,11 +1,11 @@
 """The consumer of topics whose messages are applied one by one: each exactly once, and no message stops the next.
 
-The stream of alerts has its own loop for batches, see `drain`. Every other topic is read here; what its messages mean
-is the business of the `Handler` that is given.
+The stream of alerts has its own loop for batches, see `drain`. Every other topic is read here; the given `Handler`
+interprets its messages.
 
-A message is handled in a savepoint of the transaction that moves the position. A failure that is not of the
-surroundings (database, broker, disk) belongs to the message: it goes to quarantine with its bytes, and the next one
-follows. What the surroundings fail at is left to the next run. A message that ends the process is found by
+A message is handled in a savepoint of the transaction that moves the position. A failure that is not caused by the
+environment (database, broker, disk) is attributed to the message: it goes to quarantine with its bytes, and the next
+one follows. Failures of the environment are left to the next run. A message that ends the process is found by
 `accounting.attempts`.
 """
 
@@ -48,7 +48,7 @@ class Handled:
 
 
 Handler = Callable[[psycopg.Connection[Any], bytes], Handled]
-"""Applies the bytes of a message in the caller's transaction; whose failure an error is says `is_of_a_message`."""
+"""Applies the bytes of a message in the caller's transaction; `is_of_a_message` attributes its errors."""
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Consumed:
     """Result of a run."""
 
     effects: list[str] = field(default_factory=list)
-    """Effect of each message, in words."""
+    """Description of the effect of each message."""
     stored: int = 0
     """Messages that changed rows."""
     duplicate: int = 0
@@ -67,7 +67,7 @@ class Consumed:
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic and who handles its messages."""
+    """A topic and the handler of its messages."""
 
     name: str
     """Name of the stream; positions and quarantine are kept by it."""

@@ -34,7 +34,7 @@ INGEST_VERSION = "2"
 """Increased whenever this package makes different rows from the same packets."""
 
 Compare = Callable[[Triggers, Listed], tuple[NDArray[np.bool_], Comparison | None]]
-"""Which points of the histories of packets are to be written, and what was found out about them."""
+"""Which points of the histories of packets are to be written, and what is known about them."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class DecodedBatch:
     failed: dict[int, Reason]
     """By message number; every message is either here or in `tables.packet`."""
     comparison: Comparison | None
-    """What was found out about its points before the transaction."""
+    """What was determined about its points before the transaction."""
     seconds: dict[str, float] = field(default_factory=dict)
     """By stage."""
     started_at: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))

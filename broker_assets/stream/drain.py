@@ -1,10 +1,10 @@
 """The drain run: from a Kafka topic to committed rows, exactly once, until the stream is idle or time is up.
 
-What is done with a batch is in `decode`, `archive`, `commit`; here is when: locks and positions first, then batch after
-batch, and what happens when something fails. Everything not committed is then forgotten and the run goes on from the
-positions in the database, which are the only truth. A failure of the surroundings (database, broker, registry, store)
-is tried again for a while; a failure that follows a batch is followed down to the message that causes it, which goes
-to quarantine (`isolation`), also if it ends the process.
+What is done with a batch is in `decode`, `archive` and `commit`; this module decides when: locks and positions first,
+then batch after batch, and what happens when something fails. Everything not committed is then forgotten, and the run
+continues from the positions in the database, which are authoritative. After a failure of the environment (database,
+broker, registry, store), the work is retried for a while; a failure that depends on a batch is traced to the message
+that causes it, which goes to quarantine (`isolation`), even if it ends the process.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 An enrichment computes for a whole batch outside of its transaction, in a stage of its own, and writes inside it. The
 plan of all enrichments serves drain runs, the reprocessing of a night and the retry from quarantine alike. Domain
-packages do not import this module: they only have the attributes that `Enrichment` names. Which enrichments there are
-is said in `enrichments`.
+packages do not import this module: they only have the attributes that `Enrichment` names. `enrichments` lists those
+that exist.
 """
 
 from __future__ import annotations

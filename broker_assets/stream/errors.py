@@ -77,7 +77,7 @@ def may_lie_in_a_message(error: BaseException) -> bool:
 
 
 def is_of_a_message(error: BaseException) -> bool:
-    """Whether an error while a single message was handled is that message's, not of the surroundings.
+    """Whether an error while a single message was handled is caused by that message, not by the environment.
 
     For handlers that touch nothing but the database. Libraries for files in memory raise `OSError` for damaged bytes,
     without the error number that the system would give, and those in Rust panic, which is not an `Exception`.

@@ -1,7 +1,7 @@
 """Finds the message that makes a batch fail, by dividing batches until it is alone.
 
-Here is how far to divide and which messages to quarantine; `drain` reads the messages again. A batch that failed with
-an exception is halved. Where runs died without one, messages go one at a time (`accounting.attempts`).
+This module decides how far to divide and which messages to quarantine; `drain` reads the messages again. A batch that
+failed with an exception is halved. Where runs died without one, messages go one at a time (`accounting.attempts`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from broker_assets.stream.errors import BatchError, DrainFailedError, may_lie_in
 logger = logging.getLogger(__name__)
 
 DOUBTFUL_IN_A_ROW = 20
-"""After this many messages in a row that failed alone, it is tested whether any others pass."""
+"""After this many messages in a row that failed on their own, others are tried."""
 
 REGROWTH = 1 / 8
 """A batch that was too large once unpacked makes the next ones smaller; each that passes makes them larger by this
@@ -69,7 +69,7 @@ class Isolation:
         self._doubtful *= 2
 
     def add(self, suspects: Mapping[int, Suspect]) -> None:
-        """Take over what runs that died have left."""
+        """Take over the suspects that earlier runs left when they died."""
         for partition, suspect in suspects.items():
             logger.warning(
                 "runs died at partition %d; its messages before offset %d go one at a time", partition, suspect.until
@@ -84,7 +84,7 @@ class Isolation:
         Raises
         ------
         DrainFailedError
-            If the failure has another cause than a message.
+            If the failure is not caused by a message.
         """
         cause = error.__cause__ or error
         if isinstance(cause, BatchTooLarge) and len(error.messages) > 1:

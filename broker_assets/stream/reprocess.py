@@ -1,7 +1,7 @@
 """Reprocesses a past night: its packets from the archive, through the same code as the stream, in one transaction.
 
 The rows that the packets of the night brought are deleted and written again, in the order in which the packets came.
-A point that an earlier packet or its own has brought keeps that row, whatever the order, and facts are computed with
+A point that was brought by its own or an earlier packet keeps that row, whatever the order, and facts are computed with
 the lists that were in force when each packet was stored. Readers see the old rows until the
 commit and the new ones after it. Where only facts are stale, only they are computed again.
 """
@@ -170,7 +170,7 @@ class _FactRebuild:
     _recorded: dict[int, int] = field(default_factory=dict)
 
     def revision_of(self, connection: psycopg.Connection[Any], ingestid: int) -> int:
-        """The number that the facts of packets must hold for which a batch brought."""
+        """The number for which the facts of the packets of a batch must hold."""
         if self.now is not None:
             return self.now
         if ingestid not in self._recorded:

@@ -2,8 +2,8 @@
 
 Messages that can now be read are archived and stored under a batch of the kind `retry`, and their quarantine entries
 are resolved in the same transaction; those that still fail stay, with the new reason. One that ends the process is
-found as in the stream (`accounting.attempts`, with the numbers of entries as offsets), and then left alone unless it is
-asked for.
+found as in the stream (`accounting.attempts`, with the numbers of entries as offsets), and then skipped unless it is
+requested by number.
 """
 
 from __future__ import annotations

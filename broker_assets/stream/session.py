@@ -41,8 +41,8 @@ class DrainSession:
     """Holds the locks of some Kafka partitions while it is entered.
 
     The locks and the writing share one connection: a session that has lost its locks has also lost the connection on
-    which it could write. Points are compared and attempts counted on a second one, what enrichments need is read on a
-    third, by other threads.
+    which it could write. Points are compared and attempts counted on a second connection; what enrichments need is read
+    on a third, by other threads.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class DrainSession:
                 logger.debug("attempts of %s are not released: %s", run_id, error)
 
     def suspects(self, settings: AttemptSettings) -> dict[int, Suspect]:
-        """What runs that died left at the positions of the partitions."""
+        """What earlier runs that died left at the positions of the partitions."""
         return attempts.suspects(self.writer, self.topic, self.positions, settings)
 
     def sweep(self, pending: PendingFiles) -> int:

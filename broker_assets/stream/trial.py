@@ -37,7 +37,7 @@ def any_passes(
 ) -> bool:
     """Whether any other message of a topic can be decoded, enriched and written.
 
-    Tried are the last messages that were stored, and waiting messages at doubling distances from the positions.
+    The last messages that were stored are tried, and waiting messages at doubling distances from the positions.
 
     Parameters
     ----------

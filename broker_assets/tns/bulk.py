@@ -87,7 +87,7 @@ class BulkFile:
     bad: tuple[BadRow, ...]
     """Lines that were not accepted."""
     banner: str
-    """First line: the time covered by the file, in words."""
+    """First line: the time covered by the file, as text."""
     sha256: str
     """SHA-256 of the unpacked file, hexadecimal."""
 

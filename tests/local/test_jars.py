@@ -65,7 +65,7 @@ def test_a_folder_of_somebody_else_in_the_temporary_folder_is_not_used(
         folder.chmod(0o777)
     else:
         folder.touch()
-    with pytest.raises(LocalPlatformError, match="somebody else"):
+    with pytest.raises(LocalPlatformError, match="another user"):
         jars.cache_folder()
     folder.unlink() if trap != "open" else folder.rmdir()
     assert jars.cache_folder().stat().st_mode & 0o777 == 0o700

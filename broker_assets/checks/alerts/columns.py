@@ -20,7 +20,7 @@ MJD_RANGE = (40_000.0, 90_000.0)
 """1968 to 2105: a time outside this range is in another unit or scale."""
 
 Rule = tuple[str, sa.ColumnElement[bool]]
-"""The rule for a column, in words, and the condition that violates it (null is not a violation)."""
+"""Description of the rule for a column, and the condition that violates it (null is not a violation)."""
 
 
 def rule(column: sa.Column[object]) -> Rule | None:

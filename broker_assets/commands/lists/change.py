@@ -25,7 +25,7 @@ POLL_SECONDS = 0.5
 
 
 class NotYours(PermissionError):
-    """The list belongs to somebody else."""
+    """The list belongs to another account."""
 
 
 class NotMatchedInTime(TimeoutError):

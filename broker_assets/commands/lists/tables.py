@@ -1,4 +1,4 @@
-"""Shows watchlists and areas in words and tables."""
+"""Shows watchlists and areas as text and tables."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A column is named as in the documents of the survey (`psfFlux`); its name in SQL is that in lower case, so that users'
 SQL works unquoted. The documented name is kept in `Column.info["documented"]` (the API writes it), the unit in
-`Column.info["unit"]`, and the unit stands in the comment that PostgreSQL and `docs/data-model.md` show.
+`Column.info["unit"]`, and the unit is in the comment that PostgreSQL and `docs/data-model.md` show.
 """
 
 from __future__ import annotations
