@@ -1,8 +1,8 @@
 """Telemetry of an instrument with a SCOS-2000 database: packets to engineering values.
 
-The packet side, from files to columns. Names given here are stable; products are built on them.
+The packet side, from files to columns. These names are stable; products are built on them.
 
-Reading files (bounded memory; one damaged packet costs no other)::
+Reading files (bounded memory; one damaged packet affects no other)::
 
     files.read(path) -> iterator of RawPacket | BadPacket      # PktTmRaw XML, binary or hexadecimal packets
     files.reports(path) -> iterator of TelecommandReport | BadPacket                   # PktTcReport XML
@@ -33,7 +33,7 @@ Decoding (array passes per packet kind; raises for nothing that is in a packet):
     DecodedColumn
         .raw (m,)  .value (m,) or None  .final  .variance (m,) or None  .offsets (n + 1,)  .of(row) -> slice
         .kind raw | compressed | engineering      .unit  .unit_out  .calibration  .scheme (n, 3)  .group  .depth
-        Values lie in stream order; a parameter in a repeat group has as many values as its group has records. Nesting
+        Values are in stream order; a parameter in a repeat group has as many values as its group has records. Nesting
         follows from the counters, which are columns too: NIX00259 says how many NIX00260 each energy group has.
         The continuation bits NIXD0159 are merged into NIX00065: one value per sample.
 

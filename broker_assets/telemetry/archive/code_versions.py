@@ -1,6 +1,6 @@
 """Versions of the code that makes products: what an operator bumps, and what makes files stale.
 
-A code version says the processing versions of what is made, which stand in file names and which
+A code version contains the processing versions of what is made, which are part of file names and which
 `TelemetrySettings.versions` overrides, and `BUILDER`, which names do not show.
 """
 
@@ -14,7 +14,7 @@ from broker_assets.telemetry.products.kinds import BASE_VERSION, DEFAULT_STEM, K
 from broker_assets.telemetry.products.levels import ancillary, calibrated_energy
 
 BUILDER: Final = {"LB": 1, "L0": 2, "L1": 2, "L2": 1}
-"""Raised when files of a level come out differently under the same name: a corrected header, another encoding."""
+"""Raised when the content of files of a level changes under the same name: a corrected header, another encoding."""
 
 OTHERS: Final = "others"
 """Stands for all kinds without tables of their own, whose names are as many as those of packets."""

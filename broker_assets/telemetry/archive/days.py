@@ -1,6 +1,6 @@
 """Observation days: which days packets belong to, and what the packets of a day are.
 
-A day is what an operator names, sees and makes again: the on-board date at levels LB and L0, the UTC date from L1 on.
+A day is what an operator names, sees and rebuilds: the on-board date at levels LB and L0, the UTC date from L1 on.
 A packet near midnight concerns two days, because the on-board clock is not UTC and because neighbouring packets are
 read with those of a day. So the packets *of a day* here are those of the day and of `MARGIN` on either side.
 """
@@ -32,7 +32,7 @@ MARGIN: Final = datetime.timedelta(hours=3)
 """Packets this far from a day concern it; spectra of one cycle reach furthest, two hours."""
 
 LONGEST: Final = datetime.timedelta(days=4)
-"""Longest time span that a packet covers; without a limit every earlier packet would be looked at."""
+"""Longest time span that a packet covers; without a limit, every earlier packet would have to be examined."""
 
 _FAMILY_OF: Final = {"ql": "quicklook", "hk": "housekeeping", "sci": "science", "cal": "calibration"}
 _MARGIN_TICKS: Final = int(MARGIN.total_seconds()) * clock.TICKS_PER_SECOND
@@ -128,7 +128,7 @@ def touched_days(store: PacketStore, touched: Touched) -> dict[str, set[datetime
 def day_version(store: PacketStore, family: str, day: datetime.date) -> str:
     """Digest of the packets of a day and of where each was seen first.
 
-    It depends on nothing but which packets there are, not on when or in what order they came.
+    It depends only on which packets there are, not on when or in what order they arrived.
 
     Returns
     -------
@@ -153,7 +153,7 @@ def day_version(store: PacketStore, family: str, day: datetime.date) -> str:
 
 
 def days_with_packets(store: PacketStore, family: str) -> list[datetime.date]:
-    """Every day that `day_version` has a version for, ascending.
+    """Every day for which `day_version` gives a version, ascending.
 
     Takes a second for some ten million packets: all times of the index are read.
     """

@@ -1,4 +1,4 @@
-"""Products that become possible as time passes: ancillary ones with flown kernels, plots of whole days.
+"""Products that become possible as time passes: ancillary ones with flown kernels, plots of complete days.
 
 Automation conditions detect changes of their inputs. The age of a day, or a run that never happened, is not an input;
 therefore missing products are searched for here.
@@ -16,7 +16,7 @@ PICTURES: Final = "l2_quicklook"
 ANCILLARY: Final = "l2_auxiliary"
 
 WHOLE_DAY_SECONDS: Final = 86_160.0
-"""Minimum length of a light curve that may cover a whole day; one with gaps is tried in vain, once."""
+"""Minimum length of a light curve that may cover a whole day; one with gaps is tried once, without success."""
 AGE: Final = datetime.timedelta(days=30)
 """Older days no longer grow, whether complete or not."""
 FLOWN_MARGIN: Final = datetime.timedelta(days=1)

@@ -2,9 +2,9 @@
 
 Kernels, configuration, requests, plans and instrument databases change as a whole (a new release, a new row), but most
 of what they say stays. The version of an input for a day is a digest of what products of that day can see of it. A
-better kernel so concerns the days of its interval and no others.
+better kernel therefore affects the days it covers and no others.
 
-Products of a day see some time around it: answers to requests go on past midnight, packets are sent after what they
+Products of a day see some time around it: answers to requests continue past midnight, packets are sent after what they
 cover, the on-board clock is not UTC. `BEFORE` and `AFTER` are these margins.
 """
 
@@ -45,7 +45,7 @@ BEFORE: Final = datetime.timedelta(minutes=10)
 """The on-board clock and UTC differ by less."""
 AFTER: Final = datetime.timedelta(hours=3)
 NOTHING: Final = "none"
-"""Version of an input that is there and says nothing for a day."""
+"""Version of an input that exists but contains nothing for a day."""
 
 _CLOCK_SAMPLES: Final = 600
 """Seconds between the samples of the clock; it is linear over hours."""
@@ -61,7 +61,7 @@ _FOR_EVER: Final = np.datetime64("9999-12-31")
 def input_versions(inputs: Inputs, day: datetime.date, requests: Collection[int] | None = None) -> dict[str, str]:
     """Version of each input for a day; an input that is not available then is left out.
 
-    Of many days use one `InputVersions`, which reads its files once.
+    For many days, use one `InputVersions`, which reads its files once.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """What a file was made of, as its header says: versions of the code and of each input for the day of the data.
 
-The same versions stand in the database (provenance) and are the data versions of the inputs' assets: a file on any disk
+The same versions are in the database (provenance) and are the data versions of the inputs' assets: a file on any disk
 can be compared with what is in force. They are lines of HISTORY, because no reader of the archive knows keywords for
 them.
 """

@@ -1,8 +1,8 @@
 """The archive of product files: which must be rebuilt, and rebuilding them.
 
 Every file is a function of stored packets and the inputs' versions. New packets name the files they touch; each of them
-is rebuilt whole and takes the place of the old one. What a rebuild no longer makes is removed. Files of another
-processing version are another's: they stay as they are.
+is rebuilt in full and replaces the old one. Files that a rebuild no longer makes are removed. Files of other processing
+versions stay as they are.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from broker_assets.telemetry.reception.shared_counts import held_between
 __all__ = ["LEVELS", "Archive", "Outcome"]
 
 LEVELS: Final = ("LB", "L0", "L1", "L2")
-"""Levels that are written, in the order of making; L2 stands for all that is made from L1: CAL, ANC, LL03."""
+"""Levels that are written, in the order in which they are made; L2 means everything made from L1: CAL, ANC, LL03."""
 KEPT_DAYS: Final = 4
 """Level L0 products kept in memory: a UTC day needs those of at most three on-board days."""
 ABOVE_L0: Final = frozenset({"L1", "L2"})
@@ -62,7 +62,7 @@ class Archive:
     store : PacketStore
     inputs : Inputs
     report : callable
-        Called with the path of each file that was looked after.
+        Called with the path of each file that was written or checked.
     programs : Programs
         Third-party programs, for levels made from L1.
     now : callable

@@ -1,7 +1,6 @@
 """The tree of product files: writing and describing them, and removing what is no longer made.
 
-Nothing here decides what is made; see ``product_archive``. Files of another processing version are
-another's: they stay as they are.
+Nothing here decides what is made; see ``product_archive``. Files of other processing versions stay as they are.
 """
 
 from __future__ import annotations
@@ -46,9 +45,9 @@ class Outcome:
     """Files that are no longer made: of the same request under another time range, or of a day that lost its rows."""
     problems: list[Problem] = field(default_factory=list)
     skipped: list[Problem] = field(default_factory=list)
-    """What is not made on purpose: its program is not configured, or its time has not come."""
+    """What is not made on purpose: its program is not configured, or it is not yet due."""
     files: list[ProductFile] = field(default_factory=list)
-    """Every file that was looked after, written or not."""
+    """Every file that was checked, written or not."""
 
 
 @contextmanager
@@ -68,7 +67,7 @@ class ProductTree:
     folder : Path
     inputs : Inputs
     report : callable
-        Called with the path of each file that was looked after.
+        Called with the path of each file that was written or checked.
     """
 
     def __init__(self, folder: Path, inputs: Inputs, report: Callable[[Path], None]) -> None:
@@ -138,7 +137,7 @@ class ProductTree:
         return self._write(replace(described, family=made.family, version=made.version), cards, tables)
 
     def write_picture(self, level1: Product, made: Beyond, kernels: Kernels, day: datetime.date) -> None:
-        """The picture of a light curve, if its time has come."""
+        """The plot of a light curve, if it is due."""
         if made.picture is not None:
             described = self._described(level1, made.picture, "LL03", kernels, day)
             self._place(

@@ -21,7 +21,7 @@ SPECTRA_MARGIN: Final = 2 * 3600 * clock.TICKS_PER_SECOND
 
 @dataclass(frozen=True)
 class Unit:
-    """What is rebuilt at once: the packets of a kind of an on-board day, or of a request."""
+    """What is rebuilt together: the packets of a kind of an on-board day, or of a request."""
 
     key: StructureKey
     day: int = 0

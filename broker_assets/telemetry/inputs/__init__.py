@@ -1,1 +1,1 @@
-"""What products are made with besides packets: kernels, configuration, requests, planning."""
+"""Inputs of products other than packets: kernels, configuration, requests, planning."""

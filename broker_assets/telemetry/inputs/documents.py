@@ -16,7 +16,7 @@ def bounded_text(path: Path, most: int = MOST_BYTES) -> str:
     Raises
     ------
     ValueError
-        If it is longer, or no UTF-8; the message names it.
+        If it is longer, or not UTF-8; the message names it.
     OSError
         If it cannot be read.
     """
@@ -37,7 +37,7 @@ def bounded_json(path: Path, most: int = MOST_BYTES) -> Any:
     Raises
     ------
     ValueError
-        If it is longer, no JSON, or nested too deeply; the message names it.
+        If it is longer, not JSON, or nested too deeply; the message names it.
     OSError
         If it cannot be read.
     """

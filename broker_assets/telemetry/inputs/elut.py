@@ -71,7 +71,7 @@ def _csv_rows(path: Path) -> list[list[str]]:
 
 
 def _read_table(path: Path) -> EnergyLookupTable:
-    # Some tables have empty lines between all others; what stands before the titles of the columns is for people.
+    # Some tables have empty lines between all others; what precedes the titles of the columns is for people.
     found = [row for row in _csv_rows(path) if any(field.strip() for field in row)]
     titles = [number for number, row in enumerate(found) if [title.strip() for title in row[2:4]] == _INDEX_TITLES]
     if len(titles) != 1:

@@ -1,1 +1,1 @@
-"""Packets as they come: files that hold them, headers, on-board time, telecommand reports, and making them."""
+"""Packets as received: files that hold them, headers, on-board time, telecommand reports, and making them."""

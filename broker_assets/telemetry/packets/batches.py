@@ -1,4 +1,4 @@
-"""Packets as they came from a file, one by one or as one buffer for array passes."""
+"""Packets as read from a file, one by one or as one buffer for array passes."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ def to_xml(packets: Iterable[bytes], *, ground_header: bytes | None = bytes(GROU
     packets : iterable of bytes
         Space packets; they are numbered from 1.
     ground_header : bytes or None
-        What stands before each packet; None for files that lack it.
+        What precedes each packet; None for files that lack it.
     """
     yield b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
     yield b'<ns2:ResponsePart xmlns:ns2="http://edds.egos.esa/model">\n<Response>\n<PktRawResponse>\n'

@@ -1,8 +1,8 @@
-"""Packets out of files of level LB: an archive of raw packets is a source of telemetry like any other.
+"""Packets from files of level LB: an archive of raw packets is a source of telemetry like any other.
 
 A file of level LB has a table CONTROL with the headers of the packets, and a table DATA with the packets as hexadecimal
-text. Each packet keeps the telemetry file and the number that the table names, so products made from it say the same
-of their origin as those made from that file.
+text. Each packet keeps the telemetry file and the number that the table names, so products made from it name the same
+origin as those made from that file.
 """
 
 from __future__ import annotations

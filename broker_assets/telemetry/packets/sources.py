@@ -1,7 +1,7 @@
 """Telemetry files as streams of plain bytes: compressed and otherwise encoded ones opened as what they hold, bounded.
 
-What a file holds is found in `files`; here it is only made readable. Files arrive from elsewhere, so each has limits,
-which an operator may change (settings `telemetry.input_limits`).
+`files` determines what a file holds; this module only makes it readable. Files arrive from elsewhere, so each has
+limits, which an operator may change (settings `telemetry.input_limits`).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ EBCDIC: Final = b"\x4c\x6f\xa7\x94"
 
 
 class UnknownFile(ValueError):
-    """A file is none of the kinds that hold packets; the message names it."""
+    """A file is not of a kind that holds packets; the message names it."""
 
 
 class FileTooLarge(UnknownFile):

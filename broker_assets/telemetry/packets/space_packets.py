@@ -20,7 +20,7 @@ _FIRST_BYTE = re.compile(rb"[\x08-\x0f\x18-\x1f]|[\x07\x17]\xff")
 _MARK = b"\xef\xbb\xbf"
 """Byte order mark of UTF-8."""
 _BLANKS = bytes.maketrans(b",;:", b"   ")
-"""What may stand between hexadecimal numbers."""
+"""What may be between hexadecimal numbers."""
 _PREFIX_0X = re.compile(rb"\b0[xX](?=[0-9A-Fa-f])")
 
 
@@ -54,7 +54,7 @@ NO_HEADER = "the packet has no secondary header"
 
 
 def find_packet(data: bytes | bytearray) -> int | None:
-    """Where the space packet begins: after the ground-segment header, or at once.
+    """Where the space packet begins: after the ground-segment header, or at the beginning.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def why_no_packet(data: bytes) -> str:
 def read_binary(stream: BinaryIO, name: str, *, chunk: int = CHUNK) -> Iterator[RawPacket | BadPacket]:
     """Packets that lie one after another in a file, with or without the ground-segment header before each.
 
-    Where no packet begins, or one seems to end inside another, reading goes on at the next place where a series of
+    Where no packet begins, or one seems to end inside another, reading resumes at the next place where a series of
     packets begins; the bytes between are a `BadPacket`, as is a packet without secondary header. Idle packets are
     skipped.
 

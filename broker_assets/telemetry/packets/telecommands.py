@@ -13,7 +13,7 @@ from broker_assets.telemetry.packets.batches import BadPacket
 from broker_assets.telemetry.packets.xml_elements import CHUNK, find_elements
 
 MOST_DEPTH = 64
-"""Elements inside one another; reports have six."""
+"""Levels of nested elements; reports have six."""
 _PIECE = 1 << 14
 _PREFIX = re.compile(rb"(</?)[A-Za-z_][\w.-]*:(?=PktTcReportListElement)")
 
@@ -34,7 +34,7 @@ class TelecommandReport:
     custom: dict[str, str]
     """The fields a mission adds (uniqueID, s13ObFileId, …)."""
     parameters: tuple[dict[str, str], ...]
-    """Per parameter: ParameterName, ParamRep, ParamValue and what else stands there."""
+    """Per parameter: ParameterName, ParamRep, ParamValue and whatever else is given."""
     file: str
     position: int
 
@@ -111,7 +111,7 @@ def _report(element: bytes, name: str, position: int) -> TelecommandReport:
 
 
 def _time(text: str) -> datetime | None:
-    """UTC of a time of the report; the beginning of 1970 stands for none."""
+    """UTC of a time of the report; the beginning of 1970 means none."""
     if not text:
         return None
     time = datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)

@@ -1,6 +1,6 @@
 """Finds the elements of one name in an XML stream that may be damaged, with bounded memory.
 
-The stream is not parsed as one document, because then the first damaged byte would cost all that follows it.
+The stream is not parsed as one document, because then everything after the first damaged byte would be lost.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Files from where they arrive into the packet store: folders, register, each packet once."""
+"""From incoming files to the packet store: folders, register, each packet once."""

@@ -1,7 +1,7 @@
 """The packet store: every packet ever received, once, with all places it came from.
 
-Append-only. Packets lie in segment files named by the hash of their content; an SQLite index says what they are. Files
-of products are always rebuilt whole from here, so the order of arrival cannot matter and nothing is merged.
+Append-only. Packets are stored in segment files named by the hash of their content; an SQLite index describes them.
+Product files are always rebuilt in full from here, so the order of arrival cannot matter and nothing is merged.
 
 The index is the only part that speaks SQL (`PacketIndex`); an index in PostgreSQL would have the same methods.
 """
@@ -129,7 +129,7 @@ CREATE INDEX IF NOT EXISTS packet_answer ON packet (scet) WHERE request IS NOT N
 
 
 class PacketIndex:
-    """What the packets of a store are and where they lie; SQLite."""
+    """What the packets of a store are and where they are stored; SQLite."""
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, timeout=60.0)
@@ -179,7 +179,7 @@ class PacketIndex:
             raise OSError(number, f"index of packets: {error}") from error
 
     def known(self, digests: Iterable[bytes]) -> set[bytes]:
-        """Which packets are there already."""
+        """Which packets are already stored."""
         return {
             digest
             for digest in digests
@@ -207,7 +207,7 @@ class PacketStore:
     Parameters
     ----------
     folder : Path
-        Made if it does not exist.
+        Created if it does not exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -228,7 +228,7 @@ class PacketStore:
         self.close()
 
     def add(self, packets: Sequence[NewPacket], bad: Sequence[BadPacket] = ()) -> list[NewPacket]:
-        """Store packets; those that are there already gain an origin only.
+        """Store packets; those that are already stored only gain an origin.
 
         The segment is on the disk under its final name before the index, in one transaction, refers to it: a crash
         leaves at most a segment that nothing refers to.
@@ -236,7 +236,7 @@ class PacketStore:
         Returns
         -------
         list of NewPacket
-            Packets that change something: new ones, known ones whose first origin is another now, and known ones that
+            Packets that change something: new ones, known ones whose first origin has changed, and known ones that
             could not be decoded before.
 
         Raises
@@ -311,7 +311,7 @@ class PacketStore:
         return rows
 
     def add_file(self, name: str, sha256: str, packets: int, bad: int) -> None:
-        """Note that a file was read whole."""
+        """Record that a file was read completely."""
         with self.index.transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO file (name, sha256, packets, bad) VALUES (?,?,?,?)",
@@ -319,7 +319,7 @@ class PacketStore:
             )
 
     def has_file(self, name: str, sha256: str) -> bool:
-        """Whether this very file was read whole before."""
+        """Whether this very file was read completely before."""
         return bool(self.index.rows("SELECT 1 FROM file WHERE name = ? AND sha256 = ?", (name, sha256)))
 
     def of_days(self, key: StructureKey, first: int, last: int) -> list[StoredPacket]:
@@ -381,7 +381,7 @@ class PacketStore:
         return [(int(a), int(b), int(c)) for a, b, c in found]  # type: ignore[call-overload]
 
     def undecoded(self) -> list[tuple[StructureKey, StoredPacket]]:
-        """Packets that could not be decoded when they came, with the kind that they were taken for."""
+        """Packets that could not be decoded on arrival, with the kind that they were taken for."""
         packets = {packet.digest: packet for packet in self._read("failure IS NOT NULL", ())}
         found = self.index.rows("SELECT digest, service, subservice, ssid FROM packet WHERE failure IS NOT NULL")
         return [

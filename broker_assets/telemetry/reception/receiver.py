@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 LOCK: Final = "broker_assets telemetry files"
 """Name of the advisory lock that a run holds."""
 MOST_TRIES: Final = 6
-"""Attempts at a file, including those in which the run died, until it is given up."""
+"""Attempts at a file, including those in which the run died, before it is quarantined."""
 _DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
 """Disk errors that would affect the next file too."""
 

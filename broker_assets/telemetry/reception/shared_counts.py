@@ -1,6 +1,6 @@
 """Sequence counts that several kinds of packets and several requests share: which are held by stored packets.
 
-A count that another packet holds is not a loss of a request; a packet that arrives later may fill what seemed a loss.
+A count that another packet holds is not a loss of a request; a packet that arrives later may fill an apparent gap.
 """
 
 from __future__ import annotations

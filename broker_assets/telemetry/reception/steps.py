@@ -1,6 +1,6 @@
 """The steps of a telemetry file through the register, each one statement or one transaction.
 
-See `register` for the states. A run that dies between two of them leaves rows that say where to go on.
+See `register` for the states. A run that dies between two of them leaves rows that say where to continue.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def set_failed(
 
 
 def set_quarantined(connection: psycopg.Connection[Any], file: RegisteredFile, reason: str) -> None:
-    """Record that the file is given up; our copy is kept."""
+    """Record that the file is in quarantine; our copy is kept."""
     connection.execute(
         "UPDATE telemetry_file SET state = 'quarantined', next_try = NULL, reason = %s WHERE telemetryfileid = %s",
         (reason, file.telemetryfileid),

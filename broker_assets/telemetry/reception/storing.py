@@ -1,4 +1,4 @@
-"""Received files into the packet store: each packet with its kind, times and request."""
+"""Puts received files into the packet store: each packet with its kind, times and request."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SAMPLES = {30: "NIX00274", 31: "NIX00274", 33: "NIX00281", 34: "NIX00283"}
 
 @dataclass(frozen=True)
 class Received:
-    """What came of a file."""
+    """The result of receiving a file."""
 
     name: str
     packets: int
@@ -115,7 +115,7 @@ def _sharing(packets: Sequence[NewPacket], store: PacketStore) -> Touched:
 
 
 def receive_again(store: PacketStore, databases: InstrumentDatabase | InstrumentDatabases) -> Received:
-    """Decode stored packets again that could not be decoded when they came: databases may know them now."""
+    """Decode stored packets again that could not be decoded on arrival: databases may describe them now."""
     undecoded = store.undecoded()
     before = Touched.by(
         NewPacket(packet.raw, key, packet.scet, packet.sequence_count, packet.scet, packet.scet)
@@ -182,7 +182,7 @@ def _key(
 def time_span(structure: DecodedStructure) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """First and last centre of the time bins of each packet, ticks: the days that its data belong to.
 
-    Answers to requests have the begin of their data, other packets without time bins their header time.
+    Answers to requests have the start of their data, other packets without time bins their header time.
     """
     scet = structure.headers.scet
     service, subservice, ssid = structure.key

@@ -142,7 +142,7 @@ def whole(
 ) -> Product | None:
     """One product of all given packets, rows in order of time; None, and a problem noted, where that cannot be.
 
-    A packet of a daily product that does not fit the others is left out and noted, so that it costs no other.
+    A packet of a daily product that does not fit the others is left out and noted, so that it affects no other.
     """
     return next(iter(_built(kind, packets, inputs, problems)), None)
 
