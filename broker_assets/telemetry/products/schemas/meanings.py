@@ -112,7 +112,6 @@ MEANINGS: Final = {
     "num_channels": "Number of channels that the enabled sub-spectra have together.",
     "num_substructures": "Number of time bins (blocks) in each packet of the request.",
     "num_pixel_sets": "Number of pixel masks that the time bin was sent with.",
-    "num_energy_groups": "Number of groups of energies.",
     "num_integrations": "Number of the integration that the row begins with.",
     "samples_per_variance": "Number of samples that a variance is of.",
     "compression_scheme_counts_skm": "Compression of the counts: sign, bits of exponent k, bits of mantissa m.",
