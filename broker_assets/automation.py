@@ -95,7 +95,7 @@ automation_sensor = AutomationConditionSensorDefinition(
     name="automation",
     description="Rebuilds assets whose inputs or code have changed (broker_assets/automation.py).",
     target=AssetSelection.all(),
-    # The sensor that Dagster adds by default is stopped until somebody switches it on.
+    # The sensor that Dagster adds by default is stopped until an operator switches it on.
     default_status=DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=EVALUATION_SECONDS,
     run_tags={"broker/trigger": "automation", **BACKGROUND},

@@ -8,7 +8,7 @@ a run finds after it has locked the partitions belong to runs that died.
 
 The protocol of a consumer:
 
-1. lock the partitions; `suspects` says what earlier runs left: how far to go on one message at a time, and which
+1. lock the partitions; `suspects` says what earlier runs left: how far to continue one message at a time, and which
    messages to quarantine without looking into them;
 2. before each batch is decoded, `begin` with its ranges, without condemned messages, and commit;
 3. write the batch and `ledger.advance` in one transaction;

@@ -31,7 +31,7 @@ _LOOK: Final = 0.2
 
 
 class ConnectionsInUseError(DatabaseUnavailableError):
-    """All connections are in use, and none came back in time."""
+    """All connections are in use, and none was returned in time."""
 
 
 class QuestionTooLongError(DatabaseUnavailableError):

@@ -233,7 +233,7 @@ class EmbeddedPostgres(FolderProcess):
             raise LocalPlatformError(f"the socket folder {self.socket_folder} belongs to another user; remove it")
 
     def _orphans(self) -> list[psutil.Process]:
-        """Server processes that work in our data folder although nobody holds the lock: their parent was killed."""
+        """Server processes that work in our data folder although no process holds the lock: their parent was killed."""
         found = []
         for process in psutil.process_iter():
             with suppress(psutil.Error):

@@ -127,7 +127,7 @@ def state_path(settings: Settings) -> Path:
 
 def write_state(settings: Settings, state: PlatformState) -> None:
     """Replace the state file; readers see either the old or the new one."""
-    # It contains database URLs, possibly with a password. After a power cut nobody needs it.
+    # It contains database URLs, possibly with a password. After a power cut it is not needed.
     content = json.dumps(asdict(state), indent=1)
     replace_atomically(state_path(settings), content, mode=0o600, sync_name=False)
 

@@ -14,7 +14,7 @@ from broker_assets.packets.container import decompress
 
 
 class Received(Protocol):
-    """A message as it came; `stream.messages.Message` is one."""
+    """A message as received; `stream.messages.Message` is one."""
 
     @property
     def partition(self) -> int:

@@ -133,7 +133,7 @@ class ProductName:
 
     @property
     def of_request(self) -> bool:
-        """Whether the request answered by the file is known; 0 stands for one that the packets do not name."""
+        """Whether the request answered by the file is known; 0 means one that the packets do not name."""
         return self.request is not None and int(self.request) > 0
 
     def answers(self, subject: str) -> bool:

@@ -75,7 +75,7 @@ def read_packets(
     schema_id : int, optional
         Id for messages that get Confluent framing.
     on_error : callable, optional
-        Called for a file that cannot be read, after the packets before the damage; the other files go on. Without it
+        Called for a file that cannot be read, after the packets before the damage; the other files are read. Without it
         the error is raised.
 
     Raises

@@ -5,7 +5,7 @@ records where the streams end. It keeps no state between ticks except the versio
 in the ledger, runs in Dagster. An unavailable broker or database gives a skipped tick with a message, not an exception.
 
 Locks in the database, not this sensor, ensure that two runs never write the same partitions; the logic here only avoids
-starting runs in vain.
+starting runs unnecessarily.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Follows watchlists, areas and sky maps in the database: what changed is observed, indices and matches are renewed.
 
-A tick compares revisions, which costs some small queries; cones and cells are not looked at. Each list that changed is
+A tick compares revisions, which costs some small queries; cones and cells are not read. Each list that changed is
 one observation with its revision as data version; its files follow by automation. The indices and the matches of past
 objects are brought up to date by one run of `match_lists`. What must be done is asked of the database and of Dagster
 each time, so nothing is lost when a tick or a run fails, and the sensor has no cursor.

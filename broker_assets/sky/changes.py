@@ -42,11 +42,11 @@ class ConeChanges:
     removed_lists: Ids
     """Watchlists of which every cone goes: not matched any more, or with another default radius."""
     added: pa.Table
-    """Cones that came, columns `CONE_COLUMNS`; of lists with another radius all of them."""
+    """Cones that were added, columns `CONE_COLUMNS`; of lists with another radius all of them."""
 
 
 def cone_changes(connection: psycopg.Connection[Any], after: int, until: int) -> ConeChanges:
-    """Read which cones came and went.
+    """Read which cones were added and removed.
 
     Parameters
     ----------
@@ -92,11 +92,11 @@ class AreaChanges:
     removed: Ids
     """Areas not matched any more, or with another MOC."""
     added: dict[int, MOC]
-    """Areas that came, or with another MOC."""
+    """Areas that were added, or have another MOC."""
 
 
 def area_changes(connection: psycopg.Connection[Any], after: int, until: int) -> AreaChanges:
-    """Read which areas came and went; see `cone_changes`."""
+    """Read which areas were added and removed; see `cone_changes`."""
     if after >= until:
         return AreaChanges(np.empty(0, np.int64), {})
     removed = _ids(

@@ -3,7 +3,7 @@
 An object is a hit of a cone when its newest position lies in it, of an area when the area's MOC holds it, of a sky map
 when it lies within the 90 per cent region. A batch of the stream writes the hits of the objects that it moved, a
 re-match (`rematch`) those of lists that changed; both compare with what is stored and write the difference, here. What
-an alert was a hit of when it came is a fact and is kept elsewhere (`matching`).
+an alert matched when it arrived is a fact and is kept elsewhere (`matching`).
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ def replace_cones(connection: Connection, owner: str, watchlist: int, cones: Con
     Returns
     -------
     removed, added : int
-        How many cones went and came.
+        How many cones were removed and added.
     """
     with connection.transaction():
         _lock(connection, "watchlist", watchlist, owner)
@@ -259,7 +259,7 @@ def delete_list(connection: Connection, owner: str, kind: Kind, identifier: int)
 
 
 def expire_lists(connection: Connection) -> dict[Kind, list[int]]:
-    """Set lists inactive whose time is over; which ones.
+    """Deactivate lists that have expired; return which ones.
 
     They are matched until this runs: an expiry is a change like any other, and not a question of clocks.
     """
@@ -463,7 +463,7 @@ def _bury_cones(connection: Connection, watchlist: int, cone_ids: list[int] | No
 
 
 def drop_hits(connection: Connection, table: str, key: str, identifiers: Sequence[int]) -> None:
-    """Delete the hits of cones or lists at once, but for those of objects that somebody else is writing.
+    """Delete the hits of cones or lists at once, except those of objects that another process is writing.
 
     A change of a list must not wait for a night that is being reprocessed. What is left the next re-match takes away.
 

@@ -35,11 +35,11 @@ from broker_assets.sky.hits import (
 from broker_assets.sky.in_force import ListsInForce, Matches, base_versions, lists_at
 
 WATCHLISTS = FactTable(
-    "watchlist_facts", watchlist_facts, "Alerts inside a cone of a watchlist when they came.", ("cone_index",)
+    "watchlist_facts", watchlist_facts, "Alerts inside a cone of a watchlist when they arrived.", ("cone_index",)
 )
-AREAS = FactTable("area_facts", area_facts, "Alerts inside areas when they came, one row per alert.", ("area_index",))
+AREAS = FactTable("area_facts", area_facts, "Alerts inside areas when they arrived, one row each.", ("area_index",))
 SKY_MAPS = FactTable(
-    "sky_map_facts", sky_map_facts, "Alerts inside the 90 per cent region of a sky map when they came."
+    "sky_map_facts", sky_map_facts, "Alerts inside the 90 per cent region of a sky map when they arrived."
 )
 
 KEPT = 3

@@ -50,7 +50,7 @@ class Rematched:
     """What a re-match did."""
 
     candidates: int
-    """Objects looked at."""
+    """Objects examined."""
     hits: int
     """Hits written or changed."""
     removed: int
@@ -152,7 +152,7 @@ def _watchlist(connection: Connection, watchlist: int, known: int) -> tuple[int,
         )
     ]
     losers = _delete_hits(connection, "watchlist_hits", "cone_id", gone) if gone else []
-    if above == BEFORE_ALL:  # the default radius may have shrunk: what lies beyond it is in none of the cells looked at
+    if above == BEFORE_ALL:  # the default radius may have shrunk: what lies beyond it is in none of the cells examined
         beyond = [
             number
             for (number,) in connection.execute(
@@ -224,7 +224,7 @@ def _sky_map(connection: Connection, identifier: int, known: int) -> tuple[int, 
 def _delete_hits(connection: Connection, table: str, key: str, identifiers: Sequence[int]) -> list[int]:
     """Delete the hits of cones, lists or maps; objects that had one.
 
-    The objects are locked first, in the order of their ids, as batches of the stream do: nobody waits in a circle.
+    The objects are locked first, in the order of their ids, as batches of the stream do, so there is no deadlock.
     """
     names = {"table": sql.Identifier(table), "key": sql.Identifier(key)}
     objects = connection.execute(
@@ -241,7 +241,7 @@ def _delete_hits(connection: Connection, table: str, key: str, identifiers: Sequ
 def _locked(connection: Connection, objects: NDArray[np.int64]) -> Positions:
     """Lock objects in the order of their ids, and give the positions that they have then.
 
-    A batch may have moved them since they were looked at: it has written its own hits, which must not be undone.
+    A batch may have moved them since they were examined: it has written its own hits, which must not be undone.
     """
     if len(objects) == 0:
         return Positions(np.empty(0, np.int64), np.empty(0), np.empty(0))

@@ -265,7 +265,7 @@ class _Drain:
         )
 
     def _in_flight(self) -> int:
-        # During the search for a poison message, batches behind a failing one would be decoded in vain.
+        # During the search for a poison message, batches behind a failing one would be decoded unnecessarily.
         return 0 if self.isolation.searching else IN_FLIGHT_BATCHES
 
     def _asked_to_end(self) -> Outcome | None:

@@ -1,7 +1,7 @@
 """Batches on their way: one is decoded while those ahead of it are archived, enriched and written.
 
 Order is kept: a single thread decodes, one archives, one computes the enrichments, one writes, each first in, first
-out; archiving and computing of a batch go on side by side. After the first failure nothing further is done; the caller
+out; archiving and computing of a batch run in parallel. After the first failure nothing further is done; the caller
 closes the pipeline and starts again from the database. Archiving has its own thread because it mostly waits, for the
 disk and for the compressor.
 """

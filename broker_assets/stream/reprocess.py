@@ -1,6 +1,6 @@
 """Reprocesses a past night: its packets from the archive, through the same code as the stream, in one transaction.
 
-The rows that the packets of the night brought are deleted and written again, in the order in which the packets came.
+The rows that the packets of the night brought are deleted and written again, in the order in which the packets arrived.
 A point that was brought by its own or an earlier packet keeps that row, whatever the order, and facts are computed with
 the lists that were in force when each packet was stored. Readers see the old rows until the
 commit and the new ones after it. Where only facts are stale, only they are computed again.

@@ -2,7 +2,7 @@
 
 One external asset a stream, under the stream's name, which is its topic where the settings give no other. Their
 versions are recorded by `broker_assets.sensors.kafka_lag`, without a run. The names by which a drain run and the sensor
-that starts it know each other stand here too.
+that starts it know each other are here too.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class TnsConfig(Config):
 def bulk_files_entries(connection: psycopg.Connection[Any]) -> list[Entry]:
     """What is observed of the bulk files: nothing before the first was fetched.
 
-    TNS limits requests, so nobody asks it for versions: a file is known once it was fetched and applied.
+    TNS limits requests, so it is not asked for versions: a file is known once it was fetched and applied.
     """
     version = files_version(connection)
     if version is None:

@@ -56,7 +56,7 @@ LATE = {
     )
     for family, days in OLD.items()
 }
-"""If nothing of a family was made for this long, somebody should check whether telemetry still arrives."""
+"""If nothing of a family was made for this long, an operator should check whether telemetry still arrives."""
 
 ONE_DAY_PER_RUN = BackfillPolicy.multi_run(max_partitions_per_run=1)
 """Dagster gives all days of a run one data version; each day must have its own."""

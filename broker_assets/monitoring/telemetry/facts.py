@@ -181,7 +181,7 @@ class Look:
 
     @cached_property
     def folders(self) -> list[Folder]:
-        """Incoming folders: those of the settings, and those from which files came earlier."""
+        """Incoming folders: those of the settings, and those from which files arrived earlier."""
         found = self._all(
             Folder,
             "SELECT folder, count(*) FILTER (WHERE state = 'new') AS new,"

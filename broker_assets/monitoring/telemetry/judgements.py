@@ -29,7 +29,7 @@ GAPS: Final = {"quicklook": 0, "housekeeping": 0, "calibration": 3}
 BEHIND: Final = datetime.timedelta(days=1)
 """Products of the newest day with packets should exist within this time."""
 OLD: Final = {"quicklook": 7, "housekeeping": 7, "calibration": 14, "science": 60}
-"""Age of the newest data, days, after which somebody should check whether telemetry still arrives."""
+"""Age of the newest data, days, after which an operator should check whether telemetry still arrives."""
 INCOMPLETE: Final = datetime.timedelta(days=3)
 """Packets of a sequence arrive within a few passes of the ground station."""
 REGULAR_DAYS: Final = 10
@@ -202,7 +202,7 @@ def fresh(look: Look, family: str) -> Finding:
         return Finding(True, "no packets yet", numbers=numbers)
     numbers["newest day with packets"] = known.newest.isoformat()
     incomplete = {answer.name for answer in look.incomplete} if family == "science" else set()
-    # Days of a clock that was not set are not partitions: nobody could materialise them.
+    # Days of a clock that was not set are not partitions: they could not be materialised.
     days = set(known.days)
     unmade = [
         file

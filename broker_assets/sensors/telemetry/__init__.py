@@ -1,1 +1,1 @@
-"""What starts the runs of telemetry: files that arrive, inputs that change, days whose time has come."""
+"""What starts the runs of telemetry: files that arrive, inputs that change, days that are due."""

@@ -35,7 +35,7 @@ from broker_assets.telemetry.products.files.record import ProductFile
 from broker_assets.telemetry.reception.packet_store import PacketStore
 
 LEVELS: Final = ("LB", "L0", "L1", "L2")
-"""Levels of assets; L2 stands for everything made from L1."""
+"""Levels of assets; L2 means everything made from L1."""
 
 LEVEL2_FAMILIES: Final = ("quicklook", "calibration", "auxiliary")
 """Families with products beyond L1: plots, energy calibration, ancillary products."""

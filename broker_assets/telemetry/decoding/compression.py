@@ -1,6 +1,6 @@
 """One-byte compression of counters: s sign, k exponent and m mantissa bits.
 
-A stored byte stands for the interval of integers that compress to it; it decompresses to the middle of that interval,
+A stored byte represents the interval of integers that compress to it; it decompresses to the middle of that interval,
 with the variance of a uniform distribution over it (contract, chapter 2.1). There are only 256 bytes, so a scheme is
 a table.
 """
@@ -23,7 +23,7 @@ class CompressionError(ValueError):
 
 @dataclass(frozen=True)
 class SchemeTable:
-    """What each of the 256 bytes stands for."""
+    """What each of the 256 bytes represents."""
 
     scheme: tuple[int, int, int]
     values: NDArray[Any]
@@ -148,7 +148,7 @@ def decompress(
     Raises
     ------
     CompressionError
-        If the scheme is not valid or a byte stands for more than 64 bits.
+        If the scheme is not valid or a byte represents more than 64 bits.
 
     Examples
     --------
@@ -157,12 +157,12 @@ def decompress(
     """
     table = scheme_table(s, k, m)
     if not table.representable[stored].all():
-        raise CompressionError(f"a byte of scheme {table.scheme} stands for more than 64 bits")
+        raise CompressionError(f"a byte of scheme {table.scheme} represents more than 64 bits")
     return table.values[stored], table.variances[stored]
 
 
 def compress(value: int, s: int, k: int, m: int) -> int:
-    """The byte that stands for an integer (for simulations and tests).
+    """The byte that represents an integer (for simulations and tests).
 
     Raises
     ------

@@ -16,7 +16,7 @@ Nested = int | list[int] | list[list[int]]
 
 @dataclass(frozen=True)
 class ParameterValue:
-    """A parameter of one packet; lists where it stands in a repeat group."""
+    """A parameter of one packet; lists where it is in a repeat group."""
 
     name: str
     description: str
@@ -40,7 +40,7 @@ class DecodedPacket:
     """A packet of a `DecodedStructure`.
 
     Values of parameters in repeat groups are flat lists in stream order; those of a group without groups inside, whose
-    counter stands in the packet itself, are a list of one such list (shape (1, n), as in the products).
+    counter is in the packet itself, are a list of one such list (shape (1, n), as in the products).
     """
 
     structure: DecodedStructure

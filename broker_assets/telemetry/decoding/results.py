@@ -77,9 +77,9 @@ class DecodedStructure:
     """Of these n packets."""
     database_version: str
     valid_version: str
-    """Version valid at the time of the packets; differs from `database_version` where a substitute stands in."""
+    """Version valid at the time of the packets; differs from `database_version` where a substitute is used."""
     columns: dict[str, DecodedColumn]
-    """By parameter name, in stream order; a name that stands twice in a layout has `NAME:2` for the second row."""
+    """By parameter name, in stream order; a name that occurs twice in a layout has `NAME:2` for the second row."""
     request: NDArray[np.int64] | None
     """(n, 2) telecommand sequence control and request id, for answers to requests; (0, 0) if the layout lacks them."""
 

@@ -48,7 +48,7 @@ def active_groups(detector_mask: NDArray[Any]) -> NDArray[np.uint8]:
 def unscale(
     stored: NDArray[Any], integrations: NDArray[Any] | float, groups: NDArray[Any] | int, factor: int = DEFAULT_FACTOR
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Triggers that stand behind stored numbers.
+    """Triggers that stored numbers represent.
 
     Parameters
     ----------

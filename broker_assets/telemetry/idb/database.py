@@ -120,7 +120,7 @@ class InstrumentDatabase:
         Raises
         ------
         UnsupportedLayout
-            If a row names an unknown parameter or one of a type that cannot stand in a packet.
+            If a row names an unknown parameter or one of a type that cannot be in a packet.
         """
         if structure.spid not in self._layouts:
             if structure.variable < 0:

@@ -42,7 +42,7 @@ class SelectedDatabase:
 
     database: InstrumentDatabase
     valid_version: str
-    """Version that was valid at the time; differs from `database.version` where a substitute stands in."""
+    """Version that was valid at the time; differs from `database.version` where a substitute is used."""
 
 
 def read_history(path: Path) -> tuple[Validity, ...]:

@@ -225,7 +225,7 @@ def _kernels_of(meta: Path) -> list[Path]:
 
 
 def _assigned(text: str) -> dict[str, list[str]]:
-    r"""Texts that a kernel assigns to names; each byte is looked at once.
+    r"""Texts that a kernel assigns to names; each byte is read once.
 
     Examples
     --------

@@ -23,7 +23,7 @@ COMMENTS: Final = {
     "SOOPTYPE": "Campaign ID(s) that the data belong to",
     "TARGET": "Type of target from planning",
 }
-"""Keywords in the order in which defaults stand in the header."""
+"""Keywords in the order in which defaults are in the header."""
 
 
 @dataclass(frozen=True)

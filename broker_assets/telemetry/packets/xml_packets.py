@@ -43,7 +43,7 @@ def read_xml(stream: BinaryIO, name: str, *, chunk: int = CHUNK) -> Iterator[Raw
 
 
 def _without_sections(content: bytes) -> bytes:
-    """Content without comments, and with the text of CDATA sections; each byte is looked at once.
+    """Content without comments, and with the text of CDATA sections; each byte is read once.
 
     Examples
     --------

@@ -92,7 +92,7 @@ def scheme(names: Sequence[str], s: int, k: int, m: int) -> Values:
 
 
 def compressed(values: NDArray[Any], s: int, k: int, m: int) -> list[int]:
-    """Bytes that stand for integers, in their order; what is beyond the scheme is its largest value.
+    """Bytes that represent integers, in their order; what is beyond the scheme is its largest value.
 
     Examples
     --------

@@ -51,7 +51,7 @@ class Frame:
     secondary: Axis | None = None
     fixed_to: str = ""
     frozen: bool = False
-    """Whether it stands as at J2000."""
+    """Whether it is fixed at J2000."""
 
     def lines(self) -> list[str]:
         """Assignments of a frame kernel."""

@@ -85,7 +85,7 @@ def write_mission(
     faults : collection of Fault
         What is wrong with the first day.
     shuffled : bool
-        Whether packets stand in the files in any order.
+        Whether packets are in random order in the files.
     flown : date, optional
         Issue of the flown meta-kernel; by default so late that all days are final.
     report : callable, optional

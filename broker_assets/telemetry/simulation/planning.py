@@ -64,7 +64,7 @@ def _observation(
 
 
 def write_requests(path: Path, requests: Iterable[ScienceRequest]) -> Path:
-    """Write the table of requests; aspect bursts, which have no number of their own, stand there with number 0.
+    """Write the table of requests; aspect bursts, which have no number of their own, have number 0 there.
 
     Returns
     -------

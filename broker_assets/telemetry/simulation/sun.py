@@ -170,7 +170,7 @@ class Sun:
         return found
 
     def active(self, second: float) -> Flare | None:
-        """The largest flare that goes on."""
+        """The largest flare in progress."""
         going = [flare for flare in self.flares if flare.start <= second < flare.start + 3.0 * flare.decay]
         return max(going, key=lambda flare: flare.size, default=None)
 

@@ -42,7 +42,7 @@ def energy(packets: PacketSet) -> Measured:
     sizes = packets.raw("NIX00146").astype(np.int64)
     starts = np.cumsum(sizes) - sizes
     measured = Measured(_control(packets, points, summed, lowest, enabled), {})
-    # Pieces of one sub-spectrum follow one another; each goes on where the one before ended.
+    # Pieces of one sub-spectrum follow one another; each continues where the one before ended.
     reached: dict[tuple[int, int, int, int], int] = {}
     for piece in np.argsort(stream, kind="stable").tolist():
         packet = int(owner[piece])

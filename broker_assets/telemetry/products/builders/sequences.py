@@ -138,7 +138,7 @@ def _cut(packets: Sequence[StoredPacket]) -> list[list[StoredPacket]]:
 
 
 def _joined(groups: Sequence[list[StoredPacket]], held: Held) -> list[list[StoredPacket]]:
-    """Groups that lack their end with those that go on where they stop: the clock was set between them."""
+    """Groups that lack their end with those that continue where they stop: the clock was set between them."""
     rests: dict[int, list[list[StoredPacket]]] = defaultdict(list)
     for group in groups:
         if _flag(group[0]) not in (FIRST, STANDALONE):

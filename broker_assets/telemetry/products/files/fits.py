@@ -213,7 +213,7 @@ def _column_text(
     parameter: str | None,
     calibration: str | None,
 ) -> str:
-    """Cards of a column; the same ones stand in every file of a kind."""
+    """Cards of a column; the same ones are in every file of a kind."""
     elements = math.prod(shape)
     size = elements * width if code == "A" else elements
     cards: list[Card] = [
@@ -308,7 +308,7 @@ def _dated(cards: Sequence[Card], date: str) -> list[Card]:
 
 
 class Written(NamedTuple):
-    """A file that stands at its place."""
+    """A file under its final name."""
 
     changed: bool
     """Whether it was written; else the same was there."""
@@ -321,7 +321,7 @@ class Written(NamedTuple):
 def write(
     path: Path, primary: Sequence[Card], extensions: Sequence[Extension], *, parts: Path | None = None
 ) -> Written:
-    """Write a file unless the same is there already.
+    """Write a file unless an identical one exists.
 
     The new file has another name until it is complete and on the disk, then takes its place: readers and crashes see
     the old file or the new one. If writing fails nothing is left behind.
@@ -368,7 +368,7 @@ def _same(found: bytes, pieces: Sequence[bytes | memoryview]) -> bool:
 
 
 def write_bytes(path: Path, content: bytes, *, parts: Path | None = None) -> Written:
-    """Write a file of another format unless the same is there already; see `write`."""
+    """Write a file of another format unless an identical one exists; see `write`."""
     digest = hashlib.sha256(content).hexdigest()
     with contextlib.suppress(FileNotFoundError):
         if path.read_bytes() == content:

@@ -34,7 +34,7 @@ class ProductFile:
     parents: tuple[str, ...] = ()
     """Names of the files that it was made from."""
     raw_files: tuple[str, ...] = ()
-    """Names of the telemetry files that its packets came with."""
+    """Names of the telemetry files that contained its packets."""
     inputs: Mapping[str, str] = field(default_factory=dict)
     """What was used besides: name of the input to its version as headers show it."""
     incomplete: bool = False

@@ -1,4 +1,4 @@
-"""Level LB: the packets of a day or a request as they came, with their headers as a table."""
+"""Level LB: the packets of a day or a request as received, with their headers as a table."""
 
 from __future__ import annotations
 

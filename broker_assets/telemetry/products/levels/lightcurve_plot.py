@@ -27,7 +27,7 @@ VERSION: Final = 2
 MISSING_SECONDS: Final = 60 * 4.0
 """What a day may lack and still be drawn: 60 bins of 4 s."""
 WAIT: Final = np.timedelta64(30, "D")
-"""After this time what is there is drawn, whatever is missing."""
+"""After this time the available data are drawn, whatever is missing."""
 _DAY: Final = np.timedelta64(1, "D")
 _SALT: Final = "broker_assets"
 _LOCK: Final = threading.Lock()

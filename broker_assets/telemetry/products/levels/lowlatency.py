@@ -58,7 +58,7 @@ class RequestFailed(ValueError):
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a request."""
+    """The result of a request."""
 
     name: str
     files: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What columns mean, for the schemas of products: a sentence, the axes of arrays, and what stands for no value."""
+"""What columns mean, for the schemas of products: a sentence, the axes of arrays, and what means "no value"."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ NULLS: Final = {
     "z_srf": "NaN without solution",
     "roll_angle_rpy": "NaN where the attitude is not known",
 }
-"""What stands for no value; columns that are not named here always have one."""
+"""What means "no value"; columns that are not named here always have one."""
 
 ROWS: Final = {
     "CONTROL": "what holds for a packet; for a request of science data one row",

@@ -75,7 +75,7 @@ class ColumnSchema(BaseModel):
     """TNIXSn: parameter of the packet that the values are."""
     meaning: str = ""
     nulls: str | None = None
-    """What stands for no value; null: every row has one."""
+    """The value that means "no value"; null: every row has one."""
     optional: bool = False
     """Whether files of some packets do not have the column."""
     may_be_raw: bool = False
