@@ -57,7 +57,7 @@ def add(
 ) -> None:
     """Add an area from a file, or as a cone or polygon.
 
-    A file is taken whole or refused with the reason (exit code 1).
+    A file is accepted completely or refused with the reason (exit code 1).
 
     Examples:
 

@@ -174,8 +174,8 @@ def update(
 ) -> None:
     """Change a watchlist: its cones, name, radius, who sees it, whether and how long it is matched.
 
-    All changes of one command are made together or not at all. Cones that stay keep their hits; those that go lose
-    them. An inactive list has no hits; when it is active again, past objects are matched again.
+    All changes of one command are made together or not at all. Cones that stay keep their hits; those of removed cones
+    are deleted. An inactive list has no hits; when it is active again, past objects are matched again.
 
     Examples:
 

@@ -31,4 +31,4 @@ def test_inputs_of_a_day_are_determined_by_hand(mission: Mission, packet_pool: l
     again = dict(mission.query(f"SELECT asset, data_version FROM artefact WHERE \"partition\" = '{DAY}'"))
     assert again == known
     messages = [entry.user_message for entry in mission.instance.all_logs(result.run_id)]
-    assert f"spice_kernels says nothing for {DAY}: what needs it waits" in messages
+    assert f"spice_kernels has no version for {DAY}: products that need it wait" in messages
