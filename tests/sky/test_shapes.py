@@ -20,7 +20,9 @@ from broker_assets.sky.shapes import FRAMES, Shapes
 
 ORDER = 8
 CELL = 0.25
-"""Degrees; a cell of order 8 is 0.23 wide, and its diagonal is less than twice that."""
+"""Degrees; a cell of order 8 is 0.23 wide."""
+BEYOND = 0.72
+"""Degrees; the longest diagonal of a cell of order 8 is 0.48, and mocpy adds cells that only touch one of the shape."""
 
 frames = st.sampled_from(sorted(FRAMES))
 longitudes = st.floats(0, 360)
@@ -43,7 +45,7 @@ def check(moc: MOC, points: SkyCoord, depth: NDArray[np.float64], tolerance: flo
     icrs = points.icrs
     covered = moc.contains_lonlat(icrs.ra, icrs.dec)
     assert covered[depth > tolerance].all(), "points inside are lost"
-    assert not covered[depth < -2 * CELL].any(), "points far outside are covered"
+    assert not covered[depth < -BEYOND].any(), "points far outside are covered"
 
 
 def plane(points: SkyCoord, lon: float, lat: float, angle: float) -> tuple[NDArray[Any], NDArray[Any]]:
