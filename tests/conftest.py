@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Tests share the machine with servers: how long an example takes says nothing about the code.
 hypothesis.settings.register_profile(
-    "ours", deadline=None, max_examples=1000 if os.environ.get("BROKER_TEST_FULL") else 100
+    "ours", deadline=None, max_examples=1000 if os.environ.get("BROKER_TEST_FULL") else 60
 )
 hypothesis.settings.load_profile("ours")
 

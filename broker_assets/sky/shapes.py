@@ -36,6 +36,8 @@ _ELLIPSE_CORNERS = 720
 """Corners of a polygon around an ellipse; it is larger by one part in 100,000."""
 _ON_A_GREAT_CIRCLE = 1e-10
 """Radians; smallest width of a polygon."""
+_NUDGE: Final = 1e-7
+"""Degrees, a third of a milliarcsecond."""
 
 
 class Shapes:
@@ -74,7 +76,11 @@ class Shapes:
             raise NotAnArea(f"radius {radius} is not above 0 and at most 180 degrees")
         self._count(360.0 * math.sin(math.radians(min(radius, 90.0))))
         if radius <= 90.0:
-            return MOC.from_cone(*self._icrs(frame, centre), radius=radius * u.deg, max_depth=self.order)
+            lon, lat = self._icrs(frame, centre)
+            if abs(lat.deg.item()) < _NUDGE:
+                # Around the very centre of one of HEALPix's base cells, mocpy gives the whole base cell.
+                lat, radius = lat + 2 * _NUDGE * u.deg, radius + 2 * _NUDGE
+            return MOC.from_cone(lon, lat, radius=radius * u.deg, max_depth=self.order)
         # mocpy loses cells of wide circles. What is certainly outside is a circle around the antipode, by a cell
         # smaller, since its MOC has all cells that it touches.
         outside = 180.0 - radius - self.margin

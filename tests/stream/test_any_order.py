@@ -198,7 +198,7 @@ def reprocess(broker: Any, night: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(60 if os.environ.get("BROKER_TEST_FULL") else 8))
+@pytest.mark.parametrize("seed", range(60 if os.environ.get("BROKER_TEST_FULL") else 5))
 def test_any_order_and_split_gives_the_same_rows(broker: Any, packets: ModuleType, seed: int) -> None:
     world = make_world(packets, seed)
     generator = random.Random(-seed - 1)
@@ -228,7 +228,7 @@ def test_any_order_and_split_gives_the_same_rows(broker: Any, packets: ModuleTyp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(20 if os.environ.get("BROKER_TEST_FULL") else 3))
+@pytest.mark.parametrize("seed", range(20 if os.environ.get("BROKER_TEST_FULL") else 2))
 def test_partitions_in_parallel_give_the_same_rows(broker: Any, packets: ModuleType, seed: int) -> None:
     """Three runs at a time, with packets of the same objects, while nights are rebuilt."""
     world = make_world(packets, 100 + seed)

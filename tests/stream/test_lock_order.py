@@ -76,7 +76,7 @@ def test_nights_rebuilt_in_parallel_beside_the_stream(
     def rebuild(night: str) -> None:
         reprocess_night(broker.database_url, night, surveys=SURVEYS, plan=broker.plan)
 
-    rounds = 10 if os.environ.get("BROKER_TEST_FULL") else 3
+    rounds = 10 if os.environ.get("BROKER_TEST_FULL") else 2
     with caplog.at_level(logging.WARNING):
         for number in range(rounds):
             share = later[number::rounds]

@@ -74,7 +74,7 @@ def receive(
 
 
 def storable(name: str) -> str:
-    """A file name as text that any database accepts: bytes that are not UTF-8 as %XX.
+    r"""A file name as text that any database accepts: bytes that are not UTF-8 as %XX.
 
     Examples
     --------

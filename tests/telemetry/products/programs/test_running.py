@@ -54,7 +54,7 @@ def test_a_late_program_ends_with_its_children(tmp_path: Path) -> None:
         "print('started', flush=True)\n"
         "time.sleep(600)\n"
     )
-    with pytest.raises(ProgramError, match=r"not done after 5 s; its output ends with: started"):
+    with pytest.raises(ProgramError, match=r"did not finish within 5 s; its output ends with: started"):
         run_here(python(text, tmp_path, 5))
     pid = int((tmp_path / "pid").read_text())
     deadline = time.monotonic() + 30
