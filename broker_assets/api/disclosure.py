@@ -22,7 +22,7 @@ _Shown = TypeVar("_Shown", bound=BaseModel)
 
 _PRIVATE: Final = re.compile(
     r"""(?P<user> \b(?:user|role)\s+["'][^"']*["'] )
-    | (?P<server> \( [^()]* \x20at\x20 (?!(?:all|least|most|once)\b) [^()]* \) )  # as messages have it from `database.engine.describe`
+    | (?P<server> \( [^()]* \x20at\x20 (?!(?:all|least|most|once)\b) [^()]* \) )
     | (?P<process> \b(?:pid|process)[\s=:]+\d+ )
     | (?P<url> \b[a-z][a-z0-9+.-]*://[^\s"'`<>]+ )
     | (?P<path> (?<![\w.])/(?:[^\s/:,;()"'`<>]+/)*[^\s/:,;()"'`<>]+ )
