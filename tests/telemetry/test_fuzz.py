@@ -80,7 +80,7 @@ def level_b(open_inputs: Inputs) -> bytes:
 @given(st.data())
 def test_fits_files_of_level_b(level_b: bytes, data: st.DataObject) -> None:
     content = data.draw(damaged([level_b]))
-    with memory_below(64 << 20), refused_with_reason(UnknownFile):
+    with memory_below(128 << 20), refused_with_reason(UnknownFile):
         list(read(io.BytesIO(content)))
 
 
