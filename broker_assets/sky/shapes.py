@@ -76,19 +76,22 @@ class Shapes:
             raise NotAnArea(f"radius {radius} is not above 0 and at most 180 degrees")
         self._count(360.0 * math.sin(math.radians(min(radius, 90.0))))
         if radius <= 90.0:
-            lon, lat = self._icrs(frame, centre)
-            if abs(lat.deg.item()) < _NUDGE:
-                # Around the very centre of one of HEALPix's base cells, mocpy gives the whole base cell.
-                lat, radius = lat + 2 * _NUDGE * u.deg, radius + 2 * _NUDGE
-            return MOC.from_cone(lon, lat, radius=radius * u.deg, max_depth=self.order)
+            return self._cone(frame, centre, radius)
         # mocpy loses cells of wide circles. What is certainly outside is a circle around the antipode, by a cell
         # smaller, since its MOC has all cells that it touches.
         outside = 180.0 - radius - self.margin
         everything = MOC.new_empty(self.order).complement()
         if outside <= 0.0:
             return everything
-        rest = MOC.from_cone(*self._icrs(frame, -centre), radius=outside * u.deg, max_depth=self.order)
-        return everything.difference(rest)
+        return everything.difference(self._cone(frame, -centre, outside))
+
+    def _cone(self, frame: str, centre: Vectors, radius: float) -> MOC:
+        """A circle of at most 90 degrees."""
+        lon, lat = self._icrs(frame, centre)
+        if abs(lat.deg.item()) < _NUDGE:
+            # Around the very centre of one of HEALPix's base cells, mocpy gives the whole base cell.
+            lat, radius = lat + 2 * _NUDGE * u.deg, radius + 2 * _NUDGE
+        return MOC.from_cone(lon, lat, radius=radius * u.deg, max_depth=self.order)
 
     def ring(self, frame: str, longitude: float, latitude: float, inner: float, outer: float) -> MOC:
         """What lies between two radii, degrees."""
