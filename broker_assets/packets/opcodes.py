@@ -2,7 +2,7 @@
 
 # Operations of a program. Operands are described in `program`.
 FIXED, SKIP_FIXED, VARINT, BLOB, NULLABLE, UNION, FILL, JUMP = 0, 1, 2, 3, 4, 5, 6, 7
-ARRAY, BLOCK, ITEM, KEEP, ITEM_END, DROP, STOP, END, LAYOUT = 8, 9, 10, 11, 12, 13, 14, 15, 16
+ARRAY, BLOCK, ITEM, KEEP, ITEM_END, STOP, END, LAYOUT = 8, 9, 10, 11, 12, 13, 14, 15
 
 # Columns of the table of entries: one entry for each place in the schema where a value is read.
 VALUE_ADDRESS, VALID_ADDRESS, ROW_MASK, SIZE, STRIDE, REQUIRED, NULL_BRANCH, LOW, HIGH, PATH = (

@@ -435,7 +435,7 @@ class _Compiler:
         self.add(opcodes.ITEM_END, frame, child, body, block, ends, path=path)
         if keep >= 0:
             self.operations[keep][2] = self.here()
-            self.add(opcodes.DROP, frame, child, body, block, path=path)
+            self.add(opcodes.ITEM_END, frame, -1, body, block, -1, path=path)
         if live and self.tables[child].hidden:
             outputs = self.tables[child].outputs
             owner = next(o for o in self.tables[table].outputs if o.table == child)

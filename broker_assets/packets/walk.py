@@ -21,7 +21,6 @@ from broker_assets.packets.opcodes import (
     BRANCH,
     CAPACITY,
     COUNT,
-    DROP,
     END,
     ENTRY_COUNT,
     ENTRY_SIZE,
@@ -360,10 +359,10 @@ def walk(
                     parent = tables[table, PARENT_TABLE]
                     store8(tables[table, PARENT_ADDRESS] + row * 4, bases[parent] + rows[parent])
                 counter += 1
-            elif code in (ITEM_END, DROP):
+            elif code == ITEM_END:
                 frame = load8(operation + 8 * 1)
                 table = load8(operation + 8 * 2)
-                if code == ITEM_END and table >= 0:
+                if table >= 0:
                     index = load8(operation + 8 * 5)
                     if index >= 0:
                         entry = entries + ENTRY_SIZE * index
