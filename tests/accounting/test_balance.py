@@ -27,13 +27,13 @@ def test_gaps_are_part_of_the_chain(connection: psycopg.Connection[Any]) -> None
     ledger.record_gap(connection, "alerts", 0, 103, 200, reason="retention", ingestid=gap)
     ledger.close_batch(connection, gap, BatchEntry(received=0, stored=0, duplicate=0, quarantined=0))
     add_batch(connection, 200)
-    anew = open_batch(connection)
-    ledger.record_gap(connection, "alerts", 0, 203, 0, reason="the topic was recreated", ingestid=anew)
+    second = open_batch(connection)
+    ledger.record_gap(connection, "alerts", 0, 203, 0, reason="the topic was recreated", ingestid=second)
     add_batch(connection, 0)
     assert ledger.positions(connection, "alerts") == {0: 3}
     assert imbalances(connection) == []
     with pytest.raises(StaleStreamPosition):
-        ledger.record_gap(connection, "alerts", 0, 2, 9, reason="retention", ingestid=anew)
+        ledger.record_gap(connection, "alerts", 0, 2, 9, reason="retention", ingestid=second)
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,13 @@ def test_gaps_are_part_of_the_chain(connection: psycopg.Connection[Any]) -> None
         ("UPDATE diasources SET archivefileid = 1, archiveposition = 0", "night 2026-01-01", "position of another"),
     ],
 )
-def test_damage_is_told(connection: psycopg.Connection[Any], damage: str, subject: str, detail: str) -> None:
+def test_damage_is_reported(connection: psycopg.Connection[Any], damage: str, subject: str, detail: str) -> None:
     add_batch(connection, 100)
     add_batch(connection, 103)
     connection.execute(damage)
-    told = imbalances(connection)
-    assert any(subject in item.subject and detail in item.detail for item in told), told
-    assert all(item.expected != item.found for item in told)
+    found = imbalances(connection)
+    assert any(subject in item.subject and detail in item.detail for item in found), found
+    assert all(item.expected != item.found for item in found)
 
 
 def test_a_night_made_again_is_measured_by_its_last_making(connection: psycopg.Connection[Any]) -> None:

@@ -19,6 +19,18 @@ from broker_assets.telemetry.inputs.soop import Planning
 from broker_assets.telemetry.packets.encoding import PacketHeader, encode
 from broker_assets.telemetry.products.levels.level0 import Inputs
 
+__all__ = [
+    "flight_database",
+    "flight_inputs",
+    "flight_kernels",
+    "make_packet",
+    "odd_lightcurve",
+    "open_database",
+    "open_inputs",
+    "packet_pool",
+]
+"""The fixtures: a conftest of tests of telemetry imports them all."""
+
 PacketMaker = Callable[..., bytes]
 
 

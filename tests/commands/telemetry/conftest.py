@@ -1,23 +1,3 @@
 """Packets and inputs for the commands of telemetry."""
 
-from telemetry_inputs import (
-    flight_database,
-    flight_inputs,
-    flight_kernels,
-    make_packet,
-    odd_lightcurve,
-    open_database,
-    open_inputs,
-    packet_pool,
-)
-
-__all__ = [
-    "flight_database",
-    "flight_inputs",
-    "flight_kernels",
-    "make_packet",
-    "odd_lightcurve",
-    "open_database",
-    "open_inputs",
-    "packet_pool",
-]
+from telemetry_inputs import *  # noqa: F403 (the fixtures that it lists)
