@@ -88,7 +88,7 @@ def fits_like(generator: np.random.Generator, size: int) -> bytes:
 
 @dataclass
 class PacketFactory:
-    """Packets of one shape: so many earlier detections, so many forced points, of which the last few are new.
+    """Packets of one shape, with given numbers of earlier detections and of forced points, the last of which are new.
 
     The packets of the second visit list what those of the first brought, as a survey does.
     """

@@ -328,7 +328,7 @@ point_sums = sa.Table(
     bigint("diaObjectId", "DIAObject", primary_key=True, autoincrement=False),
     bigint("changes", "how often its points were written", nullable=False, server_default=sa.text("0")),
     bigint("removals", "how often points of it were removed", nullable=False, server_default=sa.text("0")),
-    blob("months", "count and sum of the hashes of its points by kind and month; null: not known, to be counted anew"),
+    blob("months", "count and sum of the hashes of its points by kind and month; null: not known, to be recounted"),
     comment="What is stored of each DIAObject's light curve, to know without reading it which points are new",
 )
 """Sums of the light curves; see `broker_assets.database.point_sums`."""

@@ -83,7 +83,7 @@ COMMENT ON COLUMN point_sums.changes IS 'how often its points were written';
 
 COMMENT ON COLUMN point_sums.removals IS 'how often points of it were removed';
 
-COMMENT ON COLUMN point_sums.months IS 'count and sum of the hashes of its points by kind and month; null: not known, to be counted anew';
+COMMENT ON COLUMN point_sums.months IS 'count and sum of the hashes of its points by kind and month; null: not known, to be recounted';
 
 ALTER TABLE point_sums SET (fillfactor = 70);
 
