@@ -234,10 +234,7 @@ class DeletedNight:
     counts: dict[str, int]
     """Number of rows by table."""
     points: Removed
-
-    def restore_marks(self, connection: psycopg.Connection[Any]) -> None:
-        """Mark points again that a packet of another night calls withdrawn, once they are written again."""
-        self.points.mark_again(connection)
+    """Points; `mark_again` is to be called once they are written again."""
 
 
 def delete_night(connection: psycopg.Connection[Any], night: datetime.date, survey: int) -> DeletedNight:

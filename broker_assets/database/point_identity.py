@@ -45,6 +45,17 @@ IDENTIFYING: Final[Mapping[PointKind, tuple[str, ...]]] = {
 """Columns that identify a point within its object."""
 
 
+def sane_time(mjd: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether times (MJD, days) are within `MJD_MINIMUM` and `MJD_MAXIMUM`; NaN is not.
+
+    Examples
+    --------
+    >>> sane_time(np.array([61000.5, 2461001.0, float("nan")]))
+    array([ True, False, False])
+    """
+    return (mjd >= MJD_MINIMUM) & (mjd <= MJD_MAXIMUM)
+
+
 def mix(values: NDArray[np.int64]) -> Hashes:
     """Scatter integers over 64 bits, one to one: the finaliser of SplitMix64 (Steele, Lea and Flood 2014, OOPSLA).
 

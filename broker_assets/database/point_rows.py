@@ -24,13 +24,12 @@ from psycopg import sql
 from sqlalchemy.dialects import postgresql
 
 from broker_assets.database import point_sums, tables
-from broker_assets.database.arrow import arrow_type
 from broker_assets.database.fetch import fetch
-from broker_assets.database.point_identity import IDENTIFYING, MJD_MAXIMUM, MJD_MINIMUM, WITHDRAWN, PointKind
+from broker_assets.database.point_identity import IDENTIFYING, WITHDRAWN, PointKind, sane_time
 from broker_assets.database.point_selection import NO_OBJECT
 from broker_assets.database.point_sums import Changes, Sums, months_of
 from broker_assets.database.staging import Conflict, Inserted, append, insert
-from broker_assets.database.stored_points import TABLES, Comparison, StoredPoints, prevails, stored_in
+from broker_assets.database.stored_points import COLUMNS, TABLES, Comparison, StoredPoints, prevails, stored_in
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +72,7 @@ def write_points(
     PointsRemovedError
         If points were removed since the comparison.
     ValueError
-        If the time of a point is not within `MJD_MINIMUM` and `MJD_MAXIMUM`.
+        If the time of a point is not sane (`point_identity.sane_time`).
     """
     writer = _Writer(connection, {kind: rows for kind, rows in parts.items() if rows.num_rows}, comparison)
     for _ in range(ATTEMPTS):
@@ -128,13 +127,13 @@ def remove_points(connection: psycopg.Connection[Any], night: datetime.date, sur
     withdrawn: dict[PointKind, pa.Table] = {}
     for kind in PointKind:
         table = TABLES[kind]
-        names = ["diaobjectid", *IDENTIFYING[kind], "midpointmjdtai", "broughtbymjdtai", "broughtby", WITHDRAWN]
+        columns = COLUMNS[kind]
         rows = fetch(
             connection,
             sql.SQL("DELETE FROM {} WHERE {} RETURNING {}").format(
-                sql.Identifier(table.name), of_night, sql.SQL(", ").join(map(sql.Identifier, names))
+                sql.Identifier(table.name), of_night, sql.SQL(", ").join(map(sql.Identifier, columns.names))
             ),
-            pa.schema([(name, arrow_type(table.c[name].type)) for name in names]),
+            columns,
         )
         removed[kind] = StoredPoints.of(kind, rows)
         marked = rows.filter(pc.is_valid(rows[WITHDRAWN]))
@@ -209,13 +208,14 @@ class _Writer:
         self._points: dict[PointKind, StoredPoints] = {}
         for kind, rows in parts.items():
             points = StoredPoints.of(kind, rows)
-            sane = (points.midpointmjdtai >= MJD_MINIMUM) & (points.midpointmjdtai <= MJD_MAXIMUM)
+            sane = sane_time(points.midpointmjdtai)
             if not sane.all():
                 worst = points.midpointmjdtai[~sane][0]
                 raise ValueError(f"{TABLES[kind].name}: midpointmjdtai {worst} is not in this or the last century")
             # The first of equal rows counts: an earlier packet of the batch before a later one.
-            order = np.lexsort((points.broughtby, points.broughtbymjdtai, ~points.own, points.key))
-            key = points.key[order]
+            key = points.key
+            order = np.lexsort((points.broughtby, points.broughtbymjdtai, ~points.own, key))
+            key = key[order]
             begins = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
             first = order[begins]
             # A point that one packet calls withdrawn is withdrawn, whichever packet its row is of.

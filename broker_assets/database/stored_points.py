@@ -26,6 +26,18 @@ TABLES: Final = {
 }
 """Table of each kind of point."""
 
+COLUMNS: Final = {
+    kind: pa.schema(
+        [
+            (name, arrow_type(table.c[name].type))
+            for name in ("diaobjectid", *IDENTIFYING[kind], "midpointmjdtai", "broughtbymjdtai", "broughtby", WITHDRAWN)
+            + (("archivefileid",) if "archivefileid" in table.c else ())
+        ]
+    )
+    for kind, table in TABLES.items()
+}
+"""Columns of each table that make `StoredPoints`."""
+
 MARGIN: Final = 1.0 / 1440
 """Days before and after a month in which a point of it is looked for, since packets differ in the last digit of a time.
 """
@@ -169,9 +181,7 @@ def stored_in(
     """
     if not objects.size:
         return StoredPoints.none()
-    table = TABLES[kind]
-    names = ["diaobjectid", *IDENTIFYING[kind], "midpointmjdtai", "broughtbymjdtai", "broughtby", WITHDRAWN]
-    names += ["archivefileid"] if "archivefileid" in table.c else []
+    columns = COLUMNS[kind]
     if months is None:
         wanted = np.unique(objects)
         begins, ends = np.full(wanted.size, -np.inf), np.full(wanted.size, np.inf)
@@ -183,14 +193,13 @@ def stored_in(
         " CROSS JOIN LATERAL (SELECT {columns} FROM {table} WHERE diaobjectid = wanted.o"
         " AND midpointmjdtai >= wanted.f AND midpointmjdtai < wanted.t) AS point"
     ).format(
-        columns=sql.SQL(", ").join(map(sql.Identifier, names)),
-        table=sql.Identifier(table.name),
+        columns=sql.SQL(", ").join(map(sql.Identifier, columns.names)),
+        table=sql.Identifier(TABLES[kind].name),
         objects=sql.Literal(wanted.tolist()),
         begins=sql.Literal(begins.tolist()),
         ends=sql.Literal(ends.tolist()),
     )
-    schema = pa.schema([(name, arrow_type(table.c[name].type)) for name in names])
-    return StoredPoints.of(kind, fetch(connection, query, schema)).sorted()
+    return StoredPoints.of(kind, fetch(connection, query, columns)).sorted()
 
 
 @dataclass(frozen=True)

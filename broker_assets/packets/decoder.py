@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from broker_assets.database.point_identity import exposures
+from broker_assets.database.point_identity import exposures, sane_time
 from broker_assets.packets.bisection import isolated
 from broker_assets.packets.framing import FramedPackets, FramedSchema, Framer, PacketFailure, keep
 from broker_assets.packets.limits import BATCH_BYTES, MESSAGE_BYTES, ROWS_PER_BYTE, BatchTooLarge
@@ -28,7 +28,7 @@ from broker_assets.packets.points import Points
 from broker_assets.packets.reader import Chosen, DecodedPackets, PacketReader
 from broker_assets.packets.registry import NoSchemas, SchemaSource
 from broker_assets.packets.surveys import ADAPTERS
-from broker_assets.packets.surveys.adapter import Identity, SurveyAdapter, sane_time
+from broker_assets.packets.surveys.adapter import Identity, SurveyAdapter
 from broker_assets.packets.tables import SCHEMAS, AlertTables, concatenate, table
 from broker_assets.packets.usable import usable
 

@@ -12,7 +12,7 @@ import erfa  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from broker_assets.database.point_identity import MJD_MAXIMUM, MJD_MINIMUM
+from broker_assets.database.point_identity import sane_time
 
 MJD_ZERO = 2400000.5
 """Julian date of MJD 0."""
@@ -30,7 +30,7 @@ def utc_to_tai(mjd_utc: ArrayLike) -> NDArray[np.float64]:
     -------
     (n,) float64 array
         Modified Julian date, TAI, days; accurate to the spacing of float64 (0.6 µs at MJD 60000).
-        Times outside `MJD_MINIMUM` … `MJD_MAXIMUM` give NaN.
+        Times outside `MJD_MINIMUM` … `MJD_MAXIMUM` of `point_identity` give NaN.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def unix_to_mjd_tai(seconds: ArrayLike) -> NDArray[np.float64]:
 def _convert(routine: np.ufunc, mjd: ArrayLike) -> NDArray[np.float64]:
     days = np.asarray(mjd, dtype=np.float64)
     result = np.full(days.shape, np.nan)
-    sane = (days >= MJD_MINIMUM) & (days <= MJD_MAXIMUM)  # False for NaN
+    sane = sane_time(days)
     if sane.any():
         whole = np.floor(days[sane])
         with warnings.catch_warnings():

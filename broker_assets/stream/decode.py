@@ -19,12 +19,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from broker_assets.database.alerts import AlertRows
+from broker_assets.database.point_identity import sane_time
 from broker_assets.database.point_selection import Listed, Triggers
 from broker_assets.database.stored_points import Comparison
 from broker_assets.packets.decoder import AlertDecoder, Identified
 from broker_assets.packets.framing import FramedPackets
 from broker_assets.packets.points import Points
-from broker_assets.packets.surveys.adapter import sane_time
 from broker_assets.packets.tables import SQL_TABLES, AlertTables
 from broker_assets.sky.cells import cells_at
 from broker_assets.sky.htm import htm
@@ -144,10 +144,12 @@ def decode_batch(
     payloads = [b"" if number in failed else message.value for number, message in enumerate(messages)]
     identified = decoder.identify(payloads)
     lap("identify")
-    keep, comparison = _compared(identified, compare)
+    sane = {path: sane_time(points.midpointmjdtai) for path, points in identified.points.items()}
+    keep, comparison = _compared(identified, sane, compare)
     lap("compare")
     tables = decoder.decode(identified, wanted=keep)
-    tables = replace(tables, omitted=Counter(tables.omitted) + _damaged(identified))
+    damaged = Counter({f"{path}: without a valid time": int((~mask).sum()) for path, mask in sane.items()})
+    tables = replace(tables, omitted=Counter(tables.omitted) + damaged)
     for failure in tables.failures:
         failed.setdefault(failure.packet, Reason(failure.reason, failure.traceback))
     _require_consistency(tables, failed, len(messages))
@@ -155,9 +157,10 @@ def decode_batch(
     return DecodedBatch(messages, tables, identified.framed, failed, comparison, seconds, started_at)
 
 
-def _compared(identified: Identified, compare: Compare) -> tuple[dict[str, NDArray[np.bool_]], Comparison | None]:
-    """Which points to read, parallel to `identified.points`. A point with a damaged time is none."""
-    sane = {path: sane_time(points.midpointmjdtai) for path, points in identified.points.items()}
+def _compared(
+    identified: Identified, sane: Mapping[str, NDArray[np.bool_]], compare: Compare
+) -> tuple[dict[str, NDArray[np.bool_]], Comparison | None]:
+    """Which points to read, parallel to `identified.points`; only those with a sane time are compared."""
     points = Points.concatenated(
         [part if sane[path].all() else part.take(sane[path]) for path, part in identified.points.items()]
     )
@@ -181,12 +184,6 @@ def _compared(identified: Identified, compare: Compare) -> tuple[dict[str, NDArr
         keep[path] = kept
         begin += int(mask.sum())
     return keep, comparison
-
-
-def _damaged(identified: Identified) -> Counter[str]:
-    """Number of points that were not even compared, by reason."""
-    counts = {path: int((~sane_time(points.midpointmjdtai)).sum()) for path, points in identified.points.items()}
-    return +Counter({f"{path}: without a valid time": count for path, count in counts.items()})
 
 
 def _require_consistency(tables: AlertTables, failed: Mapping[int, Reason], messages: int) -> None:

@@ -266,7 +266,7 @@ class _Reprocessing:
             self.report.received += len(decoded.messages)
             self.progress(self.report.received)
         if deleted is not None:
-            deleted.restore_marks(self.connection)
+            deleted.points.mark_again(self.connection)
         for topic, ingestid in batches.items():
             total = totals[topic]
             ledger.close_batch(self.connection, ingestid, total.entry(), nights={self.night: total.counts})

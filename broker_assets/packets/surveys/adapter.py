@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from broker_assets.database import tables as sql
-from broker_assets.database.point_identity import IDENTIFYING, MJD_MAXIMUM, MJD_MINIMUM, WITHDRAWN, PointKind, exposures
+from broker_assets.database.point_identity import IDENTIFYING, WITHDRAWN, PointKind, exposures
 from broker_assets.packets.named_types import AvroSchema
 from broker_assets.packets.points import Points
 from broker_assets.packets.reader import available_columns
@@ -294,11 +294,6 @@ SENTINELS: Final = (-9.0, -99.0, -999.0, -9999.0, -99999.0)
 def without_sentinels(column: Column) -> Column:
     """A numeric column that cannot be negative; sentinels are null."""
     return pc.if_else(pc.is_in(pc.cast(column, pa.float64()), pa.array(SENTINELS)), None, column)
-
-
-def sane_time(mjd: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether times are finite and within the years that surveys cover."""
-    return (mjd >= MJD_MINIMUM) & (mjd <= MJD_MAXIMUM)
 
 
 def timestamp_to_mjd_tai(column: Column) -> Column:
