@@ -30,7 +30,9 @@ from broker_assets.stream.commit import quarantined
 from broker_assets.stream.decode import Reason
 from broker_assets.stream.errors import is_of_a_message
 from broker_assets.stream.messages import LATE_FETCH_SECONDS, Message, MessageSource
+from broker_assets.stream.report import StreamGap
 from broker_assets.stream.retry import QUARANTINE_PARTITION, RetryReport
+from broker_assets.stream.session import starting_positions
 
 MESSAGES_AT_A_TIME = 16
 """Messages requested at once; they are held in memory together."""
@@ -228,13 +230,9 @@ class _Run:
 
     def begin(self, source: MessageSource, partitions: Sequence[int], settings: AttemptSettings) -> None:
         """Assign the committed positions, or the first existing offset if retention has deleted messages."""
-        stored = ledger.positions(self.connection, self.topic.name)
-        source.assign({partition: stored.get(partition, 0) for partition in partitions})
-        beginnings = source.beginning_offsets()
-        self.positions = {partition: max(stored.get(partition, 0), beginnings[partition]) for partition in partitions}
-        for partition, position in stored.items():
-            if partition in beginnings and position < beginnings[partition]:
-                self._record_gap(partition, position, beginnings[partition])
+        self.positions, gaps = starting_positions(self.connection, source, self.topic.name, partitions)
+        for gap in gaps:
+            self._record_gap(gap)
         source.assign(self.positions)
         self.suspects = attempts.suspects(self.connection, self.topic.name, self.positions, settings)
 
@@ -279,9 +277,12 @@ class _Run:
         self.done.duplicate += outcome.duplicate
         self.done.quarantined += outcome.quarantined
 
-    def _record_gap(self, partition: int, first: int, end: int) -> None:
+    def _record_gap(self, gap: StreamGap) -> None:
         with self.connection.transaction():
             ingestid = _open_batch(self.connection, self.topic, "stream", self.run_id)
-            ledger.record_gap(self.connection, self.topic.name, partition, first, end, reason=_GAP, ingestid=ingestid)
+            ledger.record_gap(
+                self.connection, self.topic.name, gap.partition, gap.first_offset, gap.next_offset, reason=_GAP,
+                ingestid=ingestid,
+            )  # fmt: skip
             nothing = ledger.BatchEntry(received=0, stored=0, duplicate=0, quarantined=0)
             ledger.close_batch(self.connection, ingestid, nothing)

@@ -37,6 +37,29 @@ LOCK_SECONDS = 60.0
 """A writer that waits longer for a row or a table gives up and the batch is retried."""
 
 
+def starting_positions(
+    connection: psycopg.Connection[Any], source: MessageSource, topic: str, partitions: Sequence[int]
+) -> tuple[dict[int, int], list[StreamGap]]:
+    """The committed positions of partitions, or the first offset that the broker still has; the source is assigned.
+
+    Returns
+    -------
+    positions : dict of int to int
+        By partition; one that was never read begins where the broker begins.
+    gaps : list of StreamGap
+        Offsets that the broker deleted before they were read.
+    """
+    stored = {p: o for p, o in ledger.positions(connection, topic).items() if p in partitions}
+    source.assign({partition: stored.get(partition, 0) for partition in partitions})
+    beginnings = source.beginning_offsets()
+    gaps = [
+        StreamGap(partition, position, beginnings[partition])
+        for partition, position in stored.items()
+        if position < beginnings[partition]
+    ]
+    return {p: max(stored.get(p, 0), beginnings[p]) for p in partitions}, gaps
+
+
 class DrainSession:
     """Holds the locks of some Kafka partitions while it is entered.
 
@@ -140,17 +163,9 @@ class DrainSession:
         list of StreamGap
             Newly detected gaps.
         """
-        stored = {p: o for p, o in ledger.positions(self.writer, self.topic).items() if p in self.partitions}
-        source.assign({partition: stored.get(partition, 0) for partition in self.partitions})
-        beginnings = source.beginning_offsets()
-        gaps = [
-            StreamGap(partition, position, beginnings[partition])
-            for partition, position in stored.items()
-            if position < beginnings[partition]
-        ]
+        self.positions, gaps = starting_positions(self.writer, source, self.topic, self.partitions)
         if gaps:
             self._record(gaps, run_id)
-        self.positions = {p: max(stored.get(p, 0), beginnings[p]) for p in self.partitions}
         source.assign(self.positions)
         return gaps
 
