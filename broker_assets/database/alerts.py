@@ -61,7 +61,7 @@ class AlertRows:
 
 @dataclass(kw_only=True)
 class NightCounts:
-    """What a batch, or a run of batches, brought of one night."""
+    """What a batch, or a run of batches, contributed to one night."""
 
     stored: int = 0
     """Packets whose source had no archive position before."""

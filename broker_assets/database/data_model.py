@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -24,8 +25,9 @@ CHAPTERS: dict[str, tuple[str, ...]] = {
         "archive_file",
         "quarantine",
         "notification",
+        "heartbeat",
     ),
-    "Provenance": ("artefact", "artefact_input", "artefact_history", "code", "revision_counter"),
+    "Provenance": ("artefact", "artefact_input", "artefact_history", "stale_facts", "code", "revision_counter"),
 }
 """Tables in the order of the document; those of other subjects follow under "Further tables"."""
 
@@ -56,8 +58,15 @@ def render() -> str:
     lines.append("## Views\n")
     for name, (query, comment) in VIEWS.items():
         columns = ", ".join(f"`{column.name}`" for column in query.selected_columns)
-        lines.append(f"### `{name}`\n\n{comment}.\n\nColumns, with the meaning they have in `objects`: {columns}.\n")
+        tables = " and ".join(f"`{table.name}`" for table in _tables(query))
+        lines.append(f"### `{name}`\n\n{comment}.\n\nColumns, with the meaning they have in {tables}: {columns}.\n")
     return "\n".join(lines)
+
+
+def _tables(query: sa.Select[Any]) -> list[sa.Table]:
+    """The tables that a view reads."""
+    found = (item for item in sa.sql.visitors.iterate(query) if isinstance(item, sa.Table))
+    return list(dict.fromkeys(found))
 
 
 def _table(table: sa.Table) -> str:

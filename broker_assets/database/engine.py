@@ -47,6 +47,20 @@ def conninfo(url: str | URL) -> str:
     return psycopg.conninfo.make_conninfo("", **{key: value for key, value in parts.items() if value is not None})
 
 
+def in_schema(url: str | URL, schema: str) -> str:
+    """The URL of a database with another schema in the place of `public`, which is then out of sight.
+
+    Examples
+    --------
+    >>> in_schema("postgresql+psycopg://writer@db.example/broker", "canary")
+    'postgresql+psycopg://writer@db.example/broker?options=-c+search_path%3Dcanary'
+    """
+    parsed = make_url(url)
+    given = parsed.query.get("options", ())
+    options = [*([given] if isinstance(given, str) else given), f"-c search_path={schema}"]
+    return parsed.update_query_dict({"options": " ".join(options)}).render_as_string(hide_password=False)
+
+
 def describe(url: str | URL) -> str:
     """Name a database without its password.
 

@@ -37,7 +37,7 @@ ATTEMPTS: Final = 5
 """How often a batch is compared again because another writer stored points of a new object at the same time."""
 
 _KEYS: Final = {PointKind.SOURCE: ("diaobjectid", "diasourceid")}
-"""Columns given back of the rows whose own packet brought them."""
+"""Columns given back of the rows whose own packet provided them."""
 
 
 class PointsRemovedError(psycopg.OperationalError):
@@ -106,7 +106,7 @@ class Removed:
 
 
 def remove_points(connection: psycopg.Connection[Any], night: datetime.date, survey: int) -> Removed:
-    """Remove the points that packets of a night brought.
+    """Remove the points that packets of a night provided.
 
     Parameters
     ----------
@@ -237,7 +237,11 @@ class _Writer:
         if not self._rows:
             return written
         every = np.concatenate([points.diaobjectid for points in self._points.values()])
-        sums = point_sums.read(self._connection, every[every != NO_OBJECT], lock=True)
+        objects = every[every != NO_OBJECT]
+        if self._comparison is None:
+            sums = point_sums.read(self._connection, objects, lock=True)
+        else:
+            sums = point_sums.lock(self._connection, objects, self._comparison.sums)
         counted = ~sums.known if self._believes_sums else np.ones(len(sums.objects), bool)
         settled = self._settled(sums) & ~counted
         # Of objects whose sums are not known, all points are fetched, of any kind: the sums are then made from these.
@@ -286,9 +290,11 @@ class _Writer:
     ) -> StoredPoints:
         """The stored ones of these points, sorted."""
         asked = ~np.isin(points.diaobjectid, sums.objects[settled])
-        found = stored_in(
-            self._connection, kind, points.diaobjectid[asked], months_of(points.midpointmjdtai[asked])
-        ).joined(whole)
+        objects, months = points.diaobjectid[asked], months_of(points.midpointmjdtai[asked])
+        # A point may be stored with another time, in any of the months of its object.
+        others = sums.months(kind, sums.place(np.unique(objects[objects != NO_OBJECT])))
+        objects, months = np.concatenate([objects, others[0]]), np.concatenate([months, others[1]])
+        found = stored_in(self._connection, kind, objects, months).joined(whole)
         if self._comparison is not None:
             earlier = self._comparison.stored[kind]
             kept = np.isin(earlier.diaobjectid, sums.objects[settled])

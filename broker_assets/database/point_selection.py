@@ -3,8 +3,12 @@
 A packet repeats the points of months. For most of them it can be proved without reading them that they are stored, or
 that they are not: in time order, the first points of a month are the stored ones if their number and the sum of their
 hashes are the same (`point_sums`). Then those after them are new; and those before them need not be read, unless an
-earlier packet than the one that brought them has arrived late. What cannot be proved is left open, to be compared with
+earlier packet than the one that provided them has arrived late. What cannot be proved is left open, to be compared with
 the stored points one by one.
+
+A point may also be stored with a time of another month, if one of its times is damaged. This is excluded if all stored
+points of the object from the first month that the packet lists are listed in their months; else all are compared. In
+the first month, which the window of a survey's histories cuts, and before it, such points are not looked for.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ NO_OBJECT: Final = 0
 
 
 class Standing(IntEnum):
-    """What is known of a point without reading it."""
+    """What is known about a point without reading it."""
 
     STORED = 0
     """It is stored, and this packet does not replace it."""
@@ -51,7 +55,7 @@ class Listed:
     midpointmjdtai: NDArray[np.float64]
     """Finite."""
     withdrawn: NDArray[np.bool_]
-    """Whether the packet says that the survey withdrew the point; stored whichever packet brought the row."""
+    """Whether the packet says that the survey withdrew the point; stored whichever packet provided the row."""
 
     def take(self, rows: NDArray[np.int64] | slice) -> Listed:
         """Select points."""
@@ -68,7 +72,19 @@ class Triggers:
     midpointmjdtai: NDArray[np.float64]
 
 
-def standings(triggers: Triggers, points: Listed, sums: Sums) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+@dataclass(frozen=True)
+class Standings:
+    """What is known about the points of some packets without reading them."""
+
+    own: NDArray[np.int8]
+    """`Standing` of each trigger."""
+    listed: NDArray[np.int8]
+    """`Standing` of each point."""
+    scattered: dict[PointKind, NDArray[np.int64]]
+    """Places in `Sums.objects` of the objects of which points may be stored in other months than a packet lists."""
+
+
+def standings(triggers: Triggers, points: Listed, sums: Sums) -> Standings:
     """Prove of as many points as possible whether they are stored.
 
     Parameters
@@ -82,8 +98,7 @@ def standings(triggers: Triggers, points: Listed, sums: Sums) -> tuple[NDArray[n
 
     Returns
     -------
-    own, listed : int8 arrays
-        `Standing` of each trigger and of each point.
+    Standings
     """
     own = np.full(len(triggers.diasourceid), Standing.OPEN, np.int8)
     listed = np.full(len(points.trigger), Standing.OPEN, np.int8)
@@ -91,7 +106,13 @@ def standings(triggers: Triggers, points: Listed, sums: Sums) -> tuple[NDArray[n
     month = months_of(triggers.midpointmjdtai)
     # Without points of its month in the history, the own source is new if nothing of the month is stored.
     entry, known = sums.find(place, np.full(len(own), PointKind.SOURCE), month)
-    own[known & (entry["number"] == 0)] = Standing.NEW
+    newest = np.full(len(sums.objects), np.iinfo(np.int64).min)
+    rows = np.flatnonzero(sums.entries["kind"] == SOURCE)
+    newest[sums.owner[rows]] = sums.entries["month"][rows]  # ascending: the last one remains
+    late = newest[place] > month
+    own[known & (entry["number"] == 0) & ~late] = Standing.NEW
+    scattered = {kind: np.zeros(len(sums.objects), bool) for kind in PointKind}
+    scattered[PointKind.SOURCE][place[late]] = True
     first = np.searchsorted(sums.owner, np.arange(len(sums.objects) + 1))
     for kind in PointKind:
         rows = np.flatnonzero(points.kind == kind)
@@ -108,12 +129,12 @@ def standings(triggers: Triggers, points: Listed, sums: Sums) -> tuple[NDArray[n
             int(kind), part.trigger, part.diaobjectid, part.identity, months_of(part.midpointmjdtai),
             triggers.diaobjectid, triggers.diasourceid, mix(triggers.diasourceid), triggers.midpointmjdtai, month,
             place, sums.objects, sums.known, sums.since, first, sums.entries,
-            np.zeros(_table_size(part.trigger), np.uint64), found, own,
+            np.zeros(_table_size(part.trigger), np.uint64), found, own, scattered[kind],
         )  # fmt: skip
         found[part.withdrawn & (found == STORED)] = OPEN
         listed[rows] = found
     own[triggers.diaobjectid == NO_OBJECT] = Standing.OPEN
-    return own, listed
+    return Standings(own, listed, {kind: np.flatnonzero(places) for kind, places in scattered.items()})
 
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
@@ -137,11 +158,12 @@ def _prove(
     seen: Hashes,
     listed: NDArray[np.int8],
     own: NDArray[np.int8],
+    scattered: NDArray[np.bool_],
 ) -> None:
     """Prove points of one kind, which are ordered by packet, object and time.
 
     `place` and `first` say where the entries of an object are; `seen` is memory for the identities of one packet, at
-    least twice as many. What is found goes to `listed` and `own`.
+    least twice as many. What is found goes to `listed`, `own` and `scattered`.
     """
     size = trigger.size
     begin = 0
@@ -170,41 +192,60 @@ def _prove(
             seen[slot] = key
         row = begin
         while row < stop:
-            # The points of an object in a month.
-            end = row
-            while end < stop and month[end] == month[row] and objects[end] == objects[row]:
-                end += 1
-            place = own_place[packet]
-            if objects[row] != own_object[packet]:
-                place = np.searchsorted(known_objects, objects[row])
-            number, checksum, bound_time, bound_source = np.int64(0), np.uint64(0), -np.inf, np.int64(0)
+            # The points of an object.
+            one = objects[row]
+            is_own = one == own_object[packet]
+            place = own_place[packet] if is_own else np.searchsorted(known_objects, one)
+            oldest, until, complete = month[row], row, True
+            # Entries of months that the packet does not list; that of its own month counts for its own source.
+            unlisted = 0
             for at in range(first[place], first[place + 1]):
                 entry = entries[at]
-                if entry.kind == kind and entry.month == month[row]:
-                    number, checksum = np.int64(entry.number), entry.checksum
-                    bound_time, bound_source = entry.broughtbymjdtai, entry.broughtby
-                    break
-            proved = (
-                not twice and objects[row] != 0 and known[place] and month[row] >= since[place] and number <= end - row
-            )
-            if proved:
-                total = np.uint64(0)
-                for at in range(row, row + number):
-                    total += identity[at]
-                proved = total == checksum
-            # Nothing that is stored is replaced by a packet that is not earlier than those that brought it.
-            time, source = own_time[packet], own_source[packet]
-            settled = time > bound_time or (time == bound_time and source >= bound_source)
-            for at in range(row, end):
-                if not proved:
-                    listed[at] = OPEN
-                elif at >= row + number:
-                    listed[at] = NEW
-                else:
-                    listed[at] = STORED if settled else OPEN
-            if kind == SOURCE and objects[row] == own_object[packet] and month[row] == own_month[packet]:
-                own[packet] = NEW if proved else OPEN
-            row = end
+                owns = kind == SOURCE and is_own and entry.month == own_month[packet]
+                unlisted += entry.kind == kind and entry.month >= oldest and not owns
+            while until < stop and objects[until] == one:
+                # Those of a month.
+                start, end = until, until
+                while end < stop and month[end] == month[start] and objects[end] == one:
+                    end += 1
+                number, checksum, bound_time, bound_source = np.int64(0), np.uint64(0), -np.inf, np.int64(0)
+                for at in range(first[place], first[place + 1]):
+                    entry = entries[at]
+                    if entry.kind == kind and entry.month == month[start]:
+                        number, checksum = np.int64(entry.number), entry.checksum
+                        bound_time, bound_source = entry.broughtbymjdtai, entry.broughtby
+                        unlisted -= not (kind == SOURCE and is_own and entry.month == own_month[packet])
+                        break
+                proved = (
+                    not twice and one != 0 and known[place] and month[start] >= since[place] and number <= end - start
+                )
+                if proved:
+                    total = np.uint64(0)
+                    for at in range(start, start + number):
+                        total += identity[at]
+                    proved = total == checksum
+                # Nothing that is stored is replaced by a packet that is not earlier than those that provided it.
+                time, source = own_time[packet], own_source[packet]
+                settled = time > bound_time or (time == bound_time and source >= bound_source)
+                for at in range(start, end):
+                    if not proved:
+                        listed[at] = OPEN
+                    elif at >= start + number:
+                        listed[at] = NEW
+                    else:
+                        listed[at] = STORED if settled else OPEN
+                if kind == SOURCE and is_own and month[start] == own_month[packet]:
+                    own[packet] = NEW if proved else OPEN
+                complete = complete and bool(proved or month[start] == oldest)
+                until = end
+            if not complete or unlisted > 0:
+                scattered[place] = True
+                for at in range(row, until):
+                    if listed[at] == NEW:
+                        listed[at] = OPEN
+                if kind == SOURCE and is_own:
+                    own[packet] = OPEN
+            row = until
         if twice and kind == SOURCE:
             own[packet] = OPEN
         begin = stop

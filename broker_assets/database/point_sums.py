@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
+import numba
 import numpy as np
 import psycopg
 import pyarrow as pa
@@ -21,8 +22,6 @@ from numpy.typing import ArrayLike, NDArray
 from psycopg import sql
 
 from broker_assets.database import copy
-from broker_assets.database.arrow import arrow_schema
-from broker_assets.database.fetch import fetch
 from broker_assets.database.point_identity import MJD_MAXIMUM, MJD_MINIMUM, Hashes, PointKind
 from broker_assets.database.tables import point_sums
 
@@ -49,7 +48,7 @@ ENTRY: Final = np.dtype(
     ]
 )
 """One month of one kind of points: how many there are, the sum of their hashes modulo 2⁶⁴, and an upper bound for
-(`broughtbymjdtai`, `broughtby`) of those that another packet than their own brought."""
+(`broughtbymjdtai`, `broughtby`) of those that a packet other than their own provided."""
 
 _HEADER: Final = 2  # bytes before the entries: the first month that is known
 
@@ -125,6 +124,13 @@ class Sums:
             found[hit] = self.entries[at[hit]]
         return found, known
 
+    def months(self, kind: PointKind, place: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The months in which points of a kind are stored of the objects at some places: objects and months."""
+        chosen = np.zeros(len(self.objects), bool)
+        chosen[place] = True
+        rows = np.flatnonzero((self.entries["kind"] == kind) & chosen[self.owner])
+        return self.objects[self.owner[rows]], self.entries["month"][rows].astype(np.int64)
+
     def removed_since(self, before: Sums) -> NDArray[np.bool_]:
         """Of which objects points of earlier sums are not all there any more.
 
@@ -155,22 +161,40 @@ class Sums:
         """
         parts = list(changes)
         fresh = np.zeros(len(self.objects), bool) if counted is None else counted
-        kept = (self.known & ~fresh)[self.owner]
-        owner = np.concatenate([self.owner[kept], *(self.place(part.diaobjectid) for part in parts)])
-        entries = np.concatenate([self.entries[kept], *(part.entries() for part in parts)])
+        kept = self.known & ~fresh
+        owner, entries = (self.owner, self.entries) if kept.all() else self._of(kept)
         known = self.known | fresh
         since = np.where(fresh, _EVER, self.since)
-        usable = known[owner] & (entries["month"] >= since[owner])
-        owner, entries = _summed(owner[usable], entries[usable])
-        # Months that no packet lists any more are dropped.
-        newest = np.full(len(self.objects), _EVER)
-        np.maximum.at(newest, owner, entries["month"])
-        oldest = np.full(len(self.objects), np.iinfo(np.int64).max)
-        np.minimum.at(oldest, owner, entries["month"])
-        first = newest - MONTHS_KEPT + 1
-        since = np.where(oldest < first, first, since)
-        held = entries["month"] >= since[owner]
-        return Sums(self.objects, self.changes, self.removals, known, since, owner[held], entries[held])
+        added_owner = np.concatenate([np.zeros(0, np.int64), *(self.place(part.diaobjectid) for part in parts)])
+        added = np.concatenate([np.zeros(0, ENTRY), *(part.entries() for part in parts)])
+        usable = known[added_owner] & (added["month"] >= since[added_owner])
+        owner, entries = _joined(owner, entries, *_ordered(added_owner[usable], added[usable]))
+        held = _drop_old_months(owner, entries, since)
+        if not held.all():
+            owner, entries = owner[held], entries[held]
+        return Sums(self.objects, self.changes, self.removals, known, since, owner, entries)
+
+    def of(self, objects: NDArray[np.int64]) -> Sums:
+        """The sums of some of the objects, ascending, without repetition."""
+        if len(objects) == len(self.objects):
+            return self
+        chosen = np.zeros(len(self.objects), bool)
+        chosen[self.place(objects)] = True
+        owner, entries = self._of(chosen)
+        owner = (np.cumsum(chosen) - 1)[owner]
+        return Sums(
+            objects,
+            self.changes[chosen],
+            self.removals[chosen],
+            self.known[chosen],
+            self.since[chosen],
+            owner,
+            entries,
+        )
+
+    def _of(self, chosen: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        rows = chosen[self.owner]
+        return self.owner[rows], self.entries[rows]
 
 
 @dataclass(frozen=True)
@@ -182,7 +206,7 @@ class Changes:
     midpointmjdtai: NDArray[np.float64]
     identity: Hashes
     own: NDArray[np.bool_]
-    """Whether the packet of the point itself brought it."""
+    """Whether the point's own packet provided it."""
     broughtbymjdtai: NDArray[np.float64]
     broughtby: NDArray[np.int64]
     removed: bool = False
@@ -215,11 +239,55 @@ def read(connection: psycopg.Connection[Any], objects: NDArray[np.int64], *, loc
         Lock the rows in the order of their identifiers until the transaction ends.
     """
     wanted = np.unique(objects)
+    return _decoded(wanted, *_packed(connection, wanted, "months", lock=lock))
+
+
+def lock(connection: psycopg.Connection[Any], objects: NDArray[np.int64], before: Sums) -> Sums:
+    """Lock the rows of objects like `read`, and read only those sums that have changed.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection in a transaction.
+    objects : (n,) int64 array
+        Objects; may repeat.
+    before : Sums
+        Sums of these objects read before, and of others perhaps.
+    """
+    wanted = np.unique(objects)
+    heads, _ = _packed(connection, wanted, "NULL::bytea", lock=True)
+    earlier = before.of(wanted)
+    changes = np.full(len(wanted), _ABSENT)
+    changes[np.searchsorted(wanted, heads["diaobjectid"])] = heads["changes"]
+    return earlier if (changes == earlier.changes).all() else read(connection, wanted)
+
+
+_HEAD: Final = np.dtype([("diaobjectid", ">i8"), ("changes", ">i8"), ("removals", ">i8"), ("length", ">i4")])
+_MOST_OBJECTS: Final = 100_000
+"""In one query, whose answer is one row: a value has at most 1 GB."""
+
+
+def _packed(
+    connection: psycopg.Connection[Any], wanted: NDArray[np.int64], months: LiteralString, *, lock: bool
+) -> tuple[NDArray[Any], bytes]:
+    """Rows of the table: all but the last column of each, and the content of that one after the other.
+
+    They arrive as one row, since a client takes longer to receive a row than PostgreSQL to find it.
+    """
     query = sql.SQL(
-        "SELECT diaobjectid, changes, removals, months FROM point_sums"
-        " WHERE diaobjectid = ANY({}::bigint[]) ORDER BY diaobjectid{}"
-    ).format(sql.Literal(wanted.tolist()), sql.SQL(" FOR UPDATE" if lock else ""))
-    return _decoded(wanted, fetch(connection, query, arrow_schema(point_sums)))
+        "SELECT string_agg(int8send(diaobjectid) || int8send(changes) || int8send(removals)"
+        " || int4send(coalesce(octet_length(months), -1)), ''), string_agg(months, '')"
+        " FROM (SELECT diaobjectid, changes, removals, {} AS months FROM point_sums"
+        " WHERE diaobjectid = ANY(%s::bigint[]) ORDER BY diaobjectid{}) AS found"
+    ).format(sql.SQL(months), sql.SQL(" FOR UPDATE" if lock else ""))
+    heads, contents = b"", b""
+    with connection.cursor(binary=True) as cursor:
+        for start in range(0, len(wanted), _MOST_OBJECTS):
+            cursor.execute(query, [wanted[start : start + _MOST_OBJECTS].tolist()])
+            head, content = cursor.fetchone() or (None, None)
+            heads += head or b""
+            contents += content or b""
+    return np.frombuffer(heads, _HEAD), contents
 
 
 def write(connection: psycopg.Connection[Any], sums: Sums, *, removal: bool = False) -> None:
@@ -267,44 +335,99 @@ def _key(
     return (owner.astype(np.int64) << 24) | (kind.astype(np.int64) << 20) | (month.astype(np.int64) + 2**16)
 
 
-def _summed(owner: NDArray[np.int64], entries: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """One entry for each object, kind and month."""
-    key = _key(owner, entries["kind"], entries["month"])
-    order = np.lexsort((entries["broughtby"], entries["broughtbymjdtai"], key))
-    owner, entries, key = owner[order], entries[order], key[order]
-    if not len(key):
-        return owner, entries
-    last = np.append(np.flatnonzero(key[1:] != key[:-1]), len(key) - 1)
-    begins = np.concatenate([[0], last[:-1] + 1])
-    joined = entries[last]  # the largest bound
-    joined["number"] = np.add.reduceat(entries["number"].astype(np.int64), begins).astype(np.uint32)
-    joined["checksum"] = np.add.reduceat(entries["checksum"].astype(np.uint64), begins)
-    held = joined["number"] > 0
-    return owner[last][held], joined[held]
+def _ordered(owner: NDArray[np.int64], entries: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    order = np.argsort(_key(owner, entries["kind"], entries["month"]), kind="stable")
+    return owner[order], entries[order]
 
 
-def _decoded(wanted: NDArray[np.int64], rows: pa.Table) -> Sums:
-    stored = rows["diaobjectid"].to_numpy()
-    place = np.searchsorted(wanted, stored)
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _joined(
+    owner: NDArray[np.int64], entries: NDArray[Any], added_owner: NDArray[np.int64], added: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """One entry for each object, kind and month, from entries that are so already and others in the same order.
+
+    Numbers and checksums are added; of the bounds, the largest is taken. Entries without points are left out.
+    """
+    joined_owner = np.empty(owner.size + added_owner.size, np.int64)
+    joined = np.empty(owner.size + added_owner.size, entries.dtype)
+    size, one, other = 0, 0, 0
+    while one < owner.size or other < added_owner.size:
+        if other == added_owner.size:
+            first = True
+        elif one == owner.size:
+            first = False
+        else:
+            a, b = entries[one], added[other]
+            if owner[one] != added_owner[other]:
+                first = owner[one] < added_owner[other]
+            elif a.kind != b.kind:
+                first = a.kind < b.kind
+            else:
+                first = a.month <= b.month
+        if first:
+            place, entry = owner[one], entries[one]
+            one += 1
+        else:
+            place, entry = added_owner[other], added[other]
+            other += 1
+        at = size - 1
+        if at >= 0 and joined_owner[at] == place and joined[at].kind == entry.kind and joined[at].month == entry.month:
+            last = joined[at]
+            last.number = np.uint32(last.number + entry.number)
+            last.checksum = np.uint64(last.checksum + entry.checksum)
+            later = entry.broughtbymjdtai == last.broughtbymjdtai and entry.broughtby > last.broughtby
+            if later or entry.broughtbymjdtai > last.broughtbymjdtai:
+                last.broughtbymjdtai = entry.broughtbymjdtai
+                last.broughtby = entry.broughtby
+            continue
+        if at >= 0 and joined[at].number == 0:
+            size -= 1
+        joined_owner[size] = place
+        joined[size] = entry
+        size += 1
+    if size and joined[size - 1].number == 0:
+        size -= 1
+    return joined_owner[:size], joined[:size]
+
+
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _drop_old_months(owner: NDArray[np.int64], entries: NDArray[Any], since: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which entries are of months that packets still list; `since` is set for the objects of the others."""
+    held = np.ones(owner.size, np.bool_)
+    begin = 0
+    while begin < owner.size:
+        end, newest, oldest = begin, np.int64(entries[begin].month), np.int64(entries[begin].month)
+        while end < owner.size and owner[end] == owner[begin]:
+            month = np.int64(entries[end].month)
+            newest, oldest = max(newest, month), min(oldest, month)
+            end += 1
+        first = newest - MONTHS_KEPT + 1
+        if oldest < first:
+            since[owner[begin]] = first
+        for row in range(begin, end):
+            held[row] = entries[row].month >= since[owner[begin]]
+        begin = end
+    return held
+
+
+def _decoded(wanted: NDArray[np.int64], heads: NDArray[Any], content: bytes) -> Sums:
+    place = np.searchsorted(wanted, heads["diaobjectid"])
     changes = np.full(len(wanted), _ABSENT)
     removals = np.zeros(len(wanted), np.int64)
     known = np.ones(len(wanted), bool)
     since = np.full(len(wanted), _EVER)
-    changes[place] = rows["changes"].to_numpy()
-    removals[place] = rows["removals"].to_numpy()
-    known[place] = np.asarray(rows["months"].is_valid())
-    blobs = rows["months"].combine_chunks()
-    if isinstance(blobs, pa.ChunkedArray):
-        blobs = pa.array([], pa.binary())
-    filled = blobs.filter(blobs.is_valid())
-    lengths = np.asarray(pc.binary_length(filled), dtype=np.int64)
-    content = np.frombuffer(b"".join(filled.to_pylist()), np.uint8)
+    changes[place] = heads["changes"]
+    removals[place] = heads["removals"]
+    filled = heads["length"] >= 0
+    known[place] = filled
+    lengths = heads["length"][filled].astype(np.int64)
+    values = np.frombuffer(content, np.uint8)
     begins = np.cumsum(lengths) - lengths
-    holders = place[np.asarray(blobs.is_valid())]
-    since[holders] = content[begins].astype(np.int64) + (content[begins + 1].view(np.int8).astype(np.int64) << 8)
-    body = np.ones(len(content), bool)
+    holders = place[filled]
+    since[holders] = values[begins].astype(np.int64) + (values[begins + 1].view(np.int8).astype(np.int64) << 8)
+    body = np.ones(len(values), bool)
     body[begins] = body[begins + 1] = False
-    entries = np.frombuffer(content[body].tobytes(), ENTRY)
+    entries = np.frombuffer(values[body].tobytes(), ENTRY)
     owner = np.repeat(holders, (lengths - _HEADER) // ENTRY.itemsize)
     return Sums(wanted, changes, removals, known, since, owner, entries)
 

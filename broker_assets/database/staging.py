@@ -178,9 +178,7 @@ def insert(
     """
     if rows.num_rows == 0:
         return Inserted()
-    stage = f"stage_{table.name}"
-    _clear_stage(cursor, table, stage)
-    load(cursor, table, rows, into=stage)
+    stage = staged(cursor, table, rows)
     cursor.execute(
         sql.SQL(
             "WITH written AS (INSERT INTO {table} ({columns}) SELECT {columns} FROM {stage} {conflict}"
@@ -211,6 +209,14 @@ def insert(
         {row[0]: row[2] for row in found},
         np.stack(columns, axis=1) if columns else np.zeros((0, 0), np.int64),
     )
+
+
+def staged(cursor: psycopg.Cursor[Any], table: sa.Table, rows: pa.Table) -> str:
+    """Load rows into the temporary table of a target, which has no others then, and give its name."""
+    stage = f"stage_{table.name}"
+    _clear_stage(cursor, table, stage)
+    load(cursor, table, rows, into=stage)
+    return stage
 
 
 def append(

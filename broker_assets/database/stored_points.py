@@ -57,9 +57,9 @@ class StoredPoints:
     identity: Hashes
     midpointmjdtai: NDArray[np.float64]
     own: NDArray[np.bool_]
-    """Whether the packet of the point itself brought it."""
+    """Whether the point's own packet provided it."""
     broughtbymjdtai: NDArray[np.float64]
-    """Time of the source whose packet brought the point; −inf if that is not known."""
+    """Time of the source whose packet provided the point; −inf if that is not known."""
     broughtby: NDArray[np.int64]
     withdrawn: NDArray[np.float64]
     """When the survey withdrew the point; NaN if it did not."""
@@ -231,27 +231,32 @@ def compare(
     comparison : Comparison
         To be passed to the writer.
     """
-    sums = read(connection, np.concatenate([triggers.diaobjectid, points.diaobjectid]))
-    own, listed = standings(triggers, points, sums)
-    keep = listed == Standing.NEW
+    # As a rule the points are of the packet's own object: of a million points, a few thousand numbers are left.
+    others = points.diaobjectid[points.diaobjectid != triggers.diaobjectid[points.trigger]]
+    sums = read(connection, np.concatenate([triggers.diaobjectid, others]))
+    found = standings(triggers, points, sums)
+    keep = found.listed == Standing.NEW
     stored = {}
     for kind in PointKind:
-        rows = np.flatnonzero((points.kind == kind) & (listed == Standing.OPEN))
-        objects, times = points.diaobjectid[rows], points.midpointmjdtai[rows]
-        sources = np.flatnonzero(own == Standing.OPEN) if kind is PointKind.SOURCE else np.zeros(0, np.int64)
-        objects = np.concatenate([objects, triggers.diaobjectid[sources]])
-        times = np.concatenate([times, triggers.midpointmjdtai[sources]])
-        found = stored_in(connection, kind, objects, months_of(times))
-        at, hit = found.find(keys(points.diaobjectid[rows], points.identity[rows]))
-        by = points.trigger[rows[hit]]
+        # Also those that are new in their months, unless they are stored in one that is read for others.
+        rows = np.flatnonzero((points.kind == kind) & (found.listed != Standing.STORED))
+        sources = np.arange(len(found.own) if kind is PointKind.SOURCE else 0)
+        is_open = np.concatenate([found.listed[rows], found.own[sources]]) == Standing.OPEN
+        objects = np.concatenate([points.diaobjectid[rows], triggers.diaobjectid[sources]])
+        times = np.concatenate([points.midpointmjdtai[rows], triggers.midpointmjdtai[sources]])
+        wanted = [(objects[is_open], months_of(times[is_open])), sums.months(kind, found.scattered[kind])]
+        there = stored_in(connection, kind, *map(np.concatenate, zip(*wanted, strict=True)))
+        identity = np.concatenate([points.identity[rows], mix(triggers.diasourceid[sources])])
+        at, hit = there.find(keys(objects, identity))
+        listed = hit[: rows.size]
+        by = points.trigger[rows[listed]]
         replaced = prevails(
-            np.zeros(by.size, bool), triggers.midpointmjdtai[by], triggers.diasourceid[by], found.take(at[hit])
+            np.zeros(by.size, bool),
+            triggers.midpointmjdtai[by],
+            triggers.diasourceid[by],
+            there.take(at[: rows.size][listed]),
         )
-        keep[rows] = ~hit
-        keep[rows[hit]] = replaced | points.withdrawn[rows[hit]]
-        matched = [at[hit]]
-        if sources.size:
-            at, hit = found.find(keys(triggers.diaobjectid[sources], mix(triggers.diasourceid[sources])))
-            matched.append(at[hit])
-        stored[kind] = found.take(np.unique(np.concatenate(matched)))
+        keep[rows] = ~listed
+        keep[rows[listed]] = replaced | points.withdrawn[rows[listed]]
+        stored[kind] = there.take(np.unique(at[hit]))
     return keep, Comparison(sums, stored)

@@ -112,6 +112,47 @@ def test_hits_of_before_become_facts_and_state(empty_url: str) -> None:
         assert rows("SELECT revision FROM ingest_batch") == [(1,)]
 
 
+def test_origins_of_rows_of_before_are_found(empty_url: str) -> None:
+    """Objects, orbits, TNS rows and sky maps that were stored before their origin was recorded."""
+    migrations.upgrade(empty_url, "0009")
+    with engine.transaction(empty_url) as connection:
+        for statement in (
+            "INSERT INTO diasources (diasourceid, diaobjectid, ssobjectid, midpointmjdtai, survey, archivefileid)"
+            " VALUES (100, 1, NULL, 61000.1, 1, 1), (101, 1, NULL, 61000.2, 1, NULL), (102, 1, NULL, 61000.2, 1, 1),"
+            " (103, 0, 9, 61000.2, 1, 1)",
+            "INSERT INTO objects (diaobjectid, survey, lastdiasourcemjdtai) VALUES (1, 1, 61000.2), (2, 1, 61000.2)",
+            "INSERT INTO sssources (ssobjectid, diasourceid, survey) VALUES (9, 103, 1)",
+            "INSERT INTO ssobjects (ssobjectid, survey, lastdiasourcemjdtai) VALUES (9, 1, 61000.2)",
+            "INSERT INTO mpc_orbits (designation, ssobjectid, survey, lastdiasourcemjdtai) VALUES ('a', 9, 1, 61000.2)",
+            "INSERT INTO tns_file (name, kind, sha256, rows, covers_until, applied_at) VALUES"
+            " ('early', 'day', 'e', 1, now(), '2026-01-01'), ('right', 'day', 'r', 1, now(), '2026-01-03'),"
+            " ('late', 'day', 'l', 1, now(), '2026-01-05')",
+            "INSERT INTO crossmatch_tns (ra, decl, tns_name, htm16, lasairmodified_date)"
+            " VALUES (1, 1, 'one', 1, '2026-01-02')",
+            "INSERT INTO ingest_batch (ingestid, topic, kind, code_version, started_at, finished_at, received, stored)"
+            " OVERRIDING SYSTEM VALUE VALUES"
+            " (1, 'alerts', 'stream', '1', '2026-01-02', '2026-01-02 00:00:01', 1, 1),"
+            " (2, 'notices', 'stream', '1', '2026-01-02', '2026-01-02 00:00:02', 1, 1),"
+            " (3, 'notices', 'stream', '1', '2026-01-02', '2026-01-02 00:00:03', 1, 1)",
+            "INSERT INTO archive_file (ingestid, topic, night, url, packets, bytes, sha256)"
+            " VALUES (1, 'alerts', '2026-01-01', 'u', 1, 1, 's')",
+            "INSERT INTO mma_areas (event_tai, event_date, namespace, otherid, version, active, active_until,"
+            " received_at) VALUES (61000, now(), 'LVK', 'S1', '1', true, now(), '2026-01-02')",
+        ):
+            connection.execute(statement)
+    migrations.upgrade(empty_url)
+    assert migrations.check(empty_url) == []
+    with engine.connect(empty_url) as connection:
+        for query, found in (
+            ("SELECT diaobjectid, broughtby FROM objects ORDER BY 1", [(1, 102), (2, None)]),
+            ("SELECT broughtby FROM ssobjects", [(103,)]),
+            ("SELECT broughtby FROM mpc_orbits", [(103,)]),
+            ("SELECT tns_file, tns_file_sha256 FROM crossmatch_tns", [("right", "r")]),
+            ("SELECT ingestid FROM mma_areas", [(2,)]),
+        ):
+            assert connection.execute(query).fetchall() == found
+
+
 def test_provenance_of_assets_that_are_no_more_is_carried_over(empty_url: str) -> None:
     """Files of lists were made from rows, which had no asset; now they are made from the observed lists."""
     before = [

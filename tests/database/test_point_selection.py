@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from broker_assets.database.point_identity import PointKind, mix
 from broker_assets.database.point_selection import NO_OBJECT, Listed, Standing, Triggers, standings
-from broker_assets.database.point_sums import ENTRY, Changes, Sums
+from broker_assets.database.point_sums import ENTRY, Changes, Sums, months_of
 
 Stored = dict[tuple[int, PointKind, int], tuple[float, bool, float, int]]
 """(object, kind, number) to (time, own packet, time and number of the packet that brought it)."""
@@ -75,24 +75,36 @@ def test_whatever_is_proved_is_true(stored: Stored, packets: Any) -> None:
     triggers, points = arrays(packets)
     objects = {packet[0] for packet in packets} | {point[0] for packet in packets for point in packet[3]}
     known = {key: value for key, value in stored.items() if key[0] in objects}
-    own, listed = standings(triggers, points, sums_of(known, objects))
-    # Equal times of one number: the proof is about identities within a month, whichever of their times is stored.
-    months = {key: int((value[0] - 60000.5) // 13) for key, value in known.items()}
+    found = standings(triggers, points, sums_of(known, objects))
+    # The proof is about identities within a month, whichever of their times is stored, and excludes other months from
+    # the first one on that the packet lists.
     place = 0
     for number, (one, source, time, history) in enumerate(packets):
         key = (one, PointKind.SOURCE, source)
-        if own[number] == Standing.NEW:
+        if found.own[number] == Standing.NEW:
             assert one != NO_OBJECT
-            assert key not in known or months[key] != int((time - 60000.5) // 13)
-        assert own[number] != Standing.STORED
+            begin = min([time, *(at for of, kind, _, at in history if of == one and kind is PointKind.SOURCE)])
+            if key in known and month(known[key][0]) >= month(begin):
+                # In the first month, which may be cut, only points of the same month are excluded.
+                assert month(known[key][0]) == month(begin)
+                assert month(time) != month(begin)
+        assert found.own[number] != Standing.STORED
         for point_object, kind, identifier, at in history:
             key = (point_object, kind, identifier)
-            if listed[place] == Standing.NEW:
-                assert key not in known or known[key][0] != at
-            elif listed[place] == Standing.STORED:
+            begin = min(when for of, what, _, when in history if of == point_object and what is kind)
+            if found.listed[place] == Standing.NEW:
+                if key in known and month(known[key][0]) >= month(begin):
+                    # In the first month, which may be cut, only points of the same month are excluded.
+                    assert month(known[key][0]) == month(begin)
+                    assert month(at) != month(begin)
+            elif found.listed[place] == Standing.STORED:
                 is_own, brought = known[key][1], known[key][2:]
                 assert is_own or (time, source) >= brought
             place += 1
+
+
+def month(time: float) -> int:
+    return int(months_of([time])[0])
 
 
 @given(st.lists(st.tuples(NUMBERS, st.lists(st.booleans(), min_size=3, max_size=3)), min_size=1, max_size=12))
@@ -104,10 +116,11 @@ def test_nothing_is_open_in_an_ordinary_stream(visits: list[tuple[int, list[bool
         time = 60000.5 + 5 * step
         packet = (1, step, time, sorted(history, key=lambda point: point[3]))
         triggers, points = arrays([packet])
-        own, listed = standings(triggers, points, sums_of(stored, {1}))
-        assert own.tolist() == [Standing.NEW]
+        found = standings(triggers, points, sums_of(stored, {1}))
+        assert found.own.tolist() == [Standing.NEW]
+        assert all(places.size == 0 for places in found.scattered.values())
         expected = [Standing.STORED if point[:3] in stored else Standing.NEW for point in packet[3]]
-        assert listed.tolist() == expected
+        assert found.listed.tolist() == expected
         for point in packet[3]:
             stored.setdefault(point[:3], (point[3], False, time, step))
         stored[1, PointKind.SOURCE, step] = (time, True, time, step)
@@ -122,12 +135,23 @@ def test_a_late_packet_leaves_open_what_it_may_replace() -> None:
     early = (1, 7, 60007.5, [(1, PointKind.FORCED, 5, 60000.5)])
     late = (1, 12, 60012.5, [(1, PointKind.FORCED, 5, 60000.5)])
     triggers, points = arrays([early, late])
-    assert standings(triggers, points, sums_of(stored, {1}))[1].tolist() == [Standing.OPEN, Standing.STORED]
+    assert standings(triggers, points, sums_of(stored, {1})).listed.tolist() == [Standing.OPEN, Standing.STORED]
 
 
 def test_a_packet_that_lists_its_own_source_proves_nothing_about_it() -> None:
     twice = (1, 7, 60007.5, [(1, PointKind.SOURCE, 7, 60007.5), (1, PointKind.FORCED, 3, 60001.5)])
     triggers, points = arrays([twice, (1, 8, 60008.5, [])])
-    own, listed = standings(triggers, points, sums_of({}, {1}))
-    assert own.tolist() == [Standing.OPEN, Standing.NEW]
-    assert listed.tolist() == [Standing.OPEN, Standing.NEW]
+    found = standings(triggers, points, sums_of({}, {1}))
+    assert found.own.tolist() == [Standing.OPEN, Standing.NEW]
+    assert found.listed.tolist() == [Standing.OPEN, Standing.NEW]
+
+
+def test_a_point_that_may_be_stored_in_another_month_stays_open() -> None:
+    """The packets list a point of the first month at its time, and the second in another month than it is stored."""
+    first, second = (1, PointKind.FORCED, 5), (1, PointKind.FORCED, 6)
+    stored: Stored = {first: (60000.5, False, 60009.5, 9), second: (60100.5, False, 60009.5, 9)}
+    packet = (1, 12, 60110.5, [(*first, 60000.5), (*second, 60060.5)])
+    triggers, points = arrays([packet])
+    found = standings(triggers, points, sums_of(stored, {1}))
+    assert found.listed.tolist() == [Standing.STORED, Standing.OPEN]
+    assert found.scattered[PointKind.FORCED].tolist() == [0]

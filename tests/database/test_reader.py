@@ -94,7 +94,7 @@ def test_the_api_works_with_it_alone(
         kafka=KafkaSettings(bootstrap_servers="127.0.0.1:1", client={"socket.connection.setup.timeout.ms": "500"}),
     )
     with running(settings) as client:
-        assert client.get("/health").json() == {"status": "ok"}
+        assert client.get("/ready").json() == {"status": "ok"}
         services = {entry["name"]: entry["state"] for entry in client.get("/api/status").json()["services"]}
         assert services["database"] == "running"
         assert client.get("/api/telemetry").json()["problems"] == []

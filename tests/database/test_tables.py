@@ -22,6 +22,7 @@ LASAIR = {
     "ssObjects": "ssobjects",
     "ssSources": "sssources",
     "mpc_orbits": "mpc_orbits",
+    "sherlock_classifications": "sherlock_classifications",
 }
 RUBIN = {
     "diaSource": "diasources",

@@ -22,8 +22,10 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
-from broker_assets.database.engine import DatabaseUnavailableError, describe, engine
+from broker_assets.database.engine import DatabaseUnavailableError, describe, engine, in_schema
 from broker_assets.database.tables import PARTITIONED, VIEWS, create_views, metadata
+from broker_assets.database.tables.access import SCHEMA as ACCESS
+from broker_assets.database.tables.access import access_metadata
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -72,6 +74,14 @@ def upgrade(url: str | URL, revision: str = "head") -> str | None:
         raise DatabaseUnavailableError(f"the database is unavailable ({describe(url)}): {error.orig}") from None
 
 
+def upgrade_schema(url: str | URL, schema: str) -> None:
+    """Create all tables once more in a schema of their own, or migrate them there; see `upgrade`."""
+    with engine(url, application="broker-assets migrations").begin() as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+        connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
+    upgrade(in_schema(url, schema))
+
+
 def current(url: str | URL) -> str | None:
     """Return the revision of the database; None if it was never migrated."""
     with engine(url).connect() as connection:
@@ -97,6 +107,8 @@ def check(url: str | URL) -> list[str]:
     with engine(url).connect() as connection:
         context = MigrationContext.configure(connection, opts=context_options())
         differences = [repr(difference) for difference in compare_metadata(context, metadata)]
+        context = MigrationContext.configure(connection, opts=_access_options())
+        differences += [repr(difference) for difference in compare_metadata(context, access_metadata)]
         inspector = sa.inspect(connection)
         for name, (query, _) in VIEWS.items():
             wanted = [column.name for column in query.selected_columns]
@@ -114,6 +126,16 @@ def context_options() -> dict[str, Any]:
         "compare_type": True,
         "compare_server_default": False,
         "include_name": _is_ours,
+    }
+
+
+def _access_options() -> dict[str, Any]:
+    """Options to compare the tables of accounts, which are in a schema of their own."""
+    return {
+        "target_metadata": access_metadata,
+        "include_schemas": True,
+        "compare_type": True,
+        "include_name": lambda name, kind, _parents: kind != "schema" or name == ACCESS,
     }
 
 
@@ -138,13 +160,16 @@ def run_frozen_sql(step: str) -> None:
 def creation_sql(tables: Sequence[sa.Table] | None = None) -> str:
     """Return the SQL that creates tables with their indexes and comments, to be frozen next to a step.
 
+    Those of `access` must be created only if they do not exist: every schema of the database has the same steps.
+
     Parameters
     ----------
     tables : sequence of Table, optional
         Default: all tables and the views.
     """
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    chosen = metadata.sorted_tables if tables is None else [t for t in metadata.sorted_tables if t in tables]
+    every = [*metadata.sorted_tables, *access_metadata.sorted_tables]
+    chosen = metadata.sorted_tables if tables is None else [table for table in every if table in tables]
     statements: list[str] = []
     for table in chosen:
         statements.append(str(sa.schema.CreateTable(table).compile(dialect=dialect)).strip())

@@ -1,20 +1,62 @@
 """Every table and view of the broker, with the meaning and unit of each column; one module per subject."""
 
-from broker_assets.database.tables.columns import BANDS, PROVENANCE, metadata
+from broker_assets.database.tables.annotations import (
+    annotation_due,
+    annotation_history,
+    annotation_waiting,
+    annotations,
+    annotator_history,
+    annotators,
+)
+from broker_assets.database.tables.classifiers import (
+    class_scores,
+    classifier_classes,
+    classifier_failures,
+    object_classes,
+)
+from broker_assets.database.tables.columns import BANDS, BOOKKEEPING, PROVENANCE, metadata
+from broker_assets.database.tables.context import associations, context_compared, context_matches
+from broker_assets.database.tables.delivery import (
+    change_feeds,
+    deliveries,
+    delivery_identities,
+    delivery_usage,
+    filter_sinks,
+    owner_contacts,
+    owner_messages,
+)
+from broker_assets.database.tables.features import FEATURE_COLUMNS, object_features
+from broker_assets.database.tables.filters import (
+    annotation_matches,
+    filter_matches,
+    filter_periods,
+    filter_runs,
+    filter_versions,
+    filters,
+)
 from broker_assets.database.tables.ledger import (
     archive_file,
     ingest_batch,
     ingest_batch_facts,
     ingest_batch_night,
     ingest_batch_range,
-    notification,
     quarantine,
     stream_attempt,
     stream_gap,
     stream_offset,
 )
+from broker_assets.database.tables.links import object_link
+from broker_assets.database.tables.notices import event_notices, notice_events
 from broker_assets.database.tables.objects import objects
-from broker_assets.database.tables.provenance import artefact, artefact_history, artefact_input, code, revision_counter
+from broker_assets.database.tables.operations import heartbeat, notification
+from broker_assets.database.tables.provenance import (
+    artefact,
+    artefact_history,
+    artefact_input,
+    code,
+    revision_counter,
+    stale_facts,
+)
 from broker_assets.database.tables.publication import (
     publication,
     publication_mirror,
@@ -49,6 +91,7 @@ from broker_assets.database.tables.sources import (
     diasources,
     point_sums,
 )
+from broker_assets.database.tables.statistics import STATISTIC_COLUMNS, object_statistics
 from broker_assets.database.tables.telemetry import (
     product_file,
     product_file_input,
@@ -63,10 +106,20 @@ SURVEYS = {"rubin": 1, "ztf": 2, "elasticc": 3}
 
 __all__ = [
     "BANDS",
+    "BOOKKEEPING",
+    "FEATURE_COLUMNS",
     "PARTITIONED",
     "PROVENANCE",
+    "STATISTIC_COLUMNS",
     "SURVEYS",
     "VIEWS",
+    "annotation_due",
+    "annotation_history",
+    "annotation_matches",
+    "annotation_waiting",
+    "annotations",
+    "annotator_history",
+    "annotators",
     "archive_file",
     "area_facts",
     "area_hits",
@@ -75,12 +128,30 @@ __all__ = [
     "artefact",
     "artefact_history",
     "artefact_input",
+    "associations",
+    "change_feeds",
+    "class_scores",
+    "classifier_classes",
+    "classifier_failures",
     "code",
+    "context_compared",
+    "context_matches",
     "create_views",
     "crossmatch_tns",
+    "deliveries",
+    "delivery_identities",
+    "delivery_usage",
     "diaforcedsources",
     "dianondetectionlimits",
     "diasources",
+    "event_notices",
+    "filter_matches",
+    "filter_periods",
+    "filter_runs",
+    "filter_sinks",
+    "filter_versions",
+    "filters",
+    "heartbeat",
     "ingest_batch",
     "ingest_batch_facts",
     "ingest_batch_night",
@@ -90,8 +161,15 @@ __all__ = [
     "mma_areas",
     "mma_retractions",
     "mpc_orbits",
+    "notice_events",
     "notification",
+    "object_classes",
+    "object_features",
+    "object_link",
+    "object_statistics",
     "objects",
+    "owner_contacts",
+    "owner_messages",
     "point_sums",
     "product_file",
     "product_file_input",
@@ -106,6 +184,7 @@ __all__ = [
     "sky_map_facts",
     "ssobjects",
     "sssources",
+    "stale_facts",
     "stream_attempt",
     "stream_gap",
     "stream_offset",

@@ -1,4 +1,4 @@
-"""How a column of ours is declared: documented name, unit and meaning in one line.
+"""How our columns are declared: documented name, unit and meaning in one line.
 
 A column is named as in the documents of the survey (`psfFlux`); its name in SQL is that in lower case, so that users'
 SQL works unquoted. The documented name is kept in `Column.info["documented"]` (the API writes it), the unit in
@@ -135,19 +135,34 @@ def survey_columns() -> list[sa.Column[Any]]:
     """Columns of every survey table that say where a row came from."""
     return [
         smallint("survey", "survey of the row: 1 Rubin, 2 ZTF, 3 ELAsTiCC", nullable=False),
-        date("night", "night of the packet that brought the row: local date of its evening at the observatory"),
+        date("night", "night of the packet that provided the row: local date of the evening at the observatory"),
         bigint("ingestId", "batch that wrote the row, see ingest_batch"),
     ]
 
 
+def newest_packet() -> sa.Column[Any]:
+    """Column of rows that are as their newest packet has them: which packet that is."""
+    return bigint("broughtBy", "source whose packet provided the row in its present form")
+
+
 def point_columns() -> list[sa.Column[Any]]:
-    """Columns of every point of a light curve that say which packet brought it."""
+    """Columns of every point of a light curve that say which packet provided it."""
     return [
         smallint(
-            "reduction", "reduction of the data: 0 that of the alerts", nullable=False, server_default=sa.text("0")
+            "reduction", "reduction of the data; 0: that of the alerts", nullable=False, server_default=sa.text("0")
         ),
-        bigint("broughtBy", "source whose packet brought the row: its own, else the earliest that has the point"),
+        bigint("broughtBy", "source whose packet provided the row: its own, else the earliest that contains the point"),
         double("broughtByMjdTai", "time of that source", MJD),
+    ]
+
+
+def fact_columns() -> list[sa.Column[Any]]:
+    """Which alert a fact is about, and the batch that computed it."""
+    return [
+        bigint("diaObjectId", "object of the alert", primary_key=True, autoincrement=False),
+        bigint("diaSourceId", "source that triggered the alert", primary_key=True, autoincrement=False),
+        date("night", "night of the alert", nullable=False),
+        bigint("ingestId", "batch that computed the fact", nullable=False),
     ]
 
 
@@ -156,3 +171,11 @@ PROVENANCE = (
     *("archivefileid", "archiveposition", "archivelength"),
 )
 """Columns that the stream adds to what a packet says."""
+
+BOOKKEEPING = (
+    *PROVENANCE,
+    *("survey", "timestamp", "htm16", "healpix"),
+    *("timeprocessedmjdtai", "timewithdrawnmjdtai", "validitystartmjdtai"),
+)
+"""Columns that say how a row came about and where it is kept, and nothing of the sky: how often they are null depends
+on whether a row came with its own packet or with the history of another, and on the processing of the survey."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from broker_assets.database.tables.columns import (
     bigint,
@@ -22,9 +23,9 @@ stream_offset = sa.Table(
     metadata,
     text("topic", "Kafka topic", primary_key=True),
     integer("partition", "Kafka partition", primary_key=True, autoincrement=False),
-    bigint("next_offset", "first message that is not yet in the tables", nullable=False),
-    bigint("ingestId", "batch that moved the position last"),
-    timestamp("updated_at", "when it moved last", server_default=sa.func.now(), nullable=False),
+    bigint("next_offset", "offset of the first message that is not yet in the tables", nullable=False),
+    bigint("ingestId", "batch that last moved the position"),
+    timestamp("updated_at", "when it last moved", server_default=sa.func.now(), nullable=False),
     comment="Position in each Kafka partition, moved in the transaction that writes the rows",
 )
 """Position in each Kafka partition."""
@@ -37,18 +38,22 @@ ingest_batch = sa.Table(
         sa.BigInteger(),
         sa.Identity(always=False),
         primary_key=True,
-        comment="identifier of the batch, rising",
+        comment="identifier of the batch, increasing",
         info={"documented": "ingestId", "unit": ""},
     ),
     text("run_id", "Dagster run that wrote the batch"),
     text("topic", "Kafka topic of its messages", nullable=False),
-    text("kind", "stream: from Kafka; reprocess: from the archive; retry: from the quarantine", nullable=False),
+    text(
+        "kind",
+        "stream (alerts), notice, annotation: from Kafka; reprocess: from the archive; retry: from the quarantine",
+        nullable=False,
+    ),
     text("code_version", "version of the code that made the rows", nullable=False),
-    timestamp("started_at", "when its first message was asked for", nullable=False),
+    timestamp("started_at", "when its first message was requested", nullable=False),
     timestamp("finished_at", "when its rows were written"),
     bigint("received", "messages received", nullable=False, server_default="0"),
     bigint("stored", "messages that became rows", nullable=False, server_default="0"),
-    bigint("duplicate", "messages whose rows were there already", nullable=False, server_default="0"),
+    bigint("duplicate", "messages whose rows already existed", nullable=False, server_default="0"),
     bigint("quarantined", "messages that could not be read", nullable=False, server_default="0"),
     bigint("bytes", "size of the messages", "byte", nullable=False, server_default="0"),
     double("read_seconds", "time spent receiving", "s"),
@@ -75,9 +80,9 @@ ingest_batch_range = sa.Table(
     text("topic", "Kafka topic", nullable=False),
     bigint("first_offset", "position before the batch", nullable=False),
     bigint("next_offset", "position after the batch", nullable=False),
-    bigint("received", "messages received; fewer than positions where Kafka keeps none", nullable=False),
+    bigint("received", "messages received; fewer than the offsets spanned where Kafka has no message", nullable=False),
     sa.Index("ingest_batch_range_position", "topic", "partition", "first_offset"),
-    comment="Offsets of each batch; of a partition they are contiguous but for stream_gap",
+    comment="Offsets of each batch; within a partition they are contiguous except for the gaps in stream_gap",
 )
 """Offsets of each batch."""
 
@@ -87,15 +92,15 @@ ingest_batch_night = sa.Table(
     bigint("ingestId", "batch, see ingest_batch", primary_key=True, autoincrement=False),
     date("night", "night of the packets", primary_key=True),
     bigint("stored", "packets that became rows", nullable=False, server_default="0"),
-    bigint("duplicate", "packets whose rows were there already", nullable=False, server_default="0"),
+    bigint("duplicate", "packets whose rows already existed", nullable=False, server_default="0"),
     bigint("sources", "rows of diasources written or completed", nullable=False, server_default="0"),
     bigint("forced_sources", "rows of diaforcedsources written", nullable=False, server_default="0"),
     bigint("objects", "rows of objects written", nullable=False, server_default="0"),
     bigint("solar_system_sources", "rows of sssources written", nullable=False, server_default="0"),
     sa.Index("ingest_batch_night_night", "night"),
-    comment="What each batch brought of each night",
+    comment="What each batch contributed to each night",
 )
-"""What each batch brought of each night."""
+"""What each batch contributed to each night."""
 
 ingest_batch_facts = sa.Table(
     "ingest_batch_facts",
@@ -110,9 +115,16 @@ ingest_batch_facts = sa.Table(
     text("asset", "asset that the facts belong to", primary_key=True),
     text("enrichment", "enrichment that computed them", nullable=False),
     text("version", "version of its code", nullable=False),
+    column(
+        "inputs",
+        postgresql.JSONB(),
+        "versions of their inputs other than alerts, by asset: dust maps, catalogues, models",
+        nullable=False,
+        server_default=sa.text("'{}'"),
+    ),
     bigint("rows", "rows written", nullable=False),
     column("checksum", sa.Numeric(20, 0), "sum of the hashes of these rows, modulo 2^64", nullable=False),
-    bigint("replaced_by", "batch whose reprocessing replaced these rows; null while they hold"),
+    bigint("replaced_by", "reprocessing batch that replaced these rows; null while they are valid"),
     sa.Index("ingest_batch_facts_night", "night", "asset"),
     comment="Facts that each batch computed for each night",
 )
@@ -124,8 +136,8 @@ stream_gap = sa.Table(
     text("topic", "Kafka topic", primary_key=True),
     integer("partition", "Kafka partition", primary_key=True, autoincrement=False),
     bigint("ingestId", "batch that found them missing", primary_key=True, autoincrement=False),
-    bigint("first_offset", "first message that is missing", nullable=False),
-    bigint("next_offset", "first message after those missing; smaller where a topic was recreated", nullable=False),
+    bigint("first_offset", "offset of the first missing message", nullable=False),
+    bigint("next_offset", "offset after the last missing message; smaller if the topic was recreated", nullable=False),
     text("reason", "why they are missing", nullable=False),
     timestamp("created_at", "when they were found missing", server_default=sa.func.now(), nullable=False),
     comment="Messages that Kafka dropped before they were read",
@@ -139,10 +151,10 @@ stream_attempt = sa.Table(
     integer("partition", "Kafka partition", primary_key=True, autoincrement=False),
     bigint("offset", "first message of the attempt", primary_key=True, autoincrement=False),
     bigint("next_offset", "offset after its last message", primary_key=True, autoincrement=False),
-    integer("attempts", "runs that began and did not end in order", nullable=False),
-    text("run_id", "run that began last; null if it ended in order"),
+    integer("attempts", "runs that began and did not end properly", nullable=False),
+    text("run_id", "last run that began; null if it ended properly"),
     timestamp("started_at", "when the last one began", server_default=sa.func.now(), nullable=False),
-    comment="Messages whose processing has begun and is not committed; what is left by a run that died shows where",
+    comment="Messages whose processing has begun but is not committed; rows left by a run that died show where it was",
 )
 """Messages whose processing has begun and is not committed."""
 
@@ -160,7 +172,7 @@ archive_file = sa.Table(
     bigint("ingestId", "batch that wrote the file", nullable=False),
     text("topic", "Kafka topic of its packets", nullable=False),
     date("night", "night of its packets", nullable=False),
-    text("url", "where the file is", nullable=False),
+    text("url", "URL of the file", nullable=False),
     bigint("packets", "packets in the file", nullable=False),
     bigint("bytes", "size of the file", "byte", nullable=False),
     text("sha256", "SHA-256 of the file, hexadecimal", nullable=False),
@@ -190,7 +202,7 @@ quarantine = sa.Table(
     blob("key", "key of the message"),
     blob("payload", "the message as received", nullable=False),
     text("reason", "why it could not be read", nullable=False),
-    text("traceback", "where the code stood"),
+    text("traceback", "traceback of the error"),
     text("state", "open, retried (failed again), resolved, or dismissed", nullable=False, server_default="open"),
     bigint("ingestId", "batch that received it", nullable=False),
     timestamp("created_at", "when it was received", server_default=sa.func.now(), nullable=False),
@@ -201,24 +213,7 @@ quarantine = sa.Table(
     sa.CheckConstraint("state IN ('open', 'retried', 'resolved', 'dismissed')", name="quarantine_state"),
     sa.Index("quarantine_state", "state", "created_at"),
     sa.Index("quarantine_ingestid", "ingestid"),
+    sa.Index("quarantine_resolved", "resolved_ingestid", postgresql_where=sa.text("resolved_ingestid IS NOT NULL")),
     comment="Messages that could not be read, with their bytes",
 )
 """Messages that could not be read."""
-
-notification = sa.Table(
-    "notification",
-    metadata,
-    text("fingerprint", "hash of the cause", primary_key=True),
-    text("subject", "what was reported", nullable=False),
-    text("cause", "check, run or service that failed", nullable=False),
-    text("body", "message to operators, in Markdown", nullable=False, server_default=""),
-    timestamp("first_at", "when the cause was first seen", server_default=sa.func.now(), nullable=False),
-    timestamp("last_at", "when the cause was last seen", server_default=sa.func.now(), nullable=False),
-    timestamp("sent_at", "when operators were last notified; null while that is still to be done"),
-    text("delivered", "hashes of the destinations that have it, while others still have not"),
-    text("failure", "why it could not be sent, while that is so"),
-    timestamp("ended_at", "when the cause ended; null while it lasts"),
-    integer("count", "how often the cause was seen", nullable=False, server_default="1"),
-    comment="Alerts to operators, one row per cause",
-)
-"""Alerts to operators."""

@@ -1,4 +1,4 @@
-"""What is known of each DIAObject: one row, as of its newest alert."""
+"""What is known about each DIAObject: one row, as of its newest alert."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from broker_assets.database.tables.columns import (
     double,
     integer,
     metadata,
+    newest_packet,
     real,
     survey_columns,
     text,
@@ -48,17 +49,17 @@ def _position() -> list[sa.Column[Any]]:
         real("pmDec_parallax_Cov", "covariance of pmDec and parallax", "mas²/yr"),
         real("pmParallaxLnL", "natural logarithm of the likelihood of the proper-motion and parallax fit"),
         real("pmParallaxChi2", "χ² of the proper-motion and parallax fit"),
-        integer("pmParallaxNdata", "points in the proper-motion and parallax fit"),
+        integer("pmParallaxNdata", "number of points in the proper-motion and parallax fit"),
     ]
 
 
 def _times() -> list[sa.Column[Any]]:
     return [
         double("firstDiaSourceMjdTai", "time of the first source", MJD),
-        double("lastDiaSourceMjdTai", "time of the newest source; an older alert does not change the row", MJD),
-        double("lastForcedMjdTai", "time of the newest forced point that is stored", MJD),
-        double("validityStartMjdTai", "processing time from which the row of the survey holds", MJD),
-        timestamp("timestamp", "last change of the row", server_default=sa.func.now()),
+        double("lastDiaSourceMjdTai", "time of the newest source; older alerts do not change the row", MJD),
+        double("lastForcedMjdTai", "time of the newest forced photometry stored", MJD),
+        double("validityStartMjdTai", "processing time from which this version of the record is valid", MJD),
+        timestamp("timestamp", "time of the last change of the row", server_default=sa.func.now()),
     ]
 
 
@@ -103,16 +104,16 @@ def _features() -> list[sa.Column[Any]]:
         double("BBBPeakMJD", "time of the peak of the black-body fit", MJD),
         real("BBBPeakAbsMag", "absolute magnitude at the peak of the black-body fit", "mag, AB"),
         real("glat", "galactic latitude", "deg"),
-        real("ebv", "reddening E(B−V) of Schlegel, Finkbeiner and Davis", "mag"),
-        real("jump1", "largest deviation of the last 10 days from the 60 days before, any band", "σ"),
-        real("jump2", "second largest such deviation, another band", "σ"),
+        real("ebv", "reddening E(B−V) from Schlegel, Finkbeiner and Davis", "mag"),
+        real("jump1", "largest deviation in the last 10 days from the preceding 60 days, in any band", "σ"),
+        real("jump2", "second largest such deviation, in another band", "σ"),
         *(
             item
             for which in ("latest", "penultimate")
             for item in (
                 double(f"{which}PairMJD", f"time of the {which} pair of sources in two bands within 40 minutes", MJD),
                 real(f"{which}PairColourMag", f"colour of the {which} pair, extinction corrected", "mag, AB"),
-                text(f"{which}PairColourBands", f"bands of the {which} pair, bluer first, as g-r"),
+                text(f"{which}PairColourBands", f"bands of the {which} pair, bluer first, e.g. g-r"),
                 real(f"{which}PairColourTemp", f"black-body temperature of the {which} pair", "kK"),
             )
         ),
@@ -142,6 +143,8 @@ objects = sa.Table(
             *_features(),
             *_neighbours(),
             *survey_columns(),
+            newest_packet(),
+            bigint("associationId", "what the object is near to, see associations; null while no catalogue is loaded"),
         ]
     ),
     sa.Index("objects_lastdiasourcemjdtai", "lastdiasourcemjdtai"),

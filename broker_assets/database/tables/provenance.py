@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from broker_assets.database.tables.columns import bigint, metadata, text, timestamp
+from broker_assets.database.tables.columns import bigint, date, metadata, text, timestamp
 
 artefact = sa.Table(
     "artefact",
     metadata,
     text("asset", "asset key, parts joined by /", primary_key=True),
-    text("partition", "partition key; empty where the asset has none", primary_key=True),
+    text("partition", "partition key; empty if the asset has none", primary_key=True),
     text("data_version", "hash of the content, or of the inputs that determine it", nullable=False),
     text("code_version", "version of the code that made it; empty for what comes from outside", nullable=False),
     text("run_id", "Dagster run that made it"),
-    bigint("ingestId", "batch that made it, where there is one"),
+    bigint("ingestId", "batch that made it, if any"),
     timestamp("made_at", "when it was made", server_default=sa.func.now(), nullable=False),
     comment="The current version of each artefact",
 )
@@ -49,12 +49,27 @@ artefact_history = sa.Table(
 )
 """Every version that each artefact has had."""
 
+stale_facts = sa.Table(
+    "stale_facts",
+    metadata,
+    bigint("diaObjectId", "object of the alert; 0 for all alerts of the night", primary_key=True, autoincrement=False),
+    bigint("diaSourceId", "source that triggered the alert; 0 likewise", primary_key=True, autoincrement=False),
+    date("night", "night of the alert", primary_key=True),
+    text("asset", "asset of the facts", primary_key=True),
+    text("reason", "what has changed since they were computed", nullable=False),
+    timestamp("marked_at", "when that was found", server_default=sa.func.now(), nullable=False),
+    sa.Index("stale_facts_night", "night", "asset"),
+    comment="Facts of single alerts that must be computed again, though the rest of their night need not",
+)
+"""Facts of single alerts that must be computed again."""
+
 code = sa.Table(
     "code",
     metadata,
     text("asset", "asset key", primary_key=True),
     text("code_version", "version of the code that is deployed", nullable=False),
     timestamp("deployed_at", "when it was first seen", server_default=sa.func.now(), nullable=False),
+    text("automation", "what automation is doing about its stale partitions; null if none are stale"),
     comment="Code versions deployed; an artefact made by another is stale",
 )
 """Code versions deployed."""

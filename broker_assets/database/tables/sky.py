@@ -11,6 +11,7 @@ from broker_assets.database.tables.columns import (
     column,
     date,
     double,
+    fact_columns,
     flag,
     integer,
     metadata,
@@ -37,24 +38,14 @@ def _list_columns() -> list[sa.Column[object]]:
     """What every list of a user has."""
     return [
         text("owner", "account that may edit it", nullable=False),
-        text("name", "its name, unique for the owner whatever the case", nullable=False),
+        text("name", "name, unique for the owner regardless of case", nullable=False),
         text("description", "what it is for", nullable=False, server_default=""),
         flag("active", "whether it is matched", nullable=False, server_default=sa.true()),
         flag("public", "whether others may see it", nullable=False, server_default=sa.false()),
-        timestamp("date_created", "when it was made", server_default=sa.func.now(), nullable=False),
-        timestamp("date_modified", "when it was changed last", server_default=sa.func.now(), nullable=False),
-        timestamp("date_expire", "when it stops being matched; null is never"),
+        timestamp("date_created", "when it was created", server_default=sa.func.now(), nullable=False),
+        timestamp("date_modified", "when it was last changed", server_default=sa.func.now(), nullable=False),
+        timestamp("date_expire", "when it stops being matched; null: never"),
         bigint("revision", "number of its last change, see revision_counter", nullable=False, server_default="0"),
-    ]
-
-
-def _fact_columns() -> list[sa.Column[object]]:
-    """Which alert a fact is about, and the batch that computed it."""
-    return [
-        bigint("diaObjectId", "object of the alert", primary_key=True, autoincrement=False),
-        bigint("diaSourceId", "source that triggered the alert", primary_key=True, autoincrement=False),
-        date("night", "night of the alert", nullable=False),
-        bigint("ingestId", "batch that computed the fact", nullable=False),
     ]
 
 
@@ -62,8 +53,8 @@ def _hit_columns() -> list[sa.Column[object]]:
     """Where a hit came from."""
     return [
         text("index_version", "version of the index that found it"),
-        bigint("ingestId", "batch that found it; null where a re-match did"),
-        date("night", "night of the alert that was matched; null where a re-match found it"),
+        bigint("ingestId", "batch that found it; null if a re-match did"),
+        date("night", "night of the alert that was matched; null if a re-match found it"),
         timestamp("found_at", "when it was found", server_default=sa.func.now(), nullable=False),
     ]
 
@@ -72,10 +63,10 @@ crossmatch_tns = sa.Table(
     "crossmatch_tns",
     metadata,
     _identity("id", "identifier of the row"),
-    bigint("objid", "identifier of the object at TNS; stays when it is renamed"),
+    bigint("objid", "identifier of the object at TNS; unchanged when it is renamed"),
     double("ra", "right ascension", DEGREES, nullable=False),
     double("decl", "declination", DEGREES, nullable=False),
-    text("tns_name", "name without prefix, as 2025abc", nullable=False),
+    text("tns_name", "name without prefix, e.g. 2025abc", nullable=False),
     text("tns_prefix", "AT, SN, TDE, FRB, …", nullable=False, server_default=""),
     real("disc_mag", "discovery magnitude", "mag"),
     text("disc_mag_filter", "filter of the discovery magnitude"),
@@ -83,15 +74,17 @@ crossmatch_tns = sa.Table(
     double("z", "redshift"),
     double("hostz", "redshift of the host"),
     text("host_name", "name of the host"),
-    text("ext_catalogs", "catalogues that hold it"),
+    text("ext_catalogs", "catalogues that contain it"),
     text("disc_int_name", "internal names"),
     timestamp("disc_date", "time of discovery"),
-    timestamp("lastmodified_date", "when TNS changed it last"),
+    timestamp("lastmodified_date", "when TNS last changed it"),
     text("sender", "reporting group"),
     text("reporters", "reporters"),
     text("source_group", "discovery data source group"),
     bigint("htm16", "HTM trixel of level 16 of the position", nullable=False),
-    timestamp("lasairmodified_date", "when the row changed here", server_default=sa.func.now(), nullable=False),
+    timestamp("lasairmodified_date", "when the row last changed here", server_default=sa.func.now(), nullable=False),
+    text("tns_file", "TNS bulk file that provided the row in its present form"),
+    text("tns_file_sha256", "SHA-256 of that file, unpacked, hexadecimal"),
     sa.UniqueConstraint("tns_name", name="crossmatch_tns_name"),
     sa.Index("crossmatch_tns_htm16", "htm16"),
     sa.Index("crossmatch_tns_objid", "objid", unique=True),
@@ -106,10 +99,10 @@ tns_file = sa.Table(
     text("kind", "full, day or hour", nullable=False),
     text("sha256", "SHA-256 of the unpacked file, hexadecimal", nullable=False),
     bigint("rows", "objects in it", nullable=False),
-    text("checksum", "of a full file: checksum of its objects"),
+    text("checksum", "checksum of its objects, for full files"),
     bigint("table_rows", "objects in crossmatch_tns after it was applied"),
     text("table_checksum", "checksum of crossmatch_tns after it was applied"),
-    timestamp("covers_until", "end of the time that it covers", nullable=False),
+    timestamp("covers_until", "end of the period that it covers", nullable=False),
     timestamp("applied_at", "when it was applied", server_default=sa.func.now(), nullable=False),
     comment="Bulk files of TNS that have been applied",
 )
@@ -120,7 +113,7 @@ watchlists = sa.Table(
     metadata,
     _identity("wl_id", "identifier of the watchlist"),
     *_list_columns(),
-    double("radius", "radius of cones that have none", "arcsec", nullable=False),
+    double("radius", "default radius of its cones", "arcsec", nullable=False),
     sa.CheckConstraint("radius > 0 AND radius <= 360", name="watchlists_radius"),
     comment="Watchlists: sets of cones",
 )
@@ -135,13 +128,15 @@ watchlist_cones = sa.Table(
     text("name", "name of the cone"),
     double("ra", "right ascension", DEGREES, nullable=False),
     double("decl", "declination", DEGREES, nullable=False),
-    double("radius", "radius; null takes that of the watchlist", "arcsec"),
+    double("radius", "radius; null: that of the watchlist", "arcsec"),
     bigint(
         "revision_from",
-        "number of the change that brought it, see revision_counter",
+        "number of the change that added it, see revision_counter",
         nullable=False,
         server_default="0",
     ),
+    double("mjd_since", "alerts from this time on can be hits; null: no bound", MJD),
+    double("mjd_until", "alerts up to this time can be hits; null: no bound", MJD),
     sa.ForeignKeyConstraint(["wl_id"], ["watchlists.wl_id"], ondelete="CASCADE", name="watchlist_cones_list"),
     sa.Index("watchlist_cones_wl_id", "wl_id"),
     sa.Index("watchlist_cones_revision_from", "revision_from"),
@@ -157,12 +152,14 @@ watchlist_cone_gone = sa.Table(
     text("name", "name of the cone"),
     double("ra", "right ascension", DEGREES, nullable=False),
     double("decl", "declination", DEGREES, nullable=False),
-    double("radius", "radius; null took that of the watchlist", "arcsec"),
-    bigint("revision_from", "number of the change that brought it, see revision_counter", nullable=False),
+    double("radius", "radius; null: that of the watchlist", "arcsec"),
+    bigint("revision_from", "number of the change that added it, see revision_counter", nullable=False),
     bigint("revision_to", "number of the change that deleted it", nullable=False),
+    double("mjd_since", "alerts from this time on can be hits; null: no bound", MJD),
+    double("mjd_until", "alerts up to this time can be hits; null: no bound", MJD),
     sa.Index("watchlist_cone_gone_revision_to", "revision_to"),
     sa.Index("watchlist_cone_gone_wl_id", "wl_id", "revision_to"),
-    comment="Cones that were deleted, so that past nights can be matched with the lists of their time",
+    comment="Deleted cones, kept so that past nights can be matched with the lists of their time",
 )
 """Cones that were deleted."""
 
@@ -176,8 +173,8 @@ watchlist_periods = sa.Table(
         primary_key=True,
         autoincrement=False,
     ),
-    bigint("revision_to", "number of the change that ended it; null while it holds"),
-    double("radius", "radius of cones that have none, in this period", "arcsec", nullable=False),
+    bigint("revision_to", "number of the change that ended it; null while it is current"),
+    double("radius", "default radius of its cones in this period", "arcsec", nullable=False),
     sa.Index("watchlist_periods_revision_from", "revision_from"),
     sa.Index("watchlist_periods_revision_to", "revision_to"),
     sa.Index("watchlist_periods_open", "wl_id", unique=True, postgresql_where=sa.text("revision_to IS NULL")),
@@ -204,14 +201,14 @@ watchlist_hits = sa.Table(
 watchlist_facts = sa.Table(
     "watchlist_facts",
     metadata,
-    *_fact_columns(),
+    *fact_columns(),
     bigint("cone_id", "cone, see watchlist_cones and watchlist_cone_gone", primary_key=True, autoincrement=False),
     double(
         "arcsec", "great-circle separation of the alert's object from the centre of the cone", "arcsec", nullable=False
     ),
     sa.Index("watchlist_facts_night", "night"),
     sa.Index("watchlist_facts_cone_id", "cone_id", "night"),
-    comment="Alerts inside a cone of a watchlist when they came",
+    comment="Alerts inside a cone of a watchlist when they arrived",
 )
 """Alerts inside a cone of a watchlist."""
 
@@ -222,7 +219,7 @@ areas = sa.Table(
     *_list_columns(),
     blob("moc", "MOC as FITS", nullable=False),
     text("moc_version", "hash of its cells", nullable=False),
-    double("square_degrees", "its size", "deg2", nullable=False),
+    double("square_degrees", "its area", "deg2", nullable=False),
     comment="Areas of the sky",
 )
 """Areas of the sky."""
@@ -238,7 +235,7 @@ area_periods = sa.Table(
         primary_key=True,
         autoincrement=False,
     ),
-    bigint("revision_to", "number of the change that ended it; null while it holds"),
+    bigint("revision_to", "number of the change that ended it; null while it is current"),
     blob("moc", "MOC as FITS, in this period", nullable=False),
     text("moc_version", "hash of its cells", nullable=False),
     sa.Index("area_periods_revision_from", "revision_from"),
@@ -263,10 +260,10 @@ area_hits = sa.Table(
 area_facts = sa.Table(
     "area_facts",
     metadata,
-    *_fact_columns(),
-    column("ar_ids", sa.ARRAY(sa.BigInteger()), "areas that held the alert, ascending", nullable=False),
+    *fact_columns(),
+    column("ar_ids", sa.ARRAY(sa.BigInteger()), "areas that contained the alert, ascending", nullable=False),
     sa.Index("area_facts_night", "night"),
-    comment="Alerts inside areas when they came, one row per alert",
+    comment="Alerts inside areas when they arrived, one row per alert",
 )
 """Alerts inside areas."""
 
@@ -276,22 +273,23 @@ mma_areas = sa.Table(
     _identity("mw_id", "identifier of this version of the event's map"),
     double("event_tai", "time of the event", MJD, nullable=False),
     timestamp("event_date", "time of the event", nullable=False),
-    text("namespace", "who names it: LVK, …", nullable=False),
-    text("otherId", "name of the event there", nullable=False),
-    text("version", "version of the map, rising", nullable=False),
-    text("more_info", "remark or address"),
+    text("namespace", "issuer of the event: LVK, …", nullable=False),
+    text("otherId", "name of the event given by the issuer", nullable=False),
+    text("version", "version of the map, increasing", nullable=False),
+    text("more_info", "remark or URL"),
     real("area10", "size of the 10 per cent credible region", "deg2"),
     real("area50", "size of the 50 per cent credible region", "deg2"),
     real("area90", "size of the 90 per cent credible region", "deg2"),
     column("params", sa.JSON(), "classification, false-alarm rate, position, distance"),
     blob("sky_map", "multi-order sky map as FITS"),
     text("sky_map_version", "hash of its content"),
-    flag("active", "whether it is the newest version, not retracted and within its time", nullable=False),
+    flag("active", "whether it is the newest version, neither retracted nor expired", nullable=False),
     timestamp("active_until", "when it stops being matched", nullable=False),
-    bigint("revision_from", "number of the change that put it in force; null if none did, see revision_counter"),
-    bigint("revision_to", "number of the change that ended it; null while it holds"),
+    bigint("revision_from", "number of the change that activated it; null if none did, see revision_counter"),
+    bigint("revision_to", "number of the change that ended it; null while it is current"),
     timestamp("retracted_at", "when it was retracted"),
     timestamp("received_at", "when it was received", server_default=sa.func.now(), nullable=False),
+    bigint("ingestId", "batch that received the notice"),
     sa.UniqueConstraint("namespace", "otherid", "version", name="mma_areas_version"),
     comment="Sky maps of multi-messenger events, one row for each version",
 )
@@ -300,11 +298,12 @@ mma_areas = sa.Table(
 mma_retractions = sa.Table(
     "mma_retractions",
     metadata,
-    text("namespace", "who retracts", primary_key=True),
-    text("otherId", "name of the event there", primary_key=True),
+    text("namespace", "issuer of the event", primary_key=True),
+    text("otherId", "name of the event given by the issuer", primary_key=True),
     text("version", "version of the newest retraction; maps up to it are void", nullable=False),
     timestamp("received_at", "when it was received", server_default=sa.func.now(), nullable=False),
-    comment="Events that were retracted; kept apart, since a retraction may come before the map that it retracts",
+    bigint("ingestId", "batch that received the notice"),
+    comment="Retracted events; kept separately, since a retraction may arrive before the map that it retracts",
 )
 """Events that were retracted."""
 
@@ -329,7 +328,7 @@ mma_area_hits = sa.Table(
 sky_map_facts = sa.Table(
     "sky_map_facts",
     metadata,
-    *_fact_columns(),
+    *fact_columns(),
     bigint("mw_id", "sky map", primary_key=True, autoincrement=False),
     double("contour", "smallest credible level that contained the alert", "per cent", nullable=False),
     double("distance", "distance of the object", "Mpc"),
@@ -339,7 +338,7 @@ sky_map_facts = sa.Table(
     double("distsigma", "scale parameter of the event's distance along the line of sight", "Mpc"),
     sa.Index("sky_map_facts_night", "night"),
     sa.Index("sky_map_facts_mw_id", "mw_id", "night"),
-    comment="Alerts inside the 90 per cent region of a sky map when they came",
+    comment="Alerts inside the 90 per cent region of a sky map when they arrived",
 )
 """Alerts inside a sky map."""
 
@@ -348,10 +347,10 @@ rematch = sa.Table(
     metadata,
     text("kind", "watchlist, area or sky_map", primary_key=True),
     bigint("list_id", "wl_id, ar_id or mw_id", primary_key=True, autoincrement=False),
-    bigint("revision", "number of the change up to which its hits are right, see revision_counter", nullable=False),
+    bigint("revision", "number of the change up to which its hits are current, see revision_counter", nullable=False),
     bigint("hits", "hits of the list afterwards", nullable=False),
     timestamp("matched_at", "when that was", server_default=sa.func.now(), nullable=False),
-    comment="Up to which change the hits of each list are right",
+    comment="Up to which change the hits of each list are current",
 )
 """How far each list has been matched against past objects."""
 
@@ -362,7 +361,7 @@ quarantined_line = sa.Table(
     text("source", "file or service that it came from", nullable=False),
     integer("line", "number of the line, from 1"),
     text("content", "the line as received", nullable=False),
-    text("reason", "why it was not taken", nullable=False),
+    text("reason", "why it was rejected", nullable=False),
     timestamp("created_at", "when it was received", server_default=sa.func.now(), nullable=False),
     comment="Lines of catalogue files that could not be read",
 )

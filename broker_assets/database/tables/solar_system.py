@@ -15,6 +15,7 @@ from broker_assets.database.tables.columns import (
     flag,
     integer,
     metadata,
+    newest_packet,
     real,
     survey_columns,
     text,
@@ -42,9 +43,14 @@ sssources = sa.Table(
     metadata,
     *by_width(
         [
-            bigint("ssObjectId", "identifier of the solar-system object", primary_key=True, autoincrement=False),
+            bigint(
+                "ssObjectId",
+                "identifier of the solar-system object: its packed designation as a number",
+                primary_key=True,
+                autoincrement=False,
+            ),
             bigint("diaSourceId", "source identified with it, see diasources", primary_key=True, autoincrement=False),
-            text("designation", "primary provisional designation, unpacked"),
+            text("designation", "primary provisional designation, unpacked; of ZTF the name that it gives, unpacked"),
             double("eclLambda", "ecliptic longitude of the observed position", "deg"),
             double("eclBeta", "ecliptic latitude of the observed position", "deg"),
             double("galLon", "galactic longitude of the observed position", "deg"),
@@ -74,8 +80,9 @@ sssources = sa.Table(
         ]
     ),
     sa.Index("sssources_diasourceid", "diasourceid"),
+    sa.Index("sssources_designation", "designation"),
     sa.Index("sssources_night", "night"),
-    comment="Detections identified with known solar-system objects, with geometry and ephemeris",
+    comment="Detections at known solar-system objects, with geometry and ephemeris; of ZTF the nearest in 30 arcsec",
 )
 """Detections of known solar-system objects."""
 
@@ -107,7 +114,7 @@ ssobjects = sa.Table(
             real("arc", "time between first and last observation by the survey", "d"),
             double("firstObservationMjdTai", "time of the first observation by the survey", MJD),
             double("discoverySubmissionDate", "time at which the discovery was submitted to the MPC", "d, MJD"),
-            real("MOIDEarth", "minimum distance of the orbit from that of the Earth", "au"),
+            real("MOIDEarth", "minimum distance between the orbit and that of the Earth", "au"),
             real("MOIDEarthDeltaV", "speed relative to the Earth at that point", "km/s"),
             real("MOIDEarthEclipticLongitude", "ecliptic longitude of that point", "deg"),
             real("MOIDEarthTrueAnomaly", "true anomaly of that point on the orbit of the Earth", "deg"),
@@ -117,12 +124,12 @@ ssobjects = sa.Table(
             real("extendednessMedian", "median extendedness of its sources"),
             real("extendednessMin", "smallest extendedness of its sources"),
             *(item for band in BANDS for item in _phase_curve(band)),
-            double(
-                "lastDiaSourceMjdTai", "time of its newest source here; an older alert does not change the row", MJD
-            ),
+            double("lastDiaSourceMjdTai", "time of its newest source here; older alerts do not change the row", MJD),
             *survey_columns(),
+            newest_packet(),
         ]
     ),
+    sa.Index("ssobjects_designation", "designation"),
     comment="Known solar-system objects as of their newest alert",
 )
 """Known solar-system objects."""
@@ -136,7 +143,7 @@ _ELEMENTS = (
     ("argperi", "argument of perihelion", "deg, ecliptic J2000"),
     ("peri_time", "time of perihelion", "d, MJD TT"),
     ("yarkovsky", "Yarkovsky acceleration", "1e-10 au/d²"),
-    ("srp", "area to mass ratio for solar radiation pressure", "m²/t"),
+    ("srp", "area-to-mass ratio for solar radiation pressure", "m²/t"),
     ("a1", "non-gravitational parameter A1", "au/d²"),
     ("a2", "non-gravitational parameter A2", "au/d²"),
     ("a3", "non-gravitational parameter A3", "au/d²"),
@@ -154,11 +161,13 @@ mpc_orbits = sa.Table(
             text("designation", "primary provisional designation, unpacked", primary_key=True),
             text("packed_primary_provisional_designation", "the same, packed"),
             text("unpacked_primary_provisional_designation", "the same, unpacked"),
+            text("permid", "number of a numbered object, from the orbit solution"),
+            text("iau_name", "name, from the orbit solution"),
             bigint("ssObjectId", "identifier of the solar-system object, where the packet gives it"),
             integer("id", "identifier within the database of the MPC"),
             text("mpc_orb_jsonb", "the orbit solution as JSON text"),
             timestamp("created_at", "creation of the row at the MPC"),
-            timestamp("updated_at", "last change of the row at the MPC"),
+            timestamp("updated_at", "time of the last change of the row at the MPC"),
             timestamp("fitting_datetime", "last fit of the orbit"),
             integer("orbit_type_int", "class of orbit"),
             integer("u_param", "uncertainty parameter U"),
@@ -174,13 +183,15 @@ mpc_orbits = sa.Table(
             double("g", "slope parameter G"),
             double("not_normalized_rms", "root mean square of the residuals", "arcsec"),
             double("normalized_rms", "normalised root mean square of the residuals"),
-            double("earth_moid", "minimum distance of the orbit from that of the Earth", "au"),
-            double(
-                "lastDiaSourceMjdTai", "time of its newest source here; an older alert does not change the row", MJD
-            ),
+            double("earth_moid", "minimum distance between the orbit and that of the Earth", "au"),
+            double("lastDiaSourceMjdTai", "time of its newest source here; older alerts do not change the row", MJD),
             *survey_columns(),
+            newest_packet(),
         ]
     ),
+    sa.Index("mpc_orbits_permid", "permid", postgresql_where=sa.text("permid IS NOT NULL")),
+    sa.Index("mpc_orbits_iau_name", "iau_name", postgresql_where=sa.text("iau_name IS NOT NULL")),
+    sa.Index("mpc_orbits_ssobjectid", "ssobjectid"),
     comment="Orbits of the Minor Planet Center, as of the newest alert that carried them",
 )
 """Orbits of the Minor Planet Center."""

@@ -44,11 +44,11 @@ def _identity() -> list[sa.Column[Any]]:
         real("y", "centroid, detector y", "pixel"),
         real("yErr", "uncertainty of y", "pixel"),
         real("x_y_Cov", "covariance of x and y", "pixel²"),
-        flag("centroid_flag", "centroid failed"),
-        double("timeProcessedMjdTai", "time at which the survey made the record", MJD),
+        flag("centroid_flag", "centroid measurement failed"),
+        double("timeProcessedMjdTai", "time at which the survey created the record", MJD),
         double("timeWithdrawnMjdTai", "time at which the survey withdrew the record", MJD),
         text("observation_reason", "why the scheduler took the exposure"),
-        text("target_name", "what the scheduler took the exposure of"),
+        text("target_name", "target of the exposure according to the scheduler"),
     ]
 
 
@@ -65,13 +65,13 @@ def _fluxes() -> list[sa.Column[Any]]:
         real("psfRa_psfDec_Cov", "covariance of psfRa and psfDec", "deg²"),
         real("psfLnL", "natural logarithm of the likelihood of the point-source fit"),
         real("psfChi2", "χ² of the point-source fit"),
-        integer("psfNdata", "pixels in the point-source fit"),
+        integer("psfNdata", "number of pixels in the point-source fit"),
         flag("psfFlux_flag", "point-source fit failed"),
         flag("psfFlux_flag_edge", "too close to the edge for the full point-spread function"),
         flag("psfFlux_flag_noGoodPixels", "too few good pixels for the point-source fit"),
         real("apFlux", "flux in an aperture of 12 pixels radius on the difference image", "nJy"),
         real("apFluxErr", "uncertainty of apFlux", "nJy"),
-        flag("apFlux_flag", "aperture flux failed"),
+        flag("apFlux_flag", "aperture photometry failed"),
         flag("apFlux_flag_apertureTruncated", "aperture reaches beyond the image"),
         real("snr", "signal-to-noise ratio of the detection"),
         flag("isNegative", "detected as significantly negative"),
@@ -109,7 +109,7 @@ def _trail() -> list[sa.Column[Any]]:
         real("trailAngleErr", "uncertainty of trailAngle", "deg"),
         real("trailLnL", "natural logarithm of the likelihood of the trailed-source fit"),
         real("trailChi2", "χ² of the trailed-source fit"),
-        integer("trailNdata", "pixels in the trailed-source fit"),
+        integer("trailNdata", "number of pixels in the trailed-source fit"),
         integer("trailAlgorithm", "algorithm of the trailed-source fit: 1 SDSSShape, 2 HSMShape"),
         flag("trail_flag", "trailed-source fit failed"),
         flag("trail_flag_edge", "trail reaches the edge or beyond"),
@@ -133,7 +133,7 @@ def _dipole() -> list[sa.Column[Any]]:
         real("dipoleAngleErr", "uncertainty of dipoleAngle", "deg"),
         real("dipoleLnL", "natural logarithm of the likelihood of the dipole fit"),
         real("dipoleChi2", "χ² of the dipole fit"),
-        integer("dipoleNdata", "pixels in the dipole fit"),
+        integer("dipoleNdata", "number of pixels in the dipole fit"),
         flag("isDipole", "well fitted by a dipole"),
         flag("dipoleFitAttempted", "a dipole fit was tried"),
         *_covariances("dipole", ("MeanFlux", "FluxDiff", "Ra", "Dec", "Length", "Angle")),
@@ -152,7 +152,7 @@ def _shape() -> list[sa.Column[Any]]:
             real(f"{name}PSF", f"adaptive second moment {name} of the point-spread function", "arcsec²")
             for name in ("ixx", "iyy", "ixy")
         ),
-        flag("shape_flag", "shape failed"),
+        flag("shape_flag", "shape measurement failed"),
         flag("shape_flag_no_pixels", "no pixels to measure the shape"),
         flag("shape_flag_not_contained", "centre outside the footprint"),
         flag("shape_flag_parent_source", "a parent, whose shape is not measured"),
@@ -201,7 +201,10 @@ diasources = sa.Table(
             *_pixel_flags(),
             *survey_columns(),
             *point_columns(),
-            bigint("archiveFileId", "archive file of the alert that this source triggered; null if seen in a history"),
+            bigint(
+                "archiveFileId",
+                "archive file of the alert that this source triggered; null if known only from histories",
+            ),
             bigint("archivePosition", "position of that packet's block in the archive file", "byte"),
             integer("archiveLength", "length of that block", "byte"),
         ]
@@ -237,13 +240,13 @@ def _forced() -> list[sa.Column[Any]]:
         bigint("visit", "visit in which it was measured"),
         integer("detector", "detector on which it was measured"),
         text("band", "filter band: u, g, r, i, z or y"),
-        double("ra", "right ascension of the position measured", "deg, ICRS"),
-        double("decl", "declination of the position measured", "deg, ICRS"),
+        double("ra", "right ascension of the measured position", "deg, ICRS"),
+        double("decl", "declination of the measured position", "deg, ICRS"),
         real("psfFlux", "point-source flux on the difference image", "nJy"),
         real("psfFluxErr", "uncertainty of psfFlux", "nJy"),
         real("scienceFlux", "point-source flux on the visit image", "nJy"),
         real("scienceFluxErr", "uncertainty of scienceFlux", "nJy"),
-        double("timeProcessedMjdTai", "time at which the survey made the record", MJD),
+        double("timeProcessedMjdTai", "time at which the survey created the record", MJD),
         double("timeWithdrawnMjdTai", "time at which the survey withdrew the record", MJD),
     ]
 
@@ -254,8 +257,8 @@ diaforcedsources = sa.Table(
     *by_width(
         [
             *_forced(),
-            real("x", "position measured, detector x", "pixel"),
-            real("y", "position measured, detector y", "pixel"),
+            real("x", "measured position, detector x", "pixel"),
+            real("y", "measured position, detector y", "pixel"),
             *survey_columns(),
             *point_columns(),
         ]
@@ -290,7 +293,7 @@ def _limits() -> list[sa.Column[Any]]:
         bigint("ccdVisitId", "visit and detector of the exposure"),
         bigint(
             "exposure",
-            "ccdVisitId, else visit and detector, else minus the time in tenths of a second: what identifies the limit",
+            "identifier of the exposure: ccdVisitId, else visit and detector, else minus the time in 0.1 s",
             nullable=False,
         ),
         real("diaNoise", "five-sigma limiting flux of a point source on the difference image", "nJy"),
@@ -326,10 +329,10 @@ point_sums = sa.Table(
     "point_sums",
     metadata,
     bigint("diaObjectId", "DIAObject", primary_key=True, autoincrement=False),
-    bigint("changes", "how often its points were written", nullable=False, server_default=sa.text("0")),
-    bigint("removals", "how often points of it were removed", nullable=False, server_default=sa.text("0")),
-    blob("months", "count and sum of the hashes of its points by kind and month; null: not known, to be recounted"),
-    comment="What is stored of each DIAObject's light curve, to know without reading it which points are new",
+    bigint("changes", "number of times its points were written", nullable=False, server_default=sa.text("0")),
+    bigint("removals", "number of times points of it were removed", nullable=False, server_default=sa.text("0")),
+    blob("months", "count and sum of the hashes of its points by kind and month; null if they must be recounted"),
+    comment="Summary of the stored light curve of each DIAObject, which shows without reading it which points are new",
 )
 """Sums of the light curves; see `broker_assets.database.point_sums`."""
 

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from broker_assets.database.tables.columns import BANDS
+from broker_assets.database.tables.context import associations
 from broker_assets.database.tables.objects import objects
 
 _DIAOBJECTS = (
@@ -28,6 +29,22 @@ _DIAOBJECTS = (
     "ndiasources",
 )
 
+_SHERLOCK = (
+    *("classification", "association_type", "catalogue_table_name", "catalogue_object_id", "catalogue_object_type"),
+    *("radeg", "decdeg", "separationarcsec", "northseparationarcsec", "eastseparationarcsec"),
+    *("physical_separation_kpc", "direct_distance", "distance", "best_distance", "best_distance_flag"),
+    *("best_distance_source", "z", "zerr", "photoz", "photozerr", "mag", "magfilter", "magerr"),
+    *("classificationreliability", "major_axis_arcsec", "annotator", "additional_output", "description", "summary"),
+)
+_OTHERWISE: dict[str, sa.ColumnElement[object]] = {
+    "distance": associations.c.best_distance.label("distance"),
+    "additional_output": sa.literal_column("'/api/objects/' || objects.diaobjectid || '/context'").label(
+        "additional_output"
+    ),
+    "summary": sa.literal_column("NULL::text").label("summary"),
+}
+"""Columns of Lasair's `sherlock_classifications` that are not stored: copies, an address, and one without a value."""
+
 VIEWS: dict[str, tuple[sa.Select[tuple[object, ...]], str]] = {
     "diaobjects": (
         sa.select(*(objects.c[name] for name in _DIAOBJECTS)),
@@ -36,6 +53,20 @@ VIEWS: dict[str, tuple[sa.Select[tuple[object, ...]], str]] = {
     "objects_ext": (
         sa.select(*objects.c),
         "The same rows as objects; Lasair's users may write either name",
+    ),
+    "sherlock_classifications": (
+        sa.select(
+            objects.c.diaobjectid,
+            *(_OTHERWISE[name] if name in _OTHERWISE else associations.c[name] for name in _SHERLOCK),
+        ).join_from(
+            objects,
+            associations,
+            sa.and_(
+                objects.c.diaobjectid == associations.c.diaobjectid,
+                objects.c.associationid == associations.c.associationid,
+            ),
+        ),
+        "What each object is near to, by its newest alert, under Lasair's names; objects without a class are not in it",
     ),
 }
 """View name: its query and comment."""
