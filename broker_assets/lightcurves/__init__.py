@@ -1,0 +1,1 @@
+"""Light curves: photometry, extinction, and the features of objects that follow from them."""

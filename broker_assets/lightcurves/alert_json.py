@@ -1,0 +1,143 @@
+"""Alerts as JSON, in the form in which Lasair's stages pass them on, as light curves.
+
+An alert is `{diaObject, diaSourcesList, diaForcedSourcesList, ebv, annotations}`; `annotations.sherlock` is a list of
+sky contexts, of which the first counts. The features of an object are written as one document with Lasair's names.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from broker_assets.database.tables import VIEWS, objects
+from broker_assets.lightcurves.curves import LightCurves, Points
+from broker_assets.lightcurves.features import FEATURES
+from broker_assets.lightcurves.photometry import band_codes
+
+EXPLOSIVE: Final = ("SN", "NT", "ORPHAN")
+"""Classes of the sky context in which an object may be an explosion."""
+
+
+NAMES: Final = tuple(
+    dict.fromkeys(
+        [
+            *(str(objects.c[column.name].info["documented"]) for column in VIEWS["diaobjects"][0].selected_columns),
+            *(feature.name for feature in FEATURES),
+            "htm16",
+            "tns_name",
+        ]
+    )
+)
+"""Names of a document: those of Lasair's `objects`, schema 11_1, but for the time at which a row was stored."""
+
+
+class NotAnAlert(ValueError):
+    """A document is not an alert; the message says which and why."""
+
+
+def light_curves(alerts: Sequence[Mapping[str, Any]]) -> LightCurves:
+    """Light curves of alerts.
+
+    Parameters
+    ----------
+    alerts : sequence of mapping
+        Alerts; `dec` of `diaObject` may be called `decl`. Points without a flux are left out; what an alert does not
+        say is unknown.
+
+    Raises
+    ------
+    NotAnAlert
+        If an alert has another form; the message names the first.
+
+    Examples
+    --------
+    >>> source = {"midpointMjdTai": 61000.0, "band": "g", "psfFlux": 5.0}
+    >>> curves = light_curves([{"diaObject": {"ra": 1.0, "dec": 2.0}, "diaSourcesList": [source]}])
+    >>> curves.dec, curves.sources.flux
+    (array([2.]), array([5.]))
+    """
+    for number, alert in enumerate(alerts):
+        if not isinstance(alert, Mapping) or not isinstance(alert.get("diaSourcesList"), list):
+            raise NotAnAlert(f"alert {number + 1} has no list diaSourcesList")
+    objects = [alert.get("diaObject") or {} for alert in alerts]
+    contexts = [_context(alert) for alert in alerts]
+    return LightCurves(
+        sources=_points(alerts, "diaSourcesList"),
+        forced=_points(alerts, "diaForcedSourcesList"),
+        ra=_numbers(item.get("ra") for item in objects),
+        dec=_numbers(item.get("dec", item.get("decl")) for item in objects),
+        ebv=_numbers(alert.get("ebv") for alert in alerts),
+        explosive=np.array([item.get("classification") in EXPLOSIVE for item in contexts], bool),
+        distance=_numbers(item.get("best_distance") for item in contexts),
+        redshift=_numbers(item.get("z") for item in contexts),
+        photometric_redshift=_numbers(item.get("photoZ", item.get("photoz")) for item in contexts),
+        first_mjd=_numbers(item.get("firstDiaSourceMjdTai") for item in objects),
+    )
+
+
+def survey_columns(alert: Mapping[str, Any]) -> dict[str, Any]:
+    """What an alert says of its object, by column of `objects`.
+
+    Examples
+    --------
+    >>> survey_columns({"diaObject": {"diaObjectId": 7, "dec": 2.0}})
+    {'diaobjectid': 7, 'decl': 2.0}
+    """
+    said = {str(name).lower(): value for name, value in (alert.get("diaObject") or {}).items()}
+    return {{"dec": "decl"}.get(name, name): value for name, value in said.items()}
+
+
+def documents(copied: Sequence[Mapping[str, Any]], computed: pa.Table) -> list[dict[str, Any]]:
+    """One document per object.
+
+    Parameters
+    ----------
+    copied : sequence of mapping
+        What the survey says of each object, by column of `objects`.
+    computed : pyarrow.Table
+        Its features, and any other columns that take precedence over what the survey says.
+
+    Returns
+    -------
+    list of dict
+        `NAMES`; None for what is not known or not finite.
+    """
+    return [
+        {name: _plain({**said, **row}.get(name.lower())) for name in NAMES}
+        for said, row in zip(copied, computed.to_pylist(), strict=True)
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _context(alert: Mapping[str, Any]) -> Mapping[str, Any]:
+    contexts = (alert.get("annotations") or {}).get("sherlock") or [{}]
+    first = contexts[0]
+    return first if isinstance(first, Mapping) else {}
+
+
+def _points(alerts: Sequence[Mapping[str, Any]], name: str) -> Points:
+    rows = [(number, point) for number, alert in enumerate(alerts) for point in alert.get(name) or ()]
+    try:
+        return Points.of(
+            len(alerts),
+            np.array([number for number, _ in rows], np.int64),
+            _numbers(point["midpointMjdTai"] for _, point in rows),
+            _numbers(point["psfFlux"] for _, point in rows),
+            band_codes([str(point.get("band")) for _, point in rows]),
+            _numbers(point.get("reliability") for _, point in rows),
+        )
+    except KeyError as error:
+        raise NotAnAlert(f"a point of {name} has no {error.args[0]}") from None
+    except (TypeError, ValueError, AttributeError) as error:
+        raise NotAnAlert(f"a point of {name} cannot be read: {error}") from None
+
+
+def _numbers(values: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.array([math.nan if value is None else float(value) for value in values], np.float64)

@@ -1,0 +1,108 @@
+"""Stored light curves of objects: detections, forced photometry and limits, read for many objects in three queries."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from psycopg import sql
+
+from broker_assets.database.arrow import arrow_type
+from broker_assets.database.fetch import fetch
+from broker_assets.database.tables import BANDS, diaforcedsources, dianondetectionlimits, diasources
+from broker_assets.lightcurves.joined_curves import Columns, JoinedCurves
+
+_COLUMNS: Final[Mapping[sa.Table, tuple[str, str]]] = {
+    diasources: ("psfflux", "psffluxerr"),
+    diaforcedsources: ("psfflux", "psffluxerr"),
+    dianondetectionlimits: ("dianoise", "dianoise"),
+}
+"""Columns of flux and uncertainty."""
+_BANDS: Final = pa.array(BANDS)
+_EPOCH: Final = datetime.date(1858, 11, 17)
+"""MJD 0."""
+_LATEST_NOON: Final = 20.0 / 24.0 + 0.001
+"""Days: the noon of the westernmost observatory in UTC, and what TAI is ahead of it."""
+
+
+def night_end(night: datetime.date) -> float:
+    """A time, MJD TAI, before which every night of this date has ended.
+
+    Examples
+    --------
+    >>> night_end(datetime.date(2023, 2, 24))
+    60000.8343...
+    """
+    return (night - _EPOCH).days + 1 + _LATEST_NOON
+
+
+def stored_curves(
+    connection: psycopg.Connection[Any], diaobjectid: NDArray[np.int64], *, night: datetime.date | None = None
+) -> JoinedCurves:
+    """Read light curves.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    diaobjectid : (n,) int64 array
+        Objects, ascending, each once.
+    night : date, optional
+        Only points that packets of this night or earlier ones brought, as they were then: without those that the
+        survey withdrew before the end of the night. Default: all that are not withdrawn.
+
+    Returns
+    -------
+    JoinedCurves
+        Of n objects, in the order given.
+
+    Notes
+    -----
+    What a packet of a later night brought is left out even if it was measured earlier, so that a night that is
+    computed again gives the same.
+    """
+    parts = [_points(connection, table, diaobjectid, night) for table in _COLUMNS]
+    return JoinedCurves.of(len(diaobjectid), *parts)
+
+
+def _points(
+    connection: psycopg.Connection[Any], table: sa.Table, diaobjectid: NDArray[np.int64], night: datetime.date | None
+) -> Columns:
+    flux, error = _COLUMNS[table]
+    names = ["diaobjectid", "midpointmjdtai", flux, *([error] if error != flux else []), "band"]
+    withdrawn = sql.SQL("timewithdrawnmjdtai IS NULL")
+    conditions: list[sql.Composable] = [
+        sql.SQL("diaobjectid = ANY({}::bigint[])").format(sql.Literal(diaobjectid.tolist())),
+        sql.SQL("reduction = 0"),
+    ]
+    if night is not None:
+        end = sql.Literal(night_end(night))
+        withdrawn = sql.SQL("(timewithdrawnmjdtai IS NULL OR timewithdrawnmjdtai >= {}::float8)").format(end)  # type: ignore[assignment]
+        conditions.append(sql.SQL("midpointmjdtai < {}::float8").format(end))
+        conditions.append(sql.SQL("(night <= {}::date OR night IS NULL)").format(sql.Literal(night.isoformat())))
+    query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
+        sql.SQL(", ").join(map(sql.Identifier, names)),
+        sql.Identifier(table.name),
+        sql.SQL(" AND ").join([*conditions, withdrawn]),
+    )
+    schema = pa.schema([(name, arrow_type(table.c[name].type)) for name in names])
+    rows = fetch(connection, query, schema)
+    values = {name: _floats(rows[name]) for name in ("midpointmjdtai", flux, error)}
+    return Columns(
+        np.searchsorted(diaobjectid, rows["diaobjectid"].to_numpy()),
+        values["midpointmjdtai"],
+        values[flux],
+        values[error],
+        pc.fill_null(pc.index_in(rows["band"], _BANDS), -1).to_numpy().astype(np.int8),
+    )
+
+
+def _floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    return np.asarray(pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy(), np.float64)

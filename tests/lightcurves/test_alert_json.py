@@ -1,0 +1,49 @@
+"""Alerts as JSON."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from broker_assets.lightcurves.alert_json import NotAnAlert, light_curves
+
+SOURCE = {"midpointMjdTai": 61000.0, "band": "g", "psfFlux": 5.0, "reliability": 0.9}
+
+
+def test_what_an_alert_says_becomes_a_light_curve() -> None:
+    sherlock = [{"classification": "NT", "best_distance": 40.0, "z": None, "photoZ": 0.2}, {"classification": "VS"}]
+    curves = light_curves(
+        [
+            {
+                "diaObject": {"ra": 1.0, "decl": -2.0, "firstDiaSourceMjdTai": 60000.0},
+                "diaSourcesList": [SOURCE, SOURCE | {"psfFlux": None}, SOURCE | {"midpointMjdTai": 60999.0}],
+                "diaForcedSourcesList": [SOURCE],
+                "ebv": 0.1,
+                "annotations": {"sherlock": sherlock},
+            },
+            {"diaObject": None, "diaSourcesList": [], "annotations": {}},
+        ]
+    )
+    assert curves.sources.mjd.tolist() == [60999.0, 61000.0]
+    assert np.diff(curves.forced.offsets).tolist() == [1, 0]
+    assert curves.explosive.tolist() == [True, False]
+    for name, values in (
+        ("dec", [-2.0, np.nan]), ("ebv", [0.1, np.nan]), ("distance", [40.0, np.nan]),
+        ("redshift", [np.nan, np.nan]), ("photometric_redshift", [0.2, np.nan]), ("first_mjd", [60000.0, np.nan]),
+    ):  # fmt: skip
+        np.testing.assert_array_equal(getattr(curves, name), values, name)
+
+
+@pytest.mark.parametrize(
+    ("alert", "reason"),
+    [
+        ({}, "alert 1 has no list diaSourcesList"),
+        ([], "alert 1 has no list"),
+        ({"diaSourcesList": [{"psfFlux": 1.0}]}, "a point of diaSourcesList has no midpointMjdTai"),
+        ({"diaSourcesList": [SOURCE | {"psfFlux": "x"}]}, "cannot be read"),
+        ({"diaSourcesList": [3]}, "cannot be read"),
+    ],
+)
+def test_other_documents_are_refused(alert: dict[str, object], reason: str) -> None:
+    with pytest.raises(NotAnAlert, match=reason):
+        light_curves([alert])
