@@ -1,0 +1,148 @@
+"""Catalogues of every form give the same sources, and what cannot be read says why."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+
+import astropy.units as u
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+from astropy.table import Table
+
+from broker_assets.context.catalogue import REQUIRED, Sources
+from broker_assets.context.loading import CatalogueError, Mapped, checksum, read_parts
+
+MAPPING = """
+columns:
+  identifier: PGC
+  ra: {column: RAJ2000, unit: hourangle}
+  dec: {column: DEJ2000, unit: deg}
+  major_axis: {column: logd25, unit: dex(0.1 arcmin)}
+  distance: {column: D, unit: kpc}
+  magnitude: {column: Bmag, unknown: [-99, 99.9]}
+  band: {value: B}
+  epoch: {value: 2000}
+"""
+
+
+def galaxies() -> Table:
+    return Table(
+        {
+            "PGC": [2557, 5818],
+            "RAJ2000": ["00 42 44.35", "01 33 50.9"],
+            "DEJ2000": ["+41 16 08.6", "+30 39 36.8"],
+            "logd25": [3.25, 2.79],
+            "D": [765.0, 840.0],
+            "Bmag": [4.36, 99.9],
+        }
+    )
+
+
+def read(path: Path, mapping: Mapped | None = None) -> tuple[Sources, int]:
+    parts = [(mapping or Mapped.same(part.column_names)).sources(part) for part in read_parts(path)]
+    table = pa.concat_tables([part.table() for part, _ in parts])
+    return Sources.of(table), sum(without for _, without in parts)
+
+
+@pytest.mark.parametrize("name", ["g.csv", "g.csv.gz", "g.fits", "g.fits.gz", "g.vot", "g.parquet"])
+def test_every_form_gives_the_same_sources(tmp_path: Path, name: str) -> None:
+    path, table = tmp_path / name, galaxies()
+    if name.startswith("g.csv"):
+        table.write(tmp_path / "g.csv", format="ascii.csv")
+        if name.endswith(".gz"):
+            path.write_bytes(gzip.compress((tmp_path / "g.csv").read_bytes()))
+    elif name == "g.parquet":
+        pyarrow.parquet.write_table(pa.Table.from_pandas(table.to_pandas()), path)
+    else:
+        table.write(path, format="votable" if name.endswith("vot") else "fits")
+    found, without = read(path, Mapped.parse(MAPPING))
+    assert without == 0
+    assert found.identifier.to_pylist() == ["2557", "5818"]
+    np.testing.assert_allclose(found.ra, [10.68479, 23.46208], atol=1e-4)
+    np.testing.assert_allclose(found.dec, [41.26906, 30.66022], atol=1e-4)
+    # HyperLEDA's logd25 is the logarithm of the diameter in tenths of an arcminute: 178 and 62 arcminutes.
+    np.testing.assert_allclose(found.major_axis, [10669.6, 3699.6], rtol=1e-4)
+    np.testing.assert_allclose(found.distance, [0.765, 0.84])
+    assert found.magnitude[0] == 4.36
+    assert np.isnan(found.magnitude[1])
+    assert found.band.to_pylist() == ["B", "B"]
+    assert found.epoch.tolist() == [2000.0, 2000.0]
+
+
+def test_units_of_a_masked_column(tmp_path: Path) -> None:
+    table = Table({"id": ["a", "b"], "ra": [1.0, 2.0], "dec": [3.0, 4.0], "size": [2.0, 5.0]}, masked=True)
+    table["size"].mask = [True, False]
+    table["size"].unit = u.arcmin
+    table.write(tmp_path / "t.fits")
+    text = "columns: {identifier: id, ra: ra, dec: dec, major_axis: {column: size, unit: arcmin}}"
+    found, _ = read(tmp_path / "t.fits", Mapped.parse(text))
+    assert np.isnan(found.major_axis[0])
+    assert found.major_axis[1] == 300.0
+
+
+def test_rows_without_a_position_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text("identifier,ra,dec\na,10,20\nb,,20\nc,10,91\nd,-1,-90\n")
+    found, without = read(path)
+    assert (found.identifier.to_pylist(), without) == (["a", "d"], 2)
+    assert found.ra.tolist() == [10.0, 359.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("columns: [", "is not YAML"),
+        ("names: {}", "has no `columns`"),
+        ("columns: {identifier: a, ra: b}", "does not say where dec come"),
+        ("columns: {identifier: a, ra: b, dec: c, size: d}", "no standard column 'size'"),
+        ("columns: {identifier: a, ra: b, dec: {column: c, unit: parsnip}}", "'parsnip' is not a unit"),
+        ("columns: {identifier: a, ra: b, dec: {column: c, unit: m}}", "cannot be in m; it is in deg"),
+        ("columns: {identifier: a, ra: b, dec: {column: c, value: 1}}", "either a column or a value"),
+        ("columns: {identifier: a, ra: b, dec: {name: c}}", "dec is a column, or has some of"),
+    ],
+)
+def test_a_mapping_that_does_not_fit_is_refused(text: str, says: str) -> None:
+    with pytest.raises(CatalogueError, match=says):
+        Mapped.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("c.csv", "identifier,ra\na,1\n", "has no column dec"),
+        ("c.csv", "identifier,ra,dec\na,1,north\n", "column 'dec' cannot be read"),
+        ("c.csv", "identifier,ra,dec\na,1,2,3\n", "cannot be read"),
+        ("c.fits", "SIMPLE", "cannot be read"),
+        ("c.vot", "<VOTABLE", "cannot be read"),
+        ("c.parquet", "PAR1", "cannot be read"),
+        ("c.doc", "", "does not end like"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str, content: str, says: str) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(CatalogueError, match=says):
+        read(path)
+
+
+def test_the_checksum_is_that_of_the_content(tmp_path: Path) -> None:
+    one, other = tmp_path / "a.csv", tmp_path / "b" / "a.csv"
+    other.parent.mkdir()
+    one.write_text("x")
+    other.write_text("x")
+    assert checksum(one) == checksum(other)
+    other.write_text("y")
+    assert checksum(one) != checksum(other)
+
+
+def test_the_mappings_of_the_documentation_can_be_read() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "context.md").read_text()
+    found = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert len(found) >= 5
+    for mapping in found:
+        assert set(REQUIRED) <= set(Mapped.parse(mapping).columns)
