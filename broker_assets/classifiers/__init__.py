@@ -1,0 +1,1 @@
+"""Classifiers of alerts: models in the ONNX format, what they are given, and the scores they return."""
