@@ -1,0 +1,114 @@
+"""Filters over all objects as they are now, in PostgreSQL: for people who look, and for annotations.
+
+The statement is the translation of a checked filter; nothing of what a user wrote reaches the server as text but
+literals that the translation wrote. It runs in a transaction that can only read, with limits of time and rows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+
+from broker_assets.filters.evaluation import json_number
+from broker_assets.filters.query import CheckedQuery
+from broker_assets.filters.schema import OBJECT
+
+MEMORY: Final = "64MB"
+"""Memory of each sort and hash of such a statement; beyond it PostgreSQL uses files."""
+
+
+class TookTooLong(TimeoutError):
+    """The filter was cancelled; the message names the limit."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a filter returns."""
+
+    columns: tuple[str, ...]
+    rows: list[dict[str, Any]]
+    """As JSON has them; at most the limit."""
+    objects: list[int]
+    """Object of each row."""
+    more: bool
+    """Whether there are more rows than the limit."""
+    seconds: float
+
+
+def run(
+    connection: psycopg.Connection[Any],
+    query: CheckedQuery,
+    *,
+    limit: int,
+    seconds: float,
+    among: Sequence[int] | None = None,
+    now: float | None = None,
+) -> Found:
+    """Run a filter over all objects, or some of them.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Preferably of a role that only reads; it may be in a transaction, which then only reads until the filter ends.
+    query : CheckedQuery
+        The filter; whether its user may read the lists that it names is for the caller to ask (`registry.unreadable`).
+    limit : int
+        Rows.
+    seconds : float
+        Time.
+    among : sequence of int, optional
+        Only these objects.
+    now : float, optional
+        What `mjdnow()` gives, MJD TAI; the clock of the server if it is left out.
+
+    Returns
+    -------
+    Found
+
+    Raises
+    ------
+    TookTooLong
+        If it takes longer.
+    """
+    statement = query.postgres(limit + 1, now=now, among="" if among is None else "%(objects)s")
+    parameters = None if among is None else {"objects": list(among)}
+    began = time.perf_counter()
+    try:
+        with connection.transaction():
+            before = connection.execute(
+                "SELECT current_setting('statement_timeout'), current_setting('work_mem')"
+            ).fetchone()
+            connection.execute("SET LOCAL transaction_read_only = on")
+            _set(connection, f"{max(1, round(seconds * 1000))}ms", MEMORY)
+            cursor = connection.execute(statement, parameters)  # type: ignore[call-overload]
+            names = [column.name for column in cursor.description or ()]
+            values = cursor.fetchall()
+            if before is not None:
+                _set(connection, *before)
+    except psycopg.errors.QueryCanceled as error:
+        raise TookTooLong(f"the filter took longer than {seconds:g} s and was cancelled") from error
+    place = names.index(OBJECT)
+    columns = tuple(name for name in names if name != OBJECT)
+    rows = [
+        {name: json_value(value) for name, value in zip(names, row, strict=True) if name != OBJECT}
+        for row in values[:limit]
+    ]
+    objects = [int(row[place]) for row in values[:limit]]
+    return Found(columns, rows, objects, len(values) > limit, time.perf_counter() - began)
+
+
+def _set(connection: psycopg.Connection[Any], timeout: str, memory: str) -> None:
+    connection.execute(
+        "SELECT set_config('statement_timeout', %s, true), set_config('work_mem', %s, true)", (timeout, memory)
+    )
+
+
+def json_value(value: Any) -> Any:
+    """A value of PostgreSQL as JSON has it."""
+    if isinstance(value, float):
+        return json_number(value)
+    return value if value is None or isinstance(value, str | int | bool) else str(value)

@@ -1,0 +1,317 @@
+"""Arithmetic, comparison and patterns of the language, for values of both engines."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import replace
+
+from broker_assets.filters import patterns
+from broker_assets.filters.errors import Refused
+from broker_assets.filters.schema import Kind
+from broker_assets.filters.values import (
+    LARGEST,
+    NUMERIC,
+    Value,
+    as_condition,
+    as_real,
+    as_text,
+    boolean,
+    both,
+    finite,
+    guarded,
+    integer,
+    quoted,
+    real,
+    same,
+    typed_null,
+)
+
+_ARITHMETIC = {"+": "filter_add", "-": "filter_subtract", "*": "filter_multiply", "/": "filter_divide"}
+
+
+def arithmetic(sign: str, left: Value, right: Value) -> Value:
+    """`+`, `-`, `*` and `/`; `/` gives a number with a fraction, NULL if the divisor is 0.
+
+    Raises
+    ------
+    Refused
+        If a part is not a number, or whole numbers could exceed 64 bits.
+    """
+    if Kind.INTERVAL in (left.kind, right.kind):
+        return _moved(sign, left, right)
+    for part in (left, right):
+        if part.kind is Kind.TIME:
+            raise Refused(
+                "times cannot be computed with as numbers.", suggestion="mjd(t) is a time as a number of days."
+            )
+    if sign != "/" and left.kind is right.kind is Kind.INTEGER:
+        return _whole(sign, left, right)
+    first, second = as_real(left, "the left side"), as_real(right, "the right side")
+    if sign == "/":
+        second = finite(second)
+    return both(
+        Kind.REAL,
+        f"({first.duckdb} {sign} {second.duckdb})",
+        f"{_ARITHMETIC[sign]}({first.postgres}, {second.postgres})",
+        first,
+        second,
+        unguarded=True,
+    )
+
+
+def _whole(sign: str, left: Value, right: Value) -> Value:
+    if sign == "*":
+        ends = [a * b for a in (left.low, left.high) for b in (right.low, right.high)]
+    elif sign == "+":
+        ends = [left.low + right.low, left.high + right.high]
+    else:
+        ends = [left.low - right.high, left.high - right.low]
+    if min(ends) < -LARGEST or max(ends) > LARGEST:
+        raise Refused(
+            "this computation with whole numbers could exceed 64 bits.",
+            suggestion="Make one of them a number: CAST(x AS DOUBLE).",
+        )
+    return same(Kind.INTEGER, f"({{0}} {sign} {{1}})", left, right, low=min(ends), high=max(ends))
+
+
+def _moved(sign: str, left: Value, right: Value) -> Value:
+    if left.kind is not Kind.TIME or right.kind is not Kind.INTERVAL or sign not in "+-":
+        raise Refused("an INTERVAL is added to a time or subtracted from it.", example="now() - INTERVAL 3 DAY")
+    return same(Kind.TIME, f"({{0}} {sign} {{1}})", left, right)
+
+
+def negative(value: Value) -> Value:
+    """The opposite of a number."""
+    if isinstance(value.constant, int) and value.kind is Kind.INTEGER:
+        return integer(-value.constant)
+    if isinstance(value.constant, float):
+        return real(-value.constant)
+    if value.kind is Kind.INTEGER:
+        return same(Kind.INTEGER, "(- {0})", value, low=-value.high, high=min(LARGEST, -value.low))
+    number = as_real(value)
+    return both(Kind.REAL, f"(- {number.duckdb})", f"filter_finite(- {number.postgres})", number, unguarded=True)
+
+
+def remainder(left: Value, right: Value) -> Value:
+    """`%`: the remainder with the sign of the dividend; NULL if the divisor is 0."""
+    if left.kind is right.kind is Kind.INTEGER:
+        bound = max(abs(right.low), abs(right.high))
+        return same(
+            Kind.INTEGER,
+            "({0} % nullif({1}, 0))",
+            left,
+            right,
+            low=max(-bound, min(left.low, 0)),
+            high=min(bound, max(left.high, 0)),
+        )
+    first, second = finite(as_real(left, "the left side")), finite(as_real(right, "the right side"))
+    return both(
+        Kind.REAL,
+        f"({first.duckdb} - {second.duckdb} * trunc({first.duckdb} / {second.duckdb}))",
+        f"filter_remainder({first.postgres}, {second.postgres})",
+        first,
+        second,
+        unguarded=True,
+    )
+
+
+def quotient(left: Value, right: Value) -> Value:
+    """`DIV`: the whole part of a quotient of whole numbers; NULL if the divisor is 0."""
+    if not left.kind is right.kind is Kind.INTEGER:
+        raise Refused("DIV is for whole numbers.", suggestion="floor(a / b) is for others.")
+    bound = max(abs(left.low), abs(left.high))
+    if bound > LARGEST and right.low <= -1 <= right.high:
+        raise Refused("DIV of this could exceed 64 bits.", suggestion="floor(a / b) gives a number.")
+    return both(
+        Kind.INTEGER,
+        f"({left.duckdb} // nullif({right.duckdb}, 0))",
+        f"({left.postgres} / nullif({right.postgres}, 0))",
+        left,
+        right,
+        low=max(-bound, -LARGEST - 1),
+        high=min(bound, LARGEST),
+    )
+
+
+def comparable(left: Value, right: Value) -> tuple[Value, Value]:
+    """Two values in one type in which they can be compared.
+
+    Raises
+    ------
+    Refused
+        If they cannot.
+    """
+    for one, other in ((left, right), (right, left)):
+        if one.kind is Kind.NULL:
+            raise Refused("a comparison with NULL is never true.", suggestion="Write IS NULL or IS NOT NULL.")
+        if one.kind is Kind.INTERVAL or one.kind is Kind.DOCUMENT:
+            raise Refused(f"{_a(one)} cannot be compared", example='JSON_VALUE(fink.classdict, "$.score") > 0.5')
+        if one.kind is Kind.TIME and other.kind is Kind.TEXT:
+            fixed = as_time(other)
+            return (one, fixed) if one is left else (fixed, one)
+        if one.kind is Kind.BOOLEAN and other.kind is Kind.INTEGER and other.constant in (0, 1):
+            fixed = boolean(bool(other.constant))
+            return (one, fixed) if one is left else (fixed, one)
+    if left.kind is right.kind is Kind.INTEGER:
+        return left, right
+    if left.kind is right.kind and left.kind in (Kind.BOOLEAN, Kind.TIME):
+        return left, right
+    kinds = {left.kind, right.kind}
+    if kinds <= {Kind.TEXT, Kind.JSON}:
+        return as_text(left), as_text(right)
+    if kinds & set(NUMERIC) and Kind.TIME not in kinds and Kind.BOOLEAN not in kinds:
+        try:
+            first, second = as_real(left), as_real(right)
+        except Refused:
+            raise _unlike(left, right) from None
+        if left.kind is Kind.INTEGER and second.kind is Kind.INTEGER:
+            return left, second
+        if right.kind is Kind.INTEGER and first.kind is Kind.INTEGER:
+            return first, right
+        return guarded(as_real(first)), guarded(as_real(second))
+    raise _unlike(left, right)
+
+
+def _a(value: Value) -> str:
+    return f"a {value.kind.value}" if value.kind is not Kind.TEXT else "text"
+
+
+def _unlike(left: Value, right: Value) -> Refused:
+    hint = (
+        "mjd(t) is a time as a number." if Kind.TIME in (left.kind, right.kind) else "CAST(x AS DOUBLE) makes a number."
+    )
+    return Refused(f"{left.kind.value} is compared with {right.kind.value}.", suggestion=hint)
+
+
+def compare(sign: str, left: Value, right: Value) -> Value:
+    """`=`, `<>`, `<`, `<=`, `>`, `>=`; texts by their bytes."""
+    first, second = comparable(left, right)
+    collate = ' COLLATE "C"' if first.kind is Kind.TEXT and sign not in ("=", "<>") else ""
+    return both(
+        Kind.BOOLEAN,
+        f"({first.duckdb} {sign} {second.duckdb})",
+        f"({first.postgres}{collate} {sign} {second.postgres}{collate})",
+        first,
+        second,
+    )
+
+
+def among(value: Value, choices: list[Value]) -> Value:
+    """`IN`: one of several values."""
+    if not choices:
+        raise Refused("IN needs at least one value", example="classification IN ('SN', 'NT')")
+    pairs = [comparable(value, choice) for choice in choices]
+    subjects = {pair[0].kind for pair in pairs}
+    if len(subjects) > 1:
+        pairs = [(guarded(as_real(one)), guarded(as_real(other))) for one, other in pairs]
+    subject, listed = pairs[0][0], [other for _, other in pairs]
+    return both(
+        Kind.BOOLEAN,
+        f"({subject.duckdb} IN ({', '.join(item.duckdb for item in listed)}))",
+        f"({subject.postgres} IN ({', '.join(item.postgres for item in listed)}))",
+        subject,
+        *listed,
+    )
+
+
+def like(value: Value, pattern: Value, *, any_case: bool = False) -> Value:
+    """`LIKE`, and `ILIKE`, for which the letters A to Z are a to z."""
+    subject = as_text(value, "what LIKE is asked of")
+    if not isinstance(pattern.constant, str):
+        raise Refused("the pattern of LIKE is a text in quotes", example="name LIKE 'ZTF%'")
+    form = patterns.like(pattern.constant)
+    if any_case:
+        subject, form = lowered(subject), form.translate(_LOWER)
+    return same(Kind.BOOLEAN, "({0} LIKE " + _braced(quoted(form)) + " ESCAPE '\\')", subject)
+
+
+def matches(value: Value, pattern: Value) -> Value:
+    """`REGEXP`: whether a regular expression is found in a text."""
+    subject = as_text(value, "what REGEXP is asked of")
+    if not isinstance(pattern.constant, str):
+        raise Refused("a regular expression is a text in quotes", example="name REGEXP '^ZTF[0-9]{2}'")
+    form = quoted(patterns.regular(pattern.constant))
+    return both(Kind.BOOLEAN, f"regexp_matches({subject.duckdb}, {form})", f"({subject.postgres} ~ {form})", subject)
+
+
+_UPPER_LETTERS, _LOWER_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
+_LOWER = str.maketrans(_UPPER_LETTERS, _LOWER_LETTERS)
+
+
+def lowered(value: Value) -> Value:
+    """A text with a to z for A to Z; other letters stay, since engines and locales differ in them."""
+    return same(Kind.TEXT, f"translate({{0}}, '{_UPPER_LETTERS}', '{_LOWER_LETTERS}')", as_text(value))
+
+
+def raised(value: Value) -> Value:
+    """A text with A to Z for a to z."""
+    return same(Kind.TEXT, f"translate({{0}}, '{_LOWER_LETTERS}', '{_UPPER_LETTERS}')", as_text(value))
+
+
+def _braced(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def as_time(value: Value) -> Value:
+    """A time, or a text in quotes that is one, UTC.
+
+    Raises
+    ------
+    Refused
+        If it is neither.
+    """
+    if value.kind is Kind.TIME:
+        return value
+    if value.kind is Kind.NULL:
+        return typed_null(Kind.TIME)
+    if value.kind is Kind.TEXT and isinstance(value.constant, str):
+        try:
+            moment = datetime.datetime.fromisoformat(value.constant.strip())
+        except ValueError:
+            moment = None
+        if moment is not None and 1800 <= moment.year < 2200:
+            if moment.tzinfo is not None:
+                moment = moment.astimezone(datetime.UTC).replace(tzinfo=None)
+            literal = quoted(moment.isoformat(sep=" ", timespec="microseconds"))
+            return Value(Kind.TIME, f"CAST({literal} AS TIMESTAMP)", f"{literal}::timestamp", constant=value.constant)
+        raise Refused(f"{value.constant[:40]!r} is not a time", example="disc_date > '2026-01-31 12:00:00'")
+    raise Refused(f"this is {value.kind.value}; a time is needed", example="disc_date > '2026-01-31'")
+
+
+def is_null(value: Value) -> Value:
+    """`IS NULL`."""
+    if value.kind in NUMERIC:
+        value = guarded(value)
+    return same(Kind.BOOLEAN, "({0} IS NULL)", value)
+
+
+def is_truth(value: Value, wanted: bool) -> Value:
+    """`IS TRUE` and `IS FALSE`."""
+    return same(Kind.BOOLEAN, f"({{0}} IS {str(wanted).upper()})", as_condition(value))
+
+
+def opposite(value: Value) -> Value:
+    """`NOT`."""
+    return same(Kind.BOOLEAN, "(NOT {0})", as_condition(value, "what follows NOT"))
+
+
+def joined(word: str, terms: list[Value]) -> Value:
+    """Conditions joined by AND or OR."""
+    conditions = [as_condition(term, f"a side of {word}") for term in terms]
+    template = "(" + f" {word} ".join(f"{{{number}}}" for number in range(len(conditions))) + ")"
+    return same(Kind.BOOLEAN, template, *conditions)
+
+
+def plain(value: Value) -> Value:
+    """A value that is selected or sorted by: finite, JSON values as text."""
+    if value.kind is Kind.REAL:
+        return guarded(value)
+    if value.kind is Kind.JSON:
+        return as_text(value)
+    if value.kind is Kind.DOCUMENT:
+        return both(Kind.TEXT, f"CAST({value.duckdb} AS VARCHAR)", f"({value.postgres})::text", value)
+    if value.kind is Kind.INTERVAL:
+        raise Refused("an INTERVAL is not a value of its own", example="now() - INTERVAL 3 DAY")
+    if value.kind is Kind.NULL:
+        return typed_null(Kind.TEXT)
+    return replace(value, constant=None)

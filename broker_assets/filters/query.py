@@ -1,0 +1,189 @@
+"""Check a filter, and what comes out of it: its tables, its result, and its SQL for both engines.
+
+`check` takes Lasair's form or one SELECT. The parts of a form are parsed each by itself and joined as trees: the user's
+conditions are one expression, which no OR can take apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from sqlglot import exp
+
+from broker_assets.filters.errors import FilterError, Problem
+from broker_assets.filters.expressions import CLOCK
+from broker_assets.filters.form import Form
+from broker_assets.filters.grammar import parse
+from broker_assets.filters.plan import OBJECT_COLUMN, Plan
+from broker_assets.filters.planning import planned
+from broker_assets.filters.schema import ALERT, BASE, NOW, OBJECT
+from broker_assets.filters.statement import Statement, from_form, from_select
+from broker_assets.filters.values import name
+
+__all__ = ["CheckedQuery", "Clause", "FilterError", "Form", "Problem", "check"]
+
+Engine = Literal["duckdb", "postgres"]
+
+_NOW_POSTGRES = "((extract(epoch FROM statement_timestamp()) + 37) / 86400 + 40587)::float8"
+"""MJD TAI of the clock of PostgreSQL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One of the conditions that a row must meet, all of them."""
+
+    text: str
+    """As SQL, or what a generated condition means: `is in watchlist 3`."""
+    columns: tuple[str, ...]
+    """Columns of the result of `clause_query` that have the values it names, e.g. `objects.nDiaSources`."""
+    generated: bool = False
+    """Whether it comes from the tables of the form or from a join, not from the conditions."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedQuery:
+    """A filter that is accepted."""
+
+    text: str
+    """What was checked: the SELECT, or the SELECT of the form, for people to read."""
+    tables: frozenset[str]
+    """Published tables that it reads."""
+    columns: Mapping[str, frozenset[str]]
+    """Columns that it reads (SQL names), by table; the hidden columns of the batch engine are not in it."""
+    watchlists: frozenset[int]
+    areas: frozenset[int]
+    annotators: frozenset[str]
+    output: tuple[str, ...]
+    """Names of the columns of the result, in the order of the user; they follow the hidden ones."""
+    uses_now: bool
+    """Whether `mjdnow()` or `now()` is in it, so that a result over all objects depends on the clock."""
+    plan: Plan
+    """The translation."""
+
+    @property
+    def key(self) -> exp.Select:
+        """The tree of `text`, as sqlglot parses it."""
+        return parse(self.text)
+
+    def duckdb(self, limit: int | None = None) -> str:
+        """SQL for the batch engine.
+
+        Parameters
+        ----------
+        limit : int, optional
+            Most rows.
+
+        Returns
+        -------
+        str
+            A query over the tables in `tables`. Its first two columns are `"$diaobjectid"` and `"$diasourceid"`, the
+            alert; those of `output` follow.
+        """
+        hidden = [(self._base(OBJECT_COLUMN), OBJECT), (self._base(ALERT), ALERT)]
+        return self.plan.query("duckdb", hidden, limit)
+
+    def postgres(self, limit: int | None = None, *, now: float | None = None, among: str = "") -> str:
+        """SQL for all objects as they are now.
+
+        Parameters
+        ----------
+        limit : int, optional
+            Most rows.
+        now : float, optional
+            What `mjdnow()` gives, MJD TAI; the clock of the server if it is left out.
+        among : str
+            An SQL expression for an array of `diaobjectid`, to which the result is restricted, such as a placeholder
+            `%(objects)s`. Every other `%` of the text is then doubled, as psycopg needs it.
+
+        Returns
+        -------
+        str
+            A query whose first column is `"$diaobjectid"`; those of `output` follow.
+        """
+        return self._clock(self.plan.query("postgres", [(self._base(OBJECT_COLUMN), OBJECT)], limit, among=among), now)
+
+    @property
+    def clauses(self) -> tuple[Clause, ...]:
+        """What a row must meet: joins and lists first, then the AND-terms of the conditions, then those of HAVING."""
+        return tuple(Clause(item.text, item.names, item.generated) for item in self.plan.clauses)
+
+    def clause_query(self, engine: Engine, *, now: float | None = None, among: str = "") -> str:
+        """SQL with one row per candidate: whether it meets each clause, and the values that the clauses name.
+
+        Parameters
+        ----------
+        engine : str
+            `duckdb` or `postgres`.
+        now, among
+            As of `postgres`, for PostgreSQL only.
+
+        Returns
+        -------
+        str
+            A query with the hidden columns of the engine; a boolean `"$clause0"`, `"$clause1"` … for each of `clauses`;
+            and the columns that they name, once each. Without a join an object is one candidate; an object with
+            several rows in a joined table is one for each. A clause of HAVING names no columns; it is true if one of
+            the groups of the object does, of the rows that meet the conditions.
+        """
+        hidden = [(self._base(OBJECT_COLUMN), OBJECT)]
+        if engine == "duckdb":
+            hidden.append((self._base(ALERT), ALERT))
+        return self._clock(self.plan.clause_query(engine, hidden, among=among), now)
+
+    def _base(self, column: str) -> str:
+        return f"{name(self.plan.base)}.{name(column)}"
+
+    @staticmethod
+    def _clock(sql: str, now: float | None) -> str:
+        return sql.replace(CLOCK, _NOW_POSTGRES if now is None else f"'{now!r}'::float8")
+
+
+def check(form: Form | str) -> CheckedQuery:
+    """Check a filter.
+
+    Parameters
+    ----------
+    form : Form or str
+        Lasair's form, or one SELECT.
+
+    Returns
+    -------
+    CheckedQuery
+        The filter, for both engines.
+
+    Raises
+    ------
+    FilterError
+        If anything is wrong with it; `problems` has everything that was found.
+
+    Examples
+    --------
+    >>> query = check("SELECT diaObjectId, flux2mag(g_psfFlux) AS gmag FROM objects WHERE nDiaSources > 3")
+    >>> query.output
+    ('diaObjectId', 'gmag')
+    >>> check(Form("objects.diaObjectId", "objects, watchlist:3", "nDiaSources > 3 OR ra > 9")).clauses[0].text
+    'is in watchlist 3'
+    """
+    statement: Statement = from_form(form) if isinstance(form, Form) else from_select(form)
+    plan = planned(statement)
+    if statement.problems:
+        raise FilterError(sorted(statement.problems, key=lambda item: (item.part, item.line, item.column)))
+    by_table: dict[str, set[str]] = {source.table.name: set() for source in plan.sources}
+    for alias, column in plan.used:
+        if column != NOW:
+            by_table[plan.table(alias)].add(column)
+    by_table[BASE].add(OBJECT_COLUMN)
+    return CheckedQuery(
+        text=statement.text,
+        tables=frozenset(by_table),
+        columns=MappingProxyType({table: frozenset(columns) for table, columns in by_table.items()}),
+        watchlists=frozenset(item for item in plan.restricted["watchlist_hits"] if isinstance(item, int)),
+        areas=frozenset(item for item in plan.restricted["area_hits"] if isinstance(item, int)),
+        annotators=frozenset(item for item in plan.restricted["annotations"] if isinstance(item, str)),
+        output=plan.output,
+        uses_now=any(column == NOW for _, column in plan.used),
+        plan=plan,
+    )

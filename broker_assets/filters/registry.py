@@ -1,0 +1,232 @@
+"""Filters as they are stored: what there is, which versions, and which of them run as of a number.
+
+How they are changed is in `store`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+
+from broker_assets.filters.query import CheckedQuery, Form, check
+
+Connection = psycopg.Connection[Any]
+
+LANGUAGE_VERSION = "1"
+"""Increased whenever the same text is translated to statements with other rows."""
+
+
+class UnknownFilter(LookupError):
+    """No filter has this number, or the caller may not know of it."""
+
+
+@dataclass(frozen=True)
+class StoredFilter:
+    """A filter as it is now."""
+
+    filterid: int
+    owner: str
+    name: str
+    description: str
+    active: bool
+    public: bool
+    on_alerts: bool
+    on_annotations: bool
+    version: int
+    """Newest version."""
+    matches_per_night: int | None
+    bytes_per_night: int | None
+    paused: str | None
+    """Why the platform paused it."""
+    date_expire: datetime.datetime | None
+    revision: int
+
+    @property
+    def state(self) -> str:
+        """In a word or two, for people."""
+        return "active" if self.active else f"paused: {self.paused}" if self.paused else "inactive"
+
+
+@dataclass(frozen=True)
+class FilterVersion:
+    """A version of a filter."""
+
+    filterid: int
+    version: int
+    definition: str
+    """What the user wrote: a SELECT, or the form as JSON."""
+    owner: str
+    name: str
+
+    @property
+    def form(self) -> Form | str:
+        """The definition as `check` takes it."""
+        return read_definition(self.definition)
+
+    def query(self) -> CheckedQuery:
+        """The checked query; raises `FilterError` if the language does not accept it any more."""
+        return check(self.form)
+
+
+def write_definition(form: Form | str) -> str:
+    """A definition as it is stored."""
+    if isinstance(form, str):
+        return form
+    return json.dumps({"selected": form.selected, "tables": form.tables, "conditions": form.conditions})
+
+
+def read_definition(text: str) -> Form | str:
+    """A stored definition as `check` takes it."""
+    if not text.startswith("{"):  # no SELECT begins so
+        return text
+    return Form(**json.loads(text))
+
+
+COLUMNS = sql.SQL(
+    "filterid, owner, name, description, active, public, on_alerts, on_annotations, version, matches_per_night,"
+    " bytes_per_night, paused, date_expire, revision"
+)
+"""Columns of `StoredFilter`."""
+
+
+def get_filter(connection: Connection, filterid: int, *, viewer: str | None = None) -> StoredFilter:
+    """A filter as it is now.
+
+    Parameters
+    ----------
+    connection, filterid : psycopg.Connection, int
+        Where, and which.
+    viewer : str, optional
+        Account that asks: it sees its own and public ones; none is an operator.
+
+    Raises
+    ------
+    UnknownFilter
+        If there is none, or the viewer may not know of it.
+    """
+    with connection.cursor(row_factory=class_row(StoredFilter)) as cursor:
+        found = cursor.execute(
+            sql.SQL("SELECT {} FROM filters WHERE filterid = %s").format(COLUMNS), (filterid,)
+        ).fetchone()
+    if found is None or (viewer is not None and viewer != found.owner and not found.public):
+        raise UnknownFilter(f"there is no filter {filterid}")
+    return found
+
+
+def list_filters(connection: Connection, *, owner: str | None = None, active: bool | None = None) -> list[StoredFilter]:
+    """Filters by number: all of them, or those of an owner, or those that are active or not."""
+    with connection.cursor(row_factory=class_row(StoredFilter)) as cursor:
+        return cursor.execute(
+            sql.SQL(
+                "SELECT {} FROM filters WHERE (%(owner)s::text IS NULL OR owner = %(owner)s)"
+                " AND (%(active)s::boolean IS NULL OR active = %(active)s) ORDER BY filterid"
+            ).format(COLUMNS),
+            {"owner": owner, "active": active},
+        ).fetchall()
+
+
+def version_of(connection: Connection, filterid: int, version: int | None = None) -> FilterVersion:
+    """A version of a filter, by default the newest; that of a removed filter has the name that it had.
+
+    Raises
+    ------
+    UnknownFilter
+        If there is none.
+    """
+    row = connection.execute(
+        "SELECT saved.filterid, saved.version, definition, coalesce(owner, saved_by), coalesce(name, '')"
+        " FROM filter_versions AS saved LEFT JOIN filters AS now USING (filterid)"
+        " WHERE filterid = %s AND (%s::integer IS NULL OR saved.version = %s) ORDER BY saved.version DESC LIMIT 1",
+        (filterid, version, version),
+    ).fetchone()
+    if row is None:
+        wanted = "" if version is None else f" with a version {version}"
+        raise UnknownFilter(f"there is no filter {filterid}{wanted}")
+    return FilterVersion(*row)
+
+
+def active_at(
+    connection: Connection,
+    revision: int,
+    trigger: Literal["alerts", "annotations"] = "alerts",
+    *,
+    annotators: Sequence[str] | None = None,
+) -> list[FilterVersion]:
+    """The versions that run as of a number of the counter of changes, by number of the filter.
+
+    Parameters
+    ----------
+    connection, revision : psycopg.Connection, int
+        Where, and the number.
+    trigger : str
+        What triggers them.
+    annotators : sequence of str, optional
+        Only those that ask for one of these annotators.
+    """
+    rows = connection.execute(
+        sql.SQL(
+            "SELECT period.filterid, period.version, definition, coalesce(now.owner, saved_by), coalesce(now.name, '')"
+            " FROM filter_periods AS period JOIN filter_versions AS saved USING (filterid, version)"
+            " LEFT JOIN filters AS now USING (filterid) WHERE revision_from <= %s"
+            " AND (revision_to IS NULL OR revision_to > %s) AND period.{} AND (%s::text[] IS NULL OR EXISTS"
+            " (SELECT FROM jsonb_array_elements_text(saved.annotators::jsonb) AS asked (topic)"
+            " WHERE asked.topic = ANY(%s))) ORDER BY filterid"
+        ).format(sql.Identifier(f"on_{trigger}")),
+        (revision, revision, annotators, annotators),
+    ).fetchall()
+    return [FilterVersion(*row) for row in rows]
+
+
+def changed_between(connection: Connection, first: int, last: int) -> bool:
+    """Whether the filters that run at two numbers may differ."""
+    low, high = sorted((first, last))
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM filter_periods WHERE (revision_from > %(low)s AND revision_from <= %(high)s)"
+        " OR (revision_to > %(low)s AND revision_to <= %(high)s))",
+        {"low": low, "high": high},
+    ).fetchone()
+    return bool(row and row[0])
+
+
+class Named(Protocol):
+    """What a filter names that may be private."""
+
+    @property
+    def watchlists(self) -> frozenset[int]: ...
+
+    @property
+    def areas(self) -> frozenset[int]: ...
+
+    @property
+    def annotators(self) -> frozenset[str]: ...
+
+
+def unreadable(connection: Connection, owner: str, query: Named) -> list[str]:
+    """Lists and annotators that a filter names and its owner may not read, as `watchlist 3`."""
+
+    def missing(table: str, key: str, wanted: Sequence[Any], what: str) -> list[str]:
+        if not wanted:
+            return []
+        found = {
+            row[0]
+            for row in connection.execute(
+                sql.SQL(
+                    "SELECT {key} FROM {table} WHERE {key} = ANY(%s) AND (public OR owner IN (%s, 'system'))"
+                ).format(table=sql.Identifier(table), key=sql.Identifier(key)),
+                (list(wanted), owner),
+            )
+        }
+        return [f"{what} {item}" for item in wanted if item not in found]
+
+    return [
+        *missing("watchlists", "wl_id", sorted(query.watchlists), "watchlist"),
+        *missing("areas", "ar_id", sorted(query.areas), "area"),
+        *missing("annotators", "topic", sorted(query.annotators), "annotator"),
+    ]
