@@ -1,0 +1,315 @@
+"""What is new on objects that somebody already holds: those of a watchlist, those that a filter has matched, or a list.
+
+A cursor is the number of a batch. `changes` gives the objects with new sources, annotations or changed rows since a
+cursor, and the cursor to ask with next time; nothing is missed and nothing is given twice, since it waits for the
+batches that are under way when it is asked, and no further. A feed keeps its cursor here, and is sent to a webhook.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import class_row, dict_row
+
+from broker_assets.backoff import SINK, pause_after
+from broker_assets.delivery import webhooks
+from broker_assets.delivery.errors import MessageRefusedError, SinkError, SinkUnavailableError
+from broker_assets.delivery.messages import as_json
+from broker_assets.delivery.sinks import checked_webhook
+from broker_assets.delivery_settings import DeliverySettings
+from broker_assets.provenance.revisions import PAUSE, BatchesDoNotEnd
+
+Connection = psycopg.Connection[Any]
+
+OBJECTS_AT_A_TIME: Final = 1000
+"""Objects in one answer or request; the next continues."""
+LOOK_SECONDS: Final = 60.0
+"""How often a feed is looked at."""
+_BATCH_SECONDS: Final = 60.0
+
+_HELD: Final = {
+    "filterid": "SELECT diaobjectid FROM filter_matches WHERE filterid = %(filterid)s"
+    " UNION SELECT diaobjectid FROM annotation_matches WHERE filterid = %(filterid)s",
+    "wl_id": "SELECT diaobjectid FROM watchlist_hits WHERE wl_id = %(wl_id)s",
+    "objects": "SELECT unnest(%(objects)s::bigint[]) AS diaobjectid",
+}
+
+
+@dataclass(frozen=True)
+class Held:
+    """Objects that somebody holds; one of the three is given."""
+
+    filterid: int | None = None
+    """Those that this filter has matched."""
+    wl_id: int | None = None
+    """Those in this watchlist."""
+    objects: tuple[int, ...] | None = None
+    """These."""
+
+    @property
+    def kind(self) -> str:
+        """Which is given.
+
+        Raises
+        ------
+        SinkError
+            If not exactly one is.
+        """
+        given = [name for name in _HELD if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise SinkError("say which objects: a filter, a watchlist, or a list of them")
+        return given[0]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is new."""
+
+    cursor: int
+    """To ask with next time."""
+    objects: list[dict[str, Any]]
+    """Of each object: `diaObjectId`, `newSources`, `newForcedSources`, `lastDiaSourceMjdTai`, `annotations` (new ones,
+    by topic)."""
+    more: bool
+    """Whether there is more: ask again with the cursor."""
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A feed; see the table `change_feeds`."""
+
+    feedid: int
+    owner: str
+    name: str
+    filterid: int | None
+    wl_id: int | None
+    objects: list[int] | None
+    url: str | None
+    cursor: int
+    failures: int
+    failure: str | None
+
+    @property
+    def held(self) -> Held:
+        """Its objects."""
+        return Held(self.filterid, self.wl_id, None if self.objects is None else tuple(self.objects))
+
+
+def newest(connection: Connection) -> int:
+    """The cursor of now: what comes after it is new."""
+    # The sequence, not the table: a batch that is under way has a number already, and its rows are not seen yet.
+    row = connection.execute(
+        "SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('ingest_batch', 'ingestid')::regclass), 0)"
+    ).fetchone()
+    return int(row[0]) if row is not None else 0
+
+
+def changes(
+    connection: Connection, held: Held, cursor: int, *, limit: int = OBJECTS_AT_A_TIME, seconds: float = _BATCH_SECONDS
+) -> Changes:
+    """What is new on some objects since a cursor.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In autocommit mode: what batches commit meanwhile must be seen.
+    held : Held
+        The objects.
+    cursor : int
+        From the last answer; 0 is everything.
+    limit : int
+        Objects at a time, about: those of one batch are never divided.
+    seconds : float
+        How long to wait for batches that are under way.
+
+    Raises
+    ------
+    BatchesDoNotEnd
+        If a batch takes longer than that.
+    """
+    chosen = _HELD[held.kind]
+    upto = newest(connection)
+    if upto <= cursor:
+        return Changes(cursor, [], more=False)
+    _wait(connection, seconds)
+    values: Mapping[str, Any] = {
+        "filterid": held.filterid, "wl_id": held.wl_id, "objects": None if held.objects is None else list(held.objects),
+        "after": cursor, "upto": upto, "limit": limit,
+    }  # fmt: skip
+    with connection.cursor(row_factory=dict_row) as rows:
+        rows.execute(
+            f"""
+            WITH held AS ({chosen}), given AS (
+                SELECT diaobjectid, ingestid, 1 AS source, 0 AS forced, NULL AS topic
+                FROM diasources JOIN held USING (diaobjectid) WHERE ingestid > %(after)s AND ingestid <= %(upto)s
+                UNION ALL
+                SELECT diaobjectid, ingestid, 0, 1, NULL
+                FROM diaforcedsources JOIN held USING (diaobjectid) WHERE ingestid > %(after)s AND ingestid <= %(upto)s
+                UNION ALL
+                SELECT diaobjectid, ingestid, 0, 0, topic
+                FROM annotations JOIN held USING (diaobjectid) WHERE ingestid > %(after)s AND ingestid <= %(upto)s
+            ), new AS (
+                -- Reprocessing writes rows again; that is not new.
+                SELECT given.* FROM given JOIN ingest_batch USING (ingestid) WHERE kind <> 'reprocess'
+            ), counted AS (
+                SELECT ingestid, count(DISTINCT diaobjectid) AS objects FROM new GROUP BY ingestid
+            ), reached AS (
+                SELECT ingestid, sum(objects) OVER (ORDER BY ingestid) - objects AS before FROM counted
+            ), upto AS (
+                SELECT coalesce(max(ingestid), %(upto)s) AS last, count(*) AS kept FROM reached WHERE before < %(limit)s
+            )
+            SELECT diaobjectid::text AS "diaObjectId", sum(source)::int AS "newSources",
+                sum(forced)::int AS "newForcedSources", max(objects.lastdiasourcemjdtai) AS "lastDiaSourceMjdTai",
+                coalesce(json_agg(DISTINCT topic) FILTER (WHERE topic IS NOT NULL), '[]') AS annotations,
+                (SELECT last FROM upto) AS last, (SELECT kept < (SELECT count(*) FROM counted) FROM upto) AS more
+            FROM new LEFT JOIN objects USING (diaobjectid)
+            WHERE new.ingestid <= (SELECT last FROM upto)
+            GROUP BY diaobjectid ORDER BY diaobjectid
+            """,  # noqa: S608 (one of our own statements)
+            values,
+        )
+        found = rows.fetchall()
+    more = bool(found and found[0]["more"])
+    reached = int(found[0]["last"]) if more else upto
+    return Changes(reached, [{k: v for k, v in row.items() if k not in ("last", "more")} for row in found], more=more)
+
+
+def add_feed(
+    connection: Connection, settings: DeliverySettings, owner: str, name: str, held: Held, url: str | None = None
+) -> int:
+    """Make a feed that begins now; gives its number.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        A transaction is opened in it.
+    settings : DeliverySettings
+        Whether webhooks can be sent.
+    owner, name : str
+        Whose it is, and a name that is new to them.
+    held : Held
+        The objects.
+    url : str, optional
+        Webhook; without one the owner asks by `read_feed`.
+
+    Raises
+    ------
+    SinkError
+        If it cannot be.
+    """
+    held.kind  # noqa: B018 (it checks)
+    address = None if url is None else checked_webhook(settings, url)
+    with connection.transaction():
+        row = connection.execute(
+            "INSERT INTO change_feeds (owner, name, filterid, wl_id, objects, url, cursor)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (owner, name) DO NOTHING RETURNING feedid",
+            (
+                owner, name, held.filterid, held.wl_id, None if held.objects is None else list(held.objects), address,
+                newest(connection),
+            ),
+        ).fetchone()  # fmt: skip
+    if row is None:
+        raise SinkError(f"{owner} already has a feed named {name!r}")
+    return int(row[0])
+
+
+def read_feed(connection: Connection, owner: str, name: str, *, move: bool = True) -> Changes:
+    """What is new for a feed; with `move`, its cursor is moved behind it.
+
+    Raises
+    ------
+    SinkError
+        If the owner has no such feed.
+    """
+    feeds = _feeds(connection, "owner = %s AND name = %s", (owner, name))
+    if not feeds:
+        raise SinkError(f"{owner} has no feed named {name!r}")
+    found = changes(connection, feeds[0].held, feeds[0].cursor)
+    if move:
+        _moved(connection, feeds[0].feedid, found.cursor)
+    return found
+
+
+def remove_feed(connection: Connection, owner: str, name: str) -> bool:
+    """Remove a feed; false if there was none."""
+    return connection.execute("DELETE FROM change_feeds WHERE owner = %s AND name = %s", (owner, name)).rowcount > 0
+
+
+def send_feeds(connection: Connection, settings: DeliverySettings) -> int:
+    """Send what is new to the webhooks of feeds that are due; gives the number of objects sent.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In autocommit mode.
+    settings : DeliverySettings
+        How webhooks are signed and reached.
+    """
+    sent = 0
+    secret = settings.revealed_webhook_key()
+    if secret is None:
+        return 0
+    for feed in _feeds(connection, "url IS NOT NULL AND active AND due_at <= now()", ()):
+        found = changes(connection, feed.held, feed.cursor)
+        pause = 0.0 if found.more else LOOK_SECONDS
+        if not found.objects:
+            _moved(connection, feed.feedid, found.cursor, pause)
+            continue
+        body = as_json({"feed": feed.name, "owner": feed.owner, "cursor": found.cursor, "objects": found.objects})
+        try:
+            webhooks.post(
+                feed.url or "",
+                body,
+                key=webhooks.key_of(secret, f"feed/{feed.feedid}"),
+                # The same if it is sent again: the cursor moves only after it was accepted.
+                identity=f"feed-{feed.feedid}-{feed.cursor}",
+                seconds=settings.webhook_seconds,
+                private_addresses=settings.private_addresses,
+            )
+        except (SinkUnavailableError, MessageRefusedError) as error:
+            connection.execute(
+                "UPDATE change_feeds SET failures = failures + 1, failure = %s,"
+                " due_at = now() + make_interval(secs => %s) WHERE feedid = %s",
+                (str(error)[:2000], pause_after(feed.failures + 1, SINK), feed.feedid),
+            )
+        else:
+            sent += len(found.objects)
+            _moved(connection, feed.feedid, found.cursor, pause)
+    return sent
+
+
+def _wait(connection: Connection, seconds: float) -> None:
+    """Wait until every transaction that writes now has ended."""
+    row = connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").fetchone()
+    deadline = time.monotonic() + seconds
+    while row is not None:
+        ended = connection.execute(
+            "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= %s", (row[0],)
+        ).fetchone()
+        if ended is not None and ended[0]:
+            return
+        if time.monotonic() > deadline:
+            raise BatchesDoNotEnd(f"a transaction has been under way for {seconds:g} s; try again later")
+        time.sleep(PAUSE)
+
+
+def _feeds(connection: Connection, condition: str, values: Sequence[Any]) -> list[Feed]:
+    with connection.cursor(row_factory=class_row(Feed)) as cursor:
+        cursor.execute(
+            "SELECT feedid, owner, name, filterid, wl_id, objects, url, cursor, failures, failure FROM change_feeds"  # noqa: S608
+            f" WHERE {condition} ORDER BY feedid",
+            values,
+        )
+        return cursor.fetchall()
+
+
+def _moved(connection: Connection, feedid: int, cursor: int, pause: float = 0.0) -> None:
+    connection.execute(
+        "UPDATE change_feeds SET cursor = greatest(cursor, %s), failures = 0, failure = NULL,"
+        " due_at = now() + make_interval(secs => %s) WHERE feedid = %s",
+        (cursor, pause, feedid),
+    )

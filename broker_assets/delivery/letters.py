@@ -1,0 +1,97 @@
+"""Sends the messages to owners (`owners`) by e-mail."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import psycopg
+
+from broker_assets.backoff import SINK, pause_after
+from broker_assets.delivery import mail
+from broker_assets.delivery.errors import MessageRefusedError, SinkUnavailableError
+from broker_assets.delivery.mail import MailServer
+from broker_assets.delivery_settings import DeliverySettings
+
+_LOCK: Final = "pg_try_advisory_lock(hashtextextended(concat('broker_assets letters ', current_schema()), 0))"
+_AT_A_TIME: Final = 100
+_WITHOUT_ADDRESS: Final = "the owner has no address: `broker-assets delivery contacts set`"
+
+
+def send_letters(connection: psycopg.Connection[Any], settings: DeliverySettings, authority: str) -> int:
+    """Send the messages to owners that are due; returns how many were delivered.
+
+    Those to owners without an address wait until there is one.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In autocommit mode.
+    settings : DeliverySettings
+        The mail server, and limits.
+    authority : str
+        Host name in Message-IDs.
+    """
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM owner_messages WHERE state = 'pending' AND due_at <= now())"
+    ).fetchone()
+    if row is None or not row[0]:
+        return 0
+    row = connection.execute(f"SELECT {_LOCK}").fetchone()
+    if row is None or not row[0]:
+        return 0
+    server = MailServer(settings.mail)
+    delivered = 0
+    try:
+        rows = connection.execute(
+            "SELECT messageid, owner, subject, body, attempts, extract(epoch FROM created_at)::float8, email"
+            " FROM owner_messages LEFT JOIN owner_contacts USING (owner)"
+            " WHERE state = 'pending' AND due_at <= now() ORDER BY messageid LIMIT %s",
+            (_AT_A_TIME,),
+        ).fetchall()
+        for messageid, _, subject, body, attempts, created, email in rows:
+            if email is None:
+                _wait(connection, messageid, _WITHOUT_ADDRESS, 86_400.0, attempts)
+                continue
+            letter = mail.notice(
+                sender=settings.mail.sender,
+                recipient=email,
+                subject=subject,
+                text=body,
+                message_id=f"<owner-{messageid}-{created:.0f}@{authority}>",
+                date=created,
+            )
+            try:
+                reply = server.send(letter)
+            except SinkUnavailableError as error:
+                _wait(connection, messageid, str(error), pause_after(attempts + 1, SINK), attempts + 1)
+                break
+            except MessageRefusedError as error:
+                if error.final or attempts + 1 >= settings.attempts:
+                    connection.execute(
+                        "UPDATE owner_messages SET state = 'dead', finished_at = now(), failure = %s,"
+                        " attempts = attempts + 1 WHERE messageid = %s",
+                        (str(error), messageid),
+                    )
+                else:
+                    _wait(connection, messageid, str(error), pause_after(attempts + 1, SINK), attempts + 1)
+            else:
+                delivered += 1
+                connection.execute(
+                    "UPDATE owner_messages SET state = 'delivered', finished_at = now(), failure = NULL,"
+                    " attempts = attempts + 1, receipt = %s::jsonb WHERE messageid = %s",
+                    (json.dumps({"smtp": reply, "to": email}), messageid),
+                )
+    finally:
+        server.close()
+        if not connection.closed:
+            connection.execute(f"SELECT {_LOCK.replace('pg_try_advisory_lock', 'pg_advisory_unlock')}")
+    return delivered
+
+
+def _wait(connection: psycopg.Connection[Any], messageid: int, reason: str, seconds: float, attempts: int) -> None:
+    connection.execute(
+        "UPDATE owner_messages SET failure = %s, due_at = now() + make_interval(secs => %s), attempts = %s"
+        " WHERE messageid = %s",
+        (reason[:2000], seconds, attempts, messageid),
+    )

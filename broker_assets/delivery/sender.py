@@ -1,0 +1,389 @@
+"""The sender: sends what is due, from the outbox to the sinks, and stores the receipts.
+
+A drain run has one in a thread, so that messages leave a moment after their batch is committed; a job has one for what
+is left: retries, digests, what a run that died did not send. Locks decide who serves a sink, see `queue`. Topics of all
+sinks are written together, other sinks one after the other, several at a time.
+
+A message whose sink is out of reach waits, with those behind it, while the pauses between attempts grow. One that is
+refused is tried a number of times and is then a dead letter, which does not block those behind it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import psycopg
+
+from broker_assets.backoff import SINK, pause_after
+from broker_assets.database.engine import connect
+from broker_assets.delivery import queue
+from broker_assets.delivery.changes import send_feeds
+from broker_assets.delivery.errors import MessageRefusedError, SinkUnavailableError
+from broker_assets.delivery.letters import send_letters
+from broker_assets.delivery.messages import Contents, Message
+from broker_assets.delivery.queue import Delivered, Outcome, Quotas
+from broker_assets.delivery.services import Services
+from broker_assets.delivery.sinks import Sink, next_due
+from broker_assets.delivery.topics import Outgoing, Topics, Written
+from broker_assets.delivery.writing import Writer, headers
+from broker_assets.delivery_settings import DeliverySettings
+from broker_assets.provenance.revisions import BatchesDoNotEnd
+from broker_assets.stream_settings import ClusterSettings
+
+log = logging.getLogger(__name__)
+
+Connection = psycopg.Connection[Any]
+
+TOPIC_MESSAGES: Final = {"plain": 1000, "gcn": 1000, "voevent": 1000, "lite": 200, "full": 50}
+"""Messages of a topic sent at a time, by format: bounds the memory."""
+ROUND_MESSAGES: Final = 5000
+"""Messages of all topics sent at a time."""
+DIGEST_MESSAGES: Final = 5000
+"""Matches in one digest; more make another."""
+FEEDS: Final = -1
+"""What is locked, in place of a sink, by the sender of feeds."""
+SETTLE_SECONDS: Final = 2.0
+"""Added to the time limit of confirmations before the end of a topic is read."""
+
+
+@dataclass
+class SendReport:
+    """What a call of `Sender.send_due` did."""
+
+    delivered: int = 0
+    dead: int = 0
+    """Messages given up."""
+    failures: int = 0
+    """Attempts after which messages wait."""
+
+    def add(self, other: SendReport) -> None:
+        """Add another report."""
+        self.delivered += other.delivered
+        self.dead += other.dead
+        self.failures += other.failures
+
+
+class Sender:
+    """Sends what is due.
+
+    Parameters
+    ----------
+    database_url : str
+        SQLAlchemy URL of the broker's database.
+    settings : DeliverySettings
+        How sinks are reached, and limits.
+    cluster : ClusterSettings
+        Cluster of the filters' topics, with what it inherits.
+    contents : Contents
+        Reads what messages need besides their rows.
+    pages_url : str
+        Address of the web application.
+    """
+
+    def __init__(
+        self,
+        database_url: str,
+        settings: DeliverySettings,
+        cluster: ClusterSettings,
+        contents: Contents,
+        *,
+        pages_url: str,
+    ) -> None:
+        self._url = database_url
+        self._settings = settings
+        self._quotas = Quotas(settings.messages_per_night, settings.bytes_per_night)
+        self._writer = Writer(contents, pages_url=pages_url, authority=urlsplit(pages_url).hostname or "localhost")
+        self._topics = Topics(
+            cluster,
+            confirm_seconds=settings.confirm_seconds,
+            replication=settings.replication,
+            retention_days=settings.retention_days,
+        )
+        self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="sink")
+        self._connection: Connection | None = None
+
+    def send_due(self, stop: Callable[[], bool] = lambda: False) -> SendReport:
+        """Send until nothing is due.
+
+        Parameters
+        ----------
+        stop : callable
+            If true, what was begun is finished and the rest stays for later.
+
+        Raises
+        ------
+        psycopg.Error, DatabaseUnavailableError
+            If the database fails. Nothing is lost: what was begun is looked for before it is sent again.
+        """
+        report = SendReport()
+        try:
+            connection = self._connected()
+            report.delivered += send_letters(connection, self._settings, self._writer.authority)
+            self._send_feeds(connection)
+            while not stop():
+                sinks = queue.due_sinks(connection)
+                topics = [sink for sink in sinks if sink.kind == "kafka"]
+                others = [
+                    self._pool.submit(self._send_to_service, sink, stop) for sink in sinks if sink.kind != "kafka"
+                ]
+                done = SendReport()
+                try:
+                    done.add(self._send_to_topics(connection, topics))
+                finally:
+                    for future in others:
+                        done.add(future.result())
+                report.add(done)
+                if not (done.delivered or done.dead or done.failures):
+                    break
+        except psycopg.Error:
+            self._disconnect()
+            raise
+        return report
+
+    def close(self) -> None:
+        """Disconnect from everything."""
+        self._pool.shutdown()
+        self._topics.close()
+        self._disconnect()
+
+    def _connected(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(self._url, application="broker-assets sender", autocommit=True)
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()  # which releases its locks
+            self._connection = None
+
+    def _send_feeds(self, connection: Connection) -> None:
+        """Send what is new to the feeds of owners; one sender does."""
+        if not queue.lock(connection, [FEEDS]):
+            return
+        try:
+            send_feeds(connection, self._settings)
+        except BatchesDoNotEnd as error:
+            log.info("feeds wait: %s", error)
+        finally:
+            if not connection.closed:
+                queue.unlock(connection, [FEEDS])
+
+    # Topics -----------------------------------------------------------------------------------------------------------
+
+    def _send_to_topics(self, connection: Connection, sinks: Sequence[Sink]) -> SendReport:
+        report = SendReport()
+        if not sinks:
+            return report
+        locked = queue.lock(connection, [sink.sinkid for sink in sinks])
+        try:
+            mine = {sink.sinkid: sink for sink in sinks if sink.sinkid in locked}
+            ready = self._recover_topics(connection, mine, report)
+            room = max(1, ROUND_MESSAGES // max(len(ready), 1))
+            limits = {sink.sinkid: min(room, TOPIC_MESSAGES[sink.format]) for sink in ready}
+            messages = queue.claim(connection, ready, self._quotas, limits)
+            self._write(connection, mine, messages, report)
+        finally:
+            if not connection.closed:
+                queue.unlock(connection, list(locked))
+        return report
+
+    def _recover_topics(self, connection: Connection, sinks: dict[int, Sink], report: SendReport) -> list[Sink]:
+        """Find what a sender that died wrote; gives the sinks that can be sent to."""
+        ready = dict(sinks)
+        for sinkid, (messages, age) in queue.begun(connection, list(sinks)).items():
+            sink = sinks[sinkid]
+            rest = self._settings.confirm_seconds + SETTLE_SECONDS - age
+            if rest > 0:
+                # What it sent last may still be on its way.
+                queue.wait(connection, sinkid, rest)
+                del ready[sinkid]
+                continue
+            try:
+                found, after = self._topics.seen(sink.target, sink.position, [one.identity for one in messages])
+            except SinkUnavailableError as error:
+                self._failed(connection, sink, error)
+                report.failures += 1
+                del ready[sinkid]
+                continue
+            outcome = Outcome(
+                delivered=[
+                    Delivered(one, _place(sink, found[one.identity]), len(one.record))
+                    for one in messages
+                    if one.identity in found
+                ],
+                waiting={
+                    one.deliveryid: "begun by a sender that did not finish"
+                    for one in messages
+                    if one.identity not in found
+                },
+            )
+            queue.settle(connection, outcome)
+            queue.moved(connection, {sinkid: after})
+            report.delivered += len(outcome.delivered)
+        return list(ready.values())
+
+    def _write(
+        self, connection: Connection, sinks: dict[int, Sink], messages: Sequence[Message], report: SendReport
+    ) -> None:
+        if not messages:
+            return
+        outcome = Outcome()
+        failed: dict[int, SinkUnavailableError] = {}
+        try:
+            values = self._writer.values(connection, sinks, messages)
+        except OSError as error:
+            self._all_failed(connection, sinks, messages, f"the packet archive cannot be read: {error}", report)
+            return
+        outgoing: dict[str, tuple[Message, bytes]] = {}
+        for message in messages:
+            value = values[message.deliveryid]
+            if isinstance(value, MessageRefusedError):
+                self._refused(outcome, message, value)
+            else:
+                outgoing[message.identity] = (message, value)
+        try:
+            written = self._topics.send(
+                [
+                    Outgoing(sinks[one.sinkid].target, one.identity, value, headers(one, sinks[one.sinkid]))
+                    for one, value in outgoing.values()
+                ]
+            )
+        except SinkUnavailableError as error:
+            self._all_failed(connection, sinks, [one for one, _ in outgoing.values()], str(error), report, outcome)
+            return
+        positions: dict[int, int] = {}
+        for name, (message, value) in outgoing.items():
+            result = written[name]
+            sink = sinks[message.sinkid]
+            if isinstance(result, Written):
+                outcome.delivered.append(Delivered(message, _place(sink, result), len(value)))
+                positions[sink.sinkid] = max(positions.get(sink.sinkid, 0), result.offset + 1)
+            elif result.of_the_message:
+                self._refused(outcome, message, MessageRefusedError(f"Kafka: {result.reason}", final=True))
+            else:
+                # It may be there nevertheless: it stays "sending" until the end of the topic is read.
+                failed[sink.sinkid] = SinkUnavailableError(f"Kafka: {result.reason}")
+        # The end of a topic is read from the first message on that may be there without a receipt.
+        uncertain = {sinkid: position for sinkid, position in positions.items() if sinkid not in failed}
+        queue.settle(connection, outcome)
+        queue.moved(connection, uncertain)
+        queue.works(connection, dict.fromkeys(uncertain))
+        for sinkid, failure in failed.items():
+            self._failed(connection, sinks[sinkid], failure)
+        report.delivered += len(outcome.delivered)
+        report.dead += len(outcome.dead)
+        report.failures += len(failed)
+
+    def _all_failed(
+        self,
+        connection: Connection,
+        sinks: dict[int, Sink],
+        messages: Sequence[Message],
+        reason: str,
+        report: SendReport,
+        outcome: Outcome | None = None,
+    ) -> None:
+        """Nothing was sent: the messages wait."""
+        outcome = outcome or Outcome()
+        outcome.waiting |= {one.deliveryid: reason for one in messages}
+        report.dead += len(outcome.dead)
+        report.dead += len(queue.settle(connection, outcome, give_up_hours=self._settings.give_up_hours))
+        for sinkid in {one.sinkid for one in messages}:
+            self._failed(connection, sinks[sinkid], SinkUnavailableError(reason))
+            report.failures += 1
+
+    # Other sinks ------------------------------------------------------------------------------------------------------
+
+    def _send_to_service(self, sink: Sink, stop: Callable[[], bool]) -> SendReport:
+        report = SendReport()
+        with connect(self._url, application="broker-assets sender", autocommit=True) as connection:
+            if not queue.lock(connection, [sink.sinkid]):
+                return report
+            services = Services(self._settings, self._writer)
+            try:
+                # Their receivers recognise what they have by its identity.
+                begun = queue.begun(connection, [sink.sinkid]).get(sink.sinkid)
+                messages = begun[0] if begun else []
+                if messages and sink.schedule == "now":
+                    queue.settle(
+                        connection,
+                        Outcome(waiting={one.deliveryid: "begun by a sender that did not finish" for one in messages}),
+                    )
+                    messages = []
+                together = sink.schedule != "now" and sink.format not in ("gcn", "voevent")
+                limit = DIGEST_MESSAGES if together else 1
+                goes_on = True
+                while goes_on and not stop():
+                    # A digest that was begun is sent again as it was, under its identity.
+                    messages = messages or queue.claim(connection, [sink], self._quotas, {sink.sinkid: limit})
+                    if not messages:
+                        break
+                    goes_on = self._send_one(connection, services, sink, messages, report)
+                    messages = []
+                if goes_on and sink.schedule != "now" and not stop():
+                    due = next_due(sink.schedule, datetime.datetime.now(datetime.UTC), self._settings.digest_hour)
+                    queue.works(connection, {sink.sinkid: due})
+            finally:
+                services.close()
+        return report
+
+    def _send_one(
+        self, connection: Connection, services: Services, sink: Sink, messages: Sequence[Message], report: SendReport
+    ) -> bool:
+        """Send one request, and say whether the next may follow at once."""
+        outcome = Outcome()
+        failure: SinkUnavailableError | None = None
+        try:
+            receipt, size = services.send(connection, sink, messages)
+        except SinkUnavailableError as error:
+            failure = error
+        except OSError as error:
+            failure = SinkUnavailableError(f"the packet archive cannot be read: {error}")
+        except MessageRefusedError as error:
+            for message in messages:
+                self._refused(outcome, message, error)
+            if outcome.again:
+                failure = SinkUnavailableError(str(error))
+        else:
+            share = size // len(messages)
+            outcome.delivered = [Delivered(message, receipt, share) for message in messages]
+        if failure is not None and not outcome.again:
+            outcome.waiting = {message.deliveryid: str(failure) for message in messages}
+        report.dead += len(queue.settle(connection, outcome, give_up_hours=self._settings.give_up_hours))
+        report.delivered += len(outcome.delivered)
+        report.dead += len(outcome.dead)
+        if failure is not None:
+            self._failed(connection, sink, failure)
+            report.failures += 1
+            return False
+        if outcome.delivered:
+            queue.works(connection, {sink.sinkid: None})
+        return True
+
+    # Failures ---------------------------------------------------------------------------------------------------------
+
+    def _refused(self, outcome: Outcome, message: Message, error: MessageRefusedError) -> None:
+        if error.final or message.attempts + 1 >= self._settings.attempts:
+            outcome.dead[message.deliveryid] = str(error)
+        else:
+            outcome.again[message.deliveryid] = str(error)
+
+    def _failed(self, connection: Connection, sink: Sink, error: SinkUnavailableError) -> None:
+        log.warning("sink %s (%s %s): %s", sink.sinkid, sink.kind, sink.target, error)
+        pause = pause_after(_failures(connection, sink.sinkid) + 1, SINK)
+        queue.postpone(connection, sink.sinkid, str(error), max(pause, error.retry_after or 0.0))
+
+
+def _failures(connection: Connection, sinkid: int) -> int:
+    row = connection.execute("SELECT failures FROM filter_sinks WHERE sinkid = %s", (sinkid,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def _place(sink: Sink, written: Written) -> dict[str, Any]:
+    return {"topic": sink.target, "partition": written.partition, "offset": written.offset}

@@ -1,0 +1,147 @@
+"""Sinks that take one message after the other: e-mail, webhooks, and chat through apprise.
+
+Each function sends one request for one or several matches and gives its receipt and size, or says how it failed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+import apprise
+import psycopg
+
+from broker_assets.delivery import mail, webhooks
+from broker_assets.delivery.errors import MessageRefusedError, SinkUnavailableError
+from broker_assets.delivery.mail import MailServer
+from broker_assets.delivery.messages import JsonObject, Message
+from broker_assets.delivery.sinks import Sink
+from broker_assets.delivery.writing import Writer, envelope
+from broker_assets.delivery_settings import DeliverySettings
+from broker_assets.stream_settings import SecretFileError
+
+Receipt = tuple[dict[str, Any], int]
+"""Receipt, and size of what was sent in bytes."""
+CHAT_ROWS: Final = 20
+"""Matches in one chat message; the rest are counted."""
+
+
+def message_id(messages: Sequence[Message], authority: str) -> str:
+    """Message-ID of an e-mail, the same whenever these messages are sent again.
+
+    Examples
+    --------
+    >>> message_id([], "broker.example")
+    '<d41d8cd98f00b204e9800998ecf8427e@broker.example>'
+    """
+    return f"<{request_id(messages)}@{authority}>"
+
+
+def request_id(messages: Sequence[Message]) -> str:
+    """What identifies a request about messages: the identity of a single one, a hash of those of several."""
+    if len(messages) == 1:
+        return messages[0].identity
+    return hashlib.md5("".join(one.identity for one in messages).encode(), usedforsecurity=False).hexdigest()
+
+
+class Services:
+    """Sends to sinks other than topics; of one thread.
+
+    Parameters
+    ----------
+    settings : DeliverySettings
+        How they are reached.
+    writer : Writer
+        Writes what is sent.
+    """
+
+    def __init__(self, settings: DeliverySettings, writer: Writer) -> None:
+        self._settings = settings
+        self._writer = writer
+        self.mail = MailServer(settings.mail)
+
+    def send(self, connection: psycopg.Connection[Any], sink: Sink, messages: Sequence[Message]) -> Receipt:
+        """Send messages in one request.
+
+        Raises
+        ------
+        SinkUnavailableError, MessageRefusedError
+            If the sink did not take it.
+        """
+        if sink.kind == "webhook" and sink.format in ("gcn", "voevent"):
+            # One document of another network: there is no list of several.
+            (message,) = messages
+            value = self._writer.values(connection, {sink.sinkid: sink}, [message])[message.deliveryid]
+            if isinstance(value, MessageRefusedError):
+                raise value
+            kind = "application/json" if sink.format == "gcn" else "application/xml"
+            return self._post(sink, messages, value, kind)
+        found = self._writer.records(connection, {sink.sinkid: sink}, messages)
+        records: list[JsonObject] = []
+        for message in messages:
+            one = found[message.deliveryid]
+            if isinstance(one, MessageRefusedError):
+                raise one
+            records.append(one)
+        if sink.kind == "email":
+            return self._mail(sink, messages, records)
+        if sink.kind == "apprise":
+            return self._chat(sink, messages, records)
+        return self._post(sink, messages, envelope(sink, messages, records), "application/json")
+
+    def close(self) -> None:
+        """Disconnect."""
+        self.mail.close()
+
+    def _mail(self, sink: Sink, messages: Sequence[Message], records: Sequence[JsonObject]) -> Receipt:
+        settings = self._settings.mail
+        composed = mail.compose(
+            records,
+            sender=settings.sender,
+            recipient=sink.target,
+            filter_name=sink.name,
+            message_id=message_id(messages, self._writer.authority),
+            objects_url=self._writer.objects_url,
+            attachment_bytes=settings.attachment_bytes,
+            date=max(message.created_at for message in messages).timestamp(),
+            period=None if sink.schedule == "now" else sink.schedule,
+        )
+        reply = self.mail.send(composed)
+        return {"smtp": reply, "message_id": str(composed["Message-ID"]), "to": sink.target}, len(composed.as_bytes())
+
+    def _post(self, sink: Sink, messages: Sequence[Message], body: bytes, content_type: str) -> Receipt:
+        try:
+            secret = self._settings.revealed_webhook_key()
+        except SecretFileError as error:
+            raise SinkUnavailableError(str(error)) from None
+        if secret is None:
+            raise SinkUnavailableError("webhooks cannot be signed: set BROKER_DELIVERY__WEBHOOK_KEY_FILE")
+        receipt = webhooks.post(
+            sink.target,
+            body,
+            key=webhooks.key_of(secret, f"sink/{sink.sinkid}"),
+            identity=request_id(messages),
+            content_type=content_type,
+            seconds=self._settings.webhook_seconds,
+            private_addresses=self._settings.private_addresses,
+        )
+        return {**receipt, "webhook_id": request_id(messages)}, len(body)
+
+    def _chat(self, sink: Sink, messages: Sequence[Message], records: Sequence[JsonObject]) -> Receipt:
+        destination = self._settings.destinations.get(sink.target)
+        if destination is None:
+            raise SinkUnavailableError(f"the settings have no destination {sink.target!r} any more")
+        service = apprise.Apprise()
+        if not service.add(destination.url.get_secret_value()):
+            raise SinkUnavailableError(f"the address of destination {sink.target!r} is not one that apprise knows")
+        lines = []
+        for message, one in list(zip(messages, records, strict=True))[:CHAT_ROWS]:
+            columns = ", ".join(f"{name} {value}" for name, value in one.items() if name.lower() != "diaobjectid")
+            lines.append(f"- [{message.diaobjectid}]({self._writer.objects_url}{message.diaobjectid}) {columns[:1000]}")
+        if len(messages) > CHAT_ROWS:
+            lines.append(f"\nAnd {len(messages) - CHAT_ROWS} more.")
+        title, body = f"{sink.name}: {len(messages)} match{'' if len(messages) == 1 else 'es'}", "\n".join(lines)
+        if not service.notify(title=title, body=body, body_format=apprise.NotifyFormat.MARKDOWN):
+            raise MessageRefusedError(f"the service behind {sink.target!r} did not accept the message")
+        return {"accepted": True, "destination": sink.target}, len(body.encode())

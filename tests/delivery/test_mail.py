@@ -1,0 +1,91 @@
+"""Messages by e-mail: what they say, and what a mail server answers."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from delivery_peers import Mailbox, mail_server
+
+from broker_assets.delivery.errors import MessageRefusedError, SinkUnavailableError
+from broker_assets.delivery.mail import MailServer, compose, notice
+from broker_assets.delivery_settings import MailSettings
+
+RECORDS = [{"diaObjectId": 12, "class": "SN <b>", "UTC": "2026-11-20 03:04:05", "alert": {"big": [1]}}]
+OPTIONS: dict[str, Any] = {
+    "sender": "broker@example.org", "recipient": "ann@example.org", "filter_name": "bright\nBcc: x@y", "date": 1.7e9,
+    "message_id": "<1@broker.example>", "objects_url": "http://broker.example/objects/", "attachment_bytes": 10_000,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def mailbox() -> Iterator[Mailbox]:
+    with mail_server() as started:
+        yield started
+
+
+@pytest.fixture
+def server(mailbox: Mailbox) -> Iterator[MailServer]:
+    mailbox.messages.clear()
+    made = MailServer(MailSettings(host="127.0.0.1", port=mailbox.port))
+    yield made
+    made.close()
+
+
+def test_a_message_has_text_a_table_with_links_and_an_attachment(server: MailServer, mailbox: Mailbox) -> None:
+    assert server.send(compose(RECORDS, **OPTIONS)) == "250 OK: queued as 1"
+    (message,) = mailbox.messages
+    assert message["Subject"] == "bright Bcc: x@y: object 12", "a name with a line end adds no header"
+    assert message["Bcc"] is None
+    text = message.get_body(("plain",))
+    page = message.get_body(("html",))
+    assert text is not None
+    assert page is not None
+    assert text.get_content().splitlines()[:2] == ["diaObjectId | class | UTC", "12 SN <b> 2026-11-20 03:04:05"]
+    assert "http://broker.example/objects/12" in text.get_content()
+    assert '<a href="http://broker.example/objects/12">12</a>' in page.get_content()
+    assert "SN &lt;b&gt;" in page.get_content()
+    (attachment,) = message.iter_attachments()
+    assert json.loads(attachment.get_content()) == RECORDS
+
+
+def test_a_large_attachment_is_left_out_and_the_message_says_so() -> None:
+    message = compose(RECORDS * 600, **{**OPTIONS, "attachment_bytes": 100, "period": "day"})
+    assert list(message.iter_attachments()) == []
+    text = message.get_body(("plain",))
+    assert text is not None
+    assert "first 500 of 600 matches" in text.get_content()
+    assert "attachment is left out" in text.get_content()
+    assert message["Subject"].endswith("600 matches of the day")
+
+
+def test_one_connection_serves_several_messages_and_survives_a_refusal(server: MailServer, mailbox: Mailbox) -> None:
+    letter = notice(
+        sender="b@example.org", recipient="ann@example.org", subject="Filter 3\nis paused", text="Zoë",
+        message_id="<2@b>", date=1.7e9,
+    )  # fmt: skip
+    mailbox.answers += ["550 no such user", "450 try later", "421 going down"]
+    with pytest.raises(MessageRefusedError, match="550 no such user") as refused:
+        server.send(letter)
+    assert refused.value.final
+    with pytest.raises(MessageRefusedError, match="450 try later") as refused:
+        server.send(letter)
+    assert not refused.value.final
+    with pytest.raises(SinkUnavailableError, match="421"):
+        server.send(letter)
+    server.send(letter)
+    server.send(letter)
+    assert mailbox.subjects == ["[broker-assets] Filter 3 is paused"] * 2
+
+
+def test_a_server_out_of_reach_says_nothing_about_the_message() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        away = MailServer(MailSettings(host="127.0.0.1", port=taken.getsockname()[1], seconds=2))
+        with pytest.raises(SinkUnavailableError, match="mail server 127"):
+            away.send(compose(RECORDS, **OPTIONS))
+    with pytest.raises(SinkUnavailableError, match="no mail server is configured"):
+        MailServer(MailSettings()).send(compose(RECORDS, **OPTIONS))

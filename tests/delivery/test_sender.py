@@ -1,0 +1,288 @@
+"""What is due reaches its sink in order, and what fails waits, or becomes a dead letter, without blocking the rest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from delivery_peers import (
+    Mailbox,
+    Receiver,
+    header,
+    mail_server,
+    make_due,
+    read_topic,
+    receiver,
+    sender,
+    settings,
+    states,
+    value,
+)
+from queued_messages import add_sink, queue
+
+from broker_assets.delivery import owners
+from broker_assets.delivery.outbox import identity
+from broker_assets.delivery.topics import Outgoing, Topics
+from broker_assets.delivery.webhooks import key_of
+from broker_assets.stream_settings import ClusterSettings
+
+pytestmark = pytest.mark.database
+
+Connection = psycopg.Connection[Any]
+
+
+@pytest.fixture
+def hook() -> Iterator[Receiver]:
+    with receiver() as started:
+        yield started
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with mail_server() as started:
+        yield started
+
+
+def sources(received: Receiver) -> list[str]:
+    return [match["trigger"].rpartition("/")[2] for one in received.accepted for match in one.document["matches"]]
+
+
+# Topics ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.kafka
+def test_topics_get_every_message_once_in_order(connection: Connection, database_url: str, kafka: str) -> None:
+    first = add_sink(connection, kind="kafka", target="lasair_annbright")
+    second = add_sink(connection, filterid=2, kind="kafka", target="lasair_bobfull", format="full")
+    queue(connection, range(100, 150))
+    queue(connection, [13, 101], filterid=2)
+    with sender(database_url, settings(), kafka) as started:
+        report = started.send_due()
+        assert (report.delivered, report.dead, report.failures) == (51, 1, 0)
+        assert started.send_due().delivered == 0
+    messages = read_topic(kafka, "lasair_annbright", 51, seconds=2)
+    assert [header(one, "trigger") for one in messages] == [f"alert/{n // 10}/{n}" for n in range(100, 150)]
+    assert [header(one, "delivery-id") for one in messages][:1] == [identity(1, first, "alert/10/100")]
+    assert {header(one, "_format") for one in messages} == {"json"}
+    record = json.loads(value(messages[0]))
+    assert list(record) == ["diaObjectId", "gmag", "UTC"]
+    (only,) = read_topic(kafka, "lasair_bobfull", 1)
+    assert json.loads(value(only))["alert"] == {"diaSourcesList": [{"psfFlux": 1.0}], "full": True}
+    row = connection.execute(
+        "SELECT receipt, bytes FROM deliveries WHERE sinkid = %s AND state = 'delivered'", (second,)
+    ).fetchone()
+    assert row == ({"topic": "lasair_bobfull", "partition": 0, "offset": 0}, len(value(only)))
+    assert connection.execute("SELECT failure FROM deliveries WHERE state = 'dead'").fetchall() == [("no packet",)]
+
+
+@pytest.mark.kafka
+def test_what_a_dead_sender_wrote_is_found_and_not_written_again(
+    connection: Connection, database_url: str, kafka: str
+) -> None:
+    sink = add_sink(connection, kind="kafka", target="lasair_anncrash")
+    queue(connection, [1, 2, 3, 4])
+    # It had begun with the first three, wrote two of them, and died before it stored a receipt.
+    connection.execute("UPDATE deliveries SET state = 'sending', sent_at = now() WHERE diasourceid < 4")
+    connection.commit()
+    topics = Topics(ClusterSettings(bootstrap_servers=kafka))
+    topics.send([Outgoing("lasair_anncrash", identity(1, sink, f"alert/0/{n}"), b"{}") for n in (1, 2)])
+    topics.close()
+    with sender(database_url, settings(), kafka) as started:
+        assert started.send_due().delivered == 0, "what it wrote last may still be on its way"
+        assert states(connection) == {"sending": 3, "pending": 1}
+        connection.execute("UPDATE deliveries SET sent_at = now() - interval '1 minute' WHERE state = 'sending'")
+        make_due(connection)
+        assert started.send_due().delivered == 4
+    messages = read_topic(kafka, "lasair_anncrash", 5, seconds=2)
+    assert [header(one, "delivery-id") for one in messages] == [identity(1, sink, f"alert/0/{n}") for n in (1, 2, 3, 4)]
+    offsets = connection.execute("SELECT (receipt->>'offset')::int FROM deliveries ORDER BY deliveryid").fetchall()
+    assert offsets == [(0,), (1,), (2,), (3,)]
+
+
+def test_without_kafka_messages_wait(connection: Connection, database_url: str) -> None:
+    add_sink(connection, kind="kafka", target="lasair_annwait")
+    queue(connection, [1, 2])
+    with sender(database_url, settings(confirm_seconds=1.0), "127.0.0.1:1") as started:
+        report = started.send_due()
+    assert (report.delivered, report.dead, report.failures) == (0, 0, 1)
+    assert states(connection) == {"pending": 2}
+    row = connection.execute("SELECT failures, due_at > now(), failure LIKE '%Kafka%' FROM filter_sinks").fetchone()
+    assert row == (1, True, True)
+    assert connection.execute("SELECT DISTINCT attempts FROM deliveries").fetchall() == [(0,)]
+
+
+# Webhooks -------------------------------------------------------------------------------------------------------------
+
+
+def test_webhooks_are_signed_and_in_order(connection: Connection, database_url: str, hook: Receiver) -> None:
+    sink = add_sink(connection, target=hook.url("/hook?token=1"))
+    queue(connection, [1, 2, 3])
+    configured = settings()
+    with sender(database_url, configured) as started:
+        assert started.send_due().delivered == 3
+    assert sources(hook) == ["1", "2", "3"]
+    first = hook.requests[0]
+    key = key_of(configured.revealed_webhook_key() or b"", f"sink/{sink}")
+    assert first.is_signed_with(key)
+    assert not first.is_signed_with(key_of(b"another", f"sink/{sink}"))
+    assert (first.path, first.headers["webhook-id"]) == ("/hook?token=1", identity(1, sink, "alert/0/1"))
+    assert first.document["matches"][0]["record"]["diaObjectId"] == 0
+    receipt = connection.execute("SELECT receipt FROM deliveries ORDER BY deliveryid LIMIT 1").fetchone()
+    assert receipt is not None
+    assert (receipt[0]["status"], receipt[0]["reply"]) == (200, "ok")
+
+
+def test_a_dead_letter_does_not_block_those_behind_it(
+    connection: Connection, database_url: str, hook: Receiver
+) -> None:
+    add_sink(connection, target=hook.url())
+    queue(connection, [1, 2, 3])
+    hook.answer = lambda request: 500 if b"alert/0/2" in request.body else 200
+    with sender(database_url, settings(attempts=3)) as started:
+        for attempt in range(3):
+            started.send_due()
+            expected = {"delivered": 1, "pending": 2} if attempt < 2 else {"delivered": 2, "dead": 1}
+            assert states(connection) == expected, "those behind it wait while it may still pass"
+            make_due(connection)
+    assert sources(hook) == ["1", "3"]
+    attempts = [one.headers["webhook-id"] for one in hook.requests if b"alert/0/2" in one.body]
+    assert len(attempts) == 3
+    assert len(set(attempts)) == 1
+    row = connection.execute("SELECT attempts, failure FROM deliveries WHERE state = 'dead'").fetchone()
+    assert row == (3, "127.0.0.1 answers 500: ok")
+
+
+def test_a_sink_out_of_reach_loses_nothing_until_time_is_over(
+    connection: Connection, database_url: str, hook: Receiver
+) -> None:
+    add_sink(connection, target=hook.url())
+    queue(connection, [1, 2])
+    hook.answer = lambda request: (503, {"retry-after": "120"})
+    with sender(database_url, settings(attempts=1)) as started:
+        started.send_due()
+        assert states(connection) == {"pending": 2}
+        row = connection.execute("SELECT due_at > now() + interval '100 seconds' FROM filter_sinks").fetchone()
+        assert row == (True,), "it is left alone for as long as it asks"
+        connection.execute("UPDATE deliveries SET created_at = now() - interval '73 hours' WHERE diasourceid = 1")
+        make_due(connection)
+        started.send_due()
+        assert states(connection) == {"dead": 1, "pending": 1}
+        hook.answer = lambda request: 200
+        make_due(connection)
+        started.send_due()
+    assert sources(hook) == ["2"]
+    assert connection.execute("SELECT failures, failure FROM filter_sinks").fetchone() == (0, None)
+
+
+def test_what_the_receiver_refuses_for_good_is_not_tried_again(
+    connection: Connection, database_url: str, hook: Receiver
+) -> None:
+    add_sink(connection, target=hook.url())
+    queue(connection, [1, 2])
+    hook.answer = lambda request: (307, {"location": "http://127.0.0.1:1/"}) if b"alert/0/1" in request.body else 410
+    with sender(database_url, settings()) as started:
+        assert started.send_due().dead == 2
+    reasons = connection.execute("SELECT failure FROM deliveries ORDER BY deliveryid").fetchall()
+    assert "redirects are not followed" in reasons[0][0]
+    assert "answers 410" in reasons[1][0]
+
+
+def test_quotas_are_counted_and_shown(connection: Connection, database_url: str, hook: Receiver) -> None:
+    sink = add_sink(connection, target=hook.url(), messages_per_night=2)
+    small = add_sink(connection, filterid=2, target=hook.url("/small"), bytes_per_night=300)
+    queue(connection, [1, 2, 3, 4])
+    queue(connection, [1, 2, 3], filterid=2)
+    with sender(database_url, settings()) as started:
+        started.send_due()
+    used = "SELECT messages, over_quota FROM delivery_usage WHERE sinkid = %s"
+    assert connection.execute(used, (sink,)).fetchall() == [(2, 2)]
+    assert connection.execute(used, (small,)).fetchall() == [(2, 1)]
+    assert states(connection) == {"delivered": 4, "over_quota": 3}
+    with sender(database_url, settings()) as started:
+        queue(connection, [5])
+        assert started.send_due().delivered == 0
+    assert connection.execute(used, (sink,)).fetchall() == [(2, 3)]
+
+
+def test_one_sink_has_one_sender(connection: Connection, database_url: str, hook: Receiver) -> None:
+    sink = add_sink(connection, target=hook.url())
+    queue(connection, [1])
+    from broker_assets.delivery.queue import lock, unlock
+
+    assert lock(connection, [sink]) == {sink}
+    connection.commit()
+    with sender(database_url, settings()) as started:
+        assert started.send_due().delivered == 0
+        unlock(connection, [sink])
+        connection.commit()
+        assert started.send_due().delivered == 1
+
+
+# E-mail ---------------------------------------------------------------------------------------------------------------
+
+
+def test_matches_come_by_e_mail(connection: Connection, database_url: str, mailbox: Mailbox) -> None:
+    add_sink(connection, kind="email", target="ann@example.org")
+    queue(connection, [21])
+    with sender(database_url, settings(mail_port=mailbox.port)) as started:
+        assert started.send_due().delivered == 1
+    (message,) = mailbox.messages
+    assert (message["Subject"], message["To"], message["From"]) == (
+        "bright: object 2", "ann@example.org", "broker@example.org",
+    )  # fmt: skip
+    receipt = connection.execute("SELECT receipt->>'smtp', receipt->>'message_id' FROM deliveries").fetchone()
+    assert receipt == ("250 OK: queued as 1", message["Message-ID"])
+
+
+def test_a_digest_has_what_came_in_together(connection: Connection, database_url: str, mailbox: Mailbox) -> None:
+    add_sink(connection, kind="email", target="ann@example.org", schedule="day")
+    connection.execute("UPDATE filter_sinks SET due_at = now() + interval '1 hour'")
+    queue(connection, [1, 2, 3])
+    with sender(database_url, settings(mail_port=mailbox.port)) as started:
+        assert started.send_due().delivered == 0, "it is not time yet"
+        make_due(connection)
+        mailbox.answers.append("451 try again later")
+        started.send_due()
+        assert states(connection) == {"pending": 3}
+        make_due(connection)
+        assert started.send_due().delivered == 3
+        queue(connection, [4])
+        assert started.send_due().delivered == 0, "the next one is tomorrow's"
+    assert mailbox.subjects == ["bright: 3 matches of the day"]
+
+
+def test_a_digest_that_was_begun_is_sent_as_it_was(connection: Connection, database_url: str, mailbox: Mailbox) -> None:
+    """A sender died with it: the receiver recognises the Message-ID."""
+    add_sink(connection, kind="email", target="ann@example.org", schedule="hour")
+    queue(connection, [1, 2])
+    identifiers = []
+    with sender(database_url, settings(mail_port=mailbox.port)) as started:
+        started.send_due()
+        identifiers.append(mailbox.messages[-1]["Message-ID"])
+        connection.execute("UPDATE deliveries SET state = 'sending', receipt = NULL, finished_at = NULL")
+        queue(connection, [3])
+        make_due(connection)
+        started.send_due()
+    assert mailbox.subjects == [
+        "bright: 2 matches of the hour",
+        "bright: 2 matches of the hour",
+        "bright: 1 matches of the hour",
+    ]
+    assert mailbox.messages[1]["Message-ID"] == identifiers[0] != mailbox.messages[2]["Message-ID"]
+
+
+def test_owners_are_sent_their_messages(connection: Connection, database_url: str, mailbox: Mailbox) -> None:
+    owners.notify(connection, "ann", "Filter 3 is paused", "It took too long.")
+    owners.notify(connection, "bob", "Filter 4 is paused", "Nobody knows where bob is.")
+    owners.set_contact(connection, "ann", "ann@example.org")
+    connection.commit()
+    with sender(database_url, settings(mail_port=mailbox.port)) as started:
+        assert started.send_due().delivered == 1
+        assert mailbox.subjects == ["[broker-assets] Filter 3 is paused"]
+        assert started.send_due().delivered == 0
+        owners.set_contact(connection, "bob", "bob@example.org")
+        connection.commit()
+        assert started.send_due().delivered == 1
