@@ -1,0 +1,71 @@
+"""How many requests each account made in the last hour: counted in the database, for all workers together."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import psycopg
+
+WINDOW_MINUTES: Final = 60
+
+
+class TooManyRequests(PermissionError):
+    """The account has made as many requests in the last hour as it may.
+
+    Parameters
+    ----------
+    most : int
+        Requests an hour.
+    seconds : int
+        After which the next one may be made.
+    """
+
+    def __init__(self, most: int, seconds: int) -> None:
+        super().__init__(f"{most:,} requests in an hour is the limit; wait {-(-seconds // 60)} min or ask for more")
+        self.most = most
+        self.seconds = seconds
+
+
+def count(connection: psycopg.Connection[Any], userid: int, most: int) -> int:
+    """Count a request.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        A transaction is opened in it.
+    userid : int
+        Account.
+    most : int
+        Requests that it may make in an hour.
+
+    Returns
+    -------
+    int
+        Requests of the last hour, this one with them.
+
+    Raises
+    ------
+    TooManyRequests
+        If there are as many as it may; this one does not count then.
+    """
+    with connection.transaction():
+        # One row of the account is locked, so that workers count one after the other.
+        connection.execute("SELECT FROM access.users WHERE userid = %s FOR NO KEY UPDATE", (userid,))
+        row = connection.execute(
+            "SELECT coalesce(sum(count), 0), coalesce(ceil(extract(epoch FROM min(minute) - now())) + %s, 0)"
+            " FROM access.requests WHERE userid = %s AND minute > now() - make_interval(mins => %s)",
+            (WINDOW_MINUTES * 60, userid, WINDOW_MINUTES),
+        ).fetchone()
+        made, seconds = (int(row[0]), int(row[1])) if row is not None else (0, 0)
+        if made >= most:
+            raise TooManyRequests(most, max(1, seconds))
+        connection.execute(
+            "DELETE FROM access.requests WHERE userid = %s AND minute < now() - make_interval(mins => %s)",
+            (userid, WINDOW_MINUTES),
+        )
+        connection.execute(
+            "INSERT INTO access.requests (userid, minute, count) VALUES (%s, date_trunc('minute', now()), 1)"
+            " ON CONFLICT (userid, minute) DO UPDATE SET count = access.requests.count + 1",
+            (userid,),
+        )
+    return made + 1

@@ -1,0 +1,97 @@
+"""Sessions: a log-in of a browser, or of a program that logs in as browsers do.
+
+The cookie is random and stored as its hash. A new one is made at every log-in, so that nobody can know it before. A
+session ends by logging out, two weeks after its last use, 90 days after the log-in, when the password changes, or when
+the account is switched off.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+
+from broker_assets.access.accounts import USER_COLUMNS, User, user_of
+from broker_assets.access.tokens import stored_hash
+
+Connection = psycopg.Connection[Any]
+
+IDLE_DAYS: Final = 14
+"""Days without a request after which a session ends; also the age of its cookie."""
+DAYS: Final = 90
+"""Days after the log-in."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """Whose session a cookie is."""
+
+    user: User
+    csrf: str
+    """What requests that change something must repeat."""
+
+
+def begin(connection: Connection, user: User) -> tuple[str, str]:
+    """Begin a session; those of the account that have ended are deleted.
+
+    Returns
+    -------
+    cookie, csrf : str
+        Neither can be read again.
+    """
+    cookie, csrf = secrets.token_hex(16), secrets.token_hex(16)
+    with connection.transaction():
+        connection.execute(
+            "DELETE FROM access.sessions WHERE last_used < now() - make_interval(days => %s)"
+            " OR date_created < now() - make_interval(days => %s)",
+            (IDLE_DAYS, DAYS),
+        )
+        connection.execute(
+            "INSERT INTO access.sessions (sha256, userid, csrf) VALUES (%s, %s, %s)",
+            (stored_hash(cookie), user.userid, csrf),
+        )
+    return cookie, csrf
+
+
+def find(connection: Connection, cookie: str) -> Session | None:
+    """The session of a cookie; none if it has ended. When it was used is written once a minute at most."""
+    if not cookie or len(cookie) > 64:
+        return None
+    hashed = stored_hash(cookie)
+    row = connection.execute(
+        f"SELECT {USER_COLUMNS}, csrf, last_used < now() - interval '1 minute'"  # noqa: S608
+        " FROM access.sessions JOIN access.users USING (userid)"
+        " WHERE sha256 = %s AND active AND date_removed IS NULL AND last_used > now() - make_interval(days => %s)"
+        " AND date_created > now() - make_interval(days => %s)",
+        (hashed, IDLE_DAYS, DAYS),
+    ).fetchone()
+    if row is None:
+        return None
+    *user, csrf, due = row
+    if due:
+        connection.execute("UPDATE access.sessions SET last_used = now() WHERE sha256 = %s", (hashed,))
+    return Session(user_of(user), csrf)
+
+
+def end(connection: Connection, cookie: str) -> None:
+    """Log out."""
+    connection.execute("DELETE FROM access.sessions WHERE sha256 = %s", (stored_hash(cookie),))
+
+
+def end_all(connection: Connection, userid: int) -> int:
+    """End every session of an account; how many there were."""
+    return connection.execute("DELETE FROM access.sessions WHERE userid = %s", (userid,)).rowcount
+
+
+def is_same(given: str | None, wanted: str | None) -> bool:
+    """Whether two secrets are equal and not empty, in a time that does not depend on where they differ.
+
+    Examples
+    --------
+    >>> is_same("abc", "abc"), is_same("abc", "abd"), is_same("", ""), is_same(None, None)
+    (True, False, False, False)
+    """
+    return bool(given) and bool(wanted) and hmac.compare_digest(str(given).encode(), str(wanted).encode())

@@ -1,0 +1,169 @@
+"""API tokens: shown once, stored as their hash.
+
+A token is 160 random bits, written as 40 hexadecimal digits, the form that clients of Lasair send. A plain hash of it
+is enough: there is nothing to guess.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import psycopg
+
+from broker_assets.access import changes
+from broker_assets.access.accounts import USER_COLUMNS, User, user_of
+
+Connection = psycopg.Connection[Any]
+Scope = Literal["read", "write"]
+
+_FORM: Final = re.compile(r"[0-9a-fA-F]{40}", re.ASCII)
+MOST: Final = 50
+"""Tokens of an account."""
+
+
+class BadToken(ValueError):
+    """A token cannot be made as it was asked for; the message says why."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """What is known of a token; not the token itself."""
+
+    tokenid: int
+    name: str
+    scope: Scope
+    date_created: datetime.datetime
+    date_expires: datetime.datetime | None
+    last_used: datetime.datetime | None
+
+
+@dataclass(frozen=True)
+class Bearer:
+    """Whose token a request has, and what it may do."""
+
+    user: User
+    scope: Scope
+
+
+def create(
+    connection: Connection,
+    user: User,
+    name: str,
+    scope: Scope = "read",
+    *,
+    days: float | None = None,
+    by: int | None = None,
+) -> str:
+    """Make a token.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        A transaction is opened in it.
+    user : User
+        Whose it is.
+    name : str
+        What it is for, unique for the account.
+    scope : str
+        `read`, or `write` for one that may change things as well.
+    days : float, optional
+        After which it ends; never, if not given.
+    by : int, optional
+        Account that makes it; none for the command line.
+
+    Returns
+    -------
+    str
+        The token. It cannot be read again.
+
+    Raises
+    ------
+    BadToken
+        If the name is empty or used, the scope is unknown, or there are too many.
+    """
+    name = name.strip()
+    if not name or len(name) > 100 or not name.isprintable():
+        raise BadToken("a token needs a name of 1 to 100 printable characters that says what it is for")
+    if scope not in ("read", "write"):
+        raise BadToken(f"the scope of a token is read or write, not {scope!r}")
+    if days is not None and not 0 < days <= 36_500:
+        raise BadToken("a token ends after 0 to 36,500 days")
+    token = secrets.token_hex(20)
+    with connection.transaction():
+        count = connection.execute("SELECT count(*) FROM access.tokens WHERE userid = %s", (user.userid,)).fetchone()
+        if count is not None and count[0] >= MOST:
+            raise BadToken(f"an account has at most {MOST} tokens: revoke one that is not used")
+        row = connection.execute(
+            "INSERT INTO access.tokens (userid, name, scope, sha256, date_expires)"
+            " VALUES (%s, %s, %s, %s, now() + %s::float8 * interval '1 day') ON CONFLICT DO NOTHING RETURNING tokenid",
+            (user.userid, name, scope, stored_hash(token), days),
+        ).fetchone()
+        if row is None:
+            raise BadToken(f"{user.username} has a token named {name}; revoke it first, or choose another name")
+        changes.record(connection, by, "token made", user.username, f"{name}, {scope}")
+    return token
+
+
+def replace(connection: Connection, user: User, name: str, scope: Scope) -> str:
+    """A new token in place of the one of that name, if there is one; see `create`."""
+    with connection.transaction():
+        connection.execute("DELETE FROM access.tokens WHERE userid = %s AND name = %s", (user.userid, name))
+        return create(connection, user, name, scope, by=user.userid)
+
+
+def of_user(connection: Connection, user: User) -> list[Token]:
+    """The tokens of an account, oldest first."""
+    rows = connection.execute(
+        "SELECT tokenid, name, scope, date_created, date_expires, last_used FROM access.tokens WHERE userid = %s"
+        " ORDER BY tokenid",
+        (user.userid,),
+    )
+    return [Token(*row) for row in rows]
+
+
+def revoke(connection: Connection, user: User, name: str, *, by: int | None = None) -> None:
+    """End a token.
+
+    Raises
+    ------
+    BadToken
+        If the account has none of that name.
+    """
+    with connection.transaction():
+        row = connection.execute(
+            "DELETE FROM access.tokens WHERE userid = %s AND name = %s RETURNING tokenid", (user.userid, name)
+        ).fetchone()
+        if row is None:
+            raise BadToken(f"{user.username} has no token named {name}")
+        changes.record(connection, by, "token revoked", user.username, name)
+
+
+def bearer(connection: Connection, token: str) -> Bearer | None:
+    """Whose token this is; none if it is unknown, has ended, or its account is not active.
+
+    When it was used is written once a minute at most.
+    """
+    if not _FORM.fullmatch(token):
+        return None
+    row = connection.execute(
+        f"SELECT {USER_COLUMNS}, scope, tokenid, coalesce(last_used < now() - interval '1 minute', true)"  # noqa: S608
+        " FROM access.tokens JOIN access.users USING (userid)"
+        " WHERE sha256 = %s AND active AND date_removed IS NULL AND coalesce(date_expires > now(), true)",
+        (stored_hash(token.lower()),),
+    ).fetchone()
+    if row is None:
+        return None
+    *user, scope, tokenid, due = row
+    if due:
+        connection.execute("UPDATE access.tokens SET last_used = now() WHERE tokenid = %s", (tokenid,))
+    return Bearer(user_of(user), scope)
+
+
+def stored_hash(secret: str) -> str:
+    """What is stored of a random secret."""
+    return hashlib.sha256(secret.encode()).hexdigest()
