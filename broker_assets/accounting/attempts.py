@@ -3,7 +3,7 @@
 An exception can be caught, but not the end of a process (a fault in compiled code, the memory limit of a container).
 The next run would read the same messages and end the same way, for ever. Therefore a consumer, before it examines
 messages, records that it begins (`begin`), in a separate transaction. The entry is removed when the position has passed
-it (by `ledger.advance` and `ledger.record_gap`), or when the run ends in order (`release`). Entries of other runs that
+it (by `ledger.advance` and `ledger.record_gap`), or when the run ends properly (`release`). Entries of other runs that
 a run finds after it has locked the partitions belong to runs that died.
 
 The protocol of a consumer:
@@ -122,7 +122,7 @@ def forget(connection: psycopg.Connection[Any], topic: str, partition: int, pass
 
 
 def release(connection: psycopg.Connection[Any], topic: str, run_id: str) -> None:
-    """Take back the attempts of a run that ends in order, whether with success or with an exception."""
+    """Take back the attempts of a run that ends properly, whether with success or with an exception."""
     connection.execute("DELETE FROM stream_attempt WHERE topic = %s AND run_id = %s AND attempts = 1", (topic, run_id))
     connection.execute(
         "UPDATE stream_attempt SET attempts = attempts - 1, run_id = NULL WHERE topic = %s AND run_id = %s",

@@ -35,6 +35,8 @@ Nights = tuple[datetime.date, datetime.date] | None
 def batches(connection: psycopg.Connection[Any], *, first: int = 0) -> list[Imbalance]:
     """Batches with contradictory numbers: messages received, their outcomes, ranges, nights, and quarantine.
 
+    Only alerts have nights, and only they, notices and annotations that are read from Kafka have ranges.
+
     Parameters
     ----------
     connection : psycopg.Connection
@@ -62,15 +64,18 @@ def batches(connection: psycopg.Connection[Any], *, first: int = 0) -> list[Imba
             UNION ALL
             SELECT ingestid, batch.stored, coalesce(night.stored, 0), 'packets stored, by night'
             FROM batch LEFT JOIN night USING (ingestid)
+            WHERE kind IN ('stream', 'reprocess') OR (kind = 'retry' AND night.ingestid IS NOT NULL)
             UNION ALL
             SELECT ingestid, batch.duplicate, coalesce(night.duplicate, 0), 'duplicates, by night'
             FROM batch LEFT JOIN night USING (ingestid)
+            WHERE kind IN ('stream', 'reprocess') OR (kind = 'retry' AND night.ingestid IS NOT NULL)
             UNION ALL
             SELECT ingestid, batch.received, coalesce(span.received, 0), 'messages received, by partition'
-            FROM batch LEFT JOIN span USING (ingestid) WHERE kind = 'stream'
+            FROM batch LEFT JOIN span USING (ingestid)
+            WHERE kind IN ('stream', 'notice') OR (kind = 'annotation' AND span.received IS NOT NULL)
             UNION ALL
             SELECT ingestid, quarantined, coalesce(held, 0), 'quarantined messages'
-            FROM batch LEFT JOIN held USING (ingestid) WHERE kind = 'stream'
+            FROM batch LEFT JOIN held USING (ingestid) WHERE kind IN ('stream', 'notice', 'annotation')
         )
         SELECT 'batch ' || ingestid AS subject, expected, found, detail
         FROM claim AS claim (ingestid, expected, found, detail)

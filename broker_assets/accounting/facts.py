@@ -8,8 +8,8 @@ of the batches does not matter.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -20,13 +20,37 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 from numpy.typing import NDArray
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
-from broker_assets.database import copy
+from broker_assets.database import copy, fetch
+from broker_assets.database.arrow import arrow_schema
 
 Words = NDArray[np.uint64]
 
 UNCOUNTED = frozenset({"ingestid"})
 """Columns that say who wrote a row and not what it says."""
+
+
+@dataclass(frozen=True)
+class FactInput:
+    """Something without nights that facts are made from, as a dust map, a catalogue or a model."""
+
+    asset: str
+    """Asset key."""
+    description: str
+    """What it is."""
+    files: str
+    """What it is read from; an asset that is not made here, `<asset>_files`."""
+    version: Callable[[], str]
+    """Its data version now."""
+    code_version: str = "1"
+    """Version of the code that reads it."""
+    partial: bool = False
+    """Whether a new version concerns the facts of some objects only: these are marked as stale, nights are not."""
+    describe: Callable[[], Mapping[str, Any]] = dict
+    """What its materialisations show: numbers and texts; bytes are pictures (PNG)."""
+    parents: tuple[str, ...] = ()
+    """Assets that it is made from; if there are none, `<asset>_files`."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +64,21 @@ class FactTable:
     description: str
     """What a row says."""
     parents: tuple[str, ...] = ()
-    """Assets without nights that it is made from as well: indices, catalogues, models."""
+    """Assets without nights that it is made from as well, whose changes do not concern facts of the past: lists."""
+    inputs: tuple[FactInput, ...] = ()
+    """Assets without nights that determine its facts: a new version makes those of all nights stale."""
+    describe: Callable[[psycopg.Connection[Any], str], Mapping[str, Any]] | None = None
+    """Given a connection and a night, what its materialisations show, as for `FactInput.describe`."""
+
+
+ReadStamps = Callable[[NDArray[np.int64], Sequence[str], int], NDArray[np.float32]]
+"""Given packets of a batch, kinds (`science`, `template`, `difference`) and a size, returns the stamps as an array
+(packets, kinds, size, size), NaN where there is no value."""
+
+
+def no_stamps(packets: NDArray[np.int64], kinds: Sequence[str], size: int) -> NDArray[np.float32]:
+    """Stamps of packets that have none."""
+    return np.full((len(packets), len(kinds), size, size), np.nan, np.float32)
 
 
 @dataclass(frozen=True)
@@ -52,11 +90,14 @@ class AlertBatch:
     `midpointmjdtai`, `night`; `ra`, `decl` (ICRS, degrees) and `lastdiasourcemjdtai` of the object in that packet,
     null where the packet does not say."""
     tables: Mapping[str, pa.Table]
-    """What the packets say, by internal table, each with `packet`. Of histories only points that are not stored yet."""
+    """What the packets say, by internal table, each with `packet`. Of histories only points that are not stored yet;
+    all points, with few columns, are in `light_curve`."""
     connection: psycopg.Connection[Any]
     """To read what is stored: points of earlier nights, lists, catalogues."""
     revision: int | None = None
     """Compute as of this number of the counter of changes; none for the newest."""
+    stamps: ReadStamps = no_stamps
+    """Reads stamps out of the packets, while the batch is computed and not later."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +108,11 @@ class Computed:
     """Its results; later enrichments that read it see them."""
     revision: int
     """Number of the counter of changes that they hold for."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Versions of the `FactTable.inputs` that were used, by asset."""
+    state: pa.Table | None = None
+    """Columns of `objects` with `packet`, one row per packet at most: where an object is stored as a packet has it, it
+    has these values too."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +169,63 @@ def delete_night(connection: psycopg.Connection[Any], tables: Iterable[FactTable
         ).rowcount
         for facts in tables
     }
+
+
+def delete_alerts(
+    connection: psycopg.Connection[Any],
+    tables: Iterable[FactTable],
+    night: str,
+    diaobjectid: NDArray[np.int64],
+    diasourceid: NDArray[np.int64],
+) -> list[FactCount]:
+    """Delete the facts of some alerts of a night before they are computed again.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In a transaction that owns the night.
+    tables : iterable of FactTable
+        Tables of facts.
+    night : str
+        Key `YYYY-MM-DD`.
+    diaobjectid, diasourceid : (n,) int64 array
+        The alerts.
+
+    Returns
+    -------
+    list of FactCount
+        What went, of each table; `take_back` enters it in the ledger.
+    """
+    gone = []
+    of_alerts = sql.SQL(
+        " USING unnest({}::bigint[], {}::bigint[]) AS alert (diaobjectid, diasourceid) WHERE night = {}::date"
+        " AND fact.diaobjectid = alert.diaobjectid AND fact.diasourceid = alert.diasourceid"
+    ).format(sql.Literal(diaobjectid.tolist()), sql.Literal(diasourceid.tolist()), sql.Literal(night))
+    for facts in tables:
+        schema = arrow_schema(facts.table, without=UNCOUNTED)
+        columns = sql.SQL(", ").join(sql.Identifier("fact", name) for name in schema.names)
+        table = sql.Identifier(facts.table.name)
+        read = sql.SQL("DELETE FROM {} AS fact{} RETURNING {}").format(table, of_alerts, columns)
+        gone += count(facts.asset, _read(connection, read, schema), [night])
+    return gone
+
+
+def _read(connection: psycopg.Connection[Any], query: sql.Composed, schema: pa.Schema) -> pa.Table:
+    """The result of a query, which may have columns of lists."""
+    if not any(pa.types.is_list(item.type) for item in schema):
+        return fetch.fetch(connection, query, schema)
+    rows = connection.execute(query).fetchall()
+    return pa.table([list(column) for column in zip(*rows, strict=True)] or [[] for _ in schema], schema=schema)
+
+
+def take_back(connection: psycopg.Connection[Any], ingestid: int, counts: Sequence[FactCount]) -> None:
+    """Enter in the ledger that a batch replaced facts of others: its own count is less by these."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE ingest_batch_facts SET rows = rows - %s, checksum = mod(checksum + 18446744073709551616 - %s,"
+            " 18446744073709551616) WHERE ingestid = %s AND night = %s AND asset = %s",
+            [(item.rows, Decimal(item.checksum), ingestid, item.night, item.asset) for item in counts],
+        )
 
 
 def row_hashes(rows: pa.Table) -> Words:
@@ -230,17 +333,31 @@ def count(asset: str, rows: pa.Table, nights: Iterable[str]) -> list[FactCount]:
 
 
 def book(
-    connection: psycopg.Connection[Any], ingestid: int, counts: Sequence[FactCount], enrichment: str, version: str
+    connection: psycopg.Connection[Any],
+    ingestid: int,
+    counts: Sequence[FactCount],
+    enrichment: str,
+    version: str,
+    inputs: Mapping[str, str] | None = None,
 ) -> None:
-    """Enter in the ledger which facts a batch wrote."""
+    """Enter in the ledger which facts a batch wrote, by which code and from which inputs."""
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO ingest_batch_facts (ingestid, night, asset, enrichment, version, rows, checksum)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (ingestid, night, asset) DO UPDATE SET"
+            "INSERT INTO ingest_batch_facts (ingestid, night, asset, enrichment, version, inputs, rows, checksum)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (ingestid, night, asset) DO UPDATE SET"
             " rows = ingest_batch_facts.rows + excluded.rows, checksum = mod(ingest_batch_facts.checksum"
             " + excluded.checksum, 18446744073709551616)",
             [
-                (ingestid, item.night, item.asset, enrichment, version, item.rows, Decimal(item.checksum))
+                (
+                    ingestid,
+                    item.night,
+                    item.asset,
+                    enrichment,
+                    version,
+                    Jsonb(dict(inputs or {})),
+                    item.rows,
+                    Decimal(item.checksum),
+                )
                 for item in counts
             ],
         )
@@ -265,17 +382,76 @@ class NightFacts:
     """Their number and the sum of their hashes: equal facts have equal versions, whatever wrote them."""
     code_version: str
     """Version of the code that computed them; several, joined by `, `, if batches differ."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Versions of the inputs that were used, by asset; several likewise."""
+
+
+@dataclass(frozen=True)
+class NightRows:
+    """What was written for a night outside the stream."""
+
+    objects: int
+    """Objects of the night that were looked at."""
+    rows: int
+    """Rows written."""
+    checksum: int
+    """Sum of the hashes of the rows (`row_hashes`), modulo 2⁶⁴."""
+
+    @property
+    def data_version(self) -> str:
+        """Number of rows and sum of their hashes: equal rows have equal versions."""
+        return additive_version(self.rows, self.checksum)
+
+
+def additive_version(rows: int, checksum: int) -> str:
+    """Data version of rows by their number and the sum of their hashes, modulo 2⁶⁴."""
+    return f"{rows:x}-{checksum:016x}"
 
 
 def nights(connection: psycopg.Connection[Any], keys: Iterable[str]) -> dict[tuple[str, str], NightFacts]:
     """The facts of some nights, by asset and night; those that were never computed are left out."""
     rows = connection.execute(
         "SELECT asset, night::text, sum(rows), mod(sum(checksum), 18446744073709551616),"
-        " string_agg(DISTINCT version, ', ' ORDER BY version) FROM ingest_batch_facts"
+        " string_agg(DISTINCT version, ', ' ORDER BY version), jsonb_agg(DISTINCT inputs) FROM ingest_batch_facts"
         " WHERE night = ANY(%s::date[]) AND replaced_by IS NULL GROUP BY asset, night",
         (sorted(set(keys)),),
     )
     return {
-        (asset, night): NightFacts(int(number), f"{int(number):x}-{int(checksum):016x}", version)
-        for asset, night, number, checksum, version in rows
+        (asset, night): NightFacts(
+            int(number), additive_version(int(number), int(checksum)), version, _together(inputs)
+        )
+        for asset, night, number, checksum, version, inputs in rows
     }
+
+
+def _together(inputs: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """The versions of each input that batches used."""
+    found: dict[str, set[str]] = {}
+    for item in inputs:
+        for asset, version in item.items():
+            found.setdefault(asset, set()).add(version)
+    return {asset: ", ".join(sorted(versions)) for asset, versions in sorted(found.items())}
+
+
+def prune(connection: psycopg.Connection[Any], asset: str, *, before: str) -> int:
+    """Delete from the table of an asset the nights before one, and what provenance and ledger say of them.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In the caller's transaction.
+    asset : str
+        Asset key, which is the name of the table.
+    before : str
+        First night that is kept, `YYYY-MM-DD`.
+
+    Returns
+    -------
+    int
+        Rows deleted.
+    """
+    old = sql.SQL("DELETE FROM {} WHERE night < %s::date").format(sql.Identifier(asset))
+    deleted = connection.execute(old, (before,)).rowcount
+    connection.execute("DELETE FROM ingest_batch_facts WHERE asset = %s AND night < %s::date", (asset, before))
+    connection.execute('DELETE FROM artefact WHERE asset = %s AND "partition" < %s', (asset, before))
+    return deleted

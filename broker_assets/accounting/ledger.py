@@ -13,16 +13,19 @@ import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
 from psycopg.rows import class_row
 from pydantic import BaseModel, ConfigDict
 
 from broker_assets.accounting import attempts
-from broker_assets.database.alerts import NightCounts
 
-Kind = Literal["stream", "reprocess", "retry"]
+if TYPE_CHECKING:
+    # Loads a compiler, which those that only read the ledger have no use for.
+    from broker_assets.database.alerts import NightCounts
+
+Kind = Literal["stream", "notice", "annotation", "reprocess", "retry"]
 
 LOCK_SPACE = 0x73747265
 """Mixed into the keys of the advisory locks of Kafka partitions."""
@@ -182,10 +185,12 @@ def open_batch(
     topic: str,
     kind: Kind,
     code_version: str,
-    started_at: datetime.datetime,
+    started_at: datetime.datetime | None = None,
     run_id: str | None = None,
 ) -> int:
-    """Allocate a batch; return its `ingestid`."""
+    """Allocate a batch that began at a time, or now; return its `ingestid`."""
+    if started_at is None:
+        started_at = datetime.datetime.now(datetime.UTC)
     row = connection.execute(
         "INSERT INTO ingest_batch (topic, kind, code_version, started_at, run_id) VALUES (%s, %s, %s, %s, %s)"
         " RETURNING ingestid",
@@ -363,3 +368,17 @@ def last_batches(connection: psycopg.Connection[Any], *, limit: int = 10, topic:
             {"topic": topic, "limit": limit},
         )
         return cursor.fetchall()
+
+
+RECENT_BATCHES = 10_000
+"""Batches among which those of a run are searched for."""
+
+
+def runs_with_batches(connection: psycopg.Connection[Any], run_ids: Sequence[str]) -> set[str]:
+    """Return which of some recent runs have committed a batch."""
+    rows = connection.execute(
+        "SELECT DISTINCT run_id FROM (SELECT run_id FROM ingest_batch ORDER BY ingestid DESC LIMIT %s) AS recent"
+        " WHERE run_id = ANY(%s)",
+        (RECENT_BATCHES, list(run_ids)),
+    )
+    return {row[0] for row in rows}

@@ -2,19 +2,29 @@
 
 States: `open` → `retried` (failed again) → `resolved` (turned into rows) or `dismissed` (by an operator).
 All functions work in the caller's transaction.
+
+Messages are grouped by the kind of their reason: the reason without the numbers, offsets and bytes that differ from
+message to message. One fault of a survey then is one line, however many messages it affects.
 """
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import psycopg
 from psycopg.rows import class_row
 from pydantic import BaseModel, ConfigDict
 
 State = Literal["open", "retried", "resolved", "dismissed"]
+
+WAITING: Final[tuple[State, ...]] = ("open", "retried")
+"""States of messages that wait for a fix or for an operator."""
+
+_DIFFERS: Final = r"\mb''[^'']*''|\m0x[0-9a-f]+|\m[0-9a-f]*[0-9][0-9a-f]{7,}\M|[0-9]+(\.[0-9]+)?"
+KIND: Final = rf"left(regexp_replace(split_part(reason, E'\n', 1), '{_DIFFERS}', '…', 'g'), 160)"
+"""SQL for the kind of a reason."""
 
 REASON_LENGTH = 2_000
 """Maximum length of a stored reason, characters."""
@@ -91,7 +101,7 @@ def _storable(text: str | None, length: int) -> str | None:
 def entries(
     connection: psycopg.Connection[Any],
     *,
-    states: Sequence[State] = ("open", "retried"),
+    states: Sequence[State] = WAITING,
     topic: str | None = None,
     after: int = 0,
     limit: int = 1000,
@@ -106,6 +116,70 @@ def entries(
             {"states": list(states), "topic": topic, "after": after, "limit": limit},
         )
         return cursor.fetchall()
+
+
+class ReasonGroup(BaseModel):
+    """Messages of one topic in quarantine for reasons of one kind."""
+
+    topic: str
+    kind: str
+    """The reason without what differs from message to message."""
+    waiting: int
+    """Messages that wait."""
+    retried: int
+    """Those of them that failed again after a fix."""
+    oldest: datetime.datetime
+    newest: datetime.datetime
+    example: int
+    """Identifier of the first of them."""
+    reason: str
+    """Its reason."""
+
+
+def groups(connection: psycopg.Connection[Any], *, topic: str | None = None, limit: int = 1000) -> list[ReasonGroup]:
+    """Waiting messages by topic and kind of reason, most messages first."""
+    with connection.cursor(row_factory=class_row(ReasonGroup)) as cursor:
+        cursor.execute(
+            _GROUPS,
+            {"states": list(WAITING), "topic": topic, "limit": limit},
+        )
+        return cursor.fetchall()
+
+
+_GROUPS: Final = f"""
+WITH waiting AS (
+    SELECT topic, {KIND} AS kind, count(*) AS waiting, count(*) FILTER (WHERE state = 'retried') AS retried,
+        min(created_at) AS oldest, max(created_at) AS newest, min(quarantineid) AS example
+    FROM quarantine WHERE state = ANY(%(states)s) AND (%(topic)s::text IS NULL OR topic = %(topic)s)
+    GROUP BY topic, kind
+)
+SELECT waiting.*, quarantine.reason FROM waiting JOIN quarantine ON quarantineid = example
+ORDER BY waiting DESC, waiting.topic, kind LIMIT %(limit)s
+"""  # noqa: S608
+
+_MATCHING: Final = f"""
+state = ANY(%(states)s) AND (%(topic)s::text IS NULL OR topic = %(topic)s)
+AND (%(reason)s::text IS NULL OR {KIND} = %(reason)s OR strpos(reason, %(reason)s) > 0)
+"""
+"""Condition of the messages that an operator selects."""
+
+
+def matching(connection: psycopg.Connection[Any], *, topic: str | None = None, reason: str | None = None) -> list[int]:
+    """Identifiers of the waiting messages of a topic, or with a reason.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+    topic : str, optional
+        Only of this topic.
+    reason : str, optional
+        Only with reasons of this kind, or that contain this text.
+    """
+    rows = connection.execute(
+        f"SELECT quarantineid FROM quarantine WHERE {_MATCHING} ORDER BY quarantineid".encode(),  # noqa: S608
+        {"states": list(WAITING), "topic": topic, "reason": reason},
+    )
+    return [number for (number,) in rows]
 
 
 def counts(connection: psycopg.Connection[Any]) -> dict[tuple[str, State], int]:

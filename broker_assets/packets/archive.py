@@ -299,6 +299,22 @@ def read_packet(url: str, position: int, length: int) -> ArchivedPacket:
     return _packet(header, row, read_datum(url, position, length))
 
 
+def read_packets(url: str, positions: NDArray[np.int64]) -> Iterator[ArchivedPacket]:
+    """Packets of a file at some positions, each with one ranged read.
+
+    Raises
+    ------
+    ArchiveError
+        If the file or a position in it is wrong.
+    """
+    header = read_archive_header(url)
+    rows = np.searchsorted(header.positions, positions)
+    for position, row in zip(positions.tolist(), rows.tolist(), strict=True):
+        if row == len(header.positions) or header.positions[row] != position:
+            raise ArchiveError(f"{url}: no packet at byte {position}")
+        yield _packet(header, row, read_datum(url, position, int(header.lengths[row])))
+
+
 def read_file(url: str) -> Iterator[ArchivedPacket]:
     """All packets of a file in order.
 

@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 from broker_assets.database.point_identity import exposures, sane_time
 from broker_assets.packets.bisection import isolated
 from broker_assets.packets.framing import FramedPackets, FramedSchema, Framer, PacketFailure, keep
+from broker_assets.packets.light_curves import LIGHT_CURVE
 from broker_assets.packets.limits import BATCH_BYTES, MESSAGE_BYTES, ROWS_PER_BYTE, BatchTooLarge
+from broker_assets.packets.named_types import AvroSchema
 from broker_assets.packets.nights import night_of
 from broker_assets.packets.points import Points
 from broker_assets.packets.reader import Chosen, DecodedPackets, PacketReader
@@ -32,7 +34,7 @@ from broker_assets.packets.surveys.adapter import Identity, SurveyAdapter
 from broker_assets.packets.tables import SCHEMAS, AlertTables, concatenate, table
 from broker_assets.packets.usable import usable
 
-DECODER_VERSION: Final = "2"
+DECODER_VERSION: Final = "3"
 """Increased whenever the tables made from the same packets change."""
 
 NAMED_FIELDS: Final = 20
@@ -62,6 +64,8 @@ class Identified:
     framed: FramedPackets
     points: dict[str, Points] = field(default_factory=dict)
     """Points of the histories by path, ascending by packet, in the order of the packet."""
+    light_curve: pa.Table = field(default_factory=LIGHT_CURVE.empty_table)
+    """Every point of the packets with few columns, see `light_curves`; also of packets that are not in the arrays."""
     failures: list[PacketFailure] = field(default_factory=list)
     """Packets that are not in the arrays, and why."""
 
@@ -184,6 +188,7 @@ class AlertDecoder:
         failures = list(framed.failures)
         parts: list[tuple[Identity, int]] = []
         points: dict[str, list[Points]] = {}
+        curves = [LIGHT_CURVE.empty_table()]
         for number, schema in enumerate(framed.schemas):
             rows = np.flatnonzero(framed.schema == number)
             reader = self._reader(schema, whole=False)
@@ -191,12 +196,14 @@ class AlertDecoder:
                 failures += [PacketFailure(int(row), reason_of(schema, reader.reason)) for row in rows]
                 continue
 
-            work = partial(self._identify, reader, framed, failures)
-            for identity, found in isolated(rows, work, failures):
+            work = partial(self._identify, schema.schema, reader, framed, failures)
+            for identity, found, curve in isolated(rows, work, failures):
                 parts.append((identity, number))
+                curves.append(curve)
                 for path, part in found.items():
                     points.setdefault(path, []).append(part)
-        return self._joined(parts, points, framed, failures)
+        identified = self._joined(parts, points, framed, failures)
+        return replace(identified, light_curve=pa.concat_tables(curves))
 
     def decode(
         self,
@@ -249,21 +256,29 @@ class AlertDecoder:
             counts = "; ".join(f"{reason} ({count})" for reason, count in omitted.most_common())
             _LOG.warning("left out of packets that are stored: %s", counts)
         joined = {name: concatenate(name, tables) for name, tables in parts.items()}
-        return AlertTables(**joined, failures=[*identified.failures, *failures], omitted=omitted)
+        return AlertTables(
+            **joined,
+            light_curve=identified.light_curve,
+            failures=[*identified.failures, *failures],
+            omitted=omitted,
+        )
 
     def _identify(
         self,
+        schema: AvroSchema,
         reader: PacketReader,
         framed: FramedPackets,
         failures: list[PacketFailure],
         rows: NDArray[np.int64],
-    ) -> tuple[Identity, dict[str, Points]]:
+    ) -> tuple[Identity, dict[str, Points], pa.Table]:
         decoded = self._read(reader, framed, rows, failures)
         identity = self._adapter.identity(decoded.tables[""])
         points = self._adapter.points(decoded.tables, identity)
+        curve = self._adapter.light_curve(schema, decoded.tables, identity)
         return (
             replace(identity, packet=rows[identity.packet]),
             {path: replace(part, packet=rows[part.packet]) for path, part in points.items()},
+            curve.set_column(0, LIGHT_CURVE.field(0), pa.array(rows[curve["packet"].to_numpy()])),
         )
 
     def _convert(

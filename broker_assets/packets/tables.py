@@ -96,6 +96,8 @@ class AlertTables:
     cutout: pa.Table
     """Cutouts of the packets: `kind` (science, template, difference) and `length` in bytes, as in the packet
     (compressed for ZTF)."""
+    light_curve: pa.Table = field(default_factory=lambda: pa.table({}))
+    """Every point of the packets, stored or not, with few columns (`light_curves.LIGHT_CURVE`)."""
     failures: list[PacketFailure] = field(default_factory=list)
     """Packets without rows in any table, and why."""
     omitted: Mapping[str, int] = field(default_factory=dict)

@@ -19,7 +19,7 @@ import psycopg
 from psycopg.rows import class_row
 from pydantic import BaseModel, ConfigDict
 
-from broker_assets.provenance.staleness import Staleness, stale_query
+from broker_assets.provenance.staleness import Staleness, code_change, stale_query, version_change
 
 
 class FileRecord(BaseModel):
@@ -377,13 +377,14 @@ deployed AS (
         AS given (level, kind, code_version)
 ),
 """
-_FIRST: Final = """
-    SELECT level, file.path, 'code', 'made by code ' || file.code_version || ', deployed is ' || deployed.code_version
+_CODE: Final = code_change("file.code_version", "deployed.code_version")
+_INPUT: Final = version_change("used.version", "present.version")
+_FIRST: Final = f"""
+    SELECT level, file.path, 'code', {_CODE}
     FROM file JOIN deployed USING (level, kind) WHERE file.code_version <> deployed.code_version
     UNION ALL
     SELECT file.level, file.path, CASE WHEN present.day IS NULL THEN 'missing' ELSE 'input' END,
-           'input ' || used.name || CASE WHEN present.day IS NULL THEN ' is gone' ELSE ' has version '
-               || present.version || ', used was ' || coalesce(nullif(used.version, ''), 'none') END
+           'input ' || used.name || CASE WHEN present.day IS NULL THEN ' is gone' ELSE ' ' || {_INPUT} END
     FROM file JOIN product_file_input AS used USING (productfileid)
     LEFT JOIN present ON present.day = file.day AND present.name = used.name
     WHERE used.kind = 'input' AND file.day = ANY(%(compared)s::date[])
@@ -397,7 +398,7 @@ _FIRST: Final = """
     LEFT JOIN kept AS parent ON parent.name = used.name
     WHERE used.kind = 'parent' AND used.version <> ''
       AND (parent.digest IS DISTINCT FROM used.version OR parent.version < parent.highest)
-"""
+"""  # noqa: S608 (constants of this package)
 _MADE_FROM: Final = """
     SELECT file.level, file.path, parent.level, parent.path, 'parent ' || used.name
     FROM product_file_input AS used

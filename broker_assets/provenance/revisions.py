@@ -80,6 +80,34 @@ def wait_for_batches(connection: psycopg.Connection[Any], *, seconds: float = 90
         waiting &= _under_way(connection)
 
 
+def alone(connection: psycopg.Connection[Any], *, seconds: float) -> bool:
+    """Keep batches out until the transaction ends, if there is a moment without any.
+
+    For short work that a batch must not overlap. Batches that begin meanwhile wait for the end of the transaction;
+    nothing waits while such a moment is looked for.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In a transaction that has not begun a batch.
+    seconds : float
+        How long to look for such a moment.
+
+    Returns
+    -------
+    bool
+        Whether it came.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        row = connection.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (_LOCK,)).fetchone()
+        if row is not None and row[0]:
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(PAUSE)
+
+
 def _under_way(connection: psycopg.Connection[Any]) -> set[str]:
     return {
         row[0]

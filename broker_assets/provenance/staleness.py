@@ -15,6 +15,41 @@ MOST_STEPS = 100
 """Steps that are followed at most: a cycle, which should not exist, would otherwise never end."""
 
 
+SHOWN_CHARACTERS = 12
+"""Longest version that is shown whole; of a longer one, which is a digest, the first seven characters are."""
+
+
+def code_change(old: LiteralString, new: LiteralString) -> LiteralString:
+    """Compose the SQL text of the parts of a code version that differ, such as `decoder 1 → 2`.
+
+    Parameters
+    ----------
+    old, new : str
+        SQL expressions of code versions: parts separated by commas, each a name and a version. A version without a
+        name is that of the `code`.
+    """
+    parts = r"""SELECT CASE WHEN part LIKE '%% %%' THEN regexp_replace(part, ' \S+$', '') ELSE 'code' END AS name,
+        substring(part FROM '\S+$') AS version FROM unnest(string_to_array({}, ', ')) AS given (part)"""
+    one, other = parts.replace("{}", old), parts.replace("{}", new)
+    return f"""(
+    SELECT string_agg(name || ' ' || coalesce(before.version, 'none') || ' → ' || coalesce(after.version, 'none'), ', '
+                      ORDER BY name)
+    FROM ({one}) AS before FULL JOIN ({other}) AS after USING (name)
+    WHERE before.version IS DISTINCT FROM after.version)"""  # noqa: S608 (constants of this package)
+
+
+def version_change(old: LiteralString, new: LiteralString) -> LiteralString:
+    """Compose the SQL text of two versions, such as `V01 → V02` or, of digests, `1f3e5a7 → 9bd1f3e`."""
+
+    def shown(version: LiteralString) -> LiteralString:
+        return (
+            f"CASE WHEN coalesce({version}, '') = '' THEN 'none' WHEN length({version}) <= {SHOWN_CHARACTERS}"
+            f" THEN {version} ELSE left({version}, 7) END"
+        )
+
+    return f"({shown(old)} || ' → ' || {shown(new)})"
+
+
 class Staleness(BaseModel):
     """Why something must be rebuilt, and when in the order."""
 

@@ -1,7 +1,8 @@
 """What was made from what, and what must be rebuilt.
 
 An artefact is an asset, or one partition of it. It is stale if it was made by code other than the deployed one, if the
-data version of an input has changed, if an input no longer exists, or if an input is itself stale (`staleness`). These
+data version of an input has changed, if an input no longer exists, if facts of some of its objects are stale
+(`stale_facts`), or if an input is itself stale (`staleness`). These
 tables are authoritative; Dagster shows and runs what follows from them.
 
 All functions work in the caller's transaction.
@@ -17,7 +18,7 @@ import psycopg
 from psycopg.rows import class_row
 from pydantic import BaseModel, ConfigDict
 
-from broker_assets.provenance.staleness import Staleness, stale_query
+from broker_assets.provenance.staleness import Staleness, code_change, stale_query, version_change
 
 
 class Input(BaseModel):
@@ -59,6 +60,9 @@ class ArtefactEntry(Artefact):
 
     made_at: datetime.datetime
     """When it was made."""
+    computed_from: dict[str, str] = {}
+    """Of facts: versions of everything that their batches used, by name; several joined, where batches differ. What
+    concerns some objects only, such as catalogues, is not among the inputs."""
 
 
 class Stale(Staleness):
@@ -68,9 +72,9 @@ class Stale(Staleness):
     """Asset key."""
     partition: str
     """Partition key; empty if the asset has none."""
-    cause: Literal["code", "input", "missing", "upstream"]
+    cause: Literal["code", "input", "missing", "objects", "upstream"]
     """code: made by another code version; input: an input has another data version; missing: an input no longer
-    exists; upstream: an input is stale."""
+    exists; objects: the facts of some objects are stale; upstream: an input is stale."""
 
 
 def record(connection: psycopg.Connection[Any], artefacts: Sequence[Artefact]) -> int:
@@ -174,6 +178,23 @@ def deploy(connection: psycopg.Connection[Any], code_versions: Mapping[str, str]
         (sorted(code_versions), [code_versions[asset] for asset in sorted(code_versions)]),
     )
     return sorted(row[0] for row in rows)
+
+
+def not_deployed(connection: psycopg.Connection[Any], code_versions: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Compare code versions with the deployed ones.
+
+    Returns
+    -------
+    dict
+        By asset, of those that differ: the given and the deployed code version, which is empty if there is none. Empty
+        if nothing was deployed yet.
+    """
+    deployed = dict(connection.execute("SELECT asset, code_version FROM code").fetchall())
+    return {
+        asset: (version, deployed.get(asset, ""))
+        for asset, version in sorted(code_versions.items())
+        if deployed and version != deployed.get(asset)
+    }
 
 
 def current(connection: psycopg.Connection[Any], asset: str, partition: str = "") -> ArtefactEntry | None:
@@ -281,9 +302,10 @@ def stale(connection: psycopg.Connection[Any], *, asset: str | None = None) -> l
         return cursor.fetchall()
 
 
-_FIRST: Final = """
-    SELECT artefact.asset, artefact."partition", 'code',
-           'made by code ' || artefact.code_version || ', deployed is ' || code.code_version
+_CODE: Final = code_change("artefact.code_version", "code.code_version")
+_INPUT: Final = version_change("used.input_data_version", "now.data_version")
+_FIRST: Final = f"""
+    SELECT artefact.asset, artefact."partition", 'code', {_CODE}
     FROM artefact JOIN code USING (asset)
     WHERE artefact.code_version NOT IN ('', code.code_version)
     UNION ALL
@@ -292,11 +314,13 @@ _FIRST: Final = """
            'input ' || used.input_asset
                || CASE used.input_partition WHEN '' THEN '' ELSE ' of ' || used.input_partition END
                || CASE WHEN now.asset IS NULL THEN ' is gone'
-                  ELSE ' has version ' || now.data_version || ', used was ' || used.input_data_version END
+                  ELSE ' ' || {_INPUT} END
     FROM artefact_input AS used
     LEFT JOIN artefact AS now ON now.asset = used.input_asset AND now."partition" = used.input_partition
     WHERE now.data_version IS DISTINCT FROM used.input_data_version
-"""
+    UNION ALL
+    SELECT asset, night::text, 'objects', min(reason) FROM stale_facts GROUP BY asset, night
+"""  # noqa: S608 (constants of this package)
 _MADE_FROM: Final = """
     SELECT asset, "partition", input_asset, input_partition,
            'input ' || input_asset || CASE input_partition WHEN '' THEN '' ELSE ' of ' || input_partition END

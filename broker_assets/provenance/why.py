@@ -1,106 +1,233 @@
-"""Answers to "why": where a row comes from, down to the message and the code."""
+"""Answers to "why": where a row comes from, down to the message or file and the code.
+
+Every table has an answer for each of its rows, see `origins`.
+"""
 
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
 import psycopg
-from psycopg.rows import class_row
+from psycopg import sql
+from psycopg.rows import dict_row
 from pydantic import BaseModel, ConfigDict
 
-from broker_assets.accounting.ledger import Range
+from broker_assets.database.tables import metadata
+from broker_assets.provenance.origins import BOOKKEEPING, ROUTES, key_columns, origin_query
+
+MOST_ROWS: Final = 20
+"""Rows that are explained unless more are asked for."""
 
 
-class Why(BaseModel):
-    """Where a source comes from."""
+class Place(NamedTuple):
+    """Where a message was in Kafka, or why that is not known."""
 
+    partition: int | None = None
+    offset: int | None = None
+    problem: str = ""
+
+
+Locate = Callable[[str, int, int], Place]
+"""Gives the place of a packet, by URL of its archive file, first byte and length."""
+
+
+class _Part(BaseModel):
     model_config = ConfigDict(frozen=True)
 
+
+class PacketOrigin(_Part):
+    """The packet of an alert that brought a row."""
+
     diasourceid: int
-    """The source."""
+    """Source that triggered the alert."""
     diaobjectid: int
     """Its DIAObject; 0 if it has none."""
-    ssobjectid: int | None
-    """Its solar-system object, if any."""
-    survey: int
-    """Survey: 1 Rubin, 2 ZTF, 3 ELAsTiCC."""
     midpointmjdtai: float
     """Time of the exposure, MJD TAI."""
-    night: datetime.date | None
-    """Night of the packet that contained it."""
-    ingestid: int | None
-    """Batch that wrote the row."""
-    kind: str | None
-    """Origin of the messages of the batch: stream, reprocess or retry."""
-    topic: str | None
+    night: datetime.date
+    """Night of the packet."""
+    topic: str
     """Kafka topic."""
-    code_version: str | None
+    partition: int | None = None
+    """Kafka partition of the message; None if the archive cannot be read."""
+    offset: int | None = None
+    """Offset of the message in it."""
+    problem: str = ""
+    """Why partition and offset are unknown."""
+    archive_url: str
+    """URL of the archive file."""
+    sha256: str
+    """SHA-256 of that file."""
+    position: int
+    """First byte of the packet in it."""
+    length: int
+    """Bytes of the packet's block."""
+    schema_id: str | None
+    """Identifier of its Avro schema."""
+    ingestid: int
+    """Batch that received the packet from Kafka; after reprocessing, different from that of the row."""
+
+
+class MessageOrigin(_Part):
+    """A Kafka message that is not an alert."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class BatchOrigin(_Part):
+    """The batch that wrote a row."""
+
+    ingestid: int
+    kind: str
+    """Origin of its messages: stream, reprocess or retry."""
+    topic: str
+    code_version: str
     """Version of the code that made the row."""
     run_id: str | None
-    """Dagster run that wrote the batch."""
-    started_at: datetime.datetime | None
-    """When the batch began."""
+    """Dagster run."""
+    started_at: datetime.datetime
     finished_at: datetime.datetime | None
     """When the row was written."""
-    triggered: bool
-    """Whether the source has its own packet; otherwise it was received in the history of another one."""
-    broughtby: int | None
-    """Source whose packet brought the row: itself, or the earliest packet with the source in its history."""
-    archivefileid: int | None
-    """Archive file of that packet."""
-    archive_url: str | None
-    """URL of that file."""
-    archive_sha256: str | None
-    """SHA-256 of that file."""
-    archiveposition: int | None
-    """Position of the packet in it, byte. The block there contains Kafka partition and offset of the message."""
-    archivelength: int | None
-    """Length of the packet's block, byte."""
-    archive_schema: str | None
-    """Identifier of the Avro schema of the packet."""
-    archive_ingestid: int | None
-    """Batch that received the packet from Kafka; after reprocessing, different from `ingestid`."""
-    ranges: tuple[Range, ...] = ()
-    """Offsets of that batch, by partition; the message is one of them."""
+    revision: int | None
+    """Number of the newest change of lists that it used."""
 
 
-def why(connection: psycopg.Connection[Any], diasourceid: int) -> list[Why]:
-    """Find where a source comes from.
+class FileOrigin(_Part):
+    """A file that brought a row, or that the row describes."""
+
+    name: str
+    url: str | None = None
+    """URL, or path in the archive of products."""
+    sha256: str | None = None
+    """SHA-256; of product files, that of the content without DATE, CHECKSUM and DATASUM."""
+    run_id: str | None = None
+    """Dagster run that read or wrote it."""
+    at: datetime.datetime | None = None
+    """When it arrived, was applied or was made."""
+
+
+class ListOrigin(_Part):
+    """A watchlist, area or sky map that a row comes from or was matched with."""
+
+    kind: str
+    id: int
+    owner: str | None
+    """Account, or issuer of the event; None if the list was deleted."""
+    name: str | None
+    revision: int | None
+    """Number of the change that it comes from."""
+
+
+class AnnotatorOrigin(_Part):
+    """The annotator of an annotation, as it was then."""
+
+    topic: str
+    owner: str
+    version: str
+    """Version of the annotator that the annotation names."""
+    revision: int
+    """Number of the change that made it as it was then."""
+    source: dict[str, Any] | None
+    """Where its annotations were read from; None: Lasair's messages on `anno_<topic>`."""
+
+
+class ComputedOrigin(_Part):
+    """What computed a fact."""
+
+    enrichment: str
+    """Name of the enrichment."""
+    code_version: str
+    """Version of its code."""
+    inputs: dict[str, str]
+    """Versions of what it was computed from besides the packet, by asset."""
+
+
+class Origin(_Part):
+    """Where a row comes from."""
+
+    table: str
+    """Table."""
+    row: dict[str, Any]
+    """Columns that identify the row."""
+    packet: PacketOrigin | None = None
+    message: MessageOrigin | None = None
+    file: FileOrigin | None = None
+    lists: tuple[ListOrigin, ...] = ()
+    annotator: AnnotatorOrigin | None = None
+    computed: ComputedOrigin | None = None
+    batch: BatchOrigin | None = None
+    missing: tuple[str, ...] = ()
+    """Parts of the answer that were not found; empty if the row is fully explained."""
+
+
+class UnknownRowError(LookupError):
+    """There is no such table or column, or a value does not fit the column; the message says which."""
+
+
+def why(
+    connection: psycopg.Connection[Any],
+    table: str,
+    where: Mapping[str, Any],
+    locate: Locate,
+    *,
+    limit: int = MOST_ROWS,
+) -> list[Origin]:
+    """Find where rows come from.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    table : str
+        Table with the rows.
+    where : mapping of str to value
+        Values of columns that the rows have; without any, all rows.
+    locate : callable
+        Gives the place of a packet in Kafka, see `broker_assets.packets.kafka_place`.
+    limit : int
+        Rows at most.
 
     Returns
     -------
-    list of Why
-        One for each row of the source, since the survey may have moved it to another object. Empty if there is none.
+    list of Origin
+        Ordered by the columns that identify a row; empty if there is no such row.
+
+    Raises
+    ------
+    UnknownRowError
+        If table or column do not exist, the table is bookkeeping of the platform, or a value does not fit.
     """
-    with connection.cursor(row_factory=class_row(Why)) as cursor:
-        cursor.execute(
-            "SELECT diasourceid, diaobjectid, ssobjectid, survey, midpointmjdtai, source.night, source.ingestid, kind,"
-            " batch.topic, code_version, run_id, started_at, finished_at,"
-            " source.archivefileid IS NOT NULL AS triggered, source.broughtby,"
-            " packet.archivefileid, url AS archive_url, sha256 AS archive_sha256, packet.archiveposition,"
-            " packet.archivelength, schema AS archive_schema, file.ingestid AS archive_ingestid"
-            " FROM diasources AS source LEFT JOIN ingest_batch AS batch ON batch.ingestid = source.ingestid"
-            # The packet's object may be another one: it is found by its source and its time.
-            " LEFT JOIN LATERAL (SELECT archivefileid, archiveposition, archivelength FROM diasources AS own"
-            " WHERE own.diasourceid = source.broughtby AND own.midpointmjdtai = source.broughtbymjdtai"
-            " AND own.archivefileid IS NOT NULL ORDER BY own.diaobjectid = source.diaobjectid DESC LIMIT 1)"
-            " AS packet ON true LEFT JOIN archive_file AS file ON file.archivefileid = packet.archivefileid"
-            " WHERE diasourceid = %s ORDER BY midpointmjdtai, diaobjectid",
-            (diasourceid,),
-        )
-        found = cursor.fetchall()
-    return [
-        item.model_copy(update={"ranges": _ranges(connection, item.archive_ingestid or item.ingestid)})
-        for item in found
-    ]
+    if table in BOOKKEEPING:
+        raise UnknownRowError(f"{table} is bookkeeping of the platform: {BOOKKEEPING[table]}")
+    if table not in ROUTES:
+        raise UnknownRowError(f"there is no table {table!r}; tables are {', '.join(sorted(ROUTES))}")
+    unknown = [name for name in where if name not in metadata.tables[table].c]
+    if unknown:
+        raise UnknownRowError(f"{table} has no column {unknown[0]!r}; its rows have {', '.join(key_columns(table))}")
+    conditions = [sql.SQL(" AND this.{} = %s").format(sql.Identifier(name)) for name in where]
+    order = sql.SQL(", ").join(sql.SQL("this.{}").format(sql.Identifier(name)) for name in key_columns(table))
+    query = sql.SQL("{}{} ORDER BY {} LIMIT %s").format(
+        sql.SQL(origin_query(table)),  # type: ignore[arg-type]
+        sql.Composed(conditions),
+        order,
+    )
+    required = [part.name for part in ROUTES[table] if part.required]
+    try:
+        with connection.cursor(row_factory=dict_row) as cursor:
+            rows = cursor.execute(query, (*where.values(), limit)).fetchall()
+    except psycopg.DataError as error:
+        raise UnknownRowError(f"a value does not fit its column: {error.diag.message_primary}") from error
+    return [_origin(table, row, required, locate) for row in rows]
 
 
-def _ranges(connection: psycopg.Connection[Any], ingestid: int | None) -> tuple[Range, ...]:
-    with connection.cursor(row_factory=class_row(Range)) as cursor:
-        cursor.execute(
-            'SELECT "partition", first_offset, next_offset, received FROM ingest_batch_range WHERE ingestid = %s'
-            ' ORDER BY "partition"',
-            (ingestid,),
-        )
-        return tuple(cursor.fetchall())
+def _origin(table: str, row: dict[str, Any], required: list[str], locate: Locate) -> Origin:
+    parts = {name: value for name, value in row.items() if value is not None}
+    missing = tuple(name for name in required if name not in parts)
+    if packet := parts.get("packet"):
+        place = locate(packet["archive_url"], packet["position"], packet["length"])
+        parts["packet"] = packet | place._asdict()
+    return Origin(table=table, missing=missing, **parts)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +83,27 @@ ZTF = Instrument(
     electrons=0.05,
     detectors=64,
 )
+
+
+NIGHT_ENDS: Final = timedelta(hours=14)
+"""Time after midnight UTC at which the night of the evening before has ended in Chile and in California."""
+
+
+def last_night(now: datetime) -> date:
+    """The last night that has ended at the observatories of all surveys, as the date of its evening.
+
+    Parameters
+    ----------
+    now : datetime
+        With time zone.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> last_night(datetime(2026, 11, 29, 15, tzinfo=UTC)), last_night(datetime(2026, 11, 29, 9, tzinfo=UTC))
+    (datetime.date(2026, 11, 28), datetime.date(2026, 11, 27))
+    """
+    return (now.astimezone(UTC) - NIGHT_ENDS).date() - timedelta(days=1)
 
 
 def mjd_of(night: date) -> int:

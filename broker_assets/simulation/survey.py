@@ -20,6 +20,7 @@ from broker_assets.simulation.history import EncodedHistory, History
 from broker_assets.simulation.models import draw_catalogue
 from broker_assets.simulation.observing import ARTEFACT, ASTEROID, OBJECT, Columns, Observer, concatenate, take
 from broker_assets.simulation.photometry import ObjectStatistics
+from broker_assets.simulation.places import Places, settled
 from broker_assets.simulation.rubin import RubinPackets
 from broker_assets.simulation.ztf import ZtfPackets
 
@@ -70,6 +71,8 @@ class Survey:
         Spurious detections per observation of an object.
     schema_folder : Path, optional
         Folder of schemas; default: that of the installed `lsst-alert-packet`.
+    places : Places, optional
+        Galaxies and stars where some of the objects are; without them, all are anywhere in the footprint.
 
     Raises
     ------
@@ -100,6 +103,7 @@ class Survey:
         asteroids: int | None = None,
         artefacts: float = 0.03,
         schema_folder: Path | None = None,
+        places: Places | None = None,
     ) -> None:
         for name, value in (("seed", seed), ("objects", objects), ("nights", nights), ("history", history)):
             if value < 0:
@@ -115,6 +119,10 @@ class Survey:
         origin = float(self.start - history)
         generator = np.random.default_rng([seed, 0])
         self.catalogue = draw_catalogue(self.instrument, objects, origin, generator)
+        if places is not None:
+            # Numbers of their own: all else is as without places.
+            numbers = np.random.default_rng([seed, 1])
+            self.catalogue = settled(self.catalogue, places, self.instrument.declinations, numbers)
         self.asteroids = draw_asteroids(
             objects // 5 if asteroids is None else asteroids, origin, seed % 1024 * 10_000_000, generator
         )

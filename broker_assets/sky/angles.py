@@ -111,3 +111,33 @@ def _in_degrees(text: str, parts: list[float], is_hours: bool) -> float:
 def _refuse_hours(text: str, wrong: bool) -> None:
     if wrong:
         raise ValueError(f"{text!r} is in hours, which only a right ascension may be")
+
+
+def sexagesimal(ra: float, dec: float) -> tuple[str, str]:
+    """A position as hours and degrees with colons, to a millisecond of time and a hundredth of an arcsecond.
+
+    Parameters
+    ----------
+    ra, dec : float
+        Degrees; `ra` in [0, 360), `dec` from −90 to 90.
+
+    Examples
+    --------
+    >>> sexagesimal(9.057050, -44.117974)
+    ('00:36:13.692', '-44:07:04.71')
+    >>> sexagesimal(359.9999999, -0.5)
+    ('00:00:00.000', '-00:30:00.00')
+    """
+    milliseconds = round(ra % 360.0 * 240_000.0) % 86_400_000
+    hundredths = round(abs(dec) * 360_000.0)
+    seconds, thousandth = divmod(milliseconds, 1000)
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    arcseconds, hundredth = divmod(hundredths, 100)
+    arcminutes, arcsecond = divmod(arcseconds, 60)
+    degree, arcminute = divmod(arcminutes, 60)
+    sign = "-" if dec < 0 else "+"
+    return (
+        f"{hour:02d}:{minute:02d}:{second:02d}.{thousandth:03d}",
+        f"{sign}{degree:02d}:{arcminute:02d}:{arcsecond:02d}.{hundredth:02d}",
+    )

@@ -15,6 +15,7 @@ from psycopg import sql
 
 from broker_assets.database import fetch
 from broker_assets.sky.cones import ConeIndex, build_cone_index
+from broker_assets.sky.windows import TimeWindows
 
 Ids = NDArray[np.int64]
 
@@ -29,6 +30,8 @@ CONE_COLUMNS = pa.schema(
         ("decl", pa.float64()),
         ("radius", pa.float64()),
         ("name", pa.string()),
+        ("mjd_since", pa.float64()),
+        ("mjd_until", pa.float64()),
     ]
 )
 
@@ -73,10 +76,12 @@ def cone_changes(connection: psycopg.Connection[Any], after: int, until: int) ->
     query = sql.SQL(
         "WITH period AS MATERIALIZED (SELECT * FROM watchlist_periods WHERE revision_from <= {until}"
         "  AND (revision_to IS NULL OR revision_to > {until})),"
-        " held AS NOT MATERIALIZED (SELECT wl_id, cone_id, ra, decl, radius, name, revision_from FROM watchlist_cones"
-        "  UNION ALL SELECT wl_id, cone_id, ra, decl, radius, name, revision_from FROM watchlist_cone_gone"
+        " held AS NOT MATERIALIZED (SELECT wl_id, cone_id, ra, decl, radius, name, mjd_since, mjd_until, revision_from"
+        "  FROM watchlist_cones UNION ALL SELECT wl_id, cone_id, ra, decl, radius, name, mjd_since, mjd_until,"
+        "  revision_from FROM watchlist_cone_gone"
         "  WHERE revision_to > {until})"
-        " SELECT cone.wl_id, cone_id, ra, decl, coalesce(nullif(cone.radius, 0), period.radius) AS radius, name FROM ("
+        " SELECT cone.wl_id, cone_id, ra, decl, coalesce(nullif(cone.radius, 0), period.radius) AS radius, name,"
+        " mjd_since, mjd_until FROM ("
         "  SELECT * FROM held WHERE revision_from > {after} AND revision_from <= {until} UNION ALL"
         "  SELECT held.* FROM (SELECT wl_id AS begun FROM period WHERE revision_from > {after}) AS new"
         "  JOIN held ON held.wl_id = new.begun WHERE held.revision_from <= {after}"
@@ -128,7 +133,7 @@ def cone_rows(connection: psycopg.Connection[Any], which: sql.Composable) -> pa.
     """
     query = sql.SQL(
         "SELECT cone.wl_id, cone_id, cone.ra, cone.decl, coalesce(nullif(cone.radius, 0), list.radius) AS radius,"
-        " cone.name FROM watchlist_cones AS cone JOIN watchlists AS list USING (wl_id)"
+        " cone.name, cone.mjd_since, cone.mjd_until FROM watchlist_cones AS cone JOIN watchlists AS list USING (wl_id)"
     )
     return fetch.fetch(connection, query + which, CONE_COLUMNS)
 
@@ -142,7 +147,13 @@ def index_of_rows(rows: pa.Table) -> ConeIndex:
         watchlist=rows["wl_id"].to_numpy(),
         cone=rows["cone_id"].to_numpy(),
         name=strings(rows["name"]),
+        windows=TimeWindows.of(_bounds(rows["mjd_since"]), _bounds(rows["mjd_until"])),
     )
+
+
+def _bounds(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Bounds of time windows, MJD TAI; NaN where there is none."""
+    return np.asarray(column.cast(pa.float64()).to_numpy(), np.float64)
 
 
 def strings(column: pa.ChunkedArray) -> pa.StringArray:

@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from broker_assets.sky.cells import DEEPEST, CellIndex, cell_centre, cells_at, unique_cell
 from broker_assets.sky.separation import ARCSEC_PER_RADIAN, check_positions, haversine
+from broker_assets.sky.windows import NO_WINDOWS, TimeWindows
 
-CONE_INDEX_VERSION = "1"
+CONE_INDEX_VERSION = "2"
 
 REACH = 0.1
 """A cone of radius r ≤ REACH / 2^k (rad) in a cell of order k lies within the cell and its eight neighbours.
@@ -59,6 +60,8 @@ class ConeIndex:
     """(n,) name of the cone, or null."""
     cells: CellIndex
     """Cells touched, and the row of the cone that touches them."""
+    windows: TimeWindows = NO_WINDOWS
+    """When cones hold that do not hold always."""
 
     def __len__(self) -> int:
         return len(self.ra)
@@ -67,6 +70,9 @@ class ConeIndex:
     def version(self) -> str:
         """Hash of the content; the order of the cones does not matter."""
         first, second = cone_checksum(self.watchlist, self.cone, self.ra, self.dec, self.radius, self.name)
+        if len(self.windows):
+            more = window_checksum(self.cone, self.windows)
+            first, second = ((total + part) % 2**64 for total, part in zip((first, second), more, strict=True))
         return f"{len(self):x}-{first:016x}{second:016x}"
 
 
@@ -171,6 +177,7 @@ def build_cone_index(
     watchlist: ArrayLike | None = None,
     cone: ArrayLike | None = None,
     name: pa.StringArray | None = None,
+    windows: TimeWindows = NO_WINDOWS,
 ) -> ConeIndex:
     """Index cones for `match_cones`.
 
@@ -184,6 +191,8 @@ def build_cone_index(
         Ids of the list and of the cone; default: 0 and the row number.
     name : (n,) Arrow string array, optional
         Names.
+    windows : TimeWindows
+        When cones hold that do not hold always.
 
     Returns
     -------
@@ -218,6 +227,7 @@ def build_cone_index(
         np.arange(count, dtype=np.int64) if cone is None else np.asarray(cone, dtype=np.int64),
         pa.nulls(count, pa.string()) if name is None else name,
         CellIndex.of(cells, entries),
+        windows,
     )
 
 
@@ -260,10 +270,18 @@ def update_cone_index(index: ConeIndex, *, removed: NDArray[np.bool_], added: Co
         np.concatenate([index.cone[stay], added.cone]),
         pa.concat_arrays([names, added.name]),
         index.cells.replaced(keep, renumbered, added.cells.cell, added.cells.entry + np.int32(first_new)),
+        index.windows.replaced(keep, added.windows),
     )
 
 
-def match_cones(index: ConeIndex, ra: ArrayLike, dec: ArrayLike, *, chunk: int = 65_536) -> ConeHits:
+def match_cones(
+    index: ConeIndex,
+    ra: ArrayLike,
+    dec: ArrayLike,
+    *,
+    mjd: NDArray[np.float64] | None = None,
+    chunk: int = 65_536,
+) -> ConeHits:
     """Find every cone that contains each position.
 
     Parameters
@@ -272,6 +290,8 @@ def match_cones(index: ConeIndex, ra: ArrayLike, dec: ArrayLike, *, chunk: int =
         See `build_cone_index`.
     ra, dec : (n,) float64 array
         ICRS position, degrees.
+    mjd : (n,) float64 array, optional
+        Time of each, MJD TAI: a cone with a time window contains it only within that. Without times no window counts.
     chunk : int
         Positions matched at a time; bounds memory, not the result.
 
@@ -313,6 +333,9 @@ def match_cones(index: ConeIndex, ra: ArrayLike, dec: ArrayLike, *, chunk: int =
         empty = np.empty(0, np.int64)
         return ConeHits(empty, empty, np.empty(0))
     hits = ConeHits(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+    if mjd is not None and len(index.windows):
+        held = index.windows.hold(hits.cone, mjd[hits.position])
+        hits = ConeHits(hits.position[held], hits.cone[held], hits.separation[held])
     order = np.lexsort((hits.cone, hits.position))
     return ConeHits(hits.position[order], hits.cone[order], hits.separation[order])
 
@@ -404,6 +427,25 @@ def _checksum(watchlist, cone, ra, dec, radius, offsets, text):  # type: ignore[
             value = _mixed(value, word)
         for at in range(offsets[row], offsets[row + 1]):
             value = _mixed(value, np.uint64(text[at]))
+        first += value
+        second += _mixed(value, np.uint64(0xD1B54A32D192ED03))
+    return first, second
+
+
+def window_checksum(cone: NDArray[np.int64], windows: TimeWindows) -> tuple[int, int]:
+    """Two 64-bit checksums of the windows of a set of cones, independent of their order; see `cone_checksum`."""
+    words = [
+        np.ascontiguousarray(values).view(np.uint64) for values in (cone[windows.row], windows.since, windows.until)
+    ]
+    first, second = _window_checksum(*words)
+    return int(first), int(second)
+
+
+@njit(cache=True, nogil=True)
+def _window_checksum(cone, since, until):  # type: ignore[no-untyped-def]
+    first, second = np.uint64(0), np.uint64(0)
+    for row in range(len(cone)):
+        value = _mixed(_mixed(_mixed(np.uint64(0x9FB21C651E98DF25), cone[row]), since[row]), until[row])
         first += value
         second += _mixed(value, np.uint64(0xD1B54A32D192ED03))
     return first, second

@@ -15,12 +15,12 @@ from typing import Annotated, Any
 
 import numpy as np
 import psycopg
-from astropy.time import Time
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ValidationError
 
 from broker_assets.provenance.revisions import next_revision
 from broker_assets.settings import LIMITS, InputLimits
 from broker_assets.sky.lists import SQUARE_DEGREES, expect_rematch
+from broker_assets.sky.notice_fields import BadNotice, Instant, Name, Number, Text, first_problem, mjd_tai
 from broker_assets.sky.notice_records import read_record
 from broker_assets.sky.skymaps import SkyMap, read_sky_map
 
@@ -35,55 +35,26 @@ _VERSION = "%Y-%m-%dT%H:%M:%S.%fZ"
 """Form of a version, whose order as a text is that of time."""
 
 
-class BadNotice(ValueError):
-    """The bytes are not a usable notice; the message says why."""
-
-
-def _utc(value: Any) -> datetime.datetime:
-    """An instant of ISO 8601; UTC if it names no zone."""
-    is_text = isinstance(value, str) and len(value) >= len("2026-11-20T10:00") and value[10] in "T "
-    if not is_text and not isinstance(value, datetime.datetime):
-        raise ValueError(f"{str(value)[:40]!r} is not a date and time in ISO 8601")
-    moment = value if isinstance(value, datetime.datetime) else datetime.datetime.fromisoformat(value)
-    moment = moment.replace(tzinfo=datetime.UTC) if moment.tzinfo is None else moment
-    if not 1990 <= moment.year < 2100:
-        raise ValueError(f"{value!s} is not a time of an event that could be observed")
-    return moment.astimezone(datetime.UTC)
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError(f"{text!r} has control characters")
-    return text
-
-
 def _base64(value: Any) -> Any:
     return base64.b64decode(value, validate=True) if isinstance(value, str) else value
-
-
-_Instant = Annotated[datetime.datetime, BeforeValidator(_utc)]
-# PostgreSQL can index no more than about 2,700 bytes.
-_Name = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200), AfterValidator(_printable)]
-_Text = Annotated[str, StringConstraints(strict=True, max_length=2_000), AfterValidator(_printable)]
-_Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
 class _Event(BaseModel):
     """Fields of an event that are used."""
 
-    time: _Instant
-    far: _Number | None = None
-    classification: dict[_Name, _Number] | None = None
+    time: Instant
+    far: Number | None = None
+    classification: dict[Name, Number] | None = None
     skymap: Annotated[bytes | None, BeforeValidator(_base64)] = None
 
 
 class _Record(BaseModel):
     """Fields of a notice that are used (IGWN Public Alerts User Guide, "Alert Contents")."""
 
-    superevent_id: _Name
-    alert_type: Annotated[_Name, AfterValidator(str.upper)]
-    time_created: _Instant
-    urls: dict[str, _Text | None] | None = None
+    superevent_id: Name
+    alert_type: Annotated[Name, AfterValidator(str.upper)]
+    time_created: Instant
+    urls: dict[str, Text | None] | None = None
     event: _Event | None = None
 
 
@@ -154,7 +125,7 @@ def read_notice(content: bytes, *, limits: InputLimits = LIMITS) -> Notice:
             fields = {**fields, "event": None}  # no damage there may keep it from taking effect
         record = _Record.model_validate(fields)
     except ValidationError as error:
-        raise BadNotice(_first_problem(error)) from error
+        raise BadNotice(first_problem(error)) from error
     except ValueError as error:
         raise BadNotice(str(error)) from error
     event, kind, version = record.superevent_id, record.alert_type, record.time_created.strftime(_VERSION)
@@ -170,19 +141,9 @@ def read_notice(content: bytes, *, limits: InputLimits = LIMITS) -> Notice:
     )  # fmt: skip
 
 
-def _first_problem(error: ValidationError) -> str:
-    """Description of what is wrong with a record: the first of the problems."""
-    problem = error.errors(include_url=False, include_context=False)[0]
-    place = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "missing":
-        *parents, name = problem["loc"]
-        return f"the notice has no field {name!r}" + "".join(f" in {parent}" for parent in parents)
-    if not place:
-        return f"a notice is a record, not {type(problem['input']).__name__}"
-    return f"a field of the notice is invalid: {place}: {problem['msg']}"
-
-
-def apply_notice(connection: psycopg.Connection[Any], notice: Notice, *, limits: InputLimits = LIMITS) -> Applied:
+def apply_notice(
+    connection: psycopg.Connection[Any], notice: Notice, ingestid: int | None = None, *, limits: InputLimits = LIMITS
+) -> Applied:
     """Store the map of a notice, or apply a retraction; the latest version of an event is the current one.
 
     Parameters
@@ -191,6 +152,8 @@ def apply_notice(connection: psycopg.Connection[Any], notice: Notice, *, limits:
         Connection on which a transaction is opened.
     notice : Notice
         Notices may arrive twice and in any order.
+    ingestid : int, optional
+        Batch that received it.
     limits : InputLimits
         Largest maps.
 
@@ -202,7 +165,7 @@ def apply_notice(connection: psycopg.Connection[Any], notice: Notice, *, limits:
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"{NAMESPACE} {notice.event}",))
         if notice.retracts:
-            return _retract(connection, notice)
+            return _retract(connection, notice, ingestid)
         if notice.sky_map is None or notice.event_time is None:
             return Applied(None, f"{notice.event} {notice.kind} has no sky map", False)
         sky_map = read_sky_map(notice.sky_map, limits=limits)
@@ -211,12 +174,13 @@ def apply_notice(connection: psycopg.Connection[Any], notice: Notice, *, limits:
         until = notice.event_time + datetime.timedelta(days=ACTIVE_DAYS)
         row = connection.execute(
             "INSERT INTO mma_areas (event_tai, event_date, namespace, otherid, version, more_info, area10, area50,"
-            " area90, params, sky_map, sky_map_version, active, active_until) VALUES (%s, %s, %s, %s, %s, %s, %s, %s,"
-            " %s, %s, %s, %s, false, %s) ON CONFLICT (namespace, otherid, version) DO NOTHING RETURNING mw_id",
+            " area90, params, sky_map, sky_map_version, active, active_until, ingestid) VALUES (%s, %s, %s, %s, %s, %s,"
+            " %s, %s, %s, %s, %s, %s, false, %s, %s) ON CONFLICT (namespace, otherid, version) DO NOTHING"
+            " RETURNING mw_id",
             (
-                _mjd_tai(notice.event_time), notice.event_time, NAMESPACE, notice.event, notice.version,
+                mjd_tai(notice.event_time), notice.event_time, NAMESPACE, notice.event, notice.version,
                 refusal or notice.url, sizes[10], sizes[50], sizes[90], json.dumps(_parameters(notice, sky_map)),
-                notice.sky_map, sky_map.version, until,
+                notice.sky_map, sky_map.version, until, ingestid,
             ),
         ).fetchone()  # fmt: skip
         if row is None:
@@ -225,11 +189,12 @@ def apply_notice(connection: psycopg.Connection[Any], notice: Notice, *, limits:
     return Applied(int(row[0]), f"{notice.event} {notice.kind} stored" + (f": {refusal}" if refusal else ""), active)
 
 
-def _retract(connection: psycopg.Connection[Any], notice: Notice) -> Applied:
+def _retract(connection: psycopg.Connection[Any], notice: Notice, ingestid: int | None) -> Applied:
     connection.execute(
-        "INSERT INTO mma_retractions (namespace, otherid, version) VALUES (%s, %s, %s) ON CONFLICT (namespace, otherid)"
-        " DO UPDATE SET version = greatest(mma_retractions.version, EXCLUDED.version)",
-        (NAMESPACE, notice.event, notice.version),
+        "INSERT INTO mma_retractions (namespace, otherid, version, ingestid) VALUES (%s, %s, %s, %s)"
+        " ON CONFLICT (namespace, otherid) DO UPDATE SET version = EXCLUDED.version, received_at = now(),"
+        " ingestid = EXCLUDED.ingestid WHERE mma_retractions.version < EXCLUDED.version",
+        (NAMESPACE, notice.event, notice.version, ingestid),
     )
     rows = connection.execute(
         "UPDATE mma_areas SET active = false, retracted_at = now() WHERE namespace = %s AND otherid = %s"
@@ -317,7 +282,3 @@ def _parameters(notice: Notice, sky_map: SkyMap) -> dict[str, Any]:
         "far": notice.false_alarm_rate,
         "location": {"RA": ra, "Dec": dec, "distmean": mean, "diststd": sigma},
     }
-
-
-def _mjd_tai(moment: datetime.datetime) -> float:
-    return float(Time(moment, scale="utc").tai.mjd)

@@ -29,7 +29,14 @@ from broker_assets.sky.skymaps import SkyMap
 MATCHING_VERSION = "2"
 """Version of the code that finds hits."""
 
-_POSITIONS = pa.schema([("diaobjectid", pa.int64()), ("ra", pa.float64()), ("decl", pa.float64())])
+_POSITIONS = pa.schema(
+    [
+        ("diaobjectid", pa.int64()),
+        ("ra", pa.float64()),
+        ("decl", pa.float64()),
+        ("lastdiasourcemjdtai", pa.float64()),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,13 @@ class Positions:
     """(n,) ICRS, degrees."""
     night: NDArray[np.datetime64] | None = None
     """(n,) datetime64[D], night of each object's alert; none for a re-match."""
+    mjd: NDArray[np.float64] | None = None
+    """(n,) time of each object's newest alert, MJD TAI; unless given, no cone with a time window contains any."""
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """(n,) MJD TAI, NaN where unknown."""
+        return np.full(len(self), np.nan) if self.mjd is None else self.mjd
 
     def nights_of(self, rows: NDArray[np.int64]) -> pa.Array:
         """Nights of some objects as a column."""
@@ -91,7 +105,7 @@ def write_cone_hits(connection: psycopg.Connection[Any], index: ConeIndex, posit
     batches that are under way and takes their hits away. A stored hit goes only if its cone is in this index and does
     not contain the object any more.
     """
-    matches = ConesInForce.of(index, 0).match(positions.ra, positions.dec)
+    matches = ConesInForce.of(index, 0).match(positions.ra, positions.dec, positions.times)
     return store_cone_hits(connection, positions, matches, origin, indexed=index.cone)
 
 
@@ -211,13 +225,16 @@ def objects_in_cells(
     rows = fetch.fetch(
         connection,
         sql.SQL(
-            "SELECT diaobjectid, ra, decl FROM cell_range JOIN objects ON healpix >= low AND healpix < high"
-            " WHERE ra IS NOT NULL AND decl IS NOT NULL"
+            "SELECT diaobjectid, ra, decl, lastdiasourcemjdtai FROM cell_range"
+            " JOIN objects ON healpix >= low AND healpix < high WHERE ra IS NOT NULL AND decl IS NOT NULL"
         )
         + bounds,
         _POSITIONS,
     )
-    return Positions(rows["diaobjectid"].to_numpy(), rows["ra"].to_numpy(), rows["decl"].to_numpy())
+    return Positions(
+        rows["diaobjectid"].to_numpy(), rows["ra"].to_numpy(), rows["decl"].to_numpy(),
+        mjd=rows["lastdiasourcemjdtai"].to_numpy(),
+    )  # fmt: skip
 
 
 _CELL_RANGE = sa.Table(

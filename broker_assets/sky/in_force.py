@@ -80,13 +80,13 @@ class ConesInForce:
             until,
         )
 
-    def match(self, ra: Degrees, dec: Degrees) -> pa.Table:
-        """Every pair of a position and a cone that contains it: `row`, `cone_id`, `wl_id`, `arcsec`, `name`."""
+    def match(self, ra: Degrees, dec: Degrees, mjd: Degrees) -> pa.Table:
+        """Every pair of a position at a time (MJD TAI) and a cone that contains it, as `CONE_MATCHES`."""
         parts = []
         for index, whole in ((self.base, False), (self.added, True)):
             if len(index) == 0:
                 continue
-            hits = match_cones(index, ra, dec)
+            hits = match_cones(index, ra, dec, mjd=mjd)
             cone, watchlist = np.asarray(index.cone[hits.cone]), np.asarray(index.watchlist[hits.cone])
             counts = np.ones(len(hits), bool)
             if not whole and len(self.removed_cones):
@@ -304,11 +304,11 @@ class ListsInForce:
         ra, dec : (n,) float64 array
             ICRS, degrees.
         mjd : (n,) float64 array
-            Time of each, MJD TAI: sky maps count near their event only.
+            Time of each, MJD TAI: sky maps count near their event only, cones with a time window within it.
         """
         maps = [event.match(identifier, ra, dec, mjd) for identifier, event in self.sky_maps.items()]
         return Matches(
-            self.cones.match(ra, dec),
+            self.cones.match(ra, dec, mjd),
             self.areas.match(ra, dec),
             pa.concat_tables(maps) if maps else SKY_MAP_MATCHES.empty_table(),
         )

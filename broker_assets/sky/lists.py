@@ -455,8 +455,9 @@ def _bury_cones(connection: Connection, watchlist: int, cone_ids: list[int] | No
     """Move cones of a watchlist, or all of them, to those that are gone; which ones."""
     rows = connection.execute(
         "WITH gone AS (DELETE FROM watchlist_cones WHERE wl_id = %s AND (%s::bigint[] IS NULL OR cone_id = ANY(%s))"
-        " RETURNING *) INSERT INTO watchlist_cone_gone (cone_id, wl_id, name, ra, decl, radius, revision_from,"
-        " revision_to) SELECT cone_id, wl_id, name, ra, decl, radius, revision_from, %s FROM gone RETURNING cone_id",
+        " RETURNING *) INSERT INTO watchlist_cone_gone (cone_id, wl_id, name, ra, decl, radius, mjd_since,"
+        " mjd_until, revision_from, revision_to) SELECT cone_id, wl_id, name, ra, decl, radius, mjd_since, mjd_until,"
+        " revision_from, %s FROM gone RETURNING cone_id",
         (watchlist, cone_ids, cone_ids, revision),
     )
     return [row[0] for row in rows]

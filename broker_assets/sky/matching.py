@@ -102,6 +102,27 @@ class SkyMatching:
             self._write_state(positions, matches, written)
         return rows
 
+    def matches(self, connection: psycopg.Connection[Any], alerts: pa.Table, revision: int) -> Matches:
+        """Match alerts as of a number of the counter of changes.
+
+        Parameters
+        ----------
+        connection : psycopg.Connection
+            To read lists with.
+        alerts : (n,) pyarrow.Table
+            `ra`, `decl` (ICRS, degrees) and `midpointmjdtai` of each.
+        revision : int
+            The number.
+
+        Returns
+        -------
+        Matches
+            `row` numbers `alerts`; those without a position lie in nothing.
+        """
+        place = np.flatnonzero(_usable(alerts))
+        found = _matched(self._at(connection, revision), alerts.take(pa.array(place)))
+        return Matches(*(_moved(table, place) for table in (found.cones, found.areas, found.sky_maps)))
+
     def _write_state(self, positions: pa.Table, matches: Matches, written: Written) -> None:
         chosen = np.flatnonzero(np.isin(positions["packet"].to_numpy(), written.newest))
         objects = _objects(positions.take(pa.array(chosen)))
@@ -135,8 +156,17 @@ class SkyMatching:
 
 def _positions(alerts: pa.Table) -> pa.Table:
     """Alerts whose object has a position on the sky."""
+    return alerts.filter(_usable(alerts))
+
+
+def _usable(alerts: pa.Table) -> pa.ChunkedArray:
     usable = pc.and_(pc.is_finite(alerts["ra"]), pc.less_equal(pc.abs(alerts["decl"]), 90.0))
-    return alerts.filter(pc.fill_null(usable, False))
+    return pc.fill_null(usable, False)
+
+
+def _moved(matches: pa.Table, place: NDArray[np.int64]) -> pa.Table:
+    """Matches with other numbers of their rows."""
+    return matches.set_column(0, "row", pa.array(place[matches["row"].to_numpy()]))
 
 
 def _matched(lists: ListsInForce, positions: pa.Table) -> Matches:
@@ -170,6 +200,7 @@ def _objects(positions: pa.Table) -> Positions:
         positions["ra"].to_numpy(),
         positions["decl"].to_numpy(),
         positions["night"].to_numpy().astype("datetime64[D]"),
+        positions["midpointmjdtai"].to_numpy(),
     )
 
 

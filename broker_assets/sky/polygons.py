@@ -72,7 +72,7 @@ def _places(points, corners, reach):  # type: ignore[no-untyped-def]
     north = np.cross(centre, east)
     depth = corners @ centre
     x, y = (corners @ east) / depth, (corners @ north) / depth
-    # The ends of a side, seen from the other: a point is beside the side if it is ahead of both.
+    # The ends of a side, seen from the other: a point is next to the side if it is ahead of both.
     normal, ahead, back = np.empty_like(corners), np.empty_like(corners), np.empty_like(corners)
     for side in range(len(corners)):
         normal[side] = np.cross(corners[side - 1], corners[side])

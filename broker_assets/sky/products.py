@@ -56,9 +56,9 @@ def watchlist_code_version(mocs: MocSettings) -> str:
     Examples
     --------
     >>> watchlist_code_version(MocSettings(watchlist_order=12))
-    '1 (order 12, 50000 cones a file)'
+    'moc 1, order 12, cones per file 50000'
     """
-    return f"{PRODUCT_VERSION} (order {mocs.watchlist_order}, {mocs.watchlist_cones} cones a file)"
+    return f"moc {PRODUCT_VERSION}, order {mocs.watchlist_order}, cones per file {mocs.watchlist_cones}"
 
 
 def watchlist_product(connection: psycopg.Connection[Any], watchlist: int, mocs: MocSettings) -> Product:

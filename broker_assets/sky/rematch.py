@@ -176,7 +176,7 @@ def _watchlist(connection: Connection, watchlist: int, known: int) -> tuple[int,
     wanted = sql.SQL(" WHERE cone.wl_id = {} AND cone.revision_from > {} ORDER BY cone_id")
     index = index_of_rows(cone_rows(connection, wanted.format(sql.Literal(watchlist), sql.Literal(above))))
     positions = objects_in_cells(connection, np.unique(index.cells.cell))
-    inside = np.unique(match_cones(index, positions.ra, positions.dec).position)
+    inside = np.unique(match_cones(index, positions.ra, positions.dec, mjd=positions.times).position)
     hits = write_cone_hits(connection, index, _locked(connection, positions.diaobjectid[inside]), Origin(index.version))
     return len(positions), hits, len(set(losers))
 
@@ -246,12 +246,12 @@ def _locked(connection: Connection, objects: NDArray[np.int64]) -> Positions:
     if len(objects) == 0:
         return Positions(np.empty(0, np.int64), np.empty(0), np.empty(0))
     rows = connection.execute(
-        "SELECT diaobjectid, ra, decl FROM objects WHERE diaobjectid = ANY(%s) AND ra IS NOT NULL AND decl IS NOT NULL"
-        " ORDER BY diaobjectid FOR NO KEY UPDATE",
+        "SELECT diaobjectid, ra, decl, lastdiasourcemjdtai FROM objects WHERE diaobjectid = ANY(%s)"
+        " AND ra IS NOT NULL AND decl IS NOT NULL ORDER BY diaobjectid FOR NO KEY UPDATE",
         (np.unique(objects).tolist(),),
     ).fetchall()
-    values = np.array(rows, dtype=[("id", np.int64), ("ra", np.float64), ("dec", np.float64)])
-    return Positions(values["id"].copy(), values["ra"].copy(), values["dec"].copy())
+    values = np.array(rows, dtype=[("id", np.int64), ("ra", np.float64), ("dec", np.float64), ("mjd", np.float64)])
+    return Positions(values["id"].copy(), values["ra"].copy(), values["dec"].copy(), mjd=values["mjd"].copy())
 
 
 def _forget(connection: Connection, kind: Kind, identifier: int, revision: int) -> Rematched:

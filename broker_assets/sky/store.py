@@ -19,6 +19,7 @@ from pyarrow import ipc
 from broker_assets.sky.areas import AREA_INDEX_VERSION, AreaIndex
 from broker_assets.sky.cells import CellIndex
 from broker_assets.sky.cones import CONE_INDEX_VERSION, ConeIndex
+from broker_assets.sky.windows import TimeWindows
 from broker_assets.storage.versioned import DamagedVersion, NoVersion, VersionedFolder
 
 POINTER = "CURRENT"
@@ -58,7 +59,8 @@ def write_cone_index(folder: Path, index: ConeIndex, *, state: dict[str, Any] | 
     """
     arrays: dict[str, NDArray[Any]] = {
         "ra": index.ra, "dec": index.dec, "radius": index.radius, "watchlist": index.watchlist, "cone": index.cone,
-        "cell": index.cells.cell, "entry": index.cells.entry,
+        "cell": index.cells.cell, "entry": index.cells.entry, "window": index.windows.row,
+        "since": index.windows.since, "until": index.windows.until,
     }  # fmt: skip
     return _write(folder, index, arrays, CONE_INDEX_VERSION, state, names=index.name)
 
@@ -78,9 +80,10 @@ def read_cone_index(folder: Path) -> ConeIndex:
 
 def _cone_index(version: Path, _: dict[str, Any]) -> ConeIndex:
     part = {name: _array(version, name) for name in ("ra", "dec", "radius", "watchlist", "cone", "cell", "entry")}
+    windows = TimeWindows(_array(version, "window"), _array(version, "since"), _array(version, "until"))
     index = ConeIndex(
         part["ra"], part["dec"], part["radius"], part["watchlist"], part["cone"], _names(version),
-        CellIndex(part["cell"], part["entry"]),
+        CellIndex(part["cell"], part["entry"]), windows,
     )  # fmt: skip
     index.__dict__["version"] = version.name  # known from the folder; no need to hash a million cones again
     return index

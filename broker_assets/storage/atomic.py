@@ -1,6 +1,6 @@
 """Files and folders on a local disk that are whole or not there.
 
-They are written under a hidden name on the same file system, brought to the disk, and renamed. A reader sees the old
+They are written under a hidden name on the same file system, flushed to disk, and renamed. A reader sees the old
 content or the new one; an error or a killed process leaves the old one. Hidden names begin with a dot and end with
 `.part`. Each is locked while the process that writes it lives, so `remove_abandoned` recognises what a killed process
 has left. Files in object stores and on SFTP servers are in `objects`.
@@ -211,7 +211,7 @@ def hidden_folder(folder: Path, name: str) -> Iterator[Path]:
 
 
 def move_folder(folder: Path, target: Path) -> None:
-    """Bring a folder with all that is in it to the disk and rename it; folders above the new name are made.
+    """Flush a folder with all its contents to disk and rename it; folders above the new name are made.
 
     Raises
     ------

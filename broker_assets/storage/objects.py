@@ -46,7 +46,7 @@ def store(target: Path | UPath, content: Content) -> None:
     local = local_path(target)
     if local is not None:
         replace_atomically(local, content)
-        # Another process may have made these folders a moment ago and not have brought them to the disk yet.
+        # Another process may have made these folders a moment ago and not have flushed them to disk yet.
         sync_folders([local.parent.parent, local.parent.parent.parent])
         return
     remote = UPath(target)

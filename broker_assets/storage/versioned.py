@@ -223,6 +223,12 @@ class VersionedFolder:
             (self.folder / self._name).unlink(missing_ok=True)
             _remove_tree(self.folder)
 
+    def withdraw(self) -> None:
+        """Remove the pointer: nothing is in force any more. The versions stay."""
+        if self.folder.exists():
+            with self._alone():
+                (self.folder / self._name).unlink(missing_ok=True)
+
     def _point(self, pointer: Mapping[str, Any]) -> None:
         store(self.folder / self._name, json.dumps(pointer, indent=1))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import re
 import time
@@ -20,13 +21,13 @@ from broker_assets.database import alerts, partitions
 from broker_assets.database.alerts import NightCounts
 from broker_assets.packets.decoder import DECODER_VERSION
 from broker_assets.stream.decode import INGEST_VERSION, DecodedBatch, Locations, Reason, alert_rows
-from broker_assets.stream.enrichment import Enriched, EnrichmentPlan, FactCounts
+from broker_assets.stream.enrichment import Enriched, EnrichmentPlan, FactCounts, with_state
 from broker_assets.stream.messages import Message
 from broker_assets.stream.night_locks import share_nights
 from broker_assets.stream.progress import Committed
 from broker_assets.stream.report import QuarantineFlood
 
-CODE_VERSION = f"{INGEST_VERSION}.{DECODER_VERSION}"
+CODE_VERSION = f"ingest {INGEST_VERSION}, decoder {DECODER_VERSION}"
 """Version of the code that makes rows from packets, for the ledger."""
 
 FLOOD_MESSAGES = 20
@@ -127,7 +128,7 @@ def write_batch(
                 archive_seconds=batch.seconds.get("archive"),
                 enrich_seconds=enriched.seconds,
                 write_seconds=batch.seconds["write"],
-                **_latency_columns(latency),
+                **latency_columns(latency),
             ),
             nights=written.nights,
         )
@@ -195,6 +196,10 @@ def write_rows(
         locations.position[group.packets] = group.positions
         locations.length[group.packets] = group.lengths
     rows = alert_rows(decoded, locations)
+    enriched = plan.renewed(enriched, connection)
+    if rows.objects is not None:
+        packets = decoded.tables.object["packet"].to_numpy()
+        rows = dataclasses.replace(rows, objects=with_state(rows.objects, packets, enriched))
     written = alerts.write(connection, rows, ingestid, comparison=decoded.comparison, replace=replace)
     counts = plan.write(
         enriched,
@@ -244,7 +249,8 @@ def observation_latency(decoded: DecodedBatch, now: float) -> NDArray[np.float64
     return now - ((midpoints - _MJD_TAI_OF_UNIX_EPOCH) * 86_400.0 - _TAI_MINUS_UTC_SECONDS)
 
 
-def _latency_columns(latency: NDArray[np.float64]) -> Mapping[str, Any]:
+def latency_columns(latency: NDArray[np.float64]) -> Mapping[str, Any]:
+    """Quantiles of the latencies of a batch (s, NaN where unknown) as `BatchEntry` has them; none if none is known."""
     known = latency[np.isfinite(latency)]
     if known.size == 0:
         return {}

@@ -11,32 +11,26 @@ one follows. Failures of the environment are left to the next run. A message tha
 
 from __future__ import annotations
 
-import datetime
-import time
 import traceback
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
 from broker_assets.accounting import attempts, ledger, quarantine
-from broker_assets.accounting.attempts import Suspect
 from broker_assets.database.engine import connect
 from broker_assets.settings import AttemptSettings
 from broker_assets.stream.commit import quarantined
 from broker_assets.stream.decode import Reason
 from broker_assets.stream.errors import is_of_a_message
-from broker_assets.stream.messages import LATE_FETCH_SECONDS, Message, MessageSource
-from broker_assets.stream.report import StreamGap
-from broker_assets.stream.retry import QUARANTINE_PARTITION, RetryReport
-from broker_assets.stream.session import starting_positions
+from broker_assets.stream.messages import Message, MessageSource
+from broker_assets.stream.retry import RetryReport
+from broker_assets.stream.topic_run import Entries, TopicRun, retry_entries
 
 MESSAGES_AT_A_TIME = 16
 """Messages requested at once; they are held in memory together."""
-_GAP = "deleted by the broker before they were read"
 
 
 @dataclass(frozen=True)
@@ -49,8 +43,8 @@ class Handled:
     """Description for the log."""
 
 
-Handler = Callable[[psycopg.Connection[Any], bytes], Handled]
-"""Applies the bytes of a message in the caller's transaction; `is_of_a_message` attributes its errors."""
+Handler = Callable[[psycopg.Connection[Any], bytes, int], Handled]
+"""Applies the bytes of a message of a batch in the caller's transaction; `is_of_a_message` attributes its errors."""
 
 
 @dataclass
@@ -117,20 +111,14 @@ def consume(
     with connect(database_url, application="broker-assets consumer", autocommit=True) as connection:
         partitions = source.partitions()
         with ledger.lock_partitions(connection, topic.name, partitions):
-            run = _Run(connection, topic, run_id, attempt_id=run_id or uuid.uuid4().hex)
-            run.begin(source, partitions, settings)
-            try:
-                last = time.monotonic()
-                while time.monotonic() - last < idle_seconds or run.waits(source, time.monotonic() - last):
-                    for message in source.consume(MESSAGES_AT_A_TIME, min(idle_seconds, 0.5)):
-                        run.apply(message)
-                        last = time.monotonic()
-            except MemoryError:
-                raise  # stays an attempt: it is the message's if it happens again
-            except BaseException:
-                run.release()
-                raise
-            run.release()
+            run = _Run(
+                connection=connection, stream=topic.name, kind="notice", code_version=topic.code_version,
+                run_id=run_id, attempt_id=run_id or uuid.uuid4().hex, topic=topic,
+            )  # fmt: skip
+            run.read(
+                source, partitions, settings, run.apply_each,
+                at_a_time=MESSAGES_AT_A_TIME, wait_seconds=min(idle_seconds, 0.5), idle_seconds=idle_seconds,
+            )  # fmt: skip
     return run.done
 
 
@@ -156,17 +144,12 @@ def retry_each(
         If the quarantine of this topic is already being retried; nothing is changed.
     """
     report = RetryReport(run_id)
-    wanted = None if quarantineids is None else set(quarantineids)
-    with (
-        connect(database_url, application="broker-assets retry", autocommit=True) as connection,
-        ledger.lock_partitions(connection, topic.name, [QUARANTINE_PARTITION]),
-    ):
-        after = 0
-        while entries := quarantine.entries(connection, topic=topic.name, after=after, limit=MESSAGES_AT_A_TIME):
-            after = entries[-1].quarantineid
-            for entry in entries:
-                if wanted is None or entry.quarantineid in wanted:
-                    _retry(connection, topic, entry, report)
+
+    def retry(connection: psycopg.Connection[Any], entries: Entries) -> None:
+        for entry in entries:
+            _retry(connection, topic, entry, report)
+
+    retry_entries(database_url, topic.name, retry, at_a_time=MESSAGES_AT_A_TIME, quarantineids=quarantineids)
     return report
 
 
@@ -174,8 +157,10 @@ def _retry(
     connection: psycopg.Connection[Any], topic: Topic, entry: quarantine.QuarantineEntry, report: RetryReport
 ) -> None:
     with connection.transaction():
-        ingestid = _open_batch(connection, topic, "retry", report.run_id)
-        effect = _handle(connection, topic, entry.payload)
+        ingestid = ledger.open_batch(
+            connection, topic=topic.name, kind="retry", code_version=topic.code_version, run_id=report.run_id
+        )
+        effect = _handle(connection, topic, entry.payload, ingestid)
         if isinstance(effect, Handled):
             quarantine.resolve(connection, [entry.quarantineid], ingestid)
         else:
@@ -189,24 +174,17 @@ def _retry(
     report.failed += outcome.quarantined
 
 
-def _handle(connection: psycopg.Connection[Any], topic: Topic, content: bytes) -> Handled | Reason:
+def _handle(connection: psycopg.Connection[Any], topic: Topic, content: bytes, ingestid: int) -> Handled | Reason:
     """Handle a message in a savepoint; what it did, or why it failed."""
     if len(content) > topic.largest:
         return Reason(f"{len(content)} bytes, more than {topic.largest}")
     try:
         with connection.transaction():
-            return topic.handle(connection, content)
+            return topic.handle(connection, content, ingestid)
     except BaseException as error:
         if not is_of_a_message(error):
             raise
         return Reason(str(error) or type(error).__name__, traceback.format_exc())
-
-
-def _open_batch(connection: psycopg.Connection[Any], topic: Topic, kind: ledger.Kind, run_id: str | None) -> int:
-    now = datetime.datetime.now(datetime.UTC)
-    return ledger.open_batch(
-        connection, topic=topic.name, kind=kind, code_version=topic.code_version, started_at=now, run_id=run_id
-    )
 
 
 def _outcome(effect: Handled | Reason, size: int) -> ledger.BatchEntry:
@@ -218,50 +196,30 @@ def _outcome(effect: Handled | Reason, size: int) -> ledger.BatchEntry:
     )
 
 
-@dataclass
-class _Run:
-    connection: psycopg.Connection[Any]
+@dataclass(kw_only=True)
+class _Run(TopicRun):
     topic: Topic
-    run_id: str | None
-    attempt_id: str
     done: Consumed = field(default_factory=Consumed)
-    positions: dict[int, int] = field(default_factory=dict)
-    suspects: Mapping[int, Suspect] = field(default_factory=dict)
 
-    def begin(self, source: MessageSource, partitions: Sequence[int], settings: AttemptSettings) -> None:
-        """Assign the committed positions, or the first existing offset if retention has deleted messages."""
-        self.positions, gaps = starting_positions(self.connection, source, self.topic.name, partitions)
-        for gap in gaps:
-            self._record_gap(gap)
-        source.assign(self.positions)
-        self.suspects = attempts.suspects(self.connection, self.topic.name, self.positions, settings)
-
-    def waits(self, source: MessageSource, silent: float) -> bool:
-        """Whether messages are known to be waiting that a busy broker has not sent yet."""
-        if silent >= LATE_FETCH_SECONDS:
-            return False
-        ends = source.end_offsets()
-        return any(end > self.positions[partition] for partition, end in ends.items() if partition in self.positions)
-
-    def release(self) -> None:
-        """Take back the attempt of a run that ends in order; a lost connection leaves it, which one run may do."""
-        with suppress(psycopg.Error):
-            attempts.release(self.connection, self.topic.name, self.attempt_id)
+    def apply_each(self, messages: Sequence[Message]) -> None:
+        """Apply messages, one by one."""
+        for message in messages:
+            self.apply(message)
 
     def apply(self, message: Message) -> None:
         """Apply a message, or quarantine it, in one transaction with its position."""
-        name, partition, end = self.topic.name, message.partition, message.offset + 1
+        name, partition, end = self.stream, message.partition, message.offset + 1
         suspect = self.suspects.get(partition)
         condemned = suspect is not None and message.offset in suspect.condemned
         if not condemned:
             attempts.begin(self.connection, name, {partition: (message.offset, end)}, self.attempt_id)
         with self.connection.transaction():
-            ingestid = _open_batch(self.connection, self.topic, "stream", self.run_id)
+            ingestid = self.open_batch()
             effect: Handled | Reason
             if suspect is not None and condemned:
                 effect = Reason(suspect.reason(message.offset))
             else:
-                effect = _handle(self.connection, self.topic, message.value)
+                effect = _handle(self.connection, self.topic, message.value, ingestid)
             if isinstance(effect, Reason):
                 quarantine.add(self.connection, ingestid, [quarantined(name, message, effect)])
             outcome = _outcome(effect, len(message.value))
@@ -276,13 +234,3 @@ class _Run:
         self.done.stored += outcome.stored
         self.done.duplicate += outcome.duplicate
         self.done.quarantined += outcome.quarantined
-
-    def _record_gap(self, gap: StreamGap) -> None:
-        with self.connection.transaction():
-            ingestid = _open_batch(self.connection, self.topic, "stream", self.run_id)
-            ledger.record_gap(
-                self.connection, self.topic.name, gap.partition, gap.first_offset, gap.next_offset, reason=_GAP,
-                ingestid=ingestid,
-            )  # fmt: skip
-            nothing = ledger.BatchEntry(received=0, stored=0, duplicate=0, quarantined=0)
-            ledger.close_batch(self.connection, ingestid, nothing)

@@ -25,6 +25,7 @@ from broker_assets.database.stored_points import Comparison
 from broker_assets.packets.decoder import AlertDecoder, Identified
 from broker_assets.packets.framing import FramedPackets
 from broker_assets.packets.points import Points
+from broker_assets.packets.stamps import Stamps
 from broker_assets.packets.tables import SQL_TABLES, AlertTables
 from broker_assets.sky.cells import cells_at
 from broker_assets.sky.htm import htm
@@ -72,6 +73,8 @@ class DecodedBatch:
     """By message number; every message is either here or in `tables.packet`."""
     comparison: Comparison | None
     """What was determined about its points before the transaction."""
+    stamps: Stamps
+    """Reads the stamps of the messages; keeps their datums until it is released, by who computes with them."""
     seconds: dict[str, float] = field(default_factory=dict)
     """By stage."""
     started_at: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
@@ -154,7 +157,9 @@ def decode_batch(
         failed.setdefault(failure.packet, Reason(failure.reason, failure.traceback))
     _require_consistency(tables, failed, len(messages))
     lap("decode")
-    return DecodedBatch(messages, tables, identified.framed, failed, comparison, seconds, started_at)
+    return DecodedBatch(
+        messages, tables, identified.framed, failed, comparison, Stamps(identified.framed), seconds, started_at
+    )
 
 
 def _compared(

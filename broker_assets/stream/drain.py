@@ -26,7 +26,7 @@ from broker_assets.stream.decode import DecodedBatch
 from broker_assets.stream.enrichment import Enriched, EnrichmentPlan
 from broker_assets.stream.errors import BatchError, DrainFailedError, is_transient
 from broker_assets.stream.isolation import Isolation
-from broker_assets.stream.memory import keep_freed_memory
+from broker_assets.stream.memory import spare_collector
 from broker_assets.stream.messages import (
     LATE_FETCH_SECONDS,
     MessageSource,
@@ -105,7 +105,8 @@ def drain(
         If external systems stay unavailable, or the code fails on all messages. What was committed stays, everything
         else will be read again: nothing is lost.
     """
-    keep_freed_memory()
+    spare_collector()
+    plan.load()
     run = _Drain(
         source, database_url, archive_url, decoder, settings, topic, tuple(partitions), stop, retry_seconds,
         Accounts(DrainReport(topic=topic, run_id=run_id, partitions=sorted(partitions)), progress), plan,
@@ -195,7 +196,10 @@ class _Drain:
             )
 
             def enrich(batch: DecodedBatch) -> Enriched:
-                return self.plan.compute(batch.tables, session.enricher)
+                try:
+                    return self.plan.compute(batch.tables, session.enricher, stamps=batch.stamps)
+                finally:
+                    batch.stamps.release()
 
             def commit(batch: PreparedBatch, enriched: Enriched) -> Committed:
                 committed = write_batch(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,7 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from broker_assets.accounting import facts
-from broker_assets.accounting.facts import AlertBatch, Computed, FactTable, Written
+from broker_assets.accounting.facts import AlertBatch, Computed, FactInput, FactTable, ReadStamps, Written, no_stamps
 from broker_assets.packets.tables import AlertTables
 from broker_assets.provenance.revisions import begin_batch
 
@@ -85,6 +85,8 @@ class Enriched:
     """By name of the enrichment."""
     seconds: float = 0.0
     """Time that took."""
+    batch: AlertBatch | None = None
+    """What it was computed from."""
 
 
 class EnrichmentPlan:
@@ -114,6 +116,28 @@ class EnrichmentPlan:
         """Assets by night that the facts of a table are made from: objects, and facts of enrichments that are read."""
         return ("objects", *enrichment.reads)
 
+    @property
+    def inputs(self) -> dict[str, FactInput]:
+        """What facts are made from besides alerts and lists, by asset."""
+        return {item.asset: item for _, table in self.facts for item in table.inputs}
+
+    def load(self) -> None:
+        """Read what the enrichments depend on.
+
+        To be called before alerts are read: what cannot be read, such as a missing dust map, must end the run, not
+        bring every alert to quarantine.
+        """
+        for enrichment in self.enrichments:
+            enrichment.inputs()
+
+    def readers(self, asset: str) -> tuple[str, ...]:
+        """Facts that are made from those of an asset, directly or through others."""
+        found = {asset}
+        for enrichment in self.enrichments:
+            if found & set(enrichment.reads):
+                found |= {table.asset for table in enrichment.facts}
+        return tuple(sorted(found - {asset}))
+
     def chosen(self, assets: Iterable[str]) -> EnrichmentPlan:
         """The plan of the enrichments that write some assets, and of those that they read."""
         wanted = set(assets)
@@ -130,6 +154,7 @@ class EnrichmentPlan:
         connection: psycopg.Connection[Any],
         *,
         revision: int | None = None,
+        stamps: ReadStamps = no_stamps,
     ) -> Enriched:
         """Compute everything for a batch.
 
@@ -141,16 +166,46 @@ class EnrichmentPlan:
             To read with; nothing is written.
         revision : int, optional
             Compute as of this number of the counter of changes.
+        stamps : callable
+            Reads stamps out of the packets.
         """
         clock = time.perf_counter()
-        batch = AlertBatch(alerts_of(tables), _by_name(tables), connection, revision)
+        batch = AlertBatch(alerts_of(tables), _by_name(tables), connection, revision, stamps)
+        computed = self._computed(batch, {})
+        return Enriched(computed, time.perf_counter() - clock, batch)
+
+    def _computed(self, batch: AlertBatch, known: Mapping[str, Computed]) -> dict[str, Computed]:
+        """Compute for a batch what is not known."""
         results: dict[str, pa.Table] = {}
         computed: dict[str, Computed] = {}
         for enrichment in self.enrichments:
-            done = enrichment.compute(batch, {name: results[name] for name in enrichment.reads})
+            done = known.get(enrichment.name)
+            if done is None:
+                done = enrichment.compute(batch, {name: results[name] for name in enrichment.reads})
             computed[enrichment.name] = done
             results |= {name: done.tables[name] for name in (table.asset for table in enrichment.facts)}
-        return Enriched(computed, time.perf_counter() - clock)
+        return computed
+
+    def renewed(self, enriched: Enriched, connection: psycopg.Connection[Any]) -> Enriched:
+        """What holds for a batch now: computed again where an input has another version than the one that was used.
+
+        To be called in the transaction that writes it, before anything of it is written. A change of inputs after this
+        waits for the transaction to end (`provenance.revisions.wait_for_batches`).
+        """
+        begin_batch(connection)
+        outdated: set[str] = set()
+        for enrichment in self.enrichments:
+            of_inputs = any(table.inputs for table in enrichment.facts)
+            used = enriched.computed[enrichment.name].inputs
+            written = {table.asset for other in self.enrichments if other.name in outdated for table in other.facts}
+            if written & set(enrichment.reads) or (of_inputs and dict(enrichment.inputs()) != dict(used)):
+                outdated.add(enrichment.name)
+        if not outdated or enriched.batch is None:
+            return enriched
+        clock = time.perf_counter()
+        known = {name: done for name, done in enriched.computed.items() if name not in outdated}
+        batch = replace(enriched.batch, connection=connection)
+        return Enriched(self._computed(batch, known), enriched.seconds + time.perf_counter() - clock, batch)
 
     def write(
         self,
@@ -193,10 +248,39 @@ class EnrichmentPlan:
             booked = [
                 item for table in enrichment.facts for item in facts.count(table.asset, rows[table.asset], nights)
             ]
-            facts.book(connection, ingestid, booked, enrichment.name, enrichment.version)
+            used = enriched.computed[enrichment.name].inputs
+            facts.book(connection, ingestid, booked, enrichment.name, enrichment.version, used)
             for item in booked:
                 counts.setdefault(item.night, {})[item.asset] = item.rows
         return counts
+
+
+def with_state(objects: pa.Table, packets: NDArray[np.integer[Any]], enriched: Enriched) -> pa.Table:
+    """Rows of `objects` with the columns that enrichments computed.
+
+    Parameters
+    ----------
+    objects : (n,) pyarrow.Table
+        Rows, as the packets say.
+    packets : (n,) int array
+        Packet of each row.
+    enriched : Enriched
+        See `EnrichmentPlan.compute`; where it has no value for a packet, its columns are null.
+    """
+    for computed in enriched.computed.values():
+        state = computed.state
+        if state is None or not objects.num_rows:
+            continue
+        known = state["packet"].to_numpy()
+        place = np.full(int(max(packets.max(), known.max(initial=-1))) + 1, -1, np.int64)
+        place[known] = np.arange(len(known))
+        rows = place[packets]
+        taken = state.drop_columns(["packet"]).take(pa.array(rows, mask=rows < 0))
+        for name in taken.column_names:
+            at = objects.schema.get_field_index(name)
+            column = taken[name]
+            objects = objects.append_column(name, column) if at < 0 else objects.set_column(at, name, column)
+    return objects
 
 
 def alerts_of(tables: AlertTables) -> pa.Table:

@@ -1,4 +1,7 @@
-"""Notices of gravitational-wave events from Kafka: each exactly once, in the transaction of its position."""
+"""Notices of events from Kafka: each exactly once, in the transaction of its position.
+
+Those of gravitational-wave events bring sky maps, those of events with an error circle cones of moving lists.
+"""
 
 from __future__ import annotations
 
@@ -6,54 +9,75 @@ from typing import Any
 
 import psycopg
 
-from broker_assets.settings import LIMITS, AttemptSettings, InputLimits
+from broker_assets.settings import LIMITS, AttemptSettings, InputLimits, MovingListSettings, Settings
+from broker_assets.sky.event_notices import read_event_notice
 from broker_assets.sky.events import apply_notice, read_notice
+from broker_assets.sky.moving_lists import apply_event_notice
 from broker_assets.stream.consumer import Consumed, Handled, Topic, consume
 from broker_assets.stream.messages import MessageSource
 
 NOTICES_VERSION = "2"
+MOVING_LISTS_VERSION = "1"
+
+
+def notice_topics(settings: Settings) -> dict[str, Topic]:
+    """Every topic of notices of the settings, by its name in tables."""
+    maps = settings.notice_location()
+    found = {} if maps is None else {maps.name: notice_topic(maps.name, settings.limits)}
+    for wanted in settings.notices.lists:
+        for topic in wanted.topics:
+            found[topic] = moving_list_topic(topic, wanted, settings.limits)
+    return found
 
 
 def notice_topic(name: str, limits: InputLimits = LIMITS) -> Topic:
     """The topic of the notices, by its name in tables."""
 
-    def handle(connection: psycopg.Connection[Any], content: bytes) -> Handled:
+    def handle(connection: psycopg.Connection[Any], content: bytes, ingestid: int) -> Handled:
         notice = read_notice(content, limits=limits)
-        applied = apply_notice(connection, notice, limits=limits)
+        applied = apply_notice(connection, notice, ingestid, limits=limits)
         return Handled(applied.identifier is not None or notice.retracts, applied.effect)
 
     return Topic(name, handle, NOTICES_VERSION, limits.notice_bytes)
 
 
+def moving_list_topic(name: str, wanted: MovingListSettings, limits: InputLimits = LIMITS) -> Topic:
+    """A topic of a moving list, by its name in tables."""
+
+    def handle(connection: psycopg.Connection[Any], content: bytes, ingestid: int) -> Handled:
+        notice = read_event_notice(content, limits=limits)
+        applied = apply_event_notice(connection, notice, wanted, topic=name, ingestid=ingestid)
+        return Handled(applied.stored, applied.effect)
+
+    return Topic(name, handle, MOVING_LISTS_VERSION, limits.notice_bytes)
+
+
 def read_notices(
     source: MessageSource,
     database_url: str,
-    topic: str,
+    topic: Topic,
     *,
     run_id: str | None = None,
     idle_seconds: float = 2.0,
-    limits: InputLimits = LIMITS,
     attempts: AttemptSettings | None = None,
 ) -> Consumed:
     """Apply the notices waiting on the topic, one by one; see `consume`.
 
     Parameters
     ----------
-    source, database_url, topic : MessageSource, str, str
-        Source, SQLAlchemy URL of the broker's database, and name of the topic.
+    source, database_url, topic : MessageSource, str, Topic
+        Source, SQLAlchemy URL of the broker's database, and what is read; see `notice_topics`.
     run_id : str, optional
         Goes into the ledger.
     idle_seconds : float
         The run ends when nothing has arrived for this long.
-    limits : InputLimits
-        Largest notices and maps.
     attempts : AttemptSettings, optional
         When a notice is blamed for runs that died.
     """
     return consume(
         source,
         database_url,
-        notice_topic(topic, limits),
+        topic,
         attempts or AttemptSettings(),
         run_id=run_id,
         idle_seconds=idle_seconds,

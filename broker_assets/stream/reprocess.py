@@ -3,7 +3,8 @@
 The rows that the packets of the night brought are deleted and written again, in the order in which the packets arrived.
 A point that was brought by its own or an earlier packet keeps that row, whatever the order, and facts are computed with
 the lists that were in force when each packet was stored. Readers see the old rows until the
-commit and the new ones after it. Where only facts are stale, only they are computed again.
+commit and the new ones after it. Where only facts are stale, only they are computed again, and where only the facts of
+some alerts are, only theirs.
 """
 
 from __future__ import annotations
@@ -32,10 +33,11 @@ from broker_assets.packets import archive
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.packets.named_types import AvroSchema
 from broker_assets.packets.schema import MAXIMUM_TEXT
+from broker_assets.provenance import stale_facts, versions
 from broker_assets.provenance.revisions import current_revision
 from broker_assets.stream.commit import CODE_VERSION, ArchivedGroup, write_rows
-from broker_assets.stream.data_versions import data_versions
-from broker_assets.stream.decode import DecodedBatch, decode_batch
+from broker_assets.stream.data_versions import ROW_ASSETS, data_versions
+from broker_assets.stream.decode import Compare, DecodedBatch, decode_batch
 from broker_assets.stream.enrichment import Enriched, EnrichmentPlan, FactCounts
 from broker_assets.stream.errors import DrainFailedError
 from broker_assets.stream.messages import Message
@@ -90,6 +92,7 @@ def reprocess_night(
     progress: Callable[[int], None] = lambda packets: None,
     lists_now: bool = False,
     facts_only: bool = False,
+    marked_only: bool = False,
 ) -> ReprocessReport:
     """Rebuild the rows and facts of a night from its archived packets.
 
@@ -111,6 +114,9 @@ def reprocess_night(
         Compute facts with the lists that are in force now, instead of those that each batch recorded.
     facts_only : bool
         Leave the rows as they are and compute only the facts of the plan.
+    marked_only : bool
+        With `facts_only`: where nothing else of the night is stale, compute the facts of the alerts alone that are
+        marked (`stale_facts`); all others stay as they are.
 
     Returns
     -------
@@ -125,6 +131,7 @@ def reprocess_night(
     """
     day = night if isinstance(night, datetime.date) else datetime.date.fromisoformat(night)
     began = time.monotonic()
+    plan.load()
 
     def rebuild() -> ReprocessReport:
         report = ReprocessReport(day.isoformat(), run_id)
@@ -137,11 +144,23 @@ def reprocess_night(
                 if unknown:
                     raise KeyError(f"no survey is configured for topic {', '.join(unknown)} of night {report.night}")
                 rebuilt = _FactRebuild(plan, facts_only, current_revision(connection) if lists_now else None)
-                facts.delete_night(connection, [table for _, table in plan.facts], report.night)
+                tables = [table for _, table in plan.facts]
+                marked = None
+                if facts_only and marked_only and not lists_now:
+                    marked = _marked(connection, [table.asset for table in tables], report.night)
+                gone: list[facts.FactCount] = []
+                if marked is None:
+                    facts.delete_night(connection, tables, report.night)
+                else:
+                    rebuilt.choose(connection, day, marked)
+                    files = [item for item in files if item[0] in rebuilt.positions]
+                    report.topics = sorted({entry.topic for _, _, entry in files})
+                    gone = facts.delete_alerts(connection, tables, report.night, *marked)
                 for survey in sorted({surveys[topic] for topic in report.topics}):
                     chosen = [item for item in files if surveys[item[2].topic] == survey]
                     _Reprocessing(connection, day, survey, report, progress, rebuilt).run(chosen)
-                rebuilt.book(connection, report.night)
+                rebuilt.book(connection, report.night, gone)
+                stale_facts.clear(connection, [table.asset for _, table in plan.facts], report.night)
             report.data_versions = data_versions(connection, [report.night])
         return report
 
@@ -157,6 +176,14 @@ def reprocess_night(
     return report
 
 
+def _marked(connection: psycopg.Connection[Any], assets: Sequence[str], night: str) -> stale_facts.Alerts | None:
+    """The alerts of a night whose facts are stale, if nothing else is; none if the night must be computed whole."""
+    stale = [item for item in versions.stale(connection) if item.partition == night]
+    rows = any(item.asset in ROW_ASSETS for item in stale)
+    causes = {item.cause for item in stale if item.asset in assets}
+    return None if rows or causes - {"objects", "upstream"} else stale_facts.marked(connection, assets, night)
+
+
 @dataclass
 class _FactRebuild:
     """How the facts of a night are computed again."""
@@ -167,7 +194,25 @@ class _FactRebuild:
     """Number of the counter of changes to compute with; none for that of each batch."""
     batches: set[int] = field(default_factory=set)
     """Batches of the reprocessing."""
+    positions: dict[int, NDArray[np.int64]] = field(default_factory=dict)
+    """Positions of the packets whose facts are computed, by file, where not all of the night are."""
+    chosen: bool = False
+    """Whether the facts of chosen alerts alone are computed."""
     _recorded: dict[int, int] = field(default_factory=dict)
+
+    def choose(self, connection: psycopg.Connection[Any], night: datetime.date, alerts: stale_facts.Alerts) -> None:
+        """Compute the facts of some alerts of the night alone."""
+        rows = connection.execute(
+            "SELECT archivefileid, archiveposition FROM diasources JOIN unnest(%s::bigint[], %s::bigint[])"
+            " AS alert (diaobjectid, diasourceid) USING (diaobjectid, diasourceid)"
+            " WHERE night = %s AND archivefileid IS NOT NULL ORDER BY 1, 2",
+            (alerts[0].tolist(), alerts[1].tolist(), night),
+        ).fetchall()
+        found: dict[int, list[int]] = {}
+        for archivefileid, position in rows:
+            found.setdefault(archivefileid, []).append(position)
+        self.positions = {file: np.array(places, np.int64) for file, places in found.items()}
+        self.chosen = True
 
     def revision_of(self, connection: psycopg.Connection[Any], ingestid: int) -> int:
         """The number for which the facts of the packets of a batch must hold."""
@@ -196,7 +241,7 @@ class _FactRebuild:
         ).fetchall()
         held = np.isin(group.positions, np.array([row[0] for row in rows], np.int64))
         return self.plan.write(
-            enriched,
+            self.plan.renewed(enriched, connection),
             connection,
             ingestid,
             stored=np.intersect1d(group.packets[held], decoded.packets),
@@ -205,9 +250,11 @@ class _FactRebuild:
             as_of=as_of,
         )
 
-    def book(self, connection: psycopg.Connection[Any], night: str) -> None:
-        """Enter that the facts of the night were replaced."""
-        if self.batches:
+    def book(self, connection: psycopg.Connection[Any], night: str, gone: Sequence[facts.FactCount]) -> None:
+        """Enter that the facts of the night were replaced, or those of the chosen alerts, which are `gone`."""
+        if self.chosen and self.batches:
+            facts.take_back(connection, max(self.batches), gone)
+        elif self.batches:
             facts.replace(connection, night, [table.asset for _, table in self.plan.facts], self.batches)
 
 
@@ -238,9 +285,9 @@ class _Reprocessing:
         totals = {topic: _Total() for topic in batches}
         decoders: dict[tuple[str, str], AlertDecoder] = {}
         for archivefileid, brought_by, entry in files:
-            decoded, group = self._decode(entry, decoders)
+            decoded, group = self._decode(entry, decoders, self.rebuild.positions.get(archivefileid))
             as_of = self.rebuild.revision_of(self.connection, brought_by)
-            enriched = self.rebuild.plan.compute(decoded.tables, self.connection, revision=as_of)
+            enriched = self.rebuild.plan.compute(decoded.tables, self.connection, revision=as_of, stamps=decoded.stamps)
             if self.rebuild.facts_only:
                 written = _all_duplicates(decoded, self.night)
                 found = self.rebuild.write(
@@ -276,39 +323,72 @@ class _Reprocessing:
             self.report.counts += total.counts
 
     def _decode(
-        self, entry: ledger.ArchiveFileEntry, decoders: dict[tuple[str, str], AlertDecoder]
+        self,
+        entry: ledger.ArchiveFileEntry,
+        decoders: dict[tuple[str, str], AlertDecoder],
+        positions: NDArray[np.int64] | None,
     ) -> tuple[DecodedBatch, ArchivedGroup]:
-        try:
-            packets = list(archive.read_file(entry.url))
-        except (archive.ArchiveError, OSError) as error:
-            raise DrainFailedError(f"night {self.report.night} cannot be reprocessed: {error}") from error
-        if len(packets) != entry.packets:
-            raise DrainFailedError(f"{entry.url} has {len(packets)} packets, but {entry.packets} in the ledger")
-        schema, framing = packets[0].schema, packets[0].framing
-        key = (framing, schema.fingerprint)
-        if key not in decoders:
-            # A file is one batch of the stream, which was small enough then, as were its messages.
-            decoders[key] = AlertDecoder(
-                self.survey,
-                framing,
-                FileSchema(schema.schema),
-                topic=entry.topic,
-                batch_bytes=None,
-                message_bytes=archive.DATUM_MAXIMUM + MAXIMUM_TEXT,
-            )
-        messages = [Message(p.partition, p.offset, p.timestamp_ms, p.key, p.value) for p in packets]
-        needed = _no_points if self.rebuild.facts_only else partial(compare, self.connection)
-        decoded = decode_batch(messages, decoders[key], needed)
-        group = ArchivedGroup(
-            entry,
-            np.arange(len(packets)),
-            np.array([packet.position for packet in packets], np.int64),
-            np.array([packet.length for packet in packets], np.int64),
+        needed = no_points if self.rebuild.facts_only else partial(compare, self.connection)
+        return decode_archived(entry, self.survey, decoders, needed, positions)
+
+
+def decode_archived(
+    entry: ledger.ArchiveFileEntry,
+    survey: str,
+    decoders: dict[tuple[str, str], AlertDecoder],
+    needed: Compare,
+    positions: NDArray[np.int64] | None = None,
+) -> tuple[DecodedBatch, ArchivedGroup]:
+    """Decode the packets of an archive file again, or those at some positions in it.
+
+    Parameters
+    ----------
+    entry : ArchiveFileEntry
+        The file.
+    survey : str
+        Survey of its packets.
+    decoders : dict
+        Decoders by framing and schema, which the next files use again.
+    needed : callable
+        Which points of the histories are to be read.
+
+    Raises
+    ------
+    DrainFailedError
+        If the file is missing or damaged.
+    """
+    try:
+        packets = list(
+            archive.read_file(entry.url) if positions is None else archive.read_packets(entry.url, positions)
         )
-        return decoded, group
+    except (archive.ArchiveError, OSError) as error:
+        raise DrainFailedError(f"the night {entry.night} cannot be read again: {error}") from error
+    if positions is None and len(packets) != entry.packets:
+        raise DrainFailedError(f"{entry.url} has {len(packets)} packets, but {entry.packets} in the ledger")
+    schema, framing = packets[0].schema, packets[0].framing
+    key = (framing, schema.fingerprint)
+    if key not in decoders:
+        # A file is one batch of the stream, which was small enough then, as were its messages.
+        decoders[key] = AlertDecoder(
+            survey,
+            framing,
+            FileSchema(schema.schema),
+            topic=entry.topic,
+            batch_bytes=None,
+            message_bytes=archive.DATUM_MAXIMUM + MAXIMUM_TEXT,
+        )
+    messages = [Message(p.partition, p.offset, p.timestamp_ms, p.key, p.value) for p in packets]
+    decoded = decode_batch(messages, decoders[key], needed)
+    group = ArchivedGroup(
+        entry,
+        np.arange(len(packets)),
+        np.array([packet.position for packet in packets], np.int64),
+        np.array([packet.length for packet in packets], np.int64),
+    )
+    return decoded, group
 
 
-def _no_points(triggers: Triggers, points: Listed) -> tuple[NDArray[np.bool_], None]:
+def no_points(triggers: Triggers, points: Listed) -> tuple[NDArray[np.bool_], None]:
     """Leave out all points of the histories."""
     return np.zeros(len(points.trigger), bool), None
 

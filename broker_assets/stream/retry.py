@@ -108,6 +108,7 @@ def retry_quarantine(
     StreamBusy
         If the quarantine of this topic is already being retried; nothing is changed.
     """
+    plan.load()
     report = RetryReport(run_id)
     wanted = None if quarantineids is None else set(quarantineids)
     with (
@@ -186,7 +187,7 @@ class _Retry:
         groups = write_archive(decoded, parts, self.archive_url, self.topic, self.decoder.framing)
         if note is not None:
             self.pending.confirm(note)
-        enriched = self.plan.compute(decoded.tables, self.connection)
+        enriched = self.plan.compute(decoded.tables, self.connection, stamps=decoded.stamps)
         ensure_partitions(self.connection, decoded)
         with self.connection.transaction():
             share_nights(self.connection, np.unique(decoded.nights))

@@ -91,7 +91,7 @@ def _passes(session: DrainSession, decoder: AlertDecoder, plan: EnrichmentPlan, 
         decoded = decode_batch([message], decoder, session.compare)
         if decoded.failed:
             return False  # it would not come further
-        enriched = plan.compute(decoded.tables, session.enricher)
+        enriched = plan.compute(decoded.tables, session.enricher, stamps=decoded.stamps)
         ensure_partitions(session.writer, decoded)
         with session.writer.transaction(force_rollback=True):
             ingestid = ledger.open_batch(

@@ -55,3 +55,29 @@ def test_hostile_reasons_can_be_kept(connection: psycopg.Connection[Any]) -> Non
     (entry,) = quarantine.entries(connection)
     assert entry.reason.startswith("nul \\0 and surrogate \\udcff")
     assert len(entry.reason) == quarantine.REASON_LENGTH
+
+
+def test_reasons_are_grouped_without_what_differs(connection: psycopg.Connection[Any]) -> None:
+    reasons = [
+        *(f"the schema {number} is unknown\nand more {number}" for number in (7, 8, 123456)),
+        "truncated at byte 12 of b'\\x00ab': 0x1f2e",
+        "truncated at byte 99 of b'zz': 0x00",
+        "the packet of 3f2a9c1e77 is damaged",
+    ]
+    quarantine.add(connection, 5, [_message(offset, reason=reason) for offset, reason in enumerate(reasons)])
+    quarantine.add(connection, 5, [_message(99, topic="others", reason=reasons[0])])
+    first = quarantine.entries(connection, topic="others")[0].quarantineid - len(reasons)
+    quarantine.fail(connection, first, reason=reasons[1])
+    found = [(group.topic, group.kind, group.waiting, group.retried) for group in quarantine.groups(connection)]
+    assert found == [
+        ("alerts", "the schema … is unknown", 3, 1),
+        ("alerts", "truncated at byte … of …: …", 2, 0),
+        ("alerts", "the packet of … is damaged", 1, 0),
+        ("others", "the schema … is unknown", 1, 0),
+    ]
+    example = quarantine.groups(connection, topic="alerts", limit=1)[0]
+    assert (example.example, example.reason) == (first, reasons[1])
+    assert len(quarantine.matching(connection, reason="the schema … is unknown")) == 4
+    assert len(quarantine.matching(connection, topic="alerts", reason="the schema … is unknown")) == 3
+    assert quarantine.matching(connection, reason="3f2a9c1e77") == [first + 5]
+    assert quarantine.matching(connection, reason="100% of_it") == []

@@ -204,11 +204,18 @@ def test_a_changed_byte_is_found(written):
         archive.read_packet(written.url, int(written.positions[row]), int(written.lengths[row]))
 
 
+def test_some_packets_of_a_file(written):
+    every = list(archive.read_file(written.url))
+    assert list(archive.read_packets(written.url, written.positions[[1, 3]])) == [every[1], every[3]]
+
+
 def test_a_wrong_place_or_number(written):
     with pytest.raises(ArchiveError, match="no packet"):
         archive.read_packet(written.url, int(written.positions[1]) + 1, int(written.lengths[1]))
     with pytest.raises(ArchiveError, match=f"{Path(written.url).name}.*sync marker"):
         archive.read_datum(written.url, int(written.positions[1]) + 1, int(written.lengths[1]))
+    with pytest.raises(ArchiveError, match="no packet"):
+        list(archive.read_packets(written.url, written.positions[[0]] + 1))
     with pytest.raises(ArchiveError, match="5 packets, not 6"):
         archive.verify(written.url, packets=6)
 

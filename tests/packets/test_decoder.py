@@ -141,7 +141,12 @@ def test_solar_system(packets, decoder):
     message = packets.message(
         diaSource=packets.source(diaSourceId=4, diaObjectId=None, ssObjectId=99),
         ssSource=packets.record("ssSource", ssObjectId=99, diaSourceId=4, eclLambda=12.5, helio_vx=3.0),
-        mpc_orbits=packets.record("mpc_orbits", designation="2008 AB", a=2.5),
+        mpc_orbits=packets.record(
+            "mpc_orbits",
+            designation="2008 AB",
+            a=2.5,
+            mpc_orb_jsonb='{"designation_data": {"permid": "217301", "iau_name": "", "other": null}}',
+        ),
     )
     tables = decode(decoder, [message])
     assert tables.failures == []
@@ -157,6 +162,7 @@ def test_solar_system(packets, decoder):
         99,
         61000.25,
     )
+    assert (orbit["permid"], orbit["iau_name"]) == ("217301", None)
 
 
 def test_solar_system_of_schema_9(rubin_schemas):

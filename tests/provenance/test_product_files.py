@@ -108,7 +108,7 @@ def test_a_better_kernel_makes_exactly_the_files_of_its_days_stale(connection: p
     found = stale(connection, inputs={DAY: INPUTS, NEXT: INPUTS | {"spice_kernels": "V02"}}, code_versions=CODE)
     assert causes(found) == [("L0", str(NEXT), "input"), ("L1", str(NEXT), "input")]
     assert [item.depth for item in found] == [0, 1]
-    assert "V02, used was V01" in found[0].reason
+    assert "V01 → V02" in found[0].reason
 
 
 def test_an_input_that_is_gone_and_one_that_came(connection: psycopg.Connection[Any]) -> None:

@@ -6,10 +6,12 @@ import threading
 import time
 
 import pytest
+from psycopg.errors import LockNotAvailable
 
 from broker_assets.database import engine
 from broker_assets.provenance.revisions import (
     BatchesDoNotEnd,
+    alone,
     begin_batch,
     current_revision,
     next_revision,
@@ -85,3 +87,20 @@ def test_a_batch_sees_the_changes_up_to_its_number(database_url: str) -> None:
         number = next_revision(editor)
         editor.commit()
         assert begin_batch(batch) == number
+
+
+def test_work_that_no_batch_may_overlap_waits_for_a_moment_without_any(database_url: str) -> None:
+    with (
+        engine.connect(database_url) as batch,
+        engine.connect(database_url) as other,
+        engine.connect(database_url) as working,
+    ):
+        begin_batch(batch)
+        assert not alone(working, seconds=0.1)
+        begin_batch(other)  # was not made to wait
+        batch.rollback()
+        other.rollback()
+        assert alone(working, seconds=0.1)
+        batch.execute("SET LOCAL lock_timeout = '100ms'")
+        with pytest.raises(LockNotAvailable):
+            begin_batch(batch)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from broker_assets.provenance.staleness import stale_query
+from broker_assets.provenance.staleness import code_change, stale_query, version_change
 
 pytestmark = pytest.mark.database
 
@@ -24,6 +24,9 @@ QUERY = "WITH RECURSIVE " + stale_query(
     " FROM unnest(%(children)s::text[], %(parents)s::text[]) AS given (child, parent)",
     "SELECT kind, key::int, cause, reason, depth FROM listed ORDER BY depth, key",
 )
+
+
+GIVEN = " FROM (SELECT %s::text AS old, %s::text AS new) AS given"
 
 
 def longest_ways(edges: set[tuple[int, int]], changed: set[int]) -> dict[int, int]:
@@ -56,3 +59,41 @@ def test_equals_a_walk_through_the_graph(
         else:
             first = min(str(parent) for parent, child in edges if child == key and parent in ways)
             assert (cause, reason) == ("upstream", f"parent {first} is stale")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("ingest 2, decoder 1", "ingest 2, decoder 2", "decoder 1 → 2"),
+        ("ingest 2, decoder 1", "ingest 3, decoder 2", "decoder 1 → 2, ingest 2 → 3"),
+        ("1", "2", "code 1 → 2"),
+        ("LL03 ql-lightcurve 2, builder 1", "LL03 ql-lightcurve 3, builder 1", "LL03 ql-lightcurve 2 → 3"),
+        ("a 1, b 1", "a 1", "b 1 → none"),
+        ("2.2", "ingest 2, decoder 2", "code 2.2 → none, decoder none → 2, ingest none → 2"),
+    ],
+)
+def test_only_the_parts_of_a_code_version_that_differ_are_named(
+    connection: psycopg.Connection[Any], old: str, new: str, said: str
+) -> None:
+    query = (
+        "SELECT " + code_change("given.old", "given.new") + " FROM (SELECT %s::text AS old, %s::text AS new) AS given"
+    )
+    assert connection.execute(query, (old, new)).fetchone() == (said,)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("V01", "V02", "V01 → V02"),
+        ("0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210", "0123456 → fedcba9"),
+        ("", "V01", "none → V01"),
+        (None, "V01", "none → V01"),
+    ],
+)
+def test_digests_are_short(connection: psycopg.Connection[Any], old: str | None, new: str, said: str) -> None:
+    query = (
+        "SELECT "
+        + version_change("given.old", "given.new")
+        + " FROM (SELECT %s::text AS old, %s::text AS new) AS given"
+    )
+    assert connection.execute(query, (old, new)).fetchone() == (said,)

@@ -62,7 +62,7 @@ def test_an_input_of_one_night_concerns_that_night(chain: psycopg.Connection[Any
         ("hits", "2026-01-02", "upstream", 1),
         ("notices", "2026-01-02", "upstream", 2),
     ]
-    assert versions.stale(chain)[0].reason == "input archive of 2026-01-02 has version a2, used was a1"
+    assert versions.stale(chain)[0].reason == "input archive of 2026-01-02 a1 → a2"
     assert _stale(chain, asset="hits") == [("hits", "2026-01-02", "upstream", 1)]
 
 
@@ -85,7 +85,7 @@ def test_a_catalogue_concerns_all_nights(chain: psycopg.Connection[Any]) -> None
 def test_new_code_concerns_its_asset_and_what_follows(chain: psycopg.Connection[Any]) -> None:
     assert versions.deploy(chain, {"hits": "2", "sources": "1"}) == ["hits"]
     assert {(item.asset, item.cause) for item in versions.stale(chain)} == {("hits", "code"), ("notices", "upstream")}
-    assert "made by code 1, deployed is 2" in {item.reason for item in versions.stale(chain)}
+    assert "code 1 → 2" in {item.reason for item in versions.stale(chain)}
 
 
 def test_an_input_that_is_gone_is_told(chain: psycopg.Connection[Any]) -> None:

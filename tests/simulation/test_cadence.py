@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker_assets.packets.nights import night_of
-from broker_assets.simulation.cadence import RUBIN, ZTF, Fields, Instrument, mjd_of, night_key, plan_night
+from broker_assets.simulation.cadence import RUBIN, ZTF, Fields, Instrument, last_night, mjd_of, night_key, plan_night
 
 INSTRUMENTS = st.sampled_from([RUBIN, ZTF])
 DAYS = st.integers(61041, 61041 + 800)
@@ -78,3 +78,15 @@ def test_fields_are_observed_near_their_transit() -> None:
 def test_keys_are_calendar_days() -> None:
     for day in (datetime.date(2026, 1, 1), datetime.date(2028, 2, 29)):
         assert night_key(mjd_of(day)) == day.isoformat()
+
+
+@given(INSTRUMENTS, st.datetimes(datetime.datetime(2025, 1, 1), datetime.datetime(2030, 1, 1)))
+def test_last_night_is_over_and_the_next_one_is_not_long_over(
+    instrument: Instrument, moment: datetime.datetime
+) -> None:
+    now = moment.replace(tzinfo=datetime.UTC)
+    night = last_night(now)
+    midnight = datetime.datetime.combine(night + datetime.timedelta(days=1), datetime.time(), datetime.UTC)
+    assert midnight + datetime.timedelta(hours=instrument.dawn) < now
+    following = midnight + datetime.timedelta(days=1, hours=instrument.dawn)
+    assert now < following + datetime.timedelta(hours=6)

@@ -22,12 +22,12 @@ from hypothesis import strategies as st
 from broker_assets.database import engine
 from broker_assets.sky.cells import cells_at
 from broker_assets.sky.events import (
-    BadNotice,
     apply_notice,
     expire_sky_maps,
     read_notice,
 )
 from broker_assets.sky.hits import Origin, Positions, write_sky_map_hits
+from broker_assets.sky.notice_fields import BadNotice
 from broker_assets.sky.rematch import lists_to_rematch, rematch
 from broker_assets.sky.skymaps import NotASkyMap, SkyMap, match_sky_map, read_sky_map
 

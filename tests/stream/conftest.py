@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -11,8 +11,16 @@ from typing import Any
 
 import psycopg
 import pytest
+from tiny_classifiers import tiny
 
+from broker_assets.classifiers.alert_scores import AlertScores
+from broker_assets.classifiers.store import ClassifierStore
+from broker_assets.context.in_force import CataloguesInForce
+from broker_assets.context.object_context import ObjectContext
 from broker_assets.database.engine import connect
+from broker_assets.filters.engine.sandbox import Sandbox
+from broker_assets.filters.matching import FilterMatches
+from broker_assets.lightcurves.object_features import ObjectFeatures
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.packets.registry import SchemaFolder
 from broker_assets.packets.surveys.adapter import SurveyAdapter
@@ -39,13 +47,20 @@ class Broker:
     archive: Path
     schemas: Path
     sky: Path
+    catalogues: Path
+    classifiers: Path
+    sandbox: Sandbox
     topic: str = "alerts"
     runs: int = field(default=0)
 
     @property
     def plan(self) -> EnrichmentPlan:
         """The enrichments of the platform, fresh, over the indices of this test."""
-        return EnrichmentPlan([SkyMatching(self.sky)])
+        context = ObjectContext(CataloguesInForce(self.catalogues))
+        scores = AlertScores(self.classifiers, "context_matches")
+        sky = SkyMatching(self.sky)
+        filters = FilterMatches(sky.matches, self.sandbox)
+        return EnrichmentPlan([sky, context, ObjectFeatures(), scores, filters])
 
     def decoder(self, survey: str | SurveyAdapter = "rubin") -> AlertDecoder:
         """A decoder of the topic."""
@@ -120,10 +135,26 @@ class Broker:
         assert dict(stored) == ends
 
 
+@pytest.fixture(scope="session")
+def classifier_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of classifiers with a tiny one."""
+    folder = tmp_path_factory.mktemp("classifiers")
+    ClassifierStore(folder / "store").add(tiny(folder / "tiny"))
+    return folder / "store"
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """Where filters run; its process starts with the first filter."""
+    with Sandbox() as found:
+        yield found
+
+
 @pytest.fixture
-def broker(database_url: str, tmp_path: Path, schema_folder: Path) -> Broker:
+def broker(database_url: str, tmp_path: Path, schema_folder: Path, classifier_folder: Path, sandbox: Sandbox) -> Broker:
     """An empty database and archive."""
-    return Broker(database_url, tmp_path / "archive", schema_folder, tmp_path / "sky")
+    folders = tmp_path / "archive", schema_folder, tmp_path / "sky", tmp_path / "catalogues", classifier_folder
+    return Broker(database_url, *folders, sandbox)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ QUICK: dict[str, Any] = {"settings": AttemptSettings(), "idle_seconds": 0.1}
 def topic(handle: Callable[[Connection, bytes], Any], largest: int = 1000) -> Topic:
     """A topic whose messages are stored by name, after something was done with them."""
 
-    def store(connection: Connection, content: bytes) -> Handled:
+    def store(connection: Connection, content: bytes, _ingestid: int) -> Handled:
         connection.execute(INSERT, (content.decode("latin-1"),))
         handle(connection, content)
         return Handled(True, "stored")

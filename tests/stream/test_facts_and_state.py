@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import random
 from dataclasses import dataclass, field
@@ -11,12 +12,14 @@ from typing import Any, Literal
 import numpy as np
 import psycopg
 import pytest
+from astropy.time import Time
 from enrichments import Meddler
 from mocpy import MOC
 
 from broker_assets.database import engine
 from broker_assets.provenance.revisions import current_revision
-from broker_assets.settings import DrainSettings
+from broker_assets.settings import DrainSettings, MovingListSettings
+from broker_assets.sky.error_circles import ErrorCircle, EventNotice
 from broker_assets.sky.in_force import AREAS, CONES
 from broker_assets.sky.indices import refresh_area_index, refresh_cone_index
 from broker_assets.sky.lists import (
@@ -31,6 +34,7 @@ from broker_assets.sky.lists import (
     replace_cones,
 )
 from broker_assets.sky.matching import SkyMatching
+from broker_assets.sky.moving_lists import apply_event_notice, expire_event_cones
 from broker_assets.sky.regions import cone_area
 from broker_assets.sky.rematch import lists_to_rematch, rematch
 from broker_assets.sky.separation import separation
@@ -45,7 +49,9 @@ CENTRES = [(10.0, 10.0), (359.9995, -5.0), (200.0, -89.9), (120.0, 45.0)]
 SPREAD = 40.0 / 3600.0
 NIGHTS = ("2025-11-20", "2025-11-21", "2025-11-22")
 
-Snapshot = tuple[dict[int, tuple[float, float, float]], dict[int, bytes]]
+BURSTS = MovingListSettings(name="bursts", topics=("bursts",), days_before=0.7, days_after=0.8)
+
+Snapshot = tuple[dict[int, tuple[float, ...]], dict[int, bytes]]
 
 
 def position(generator: random.Random) -> tuple[float, float]:
@@ -73,7 +79,8 @@ class World:
         cones = {
             row[0]: tuple(row[1:])
             for row in connection.execute(
-                "SELECT cone_id, cone.ra, cone.decl, coalesce(nullif(cone.radius, 0), list.radius)"
+                "SELECT cone_id, cone.ra, cone.decl, coalesce(nullif(cone.radius, 0), list.radius),"
+                " coalesce(mjd_since, '-infinity'), coalesce(mjd_until, 'infinity')"
                 " FROM watchlist_cones AS cone JOIN watchlists AS list USING (wl_id) WHERE list.active"
             )
         }
@@ -98,6 +105,9 @@ class World:
 
     def _change(self, connection: psycopg.Connection[Any]) -> None:
         generator = self.generator
+        if generator.random() < 0.3:
+            self._event(connection)
+            return
         kinds: list[Literal["watchlist", "area"]] = ["watchlist", "watchlist", "area"]
         kind = generator.choice(kinds)
         known = self.watchlists if kind == "watchlist" else self.areas
@@ -138,6 +148,21 @@ class World:
             else:
                 replace_cones(connection, "ann", chosen, self.cones(6))
 
+    def _event(self, connection: psycopg.Connection[Any]) -> None:
+        """A notice of an event whose circle holds for a day and a half, or the end of such windows."""
+        generator = self.generator
+        moment = Time(61000.0 + generator.uniform(0.0, 2.5), format="mjd", scale="tai").utc.to_datetime(datetime.UTC)
+        if generator.random() < 0.15:
+            expire_event_cones(connection, moment)
+            return
+        ra, dec = position(generator)
+        circles = (ErrorCircle(ra, dec, generator.uniform(5, 90) / 3600.0, 0.9),) if generator.random() < 0.9 else ()
+        kind: Literal["update", "retraction"] = "retraction" if generator.random() < 0.2 else "update"
+        event = f"event {generator.randrange(3)}"
+        issued = moment + datetime.timedelta(hours=generator.uniform(0, 20))
+        notice = EventNotice(event, kind, event, issued, 0, moment, () if kind == "retraction" else circles)
+        apply_event_notice(connection, notice, BURSTS, topic="bursts", now=moment)
+
     def moc(self) -> MOC:
         """A disc near a centre."""
         ra, dec = position(self.generator)
@@ -175,8 +200,8 @@ class World:
         }
         assert recorded.keys() == self.alerts.keys()
         cones, areas = set(), set()
-        for key, (ra, dec, night, _) in self.alerts.items():
-            inside, held = self.brute_force(recorded[key], ra, dec)
+        for key, (ra, dec, night, mjd) in self.alerts.items():
+            inside, held = self.brute_force(recorded[key], ra, dec, mjd)
             cones |= {(*key, night, cone) for cone in inside}
             areas |= {(*key, night, area) for area in held}
         return cones, areas
@@ -189,14 +214,14 @@ class World:
                 newest[object_id] = (ra, dec, mjd)
         now = max(self.snapshots)
         cones, areas = set(), set()
-        for object_id, (ra, dec, _) in newest.items():
-            inside, held = self.brute_force(now, ra, dec)
+        for object_id, (ra, dec, mjd) in newest.items():
+            inside, held = self.brute_force(now, ra, dec, mjd)
             cones |= {(object_id, cone) for cone in inside}
             areas |= {(object_id, area) for area in held}
         return cones, areas
 
-    def brute_force(self, revision: int, ra: float, dec: float) -> tuple[set[int], set[int]]:
-        """Cones and areas that hold a position."""
+    def brute_force(self, revision: int, ra: float, dec: float, mjd: float) -> tuple[set[int], set[int]]:
+        """Cones and areas that hold a position at a time."""
         import astropy.units as u
         from astropy.coordinates import Latitude, Longitude
 
@@ -205,6 +230,7 @@ class World:
         if cones:
             values = np.array(list(cones.values()))
             near = separation(ra, dec, values[:, 0], values[:, 1]) <= values[:, 2]
+            near &= (values[:, 3] <= mjd) & (mjd <= values[:, 4])
             inside = {cone for cone, yes in zip(cones, near.tolist(), strict=True) if yes}
         held = {
             area
@@ -304,9 +330,8 @@ def test_facts_and_state_equal_brute_force(broker: Any, packets: ModuleType, see
     # the same again from nothing
     broker.execute("DELETE FROM watchlist_hits")
     with engine.connect(broker.database_url, autocommit=True) as connection:
-        for watchlist in world.watchlists:
-            if connection.execute("SELECT 1 FROM watchlists WHERE wl_id = %s AND active", (watchlist,)).fetchone():
-                rematch(connection, "watchlist", watchlist, whole=True)
+        for (watchlist,) in connection.execute("SELECT wl_id FROM watchlists WHERE active ORDER BY 1").fetchall():
+            rematch(connection, "watchlist", watchlist, whole=True)
     world.check_state()
     broker.assert_closed_ledger()
 

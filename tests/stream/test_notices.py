@@ -9,46 +9,25 @@ import json
 from pathlib import Path
 from typing import Any
 
-import astropy.units as u
 import fastavro
-import numpy as np
 import pytest
-from astropy.table import Table
+from event_notices import einstein_probe, icecube
+from whole_sky_notice import sky_map
 
 from broker_assets.accounting import ledger, quarantine
 from broker_assets.database import engine
-from broker_assets.settings import InputLimits
+from broker_assets.settings import InputLimits, MovingListSettings
 from broker_assets.stream.consumer import retry_each
-from broker_assets.stream.notices import notice_topic, read_notices
+from broker_assets.stream.notices import moving_list_topic, notice_topic, read_notices
 
 pytestmark = pytest.mark.database
 TOPIC = "igwn.gwalert"
 
 
-def sky_map(order: int = 1) -> bytes:
-    """A small multi-order map."""
-    pixels = 12 * 4**order
-    density = np.linspace(1, 2, pixels)
-    density /= (density * 4 * np.pi / pixels).sum()
-    table = Table(
-        {
-            "UNIQ": np.arange(pixels) + 4 * 4**order,
-            "PROBDENSITY": density / u.sr,
-            "DISTMU": np.full(pixels, 40.0) * u.Mpc,
-            "DISTSIGMA": np.full(pixels, 8.0) * u.Mpc,
-            "DISTNORM": np.full(pixels, 1.0),
-        }
-    )
-    table.meta |= {"PIXTYPE": "HEALPIX", "ORDERING": "NUNIQ", "COORDSYS": "C", "OBJECT": "MS1"}
-    buffer = io.BytesIO()
-    table.write(buffer, format="fits")
-    return buffer.getvalue()
-
-
 def notice(event: str = "S1", kind: str = "PRELIMINARY", minute: int = 0, *, binary: bool = False) -> bytes:
     """A notice as GCN sends it."""
     now = datetime.datetime.now(datetime.UTC)
-    content = sky_map()
+    content = sky_map(name="MS1")
     record: dict[str, Any] = {
         "superevent_id": event,
         "alert_type": kind,
@@ -100,7 +79,7 @@ def notice(event: str = "S1", kind: str = "PRELIMINARY", minute: int = 0, *, bin
 
 def check_read(source: Any, database_url: str, topic: str) -> None:
     """Versions, a retraction, a duplicate and something else, read exactly once."""
-    done = read_notices(source, database_url, topic, idle_seconds=0.5)
+    done = read_notices(source, database_url, notice_topic(topic), idle_seconds=0.5)
     assert (done.stored, done.duplicate, done.quarantined) == (3, 1, 1)
     with engine.connect(database_url) as connection:
         rows = connection.execute(
@@ -114,7 +93,7 @@ def check_read(source: Any, database_url: str, topic: str) -> None:
             "SELECT sum(received), sum(stored), sum(duplicate), sum(quarantined) FROM ingest_batch"
         ).fetchall()
         assert [int(value) for value in row] == [5, 3, 1, 1]
-    again = read_notices(source, database_url, topic, idle_seconds=0.3)
+    again = read_notices(source, database_url, notice_topic(topic), idle_seconds=0.3)
     assert (again.stored, again.duplicate, again.quarantined) == (0, 0, 0)
 
 
@@ -152,7 +131,7 @@ def test_one_bad_notice_never_blocks_the_topic(database_url: str, packets: Any, 
     poison = [path.read_bytes() for path in sorted(folder.glob("poison_*.json"))]
     assert len(poison) >= 7
     values = [value for number, bad in enumerate(poison) for value in (bad, notice(f"S{number}"))]
-    done = read_notices(packets.ListSource.of(values), database_url, TOPIC, idle_seconds=0.2)
+    done = read_notices(packets.ListSource.of(values), database_url, notice_topic(TOPIC), idle_seconds=0.2)
     assert (done.stored, done.quarantined) == (len(poison), len(poison))
     with engine.connect(database_url) as connection:
         kept = connection.execute("SELECT payload FROM quarantine ORDER BY quarantineid").fetchall()
@@ -165,15 +144,16 @@ def test_limits_are_settings(database_url: str, packets: Any) -> None:
     good = notice()
     for limits in (InputLimits(notice_bytes=len(good) - 1), InputLimits(sky_map_rows=47)):
         source = packets.ListSource.of([good])
-        topic = f"{limits.sky_map_rows}"
-        assert read_notices(source, database_url, topic, idle_seconds=0.1, limits=limits).quarantined == 1
-    assert read_notices(packets.ListSource.of([good]), database_url, "as is", idle_seconds=0.1).stored == 1
+        topic = notice_topic(f"{limits.sky_map_rows}", limits)
+        assert read_notices(source, database_url, topic, idle_seconds=0.1).quarantined == 1
+    as_is = notice_topic("as is")
+    assert read_notices(packets.ListSource.of([good]), database_url, as_is, idle_seconds=0.1).stored == 1
 
 
 def test_notices_leave_the_quarantine_after_a_fix(database_url: str, packets: Any) -> None:
     small = InputLimits(sky_map_rows=1)
     values = [notice("S1"), b"rubbish", notice("S2")]
-    read_notices(packets.ListSource.of(values), database_url, TOPIC, idle_seconds=0.1, limits=small)
+    read_notices(packets.ListSource.of(values), database_url, notice_topic(TOPIC, small), idle_seconds=0.1)
     report = retry_each(database_url, notice_topic(TOPIC))
     assert (report.retried, report.stored, report.failed) == (3, 2, 1)
     assert "neither JSON" in next(iter(report.reasons))
@@ -187,3 +167,24 @@ def test_notices_leave_the_quarantine_after_a_fix(database_url: str, packets: An
 def _waiting(database_url: str) -> list[quarantine.QuarantineEntry]:
     with engine.connect(database_url) as connection:
         return quarantine.entries(connection)
+
+
+def test_moving_lists_are_kept_by_ledger_and_quarantine(database_url: str, packets: Any) -> None:
+    wanted = MovingListSettings(name="neutrinos", topics=("nu",), days_after=20_000)
+    topic = moving_list_topic("nu", wanted)
+    values = [icecube(2, "update"), b"<VOEvent/>", icecube(1), icecube(2, "update"), einstein_probe(dec=99.0)]
+    done = read_notices(packets.ListSource.of(values), database_url, topic, idle_seconds=0.1)
+    assert (done.stored, done.duplicate, done.quarantined) == (2, 1, 2)
+    with engine.connect(database_url, autocommit=True) as connection:
+        [(notice, topic_name, batch)] = connection.execute(
+            "SELECT notice_type, topic, ingestid FROM notice_events JOIN event_notices USING (noticeid)"
+        ).fetchall()
+        assert (notice, topic_name) == ("update", "nu")
+        assert batch is not None
+        [bad] = [entry for entry in quarantine.entries(connection, topic="nu") if b"VOEvent" not in entry.payload]
+        assert "not a position" in bad.reason
+        connection.execute(
+            "UPDATE quarantine SET payload = %s WHERE quarantineid = %s", (einstein_probe(), bad.quarantineid)
+        )
+    report = retry_each(database_url, topic)
+    assert (report.retried, report.stored, report.failed) == (2, 1, 1)

@@ -6,7 +6,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from psycopg import sql
 
+from broker_assets.database.engine import transaction
 from broker_assets.settings import DrainSettings
 from broker_assets.stream.errors import DrainFailedError
 from broker_assets.stream.reprocess import reprocess_night
@@ -14,7 +16,10 @@ from broker_assets.stream.reprocess import reprocess_night
 pytestmark = pytest.mark.database
 
 SURVEYS = {"alerts": "rubin"}
-TABLES = ("diasources", "diaforcedsources", "objects", "sssources")
+TABLES = (
+    *("diasources", "diaforcedsources", "objects", "sssources"),
+    *("object_features", "class_scores", "object_classes"),
+)
 MADE_BY = ("ingestid", "timestamp")
 """Columns that say which batch wrote a row, and when."""
 
@@ -68,6 +73,10 @@ def test_equal_data_versions(broker: Any, packets: ModuleType) -> None:
             "watchlist_facts",
             "area_facts",
             "sky_map_facts",
+            "context_matches",
+            "object_features",
+            "class_scores",
+            "filter_matches",
         )
     }
 
@@ -129,3 +138,24 @@ def test_unknown_topic_is_named(streamed: Any) -> None:
     """A topic that no stream of the settings has."""
     with pytest.raises(KeyError, match="alerts"):
         reprocess_night(streamed.database_url, nights(streamed)[0], surveys={}, plan=streamed.plan)
+
+
+@pytest.mark.parametrize("error", ["deadlock_detected", "serialization_failure"])
+def test_a_night_that_the_server_rolls_back_is_rebuilt_again(streamed: Any, error: str) -> None:
+    before = content(streamed)
+    with transaction(streamed.database_url) as connection:
+        # A sequence is not rolled back: it counts the attempts.
+        connection.execute("CREATE SEQUENCE attempts")
+        connection.execute(
+            sql.SQL(
+                "CREATE FUNCTION roll_back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                " IF nextval('attempts') <= 2 THEN RAISE EXCEPTION USING ERRCODE = {}; END IF; RETURN NEW; END $$"
+            ).format(error)
+        )
+        connection.execute(
+            "CREATE TRIGGER roll_back BEFORE INSERT ON ingest_batch FOR EACH STATEMENT EXECUTE FUNCTION roll_back()"
+        )
+    report = reprocess_night(streamed.database_url, nights(streamed)[0], surveys=SURVEYS, plan=streamed.plan)
+    assert report.received == report.stored == 24
+    assert streamed.query("SELECT last_value >= 3 FROM attempts") == [(True,)]
+    assert content(streamed) == before

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from broker_assets.database import tables as sql
 from broker_assets.database.point_identity import IDENTIFYING, WITHDRAWN, PointKind, exposures
+from broker_assets.packets import light_curves
 from broker_assets.packets.named_types import AvroSchema
 from broker_assets.packets.points import Points
 from broker_assets.packets.reader import available_columns
@@ -96,6 +97,8 @@ class SurveyAdapter(ABC):
     """Records that a packet may lack; the reader gives their presence."""
     HISTORY: ClassVar[Mapping[str, tuple[str, ...]]]
     """Path of each array of points to the internal tables that its points go to."""
+    LIGHT_CURVE: ClassVar[Collection[str]] = light_curves.COLUMNS
+    """Columns of sources and forced points whose fields are read for `light_curve`."""
     NUMBERS_EXPOSURES: ClassVar[bool] = True
     """Whether packets number the exposures of limits."""
 
@@ -150,20 +153,41 @@ class SurveyAdapter(ABC):
             values["@end"].to_numpy(),
         )
 
-    def identity_columns(self, schema: AvroSchema) -> dict[str, list[str]]:
-        """Columns to read for `identity` and `points`."""
-        present = leaf_fields(schema)
-        wanted = {"": [name for name in self.IDENTITY if name in present[""]]}
+    def light_curve(self, schema: AvroSchema, decoded: Mapping[str, pa.Table], identity: Identity) -> pa.Table:
+        """The light curves of the packets, from the columns `identity_columns`; see `light_curves.light_curve`."""
+        found: dict[str, list[dict[str, Any]]] = {
+            "source": [self._photometry("", decoded[""], "source", schema)],
+            "forced_source": [],
+        }
         for path, tables in self.HISTORY.items():
-            needed = [name for name in present.get(path, ()) if self._identifies_points(qualified(path, name), tables)]
+            if path in decoded and decoded[path].num_rows:
+                for name in found.keys() & set(tables):
+                    found[name].append(self._photometry(path, decoded[path], name, schema))
+        return light_curves.light_curve(identity.packet, identity.diasourceid, found["source"], found["forced_source"])
+
+    def _photometry(self, path: str, values: pa.Table, name: str, schema: AvroSchema) -> dict[str, Any]:
+        """Columns `LIGHT_CURVE` of the points of one array, or of the packets' own sources."""
+        return self.move(path, values, name)
+
+    def identity_columns(self, schema: AvroSchema) -> dict[str, list[str]]:
+        """Columns to read for `identity`, `points` and `light_curve`."""
+        present = leaf_fields(schema)
+        wanted = {"": [n for n in present[""] if n in self.IDENTITY or self._is_of_point(n, ("source",), own=True)]}
+        for path, tables in self.HISTORY.items():
+            needed = [name for name in present.get(path, ()) if self._is_of_point(qualified(path, name), tables)]
             if needed:
                 wanted[path] = [*needed, "@end"]
         return wanted
 
-    def _identifies_points(self, field: str, tables: Sequence[str]) -> bool:
+    def _is_of_point(self, field: str, tables: Sequence[str], *, own: bool = False) -> bool:
+        """Whether a field is needed to identify a point, or for its photometry."""
         found = self.FIELDS.get(field, ())
         return any(
-            target.table in tables and target.column in _POINT_COLUMNS[POINT_TABLES[target.table]]
+            target.table in tables
+            and (
+                (target.column in _POINT_COLUMNS[POINT_TABLES[target.table]] and not own)
+                or (target.column in self.LIGHT_CURVE and target.table != "nondetection")
+            )
             for target in ((found,) if isinstance(found, Destination) else found)
         )
 

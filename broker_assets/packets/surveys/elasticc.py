@@ -99,6 +99,11 @@ def _fields() -> dict[str, Destination | tuple[Destination, ...]]:
     }
 
 
+def _scale(schema: AvroSchema) -> float:
+    """Factor from the fluxes of a schema to nJy."""
+    return FLUXCAL_TO_NJY if "diaObject.hostgal_z" in leaf_fields(schema)[""] else 1.0
+
+
 class ElasticcAdapter(SurveyAdapter):
     """Packets of the ELAsTiCC campaigns."""
 
@@ -153,12 +158,15 @@ class ElasticcAdapter(SurveyAdapter):
             decl=as_float(root["diaSource.decl"]),
         )
 
+    def _photometry(self, path: str, values: pa.Table, name: str, schema: AvroSchema) -> dict[str, Any]:
+        return self._scaled(self.move(path, values, name), _scale(schema), Counter())
+
     def convert(
         self, schema: AvroSchema, decoded: Mapping[str, pa.Table], identity: Identity
     ) -> tuple[dict[str, pa.Table], Counter[str]]:
         """Internal tables; see `SurveyAdapter.convert`."""
         root = decoded[""]
-        scale = FLUXCAL_TO_NJY if "diaObject.hostgal_z" in leaf_fields(schema)[""] else 1.0
+        scale = _scale(schema)
         omitted: Counter[str] = Counter()
         trigger = self._scaled(self.move("", root, "source", omitted), scale, omitted)
         trigger["diaobjectid"] = identity.diaobjectid

@@ -212,9 +212,18 @@ class RubinAdapter(SurveyAdapter):
             values["ssobjectid"] = _absent_as_null(pa.array(np.where(own != 0, own, identity.ssobjectid[rows])))
         else:
             values["lastdiasourcemjdtai"] = identity.midpointmjdtai[rows]
-        if name == "orbit" and "ssobjectid" not in values:
-            values["ssobjectid"] = _absent_as_null(pa.array(identity.ssobjectid[rows]))
+        if name == "orbit":
+            if "ssobjectid" not in values:
+                values["ssobjectid"] = _absent_as_null(pa.array(identity.ssobjectid[rows]))
+            if "mpc_orb_jsonb" in values:
+                values |= {key: _from_solution(values["mpc_orb_jsonb"], key) for key in ("permid", "iau_name")}
         return table(name, values, omitted)
+
+
+def _from_solution(documents: Column, key: str) -> Column:
+    """A text in the orbit solutions of the Minor Planet Center, JSON of which nothing else is used; null if empty."""
+    found = pc.extract_regex(pc.cast(documents, pa.string()), rf'"{key}": *"(?P<value>[^"\\]+)"')
+    return pc.struct_field(found, "value")
 
 
 def _absent_as_null(identifiers: Column) -> Column:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
@@ -19,7 +19,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from broker_assets.database.point_identity import PointKind, exposures
+from broker_assets.packets import light_curves
 from broker_assets.packets.identifiers import point_id, ztf_object_id
+from broker_assets.packets.named_objects import named_objects
 from broker_assets.packets.named_types import AvroSchema
 from broker_assets.packets.points import Points
 from broker_assets.packets.surveys.adapter import (
@@ -107,13 +109,13 @@ _DROPPED_CANDIDATE: Final = {
         ("magzpsci", "magzpsciunc", "magzpscirms", "clrcoeff", "clrcounc", "zpclrcov", "zpmed", "clrmed", "clrrms"),
         _IMAGE,
     ),
-    **dict.fromkeys(
-        ("ssdistnr", "ssmagnr", "ssnamenr"), "nearest known object within 30″, not an identification with it"
-    ),
     "chipsf": "reduced χ² without its number of pixels; our column is χ²",
     "ncovhist": "number of visits of the position; no counterpart among our columns",
     "jdendhist": "time of this detection or the one before, which are sources themselves",
 }  # fmt: skip
+
+_NEIGHBOUR: Final = {"ssnamenr": ("ssobjectid", "designation"), "ssdistnr": ("ephoffset",), "ssmagnr": ("ephvmag",)}
+"""Nearest known solar-system object within 30″ to columns of `solar_system_source`."""
 
 _LIMIT: Final = "limit of an image with a detection; only kept for images without"
 
@@ -130,6 +132,8 @@ def _fields() -> dict[str, Destination | tuple[Destination, ...]]:
             Destination("nondetection", column),
         )
     fields["prv_candidates.diffmaglim"] = Destination("nondetection", "dianoise")
+    for name, columns in _NEIGHBOUR.items():
+        fields[f"candidate.{name}"] = tuple(Destination("solar_system_source", column) for column in columns)
     fields["objectId"] = Destination("object", "diaobjectid")
     fields["candidate.ndethist"] = Destination("object", "ndiasources")
     fields["candidate.jdstarthist"] = Destination("object", "firstdiasourcemjdtai")
@@ -154,6 +158,7 @@ def _dropped() -> dict[str, str]:
         for name, reason in _DROPPED_CANDIDATE.items()
     }
     dropped["candidate.diffmaglim"] = _LIMIT
+    dropped |= {f"prv_candidates.{name}": "kept with the packet of that detection" for name in _NEIGHBOUR}
     dropped |= dict.fromkeys(
         [f"fp_hists.{name}" for name in ("distnr", "ranr", "decnr", "magnr", "sigmagnr", "chinr", "sharpnr", "rfid")],
         _REFERENCE,
@@ -197,6 +202,7 @@ class ZtfAdapter(SurveyAdapter):
         "template": "cutoutTemplate.stampData",
         "difference": "cutoutDifference.stampData",
     }
+    LIGHT_CURVE: ClassVar[Collection[str]] = {*light_curves.COLUMNS, "reliabilityversion"}
     HISTORY: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "prv_candidates": ("source", "nondetection"),
         "fp_hists": ("forced_source",),
@@ -240,6 +246,19 @@ class ZtfAdapter(SurveyAdapter):
             identity=np.where(detected, sources.identity, limits.identity),
         )
 
+    def _photometry(self, path: str, values: pa.Table, name: str, schema: AvroSchema) -> dict[str, Any]:
+        points = _record(values, "candidate") if not path else values
+        columns: dict[str, Any] = {
+            "packet": points["packet"],
+            "midpointmjdtai": jd_utc_to_mjd_tai(as_float(points["jd"])),
+            "band": _band(points["fid"]),
+        }
+        if name == "forced_source":
+            return columns | {"psfflux": _forced_flux(points, "forcediffimflux", Counter())}
+        sign = _sign(points["isdiffpos"], Counter())
+        flux = _flux(as_float(_magnitudes(points, "magpsf", Counter()))) * sign
+        return columns | _reliability(points) | {"diasourceid": points["candid"], "psfflux": flux}
+
     def convert(
         self, schema: AvroSchema, decoded: Mapping[str, pa.Table], identity: Identity
     ) -> tuple[dict[str, pa.Table], Counter[str]]:
@@ -263,6 +282,8 @@ class ZtfAdapter(SurveyAdapter):
             rows = packet_rows(forced["packet"], identity)
             result["forced_source"] = self._forced(forced, identity, rows, omitted)
         result["object"] = self._objects(root, identity)
+        if "candidate.ssnamenr" in root.column_names:
+            result["solar_system_source"] = self._neighbours(candidate, identity, omitted)
         cutouts = self.cutouts(root, identity)
         if cutouts is not None:
             result["cutout"] = cutouts
@@ -307,16 +328,31 @@ class ZtfAdapter(SurveyAdapter):
         return table("nondetection", columns, omitted)
 
     def _forced(self, values: pa.Table, identity: Identity, rows: NDArray[np.int64], omitted: Counter[str]) -> pa.Table:
-        scale = _flux(as_float(_magnitudes(values, "magzpsci", omitted)))
         columns = _exposure(values, identity, rows, self.survey_code)
         columns["diaforcedsourceid"] = point_id(identity.diaobjectid[rows], as_integer(values["pid"]))
         # ZTF measures at the position of the alert that contains the points.
         columns["ra"], columns["decl"] = identity.ra[rows], identity.decl[rows]
         for flux, field in (("psfflux", "forcediffimflux"), ("psffluxerr", "forcediffimfluxunc")):
-            counts = as_float(values[field])
-            known = np.asarray(pc.is_valid(values[field])) & ~(counts <= SENTINEL) & np.isfinite(scale)
-            columns[flux] = as_flux(counts * scale, known & (counts != -999.0))
+            columns[flux] = _forced_flux(values, field, omitted)
         return table("forced_source", columns, omitted)
+
+    def _neighbours(self, values: pa.Table, identity: Identity, omitted: Counter[str]) -> pa.Table:
+        """The nearest known solar-system objects, where there is one."""
+        found = named_objects(_text(values["ssnamenr"]))
+        if found.not_understood:
+            omitted["solar_system_source.designation: ssnamenr is not understood"] += found.not_understood
+        rows = found.row
+        columns: dict[str, Any] = {
+            "packet": identity.packet[rows],
+            "survey": constant(self.survey_code, len(rows), pa.int16()),
+            "diasourceid": identity.diasourceid[rows],
+            "ssobjectid": found.identifier,
+            "designation": found.unpacked,
+        }
+        for name, column in (("ssdistnr", "ephoffset"), ("ssmagnr", "ephvmag")):
+            if name in values.column_names:
+                columns[column] = without_sentinels(values[name].take(pa.array(rows)))
+        return table("solar_system_source", columns, omitted)
 
     def _objects(self, root: pa.Table, identity: Identity) -> pa.Table:
         columns: dict[str, Any] = {
@@ -372,6 +408,14 @@ def magnitude_to_flux(
 def _flux(magnitude: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(over="ignore"):
         return np.power(10.0, 0.4 * (NJY_ZERO_POINT - magnitude))
+
+
+def _forced_flux(values: pa.Table, field: str, omitted: Counter[str]) -> pa.Array:
+    """Forced fluxes or their errors, nJy; null where the measurement failed."""
+    scale = _flux(as_float(_magnitudes(values, "magzpsci", omitted)))
+    counts = as_float(values[field])
+    known = np.asarray(pc.is_valid(values[field])) & ~(counts <= SENTINEL) & np.isfinite(scale)
+    return as_flux(counts * scale, known & (counts != -999.0))
 
 
 def _exposure(values: pa.Table, identity: Identity, rows: NDArray[np.int64], survey_code: int) -> dict[str, Any]:

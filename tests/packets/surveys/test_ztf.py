@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from broker_assets.database.point_identity import PointKind, identities
 from broker_assets.packets.decoder import AlertDecoder
+from broker_assets.packets.designations import designation
 from broker_assets.packets.identifiers import ztf_object_id
 from broker_assets.packets.points import Points
 from broker_assets.packets.surveys.ztf import magnitude_to_flux
@@ -201,3 +202,19 @@ def test_no_magnitude_no_sign_no_flux():
     assert flux.is_null().to_pylist() == [True, True, False]
     assert math.isnan(flux[2].as_py())
     assert error.is_null().to_pylist() == [True, False, False]
+
+
+def test_the_nearest_known_object_is_kept(decoded, records):
+    """Simulated and real packets write "null" and negative distances where there is none."""
+    expected = {
+        record["candid"]: (record["candidate"]["ssnamenr"], record["candidate"]["ssdistnr"])
+        for record in records
+        if record["candidate"].get("ssnamenr") not in (None, "null")
+    }
+    found = {row["diasourceid"]: row for row in decoded.solar_system_source.to_pylist()}
+    assert found.keys() == expected.keys()
+    for number, (name, distance) in expected.items():
+        assert designation(name).unpacked == found[number]["designation"]
+        assert designation(name).identifier == found[number]["ssobjectid"]
+        assert found[number]["ephoffset"] == np.float32(distance)
+        assert found[number]["survey"] == 2

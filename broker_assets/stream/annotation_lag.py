@@ -1,0 +1,125 @@
+"""How much waits: on the topics of all active annotators, for objects, and for filters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import psycopg
+
+from broker_assets.accounting import ledger
+from broker_assets.annotations import annotators, store, waiting
+from broker_assets.annotations.sources import BadSource
+from broker_assets.settings import Settings, StreamLocation
+from broker_assets.stream.annotation_messages import AnnotationStream, annotation_streams, annotator_of
+from broker_assets.stream.messages import SourceError, StreamEnds, TopicAbsentError
+
+ASKED_AT_ONCE: Final = 8
+"""Topics that brokers are asked about at the same time."""
+
+Ends = Callable[[StreamLocation, Mapping[int, int]], StreamEnds]
+"""Asks a broker where a topic ends; raises `SourceError`."""
+
+
+@dataclass
+class AnnotationLag:
+    """What waits."""
+
+    lag: dict[str, int] = field(default_factory=dict)
+    """Messages by name of the stream; topics that do not exist are left out."""
+    positions: dict[str, dict[int, int]] = field(default_factory=dict)
+    """Committed positions of every stream."""
+    ends: dict[str, StreamEnds] = field(default_factory=dict)
+    """What the brokers answered."""
+    problems: dict[str, str] = field(default_factory=dict)
+    """Why nothing is known of a stream or an annotator, by name."""
+    due: bool = False
+    """Whether filters have to run for annotations."""
+    settled: bool = True
+    """Whether no annotation waits whose object has arrived, or that has waited too long."""
+
+    @property
+    def work(self) -> bool:
+        """Whether a run has something to do."""
+        return self.due or not self.settled or any(self.lag.values())
+
+
+def active_streams(connection: psycopg.Connection[Any]) -> tuple[list[AnnotationStream], dict[str, str]]:
+    """The streams of all active annotators as their table is now, and what is wrong with those that have none."""
+    streams: list[AnnotationStream] = []
+    problems: dict[str, str] = {}
+    for annotator in annotators.listing(connection, active=True):
+        try:
+            streams += annotation_streams(annotator)
+        except BadSource as error:
+            problems[annotator.topic] = str(error)
+    return streams, problems
+
+
+def stream_named(connection: psycopg.Connection[Any], name: str) -> AnnotationStream:
+    """The stream of this name, whether its annotator is active or not, and whether it still reads this Kafka topic.
+
+    Raises
+    ------
+    LookupError
+        If it is not the name of such a stream.
+    UnknownAnnotator
+        If its annotator was removed.
+    BadSource
+        If the source of its annotator cannot be used.
+    """
+    named = annotator_of(name)
+    if named is None:
+        raise LookupError(f"{name} is not the stream of an annotator")
+    annotator = annotators.get(connection, named[0])
+    return AnnotationStream(annotator.topic, named[1], annotator.reads, annotator.version)
+
+
+def stream_location(settings: Settings, stream: AnnotationStream) -> StreamLocation:
+    """Where the messages of a stream are.
+
+    Raises
+    ------
+    LookupError
+        If the settings have no cluster of the name that the source gives.
+    """
+    return settings.annotation_location(stream.name, stream.topic, stream.source.cluster)
+
+
+def look(connection: psycopg.Connection[Any], settings: Settings, ends: Ends) -> AnnotationLag:
+    """Look at everything that waits.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    settings : Settings
+        Clusters, and how long annotations wait for objects.
+    ends : callable
+        Asks a broker; called from several threads.
+    """
+    streams, problems = active_streams(connection)
+    found = AnnotationLag(problems=problems)
+    found.due = bool(store.due(connection, limit=1))
+    found.settled = not waiting.ready_topics(connection) and not waiting.expired(
+        connection, hours=settings.annotations.wait_hours
+    )
+    found.positions = {stream.name: ledger.positions(connection, stream.name) for stream in streams}
+
+    def ask(stream: AnnotationStream) -> StreamEnds | Exception:
+        try:
+            return ends(stream_location(settings, stream), found.positions[stream.name])
+        except (SourceError, LookupError) as error:
+            return error
+
+    with ThreadPoolExecutor(max_workers=ASKED_AT_ONCE) as pool:
+        answers = list(pool.map(ask, streams))
+    for stream, answer in zip(streams, answers, strict=True):
+        if isinstance(answer, StreamEnds):
+            found.ends[stream.name] = answer
+            found.lag[stream.name] = sum(answer.lag(found.positions[stream.name]).values())
+        elif not isinstance(answer, TopicAbsentError):
+            found.problems[stream.name] = str(answer)
+    return found
