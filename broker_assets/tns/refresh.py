@@ -161,7 +161,7 @@ def _apply_once(
             _refuse_large_loss(connection, largest_loss, lists_until)
         known = None if kind == "full" else _last_checksum(connection)
         before = None if known is None else stored_checksum(connection, only=_TOUCHED)
-        counts = _apply(connection, deletes=lists_until if kind == "full" else None)
+        counts = _apply(connection, name, file.sha256, deletes=lists_until if kind == "full" else None)
         cones = _mirror(connection, every=kind == "full")
         if known is None or before is None:
             rows, version = stored_checksum(connection)
@@ -286,10 +286,12 @@ def _refuse_large_loss(
         )
 
 
-def _apply(connection: psycopg.Connection[Any], *, deletes: datetime.datetime | None) -> tuple[int, int, int, int, int]:
+def _apply(
+    connection: psycopg.Connection[Any], name: str, sha256: str, *, deletes: datetime.datetime | None
+) -> tuple[int, int, int, int, int]:
     """Write the differences; return how many objects are new, changed, moved, renamed and deleted.
 
-    `deletes` is the time up to which the file lists every object.
+    `deletes` is the time up to which the file lists every object. Rows record the file that provided them.
     """
     fields = sql.SQL(", ").join(map(sql.Identifier, _FIELDS))
     new_fields = sql.SQL(", ").join(sql.SQL("new.{}").format(sql.Identifier(name)) for name in _FIELDS)
@@ -332,15 +334,17 @@ def _apply(connection: psycopg.Connection[Any], *, deletes: datetime.datetime | 
     )
     changed = connection.execute(
         sql.SQL(
-            "UPDATE crossmatch_tns AS old SET {}, lasairmodified_date = now() FROM tns_change"
-            " WHERE tns_change.id = old.id"
-        ).format(assignments)
+            "UPDATE crossmatch_tns AS old SET {}, lasairmodified_date = now(), tns_file = %s, tns_file_sha256 = %s"
+            " FROM tns_change WHERE tns_change.id = old.id"
+        ).format(assignments),
+        (name, sha256),
     ).rowcount
     new = connection.execute(
         sql.SQL(
-            "INSERT INTO crossmatch_tns ({}) SELECT {} FROM tns_new AS new JOIN tns_pair AS pair"
-            " ON pair.new_name = new.tns_name WHERE pair.id IS NULL"
-        ).format(fields, new_fields)
+            "INSERT INTO crossmatch_tns ({}, tns_file, tns_file_sha256) SELECT {}, %s, %s FROM tns_new AS new"
+            " JOIN tns_pair AS pair ON pair.new_name = new.tns_name WHERE pair.id IS NULL"
+        ).format(fields, new_fields),
+        (name, sha256),
     ).rowcount
     counts = connection.execute(
         "SELECT count(*) FILTER (WHERE moved), count(*) FILTER (WHERE renamed) FROM tns_change"

@@ -10,8 +10,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from broker_assets.telemetry.archive.days import family_of
-from broker_assets.telemetry.products.kinds import BASE_VERSION, DEFAULT_STEM, KINDS, ProductKind
-from broker_assets.telemetry.products.levels import ancillary, calibrated_energy
+from broker_assets.telemetry.products.kinds import (
+    BASE_VERSION,
+    DEFAULT_STEM,
+    ENERGY,
+    EPHEMERIS,
+    KINDS,
+    ProductKind,
+)
 
 BUILDER: Final = {"LB": 1, "L0": 2, "L1": 2, "L2": 1}
 """Raised when the content of files of a level changes under the same name: a corrected header, another encoding."""
@@ -22,8 +28,8 @@ OTHERS: Final = "others"
 
 BEYOND: Final = {
     "quicklook": ("LL03", KINDS[21, 6, 30]),
-    "calibration": ("CAL", calibrated_energy.KIND),
-    "auxiliary": ("ANC", ancillary.KIND),
+    "calibration": ("CAL", ENERGY),
+    "auxiliary": ("ANC", EPHEMERIS),
 }
 """What is made from level L1, by family: level of the files, and their kind."""
 

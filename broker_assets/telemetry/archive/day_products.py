@@ -145,6 +145,10 @@ def content_version(files: Iterable[ProductFile]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:32]
 
 
+EMPTY_DAY: Final = content_version(())
+"""Data version of a day without files."""
+
+
 def make_day(
     connection: psycopg.Connection[Any], archive: Archive, asset: str, day: datetime.date, *, run_id: str | None = None
 ) -> Made:

@@ -44,6 +44,8 @@ INPUTS: Final = (DATABASE, CONFIGURATION, KERNELS, REQUESTS, PLAN)
 BEFORE: Final = datetime.timedelta(minutes=10)
 """The on-board clock and UTC differ by less."""
 AFTER: Final = datetime.timedelta(hours=3)
+FLOWN: Final = "flown"
+"""First word of the version of kernels whose positions are those flown."""
 NOTHING: Final = "none"
 """Version of an input that exists but contains nothing for a day."""
 
@@ -193,7 +195,7 @@ def _standing(kernels: Kernels, day: datetime.date) -> str:
     if kernels.issued is None:
         return "given"
     until = flown_until(kernels)
-    return "flown" if until is not None and _utc(day) + np.timedelta64(1, "D") <= until else "predicted"
+    return FLOWN if until is not None and _utc(day) + np.timedelta64(1, "D") <= until else "predicted"
 
 
 def _positions_known(times: NDArray[np.datetime64]) -> bool:

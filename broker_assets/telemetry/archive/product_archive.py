@@ -126,7 +126,7 @@ class Archive:
         family : str
             One of `days.FAMILIES`. L2 of auxiliary is ANC, which is made from housekeeping.
         day : date
-            On-board date at LB and L0, and of the begin of data of requests; UTC date else.
+            On-board date at LB and L0, and of the start of the data of requests; UTC date else.
 
         Raises
         ------

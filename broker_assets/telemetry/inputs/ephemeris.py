@@ -46,7 +46,7 @@ def keywords(kernels: Kernels, average_utc: np.datetime64, start_utc: np.datetim
     average_utc : datetime64
         Middle of the observation; the states are those of the millisecond that DATE-AVG shows.
     start_utc : datetime64
-        Begin of the observation.
+        Start of the observation.
 
     Returns
     -------

@@ -115,6 +115,11 @@ def _quicklook(ssid: int, name: str, extremes: tuple[str, ...] = (), unit: str =
     return ProductKind((21, 6, ssid), "ql", name, name, incomplete=True, energies=True, extremes=extremes, unit=unit)
 
 
+ENERGY: Final = ProductKind((21, 6, 41), "cal", "energy", "calibrated_energy", unit="keV")
+"""Of level CAL: it has a processing version of its own."""
+EPHEMERIS: Final = ProductKind((0, 0, 1), "asp", "ephemeris", "ancillary", incomplete=True, unit="arcsec")
+"""Of level ANC."""
+
 KINDS: Final = {
     kind.key: kind
     for kind in (

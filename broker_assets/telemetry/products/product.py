@@ -115,7 +115,7 @@ class Product:
 
     @property
     def start(self) -> int:
-        """Begin of the first bin."""
+        """Start of the first bin."""
         return int(self.time[0] - self.timedel[0] // 2)
 
     @property

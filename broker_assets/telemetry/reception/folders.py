@@ -23,10 +23,11 @@ from broker_assets.settings import TelemetrySettings
 from broker_assets.storage.atomic import Part
 from broker_assets.storage.objects import OBJECT_STORES
 from broker_assets.storage.options import NUMBERS, SWITCHES
-from broker_assets.storage.sftp import CheckedSftp
 
 logger = logging.getLogger(__name__)
 
+SFTP: Final = "sftp"
+"""Scheme and protocol; its library is loaded where a folder needs it."""
 COPIED_AT_A_TIME: Final = 1 << 20
 ASKED_AHEAD: Final = 128
 """Number of 32 kB pieces requested from an SFTP server before the first has arrived."""
@@ -122,7 +123,7 @@ class IncomingFolder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if isinstance(self._files, CheckedSftp):
+        if SFTP in self._files.protocol:
             with contextlib.suppress(OSError):
                 self._files.close()
 
@@ -132,7 +133,9 @@ class IncomingFolder:
             name: json.loads(value.lower()) if name in NUMBERS | SWITCHES else value
             for name, value in self._options.items()
         }
-        if urlsplit(self._target).scheme in ("sftp", "ssh"):
+        if urlsplit(self._target).scheme in (SFTP, "ssh"):
+            from broker_assets.storage.sftp import CheckedSftp
+
             place = CheckedSftp._get_kwargs_from_urls(self._target)
             root = str(CheckedSftp._strip_protocol(self._target)).rstrip("/")
             return CheckedSftp(skip_instance_cache=True, **(place | options)), root
@@ -221,7 +224,7 @@ class IncomingFolder:
         """The bytes of a file; read errors are distinguished from write errors."""
         try:
             with self._files.open(file.path, "rb") as source:
-                if isinstance(self._files, CheckedSftp):
+                if SFTP in self._files.protocol:
                     # Otherwise each 32 kB would wait for an answer; the read-ahead is 4 MB.
                     source.prefetch(file.size, ASKED_AHEAD)
                 while block := source.read(COPIED_AT_A_TIME):

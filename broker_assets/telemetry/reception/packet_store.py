@@ -87,7 +87,7 @@ class CountPlace(NamedTuple):
 
 @dataclass(frozen=True)
 class NewPacket:
-    """A packet and what is known of it when it is stored."""
+    """A packet and what is known about it when it is stored."""
 
     raw: RawPacket
     key: StructureKey

@@ -174,6 +174,12 @@ def waiting(connection: psycopg.Connection[Any], now: datetime.datetime, stable_
     return Waiting(*row) if row is not None else Waiting(0, 0, 0)
 
 
+def runs_with_files(connection: psycopg.Connection[Any], run_ids: Sequence[str]) -> set[str]:
+    """Return which of some runs have put a file into the packet store."""
+    rows = connection.execute("SELECT DISTINCT run_id FROM telemetry_file WHERE run_id = ANY(%s)", (list(run_ids),))
+    return {row[0] for row in rows}
+
+
 @dataclass(frozen=True)
 class FolderState:
     """Summary of a folder in the register."""
@@ -189,7 +195,7 @@ def folder_state(connection: psycopg.Connection[Any], folder: str) -> FolderStat
     """Summarise the rows of a folder."""
     rows = connection.execute(
         "SELECT state, count(*), max(telemetryfileid), max(unchanged_since), max(processed_at),"
-        " coalesce(sum(size) FILTER (WHERE state NOT IN ('processed', 'gone', 'quarantined')), 0)::bigint"
+        " coalesce(sum(size) FILTER (WHERE state NOT IN ('processed', 'gone', 'quarantined', 'dismissed')), 0)::bigint"
         " FROM telemetry_file WHERE folder = %s GROUP BY state ORDER BY state",
         (folder,),
     ).fetchall()
@@ -260,12 +266,24 @@ def set_reported(connection: psycopg.Connection[Any], files: Sequence[int], now:
 
 
 def retry(connection: psycopg.Connection[Any], files: Sequence[int] | None = None) -> int:
-    """Take all or some files out of quarantine: the next run retries them."""
+    """Take all or some files out of quarantine: the next run retries them; dismissed ones only by number."""
     return connection.execute(
         "UPDATE telemetry_file SET state = CASE WHEN staged IS NULL THEN 'new' ELSE 'staged' END, tries = 0,"
-        " next_try = NULL WHERE state IN ('quarantined', 'failed')"
-        " AND (%(files)s::bigint[] IS NULL OR telemetryfileid = ANY(%(files)s))",
+        " next_try = NULL WHERE (%(files)s::bigint[] IS NULL AND state IN ('quarantined', 'failed'))"
+        " OR (telemetryfileid = ANY(%(files)s) AND state IN ('quarantined', 'failed', 'dismissed'))",
         {"files": list(files) if files is not None else None},
+    ).rowcount
+
+
+def dismiss(connection: psycopg.Connection[Any], files: Sequence[int]) -> int:
+    """Give up files that failed or are in quarantine, such as those that nobody can send again; return their number.
+
+    Their bytes and reasons stay. Other content under the same name is a new file.
+    """
+    return connection.execute(
+        "UPDATE telemetry_file SET state = 'dismissed', next_try = NULL"
+        " WHERE state IN ('quarantined', 'failed') AND telemetryfileid = ANY(%s)",
+        (list(files),),
     ).rowcount
 
 
@@ -297,6 +315,8 @@ class Entry:
     run_id: str | None
     first_seen: datetime.datetime
     processed_at: datetime.datetime | None
+    reported_at: datetime.datetime | None
+    same_as: int | None
 
 
 @dataclass(frozen=True)

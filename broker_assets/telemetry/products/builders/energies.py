@@ -2,7 +2,7 @@
 
 A plane is a group of neighbouring channels, (first, last), both included. Groups of one table may have gaps between
 them, overlap, and be sent in any order; planes are ordered by their channels. What is sent as (last, first) is a group
-all the same, and marked.
+nevertheless, and marked.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is known of a product file: the row that provenance, assets and publication have of it."""
+"""What is known about a product file: the row that provenance, assets and publication have of it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ProductFile:
     rows: int
     """Of the table of data."""
     start: str
-    """Begin of the data: ISO UTC from L1 on, else on-board time as ``coarse:fine``."""
+    """Start of the data: ISO UTC from L1 on, else on-board time as ``coarse:fine``."""
     end: str
     parents: tuple[str, ...] = ()
     """Names of the files that it was made from."""

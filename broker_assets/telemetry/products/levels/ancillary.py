@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from broker_assets.telemetry.inputs.ephemeris import ARCSECONDS, LIGHT, SOLAR_RADIUS
 from broker_assets.telemetry.inputs.kernels import Kernels
 from broker_assets.telemetry.products.files.tables import Column, Table
-from broker_assets.telemetry.products.kinds import ProductKind
+from broker_assets.telemetry.products.kinds import EPHEMERIS
 from broker_assets.telemetry.products.levels.level0 import Inputs, Problem
 from broker_assets.telemetry.products.product import Product, complete, level1_path
 from broker_assets.telemetry.products.programs.aspect_solution import (
@@ -27,7 +27,6 @@ from broker_assets.telemetry.products.programs.aspect_solution import (
 )
 from broker_assets.telemetry.products.programs.running import ProgramError
 
-KIND: Final = ProductKind((0, 0, 1), "asp", "ephemeris", "ancillary", incomplete=True, unit="arcsec")
 LEVEL: Final = "ANC"
 DIODES: Final = {
     "cha_diode0": "hk_asp_photoa0_v",
@@ -144,7 +143,7 @@ def ancillary_product(
     problems : list of Problem
     """
     if inputs.kernels is None:
-        problems.append(Problem(f"{KIND.file_stem} {LEVEL}", "level ANC needs SPICE kernels"))
+        problems.append(Problem(f"{EPHEMERIS.file_stem} {LEVEL}", "level ANC needs SPICE kernels"))
         return None
     kernels = inputs.kernels
     housekeeping = housekeeping.published()
@@ -226,7 +225,7 @@ def _product(
         history = (*history, f"aspect data processed by STX-GSW {solution.version}")
     return replace(
         housekeeping,
-        kind=KIND,
+        kind=EPHEMERIS,
         level=LEVEL,
         control=control,
         data=data,

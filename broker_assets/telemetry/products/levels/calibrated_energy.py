@@ -26,14 +26,12 @@ from broker_assets.telemetry.inputs.kernels import Kernels
 from broker_assets.telemetry.products.builders.energy import CHANNELS
 from broker_assets.telemetry.products.builders.energy_fits import LINE_31, LINE_81, TRUE_31, TRUE_81, fit_line
 from broker_assets.telemetry.products.files.tables import Column, Table
-from broker_assets.telemetry.products.kinds import ProductKind
+from broker_assets.telemetry.products.kinds import ENERGY
 from broker_assets.telemetry.products.levels.level0 import Inputs, Problem
 from broker_assets.telemetry.products.product import Product, complete, level1_path
 from broker_assets.telemetry.products.programs.energy_calibration import Calibrated, EnergyCalibration, calibrate
 from broker_assets.telemetry.products.programs.running import ProgramError
 
-KIND: Final = ProductKind((21, 6, 41), "cal", "energy", "calibrated_energy", unit="keV")
-"""Of level CAL: it has a processing version of its own."""
 LEVEL: Final = "CAL"
 CONVERTER_STEPS: Final = 4
 """Steps of the converter (4096) in one channel of a calibration spectrum (1024)."""
@@ -56,7 +54,7 @@ def calibration_products(
         What could not be made is appended, with its reason.
     """
     if inputs.kernels is None:
-        problems.append(Problem(f"{KIND.file_stem} {LEVEL}", "level CAL needs SPICE kernels"))
+        problems.append(Problem(f"{ENERGY.file_stem} {LEVEL}", "level CAL needs SPICE kernels"))
         return []
     name = _level1_name(level1, inputs.kernels)
     if programs is None:
@@ -105,7 +103,7 @@ def _calibrated(
     low, high = float(on_board.energies.min()), float(on_board.energies.max())
     return replace(
         spectrum,
-        kind=KIND,
+        kind=ENERGY,
         level=LEVEL,
         control=control,
         data=data,

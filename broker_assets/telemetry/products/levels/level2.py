@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from broker_assets.telemetry.idb.instrument_rules import StructureKey
-from broker_assets.telemetry.products.kinds import KINDS
+from broker_assets.telemetry.products.kinds import ENERGY, EPHEMERIS, KINDS
 from broker_assets.telemetry.products.levels import ancillary, calibrated_energy
 from broker_assets.telemetry.products.levels.level0 import Inputs, Problem
 from broker_assets.telemetry.products.levels.lightcurve_plot import is_due, lightcurve_path
@@ -44,7 +44,7 @@ class Beyond:
     products: list[Product] = field(default_factory=list)
     """Of levels CAL or ANC."""
     picture: PurePosixPath | None = None
-    """Place of the picture of a light curve, if its time has come."""
+    """Place of the picture of a light curve, if it is due."""
     problems: list[Problem] = field(default_factory=list)
     skipped: list[Problem] = field(default_factory=list)
     """What is not made on purpose, and why."""
@@ -68,14 +68,14 @@ def beyond(level1: Product, inputs: Inputs, programs: Programs, now: np.datetime
     if key == LIGHT_CURVE:
         return _light_curve(level1, inputs, now, day, parent)
     if key == CALIBRATION:
-        made = Beyond("calibration", calibrated_energy.KIND.version_of("CAL", inputs.versions), parent)
+        made = Beyond("calibration", ENERGY.version_of("CAL", inputs.versions), parent)
         if programs.calibration is None:
             made.skipped.append(Problem(parent, calibrated_energy.NOT_CONFIGURED))
         else:
             found = calibrated_energy.calibration_products(level1, inputs, programs.calibration, made.problems)
             made.products = [_at(product, made.version) for product in found]
         return made
-    made = Beyond("auxiliary", ancillary.KIND.version_of("ANC", inputs.versions), parent)
+    made = Beyond("auxiliary", EPHEMERIS.version_of("ANC", inputs.versions), parent)
     waits = _waits_for_kernels(level1, inputs)
     if waits is not None:
         made.skipped.append(Problem(parent, waits))
@@ -95,7 +95,7 @@ def names_beyond(key: StructureKey, day: np.datetime64, overrides: Mapping[str, 
     """
     if key == LIGHT_CURVE:
         return str(lightcurve_path(day, KINDS[key].version_of("LL03", overrides)))
-    level, kind = ("CAL", calibrated_energy.KIND) if key == CALIBRATION else ("ANC", ancillary.KIND)
+    level, kind = ("CAL", ENERGY) if key == CALIBRATION else ("ANC", EPHEMERIS)
     version = f"V{kind.version_of(level, overrides):02d}{'U' if kind.incomplete else ''}"
     folder = "/".join(str(day).split("-"))
     return f"{level}/{folder}/{kind.family.upper()}/solo_{level}_stix-{kind.file_stem}_*_{version}.fits"

@@ -2,7 +2,8 @@
 
 A request is a folder ``request_YYYYMMDD_HHMMSS…`` with one telemetry file in its folder `telemetry`. Its products are
 made in ``temporary/<request>`` of the output folder, which then moves, whole, to `products` or to `failed`. A request
-is worked on once: its name in one of the two ends it. What a killed process left in `temporary` is built again.
+is processed once: a result of its name in one of the two ends it. What a killed process left in `temporary` is built
+again.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def only_one(output: Path) -> Iterator[None]:
 
 
 def waiting(requests: Path, output: Path) -> list[Path]:
-    """Requests that nothing has come of yet, by name."""
+    """Requests without a result yet, by name."""
     done = {path.name for folder in (FAILED, PRODUCTS) for path in (output / folder).glob("*")}
     found = (path for path in requests.glob("request_*") if path.is_dir() and _REQUEST.fullmatch(path.name))
     return sorted(path for path in found if path.name not in done)

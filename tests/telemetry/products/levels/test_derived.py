@@ -9,8 +9,7 @@ import pytest
 
 from broker_assets.telemetry.inputs.kernels import KernelError
 from broker_assets.telemetry.products.files.tables import Column
-from broker_assets.telemetry.products.kinds import KINDS
-from broker_assets.telemetry.products.levels import ancillary, calibrated_energy
+from broker_assets.telemetry.products.kinds import ENERGY, EPHEMERIS, KINDS
 from broker_assets.telemetry.products.levels.derived import derived_cards, derived_file, derived_path
 from broker_assets.telemetry.products.levels.level0 import Inputs
 from broker_assets.telemetry.products.product import Product, VersionRange
@@ -28,10 +27,10 @@ def product() -> Product:
 def test_places(product: Product, open_inputs: Inputs) -> None:
     """The folder is that of the centre; only what grows through its day is named by the day."""
     assert open_inputs.kernels is not None
-    calibrated = replace(product, kind=calibrated_energy.KIND, level="CAL")
+    calibrated = replace(product, kind=ENERGY, level="CAL")
     path = derived_path(calibrated, open_inputs.kernels, 7)
     assert str(path) == ("CAL/2021/01/17/CAL/solo_CAL_stix-cal-energy_20210116T235952-20210117T000016_V07.fits")
-    daily = derived_path(replace(product, kind=ancillary.KIND, level="ANC"), open_inputs.kernels, 2)
+    daily = derived_path(replace(product, kind=EPHEMERIS, level="ANC"), open_inputs.kernels, 2)
     assert daily.parts[:4] == ("ANC", "2021", "01", "17")
     assert daily.name.endswith("_20210117_V02U.fits")
 
@@ -49,7 +48,7 @@ def test_what_the_product_says_takes_the_place_of_a_card(product: Product, open_
 def test_without_kernels_there_is_no_file(product: Product, open_inputs: Inputs) -> None:
     with pytest.raises(KernelError, match="level CAL needs SPICE kernels"):
         derived_file(replace(product, level="CAL"), replace(open_inputs, kernels=None), 1)
-    derived = replace(product, kind=calibrated_energy.KIND, level="CAL")
+    derived = replace(product, kind=ENERGY, level="CAL")
     path, cards, tables = derived_file(derived, open_inputs, 7)
     found = {name: value for name, value, _ in cards}
     assert (found["FILENAME"], found["LEVEL"], found["VERSION"]) == (path.name, "CAL", "07")
