@@ -10,7 +10,7 @@ from importlib import metadata
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from broker_assets.api import metrics, objects, pages, sources
+from broker_assets.api import lasair, links, login, metrics, objects, pages, solar_system, sources
 from broker_assets.api.connections import Connections, explained
 from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
@@ -48,11 +48,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         url.get_secret_value() if url is not None else None, most=settings.server.database_connections
     )
 
+    own = settings.database.access_url or (None if settings.database.reader_url is not None else url)
+    accounts = Connections(
+        own.get_secret_value() if own is not None else None, most=settings.server.database_connections, writes=True
+    )
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         connections.open()
+        accounts.open()
         yield
         connections.close()
+        accounts.close()
 
     app = FastAPI(
         title="Broker",
@@ -65,12 +72,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(WebGuard, hosts=settings.server.names, open_reading=True)
     app.state.connections = connections
+    app.state.accounts = accounts
+    app.state.access = settings.access
+    lasair.add_to(app, settings)
     app.state.disclosure = Disclosure(settings)
     app.state.observer = Observer(settings)
     app.include_router(pages.router)
+    app.include_router(login.router)
     app.include_router(metrics.router)
     app.include_router(sources.router)
     app.include_router(objects.router)
+    app.include_router(links.router)
+    app.include_router(solar_system.router)
     app.add_exception_handler(DatabaseUnavailableError, _database_unavailable)
     return app
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Final
 
 import psycopg
@@ -56,7 +56,7 @@ def explained(error: Exception) -> str:
 
 
 class Connections:
-    """Gives each request a connection in a read-only transaction.
+    """Gives each request a connection in a read-only transaction, or one that writes.
 
     Parameters
     ----------
@@ -64,9 +64,12 @@ class Connections:
         SQLAlchemy URL; without one every request fails with `DatabaseUnavailableError`.
     most : int
         Connections at once, at most.
+    writes : bool
+        Whether requests may change something: each statement is then a transaction, unless one is opened.
     """
 
-    def __init__(self, url: str | None, *, most: int = 16) -> None:
+    def __init__(self, url: str | None, *, most: int = 16, writes: bool = False) -> None:
+        self._writes = writes
         self._url = url
         self._trouble: psycopg.Error | None = None
         self._pool: ConnectionPool[_Connection] | None = None
@@ -77,7 +80,7 @@ class Connections:
             application="broker-assets api",
             statement_timeout=TIMEOUT,
             autocommit=True,
-            read_only=True,
+            read_only=not writes,
             connect_timeout=CONNECT_SECONDS,
         )
         self._pool = ConnectionPool(
@@ -85,7 +88,7 @@ class Connections:
             connection_class=_Connection,
             # A server that vanished from the network without closing its connections is noticed too.
             kwargs={**arguments, "report": self._report, "tcp_user_timeout": round(TIMEOUT * 1000)},
-            min_size=1,
+            min_size=0 if writes else 1,
             max_size=most,
             reconnect_timeout=RECONNECT_SECONDS,
             name="api",
@@ -115,7 +118,7 @@ class Connections:
             raise DatabaseUnavailableError("no database is configured")
         connection = self._take(self._pool, self._url)
         try:
-            with connection.transaction():
+            with nullcontext() if self._writes else connection.transaction():
                 yield connection
         except psycopg.errors.QueryCanceled as error:
             raise QuestionTooLongError(str(error)) from error

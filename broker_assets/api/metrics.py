@@ -18,6 +18,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from broker_assets.api.disclosure import Disclosure
+from broker_assets.monitoring.alerts import KINDS, Kind
 from broker_assets.monitoring.status import Status
 from broker_assets.monitoring.telemetry.overview import Overview
 
@@ -37,6 +38,15 @@ TOTALS = {
     "lost": "Messages that Kafka dropped before they were read.",
 }
 """Counters of the ledger, and their help texts."""
+
+BY_ASSET: tuple[tuple[Kind, str, str], ...] = (
+    ("check", "failed_check", "Failed evaluations of a check whose last one failed."),
+    ("run", "failing_runs", "Failed runs of what has not been made since."),
+    ("backfill", "failed_backfill", "1 for a backfill that lacks partitions."),
+    ("sensor", "failing_sensor", "Looks at which a sensor or schedule failed or was stopped."),
+    ("stream", "stalled", "Looks at which a partition did not move or a cluster did not answer."),
+)
+"""Kinds of alerts that have a family of their own, with its name and help text."""
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
@@ -79,7 +89,21 @@ class StatusCollector(Collector):
             waiting[reason.topic] = waiting.get(reason.topic, 0) + reason.waiting
         by_topic = [((topic,), count) for topic, count in waiting.items()]
         yield _gauge("quarantine_waiting", "Messages in quarantine.", ("topic",), by_topic)
+        if (outbox := status.outbox) is not None:
+            counts = {
+                "waiting": outbox.waiting,
+                "due": outbox.due,
+                "dead": outbox.dead,
+                "over_quota": outbox.over_quota,
+            }
+            by_state = [((state,), count) for state, count in counts.items()]
+            yield _gauge("outbox_messages", "Messages of filters in the outbox.", ("state",), by_state)
+            yield _gauge(
+                "outbox_oldest_seconds", "Time for which the oldest has been due.", (), [((), outbox.oldest_due)]
+            )
+            yield _gauge("outbox_failing_sinks", "Sinks that failed last time.", (), [((), outbox.failing)])
         yield _gauge("stale_artefacts", "Artefacts to be rebuilt.", (), [((), status.stale_count)])
+        yield from self._alerts()
         newest = {batch.topic: batch for batch in reversed(status.batches)}
         yield _gauge(
             "last_batch_timestamp_seconds",
@@ -97,6 +121,25 @@ class StatusCollector(Collector):
                 for quantile, value in (("0.5", one.latency_p50), ("0.9", one.latency_p90), ("0.99", one.latency_p99))
             ],
         )
+
+    def _alerts(self) -> Iterator[Metric]:
+        """What the sensor `alerting` found: all kinds together, and the failed checks and runs by asset."""
+        status = self._status
+        counts = Counter((alert.kind, alert.severity) for alert in status.alerts)
+        known = {(kind, severity): 0 for kind in KINDS for severity in ("warning", "error")} | counts
+        yield _gauge("open_alerts", "Causes of alerts that last.", ("kind", "severity"), known.items())
+        for kind, name, meaning in BY_ASSET:
+            found = [alert for alert in status.alerts if alert.kind == kind]
+            labels = ("asset", "partition", "detail")
+            samples = [((one.asset, one.partition, one.detail), one.count) for one in found]
+            yield _gauge(name, meaning, labels, samples)
+        yield _gauge(
+            "canary_latency_seconds", "Time that the last canary took to a row.", (), [((), status.canary_latency)]
+        )
+        came = status.canary_at.timestamp() if status.canary_at is not None else None
+        yield _gauge("canary_timestamp_seconds", "Time at which the last canary came through.", (), [((), came)])
+        at = status.watched_at.timestamp() if status.watched_at is not None else None
+        yield _gauge("watched_timestamp_seconds", "Time at which alerts were last looked for.", (), [((), at)])
 
 
 class TelemetryCollector(Collector):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
-
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from broker_assets.api.connections import Connections, explained
 from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
+from broker_assets.api.templating import render, templates
 from broker_assets.database.engine import DatabaseUnavailableError
 from broker_assets.monitoring.status import Status
 from broker_assets.monitoring.telemetry.overview import Overview
@@ -20,10 +18,6 @@ router = APIRouter(tags=["platform"])
 
 REFRESH = 5
 """Refresh interval of the page, seconds."""
-
-_templates = Environment(
-    loader=PackageLoader("broker_assets.api"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-)
 
 
 def _duration(seconds: float | None) -> str:
@@ -42,9 +36,9 @@ def _commands(text: str) -> Markup:
     )
 
 
-_templates.filters["commands"] = _commands
-_templates.filters["duration"] = _duration
-_templates.filters["number"] = lambda value: "–" if value is None else f"{value:,}"
+templates.filters["commands"] = _commands
+templates.filters["duration"] = _duration
+templates.filters["number"] = lambda value: "–" if value is None else f"{value:,}"
 
 
 def _status(request: Request) -> Status:
@@ -62,31 +56,27 @@ def _telemetry(request: Request) -> Overview:
 @router.get("/", response_class=HTMLResponse, include_in_schema=False)
 def page(request: Request) -> Response:
     """The status page."""
-    nonce = secrets.token_urlsafe(16)
-    content = _templates.get_template("status.html").render(
+    return render(
+        "status.html",
+        forms=False,
+        scripts=True,
         status=_status(request),
         telemetry=_telemetry(request),
-        nonce=nonce,
         refresh=REFRESH,
         version=request.app.version,
     )
-    policy = (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; img-src data:;"
-        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-    return HTMLResponse(content, headers={"Content-Security-Policy": policy, "Cache-Control": "no-store"})
 
 
 @router.get("/fragment", response_class=HTMLResponse, include_in_schema=False)
 def fragment(request: Request) -> Response:
     """The part of the page that changes."""
-    content = _templates.get_template("fragment.html").render(status=_status(request), telemetry=_telemetry(request))
+    content = templates.get_template("fragment.html").render(status=_status(request), telemetry=_telemetry(request))
     return HTMLResponse(content, headers={"Cache-Control": "no-store"})
 
 
-@router.get("/health", response_class=Document)
-def health(request: Request) -> Response:
-    """Whether requests can be answered: 200 if the database answers, else 503."""
+@router.get("/ready", response_class=Document)
+def ready(request: Request) -> Response:
+    """Whether requests can be answered: 200 if the database answers, else 503. For load balancers and probes."""
     connections: Connections = request.app.state.connections
     try:
         with connections.use() as connection:
@@ -96,9 +86,23 @@ def health(request: Request) -> Response:
     return Document({"status": "ok"})
 
 
+@router.get("/health", response_class=Document)
+def health(request: Request) -> Response:
+    """Whether all is well with the platform, as `broker-assets status` judges: 200, or 503 with the problems."""
+    found = _status(request)
+    content = {
+        "status": "ok" if found.healthy else "problems",
+        "problems": found.problems,
+        "notices": found.notices,
+        "alerts": len(found.alerts),
+        "watched_at": found.watched_at,
+    }
+    return Document(content, 200 if found.healthy else 503, headers={"Cache-Control": "no-store"})
+
+
 @router.get("/api/status", response_class=Document)
 def status(request: Request) -> Response:
-    """Services, lag, latest batches, quarantine and stale artefacts."""
+    """Services, lag, open alerts, latest batches, quarantine and stale artefacts."""
     return Document(_status(request), headers={"Cache-Control": "no-store"})
 
 

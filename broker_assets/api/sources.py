@@ -1,9 +1,12 @@
-"""Information on a source: its packet, its cutouts, and its provenance."""
+"""Information on a source: its packet, its cutouts, and its provenance.
+
+What reads packets is loaded with the first request that needs it: most servers answer none for a long time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import psycopg
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
@@ -12,18 +15,29 @@ from fastapi.responses import Response, StreamingResponse
 from broker_assets.api.connections import database
 from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
-from broker_assets.packets.archive import ArchivedPacket, ArchiveError, read_packet
-from broker_assets.packets.cutouts import CutoutError, from_packet, to_png
-from broker_assets.packets.schema import SchemaError
-from broker_assets.packets.tables import CUTOUT_KINDS
-from broker_assets.packets.whole import WholePacketError, read_whole
-from broker_assets.provenance.why import why
+from broker_assets.provenance.origins import key_columns
+from broker_assets.provenance.why import UnknownRowError, why
+
+if TYPE_CHECKING:
+    from broker_assets.packets.archive import ArchivedPacket
 
 router = APIRouter(prefix="/api", tags=["sources"])
 
 Database = Annotated[psycopg.Connection[Any], Depends(database)]
 SourceId = Annotated[int, Path(ge=-(2**63), lt=2**63, description="diaSourceId")]
 
+EXPLAINED: dict[str, tuple[str, ...]] = {
+    "diasources": (),
+    "diaforcedsources": (),
+    "dianondetectionlimits": (),
+    "objects": (),
+    "sssources": (),
+    "ssobjects": (),
+    "mpc_orbits": (),
+    "crossmatch_tns": ("tns_name", "objid"),
+}
+"""Tables whose rows are explained to everybody, with indexed columns other than their keys. Lists have owners, and are
+not among them."""
 CHUNK_BYTES = 1 << 18
 """Bytes of a packet sent at a time."""
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
@@ -32,6 +46,8 @@ FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 def archived(connection: Database, diasourceid: SourceId) -> ArchivedPacket:
     """The packet of a source."""
+    from broker_assets.packets.archive import ArchiveError, read_packet
+
     row = connection.execute(
         "SELECT url, archiveposition, archivelength FROM diasources JOIN archive_file USING (archivefileid)"
         " WHERE diasourceid = %s ORDER BY midpointmjdtai DESC LIMIT 1",
@@ -47,7 +63,8 @@ def archived(connection: Database, diasourceid: SourceId) -> ArchivedPacket:
         raise HTTPException(503, f"the archived packet of source {diasourceid} cannot be read at the moment") from error
 
 
-Packet = Annotated[ArchivedPacket, Depends(archived)]
+Packet = Annotated[Any, Depends(archived)]
+"""An `ArchivedPacket`."""
 
 
 @router.get("/sources/{diasourceid}/cutouts/{name}", response_class=Response)
@@ -58,6 +75,9 @@ def cutout(
     scale: Annotated[int, Query(ge=1, le=16, description="Pixels of the PNG along each side of an image pixel")] = 4,
 ) -> Response:
     """A cutout as FITS, or as PNG between the limits of the z-scale algorithm."""
+    from broker_assets.packets.cutouts import CutoutError, from_packet, to_png
+    from broker_assets.packets.tables import CUTOUT_KINDS
+
     kind, _, form = name.partition(".")
     if kind not in CUTOUT_KINDS or form not in ("fits", "png"):
         raise HTTPException(404, f"no cutout {name!r}: available are {', '.join(CUTOUT_KINDS)}, with .fits or .png")
@@ -94,6 +114,9 @@ def _chunks(pieces: Sequence[bytes]) -> Iterator[bytes]:
 @router.get("/sources/{diasourceid}/packet.json", response_class=Document, include_in_schema=False)
 def packet_json(packet: Packet) -> Response:
     """The packet as JSON; cutouts are replaced by their size."""
+    from broker_assets.packets.schema import SchemaError
+    from broker_assets.packets.whole import WholePacketError, read_whole
+
     try:
         return Document(read_whole(packet.datum, packet.schema.schema), headers=FOREVER)
     except (WholePacketError, SchemaError) as error:
@@ -102,9 +125,37 @@ def packet_json(packet: Packet) -> Response:
 
 @router.get("/why/{diasourceid}", response_class=Document)
 def where_from(request: Request, connection: Database, diasourceid: SourceId) -> Response:
-    """Where a source comes from: packet, batch, archive file, code version and Kafka offsets."""
-    found = why(connection, diasourceid)
+    """Where a source comes from: packet, Kafka partition and offset, archive file, batch and code version."""
+    return _explained(
+        request, connection, "diasources", {"diasourceid": diasourceid}, f"source {diasourceid} is unknown"
+    )
+
+
+@router.get("/rows/{table}/why", response_class=Document)
+def where_a_row_is_from(
+    request: Request,
+    connection: Database,
+    table: Annotated[str, Path(description=f"One of {', '.join(EXPLAINED)}")],
+) -> Response:
+    """Where rows of a table come from; the query names columns that identify them, `?diaobjectid=3137`."""
+    if table not in EXPLAINED:
+        raise HTTPException(404, f"no table {table!r}: available are {', '.join(EXPLAINED)}")
+    where = {name.lower(): value for name, value in request.query_params.items()}
+    allowed = (*key_columns(table), *EXPLAINED[table])
+    if not where or not set(where) <= set(allowed):
+        raise HTTPException(422, f"rows of {table} are found by {', '.join(allowed)}")
+    named = ", ".join(f"{name} {value}" for name, value in where.items())
+    return _explained(request, connection, table, where, f"{table} has no row with {named}")
+
+
+def _explained(request: Request, connection: Database, table: str, where: dict[str, Any], if_none: str) -> Response:
+    from broker_assets.packets.kafka_place import kafka_place
+
+    try:
+        found = why(connection, table, where, kafka_place)
+    except UnknownRowError as error:
+        raise HTTPException(422, str(error)) from error
     if not found:
-        raise HTTPException(404, f"source {diasourceid} is unknown")
+        raise HTTPException(404, if_none)
     disclosure: Disclosure = request.app.state.disclosure
     return Document([disclosure.shown(request, item) for item in found])

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import fastavro
 import httpx
 import pytest
 import uvicorn
+from longest_history import longest
 
 from broker_assets.api import create_app
+from broker_assets.context.store import CatalogueStore
+from broker_assets.monitoring.alerts import WATCHER, Alert, Cause
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.packets.registry import schema_source
+from broker_assets.resources.database import Database
+from broker_assets.resources.notifier import Notifier
 from broker_assets.settings import DatabaseSettings, DrainSettings, KafkaSettings, Settings, StreamSettings
 from broker_assets.simulation import SimulatedAlert, Survey, schemas
 from broker_assets.stream.drain import drain
@@ -78,6 +85,22 @@ class Site:
 
 
 @contextmanager
+def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One worker at a time: in a fresh checkout the first compiles for minutes, and the next find that on the disk."""
+    with (tmp_path_factory.getbasetemp().parent / "compiled.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whichever test here needs `site` first waits for what is compiled."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and "site" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(900))
+
+
+@contextmanager
 def running_server(settings: Settings) -> Iterator[str]:
     """Run the application on a free port of loopback."""
     configuration = uvicorn.Config(create_app(settings), host="127.0.0.1", port=0, log_level="warning", ws="none")
@@ -128,17 +151,52 @@ def site(filled_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
         streams=[StreamSettings(topic="rubin-alerts", survey="rubin", framing="confluent")],
     )
     schemas = schema_source()
-    report = drain(
-        source,
-        filled_database_url,
-        settings.archive,
-        lambda: AlertDecoder("rubin", "confluent", schemas),
-        DrainSettings(idle_seconds=0.2, batch_seconds=0.2),
-        topic="rubin-alerts",
-        partitions=[0],
-        run_id="test",
-        plan=enrichment_plan(settings),
-    )
+    star = Site("", None, alerts, settings).record(longest(alerts))["diaObject"]  # type: ignore[arg-type]
+    (home / "vsx.csv").write_text(f"identifier,ra,dec\nV1,{star['ra']!r},{star['dec']!r}\n")
+    CatalogueStore(settings.catalogue_folder).add("vsx", home / "vsx.csv")
+    with compiled_once(tmp_path_factory):
+        report = drain(
+            source,
+            filled_database_url,
+            settings.archive,
+            lambda: AlertDecoder("rubin", "confluent", schemas),
+            DrainSettings(idle_seconds=0.2, batch_seconds=0.2),
+            topic="rubin-alerts",
+            partitions=[0],
+            run_id="test",
+            plan=enrichment_plan(settings),
+        )
     assert (report.stored, report.quarantined) == (len(alerts), 3)
     with running_server(settings) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield Site(url, client, alerts, settings)
+
+
+def _watched_site(database_url: str, home: Path, *alerts: Alert) -> Iterator[httpx.Client]:
+    notifier = Notifier(Database(database_url))
+    notifier.record(alerts)
+    notifier.beat(WATCHER, "")
+    database = DatabaseSettings(url=database_url)  # type: ignore[arg-type]
+    with (
+        running_server(Settings(home=home, database=database, streams=[])) as url,
+        httpx.Client(base_url=url) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def healthy_site(database_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
+    """A server over a platform of which nothing is wrong."""
+    yield from _watched_site(database_url, tmp_path)
+
+
+@pytest.fixture
+def site_with_alerts(database_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
+    """A server over a platform with a failed check and a sensor that is stopped."""
+    check = Cause("check", "sources", "2024-05-01", "ledger_balances")
+    link = "[the check](http://dagster.example/assets/sources)"
+    yield from _watched_site(
+        database_url,
+        tmp_path,
+        Alert(check, "ledger_balances: 2 are missing", link=link),
+        Alert(Cause("sensor", "kafka_lag"), "the sensor is stopped", "warning"),
+    )

@@ -9,8 +9,8 @@ import pytest
 pytestmark = pytest.mark.database
 
 
-def test_health_and_status(site: Any) -> None:
-    assert site.client.get("/health").json() == {"status": "ok"}
+def test_readiness_and_status(site: Any) -> None:
+    assert site.client.get("/ready").json() == {"status": "ok"}
     status = site.client.get("/api/status").json()
     assert status["healthy"] is False
     assert any(problem.startswith("Kafka") for problem in status["problems"])
@@ -22,6 +22,23 @@ def test_health_and_status(site: Any) -> None:
     assert sum(night["stored"] for night in status["nights"]) == len(site.alerts)
     states = {service["name"]: service["state"] for service in status["services"]}
     assert states == {"database": "running", "Kafka": "unavailable"}
+
+
+def test_health_is_that_of_the_platform_and_says_what_is_wrong(site_with_alerts: Any) -> None:
+    answer = site_with_alerts.get("/health")
+    assert answer.status_code == 503
+    health = answer.json()
+    assert health["status"] == "problems"
+    assert health["problems"] == ["sources of 2024-05-01: ledger_balances: 2 are missing"]
+    assert health["notices"] == ["kafka_lag: the sensor is stopped"]
+    assert health["alerts"] == 2
+    site_with_alerts.get("/ready").raise_for_status()
+
+
+def test_health_of_a_platform_of_which_nothing_is_wrong(healthy_site: Any) -> None:
+    answer = healthy_site.get("/health")
+    assert (answer.status_code, answer.json()["status"], answer.json()["problems"]) == (200, "ok", [])
+    assert answer.json()["watched_at"] is not None
 
 
 @pytest.mark.parametrize(

@@ -71,12 +71,12 @@ def test_the_application_survives_a_restart_of_the_database(service_folder: Path
                 "the database is unavailable; try again in a moment"
             }
             assert {answer.headers["retry-after"] for answer in away} == {"5"}
-            assert client.get("/health").status_code == 503
+            assert client.get("/ready").status_code == 503
             time.sleep(3.0)  # the pool has given up trying by itself
 
             server.start()
             deadline = time.monotonic() + 10
-            while client.get("/health").status_code != 200:
+            while client.get("/ready").status_code != 200:
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
             assert {answer.status_code for answer in at_once(client, CURVE, 8)} == {404}

@@ -93,8 +93,8 @@ def test_the_token_shows_what_others_do_not_see(
 def test_where_a_source_comes_from_shows_no_folder(site: Any) -> None:
     source = site.record(site.alerts[0])["diaSource"]["diaSourceId"]
     (found, *_) = site.client.get(f"/api/why/{source}").json()
-    assert found["archive_url"].endswith(".avro")
-    assert not found["archive_url"].startswith(("/", "file:"))
+    assert found["packet"]["archive_url"].endswith(".avro")
+    assert not found["packet"]["archive_url"].startswith(("/", "file:"))
     assert str(site.settings.home) not in str(found)
 
 

@@ -27,6 +27,10 @@ LABELS = {
     "broker_lost_total": set(),
     "broker_quarantine_waiting": {"topic"},
     "broker_stale_artefacts": set(),
+    "broker_outbox_messages": {"state"},
+    "broker_outbox_oldest_seconds": set(),
+    "broker_outbox_failing_sinks": set(),
+    "broker_open_alerts": {"kind", "severity"},
     "broker_last_batch_timestamp_seconds": {"topic"},
     "broker_last_batch_latency_seconds": {"topic", "quantile"},
 }
@@ -83,3 +87,15 @@ def test_without_a_database(tmp_path: Path, serve: Callable[[Settings], Abstract
         answer = client.get("/metrics")
     assert answer.status_code == 200
     assert samples(answer.text)["broker_healthy"] == {(): 0.0}
+
+
+def test_alerts_are_counted_by_kind_and_asset(site_with_alerts: Any) -> None:
+    found = samples(site_with_alerts.get("/metrics").text)
+    assert found["broker_healthy"] == {(): 0.0}
+    assert {labels: value for labels, value in found["broker_open_alerts"].items() if value} == {
+        ("check", "error"): 1.0,
+        ("sensor", "warning"): 1.0,
+    }
+    assert found["broker_failed_check"] == {("sources", "ledger_balances", "2024-05-01"): 1.0}
+    assert found["broker_failing_sensor"] == {("kafka_lag", "", ""): 1.0}
+    assert found["broker_watched_timestamp_seconds"][()] > 1.7e9

@@ -33,8 +33,17 @@ def test_without_a_database_the_page_says_so(
     tmp_path: Path, serve: Callable[[Settings], AbstractContextManager[str]]
 ) -> None:
     with serve(Settings(home=tmp_path)) as url, httpx.Client(base_url=url) as client:
+        assert client.get("/ready").status_code == 503
         assert client.get("/health").status_code == 503
         page = client.get("/")
         assert page.status_code == 200
         assert "no database is configured" in page.text
         assert client.get("/api/objects/1/lightcurve").status_code == 503
+
+
+def test_open_alerts_are_on_the_page_with_their_pages(site_with_alerts: Any) -> None:
+    fragment = site_with_alerts.get("/fragment").text
+    assert "Open alerts" in fragment
+    assert "sources of 2024-05-01: ledger_balances: 2 are missing" in fragment
+    assert '<a href="http://dagster.example/assets/sources">page</a>' in fragment
+    assert "Something does not work" in fragment

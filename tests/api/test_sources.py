@@ -43,10 +43,27 @@ def test_a_packet_comes_back_as_it_was_received(site: Any) -> None:
 
 def test_why_names_batch_file_and_offsets(site: Any) -> None:
     (found,) = site.client.get(f"/api/why/{site.alerts[0].diasourceid}").json()
-    assert found["topic"] == "rubin-alerts"
-    assert found["run_id"] == "test"
-    assert found["archive_schema"] == "lsst.v11_1.alert"
-    assert found["ranges"][0]["first_offset"] == 0
+    packet = found["packet"]
+    assert (packet["topic"], packet["partition"], packet["offset"]) == ("rubin-alerts", 0, 0)
+    assert packet["schema_id"] == "lsst.v11_1.alert"
+    assert found["batch"]["run_id"] == "test"
+    assert found["missing"] == []
+
+
+def test_why_of_other_rows(site: Any) -> None:
+    alert = next(alert for alert in site.alerts[::-1] if alert.diaobjectid)
+    (found,) = site.client.get("/api/rows/objects/why", params={"diaObjectId": alert.diaobjectid}).json()
+    offset = max(row for row, other in enumerate(site.alerts) if other.diaobjectid == alert.diaobjectid)
+    assert (found["packet"]["diasourceid"], found["packet"]["offset"]) == (str(alert.diasourceid), offset)
+    for path, status in (
+        ("objects/why", 422),
+        ("objects/why?ra=1", 422),
+        ("objects/why?diaobjectid=x", 422),
+        ("objects/why?diaobjectid=1", 404),
+        ("watchlists/why?wl_id=1", 404),
+        ("nothing/why?id=1", 404),
+    ):
+        assert site.client.get(f"/api/rows/{path}").status_code == status
 
 
 def test_a_cutout_that_does_not_exist_is_not_found(site: Any) -> None:

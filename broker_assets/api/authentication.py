@@ -1,0 +1,100 @@
+"""Who makes a request: the token that it carries, and how many requests its account may make.
+
+A token is in the header `Authorization: Token …` or, where a client can set no header, in the parameter `token`.
+Without a token the session of a browser counts; its requests that change something must repeat its value against
+forgery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+from fastapi import Request
+
+from broker_assets.access import requests, sessions, tokens
+from broker_assets.access.accounts import User
+from broker_assets.api.connections import Connections
+from broker_assets.settings import AccessSettings
+
+NO_TOKEN: Final = "Authentication credentials were not provided."  # noqa: S105
+SESSION: Final = "sessionid"
+"""Cookie of a session."""
+BAD_TOKEN: Final = "Invalid token."  # noqa: S105
+
+
+class NotAuthenticatedError(PermissionError):
+    """The request has no token, or none that is valid."""
+
+
+class ReadOnlyTokenError(PermissionError):
+    """The token may only read, or the request of a session may be forged."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whose request it is, and what it may do."""
+
+    user: User
+    writes: bool
+    """Whether its token may change things."""
+    rows: int
+    """Rows of an answer, at most."""
+
+
+@contextmanager
+def accounts_of(request: Request) -> Iterator[psycopg.Connection[Any]]:
+    """A connection to the accounts."""
+    connections: Connections = request.app.state.accounts
+    with connections.use() as connection:
+        yield connection
+
+
+def caller(request: Request, parameter: str | None = None, *, writing: bool = False) -> Caller:
+    """Recognise the account of a request, and count the request.
+
+    Parameters
+    ----------
+    request : Request
+        The header is looked at first.
+    parameter : str, optional
+        Value of the parameter `token`.
+    writing : bool
+        Whether the request is about to change something.
+
+    Raises
+    ------
+    NotAuthenticatedError
+        If there is no valid token.
+    ReadOnlyTokenError
+        If it is about to change something and may not.
+    TooManyRequests
+        If the account has made as many requests in the last hour as it may.
+    """
+    kind, _, given = request.headers.get("authorization", "").partition(" ")
+    token = given.strip() if kind.lower() == "token" else (parameter or "").strip()
+    cookie = request.cookies.get(SESSION, "")
+    if not token and not cookie:
+        raise NotAuthenticatedError(NO_TOKEN)
+    settings: AccessSettings = request.app.state.access
+    with accounts_of(request) as connection:
+        if token:
+            bearer = tokens.bearer(connection, token)
+            if bearer is None:
+                raise NotAuthenticatedError(BAD_TOKEN)
+            user, writes = bearer.user, bearer.scope == "write"
+            if writing and not writes:
+                raise ReadOnlyTokenError("the token may only read; make one that may write")
+        else:
+            session = sessions.find(connection, cookie)
+            if session is None:
+                raise NotAuthenticatedError(NO_TOKEN)
+            user, writes = session.user, sessions.is_same(request.headers.get("x-csrftoken"), session.csrf)
+            if writing and not writes:
+                raise ReadOnlyTokenError("CSRF Failed: the header X-CSRFToken must repeat the cookie csrftoken")
+        more = bool(user.roles)
+        requests.count(connection, user.userid, settings.requests_power if more else settings.requests)
+    return Caller(user, writes, settings.rows_power if more else settings.rows)

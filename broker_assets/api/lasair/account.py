@@ -1,0 +1,39 @@
+"""`auth-token`: a token for a name and a password."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+
+from broker_assets.access import accounts, tokens
+from broker_assets.access.accounts import WrongPassword
+from broker_assets.api.authentication import accounts_of
+from broker_assets.api.documents import Document
+from broker_assets.api.parameters import BadParametersError, Parameters, checked
+
+router = APIRouter(prefix="/api", tags=["Lasair"])
+
+NAME = "auth-token"
+"""Of the token that a program gets in this way; the next one takes its place."""
+
+
+class Credentials(BaseModel):
+    """Parameters of `auth-token`."""
+
+    username: str = Field(max_length=150)
+    password: str = Field(max_length=1024)
+
+
+@router.post("/auth-token/", response_class=Document)
+@router.post("/token-auth/", response_class=Document)
+def auth_token(request: Request, given: Parameters) -> Response:
+    """A token that may read and write; the one that was given in this way before ends."""
+    asked = checked(Credentials, given)
+    address = request.client.host if request.client is not None else ""
+    with accounts_of(request) as connection:
+        try:
+            user = accounts.log_in(connection, asked.username, asked.password, address)
+        except WrongPassword:
+            raise BadParametersError({"non_field_errors": ["Unable to log in with provided credentials."]}) from None
+        return Document({"token": tokens.replace(connection, user, NAME, "write")})

@@ -1,0 +1,72 @@
+"""`annotate` and `annotatelist` as in Lasair's REST interface."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+
+from broker_assets.api.authentication import accounts_of, caller
+from broker_assets.api.documents import Document
+from broker_assets.api.parameters import BadRequestError, Parameters, checked
+
+router = APIRouter(prefix="/api", tags=["Lasair"])
+
+MOST: Final = 10_000
+"""Annotations of a list."""
+TOPIC: Final = "annotations"
+"""Where annotations go, as the answer says."""
+
+
+class Annotation(BaseModel):
+    """Parameters of `annotate`."""
+
+    topic: str = Field(max_length=255)
+    objectId: str | int  # noqa: N815
+    classification: str
+    version: str | float | None = None
+    explanation: str = ""
+    classdict: str | dict[str, Any] | None = None
+    url: str = ""
+
+
+class Annotations(BaseModel):
+    """Parameters of `annotatelist`."""
+
+    annotations: list[Annotation] = Field(max_length=MOST)
+
+
+@router.post("/annotate/", response_class=Document)
+def annotate(request: Request, given: Parameters) -> Response:
+    """Annotate an object. It is written when this answers; filters that ask for the annotator run within seconds."""
+    message = _message(checked(Annotation, given))
+    _write(request, given, [message])
+    said = {"status": "success", "annotation_topic": TOPIC, "message": json.dumps(message, ensure_ascii=False)}
+    return Document(said)
+
+
+@router.post("/annotatelist/", response_class=Document)
+def annotate_list(request: Request, given: Parameters) -> Response:
+    """Annotate many objects; it stops at the first that is refused, and those before it are written."""
+    messages = [_message(item) for item in checked(Annotations, given).annotations]
+    return Document({"status": "success", "n": _write(request, given, messages)})
+
+
+def _message(asked: Annotation) -> dict[str, Any]:
+    return asked.model_dump() | {"classdict": asked.classdict or "{}"}
+
+
+def _write(request: Request, given: dict[str, Any], messages: list[dict[str, Any]]) -> int:
+    from broker_assets.stream.annotation_followup import annotate as write
+
+    who = caller(request, given.get("token"), writing=True)
+    with accounts_of(request) as connection:
+        written = write(connection, who.user.username, messages)
+    if written.refusal is not None:
+        number = len(written.outcomes)
+        place = f"annotation {number + 1} of {len(messages)}: " if len(messages) > 1 else ""
+        raise BadRequestError(f"{place}{written.refusal}")
+    return len(written.outcomes)

@@ -1,0 +1,121 @@
+"""Logging in and out, by browsers and by programs that do as browsers: the dialogue of Django's log-in.
+
+`GET /accounts/login/` sets the cookie `csrftoken`; the form repeats it as `csrfmiddlewaretoken`. A log-in sets the
+cookie `sessionid` and a new `csrftoken`, which requests that change something repeat in the header `X-CSRFToken`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from broker_assets.access import accounts, sessions
+from broker_assets.access.accounts import WrongPassword
+from broker_assets.access.guesses import TooManyGuesses
+from broker_assets.access.sessions import Session
+from broker_assets.api.authentication import SESSION, accounts_of
+from broker_assets.api.parameters import Parameters
+from broker_assets.api.templating import render
+
+router = APIRouter(prefix="/accounts", tags=["accounts"])
+
+CSRF: Final = "csrftoken"
+_YEAR: Final = 31_449_600
+"""Seconds, 52 weeks, that browsers keep the value against forged requests."""
+WRONG: Final = "Please enter a correct username and password. Both are sensitive to case in the password."
+
+
+@router.get("/login/", response_class=HTMLResponse)
+def log_in_page(request: Request) -> Response:
+    """The form; who is logged in sees the account."""
+    session = session_of(request)
+    csrf = session.csrf if session is not None else request.cookies.get(CSRF) or secrets.token_hex(16)
+    answer = _page(request, csrf, session=session, onward=request.query_params.get("next", ""))
+    _set(answer, request, CSRF, csrf, _YEAR, script=True)
+    return answer
+
+
+@router.post("/login/", response_class=HTMLResponse)
+def log_in(request: Request, given: Parameters) -> Response:
+    """Begin a session; a wrong password gives the form with what is wrong, and status 200."""
+    if not sessions.is_same(
+        given.get("csrfmiddlewaretoken") or request.headers.get("x-csrftoken"), request.cookies.get(CSRF)
+    ):
+        return forged(request)
+    address = request.client.host if request.client is not None else ""
+    name, onward = str(given.get("username", "")), str(given.get("next", ""))
+    with accounts_of(request) as connection:
+        try:
+            user = accounts.log_in(connection, name, str(given.get("password", "")), address)
+        except WrongPassword:
+            return _page(request, request.cookies[CSRF], said=WRONG, onward=onward)
+        except TooManyGuesses as error:
+            answer = _page(request, request.cookies[CSRF], said=f"{error}.".capitalize(), onward=onward, status=429)
+            answer.headers["Retry-After"] = str(error.seconds)
+            return answer
+        sessions.end(connection, request.cookies.get(SESSION, ""))
+        cookie, csrf = sessions.begin(connection, user)
+    answer = RedirectResponse(local(onward), 302)
+    _set(answer, request, SESSION, cookie, sessions.IDLE_DAYS * 86_400)
+    _set(answer, request, CSRF, csrf, _YEAR, script=True)
+    return answer
+
+
+@router.post("/logout/", response_class=HTMLResponse)
+def log_out(request: Request, given: Parameters) -> Response:
+    """End the session."""
+    session = session_of(request)
+    if session is not None:
+        if not sessions.is_same(given.get("csrfmiddlewaretoken") or request.headers.get("x-csrftoken"), session.csrf):
+            return forged(request)
+        with accounts_of(request) as connection:
+            sessions.end(connection, request.cookies[SESSION])
+    answer = RedirectResponse("/accounts/login/", 302)
+    answer.delete_cookie(SESSION, path="/")
+    return answer
+
+
+def session_of(request: Request) -> Session | None:
+    """The session of a request; none if it has none."""
+    cookie = request.cookies.get(SESSION)
+    if not cookie:
+        return None
+    with accounts_of(request) as connection:
+        return sessions.find(connection, cookie)
+
+
+def local(onward: str) -> str:
+    """A page of this server to go to after the log-in; never one of another.
+
+    Examples
+    --------
+    >>> [local(text) for text in ("/objects/7/", "", "https://evil.example/", "//evil.example")]
+    ['/objects/7/', '/', '/', '/']
+    """
+    if not onward.startswith("/") or onward.startswith(("//", "/\\")) or not onward.isprintable() or "\\" in onward:
+        return "/"
+    parts = urlsplit(onward)
+    return onward if not parts.scheme and not parts.netloc else "/"
+
+
+def forged(request: Request) -> Response:
+    """The answer to a request that does not repeat the value of its session."""
+    text = "403 Forbidden: the request does not repeat the value of the cookie csrftoken. Load the page again."
+    return HTMLResponse(f"<!doctype html><title>403 Forbidden</title><p>{text}</p>", 403)
+
+
+def _page(
+    request: Request, csrf: str, *, session: Session | None = None, said: str = "", onward: str = "", status: int = 200
+) -> Response:
+    user: Any = session.user if session is not None else None
+    return render("login.html", status, csrf=csrf, user=user, said=said, next=local(onward))
+
+
+def _set(answer: Response, request: Request, name: str, value: str, age: int, *, script: bool = False) -> None:
+    """Set a cookie for the whole site; over HTTPS it is never sent without."""
+    scheme = request.headers.get("x-forwarded-proto", request.url.scheme)
+    answer.set_cookie(name, value, max_age=age, path="/", samesite="lax", httponly=not script, secure=scheme == "https")

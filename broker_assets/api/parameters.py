@@ -1,0 +1,116 @@
+"""Parameters of a request, wherever they are: in the query, in a form, or in a JSON document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, TypeVar
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, BeforeValidator, ValidationError
+
+LARGEST_BODY: Final = 8 * 1024**2
+"""Bytes of a request, at most."""
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class BadParametersError(ValueError):
+    """Parameters are missing or wrong.
+
+    Parameters
+    ----------
+    fields : mapping of str to list of str
+        What is wrong with each.
+    """
+
+    def __init__(self, fields: Mapping[str, list[str]]) -> None:
+        super().__init__("; ".join(f"{name}: {' '.join(texts)}" for name, texts in fields.items()))
+        self.fields = dict(fields)
+
+
+class BadRequestError(ValueError):
+    """A request cannot be answered; the message says why."""
+
+
+async def parameters(request: Request) -> dict[str, Any]:
+    """All parameters of a request; those of its body come before those of the address.
+
+    Raises
+    ------
+    BadRequestError
+        If the body is too large, or is not what its content type says.
+    """
+    found: dict[str, Any] = dict(request.query_params)
+    if request.method == "POST":
+        found |= await _of_body(request)
+    return found
+
+
+async def _of_body(request: Request) -> dict[str, Any]:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise BadRequestError(f"the request is larger than {LARGEST_BODY // 1024**2} MiB: send it in parts")
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        try:
+            document = json.loads(bytes(body))
+        except (ValueError, RecursionError) as error:
+            raise BadRequestError(f"the body is not JSON: {error}") from None
+        if not isinstance(document, dict):
+            raise BadRequestError("the body must be a JSON object with the parameters")
+        return document
+    if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        request._body = bytes(body)
+        try:
+            form = await request.form(max_files=0, max_fields=100)
+        except Exception as error:  # noqa: BLE001
+            raise BadRequestError(f"the form cannot be read: {error}") from None
+        return {name: value for name, value in form.items() if isinstance(value, str)}
+    if body:
+        raise BadRequestError("the content type must be application/x-www-form-urlencoded or application/json")
+    return {}
+
+
+Parameters = Annotated[dict[str, Any], Depends(parameters)]
+
+
+_WORDS: Final = {
+    "true": True,
+    "1": True,
+    "on": True,
+    "yes": True,
+    "false": False,
+    "0": False,
+    "off": False,
+    "no": False,
+}
+
+
+def _word(value: Any) -> Any:
+    """Booleans as clients write them: Python's and JavaScript's words, digits, on and off."""
+    return _WORDS.get(value.strip().lower(), value) if isinstance(value, str) else value
+
+
+Flag = Annotated[bool, BeforeValidator(_word)]
+"""A boolean of a form."""
+
+
+def checked(model: type[_Model], given: Mapping[str, Any]) -> _Model:
+    """The parameters as a model has them; others are ignored.
+
+    Raises
+    ------
+    BadParametersError
+        With what is wrong, by parameter.
+    """
+    try:
+        return model.model_validate(dict(given))
+    except ValidationError as error:
+        fields: dict[str, list[str]] = {}
+        for item in error.errors(include_url=False, include_context=False):
+            name = ".".join(str(part) for part in item["loc"]) or "request"
+            text = "This field is required." if item["type"] == "missing" else str(item["msg"])
+            fields.setdefault(name, []).append(text)
+        raise BadParametersError(fields) from None
