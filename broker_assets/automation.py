@@ -20,8 +20,8 @@ from dagster import (
     DefaultSensorStatus,
 )
 
-EVALUATION_SECONDS = 30
-"""How often conditions are evaluated; a tick over a few thousand nights takes a few tenths of a second."""
+SENSOR = "automation"
+"""Name of the sensor that evaluates the conditions."""
 
 # The queue starts the waiting run of the highest priority first, and of equal ones the oldest. Somebody waits for the
 # run that an operator starts, by hand or in a backfill (no tag: 0); what follows from changes by itself may come after
@@ -30,6 +30,13 @@ BACKGROUND: Final = {"dagster/priority": "-1"}
 """Tags of runs that automation, sensors and schedules start; not of those that receive."""
 RECEPTION: Final = {"dagster/priority": "1"}
 """Tags of runs that read alerts, notices and telemetry as they arrive."""
+# These take seconds. As background they started after everything that automation had asked for before: with the
+# telemetry products of the demonstration in the queue and four runs at a time, a changed catalogue waited for minutes.
+PROMPT: Final = {"dagster/priority": "1"}
+"""Tags of the short runs that bring changed lists and catalogues into force: users wait for them."""
+
+TRIGGER: Final = {"broker/trigger": "automation"}
+"""Tag of the runs that automation starts."""
 
 
 def inputs_changed() -> AutomationCondition[AssetKey]:
@@ -91,13 +98,32 @@ def on_new_versions() -> AutomationCondition[AssetKey]:
     ).with_label("on_new_versions")
 
 
-automation_sensor = AutomationConditionSensorDefinition(
-    name="automation",
-    description="Rebuilds assets whose inputs or code have changed (broker_assets/automation.py).",
-    target=AssetSelection.all(),
-    # The sensor that Dagster adds by default is stopped until an operator switches it on.
-    default_status=DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=EVALUATION_SECONDS,
-    run_tags={"broker/trigger": "automation", **BACKGROUND},
-)
-"""Evaluates every condition of the code location."""
+def on_new_versions_after_the_night() -> AutomationCondition[AssetKey]:
+    """The same for assets by night that are made once a night is over, not with every drain run of it.
+
+    Examples
+    --------
+    >>> on_new_versions_after_the_night().get_label()
+    'on_new_versions_after_the_night'
+    """
+    # The latest partition is the night in progress: its rows change every few minutes. What changed is remembered, and
+    # the night is requested when the next one begins.
+    return (on_new_versions() & ~AutomationCondition.in_latest_time_window()).with_label(
+        "on_new_versions_after_the_night"
+    )
+
+
+def build_automation_sensor(seconds: int) -> AutomationConditionSensorDefinition:
+    """Evaluates every condition of the code location, at this interval.
+
+    A tick over a few thousand nights takes a few tenths of a second.
+    """
+    return AutomationConditionSensorDefinition(
+        name=SENSOR,
+        description="Rebuilds assets whose inputs or code have changed (broker_assets/automation.py).",
+        target=AssetSelection.all(),
+        # The sensor that Dagster adds by default is stopped until an operator switches it on.
+        default_status=DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=seconds,
+        run_tags={**TRIGGER, **BACKGROUND},
+    )

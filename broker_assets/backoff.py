@@ -24,14 +24,18 @@ DRAIN: Final = wait_exponential(multiplier=0.5, max=15.0)
 """A drain run whose database, broker, registry or store is unavailable; other runs wait for it, so the pauses stay
 short."""
 
-RUNS: Final = wait_exponential(multiplier=15.0, max=600.0)
-"""A Dagster run of a job whose last runs failed: starting a process costs seconds."""
+RUNS: Final = wait_exponential(multiplier=5.0, max=600.0)
+"""A Dagster run of a job whose last runs failed: starting a process costs seconds. Short at first, so that a stream
+continues within 30 s of a kill."""
 
 TELEMETRY_FILE: Final = wait_exponential(multiplier=60.0, exp_base=4.0, max=6 * 3600.0)
 """A telemetry file that could not be copied or processed: minutes while a server restarts, hours once it is damaged."""
 
 DELIVERY: Final = wait_exponential_jitter(multiplier=1.0, max=30.0, jitter=1.0)
 """A file on its way to an archive. The jitter keeps the files of a run from coming back all at once."""
+
+SINK: Final = wait_exponential_jitter(multiplier=2.0, max=600.0, jitter=2.0)
+"""A sink of a filter that is out of reach or does not take a message: soon at first, since most outages are short."""
 
 HTTP: Final = wait_random_exponential(multiplier=0.2, max=3.0)
 """A request to a server of the platform or stream, such as a schema registry, while a batch waits for the answer."""
@@ -68,7 +72,7 @@ def pause_after(failures: int, wait: wait_base) -> float:
     Examples
     --------
     >>> [pause_after(failures, RUNS) for failures in (0, 1, 2, 9)]
-    [0.0, 15.0, 30.0, 600.0]
+    [0.0, 5.0, 10.0, 600.0]
     """
     if failures < 1:
         return 0.0

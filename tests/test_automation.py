@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,17 @@ from dagster import (
 )
 
 from broker_assets import sensors
-from broker_assets.automation import BACKGROUND, RECEPTION, automation_sensor, on_new_versions
+from broker_assets.automation import (
+    BACKGROUND,
+    RECEPTION,
+    build_automation_sensor,
+    on_new_versions,
+    on_new_versions_after_the_night,
+)
+from broker_assets.build import build_defs
 from broker_assets.checks.definition import newest_materialisations
 from broker_assets.partitions import nights
+from broker_assets.settings import AutomationSettings, Settings, TelemetrySettings
 
 NIGHT = "2024-05-01"
 OTHER_NIGHT = "2024-05-02"
@@ -51,6 +60,7 @@ class House:
         self.check_passes = True
         self.child_fails = False
         self.child_code = "1"
+        self.condition = on_new_versions()
         self._cursor: Any = None
 
     def parent(self, name: str) -> AssetsDefinition:
@@ -70,7 +80,7 @@ class House:
             deps=["mother", "father"],
             partitions_def=partitions_def,
             code_version=self.child_code,
-            automation_condition=on_new_versions(),
+            automation_condition=self.condition,
         )
         def child() -> None:
             if self.child_fails:
@@ -109,9 +119,11 @@ class House:
         )
         return run.run_id
 
-    def evaluate(self) -> set[str | None]:
+    def evaluate(self, now: datetime | None = None) -> set[str | None]:
         """One tick; the nights asked for (None stands for an unpartitioned asset)."""
-        result = evaluate_automation_conditions(self.definitions(), self.instance, cursor=self._cursor)
+        result = evaluate_automation_conditions(
+            self.definitions(), self.instance, cursor=self._cursor, evaluation_time=now
+        )
         self._cursor = result.cursor
         return set(result.get_requested_partitions(AssetKey("child"))) if result.total_requested else set()
 
@@ -178,6 +190,23 @@ def test_nights_of_the_past_count(instance: DagsterInstance) -> None:
     house = rested(House(instance, partitioned=True))
     house.make_parents("b", night="2019-01-01")
     assert house.evaluate() == {"2019-01-01"}
+
+
+def test_the_night_in_progress_waits_for_its_end(instance: DagsterInstance) -> None:
+    house = House(instance, partitioned=True)
+    house.condition = on_new_versions_after_the_night()
+    house.make_parents("a")
+    during, after = (datetime(2024, 5, day, 17, tzinfo=UTC) for day in (1, 2))
+    assert house.evaluate(during) == set()
+    house.make_parents("b")
+    assert house.evaluate(during) == set(), "it is the night of today"
+    house.make_parents("c")
+    house.make_parents("c", night="2024-04-30")
+    assert house.evaluate(during) == {"2024-04-30"}, "a night of the past"
+    assert house.evaluate(during) == set()
+    assert house.evaluate(after) == {NIGHT}
+    house.make("child")
+    assert house.evaluate(after) == set()
 
 
 def test_code_version_fires(house: House) -> None:
@@ -401,7 +430,20 @@ def test_checks_evaluated_by_an_op_count(instance: DagsterInstance, passed: bool
 
 
 def test_sensor_runs_by_default() -> None:
-    assert automation_sensor.default_status.value == "RUNNING"
+    sensor = build_automation_sensor(5)
+    assert (sensor.default_status.value, sensor.minimum_interval_seconds) == ("RUNNING", 5)
+
+
+@pytest.mark.parametrize("seconds", [30, 5])
+def test_every_step_of_the_chain_of_levels_looks_at_the_same_interval(seconds: int, tmp_path: Path) -> None:
+    """From a file that arrives to the last level: the demonstration, which somebody watches, sets five seconds."""
+    settings = Settings(
+        automation=AutomationSettings(follow_seconds=seconds),
+        telemetry=TelemetrySettings(incoming=[tmp_path.as_uri()], databases=tmp_path, configuration=tmp_path),
+    )
+    sensors = {sensor.name: sensor for sensor in build_defs(settings=settings).get_repository_def().sensor_defs}
+    chain = ("telemetry_files", "telemetry_inputs", "automation")
+    assert {name: sensors[name].minimum_interval_seconds for name in chain} == dict.fromkeys(chain, seconds)
 
 
 OPERATOR = 0
@@ -410,7 +452,7 @@ OPERATOR = 0
 
 def test_operators_come_before_what_follows_by_itself_and_after_what_arrives() -> None:
     assert int(BACKGROUND["dagster/priority"]) < OPERATOR < int(RECEPTION["dagster/priority"])
-    assert BACKGROUND.items() <= automation_sensor.run_tags.items()
+    assert BACKGROUND.items() <= build_automation_sensor(30).run_tags.items()
 
 
 def test_every_run_that_a_sensor_or_a_schedule_asks_for_has_a_priority() -> None:
@@ -424,5 +466,5 @@ def test_every_run_that_a_sensor_or_a_schedule_asks_for_has_a_priority() -> None
                 assert len(chosen) == 1, f"{path.name}:{node.lineno}: which priority?"
                 found.setdefault(path.stem, set()).update(chosen)
     assert {name for name, chosen in found.items() if chosen == {"RECEPTION"}} == {"kafka_lag", "notices"}
-    # the run that receives telemetry is asked for in the same way as that which matches lists
-    assert {name for name, chosen in found.items() if chosen == {"priority"}} == {"lists"}
+    # runs of jobs that have reasons are all asked for in one place, which takes the priority
+    assert {name for name, chosen in found.items() if chosen == {"priority"}} == {"run_history"}

@@ -13,7 +13,7 @@ from broker_assets.backoff import pause_after
     ("wait", "first", "longest"),
     [
         (backoff.DRAIN, 0.5, 15.0),
-        (backoff.RUNS, 15.0, 600.0),
+        (backoff.RUNS, 5.0, 600.0),
         (backoff.TELEMETRY_FILE, 60.0, 6 * 3600.0),
         (backoff.TNS, 2.0, 60.0),
         (backoff.LOCK, 0.1, 10.0),
@@ -30,7 +30,14 @@ def test_pauses_grow_up_to_a_bound(wait: wait_base, first: float, longest: float
 
 
 @pytest.mark.parametrize(
-    ("wait", "longest"), [(backoff.DELIVERY, 30.0), (backoff.HTTP, 3.0), (backoff.CONFLICT, 0.1), (backoff.LEADER, 0.1)]
+    ("wait", "longest"),
+    [
+        (backoff.DELIVERY, 30.0),
+        (backoff.SINK, 600.0),
+        (backoff.HTTP, 3.0),
+        (backoff.CONFLICT, 0.1),
+        (backoff.LEADER, 0.1),
+    ],
 )
 def test_pauses_left_to_chance_are_bounded(wait: wait_base, longest: float) -> None:
     for failures in (1, 2, 10, 10**6):

@@ -156,8 +156,8 @@ def test_simulate_drain_status_and_quarantine(kafka: str, topic: str, database_u
     assert table.returncode == 0, table.stdout
     assert max(map(len, table.stdout.splitlines())) <= 80
 
-    (entry,) = [json.loads(line) for line in call("quarantine", "list", "--json").stdout.splitlines()]
-    number = str(entry["quarantineid"])
+    (group,) = [json.loads(line) for line in call("quarantine", "list", "--json").stdout.splitlines()]
+    number = str(group["example"])
     assert "not in Confluent wire format" in call("quarantine", "show", number).stdout
     assert call("quarantine", "show", number, "--out", "taken.avro").returncode == 0
     assert (tmp_path / "taken.avro").read_bytes() == b"no packet"
@@ -181,8 +181,8 @@ def test_simulate_drain_status_and_quarantine(kafka: str, topic: str, database_u
         row = connection.execute("SELECT diasourceid FROM diasources WHERE archivefileid IS NOT NULL").fetchone()
     assert row is not None
     found = json.loads(call("why", str(row[0]), "--json").stdout)
-    assert found[0]["topic"] == topic
-    assert "archive url" in call("why", str(row[0])).stdout
+    assert found[0]["packet"]["topic"] == topic
+    assert "archive file" in call("why", str(row[0])).stdout
     assert call("why", "12345").returncode == 1
 
 

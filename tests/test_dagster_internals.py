@@ -29,13 +29,18 @@ from broker_assets.dagster_internals import (
     CHECK_FAILED_ERROR,
     AssetCheckEvaluationTargetMaterializationData,
     AssetCheckExecutionsTable,
+    BulkActionsFilter,
+    BulkActionStatus,
     CheckRunHealthResult,
     ConfigurableClass,
     ConfigurableClassData,
     DagsterGrpcClient,
     DagsterUserCodeUnreachableError,
     ExecuteRunArgs,
+    InstigatorStatus,
+    InstigatorType,
     LaunchRunContext,
+    PartitionBackfill,
     RunLauncher,
     SqlEventLogStorage,
     SqlEventLogStorageTable,
@@ -56,6 +61,8 @@ ALLOWED = {ROOT / "broker_assets" / "dagster_internals.py", ROOT / "tests" / "pe
 TESTED = {
     "AssetCheckEvaluationTargetMaterializationData",
     "AssetCheckExecutionsTable",
+    "BulkActionStatus",
+    "BulkActionsFilter",
     "CHECK_FAILED_ERROR",
     "CODE_VERSION_TAG",
     "CheckRunHealthResult",
@@ -65,9 +72,12 @@ TESTED = {
     "DagsterGrpcClient",
     "DagsterUserCodeUnreachableError",
     "ExecuteRunArgs",
+    "InstigatorStatus",
+    "InstigatorType",
     "LaunchRunContext",
     "NULL_DATA_VERSION",
     "NULL_EVENT_POINTER",
+    "PartitionBackfill",
     "RunLauncher",
     "SqlEventLogStorage",
     "SqlEventLogStorageTable",
@@ -193,12 +203,25 @@ def test_target_of_a_check_evaluation() -> None:
     assert (target.storage_id, target.run_id, target.timestamp) == (1, "run", 2.0)
 
 
+def test_failed_backfills_and_what_they_lack() -> None:
+    assert {"FAILED", "COMPLETED_FAILED"} <= set(BulkActionStatus.__members__)
+    assert {"statuses", "created_after"} <= set(BulkActionsFilter.__annotations__)
+    fields = {"backfill_id", "title", "error", "asset_selection", "asset_backfill_data", "backfill_timestamp"}
+    assert fields <= set(PartitionBackfill._fields)
+
+
 def test_event_log_has_the_columns_that_are_pruned_by() -> None:
     events = {"id", "run_id", "dagster_event_type", "timestamp", "asset_key", "partition"}
     assert events <= set(SqlEventLogStorageTable.c.keys())
     executions = {"id", "asset_key", "check_name", "partition", "create_timestamp"}
     assert executions <= set(AssetCheckExecutionsTable.c.keys())
     assert parameters(SqlEventLogStorage.index_connection) == ["self"]
+
+
+def test_state_of_a_sensor() -> None:
+    assert {"RUNNING", "STOPPED", "DECLARED_IN_CODE"} <= set(InstigatorStatus.__members__)
+    assert "SENSOR" in InstigatorType.__members__
+    assert parameters(DagsterInstance.all_instigator_state)[3] == "instigator_type"
 
 
 def test_interrupts_are_captured_and_popped_once() -> None:

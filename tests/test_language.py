@@ -7,7 +7,10 @@ use in this project. Add a word, with the reason, when a reader stumbles over it
 from __future__ import annotations
 
 import ast
+import io
+import itertools
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +23,8 @@ DOCUMENTS = [
     *(path for path in sorted((ROOT / "docs").rglob("*.md")) if path.name != "data-model.md"),
 ]
 """Without the data model, which is generated from the comments of tables."""
-FROZEN = ("database/migrations/**/*.py", "database/tables/*.py")
-"""Comments of tables and columns are also in the migrations, which do not change; so another word needs a migration."""
+FROZEN = ("database/migrations/**/*.py",)
+"""Migrations do not change. Another word in the comment of a table or column needs a new one."""
 
 AVOIDED = {
     r"tells?|told": "programs report, show, print or notify",
@@ -30,6 +33,10 @@ AVOIDED = {
     r"beside": "next to, in addition to, or compared with",
     r"mended": "fixed",
     r"thereby|thereof|hereby|therein|whereof|wherefrom": "legal language; by this, of it, in it",
+    r"ends? in order": "properly",
+    r"all the same": "nevertheless",
+    r"be away|is away|are away": "unavailable",
+    r"(packets?|files?) brought": "provided",
     r"of (ours|theirs)": "our, their",
     r"programs of others": "third-party programs",
     r"(?<!there )(is|are|was|were) no\b(?! (longer|more|less|further|other|larger)\b)": "is not a …",
@@ -70,17 +77,33 @@ def texts(source: str) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.value
 
 
+def comments(source: str) -> Iterator[tuple[int, str]]:
+    """Every comment of a module with its first line; lines of comments below one another are one comment."""
+    found = [item for item in tokenize.generate_tokens(io.StringIO(source).readline) if item.type == tokenize.COMMENT]
+    for place, first in enumerate(found):
+        before = found[place - 1] if place else None
+        if before is not None and (before.start[0] + 1, before.start[1]) == first.start:
+            continue
+        lines = [first]
+        for item in found[place + 1 :]:
+            if item.start != (lines[-1].start[0] + 1, first.start[1]):
+                break
+            lines.append(item)
+        yield first.start[0], " ".join(line.string.lstrip("# ") for line in lines)
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_documents_use_plain_words(document: Path) -> None:
     assert list(avoided(prose(document.read_text()))) == []
 
 
-def test_strings_of_the_package_use_plain_words() -> None:
+def test_strings_and_comments_of_the_package_use_plain_words() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line}: {problem}"
         for path in sorted(PACKAGE.rglob("*.py"))
         if not any(path.relative_to(PACKAGE).match(pattern) for pattern in FROZEN)
-        for line, text in texts(path.read_text())
+        for source in [path.read_text()]
+        for line, text in itertools.chain(texts(source), comments(source))
         for problem in avoided(text)
     ]
     assert sorted(set(found)) == []
@@ -120,3 +143,12 @@ def test_other_words_are_not(text: str) -> None:
 
 def test_code_in_documents_is_not_prose() -> None:
     assert prose("a\n```\nbroker-assets tell\n```\nb `tell` c") == "a\n\nb `…` c"
+
+
+def test_a_comment_over_several_lines_is_read_as_one() -> None:
+    source = "x = 1  # one\n# the rows are counted\n# anew\ny = 2\n    # apart\n"
+    assert list(comments(source.replace("    #", "#"))) == [
+        (1, "one"),
+        (2, "the rows are counted anew"),
+        (5, "apart"),
+    ]

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import datetime
+import os
+import subprocess
+import sys
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from broker_assets.packets.nights import night_of
+from broker_assets.partition_settings import MISSION_START
 from broker_assets.partitions import (
-    NIGHTS_BEGIN,
-    OBSERVATION_DAYS_BEGIN,
     known_days,
     known_nights,
     nights,
     observation_days,
     sky_map_key,
 )
+from broker_assets.settings import load_settings
 
 TODAY = datetime.datetime.now(datetime.UTC)
 
@@ -27,9 +30,9 @@ def test_the_night_that_has_begun_is_a_partition() -> None:
     mjd = TODAY.timestamp() / 86400 + 40587
     now = str(night_of(np.array([mjd]), "rubin")[0])
     assert nights.get_last_partition_key() in (now, (TODAY - datetime.timedelta(days=1)).date().isoformat())
-    assert nights.get_first_partition_key() == NIGHTS_BEGIN
+    assert nights.get_first_partition_key() == load_settings().nights_begin.isoformat()
     assert observation_days.get_last_partition_key() == TODAY.date().isoformat()
-    assert observation_days.get_first_partition_key() == OBSERVATION_DAYS_BEGIN
+    assert observation_days.get_first_partition_key() == MISSION_START.isoformat()
 
 
 @given(st.lists(st.dates(datetime.date(2010, 1, 1), datetime.date(2090, 1, 1)), max_size=10))
@@ -40,7 +43,7 @@ def test_every_date_is_known_or_unknown(dates: list[datetime.date]) -> None:
     assert known == sorted(key for key in keys if nights.has_partition_key(key))
     days, others = known_days(dates)
     assert sorted(days + others) == sorted(set(dates))
-    assert all(OBSERVATION_DAYS_BEGIN <= day.isoformat() <= TODAY.date().isoformat() for day in days)
+    assert all(MISSION_START.isoformat() <= day.isoformat() <= TODAY.date().isoformat() for day in days)
 
 
 @given(st.integers(1, 10**6), st.text(max_size=12), st.text(max_size=12))
@@ -49,3 +52,23 @@ def test_keys_of_maps_are_printable(identifier: int, event: str, version: str) -
     assert key.isprintable()
     assert ".." not in key
     assert key.startswith(f"{identifier}_")
+
+
+def test_the_first_partitions_are_settings() -> None:
+    """As a code server reads them: from its environment, when it starts."""
+    program = (
+        "from broker_assets.partitions import nights, observation_days;"
+        "print(nights.get_first_partition_key(), observation_days.get_first_partition_key())"
+    )
+
+    def first(**variables: str) -> list[str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("BROKER_")} | variables
+        done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    assert first() == ["2018-01-01", "2020-02-10"]
+    rubin = '[{"topic": "a", "survey": "rubin", "framing": "confluent"}]'
+    assert first(BROKER_STREAMS=rubin) == ["2025-01-01", "2020-02-10"]
+    given = {"BROKER_PARTITIONS__FIRST_NIGHT": "2026-10-30", "BROKER_PARTITIONS__FIRST_DAY": "2026-10-31"}
+    assert first(BROKER_STREAMS=rubin, **given) == ["2026-10-30", "2026-10-31"]

@@ -100,3 +100,31 @@ def test_every_limit_that_a_message_names_is_a_setting(file: Path, monkeypatch: 
         assert f"`{name}`" in documented, name
         monkeypatch.setenv(f"BROKER_LIMITS__{name}", "7")
         assert getattr(Settings().limits, name.lower()) == 7
+
+
+def test_the_documented_moving_lists_are_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = (Path(__file__).parents[1] / "docs" / "matching.md").read_text()
+    [example] = [block for block in re.findall(r"```toml\n(.*?)```", document, re.DOTALL) if "notices.lists" in block]
+    path = tmp_path / "lists.toml"
+    path.write_text(example + '[notices.kafka]\nbootstrap_servers = "gcn.example:9092"\n')
+    monkeypatch.setenv("BROKER_SETTINGS", str(path))
+    settings = Settings()
+    assert [one.name for one in settings.notices.lists] == ["swift", "X-ray", "neutrinos"]
+    locations = settings.moving_list_locations()
+    assert {location.cluster.bootstrap_servers for location in locations.values()} == {"gcn.example:9092"}
+    assert {location.name for location in settings.locations()} >= set(locations)
+
+
+@pytest.mark.parametrize(
+    ("lists", "told"),
+    [
+        ([{"name": "a", "topics": ["t"]}, {"name": "b", "topics": ["t"]}], "two lists read the topic 't'"),
+        ([{"name": "a", "topics": ["t"]}, {"name": "A ", "topics": ["u"]}], "two lists are called 'a'"),
+        ([{"name": "a", "topics": []}], "topics"),
+        ([{"name": "a", "topics": ["t"], "days": 3}], "days"),
+        ([{"name": "a", "topics": ["t"], "containment": 90}], "containment"),
+    ],
+)
+def test_moving_lists_that_cannot_be_are_refused(lists: list[dict[str, object]], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        Settings(notices={"lists": lists})  # type: ignore[arg-type]

@@ -28,7 +28,7 @@ from broker_assets.settings import (
     StreamSettings,
 )
 
-pytestmark = [pytest.mark.kafka, pytest.mark.database, pytest.mark.slow]
+pytestmark = [pytest.mark.platform, pytest.mark.kafka, pytest.mark.database, pytest.mark.slow]
 
 TOPIC = "alerts"
 

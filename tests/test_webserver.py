@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +13,16 @@ from typing import Any
 import httpx
 import pytest
 import websockets.exceptions
+from dagster_pages import DagsterPages
 from websockets.sync.client import connect
 
+from broker_assets.local.instance import create_instance, write_instance
+from broker_assets.local.postgres import EmbeddedPostgres
 from broker_assets.local.processes import free_ports
 from broker_assets.local.readiness import answers_http
 from broker_assets.local.service import Service
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.platform, pytest.mark.slow]
 
 DEFINITIONS = """
 import dagster as dg
@@ -180,3 +184,31 @@ def test_the_options_are_those_that_the_chart_gives(tmp_path: Path) -> None:
     names = {name for option in typer.main.get_command(application).params for name in option.opts}
     chart = {"-h", "-p", "-w", "--path-prefix", "--db-statement-timeout", "--db-pool-recycle", "--db-pool-max-overflow"}
     assert chart | {"--read-only", "--live-data-poll-rate", "--log-level"} <= names
+
+
+@pytest.mark.database
+@pytest.mark.slow
+def test_restart_of_the_database_is_no_error_of_a_page(
+    service_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server keeps connections that a killed PostgreSQL has forgotten: no page must show the error of the first."""
+    query = "{ runsOrError { ... on Runs { results { id } } ... on PythonError { message } } }"
+    database = EmbeddedPostgres(service_folder / "restarted")
+    database.start()
+    try:
+        monkeypatch.setenv("DAGSTER_PG_URL", database.dagster_url())
+        pages = DagsterPages(tmp_path, database.dagster_url(), "no_definitions")
+        write_instance(pages.home)
+        create_instance(pages.home)
+        pages.webserver.start()
+        try:
+            assert pages.query(query) == {"results": []}
+            pid = int(next(service_folder.glob("restarted/**/postmaster.pid")).read_text().split()[0])
+            os.kill(pid, signal.SIGKILL)
+            database.stop()
+            database.start()
+            assert [pages.query(query) for _ in range(3)] == [{"results": []}] * 3
+        finally:
+            pages.webserver.stop()
+    finally:
+        database.stop()

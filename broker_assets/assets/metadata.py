@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,7 +57,7 @@ def rate_plot(rates: Sequence[tuple[float, float]], latency: dict[str, float]) -
     Parameters
     ----------
     rates : sequence of (float, float)
-        Seconds since the start of the run, messages per second; one pair per batch.
+        Seconds since the start of the run at the end of a batch, messages per second; one pair per batch.
     latency : dict
         Quantiles of the time from Kafka to the committed row, seconds, by name; written into the title.
 
@@ -74,8 +74,9 @@ def rate_plot(rates: Sequence[tuple[float, float]], latency: dict[str, float]) -
     seconds, per_second = np.array(rates, dtype=np.float64).T
     figure = Figure(figsize=(5.0, 1.8), dpi=80, layout="constrained")
     axes = figure.add_subplot()
-    axes.step(seconds, per_second, where="pre", linewidth=1.0)
-    axes.fill_between(seconds, per_second, step="pre", alpha=0.2)
+    # A bar from the end of one batch to that of the next: a single batch is a bar as well.
+    axes.stairs(per_second, np.concatenate([[0.0], seconds]), fill=True, alpha=0.2)
+    axes.stairs(per_second, np.concatenate([[0.0], seconds]), linewidth=1.0)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("seconds since the start of the run", fontsize=7)
     axes.set_ylabel("messages / s", fontsize=7)
@@ -98,6 +99,12 @@ def inline_png(content: bytes) -> MetadataValue | None:
     if len(encoded) > PLOT_BYTES:
         return None
     return MetadataValue.md(f"![plot](data:image/png;base64,{encoded})")
+
+
+def shown(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata of plain values, in which bytes are PNGs; what is too large is left out."""
+    pictures = {name: inline_png(value) for name, value in values.items() if isinstance(value, bytes)}
+    return {name: pictures.get(name, value) for name, value in values.items() if pictures.get(name, value) is not None}
 
 
 REDUCED_SCALE = 0.6

@@ -17,7 +17,6 @@ from dagster import (
     AssetCheckSpec,
     AssetExecutionContext,
     AssetsDefinition,
-    BackfillPolicy,
     Failure,
     MaterializeResult,
     MetadataValue,
@@ -27,6 +26,7 @@ from dagster import (
     asset,
 )
 
+from broker_assets.assets.labels import ARCHIVE_MANAGERS, INSTRUMENT, PUBLISH, about, labels
 from broker_assets.assets.reporter import EMPTY, Entry, Reporter
 from broker_assets.database.engine import connect
 from broker_assets.partitions import observation_days
@@ -45,7 +45,6 @@ from broker_assets.resources.publisher import Publisher
 from broker_assets.telemetry.archive.days import FAMILIES
 
 ASSET = "published_files"
-OWNERS = ["team:broker"]
 CODE_VERSION = "1"
 SHOWN_RECEIPTS = 50
 """Maximum number of receipts in the metadata, which are stored with every materialisation."""
@@ -151,11 +150,9 @@ def build_published_files(verdict: DayVerdict, upstream: Sequence[str] = UPSTREA
         group_name="publication",
         code_version=CODE_VERSION,
         kinds={"fits", "file"},
-        owners=OWNERS,
         check_specs=[check],
-        # Dagster gives all days of a run one data version; each day must have its own.
-        backfill_policy=BackfillPolicy.multi_run(max_partitions_per_run=1),
-        description="Files of the day that archives hold. Materialising a day delivers its due files, each once.",
+        **labels(ARCHIVE_MANAGERS, survey=INSTRUMENT, level="published", family="products", store="files"),
+        **about("Files of the day that archives hold. Materialising a day delivers its due files, each once.", PUBLISH),
     )
     def published_files(
         context: AssetExecutionContext, database: ResourceParam[Database], publisher: ResourceParam[Publisher]
@@ -170,7 +167,8 @@ def build_published_files(verdict: DayVerdict, upstream: Sequence[str] = UPSTREA
         reporter = Reporter(context.instance, database, context.log, run_id=context.run.run_id)
         yield from reporter.made(entry, check_results=[verdict(state)])
 
-    return published_files
+    made: AssetsDefinition = published_files
+    return made
 
 
 def artefact(state: DayState) -> versions.Artefact:

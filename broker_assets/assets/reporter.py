@@ -53,7 +53,7 @@ class Entry:
     description: str | None = None
     """A line for Dagster's pages."""
     metadata: Mapping[str, Any] | Callable[[], Mapping[str, Any]] = field(default_factory=dict)
-    """What is said of it, or a function that gives it, which is called only if the version is new."""
+    """Metadata, or a function that gives them, which is called only if the version is new."""
     shown_inputs: tuple[versions.Input, ...] = ()
     """Inputs that Dagster is shown and that are not recorded: they do not make it stale."""
 
@@ -228,7 +228,7 @@ class Reporter:
         """Those of some keys that are partitions of Dagster; the others are logged, each once.
 
         Simulated surveys reach into the future and a wrong clock gives any date: what is made of it is stored and
-        recorded all the same, but Dagster has no place to show it.
+        recorded nevertheless, but Dagster has no place to show it.
         """
         wanted = set(keys)
         if isinstance(partitions, DynamicPartitionsDefinition):

@@ -9,12 +9,13 @@ machine.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dagster import AssetsDefinition, BetaWarning, Definitions, PreviewWarning, in_process_executor
+from dagster import AssetsDefinition, AssetSpec, BetaWarning, Definitions, PreviewWarning, in_process_executor
 
-from broker_assets.build import alerts, platform, publication, sky, telemetry
+from broker_assets.build import alerts, classifiers, delivery, filters, platform, publication, sky, telemetry
+from broker_assets.build.annotations import definitions as annotation_definitions
 from broker_assets.resources.database import Database
 from broker_assets.resources.decoders import Decoders
 from broker_assets.resources.kafka import Kafka
@@ -79,27 +80,43 @@ def resources(settings: Settings, overrides: Mapping[str, Any]) -> dict[str, Any
 
 
 def _definitions(settings: Settings, resources: Mapping[str, Any], plan: EnrichmentPlan | None) -> Definitions:
-    subjects = [
-        alerts.definitions(settings, plan or enrichment_plan(settings)),
-        sky.definitions(settings),
-        telemetry.definitions(settings),
-        publication.definitions(),
-    ]
+    merged = subjects(settings, plan or enrichment_plan(settings))
     return Definitions.merge(
-        *subjects,
-        platform.definitions(_code_versions(subjects)),
+        *merged,
+        platform.definitions(settings, code_versions(*merged), automated(*merged)),
         # A process per step costs three seconds and 100 MB; jobs that fan out say so themselves.
         Definitions(resources=dict(resources), executor=in_process_executor),
     )
 
 
-def _code_versions(subjects: Iterable[Definitions]) -> dict[str, str]:
+def subjects(settings: Settings, plan: EnrichmentPlan) -> list[Definitions]:
+    """What each subject offers."""
+    return [
+        alerts.definitions(settings, plan),
+        delivery.definitions(settings, plan),
+        sky.definitions(settings),
+        classifiers.definitions(settings),
+        annotation_definitions(settings),
+        filters.definitions(settings),
+        telemetry.definitions(settings),
+        publication.definitions(),
+    ]
+
+
+def code_versions(*merged: Definitions) -> dict[str, str]:
     """Code version of every asset that has one."""
-    return {
-        spec.key.to_user_string(): spec.code_version
-        for subject in subjects
-        for made in subject.assets or ()
-        if isinstance(made, AssetsDefinition)
-        for spec in made.specs
-        if spec.code_version
-    }
+    return {spec.key.to_user_string(): spec.code_version for spec in _specs(*merged) if spec.code_version}
+
+
+def automated(*merged: Definitions) -> set[str]:
+    """Assets with an automation condition."""
+    return {spec.key.to_user_string() for spec in _specs(*merged) if spec.automation_condition is not None}
+
+
+def _specs(*merged: Definitions) -> Iterator[AssetSpec]:
+    for subject in merged:
+        for made in subject.assets or ():
+            if isinstance(made, AssetsDefinition):
+                yield from made.specs
+            elif isinstance(made, AssetSpec):
+                yield made

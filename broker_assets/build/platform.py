@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from dagster import Definitions
 
-from broker_assets.automation import automation_sensor
+from broker_assets.automation import build_automation_sensor
+from broker_assets.checks.up_to_date import build_up_to_date
 from broker_assets.jobs.maintenance import build_maintenance
 from broker_assets.sensors.alerting import build_alerting
 from broker_assets.sensors.code_versions import build_code_versions
 from broker_assets.sensors.schedules import build_daily_maintenance
+from broker_assets.settings import Settings
 
 
-def definitions(code_versions: Mapping[str, str]) -> Definitions:
-    """What serves all subjects; `code_versions` are those of their assets."""
-    maintenance = build_maintenance()
+def definitions(settings: Settings, code_versions: Mapping[str, str], automated: Collection[str]) -> Definitions:
+    """What serves all subjects; `code_versions` are those of their assets, `automated` those with a condition."""
+    maintenance = build_maintenance(settings)
     return Definitions(
+        asset_checks=[build_up_to_date(code_versions)],
         jobs=[maintenance],
-        sensors=[automation_sensor, build_alerting(), build_code_versions(code_versions)],
+        sensors=[
+            build_automation_sensor(settings.automation.follow_seconds),
+            build_alerting(settings),
+            build_code_versions(code_versions, automated),
+        ],
         schedules=[build_daily_maintenance(maintenance)],
     )

@@ -7,6 +7,7 @@ from dagster import AssetsDefinition, AssetSelection, Definitions, define_asset_
 from broker_assets.assets.sky.areas import build_area_assets
 from broker_assets.assets.sky.hits import build_hit_assets
 from broker_assets.assets.sky.lists import build_lists
+from broker_assets.assets.sky.object_links import build_link_asset
 from broker_assets.assets.sky.sky_maps import build_sky_map_assets
 from broker_assets.assets.sky.tns import build_tns_assets
 from broker_assets.assets.sky.watchlists import build_watchlist_assets
@@ -16,6 +17,7 @@ from broker_assets.sensors.lists import build_lists_sensor
 from broker_assets.sensors.notices import build_notices
 from broker_assets.sensors.tns import build_tns_cadence
 from broker_assets.settings import Settings
+from broker_assets.stream.notices import notice_topics
 
 MATCHED = ("active_lists", "cone_index", "area_index", "rematched_lists")
 """Assets that follow a changed list; the job makes them in one run."""
@@ -31,6 +33,7 @@ def definitions(settings: Settings) -> Definitions:
         *build_area_assets(settings.sky),
         *build_sky_map_assets(),
         *build_hit_assets(),
+        build_link_asset(settings.links.radius),
     ]
     code_versions = {
         spec.key.to_user_string(): spec.code_version or ""
@@ -38,11 +41,18 @@ def definitions(settings: Settings) -> Definitions:
         if isinstance(made, AssetsDefinition)
         for spec in made.specs
     }
-    fetch_tns = define_asset_job("fetch_tns", selection=AssetSelection.assets("crossmatch_tns"))
-    match_lists = define_asset_job("match_lists", selection=AssetSelection.assets(*MATCHED))
-    notices = settings.notice_location()
-    name = notices.name if notices is not None else None
-    read_notices = build_read_notices(name, settings.limits, settings.attempts)
+    fetch_tns = define_asset_job(
+        "fetch_tns",
+        selection=AssetSelection.assets("crossmatch_tns"),
+        description="Fetches the bulk files of TNS that are due, and applies their differences to the table.",
+    )
+    match_lists = define_asset_job(
+        "match_lists",
+        selection=AssetSelection.assets(*MATCHED),
+        description="Updates the indices after lists have changed, and matches stored objects with these lists.",
+    )
+    topics = notice_topics(settings)
+    read_notices = build_read_notices(topics, settings.attempts)
     return Definitions(
         assets=assets,
         asset_checks=build_sky_checks(settings.sky),
@@ -50,6 +60,6 @@ def definitions(settings: Settings) -> Definitions:
         sensors=[
             build_lists_sensor(settings.sky, match_lists, {name: code_versions[name] for name in INDICES}),
             build_tns_cadence(fetch_tns),
-            build_notices(name, read_notices),
+            build_notices(list(topics), read_notices),
         ],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dagster import AssetSelection, Definitions, define_asset_job
 
+from broker_assets.assets.labels import INGEST
 from broker_assets.assets.telemetry.folders import folder_key, input_files, telemetry_folders
 from broker_assets.assets.telemetry.inputs import build_telemetry_inputs
 from broker_assets.assets.telemetry.products import build_telemetry_products
@@ -22,23 +23,29 @@ from broker_assets.telemetry.archive.due_products import ANCILLARY, PICTURES
 
 def definitions(settings: Settings) -> Definitions:
     """What there is of telemetry."""
+    seconds = settings.automation.follow_seconds
     # Without folders to watch there is nothing to start.
     receiving = [build_ingest_telemetry(settings.telemetry)] if Telemetry.of(settings).watched else []
+    writer = INGEST if receiving else None
     check_telemetry = build_check_telemetry(settings)
-    daily_products = define_asset_job("daily_products", selection=AssetSelection.assets(PICTURES, ANCILLARY))
+    daily_products = define_asset_job(
+        "daily_products",
+        selection=AssetSelection.assets(PICTURES, ANCILLARY),
+        description="Makes light-curve plots and ancillary files of days that are due.",
+    )
     return Definitions(
         assets=[
             *telemetry_folders(settings.telemetry),
             *input_files(settings.telemetry),
-            telemetry_register(folder_key(url) for url in settings.telemetry.incoming),
+            telemetry_register((folder_key(url) for url in settings.telemetry.incoming), writer),
             build_telemetry_inputs(),
-            *build_telemetry_products(settings.telemetry.versions),
+            *build_telemetry_products(settings.telemetry.versions, writer),
         ],
         asset_checks=build_telemetry_checks(settings),
         jobs=[*receiving, check_telemetry, daily_products],
         sensors=[
-            *(build_telemetry_files(receive) for receive in receiving),
-            build_telemetry_inputs_sensor(),
+            *(build_telemetry_files(receive, seconds) for receive in receiving),
+            build_telemetry_inputs_sensor(seconds),
             build_daily_products(daily_products),
         ],
         schedules=[build_telemetry_checks_schedule(check_telemetry)],

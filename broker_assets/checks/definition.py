@@ -9,7 +9,7 @@ import datetime
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -31,6 +31,7 @@ from dagster import (
 
 from broker_assets.assets.alerts.streams import stream_key
 from broker_assets.dagster_internals import AssetCheckEvaluationTargetMaterializationData
+from broker_assets.monitoring.alerts import NEXT_STEP
 from broker_assets.partitions import nights
 from broker_assets.resources.database import Database
 from broker_assets.resources.object_store import ObjectStore
@@ -47,6 +48,14 @@ class Verdict:
     description: str
     severity: AssetCheckSeverity = AssetCheckSeverity.ERROR
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    next_step: str = ""
+    """What an operator should do if it has not passed."""
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """Metadata of the result, with the next step, which alerts repeat."""
+        step = {NEXT_STEP: self.next_step} if self.next_step and not self.passed else {}
+        return {**step, **self.metadata}
 
     def result(self, check_name: str | None = None) -> AssetCheckResult:
         """Convert to the result of an asset check; with its name if the step has several."""
@@ -55,7 +64,27 @@ class Verdict:
             passed=self.passed,
             severity=self.severity,
             description=self.description,
-            metadata=dict(self.metadata),
+            metadata=self.shown,
+        )
+
+    def evaluation(
+        self,
+        asset: AssetKey,
+        name: str,
+        partition: str | None = None,
+        target: AssetCheckEvaluationTargetMaterializationData | None = None,
+    ) -> AssetCheckEvaluation:
+        """Convert to an event of a run, which it does not fail; with the materialisation that was checked."""
+        return AssetCheckEvaluation(
+            asset_key=asset,
+            check_name=name,
+            passed=self.passed,
+            severity=self.severity,
+            description=self.description,
+            metadata=self.shown,
+            partition=partition,
+            target_materialization_data=target,
+            blocking=False,
         )
 
 
@@ -84,6 +113,8 @@ class NightCheck:
     description: str
     judge: Callable[[Evidence, Sequence[str]], Mapping[str, Verdict]]
     """Verdicts by night; a night without a verdict has passed."""
+    next_step: str
+    """What an operator should do about a night that has not, where the verdict does not say it."""
     blocking: bool = False
     """Whether nothing is built from a night that fails."""
     live: bool = True
@@ -97,6 +128,8 @@ class StreamCheck:
     name: str
     description: str
     judge: Callable[[Evidence, str], Verdict]
+    next_step: str
+    """What an operator should do if it has not passed."""
     blocking: bool = False
 
 
@@ -132,7 +165,18 @@ def evidence(database: Database, object_store: ObjectStore, *, seconds: float | 
 def judge_nights(check: NightCheck, found: Evidence, keys: Sequence[str]) -> dict[str, Verdict]:
     """A verdict for each of some nights."""
     verdicts = check.judge(found, keys) if keys else {}
-    return {key: verdicts.get(key, Verdict(True, "no violation found")) for key in keys}
+    passed = Verdict(True, "no violation found")
+    return {key: advised(verdicts.get(key, passed), check.next_step) for key in keys}
+
+
+def judge_stream(check: StreamCheck, found: Evidence, topic: str) -> Verdict:
+    """A verdict on a stream."""
+    return advised(check.judge(found, topic), check.next_step)
+
+
+def advised(verdict: Verdict, next_step: str) -> Verdict:
+    """The verdict with a next step, where it has none of its own."""
+    return verdict if verdict.next_step else replace(verdict, next_step=next_step)
 
 
 def night_definition(check: NightCheck) -> AssetChecksDefinition:
@@ -167,7 +211,7 @@ def stream_definition(check: StreamCheck, topic: str) -> AssetChecksDefinition:
     @asset_check(asset=stream_key(topic), name=check.name, description=check.description, blocking=check.blocking)
     def checked(database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]) -> AssetCheckResult:
         with evidence(database, object_store) as found:
-            verdict = check.judge(found, topic)
+            verdict = judge_stream(check, found, topic)
         return verdict.result()
 
     return checked
@@ -190,10 +234,10 @@ def live_evaluations(
     for stream_check in stream_checks:
         with evidence(database, object_store, seconds=LIVE_SECONDS) as found:
             try:
-                verdict = stream_check.judge(found, topic)
+                verdict = judge_stream(stream_check, found, topic)
             except _CANCELLED as error:
                 verdict = _too_slow(stream_check.name, error)
-        yield _evaluation(stream_key(topic), stream_check.name, None, verdict)
+        yield verdict.evaluation(stream_key(topic), stream_check.name)
     live = [check for check in night_checks if check.live]
     yield from night_evaluations(live, instance, database, object_store, keys, seconds=LIVE_SECONDS)
 
@@ -221,7 +265,7 @@ def night_evaluations(
                 verdicts = dict.fromkeys(keys, _too_slow(check.name, error))
         for night in keys:
             target = targets[check.asset].get(night)
-            yield _evaluation(AssetKey(check.asset), check.name, night, verdicts[night], target)
+            yield verdicts[night].evaluation(AssetKey(check.asset), check.name, night, target)
 
 
 def newest_materialisations(
@@ -256,24 +300,4 @@ def _too_slow(name: str, error: Exception) -> Verdict:
     if not isinstance(cause, psycopg.errors.QueryCanceled):
         raise error
     text = f"{name} took more than {LIVE_SECONDS:.0f} s within the run; the nightly job will evaluate it"
-    return Verdict(False, text, AssetCheckSeverity.WARN)
-
-
-def _evaluation(
-    asset: AssetKey,
-    name: str,
-    partition: str | None,
-    verdict: Verdict,
-    target: AssetCheckEvaluationTargetMaterializationData | None = None,
-) -> AssetCheckEvaluation:
-    return AssetCheckEvaluation(
-        asset_key=asset,
-        check_name=name,
-        passed=verdict.passed,
-        severity=verdict.severity,
-        description=verdict.description,
-        metadata=dict(verdict.metadata),
-        partition=partition,
-        target_materialization_data=target,
-        blocking=False,
-    )
+    return Verdict(False, text, AssetCheckSeverity.WARN, next_step="wait for the run of check_nights, or start it")

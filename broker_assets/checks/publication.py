@@ -38,11 +38,9 @@ def held_of_day(state: DayState) -> Verdict:
         return Verdict(True, f"{len(state.receipts)} files at their targets, none held back")
     shown = "; ".join(f"{held.name} for {held.target}: {held.reason}" for held in state.held[:SHOWN])
     more = f"; and {len(state.held) - SHOWN} more" if len(state.held) > SHOWN else ""
-    text = (
-        f"{counted(len(state.held), 'file', 'is')} held back: {shown}{more}. Compare, then "
-        "`broker-assets publish agree NAME` to deliver or refuse"
-    )
-    return Verdict(False, text, AssetCheckSeverity.ERROR, {"held back": len(state.held)})
+    step = "Compare, then `broker-assets publish agree NAME` to deliver or refuse"
+    text = f"{counted(len(state.held), 'file', 'is')} held back: {shown}{more}. {step}"
+    return Verdict(False, text, AssetCheckSeverity.ERROR, {"held back": len(state.held)}, step)
 
 
 def day_result(state: DayState) -> AssetCheckResult:
@@ -58,18 +56,8 @@ def day_evaluations(
     targets = newest_materialisations(instance, ASSET, [day.isoformat() for day in states])
     for day, state in states.items():
         verdict = held_of_day(state)
-        yield AssetCheckEvaluation(
-            asset_key=AssetKey(ASSET),
-            check_name=CHECK,
-            passed=verdict.passed,
-            severity=verdict.severity,
-            description=verdict.description,
-            metadata=dict(verdict.metadata),
-            partition=day.isoformat(),
-            target_materialization_data=targets.get(day.isoformat()),
-            # The definition blocks; here the run reports other days too and has not failed.
-            blocking=False,
-        )
+        # The definition blocks; here the run reports other days too and has not failed.
+        yield verdict.evaluation(AssetKey(ASSET), CHECK, day.isoformat(), targets.get(day.isoformat()))
 
 
 def receipts_hold(database: Database, publisher: Publisher, *, seed: str) -> Verdict:
@@ -99,9 +87,11 @@ def receipts_hold(database: Database, publisher: Publisher, *, seed: str) -> Ver
     if wrong:
         repair = "`broker-assets publish verify --repair` reads all files and lets the next run deliver lost ones again"
         text = "; ".join([*wrong[:SHOWN], *unavailable]) + f". {repair}"
-        return Verdict(False, text, AssetCheckSeverity.ERROR, numbers)
+        return Verdict(False, text, AssetCheckSeverity.ERROR, numbers, repair)
     if unavailable:
-        return Verdict(False, "; ".join(unavailable), AssetCheckSeverity.WARN, numbers)
+        return Verdict(
+            False, "; ".join(unavailable), AssetCheckSeverity.WARN, numbers, "check the network and the target"
+        )
     return Verdict(True, f"{read} files read back, all as they were delivered", metadata=numbers)
 
 

@@ -14,7 +14,7 @@ from dagster import AssetCheckResult, AssetChecksDefinition, AssetCheckSeverity,
 from mocpy import MOC
 from psycopg import sql
 
-from broker_assets.checks.definition import Verdict
+from broker_assets.checks.definition import Verdict, advised
 from broker_assets.database.engine import connect
 from broker_assets.resources.database import Database
 from broker_assets.resources.object_store import ObjectStore
@@ -30,6 +30,9 @@ from broker_assets.tns.refresh import stored_checksum
 
 FRESH = timedelta(hours=4)
 """Hourly files appear half an hour after their hour; three missed ones are a warning."""
+REBUILD = "materialise the index again with the job match_lists"
+FETCH = "start the job fetch_tns and read its log: a file of TNS that was missed is fetched again"
+"""Next steps."""
 SAMPLE_CONES = 200_000
 SAMPLE_POSITIONS = 200
 SAMPLE_LISTS = 5
@@ -40,26 +43,30 @@ def build_sky_checks(sky: Path) -> list[AssetChecksDefinition]:
     """The checks; `sky` is the folder of the indices."""
     return [
         _check("cone_index", "equals_database", "The index contains every active cone, and nothing else.",
-               lambda connection, _: cones_equal(connection, sky)),
+               lambda connection, _: cones_equal(connection, sky), REBUILD),
         _check("cone_index", "recall", "A sample of positions has the hits that a comparison with every cone gives.",
-               lambda connection, _: recall(connection, sky)),
+               lambda connection, _: recall(connection, sky), REBUILD),
         _check("area_index", "equals_database", "The index contains every active area with its cells.",
-               lambda connection, _: areas_equal(connection, sky)),
+               lambda connection, _: areas_equal(connection, sky), REBUILD),
         _check("active_lists", "files_cover_cones", "The MOC files of a sample of watchlists are undamaged and "
-               "cover their cones.", mocs_cover),
+               "cover their cones.", mocs_cover, "materialise watchlist of these lists again"),
         _tns_check(),
         _check("crossmatch_tns", "complete", "The table agrees with the last file, in number and checksum.",
-               lambda connection, _: tns_complete(connection)),
+               lambda connection, _: tns_complete(connection), FETCH),
     ]  # fmt: skip
 
 
 def _check(
-    asset: str, name: str, description: str, judge: Callable[[psycopg.Connection[Any], ObjectStore], Verdict]
+    asset: str,
+    name: str,
+    description: str,
+    judge: Callable[[psycopg.Connection[Any], ObjectStore], Verdict],
+    next_step: str,
 ) -> AssetChecksDefinition:
     @asset_check(asset=asset, name=name, description=description)
     def checked(database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]) -> AssetCheckResult:
         with connect(database.url) as connection:
-            return judge(connection, object_store).result()
+            return advised(judge(connection, object_store), next_step).result()
 
     return checked
 
@@ -70,7 +77,8 @@ def _tns_check() -> AssetChecksDefinition:
     )
     def checked(database: ResourceParam[Database], tns: ResourceParam[Tns]) -> AssetCheckResult:
         with connect(database.url) as connection:
-            return tns_fresh(connection, configured=not tns.missing, now=datetime.now(UTC)).result()
+            verdict = tns_fresh(connection, configured=not tns.missing, now=datetime.now(UTC))
+        return advised(verdict, FETCH).result()
 
     return checked
 

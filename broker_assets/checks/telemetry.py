@@ -26,7 +26,7 @@ SEVERITIES = {"warning": AssetCheckSeverity.WARN, "error": AssetCheckSeverity.ER
 
 def verdict_of(finding: Finding) -> Verdict:
     """Convert a finding to a verdict."""
-    return Verdict(finding.passed, finding.text, SEVERITIES[finding.severity], finding.numbers)
+    return Verdict(finding.passed, finding.sentence, SEVERITIES[finding.severity], finding.numbers, finding.next_step)
 
 
 def build_telemetry_checks(

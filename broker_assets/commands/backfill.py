@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from broker_assets.commands.terminal import terminal
@@ -43,13 +43,36 @@ def backfill(
     wait: bool,
     tags: Mapping[str, str] | None = None,
 ) -> None:
-    """Launch a backfill and print where it can be watched.
+    """Launch a backfill of the same partitions of some assets; see `backfill_of`.
 
     Parameters
     ----------
     settings : Settings
     assets, partitions : sequence of str
         Assets to materialise, and their partition keys.
+    title, command, wait, tags
+        As for `backfill_of`.
+    """
+    chosen = dict.fromkeys(assets, partitions)
+    backfill_of(settings, chosen, title=title, command=command, wait=wait, tags=tags)
+
+
+def backfill_of(
+    settings: Settings,
+    chosen: Mapping[str, Collection[str]],
+    *,
+    title: str,
+    command: str,
+    wait: bool,
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Launch a backfill and print where it can be watched.
+
+    Parameters
+    ----------
+    settings : Settings
+    chosen : mapping of str to collection of str
+        Assets to materialise, and the partition keys of each; none for an asset without partitions.
     title, command : str
         Shown with the backfill: its title, and the command that requested it.
     wait : bool
@@ -66,8 +89,13 @@ def backfill(
 
     webserver = addresses(settings).webserver_url
     parameters = {
-        "assetSelection": [{"path": [asset]} for asset in assets],
-        "partitionNames": list(partitions),
+        "partitionsByAssets": [
+            {
+                "assetKey": {"path": asset.split("/")},
+                "partitions": {"ranges": [{"start": key, "end": key} for key in sorted(keys)]} if keys else None,
+            }
+            for asset, keys in chosen.items()
+        ],
         "title": title,
         "tags": [{"key": key, "value": value} for key, value in {"broker/asked_by": command, **(tags or {})}.items()],
     }
@@ -75,7 +103,8 @@ def backfill(
     if answer["__typename"] != "LaunchBackfillSuccess":
         raise DagsterRefusedError(f"Dagster did not launch the backfill: {answer.get('message', answer['__typename'])}")
     identifier = answer["backfillId"]
-    terminal().print(f"{title}: {len(partitions)} partitions, {webserver}/runs/b/{identifier}", highlight=False)
+    number = len(set().union(*chosen.values()))
+    terminal().print(f"{title}: {number} partitions, {webserver}/runs/b/{identifier}", highlight=False)
     if not wait:
         return
     status = "REQUESTED"

@@ -47,9 +47,9 @@ def show(files: Files, schema: Schema = None) -> None:
     """
     from broker_assets.packets.files import decode_files, describe
 
-    schemas = _schemas(schema)
+    schemas = schemas_of(schema)
     read, failed = 0, 0
-    for chunk in decode_files(_some(files), schemas):
+    for chunk in decode_files(readable_files(files), schemas):
         for document in describe(chunk):
             echo(json.dumps(document, allow_nan=False, ensure_ascii=False))
         failed += len(chunk.errors)
@@ -70,11 +70,11 @@ def export(
     """
     from broker_assets.packets.files import decode_files
 
-    schemas = _schemas(schema)
+    schemas = schemas_of(schema)
     read, failed = 0, 0
     try:
         with ParquetTables(out) as writer:
-            for chunk in decode_files(_some(files), schemas):
+            for chunk in decode_files(readable_files(files), schemas):
                 writer.add(chunk, read + failed)
                 for row, error in sorted(chunk.errors.items()):
                     packet = chunk.packets[row]
@@ -99,7 +99,7 @@ def cutout(
     from broker_assets.packets.cutouts import CutoutError, from_datum, to_png
     from broker_assets.packets.files import read_packets
 
-    packets = [packet for packet in read_packets(file, _schemas(schema)) if packet.record == record]
+    packets = [packet for packet in read_packets(file, schemas_of(schema)) if packet.record == record]
     if not packets:
         _report(f"{file} has no record {record}")
         raise typer.Exit(1)
@@ -178,7 +178,8 @@ class ParquetTables:
                 writer.write_table(table)
 
 
-def _schemas(path: str | None) -> Schemas:
+def schemas_of(path: str | None) -> Schemas:
+    """The schemas that an option names."""
     from broker_assets.packets.files import Schemas as Source
     from broker_assets.packets.registry import SchemaNotFound
 
@@ -188,7 +189,8 @@ def _schemas(path: str | None) -> Schemas:
         raise typer.BadParameter(str(error), param_hint="--schema") from None
 
 
-def _some(files: list[str]) -> list[str]:
+def readable_files(files: list[str]) -> list[str]:
+    """Files of packets, also those in folders; without any the command ends."""
     from broker_assets.packets.files import find_files
 
     found = list(find_files(files))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
+import os
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated
 
 import typer
@@ -10,13 +13,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from broker_assets.commands.terminal import terminal
-from broker_assets.local import demo_settings, telemetry_demo
-from broker_assets.local import doctor as examination
-from broker_assets.local.demo import Demonstration
+from broker_assets.local import demo_settings, kafka_readers, mailbox
+from broker_assets.local.default_catalogues import DefaultCatalogues
 from broker_assets.local.processes import LocalPlatformError
 from broker_assets.local.supervisor import Supervisor, end_platform
 from broker_assets.monitoring.state_file import Addresses
-from broker_assets.settings import load_settings
+from broker_assets.settings import Settings, load_settings
+
+CANARY_TOPIC = "broker-canary"
+"""Topic of the canary on the Kafka that `up` starts."""
 
 
 def _report(message: str) -> None:
@@ -43,25 +48,51 @@ def up(
     named in the settings (BROKER_DATABASE__URL, BROKER_KAFKA__BOOTSTRAP_SERVERS) are used instead of embedded ones.
     State is kept in BROKER_HOME (.broker); the next start continues from there.
     """
+    kafka_readers.prepare(load_settings())
     if demo:
+        from broker_assets.local import telemetry_demo
+
+        demo_settings.remember_beginning(load_settings(), datetime.datetime.now(datetime.UTC).date())
         try:
             telemetry_demo.prepare(load_settings(), _report)
         except OSError as error:
             _report(f"The telemetry demonstration is skipped: {error}")
-        demo_settings.adopt()
+        # Alerts of the sample stream are to have classes.
+        os.environ.setdefault("BROKER_CLASSIFIERS__TRAIN_DEFAULT", "true")
+    mailbox.forget(load_settings())
+    load_settings.cache_clear()
+    if demo or mailbox.folder_of(load_settings()).is_dir():
+        mailbox.prepare(load_settings())
+    demo_settings.adopt()
+    load_settings.cache_clear()
     settings = load_settings()
+    if settings.needs_embedded_kafka:
+        # For the services: this Kafka is ours to write to.
+        os.environ.setdefault("BROKER_CANARY__TOPIC", CANARY_TOPIC)
+
+    catalogues = DefaultCatalogues(settings, _report)
+    if demo:
+        catalogues.start()
 
     def ready(addresses: Addresses, ending: threading.Event) -> None:
+        if not demo:
+            if not ending.is_set():
+                _show(addresses)
+            return
+        # Loaded where there is a demonstration only: 160 MB, which this process keeps.
+        from broker_assets.local.demo import Demonstration
+        from broker_assets.local.telemetry_demo import TelemetryDemonstration
+
         console = terminal()
-        telemetry = telemetry_demo.TelemetryDemonstration(settings, addresses, console)
+        telemetry = TelemetryDemonstration(settings, addresses, console)
         dropped = False
-        if demo:
-            try:
-                # Its sensor waits for complete files meanwhile.
-                dropped = telemetry.drop()
-                Demonstration(settings, addresses, console, alerts=alerts).run(ending)
-            except Exception:  # noqa: BLE001 - the platform runs on, whatever becomes of its demonstration
-                console.print_exception()
+        try:
+            # Its sensor waits for complete files meanwhile.
+            dropped = telemetry.drop()
+            catalogues.wait(ending)
+            Demonstration(settings, addresses, console, alerts=alerts).run(ending)
+        except Exception:  # noqa: BLE001 - the platform runs on, whatever becomes of its demonstration
+            console.print_exception()
         if not ending.is_set():
             _show(addresses)
         if dropped and not ending.is_set():
@@ -71,10 +102,21 @@ def up(
                 console.print_exception()
 
     try:
-        Supervisor(settings, _report).run(ready)
+        with _mailbox(settings):
+            Supervisor(settings, _report).run(ready)
     except LocalPlatformError as error:
         raise _fail(error) from None
+    finally:
+        catalogues.end()
     _report("Stopped. The state is kept; `make run` or `broker-assets up` continues from there.")
+
+
+def _mailbox(settings: Settings) -> AbstractContextManager[object]:
+    """The mailbox of the demonstration, where e-mail goes to it."""
+    if not mailbox.is_used(settings):
+        return nullcontext()
+    _report(f"E-mail of filters is written to {mailbox.folder_of(settings)}: `broker-assets delivery mailbox`")
+    return mailbox.Mailbox(mailbox.folder_of(settings), settings.delivery.mail.port)
 
 
 def down() -> None:
@@ -88,6 +130,8 @@ def down() -> None:
 
 def doctor() -> None:
     """Show what this machine has and lacks for the platform, and how to install it; exit code 1 if `up` cannot work."""
+    from broker_assets.local import doctor as examination
+
     findings = examination.examine(load_settings())
     colours = {"ok": "green", "weaker": "yellow", "missing": "bold red"}
     table = Table(box=None, pad_edge=False)

@@ -1,9 +1,9 @@
-"""`broker-assets status` and `why`."""
+"""`broker-assets status`."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,12 +15,14 @@ from broker_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from broker_assets.accounting.ledger import Batch
+    from broker_assets.monitoring.alerts import OpenAlert
     from broker_assets.monitoring.status import Status
-    from broker_assets.provenance.product_files import FileWhy
-    from broker_assets.provenance.versions import ArtefactEntry
-    from broker_assets.provenance.why import Why
 
+SHOWN_ALERTS = 10
 COLOURS = {"running": "green", "starting": "yellow", "waiting": "yellow", "stopped": "red", "unavailable": "red"}
+
+SHOWN_GROUPS = 20
+"""Lines about what is stale, at most."""
 
 
 def connected_or_given(settings: Settings) -> Settings:
@@ -37,10 +39,11 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Everything as one JSON document.")] = False,
     batches: Annotated[int, typer.Option(min=1, help="Number of recent batches to list.")] = 5,
 ) -> None:
-    """Show services, lag, the latest batches, quarantine and what is stale.
+    """Show services, lag, open alerts, the latest batches, quarantine and what is stale.
 
     The exit code is 0 if all is well, and 1 if something does not work: a service or server is unavailable, the ledger
-    does not balance, or a stream has stalled. Quarantined messages and stale assets alone are notices.
+    does not balance, a stream has stalled, a check, run, backfill or sensor has failed, an asset is overdue, alerts
+    cannot be sent, or nobody looks for all this. Warnings, quarantined messages and stale assets alone are notices.
 
     Examples:
 
@@ -94,6 +97,13 @@ def _show(found: Status) -> None:
             lag = f"[yellow]{partition.lag:,}[/yellow]" if partition.lag else "0"
             streams.add_row(stream.topic, str(partition.partition), position, f"{partition.end:,}", lag)
     terminal().print(streams)
+    if found.canary_at is not None and found.canary_latency is not None:
+        took = _duration(found.canary_latency)
+        terminal().print(f"\n[bold]Canary[/bold]  last {found.canary_at:%m-%d %H:%M:%S}, in {took}", highlight=False)
+    if found.alerts:
+        terminal().print(alert_table(found.alerts[:SHOWN_ALERTS], found.at))
+        if len(found.alerts) > SHOWN_ALERTS:
+            terminal().print(f"[dim]… and {len(found.alerts) - SHOWN_ALERTS:,} more: `broker-assets alerts list`[/dim]")
     totals = found.totals
     terminal().print(
         f"\n[bold]Ledger[/bold]  {totals.received:,} received = {totals.stored:,} stored + {totals.duplicate:,} "
@@ -105,17 +115,33 @@ def _show(found: Status) -> None:
     if found.quarantine:
         quarantine = _table("\nQuarantine", "waiting", "topic", "since", "reason", right=("waiting",))
         for reason in found.quarantine[:10]:
-            quarantine.add_row(
-                f"{reason.waiting:,}", reason.topic, f"{reason.oldest:%m-%d %H:%M}", escape(reason.reason)
-            )
+            quarantine.add_row(f"{reason.waiting:,}", reason.topic, f"{reason.oldest:%m-%d %H:%M}", escape(reason.kind))
         terminal().print(quarantine)
-    if found.stale:
-        stale = _table("\nStale", "asset", "partition", "why")
-        for artefact in found.stale[:10]:
-            stale.add_row(artefact.asset, artefact.partition, escape(artefact.reason))
+    if (outbox := found.outbox) is not None and (outbox.waiting or outbox.dead):
+        terminal().print(
+            f"\n[bold]Outbox[/bold]  {outbox.waiting:,} messages wait, {outbox.due:,} of them are due, the oldest for "
+            f"{_duration(outbox.oldest_due)}; {outbox.dead:,} dead letters; {outbox.failing:,} sinks fail",
+            highlight=False,
+        )
+    if found.stale_groups:
+        stale = _table("\nStale", "asset", "number", "partitions", "why", "automation", right=("number",))
+        for group in found.stale_groups[:SHOWN_GROUPS]:
+            some = ", ".join(group.partitions[:3]) + (" …" if len(group.partitions) > 3 else "")
+            automation = found.automation.get(group.asset, "")
+            stale.add_row(group.asset, f"{group.count:,}", some, escape(group.reason), escape(automation))
         terminal().print(stale)
-        if found.stale_count > 10:
-            terminal().print(f"[dim]… and {found.stale_count - 10:,} more; --json lists them[/dim]")
+        if len(found.stale_groups) > SHOWN_GROUPS:
+            terminal().print(f"[dim]… and {len(found.stale_groups) - SHOWN_GROUPS:,} more; --json lists them[/dim]")
+
+
+def alert_table(alerts: Sequence[OpenAlert], now: datetime.datetime) -> Table:
+    """Open alerts, one line each."""
+    table = _table("\nOpen alerts", "alert", "since", "seen", "what", right=("since", "seen"))
+    for alert in alerts:
+        colour = "red" if alert.severity == "error" else "yellow"
+        since = _duration((now - alert.first_at).total_seconds())
+        table.add_row(f"[{colour}]{alert.number}[/{colour}]", since, str(alert.count), escape(alert.subject))
+    return table
 
 
 def _batches(batches: list[Batch]) -> Table:
@@ -149,83 +175,6 @@ def _duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
-
-
-def why(
-    what: Annotated[
-        str, typer.Argument(help="diaSourceId, name of a product file, or asset with or without partition: ASSET:KEY.")
-    ],
-    as_json: Annotated[bool, typer.Option("--json", help="As one JSON document.")] = False,
-) -> None:
-    """Show where a source, a product file or an asset comes from.
-
-    A source: packet, batch, archive file, code version and Kafka offsets. A product file: inputs and parents with
-    checksums, telemetry files, code version, run; the current version first, then those before it. An asset, or one
-    partition of it: data version, code version, run, and the versions of its inputs.
-
-    Examples: `broker-assets why 168110947020308481`,
-    `broker-assets why solo_L1_stix-ql-lightcurve_20231101_V02.fits`, `broker-assets why sources:2025-10-01`,
-    `broker-assets why cone_index`
-    """
-    import json
-
-    from broker_assets.provenance import product_files, versions
-    from broker_assets.provenance.why import why as trace
-
-    found: Sequence[Why | FileWhy | ArtefactEntry]
-    with database(load_settings()) as connection:
-        is_source = what.removeprefix("-").isdigit()
-        found = trace(connection, int(what)) if is_source else product_files.why(connection, what)
-        if not found and not is_source:
-            asset, _, partition = what.partition(":")
-            version = versions.current(connection, asset, partition)
-            found = [] if version is None else [version]
-    if as_json:
-        echo(json.dumps([item.model_dump(mode="json") for item in found], indent=1))
-    if not found:
-        kind = "source" if is_source else "product file or asset"
-        raise LookupError(f"there is no {kind} {what} in the database")
-    if as_json:
-        return
-    for item in found:
-        table = _table("", "", "")
-        table.show_header = False
-        for name, value in item.model_dump(exclude={"ranges", "used", "inputs"}).items():
-            table.add_row(name.replace("_", " "), escape(_text(value)))
-        for name, text in _origins(item):
-            table.add_row(name, escape(text))
-        terminal().print(table)
-
-
-def _origins(item: Why | FileWhy | ArtefactEntry) -> Iterator[tuple[str, str]]:
-    """What a source, a file or an asset was made from, one line each."""
-    for entry in getattr(item, "inputs", ()):
-        yield "input", f"{entry.asset}{':' if entry.partition else ''}{entry.partition} {entry.data_version}"
-    if url := getattr(item, "archive_url", None):
-        yield "message", _message(url, item)
-    for part in getattr(item, "ranges", ()):
-        offsets = f"offsets {part.first_offset} to {part.next_offset - 1}, {part.received} messages"
-        yield f"partition {part.partition}", offsets
-    for use in getattr(item, "used", ()):
-        known = " ".join(text for text in (use.version, f"({use.detail})" if use.detail else "") if text)
-        yield {"raw": "telemetry file"}.get(use.kind, use.kind), f"{use.name} {known}".rstrip()
-
-
-def _message(url: str, item: Any) -> str:
-    """Where the packet was in Kafka; its block in the archive says so."""
-    from broker_assets.packets.archive import ArchiveError, read_packet
-
-    try:
-        packet = read_packet(url, item.archiveposition, item.archivelength)
-    except (ArchiveError, OSError) as error:
-        return f"not known: {error}"
-    return f"partition {packet.partition}, offset {packet.offset}"
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, datetime.datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
-    return "-" if value is None else str(value)
 
 
 def database(settings: Settings) -> Any:

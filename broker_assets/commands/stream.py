@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import enum
 import itertools
 import time
@@ -141,7 +142,10 @@ def simulate(
     schema: Annotated[str, typer.Option(help="Version of Rubin's schema, 7.0 to 11.1.")] = "11.1",
     objects: Annotated[int, typer.Option(min=0, help="Objects in the footprint.")] = 5000,
     nights: Annotated[int, typer.Option(min=1, help="Nights with alerts.")] = 3,
-    first_night: Annotated[str, typer.Option(help="Evening of the first night, YYYY-MM-DD.")] = "2025-10-01",
+    first_night: Annotated[
+        str | None,
+        typer.Option(help="Evening of the first night, YYYY-MM-DD; by default the last one is last night."),
+    ] = None,
     history: Annotated[int, typer.Option(min=0, help="Earlier nights, observed but without alerts.")] = 60,
     asteroids: Annotated[int | None, typer.Option(min=0, help="Asteroids; default: a fifth of the objects.")] = None,
     cutouts: Annotated[
@@ -163,7 +167,7 @@ def simulate(
     bootstrap_servers: Bootstrap = None,
     quiet: Quiet = False,
 ) -> None:
-    """Generate the alerts of a simulated survey; the same options give the same alerts.
+    """Generate the alerts of a simulated survey; the same options, `--first-night` included, give the same alerts.
 
     Supernovae, variable stars, active galaxies, flares, asteroids and artefacts over the survey's footprint, observed
     night after night. Packets contain up to a year of history, forced photometry and cutouts.
@@ -180,7 +184,11 @@ def simulate(
     """
     from broker_assets.replay.producer import OutgoingMessage
     from broker_assets.simulation import Survey
+    from broker_assets.simulation.cadence import last_night
 
+    if first_night is None:
+        last = last_night(datetime.datetime.now(datetime.UTC))
+        first_night = (last - datetime.timedelta(days=nights - 1)).isoformat()
     made = Survey(
         survey=survey.value,
         seed=seed,

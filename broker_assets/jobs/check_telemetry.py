@@ -18,7 +18,7 @@ from dagster import (
     op,
 )
 
-from broker_assets.checks.definition import Verdict, evidence
+from broker_assets.checks.definition import evidence
 from broker_assets.checks.publication import RECEIPTS, receipts_hold
 from broker_assets.checks.telemetry import verdict_of
 from broker_assets.monitoring.telemetry.facts import Look
@@ -47,7 +47,7 @@ def build_check_telemetry(settings: Settings, judgements: Sequence[Judgement] = 
         failed = [f"{asset}/{name}" for (asset, name), verdict in found_all.items() if not verdict.passed]
         context.log.info(f"{len(found_all)} findings, failed: {', '.join(failed) or 'none'}")
         for (asset, name), verdict in found_all.items():
-            yield _evaluation(AssetKey(asset), name, verdict)
+            yield verdict.evaluation(AssetKey(asset), name)
 
     @job(
         name="check_telemetry",
@@ -59,16 +59,3 @@ def build_check_telemetry(settings: Settings, judgements: Sequence[Judgement] = 
         judge_telemetry()
 
     return check_telemetry
-
-
-def _evaluation(asset: AssetKey, name: str, verdict: Verdict) -> AssetCheckEvaluation:
-    """Convert a verdict to an event of a run."""
-    return AssetCheckEvaluation(
-        asset_key=asset,
-        check_name=name,
-        passed=verdict.passed,
-        severity=verdict.severity,
-        description=verdict.description,
-        metadata=dict(verdict.metadata),
-        blocking=False,
-    )

@@ -9,6 +9,7 @@ report, the next one reports every night that is in the ledger but not in proven
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from dagster import (
     MAX_RUNTIME_SECONDS_TAG,
@@ -35,9 +36,11 @@ from broker_assets.resources.decoders import Decoders
 from broker_assets.resources.kafka import Kafka
 from broker_assets.resources.object_store import ObjectStore
 from broker_assets.settings import Settings
+from broker_assets.stream.canary import SCHEMA
 from broker_assets.stream.drain import drain
 from broker_assets.stream.enrichment import EnrichmentPlan
 from broker_assets.stream.progress import Progress
+from broker_assets.stream.sending import Sending, make_sender
 
 CANCEL_POLL_SECONDS = 2.0
 """How often a run checks whether it should stop."""
@@ -56,7 +59,9 @@ class DrainConfig(Config):
     partitions: list[int] = Field(description="Kafka partitions; empty means all of the topic")
 
 
-def build_drain_job(settings: Settings, plan: EnrichmentPlan, night_checks: NightChecks) -> JobDefinition:
+def build_drain_job(
+    settings: Settings, plan: EnrichmentPlan, night_checks: NightChecks, canary_plan: EnrichmentPlan | None = None
+) -> JobDefinition:
     """The job that the lag sensor starts."""
 
     @job(
@@ -66,13 +71,15 @@ def build_drain_job(settings: Settings, plan: EnrichmentPlan, night_checks: Nigh
         tags={MAX_RUNTIME_SECONDS_TAG: str(round(settings.drain.budget_seconds + GRACE_SECONDS))},
     )
     def drain_job() -> None:
-        build_drain_op(settings, plan, night_checks)()
+        build_drain_op(settings, plan, night_checks, canary_plan)()
 
     return drain_job
 
 
-def build_drain_op(settings: Settings, plan: EnrichmentPlan, night_checks: NightChecks) -> OpDefinition:
-    """The single op of the job."""
+def build_drain_op(
+    settings: Settings, plan: EnrichmentPlan, night_checks: NightChecks, canary_plan: EnrichmentPlan | None = None
+) -> OpDefinition:
+    """The single op of the job; alerts of the canary, which has its own tables, go through a plan of its own."""
 
     @op(name=DRAIN_OP, out={})
     def drain_op(
@@ -84,15 +91,17 @@ def build_drain_op(settings: Settings, plan: EnrichmentPlan, night_checks: Night
         decoders: ResourceParam[Decoders],
     ) -> Iterator[AssetMaterialization | AssetCheckEvaluation]:
         stream = settings.stream(config.topic)
+        is_canary = settings.canary.stream is not None and config.topic == settings.canary.name
+        tables = database.in_schema(SCHEMA) if is_canary else database
         source = kafka.source(config.topic)
         watch = _Watch(context)
         try:
             # An interrupt (termination by an operator, shutdown) would otherwise be raised in the middle of a batch:
             # nothing would be lost, but only the next run would report what this one did.
-            with capture_interrupts():
+            with capture_interrupts(), Sending(make_sender(settings, tables.url)) as sending:
                 report = drain(
                     source,
-                    database.url,
+                    tables.url,
                     object_store.url,
                     decoders.factory(stream),
                     settings.drain,
@@ -100,8 +109,8 @@ def build_drain_op(settings: Settings, plan: EnrichmentPlan, night_checks: Night
                     partitions=config.partitions or source.partitions(),
                     run_id=context.run_id,
                     stop=watch.asked_to_stop,
-                    progress=watch.progress,
-                    plan=plan,
+                    progress=partial(_progress, watch, sending),
+                    plan=canary_plan if is_canary and canary_plan is not None else plan,
                     attempts=settings.attempts,
                 )
             source.mirror({partition: end for partition, (_, end) in report.offsets.items()})
@@ -112,6 +121,9 @@ def build_drain_op(settings: Settings, plan: EnrichmentPlan, night_checks: Night
             f"{report.outcome.value}: {report.received} received = {report.stored} stored + {report.duplicate} "
             f"duplicate + {report.quarantined} quarantined, {report.messages_per_second:.0f}/s, {report.total_lag} wait"
         )
+        if is_canary:
+            # Its nights are not partitions of assets; the sensor `alerting` sees that it arrived.
+            return
         nights = set()
         for event in report_run(context.instance, database, report, plan, context.log):
             if event.partition is not None:
@@ -121,6 +133,12 @@ def build_drain_op(settings: Settings, plan: EnrichmentPlan, night_checks: Night
             yield from night_checks(context.instance, database, object_store, config.topic, sorted(nights))
 
     return drain_op
+
+
+def _progress(watch: "_Watch", sending: Sending, progress: Progress) -> None:
+    """A batch was committed, or some seconds passed."""
+    sending.committed()
+    watch.progress(progress)
 
 
 class _Watch:

@@ -1,4 +1,4 @@
-"""Keeping the platform itself in order: Dagster's event log.
+"""Keeping the platform itself in order: Dagster's event log, and facts that are kept for a while.
 
 Dagster keeps every event for ever and has no retention for them. What it needs to know the current state (the latest
 event of each asset, partition and check) always stays; mere history is deleted once provenance has recorded it.
@@ -22,10 +22,19 @@ from dagster import (
 )
 from pydantic import Field
 
+from broker_assets.accounting import facts
 from broker_assets.assets.alerts.streams import ACTIVE_RUNS
+from broker_assets.classifiers import state
+from broker_assets.classifiers.store import ClassifierStore
+from broker_assets.context.pruning import prune_associations
 from broker_assets.dagster_internals import AssetCheckExecutionsTable, SqlEventLogStorage, SqlEventLogStorageTable
+from broker_assets.database.engine import connect
+from broker_assets.delivery import outbox
+from broker_assets.filters import runs
+from broker_assets.lightcurves import object_features, object_statistics
 from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
+from broker_assets.settings import Settings
 
 CHUNK = 10_000
 """Events deleted in one transaction: a long one would block the daemon."""
@@ -125,8 +134,45 @@ def _delete(storage: SqlEventLogStorage, table: sa.Table, condition: sa.ColumnEl
             return deleted
 
 
-def build_maintenance() -> JobDefinition:
+def build_maintenance(settings: Settings) -> JobDefinition:
     """The job that the daily schedule starts."""
+
+    @op
+    def prune_features(context: OpExecutionContext, database: ResourceParam[Database]) -> None:
+        first = (datetime.now(UTC) - timedelta(days=settings.features.keep_days)).date().isoformat()
+        with database.transaction() as connection:
+            of_alerts = facts.prune(connection, object_features.ASSET, before=first)
+            of_objects = facts.prune(connection, object_statistics.ASSET, before=first)
+        context.log.info(f"features of alerts before {first}: {of_alerts} rows deleted")
+        context.log.info(f"statistics of objects before {first}: {of_objects} rows deleted")
+
+    @op
+    def prune_scores(context: OpExecutionContext, database: ResourceParam[Database]) -> None:
+        first = (datetime.now(UTC) - timedelta(days=settings.classifiers.keep_days)).date().isoformat()
+        present = sorted({item.name for item in ClassifierStore(settings.classifier_folder).versions()})
+        with database.transaction() as connection:
+            deleted = state.prune(connection, before=first, present=present)
+        context.log.info(f"scores of alerts before {first}, and those of removed classifiers: {deleted} deleted")
+
+    @op
+    def prune_context(context: OpExecutionContext, database: ResourceParam[Database]) -> None:
+        with connect(database.url, application="broker-assets maintenance", autocommit=True) as connection:
+            pruned = prune_associations(connection)
+        context.log.info(f"associations that nothing refers to: {pruned.deleted} deleted, {pruned.left} left")
+
+    @op
+    def prune_matches(context: OpExecutionContext, database: ResourceParam[Database]) -> None:
+        first = (datetime.now(UTC) - timedelta(days=settings.filters.keep_days)).date().isoformat()
+        with database.transaction() as connection:
+            deleted = runs.prune(connection, before=first)
+        context.log.info(f"matches of filters before {first}: {deleted} deleted")
+
+    @op
+    def prune_deliveries(context: OpExecutionContext, database: ResourceParam[Database]) -> None:
+        chosen = settings.delivery
+        with database.transaction() as connection:
+            done = outbox.prune(connection, content_days=chosen.keep_content_days, days=chosen.keep_days)
+        context.log.info(f"messages of filters: {done['emptied']} lost their content, {done['removed']} were deleted")
 
     @op
     def prune_event_log(context: OpExecutionContext, config: PruneConfig, database: ResourceParam[Database]) -> None:
@@ -140,9 +186,15 @@ def build_maintenance() -> JobDefinition:
     @job(
         name="maintenance",
         executor_def=in_process_executor,
-        description="Deletes events of Dagster's log that are no longer needed.",
+        description="Deletes events of Dagster's log that are no longer needed; features, scores and matches of old "
+        "nights; associations that nothing refers to.",
     )
     def maintenance() -> None:
         prune_event_log()
+        prune_features()
+        prune_scores()
+        prune_context()
+        prune_matches()
+        prune_deliveries()
 
     return maintenance

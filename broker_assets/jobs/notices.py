@@ -1,9 +1,10 @@
-"""A run that applies the notices of gravitational-wave events that wait on their topic.
+"""A run that applies the notices of events that wait on their topics, one topic after the other.
 
-The notices become rows of `mma_areas`; the sensor `lists` sees new rows and has them matched and made into files.
+Notices of gravitational-wave events become rows of `mma_areas`, those of events with an error circle cones of the
+watchlists of moving lists; the sensor `lists` sees new rows and has them matched and made into files.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from dagster import (
     JobDefinition,
@@ -14,39 +15,69 @@ from dagster import (
     op,
 )
 
+from broker_assets.accounting import ledger
 from broker_assets.resources.database import Database
 from broker_assets.resources.kafka import Kafka
-from broker_assets.settings import LIMITS, AttemptSettings, InputLimits
+from broker_assets.settings import AttemptSettings
+from broker_assets.stream.consumer import Topic
+from broker_assets.stream.messages import SourceError
 from broker_assets.stream.notices import read_notices
 
-NOT_CONFIGURED = "no topic for notices is configured: set BROKER_NOTICES__TOPIC (igwn.gwalert at GCN)"
+NOT_CONFIGURED = (
+    "no topic of notices is configured: set BROKER_NOTICES__TOPIC (igwn.gwalert at GCN) or moving lists (notices.lists)"
+)
 
 
-def build_read_notices(
-    name: str | None, limits: InputLimits = LIMITS, attempts: AttemptSettings | None = None
-) -> JobDefinition:
-    """The job: applies what waits on the stream of this name."""
+class TopicsFailed(RuntimeError):
+    """Some topics could not be read; the others were."""
+
+
+def waiting(database: Database, kafka: Kafka, name: str) -> int:
+    """Messages that wait on a topic.
+
+    Raises
+    ------
+    SourceError
+        If the broker cannot be asked.
+    """
+    with database.transaction() as connection:
+        positions = ledger.positions(connection, name)
+    return sum(kafka.ends(name, positions).lag(positions).values())
+
+
+def build_read_notices(topics: Mapping[str, Topic], attempts: AttemptSettings | None = None) -> JobDefinition:
+    """The job: applies what waits on these topics, by their names."""
 
     @op(name="apply_notices", out={})
     def apply(
         context: OpExecutionContext, database: ResourceParam[Database], kafka: ResourceParam[Kafka]
     ) -> Iterator[None]:
-        if name is None:
+        if not topics:
             raise ValueError(NOT_CONFIGURED)
-        source = kafka.source(name)
-        try:
-            done = read_notices(source, database.url, name, run_id=context.run_id, limits=limits, attempts=attempts)
-        finally:
-            source.close()
-        for effect in done.effects:
-            context.log.info(effect)
-        context.log.info(f"{done.stored} stored, {done.duplicate} known, {done.quarantined} quarantined")
+        failed: dict[str, str] = {}
+        for name, topic in topics.items():
+            try:
+                if not waiting(database, kafka, name):
+                    continue
+                source = kafka.source(name)
+                try:
+                    done = read_notices(source, database.url, topic, run_id=context.run_id, attempts=attempts)
+                finally:
+                    source.close()
+            except SourceError as error:
+                failed[name] = str(error)
+                continue
+            for effect in done.effects:
+                context.log.info(effect)
+            context.log.info(f"{name}: {done.stored} stored, {done.duplicate} known, {done.quarantined} quarantined")
+        if failed:
+            raise TopicsFailed("; ".join(f"{name}: {reason}" for name, reason in failed.items()))
         yield from ()
 
     @job(
         name="read_notices",
         executor_def=in_process_executor,
-        description="Applies waiting notices of gravitational-wave events, each exactly once.",
+        description="Applies waiting notices of events, each exactly once: sky maps, and cones of moving lists.",
     )
     def read() -> None:
         apply()

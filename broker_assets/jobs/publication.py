@@ -165,7 +165,7 @@ def report_days(
     for event in reporter.report(entries, partitions=observation_days):
         changed.add(event.partition)
         yield event
-    # What was held back changes no receipt, and is judged all the same; so is what operators have settled since.
+    # What was held back changes no receipt, and is judged nevertheless; so is what operators have settled since.
     decided = any(report.outcomes for report in done.reports)
     judged = {
         day: state

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol, Self
 
 import psutil
@@ -48,6 +50,8 @@ class BrokerProcess(FolderProcess):
 
     kind = ""
     durable = True
+    client: Mapping[str, str] = MappingProxyType({})
+    """Properties that our clients need besides its address; secrets among them."""
 
     def __init__(self, folder: Path | str) -> None:
         super().__init__(folder, self.kind, "kafka.log", owner="a Kafka broker", timeout=90.0)
@@ -72,7 +76,12 @@ class BrokerProcess(FolderProcess):
         self._choose_ports()
         super().launch()
         self._client = AdminClient(
-            {"bootstrap.servers": self.bootstrap_servers, "log_level": 0, "reconnect.backoff.max.ms": 200}
+            {
+                "bootstrap.servers": self.bootstrap_servers,
+                "log_level": 0,
+                "reconnect.backoff.max.ms": 200,
+                **self.client,
+            }
         )
 
     def wait_until_ready(self) -> None:

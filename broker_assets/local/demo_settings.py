@@ -1,26 +1,31 @@
-"""Settings of the telemetry demonstration: folders below `<home>/telemetry-demo`, once it has been written there.
+"""Settings of the demonstration: a month of partitions, and the folders of its telemetry below `<home>/telemetry-demo`.
 
-They apply if the user has not configured telemetry: to the services that `broker-assets up` starts, and to commands in
-other terminals.
+The folders apply once they are written, if the user has not configured telemetry; the partitions, if the platform of
+this home was first started as a demonstration and the user has not set their beginning. Both apply to the services that
+`broker-assets up` starts, and to commands in other terminals.
 """
 
 from __future__ import annotations
 
+import datetime
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from broker_assets.settings import (
-    PublicationSettings,
-    PublicationTarget,
-    Settings,
-    TelemetrySettings,
-    load_settings,
-)
+from broker_assets.local import kafka_readers, mailbox
+from broker_assets.partition_settings import PartitionSettings
+from broker_assets.settings import AutomationSettings, PublicationTarget, Settings, load_settings
+from broker_assets.storage.atomic import replace_atomically
 
 FOLDER = "telemetry-demo"
 TARGET = "demonstration"
+BEGINNING = "demo-partitions.json"
+"""File in the home with the first partitions."""
+SHOWN_DAYS = 30
+"""Days before the first start that are partitions."""
 STABLE_SECONDS = 5.0
+FOLLOW_SECONDS = 5
 """Files of the demonstration appear complete, so there is no need to wait two minutes."""
 
 
@@ -51,6 +56,36 @@ class DemoFolders:
         return self.root / "archive"
 
 
+def remember_beginning(settings: Settings, today: datetime.date) -> None:
+    """Let the partitions of a new platform begin a month ago: those of the demonstration are then in view.
+
+    Nothing is changed where the platform has been started before, or where the user has set a beginning.
+
+    Parameters
+    ----------
+    settings : Settings
+        Settings without the demonstration.
+    today : date
+        UTC.
+    """
+    folder = settings.home.resolve()
+    if (folder.is_dir() and any(folder.iterdir())) or "partitions" in settings.model_fields_set:
+        return
+    begin = (today - datetime.timedelta(days=SHOWN_DAYS)).isoformat()
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_atomically(folder / BEGINNING, json.dumps({"first_night": begin, "first_day": begin}))
+
+
+def _beginning(settings: Settings) -> PartitionSettings | None:
+    """The partitions of the demonstration, if they apply."""
+    if "partitions" in settings.model_fields_set:
+        return None
+    try:
+        return PartitionSettings.model_validate_json((settings.home.resolve() / BEGINNING).read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 def is_configured(settings: Settings) -> bool:
     """Whether the user has configured telemetry."""
     own = settings.telemetry
@@ -58,10 +93,17 @@ def is_configured(settings: Settings) -> bool:
 
 
 def with_demonstration(settings: Settings) -> Settings:
-    """The settings, with the telemetry of the demonstration if it has been written and the user has none.
+    """The settings with what applies of the demonstration: the first partitions, and the telemetry.
 
     Publication targets of the user receive nothing of it: only the demonstration's own target is served then.
     """
+    beginning = _beginning(settings)
+    if beginning is not None:
+        settings = settings.model_copy(update={"partitions": beginning})
+    return _with_telemetry(settings)
+
+
+def _with_telemetry(settings: Settings) -> Settings:
     folders = DemoFolders.of(settings)
     if is_configured(settings) or not folders.mission.is_dir():
         return settings
@@ -82,18 +124,24 @@ def with_demonstration(settings: Settings) -> Settings:
         name=TARGET, url=folders.archive.as_uri(), waiting_hours=0.0, waiting_hours_low_latency=0.0
     )
     publication = settings.publication.model_copy(update={"targets": [target]})
-    return settings.model_copy(update={"telemetry": telemetry, "publication": publication})
+    # Somebody watches the levels follow one another.
+    automation = AutomationSettings(follow_seconds=FOLLOW_SECONDS)
+    return settings.model_copy(update={"telemetry": telemetry, "publication": publication, "automation": automation})
 
 
 def environment(settings: Settings) -> dict[str, str]:
     """Environment variables that give a process the demonstration's settings; none if they do not apply."""
     changed = with_demonstration(settings)
-    if changed is settings:
-        return {}
-    return {
-        "BROKER_TELEMETRY": _json(changed.telemetry),
-        "BROKER_PUBLICATION": _json(changed.publication),
-    }
+    names = ("telemetry", "publication", "partitions", "automation")
+    return (
+        mailbox.environment(settings)
+        | kafka_readers.environment(settings)
+        | {
+            f"BROKER_{name.upper()}": getattr(changed, name).model_dump_json(exclude_defaults=True)
+            for name in names
+            if getattr(changed, name) is not getattr(settings, name)
+        }
+    )
 
 
 def adopt() -> None:
@@ -102,7 +150,3 @@ def adopt() -> None:
     if found:
         os.environ.update(found)
         load_settings.cache_clear()
-
-
-def _json(part: TelemetrySettings | PublicationSettings) -> str:
-    return part.model_dump_json(exclude_defaults=True)

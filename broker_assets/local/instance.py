@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from dagster import DagsterInstance
 
 import broker_assets
 from broker_assets.local.processes import LocalPlatformError
@@ -73,12 +72,24 @@ def write_instance(home: Path, override: Path | None = None) -> Path:
 
 def create_instance(home: Path) -> None:
     """Create Dagster's tables once, before its services start, which on an empty database would race each other."""
+    from dagster import DagsterInstance
+
     with DagsterInstance.from_config(str(home)) as instance:
         instance.run_storage.get_runs_count()
         instance.event_log_storage.get_maximum_record_id()
         if instance.schedule_storage is not None:
             instance.schedule_storage.all_instigator_state()
         instance.upgrade()
+
+
+def end_abandoned(home: Path) -> int:
+    """Report the end of the runs that died with an earlier platform; returns their number. Before its daemon starts."""
+    from dagster import DagsterInstance
+
+    from broker_assets.local.run_workers import end_abandoned_runs
+
+    with DagsterInstance.from_config(str(home)) as instance:
+        return len(end_abandoned_runs(instance))
 
 
 def main(arguments: list[str]) -> None:

@@ -3,14 +3,13 @@
 Dagster's `DefaultRunLauncher` makes a run a child of the code server and cannot determine later whether it is alive: if
 worker and code server die together (a reboot, the kernel's out-of-memory killer), the run stays STARTED for ever and
 blocks the limit of one drain per stream. This launcher starts each run as a separate process, which survives daemon and
-code server, and reports to run monitoring whether that process still exists; monitoring then fails the run, and run
-retries start it again.
+code server, and watches it (`local.run_workers`): a run whose process ends without reporting fails within a second, and
+run retries start it again. Run monitoring gets the same answer where another daemon had started the process.
 """
 
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -31,10 +30,7 @@ from broker_assets.dagster_internals import (
     WorkerStatus,
 )
 from broker_assets.local.processes import start_child, tail
-from broker_assets.monitoring.state_file import ProcessIdentity
-
-PID_TAG = "broker/worker_pid"
-CREATED_TAG = "broker/worker_created"
+from broker_assets.local.run_workers import PID_TAG, Watch, find_worker, worker_tags
 
 KEEP_LOGS_SECONDS = 14 * 86_400
 """Outputs of workers older than this are removed when the next run starts."""
@@ -54,8 +50,7 @@ class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         super().__init__()  # type: ignore[no-untyped-call]
         self._inst_data = inst_data
         self._log_folder = log_folder
-        # Kept so that Python reaps those that end during the lifetime of this process.
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._watch = Watch(lambda: self._instance if self.has_instance else None, self._last_output)
 
     @property
     def inst_data(self) -> ConfigurableClassData | None:
@@ -85,14 +80,10 @@ class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         )
         command = [sys.executable, "-m", "broker_assets.local.run_worker", "api", "execute_run"]
         command.append(serialize_value(arguments))
-        for old in [run_id for run_id, process in self._processes.items() if process.poll() is not None]:
-            del self._processes[old]
         # No death signal: the run continues when the daemon, which runs this code, is killed.
         process = start_child(command, log=self._log(run.run_id), death_signal=None)
-        self._processes[run.run_id] = process
-        identity = ProcessIdentity.of(process.pid)
-        created = identity.created if identity else 0.0
-        self._instance.add_run_tags(run.run_id, {PID_TAG: str(process.pid), CREATED_TAG: repr(created)})
+        self._watch.add(run.run_id, process)
+        self._instance.add_run_tags(run.run_id, worker_tags(process.pid))
         self._instance.report_engine_event(f"Started process {process.pid}", run, cls=self.__class__)
         self._forget_old_logs()
 
@@ -117,48 +108,40 @@ class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Whether the process of a run still exists."""
+        """Whether the process of a run still exists.
+
+        The end of one that is watched here is reported by the watch, once.
+        """
+        if self._watch.watches(run.run_id):
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
         process = self._worker(run)
         if process is not None:
             return CheckRunHealthResult(WorkerStatus.RUNNING, run_worker_id=str(process.pid))
-        tags = self._tags(run)
-        message = f"process {tags.get(PID_TAG, '(unknown)')} of the run has ended without reporting"
-        return CheckRunHealthResult(WorkerStatus.FAILED, message, run_worker_id=tags.get(PID_TAG))
+        pid = self._current(run).tags.get(PID_TAG)
+        message = f"process {pid or '(unknown)'} of the run has ended without reporting"
+        return CheckRunHealthResult(WorkerStatus.FAILED, message, run_worker_id=pid)
 
     def get_run_worker_debug_info(self, run: DagsterRun, include_container_logs: bool | None = True) -> str | None:
         """The last lines that the process of a run wrote."""
-        words = tail(self._log(run.run_id), lines=30)
-        return f"Last output of the process:\n{words}" if words else None
+        return self._last_output(run.run_id)
 
     def dispose(self) -> None:
         """Nothing to release: runs continue."""
 
     def join(self, timeout: int = 30) -> None:
         """Wait for the processes started by this object, at most `timeout` seconds in total."""
-        deadline = time.monotonic() + timeout
-        for process in self._processes.values():
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(max(0.0, deadline - time.monotonic()))
+        self._watch.join(timeout)
 
-    def _tags(self, run: DagsterRun) -> Mapping[str, str]:
-        """The current tags of a run: the given object may be older than the launch."""
-        newest = self._instance.get_run_by_id(run.run_id)
-        return newest.tags if newest is not None else run.tags
+    def _current(self, run: DagsterRun) -> DagsterRun:
+        """The run with its current tags: the given object may be older than the launch."""
+        return self._instance.get_run_by_id(run.run_id) or run
 
     def _worker(self, run: DagsterRun) -> psutil.Process | None:
-        known = self._processes.get(run.run_id)
-        if known is not None:
-            known.poll()
-        tags = self._tags(run)
-        if PID_TAG in tags:
-            return ProcessIdentity(int(tags[PID_TAG]), float(tags.get(CREATED_TAG, 0.0))).process()
-        # The daemon was killed between starting the process and recording it: search for the run's id.
-        for process in psutil.process_iter():
-            with suppress(psutil.Error):
-                command = process.cmdline()
-                if "execute_run" in command and any(run.run_id in part for part in command):
-                    return process
-        return None
+        return find_worker(self._current(run))
+
+    def _last_output(self, run_id: str) -> str | None:
+        words = tail(self._log(run_id), lines=30)
+        return f"Last output of the process:\n{words}" if words else None
 
     def _log(self, run_id: str) -> Path:
         folder = Path(self._log_folder or Path(self._instance.root_directory) / "run_workers")

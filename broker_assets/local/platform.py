@@ -16,6 +16,9 @@ from broker_assets.local.processes import LocalPlatformError
 from broker_assets.monitoring.state_file import MARKER, Addresses, running
 from broker_assets.settings import Settings
 
+DEFINITIONS = "broker_assets.definitions"
+"""Module with the code location."""
+
 
 class NotRunningError(LocalPlatformError):
     """No platform runs in the folder, and the settings name no servers."""
@@ -95,7 +98,8 @@ def commands(*, host: str, dagster_port: int, api_port: int, code_port: int, wor
     """
     serve = ["--host", host, "--port"]
     return {
-        "code-server": ["dagster", "api", "grpc", *serve, str(code_port), "--module-name", "broker_assets.definitions"],
+        # It serves the definitions from a process of its own, which "Reload definitions" replaces.
+        "code-server": ["dagster", "code-server", "start", *serve, str(code_port), "--module-name", DEFINITIONS],
         "daemon": ["dagster-daemon", "run", "--workspace", workspace],
         "webserver": ["python", "-m", "broker_assets.webserver", *serve, str(dagster_port), "--workspace", workspace],
         "api": ["uvicorn", "--factory", "broker_assets.api:create_app", *serve, str(api_port)],

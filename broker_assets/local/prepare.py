@@ -1,25 +1,33 @@
 """Preparation before the services start: our migrations, Dagster's tables, the topics.
 
-The supervisor calls `prepare`; in containers a separate job runs ``python -m broker_assets.local.prepare``, with the
-servers named by the environment.
+It is a process of its own, ``python -m broker_assets.local.prepare``, with the servers named by the environment: in
+containers a job, on one machine a child of the supervisor, which lives on and would keep what this loads (100 MB).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from broker_assets.access import accounts
+from broker_assets.access.accounts import NameTaken
 from broker_assets.database import migrations
+from broker_assets.database.access_role import create_access_role
+from broker_assets.database.engine import connect
 from broker_assets.database.reader import create_reader
+from broker_assets.delivery.readers import Readers
 from broker_assets.local import instance, platform, readiness
+from broker_assets.local.processes import LocalPlatformError
 from broker_assets.monitoring import state_file
-from broker_assets.settings import Settings, load_settings
+from broker_assets.settings import AccessSettings, Settings, load_settings
+
+ABANDONED = "--end-abandoned-runs"
 
 
-def prepare(
-    settings: Settings, addresses: state_file.Addresses, report: Callable[[str], None] = lambda message: None
-) -> None:
+def prepare(settings: Settings, addresses: state_file.Addresses) -> None:
     """Bring the servers to the state that the services expect; does nothing if they are already there.
 
     Parameters
@@ -28,25 +36,48 @@ def prepare(
         Defines the streams, whose topics are created.
     addresses : Addresses
         The servers, and a Dagster home with its `dagster.yaml`.
-    report : callable
-        Receives a line about each step.
     """
-    report("Database schema …")
     migrations.upgrade(addresses.database_url)
     if settings.database.reader_url is not None:
         create_reader(addresses.database_url, settings.database.reader_url.get_secret_value())
-    report("Dagster's tables …")
+    if settings.database.access_url is not None:
+        create_access_role(addresses.database_url, settings.database.access_url.get_secret_value())
+    if settings.access.administrator_password is not None:
+        make_administrator(addresses.database_url, settings.access)
     os.environ.update(addresses.environment())
     instance.create_instance(Path(addresses.dagster_home))
-    report("Topics …")
     readiness.ensure_topics(settings, addresses.bootstrap_servers)
+    if settings.delivery.readers.embedded:
+        Readers(platform.connected(settings).delivery_cluster).open_public_topics()
 
 
-def main() -> None:
-    """Prepare the servers named in the environment."""
+def make_administrator(url: str, settings: AccessSettings) -> None:
+    """Make the first administrator if there is no account of that name; an existing one keeps its password."""
+    password = settings.administrator_password
+    with connect(url, application="broker-assets prepare", autocommit=True) as connection, suppress(NameTaken):
+        accounts.add(
+            connection,
+            settings.administrator,
+            password.get_secret_value() if password is not None else None,
+            roles=["administrator"],
+        )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Prepare the servers named in the environment.
+
+    With the argument `--end-abandoned-runs`, end the runs that died with an earlier platform; only on one machine,
+    since their processes are searched for here.
+    """
     settings = load_settings()
-    prepare(settings, platform.addresses(settings))
+    addresses = platform.addresses(settings)
+    try:
+        prepare(settings, addresses)
+    except LocalPlatformError as error:
+        sys.exit(str(error))
+    if ABANDONED in arguments:
+        instance.end_abandoned(Path(addresses.dagster_home))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -7,13 +7,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy.exc import SQLAlchemyError
+import grpc  # type: ignore[import-untyped]
+import psycopg
+from sqlalchemy.engine import make_url
 
 from broker_assets.http import HttpClient, HttpError
 from broker_assets.local.processes import LocalPlatformError, port_is_free
-from broker_assets.replay.producer import ReplayError, ensure_topic
 from broker_assets.settings import Settings
 from broker_assets.stream_settings import SecretFileError
+
+PING = "/api.DagsterApi/Ping"
+"""Method of Dagster's code server; an empty request is answered."""
+ANSWER_SECONDS = 10.0
 
 LEAST_FREE_SPACE = 2 * 1024**3
 """Minimum free disk space to start, bytes."""
@@ -62,6 +67,8 @@ def ensure_topics(settings: Settings, bootstrap_servers: str) -> None:
     LocalPlatformError
         If the broker refuses, or a file with credentials cannot be read.
     """
+    from broker_assets.replay.producer import ReplayError, ensure_topic
+
     for stream in settings.streams:
         if stream.kafka.bootstrap_servers not in (None, settings.kafka.bootstrap_servers):
             continue
@@ -86,33 +93,41 @@ def answers_http(url: str, *, timeout: float = 3.0) -> Callable[[], bool]:
 
 
 def answers_grpc(host: str, port: int) -> Callable[[], bool]:
-    """A health check: Dagster's code server answers and has loaded the definitions."""
-    from broker_assets.dagster_internals import DagsterGrpcClient, DagsterUserCodeUnreachableError
+    """A health check: Dagster's code server answers and has loaded the definitions.
 
-    client = DagsterGrpcClient(host=host, port=port)
+    Asked without Dagster's client, which would load Dagster into the supervisor: 85 MB.
+    """
 
     def check() -> bool:
-        try:
-            client.ping("")
-        except DagsterUserCodeUnreachableError:
-            return False
+        with grpc.insecure_channel(f"{host}:{port}") as channel:
+            try:
+                channel.unary_unary(PING)(b"", timeout=ANSWER_SECONDS)
+            except grpc.RpcError:
+                return False
         return True
 
     return check
 
 
-def daemon_is_alive(home: Path) -> Callable[[], bool]:
-    """A health check: the daemon has written a heartbeat within the last two minutes, and since this check was made."""
-    from dagster import DagsterInstance
+def daemon_is_alive(dagster_url: str) -> Callable[[], bool]:
+    """A health check: the daemon has written a heartbeat within the last two minutes, and since this check was made.
 
+    Parameters
+    ----------
+    dagster_url : str
+        SQLAlchemy URL of Dagster's database.
+    """
     since = time.time()
-    dagster = DagsterInstance.from_config(str(home))
+    url = make_url(dagster_url).set(drivername="postgresql").render_as_string(hide_password=False)
 
     def check() -> bool:
         try:
-            beats = [beat.timestamp for beat in dagster.get_daemon_heartbeats().values()]
-        except SQLAlchemyError:  # the database is down: not the daemon's fault, but not a sign of life either
+            with psycopg.connect(url, connect_timeout=3, autocommit=True) as connection:
+                row = connection.execute(
+                    "SELECT extract(epoch FROM max(timestamp) AT TIME ZONE 'UTC') FROM daemon_heartbeats"
+                ).fetchone()
+        except psycopg.Error:  # the database is down: not the daemon's fault, but not a sign of life either
             return False
-        return bool(beats) and max(beats) > max(since, time.time() - 120.0)
+        return row is not None and row[0] is not None and float(row[0]) > max(since, time.time() - 120.0)
 
     return check

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import psutil
+
 from broker_assets.local.managed import ManagedProcess
 from broker_assets.local.processes import LocalPlatformError, rotate_log, start_child
 
@@ -76,6 +78,45 @@ class Service(ManagedProcess):
 
     def _silence(self) -> str | None:
         return None if self.healthy() else ""
+
+
+class CodeServer(Service):
+    """Dagster's code server, whose definitions are in a child of its process.
+
+    "Reload definitions" replaces the child. If the child dies by itself, the process answers requests with errors until
+    somebody reloads; it does not run then, and is restarted.
+    """
+
+    _child: psutil.Process | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether its process is alive, and the child with the definitions once there was one."""
+        if not super().running:
+            return False
+        if _alive(self._child):
+            return True
+        had_child = self._child is not None
+        self._child = next(filter(_alive, self._children()), None)
+        return self._child is not None or not had_child
+
+    def stop(self) -> None:
+        """Stop both."""
+        super().stop()
+        self._child = None
+
+    def _children(self) -> list[psutil.Process]:
+        try:
+            return psutil.Process(self.pid).children()
+        except psutil.NoSuchProcess:
+            return []
+
+
+def _alive(process: psutil.Process | None) -> bool:
+    try:
+        return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def program_path(name: str) -> str:

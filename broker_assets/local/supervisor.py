@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -25,17 +26,17 @@ import psutil
 from broker_assets.backoff import SERVICE, pause_after
 from broker_assets.local import instance, kafka, platform, readiness
 from broker_assets.local.postgres import EmbeddedPostgres
-from broker_assets.local.prepare import prepare
 from broker_assets.local.processes import (
     FolderInUseError,
     FolderLock,
     LocalPlatformError,
     end_orphans,
     free_ports,
+    run_child,
     tail,
     wait_for_end,
 )
-from broker_assets.local.service import Part, Service
+from broker_assets.local.service import CodeServer, Part, Service
 from broker_assets.monitoring import state_file
 from broker_assets.monitoring.state_file import Addresses, PlatformState, ProcessIdentity, ServiceState
 from broker_assets.settings import Settings
@@ -49,6 +50,9 @@ LOW_SPACE = 500 * 1024**2
 
 STABLE_SECONDS = 60.0
 """A service that ran for this long starts with the shortest delay again."""
+
+PREPARE_SECONDS = 1800.0
+"""Time limit of the preparation; a migration of large tables takes minutes."""
 
 UNHEALTHY_SECONDS = 90.0
 """A live service that has not answered for this long is restarted."""
@@ -168,7 +172,14 @@ class Supervisor:
         self._addresses = addresses
         os.environ.update(addresses.environment())
         instance.write_instance(Path(addresses.dagster_home))
-        prepare(self.settings, addresses, self._report)
+        self._report("Database schema, Dagster's tables and topics …")
+        (self.home / "logs").mkdir(exist_ok=True)
+        run_child(
+            [sys.executable, "-m", "broker_assets.local.prepare", "--end-abandoned-runs"],
+            failure="The servers could not be prepared",
+            seconds=PREPARE_SECONDS,
+            log=self.home / "logs" / "prepare.log",
+        )
         self._start_services(addresses)
         self._save()
         return addresses
@@ -231,14 +242,15 @@ class Supervisor:
         }
         health = {
             "code-server": readiness.answers_grpc(addresses.code_server_host, addresses.code_server_port),
-            "daemon": readiness.daemon_is_alive(Path(addresses.dagster_home)),
+            "daemon": readiness.daemon_is_alive(addresses.dagster_url),
             "webserver": readiness.answers_http(f"{addresses.webserver_url}/server_info"),
             "api": readiness.answers_http(addresses.api_url),
         }
-        services = []
+        services: list[Service] = []
         for name, command in commands.items():
             log = logs / f"{name}.log"
-            service = Service(name, command, log=log, environment=environment, healthy=health[name])
+            kind = CodeServer if name == "code-server" else Service
+            service = kind(name, command, log=log, environment=environment, healthy=health[name])
             self._watched.append(_Watched(name, service))
             services.append(service)
             service.launch()

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from broker_assets.database.engine import connect
+from broker_assets.local.demo_jobs import JobNotStartedError, start_job
 from broker_assets.local.demo_settings import TARGET, DemoFolders, is_configured
 from broker_assets.monitoring.state_file import Addresses
 from broker_assets.settings import Settings
@@ -32,6 +33,7 @@ EXPECTED: Final = frozenset(
 )
 """Levels and families of a whole day; there is one kind each of ancillary files and plots."""
 PUBLISH_JOB: Final = "publish_products"
+CHECK_JOB: Final = "check_telemetry"
 
 
 def prepare(settings: Settings, report: Callable[[str], None]) -> None:
@@ -121,6 +123,7 @@ class TelemetryDemonstration:
                 return
             bar.start_task(publishing)
             if self._publish(connection, bar, publishing, ending):
+                self._check()
                 replace_atomically(self._record, json.dumps({"files": [path.name for path in self._files]}))
 
     def _until(
@@ -167,8 +170,8 @@ class TelemetryDemonstration:
         """Request the run that the schedule would request within the hour, and follow it."""
         asked = datetime.datetime.now(datetime.UTC)
         try:
-            run_id = self._submit()
-        except Exception as error:  # noqa: BLE001 - of the client's many kinds; the schedule publishes all the same
+            run_id = start_job(self._addresses, PUBLISH_JOB)
+        except JobNotStartedError as error:
             self._say(f"Publication could not be started ({error}); the schedule publish_due will run within the hour.")
             return False
         bar.update(task, note=f"(job {PUBLISH_JOB}, run {run_id[:8]})")
@@ -192,13 +195,12 @@ class TelemetryDemonstration:
                 return False
         return False
 
-    def _submit(self) -> str:
-        """Launch the job through the webserver, like a click in its pages."""
-        from dagster_graphql import DagsterGraphQLClient
-
-        host, _, port = self._addresses.webserver_url.removeprefix("http://").partition(":")
-        client = DagsterGraphQLClient(host, port_number=int(port))
-        return str(client.submit_job_execution(PUBLISH_JOB))
+    def _check(self) -> None:
+        """Start the checks that the schedule would start within the hour: all of them are then green."""
+        try:
+            start_job(self._addresses, CHECK_JOB)
+        except JobNotStartedError as error:
+            self._say(f"The checks could not be started ({error}); the schedule will start them within the hour.")
 
     def _summarise(self) -> None:
         with connect(self._addresses.database_url, autocommit=True) as connection:

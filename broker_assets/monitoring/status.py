@@ -1,4 +1,4 @@
-"""The state of the platform at one moment: services, lag, batches, quarantine, what is stale, and what is wrong.
+"""The state of the platform at one moment: services, lag, batches, quarantine, open alerts, what is stale.
 
 The command line and the status page show the same information; this module decides what counts as wrong. Each part is
 examined independently: if Kafka is unavailable, the information in the database is still shown.
@@ -7,7 +7,6 @@ examined independently: if Kafka is unavailable, the information in the database
 from __future__ import annotations
 
 import datetime
-import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
@@ -17,20 +16,28 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import ArgumentError
 
 from broker_assets.accounting import balance, ledger
+from broker_assets.accounting.quarantine import WAITING, ReasonGroup, counts, groups
 from broker_assets.database.engine import DatabaseUnavailableError, connect, describe
+from broker_assets.delivery.backlog import Backlog, backlog
+from broker_assets.monitoring.alerts import SILENT, OpenAlert, last_canary, last_watch, open_alerts
+from broker_assets.monitoring.annotators import WHAT, annotator_streams
 from broker_assets.monitoring.state_file import running
 from broker_assets.provenance import versions
-from broker_assets.settings import Settings, StreamSettings
+from broker_assets.provenance.stale_groups import StaleGroup, automation_notes, stale_groups
+from broker_assets.settings import Settings, StreamLocation, StreamSettings
+from broker_assets.stream.annotation_lag import ASKED_AT_ONCE, Ends
 from broker_assets.stream.messages import SourceError, SourceUnavailableError, StreamEnds, TopicAbsentError
 
-STILL_SECONDS = 900.0
-"""A stream with waiting messages and no batch for this long has stalled."""
 PATIENCE = 3.0
 """Timeout for database and Kafka, each, seconds."""
+NOTICES = "notices"
+"""What topics of notices of events show in place of a survey."""
 CHECKED_BATCHES = 200
 """Number of latest batches whose counts are compared; the asset checks examine all."""
 SHOWN = 50
 """Maximum number of stale artefacts and quarantine reasons listed; all are counted."""
+NAMED = 20
+"""Maximum number of alerts that are problems of their own; the list of alerts has all."""
 
 
 class Service(BaseModel):
@@ -60,6 +67,8 @@ class Partition(BaseModel):
     """Offset after the last message."""
     lag: int
     """Messages waiting."""
+    moved_at: datetime.datetime | None = None
+    """When the position last moved; None if the partition was never read."""
 
 
 class Stream(BaseModel):
@@ -97,16 +106,6 @@ class Night(BaseModel):
     forced_sources: int
 
 
-class Reason(BaseModel):
-    """Messages quarantined for one reason."""
-
-    topic: str
-    reason: str
-    waiting: int
-    """Messages that are `open` or `retried`."""
-    oldest: datetime.datetime
-
-
 class Status(BaseModel):
     """The complete status."""
 
@@ -123,11 +122,25 @@ class Status(BaseModel):
     nights: list[Night] = Field(default_factory=list)
     batches: list[ledger.Batch] = Field(default_factory=list)
     """Newest first."""
-    quarantine: list[Reason] = Field(default_factory=list)
+    quarantine: list[ReasonGroup] = Field(default_factory=list)
     waiting: int = 0
-    """Quarantined messages."""
+    """Quarantined messages that wait for a fix or for an operator."""
     stale: list[versions.Stale] = Field(default_factory=list)
     stale_count: int = 0
+    stale_groups: list[StaleGroup] = Field(default_factory=list)
+    """What is stale by asset and reason."""
+    automation: dict[str, str] = Field(default_factory=dict)
+    """What automation does about each asset of which something is stale."""
+    outbox: Backlog | None = None
+    """Messages of filters that wait, and those given up; None if the database is out of reach."""
+    alerts: list[OpenAlert] = Field(default_factory=list)
+    """Failed checks, runs, backfills and sensors, overdue assets, streams that do not move: errors first."""
+    watched_at: datetime.datetime | None = None
+    """When the sensor `alerting` last looked for them; None if it never did."""
+    canary_at: datetime.datetime | None = None
+    """When the last canary came through the stream; None if none ever did."""
+    canary_latency: float | None = None
+    """Time it took from Kafka to the committed row, seconds."""
 
 
 class KafkaEnds(Protocol):
@@ -156,14 +169,16 @@ def gather(settings: Settings, kafka: KafkaEnds, *, batches: int = 10) -> Status
     """
     status = Status(at=datetime.datetime.now(datetime.UTC))
     _local_services(settings, status)
-    positions: dict[str, dict[int, int]] = {}
+    reached: Reached = {}
     url = settings.database.url
     if url is None:
         _unavailable(status, "database", "", "no database is configured and no platform is running here")
     else:
-        _database(url.get_secret_value(), settings, status, positions, batches)
-    _streams(settings, kafka, status, positions)
-    _judge(status)
+        _database(url.get_secret_value(), settings, status, reached, batches)
+    _streams(settings, kafka, status, reached)
+    _notices(settings, kafka, status, reached)
+    _annotators(settings, kafka, status)
+    _judge(settings, status)
     status.healthy = not status.problems
     return status
 
@@ -213,7 +228,11 @@ _LOCAL_NAMES = {"database": "postgres", "Kafka": "kafka"}
 """Their names in the supervisor."""
 
 
-def _database(url: str, settings: Settings, status: Status, positions: dict[str, dict[int, int]], batches: int) -> None:
+Reached = dict[str, dict[int, tuple[int, datetime.datetime]]]
+"""Position of each partition of each stream, and when it last moved."""
+
+
+def _database(url: str, settings: Settings, status: Status, reached: Reached, batches: int) -> None:
     try:
         address = describe(url)
         with connect(
@@ -222,7 +241,11 @@ def _database(url: str, settings: Settings, status: Status, positions: dict[str,
             _put(status, Service(name="database", state="running", address=address))
             with connection.transaction():
                 connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                _ledger(connection, settings, status, positions, batches)
+                _ledger(connection, settings, status, reached, batches)
+                status.alerts = open_alerts(connection)
+                status.watched_at = last_watch(connection)
+                if (canary := last_canary(connection)) is not None:
+                    status.canary_at, status.canary_latency = canary
     except DatabaseUnavailableError as error:
         _unavailable(status, "database", describe(url), str(error))
     except psycopg.errors.UndefinedTable:
@@ -235,11 +258,14 @@ def _ledger(
     connection: psycopg.Connection[Any],
     settings: Settings,
     status: Status,
-    positions: dict[str, dict[int, int]],
+    reached: Reached,
     batches: int,
 ) -> None:
     for stream in settings.streams:
-        positions[stream.name] = ledger.positions(connection, stream.name)
+        rows = connection.execute(
+            'SELECT "partition", next_offset, updated_at FROM stream_offset WHERE topic = %s', (stream.name,)
+        )
+        reached[stream.name] = {partition: (position, moved) for partition, position, moved in rows}
     status.batches = ledger.last_batches(connection, limit=batches)
     row = connection.execute(
         "SELECT count(*), coalesce(sum(received), 0), coalesce(sum(stored), 0), coalesce(sum(duplicate), 0),"
@@ -256,17 +282,14 @@ def _ledger(
     )
     names = tuple(Night.model_fields)
     status.nights = [Night(**dict(zip(names, row, strict=True))) for row in rows]
-    rows = connection.execute(
-        "SELECT topic, left(regexp_replace(reason, '\\m[0-9]+\\M', '…', 'g'), 160) AS kind, count(*), min(created_at)"
-        " FROM quarantine WHERE state IN ('open', 'retried')"
-        " GROUP BY topic, kind ORDER BY count(*) DESC, kind LIMIT %s",
-        (SHOWN,),
-    )
-    status.quarantine = [Reason(topic=row[0], reason=row[1], waiting=row[2], oldest=row[3]) for row in rows]
-    row = connection.execute("SELECT count(*) FROM quarantine WHERE state IN ('open', 'retried')").fetchone()
-    status.waiting = int(row[0]) if row is not None else 0
+    status.quarantine = groups(connection, limit=SHOWN)
+    waiting = counts(connection).items()
+    status.waiting = sum(count for (_, state), count in waiting if state in WAITING)
+    status.outbox = backlog(connection)
     stale = versions.stale(connection)
     status.stale, status.stale_count = stale[:SHOWN], len(stale)
+    status.stale_groups = stale_groups(stale)
+    status.automation = automation_notes(connection)
     newest = status.batches[0].ingestid if status.batches else 0
     for wrong in balance.batches(connection, first=newest - CHECKED_BATCHES):
         status.problems.append(
@@ -275,8 +298,10 @@ def _ledger(
         )
 
 
-def _streams(settings: Settings, kafka: KafkaEnds, status: Status, positions: dict[str, dict[int, int]]) -> None:
+def _streams(settings: Settings, kafka: KafkaEnds, status: Status, reached: Reached) -> None:
     """Ask the clusters of all streams in parallel: an unavailable one hides nothing of the others."""
+
+    positions = {name: {at: position for at, (position, _) in of.items()} for name, of in reached.items()}
 
     def ask(configured: StreamSettings) -> StreamEnds | SourceError:
         try:
@@ -289,7 +314,7 @@ def _streams(settings: Settings, kafka: KafkaEnds, status: Status, positions: di
         clusters.setdefault(settings.location(configured).cluster.bootstrap_servers, []).append(configured)
     with ThreadPoolExecutor(max_workers=max(len(settings.streams), 1)) as pool:
         answers = dict(zip((one.name for one in settings.streams), pool.map(ask, settings.streams), strict=True))
-    status.streams = [_stream(one, positions.get(one.name, {}), answers[one.name]) for one in settings.streams]
+    status.streams = [_stream(one, reached.get(one.name, {}), answers[one.name]) for one in settings.streams]
     for servers, streams in clusters.items():
         ours = servers == settings.kafka.bootstrap_servers
         name = "Kafka" if ours else f"Kafka of {', '.join(stream.name for stream in streams)}"
@@ -309,12 +334,26 @@ def _streams(settings: Settings, kafka: KafkaEnds, status: Status, positions: di
         ]
 
 
-def _stream(configured: StreamSettings, reached: dict[int, int], answer: StreamEnds | SourceError) -> Stream:
-    stream = Stream(topic=configured.name, survey=configured.survey, lag=None)
+def _stream(
+    configured: StreamSettings, reached: Mapping[int, tuple[int, datetime.datetime]], answer: StreamEnds | SourceError
+) -> Stream:
+    return _answered(Stream(topic=configured.name, survey=configured.survey, lag=None), reached, answer)
+
+
+def _answered(
+    stream: Stream, reached: Mapping[int, tuple[int, datetime.datetime]], answer: StreamEnds | SourceError
+) -> Stream:
     if isinstance(answer, StreamEnds):
-        waiting = answer.lag(reached)
+        waiting = answer.lag({number: position for number, (position, _) in reached.items()})
+        unread = (None, None)
         stream.partitions = [
-            Partition(partition=number, position=reached.get(number), end=end, lag=waiting[number])
+            Partition(
+                partition=number,
+                position=reached.get(number, unread)[0],
+                end=end,
+                lag=waiting[number],
+                moved_at=reached.get(number, unread)[1],
+            )
             for number, end in sorted(answer.ends.items())
         ]
         stream.lag = sum(waiting.values())
@@ -323,19 +362,99 @@ def _stream(configured: StreamSettings, reached: dict[int, int], answer: StreamE
     return stream
 
 
-def _judge(status: Status) -> None:
-    last = {batch.topic: batch.finished_at for batch in reversed(status.batches) if batch.kind == "stream"}
+def _notices(settings: Settings, kafka: KafkaEnds, status: Status, reached: Reached) -> None:
+    """The topics of notices, whose broker is not ours: one that is unavailable is not our problem."""
+    maps = settings.notice_location()
+    names = [*([maps.name] if maps is not None else []), *settings.moving_list_locations()]
+
+    def ask(name: str) -> StreamEnds | SourceError:
+        try:
+            positions = {number: position for number, (position, _) in reached.get(name, {}).items()}
+            return kafka.ends(name, positions, timeout=PATIENCE)
+        except SourceError as error:
+            return error
+
+    if names:
+        with ThreadPoolExecutor(max_workers=min(len(names), ASKED_AT_ONCE)) as pool:
+            answers = list(pool.map(ask, names))
+        status.streams += [
+            _answered(Stream(topic=name, survey=NOTICES, lag=None), reached.get(name, {}), answer)
+            for name, answer in zip(names, answers, strict=True)
+        ]
+
+
+def _annotators(settings: Settings, kafka: KafkaEnds, status: Status) -> None:
+    """The topics of annotators, whose brokers are often not ours: one that is unavailable is not our problem."""
+    url = settings.database.url
+    ends: Ends | None = getattr(kafka, "ends_at", None)
+    if url is None or ends is None or not _runs(status, "database"):
+        return
+
+    def ask(location: StreamLocation, positions: Mapping[int, int]) -> StreamEnds:
+        return kafka.ends_at(location, positions, timeout=PATIENCE)  # type: ignore[attr-defined,no-any-return]
+
+    try:
+        with connect(
+            url.get_secret_value(),
+            application="broker-assets status",
+            statement_timeout=PATIENCE,
+            connect_timeout=PATIENCE,
+        ) as connection:
+            found, notices = annotator_streams(connection, settings, ask)
+    except (psycopg.Error, DatabaseUnavailableError):
+        return  # reported by what asked before
+    status.notices += notices
+    status.streams += [
+        _answered(Stream(topic=one.name, survey=WHAT, lag=None), one.positions, one.ends) for one in found
+    ]
+
+
+def _runs(status: Status, name: str) -> bool:
+    known = (name, _LOCAL_NAMES.get(name))
+    return any(service.name in known and service.state == "running" for service in status.services)
+
+
+def _judge(settings: Settings, status: Status) -> None:
+    stalled: set[tuple[str, str]] = set()
     for stream in status.streams:
-        finished = last.get(stream.topic)
-        if stream.lag and finished is not None and time.time() - finished.timestamp() > STILL_SECONDS:
-            minutes = (time.time() - finished.timestamp()) / 60.0
-            status.problems.append(
-                f"{stream.topic} has stalled: {stream.lag:,} messages are waiting, "
-                f"the last batch is {minutes:,.0f} minutes old"
-            )
+        for partition in stream.partitions:
+            still = status.at - partition.moved_at if partition.moved_at is not None else datetime.timedelta()
+            if partition.lag and still > datetime.timedelta(minutes=settings.notifier.stalled_minutes):
+                stalled.add((f"alert_stream/{stream.topic}", str(partition.partition)))
+                status.problems.append(
+                    f"{stream.topic} has stalled: {partition.lag:,} messages wait in partition {partition.partition}, "
+                    f"whose position has not moved for {still.total_seconds() / 60.0:,.0f} minutes"
+                )
+        if stream.lag is None and stream.detail:
+            stalled.add((f"alert_stream/{stream.topic}", ""))
+    # What was found just now need not be said again.
+    new = [alert for alert in status.alerts if alert.kind != "stream" or (alert.asset, alert.partition) not in stalled]
+    _name(status.problems, [alert for alert in new if alert.severity == "error"])
+    _name(status.notices, [alert for alert in new if alert.severity == "warning"])
+    for failure in sorted({alert.failure for alert in status.alerts if alert.failure}):
+        status.problems.append(f"alerts cannot be sent: {failure}")
+    if status.watched_at is not None and status.at - status.watched_at > SILENT:
+        status.problems.append(
+            f"nobody has looked for failed checks, runs and backfills since {status.watched_at:%Y-%m-%d %H:%M} UTC: "
+            "Dagster's daemon, its code server or its sensor `alerting` does not work"
+        )
     if status.waiting:
-        status.notices.append(f"{status.waiting:,} messages in quarantine: `broker-assets quarantine list` shows why")
+        status.notices.append(
+            f"{status.waiting:,} messages wait in quarantine: `broker-assets quarantine list` shows why"
+        )
+    if status.outbox is not None and status.outbox.failing:
+        status.notices.append(
+            f"{status.outbox.failing:,} sinks of filters fail, {status.outbox.waiting:,} messages wait: "
+            "`broker-assets delivery backlog` shows why"
+        )
     if status.totals.lost:
         status.notices.append(f"{status.totals.lost:,} messages were deleted by Kafka before they were read")
     if status.stale_count:
         status.notices.append(f"{status.stale_count:,} artefacts are stale: their inputs or code have changed since")
+
+
+def _name(lines: list[str], alerts: list[OpenAlert]) -> None:
+    """Add alerts to the problems or notices."""
+    lines += [alert.subject.removeprefix(f"{alert.severity}: ") for alert in alerts[:NAMED]]
+    if len(alerts) > NAMED:
+        lines.append(f"{len(alerts) - NAMED:,} more alerts: `broker-assets alerts list` shows them")

@@ -68,6 +68,10 @@ class Database:
         """SQLAlchemy engine without a pool: a run opens few connections and keeps none."""
         return connections.engine(self.url)
 
+    def in_schema(self, schema: str) -> Database:
+        """The same database with another schema in the place of `public`."""
+        return Database(connections.in_schema(self.url, schema))
+
     def transaction(self, **options: Any) -> AbstractContextManager[psycopg.Connection[tuple[Any, ...]]]:
         """A psycopg connection for one transaction; options as in `database.engine.connect`."""
         return connections.transaction(self.url, **options)

@@ -21,6 +21,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay
 
 from broker_assets import backoff
 from broker_assets.settings import ClusterSettings, Settings, StreamLocation
+from broker_assets.stream.memory import keep_freed_memory
 from broker_assets.stream.messages import (
     Message,
     OffsetOutOfRangeError,
@@ -142,6 +143,9 @@ class KafkaSource:
                 "error_cb": self._on_error,
             },
         )
+        if read_ahead:
+            # Before the client starts its threads, which allocate the messages.
+            keep_freed_memory()
         # A property that does not exist, a certificate that cannot be read: of this stream alone.
         with self._explained():
             self._consumer = Consumer(configuration, logger=log)
@@ -388,6 +392,14 @@ class Kafka:
     def ends(self, name: str, positions: Mapping[int, int], *, timeout: float = 5.0) -> StreamEnds:
         """Where every partition of a stream ends; see `stream_ends`."""
         location = self._location(name)
+        return stream_ends(location.cluster, location.topic, positions, timeout=timeout)
+
+    def source_at(self, location: StreamLocation) -> KafkaSource:
+        """A source of a topic that the settings do not list, such as that of an annotator; the caller closes it."""
+        return KafkaSource(location.cluster, location.topic)
+
+    def ends_at(self, location: StreamLocation, positions: Mapping[int, int], *, timeout: float = 5.0) -> StreamEnds:
+        """Where every partition of such a topic ends; see `stream_ends`."""
         return stream_ends(location.cluster, location.topic, positions, timeout=timeout)
 
     def _location(self, name: str) -> StreamLocation:

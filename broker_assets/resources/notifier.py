@@ -2,24 +2,25 @@
 
 `Notifier.record` writes what was seen to the table `notification`, one row per cause; `Notifier.deliver` sends what is
 due, grouped in one message, and marks it only after a destination has accepted it. An alert therefore survives a crash
-of the sensor and an outage of the mail server, and the same cause is sent once within the repeat time.
-`broker_assets.sensors.alerting` decides what deserves an alert.
+of the sensor and an outage of the mail server, and the same cause is sent once within the repeat time. The end of a
+cause is sent in the same way. `broker_assets.sensors.alerting` decides what deserves an alert.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any, Protocol
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, Protocol
 
 import apprise
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from broker_assets.database.tables import notification
+from broker_assets.database.tables import heartbeat, notification
+from broker_assets.monitoring.alerts import KINDS, Alert, Cause, Kind, OpenAlert, open_alerts
 from broker_assets.resources.database import Database
 from broker_assets.settings import Settings
 
@@ -29,32 +30,18 @@ GROUP = 20
 """Maximum number of causes in one message; the rest are counted and sent with the next."""
 
 BODY_CHARACTERS = 1500
-"""Maximum length per cause; a traceback belongs on the linked page of the run."""
+"""Maximum length of what was found, per cause; a traceback belongs on the linked page of the run."""
 
 _LOCK = int.from_bytes(hashlib.sha256(b"broker_assets.notifier").digest()[:7], "big")
 
+Importance = Literal["warning", "error", "resolved"]
 
-@dataclass(frozen=True)
-class Alert:
-    """Something operators should know."""
-
-    cause: str
-    """What failed, in the same words each time: two alerts with the same cause are one."""
-    subject: str
-    """One line."""
-    body: str = ""
-    """Markdown: what was found, and links."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of the cause.
-
-        Examples
-        --------
-        >>> Alert("check sources/ledger", "today").fingerprint == Alert("check sources/ledger", "again").fingerprint
-        True
-        """
-        return hashlib.sha256(self.cause.encode()).hexdigest()
+_TYPES: Final = {
+    "warning": apprise.NotifyType.WARNING,
+    "error": apprise.NotifyType.FAILURE,
+    "resolved": apprise.NotifyType.SUCCESS,
+}
+"""What apprise calls them: services show them by colour, icon or priority."""
 
 
 class Destination(Protocol):
@@ -63,7 +50,7 @@ class Destination(Protocol):
     name: str
     """Stable and without secrets; only its hash is stored."""
 
-    def send(self, subject: str, body: str) -> None:
+    def send(self, subject: str, body: str, importance: Importance) -> None:
         """Send a Markdown message; raise `DeliveryError` if it was not accepted."""
 
 
@@ -81,9 +68,12 @@ class AppriseDestination:
         service: Any = self._apprise[0]
         self.name = str(service.url(privacy=True))
 
-    def send(self, subject: str, body: str) -> None:
+    def send(self, subject: str, body: str, importance: Importance) -> None:
         """Send a Markdown message."""
-        if not self._apprise.notify(title=subject, body=body, body_format=apprise.NotifyFormat.MARKDOWN):
+        accepted = self._apprise.notify(
+            title=subject, body=body, body_format=apprise.NotifyFormat.MARKDOWN, notify_type=_TYPES[importance]
+        )
+        if not accepted:
             raise DeliveryError(f"{self.name} did not accept the message")
 
 
@@ -92,9 +82,9 @@ class Delivery:
     """Result of one call of `Notifier.deliver`."""
 
     sent: int = 0
-    """Causes sent to every destination."""
+    """Causes, and ends of causes, sent to every destination."""
     waiting: int = 0
-    """Causes still due: a destination failed, or there were more than fit into one message."""
+    """Those still due: a destination failed, or there were more than fit into one message."""
     failures: tuple[str, ...] = field(default=())
     """Why destinations failed."""
 
@@ -109,23 +99,15 @@ class Notifier:
     destinations : sequence of Destination
         Recipients; without any, messages are logged, which then counts as sent.
     repeat : timedelta
-        The same cause is not sent again within this time, unless it ended in between.
-    web_address : str
-        Address of Dagster's pages, for links.
+        The same cause is not sent again within this time, unless it ended in between or became an error.
     """
 
     def __init__(
-        self,
-        database: Database,
-        destinations: Sequence[Destination] = (),
-        *,
-        repeat: timedelta = timedelta(hours=6),
-        web_address: str = "http://127.0.0.1:3000",
+        self, database: Database, destinations: Sequence[Destination] = (), *, repeat: timedelta = timedelta(hours=6)
     ) -> None:
         self._database = database
         self._destinations = {hashlib.sha256(d.name.encode()).hexdigest()[:16]: d for d in destinations}
         self._repeat = repeat
-        self._web_address = web_address.rstrip("/")
 
     @classmethod
     def of(cls, settings: Settings, database: Database) -> Notifier:
@@ -134,66 +116,74 @@ class Notifier:
             database,
             [AppriseDestination(url.get_secret_value()) for url in settings.notifier.urls],
             repeat=timedelta(minutes=settings.notifier.repeat_minutes),
-            web_address=f"http://{settings.server.host}:{settings.server.dagster_port}",
         )
-
-    def run_link(self, run_id: str) -> str:
-        """Markdown link to the page of a run."""
-        return f"[run {run_id[:8]}]({self._web_address}/runs/{run_id})"
-
-    def asset_link(self, asset: str) -> str:
-        """Markdown link to the page of an asset, whose key parts are joined by slashes."""
-        return f"[{asset}]({self._web_address}/assets/{asset})"
 
     def record(self, alerts: Iterable[Alert]) -> None:
         """Record causes that were seen; the last of several alerts of one cause counts."""
-        latest = {alert.fingerprint: alert for alert in alerts}
+        latest = {alert.cause.fingerprint: alert for alert in alerts}
         if not latest:
             return
         now = sa.func.now()
+        statement = insert(notification).values([_row(alert) for _, alert in sorted(latest.items())])
+        new = statement.excluded
+        # A cause that had ended, or becomes an error, is new again, regardless of when it was last sent.
         ended = notification.c.ended_at.is_not(None)
-        rows = [
-            {
-                "fingerprint": alert.fingerprint,
-                "subject": alert.subject,
-                "cause": alert.cause,
-                "body": alert.body[:BODY_CHARACTERS],
-            }
-            for _, alert in sorted(latest.items())
-        ]
-        statement = insert(notification).values(rows)
+        worse = sa.and_(notification.c.severity == "warning", new.severity == "error")
+        same = ("subject", "severity", "body", "link", "event")
         statement = statement.on_conflict_do_update(
             index_elements=[notification.c.fingerprint],
             set_={
-                "subject": statement.excluded.subject,
-                "body": statement.excluded.body,
+                **{name: new[name] for name in same},
                 "last_at": now,
                 "count": sa.case((ended, 1), else_=notification.c.count + 1),
                 "first_at": sa.case((ended, now), else_=notification.c.first_at),
-                # A cause that had ended is new again, regardless of when it was last sent.
-                "sent_at": sa.case((ended, None), else_=notification.c.sent_at),
-                "delivered": sa.case((ended, None), else_=notification.c.delivered),
+                "sent_at": sa.case((sa.or_(ended, worse), None), else_=notification.c.sent_at),
+                "delivered": sa.case((sa.or_(ended, worse), None), else_=notification.c.delivered),
                 "ended_at": None,
+                "ended_by": None,
+                "end_sent_at": None,
             },
         )
         with self._database.engine.begin() as connection:
             connection.execute(statement)
 
-    def end(self, causes: Iterable[str]) -> None:
-        """Record that causes have ended: the next time they are seen they are new."""
-        fingerprints = sorted({Alert(cause, "").fingerprint for cause in causes})
-        if not fingerprints:
-            return
-        statement = (
-            sa.update(notification)
-            .where(notification.c.fingerprint.in_(fingerprints), notification.c.ended_at.is_(None))
-            .values(ended_at=sa.func.now())
+    def end(self, causes: Mapping[Cause, str]) -> None:
+        """Record that causes have ended, and by what: the next time they are seen they are new."""
+        columns = notification.c
+        with self._database.engine.begin() as connection:
+            for cause, by in causes.items():
+                connection.execute(
+                    sa.update(notification)
+                    .where(columns.fingerprint == cause.fingerprint, columns.ended_at.is_(None))
+                    .values(ended_at=sa.func.now(), ended_by=by)
+                )
+
+    def lasting(self, kinds: Sequence[Kind] = KINDS) -> list[OpenAlert]:
+        """Alerts whose causes have not ended."""
+        with self._database.transaction() as connection:
+            return open_alerts(connection, kinds)
+
+    def ended(self, causes: Iterable[Cause]) -> set[Cause]:
+        """Those of some causes that were recorded and have ended."""
+        by_fingerprint = {cause.fingerprint: cause for cause in causes}
+        columns = notification.c
+        statement = sa.select(columns.fingerprint).where(
+            columns.fingerprint.in_(by_fingerprint), columns.ended_at.is_not(None)
+        )
+        with self._database.engine.connect() as connection:
+            return {by_fingerprint[found] for found in connection.scalars(statement)}
+
+    def beat(self, name: str, said: str, at: datetime | None = None) -> None:
+        """Record that something that nobody else watches has worked, now unless a time is given."""
+        statement = insert(heartbeat).values(name=name, at=at if at is not None else sa.func.now(), said=said)
+        statement = statement.on_conflict_do_update(
+            index_elements=[heartbeat.c.name], set_={"at": statement.excluded.at, "said": statement.excluded.said}
         )
         with self._database.engine.begin() as connection:
             connection.execute(statement)
 
     def deliver(self) -> Delivery:
-        """Send what is due, in one message per destination; what fails stays due.
+        """Send what is due: causes in one message per destination, ends of causes in another; what fails stays due.
 
         Returns
         -------
@@ -208,32 +198,45 @@ class Notifier:
             columns.sent_at < sa.func.now() - self._repeat,
         )
         due = sa.or_(columns.sent_at.is_(None), again)
+        over = sa.and_(columns.ended_at.is_not(None), columns.sent_at.is_not(None), columns.end_sent_at.is_(None))
         with self._database.engine.begin() as connection:
             # Two concurrent senders would send everything twice.
             if not connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_LOCK))):
                 return Delivery()
-            rows = connection.execute(sa.select(notification).where(due).order_by(columns.first_at).limit(GROUP)).all()
-            if not rows:
-                return Delivery()
-            left = (connection.scalar(sa.select(sa.func.count()).where(due)) or 0) - len(rows)
-            failures = self._send(connection, rows, left)
+            ends = self._group(connection, over, columns.ended_at, resolved=True)
+            news = self._group(connection, due, columns.first_at, resolved=False)
+        return Delivery(
+            sent=ends.sent + news.sent,
+            waiting=ends.waiting + news.waiting,
+            failures=tuple(dict.fromkeys((*ends.failures, *news.failures))),
+        )
+
+    def _group(
+        self, connection: sa.Connection, due: sa.ColumnElement[bool], order: sa.ColumnElement[Any], *, resolved: bool
+    ) -> Delivery:
+        """Send the first rows that are due."""
+        rows = connection.execute(sa.select(notification).where(due).order_by(order).limit(GROUP)).all()
+        if not rows:
+            return Delivery()
+        left = (connection.scalar(sa.select(sa.func.count()).where(due)) or 0) - len(rows)
+        failures = self._send(connection, rows, left, resolved=resolved)
         if failures:
             return Delivery(sent=0, waiting=len(rows) + left, failures=tuple(failures))
         return Delivery(sent=len(rows), waiting=left)
 
-    def _send(self, connection: sa.Connection, rows: Sequence[sa.Row[tuple[object, ...]]], left: int) -> list[str]:
+    def _send(self, connection: sa.Connection, rows: Sequence[sa.Row[Any]], left: int, *, resolved: bool) -> list[str]:
         """Send each destination the rows that it does not have; return why destinations failed."""
         delivered = {row.fingerprint: set((row.delivered or "").split()) for row in rows}
         failures = []
         if not self._destinations:
             for row in rows:
-                log.warning("alert (no destination is configured): %s\n%s", row.subject, row.body)
+                log.warning("alert (no destination is configured): %s\n%s", _subject(row, resolved=resolved), row.body)
         for name, destination in self._destinations.items():
             lacking = [row for row in rows if name not in delivered[row.fingerprint]]
             if not lacking:
                 continue
             try:
-                destination.send(*compose(lacking, left))
+                destination.send(*compose(lacking, left, resolved=resolved))
             except DeliveryError as error:
                 log.warning("alerts were not delivered: %s", error)
                 failures.append(str(error))
@@ -244,9 +247,10 @@ class Notifier:
             has = delivered[row.fingerprint]
             complete = has >= self._destinations.keys()
             statement = sa.update(notification).where(notification.c.fingerprint == row.fingerprint)
+            if complete:
+                statement = statement.values({"end_sent_at" if resolved else "sent_at": sa.func.now()})
             connection.execute(
                 statement.values(
-                    sent_at=sa.func.now() if complete else row.sent_at,
                     delivered=None if complete else " ".join(sorted(has)),
                     failure=None if complete else "; ".join(failures),
                 )
@@ -254,8 +258,28 @@ class Notifier:
         return failures
 
 
-def compose(rows: Sequence[sa.Row[tuple[object, ...]]], left: int) -> tuple[str, str]:
-    """Subject and Markdown body of a message about several causes.
+def _row(alert: Alert) -> dict[str, Any]:
+    return {
+        "fingerprint": alert.cause.fingerprint,
+        "subject": alert.subject,
+        "cause": str(alert.cause),
+        "kind": alert.cause.kind,
+        "asset": alert.cause.asset,
+        "partition": alert.cause.partition,
+        "detail": alert.cause.detail,
+        "severity": alert.severity,
+        "body": alert.text(BODY_CHARACTERS),
+        "link": alert.link.rpartition("](")[2].removesuffix(")"),
+        "event": alert.event,
+    }
+
+
+def _subject(row: sa.Row[Any], *, resolved: bool) -> str:
+    return f"resolved: {row.subject.removeprefix(f'{row.severity}: ')}" if resolved else str(row.subject)
+
+
+def compose(rows: Sequence[sa.Row[Any]], left: int, *, resolved: bool) -> tuple[str, str, Importance]:
+    """Subject, Markdown body and importance of a message about several causes.
 
     Parameters
     ----------
@@ -263,14 +287,28 @@ def compose(rows: Sequence[sa.Row[tuple[object, ...]]], left: int) -> tuple[str,
         The causes to report.
     left : int
         Number of further due causes that do not fit.
+    resolved : bool
+        Whether they have ended.
     """
-    first = rows[0].subject
-    subject = first if len(rows) + left == 1 else f"{len(rows) + left} alerts: {first}, …"
-    parts = []
-    for row in rows:
-        count = row._mapping["count"]
-        times = f" (seen {count} times since {row.first_at:%Y-%m-%d %H:%M} UTC)" if count > 1 else ""
-        parts.append(f"**{row.subject}**{times}\n\n{row.body}".rstrip())
+    first, number = _subject(rows[0], resolved=resolved), len(rows) + left
+    noun = "resolved" if resolved else "alerts"
+    subject = first if number == 1 else f"{number} {noun}: {first.removeprefix('resolved: ')}, …"
+    parts = [_part(row, resolved=resolved) for row in rows]
     if left:
         parts.append(f"And {left} more, to follow.")
-    return f"[broker-assets] {subject}", "\n\n---\n\n".join(parts)
+    importance: Importance = "resolved" if resolved else max((row.severity for row in rows), key=list(_TYPES).index)
+    return f"[broker-assets] {subject}", "\n\n---\n\n".join(parts), importance
+
+
+def _part(row: sa.Row[Any], *, resolved: bool) -> str:
+    heading = f"**{_subject(row, resolved=resolved)}**"
+    if resolved:
+        link = f"\n\n[The page that showed it]({row.link})" if row.link else ""
+        return f"{heading}\n\n{_times(row)}; ended {row.ended_at:%Y-%m-%d %H:%M} UTC: {row.ended_by}.{link}"
+    count = row._mapping["count"]
+    return f"{heading}{f' ({_times(row)})' if count > 1 else ''}\n\n{row.body}".rstrip()
+
+
+def _times(row: sa.Row[Any]) -> str:
+    count = row._mapping["count"]
+    return f"seen {'once' if count == 1 else f'{count} times'} since {row.first_at:%Y-%m-%d %H:%M} UTC"

@@ -1,41 +1,51 @@
-"""Notifies operators of failed checks, failed runs and overdue assets.
+"""Notifies operators of what is wrong, and of its end: checks, runs, backfills, sensors, overdue assets, streams.
 
 Dagster's run-failure sensors do not see failed checks that block nothing, and continue when their function raises.
 This sensor therefore reads the event log itself, in order, from a cursor: its findings are first recorded in the table
 `notification`, then the cursor moves, then what is due is sent. Nothing is lost if any of these steps fails, and the
-recorded cause decides whether something is new (`broker_assets.resources.notifier`).
+recorded cause decides whether something is new (`broker_assets.resources.notifier`). Nobody watches the watcher but
+the heartbeat that it leaves: `status` and `/health` report when it is old.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+import psycopg
 import sqlalchemy as sa
 from dagster import (
-    AssetCheckSeverity,
     AssetKey,
-    DagsterEventType,
     DagsterInstance,
+    DefaultScheduleStatus,
     DefaultSensorStatus,
-    EventRecordsFilter,
+    RepositoryDefinition,
     ResourceParam,
-    RunStatusChangeRecordsFilter,
     SensorDefinition,
     SensorEvaluationContext,
     SkipReason,
     sensor,
 )
 
-from broker_assets.dagster_internals import CHECK_FAILED_ERROR, WILL_RETRY_TAG
-from broker_assets.database.engine import DatabaseUnavailableError
-from broker_assets.resources.database import DatabaseNotConfiguredError
-from broker_assets.resources.notifier import Alert, Notifier
-
-INTERVAL_SECONDS = 30
+from broker_assets.accounting import ledger
+from broker_assets.monitoring.alerts import CANARY, WATCHER
+from broker_assets.resources.database import DATABASE_AWAY, Database
+from broker_assets.resources.kafka import Kafka
+from broker_assets.resources.notifier import Notifier
+from broker_assets.resources.object_store import ObjectStore
+from broker_assets.sensors.watch.backfills import read_backfills
+from broker_assets.sensors.watch.canary import CanaryLimits, read_canary
+from broker_assets.sensors.watch.checks import no_longer_defined, read_checks
+from broker_assets.sensors.watch.findings import Findings, Links
+from broker_assets.sensors.watch.freshness import read_freshness
+from broker_assets.sensors.watch.instigators import read_instigators
+from broker_assets.sensors.watch.live_checks import LiveCheck, live_checks, show_changes
+from broker_assets.sensors.watch.runs import read_failures, settled
+from broker_assets.sensors.watch.streams import KafkaEnds, Limits, Look, read_streams
+from broker_assets.settings import CanarySettings, Settings
+from broker_assets.stream.canary import SCHEMA, last
 
 EVENTS = 500
 """Maximum number of events read in one tick; the next one continues."""
@@ -43,203 +53,179 @@ EVENTS = 500
 FIRST_LOOK_SECONDS = 86_400.0
 """How far a sensor without cursor looks back, instead of over years of solved problems."""
 
-_NUMBERS = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|\d+")
+BACKFILL_SECONDS = 30 * 86_400.0
+"""Backfills that began earlier are no longer looked at."""
 
 
 @dataclass(frozen=True)
 class Position:
-    """Position in the event log; small, whatever the size of the log."""
+    """Position in the event log, and what waited at the last look; small, whatever the size of the log."""
 
     checks: int | None = None
     """Storage id of the last check evaluation read."""
     failures: int | None = None
     """Storage id of the last run failure read."""
+    waiting: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    """See `watch.streams.Waiting`."""
+    live: Mapping[str, str] = field(default_factory=dict)
+    """States of the live checks."""
 
 
 @dataclass(frozen=True)
-class Findings:
-    """Findings from the event log."""
+class Watched:
+    """What the code location defines."""
 
-    alerts: list[Alert] = field(default_factory=list)
-    """In order; the last alert of a cause counts."""
-    ended: list[str] = field(default_factory=list)
-    """Causes that are over."""
-    position: Position = field(default_factory=Position)
-
-
-def check_cause(asset: AssetKey, check: str, partition: str | None) -> str:
-    """Name the cause of a failed check, the same each time.
-
-    Examples
-    --------
-    >>> check_cause(AssetKey("sources"), "ledger_balances", "2024-05-01")
-    'check sources/ledger_balances of 2024-05-01'
-    """
-    return f"check {asset.to_user_string()}/{check}" + (f" of {partition}" if partition else "")
-
-
-def failure_cause(job: str, error: str) -> str:
-    """Name the cause of a failed run: its job and its error, without the numbers that differ each time.
-
-    Examples
-    --------
-    >>> failure_cause("drain", "OSError: no space for 123 bytes at 0x7f12ab")
-    'run of drain: OSError: no space for # bytes at #'
-    """
-    return f"run of {job}: {_NUMBERS.sub('#', error)[:300]}"
-
-
-def read_checks(
-    instance: DagsterInstance, notifier: Notifier, after: int | None, *, now: float, limit: int = EVENTS
-) -> Findings:
-    """Failed and passed checks since the cursor, by cause; the last evaluation of a tick decides."""
-    records = instance.get_event_records(
-        EventRecordsFilter(
-            DagsterEventType.ASSET_CHECK_EVALUATION,
-            after_cursor=after,
-            after_timestamp=now - FIRST_LOOK_SECONDS if after is None else None,
-        ),
-        limit=limit,
-        ascending=True,
-    )
-    latest: dict[str, Alert | None] = {}
-    for record in records:
-        event = record.event_log_entry.dagster_event
-        if event is None:
-            continue
-        evaluation = event.asset_check_evaluation_data
-        cause = check_cause(evaluation.asset_key, evaluation.check_name, evaluation.partition)
-        if evaluation.passed:
-            latest[cause] = None
-            continue
-        asset = evaluation.asset_key.to_user_string()
-        level = "warning" if evaluation.severity == AssetCheckSeverity.WARN else "error"
-        of_night = f" of {evaluation.partition}" if evaluation.partition else ""
-        lines = [
-            evaluation.description or "The check did not pass.",
-            f"Asset {notifier.asset_link(asset)}, {notifier.run_link(record.run_id)}",
-        ]
-        if evaluation.blocking and level == "error":
-            lines.append("Nothing is built from it until the check passes.")
-        latest[cause] = Alert(cause, f"{level}: {asset}{of_night}: {evaluation.check_name}", "\n\n".join(lines))
-    return Findings(
-        alerts=[alert for alert in latest.values() if alert is not None],
-        ended=[cause for cause, alert in latest.items() if alert is None],
-        position=Position(checks=records[-1].storage_id if records else after),
-    )
-
-
-def read_failures(
-    instance: DagsterInstance, notifier: Notifier, after: int | None, *, now: float, limit: int = EVENTS
-) -> Findings:
-    """Runs that failed for good since the cursor."""
-    records = instance.fetch_run_status_changes(
-        RunStatusChangeRecordsFilter(
-            DagsterEventType.RUN_FAILURE,
-            after_storage_id=after,
-            after_timestamp=now - FIRST_LOOK_SECONDS if after is None else None,
-        ),
-        limit=limit,
-        ascending=True,
-    ).records
-    alerts = []
-    for record in records:
-        run = instance.get_run_by_id(record.run_id)
-        event = record.event_log_entry.dagster_event
-        if run is None or event is None or run.tags.get(WILL_RETRY_TAG) == "true":
-            continue
-        step, error = _first_error(instance, record.run_id)
-        if error.startswith(CHECK_FAILED_ERROR):
-            # The check has its own alert; its run fails because of it.
-            continue
-        error = error or event.message or "no reason was recorded; the worker may have been killed"
-        where = f" in {step}" if step else ""
-        body = f"```\n{error[:600]}\n```\n\n{notifier.run_link(record.run_id)}{where}"
-        alerts.append(Alert(failure_cause(run.job_name, error), f"error: run of {run.job_name} failed", body))
-    return Findings(alerts=alerts, position=Position(failures=records[-1].storage_id if records else after))
-
-
-def _first_error(instance: DagsterInstance, run_id: str) -> tuple[str, str]:
-    """Step and message of the first failure of a run, without the errors that Dagster wraps around it."""
-    for record in instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_FAILURE, limit=1).records:
-        event = record.event_log_entry.dagster_event
-        error = event.step_failure_data.error if event is not None else None
-        while error is not None and error.cause is not None:
-            error = error.cause
-        if error is not None:
-            return record.event_log_entry.step_key or "", error.message.strip()
-    return "", ""
-
-
-def read_freshness(instance: DagsterInstance, notifier: Notifier, assets: Iterable[AssetKey]) -> Findings:
-    """Assets that are overdue by their freshness policy, and those that are not."""
-    findings = Findings()
-    for key, record in instance.get_freshness_state_records(list(assets)).items():
-        asset = key.to_user_string()
-        cause = f"freshness of {asset}"
-        if record.freshness_state.value == "FAIL":
-            body = f"Not updated within the limit of its freshness policy. {notifier.asset_link(asset)}"
-            findings.alerts.append(Alert(cause, f"error: {asset} is overdue", body))
-        elif record.freshness_state.value == "PASS":
-            findings.ended.append(cause)
-    return findings
-
-
-def sweep(
-    instance: DagsterInstance,
-    notifier: Notifier,
-    position: Position,
-    watched: Sequence[AssetKey],
-    *,
-    now: float,
-    limit: int = EVENTS,
-) -> tuple[Position, str]:
-    """Record new findings, then send what is due; return the new cursor and a summary.
-
-    At most `limit` check evaluations and as many failed runs are read; the next call continues.
-
-    Raises
-    ------
-    sqlalchemy.exc.SQLAlchemyError, DatabaseUnavailableError
-        If the findings cannot be recorded: the cursor must then not move.
-    """
-    checks = read_checks(instance, notifier, position.checks, now=now, limit=limit)
-    failures = read_failures(instance, notifier, position.failures, now=now, limit=limit)
-    freshness = read_freshness(instance, notifier, watched)
-    notifier.end([*checks.ended, *freshness.ended])
-    alerts = [*checks.alerts, *failures.alerts, *freshness.alerts]
-    notifier.record(alerts)
-    delivery = notifier.deliver()
-    sentence = f"{len(alerts)} alerts seen, {delivery.sent} sent, {delivery.waiting} waiting"
-    if delivery.failures:
-        sentence += f" ({'; '.join(delivery.failures)})"
-    return Position(checks=checks.position.checks, failures=failures.position.failures), sentence
-
-
-def _watched(context: SensorEvaluationContext) -> Iterator[AssetKey]:
+    overdue: tuple[AssetKey, ...] = ()
     """Assets with a freshness policy."""
-    definition = context.repository_def
-    if definition is None:
-        return
-    for key in sorted(definition.asset_graph.get_all_asset_keys()):
-        if definition.asset_graph.get(key).freshness_policy is not None:
-            yield key
+    checks: Mapping[tuple[str, str], bool] = field(default_factory=dict)
+    """Asset and name of every check, and whether it blocks."""
+    running: frozenset[str] = frozenset()
+    """Sensors and schedules that run unless an operator stops them."""
+
+    @classmethod
+    def of(cls, repository: RepositoryDefinition | None) -> Watched:
+        """What a code location defines; nothing without one."""
+        if repository is None:
+            return cls()
+        graph = repository.asset_graph
+        return cls(
+            tuple(key for key in sorted(graph.get_all_asset_keys()) if graph.get(key).freshness_policy is not None),
+            {(key.asset_key.to_user_string(), key.name): graph.get(key).blocking for key in graph.asset_check_keys},
+            frozenset(
+                [one.name for one in repository.sensor_defs if one.default_status == DefaultSensorStatus.RUNNING]
+                + [one.name for one in repository.schedule_defs if one.default_status == DefaultScheduleStatus.RUNNING]
+            ),
+        )
 
 
-def build_alerting() -> SensorDefinition:
+@dataclass(frozen=True)
+class Watch:
+    """Everything that one look needs.
+
+    Parameters
+    ----------
+    instance, notifier, links
+        Whose log is read, where findings go, addresses of Dagster's pages.
+    database, kafka
+        Positions and ends of the streams; without Kafka they are not looked at.
+    streams : sequence of str
+        Names of the streams, that of notices included.
+    limits : Limits
+        When waiting becomes an alert.
+    live, object_store
+        Checks that are evaluated in each look, and what they examine besides the database.
+    canary : CanarySettings, optional
+        Limits of the canary; without it, none is expected.
+    """
+
+    instance: DagsterInstance
+    notifier: Notifier
+    links: Links
+    database: Database
+    kafka: KafkaEnds | None = None
+    streams: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    live: Sequence[LiveCheck] = ()
+    object_store: ObjectStore | None = None
+    canary: CanarySettings | None = None
+
+    def sweep(self, position: Position, watched: Watched, *, now: float, limit: int = EVENTS) -> tuple[Position, str]:
+        """Record new findings, then send what is due; return the new cursor and a summary.
+
+        At most `limit` check evaluations and as many failed runs are read; the next call continues.
+
+        Raises
+        ------
+        sqlalchemy.exc.SQLAlchemyError, DatabaseUnavailableError, psycopg.Error
+            If the findings cannot be recorded: the cursor must then not move.
+        """
+        instance, links, notifier = self.instance, self.links, self.notifier
+        since = now - FIRST_LOOK_SECONDS
+        live: Mapping[str, str] = {}
+        if self.object_store is not None:
+            live = show_changes(instance, self.database, self.object_store, self.live, position.live)
+        blocking = {check for check, blocks in watched.checks.items() if blocks}
+        checks, checked = read_checks(instance, links, position.checks, since=since, limit=limit, blocking=blocking)
+        failures, failed = read_failures(instance, links, position.failures, since=since, limit=limit)
+        found = [checks, failures, read_freshness(instance, links, watched.overdue)]
+        found.append(read_backfills(instance, notifier, links, since=now - BACKFILL_SECONDS))
+        lasting = notifier.lasting()
+        if watched.running:
+            found.append(read_instigators(instance, links, watched.running, lasting))
+        if watched.checks:
+            found.append(Findings(ended=no_longer_defined(lasting, watched.checks)))
+        streams = self._streams(position, now=now)
+        found.append(streams.findings)
+        if self.canary is not None:
+            # Since when it has been waited for: at first since the first look.
+            began = position.waiting.get(CANARY, (0, now))[1]
+            streams.waiting[CANARY] = (0, began)
+            found.append(self._canary(self.canary, began, now=now))
+        together = Findings.together(found)
+        # What was fixed before anyone looked is not news.
+        over = settled(instance, links, together.alerts)
+        alerts = [alert for alert in together.alerts if alert.cause not in over]
+        notifier.record(alerts)
+        open_causes = {alert.cause for alert in lasting}
+        ended = {cause: by for cause, by in together.ended.items() if cause in open_causes}
+        notifier.end(ended | settled(instance, links, lasting))
+        delivery = notifier.deliver()
+        sentence = f"{len(alerts)} alerts seen, {delivery.sent} sent, {delivery.waiting} waiting"
+        if delivery.failures:
+            sentence += f" ({'; '.join(delivery.failures)})"
+        notifier.beat(WATCHER, sentence)
+        return Position(checked, failed, streams.waiting, live), sentence
+
+    def _canary(self, canary: CanarySettings, since: float, *, now: float) -> Findings:
+        tables = self.database.in_schema(SCHEMA)
+        try:
+            with tables.transaction() as connection:
+                found = last(connection, canary.name)
+        except psycopg.errors.UndefinedTable:
+            found = None
+        if found is not None:
+            self.notifier.beat(CANARY, f"{found.latency:.3f}", at=found.at)
+        limits = CanaryLimits(canary.latency_seconds, canary.absent_minutes * 60.0)
+        return read_canary(canary.name, found, self.links, limits, since=since, now=now)
+
+    def _streams(self, position: Position, *, now: float) -> Look:
+        if self.kafka is None:
+            return Look()
+        with self.database.transaction() as connection:
+            reached = {name: ledger.positions(connection, name) for name in self.streams}
+        return read_streams(
+            self.kafka, reached, self.links, position.waiting, self.limits, self.notifier.lasting(["stream"]), now=now
+        )
+
+
+def build_alerting(settings: Settings) -> SensorDefinition:
     """The sensor."""
+    limits = Limits(settings.notifier.stalled_minutes * 60.0, settings.notifier.unreachable_minutes * 60.0)
+    # The canary judges itself: its positions are in a schema of their own.
+    others = settings.model_copy(update={"canary": CanarySettings()})
+    streams = tuple(location.name for location in others.locations())
+    live = live_checks(settings)
+    canary = settings.canary if settings.canary.stream is not None else None
 
     @sensor(
         name="alerting",
-        minimum_interval_seconds=INTERVAL_SECONDS,
+        minimum_interval_seconds=settings.notifier.look_seconds,
         default_status=DefaultSensorStatus.RUNNING,
-        description="Notifies operators of failed checks, failed runs and overdue assets, once per cause.",
+        description="Notifies operators of what is wrong, once per asset, partition and kind, and of its end.",
     )
-    def alerting(context: SensorEvaluationContext, notifier: ResourceParam[Notifier]) -> SkipReason:
+    def alerting(
+        context: SensorEvaluationContext,
+        notifier: ResourceParam[Notifier],
+        database: ResourceParam[Database],
+        kafka: ResourceParam[Kafka],
+        object_store: ResourceParam[ObjectStore],
+    ) -> SkipReason:
+        links = Links(settings.server.pages)
+        watch = Watch(context.instance, notifier, links, database, kafka, streams, limits, live, object_store, canary)
         position = Position(**json.loads(context.cursor or "{}"))
         try:
-            reached, sentence = sweep(context.instance, notifier, position, list(_watched(context)), now=time.time())
-        except (sa.exc.SQLAlchemyError, DatabaseUnavailableError, DatabaseNotConfiguredError) as error:
+            reached, sentence = watch.sweep(position, Watched.of(context.repository_def), now=time.time())
+        except (sa.exc.SQLAlchemyError, *DATABASE_AWAY) as error:
             return SkipReason(f"alerts cannot be recorded, and will be read again later: {error}")
         context.update_cursor(json.dumps(asdict(reached)))
         return SkipReason(sentence)

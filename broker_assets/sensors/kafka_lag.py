@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from dagster import (
     AssetObservation,
     DagsterInstance,
-    DagsterRunStatus,
     DefaultSensorStatus,
     JobDefinition,
     ResourceParam,
@@ -36,10 +35,11 @@ from dagster import (
 from broker_assets.accounting import ledger
 from broker_assets.assets.alerts.streams import ACTIVE_RUNS, DRAIN_TAG, drain_config, drain_tag, stream_key
 from broker_assets.automation import RECEPTION
-from broker_assets.backoff import RUNS, pause_after
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.kafka import Kafka
+from broker_assets.sensors.run_history import RunHistory, run_history
 from broker_assets.settings import StreamSettings
+from broker_assets.stream.canary import SCHEMA
 from broker_assets.stream.messages import SourceError, StreamEnds
 
 INTERVAL_SECONDS = 5
@@ -50,8 +50,6 @@ BUDGET_SECONDS = 2.0
 
 OBSERVATION_SECONDS = 60.0
 """Minimum interval between records of a stream that grows continuously; events are kept for weeks."""
-
-REMEMBERED_FAILURES = 8
 
 
 def partition_sets(partitions: Sequence[int], partitions_per_run: int) -> list[tuple[int, ...]]:
@@ -111,28 +109,33 @@ def look(kafka: Kafka, database: Database, streams: Sequence[StreamSettings]) ->
         return list(pool.map(ask, streams))
 
 
-class Runs:
-    """Drain runs of each set of partitions, according to Dagster."""
+def look_at_canary(kafka: Kafka, database: Database, canary: StreamSettings) -> list[StreamState]:
+    """The same for the canary, whose tables do not exist before the first one is sent; its troubles stop no stream."""
+    try:
+        return look(kafka, database.in_schema(SCHEMA), [canary])
+    except DATABASE_AWAY:
+        return []
 
-    def __init__(self, instance: DagsterInstance) -> None:
+
+class Runs:
+    """Drain runs of each set of partitions, according to Dagster and to the ledger."""
+
+    def __init__(self, instance: DagsterInstance, database: Database) -> None:
         self._instance = instance
+        self._database = database
 
     def active(self) -> set[str]:
         """Values of the drain tag of every run that has not ended."""
         records = self._instance.get_run_records(RunsFilter(statuses=ACTIVE_RUNS))
         return {record.dagster_run.tags[DRAIN_TAG] for record in records if DRAIN_TAG in record.dagster_run.tags}
 
-    def last(self, tag: str) -> tuple[str, int, float]:
-        """Id of the last run of a set, number of consecutive failures, and when the last one ended (Unix time)."""
-        records = self._instance.get_run_records(RunsFilter(tags={DRAIN_TAG: tag}), limit=REMEMBERED_FAILURES)
-        failures = 0
-        for record in records:
-            if record.dagster_run.status != DagsterRunStatus.FAILURE:
-                break
-            failures += 1
-        if not records:
-            return "", 0, 0.0
-        return records[0].dagster_run.run_id, failures, records[0].end_time or records[0].update_timestamp.timestamp()
+    def history(self, tag: str) -> RunHistory:
+        """What became of the last runs of a set."""
+        return run_history(self._instance, RunsFilter(tags={DRAIN_TAG: tag}), self._with_batches)
+
+    def _with_batches(self, run_ids: Sequence[str]) -> set[str]:
+        with self._database.transaction(connect_timeout=BUDGET_SECONDS) as connection:
+            return ledger.runs_with_batches(connection, run_ids)
 
 
 def requests(states: Iterable[StreamState], runs: Runs, *, now: float) -> Iterator[RunRequest | str]:
@@ -149,14 +152,17 @@ def requests(states: Iterable[StreamState], runs: Runs, *, now: float) -> Iterat
             tag = drain_tag(state.stream.name, partitions)
             if not waiting or tag in active:
                 continue
-            before, failures, ended = runs.last(tag)
-            left = ended + pause_after(failures, RUNS) - now
+            history = runs.history(tag)
+            left = history.pause(now)
             if left > 0:
-                yield f"{tag}: {waiting} messages waiting; {failures} consecutive runs failed, next run in {left:.0f} s"
+                yield (
+                    f"{tag}: {waiting} messages waiting; {history.failures} consecutive runs failed and stored "
+                    f"nothing, next run in {left:.0f} s"
+                )
                 continue
             positions = ",".join(str(state.positions.get(partition, -1)) for partition in partitions)
             yield RunRequest(
-                run_key=f"{tag}@{positions}/{before}",
+                run_key=f"{tag}@{positions}/{history.last}",
                 run_config=drain_config(state.stream.name, partitions),
                 tags={DRAIN_TAG: tag, "broker/topic": state.stream.name, "broker/lag": str(waiting), **RECEPTION},
             )
@@ -189,8 +195,10 @@ def observations(
         yield observation, version
 
 
-def build_kafka_lag(streams: Sequence[StreamSettings], drain: JobDefinition) -> SensorDefinition:
-    """The sensor for these streams; it starts this job."""
+def build_kafka_lag(
+    streams: Sequence[StreamSettings], drain: JobDefinition, canary: StreamSettings | None = None
+) -> SensorDefinition:
+    """The sensor for these streams and for the canary, which has no asset; it starts this job."""
 
     @sensor(
         name="kafka_lag",
@@ -208,13 +216,17 @@ def build_kafka_lag(streams: Sequence[StreamSettings], drain: JobDefinition) -> 
         }
         try:
             states = look(kafka, database, streams)
+            asked = list(requests(states, Runs(context.instance, database), now=now))
+            birds = look_at_canary(kafka, database, canary) if canary is not None else []
+            asked += requests(birds, Runs(context.instance, database.in_schema(SCHEMA)), now=now)
         except DATABASE_AWAY as error:
             return SkipReason(f"the positions of the streams cannot be read: {error}")
-        asked = list(requests(states, Runs(context.instance), now=now))
         seen = list(observations(states, cursor, now=now))
         for observation, version in seen:
             cursor[observation.asset_key.path[-1]] = (version, now)
-        notes = [state.trouble for state in states if state.trouble] + [note for note in asked if isinstance(note, str)]
+        notes = [state.trouble for state in [*states, *birds] if state.trouble] + [
+            note for note in asked if isinstance(note, str)
+        ]
         for note in notes:
             context.log.warning(note)
         run_requests = [request for request in asked if isinstance(request, RunRequest)]

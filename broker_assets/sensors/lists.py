@@ -6,36 +6,34 @@ objects are brought up to date by one run of `match_lists`. What must be done is
 each time, so nothing is lost when a tick or a run fails, and the sensor has no cursor.
 """
 
-import time
-from collections.abc import Mapping, Sequence
+import datetime
+from collections.abc import Mapping
 from logging import Logger
 from pathlib import Path
 
 import psycopg
 from dagster import (
     DagsterInstance,
-    DagsterRunStatus,
     DefaultSensorStatus,
     ResourceParam,
     RunRequest,
-    RunsFilter,
     SensorDefinition,
     SensorEvaluationContext,
     SkipReason,
     sensor,
 )
 
-from broker_assets.assets.alerts.streams import ACTIVE_RUNS
-from broker_assets.assets.reporter import Reporter
+from broker_assets.assets.reporter import Entry
 from broker_assets.assets.sky.lists import CHILDREN, PARTITIONS, entry, revisions
-from broker_assets.automation import BACKGROUND
-from broker_assets.backoff import RUNS, pause_after
+from broker_assets.automation import PROMPT
 from broker_assets.dagster_internals import UnresolvedAssetJobDefinition
 from broker_assets.provenance import versions
 from broker_assets.resources.database import DATABASE_AWAY, Database
-from broker_assets.sensors.kafka_lag import REMEMBERED_FAILURES
+from broker_assets.sensors.observed_partitions import follow_partitions
+from broker_assets.sensors.run_history import requested
 from broker_assets.sky.in_force import AREAS, CONES
 from broker_assets.sky.indices import outdated
+from broker_assets.sky.notice_fields import mjd_tai
 from broker_assets.sky.rematch import lists_to_rematch
 
 INTERVAL_SECONDS = 10
@@ -44,39 +42,26 @@ MOST_LISTS = 300
 
 
 def observe_lists(instance: DagsterInstance, database: Database, log: Logger) -> int:
-    """Observe every list that is new or changed, and forget those that are gone; gives the number of both.
-
-    A list that Dagster has no partition for is observed although provenance knows its revision, as when Dagster's
-    database is new.
-    """
-    reporter = Reporter(instance, database, log)
+    """Observe every list that is new or changed, and forget those that are gone; gives the number of both."""
     number = 0
     for asset, definition in PARTITIONS.items():
-        name = str(definition.name)
         with database.transaction() as connection:
             present = revisions(connection, asset)
-            recorded = versions.data_versions(connection, asset)
-            made = {key for child in CHILDREN[asset] for key in versions.data_versions(connection, child)}
-        partitions = set(instance.get_dynamic_partitions(name))
-        changed = {
-            key: revision for key, revision in present.items() if recorded.get(key) != revision or key not in partitions
-        }
-        chosen = dict(sorted(changed.items())[: MOST_LISTS - number])
-        instance.add_dynamic_partitions(name, sorted(chosen.keys() - partitions))
-        with database.transaction() as connection:
-            for key in sorted(chosen.keys() - partitions):
-                versions.forget(connection, asset, key)
-        number += reporter.send(
-            reporter.observe([entry(asset, *item) for item in chosen.items()], partitions=definition)
+
+        def reported(key: str, asset: str = asset, present: dict[str, str] = present) -> Entry:
+            return entry(asset, key, present[key])
+
+        number += follow_partitions(
+            instance,
+            database,
+            log,
+            asset,
+            definition,
+            present,
+            reported,
+            children=CHILDREN[asset],
+            most=MOST_LISTS - number,
         )
-        gone = (partitions | recorded.keys() | made) - present.keys()
-        with database.transaction() as connection:
-            for key in sorted(gone):
-                for name_of_asset in (asset, *CHILDREN[asset]):
-                    versions.forget(connection, name_of_asset, key)
-        for key in sorted(gone & partitions):
-            instance.delete_dynamic_partition(name, key)
-        number += len(gone)
     return number
 
 
@@ -102,37 +87,14 @@ def reasons_to_match(connection: psycopg.Connection, sky: Path, code_versions: M
         "SELECT (SELECT count(*) FROM watchlists WHERE active AND date_expire <= now())"
         " + (SELECT count(*) FROM areas WHERE active AND date_expire <= now())"
         " + (SELECT count(*) FROM mma_areas WHERE active AND active_until <= now())"
+        " + (SELECT count(*) FROM notice_events WHERE revision_to IS NULL AND mjd_until <= %s)",
+        (mjd_tai(datetime.datetime.now(datetime.UTC)),),
     ).fetchone()
     if expired and expired[0]:
         reasons.append(f"{expired[0]} expired")
     if pending:
         reasons.append(f"{len(pending)} to be matched with past objects")
     return reasons
-
-
-def match_request(
-    context: SensorEvaluationContext, job: str, reasons: Sequence[str], priority: Mapping[str, str] = BACKGROUND
-) -> RunRequest | str:
-    """A run request that updates indices and hits, or the reason why there is none."""
-    if not reasons:
-        return "indices and matches are up to date"
-    records = context.instance.get_run_records(RunsFilter(job_name=job), limit=REMEMBERED_FAILURES)
-    if any(record.dagster_run.status in ACTIVE_RUNS for record in records):
-        return f"a run is in progress ({'; '.join(reasons)})"
-    failures = 0
-    for record in records:
-        if record.dagster_run.status != DagsterRunStatus.FAILURE:
-            break
-        failures += 1
-    last = records[0] if records else None
-    if last is not None and failures:
-        left = (last.end_time or last.update_timestamp.timestamp()) + pause_after(failures, RUNS) - time.time()
-        if left > 0:
-            return f"{failures} consecutive runs failed, next run in {left:.0f} s ({'; '.join(reasons)})"
-    before = last.dagster_run.run_id if last is not None else ""
-    return RunRequest(
-        run_key=f"{job}/{before}", job_name=job, tags={"broker/reason": "; ".join(reasons)[:200], **priority}
-    )
 
 
 def build_lists_sensor(
@@ -156,7 +118,9 @@ def build_lists_sensor(
             return SkipReason(f"the lists cannot be read: {error}")
         if observed:
             context.log.info(f"{observed} lists are new, changed or gone")
-        asked = match_request(context, match.name, reasons)
+        if not reasons:
+            return SkipReason("indices and matches are up to date")
+        asked = requested(context.instance, match.name, reasons, PROMPT)
         return asked if isinstance(asked, RunRequest) else SkipReason(asked)
 
     return lists

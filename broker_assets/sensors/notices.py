@@ -1,10 +1,11 @@
-"""Reads notices of gravitational-wave events when some are waiting on their topic.
+"""Reads notices of events when some are waiting on their topics.
 
-The notices become rows of `mma_areas` in a run of `read_notices`; the sensor `lists` detects new rows and has them
-matched and written to files.
+The notices become rows of `mma_areas` and cones of moving lists in a run of `read_notices`; the sensor `lists` detects
+new rows and has them matched and written to files.
 """
 
 import hashlib
+from collections.abc import Sequence
 
 from dagster import (
     DefaultSensorStatus,
@@ -27,38 +28,45 @@ from broker_assets.resources.kafka import Kafka
 from broker_assets.stream.messages import SourceError
 
 INTERVAL_SECONDS = 30
+SECONDS = 25.0
+"""Time in which all topics are looked at, about: Dagster ends a tick after a minute."""
 
 
-def build_notices(name: str | None, read: JobDefinition) -> SensorDefinition:
-    """The sensor; it starts this job."""
+def build_notices(names: Sequence[str], read: JobDefinition) -> SensorDefinition:
+    """The sensor: it looks at the topics of these names and starts this job."""
 
     @sensor(
         name="notices",
         job=read,
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=DefaultSensorStatus.RUNNING,
-        description="Starts a run when notices of gravitational-wave events are waiting.",
+        description="Starts a run when notices of events are waiting.",
     )
     def notices(
         context: SensorEvaluationContext, database: ResourceParam[Database], kafka: ResourceParam[Kafka]
     ) -> RunRequest | SkipReason:
-        if name is None:
+        if not names:
             return SkipReason(NOT_CONFIGURED)
-        try:
-            with database.transaction() as connection:
-                positions = ledger.positions(connection, name)
-            lag = kafka.ends(name, positions).lag(positions)
-        except DATABASE_AWAY as error:
-            return SkipReason(f"the position cannot be read: {error}")
-        except SourceError as error:
-            return SkipReason(str(error))
-        if not sum(lag.values()):
-            return SkipReason("no notice is waiting")
+        lag, positions, failed = 0, [], []
+        for name in names:
+            try:
+                with database.transaction() as connection:
+                    known = ledger.positions(connection, name)
+                ends = kafka.ends(name, known, timeout=min(5.0, SECONDS / len(names)))
+                lag += sum(ends.lag(known).values())
+            except DATABASE_AWAY as error:
+                return SkipReason(f"the position cannot be read: {error}")
+            except SourceError as error:
+                failed.append(str(error))  # what waits on the other topics does not wait for this one
+                continue
+            positions.append((name, sorted(known.items())))
+        if not lag:
+            return SkipReason("; ".join(["no notice is waiting", *failed]))
         records = context.instance.get_run_records(RunsFilter(job_name=read.name), limit=1)
         if records and records[0].dagster_run.status in ACTIVE_RUNS:
             return SkipReason("a run is in progress")
         before = records[0].dagster_run.run_id if records else ""
-        key = hashlib.sha256(repr((sorted(positions.items()), before)).encode()).hexdigest()[:16]
-        return RunRequest(run_key=f"notices/{key}", tags={"broker/lag": str(sum(lag.values())), **RECEPTION})
+        key = hashlib.sha256(repr((positions, before)).encode()).hexdigest()[:16]
+        return RunRequest(run_key=f"notices/{key}", tags={"broker/lag": str(lag), **RECEPTION})
 
     return notices

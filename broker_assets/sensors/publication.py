@@ -21,6 +21,7 @@ from dagster import (
 from broker_assets.assets.alerts.streams import ACTIVE_RUNS
 from broker_assets.automation import BACKGROUND
 from broker_assets.jobs.publication import PUBLISH_OP
+from broker_assets.monitoring.alerts import TROUBLE
 from broker_assets.publication.days import due_days
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.publisher import Publisher
@@ -54,7 +55,7 @@ def build_publish_schedule(job: JobDefinition) -> ScheduleDefinition:
             with database.transaction() as connection:
                 days = due_days(connection, publisher.settings, now, publisher.folder)
         except (*DATABASE_AWAY, OSError) as error:
-            return SkipReason(f"due files cannot be determined: {error}")
+            return SkipReason(f"{TROUBLE}due files cannot be determined: {error}")
         if not days and not publisher.mirrors and not requests:
             return SkipReason("nothing is due")
         return RunRequest(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from dagster import AssetKey, DagsterInstance
+from platform_state import state
 
 from broker_assets.assets.reporter import Entry
-from broker_assets.commands.reporting import reporting
+from broker_assets.commands.reporting import dagster_instance, reporting
 from broker_assets.database.engine import connect
+from broker_assets.local.instance import write_instance
+from broker_assets.monitoring.state_file import write_state
 from broker_assets.partitions import nights
 from broker_assets.provenance import versions
 from broker_assets.settings import Settings
@@ -53,3 +57,22 @@ def test_an_instance_that_the_environment_names_is_shown_it(
     event = record.asset_materialization
     assert event is not None
     assert (event.partition, (event.tags or {})["dagster/data_version"]) == (NIGHT, "v1")
+
+
+def test_the_platform_that_runs_here_is_shown_it(
+    database_url: str, dagster_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An operator's shell has no variables of Dagster."""
+    for name in ("DAGSTER_HOME", "DAGSTER_PG_URL"):
+        monkeypatch.delenv(name, raising=False)
+    settings = Settings.model_validate({"database": {"url": database_url}, "home": tmp_path})
+    home = tmp_path / "dagster"
+    write_instance(home)
+    found = state()
+    assert found.addresses is not None
+    addresses = replace(found.addresses, dagster_home=str(home), dagster_url=dagster_url)
+    write_state(settings, replace(found, addresses=addresses))
+    report_made(settings, entry("v1"))
+    with dagster_instance(settings) as instance:
+        assert not instance.is_ephemeral
+        assert instance.get_materialized_partitions(AssetKey("sources")) == {NIGHT}

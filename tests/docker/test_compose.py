@@ -39,6 +39,8 @@ def test_services_are_the_processes_of_one_machine(compose: dict) -> None:
     commands = platform.commands(
         host=EVERYWHERE, dagster_port=3000, api_port=8000, code_port=4000, workspace="workspace.yaml"
     )
+    # The code of an image does not change, so that nothing needs to be reloaded.
+    commands["code-server"][:3] = ["dagster", "api", "grpc"]
     assert {name: compose["services"][name]["command"] for name in commands} == commands
     assert compose["services"]["prepare"]["command"][1:] == ["-m", "broker_assets.local.prepare"]
 
@@ -213,3 +215,22 @@ def test_every_variable_is_in_the_example(compose: dict) -> None:
     used = set(re.findall(r"\$\{([A-Z_]+):\?", (DOCKER / "compose.yaml").read_text()))
     given = {line.split("=")[0] for line in (DOCKER / "example.env").read_text().splitlines() if "=" in line[:40]}
     assert used <= given
+
+
+def test_listeners_for_readers_are_those_of_one_machine(tmp_path: Path) -> None:
+    """The same properties, which `delivery/test_readers.py` runs."""
+    from broker_assets.local.kafka_readers import ReaderListeners
+
+    listeners = ReaderListeners(tmp_path)
+    listeners.choose_ports()
+    ours = listeners.properties(9092, 9093)
+    kafka = yaml.safe_load((ROOT / "docker" / "compose.readers.yaml").read_text())["services"]["kafka"]
+    given = {
+        name.removeprefix("KAFKA_").lower().replace("___", "-").replace("_", "."): value
+        for name, value in kafka["environment"].items()
+    }
+    assert given.keys() == ours.keys()
+    same = [name for name in ours if "jaas" not in name and "listeners" not in name]
+    assert {name: given[name] for name in same} == {name: ours[name] for name in same}
+    assert all(port.startswith("${READERS_ADDRESS:-127.0.0.1}:") for port in kafka["ports"])
+    assert "KAFKA_PASSWORD:?" in given["listener.name.internal.plain.sasl.jaas.config"]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from drained_platform import drained
 
+from broker_assets.checks.alerts import NIGHT_CHECKS
 from broker_assets.jobs.check_nights import check_config
 
 __all__ = ["drained"]
@@ -24,4 +25,5 @@ def test_all_checks_of_nights_run_as_a_job(drained: Any) -> None:
     assert checks["sources", "ledger_balances", FIRST]
     assert checks["sources", "alerts_as_usual", SECOND]
     assert ("objects", "columns_in_range", FIRST) in checks
-    assert len(checks) == 2 * 8
+    expected = {(check.asset, check.name, night) for check in NIGHT_CHECKS for night in (FIRST, SECOND)}
+    assert set(checks) == expected

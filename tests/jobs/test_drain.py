@@ -18,7 +18,11 @@ pytestmark = pytest.mark.database
 
 FIRST, SECOND = "2025-11-20", "2025-11-21"
 ROWS = ("sources", "forced_sources", "objects")
-FACTS = ("watchlist_facts", "area_facts", "sky_map_facts")
+FACTS = (
+    *("watchlist_facts", "area_facts", "sky_map_facts", "context_matches", "object_features", "class_scores"),
+    "filter_matches",
+)
+INPUTS = ("context_rules", "dust_map", "active_classifiers")
 
 
 def test_one_materialisation_per_asset_and_night(platform: Any, survey: Callable[..., Any]) -> None:
@@ -58,8 +62,9 @@ def test_live_checks_are_evaluated_in_the_run(platform: Any, survey: Callable[..
     odd["diaSource"]["reliability"] = 7.0  # a probability
     platform.append([*survey(objects=5, visits=4).packets(), packets.encode(odd)])
     checks = platform.checks(platform.drain())
-    assert all(passed for (_, name, _), passed in checks.items() if name != "columns_in_range")
+    assert all(passed for (_, name, _), passed in checks.items() if not name.endswith("_in_range"))
     assert not checks["sources", "columns_in_range", FIRST]
+    assert not checks["object_features", "features_in_range", FIRST]
     assert checks["sources", "columns_in_range", SECOND]
     stream = stream_key("rubin-alerts").to_user_string()
     for night in (FIRST, SECOND):
@@ -147,14 +152,22 @@ def test_provenance_says_the_same_as_dagster(platform: Any, survey: Callable[...
     recorded = platform.query('SELECT asset, "partition", data_version, run_id FROM artefact')
     assert {(asset, night): version for asset, night, version, _ in recorded} == {
         (asset, night): version
-        for asset in ("packet_archive", *ROWS, *FACTS)
+        for asset in ("packet_archive", *ROWS, *FACTS, *INPUTS)
         for night, version in platform.versions(asset).items()
     }
     assert {run_id for *_, run_id in recorded} == {result.run_id}
     # rows of each night are made from its archive, and facts from its objects; no index is an input
     assert platform.query("SELECT input_asset, count(*) FROM artefact_input GROUP BY 1 ORDER BY 1") == [
-        ("objects", 6),
+        ("active_classifiers", 2),
+        ("area_facts", 2),
+        ("class_scores", 2),
+        ("context_matches", 6),
+        ("dust_map", 2),
+        ("object_features", 4),
+        ("objects", 14),
         ("packet_archive", 6),
+        ("sky_map_facts", 2),
+        ("watchlist_facts", 2),
     ]
 
 
@@ -193,7 +206,7 @@ def test_events_of_a_run_do_not_grow_with_its_alerts(platform: Any, survey: Call
     events = platform.instance.get_records_for_run(result.run_id, limit=10_000).records
     assert len(events) < 60
     kinds = [record.event_log_entry.dagster_event_type for record in events]
-    assert kinds.count(DagsterEventType.ASSET_MATERIALIZATION) == len(["packet_archive", *ROWS, *FACTS])
+    assert kinds.count(DagsterEventType.ASSET_MATERIALIZATION) == len(["packet_archive", *ROWS, *FACTS, *INPUTS])
     assert AssetKey("sources") in platform.instance.all_asset_keys()
 
 

@@ -105,6 +105,9 @@ def test_daily_job(platform: Any, survey: Callable[..., Any]) -> None:
     assert result.success
     logged = messages(platform, result.run_id)
     assert "deleted run events: 0, deleted asset events: 0, deleted check evaluations: 0, stale artefacts: 0" in logged
+    for what in ("features of alerts", "statistics of objects"):
+        assert any(message.startswith(f"{what} before ") for message in logged)
+    assert "associations that nothing refers to: 0 deleted, 0 left" in logged
 
 
 def test_provenance_comes_first(platform: Any) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
+from dagster_services import wait_until
 
 from broker_assets.local.processes import LocalPlatformError
-from broker_assets.local.service import Service, program_path
+from broker_assets.local.service import CodeServer, Service, program_path
 
 
 def test_a_service_is_ready_when_it_answers_and_gone_when_stopped(tmp_path: Path) -> None:
@@ -42,3 +45,36 @@ def test_programs_are_ours_first() -> None:
     assert Path(program_path("python")).parent == Path(sys.executable).parent
     with pytest.raises(LocalPlatformError, match="no-such-program is not installed"):
         program_path("no-such-program")
+
+
+def test_a_code_server_does_not_run_without_the_child_that_has_the_definitions(tmp_path: Path) -> None:
+    text = (
+        "import signal, subprocess, sys, time\n"
+        "child = lambda: subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        "children = [child()]\n"
+        "def reload(*_):\n"
+        "    children.append(child()); children[0].kill(); children.pop(0).wait()\n"
+        "signal.signal(signal.SIGUSR1, reload)\n"
+        "while True: time.sleep(0.1)\n"
+    )
+    server = CodeServer(
+        "code server", [sys.executable, "-c", text], log=tmp_path / "log", environment=dict(os.environ),
+        healthy=lambda: True, timeout=30,
+    )  # fmt: skip
+    server.start()
+    try:
+        assert server.pid is not None
+        process = psutil.Process(server.pid)
+        wait_until(lambda: len(process.children()) == 1, 30.0)
+        [first] = process.children()
+        assert server.running
+        process.send_signal(signal.SIGUSR1)
+        wait_until(lambda: process.children() not in ([], [first]), 30.0)
+        assert server.running, "reloaded"
+        for child in process.children():
+            child.kill()
+        wait_until(lambda: not server.running, 30.0)
+        assert process.is_running()
+    finally:
+        server.stop()
+    assert not server.running

@@ -102,6 +102,7 @@ def here() -> Iterator[Platform]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.platform
 @pytest.mark.database
 @pytest.mark.kafka
 @pytest.mark.slow

@@ -11,9 +11,20 @@ import pytest
 from pydantic import SecretStr
 
 from broker_assets.database.engine import connect
-from broker_assets.monitoring.status import Status, gather
+from broker_assets.monitoring.alerts import WATCHER, Alert, Cause
+from broker_assets.monitoring.status import NAMED, Status, gather
 from broker_assets.provenance import versions
-from broker_assets.settings import DatabaseSettings, KafkaSettings, Settings, StreamSettings
+from broker_assets.resources.database import Database
+from broker_assets.resources.notifier import DeliveryError, Notifier
+from broker_assets.settings import (
+    ClusterSettings,
+    DatabaseSettings,
+    KafkaSettings,
+    MovingListSettings,
+    NoticeSettings,
+    Settings,
+    StreamSettings,
+)
 from broker_assets.stream.messages import SourceError, StreamEnds, TopicAbsentError
 
 
@@ -88,17 +99,110 @@ def batch(connection: psycopg.Connection, *, minutes: float, stored: int = 0) ->
     )
 
 
+def position(connection: psycopg.Connection, partition: int, *, minutes: float) -> None:
+    """The position of a partition, moved so long ago."""
+    moved = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=minutes)
+    connection.execute(
+        "INSERT INTO stream_offset (topic, \"partition\", next_offset, updated_at) VALUES ('one', %s, 0, %s)"
+        ' ON CONFLICT (topic, "partition") DO UPDATE SET updated_at = excluded.updated_at',
+        (partition, moved),
+    )
+
+
 @pytest.mark.database
-def test_a_stream_that_has_stalled_is_a_problem(tmp_path: Path, database_url: str) -> None:
+def test_a_partition_that_has_stalled_is_a_problem_whatever_the_others_do(tmp_path: Path, database_url: str) -> None:
+    ours = settings(tmp_path, database_url, "one")
+    ends = Ends(one=50)
     with connect(database_url, autocommit=True) as connection:
-        batch(connection, minutes=90)
-        stalled = gather(settings(tmp_path, database_url, "one"), Ends(one=50))
-        assert any("one has stalled: 50 messages are waiting" in problem for problem in stalled.problems)
-        assert gather(settings(tmp_path, database_url, "one"), Ends(one=0)).problems == []
         batch(connection, minutes=0.1)
-        moving = gather(settings(tmp_path, database_url, "one"), Ends(one=50))
+        position(connection, 0, minutes=90)
+        position(connection, 1, minutes=0.1)
+        (problem,) = gather(ours, ends).problems
+        assert problem.startswith("one has stalled: 50 messages wait in partition 0, whose position has not moved for")
+        assert gather(ours, Ends(one=0)).problems == []
+        position(connection, 0, minutes=0.1)
+        moving = gather(ours, ends)
         assert moving.healthy, moving.problems
-        assert [shown.kind for shown in moving.batches] == ["stream", "stream"]
+        assert [shown.kind for shown in moving.batches] == ["stream"]
+
+
+def alerts(database_url: str, *found: Alert) -> Notifier:
+    notifier = Notifier(Database(database_url))
+    notifier.record(found)
+    notifier.beat(WATCHER, "")
+    return notifier
+
+
+@pytest.mark.database
+@pytest.mark.parametrize(
+    "cause",
+    [
+        Cause("check", "sources", "2024-05-01", "ledger_balances"),
+        Cause("run", "sources", "2024-05-01"),
+        Cause("backfill", "sources", "", "abcdefgh"),
+        Cause("sensor", "kafka_lag"),
+        Cause("freshness", "sources"),
+        Cause("stream", "alert_stream/one", "1", "moves"),
+        Cause("canary", "alert_stream/canary"),
+    ],
+    ids=lambda cause: cause.kind,
+)
+def test_an_open_error_is_a_problem_until_it_ends(tmp_path: Path, database_url: str, cause: Cause) -> None:
+    notifier = alerts(database_url, Alert(cause, "it failed"))
+    ours = settings(tmp_path, database_url, "one")
+    status = gather(ours, Ends(one=0))
+    assert not status.healthy
+    assert status.problems == [f"{cause.place}: it failed"]
+    assert [alert.cause for alert in status.alerts] == [cause]
+    notifier.end({cause: "it works"})
+    assert gather(ours, Ends(one=0)).healthy
+
+
+@pytest.mark.database
+def test_an_open_warning_is_a_notice(tmp_path: Path, database_url: str) -> None:
+    alerts(database_url, Alert(Cause("check", "sources", "", "as_usual"), "it is unusual", "warning"))
+    status = gather(settings(tmp_path, database_url, "one"), Ends(one=0))
+    assert status.healthy
+    assert status.notices == ["sources: it is unusual"]
+
+
+@pytest.mark.database
+def test_many_alerts_are_counted(tmp_path: Path, database_url: str) -> None:
+    alerts(database_url, *(Alert(Cause("run", f"asset{number:02d}"), "failed") for number in range(NAMED + 5)))
+    status = gather(settings(tmp_path, database_url, "one"), Ends(one=0))
+    assert len(status.alerts) == NAMED + 5
+    assert len(status.problems) == NAMED + 1
+    assert status.problems[-1] == "5 more alerts: `broker-assets alerts list` shows them"
+
+
+class Refusing:
+    """A destination that refuses."""
+
+    name = "refusing"
+
+    def send(self, subject: str, body: str, importance: str) -> None:
+        raise DeliveryError("the mail server is away")
+
+
+@pytest.mark.database
+def test_alerts_that_cannot_be_sent_are_a_problem(tmp_path: Path, database_url: str) -> None:
+    alerts(database_url, Alert(Cause("check", "sources"), "it is unusual", "warning"))
+    Notifier(Database(database_url), [Refusing()]).deliver()
+    status = gather(settings(tmp_path, database_url, "one"), Ends(one=0))
+    assert status.problems == ["alerts cannot be sent: the mail server is away"]
+
+
+@pytest.mark.database
+def test_nobody_looks_any_more(tmp_path: Path, database_url: str) -> None:
+    notifier = alerts(database_url)
+    ours = settings(tmp_path, database_url, "one")
+    assert gather(ours, Ends(one=0)).healthy
+    with connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE heartbeat SET at = at - interval '10 minutes'")
+    (problem,) = gather(ours, Ends(one=0)).problems
+    assert problem.startswith("nobody has looked for failed checks, runs and backfills since")
+    notifier.beat(WATCHER, "")
+    assert gather(ours, Ends(one=0)).healthy
 
 
 @pytest.mark.database
@@ -120,3 +224,22 @@ def test_stale_artefacts_are_a_notice(tmp_path: Path, database_url: str) -> None
     assert status.healthy
     assert status.stale_count == 1
     assert any("1 artefacts are stale" in notice for notice in status.notices)
+
+
+def test_topics_of_notices_are_shown_and_their_broker_is_not_our_problem(tmp_path: Path) -> None:
+    ours = settings(tmp_path, None, "one").model_copy(
+        update={
+            "notices": NoticeSettings(
+                topic="igwn.gwalert",
+                lists=[MovingListSettings(name="X-ray", topics=("ep", "svom"))],
+                kafka=ClusterSettings(bootstrap_servers="gcn.example:9092"),
+            )
+        }
+    )
+    known: dict[str, int | SourceError] = {"one": 1, "igwn.gwalert": 0, "ep": 2, "svom": SourceError("no broker")}
+    status = gather(ours, Ends(**known))
+    found = [(stream.topic, stream.survey, stream.lag, stream.detail) for stream in status.streams[1:]]
+    assert found == [
+        ("igwn.gwalert", "notices", 0, ""), ("ep", "notices", 2, ""), ("svom", "notices", None, "no broker"),
+    ]  # fmt: skip
+    assert not [problem for problem in status.problems if "svom" in problem]

@@ -5,31 +5,20 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 import sqlalchemy as sa
+from operator_mailbox import Mailbox
 
 from broker_assets.database.tables import notification
+from broker_assets.monitoring.alerts import SUBJECT_CHARACTERS, Alert, Cause, Severity
 from broker_assets.resources.database import Database
-from broker_assets.resources.notifier import GROUP, Alert, AppriseDestination, Delivery, DeliveryError, Notifier
+from broker_assets.resources.notifier import BODY_CHARACTERS, GROUP, AppriseDestination, Delivery, Notifier
 
 pytestmark = pytest.mark.database
-
-
-class Mailbox:
-    """A destination that keeps what it is sent, or refuses."""
-
-    def __init__(self, name: str = "mailbox") -> None:
-        self.name = name
-        self.refuses = False
-        self.messages: list[tuple[str, str]] = []
-
-    def send(self, subject: str, body: str) -> None:
-        if self.refuses:
-            raise DeliveryError(f"{self.name} is full")
-        self.messages.append((subject, body))
 
 
 @pytest.fixture
@@ -47,7 +36,18 @@ def notifier(database: Database, mailbox: Mailbox) -> Notifier:
     return Notifier(database, [mailbox])
 
 
-CAUSE = Alert("check sources/ledger_balances", "The ledger does not balance", "2 messages are unaccounted for")
+CAUSE = Alert(
+    Cause("check", "sources", "2024-05-01", "ledger_balances"),
+    "the ledger does not balance",
+    body="2 messages are unaccounted for",
+    next_step="keep the logs",
+    link="[the check](http://host:3000/assets/sources?view=checks)",
+)
+SUBJECT = "error: sources of 2024-05-01: the ledger does not balance"
+
+
+def of(place: str, severity: Severity = "error") -> Alert:
+    return Alert(Cause("run", place), "run failed", severity)
 
 
 def test_alert_is_sent_once(notifier: Notifier, mailbox: Mailbox) -> None:
@@ -55,12 +55,40 @@ def test_alert_is_sent_once(notifier: Notifier, mailbox: Mailbox) -> None:
     assert notifier.deliver() == Delivery(sent=1)
     notifier.record([CAUSE, CAUSE])
     assert notifier.deliver() == Delivery()
-    assert mailbox.messages == [
-        (
-            "[broker-assets] The ledger does not balance",
-            "**The ledger does not balance**\n\n2 messages are unaccounted for",
-        )
+    ((subject, body),) = mailbox.messages
+    assert subject == SUBJECT
+    assert body.split("\n\n") == [
+        f"**{SUBJECT}**",
+        "2 messages are unaccounted for",
+        "Next step: keep the logs",
+        CAUSE.link,
     ]
+
+
+def test_next_step_and_link_are_never_cut(notifier: Notifier, mailbox: Mailbox) -> None:
+    notifier.record([replace(CAUSE, what="a line\n" * 500, body="a line\n" * 50_000)])
+    notifier.deliver()
+    ((subject, body),) = mailbox.messages
+    assert len(subject) <= SUBJECT_CHARACTERS
+    assert "\n" not in subject
+    assert body.endswith(f"Next step: keep the logs\n\n{CAUSE.link}")
+    assert len(body) < BODY_CHARACTERS + 500
+
+
+def test_severity_is_passed_on(notifier: Notifier, mailbox: Mailbox) -> None:
+    notifier.record([of("a", "warning")])
+    notifier.deliver()
+    notifier.record([of("b", "warning"), of("c", "error")])
+    notifier.deliver()
+    notifier.end({of("a").cause: "it works"})
+    notifier.deliver()
+    assert mailbox.importance == ["warning", "error", "resolved"]
+
+
+def test_warning_that_becomes_an_error_is_news(notifier: Notifier, mailbox: Mailbox) -> None:
+    for severity, sent in (("warning", 1), ("warning", 0), ("error", 1), ("error", 0), ("warning", 0)):
+        notifier.record([of("a", severity)])  # type: ignore[arg-type]
+        assert notifier.deliver() == Delivery(sent=sent)
 
 
 def test_cause_that_lasts_is_repeated_after_the_window(database: Database, mailbox: Mailbox) -> None:
@@ -73,14 +101,37 @@ def test_cause_that_lasts_is_repeated_after_the_window(database: Database, mailb
     assert "seen 2 times" in mailbox.messages[1][1]
 
 
+def test_end_is_sent_once_and_says_what_ended_it(notifier: Notifier, mailbox: Mailbox) -> None:
+    notifier.record([CAUSE])
+    notifier.deliver()
+    mailbox.told()
+    notifier.end({CAUSE.cause: "the check passed"})
+    assert notifier.deliver() == Delivery(sent=1)
+    assert notifier.deliver() == Delivery()
+    ((subject, body),) = mailbox.messages
+    assert subject == "resolved: sources of 2024-05-01: the ledger does not balance"
+    assert "the check passed" in body
+    assert "http://host:3000/assets/sources?view=checks" in body
+
+
 def test_cause_that_ended_is_news_when_it_comes_back(notifier: Notifier, mailbox: Mailbox) -> None:
     notifier.record([CAUSE])
     notifier.deliver()
-    notifier.end([CAUSE.cause])
-    assert notifier.deliver() == Delivery()
+    notifier.end({CAUSE.cause: "the check passed"})
     notifier.record([CAUSE])
     assert notifier.deliver() == Delivery(sent=1)
-    assert "seen" not in mailbox.messages[1][1], "counted anew"
+    assert mailbox.told() == [SUBJECT, SUBJECT], "the end between them was over before it could be sent"
+    notifier.end({CAUSE.cause: "the check passed"})
+    notifier.deliver()
+    assert len(mailbox.told()) == 1
+
+
+def test_what_lasts_and_what_has_ended(notifier: Notifier) -> None:
+    notifier.record([of("a"), of("b", "warning"), of("c")])
+    notifier.end({of("a").cause: "it works"})
+    assert [alert.cause.asset for alert in notifier.lasting()] == ["c", "b"], "errors first"
+    assert notifier.lasting(["check"]) == []
+    assert notifier.ended([of("a").cause, of("b").cause, of("d").cause]) == {of("a").cause}
 
 
 def test_refused_alert_is_kept_and_sent_later(notifier: Notifier, mailbox: Mailbox, database: Database) -> None:
@@ -100,9 +151,14 @@ def test_refused_alert_is_kept_and_sent_later(notifier: Notifier, mailbox: Mailb
 
 
 def test_ended_cause_that_was_never_told_is_still_told(notifier: Notifier, mailbox: Mailbox) -> None:
+    mailbox.refuses = True
     notifier.record([CAUSE])
-    notifier.end([CAUSE.cause])
-    assert notifier.deliver() == Delivery(sent=1)
+    notifier.deliver()
+    notifier.end({CAUSE.cause: "the check passed"})
+    mailbox.refuses = False
+    notifier.deliver()
+    notifier.deliver()
+    assert mailbox.told() == [SUBJECT, SUBJECT.replace("error", "resolved")]
 
 
 def test_one_failing_destination_does_not_repeat_the_others(database: Database, mailbox: Mailbox) -> None:
@@ -118,28 +174,23 @@ def test_one_failing_destination_does_not_repeat_the_others(database: Database, 
 
 
 def test_many_causes_are_one_message(notifier: Notifier, mailbox: Mailbox) -> None:
-    notifier.record(Alert(f"cause {i}", f"Subject {i}") for i in range(GROUP + 5))
+    notifier.record(of(f"job {i:02d}") for i in range(GROUP + 5))
     assert notifier.deliver() == Delivery(sent=GROUP, waiting=5)
     assert notifier.deliver() == Delivery(sent=5)
-    assert mailbox.messages[0][0].startswith(f"[broker-assets] {GROUP + 5} alerts: ")
+    assert mailbox.messages[0][0].startswith(f"{GROUP + 5} alerts: ")
     assert "And 5 more" in mailbox.messages[0][1]
     told = "".join(body for _, body in mailbox.messages)
-    assert all(f"**Subject {i}**" in told for i in range(GROUP + 5))
+    assert all(f"**error: job {i:02d}: run failed**" in told for i in range(GROUP + 5))
+    notifier.end({of(f"job {i:02d}").cause: "it works" for i in range(GROUP + 5)})
+    assert notifier.deliver() == Delivery(sent=GROUP, waiting=5)
+    assert mailbox.messages[-1][0].startswith(f"{GROUP + 5} resolved: ")
 
 
 def test_without_destination_the_log_has_it(database: Database, caplog: pytest.LogCaptureFixture) -> None:
     notifier = Notifier(database)
     notifier.record([CAUSE])
     assert notifier.deliver() == Delivery(sent=1)
-    assert "The ledger does not balance" in caplog.text
-
-
-def test_links() -> None:
-    notifier = Notifier(Database(None), web_address="http://host:3000/")
-    assert notifier.run_link("0123456789ab") == "[run 01234567](http://host:3000/runs/0123456789ab)"
-    assert (
-        notifier.asset_link("alert_stream/rubin") == "[alert_stream/rubin](http://host:3000/assets/alert_stream/rubin)"
-    )
+    assert "the ledger does not balance" in caplog.text
 
 
 class Webhook(BaseHTTPRequestHandler):
@@ -167,14 +218,20 @@ def webhook() -> Iterator[HTTPServer]:
     server.server_close()
 
 
-def test_apprise_delivers_markdown_with_link(database: Database, webhook: HTTPServer) -> None:
+@pytest.mark.parametrize(("severity", "kind"), [("warning", "warning"), ("error", "failure")])
+def test_apprise_delivers_markdown_with_link_and_severity(
+    database: Database, webhook: HTTPServer, severity: Severity, kind: str
+) -> None:
     destination = AppriseDestination(f"json://127.0.0.1:{webhook.server_port}/hook")
-    notifier = Notifier(database, [destination], web_address="http://host:3000")
-    notifier.record([Alert("run drain", "A run failed", notifier.run_link("0123456789ab"))])
+    notifier = Notifier(database, [destination])
+    notifier.record([replace(CAUSE, severity=severity)])
     assert notifier.deliver() == Delivery(sent=1)
-    (message,) = webhook.received  # type: ignore[attr-defined]
-    assert message["title"] == "[broker-assets] A run failed"
-    assert "http://host:3000/runs/0123456789ab" in message["message"]
+    notifier.end({CAUSE.cause: "the check passed"})
+    notifier.deliver()
+    first, second = webhook.received  # type: ignore[attr-defined]
+    assert first["title"] == f"[broker-assets] {severity}: sources of 2024-05-01: the ledger does not balance"
+    assert "http://host:3000/assets/sources?view=checks" in first["message"]
+    assert (first["type"], second["type"]) == (kind, "success")
 
 
 def test_apprise_failure_is_seen(database: Database, webhook: HTTPServer) -> None:

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import DagsterInstance, Definitions, SkipReason, build_sensor_context
+from dagster import (
+    AssetCheckEvaluation,
+    AssetKey,
+    DagsterInstance,
+    DagsterRunStatus,
+    Definitions,
+    SensorResult,
+    SkipReason,
+    asset,
+    build_sensor_context,
+)
 from dagster_services import DagsterServices, wait_until
 
+from broker_assets.automation import TRIGGER
 from broker_assets.build import build_defs
 from broker_assets.database import migrations
 from broker_assets.database.engine import transaction
 from broker_assets.provenance import versions
+from broker_assets.provenance.stale_groups import automation_notes
 from broker_assets.resources.database import Database
 from broker_assets.sensors.code_versions import build_code_versions
 from broker_assets.settings import Settings
@@ -24,16 +36,92 @@ from broker_assets.stream.data_versions import ROW_ASSETS
 pytestmark = pytest.mark.database
 
 
+@asset
+def l1_quicklook() -> None:
+    pass
+
+
 def tick(url: str | None, code_versions: dict[str, str]) -> str:
-    sensor = build_code_versions(code_versions)
-    with (
-        DagsterInstance.ephemeral() as instance,
-        build_sensor_context(instance=instance, resources={"database": Database(url)}) as context,
-    ):
+    with DagsterInstance.ephemeral() as instance:
+        result = tick_of(instance, url, code_versions)
+    reason = result if isinstance(result, SkipReason) else result.skip_reason
+    assert reason is not None
+    assert reason.skip_message is not None
+    return reason.skip_message
+
+
+def tick_of(
+    instance: DagsterInstance,
+    url: str | None,
+    code_versions: dict[str, str],
+    *,
+    automated: Collection[str] = (),
+    cursor: str | None = None,
+) -> SensorResult | SkipReason:
+    sensor = build_code_versions(code_versions, automated)
+    resources = {"database": Database(url)}
+    with build_sensor_context(instance=instance, resources=resources, cursor=cursor) as context:
         result = sensor(context)
-    assert isinstance(result, SkipReason)
-    assert result.skip_message is not None
-    return result.skip_message
+    assert isinstance(result, SensorResult | SkipReason)
+    return result
+
+
+def test_what_becomes_stale_is_shown_once_and_so_is_its_end(database_url: str) -> None:
+    code = {"sources": "decoder 1", "l1_quicklook": "1", "hits": "1"}
+    made = [
+        versions.Artefact(asset="sources", partition="2025-10-01", data_version="d", code_version="decoder 1"),
+        versions.Artefact(asset="l1_quicklook", partition="2025-10-01", data_version="d", code_version="1"),
+        versions.Artefact(
+            asset="hits",
+            data_version="d",
+            code_version="1",
+            inputs=(versions.Input(asset="sources", partition="2025-10-01", data_version="d"),),
+        ),
+    ]
+    with DagsterInstance.ephemeral() as instance:
+
+        def look(code: dict[str, str], cursor: str | None) -> tuple[dict[str, AssetCheckEvaluation], str | None]:
+            result = tick_of(instance, database_url, code, automated=["l1_quicklook", "hits"], cursor=cursor)
+            assert isinstance(result, SensorResult)
+            events = [event for event in result.asset_events if isinstance(event, AssetCheckEvaluation)]
+            return {event.asset_key.to_user_string(): event for event in events}, result.cursor
+
+        with transaction(database_url) as connection:
+            versions.record(connection, made)
+        found, cursor = look(code, None)
+        assert found == {}
+        found, cursor = look(code | {"sources": "decoder 2", "l1_quicklook": "2"}, cursor)
+        assert {asset: event.description for asset, event in found.items()} == {
+            "sources": "1 partition is stale: decoder 1 → 2 (2025-10-01). Not automatic: "
+            "`broker-assets reprocess --stale --asset sources`",
+            "l1_quicklook": "1 partition is stale: code 1 → 2 (2025-10-01). Automation requests it at its next tick, "
+            "unless an input is missing, is being built or failed a blocking check, or the last run failed: then "
+            "`broker-assets reprocess --stale --asset l1_quicklook`",
+            "hits": "stale: input sources is stale. Automation waits: input sources is stale",
+        }
+        with transaction(database_url) as connection:
+            assert automation_notes(connection)["hits"] == "Automation waits: input sources is stale"
+        deployed_code = code | {"sources": "decoder 2", "l1_quicklook": "2"}
+        again, cursor = look(deployed_code, cursor)
+        assert again == {}
+        with transaction(database_url) as connection:
+            versions.record(connection, [made[0].model_copy(update={"code_version": "decoder 2"})])
+        found, cursor = look(deployed_code, cursor)
+        assert {asset: event.passed for asset, event in found.items()} == {"sources": True, "hits": True}
+        with transaction(database_url) as connection:
+            assert automation_notes(connection).keys() == {"l1_quicklook"}
+        # Automation at work.
+        key = AssetKey("l1_quicklook")
+        whole = Definitions(assets=[l1_quicklook]).resolve_implicit_global_asset_job_def()
+        run = instance.create_run_for_job(
+            whole.get_subset(asset_selection={key}),
+            asset_selection=frozenset({key}),
+            tags=dict(TRIGGER),
+            status=DagsterRunStatus.STARTED,
+        )
+        found, cursor = look(deployed_code, cursor)
+        assert str(found["l1_quicklook"].description).endswith("Automation is at work: 1 run queued or in progress")
+        instance.delete_run(run.run_id)
 
 
 def deployed(url: str) -> dict[str, tuple[str, datetime.datetime]]:
@@ -77,7 +165,10 @@ def expected(definitions: Definitions) -> dict[str, str | None]:
 def test_the_platform_records_the_versions_of_its_graph(database_url: str) -> None:
     definitions = build_defs(settings=Settings(), resource_overrides={"database": Database(database_url)})
     sensor = definitions.get_repository_def().get_sensor_def("code_versions")
-    with build_sensor_context(resources={"database": Database(database_url)}) as context:
+    with (
+        DagsterInstance.ephemeral() as instance,
+        build_sensor_context(instance=instance, resources={"database": Database(database_url)}) as context,
+    ):
         sensor(context)
     found = {asset: version for asset, (version, _) in deployed(database_url).items()}
     assert {"packet_archive", "sources", "forced_sources", "objects", "cone_index", "watchlist_hits"} <= found.keys()

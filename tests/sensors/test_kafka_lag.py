@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,11 +20,13 @@ from dagster import (
     op,
 )
 
+from broker_assets.accounting import ledger
 from broker_assets.assets.alerts.streams import DRAIN_OP, DRAIN_TAG, drain_config
+from broker_assets.database.engine import transaction
 from broker_assets.database.tables import stream_offset
 from broker_assets.resources.database import Database
 from broker_assets.resources.kafka import Kafka
-from broker_assets.sensors.kafka_lag import build_kafka_lag, partition_sets
+from broker_assets.sensors.kafka_lag import Runs, build_kafka_lag, partition_sets
 from broker_assets.settings import StreamSettings
 from broker_assets.stream.messages import SourceUnavailableError, StreamEnds
 
@@ -99,6 +102,14 @@ class Ticks:
         run = self.instance.create_run_for_job(job_def, tags={DRAIN_TAG: tag}, status=status, run_config=config)
         return run.run_id
 
+    def commit_batch(self, run_id: str) -> None:
+        """What a run leaves in the ledger when it has committed a batch."""
+        with transaction(self.database.url) as connection:
+            now = datetime.datetime.now(datetime.UTC)
+            ledger.open_batch(
+                connection, topic="rubin-alerts", kind="stream", code_version="1", started_at=now, run_id=run_id
+            )
+
     def commit(self, topic: str, positions: Sequence[int]) -> None:
         rows = [{"topic": topic, "partition": p, "next_offset": o} for p, o in enumerate(positions)]
         with self.database.engine.begin() as connection:
@@ -170,6 +181,20 @@ def test_failed_runs_are_followed_after_a_pause(ticks: Ticks) -> None:
     result = ticks.tick()
     assert isinstance(result, SensorResult)
     assert [request.tags[DRAIN_TAG] for request in result.run_requests or []] == ["rubin-alerts:2-3"]
+
+
+def test_killed_runs_with_progress_are_followed_at_once(ticks: Ticks) -> None:
+    """Four kills in a minute do not stop a healthy stream; a run that stored nothing before them counts no more."""
+    ticks.run("rubin-alerts:0-1", DagsterRunStatus.FAILURE)
+    for _ in range(4):
+        ticks.commit_batch(ticks.run("rubin-alerts:0-1", DagsterRunStatus.FAILURE))
+    assert "rubin-alerts:0-1" in ticks.asked()
+    ticks.run("rubin-alerts:0-1", DagsterRunStatus.FAILURE)
+    result = ticks.tick()
+    assert isinstance(result, SensorResult)
+    assert "rubin-alerts:0-1" not in {request.tags[DRAIN_TAG] for request in result.run_requests or []}
+    history = Runs(ticks.instance, ticks.database).history("rubin-alerts:0-1")
+    assert history.failures == 1
 
 
 def test_ends_are_observed_when_they_move(ticks: Ticks) -> None:

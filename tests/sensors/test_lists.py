@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from dagster import AssetKey, DagsterEventType, DagsterInstance, Definitions, in_process_executor
+from event_notices import einstein_probe
 
 from broker_assets.assets.sky.lists import build_lists
 from broker_assets.database.engine import connect
@@ -16,6 +17,8 @@ from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 from broker_assets.sensors import lists as sensor
 from broker_assets.sensors.lists import observe_lists, reasons_to_match
+from broker_assets.settings import MovingListSettings
+from broker_assets.sky.event_notices import read_event_notice
 from broker_assets.sky.lists import (
     ListSettings,
     add_cones,
@@ -24,6 +27,7 @@ from broker_assets.sky.lists import (
     create_watchlist,
     delete_list,
 )
+from broker_assets.sky.moving_lists import apply_event_notice, expire_event_cones
 from broker_assets.sky.regions import cone_area
 from broker_assets.sky.watchlists import parse_watchlist
 
@@ -202,3 +206,14 @@ def test_a_list_is_observed_by_hand(
     assert not failed.success
     [event] = instance.get_records_for_run(failed.run_id, of_type=DagsterEventType.STEP_FAILURE).records
     assert "is not matched any more" in str(event.event_log_entry.dagster_event)
+
+
+def test_a_cone_whose_window_has_passed_is_a_reason(connection: psycopg.Connection, tmp_path: Path) -> None:
+    wanted = MovingListSettings(name="bursts", topics=("bursts",), days_after=10.0)
+    notice = read_event_notice(einstein_probe())
+    apply_event_notice(connection, notice, wanted, topic="bursts", now=notice.trigger)
+    assert not [reason for reason in reasons_to_match(connection, tmp_path, {}) if "expired" in reason]
+    connection.execute("UPDATE notice_events SET mjd_until = 60000")
+    assert "1 expired" in reasons_to_match(connection, tmp_path, {})
+    assert expire_event_cones(connection) == 1
+    assert not [reason for reason in reasons_to_match(connection, tmp_path, {}) if "expired" in reason]

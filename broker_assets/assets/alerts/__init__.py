@@ -1,1 +1,1 @@
-"""Assets of the alert stream: the streams, and what each night brought."""
+"""Assets of the alert stream: the streams, and what each night contributed."""

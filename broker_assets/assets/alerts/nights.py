@@ -4,19 +4,22 @@ The assets are `packet_archive` and, derived from it, `sources`, `forced_sources
 ways with the same result: live, by drain runs (`broker_assets.jobs.drain`), and from the archive, by materialising
 a night here. Both use the same functions of `broker_assets.stream`; the shells select the night and report to Dagster.
 
+A night is one transaction and a few minutes of work, so a backfill has a run for each. That is what Dagster does for
+assets *without* a backfill policy; with one, also with one of a single partition per run, its runs carry a range
+instead of a partition, and the evaluations of their checks are stored without partition and shown as skipped.
+
 (No ``from __future__ import annotations`` here and in the other modules of assets and checks: Dagster inspects the
 annotation of `context` when the function is defined.)
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, cast
 
 from dagster import (
     AssetExecutionContext,
     AssetsDefinition,
     AssetSpec,
-    BackfillPolicy,
     Failure,
     FreshnessPolicy,
     MaterializeResult,
@@ -26,11 +29,14 @@ from dagster import (
 )
 
 from broker_assets.accounting import ledger
-from broker_assets.assets.alerts.reports import artefacts, code_version, fact_entries
+from broker_assets.accounting.facts import FactInput
+from broker_assets.assets.alerts.reports import artefacts, code_version, fact_entries, input_entries, input_entry
 from broker_assets.assets.alerts.streams import stream_key
+from broker_assets.assets.labels import ALL_SURVEYS, DRAIN, FACT_INPUT_OBSERVER, STREAM_OPERATORS, about, labels
 from broker_assets.assets.metadata import table_metadata
 from broker_assets.assets.reporter import Entry, Reporter
 from broker_assets.database.tables import diaforcedsources, diasources, objects
+from broker_assets.monitoring.alerts import NEXT_STEP
 from broker_assets.packets import archive
 from broker_assets.partitions import nights
 from broker_assets.resources.database import Database
@@ -39,16 +45,13 @@ from broker_assets.stream.data_versions import ARCHIVE_ASSET, ROW_ASSETS, data_v
 from broker_assets.stream.enrichment import Enrichment, EnrichmentPlan
 from broker_assets.stream.reprocess import ReprocessReport, reprocess_night
 
-OWNERS = ["team:broker"]
-
-ONE_NIGHT_PER_RUN = BackfillPolicy.multi_run(max_partitions_per_run=1)
-"""A night is one transaction and a few minutes of work: a failure must not affect other nights."""
-
 LATE = FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_window=timedelta(hours=26))
 """No observatory closes for longer unnoticed; evaluated by `broker_assets.sensors.alerting`."""
 
 LISTS_TAG, LISTS_NOW = "broker/lists", "now"
 """Tag of a run that computes facts with the lists of today instead of those of their time."""
+MARKED_TAG, MARKED_ONLY = "broker/marked", "only"
+"""Tag of a run that computes the facts of the alerts alone that are marked as stale, where nothing else is."""
 
 ROWS = {
     "sources": (diasources, "Detections on difference images: those of the alerts and of their histories."),
@@ -69,11 +72,13 @@ def build_alert_assets(streams: Sequence[StreamSettings], plan: EnrichmentPlan) 
         group_name="alerts",
         code_version=code_version(ARCHIVE_ASSET),
         kinds={"avro", "file"},
-        owners=OWNERS,
-        backfill_policy=ONE_NIGHT_PER_RUN,
         freshness_policy=LATE,
-        description="Every alert packet as received, exactly once. Materialising a night reads all its files and "
-        "verifies their checksums.",
+        **labels(STREAM_OPERATORS, survey=_surveys(streams), level="archive", family="alerts", store="files"),
+        **about(
+            "Every alert packet as received, exactly once. Materialising a night reads all its files and verifies "
+            "their checksums.",
+            DRAIN,
+        ),
     )
     def packet_archive(
         context: AssetExecutionContext, database: ResourceParam[Database]
@@ -89,7 +94,13 @@ def build_alert_assets(streams: Sequence[StreamSettings], plan: EnrichmentPlan) 
             except (archive.ArchiveError, OSError) as error:
                 damaged.append(str(error))
         if damaged:
-            raise Failure(f"{len(damaged)} of {len(files)} archive files of {night} are damaged", {"damaged": damaged})
+            raise Failure(
+                f"{len(damaged)} of {len(files)} archive files of {night} are damaged",
+                {
+                    "damaged": damaged,
+                    NEXT_STEP: f"restore the files from the backup, then materialise packet_archive of {night} again",
+                },
+            )
         with database.transaction() as connection:
             newest = _newest(connection)
             entries = artefacts(connection, plan, [night], version, run_id=context.run.run_id, ingestid=newest)
@@ -110,16 +121,16 @@ def build_alert_assets(streams: Sequence[StreamSettings], plan: EnrichmentPlan) 
             AssetSpec(
                 name,
                 deps=[ARCHIVE_ASSET],
-                description=f"{meaning} Materialising a night rebuilds its rows from the archive.",
                 code_version=code_version(name),
-                metadata=table_metadata(table),
                 kinds={"postgres"},
-                owners=OWNERS,
                 freshness_policy=LATE,
+                **labels(STREAM_OPERATORS, survey=_surveys(streams), level="rows", family="alerts", store="postgres"),
+                **about(
+                    f"{meaning} Materialising a night rebuilds its rows from the archive.", DRAIN, table_metadata(table)
+                ),
             )
             for name, (table, meaning) in ROWS.items()
         ],
-        backfill_policy=ONE_NIGHT_PER_RUN,
     )
     def night_from_archive(
         context: AssetExecutionContext, database: ResourceParam[Database]
@@ -143,16 +154,25 @@ def build_alert_assets(streams: Sequence[StreamSettings], plan: EnrichmentPlan) 
             *(Entry(made, metadata=_reprocessed(made.asset, report)) for made in entries if made.asset in ROW_ASSETS)
         )
         # The facts were rebuilt in the same transaction.
-        rebuilt = fact_entries(entries, [table.asset for _, table in plan.facts], report.counts)
-        for event in reporter.report(rebuilt, partitions=nights, new_inputs=True):
+        rebuilt = fact_entries(database, plan, entries, report.counts)
+        for event in (
+            *reporter.report(input_entries(plan)),
+            *reporter.report(rebuilt, partitions=nights, new_inputs=True),
+        ):
             context.log_event(event)
 
-    return [packet_archive, night_from_archive, *(_facts_of_night(item, plan, surveys) for item in plan.enrichments)]
+    return [
+        packet_archive,
+        night_from_archive,
+        *(_fact_input(item) for item in plan.inputs.values()),
+        *(_facts_of_night(item, plan, surveys) for item in plan.enrichments),
+    ]
 
 
 def _facts_of_night(enrichment: Enrichment, plan: EnrichmentPlan, surveys: Mapping[str, str]) -> AssetsDefinition:
     """The facts of one enrichment, as its specification says."""
     assets = [table.asset for table in enrichment.facts]
+    chosen = plan.chosen(assets)
 
     @multi_asset(
         name=f"{enrichment.name}_facts_of_night",
@@ -161,17 +181,19 @@ def _facts_of_night(enrichment: Enrichment, plan: EnrichmentPlan, surveys: Mappi
         specs=[
             AssetSpec(
                 table.asset,
-                deps=[*plan.parents(enrichment, table), *table.parents],
-                description=f"{table.description} Drain runs write them in the transaction of each batch. "
-                "Materialising a night computes them again, with the lists in force when each alert was stored.",
+                deps=[*plan.parents(enrichment, table), *table.parents, *(item.asset for item in table.inputs)],
                 code_version=enrichment.version,
-                metadata=table_metadata(table.table),
                 kinds={"postgres"},
-                owners=OWNERS,
+                **labels(STREAM_OPERATORS, survey=ALL_SURVEYS, level="facts", family="alerts", store="postgres"),
+                **about(
+                    f"{table.description} Drain runs write them in the transaction of each batch. Materialising a "
+                    "night computes them again, with the lists in force when each alert was stored.",
+                    DRAIN,
+                    table_metadata(table.table),
+                ),
             )
             for table in enrichment.facts
         ],
-        backfill_policy=ONE_NIGHT_PER_RUN,
     )
     def facts_of_night(
         context: AssetExecutionContext, database: ResourceParam[Database]
@@ -181,9 +203,10 @@ def _facts_of_night(enrichment: Enrichment, plan: EnrichmentPlan, surveys: Mappi
             database.url,
             night,
             surveys=surveys,
-            plan=plan.chosen(assets),
+            plan=chosen,
             run_id=context.run.run_id,
             facts_only=True,
+            marked_only=context.run.tags.get(MARKED_TAG) == MARKED_ONLY,
             lists_now=context.run.tags.get(LISTS_TAG) == LISTS_NOW,
         )
         with database.transaction() as connection:
@@ -191,9 +214,61 @@ def _facts_of_night(enrichment: Enrichment, plan: EnrichmentPlan, surveys: Mappi
                 connection, plan, [night], report.data_versions, run_id=context.run.run_id, ingestid=_newest(connection)
             )
         reporter = Reporter(context.instance, database, context.log, run_id=context.run.run_id)
-        yield from reporter.made(*fact_entries(entries, assets, report.counts))
+        for event in reporter.report(input_entries(chosen)):
+            context.log_event(event)
+        rebuilt = fact_entries(database, chosen, entries, report.counts)
+        # Facts that these are made from were rebuilt with them.
+        others = [item for item in rebuilt if item.artefact.asset not in assets]
+        for event in reporter.report(others, partitions=nights, new_inputs=True):
+            context.log_event(event)
+        yield from reporter.made(*(item for item in rebuilt if item.artefact.asset in assets))
 
     return facts_of_night
+
+
+def input_files(plan: EnrichmentPlan) -> list[AssetSpec]:
+    """What the inputs of facts are read from: external assets."""
+    return [
+        AssetSpec(
+            f"{item.asset}_files",
+            group_name="facts",
+            kinds={"file"},
+            **labels(STREAM_OPERATORS, survey=ALL_SURVEYS, level="input", family="alerts", store="files"),
+            **about(item.files, FACT_INPUT_OBSERVER),
+        )
+        for item in plan.inputs.values()
+        if not item.parents
+    ]
+
+
+def _fact_input(item: FactInput) -> AssetsDefinition:
+    """What facts are made from besides alerts and lists, as its specification says."""
+
+    @asset(
+        name=item.asset,
+        deps=list(item.parents) or [f"{item.asset}_files"],
+        group_name="facts",
+        code_version=item.code_version,
+        kinds={"file"},
+        **labels(STREAM_OPERATORS, survey=ALL_SURVEYS, level="input", family="alerts", store="files"),
+        **about(
+            f"{item.description} A new version makes those facts of "
+            f"{'the objects that it concerns' if item.partial else 'all nights'} stale that were made with another.",
+            FACT_INPUT_OBSERVER,
+        ),
+    )
+    def fact_input(
+        context: AssetExecutionContext, database: ResourceParam[Database]
+    ) -> Iterator[MaterializeResult[Any]]:
+        yield from Reporter(context.instance, database, context.log, run_id=context.run.run_id).made(input_entry(item))
+
+    return cast(AssetsDefinition, fact_input)
+
+
+def _surveys(streams: Sequence[StreamSettings]) -> str:
+    """Value of the tag: the survey of the streams if they are of one."""
+    found = {stream.survey for stream in streams}
+    return found.pop() if len(found) == 1 else ALL_SURVEYS
 
 
 def _newest(connection: Any) -> int:

@@ -1,7 +1,8 @@
 """What a drain run reports to Dagster and provenance: one materialisation per asset and night with new content."""
 
 import functools
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from logging import Logger
 from typing import Any
 
@@ -10,6 +11,7 @@ from dagster import AssetMaterialization, DagsterInstance
 
 from broker_assets.accounting import facts
 from broker_assets.assets.metadata import rate_plot
+from broker_assets.assets.metadata import shown as shown_values
 from broker_assets.assets.reporter import Entry, Reporter
 from broker_assets.database.alerts import NightCounts
 from broker_assets.packets.archive import FORMAT_VERSION
@@ -52,6 +54,7 @@ def report_run(
         current = data_versions(connection, touched)
         found = artefacts(connection, plan, touched, current, run_id=report.run_id, ingestid=newest[0] if newest else 0)
     plotted = set(sorted(report.nights, key=lambda night: -report.nights[night].stored)[:PLOTTED_NIGHTS])
+    described = {table.asset: table.describe for _, table in plan.facts if table.describe is not None}
 
     # Drawn once, and only if a night is new.
     plot = functools.cache(lambda: rate_plot(report.rates, report.commit_latency.quantiles()))
@@ -62,6 +65,11 @@ def report_run(
             **_night_metadata(artefact.asset, report.nights.get(artefact.partition)),
             **run_metadata(report),
             **({"rate": rate} if rate is not None else {}),
+            **(
+                night_description(database, described[artefact.asset], artefact.partition)
+                if artefact.asset in described and artefact.partition in plotted
+                else {}
+            ),
         }
 
     def entry(artefact: versions.Artefact) -> Entry:
@@ -70,7 +78,27 @@ def report_run(
 
     shown = shown_inputs(plan)
     reporter = Reporter(instance, database, log, run_id=report.run_id)
+    yield from reporter.report(input_entries(plan))
     yield from reporter.report(map(entry, found), partitions=nights)
+
+
+def night_description(
+    database: Database, describe: Callable[[psycopg.Connection[Any], str], Mapping[str, Any]], night: str
+) -> dict[str, Any]:
+    """What facts of a night show of themselves."""
+    with database.transaction() as connection:
+        return shown_values(describe(connection, night))
+
+
+def input_entries(plan: EnrichmentPlan) -> list[Entry]:
+    """What facts are made from besides alerts, as it is now: dust maps and the like."""
+    return [input_entry(item) for item in plan.inputs.values()]
+
+
+def input_entry(item: facts.FactInput) -> Entry:
+    """One of them."""
+    made = versions.Artefact(asset=item.asset, data_version=item.version(), code_version=item.code_version)
+    return Entry(made, metadata=lambda: shown_values(item.describe()))
 
 
 def shown_inputs(plan: EnrichmentPlan) -> dict[str, tuple[versions.Input, ...]]:
@@ -78,20 +106,39 @@ def shown_inputs(plan: EnrichmentPlan) -> dict[str, tuple[versions.Input, ...]]:
     return {
         table.asset: tuple(
             versions.Input(asset=name, data_version=version)
-            for name, version in enrichment.inputs().items()
-            if name in table.parents
+            for name, version in _by_asset(enrichment.inputs()).items()
+            if name in table.parents or name in {item.asset for item in table.inputs if item.partial}
         )
         for enrichment, table in plan.facts
     }
 
 
-def fact_entries(entries: Iterable[versions.Artefact], assets: Collection[str], counts: NightCounts) -> list[Entry]:
-    """What is said of those entries of a rebuilt night that are facts of some assets."""
-    return [
-        Entry(item, metadata={"dagster/row_count": counts.facts.get(item.asset, 0)})
-        for item in entries
-        if item.asset in assets
-    ]
+def _by_asset(inputs: Mapping[str, str]) -> dict[str, str]:
+    """One version for each asset; of several partitions (`ASSET:KEY`), a hash of their versions."""
+    parts: dict[str, dict[str, str]] = {}
+    for name, version in inputs.items():
+        asset, _, key = name.partition(":")
+        parts.setdefault(asset, {})[key] = version
+    return {
+        asset: of_asset[""]
+        if "" in of_asset
+        else hashlib.sha256(repr(sorted(of_asset.items())).encode()).hexdigest()[:16]
+        for asset, of_asset in parts.items()
+    }
+
+
+def fact_entries(
+    database: Database, plan: EnrichmentPlan, entries: Iterable[versions.Artefact], counts: NightCounts
+) -> list[Entry]:
+    """What is reported about those entries of a rebuilt night that are facts of the enrichments of a plan."""
+    tables = {table.asset: table for _, table in plan.facts}
+
+    def metadata(item: versions.Artefact) -> dict[str, Any]:
+        describe = tables[item.asset].describe
+        more = night_description(database, describe, item.partition) if describe is not None else {}
+        return {"dagster/row_count": counts.facts.get(item.asset, 0), **more}
+
+    return [Entry(item, metadata=functools.partial(metadata, item)) for item in entries if item.asset in tables]
 
 
 def artefacts(
@@ -107,7 +154,8 @@ def artefacts(
 
     They are ordered by asset, parents before children, and by night.
 
-    Indices and other inputs without nights are not inputs of facts here: lists that change never make a night stale.
+    Of what has no nights, `FactTable.inputs` are inputs of facts here, with the versions that their batches used, but
+    for those whose changes concern some objects only; the indices are not: lists that change never make a night stale.
     """
     ordered = sorted(set(keys))
     computed = facts.nights(connection, ordered)
@@ -126,6 +174,7 @@ def artefacts(
     ]
     for enrichment, table in plan.facts:
         parents = plan.parents(enrichment, table)
+        whole = {item.asset for item in table.inputs if not item.partial}
         entries += [
             versions.Artefact(
                 asset=table.asset,
@@ -134,9 +183,17 @@ def artefacts(
                 code_version=computed[table.asset, night].code_version,
                 run_id=run_id,
                 ingestid=ingestid,
-                inputs=tuple(
-                    versions.Input(asset=parent, partition=night, data_version=current[parent, night])
-                    for parent in parents
+                inputs=(
+                    *(
+                        versions.Input(asset=parent, partition=night, data_version=current[parent, night])
+                        for parent in parents
+                        if (parent, night) in current  # facts of before there was an enrichment know nothing of it
+                    ),
+                    *(
+                        versions.Input(asset=asset, data_version=version)
+                        for asset, version in computed[table.asset, night].inputs.items()
+                        if asset in whole
+                    ),
                 ),
             )
             for night in ordered

@@ -12,6 +12,7 @@ from typing import Any
 
 from dagster import AssetKey, AssetSpec, DagsterRunStatus, MetadataValue
 
+from broker_assets.assets.labels import STREAM_OBSERVER, STREAM_OPERATORS, about, labels
 from broker_assets.settings import ClusterSettings, Settings, StreamSettings
 
 DRAIN_TAG = "broker/drain"
@@ -75,15 +76,18 @@ def _alert_stream(stream: StreamSettings, cluster: ClusterSettings) -> AssetSpec
     registry = cluster.registry.url if stream.framing != "container" else None
     return AssetSpec(
         key=stream_key(stream.name),
-        description=f"Alerts of {stream.survey} on the Kafka topic {stream.topic}, {stream.framing} framing.",
         group_name="alerts",
         kinds={"kafka", "avro"},
-        owners=["team:broker"],
-        metadata={
-            "topic": stream.topic,
-            "kafka": cluster.bootstrap_servers or "the embedded broker",
-            "survey": stream.survey,
-            "framing": stream.framing,
-            "schemas": MetadataValue.text(stream.schemas or registry or "in the messages"),
-        },
+        **labels(STREAM_OPERATORS, survey=stream.survey, level="raw", family="alerts", store="kafka"),
+        **about(
+            f"Alerts of {stream.survey} on the Kafka topic {stream.topic}, {stream.framing} framing.",
+            STREAM_OBSERVER,
+            {
+                "topic": stream.topic,
+                "kafka": cluster.bootstrap_servers or "the embedded broker",
+                "survey": stream.survey,
+                "framing": stream.framing,
+                "schemas": MetadataValue.text(stream.schemas or registry or "in the messages"),
+            },
+        ),
     )

@@ -9,9 +9,9 @@ from typing import Any
 
 from dagster import AssetExecutionContext, AssetsDefinition, MaterializeResult, ResourceParam, asset
 
+from broker_assets.assets.labels import ALL_SURVEYS, MATCH, SKY_LIST_CURATORS, about, labels
 from broker_assets.assets.reporter import Entry
 from broker_assets.assets.sky.lists import AREAS as AREA_LISTS
-from broker_assets.assets.sky.tns import OWNERS
 from broker_assets.assets.sky.watchlists import RETRIES, index_metadata, made_by_other_code, product_entry, reporter
 from broker_assets.automation import on_new_versions
 from broker_assets.database.engine import connect
@@ -34,10 +34,10 @@ def build_area_assets(sky: Path) -> list[AssetsDefinition]:
         group_name="sky",
         code_version=AREA_INDEX_VERSION,
         kinds={"numpy", "file"},
-        owners=OWNERS,
         deps=[AREA_LISTS, "active_lists"],
         retry_policy=RETRIES,
-        description="The cells of all active areas, ordered by position. Only changed areas are read.",
+        **labels(SKY_LIST_CURATORS, survey=ALL_SURVEYS, level="index", family="sky", store="files"),
+        **about("The cells of all active areas, ordered by position. Only changed areas are read.", MATCH),
     )
     def area_index(
         context: AssetExecutionContext, database: ResourceParam[Database]
@@ -57,9 +57,9 @@ def build_area_assets(sky: Path) -> list[AssetsDefinition]:
         group_name="sky",
         code_version=PRODUCT_VERSION,
         kinds={"fits", "file"},
-        owners=OWNERS,
         retry_policy=RETRIES,
-        description="MOC of an area (moc000.fits).",
+        **labels(SKY_LIST_CURATORS, survey=ALL_SURVEYS, level="files", family="sky", store="files"),
+        **about("MOC of an area (moc000.fits)."),
     )
     def area(
         context: AssetExecutionContext, database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]

@@ -21,10 +21,10 @@ from dagster import (
     asset,
 )
 
+from broker_assets.assets.labels import ALL_SURVEYS, MATCH, SKY_LIST_CURATORS, about, labels
 from broker_assets.assets.metadata import table_metadata
 from broker_assets.assets.reporter import Entry, Reporter
 from broker_assets.assets.sky.lists import AREAS, SKY_MAP_NOTICES, WATCHLISTS
-from broker_assets.assets.sky.tns import OWNERS
 from broker_assets.database.engine import connect
 from broker_assets.database.tables import area_hits, mma_area_hits, watchlist_hits
 from broker_assets.partitions import areas, sky_maps, watchlists
@@ -63,11 +63,14 @@ def _hits(kind: Kind) -> AssetsDefinition:
         group_name="sky",
         deps=[LISTS[kind], AssetDep("objects", partition_mapping=AllPartitionMapping())],
         code_version=MATCHING_VERSION,
-        metadata=table_metadata(table),
         kinds={"postgres"},
-        owners=OWNERS,
-        description=f"{meaning} The stream keeps it up to date for the objects that it moves, the job match_lists for "
-        "changed lists. Materialising a partition matches all objects with the list again.",
+        **labels(SKY_LIST_CURATORS, survey=ALL_SURVEYS, level="hits", family="sky", store="postgres"),
+        **about(
+            f"{meaning} Drain runs keep it up to date for the objects that they move. Materialising a partition "
+            "matches all objects with the list again. For changed lists:",
+            MATCH,
+            table_metadata(table),
+        ),
     )
     def hits(context: AssetExecutionContext, database: ResourceParam[Database]) -> Iterator[MaterializeResult[Any]]:
         identifier = int(context.partition_key.split("_", 1)[0])
@@ -76,7 +79,8 @@ def _hits(kind: Kind) -> AssetsDefinition:
         reporter = Reporter(context.instance, database, context.log, run_id=context.run.run_id)
         yield from reporter.made(hits_entry(kind, context.partition_key, result))
 
-    return hits
+    made: AssetsDefinition = hits
+    return made
 
 
 def hits_entry(kind: Kind, partition: str, result: Rematched) -> Entry:

@@ -20,9 +20,9 @@ from dagster import (
     multi_observable_source_asset,
 )
 
+from broker_assets.assets.labels import ALL_SURVEYS, LIST_OBSERVER, SKY_LIST_CURATORS, about, labels
 from broker_assets.assets.reporter import Entry, Reporter
 from broker_assets.assets.sky.tns import ASSET as TNS_ASSET
-from broker_assets.assets.sky.tns import OWNERS
 from broker_assets.partitions import areas, sky_map_key, sky_maps, watchlists
 from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
@@ -94,8 +94,8 @@ def _observed(asset: str) -> AssetsDefinition:
         deps=_PARENTS[asset],
         group_name="sky",
         kinds={"postgres"},
-        owners=OWNERS,
-        description=_DESCRIPTIONS[asset],
+        **labels(SKY_LIST_CURATORS, survey=ALL_SURVEYS, level="list", family="sky", store="postgres"),
+        **about(_DESCRIPTIONS[asset], LIST_OBSERVER),
     )
 
     @multi_observable_source_asset(name=f"observe_{asset}", specs=[spec], partitions_def=PARTITIONS[asset])

@@ -8,8 +8,8 @@ from typing import Any
 
 from dagster import AssetExecutionContext, AssetsDefinition, MaterializeResult, ResourceParam, asset
 
+from broker_assets.assets.labels import ALL_SURVEYS, SKY_LIST_CURATORS, about, labels
 from broker_assets.assets.sky.lists import SKY_MAP_NOTICES
-from broker_assets.assets.sky.tns import OWNERS
 from broker_assets.assets.sky.watchlists import RETRIES, product_entry, reporter
 from broker_assets.automation import on_new_versions
 from broker_assets.database.engine import connect
@@ -31,9 +31,9 @@ def build_sky_map_assets() -> list[AssetsDefinition]:
         group_name="sky",
         code_version=PRODUCT_VERSION,
         kinds={"fits", "file"},
-        owners=OWNERS,
         retry_policy=RETRIES,
-        description="Credible regions of an event's map from 10 to 90 per cent as MOCs (10.moc, …), and the map.",
+        **labels(SKY_LIST_CURATORS, survey=ALL_SURVEYS, level="files", family="sky", store="files"),
+        **about("Credible regions of an event's map from 10 to 90 per cent as MOCs (10.moc, …), and the map."),
     )
     def sky_map(
         context: AssetExecutionContext, database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]

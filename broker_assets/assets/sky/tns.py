@@ -22,6 +22,7 @@ from dagster import (
 )
 from pydantic import Field
 
+from broker_assets.assets.labels import ALL_SURVEYS, FETCH_TNS, SKY_LIST_CURATORS, TNS_OBSERVER, about, labels
 from broker_assets.assets.metadata import table_metadata
 from broker_assets.assets.reporter import Entry, Reporter
 from broker_assets.automation import on_new_versions
@@ -41,7 +42,6 @@ from broker_assets.tns.snapshots import SNAPSHOT_VERSION, write_snapshot
 ASSET = "crossmatch_tns"
 BULK_FILES = "tns_bulk_files"
 SNAPSHOT = "tns_snapshot"
-OWNERS = ["team:broker"]
 
 
 class TnsConfig(Config):
@@ -69,8 +69,8 @@ def build_tns_assets(limits: InputLimits = LIMITS) -> list[AssetsDefinition | As
         BULK_FILES,
         group_name="sky",
         kinds={"csv"},
-        owners=OWNERS,
-        description="Bulk files of the Transient Name Server: everything daily, and changes of each hour.",
+        **labels(SKY_LIST_CURATORS, survey=ALL_SURVEYS, level="raw", family="tns", store="files"),
+        **about("Bulk files of the Transient Name Server: everything daily, and changes of each hour.", TNS_OBSERVER),
     )
 
     @asset(
@@ -79,10 +79,13 @@ def build_tns_assets(limits: InputLimits = LIMITS) -> list[AssetsDefinition | As
         group_name="sky",
         code_version=TNS_VERSION,
         kinds={"postgres", "csv"},
-        owners=OWNERS,
-        metadata=table_metadata(table),
-        description="Objects of the Transient Name Server. Materialising it fetches the bulk files that are due and "
-        "applies the differences, each file in one transaction.",
+        **labels(SKY_LIST_CURATORS, survey=ALL_SURVEYS, level="rows", family="tns", store="postgres"),
+        **about(
+            "Objects of the Transient Name Server. Materialising it fetches the bulk files that are due and applies "
+            "the differences, each file in one transaction.",
+            FETCH_TNS,
+            table_metadata(table),
+        ),
     )
     def crossmatch_tns(
         context: AssetExecutionContext, config: TnsConfig, database: ResourceParam[Database], tns: ResourceParam[Tns]
@@ -127,10 +130,12 @@ def build_tns_assets(limits: InputLimits = LIMITS) -> list[AssetsDefinition | As
         group_name="sky",
         code_version=SNAPSHOT_VERSION,
         kinds={"parquet", "csv"},
-        owners=OWNERS,
         automation_condition=on_new_versions(),
-        description="The table as versioned files with checksums and a pointer to the current version, for nodes that "
-        "keep a copy (`broker-assets snapshots install`).",
+        **labels(SKY_LIST_CURATORS, survey=ALL_SURVEYS, level="files", family="tns", store="files"),
+        **about(
+            "The table as versioned files with checksums and a pointer to the current version, for nodes that keep a "
+            "copy (`broker-assets snapshots install`)."
+        ),
     )
     def tns_snapshot(
         context: AssetExecutionContext, database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]

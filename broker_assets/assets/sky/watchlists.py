@@ -23,11 +23,11 @@ from dagster import (
 )
 from mocpy import MOC
 
+from broker_assets.assets.labels import ALL_SURVEYS, MATCH, SKY_LIST_CURATORS, about, labels
 from broker_assets.assets.metadata import inline_png
 from broker_assets.assets.reporter import Entry, Reporter
 from broker_assets.assets.sky.hits import HITS, hits_entry
 from broker_assets.assets.sky.lists import AREAS, FILES, SKY_MAP_NOTICES, WATCHLISTS
-from broker_assets.assets.sky.tns import OWNERS
 from broker_assets.automation import on_new_versions
 from broker_assets.database.engine import connect
 from broker_assets.partitions import sky_map_key, watchlists
@@ -41,6 +41,7 @@ from broker_assets.sky.hits import MATCHING_VERSION
 from broker_assets.sky.in_force import CONES
 from broker_assets.sky.indices import Refreshed, refresh_cone_index
 from broker_assets.sky.lists import UnknownList, expire_lists
+from broker_assets.sky.moving_lists import expire_event_cones
 from broker_assets.sky.pictures import footprint_png
 from broker_assets.sky.products import (
     Product,
@@ -52,7 +53,7 @@ from broker_assets.sky.rematch import lists_to_rematch, rematch
 from broker_assets.storage.published import publish, remove_unlisted
 
 RETRIES = RetryPolicy(max_retries=3, delay=5, backoff=Backoff.EXPONENTIAL)
-"""A list may be changed or the database be away in the middle; `on_new_versions` tries again once, and no more."""
+"""A list may change or the database become unavailable meanwhile; `on_new_versions` tries again only once."""
 
 MARKED_CONES = 5000
 """Maximum number of cones plotted individually; more are represented by their MOC."""
@@ -65,9 +66,9 @@ def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinitio
         group_name="sky",
         code_version="1",
         kinds={"postgres"},
-        owners=OWNERS,
         deps=[WATCHLISTS, AREAS, SKY_MAP_NOTICES],
-        description="Which watchlists, areas and sky maps are matched. Materialising it deactivates expired ones.",
+        **labels(SKY_LIST_CURATORS, survey=ALL_SURVEYS, level="list", family="sky", store="postgres"),
+        **about("Which watchlists, areas and sky maps are matched. Materialising it deactivates expired ones.", MATCH),
     )
     def active_lists(
         database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]
@@ -75,6 +76,7 @@ def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinitio
         with connect(database.url, autocommit=True) as connection:
             expired = expire_lists(connection)
             maps = expire_sky_maps(connection)
+            events = expire_event_cones(connection)
             active = connection.execute(
                 "SELECT 'watchlist', wl_id, revision FROM watchlists WHERE active"
                 " UNION ALL SELECT 'area', ar_id, revision FROM areas WHERE active"
@@ -95,6 +97,7 @@ def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinitio
                 "watchlists expired": expired["watchlist"],
                 "areas expired": expired["area"],
                 "sky maps expired": maps,
+                "cones of events expired": events,
                 "files removed": removed,
             },
         )
@@ -103,11 +106,14 @@ def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinitio
         group_name="sky",
         code_version=CONE_INDEX_VERSION,
         kinds={"numpy", "file"},
-        owners=OWNERS,
         deps=[WATCHLISTS, active_lists],
         retry_policy=RETRIES,
-        description="The cones of all active watchlists, ordered by position. Only changed cones are read; its "
-        "version changes only with its cones.",
+        **labels(SKY_LIST_CURATORS, survey=ALL_SURVEYS, level="index", family="sky", store="files"),
+        **about(
+            "The cones of all active watchlists, ordered by position. Only changed cones are read; its version "
+            "changes only with its cones.",
+            MATCH,
+        ),
     )
     def cone_index(
         context: AssetExecutionContext, database: ResourceParam[Database]
@@ -124,10 +130,10 @@ def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinitio
         group_name="sky",
         code_version=MATCHING_VERSION,
         kinds={"postgres"},
-        owners=OWNERS,
         deps=[cone_index, "area_index"],
         retry_policy=RETRIES,
-        description="Brings the hits of every list that changed up to date, and only those.",
+        **labels(SKY_LIST_CURATORS, survey=ALL_SURVEYS, level="hits", family="sky", store="postgres"),
+        **about("Brings the hits of every list that changed up to date, and only those.", MATCH),
     )
     def rematched_lists(
         context: AssetExecutionContext, database: ResourceParam[Database]
@@ -168,10 +174,12 @@ def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinitio
         group_name="sky",
         code_version=watchlist_code_version(mocs),
         kinds={"fits", "file"},
-        owners=OWNERS,
         retry_policy=RETRIES,
-        description=f"MOC of a watchlist in chunks of {mocs.watchlist_cones:,} cones (moc000.fits, …), of order "
-        f"{mocs.watchlist_order}, with its cones (watchlist.csv).",
+        **labels(SKY_LIST_CURATORS, survey=ALL_SURVEYS, level="files", family="sky", store="files"),
+        **about(
+            f"MOC of a watchlist in chunks of {mocs.watchlist_cones:,} cones (moc000.fits, …), of order "
+            f"{mocs.watchlist_order}, with its cones (watchlist.csv)."
+        ),
     )
     def watchlist(
         context: AssetExecutionContext, database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]
@@ -208,7 +216,7 @@ def made_by_other_code(database: Database, index: str, code_version: str) -> boo
 
 
 def index_metadata(refreshed: Refreshed, entries: str) -> dict[str, Any]:
-    """What is said of an index."""
+    """What is reported about an index."""
     return {
         "lists": refreshed.lists,
         entries: refreshed.entries,

@@ -11,6 +11,14 @@ import re
 
 from dagster import AssetKey, AssetSpec
 
+from broker_assets.assets.labels import (
+    FOLDER_OBSERVER,
+    INPUT_OBSERVER,
+    INSTRUMENT,
+    INSTRUMENT_OPERATORS,
+    about,
+    labels,
+)
 from broker_assets.assets.reporter import Entry
 from broker_assets.provenance import versions
 from broker_assets.resources.telemetry import Telemetry
@@ -26,6 +34,9 @@ _INPUT_FILES = {
     PLAN: ("planning", "Observation plans"),
 }
 """Setting that names the files of each input, and what they are."""
+
+RECEPTION_GROUP = "telemetry_reception"
+INPUT_GROUP = "telemetry_inputs"
 
 INGEST_JOB = "ingest_telemetry"
 """Name of the job that receives waiting files."""
@@ -56,11 +67,14 @@ def telemetry_folders(settings: TelemetrySettings) -> list[AssetSpec]:
     return [
         AssetSpec(
             key=key,
-            description=f"Telemetry files {settings.pattern} that arrive in {url}; complete ones are received.",
-            group_name="telemetry",
+            group_name=RECEPTION_GROUP,
             kinds={"file", "xml"},
-            owners=["team:broker"],
-            metadata={"folder": url, "pattern": settings.pattern},
+            **labels(INSTRUMENT_OPERATORS, survey=INSTRUMENT, level="raw", family="packets", store="files"),
+            **about(
+                f"Telemetry files {settings.pattern} that arrive in {url}; complete ones are received.",
+                FOLDER_OBSERVER,
+                {"folder": url, "pattern": settings.pattern},
+            ),
         )
         for key, url in urls.items()
     ]
@@ -76,11 +90,14 @@ def input_files(settings: TelemetrySettings) -> list[AssetSpec]:
     return [
         AssetSpec(
             key=input_files_key(name),
-            description=f"{what}, kept up to date from outside: setting `telemetry.{setting}`.",
-            group_name="telemetry",
+            group_name=INPUT_GROUP,
             kinds={"file"},
-            owners=["team:broker"],
-            metadata={"path": str(path)} if (path := getattr(settings, setting)) is not None else {},
+            **labels(INSTRUMENT_OPERATORS, survey=INSTRUMENT, level="raw", family="inputs", store="files"),
+            **about(
+                f"{what}, kept up to date from outside: setting `telemetry.{setting}`.",
+                INPUT_OBSERVER,
+                {"path": str(path)} if (path := getattr(settings, setting)) is not None else {},
+            ),
         )
         for name, (setting, what) in _INPUT_FILES.items()
     ]

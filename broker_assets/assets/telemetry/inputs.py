@@ -12,23 +12,20 @@ from dagster import (
     AssetExecutionContext,
     AssetsDefinition,
     AssetSpec,
-    BackfillPolicy,
     MaterializeResult,
     ResourceParam,
     multi_asset,
 )
 
+from broker_assets.assets.labels import INPUT_OBSERVER, INSTRUMENT, INSTRUMENT_OPERATORS, about, labels
 from broker_assets.assets.reporter import Reporter
-from broker_assets.assets.telemetry.folders import input_files_key
+from broker_assets.assets.telemetry.folders import INPUT_GROUP, input_files_key
 from broker_assets.assets.telemetry.reports import input_entry, look_at_inputs
 from broker_assets.partitions import observation_days
 from broker_assets.resources.database import Database
 from broker_assets.resources.telemetry import Telemetry
 from broker_assets.telemetry.archive.day_products import input_artefacts
 from broker_assets.telemetry.archive.input_versions import CONFIGURATION, DATABASE, KERNELS, PLAN, REQUESTS
-
-OWNERS = ["team:broker"]
-GROUP = "telemetry"
 
 DESCRIPTIONS = {
     DATABASE: "Instrument databases valid on the day: version and digest.",
@@ -48,15 +45,19 @@ def build_telemetry_inputs() -> AssetsDefinition:
     @multi_asset(
         name="telemetry_inputs",
         partitions_def=observation_days,
-        group_name=GROUP,
+        group_name=INPUT_GROUP,
         specs=[
             AssetSpec(
-                name, deps=[input_files_key(name)], description=text, kinds={"file"}, owners=OWNERS, skippable=True
+                name,
+                deps=[input_files_key(name)],
+                kinds={"file"},
+                skippable=True,
+                **labels(INSTRUMENT_OPERATORS, survey=INSTRUMENT, level="input", family="inputs", store="files"),
+                **about(text, INPUT_OBSERVER),
             )
             for name, text in DESCRIPTIONS.items()
         ],
         can_subset=True,
-        backfill_policy=BackfillPolicy.multi_run(max_partitions_per_run=1),
     )
     def telemetry_inputs(
         context: AssetExecutionContext, database: ResourceParam[Database], telemetry: ResourceParam[Telemetry]

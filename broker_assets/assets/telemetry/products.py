@@ -19,7 +19,6 @@ from dagster import (
     AssetCheckSpec,
     AssetExecutionContext,
     AssetsDefinition,
-    BackfillPolicy,
     FreshnessPolicy,
     MaterializeResult,
     MetadataValue,
@@ -29,6 +28,7 @@ from dagster import (
     asset,
 )
 
+from broker_assets.assets.labels import INSTRUMENT, INSTRUMENT_OPERATORS, Writer, about, labels
 from broker_assets.assets.metadata import reduced_png
 from broker_assets.assets.reporter import Entry, Reporter
 from broker_assets.automation import on_new_versions
@@ -43,8 +43,6 @@ from broker_assets.telemetry.archive.day_products import MADE_FROM, level_and_fa
 from broker_assets.telemetry.archive.product_archive import Outcome
 from broker_assets.telemetry.products.levels.lightcurve_plot import lightcurve_png
 
-OWNERS = ["team:broker"]
-GROUP = "telemetry"
 CHECK = "every_product_is_made"
 
 SHOWN_FILES = 100
@@ -57,9 +55,6 @@ LATE = {
     for family, days in OLD.items()
 }
 """If nothing of a family was made for this long, an operator should check whether telemetry still arrives."""
-
-ONE_DAY_PER_RUN = BackfillPolicy.multi_run(max_partitions_per_run=1)
-"""Dagster gives all days of a run one data version; each day must have its own."""
 
 FAMILY_TEXT = {
     "quicklook": "light curves, background, spectra, variance, flare flags",
@@ -80,12 +75,20 @@ BEYOND_TEXT = {
 }
 
 
-def build_telemetry_products(overrides: Mapping[str, int]) -> list[AssetsDefinition]:
-    """The assets; `overrides` are processing versions that replace those in the code (`TelemetrySettings.versions`)."""
-    return [_product_asset(name, dict(overrides)) for name in MADE_FROM]
+def build_telemetry_products(overrides: Mapping[str, int], writer: Writer | None = None) -> list[AssetsDefinition]:
+    """The assets.
+
+    Parameters
+    ----------
+    overrides : mapping of str to int
+        Processing versions that replace those in the code (`TelemetrySettings.versions`).
+    writer : Writer, optional
+        What receives telemetry and builds LB.
+    """
+    return [_product_asset(name, dict(overrides), writer) for name in MADE_FROM]
 
 
-def _product_asset(name: str, overrides: dict[str, int]) -> AssetsDefinition:
+def _product_asset(name: str, overrides: dict[str, int], writer: Writer | None) -> AssetsDefinition:
     level, family = level_and_family(name)
     text = BEYOND_TEXT[family] if level == "L2" else LEVEL_TEXT[level].format(what=FAMILY_TEXT[family])
     with warnings.catch_warnings():
@@ -103,16 +106,15 @@ def _product_asset(name: str, overrides: dict[str, int]) -> AssetsDefinition:
         partitions_def=observation_days,
         # Which packets there are follows from the files that arrived.
         deps=[INCOMING] if level == "LB" else list(MADE_FROM[name]),
-        group_name=GROUP,
+        group_name=f"telemetry_{family}",
         code_version=code_version(level, family, overrides),
         kinds={"fits", "file"},
-        owners=OWNERS,
         check_specs=[check],
         freshness_policy=LATE.get(family) if level in ("LB", "L1") else None,
         # LB depends only on the arrival of telemetry.
         automation_condition=None if level == "LB" else on_new_versions(),
-        backfill_policy=ONE_DAY_PER_RUN,
-        description=text,
+        **labels(INSTRUMENT_OPERATORS, survey=INSTRUMENT, level=level.lower(), family=family, store="files"),
+        **about(text, writer if level == "LB" else None),
     )
     def product(
         context: AssetExecutionContext, database: ResourceParam[Database], telemetry: ResourceParam[Telemetry]
@@ -130,7 +132,8 @@ def _product_asset(name: str, overrides: dict[str, int]) -> AssetsDefinition:
         reporter = Reporter(context.instance, database, context.log, run_id=context.run.run_id)
         yield from reporter.made(Entry(made.artefact, metadata=metadata), check_results=[_verdict(outcome)])
 
-    return product
+    made: AssetsDefinition = product
+    return made
 
 
 def described(outcome: Outcome, folder: Path) -> dict[str, Any]:

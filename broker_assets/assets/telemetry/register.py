@@ -8,19 +8,24 @@ from collections.abc import Iterable
 
 from dagster import AssetKey, AssetSpec
 
+from broker_assets.assets.labels import INSTRUMENT, INSTRUMENT_OPERATORS, Writer, about, labels
 from broker_assets.assets.metadata import table_metadata
+from broker_assets.assets.telemetry.folders import RECEPTION_GROUP
 from broker_assets.database.tables import telemetry_file
 from broker_assets.monitoring.telemetry.judgements import INCOMING
 
 
-def telemetry_register(folders: Iterable[AssetKey] = ()) -> AssetSpec:
-    """The external asset; `folders` are those in which files arrive."""
+def telemetry_register(folders: Iterable[AssetKey] = (), writer: Writer | None = None) -> AssetSpec:
+    """The external asset; `folders` are those in which files arrive, `writer` what receives them."""
     return AssetSpec(
         INCOMING,
         deps=list(folders),
-        description="Register of telemetry files: state, tries and reasons, one row per content that arrived.",
-        group_name="telemetry",
+        group_name=RECEPTION_GROUP,
         kinds={"postgres"},
-        owners=["team:broker"],
-        metadata=table_metadata(telemetry_file),
+        **labels(INSTRUMENT_OPERATORS, survey=INSTRUMENT, level="raw", family="packets", store="postgres"),
+        **about(
+            "Register of telemetry files: state, tries and reasons, one row per content that arrived.",
+            writer,
+            table_metadata(telemetry_file),
+        ),
     )

@@ -6,12 +6,14 @@ What the database itself rejects (nulls in keys, duplicate keys) needs no check.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 from dagster import AssetCheckSeverity
 
 from broker_assets.checks.definition import Evidence, NightCheck, Verdict, dates
-from broker_assets.database.tables import BANDS, diaforcedsources, diasources, objects
+from broker_assets.database.tables import BANDS, BOOKKEEPING, diaforcedsources, diasources, objects
 
 ESSENTIAL = frozenset({"ra", "decl", "midpointmjdtai", "band"})
 """Columns without which a row cannot be used; a wrong value in another column is a warning."""
@@ -65,14 +67,29 @@ def _range(column: sa.Column[object]) -> Rule | None:
 
 
 def rules(table: sa.Table) -> dict[str, Rule]:
-    """The rules for a table, by column."""
-    found = {column.name: rule(column) for column in table.columns}
+    """The rules for a table, by column; those for bookkeeping have none."""
+    found = {column.name: rule(column) for column in table.columns if column.name not in BOOKKEEPING}
     return {name: item for name, item in found.items() if item is not None}
 
 
-def violations(table: sa.Table) -> Callable[[Evidence, Sequence[str]], Mapping[str, Verdict]]:
-    """A function that counts violations in the rows of some nights."""
-    asked = rules(table)
+def violated(column: sa.Column[Any], low: float, high: float) -> sa.ColumnElement[bool]:
+    """Whether a value is not finite or out of range; null is neither."""
+    wrong: list[sa.ColumnElement[bool]] = []
+    if isinstance(column.type, sa.Float):
+        wrong.append(
+            column.in_([sa.literal_column(f"'{value}'::float8") for value in ("NaN", "Infinity", "-Infinity")])
+        )
+    if np.isfinite(low):
+        wrong.append(column < low)
+    if np.isfinite(high):
+        wrong.append(column > high)
+    return sa.or_(*wrong)
+
+
+def violations(
+    table: sa.Table, asked: Mapping[str, Rule]
+) -> Callable[[Evidence, Sequence[str]], Mapping[str, Verdict]]:
+    """A function that counts violations of rules, by column, in the rows of some nights."""
 
     def judge(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdict]:
         statement = (
@@ -105,7 +122,8 @@ NIGHT_CHECKS = tuple(
         asset,
         "columns_in_range",
         f"{len(rules(table))} columns of {table.name} have only values that their declaration allows.",
-        violations(table),
+        violations(table, rules(table)),
+        "read the announcements of the survey; a column with another unit needs a change in `packets/surveys`",
         # The objects of a night have no index: a pass over all of them belongs in the nightly job.
         live=table is not objects,
     )

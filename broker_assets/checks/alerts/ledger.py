@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from dagster import AssetCheckSeverity
 
 from broker_assets.accounting import balance
+from broker_assets.accounting.quarantine import WAITING
 from broker_assets.checks.definition import Evidence, NightCheck, StreamCheck, Verdict, dates
-from broker_assets.database.tables import archive_file, ingest_batch, stream_gap
+from broker_assets.database.tables import archive_file, ingest_batch, quarantine, stream_gap
 from broker_assets.packets import archive
 
 SHOWN = 20
@@ -87,7 +88,8 @@ def archive_is_complete(found: Evidence, keys: Sequence[str]) -> Mapping[str, Ve
                 broken.append(str(error))
             read += 1
         if broken:
-            verdicts[night] = Verdict(False, "; ".join(broken), metadata={"files read": read})
+            text = f"{len(broken)} of {read} files read are damaged or missing: {'; '.join(broken)}"
+            verdicts[night] = Verdict(False, text, metadata={"files read": read})
         elif verdicts[night].passed:
             packets = sum(file.packets for file in files)
             verdicts[night] = Verdict(
@@ -112,8 +114,7 @@ def offsets_are_contiguous(found: Evidence, topic: str) -> Verdict:
         shown = "; ".join(f"partition {g.partition}: {g.first_offset} to {g.next_offset - 1}" for g in gaps[:SHOWN])
         return Verdict(
             False,
-            f"{lost} offsets were deleted by Kafka before they were read ({shown}); "
-            "run the job acknowledge_gaps once the gap has been clarified",
+            f"{lost} offsets were deleted by Kafka before they were read ({shown})",
             AssetCheckSeverity.WARN,
             {"offsets lost": lost},
         )
@@ -134,24 +135,25 @@ def batches_balance(found: Evidence, topic: str) -> Verdict:
 
 
 def quarantine_share(found: Evidence, topic: str) -> Verdict:
-    """Only few messages of the last day could not be read."""
+    """Only few messages of the last day wait in quarantine; those that were read or dismissed since do not count."""
     columns = ingest_batch.c
-    received, quarantined = found.connection.execute(
-        sa.select(
-            sa.func.coalesce(sa.func.sum(columns.received), 0), sa.func.coalesce(sa.func.sum(columns.quarantined), 0)
-        ).where(
-            columns.topic == topic,
-            columns.kind == "stream",
-            columns.finished_at > sa.func.now() - sa.text(f"interval '{QUARANTINE_HOURS} hours'"),
+    last_day = sa.func.now() - sa.text(f"interval '{QUARANTINE_HOURS} hours'")
+    received = found.connection.scalar(
+        sa.select(sa.func.coalesce(sa.func.sum(columns.received), 0)).where(
+            columns.topic == topic, columns.kind == "stream", columns.finished_at > last_day
         )
-    ).one()
-    share = float(quarantined) / float(received) if received else 0.0
+    )
+    waiting = sa.and_(quarantine.c.state.in_(WAITING), quarantine.c.topic == topic)
+    quarantined = found.connection.scalar(
+        sa.select(sa.func.count()).where(waiting, quarantine.c.created_at > last_day).select_from(quarantine)
+    )
+    share = float(quarantined or 0) / float(received) if received else 0.0
     severity = AssetCheckSeverity.ERROR if share >= QUARANTINE_ERROR else AssetCheckSeverity.WARN
     return Verdict(
         share < QUARANTINE_WARNING,
-        f"{quarantined} of {received} messages of the last day are quarantined",
+        f"{quarantined} of {received} messages of the last day wait in quarantine",
         severity,
-        {"share": share, "quarantined": int(quarantined), "received": int(received)},
+        {"share": share, "quarantined": int(quarantined or 0), "received": int(received or 0)},
     )
 
 
@@ -161,6 +163,7 @@ NIGHT_CHECKS = (
         "ledger_balances",
         "There are as many sources with an archive position as the ledger stored, each at its own position.",
         ledger_balances,
+        "keep the logs, do not reprocess before the cause is understood; then `broker-assets reprocess --nights NIGHT`",
         blocking=True,
     ),
     NightCheck(
@@ -168,27 +171,34 @@ NIGHT_CHECKS = (
         "archive_is_complete",
         "Every packet of the ledger is in the archive; a sample of the files has the correct checksum and is readable.",
         archive_is_complete,
+        "restore the files from the backup, then materialise packet_archive of the night again",
         blocking=True,
     ),
 )
 """Checks of nights."""
+
+QUARANTINE_SHARE = StreamCheck(
+    "quarantine_share",
+    f"Less than {QUARANTINE_WARNING:.1%} of the messages of the last day wait in quarantine.",
+    quarantine_share,
+    "`broker-assets quarantine list` shows the reasons; after the fix, `broker-assets quarantine retry`",
+)
+"""Whether most messages can be read."""
 
 STREAM_CHECKS = (
     StreamCheck(
         "batches_balance",
         "Received = stored + duplicate + quarantined, in every batch and in its nights, offsets and quarantine.",
         batches_balance,
+        "keep the logs and do not reprocess before the cause is understood",
         blocking=True,
     ),
     StreamCheck(
         "offsets_are_contiguous",
         "No offset between the first and the committed position is missing or was read twice.",
         offsets_are_contiguous,
+        "ask the survey for the messages, then run the job acknowledge_gaps",
     ),
-    StreamCheck(
-        "quarantine_share",
-        f"Less than {QUARANTINE_WARNING:.1%} of the messages of the last day are quarantined.",
-        quarantine_share,
-    ),
+    QUARANTINE_SHARE,
 )
 """Checks of streams."""

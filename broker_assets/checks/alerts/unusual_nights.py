@@ -14,7 +14,14 @@ from dagster import AssetCheckSeverity
 from numpy.typing import NDArray
 
 from broker_assets.checks.definition import Evidence, NightCheck, Verdict, dates
-from broker_assets.database.tables import diaforcedsources, diasources, ingest_batch, ingest_batch_night
+from broker_assets.database.tables import (
+    BOOKKEEPING,
+    diaforcedsources,
+    diasources,
+    ingest_batch,
+    ingest_batch_facts,
+    ingest_batch_night,
+)
 from broker_assets.partitions import nights
 
 LEAST_NIGHTS = 7
@@ -34,6 +41,19 @@ SAMPLED_ROWS = 20_000
 
 SHARE_CHANGE = 0.05
 """A smaller difference of a fraction of nulls is never reported."""
+
+
+def nights_of_facts(asset: str, night: date) -> sa.Subquery:
+    """A night and those before it that have facts of an asset, as a subquery `known` with the column `night`."""
+    columns = ingest_batch_facts.c
+    return (
+        sa.select(columns.night)
+        .where(columns.asset == asset, columns.night <= night, columns.replaced_by.is_(None))
+        .distinct()
+        .order_by(columns.night.desc())
+        .limit(COMPARED_NIGHTS + 1)
+        .subquery("known")
+    )
 
 
 def unusual(value: float, earlier: NDArray[np.float64], *, smallest_spread: float) -> float | None:
@@ -111,8 +131,8 @@ def alerts_as_usual(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdic
 
 
 def nulls_as_usual(table: sa.Table) -> NightCheck:
-    """A check of the fraction of nulls in every column of a table."""
-    optional = [column for column in table.columns if column.nullable]
+    """A check of the fraction of nulls in every column of a table that says something of the sky."""
+    optional = [column for column in table.columns if column.nullable and column.name not in BOOKKEEPING]
 
     def judge(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdict]:
         verdicts = {}
@@ -127,6 +147,8 @@ def nulls_as_usual(table: sa.Table) -> NightCheck:
         "nulls_as_usual",
         f"The fractions of nulls in {len(optional)} columns of {table.name} are like those of earlier nights.",
         judge,
+        "read the announcements of the survey, and compare a packet of the night with one of an earlier night "
+        "(`broker-assets packets show`)",
         live=False,
     )
 
@@ -185,6 +207,7 @@ NIGHT_CHECKS = (
         "alerts_as_usual",
         "The number of alerts of each topic is like that of earlier nights.",
         alerts_as_usual,
+        "compare with the survey's log of the night; if alerts are missing here only, look at the lag of the stream",
         live=False,
     ),
     nulls_as_usual(diasources),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -13,11 +13,14 @@ from rich.table import Table
 
 from broker_assets.commands.status import database
 from broker_assets.commands.terminal import echo, terminal
-from broker_assets.settings import load_settings
+from broker_assets.settings import Settings, load_settings
 
-app = typer.Typer(no_args_is_help=True, help="Telemetry files that arrived: list, show, retry.")
+if TYPE_CHECKING:
+    from broker_assets.telemetry.reception.register import Entry
 
-STATES = ("new", "staging", "staged", "processed", "failed", "quarantined", "gone")
+app = typer.Typer(no_args_is_help=True, help="Telemetry files that arrived: list, show, retry, dismiss.")
+
+STATES = ("new", "staging", "staged", "processed", "failed", "quarantined", "gone", "dismissed")
 
 
 @app.command("list")
@@ -38,17 +41,19 @@ def list_files(
     unknown = sorted(set(state or ()) - set(STATES))
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)} is not one of {', '.join(STATES)}", param_hint="--state")
-    with database(load_settings()) as connection:
+    settings = load_settings()
+    with database(settings) as connection:
         found = entries(connection, states=state, limit=limit)
+        following = _following(connection, found, settings)
     if as_json:
         for entry in found:
-            echo(_json(entry))
+            echo(_json(entry, next=following[entry.telemetryfileid]))
         return
     if not found:
         terminal().print("There are no such files.")
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("entry", "file", "state", "seen", "bytes", "packets", "new", "bad", "reason"):
+    for column in ("entry", "file", "state", "seen", "bytes", "packets", "new", "bad", "reason", "next"):
         right = column in ("entry", "bytes", "packets", "new", "bad")
         table.add_column(column, overflow="fold", justify="right" if right else "left")
     for entry in found:
@@ -62,6 +67,7 @@ def list_files(
             f"{entry.size:,}",
             *("-" if number is None else f"{number:,}" for number in numbers),
             escape(entry.reason or ""),
+            escape(following[entry.telemetryfileid]),
         )
     terminal().print(table)
     if len(found) == limit:
@@ -73,23 +79,27 @@ def show(
     name: Annotated[str, typer.Argument(help="Name of a file.")],
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON document per version.")] = False,
 ) -> None:
-    """Show every version of a file, and its packets that could not be used.
+    """Show every version of a file, which level is next and what it waits for, and packets that could not be used.
 
     Example: `broker-assets telemetry files show TM_BatchRequest.PktTmRaw.SOL.0.2023.305.xml`
     """
     from broker_assets.telemetry.reception.register import bad_packets, entries
 
-    with database(load_settings()) as connection:
+    settings = load_settings()
+    with database(settings) as connection:
         found = [(entry, bad_packets(connection, entry.telemetryfileid)) for entry in entries(connection, name=name)]
+        following = _following(connection, [entry for entry, _ in found], settings)
     if not found:
         raise LookupError(f"no file {name} has arrived")
     for entry, bad in found:
         if as_json:
-            echo(_json(entry, bad=[dataclasses.asdict(item) for item in bad]))
+            bad_items = [dataclasses.asdict(item) for item in bad]
+            echo(_json(entry, bad=bad_items, next=following[entry.telemetryfileid]))
             continue
         table = Table(show_header=False, box=None, pad_edge=False)
         for field, value in dataclasses.asdict(entry).items():
             table.add_row(field.replace("_", " "), escape(_text(value)))
+        table.add_row("next", escape(following[entry.telemetryfileid]))
         for item in bad:
             table.add_row(f"at byte {item.position}", escape(f"{item.size} bytes: {item.reason}"))
         terminal().print(table)
@@ -112,6 +122,33 @@ def retry(
     terminal().print(f"{count} files will be retried by the next run")
     if entry and count < len(set(entry)):
         raise typer.Exit(1)
+
+
+@app.command()
+def dismiss(entry: Annotated[list[int], typer.Argument(help="Numbers of entries, as listed by `list`.")]) -> None:
+    """Give up failed and quarantined files, such as those that nobody can send again; their alert ends.
+
+    Their bytes and reasons stay, and `retry` with their numbers retries them. Other content under the same name is a
+    new file.
+
+    Example: `broker-assets telemetry files dismiss 17`
+    """
+    from broker_assets.telemetry.reception.register import dismiss as give_up
+
+    with database(load_settings()) as connection:
+        count = give_up(connection, entry)
+    terminal().print(f"{count} of {len(set(entry))} dismissed.")
+    if count < len(set(entry)):
+        raise typer.Exit(1)
+
+
+def _following(connection: Any, found: list[Entry], settings: Settings) -> dict[int, str]:
+    """What comes next for each file, and what it waits for."""
+    from broker_assets.monitoring.telemetry.facts import Look
+    from broker_assets.monitoring.telemetry.next_step import lines_of_files
+
+    look = Look(connection, settings, now=datetime.datetime.now(datetime.UTC))
+    return lines_of_files(connection, found, look.targets)
 
 
 def _json(entry: Any, **more: Any) -> str:

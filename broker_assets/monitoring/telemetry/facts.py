@@ -213,12 +213,17 @@ class Look:
 
     @cached_property
     def troubled(self) -> list[TroubledFile]:
-        """Files that failed or were given up, newest first, including those that cannot be copied."""
+        """Files that failed or were given up, newest first, including those that cannot be copied.
+
+        Not those that have been replaced: whose later content was processed.
+        """
         return self._all(
             TroubledFile,
             "SELECT name, folder, state, tries, copies, coalesce(reason, '') AS reason, first_seen, next_try"
-            " FROM telemetry_file WHERE state IN ('failed', 'quarantined') OR (state <> 'processed' AND copies > 0"
-            " AND state <> 'gone') ORDER BY first_seen DESC, name",
+            " FROM telemetry_file AS file WHERE (state IN ('failed', 'quarantined') OR (copies > 0"
+            " AND state NOT IN ('processed', 'gone', 'dismissed')))"
+            " AND NOT EXISTS (SELECT 1 FROM telemetry_file AS later WHERE later.url = file.url"
+            " AND later.version > file.version AND later.state = 'processed') ORDER BY first_seen DESC, name",
         )
 
     @cached_property

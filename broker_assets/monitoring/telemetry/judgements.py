@@ -54,10 +54,17 @@ class Finding:
 
     passed: bool
     text: str
-    """What was found, and what to do about a problem."""
+    """What was found."""
     severity: Severity = "warning"
     """Of a failure."""
     numbers: Mapping[str, Any] = field(default_factory=dict)
+    next_step: str = ""
+    """What to do about a problem."""
+
+    @property
+    def sentence(self) -> str:
+        """What was found, and what to do about it."""
+        return f"{self.text}; {self.next_step}" if self.next_step else self.text
 
 
 def _named(names: Sequence[str]) -> str:
@@ -98,28 +105,28 @@ def backlog(look: Look) -> Finding:
     stuck = datetime.timedelta(hours=STUCK_HOURS)
     if waiting and age > stuck and (idle is None or idle > stuck):
         since = "none was ever processed" if idle is None else f"none was processed for {_hours(idle)} hours"
-        text = (
-            f"{counted(waiting, 'telemetry file', 'waits')}, the oldest for {_hours(age)} hours, and {since}: "
+        text = f"{counted(waiting, 'telemetry file', 'waits')}, the oldest for {_hours(age)} hours, and {since}"
+        step = (
             "see the sensor of telemetry files and the runs of ingest_telemetry, and `broker-assets telemetry status` "
             "for the reasons"
         )
-        return Finding(False, text, "error", numbers)
+        return Finding(False, text, "error", numbers, step)
     since_made = look.oldest_unreported
     if since_made is not None and look.now - since_made > UNREPORTED:
         text = (
             f"the products of {counted(unreported, 'file')} are not made, the packets of the first were stored at "
-            f"{since_made:%Y-%m-%d %H:%M} UTC: the run ended too early; check the last failed run of "
-            "ingest_telemetry and start it again"
+            f"{since_made:%Y-%m-%d %H:%M} UTC: the run ended too early"
         )
-        return Finding(False, text, "error", numbers)
+        step = "check the last failed run of ingest_telemetry and start it again"
+        return Finding(False, text, "error", numbers, step)
     last = counts[-GROWING_HOURS - 1 :]
     never_less = all(before <= after for before, after in itertools.pairwise(last))
     if len(last) > GROWING_HOURS and last[0] > 0 and never_less and last[-1] > last[0]:
         text = (
             f"the backlog grew from {last[0]} to {last[-1]} files in {GROWING_HOURS} hours and never shrank: files "
-            "arrive faster than they are processed; check the duration of the runs of ingest_telemetry"
+            "arrive faster than they are processed"
         )
-        return Finding(False, text, "warning", numbers)
+        return Finding(False, text, "warning", numbers, "check the duration of the runs of ingest_telemetry")
     return Finding(True, counted(waiting, "file", "waits") if waiting else "no file is waiting", numbers=numbers)
 
 
@@ -131,19 +138,24 @@ def failing_files(look: Look) -> Finding:
     reasons = {file.name: f"{file.tries + file.copies} tries: {file.reason}" for file in found[:NAMED]}
     numbers = {"given up": len(given_up), "to be retried": len(retried), "reasons": reasons}
     if given_up:
-        text = (
-            f"{counted(len(given_up), 'telemetry file', 'is')} in quarantine: "
-            + _named([f"{file.name} ({file.reason})" for file in given_up])
-            + "; `broker-assets telemetry files retry` retries them"
+        text = f"{counted(len(given_up), 'telemetry file', 'is')} in quarantine: " + _named(
+            [f"{file.name} ({file.reason})" for file in given_up]
         )
         if retried:
             text += f"; {len(retried)} more failed before and will be retried"
-        return Finding(False, text, "error", numbers)
+        return Finding(
+            False,
+            text,
+            "error",
+            numbers,
+            "`broker-assets telemetry files retry` retries them after the fix, `… dismiss` gives them up",
+        )
     if retried:
         text = f"{counted(len(retried), 'telemetry file')} failed and will be retried: " + _named(
             [f"{file.name} ({file.tries + file.copies} tries: {file.reason})" for file in retried]
         )
-        return Finding(False, text, "warning", numbers)
+        step = "`broker-assets telemetry files show NAME` gives the reason; the next runs retry by themselves"
+        return Finding(False, text, "warning", numbers, step)
     return Finding(True, "no file is failing", numbers=numbers)
 
 
@@ -160,9 +172,11 @@ def bad_packets(look: Look) -> Finding:
         f"{counted(sum(item.recent for item in recent), 'packet')} of the last day could not be used ({total:,} in "
         "all): "
         + "; ".join(f"{item.recent} of {counted(item.files, 'file')}: {item.reason}" for item in recent[:NAMED])
-        + "; their bytes are in the table telemetry_quarantine"
     )
-    return Finding(False, text, "warning", numbers)
+    step = (
+        "`broker-assets telemetry files show NAME` lists the parts of a file; their bytes are in telemetry_quarantine"
+    )
+    return Finding(False, text, "warning", numbers, step)
 
 
 def days_missing(look: Look, family: str) -> Finding:
@@ -178,8 +192,8 @@ def days_missing(look: Look, family: str) -> Finding:
     parts = [f"no {family} on {spans(gaps)}, although there is some before and after"] if gaps else []
     if alone:
         parts.append(f"packets but no housekeeping on {spans(alone)}")
-    text = f"{'; '.join(parts)}: request the telemetry of these days again if the instrument was on"
-    return Finding(False, text, "warning", numbers)
+    step = "request the telemetry of these days again if the instrument was on"
+    return Finding(False, "; ".join(parts), "warning", numbers, step)
 
 
 def without_housekeeping(families: Sequence[FamilyDays], since: datetime.date) -> list[datetime.date]:
@@ -214,27 +228,23 @@ def fresh(look: Look, family: str) -> Finding:
     if unmade:
         text = (
             f"{counted(len(unmade), 'file')} of level LB without a product for more than {_hours(BEHIND):.0f} hours "
-            f"(days {spans({file.day for file in unmade})}): {_named([file.name for file in unmade])}; look for "
-            f"failed runs of l0_{family} and for packets that cannot be used, then materialise these days"
+            f"(days {spans({file.day for file in unmade})}): {_named([file.name for file in unmade])}"
         )
-        return Finding(False, text, "error", numbers)
+        step = f"look for failed runs of l0_{family} and for packets that cannot be used, then materialise these days"
+        return Finding(False, text, "error", numbers, step)
     behind = lagging(kinds, known.newest)
     numbers["kinds that stopped"] = len(behind)
     if behind:
         stopped = ", ".join(f"{kind.level} {kind.kind} on {kind.newest_day}" for kind in behind)
-        text = (
-            f"{family} continues until {known.newest}, but regular products stopped: {stopped}; check for failed "
-            "runs, for kernels, and what the instrument sends"
-        )
-        return Finding(False, text, "warning", numbers)
+        text = f"{family} continues until {known.newest}, but regular products stopped: {stopped}"
+        step = "check for failed runs, for kernels, and what the instrument sends"
+        return Finding(False, text, "warning", numbers, step)
     age = (look.now.date() - known.newest).days
     limit = OLD.get(family)
     numbers["age (days)"] = age
     if limit is not None and age > limit:
-        text = (
-            f"the newest packets are of {known.newest}, {age} days ago (limit {limit}): check whether telemetry arrives"
-        )
-        return Finding(False, text, "warning", numbers)
+        text = f"the newest packets are of {known.newest}, {age} days ago (limit {limit})"
+        return Finding(False, text, "warning", numbers, "check whether telemetry arrives")
     return Finding(True, f"newest day {known.newest}", numbers=numbers)
 
 
@@ -257,9 +267,8 @@ def incomplete_answers(look: Look) -> Finding:
     text = (
         f"packets of {counted(len(late), 'answer')} to requests are missing for more than {INCOMPLETE.days} days: "
         + _named([f"{answer.name} ({answer.missing})" for answer in late])
-        + "; request the telemetry of these days again"
     )
-    return Finding(False, text, "warning", numbers)
+    return Finding(False, text, "warning", numbers, "request the telemetry of these days again")
 
 
 def without_kernels(look: Look, family: str) -> Finding:
@@ -273,10 +282,9 @@ def without_kernels(look: Look, family: str) -> Finding:
         return Finding(True, f"{len(waiting)} files of level L0 have no L1 yet ({flown})", numbers=numbers)
     text = (
         f"{counted(len(late), 'file')} of level L0 without L1 for more than {WITHOUT_KERNELS.days} days ({flown}; days "
-        f"{spans({file.day for file in late})}): {_named([file.name for file in late])}; fetch kernels, or look for "
-        f"failed runs of l1_{family}"
+        f"{spans({file.day for file in late})}): {_named([file.name for file in late])}"
     )
-    return Finding(False, text, "warning", numbers)
+    return Finding(False, text, "warning", numbers, f"fetch kernels, or look for failed runs of l1_{family}")
 
 
 def published_as_due(look: Look) -> Finding:
@@ -295,7 +303,8 @@ def published_as_due(look: Look) -> Finding:
                 + (f" (last run: {target.failure})" if target.failure else "")
             )
     if late:
-        return Finding(False, "; ".join(late) + "; start the job publish_products and read its log", "error", numbers)
+        step = "start the job publish_products and read its log"
+        return Finding(False, "; ".join(late), "error", numbers, step)
     text = "all due files are decided" if look.targets else "no target is configured"
     return Finding(True, text, numbers=numbers)
 
@@ -312,9 +321,7 @@ def held_back(look: Look) -> Finding:
         if held:
             parts.append(
                 f"{target.target}: {counted(target.held, 'file', 'is')} held back, {len(held)} for more than "
-                f"{HELD.days} days: "
-                + _named([f"{file.name} ({file.reason})" for file in held])
-                + "; compare, then `broker-assets publish agree` to deliver or refuse"
+                f"{HELD.days} days: " + _named([f"{file.name} ({file.reason})" for file in held])
             )
         if errors:
             severity = "error"
@@ -323,7 +330,8 @@ def held_back(look: Look) -> Finding:
                 + _named([f"{file.name} ({file.reason})" for file in errors])
             )
     if parts:
-        return Finding(False, "; ".join(parts), severity, numbers)
+        step = "compare, then `broker-assets publish agree` to deliver or refuse; `publish status` has the errors"
+        return Finding(False, "; ".join(parts), severity, numbers, step)
     return Finding(True, "no file waits for an operator for long", numbers=numbers)
 
 
@@ -378,7 +386,7 @@ def ask(judgement: Judgement, look: Look) -> Finding:
     try:
         return judgement.judge(look)
     except OSError as error:
-        return Finding(False, f"could not be checked: {error}", "error")
+        return Finding(False, f"could not be checked: {error}", "error", next_step="see that the files can be read")
 
 
 def judge(look: Look) -> dict[Judgement, Finding]:

@@ -15,13 +15,17 @@ from broker_assets.monitoring.telemetry.day_gaps import missing_days, spans
 from broker_assets.monitoring.telemetry.facts import BadPackets, Folder, KernelState, Look, OpenAlert, TroubledFile
 from broker_assets.monitoring.telemetry.incomplete_requests import IncompleteAnswer
 from broker_assets.monitoring.telemetry.judgements import GAPS, Severity, judge
+from broker_assets.monitoring.telemetry.next_step import lines_of_files
 from broker_assets.publication.delivery_status import TargetState
 from broker_assets.settings import Settings
+from broker_assets.telemetry.reception.register import entries
 
 PATIENCE = 3.0
 """Time limit for the database, seconds."""
 SHOWN = 50
 """Maximum number of files and reasons listed; all are counted."""
+LATEST = 10
+"""Newest files that are listed with what comes next."""
 LEVELS = ("LB", "L0", "L1", "L2", "CAL", "ANC", "LL01", "LL03")
 """In processing order."""
 
@@ -70,6 +74,16 @@ class Target(TargetState):
     """Due but not delivered."""
 
 
+class LatestFile(BaseModel):
+    """A file that arrived lately."""
+
+    name: str
+    state: str
+    first_seen: datetime.datetime
+    next: str
+    """Which level is next, and what it waits for."""
+
+
 class Overview(BaseModel):
     """The complete overview."""
 
@@ -87,6 +101,8 @@ class Overview(BaseModel):
     """Files of all folders that are not yet in the packet store."""
     troubled: list[TroubledFile] = Field(default_factory=list)
     """Files that failed or were given up."""
+    latest: list[LatestFile] = Field(default_factory=list)
+    """The newest files, and what comes next for each."""
     bad_packets: list[BadPackets] = Field(default_factory=list)
     """Quarantined packets by reason."""
     families: list[Family] = Field(default_factory=list)
@@ -147,7 +163,7 @@ def fill(found: Overview, connection: psycopg.Connection[Any], settings: Setting
     """Fill in the information from the database, the packet store and the folder of kernels."""
     look = Look(connection, settings, now=found.at)
     found.attention = [
-        Attention(subject=f"{judgement.asset}/{judgement.name}", severity=finding.severity, text=finding.text)
+        Attention(subject=f"{judgement.asset}/{judgement.name}", severity=finding.severity, text=finding.sentence)
         for judgement, finding in judge(look).items()
         if not finding.passed
     ]
@@ -155,6 +171,12 @@ def fill(found: Overview, connection: psycopg.Connection[Any], settings: Setting
     found.folders = look.folders
     found.waiting = sum(folder.waiting for folder in look.folders)
     found.troubled = look.troubled[:SHOWN]
+    files = entries(connection, limit=LATEST)
+    following = lines_of_files(connection, files, look.targets)
+    found.latest = [
+        LatestFile(name=file.name, state=file.state, first_seen=file.first_seen, next=following[file.telemetryfileid])
+        for file in files
+    ]
     found.bad_packets = look.bad_packets[:SHOWN]
     found.families = [_family(look, name) for name in [family.family for family in look.families]]
     found.incomplete = look.incomplete[:SHOWN]

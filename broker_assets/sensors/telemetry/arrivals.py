@@ -28,14 +28,14 @@ from dagster import (
 
 from broker_assets.assets.telemetry.folders import folder_key
 from broker_assets.automation import RECEPTION
+from broker_assets.monitoring.alerts import TROUBLE
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.telemetry import Telemetry
-from broker_assets.sensors.lists import match_request
+from broker_assets.sensors.run_history import requested
 from broker_assets.telemetry.reception import register
 from broker_assets.telemetry.reception.folders import FolderError, IncomingFolder, Listed, folders
 from broker_assets.telemetry.reception.receiver import is_busy
 
-INTERVAL_SECONDS = 30
 LOOK_SECONDS = 40.0
 """Time limit for listing all folders in one tick, which has a minute."""
 OBSERVATION_SECONDS = 60.0
@@ -86,13 +86,13 @@ def observations(
         yield url, state.version, observation
 
 
-def build_telemetry_files(job: JobDefinition) -> SensorDefinition:
-    """The sensor; it starts this job."""
+def build_telemetry_files(job: JobDefinition, seconds: int) -> SensorDefinition:
+    """The sensor; it starts this job, and looks at this interval."""
 
     @sensor(
         name="telemetry_files",
         job=job,
-        minimum_interval_seconds=INTERVAL_SECONDS,
+        minimum_interval_seconds=seconds,
         default_status=DefaultSensorStatus.RUNNING,
         description="Receives the telemetry files that have arrived and are complete.",
     )
@@ -121,14 +121,22 @@ def build_telemetry_files(job: JobDefinition) -> SensorDefinition:
         seen = list(observations(states, cursor, now=time.time()))
         cursor |= {url: (version, time.time()) for url, version, _ in seen}
         why = reasons(waiting, databases_came=telemetry.noted_databases not in (None, telemetry.present_databases))
-        asked = "files are being received" if busy else match_request(context, job.name, why, RECEPTION)
+
+        def progressed(run_ids: Sequence[str]) -> set[str]:
+            with database.transaction() as connection:
+                return register.runs_with_files(connection, run_ids)
+
+        asked: RunRequest | str = "files are being received"
+        if why and not busy:
+            asked = requested(context.instance, job.name, why, RECEPTION, progressed)
         requests = [asked] if isinstance(asked, RunRequest) else []
         said = [*troubles.values(), str(asked) if why else _idle(states)]
+        trouble = TROUBLE if troubles else ""
         return SensorResult(
             run_requests=requests,
             asset_events=[observation for _, _, observation in seen],
             cursor=json.dumps({url: cursor[url] for url in states if url in cursor}),
-            skip_reason=None if requests else SkipReason("; ".join(said)),
+            skip_reason=None if requests else SkipReason(trouble + "; ".join(said)),
         )
 
     return telemetry_files

@@ -28,7 +28,6 @@ from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.telemetry import Telemetry
 from broker_assets.telemetry.archive.day_products import changed_inputs
 
-INTERVAL_SECONDS = 30
 RECHECK_SECONDS = 3600.0
 """How often all days are compared even if no file has changed: an ingest run may have died before it reported one."""
 
@@ -47,12 +46,12 @@ class Cursor(BaseModel):
     """When that was, seconds since 1970."""
 
 
-def build_telemetry_inputs_sensor() -> SensorDefinition:
+def build_telemetry_inputs_sensor(seconds: int) -> SensorDefinition:
     """The sensor."""
 
     @sensor(
         name="telemetry_inputs",
-        minimum_interval_seconds=INTERVAL_SECONDS,
+        minimum_interval_seconds=seconds,
         default_status=DefaultSensorStatus.RUNNING,
         description="Reports the days for which kernels, configuration, requests, plans or databases have changed.",
     )

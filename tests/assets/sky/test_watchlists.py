@@ -84,7 +84,10 @@ def test_another_order_of_mocs_rebuilds_the_files_of_watchlists_alone(
         before = {name: platform.versions(name) for name in ("watchlist", "area", "cone_index", "area_index")}
 
         settings = platform.settings
-        for changes, files in (({"watchlist_order": 9}, 1), ({"watchlist_order": 9, "watchlist_cones": 1}, 2)):
+        for changes, files, reason in (
+            ({"watchlist_order": 9}, 1, "order 13 → 9"),
+            ({"watchlist_order": 9, "watchlist_cones": 1}, 2, "cones per file 50000 → 1"),
+        ):
             mocs = settings.mocs.model_copy(update=changes)
             platform.settings = settings.model_copy(update={"mocs": mocs})
             platform.reload()
@@ -99,7 +102,7 @@ def test_another_order_of_mocs_rebuilds_the_files_of_watchlists_alone(
             assert [(item.asset, item.partition, item.cause) for item in stale] == [
                 ("watchlist", str(watchlist), "code")
             ]
-            assert "order 9" in stale[0].reason
+            assert stale[0].reason == reason
             done = follow()
             assert done == [f"watchlist:{watchlist}"]
             assert versions.stale(connection) == []

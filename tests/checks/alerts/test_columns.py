@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from dagster import AssetCheckSeverity
 
 from broker_assets.checks.alerts.columns import NIGHT_CHECKS, rules, violations
 from broker_assets.checks.definition import Verdict, evidence
-from broker_assets.database.tables import diaforcedsources, diasources, objects
+from broker_assets.database.tables import BOOKKEEPING, diaforcedsources, diasources, objects
 from broker_assets.resources.object_store import ObjectStore
 
 FIRST, SECOND = "2025-11-20", "2025-11-21"
@@ -42,7 +43,7 @@ def drained(platform: Any, survey: Callable[..., Any]) -> Any:
 
 def judge(platform: Any) -> dict[str, Verdict]:
     with evidence(platform.database, ObjectStore("memory://")) as found:
-        return dict(violations(diasources)(found, [FIRST, SECOND]))
+        return dict(violations(diasources, rules(diasources))(found, [FIRST, SECOND]))
 
 
 @pytest.mark.database
@@ -79,3 +80,10 @@ def test_violation_is_named(drained: Any, change: str, words: str, severity: Ass
     assert not verdicts[SECOND].passed
     assert words.replace("not not", "not") in verdicts[SECOND].description.replace("not not", "not")
     assert verdicts[SECOND].severity == severity
+
+
+@pytest.mark.parametrize("table", [diasources, diaforcedsources, objects])
+def test_bookkeeping_has_no_rules(table: sa.Table) -> None:
+    """A row that came with the history of another, or that the survey processed again, is no impossible value."""
+    assert set(BOOKKEEPING) & {column.name for column in table.columns}
+    assert not rules(table).keys() & set(BOOKKEEPING)

@@ -13,7 +13,7 @@ from broker_assets.checks.alerts.unusual_nights import LEAST_NIGHTS, alerts_as_u
 from broker_assets.checks.definition import Verdict, evidence
 from broker_assets.database import partitions
 from broker_assets.database.engine import connect
-from broker_assets.database.tables import diasources, ingest_batch, ingest_batch_night
+from broker_assets.database.tables import BOOKKEEPING, diaforcedsources, diasources, ingest_batch, ingest_batch_night
 from broker_assets.resources.database import Database
 from broker_assets.resources.object_store import ObjectStore
 
@@ -94,13 +94,18 @@ def test_each_topic_for_itself(database: Database) -> None:
     assert "of rubin-alerts" not in verdict.description
 
 
-def source_rows(connection: Any, night: date, *, missing: float, rows: int = 200) -> None:
+def source_rows(connection: Any, night: date, *, missing: float, kept: float = 0.0, rows: int = 200) -> None:
+    """Sources of a night: shares of those without flux, and of those that came with the history of another."""
     mjd = 60_431.0 + (night - BEGIN).days + 0.3
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO diasources (diasourceid, diaobjectid, midpointmjdtai, survey, night, psfflux)"
-            " VALUES (%s, %s, %s, 1, %s, %s)",
-            [(i, i, mjd + i * 1e-6, night, None if i < missing * rows else 1.0) for i in range(rows)],
+            "INSERT INTO diasources (diasourceid, diaobjectid, midpointmjdtai, survey, night, psfflux, archivefileid,"
+            " ingestid, broughtby, timeprocessedmjdtai) VALUES (%s, %s, %s, 1, %s, %s, %s, %s, %s, %s)",
+            [
+                (i, i, mjd + i * 1e-6, night, None if i < missing * rows else 1.0)
+                + (None if i < kept * rows else 1,) * 4
+                for i in range(rows)
+            ],
         )
 
 
@@ -119,3 +124,27 @@ def test_shares_of_nulls(database: Database) -> None:
     assert [verdicts[key].passed for key in keys] == [True, True, False]
     assert verdicts[keys[0]].description.startswith("too few nights")
     assert "psfflux (survey 1): 50.0% null, usually 2.0%" in verdicts[keys[2]].description
+
+
+@pytest.mark.database
+def test_rows_that_came_with_the_history_of_others_are_no_alarm(database: Database) -> None:
+    """They have no place in the archive, whatever the sky was like."""
+    ledger(database, [200] * 10)
+    with connect(database.url) as connection:
+        partitions.ensure(connection, np.array([60_431.0, 60_445.0]))
+        for i in range(10):
+            source_rows(connection, BEGIN + timedelta(days=i), missing=0.02, kept=0.9 if i == 9 else 0.0)
+    night = (BEGIN + timedelta(days=9)).isoformat()
+    with evidence(database, ObjectStore("memory://")) as found:
+        verdict = nulls_as_usual(diasources).judge(found, [night])[night]
+    assert verdict.passed, verdict.description
+    assert verdict.description == "as in 9 earlier nights"
+
+
+@pytest.mark.parametrize("table", [diasources, diaforcedsources])
+def test_only_what_was_measured_is_compared(table: sa.Table) -> None:
+    compared = int(nulls_as_usual(table).description.partition(" columns")[0].rpartition(" ")[2])
+    measured = [column.name for column in table.columns if column.nullable and column.name not in BOOKKEEPING]
+    assert compared == len(measured)
+    assert {"psfflux", "ra", "visit"} <= set(measured)
+    assert not {"archivefileid", "ingestid", "broughtbymjdtai", "night", "timeprocessedmjdtai"} & set(measured)

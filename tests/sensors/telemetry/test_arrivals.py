@@ -49,7 +49,7 @@ class Ticks:
         self.instance = instance
         self.database = database
         self.telemetry = telemetry
-        self.sensor = build_telemetry_files(_job())
+        self.sensor = build_telemetry_files(_job(), 30)
         self.cursor: str | None = None
 
     def tick(self) -> SensorResult | SkipReason:
@@ -203,7 +203,7 @@ def test_a_folder_that_is_away_is_told_and_hinders_no_other(
     receive(site, database_url)
     with ingest_session(database_url) as session:
         session.execute("UPDATE telemetry_file SET reported_at = now()")
-    assert skipped(ticks.tick()) == f"{(tmp_path / 'absent').as_uri()} does not exist; no file is waiting"
+    assert skipped(ticks.tick()) == f"trouble: {(tmp_path / 'absent').as_uri()} does not exist; no file is waiting"
 
 
 def test_a_folder_that_does_not_answer_costs_a_tick_no_more_than_its_time(

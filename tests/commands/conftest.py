@@ -1,4 +1,4 @@
-"""The commands of lists, on an empty database of the test."""
+"""The command line on an empty database of the test."""
 
 from __future__ import annotations
 

@@ -1,0 +1,90 @@
+"""Checks of annotations: annotators that are silent, what waits too long, and that history and state agree."""
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from dagster import AssetCheckResult, AssetChecksDefinition, AssetCheckSeverity, ResourceParam, asset_check
+
+from broker_assets.assets.annotations import ANNOTATIONS
+from broker_assets.checks.definition import Verdict, advised
+from broker_assets.database.engine import connect
+from broker_assets.resources.database import Database
+from broker_assets.settings import AnnotationSettings
+
+ASK = "ask the owner; `broker-assets annotator deactivate` ends the warning"
+READ = "start the job read_annotations and read its log"
+SHOWN = 10
+
+
+def build_annotation_checks(settings: AnnotationSettings) -> list[AssetChecksDefinition]:
+    """The checks."""
+    return [
+        _check(
+            "annotators_heard",
+            f"Every active annotator has said something in the last {settings.silent_days:g} days.",
+            lambda connection: silent(connection, settings.silent_days),
+            ASK,
+        ),
+        _check("filters_ran", "The filters of all annotations have run within minutes.", filters_ran, READ),
+        _check("history_agrees", "The newest of the history are the annotations in force.", history_agrees, ""),
+    ]
+
+
+def _check(
+    name: str, description: str, judge: Callable[[psycopg.Connection[Any]], Verdict], next_step: str
+) -> AssetChecksDefinition:
+    @asset_check(asset=ANNOTATIONS, name=name, description=description)
+    def checked(database: ResourceParam[Database]) -> AssetCheckResult:
+        with connect(database.url) as connection:
+            return advised(judge(connection), next_step).result()
+
+    return checked
+
+
+def silent(connection: psycopg.Connection[Any], days: float) -> Verdict:
+    """Active annotators from which no message has come for some days: neither a new annotation nor a known one."""
+    rows = connection.execute(
+        "WITH heard AS (SELECT split_part(topic, '.', 2) AS topic, max(finished_at) AS at FROM ingest_batch"
+        " WHERE kind = 'annotation' AND starts_with(topic, 'annotator.') AND received > 0"
+        "  AND finished_at > now() - %(days)s * interval '1 day' GROUP BY 1),"
+        " said AS (SELECT topic, max(timestamp) AS at FROM annotations"
+        "  WHERE timestamp > now() - %(days)s * interval '1 day' GROUP BY 1)"
+        " SELECT annotators.topic, annotators.owner, heard.topic IS NULL AND said.topic IS NULL FROM annotators"
+        " LEFT JOIN heard USING (topic) LEFT JOIN said USING (topic)"
+        " WHERE active AND date_modified < now() - %(days)s * interval '1 day' ORDER BY 1",
+        {"days": days},
+    ).fetchall()
+    quiet = [f"{topic} of {owner}" for topic, owner, is_silent in rows if is_silent]
+    if not quiet:
+        return Verdict(True, f"{len(rows)} active annotators older than {days:g} days have been heard")
+    more = f" and {len(quiet) - SHOWN} more" if len(quiet) > SHOWN else ""
+    text = f"nothing has come for {days:g} days from {', '.join(quiet[:SHOWN])}{more}"
+    return Verdict(False, text, AssetCheckSeverity.WARN, {"silent annotators": len(quiet)})
+
+
+def filters_ran(connection: psycopg.Connection[Any]) -> Verdict:
+    """No annotation has waited for its filters for longer than a quarter of an hour."""
+    row = connection.execute(
+        "SELECT count(*), min(finished_at) FROM annotation_due JOIN ingest_batch USING (ingestid)"
+        " WHERE finished_at < now() - interval '15 minutes'"
+    ).fetchone()
+    count, since = row or (0, None)
+    if not count:
+        return Verdict(True, "no annotation waits for its filters")
+    return Verdict(False, f"the filters of {count} annotations have not run since {since:%Y-%m-%d %H:%M} UTC")
+
+
+def history_agrees(connection: psycopg.Connection[Any]) -> Verdict:
+    """Compare the annotations in force with the open entries of the history, row by row."""
+    row = connection.execute(
+        "SELECT count(*) FILTER (WHERE past.annotationid IS NULL), count(*) FILTER (WHERE now.annotationid IS NULL),"
+        " count(*) FROM annotations AS now FULL JOIN"
+        " (SELECT * FROM annotation_history WHERE revision_to IS NULL) AS past"
+        " ON past.diaobjectid = now.diaobjectid AND past.annotationid = now.annotationid"
+        " AND past.content = now.content AND past.topic = now.topic"
+    ).fetchone()
+    missing, extra, count = row or (0, 0, 0)
+    if not missing and not extra:
+        return Verdict(True, f"{count} annotations agree with their history")
+    return Verdict(False, f"{missing} annotations are not in the history, {extra} of the history are not in force")

@@ -1,0 +1,51 @@
+"""`broker-assets context`: what positions are near to."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from broker_assets.commands.terminal import echo
+from broker_assets.context.at_position import context_at
+from broker_assets.context.rules import DEFAULT, RulesError, read_rules
+from broker_assets.context.store import CatalogueStore
+from broker_assets.settings import load_settings
+from broker_assets.sky.angles import parse_angle
+
+TOO_FEW = "no catalogue is loaded: `broker-assets catalogues add` loads one"
+
+
+def context(
+    ra: Annotated[str, typer.Argument(help="Right ascension, ICRS: degrees, or sexagesimal hours.")],
+    dec: Annotated[str, typer.Argument(help="Declination, ICRS: degrees, or sexagesimal degrees.")],
+    epoch: Annotated[float, typer.Option(help="Julian year to which sources with proper motion are moved.")] = 2026.0,
+    all_: Annotated[bool, typer.Option("--all", help="All associations by rank, not only the best.")] = False,
+) -> None:
+    """Print the class of a position and what it is near to, as JSON."""
+    settings = load_settings()
+    try:
+        rules = read_rules(settings.context.rules or DEFAULT)
+        position = np.array([parse_angle(ra, hours=True) % 360.0]), np.array([parse_angle(dec, hours=False)])
+    except (RulesError, ValueError) as error:
+        raise typer.BadParameter(str(error)) from error
+    if abs(position[1][0]) > 90.0:
+        raise typer.BadParameter(f"declination {dec} is beyond a pole")
+    store = CatalogueStore(settings.catalogue_folder)
+    opened = {stored.name: store.open(stored.name) for stored in store.list()}
+    if not opened:
+        raise typer.BadParameter(TOO_FEW)
+    found = context_at(rules, opened, float(position[0][0]), float(position[1][0]), epoch=epoch)
+    answer = {
+        "ra": position[0][0],
+        "dec": position[1][0],
+        "classification": found.classification,
+        "description": found.description,
+        "crossmatches": found.crossmatches if all_ else found.crossmatches[:1],
+        "rules": rules.version,
+        "catalogues": {name: catalogue.version for name, catalogue in opened.items() if name in rules.catalogues},
+        "not_loaded": rules.absent(set(opened)),
+    }
+    echo(json.dumps(answer, indent=1, ensure_ascii=False))

@@ -1,0 +1,77 @@
+"""Sensors and schedules that fail or were stopped: Dagster raises no event for either."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from dagster import DagsterInstance
+
+from broker_assets.monitoring.alerts import TROUBLE, Alert, Cause, OpenAlert
+from broker_assets.sensors.watch.findings import Findings, Links
+
+TICKS = 4
+"""Newest ticks that are read of each; the newest may be in progress."""
+FAILING = 2
+"""Consecutive ticks that fail before a sensor is an alert: a restart of a server is none. Schedules tick rarely, and
+alert at once."""
+
+
+def read_instigators(
+    instance: DagsterInstance, links: Links, running: Collection[str], lasting: Sequence[OpenAlert]
+) -> Findings:
+    """Sensors and schedules whose last ticks failed, and those that were stopped.
+
+    Parameters
+    ----------
+    instance, links
+        Whose ticks are read; addresses of its pages.
+    running : collection of str
+        Names of those that run unless an operator stops them; others are ignored.
+    lasting : sequence of OpenAlert
+        Alerts that have not ended.
+    """
+    found = Findings()
+    states = {state.instigator_name: state for state in instance.all_instigator_state()}
+    for name in sorted(running & states.keys()):
+        state = states[name]
+        cause = Cause("sensor", name)
+        kind = state.instigator_type.value.lower().replace("_", " ")
+        kind = "schedule" if kind == "schedule" else "sensor"
+        origin = state.origin.repository_origin
+        link = links.instigator(kind, name, origin.repository_name, origin.code_location_origin.location_name)
+        if state.status.value == "STOPPED":
+            step = f"start the {kind} on its page, unless it is meant to be stopped"
+            what = f"the {kind} is stopped: nothing that it starts will run"
+            found.alerts.append(Alert(cause, what, "warning", what, step, link))
+            continue
+        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=TICKS)
+        error = _failing(
+            [tick for tick in ticks if tick.status.value != "STARTED"], 1 if kind == "schedule" else FAILING
+        )
+        if error is not None:
+            step = "read the error of its last tick on its page; the next tick that succeeds ends this alert"
+            found.alerts.append(Alert(cause, f"the {kind} fails: {error.splitlines()[0]}", "error", error, step, link))
+        elif ticks:
+            found.ended[cause] = f"the {kind} works again"
+    for alert in lasting:
+        if alert.kind == "sensor" and alert.asset not in running:
+            found.ended[alert.cause] = "it is no longer defined"
+    return found
+
+
+def _failing(ticks: Sequence[Any], number: int) -> str | None:
+    """Message of the newest error if the newest ticks have all failed, or were skipped for trouble outside."""
+    newest = ticks[:number]
+    if len(newest) < number or not all(map(_is_failure, newest)):
+        return None
+    error = newest[0].error
+    if error is None and newest[0].skip_reason:
+        return str(newest[0].skip_reason).removeprefix(TROUBLE)
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error is not None else "no reason is recorded"
+
+
+def _is_failure(tick: Any) -> bool:
+    return tick.status.value == "FAILURE" or (tick.skip_reason or "").startswith(TROUBLE)
