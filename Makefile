@@ -6,9 +6,9 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-TEST_WORKERS ?= 2
+TEST_WORKERS ?= 3
 
-.PHONY: help run up down status doctor test test-all retest lint bench lock clean
+.PHONY: help run up down status doctor test test-all retest lint bench pictures lock clean
 
 help:
 	@echo "make run     install, start everything, replay a sample stream and a day of telemetry; Ctrl-C ends it"
@@ -21,6 +21,7 @@ help:
 	@echo "make retest  the tests that failed last"
 	@echo "make lint    the same without the tests"
 	@echo "make bench   every benchmark, a table each"
+	@echo "make pictures  the pictures of the documentation, from the platform that runs here; needs Chromium"
 	@echo "make lock    resolve the dependencies anew into requirements.lock"
 	@echo "make clean   remove the state (.broker) and caches; the virtual environment stays"
 
@@ -53,18 +54,23 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Tests of a file stay together: their services and module fixtures are made once.
+# Tests of a file stay together: their services and module fixtures are made once. One of the workers mostly waits for the
+# platforms that its tests start.
 test: lint
-	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS)
 
 # The same at full size: more kills, more random worlds and more examples of each property. Takes hours.
 test-all: lint
 	BROKER_TEST_FULL=1 BROKER_FAULT_ROUNDS=$${BROKER_FAULT_ROUNDS:-25} \
-		$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --timeout 3600
+		$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --timeout 3600
 
 # What failed last, once more and one after the other.
 retest: $(INSTALLED)
 	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none
+
+# Of the platform that runs here: `make run` in another terminal. Needs Chromium (Debian: apt-get install chromium).
+pictures: $(INSTALLED)
+	$(BIN)/python docs/pictures/make.py
 
 bench: $(INSTALLED)
 	@set -e; for file in benchmarks/[!_]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done

@@ -24,11 +24,19 @@ from numpy.typing import NDArray
 CUTOUT_BYTES = {"cutoutDifference": 34_560, "cutoutScience": 34_560, "cutoutTemplate": 69_120}
 """Sizes in the real alert of `../shared/data/alerts/lsst`."""
 
+FIELD_DEGREES = 1.75
+"""Radius of the field of a camera like that of Rubin."""
+FIELDS = np.array([np.arange(10) * 36.0, np.linspace(-65.0, 5.0, 10)])
+"""Right ascension and declination of the fields that a backlog is of, degrees."""
+
 ID_BASE = 1 << 60
 """Added to every identifier, so that its zigzag form takes nine bytes whatever the number."""
 
 _OBJECT, _SOURCE, _FORCED, _LAST_SOURCE, _LAST_FORCED = (ID_BASE + (1 << 58) + number for number in range(1, 6))
 _TIME, _LAST_TIME = 987654.3210123, 876543.2101234
+_RA, _DEC = 150.0123456789, 2.0123456789
+_SPREAD = 0.7548776662466927
+"""Its multiples, and those of its square, fill the unit square evenly (Roberts, M. 2018: the R2 sequence)."""
 
 
 def rubin_schema(version: str) -> dict[str, Any]:
@@ -103,6 +111,8 @@ class PacketFactory:
     """Time of the new alert; the history lies in the year before the preloaded newest time."""
     old_mjd: float = 61299.0
     """Newest time that the preloaded rows have."""
+    places: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+    """Positions that the objects have in turn, degrees."""
     _generator: np.random.Generator = field(init=False)
 
     def __post_init__(self) -> None:
@@ -156,18 +166,16 @@ class PacketFactory:
         def source(mjd: float, number: int) -> dict[str, Any]:
             record = fill("diaSource")
             record.update(diaSourceId=number, diaObjectId=_OBJECT, ssObjectId=None, parentDiaSourceId=None)
-            record.update(midpointMjdTai=mjd, ra=150.0, dec=2.0, band="r", reliability=0.8)
+            record.update(midpointMjdTai=mjd, ra=_RA, dec=_DEC, band="r", reliability=0.8)
             return record
 
         def forced(mjd: float, number: int) -> dict[str, Any]:
             record = fill("diaForcedSource")
-            record.update(
-                diaForcedSourceId=number, diaObjectId=_OBJECT, midpointMjdTai=mjd, ra=150.0, dec=2.0, band="i"
-            )
+            record.update(diaForcedSourceId=number, diaObjectId=_OBJECT, midpointMjdTai=mjd, ra=_RA, dec=_DEC, band="i")
             return record
 
         summary = fill("diaObject")
-        summary.update(diaObjectId=_OBJECT, ra=150.0, dec=2.0, validityStartMjdTai=_TIME, lastDiaSourceMjdTai=_TIME)
+        summary.update(diaObjectId=_OBJECT, ra=_RA, dec=_DEC, validityStartMjdTai=_TIME, lastDiaSourceMjdTai=_TIME)
         summary = {
             name: value for name, value in summary.items() if name in {f["name"] for f in kinds["diaObject"]["fields"]}
         }
@@ -203,12 +211,24 @@ class PacketFactory:
         fastavro.schemaless_writer(out, self.parsed, self.record())
         return np.frombuffer(out.getvalue(), np.uint8)
 
+    def positions(self, objects: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Right ascension and declination of objects by their numbers: in ten fields of a camera, or at `places`."""
+        if self.places is not None:
+            ra, dec = self.places
+            return ra[objects % len(ra)], dec[objects % len(dec)]
+        turn, area = (objects * _SPREAD) % 1.0, (objects * _SPREAD**2) % 1.0
+        centre_ra, centre_dec = FIELDS[:, objects % FIELDS.shape[1]]
+        away, angle = FIELD_DEGREES * np.sqrt(area), 2.0 * np.pi * turn
+        dec = centre_dec + away * np.sin(angle)
+        return np.mod(centre_ra + away * np.cos(angle) / np.cos(np.radians(dec)), 360.0), dec
+
     def packets(self, objects: NDArray[np.int64], visit: int, *, chunk: int = 256) -> Iterator[bytes]:
         """One packet for each object (number from 0) at a visit (number from 0)."""
         raw = self.template.tobytes()
         at_object = _find(raw, _varint(_OBJECT))
         # Sources, forced points and time of this visit and of the one before; the first visit lists its own twice.
         marks = ((visit, _SOURCE, _FORCED, _TIME), (max(visit - 1, 0), _LAST_SOURCE, _LAST_FORCED, _LAST_TIME))
+        at_ra, at_dec = (_find(raw, np.float64(mark).tobytes()) for mark in (_RA, _DEC))
         visits = [
             (number, _find(raw, _varint(source)), _find(raw, _varint(forced)), _find(raw, np.float64(time).tobytes()))
             for number, source, forced, time in marks
@@ -219,6 +239,9 @@ class PacketFactory:
             numbers = objects[start : start + chunk]
             block = np.repeat(self.template[None, :], numbers.size, axis=0)
             block[:, (at_object[:, None] + nine).ravel()] = np.tile(_varints(ID_BASE + numbers), (1, at_object.size))
+            for at, degrees in zip((at_ra, at_dec), self.positions(numbers), strict=True):
+                values = np.ascontiguousarray(degrees, np.float64).view(np.uint8).reshape(-1, 8)
+                block[:, (at[:, None] + eight).ravel()] = np.tile(values, (1, at.size))
             for number, at_source, at_forced, at_time in visits:
                 ids = ID_BASE + (np.int64(number + 1) << np.int64(40)) + numbers * 16
                 mjd = np.frombuffer(np.float64(self.fresh_mjd + number * 0.003).tobytes(), np.uint8)

@@ -24,21 +24,49 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import astropy.units as u
 import fastavro
 import numpy as np
 import psutil
 import psycopg
-from _rubin_packets import ID_BASE, PacketFactory
+import pyarrow as pa
+from _rubin_packets import FIELD_DEGREES, FIELDS, ID_BASE, PacketFactory
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from context import SYNTHETIC, make
+from mocpy import MOC
 
-from broker_assets.database import migrations, partitions
+from broker_assets.accounting.facts import AlertBatch
+from broker_assets.classifiers import default
+from broker_assets.classifiers.alert_scores import AlertScores
+from broker_assets.classifiers.store import ClassifierStore
+from broker_assets.context import object_context
+from broker_assets.context.defaults import load_defaults
+from broker_assets.context.in_force import CataloguesInForce
+from broker_assets.context.object_context import ObjectContext
+from broker_assets.context.store import CatalogueStore
+from broker_assets.database import engine, migrations, partitions
 from broker_assets.database.tables import diaforcedsources, diasources
+from broker_assets.delivery import sinks
+from broker_assets.filters.query import Form
+from broker_assets.filters.store import FilterChanges, change_filter, create_filter
+from broker_assets.lightcurves.curves import LightCurves
+from broker_assets.lightcurves.object_features import ObjectFeatures
 from broker_assets.local.kafka import apache_kafka
 from broker_assets.local.postgres import EmbeddedPostgres
+from broker_assets.settings import DeliverySettings, Settings
+from broker_assets.sky.in_force import AREAS, CONES
+from broker_assets.sky.indices import refresh_area_index, refresh_cone_index
+from broker_assets.sky.lists import create_area, create_watchlist
+from broker_assets.sky.matching import SkyMatching
+from broker_assets.sky.watchlists import Cones
+from broker_assets.stream.enrichment import Enrichment, EnrichmentPlan
+from broker_assets.stream.enrichments import filter_matches
+from broker_assets.stream.simulated_examples import ExampleSurvey, simulated_examples
 
 TARGET = 1200.0
 TOPIC = "alerts"
+CATALOGUES, CLASSIFIERS = "catalogues", "classifiers"
 OTHERS = 1 << 45
 """Added to the identifiers of what is only loaded: no packet has them."""
 
@@ -59,8 +87,31 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, help="where servers keep their data; a temporary one by default")
     parser.add_argument("--keep", action="store_true", help="leave the folder, so that a second run needs no preload")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON as well")
+    parser.add_argument(
+        "--fits", type=float, help="compute features, with black-body fits for this share of the objects"
+    )
+    parser.add_argument(
+        "--context",
+        type=int,
+        help="associate with the default catalogues and a synthetic one of this number of galaxies",
+    )
+    parser.add_argument("--no-defaults", dest="defaults", action="store_false", help="without the default catalogues")
+    parser.add_argument("--classify", action="store_true", help="score with the default classifier, trained beforehand")
+    parser.add_argument(
+        "--everything",
+        action="store_true",
+        help="the target: 1M cones, 1,000 areas, context, fits for 10 %%, scores, 200 filters",
+    )
+    parser.add_argument("--filters", type=int, default=0, help="active filters, each with a Kafka topic")
+    parser.add_argument("--cones", type=int, default=0, help="cones of active watchlists; one object in ten is in one")
+    parser.add_argument("--areas", type=int, default=0, help="active areas, circles of 1 to 3 degrees")
     parser.add_argument("--profile", action="store_true", help="profile the threads of the drain run")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.everything:
+        arguments.cones, arguments.areas, arguments.fits = arguments.cones or 1_000_000, arguments.areas or 1000, 0.1
+        arguments.context, arguments.classify = arguments.context or 5_000_000, True
+        arguments.filters = arguments.filters or 200
+    return arguments
 
 
 def preload(server: EmbeddedPostgres, database: str, objects: int, sources: int, newest: float) -> None:
@@ -130,7 +181,53 @@ def _preload_month(
         connection.execute(f"ALTER TABLE {table.name} ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high})")
 
 
-def produce(servers: str, factory: PacketFactory, alerts: int, visit: int, kafka_partitions: int) -> float:
+def load_lists(url: str, folder: Path, factory: PacketFactory, arguments: argparse.Namespace) -> None:
+    """Active watchlists and areas, and their indices as the platform makes them."""
+    random = np.random.default_rng(11)
+    inside = min(arguments.alerts // 10, arguments.cones)
+    ra, dec = random.uniform(0, 360, arguments.cones), np.degrees(np.arcsin(random.uniform(-1, 1, arguments.cones)))
+    ra[:inside], dec[:inside] = factory.positions(np.arange(inside) * 10)
+    size = 100_000
+    with engine.connect(url) as connection:
+        for number, start in enumerate(range(0, arguments.cones, size)):
+            part = slice(start, start + size)
+            length = len(ra[part])
+            cones = Cones(
+                ra[part], dec[part], np.full(length, 2.0), pa.nulls(length, pa.string()), np.arange(1, length + 1), ()
+            )
+            create_watchlist(connection, "benchmark", f"watchlist {number}", cones, radius=2.0)
+        for number in range(arguments.areas):
+            centre = random.uniform(0, 360), np.degrees(np.arcsin(random.uniform(-1, 1)))
+            moc = MOC.from_cone(centre[0] * u.deg, centre[1] * u.deg, radius=random.uniform(1, 3) * u.deg, max_depth=10)
+            create_area(connection, "benchmark", f"area {number}", moc)
+    with engine.connect(url) as connection:
+        refresh_cone_index(connection, folder / CONES)
+        refresh_area_index(connection, folder / AREAS)
+
+
+def load_filters(url: str, count: int) -> None:
+    """Active filters of several kinds, each passing about one alert in a hundred, to a Kafka topic."""
+    tables = ("objects", "objects, sherlock_classifications", "objects, watchlist:1", "objects, object_classes")
+    conditions = (
+        "objects.diaObjectId % 100 = {} AND objects.nDiaSources > 5",
+        "objects.diaObjectId % 50 = {} AND sherlock_classifications.classification <> 'ORPHAN'",
+        "objects.diaObjectId % 10 = {} AND objects.r_psfFlux > 0",
+        "objects.diaObjectId % 200 = {} AND object_classes.score > 0.3",
+    )
+    with engine.connect(url, autocommit=True) as connection:
+        for number in range(count):
+            kind = number % len(tables)
+            form = Form(
+                "objects.diaObjectId, objects.ra, objects.decl, objects.r_psfFlux, objects.latestR",
+                tables[kind],
+                conditions[kind].format(number % 10),
+            )
+            identifier = create_filter(connection, "benchmark", f"filter {number}", form, public=True)
+            sinks.add(connection, DeliverySettings(), identifier, "kafka")
+            change_filter(connection, "benchmark", identifier, FilterChanges(active=True))
+
+
+def produce(servers: str, factory: PacketFactory, objects: range, visit: int, kafka_partitions: int) -> float:
     """Fill the topic with a packet of each object at a visit, in no order; returns megabytes."""
     producer = Producer(
         {
@@ -143,7 +240,7 @@ def produce(servers: str, factory: PacketFactory, alerts: int, visit: int, kafka
         }
     )
     total = 0
-    order = np.random.default_rng(5 + visit).permutation(alerts).astype(np.int64)
+    order = np.random.default_rng(5 + visit).permutation(np.arange(objects.start, objects.stop))
     for sent, packet in enumerate(factory.packets(order, visit)):
         while True:
             try:
@@ -162,7 +259,6 @@ def naive(servers: str, database: str, factory: PacketFactory, messages: int) ->
     consumer.assign([TopicPartition(TOPIC, 0, 0)])
     done, began = 0, 0.0
     columns = {table.name: {column.name for column in table.columns} for table in (diasources, diaforcedsources)}
-    keys = {"diasources": "diasourceid", "diaforcedsources": "diaforcedsourceid"}
     with psycopg.connect(database) as connection:
         while done < messages:
             message = consumer.poll(10.0)
@@ -182,7 +278,7 @@ def naive(servers: str, database: str, factory: PacketFactory, messages: int) ->
                 names = [column for column in rows[0] if column in columns[name]]
                 statement = (
                     f"INSERT INTO {name} ({', '.join(names)}) VALUES ({', '.join(f'%({n})s' for n in names)})"
-                    f" ON CONFLICT (diaobjectid, midpointmjdtai, {keys[name]}) DO NOTHING"
+                    " ON CONFLICT DO NOTHING"
                 )
                 connection.cursor().executemany(statement, rows)
             connection.commit()
@@ -241,15 +337,63 @@ class CpuMeter(threading.Thread):
         }
 
 
+def place(folder: Path, factory: PacketFactory, arguments: argparse.Namespace) -> None:
+    """Load catalogues, and let every other object lie near a galaxy of the synthetic one."""
+    store = CatalogueStore(folder / CATALOGUES)
+    for outcome in load_defaults(store) if arguments.defaults else ():
+        if outcome.stored is None:
+            print(f"without {outcome.default.catalogue}: {outcome.problem}")
+    make(folder, arguments.context)
+    galaxies = store.open(SYNTHETIC).all()
+    ra, dec = factory.positions(np.arange(arguments.alerts))
+    offset = (galaxies.ra[:, None] - FIELDS[0] + 180.0) % 360.0 - 180.0
+    seen = np.hypot(offset * np.cos(np.radians(FIELDS[1])), galaxies.dec[:, None] - FIELDS[1]) < FIELD_DEGREES
+    rows = np.flatnonzero(seen.any(axis=1))[: arguments.alerts // 2]
+    ra[: 2 * len(rows) : 2], dec[: 2 * len(rows) : 2] = galaxies.ra[rows], galaxies.dec[rows] + 2.0 / 3600.0
+    factory.places = ra, dec
+
+
+def train(folder: Path) -> None:
+    """The default classifier, active, as the platform trains it."""
+    examples = simulated_examples(ExampleSurvey(), default.INPUT, ObjectFeatures())
+    ClassifierStore(folder / CLASSIFIERS).put(default.train(examples).checked, source="benchmark")
+
+
+def plan_of(folder: Path, arguments: dict[str, Any]) -> EnrichmentPlan:
+    """The matches of the sky, and what else the command line asks for.
+
+    Features take a share of the objects for possible explosions.
+    """
+
+    class SomeFits(ObjectFeatures):
+        def _curves(self, batch: AlertBatch, context: pa.Table | None) -> LightCurves:
+            chosen = batch.alerts["diaobjectid"].to_numpy() % 1000 < 1000 * (arguments["fits"] or 0.0)
+            return super()._curves(batch, context).with_(explosive=chosen)
+
+    sky = SkyMatching(folder / "sky")
+    enrichments: list[Enrichment] = [sky]
+    if arguments["fits"] is not None:
+        enrichments += [ObjectContext(CataloguesInForce(folder / CATALOGUES)), SomeFits()]
+    if arguments["classify"]:
+        enrichments.append(AlertScores(folder / CLASSIFIERS, object_context.ASSET))
+    if arguments["filters"]:
+        enrichments.append(filter_matches(Settings(), sky))
+    return EnrichmentPlan(enrichments)
+
+
+def _peak(pid: int) -> int:
+    """Largest resident memory of a process, bytes."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
+
+
 def drain_child(arguments: dict[str, Any]) -> None:
     """Drain the topic once and tell what it took; runs in a process of its own."""
     from broker_assets.packets.decoder import AlertDecoder
     from broker_assets.packets.registry import SchemaFolder
     from broker_assets.resources.kafka import KafkaSource
     from broker_assets.settings import DrainSettings, KafkaSettings
-    from broker_assets.sky.matching import SkyMatching
     from broker_assets.stream.drain import drain
-    from broker_assets.stream.enrichment import EnrichmentPlan
 
     source = KafkaSource(KafkaSettings(bootstrap_servers=arguments["servers"]), TOPIC)
     report = drain(
@@ -261,16 +405,17 @@ def drain_child(arguments: dict[str, Any]) -> None:
         topic=TOPIC,
         partitions=source.partitions(),
         run_id="benchmark",
-        plan=EnrichmentPlan([SkyMatching(Path(arguments["sky"]))]),
+        plan=plan_of(Path(arguments["folder"]), arguments),
     )
     source.close()
     usage = resource.getrusage(resource.RUSAGE_SELF)
+    apart = sum(_peak(child.pid) for child in psutil.Process().children(recursive=True))
     rates = [rate for _, rate in report.rates]
     steady = report.rates[len(report.rates) // 4 :]
     result = report.metadata() | {
         "cpu": usage.ru_utime + usage.ru_stime,
         "cpu_system": usage.ru_stime,
-        "peak_rss": usage.ru_maxrss * 1024,
+        "peak_rss": usage.ru_maxrss * 1024 + apart,
         "busy_seconds": report.busy_seconds,
         "batch_rates": [min(rates, default=0.0), float(np.median([rate for _, rate in steady] or [0.0]))],
     }
@@ -296,6 +441,13 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         clock = time.perf_counter()
         preload(server, "benchmark", arguments.preload_objects, arguments.preload_sources, factory.old_mjd)
         preloaded = time.perf_counter() - clock
+        if arguments.context:
+            place(folder, factory, arguments)
+        if arguments.classify:
+            train(folder)
+        if not (folder / "sky").exists():
+            load_lists(server.url("benchmark"), folder / "sky", factory, arguments)
+            load_filters(server.url("benchmark"), arguments.filters)
         with psycopg.connect(server.dsn("benchmark"), autocommit=True) as connection:
             # A second run on a kept folder begins with new visits and a new topic.
             if connection.execute("SELECT EXISTS (SELECT FROM ingest_batch)").fetchone() == (True,):
@@ -315,7 +467,10 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 "database_url": server.url("benchmark"),
                 "archive_url": (folder / "archive").as_uri(),
                 "schemas": str(schemas),
-                "sky": str(folder / "sky"),
+                "folder": str(folder),
+                "fits": arguments.fits,
+                "classify": arguments.classify,
+                "filters": arguments.filters,
                 "bounds": {
                     "batch_max": arguments.batch_max,
                     "batch_bytes": int(arguments.batch_megabytes * 2**20),
@@ -324,13 +479,13 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 },
             }
             command = [sys.executable, __file__, "--drain-child", json.dumps(child)]
-            produce(broker.bootstrap_servers, factory, arguments.alerts, 0, arguments.partitions)
+            produce(broker.bootstrap_servers, factory, range(arguments.alerts), 0, arguments.partitions)
             subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
             with psycopg.connect(server.dsn("benchmark"), autocommit=True) as connection:
                 connection.execute("TRUNCATE ingest_batch, ingest_batch_range, ingest_batch_night")
                 connection.execute("VACUUM ANALYZE objects")
             clock = time.perf_counter()
-            megabytes = produce(broker.bootstrap_servers, factory, arguments.alerts, 1, arguments.partitions)
+            megabytes = produce(broker.bootstrap_servers, factory, range(arguments.alerts), 1, arguments.partitions)
             produced = time.perf_counter() - clock
             if arguments.profile:
                 command = [sys.executable, "-m", "cProfile", "-s", "cumtime", *command[1:]]
@@ -347,6 +502,10 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
                     " FROM ingest_batch WHERE received > 0) AS batch"
                 ).fetchone()
                 result["steady"] = float(steady[0]) if steady and steady[0] else 0.0
+                counted = connection.execute(
+                    "SELECT (SELECT count(*) FROM filter_matches), (SELECT count(*) FROM deliveries)"
+                ).fetchone()
+                result["matches"], result["deliveries"] = counted or (0, 0)
             result["cpu_by_process"] = {"drain": result.pop("cpu"), **meter.seconds()}
             result |= {"preload_seconds": preloaded, "produce_seconds": produced, "megabytes": megabytes}
             result["database_bytes"] = size[0] if size else 0
@@ -379,6 +538,7 @@ def table(arguments: argparse.Namespace, result: dict[str, Any]) -> None:
         ("megabytes a second", f"{rate * packet:,.0f}", ""),
         ("archive, of the bytes received", f"{result['archived_bytes'] / result['received_bytes']:.0%}", ""),
         ("stored, duplicate, quarantined", f"{result['stored']}, {result['duplicate']}, {result['quarantined']}", ""),
+        ("matches of filters, messages for their topics", f"{result['matches']:,}, {result['deliveries']:,}", ""),
         ("peak memory of the drain run", f"{result['peak_rss'] / 2**20:,.0f} MiB", "limit 1,536"),
     ]
     for name, value, note in lines:
