@@ -8,14 +8,13 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 from dagster import MetadataValue, TableColumn, TableColumnConstraints, TableSchema
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from broker_assets.plots import Bars, bars_png
 
 PLOT_BYTES = 50_000
 """Maximum size of a plot, which is stored in the event log with every materialisation."""
@@ -68,29 +67,16 @@ def rate_plot(rates: Sequence[tuple[float, float]], latency: dict[str, float]) -
     """
     if not rates:
         return None
-    # The import takes half a second, which processes without plots need not spend.
-    from matplotlib.figure import Figure
-
     seconds, per_second = np.array(rates, dtype=np.float64).T
-    figure = Figure(figsize=(5.0, 1.8), dpi=80, layout="constrained")
-    axes = figure.add_subplot()
-    # A bar from the end of one batch to that of the next: a single batch is a bar as well.
-    axes.stairs(per_second, np.concatenate([[0.0], seconds]), fill=True, alpha=0.2)
-    axes.stairs(per_second, np.concatenate([[0.0], seconds]), linewidth=1.0)
-    axes.set_ylim(bottom=0)
-    axes.set_xlabel("seconds since the start of the run", fontsize=7)
-    axes.set_ylabel("messages / s", fontsize=7)
-    axes.tick_params(labelsize=7)
     quantiles = ", ".join(f"{name} {value:.3g} s" for name, value in latency.items())
-    axes.set_title(f"Kafka to committed row: {quantiles}" if quantiles else "", fontsize=7)
-    return inline_picture(figure)
-
-
-def inline_picture(figure: Figure) -> MetadataValue | None:
-    """Embed a figure in Markdown; None if it is larger than `PLOT_BYTES`."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return inline_png(buffer.getvalue())
+    panel = Bars(
+        heights=per_second,
+        # A bar from the end of one batch to that of the next: a single batch is a bar as well.
+        edges=np.concatenate([[0.0], seconds]),
+        title=f"Kafka to committed row: {quantiles}" if quantiles else "",
+        label=f"seconds since the start of the run; highest bar {per_second.max():,.0f} messages/s",
+    )
+    return inline_png(bars_png([panel], columns=1, size=(460, 144)))
 
 
 def inline_png(content: bytes) -> MetadataValue | None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from broker_assets.plots import bars_png, histogram
 
 _BINS: Final = 20
 _SHOWN: Final = 12
@@ -53,7 +52,9 @@ def confusion_png(confusion: NDArray[np.int64], classes: Sequence[str]) -> bytes
     axes.set_yticks(places, classes, fontsize=6)
     axes.set_xlabel("class with the highest score", fontsize=7)
     axes.set_ylabel("true class", fontsize=7)
-    return _png(figure)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
 
 
 def scores_png(values: Mapping[str, NDArray[np.float64]]) -> bytes:
@@ -74,23 +75,7 @@ def scores_png(values: Mapping[str, NDArray[np.float64]]) -> bytes:
     >>> scores_png({"supernova": np.array([0.1, 0.9])})[:4]
     b'\\x89PNG'
     """
-    # The import takes half a second, which processes without plots need not spend.
-    from matplotlib.figure import Figure
-
-    chosen = dict(list(values.items())[:_SHOWN])
-    columns = min(max(len(chosen), 1), 4)
-    lines = -(-max(len(chosen), 1) // columns)
-    figure = Figure(figsize=(1.6 * columns, 1.3 * lines), dpi=80, layout="constrained")
-    for place, (label, scores) in enumerate(chosen.items(), start=1):
-        axes = figure.add_subplot(lines, columns, place)
-        axes.hist(scores, bins=_BINS, range=(0.0, 1.0), linewidth=0)
-        axes.set_title(label, fontsize=6)
-        axes.tick_params(labelsize=5)
-        axes.set_yticks([])
-    return _png(figure)
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+    panels = [
+        histogram(scores, bins=_BINS, limits=(0.0, 1.0), title=label) for label, scores in list(values.items())[:_SHOWN]
+    ]
+    return bars_png(panels, columns=min(max(len(panels), 1), 4), size=(132, 96))

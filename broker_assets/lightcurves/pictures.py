@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from broker_assets.lightcurves.dust import DustMap
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from broker_assets.plots import bars_png, histogram
 
 _PIXELS = (45, 90)
 _BINS = 40
@@ -55,7 +53,9 @@ def dust_png(dust: DustMap) -> bytes:
     bar.set_label("E(B−V) [mag]", fontsize=7)
     bar.ax.tick_params(labelsize=7)
     axes.set_title(dust.name, fontsize=8)
-    return _png(figure)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
 
 
 def histograms_png(values: Mapping[str, NDArray[np.float64]]) -> bytes:
@@ -76,19 +76,11 @@ def histograms_png(values: Mapping[str, NDArray[np.float64]]) -> bytes:
     >>> histograms_png({"jump1 [σ]": np.array([1.0, 2.0])})[:4]
     b'\\x89PNG'
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(2.1 * max(len(values), 1), 1.8), dpi=80, layout="constrained")
-    for place, (label, column) in enumerate(values.items(), start=1):
-        axes = figure.add_subplot(1, len(values), place)
-        known = column[np.isfinite(column)]
-        if known.size:
-            low, high = np.percentile(known, (1, 99))
-            axes.hist(known, bins=_BINS, range=(low, high if high > low else low + 1.0), linewidth=0)
-        axes.set_xlabel(label, fontsize=7)
-        axes.set_title(f"{known.size} of {column.size}", fontsize=7)
-        axes.tick_params(labelsize=6)
-    return _png(figure)
+    panels = [
+        histogram(column, bins=_BINS, title=f"{np.isfinite(column).sum()} of {column.size}", label=label)
+        for label, column in values.items()
+    ]
+    return bars_png(panels, columns=max(len(panels), 1), size=(168, 144))
 
 
 def distributions(rows: Sequence[Sequence[float | None]], shown: Mapping[str, str]) -> dict[str, Any]:
@@ -110,9 +102,3 @@ def distributions(rows: Sequence[Sequence[float | None]], shown: Mapping[str, st
     known = np.isfinite(columns).mean(axis=0)
     shares = {f"share with {name}": round(float(share), 3) for name, share in zip(shown, known, strict=True)}
     return {**shares, "plot": histograms_png(dict(zip(shown.values(), columns.T, strict=True)))}
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()

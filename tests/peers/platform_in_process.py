@@ -23,6 +23,7 @@ from broker_assets.build import build_defs
 from broker_assets.resources.database import Database
 from broker_assets.resources.kafka import Kafka
 from broker_assets.settings import DrainSettings, Settings, StreamSettings
+from broker_assets.stream.messages import StreamEnds
 
 TOPIC = "rubin-alerts"
 
@@ -39,6 +40,12 @@ class ListKafka(Kafka):
         source = type(self.content)(self.content.logs, self.content.begins)
         source.mirror = self.mirrored.update
         return source
+
+    def ends(self, name: str, positions: Mapping[int, int], *, timeout: float = 5.0) -> StreamEnds:
+        """The end of the list, whatever the name of the topic."""
+        logs, begins = self.content.logs, self.content.begins
+        ends = {partition: len(log) for partition, log in logs.items()}
+        return StreamEnds(topic=name, ends=ends, beginnings={partition: begins.get(partition, 0) for partition in logs})
 
 
 @dataclass

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pytest
 
 from broker_assets.filters.engine.worker import ERROR, TIME_OVER, Worker
 
 TABLE = pa.table({"$diasourceid": list(range(3000)), "x": [float(n) for n in range(3000)]})
+
+
+@pytest.fixture(autouse=True)
+def _no_limit_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit of processor time would stay after the test, and end the process of all tests."""
+    monkeypatch.setattr(Worker, "_limit_processor", lambda self, seconds: None)
 
 
 def test_tables_are_replaced_and_settings_locked() -> None:
