@@ -68,7 +68,7 @@ def test_what_a_killed_predecessor_left_is_ended(tmp_path: Path) -> None:
     left = subprocess.Popen([sys.executable, "-c", READY, str(tmp_path / "ready")])
     try:
         with server:
-            assert left.wait(10) == -signal.SIGTERM
+            assert left.wait(10) in (-signal.SIGTERM, -signal.SIGKILL)  # the second where a machine stalls
     finally:
         left.kill()
 
