@@ -203,7 +203,7 @@ def remove(connection: Connection, username: str, *, by: int | None = None) -> N
     """
     with connection.transaction():
         user = get(connection, username, lock=True)
-        for table in ("tokens", "sessions", "memberships", "requests"):
+        for table in ("tokens", "sessions", "memberships", "requests", "identities", "mailed_links"):
             connection.execute(f"DELETE FROM access.{table} WHERE userid = %s", (user.userid,))  # noqa: S608
         connection.execute(
             "UPDATE access.users SET username = 'removed-' || userid, email = '', password = '', roles = '{}',"

@@ -15,6 +15,7 @@ ACCOUNTS = (
     "ALTER DEFAULT PRIVILEGES IN SCHEMA access GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}",
     "ALTER DEFAULT PRIVILEGES IN SCHEMA access GRANT USAGE, SELECT, UPDATE ON SEQUENCES TO {role}",
     "GRANT USAGE ON SCHEMA public TO {role}",
+    "GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO {role}",
 )
 """What accounts need."""
 

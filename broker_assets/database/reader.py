@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy.engine import URL
 
+from broker_assets.database.query_role import ROLE
 from broker_assets.database.roles import grant
 
 READING = (
@@ -19,6 +20,10 @@ READING = (
     "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}",
     "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}",
     "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {role}",
+    "GRANT EXECUTE ON FUNCTION shared_with(text, text) TO {role}",
+    # Users' SQL runs as this role, which sees less and may not leave it.
+    f"GRANT {ROLE} TO {{role}}",
+    "GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO {role}",
 )
 """Tables that the owner creates later are readable too."""
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg
 
+from broker_assets.database.query_role import as_user
 from broker_assets.filters.evaluation import json_number
 from broker_assets.filters.query import CheckedQuery
 from broker_assets.filters.schema import OBJECT
@@ -47,6 +49,7 @@ def run(
     seconds: float,
     among: Sequence[int] | None = None,
     now: float | None = None,
+    viewer: str | None = None,
 ) -> Found:
     """Run a filter over all objects, or some of them.
 
@@ -64,6 +67,9 @@ def run(
         Only these objects.
     now : float, optional
         What `mjdnow()` gives, MJD TAI; the clock of the server if it is left out.
+    viewer : str, optional
+        Account that asks: the server then shows rows of lists and annotators that it may see, and no others. Without
+        it the rights are those of the connection.
 
     Returns
     -------
@@ -84,7 +90,8 @@ def run(
             ).fetchone()
             connection.execute("SET LOCAL transaction_read_only = on")
             _set(connection, f"{max(1, round(seconds * 1000))}ms", MEMORY)
-            cursor = connection.execute(statement, parameters)  # type: ignore[call-overload]
+            with as_user(connection, viewer) if viewer is not None else nullcontext():
+                cursor = connection.execute(statement, parameters)  # type: ignore[call-overload]
             names = [column.name for column in cursor.description or ()]
             values = cursor.fetchall()
             if before is not None:

@@ -115,9 +115,22 @@ def get_filter(connection: Connection, filterid: int, *, viewer: str | None = No
         found = cursor.execute(
             sql.SQL("SELECT {} FROM filters WHERE filterid = %s").format(COLUMNS), (filterid,)
         ).fetchone()
-    if found is None or (viewer is not None and viewer != found.owner and not found.public):
+    if found is None or (
+        viewer is not None
+        and viewer != found.owner
+        and not found.public
+        and not _is_shared(connection, filterid, viewer)
+    ):
         raise UnknownFilter(f"there is no filter {filterid}")
     return found
+
+
+def _is_shared(connection: Connection, filterid: int, viewer: str) -> bool:
+    """Whether its owner shares a filter with a group of an account."""
+    row = connection.execute(
+        "SELECT %s::text IN (SELECT shared_with('filter', %s))", (str(filterid), viewer)
+    ).fetchone()
+    return row is not None and bool(row[0])
 
 
 def list_filters(connection: Connection, *, owner: str | None = None, active: bool | None = None) -> list[StoredFilter]:
@@ -218,9 +231,10 @@ def unreadable(connection: Connection, owner: str, query: Named) -> list[str]:
             row[0]
             for row in connection.execute(
                 sql.SQL(
-                    "SELECT {key} FROM {table} WHERE {key} = ANY(%s) AND (public OR owner IN (%s, 'system'))"
+                    "SELECT {key} FROM {table} WHERE {key} = ANY(%s) AND (public OR owner IN (%s, 'system')"
+                    " OR {key}::text IN (SELECT shared_with(%s, %s)))"
                 ).format(table=sql.Identifier(table), key=sql.Identifier(key)),
-                (list(wanted), owner),
+                (list(wanted), owner, what, owner),
             )
         }
         return [f"{what} {item}" for item in wanted if item not in found]

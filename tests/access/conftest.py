@@ -14,6 +14,18 @@ from broker_assets.database import engine
 @pytest.fixture
 def connection(module_database_url: str) -> Iterator[psycopg.Connection[Any]]:
     with engine.connect(module_database_url, autocommit=True) as opened:
-        for table in ("users", "groups", "memberships", "tokens", "sessions", "failed_guesses", "requests", "changes"):
+        for table in (
+            "users",
+            "groups",
+            "memberships",
+            "tokens",
+            "sessions",
+            "failed_guesses",
+            "requests",
+            "changes",
+            "shares",
+            "mailed_links",
+            "identities",
+        ):
             opened.execute(f"TRUNCATE access.{table}")
         yield opened

@@ -50,7 +50,7 @@ def query(request: Request, connection: Database, given: Parameters) -> Response
     limit = min(asked.limit, who.rows)
     seconds = request.app.state.interactive_seconds
     try:
-        found = run(connection, wanted, limit=asked.offset + limit, seconds=seconds)
+        found = run(connection, wanted, limit=asked.offset + limit, seconds=seconds, viewer=who.user.username)
     except TookTooLong as error:
         raise BadRequestError(f"{error}: ask for less, with narrower conditions") from error
     return Document(found.rows[asked.offset :])

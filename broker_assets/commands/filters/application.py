@@ -213,7 +213,7 @@ def run(
         refuse_unreadable(unreadable(connection, account, query), account)
     most = min(limit, settings.interactive_rows)
     with open_reader() as connection:
-        found = run_query(connection, query, limit=most, seconds=settings.interactive_seconds)
+        found = run_query(connection, query, limit=most, seconds=settings.interactive_seconds, viewer=account)
     for row in found.rows:
         echo(json.dumps(row, ensure_ascii=False))
     if found.more:

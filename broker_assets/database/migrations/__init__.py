@@ -23,6 +23,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
 from broker_assets.database.engine import DatabaseUnavailableError, describe, engine, in_schema
+from broker_assets.database.query_role import prepare_role
 from broker_assets.database.tables import PARTITIONED, VIEWS, create_views, metadata
 from broker_assets.database.tables.access import SCHEMA as ACCESS
 from broker_assets.database.tables.access import access_metadata
@@ -69,7 +70,10 @@ def upgrade(url: str | URL, revision: str = "head") -> str | None:
             # Released with the transaction, so a process that dies here leaves nothing locked.
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
             command.upgrade(_configuration(connection), revision)
-            return _revision(connection)
+            reached = _revision(connection)
+            if reached == head():
+                prepare_role(connection)
+            return reached
     except OperationalError as error:
         raise DatabaseUnavailableError(f"the database is unavailable ({describe(url)}): {error.orig}") from None
 

@@ -87,6 +87,44 @@ sessions = sa.Table(
 )
 """Log-ins."""
 
+shares = sa.Table(
+    "shares",
+    access_metadata,
+    text("kind", "filter, watchlist, area or annotator", primary_key=True),
+    text("identifier", "its number, or the topic of an annotator", primary_key=True),
+    bigint("groupid", "group whose members may see it", primary_key=True, autoincrement=False),
+    comment="What owners share with groups",
+)
+"""What owners share with groups."""
+
+mailed_links = sa.Table(
+    "mailed_links",
+    access_metadata,
+    text("sha256", "SHA-256 of the secret in the link, which is stored nowhere", primary_key=True),
+    bigint("userid", "account that it is for; null: nobody has the address that was given, and nothing was sent"),
+    text("purpose", "password or activation", nullable=False),
+    text("address", "network address that asked for it", nullable=False),
+    timestamp("date_created", "when it was asked for", nullable=False, server_default=sa.func.now()),
+    timestamp("date_expires", "when it ends", nullable=False),
+    timestamp("date_used", "when it was used, which it can be once"),
+    sa.Index("mailed_links_address", "address", "date_created"),
+    sa.Index("mailed_links_userid", "userid"),
+    comment="Links that were sent by e-mail: to set a password, to activate an account",
+)
+"""Links that were sent by e-mail."""
+
+identities = sa.Table(
+    "identities",
+    access_metadata,
+    text("issuer", "address of the OpenID Connect provider", primary_key=True),
+    text("subject", "its identifier of the person", primary_key=True),
+    bigint("userid", "account", nullable=False),
+    timestamp("date_created", "first log-in", nullable=False, server_default=sa.func.now()),
+    sa.Index("identities_userid", "userid"),
+    comment="Persons of OpenID Connect providers, and their accounts",
+)
+"""Persons of OpenID Connect providers."""
+
 failed_guesses = sa.Table(
     "failed_guesses",
     access_metadata,

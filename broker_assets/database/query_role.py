@@ -1,0 +1,89 @@
+"""The role that the SQL of users runs as, and what it may see.
+
+The server decides it, not the code that reads users' SQL: the role `broker_users` has rights on the published tables
+only, and policies of the tables show it rows that are public, of the user, or shared with a group of the user. A
+session takes the role for one statement (`as_user`); the role cannot log in.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+
+log = logging.getLogger(__name__)
+
+ROLE: Final = "broker_users"
+"""Name of the role; policies of the tables have it too."""
+PUBLISHED: Final = (
+    "objects", "objects_ext", "diaobjects", "sherlock_classifications", "diasources", "diaforcedsources",
+    "crossmatch_tns", "watchlists", "watchlist_hits", "areas", "area_hits", "mma_areas", "mma_area_hits", "annotators",
+    "annotations", "filters", "notice_events", "object_classes", "object_link", "sssources", "ssobjects", "mpc_orbits",
+)  # fmt: skip
+"""Tables and views that users' SQL may read; those with owners have a policy."""
+
+
+def prepare_role(connection: sa.Connection) -> bool:
+    """Create the role if the server has none, and give it its rights in this database.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        Of the owner of the tables, in a transaction.
+
+    Returns
+    -------
+    bool
+        Whether there is the role: an owner that may not create roles needs help of an administrator of the server.
+    """
+    if connection.scalar(sa.text("SELECT to_regrole(:role)"), {"role": ROLE}) is None:
+        try:
+            with connection.begin_nested():
+                connection.exec_driver_sql(f"CREATE ROLE {ROLE} NOLOGIN")
+        except sa.exc.ProgrammingError as error:
+            if connection.scalar(sa.text("SELECT to_regrole(:role)"), {"role": ROLE}) is None:
+                log.warning("users' SQL runs without a role of its own: CREATE ROLE %s NOLOGIN (%s)", ROLE, error.orig)
+                return False
+    known = connection.scalars(
+        sa.text("SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE to_regclass(name) IS NOT NULL"),
+        {"names": list(PUBLISHED)},
+    )
+    connection.exec_driver_sql(f"GRANT SELECT ON {', '.join(sorted(known))} TO {ROLE}")
+    connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {_schema(connection)} TO {ROLE}")
+    connection.exec_driver_sql(f"GRANT {ROLE} TO CURRENT_USER")
+    # A SELECT could take another name or role by it; SET is a statement of its own.
+    connection.exec_driver_sql("GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO CURRENT_USER")
+    connection.exec_driver_sql("REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC")
+    return True
+
+
+def _schema(connection: sa.Connection) -> str:
+    """The schema of the tables, quoted."""
+    return str(connection.scalar(sa.text("SELECT quote_ident(current_schema())")))
+
+
+@contextmanager
+def as_user(connection: psycopg.Connection[Any], username: str) -> Iterator[None]:
+    """Let the statements of a `with` see what an account may see.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In a transaction.
+    username : str
+        The account.
+    """
+    row = connection.execute("SELECT to_regrole(%s) IS NOT NULL", (ROLE,)).fetchone()
+    if row is None or not row[0]:  # the server has no such role; see `prepare_role`
+        yield
+        return
+    connection.execute(sql.SQL('SET LOCAL "broker.user" = {}').format(sql.Literal(username)))
+    connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(ROLE)))
+    yield
+    # After an error the transaction is over, and the role with it.
+    connection.execute("RESET ROLE")
