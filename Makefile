@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TEST_WORKERS ?= 3
 
-.PHONY: help run up down status doctor test test-all retest lint bench pictures lock clean
+.PHONY: help run up down status doctor scripts test test-all retest lint bench pictures lock clean
 
 help:
 	@echo "make run     install, start everything, replay a sample stream and a day of telemetry; Ctrl-C ends it"
@@ -22,6 +22,7 @@ help:
 	@echo "make lint    the same without the tests"
 	@echo "make bench   every benchmark, a table each"
 	@echo "make pictures  the pictures of the documentation, from the platform that runs here; needs Chromium"
+	@echo "make scripts  fetch the scripts of the pages again, at the versions of versions.json; needs npm"
 	@echo "make lock    resolve the dependencies anew into requirements.lock"
 	@echo "make clean   remove the state (.broker) and caches; the virtual environment stays"
 
@@ -71,6 +72,10 @@ retest: $(INSTALLED)
 # Of the platform that runs here: `make run` in another terminal. Needs Chromium (Debian: apt-get install chromium).
 pictures: $(INSTALLED)
 	$(BIN)/python docs/pictures/make.py
+
+# Third-party scripts of the pages, at the versions of broker_assets/api/site/static/vendor/versions.json. Needs npm.
+scripts: $(INSTALLED)
+	$(BIN)/python -m broker_assets.api.site.vendored
 
 bench: $(INSTALLED)
 	@set -e; for file in benchmarks/[!_]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done

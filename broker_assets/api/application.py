@@ -7,15 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import metadata
 
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi import FastAPI
 
 from broker_assets.api import lasair, links, login, metrics, objects, pages, solar_system, sources
-from broker_assets.api.connections import Connections, explained
+from broker_assets.api.connections import Connections
 from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
 from broker_assets.api.observer import Observer
-from broker_assets.database.engine import DatabaseUnavailableError
+from broker_assets.api.site import files, frame, front
 from broker_assets.settings import Settings, load_settings
 from broker_assets.web_guard import WebGuard
 
@@ -77,6 +76,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     lasair.add_to(app, settings)
     app.state.disclosure = Disclosure(settings)
     app.state.observer = Observer(settings)
+    frame.add_to(app)
+    app.include_router(files.router)
+    app.include_router(front.router)
     app.include_router(pages.router)
     app.include_router(login.router)
     app.include_router(metrics.router)
@@ -84,11 +86,4 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(objects.router)
     app.include_router(links.router)
     app.include_router(solar_system.router)
-    app.add_exception_handler(DatabaseUnavailableError, _database_unavailable)
     return app
-
-
-def _database_unavailable(request: Request, error: Exception) -> Response:
-    log.warning("%s", error)
-    # What the error says has the server's address in it.
-    return Document({"detail": explained(error)}, 503, headers={"Retry-After": "5"})

@@ -17,12 +17,15 @@ from fastapi import Request
 
 from broker_assets.access import requests, sessions, tokens
 from broker_assets.access.accounts import User
+from broker_assets.access.sessions import Session
 from broker_assets.api.connections import Connections
 from broker_assets.settings import AccessSettings
 
 NO_TOKEN: Final = "Authentication credentials were not provided."  # noqa: S105
 SESSION: Final = "sessionid"
 """Cookie of a session."""
+CSRF: Final = "csrftoken"
+"""Cookie with the value that requests of a session repeat."""
 BAD_TOKEN: Final = "Invalid token."  # noqa: S105
 
 
@@ -51,6 +54,15 @@ def accounts_of(request: Request) -> Iterator[psycopg.Connection[Any]]:
     connections: Connections = request.app.state.accounts
     with connections.use() as connection:
         yield connection
+
+
+def session_of(request: Request) -> Session | None:
+    """The session of a request; none if it has none."""
+    cookie = request.cookies.get(SESSION)
+    if not cookie:
+        return None
+    with accounts_of(request) as connection:
+        return sessions.find(connection, cookie)
 
 
 def caller(request: Request, parameter: str | None = None, *, writing: bool = False) -> Caller:

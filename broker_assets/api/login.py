@@ -7,7 +7,7 @@ cookie `sessionid` and a new `csrftoken`, which requests that change something r
 from __future__ import annotations
 
 import secrets
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
@@ -17,13 +17,12 @@ from broker_assets.access import accounts, sessions
 from broker_assets.access.accounts import WrongPassword
 from broker_assets.access.guesses import TooManyGuesses
 from broker_assets.access.sessions import Session
-from broker_assets.api.authentication import SESSION, accounts_of
+from broker_assets.api.authentication import CSRF, SESSION, accounts_of, session_of
 from broker_assets.api.parameters import Parameters
-from broker_assets.api.templating import render
+from broker_assets.api.site.frame import page
 
 router = APIRouter(prefix="/accounts", tags=["accounts"])
 
-CSRF: Final = "csrftoken"
 _YEAR: Final = 31_449_600
 """Seconds, 52 weeks, that browsers keep the value against forged requests."""
 WRONG: Final = "Please enter a correct username and password. Both are sensitive to case in the password."
@@ -79,15 +78,6 @@ def log_out(request: Request, given: Parameters) -> Response:
     return answer
 
 
-def session_of(request: Request) -> Session | None:
-    """The session of a request; none if it has none."""
-    cookie = request.cookies.get(SESSION)
-    if not cookie:
-        return None
-    with accounts_of(request) as connection:
-        return sessions.find(connection, cookie)
-
-
 def local(onward: str) -> str:
     """A page of this server to go to after the log-in; never one of another.
 
@@ -111,8 +101,8 @@ def forged(request: Request) -> Response:
 def _page(
     request: Request, csrf: str, *, session: Session | None = None, said: str = "", onward: str = "", status: int = 200
 ) -> Response:
-    user: Any = session.user if session is not None else None
-    return render("login.html", status, csrf=csrf, user=user, said=said, next=local(onward))
+    user = session.user if session is not None else None
+    return page(request, "login.html", status, csrf=csrf, user=user, said=said, next=local(onward))
 
 
 def _set(answer: Response, request: Request, name: str, value: str, age: int, *, script: bool = False) -> None:

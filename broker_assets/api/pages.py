@@ -9,7 +9,8 @@ from markupsafe import Markup, escape
 from broker_assets.api.connections import Connections, explained
 from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
-from broker_assets.api.templating import render, templates
+from broker_assets.api.site import frame
+from broker_assets.api.templating import templates
 from broker_assets.database.engine import DatabaseUnavailableError
 from broker_assets.monitoring.status import Status
 from broker_assets.monitoring.telemetry.overview import Overview
@@ -53,13 +54,12 @@ def _telemetry(request: Request) -> Overview:
     return found
 
 
-@router.get("/", response_class=HTMLResponse, include_in_schema=False)
+@router.get("/status/", response_class=HTMLResponse, include_in_schema=False)
 def page(request: Request) -> Response:
     """The status page."""
-    return render(
+    return frame.page(
+        request,
         "status.html",
-        forms=False,
-        scripts=True,
         status=_status(request),
         telemetry=_telemetry(request),
         refresh=REFRESH,

@@ -90,7 +90,7 @@ def shots(night: str, day: str, api: str) -> list[Shot]:
         Shot("partitions", f"/assets/sources?view=partitions&partition={night}", "rows written"),
         Shot("light_curve", f"/assets/l1_quicklook?view=partitions&partition={day}", "file list", then=_light_curve),
         Shot("sensors", "/automation", "kafka_lag", height=1000),
-        Shot("status", api, "Newest files", width=1100, then=_whole_page),
+        Shot("status", f"{api}/status/", "Newest files", width=1100, then=_whole_page),
     ]
 
 
@@ -128,7 +128,7 @@ def failed_check(browser: Browser, addresses: Addresses, night: str) -> None:
             start_job(addresses, CHECK_JOB, check_configuration([night]))
             _until_page(browser, addresses, page, "document.body.innerText.includes('Failed')")
             take(browser, page, addresses)
-            browser.open(addresses.api_url, "archive_is_complete", width=1100, height=700, seconds=120)
+            browser.open(f"{addresses.api_url}/status/", "archive_is_complete", width=1100, height=700, seconds=120)
             (FOLDER / "status_failed.png").write_bytes(browser.picture())
     finally:
         start_job(addresses, CHECK_JOB, check_configuration([night]))

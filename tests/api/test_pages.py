@@ -16,7 +16,7 @@ pytestmark = pytest.mark.database
 
 
 def test_the_page_shows_the_ledger_and_loads_nothing_from_elsewhere(site: Any) -> None:
-    answer = site.client.get("/")
+    answer = site.client.get("/status/")
     assert answer.status_code == 200
     assert f"<b>{len(site.alerts) + 3:,}</b>" in answer.text
     assert "http://" not in answer.text.replace(site.url, "")
@@ -35,7 +35,7 @@ def test_without_a_database_the_page_says_so(
     with serve(Settings(home=tmp_path)) as url, httpx.Client(base_url=url) as client:
         assert client.get("/ready").status_code == 503
         assert client.get("/health").status_code == 503
-        page = client.get("/")
+        page = client.get("/status/")
         assert page.status_code == 200
         assert "no database is configured" in page.text
         assert client.get("/api/objects/1/lightcurve").status_code == 503

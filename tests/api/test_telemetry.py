@@ -50,7 +50,7 @@ def client(records: Records, serve: Serve) -> Iterator[httpx.Client]:
 
 
 def test_the_page_shows_telemetry_and_what_needs_attention(client: httpx.Client) -> None:
-    text = client.get("/").text
+    text = client.get("/status/").text
     for part in ("<h2>Telemetry</h2>", "<h2>Packets</h2>", "<h2>Products</h2>", "<h2>Publication</h2>", "soar",
                  "telemetry_register/failing_files", "lb_quicklook/days_missing", "published_files/held_back",
                  "no &lt;telemetry&gt; at all", "<code>broker-assets telemetry files retry</code>"):  # fmt: skip
@@ -95,6 +95,6 @@ def test_without_telemetry_nothing_is_shown(database_url: str, tmp_path: Path, s
         streams=[],
     )
     with serve(settings) as url, httpx.Client(base_url=url, timeout=30) as client:
-        assert "Telemetry</h2>" not in client.get("/").text
+        assert "Telemetry</h2>" not in client.get("/status/").text
         assert "telemetry" not in client.get("/metrics").text
         assert client.get("/api/telemetry").json()["configured"] is False

@@ -1,0 +1,195 @@
+"""The frame of every page: header with search and menu, who is logged in, what a page may load, and pages of errors.
+
+A page is a template that extends `base.html` and fills the blocks `title` and `main`; `page` renders it. Nothing is
+loaded from another host, and there are no inline scripts or styles: files are in `static`, and `static("x.js")` is
+their address.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from broker_assets.access.accounts import User
+from broker_assets.api.authentication import CSRF, session_of
+from broker_assets.api.connections import explained
+from broker_assets.api.site.files import address_of
+from broker_assets.api.templating import templates
+from broker_assets.database.engine import DatabaseUnavailableError
+
+log = logging.getLogger(__name__)
+
+MENU: Final = (
+    ("/", "Front"),
+    ("/filters/", "Filters"),
+    ("/watchlists/", "Watchlists"),
+    ("/watchmaps/", "Areas"),
+    ("/mma_watchmaps/", "Sky maps"),
+    ("/annotators/", "Annotators"),
+    ("/status/", "Service"),
+    ("/telemetry/", "Telemetry"),
+)
+"""Addresses and names; those that this server does not have are left out."""
+POLICY: Final[dict[str, tuple[str, ...]]] = {
+    "default-src": ("'none'",),
+    "script-src": ("'self'",),
+    "style-src": ("'self'",),
+    "img-src": ("'self'", "data:"),
+    "font-src": ("'self'",),
+    "connect-src": ("'self'",),
+    "form-action": ("'self'",),
+    "base-uri": ("'none'",),
+    "frame-ancestors": ("'none'",),
+}
+"""What every page may load, by directive of Content-Security-Policy."""
+
+templates.globals["static"] = address_of
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who looks at a page."""
+
+    user: User | None
+    """None: nobody is logged in."""
+    csrf: str
+    """What forms repeat as `csrfmiddlewaretoken`, and scripts in the header `X-CSRFToken`."""
+
+    @property
+    def userid(self) -> int | None:
+        """Of the account."""
+        return self.user.userid if self.user is not None else None
+
+    def has(self, *roles: str) -> bool:
+        """Whether the account has one of these roles."""
+        return self.user is not None and not self.user.roles.isdisjoint(roles)
+
+
+def viewer_of(request: Request) -> Viewer:
+    """Who looks: the account of the session, nobody if there is none or while accounts cannot be read."""
+    known: Viewer | None = getattr(request.state, "viewer", None)
+    if known is None:
+        try:
+            session = session_of(request)
+        except DatabaseUnavailableError:
+            session = None
+        csrf = session.csrf if session is not None else request.cookies.get(CSRF, "")
+        known = Viewer(session.user if session is not None else None, csrf)
+        request.state.viewer = known
+    return known
+
+
+def page(
+    request: Request,
+    template: str,
+    code: int = 200,
+    *,
+    allow: Mapping[str, Sequence[str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+    **values: Any,
+) -> HTMLResponse:
+    """Render a page in the frame.
+
+    Parameters
+    ----------
+    request : Request
+        Whose page it is.
+    template : str
+        It gets `viewer`, `user` (None if nobody is logged in), `csrf`, `menu`, `here` (the path) and `query` (of the
+        search box).
+    code : int
+        HTTP status.
+    allow : mapping, optional
+        Sources that this page may load in addition, by directive.
+    headers : mapping, optional
+        More headers of the answer.
+    **values
+        What the template shows in addition.
+    """
+    viewer = viewer_of(request)
+    policy = "; ".join(" ".join((name, *sources, *(allow or {}).get(name, ()))) for name, sources in POLICY.items())
+    common = {
+        "viewer": viewer,
+        "user": viewer.user,
+        "csrf": viewer.csrf,
+        "menu": menu_of(request.app),
+        "here": request.url.path,
+        "query": "",
+    }
+    answer = HTMLResponse(templates.get_template(template).render(common | values), code)
+    answer.headers["Content-Security-Policy"] = policy
+    answer.headers["Cache-Control"] = "no-store"
+    answer.headers["Referrer-Policy"] = "same-origin"
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    answer.headers.update(headers or {})
+    return answer
+
+
+def menu_of(app: FastAPI) -> list[tuple[str, str]]:
+    """The entries of the menu that the application has."""
+    known: list[tuple[str, str]] | None = getattr(app.state, "menu", None)
+    if known is None:
+        known = app.state.menu = [(path, name) for path, name in MENU if is_served(app, path)]
+    return known
+
+
+def is_served(app: FastAPI, path: str) -> bool:
+    """Whether the application has a page of this path."""
+    scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": [], "query_string": b""}
+    return any(route.matches(dict(scope))[0] is Match.FULL for route in app.routes)
+
+
+def error_page(request: Request, code: int, what: str, *, headers: Mapping[str, str] | None = None) -> Response:
+    """A page that says what failed and what to do, with a number that the log has too."""
+    number = secrets.token_hex(4)
+    log.info("request %s for %s failed with %d: %s", number, request.url.path, code, what)
+    return page(request, "error.html", code, what=what, status=code, number=number, headers=headers)
+
+
+def wants_page(request: Request) -> bool:
+    """Whether the answer to a request is shown by a browser as a page."""
+    return not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", "")
+
+
+def add_to(app: FastAPI) -> None:
+    """Let errors be pages where a browser asks for one."""
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _bad_request)
+    app.add_exception_handler(DatabaseUnavailableError, database_unavailable)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 (for the type)
+    if not wants_page(request):
+        return await http_exception_handler(request, error)
+    what = "There is no such page." if error.detail == "Not Found" else str(error.detail)
+    return error_page(request, error.status_code, what, headers=error.headers)
+
+
+async def _bad_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 (for the type)
+    if not wants_page(request):
+        return await request_validation_exception_handler(request, error)
+    said = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors())
+    return error_page(request, 400, f"The address has a value that cannot be used: {said}")
+
+
+def database_unavailable(request: Request, error: Exception) -> Response:
+    """Say that the database is unavailable; what the error says has the server's address in it."""
+    from broker_assets.api.documents import Document
+
+    log.warning("%s", error)
+    headers = {"Retry-After": "5"}
+    if wants_page(request):
+        return error_page(request, 503, explained(error).capitalize() + ".", headers=headers)
+    return Document({"detail": explained(error)}, 503, headers=headers)
