@@ -466,6 +466,16 @@ class AccessSettings(BaseModel):
     """Rows of the answer to a query, at most."""
     rows_power: int = Field(default=1_000_000, ge=1)
     """The same for a power user."""
+    most_filters: int = Field(default=100, ge=1)
+    """Filters of an account; accounts with a role may have ten times as many, also of what follows."""
+    most_watchlists: int = Field(default=100, ge=1)
+    """Watchlists of an account."""
+    most_cones: int = Field(default=1_000_000, ge=1)
+    """Cones of all watchlists of an account."""
+    most_areas: int = Field(default=100, ge=1)
+    """Areas of an account."""
+    upload_bytes: int = Field(default=32 * 1024**2, ge=1024)
+    """Bytes of a file that is uploaded by a page."""
 
 
 class AutomationSettings(BaseModel):

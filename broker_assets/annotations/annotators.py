@@ -16,6 +16,7 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from broker_assets.access import visibility
 from broker_assets.annotations.content import InactiveAnnotator, NotTheOwner, UnknownAnnotator
 from broker_assets.annotations.schemas import checked_schema
 from broker_assets.annotations.sources import Source, checked_source
@@ -23,7 +24,8 @@ from broker_assets.provenance.revisions import next_revision
 
 Connection = psycopg.Connection[Any]
 
-_TOPIC: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
+TOPIC: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
+"""Topics that annotators may have."""
 _SETTINGS: Final = ("owner", "description", "version", "schema", "url", "active", "public", "source")
 
 
@@ -114,7 +116,7 @@ def add_annotator(
     TopicTaken
         If the topic is taken.
     """
-    if not _TOPIC.fullmatch(topic):
+    if not TOPIC.fullmatch(topic):
         raise BadAnnotator(
             f"{topic!r} cannot be the topic of an annotator: a letter, then letters, digits and underscores, at most 63"
         )
@@ -228,6 +230,7 @@ def remove_annotator(connection: Connection, topic: str, *, owner: str | None = 
         connection.execute("DELETE FROM annotation_due WHERE topic = %s", (topic,))
         removed = connection.execute("DELETE FROM annotations WHERE topic = %s", (topic,)).rowcount
         connection.execute("DELETE FROM annotators WHERE topic = %s", (topic,))
+        visibility.forget(connection, "annotator", topic)
     return removed
 
 

@@ -1,4 +1,4 @@
-"""The role of the web application for what its users change: accounts, and annotations of objects."""
+"""The role of the web application for what its users change: accounts, filters, lists, annotators, annotations."""
 
 from __future__ import annotations
 
@@ -31,7 +31,19 @@ ANNOTATING = (
 )
 """What annotating an object needs."""
 
+DESK = (
+    "GRANT TEMPORARY ON DATABASE {database} TO {role}",  # cones that replace others are compared first
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON watchlists, watchlist_cones, watchlist_cone_gone, watchlist_periods,"
+    " areas, area_periods, filters, filter_periods, filter_sinks, annotators, annotator_history TO {role}",
+    "GRANT SELECT, INSERT ON filter_versions, rematch, owner_messages TO {role}",
+    "GRANT SELECT, DELETE ON watchlist_hits, area_hits TO {role}",
+    "GRANT SELECT, UPDATE ON deliveries, owner_contacts TO {role}",
+    "GRANT UPDATE (tns_name) ON objects TO {role}",  # named after the hits of the list of TNS
+    "GRANT SELECT ON crossmatch_tns, filter_runs, ingest_batch_night, ingest_batch_facts TO {role}",
+)
+"""What changing filters, lists and annotators needs."""
+
 
 def create_access_role(owner: str | URL, access: str | URL) -> None:
     """Create the role of a URL, or give an existing one its password and rights; see `roles.grant`."""
-    grant(owner, access, "BROKER_DATABASE__ACCESS_URL", (*ACCOUNTS, *ANNOTATING))
+    grant(owner, access, "BROKER_DATABASE__ACCESS_URL", (*ACCOUNTS, *ANNOTATING, *DESK))

@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
+from broker_assets.access import visibility
 from broker_assets.filters.query import CheckedQuery, Form, check
 from broker_assets.filters.registry import (
     COLUMNS,
@@ -213,6 +214,7 @@ def remove_filter(connection: Connection, owner: str, filterid: int) -> None:
             (next_revision(connection), filterid),
         )
         connection.execute("DELETE FROM filters WHERE filterid = %s", (filterid,))
+        visibility.forget(connection, "filter", filterid)
 
 
 def change(connection: Connection, filterid: int) -> int:

@@ -19,6 +19,7 @@ import pyarrow as pa
 from mocpy import MOC
 from psycopg import sql
 
+from broker_assets.access import visibility
 from broker_assets.database import copy
 from broker_assets.database.tables.sky import watchlist_cones
 from broker_assets.provenance.revisions import next_revision
@@ -256,6 +257,7 @@ def delete_list(connection: Connection, owner: str, kind: Kind, identifier: int)
         connection.execute(
             sql.SQL("DELETE FROM {} WHERE {} = %s").format(sql.Identifier(table), sql.Identifier(key)), (identifier,)
         )
+        visibility.forget(connection, kind, identifier)
 
 
 def expire_lists(connection: Connection) -> dict[Kind, list[int]]:

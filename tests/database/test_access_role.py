@@ -32,9 +32,9 @@ def test_it_reads_and_writes_accounts_and_little_else(urls: tuple[str, str]) -> 
         accounts.add(connection, "ann", "correct horse")
         assert accounts.log_in(connection, "ann", "correct horse", "::1").username == "ann"
         for statement in (
-            "SELECT * FROM watchlists",
+            "SELECT * FROM diasources",
             "DELETE FROM objects",
-            "UPDATE annotators SET owner = 'ann'",
+            "UPDATE ingest_batch_facts SET rows = 0",
             "CREATE TABLE access.mine (a int)",
             "CREATE TABLE public.mine (a int)",
             "DROP TABLE access.users",

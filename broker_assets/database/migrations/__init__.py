@@ -22,6 +22,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
+import broker_assets.database.tables.desk  # noqa: F401 - its tables are among those of accounts
 from broker_assets.database.engine import DatabaseUnavailableError, describe, engine, in_schema
 from broker_assets.database.query_role import prepare_role
 from broker_assets.database.tables import PARTITIONED, VIEWS, create_views, metadata

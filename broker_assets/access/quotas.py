@@ -1,0 +1,74 @@
+"""How many filters, lists and cones an account may have, and how many it has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+
+from broker_assets.access.accounts import User
+from broker_assets.settings import AccessSettings
+
+MORE: Final = 10
+"""Times as much that accounts with a role may have."""
+
+_COUNTED: Final = {
+    "filters": "SELECT count(*) FROM filters WHERE owner = %s",
+    "watchlists": "SELECT count(*) FROM watchlists WHERE owner = %s",
+    "cones": "SELECT count(*) FROM watchlist_cones JOIN watchlists USING (wl_id) WHERE owner = %s",
+    "areas": "SELECT count(*) FROM areas WHERE owner = %s",
+}
+
+
+class OverQuota(ValueError):
+    """An account has as much as it may have; the message says of what, and how much."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """How much of something an account has."""
+
+    what: str
+    used: int
+    most: int
+
+
+def of_account(connection: psycopg.Connection[Any], user: User, settings: AccessSettings) -> list[Use]:
+    """What an account has of everything that is limited."""
+    return [_use(connection, user, settings, what) for what in _COUNTED]
+
+
+def require_room(
+    connection: psycopg.Connection[Any], user: User, settings: AccessSettings, what: str, more: int = 1
+) -> None:
+    """Require that an account may have some more of something.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        To count with.
+    user, settings : User, AccessSettings
+        Whose, and the limits.
+    what : str
+        `filters`, `watchlists`, `cones` or `areas`.
+    more : int
+        How many are added.
+
+    Raises
+    ------
+    OverQuota
+        If it would have too many.
+    """
+    use = _use(connection, user, settings, what)
+    if use.used + more > use.most:
+        raise OverQuota(
+            f"you have {use.used:,} of {use.most:,} {what}, and {more:,} more would be too many:"
+            " remove some, or ask an administrator for the role of a power user"
+        )
+
+
+def _use(connection: psycopg.Connection[Any], user: User, settings: AccessSettings, what: str) -> Use:
+    row = connection.execute(_COUNTED[what], (user.username,)).fetchone()
+    most = int(getattr(settings, f"most_{what}")) * (MORE if user.roles else 1)
+    return Use(what, int(row[0]) if row is not None else 0, most)

@@ -1,0 +1,89 @@
+"""Who may read what an account owns: nobody else, the groups that it is shared with, or everybody.
+
+Filters, watchlists, areas and annotators have the name of their owner and whether they are public in their own tables;
+with which groups one is shared is in `sharing`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Protocol
+
+import psycopg
+
+from broker_assets.access import sharing
+from broker_assets.access.accounts import User
+from broker_assets.access.sharing import Kind
+
+Connection = psycopg.Connection[Any]
+Audience = Literal["owner", "group", "public"]
+
+PLATFORM: Final = "system"
+"""Owner of what the platform makes itself, which all may read and nobody changes."""
+
+
+class Owned(Protocol):
+    """A filter, list or annotator."""
+
+    @property
+    def owner(self) -> str:
+        """Name of the account."""
+        ...
+
+    @property
+    def public(self) -> bool:
+        """Whether everybody may read it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Visibility:
+    """Who may read a thing besides its owner."""
+
+    public: bool
+    groups: tuple[str, ...]
+
+    @property
+    def audience(self) -> Audience:
+        """In one word."""
+        return "public" if self.public else "group" if self.groups else "owner"
+
+    @property
+    def shown(self) -> str:
+        """For people."""
+        words = {"public": "everybody", "group": f"group {', '.join(self.groups)}", "owner": "its owner"}
+        return words[self.audience]
+
+
+def may_read(connection: Connection, user: User | None, kind: Kind, identifier: int | str, thing: Owned) -> bool:
+    """Whether an account, or a guest (None), may read a thing; administrators may read all."""
+    if thing.public or thing.owner == PLATFORM:
+        return True
+    if user is None:
+        return False
+    return thing.owner == user.username or user.administers or str(identifier) in shared(connection, user, kind)
+
+
+def may_change(user: User | None, thing: Owned) -> bool:
+    """Whether an account may change a thing: only its owner may, and nobody what is the platform's."""
+    return user is not None and thing.owner == user.username and thing.owner != PLATFORM
+
+
+def shared(connection: Connection, user: User, kind: Kind) -> set[str]:
+    """Things of a kind that are shared with a group of an account: numbers as texts, or topics."""
+    rows = connection.execute(
+        "SELECT DISTINCT identifier FROM access.shares JOIN access.memberships USING (groupid)"
+        " WHERE kind = %s AND userid = %s",
+        (kind, user.userid),
+    )
+    return {row[0] for row in rows}
+
+
+def of_thing(connection: Connection, kind: Kind, identifier: int | str, thing: Owned) -> Visibility:
+    """Who may read a thing besides its owner."""
+    return Visibility(thing.public, tuple(sharing.groups_of(connection, kind, str(identifier))))
+
+
+def forget(connection: Connection, kind: Kind, identifier: int | str) -> None:
+    """Forget with whom a thing that is removed was shared, in the transaction that removes it."""
+    connection.execute("DELETE FROM access.shares WHERE kind = %s AND identifier = %s", (kind, str(identifier)))

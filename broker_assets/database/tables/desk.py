@@ -1,0 +1,75 @@
+"""What accounts upload, try and ask for: in the schema of accounts, where no role that runs users' SQL has a right."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from broker_assets.database.tables.access import access_metadata
+from broker_assets.database.tables.columns import bigint, column, date, flag, integer, text, timestamp
+
+
+def _identity(name: str, meaning: str) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger(), sa.Identity(always=False), primary_key=True, comment=meaning)
+
+
+uploads = sa.Table(
+    "uploads",
+    access_metadata,
+    _identity("uploadid", "identifier of the upload"),
+    bigint("userid", "account that uploaded", nullable=False),
+    text("kind", "watchlist or area", nullable=False),
+    bigint("item", "the list that it became, or was added to; null: it was refused as a whole"),
+    text("name", "name of the file, or `pasted text`", nullable=False),
+    timestamp("at", "when", nullable=False, server_default=sa.func.now()),
+    integer("accepted", "lines that were accepted", nullable=False),
+    column("rejected", sa.JSON(), "lines that were not: line, text, reason; at most some thousands", nullable=False),
+    integer("rejects", "lines that were not accepted, those beyond included", nullable=False),
+    sa.Index("uploads_userid", "userid", "uploadid"),
+    comment="Files of lists that accounts uploaded, with the lines that were not accepted",
+)
+"""Uploads of lists."""
+
+trials = sa.Table(
+    "trials",
+    access_metadata,
+    _identity("trialid", "identifier of the trial"),
+    bigint("userid", "account that asked for it", nullable=False),
+    bigint("filterid", "filter that is tried; null: one that is not saved"),
+    integer("version", "version of the filter that is tried"),
+    flag("activates", "whether the filter is activated if it keeps to its quota", nullable=False),
+    text("definition", "what is tried: a SELECT, or the form as JSON", nullable=False),
+    integer("nights", "newest nights of the archive that it is tried on", nullable=False),
+    integer("most_alerts", "alerts of a night that are read, about; null: all"),
+    flag("lists_now", "whether lists are applied as they are now", nullable=False),
+    text("state", "waiting, running, done, refused, failed or cancelled", nullable=False, server_default="waiting"),
+    text("said", "why it is refused or failed", nullable=False, server_default=""),
+    date("night", "night that is being read"),
+    integer("alerts", "alerts of that night that were read", nullable=False, server_default="0"),
+    column("result", sa.JSON(), "what the filter passes, night by night"),
+    timestamp("asked_at", "when it was asked for", nullable=False, server_default=sa.func.now()),
+    timestamp("begun_at", "when it began"),
+    timestamp("seen_at", "when its process last said that it works"),
+    timestamp("finished_at", "when it ended"),
+    sa.Index("trials_userid", "userid", "trialid"),
+    sa.Index("trials_waiting", "trialid", postgresql_where=sa.text("state IN ('waiting', 'running')")),
+    comment="Filters tried on past nights from the pages",
+)
+"""Trials of filters."""
+
+annotator_requests = sa.Table(
+    "annotator_requests",
+    access_metadata,
+    _identity("requestid", "identifier of the request"),
+    bigint("userid", "account that asks to annotate", nullable=False),
+    text("topic", "topic that it asks for", nullable=False),
+    text("description", "what it wants to say of objects", nullable=False),
+    text("url", "page about it"),
+    timestamp("at", "when it was asked", nullable=False, server_default=sa.func.now()),
+    flag("accepted", "the answer; null: there is none yet"),
+    text("said", "why", nullable=False, server_default=""),
+    timestamp("answered_at", "when it was answered"),
+    bigint("answered_by", "account that answered"),
+    sa.Index("annotator_requests_userid", "userid"),
+    comment="Who asks to annotate objects",
+)
+"""Who asks to annotate objects."""
