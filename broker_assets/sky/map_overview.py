@@ -81,9 +81,8 @@ def newest_maps(connection: psycopg.Connection[Any], *, limit: int = 100) -> lis
     """The newest version of the map of each event, the latest event first."""
     with connection.cursor(row_factory=class_row(MapSummary)) as cursor:
         return cursor.execute(
-            "SELECT * FROM ("
-            + _SELECT
-            + ") AS every WHERE mw_id = newest ORDER BY event_date DESC, mw_id DESC LIMIT %s",
+            f"SELECT * FROM ({_SELECT}) AS every WHERE mw_id = newest"  # noqa: S608
+            " ORDER BY event_date DESC, mw_id DESC LIMIT %s",
             (limit,),
         ).fetchall()
 
@@ -98,7 +97,7 @@ def versions(connection: psycopg.Connection[Any], identifier: int) -> list[MapSu
     """
     with connection.cursor(row_factory=class_row(MapSummary)) as cursor:
         found = cursor.execute(
-            _SELECT + " WHERE (namespace, otherid) = (SELECT namespace, otherid FROM mma_areas WHERE mw_id = %s)"
+            f"{_SELECT} WHERE (namespace, otherid) = (SELECT namespace, otherid FROM mma_areas WHERE mw_id = %s)"  # noqa: S608
             " ORDER BY version DESC",
             (identifier,),
         ).fetchall()

@@ -29,7 +29,8 @@ def test_hits_come_with_their_objects(database_url: str) -> None:
         connection.execute("INSERT INTO area_hits (diaobjectid, ar_id) VALUES (%s, 4), (%s, 4)", (one, two))
         for identifier, density, distance in ((one, 1.0, 0.5), (two, 4.0, None), (three, 0.001, None)):
             connection.execute(
-                "INSERT INTO mma_area_hits (diaobjectid, mw_id, contour, probdens2, probdens3) VALUES (%s, 8, 50, %s, %s)",
+                "INSERT INTO mma_area_hits (diaobjectid, mw_id, contour, probdens2, probdens3)"
+                " VALUES (%s, 8, 50, %s, %s)",
                 (identifier, density, distance),
             )
         [hit] = hit_tables.watchlist_hits(connection, number)
