@@ -1,0 +1,198 @@
+"""What a text in the search box may mean: names, identifiers, positions, designations, files and nights.
+
+A text is read in every way that it can be; a prefix (`id: src: tns: sso: file: night:`) allows one way only.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from broker_assets.packets.designations import NotADesignation, designation
+from broker_assets.packets.identifiers import ztf_object_id
+from broker_assets.sky.angles import decimal_number, parse_angle
+
+Kind = Literal["object", "source", "TNS name", "position", "solar system", "file", "night"]
+
+PREFIXES: Final[dict[str, Kind]] = {
+    "id": "object",
+    "src": "source",
+    "tns": "TNS name",
+    "sso": "solar system",
+    "file": "file",
+    "night": "night",
+}
+"""Prefix in the search box: the meaning that it forces."""
+RADIUS: Final = 5.0
+"""Radius of a search around a position unless one is given, arcsec."""
+LARGEST: Final = 36_000.0
+"""Largest radius, arcsec."""
+LONGEST: Final = 200
+"""Characters of a text; longer ones are truncated."""
+
+_INTEGER: Final = re.compile(r"-?\d{1,19}", re.ASCII)
+_ZTF: Final = re.compile(r"ZTF(\d\d)([a-z]{7})", re.IGNORECASE | re.ASCII)
+_TNS: Final = re.compile(r"(?:[A-Z]{2,4}[ _-]?)?(\d{4}) ?([a-z]{1,7})", re.IGNORECASE | re.ASCII)
+_NIGHT: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
+_FILE: Final = re.compile(r"[^\s/\\]*[A-Za-z_][^\s/\\]*", re.ASCII)
+_RADIUS: Final = re.compile(
+    r"""(\d{1,6}(?:\.\d{0,9})?|\.\d{1,9})\s?(["″”s]|''|arcsec|['′’m]|arcmin|d|°|deg)?""", re.ASCII
+)
+_UNITS: Final = {"'": 60.0, "′": 60.0, "’": 60.0, "m": 60.0, "arcmin": 60.0, "d": 3600.0, "°": 3600.0, "deg": 3600.0}
+"""Arcseconds of a unit; of all others, 1."""
+_MINUS: Final = str.maketrans(dict.fromkeys("−–—‐‑‒﹣－", "-") | dict.fromkeys("\u200b\u200c\u200d\ufeff\u2060", None))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One meaning of a text."""
+
+    kind: Kind
+    said: str
+    """The meaning in words."""
+    number: int = 0
+    """Identifier of an object or source."""
+    name: str = ""
+    """TNS name without prefix, designation, file name with `*` for any characters, or night."""
+    ra: float = 0.0
+    """ICRS, degrees."""
+    dec: float = 0.0
+    """ICRS, degrees."""
+    radius: float = 0.0
+    """Arcsec."""
+
+
+def plain(text: str) -> str:
+    """A text with single blanks, plain minus signs and no invisible characters, at most `LONGEST` characters.
+
+    Examples
+    --------
+    >>> plain("  10.5 \\u22125.25\\u200b ")
+    '10.5 -5.25'
+    """
+    cleaned = "".join(" " if character.isspace() else character for character in text.translate(_MINUS))
+    cleaned = "".join(character for character in cleaned if unicodedata.category(character) not in ("Cc", "Cf"))
+    return " ".join(cleaned.split())[:LONGEST]
+
+
+def read(text: str) -> list[Reading]:
+    """Every meaning of a text, the likeliest first; none if it has none.
+
+    Parameters
+    ----------
+    text : str
+        As it was typed: in any case, with any minus sign.
+
+    Examples
+    --------
+    >>> [one.kind for one in read("168110947020308481")]
+    ['object', 'source']
+    >>> read("sn 2023IXF")[0].name
+    '2023ixf'
+    >>> [(one.ra, one.dec, one.radius) for one in read("12:30:00, -30:00:00 1'")]
+    [(187.5, -30.0, 60.0)]
+    """
+    cleaned = plain(text)
+    prefix, colon, rest = cleaned.partition(":")
+    forced = PREFIXES.get(prefix.strip().lower()) if colon else None
+    if forced is not None:
+        cleaned = rest.strip()
+    if not cleaned:
+        return []
+    found = [*_numbers(cleaned), *_names(cleaned), *_positions(cleaned), *_solar_system(cleaned), *_nights(cleaned)]
+    if forced == "file" or (forced is None and _is_file(cleaned, found)):
+        found.append(Reading("file", f"file {cleaned}", name=cleaned))
+    return [one for one in found if forced is None or one.kind == forced]
+
+
+def _numbers(text: str) -> list[Reading]:
+    if not _INTEGER.fullmatch(text):
+        return []
+    number = int(text)
+    if number == 0 or not -(2**63) <= number < 2**63:
+        return []
+    return [
+        Reading("object", f"object with diaObjectId {number}", number=number),
+        Reading("source", f"source with diaSourceId {number}", number=number),
+    ]
+
+
+def _names(text: str) -> list[Reading]:
+    ztf = _ZTF.fullmatch(text)
+    if ztf is not None:
+        name = f"ZTF{ztf[1]}{ztf[2].lower()}"
+        return [Reading("object", f"object {name}", number=int(ztf_object_id([name])[0]), name=name)]
+    tns = _TNS.fullmatch(text)
+    if tns is None:
+        return []
+    name = tns[1] + (tns[2].upper() if len(tns[2]) == 1 else tns[2].lower())
+    return [Reading("TNS name", f"{name} of the Transient Name Server", name=name)]
+
+
+def _positions(text: str) -> list[Reading]:
+    for ra_text, dec_text, radius_text in _divided(text):
+        try:
+            ra, dec = parse_angle(ra_text, hours=True), parse_angle(dec_text, hours=False)
+            radius = _radius(radius_text)
+        except ValueError:
+            continue
+        if not (0.0 <= ra <= 360.0 and -90.0 <= dec <= 90.0 and 0.0 < radius <= LARGEST):
+            continue
+        said = f"position RA {ra:.6f}°, Dec {dec:+.6f}° (ICRS), radius {radius:g}″"
+        return [Reading("position", said, ra=ra % 360.0, dec=dec, radius=radius)]
+    return []
+
+
+def _divided(text: str) -> list[tuple[str, str, str]]:
+    """Ways to divide a text into right ascension, declination and radius, which may be empty."""
+    parts = [part.strip() for part in re.split(r"[,|]", text)]
+    ways = []
+    if len(parts) == 3:
+        ways.append((parts[0], parts[1], parts[2]))
+    elif len(parts) == 2:
+        ways.append((parts[0], parts[1], ""))
+        before, _, last = parts[1].rpartition(" ")
+        ways.append((parts[0], before, last))
+    elif len(parts) == 1:
+        words = text.split()
+        # Of `10 00 00 -5 00 00` half are those of the right ascension; a radius may follow.
+        for length in (2, 4, 6):
+            if length <= len(words) <= length + 1:
+                half = length // 2
+                ways.append((" ".join(words[:half]), " ".join(words[half:length]), " ".join(words[length:])))
+    return ways
+
+
+def _radius(text: str) -> float:
+    if not text:
+        return RADIUS
+    found = _RADIUS.fullmatch(text.lower())
+    if found is None:
+        raise ValueError(f"{text!r} is not a radius")
+    return decimal_number(found[1]) * _UNITS.get(found[2] or "", 1.0)
+
+
+def _solar_system(text: str) -> list[Reading]:
+    try:
+        found = designation(text)
+    except NotADesignation:
+        return []
+    return [Reading("solar system", f"minor planet or comet {found.unpacked}", name=found.unpacked)]
+
+
+def _nights(text: str) -> list[Reading]:
+    found = _NIGHT.fullmatch(text)
+    if found is None:
+        return []
+    try:
+        night = datetime.date(*map(int, found.groups()))
+    except ValueError:
+        return []
+    return [Reading("night", f"night {night}", name=night.isoformat())]
+
+
+def _is_file(text: str, found: list[Reading]) -> bool:
+    return not found and _FILE.fullmatch(text) is not None and any(mark in text for mark in "._*")

@@ -1,0 +1,90 @@
+"""Every form of the search box is read, in any case and with any minus sign."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from broker_assets.packets.identifiers import ztf_object_id
+from broker_assets.search.reading import LARGEST, plain, read
+from broker_assets.sky.angles import sexagesimal
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("168110947020308481", "object", 168110947020308481),
+        ("id: 168110947020308481", "object", 168110947020308481),
+        ("SRC:168110947020308481", "source", 168110947020308481),
+        ("ZTF18abcdefg", "object", int(ztf_object_id(["ZTF18abcdefg"])[0])),
+        ("ztf18ABCDEFG", "object", int(ztf_object_id(["ZTF18abcdefg"])[0])),
+        ("2023ixf", "TNS name", "2023ixf"),
+        ("SN 2023IXF", "TNS name", "2023ixf"),
+        ("AT2023ixf", "TNS name", "2023ixf"),
+        ("sn1987a", "TNS name", "1987A"),
+        ("2004 JQ12", "solar system", "2004 JQ12"),
+        ("2004jq12", "solar system", "2004 JQ12"),
+        ("C/2023 A3", "solar system", "C/2023 A3"),
+        ("sso:433", "solar system", "433"),
+        ("solo_L1_stix-ql-lightcurve_20231101_V02.fits", "file", "solo_L1_stix-ql-lightcurve_20231101_V02.fits"),
+        ("solo_L1_*.fits", "file", "solo_L1_*.fits"),
+        ("file: 2023ixf", "file", "2023ixf"),
+        ("2026-11-27", "night", "2026-11-27"),
+        ("night:2026-11-27", "night", "2026-11-27"),
+    ],
+)
+def test_names_and_identifiers(text: str, kind: str, value: int | str) -> None:
+    found = [one for one in read(text) if one.kind == kind]
+    assert [one.number if isinstance(value, int) else one.name for one in found] == [value]
+
+
+@pytest.mark.parametrize(
+    ("text", "ra", "dec", "radius"),
+    [
+        ("150.1 2.2", 150.1, 2.2, 5.0),
+        ("150.1,-2.2", 150.1, -2.2, 5.0),
+        ("150.1|−2.2", 150.1, -2.2, 5.0),
+        ("150.1, 2.2, 0.1d", 150.1, 2.2, 360.0),
+        ("150.1 2.2 5'", 150.1, 2.2, 300.0),
+        ("150.1 2.2 10″", 150.1, 2.2, 10.0),
+        ("150.1, +2.2 7", 150.1, 2.2, 7.0),
+        ("10:00:24 +02:12:00", 150.1, 2.2, 5.0),
+        ("10 00 24 +02 12 00", 150.1, 2.2, 5.0),
+        ("10 00 24 -02 12 00 2'", 150.1, -2.2, 120.0),
+        ("10h00m24s, 2d12m00s", 150.1, 2.2, 5.0),
+        ("360 -90", 0.0, -90.0, 5.0),
+    ],
+)
+def test_positions(text: str, ra: float, dec: float, radius: float) -> None:
+    (found,) = (one for one in read(text) if one.kind == "position")
+    assert (found.ra, found.dec) == pytest.approx((ra, dec), abs=1e-9)
+    assert found.radius == pytest.approx(radius)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "  ", "361 0", "10 91", "10 10 0", "10 10 11d", "10 10 x", "id:x", "night:2026-13-01", "src:", "a b"],
+)
+def test_what_cannot_be_read(text: str) -> None:
+    assert read(text) == []
+
+
+@given(st.floats(0, 359.999), st.floats(-89.99, 89.99))
+@settings(max_examples=30, deadline=None)
+@example(359.9999999, -0.001)
+def test_what_pages_show_of_a_position_is_read_again(ra: float, dec: float) -> None:
+    hours, degrees = sexagesimal(ra, dec)
+    for text in (f"{ra:.6f} {dec:+.6f}", f"{hours} {degrees}"):
+        (found,) = (one for one in read(text) if one.kind == "position")
+        assert abs(found.dec - dec) < 1e-5
+        assert min(abs(found.ra - ra), 360 - abs(found.ra - ra)) < 1e-5
+
+
+@given(st.text(max_size=40))
+@settings(max_examples=100, deadline=None)
+def test_any_text_is_read_or_not(text: str) -> None:
+    for one in read(text):
+        assert one.said
+        assert 0 <= one.radius <= LARGEST
+    assert plain(plain(text)) == plain(text)
