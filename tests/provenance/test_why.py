@@ -15,6 +15,7 @@ import numpy as np
 import psycopg
 import pytest
 from dagster import DagsterInstance
+from event_notices import icecube
 from stored_filters import enabled
 from telemetry_arrivals import make_site
 from tiny_classifiers import tiny
@@ -44,7 +45,7 @@ from broker_assets.provenance.origins import ROUTES, key_columns
 from broker_assets.provenance.versions import Artefact, Input, record
 from broker_assets.provenance.why import Origin, why
 from broker_assets.resources.database import Database
-from broker_assets.settings import AnnotationSettings, DrainSettings
+from broker_assets.settings import AnnotationSettings, DrainSettings, MovingListSettings
 from broker_assets.simulation import Survey
 from broker_assets.simulation.cadence import mjd_of
 from broker_assets.sky.in_force import AREAS, CONES
@@ -63,7 +64,7 @@ from broker_assets.stream.consumer import retry_each
 from broker_assets.stream.data_versions import data_versions
 from broker_assets.stream.drain import drain
 from broker_assets.stream.enrichment import EnrichmentPlan
-from broker_assets.stream.notices import notice_topic, read_notices
+from broker_assets.stream.notices import moving_list_topic, notice_topic, read_notices
 from broker_assets.stream.reprocess import reprocess_night
 from broker_assets.tns.bulk import parse_bulk_csv
 from broker_assets.tns.refresh import apply_bulk_file
@@ -77,7 +78,8 @@ FIRST = datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=4)
 EVENT = datetime.datetime.combine(FIRST + datetime.timedelta(days=1), datetime.time(12), datetime.UTC)
 NOTICES = "igwn.gwalert"
 ALL = 10**6
-LINK_RADIUS = 3000.0
+LINK_RADIUS = 36_000.0
+"""Wide enough for a pair on every date: where the surveys look depends on it."""
 OF_PACKETS = (
     *("diasources", "diaforcedsources", "dianondetectionlimits", "objects", "sssources", "ssobjects", "mpc_orbits"),
     *("watchlist_facts", "area_facts", "sky_map_facts", "object_features", "context_matches", "associations"),
@@ -222,11 +224,14 @@ class Night:
                 record(connection, artefacts)
 
     def notices(self) -> None:
-        """A map of the whole sky that could not be read at first, and a retraction."""
+        """A map of the whole sky that could not be read at first, a retraction, and a neutrino of a moving list."""
         source = self.packets.ListSource.of(
             [whole_sky_notice("S1", EVENT), whole_sky_notice("S2", EVENT, "RETRACTION")], partitions=1
         )
         read_notices(source, self.database_url, notice_topic(NOTICES), run_id="notices", idle_seconds=0.1)
+        wanted = MovingListSettings(name="neutrinos", topics=("nu",), days_after=20_000)
+        source = self.packets.ListSource.of([icecube(1), icecube(2, "update")], partitions=1)
+        read_notices(source, self.database_url, moving_list_topic("nu", wanted), run_id="notices", idle_seconds=0.1)
 
     def annotations(self) -> None:
         """One of a known object and one that waits, by message, and one by function."""
@@ -292,9 +297,10 @@ def night(
         }
         surveys["rubin-alerts"].append(night.asteroid())
         for topic, values in surveys.items():
-            night.drain(topic, values[: len(values) // 2])
+            # In turn, so that objects around which lists are made have alerts later, whatever the cadence.
+            night.drain(topic, values[::2])
             night.lists(tns) if topic == "rubin-alerts" else None
-            night.drain(topic, values[len(values) // 2 :])
+            night.drain(topic, values[1::2])
         night.later()
         night.after_the_nights()
         night.annotations()
