@@ -251,6 +251,9 @@ class World:
             connection.execute(
                 "INSERT INTO annotators (topic, owner, public, revision) VALUES ('fink', 'ann', true, 1)"
             )
+            # One that stays and passes everything: what the others pass depends on chance.
+            everything = create_filter(connection, "ann", "everything", "SELECT diaObjectId FROM objects")
+            change_filter(connection, "ann", everything, FilterChanges(active=True))
 
     def cones(self, number: int) -> Any:
         """Cones at the places of objects."""
