@@ -1,0 +1,235 @@
+"""How answers are sent: JSON with an ETag, tables in the form that the client asks for, files in parts."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import pyarrow as pa
+from fastapi import Query, Request
+from fastapi.responses import FileResponse, Response, StreamingResponse
+
+from broker_assets.api.documents import Document
+from broker_assets.api.v1.problems import Problem
+from broker_assets.database.table_formats import MEDIA_TYPES, SUFFIXES, encode
+
+Form = Literal["json", "csv", "arrow", "parquet", "votable"]
+Format = Annotated[
+    Form | None,
+    Query(alias="format", description="Form of the answer; without it the header `Accept` decides, else JSON"),
+]
+Cursor = Annotated[
+    str | None, Query(max_length=2048, description="`next` of the page before; an opaque text", examples=["WyI3ZWIi…"])
+]
+Limit = Annotated[int, Query(ge=1, le=10_000, description="Rows of a page, at most")]
+
+_BY_MEDIA: Final = {
+    "application/json": "json",
+    "text/csv": "csv",
+    "application/vnd.apache.arrow.stream": "arrow",
+    "application/vnd.apache.parquet": "parquet",
+    "application/x-votable+xml": "votable",
+    "text/xml": "votable",
+    "application/*": "json",
+    "text/*": "json",
+    "text/html": "json",
+    "*/*": "json",
+}
+_RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+
+
+def chosen_form(request: Request, form: str | None, forms: Sequence[str] = ("json", *MEDIA_TYPES)) -> str:
+    """The form of an answer: that of `format`, else the best of `Accept`, else JSON.
+
+    Raises
+    ------
+    Problem
+        If the client accepts none of the forms.
+    """
+    if form is not None:
+        if form not in forms:
+            raise Problem("not-acceptable", f"this answer is available as {', '.join(forms)}")
+        return form
+    header = request.headers.get("accept", "")
+    if not header.strip():
+        return forms[0]
+    best, weight_of_best = None, 0.0
+    for item in header.lower().split(","):
+        media, *parameters = (part.strip() for part in item.split(";"))
+        weight = 1.0
+        for parameter in parameters:
+            if parameter.startswith("q="):
+                try:
+                    weight = float(parameter[2:])
+                except ValueError:
+                    weight = 0.0
+        found = _BY_MEDIA.get(media)
+        if found == "json" and media != "application/json":
+            found = forms[0]
+        if found in forms and weight > weight_of_best:
+            best, weight_of_best = found, weight
+    if best is None:
+        raise Problem("not-acceptable", f"this answer is available as {', '.join(forms)}; `format=` chooses one")
+    return best
+
+
+def document(
+    request: Request, content: Any, status: int = 200, *, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A JSON answer with an ETag; 304 without a body if the client has it already."""
+    found = Document(content, status, headers=dict(headers or {}))
+    if status != 200 or request.method not in ("GET", "HEAD"):
+        return found
+    tag = f'W/"{hashlib.sha256(found.body).hexdigest()[:32]}"'
+    return _tagged(request, found, tag)
+
+
+def immutable(request: Request, tag: str, headers: Mapping[str, str], answer: Callable[[], Response]) -> Response:
+    """An answer that never changes, known by a tag without reading it."""
+    quoted = f'"{tag}"'
+    if _has(request, quoted):
+        return Response(status_code=304, headers={"ETag": quoted, **headers})
+    found = answer()
+    found.headers["ETag"] = quoted
+    for name, value in headers.items():
+        found.headers[name] = value
+    return found
+
+
+def _tagged(request: Request, found: Response, tag: str) -> Response:
+    found.headers["ETag"] = tag
+    found.headers.setdefault("Cache-Control", "private, no-cache")
+    if _has(request, tag):
+        return Response(status_code=304, headers={"ETag": tag, "Cache-Control": found.headers["Cache-Control"]})
+    return found
+
+
+def _has(request: Request, tag: str) -> bool:
+    given = [item.strip() for item in request.headers.get("if-none-match", "").split(",")]
+    plain = tag.removeprefix("W/")
+    return "*" in given or any(item.removeprefix("W/") == plain for item in given if item)
+
+
+def table(
+    batches: Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    form: str,
+    name: str,
+    *,
+    about: Mapping[str, str] | None = None,
+    overflows: Callable[[], bool] | None = None,
+) -> Response:
+    """A table in another form than JSON, sent while it is read."""
+    pieces = encode(batches, schema, form, name=name, about=about, overflows=overflows)
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:80]
+    headers = {"Content-Disposition": f'attachment; filename="{safe}{SUFFIXES[form]}"'}
+    return StreamingResponse(_begun(pieces), media_type=MEDIA_TYPES[form], headers=headers)
+
+
+def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The pieces, the first of them taken now: what fails at once is still answered as an error."""
+    first = next(pieces, b"")
+
+    def all_of_them() -> Iterator[bytes]:
+        yield first
+        yield from pieces
+
+    return all_of_them()
+
+
+def json_stream(pieces: Iterator[bytes]) -> Response:
+    """A long JSON document, sent while it is made."""
+    return StreamingResponse(_begun(pieces), media_type="application/json")
+
+
+def file(request: Request, path: Path, *, tag: str, media_type: str, name: str) -> Response:
+    """A file, or the range of it that the client asks for; `If-Range` and `If-None-Match` are honoured.
+
+    Parameters
+    ----------
+    request : Request
+        With `Range`.
+    path : Path
+        File of this machine.
+    tag : str
+        Strong ETag, without quotes.
+    media_type, name : str
+        What it is, and under which name it is saved.
+    """
+    quoted = f'"{tag}"'
+    size = path.stat().st_size
+    headers = {
+        "ETag": quoted,
+        "Accept-Ranges": "bytes",
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Cache-Control": "private, no-cache",
+    }
+    if _has(request, quoted):
+        return Response(status_code=304, headers=headers)
+    wanted = request.headers.get("range")
+    if wanted is None or request.headers.get("if-range", quoted) != quoted:
+        return FileResponse(path, media_type=media_type, headers=headers)
+    begin, end = wanted_range(wanted, size)
+    headers |= {"Content-Range": f"bytes {begin}-{end - 1}/{size}", "Content-Length": str(end - begin)}
+    return StreamingResponse(_part(path, begin, end), 206, media_type=media_type, headers=headers)
+
+
+def wanted_range(header: str, size: int) -> tuple[int, int]:
+    """First byte and the one after the last of a range.
+
+    Raises
+    ------
+    Problem
+        If there is no such range, or it is more than one.
+
+    Examples
+    --------
+    >>> wanted_range("bytes=0-9", 100), wanted_range("bytes=-5", 100), wanted_range("bytes=90-", 95)
+    ((0, 10), (95, 100), (90, 95))
+    """
+    found = _RANGE.fullmatch(header.replace(" ", "").lower())
+    if found is not None and (found[1] or found[2]):
+        if not found[1]:
+            begin, end = max(0, size - int(found[2])), size
+        else:
+            begin = int(found[1])
+            end = min(size, int(found[2]) + 1) if found[2] else size
+        if begin < end:
+            return begin, end
+    raise Problem(
+        "range-not-satisfiable",
+        f"{header[:80]!r} is not one range of a file of {size} bytes",
+        headers={"Content-Range": f"bytes */{size}"},
+    )
+
+
+def _part(path: Path, begin: int, end: int, chunk: int = 1 << 18) -> Iterator[bytes]:
+    with path.open("rb") as opened:
+        opened.seek(begin)
+        left = end - begin
+        while left > 0 and (piece := opened.read(min(chunk, left))):
+            left -= len(piece)
+            yield piece
+
+
+def described(example: Any, description: str = "The answer", *, tabular: bool = False) -> dict[int | str, Any]:
+    """What an endpoint answers, for OpenAPI: an example, and the other forms if it is a table."""
+    content: dict[str, Any] = {"application/json": {"schema": {"type": _type(example)}, "example": example}}
+    if tabular:
+        for media in MEDIA_TYPES.values():
+            content[media.partition(";")[0]] = {"schema": {"type": "string", "format": "binary"}}
+    return {200: {"description": description, "content": content}}
+
+
+def _type(example: Any) -> str:
+    return "array" if isinstance(example, list) else "object"
+
+
+def binary(media_type: str, description: str) -> dict[int | str, Any]:
+    """What an endpoint that sends a file answers, for OpenAPI."""
+    return {
+        200: {"description": description, "content": {media_type: {"schema": {"type": "string", "format": "binary"}}}}
+    }

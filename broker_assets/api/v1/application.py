@@ -1,0 +1,103 @@
+"""Assembles the interface: an application of its own below `/api/v1`, with its own errors and OpenAPI document.
+
+It shares the state of the application that it is mounted in: connections, settings, who is logged in.
+"""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Any, Final
+
+from fastapi import FastAPI
+
+from broker_assets.api.compression import Compression
+from broker_assets.api.documents import Document
+from broker_assets.api.v1 import lightcurves, objects, problems
+from broker_assets.settings import Settings
+
+PATH: Final = "/api/v1"
+VERSION: Final = "1.0"
+"""Of the interface: the second number rises with what is added, the first with what breaks."""
+ROUTERS: Final = (objects.router, lightcurves.router)
+TAGS: Final = [
+    {"name": "objects", "description": "Objects by identifier, name and position"},
+    {"name": "light curves", "description": "Points of light curves"},
+]
+DESCRIPTION: Final = """\
+The broker's own interface.
+
+Names are those of Rubin's data products (camelCase). Times are MJD TAI, fluxes nJy, angles degrees ICRS, separations
+arcsec. Unknown values are `null`. **Identifiers above 2^53 are strings in JSON**, because many readers round them.
+
+Tables come as JSON, CSV, Arrow, Parquet or VOTable: by `format=` or the header `Accept`. Long lists come in pages:
+`next` of a page is the `cursor` of the next. Every error is a problem document (RFC 9457) that says what to do. What is
+public needs no account; what is one's own needs the header `Authorization: Token …`.
+"""
+
+
+def create_v1(app: FastAPI, settings: Settings) -> FastAPI:
+    """Create the application.
+
+    Parameters
+    ----------
+    app : FastAPI
+        The application that it is mounted in.
+    settings : Settings
+        Those of the process.
+    """
+    found = FastAPI(
+        title="Broker",
+        version=f"{VERSION}+{metadata.version('broker_assets')}",
+        description=DESCRIPTION,
+        default_response_class=Document,
+        docs_url=None,  # their pages load scripts from other hosts
+        redoc_url=None,
+        openapi_tags=list(TAGS),
+        responses=problems.RESPONSES,
+        # The path of this application, whatever the name of its host: documents do not depend on where they are read.
+        servers=[{"url": PATH}],
+        root_path_in_servers=False,
+    )
+    found.state = app.state
+    found.state.settings = settings
+    found.add_middleware(Compression)
+    for router in ROUTERS:
+        found.include_router(router)
+    problems.add_to(found)
+    _complete(found)
+    return found
+
+
+def add_to(app: FastAPI, settings: Settings) -> None:
+    """Mount the interface in the application."""
+    app.mount(PATH, create_v1(app, settings))
+
+
+def _complete(app: FastAPI) -> None:
+    """Add the schema of problems to the OpenAPI document, and who may ask."""
+    generated = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            found = generated()
+            components = found.setdefault("components", {})
+            schemas = components.setdefault("schemas", {})
+            schemas["Problem"] = problems.SCHEMA
+            schemas.pop("HTTPValidationError", None)
+            schemas.pop("ValidationError", None)
+            components["securitySchemes"] = {
+                "token": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "`Token …`: a token of an account",
+                }
+            }
+            found["security"] = [{}, {"token": []}]
+            for path in found["paths"].values():
+                for operation in path.values():
+                    operation.get("responses", {}).pop("422", None)
+            app.openapi_schema = found
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,209 @@
+"""Light curves of one object or many, as points of any moment, in any form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, Final
+
+import pyarrow as pa
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+
+from broker_assets.api.documents import plain, records
+from broker_assets.api.v1.answers import Format, chosen_form, described, document, json_stream, table
+from broker_assets.api.v1.names import one_of, resolve
+from broker_assets.api.v1.objects import ObjectId
+from broker_assets.api.v1.problems import Problem
+from broker_assets.api.v1.viewers import Anybody, Database
+
+router = APIRouter(tags=["light curves"])
+
+MOST: Final = 10_000
+"""Light curves of one question, at most."""
+_PARTS: Final = {"detection": "diaSources", "forced": "diaForcedSources", "limit": "diaNondetectionLimits"}
+_OF_PART: Final = {
+    "detection": ("diaSourceId", ("midpointMjdTai", "band", "psfFlux", "psfFluxErr", "reliability")),
+    "forced": ("diaForcedSourceId", ("midpointMjdTai", "band", "psfFlux", "psfFluxErr")),
+    "limit": (None, ("midpointMjdTai", "band", "diaNoise")),
+}
+_POINT: Final = {
+    "diaSourceId": "313853499600420865",
+    "midpointMjdTai": 60980.1,
+    "band": "r",
+    "psfFlux": 5120.5,
+    "psfFluxErr": 120.25,
+    "reliability": 0.93,
+}
+_LIMIT: Final = {"midpointMjdTai": 60979.1, "band": "g", "diaNoise": 310.5}
+EXAMPLE: Final = {
+    "diaObjectId": "313853499600420864",
+    "survey": "rubin",
+    "asOf": None,
+    "diaSources": [_POINT],
+    "diaForcedSources": [],
+    "diaNondetectionLimits": [_LIMIT],
+}
+
+Parts = Annotated[
+    str,
+    Query(
+        description="Which points: detections, forced, limits; separated by commas",
+        pattern=r"^(detections|forced|limits)(,(detections|forced|limits)){0,2}$",
+    ),
+]
+AsOf = Annotated[
+    float | None,
+    Query(
+        ge=0,
+        le=200_000,
+        description="MJD TAI: points that packets of exposures up to this time had, without those withdrawn by then",
+        examples=[60980.5],
+    ),
+]
+Since = Annotated[float | None, Query(ge=0, le=200_000, description="Points at or after this time, MJD TAI")]
+Until = Annotated[float | None, Query(ge=0, le=200_000, description="Points before this time, MJD TAI")]
+ALL: Final = "detections,forced,limits"
+
+
+class Wanted(BaseModel):
+    """Light curves that are asked for."""
+
+    ids: list[int | str] = Field(
+        description="diaObjectIds or names", min_length=1, max_length=MOST, examples=[["313853499600420864"]]
+    )
+    parts: list[str] = Field(default=ALL.split(","), description="Which points", max_length=3)
+    as_of: float | None = Field(default=None, ge=0, le=200_000, description="MJD TAI, as in the other question")
+    since: float | None = Field(default=None, ge=0, le=200_000, description="MJD TAI")
+    until: float | None = Field(default=None, ge=0, le=200_000, description="MJD TAI")
+    joint: bool = Field(default=False, description="With the objects of other surveys that are linked to them")
+
+
+@router.get("/objects/{id}/lightcurve", responses=described(EXAMPLE, tabular=True))
+def lightcurve(
+    request: Request,
+    connection: Database,
+    viewer: Anybody,
+    id: ObjectId,  # noqa: A002
+    parts: Parts = ALL,
+    as_of: AsOf = None,
+    since: Since = None,
+    until: Until = None,
+    joint: Annotated[bool, Query(description="With the objects of other surveys that are linked to it")] = False,
+    form: Format = None,
+) -> Response:
+    """The light curve of an object: detections, forced photometry and limits, by time. Fluxes are nJy (AB)."""
+    from broker_assets.lightcurves.curve_tables import curve_table, known_objects
+
+    chosen = chosen_form(request, form)
+    identifier = one_of(connection, id)
+    survey = _linked(connection, [identifier]) if joint else known_objects(connection, [identifier])
+    found = curve_table(connection, survey, kinds=parts.split(","), as_of=as_of, since=since, until=until)
+    if chosen != "json":
+        return table(found.combine_chunks().to_batches(), found.schema, chosen, f"lightcurve_{identifier}")
+    curves = {one["diaObjectId"]: one for one in documents(found, survey, parts.split(","), as_of)}
+    content = curves.pop(identifier)
+    if joint:
+        content["linked"] = list(curves.values())
+    return document(request, content)
+
+
+@router.get("/lightcurves", responses=described({"lightcurves": [EXAMPLE], "unknown": []}, tabular=True))
+def some_lightcurves(
+    request: Request,
+    connection: Database,
+    viewer: Anybody,
+    ids: Annotated[
+        str, Query(description="diaObjectIds or names, separated by commas", max_length=40_000, examples=["7,8"])
+    ],
+    parts: Parts = ALL,
+    as_of: AsOf = None,
+    since: Since = None,
+    until: Until = None,
+    joint: Annotated[bool, Query(description="With the objects of other surveys that are linked to them")] = False,
+    form: Format = None,
+) -> Response:
+    """Light curves of some objects; with POST there may be more."""
+    texts: list[int | str] = [one.strip() for one in ids.split(",") if one.strip()]
+    if not 0 < len(texts) <= MOST:
+        raise Problem("bad-parameter", f"ids: {len(texts)} objects are asked for; 1 to {MOST} at once")
+    wanted = Wanted(ids=texts, parts=parts.split(","), as_of=as_of, since=since, until=until, joint=joint)
+    return many_lightcurves(request, connection, viewer, wanted, form)
+
+
+@router.post("/lightcurves", responses=described({"lightcurves": [EXAMPLE], "unknown": ["12"]}, tabular=True))
+def many_lightcurves(
+    request: Request, connection: Database, viewer: Anybody, wanted: Wanted, form: Format = None
+) -> Response:
+    """Light curves of many objects at once, sent while they are read: one table, or a document for each."""
+    from broker_assets.lightcurves.curve_tables import KINDS, SCHEMA, curve_tables, known_objects
+
+    chosen = chosen_form(request, form)
+    unknown_part = [one for one in wanted.parts if one not in KINDS]
+    if unknown_part or not wanted.parts:
+        raise Problem("bad-parameter", f"parts: there are {', '.join(KINDS)}")
+    identifiers, unknown = resolve(connection, [str(one) for one in wanted.ids])
+    survey = _linked(connection, identifiers) if wanted.joint else known_objects(connection, identifiers)
+    options: dict[str, Any] = {
+        "kinds": wanted.parts,
+        "as_of": wanted.as_of,
+        "since": wanted.since,
+        "until": wanted.until,
+    }
+    connections = request.app.state.connections
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        with connections.use() as own:
+            for part in curve_tables(own, survey, **options):
+                yield from part.combine_chunks().to_batches()
+
+    if chosen != "json":
+        return table(batches(), SCHEMA, chosen, "lightcurves")
+
+    def pieces() -> Iterator[bytes]:
+        yield b'{"lightcurves":['
+        first = True
+        ordered = sorted(survey)
+        with connections.use() as own:
+            for begin, part in enumerate(curve_tables(own, survey, **options)):
+                chosen_ones = ordered[begin * 500 : (begin + 1) * 500]
+                of_part = {one: survey[one] for one in chosen_ones}
+                texts = [_written(one) for one in documents(part, of_part, wanted.parts, wanted.as_of)]
+                yield (b"" if first else b",") + b",".join(texts)
+                first = False
+        yield b'],"unknown":' + _written(unknown) + b"}"
+
+    return json_stream(pieces())
+
+
+def documents(
+    found: pa.Table, survey: dict[int, int], parts: list[str], as_of: float | None
+) -> Iterator[dict[str, Any]]:
+    """Light curves of objects for JSON, by identifier."""
+    from broker_assets.database.tables import SURVEYS
+
+    names = {code: name for name, code in SURVEYS.items()}
+    answer: dict[int, dict[str, Any]] = {}
+    asked = {"detections": "diaSources", "forced": "diaForcedSources", "limits": "diaNondetectionLimits"}
+    for identifier in sorted(survey):
+        answer[identifier] = {"diaObjectId": identifier, "survey": names.get(survey[identifier]), "asOf": as_of}
+        answer[identifier] |= {asked[part]: [] for part in asked if part in parts}
+    for row in records(found):
+        named, columns = _OF_PART[row["kind"]]
+        point = {named: row["id"]} if named is not None else {}
+        for column in columns:
+            point[column] = row[column]
+        answer[row["diaObjectId"]][_PARTS[row["kind"]]].append(point)
+    yield from answer.values()
+
+
+def _written(content: Any) -> bytes:
+    return json.dumps(plain(content), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _linked(connection: Any, identifiers: list[int]) -> dict[int, int]:
+    """Survey code of objects and of those that are linked to them."""
+    from broker_assets.sky.object_links import members
+
+    return {one.diaobjectid: one.survey for identifier in identifiers for one in members(connection, identifier)}

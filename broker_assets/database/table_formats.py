@@ -1,0 +1,226 @@
+"""Arrow tables in the forms that readers ask for: CSV, Arrow IPC, Parquet and VOTable, batch by batch.
+
+Memory is bounded by a batch (Parquet: by a row group), whatever the number of rows. Fields carry `unit`, `description`
+and `ucd` in their metadata; Arrow and Parquet keep them, VOTable shows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+from xml.sax.saxutils import escape, quoteattr
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+MEDIA_TYPES: Final[dict[str, str]] = {
+    "csv": "text/csv; charset=utf-8; header=present",
+    "arrow": "application/vnd.apache.arrow.stream",
+    "parquet": "application/vnd.apache.parquet",
+    "votable": "application/x-votable+xml",
+}
+"""Media type of each form."""
+SUFFIXES: Final[dict[str, str]] = {"csv": ".csv", "arrow": ".arrows", "parquet": ".parquet", "votable": ".vot"}
+"""Usual end of the name of a file of each form."""
+
+_NAMESPACE: Final = "http://www.ivoa.net/xml/VOTable/v1.3"
+"""That of all versions 1.x from 1.3 on."""
+_DATATYPES: Final[tuple[tuple[Callable[[pa.DataType], bool], str], ...]] = (
+    (pa.types.is_boolean, "boolean"),
+    (pa.types.is_int16, "short"),
+    (pa.types.is_int32, "int"),
+    (pa.types.is_int64, "long"),
+    (pa.types.is_float32, "float"),
+    (pa.types.is_float64, "double"),
+)
+
+
+class _Sink:
+    """A file that is only written to; what was written is taken away piece by piece."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self.closed = False
+
+    def write(self, piece: Any) -> int:
+        data = bytes(piece)
+        self._pieces.append(data)
+        self._size += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._size
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def close(self) -> None:
+        self.closed = True
+
+    def readable(self) -> bool:
+        return False
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return False
+
+    def taken(self) -> bytes:
+        found = b"".join(self._pieces)
+        self._pieces.clear()
+        return found
+
+
+def field(
+    name: str,
+    kind: pa.DataType,
+    *,
+    unit: str = "",
+    description: str = "",
+    ucd: str = "",
+    datatype: str = "",
+) -> pa.Field:
+    """A field with what it means.
+
+    Parameters
+    ----------
+    name, kind : str, DataType
+        As of `pyarrow.field`.
+    unit, description, ucd : str
+        Unit (VOUnits), meaning, and IVOA UCD1+.
+    datatype : str
+        Datatype of VOTable, where it is not that of the kind: `char` for text that is ASCII by its nature.
+    """
+    given = {"unit": unit, "description": description, "ucd": ucd, "datatype": datatype}
+    return pa.field(name, kind, metadata={key: value for key, value in given.items() if value})
+
+
+def encode(
+    batches: Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    form: str,
+    *,
+    name: str = "table",
+    about: Mapping[str, str] | None = None,
+    overflows: Callable[[], bool] | None = None,
+) -> Iterator[bytes]:
+    """Encode a table.
+
+    Parameters
+    ----------
+    batches : iterable of RecordBatch
+        Of the schema; taken one after the other.
+    schema : Schema
+        Names, types and meanings of the columns.
+    form : str
+        One of `MEDIA_TYPES`.
+    name : str
+        Name of the table, in VOTable.
+    about : mapping of str to str, optional
+        INFO of the VOTable.
+    overflows : callable, optional
+        Asked after the last batch: whether rows were left out. Only VOTable can say so.
+
+    Yields
+    ------
+    bytes
+        The parts of the file.
+    """
+    if form == "votable":
+        yield from _votable(batches, schema, name, about or {}, overflows)
+        return
+    sink = _Sink()
+    file = pa.PythonFile(sink, mode="w")
+    if form == "csv":
+        writer: Any = pyarrow.csv.CSVWriter(file, schema)
+    elif form == "arrow":
+        writer = pa.ipc.new_stream(file, schema)
+    elif form == "parquet":
+        writer = pyarrow.parquet.ParquetWriter(file, schema, compression="zstd")
+    else:
+        raise ValueError(f"there is no form {form!r}; forms are {', '.join(MEDIA_TYPES)}")
+    yield sink.taken()
+    for batch in batches:
+        if batch.num_rows:
+            writer.write_batch(batch) if form != "csv" else writer.write(batch)
+            yield sink.taken()
+    writer.close()
+    yield sink.taken()
+
+
+def _votable(
+    batches: Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    name: str,
+    about: Mapping[str, str],
+    overflows: Callable[[], bool] | None,
+) -> Iterator[bytes]:
+    head = [
+        '<?xml version="1.0" encoding="UTF-8"?>\n',
+        f'<VOTABLE version="1.4" xmlns="{_NAMESPACE}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">\n',
+        '<RESOURCE type="results">\n<INFO name="QUERY_STATUS" value="OK"/>\n',
+        *(f"<INFO name={quoteattr(key)} value={_quoted(value)}/>\n" for key, value in about.items()),
+        f"<TABLE name={quoteattr(name)}>\n",
+        *map(_field, schema),
+        "<DATA>\n<TABLEDATA>\n",
+    ]
+    yield "".join(head).encode()
+    for batch in batches:
+        if batch.num_rows:
+            columns = [_cells(batch.column(number)) for number in range(batch.num_columns)]
+            rows = ("".join(row) for row in zip(*columns, strict=True))
+            yield "".join(f"<TR>{row}</TR>\n" for row in rows).encode()
+    tail = "</TABLEDATA>\n</DATA>\n</TABLE>\n"
+    if overflows is not None and overflows():
+        tail += '<INFO name="QUERY_STATUS" value="OVERFLOW"/>\n'
+    yield f"{tail}</RESOURCE>\n</VOTABLE>\n".encode()
+
+
+def votable_error(message: str) -> bytes:
+    """A VOTable that says what was wrong with a question (DALI 1.1)."""
+    text = _quoted(message)[1:-1]
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<VOTABLE version="1.4" xmlns="{_NAMESPACE}">\n<RESOURCE type="results">\n'
+        f'<INFO name="QUERY_STATUS" value="ERROR">{text}</INFO>\n</RESOURCE>\n</VOTABLE>\n'
+    ).encode()
+
+
+def _field(item: pa.Field) -> str:
+    given = {key.decode(): value.decode() for key, value in (item.metadata or {}).items()}
+    attributes = [f"name={quoteattr(item.name)}"]
+    datatype = next((name for test, name in _DATATYPES if test(item.type)), None)
+    if datatype is None:
+        attributes.append(f'datatype="{given.get("datatype", "unicodeChar")}" arraysize="*"')
+    else:
+        attributes.append(f'datatype="{datatype}"')
+    attributes.extend(f"{key}={_quoted(given[key])}" for key in ("unit", "ucd") if given.get(key))
+    description = given.get("description", "")
+    body = f"<DESCRIPTION>{_text(description)}</DESCRIPTION>" if description else ""
+    return f"<FIELD {' '.join(attributes)}>{body}</FIELD>\n"
+
+
+def _cells(column: pa.Array) -> Sequence[str]:
+    kind = column.type
+    if pa.types.is_boolean(kind):
+        return ["<TD/>" if one is None else f"<TD>{'T' if one else 'F'}</TD>" for one in column.to_pylist()]
+    if pa.types.is_floating(kind):
+        # As Arrow writes them: the shortest decimal of a 32-bit float.
+        texts = column.cast(pa.string()).to_pylist()
+        special = {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}
+        return ["<TD/>" if one is None else f"<TD>{special.get(one, one)}</TD>" for one in texts]
+    if pa.types.is_integer(kind):
+        return ["<TD/>" if one is None else f"<TD>{one}</TD>" for one in column.to_pylist()]
+    return ["<TD/>" if one is None else f"<TD>{_text(str(one))}</TD>" for one in column.to_pylist()]
+
+
+def _text(value: str) -> str:
+    """Text of an XML document, without the control characters that it cannot have."""
+    return escape("".join(sign if sign >= " " or sign in "\t\n\r" else "\ufffd" for sign in value))
+
+
+def _quoted(value: str) -> str:
+    return quoteattr("".join(sign if sign >= " " or sign in "\t\n\r" else "\ufffd" for sign in value))
