@@ -1,47 +1,70 @@
-"""Who asks: nobody in particular, who sees what is public, or an account, which also sees what is its own.
+"""Who asks: a guest, who sees what is public, or an account, which also sees what it owns or shares with a group.
 
-Operators see everything. A request with a token that is not valid is refused; it is never taken for one of nobody.
+What may be read is decided by `access.visibility`. A request with a token that is not valid is refused; it is never
+taken for one of a guest.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar
 
 import psycopg
 from fastapi import Depends, Request
 
 from broker_assets.access.accounts import User
-from broker_assets.api.authentication import SESSION, NotAuthenticatedError, caller
+from broker_assets.access.sharing import Kind
+from broker_assets.access.visibility import PLATFORM, Owned, shared
+from broker_assets.api.authentication import SESSION, NotAuthenticatedError, accounts_of, caller
 from broker_assets.api.connections import database
 from broker_assets.settings import AccessSettings
 
 Database = Annotated[psycopg.Connection[Any], Depends(database)]
 """The connection of a request: it reads."""
+_Thing = TypeVar("_Thing", bound=Owned)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Viewer:
     """Who asks."""
 
     user: User | None
-    """None: nobody in particular."""
+    """None: a guest."""
     rows: int
     """Rows of an answer, at most."""
+    request: Request | None = None
+    _shared: dict[str, set[str]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """Name of the account; empty for nobody: no account has that name."""
+        """Name of the account; empty for a guest: no account has that name."""
         return self.user.username if self.user is not None else ""
 
     @property
     def sees_all(self) -> bool:
-        """Whether it is an operator."""
-        return self.user is not None and self.user.operates
+        """Whether it is an administrator."""
+        return self.user is not None and self.user.administers
 
-    def sees(self, owner: str, public: bool) -> bool:
-        """Whether it may know of what an owner has."""
-        return public or self.sees_all or (self.user is not None and owner == self.user.username)
+    def sees(self, kind: Kind, identifier: int | str, thing: Owned) -> bool:
+        """Whether it may know of a filter, list or annotator."""
+        if thing.public or thing.owner == PLATFORM or self.sees_all:
+            return True
+        if self.user is None:
+            return False
+        return thing.owner == self.user.username or str(identifier) in self._shared_with(kind)
+
+    def visible(self, kind: Kind, things: Iterable[_Thing], key: Callable[[_Thing], int | str]) -> list[_Thing]:
+        """Those that it may know of."""
+        return [thing for thing in things if self.sees(kind, key(thing), thing)]
+
+    def _shared_with(self, kind: Kind) -> set[str]:
+        if kind not in self._shared:
+            self._shared[kind] = set()
+            if self.user is not None and self.request is not None:
+                with accounts_of(self.request) as connection:
+                    self._shared[kind] = shared(connection, self.user, kind)
+        return self._shared[kind]
 
 
 def _viewer(request: Request) -> Viewer:
@@ -56,17 +79,17 @@ def _viewer(request: Request) -> Viewer:
         if has_token:
             raise
         return Viewer(None, settings.rows)  # the session of a browser has ended
-    return Viewer(found.user, found.rows)
+    return Viewer(found.user, found.rows, request)
 
 
 def _account(request: Request) -> Viewer:
     found = caller(request)
-    return Viewer(found.user, found.rows)
+    return Viewer(found.user, found.rows, request)
 
 
 def _writer(request: Request) -> Viewer:
     found = caller(request, writing=True)
-    return Viewer(found.user, found.rows)
+    return Viewer(found.user, found.rows, request)
 
 
 Anybody = Annotated[Viewer, Depends(_viewer)]

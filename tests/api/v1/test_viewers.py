@@ -1,15 +1,22 @@
-"""Who sees what: nobody in particular, an account, an operator."""
+"""Who sees what: a guest, an account, its groups, an administrator."""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import httpx
 import pytest
 
 from broker_assets.access.accounts import User
 from broker_assets.api.v1.viewers import Viewer
+
+
+@dataclass(frozen=True)
+class Thing:
+    owner: str
+    public: bool = False
 
 
 def viewer(name: str | None, *roles: str) -> Viewer:
@@ -19,12 +26,17 @@ def viewer(name: str | None, *roles: str) -> Viewer:
 
 
 def test_who_sees_what() -> None:
-    assert viewer(None).sees("ann", True)
-    assert not viewer(None).sees("ann", False)
-    assert not viewer(None).sees("", False)
-    assert viewer("ann").sees("ann", False)
-    assert not viewer("bob").sees("ann", False)
-    assert viewer("bob", "operator").sees("ann", False)
+    private, public = Thing("ann"), Thing("ann", True)
+    assert viewer(None).visible("filter", [private, public], lambda thing: 1) == [public]
+    assert not viewer(None).sees("filter", 1, Thing(""))
+    assert viewer(None).sees("watchlist", 1, Thing("system"))
+    assert viewer("ann").sees("filter", 1, private)
+    assert not viewer("bob").sees("filter", 1, private)
+    assert viewer("bob", "administrator").sees("filter", 1, private)
+    member = viewer("bob")
+    member._shared["filter"] = {"1"}
+    assert member.sees("filter", 1, private)
+    assert not member.sees("filter", 2, private)
 
 
 @pytest.mark.database
