@@ -27,6 +27,8 @@ _TEXT: Final = 11
 _LINE: Final = 15
 """Height of a line of text, pixels."""
 _MARGIN: Final = 8
+_LARGEST: Final = 1e300
+"""Beyond it, the difference of two ends may be infinite."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +71,10 @@ def histogram(
     [1.0, 1.0]
     """
     known = values[np.isfinite(values)]
-    low, high = limits or (np.percentile(known, (1, 99)) if known.size else (0.0, 1.0))
-    counts, edges = np.histogram(known, bins=bins, range=(low, high if high > low else low + 1.0))
+    low, high = limits or np.clip(np.percentile(known, (1, 99)) if known.size else (0.0, 1.0), -_LARGEST, _LARGEST)
+    if high - low <= 1e-9 * abs(low):  # bins would be narrower than the numbers are exact
+        high = low + max(1.0, 1e-6 * abs(low))
+    counts, edges = np.histogram(known, bins=bins, range=(low, high))
     return Bars(heights=counts.astype(np.float64), edges=edges, title=title, label=label)
 
 
@@ -114,10 +118,8 @@ def _draw(draw: Any, panel: Bars, x: int, y: int, size: tuple[int, int]) -> None
     top = y + _LINE * (bool(panel.title) + bool(panel.values)) + _MARGIN
     bottom = y + size[1] - _LINE * (1 + bool(panel.label)) - _MARGIN
     middle = (left + right) / 2
-    if panel.title:
-        draw.text((middle, y + _MARGIN), panel.title, fill=_INK, font=_font(), anchor="mt")
-    if panel.label:
-        draw.text((middle, y + size[1] - _MARGIN), panel.label, fill=_INK, font=_font(), anchor="mb")
+    _write(draw, (middle, y + _MARGIN), panel.title, _INK, "mt")
+    _write(draw, (middle, y + size[1] - _MARGIN), panel.label, _INK, "mb")
     edges = panel.edges if panel.edges is not None else np.arange(len(panel.heights) + 1, dtype=np.float64)
     span = float(edges[-1] - edges[0]) or 1.0
     places = left + (edges - edges[0]) / span * (right - left)
@@ -128,14 +130,18 @@ def _draw(draw: Any, panel: Bars, x: int, y: int, size: tuple[int, int]) -> None
         if bar < bottom:
             draw.rectangle((begin + gap, min(bar, bottom - 1), max(end - gap - 1, begin + gap), bottom), fill=_BAR)
         if number < len(panel.values):
-            draw.text(((begin + end) / 2, bar - 2), panel.values[number], fill=_INK, font=_font(), anchor="mb")
+            _write(draw, ((begin + end) / 2, bar - 2), panel.values[number], _INK, "mb")
         if number < len(panel.names):
-            text = ((begin + end) / 2, bottom + 3)
-            draw.text(text, panel.names[number], fill=_FAINT, font=_font(), anchor="mt")
+            _write(draw, ((begin + end) / 2, bottom + 3), panel.names[number], _FAINT, "mt")
     draw.line((left, bottom, right, bottom), fill=_INK)
     if not panel.names and len(panel.heights):
-        draw.text((left, bottom + 3), f"{edges[0]:.3g}", fill=_FAINT, font=_font(), anchor="lt")
-        draw.text((right, bottom + 3), f"{edges[-1]:.3g}", fill=_FAINT, font=_font(), anchor="rt")
+        _write(draw, (left, bottom + 3), f"{edges[0]:.3g}", _FAINT, "lt")
+        _write(draw, (right, bottom + 3), f"{edges[-1]:.3g}", _FAINT, "rt")
+
+
+def _write(draw: Any, place: tuple[float, float], text: str, colour: str, anchor: str) -> None:
+    """Write a text on one line: several cannot be anchored."""
+    draw.text(place, " ".join(text.split()), fill=colour, font=_font(), anchor=anchor)
 
 
 @cache

@@ -42,11 +42,12 @@ def test_panels_stand_in_rows() -> None:
     assert pixels(bars_png([], columns=2, size=(100, 120))).shape == (120, 200, 3)
 
 
-@given(arrays(np.float64, st.integers(0, 30), elements=st.floats(width=64)))
-def test_every_distribution_can_be_drawn(values: np.ndarray) -> None:
-    bars = histogram(values, bins=10, title="any", limits=(-1.0, 1.0))
+@given(arrays(np.float64, st.integers(0, 30), elements=st.floats(width=64)), st.text())
+def test_every_distribution_can_be_drawn(values: np.ndarray, text: str) -> None:
+    bars = histogram(values, bins=10, title=text, label=f"first line\n{text}", limits=(-1.0, 1.0))
     assert bars.heights.sum() == ((values >= -1.0) & (values <= 1.0)).sum()
     assert bars_png([bars], columns=1, size=(120, 100)).startswith(b"\x89PNG")
+    assert bars_png([histogram(values, bins=10, title=text)], columns=1, size=(120, 100)).startswith(b"\x89PNG")
 
 
 def test_wild_values_do_not_widen_the_axis() -> None:
