@@ -255,14 +255,19 @@ def every(connection: Connection) -> list[User]:
 def join(connection: Connection, userid: int, names: Iterable[str]) -> None:
     """Add an account to groups, which are made if they do not exist."""
     for name in names:
-        if not _NAME.fullmatch(name.replace(" ", "")):
-            raise BadAccount(f"a group cannot be named {name!r}: letters, digits, blanks and @.+-_, at most 150")
+        check_group(name)
         connection.execute("INSERT INTO access.groups (name) VALUES (%s) ON CONFLICT DO NOTHING", (name,))
         connection.execute(
             "INSERT INTO access.memberships SELECT %s, groupid FROM access.groups WHERE lower(name) = lower(%s)"
             " ON CONFLICT DO NOTHING",
             (userid, name),
         )
+
+
+def check_group(name: str) -> None:
+    """Raise `BadAccount` if no group can have this name."""
+    if not _NAME.fullmatch(name.replace(" ", "")) or name != name.strip():
+        raise BadAccount(f"a group cannot be named {name!r}: letters, digits, blanks and @.+-_, at most 150")
 
 
 def leave(connection: Connection, userid: int, names: Iterable[str]) -> None:

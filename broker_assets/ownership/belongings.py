@@ -73,11 +73,13 @@ def export(connection: Connection, user: User) -> dict[str, Any]:
     }
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        of_account = {
-            name: _plain(cursor.execute(query, (user.userid,)).fetchall()) for name, query in _ACCOUNT.items()
-        }  # type: ignore[call-overload]
-        owned = {name: _plain(cursor.execute(query, (user.username,)).fetchall()) for name, query in _PARTS.items()}  # type: ignore[call-overload]
+        of_account = {name: _rows(cursor, query, user.userid) for name, query in _ACCOUNT.items()}
+        owned = {name: _rows(cursor, query, user.username) for name, query in _PARTS.items()}
     return {"account": account | of_account} | owned
+
+
+def _rows(cursor: psycopg.Cursor[Any], query: str, key: int | str) -> Any:
+    return _plain(cursor.execute(query, (key,)).fetchall())  # type: ignore[call-overload]
 
 
 def _plain(value: Any) -> Any:

@@ -17,9 +17,7 @@ def test_everything_of_one_account_and_nothing_of_another(module_database_url: s
     with engine.connect(module_database_url, autocommit=True) as connection:
         ann, _ = own_something(connection, "ann"), own_something(connection, "bob")
         assert belongings.count(connection, "ann") == {"filters": 1, "watchlists": 1, "areas": 1, "annotators": 2}
-        assert belongings.count(connection, "nobody") == dict.fromkeys(
-            ("filters", "watchlists", "areas", "annotators"), 0
-        )
+        assert set(belongings.count(connection, "nobody").values()) == {0}
         document = belongings.export(connection, ann)
     text = json.dumps(document)
     assert "bob" not in text
