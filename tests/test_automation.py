@@ -465,6 +465,10 @@ def test_every_run_that_a_sensor_or_a_schedule_asks_for_has_a_priority() -> None
                 chosen = names & {"BACKGROUND", "RECEPTION", "priority"}
                 assert len(chosen) == 1, f"{path.name}:{node.lineno}: which priority?"
                 found.setdefault(path.stem, set()).update(chosen)
-    assert {name for name, chosen in found.items() if chosen == {"RECEPTION"}} == {"annotations", "kafka_lag", "notices"}
+    assert {name for name, chosen in found.items() if chosen == {"RECEPTION"}} == {
+        "annotations",
+        "kafka_lag",
+        "notices",
+    }
     # runs of jobs that have reasons are all asked for in one place, which takes the priority
     assert {name for name, chosen in found.items() if chosen == {"priority"}} == {"run_history"}

@@ -74,6 +74,11 @@ class User:
         return "guest" in self.roles
 
     @property
+    def has_more(self) -> bool:
+        """Whether its limits are those of power users: every role but that of guests has them."""
+        return bool(self.roles - {"guest"})
+
+    @property
     def operates(self) -> bool:
         """Whether it may see all of the platform."""
         return bool(self.roles & {"administrator", "operator"})

@@ -14,7 +14,8 @@ _LIST = (
     " LEFT JOIN access.users AS account USING (userid)"
     f" WHERE (%(who)s = '' OR lower({_WHO}) = lower(%(who)s)) AND (%(action)s = '' OR action = %(action)s)"
     " AND (%(subject)s = '' OR strpos(lower(subject), lower(%(subject)s)) > 0)"
-    " AND change.at >= coalesce(%(since)s, '-infinity') AND (%(before)s::bigint IS NULL OR changeid < %(before)s)"
+    " AND change.at >= coalesce(%(since)s::timestamptz, '-infinity')"
+    " AND (%(before)s::bigint IS NULL OR changeid < %(before)s)"
     " ORDER BY changeid DESC LIMIT %(most)s"
 )
 

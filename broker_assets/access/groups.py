@@ -25,8 +25,8 @@ class Group:
 def every(connection: Connection) -> list[Group]:
     """All groups by name, with the number of their members."""
     rows = connection.execute(
-        "SELECT groupid, name, (SELECT count(*) FROM access.memberships AS member WHERE member.groupid = groups.groupid)"
-        " FROM access.groups ORDER BY lower(name)"
+        "SELECT groupid, name, (SELECT count(*) FROM access.memberships AS member"
+        " WHERE member.groupid = groups.groupid) FROM access.groups ORDER BY lower(name)"
     )
     return [Group(*row) for row in rows]
 

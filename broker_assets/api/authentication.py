@@ -95,7 +95,7 @@ def caller(request: Request, parameter: str | None = None, *, writing: bool = Fa
     if writing and not writes:
         raise ReadOnlyTokenError(why_not)
     settings: AccessSettings = request.app.state.access
-    more = bool(user.roles - {"guest"})
+    more = user.has_more
     with accounts_of(request) as connection:
         requests.count(connection, user.userid, settings.requests_power if more else settings.requests)
     return Caller(user, writes, settings.rows_power if more else settings.rows)

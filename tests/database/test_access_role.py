@@ -38,7 +38,7 @@ def test_it_reads_and_writes_accounts_and_little_else(urls: tuple[str, str]) -> 
             "SELECT * FROM diasources",
             "DELETE FROM objects",
             "UPDATE ingest_batch_facts SET rows = 0",
-            "SELECT * FROM outbox",
+            "SELECT * FROM quarantine",
             "CREATE TABLE access.mine (a int)",
             "CREATE TABLE public.mine (a int)",
             "DROP TABLE access.users",

@@ -53,8 +53,8 @@ class Letters:
         for link in links:
             text = (
                 f"{_TEXT[purpose].format(name=link.user.username)}\n\n{self.address(purpose, link)}\n\n"
-                f"The link works once, until {_until(MINUTES[purpose])}. If you did not expect it, ignore this message:\n"
-                "nothing changes without the link.\n"
+                f"The link works once, until {_until(MINUTES[purpose])}. If you did not expect it, ignore\n"
+                "this message: nothing changes without the link.\n"
             )
             message = notice(
                 sender=self._mail.sender,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime
 import json
-from typing import Any, Final
+from typing import Final
 
-import psycopg
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from broker_assets.access import accounts, requests, sessions, tokens
+from broker_assets.access import quotas as limits
 from broker_assets.access.accounts import BadAccount, User
 from broker_assets.access.passwords import BadPassword
 from broker_assets.access.tokens import BadToken
@@ -166,17 +166,16 @@ def _page(
     made_name: str = "",
 ) -> Response:
     settings: AccessSettings = request.app.state.access
-    more = bool(user.roles - {"guest"})
     now = datetime.datetime.now(datetime.UTC)
     with accounts_of(request) as connection:
         groups = accounts.groups_of(connection, user.userid)
         own = tokens.of_user(connection, user)
         used = requests.made(connection, user.userid)
-        owned = _owned(connection, user)
+        limited = limits.of_account(connection, user, settings)
     quotas = [
-        ("Requests in the last hour", used, settings.requests_power if more else settings.requests),
+        ("Requests in the last hour", used, settings.requests_power if user.has_more else settings.requests),
         ("Tokens", len(own), tokens.MOST),
-        *((name.capitalize(), number, None) for name, number in owned.items()),
+        *((one.what.capitalize(), one.used, one.most) for one in limited),
     ]
     return page(
         request,
@@ -187,7 +186,7 @@ def _page(
         now=now,
         soon=[one for one in own if one.date_expires is not None and now < one.date_expires < now + SOON],
         quotas=quotas,
-        rows=settings.rows_power if more else settings.rows,
+        rows=settings.rows_power if user.has_more else settings.rows,
         days=DAYS,
         errors=errors or {},
         made=made,
@@ -195,9 +194,3 @@ def _page(
         said=SAID.get(request.query_params.get("said", ""), ""),
         email=user.email,
     )
-
-
-def _owned(connection: psycopg.Connection[Any], user: User) -> dict[str, int]:
-    from broker_assets.ownership.belongings import count
-
-    return count(connection, user.username)
