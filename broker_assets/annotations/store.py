@@ -369,13 +369,7 @@ def take_due(connection: Connection, numbers: Sequence[int]) -> dict[int, pa.Tab
 
 
 def of_object(
-    connection: Connection,
-    diaobjectid: int,
-    *,
-    topic: str | None = None,
-    history: bool = False,
-    public: bool = False,
-    viewer: str = "",
+    connection: Connection, diaobjectid: int, *, topic: str | None = None, history: bool = False, public: bool = False
 ) -> list[dict[str, Any]]:
     """Annotations of an object, by annotator and in the order of arrival.
 
@@ -390,9 +384,7 @@ def of_object(
     history : bool
         All that there were, not only those in force.
     public : bool
-        Only those of public annotators, and of the viewer's own.
-    viewer : str
-        Account that asks.
+        Only those of public annotators.
 
     Returns
     -------
@@ -406,8 +398,7 @@ def of_object(
             " past.classdict, past.url, past.revision_from, past.revision_to, past.ingestid"
             " FROM annotation_history AS past LEFT JOIN annotators USING (topic) WHERE diaobjectid = %(object)s"
             " AND (%(history)s OR revision_to IS NULL) AND (%(topic)s::text IS NULL OR past.topic = %(topic)s)"
-            " AND (NOT %(public)s OR annotators.public OR annotators.owner = %(viewer)s)"
-            " ORDER BY past.topic, annotationid",
-            {"object": diaobjectid, "history": history, "topic": topic, "public": public, "viewer": viewer},
+            " AND (NOT %(public)s OR annotators.public) ORDER BY past.topic, annotationid",
+            {"object": diaobjectid, "history": history, "topic": topic, "public": public},
         )
         return cursor.fetchall()

@@ -10,11 +10,13 @@ import binascii
 import datetime
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg
+import pyarrow as pa
 from psycopg import sql
 from psycopg.rows import dict_row
 
@@ -131,3 +133,40 @@ def page(
         return Page(rows, None)
     rows = rows[:limit]
     return Page(rows, write_place(question, [rows[-1][key] for key in keys]))
+
+
+def batches(
+    use: Callable[[], AbstractContextManager[psycopg.Connection[Any]]],
+    query: sql.Composable,
+    parameters: Mapping[str, Any],
+    schema: pa.Schema,
+    *,
+    keys: Sequence[str],
+    limit: int,
+    descending: bool = False,
+    together: int = 2_000,
+) -> Iterator[pa.RecordBatch]:
+    """All rows up to a limit as Arrow batches, read page by page; see `page`.
+
+    Parameters
+    ----------
+    use : callable
+        Gives a connection for a page.
+    query, parameters, keys, limit, descending
+        As of `page`.
+    schema : pyarrow.Schema
+        Columns that are wanted.
+    together : int
+        Rows that are read at a time.
+    """
+    place, left = None, limit
+    while left > 0:
+        with use() as connection:
+            found = page(
+                connection, query, parameters, keys=keys, limit=min(together, left), place=place, descending=descending
+            )
+        columns = [pa.array([row[item.name] for row in found.rows], item.type) for item in schema]
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
+        place, left = found.following, left - len(found.rows)
+        if place is None:
+            return

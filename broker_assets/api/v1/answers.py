@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
+import psycopg
 import pyarrow as pa
 from fastapi import Query, Request
 from fastapi.responses import FileResponse, Response, StreamingResponse
+from psycopg import sql
 
 from broker_assets.api.documents import Document
 from broker_assets.api.v1.problems import Problem
+from broker_assets.database.paging import batches, page
 from broker_assets.database.table_formats import MEDIA_TYPES, SUFFIXES, encode
 
 Form = Literal["json", "csv", "arrow", "parquet", "votable"]
@@ -140,6 +143,50 @@ def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
     return all_of_them()
 
 
+def listing(
+    request: Request,
+    connection: psycopg.Connection[Any],
+    query: sql.Composable,
+    parameters: Mapping[str, Any],
+    schema: pa.Schema,
+    *,
+    name: str,
+    keys: Sequence[str],
+    limit: int,
+    cursor: str | None,
+    form: str | None,
+    most: int,
+    descending: bool = False,
+) -> Response:
+    """A list that is read by key: a page of it as JSON, or all of it, up to a limit, as a table.
+
+    Parameters
+    ----------
+    request, connection : Request, psycopg.Connection
+        Who asks, and where it is read.
+    query, parameters, keys, descending
+        As of `paging.page`.
+    schema : pyarrow.Schema
+        Columns of the table, under the names of the query.
+    name : str
+        Of the list in the document, and of the file.
+    limit, cursor : int, str
+        Rows of a page, and where it begins.
+    form : str, optional
+        As the client gave it.
+    most : int
+        Rows of a table, at most.
+    """
+    chosen = chosen_form(request, form)
+    if chosen == "json":
+        found = page(connection, query, parameters, keys=keys, limit=limit, place=cursor, descending=descending)
+        return document(request, {name: found.rows, "next": found.following})
+    read = batches(
+        request.app.state.connections.use, query, parameters, schema, keys=keys, limit=most, descending=descending
+    )
+    return table(read, schema, chosen, name)
+
+
 def json_stream(pieces: Iterator[bytes]) -> Response:
     """A long JSON document, sent while it is made."""
     return StreamingResponse(_begun(pieces), media_type="application/json")
@@ -215,13 +262,15 @@ def _part(path: Path, begin: int, end: int, chunk: int = 1 << 18) -> Iterator[by
             yield piece
 
 
-def described(example: Any, description: str = "The answer", *, tabular: bool = False) -> dict[int | str, Any]:
+def described(
+    example: Any, description: str = "The answer", *, tabular: bool = False, status: int = 200
+) -> dict[int | str, Any]:
     """What an endpoint answers, for OpenAPI: an example, and the other forms if it is a table."""
     content: dict[str, Any] = {"application/json": {"schema": {"type": _type(example)}, "example": example}}
     if tabular:
         for media in MEDIA_TYPES.values():
             content[media.partition(";")[0]] = {"schema": {"type": "string", "format": "binary"}}
-    return {200: {"description": description, "content": content}}
+    return {status: {"description": description, "content": content}}
 
 
 def _type(example: Any) -> str:

@@ -12,16 +12,31 @@ from fastapi import FastAPI
 
 from broker_assets.api.compression import Compression
 from broker_assets.api.documents import Document
-from broker_assets.api.v1 import lightcurves, objects, problems
+from broker_assets.api.v1 import alerts, details, filters, lightcurves, lists, objects, origins, problems, products
 from broker_assets.settings import Settings
 
 PATH: Final = "/api/v1"
 VERSION: Final = "1.0"
 """Of the interface: the second number rises with what is added, the first with what breaks."""
-ROUTERS: Final = (objects.router, lightcurves.router)
+ROUTERS: Final = (
+    objects.router,
+    details.router,
+    lightcurves.router,
+    alerts.router,
+    lists.router,
+    filters.router,
+    products.router,
+    origins.router,
+)
 TAGS: Final = [
     {"name": "objects", "description": "Objects by identifier, name and position"},
     {"name": "light curves", "description": "Points of light curves"},
+    {"name": "alerts", "description": "Sources, their packets and cutouts"},
+    {"name": "lists", "description": "Watchlists, areas and sky maps, and what they hit"},
+    {"name": "filters", "description": "Filters, what they pass, and where it is sent"},
+    {"name": "telemetry", "description": "Products of telemetry and their publication"},
+    {"name": "provenance", "description": "Where anything comes from"},
+    {"name": "platform", "description": "The state of the platform"},
 ]
 DESCRIPTION: Final = """\
 The broker's own interface.

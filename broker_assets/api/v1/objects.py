@@ -124,13 +124,12 @@ def search_objects(
 @router.get("/objects/{id}", responses=described({"object": EXAMPLE, "classifications": [], "context": None}))
 def about_object(request: Request, connection: Database, viewer: Anybody, id: ObjectId) -> Response:  # noqa: A002
     """All that is known of an object as of its newest alert, with its classes, context and annotations."""
-    from broker_assets.annotations.store import of_object
     from broker_assets.api.objects import about_object as known
+    from broker_assets.api.v1.details import seen_annotations
 
     identifier = one_of(connection, id)
     content = json.loads(bytes(known(connection, str(identifier)).body))
-    public = not viewer.sees_all
-    content["annotations"] = of_object(connection, identifier, public=public, viewer=viewer.name)
+    content["annotations"] = seen_annotations(connection, viewer, identifier)
     return document(request, content)
 
 
