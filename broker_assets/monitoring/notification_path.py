@@ -101,7 +101,8 @@ def _batch(connection: Connection, ingestid: int, name: str) -> Iterator[Line]:
     )
     for row in rows[:1]:
         yield name, f"by batch {ingestid} ({row['kind']}) of {row['topic']}, {_time(row['finished_at'])}"
-        yield "", f"code {row['code_version']}; run {row['run_id'] or '-'}; lists as of change {row['revision']}"
+        lists = "" if row["revision"] is None else f"; lists as of change {row['revision']}"
+        yield "", f"code {row['code_version']}; run {row['run_id'] or '-'}{lists}"
     for row in rows:
         if row["partition"] is not None:
             yield "", f"partition {row['partition']}, offsets {row['first_offset']} to {row['next_offset'] - 1}"
@@ -167,10 +168,8 @@ def _filter(connection: Connection, message: dict[str, Any]) -> Iterator[Line]:
         yield "filter", f"{named}, which is not known any more"
     for row in rows:
         yield "filter", f"{row['name'] or message['name']} of {row['owner'] or message['owner']}: {named}"
-        yield (
-            "",
-            f"saved by {row['saved_by']}, {_time(row['saved_at'])}, change {row['revision']}; {row['code_version']}",
-        )
+        saved = f"saved by {row['saved_by']}, {_time(row['saved_at'])}, change {row['revision']}"
+        yield "", f"{saved}; code of the language {row['code_version']}"
         yield "definition", " ".join(str(row["definition"]).split())
 
 
