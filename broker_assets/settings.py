@@ -17,6 +17,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from broker_assets.access_settings import AccessSettings
 from broker_assets.delivery_settings import DeliverySettings
 from broker_assets.filter_settings import FilterSettings
 from broker_assets.partition_settings import PartitionSettings
@@ -437,6 +438,9 @@ class ServerSettings(BaseModel):
     """Address of Dagster's pages as operators reach them, for links in alerts; default: `host` and `dagster_port`."""
     database_connections: int = Field(default=16, ge=1)
     """Connections of the web application to the database, at most; more requests at once wait for one."""
+    asks_accounts: bool = False
+    """Whether a proxy in front of Dagster's pages asks our accounts for each request and sends the rights in the header
+    `X-Broker-Rights`: all but `write` may only read then."""
     status_token: SecretStr | None = None
     """Requests that send it (`Authorization: Bearer …`) see process ids, paths, addresses and users in status pages."""
 
@@ -449,33 +453,6 @@ class ServerSettings(BaseModel):
     def names(self) -> tuple[str, ...]:
         """Names in the addresses of the servers, besides those of loopback."""
         return (self.host, *self.public_hosts)
-
-
-class AccessSettings(BaseModel):
-    """Accounts and what they may do."""
-
-    administrator: str = "admin"
-    """Name of the first administrator."""
-    administrator_password: SecretStr | None = None
-    """Makes the first administrator before the services start, if there is no account of that name."""
-    requests: int = Field(default=100, ge=1)
-    """Requests of an account in an hour."""
-    requests_power: int = Field(default=10_000, ge=1)
-    """Requests of a power user in an hour."""
-    rows: int = Field(default=10_000, ge=1)
-    """Rows of the answer to a query, at most."""
-    rows_power: int = Field(default=1_000_000, ge=1)
-    """The same for a power user."""
-    most_filters: int = Field(default=100, ge=1)
-    """Filters of an account; accounts with a role may have ten times as many, also of what follows."""
-    most_watchlists: int = Field(default=100, ge=1)
-    """Watchlists of an account."""
-    most_cones: int = Field(default=1_000_000, ge=1)
-    """Cones of all watchlists of an account."""
-    most_areas: int = Field(default=100, ge=1)
-    """Areas of an account."""
-    upload_bytes: int = Field(default=32 * 1024**2, ge=1024)
-    """Bytes of a file that is uploaded by a page."""
 
 
 class AutomationSettings(BaseModel):

@@ -16,6 +16,7 @@ from broker_assets.access.passwords import SHORTEST, hash_password, is_correct, 
 Connection = psycopg.Connection[Any]
 
 ROLES: Final[dict[str, str]] = {
+    "guest": "may read what is public and change nothing, not even its own account",
     "power_user": "higher limits of requests and rows",
     "annotator_owner": "may own annotators",
     "operator": "may see everything of the platform and start runs",
@@ -24,6 +25,8 @@ ROLES: Final[dict[str, str]] = {
 """What an account may do besides what every account may."""
 EVERYBODY: Final = "Public"
 """Group that every account joins."""
+RESERVED: Final = frozenset({"system", "operator", "removed", EVERYBODY.lower()})
+"""Names that owners of the platform's own lists and entries of the record of changes have."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9@.+_-]{0,149}", re.ASCII)
 """Names of accounts: those of Django, of the letters that are safe in names of topics and files."""
 _ADDRESS: Final = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
@@ -64,6 +67,16 @@ class User:
     def administers(self) -> bool:
         """Whether it may change accounts."""
         return "administrator" in self.roles
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether it may only read: its password may be known to many."""
+        return "guest" in self.roles
+
+    @property
+    def has_more(self) -> bool:
+        """Whether its limits are those of power users: every role but that of guests has them."""
+        return bool(self.roles - {"guest"})
 
     @property
     def operates(self) -> bool:
@@ -247,14 +260,19 @@ def every(connection: Connection) -> list[User]:
 def join(connection: Connection, userid: int, names: Iterable[str]) -> None:
     """Add an account to groups, which are made if they do not exist."""
     for name in names:
-        if not _NAME.fullmatch(name.replace(" ", "")):
-            raise BadAccount(f"a group cannot be named {name!r}: letters, digits, blanks and @.+-_, at most 150")
+        check_group(name)
         connection.execute("INSERT INTO access.groups (name) VALUES (%s) ON CONFLICT DO NOTHING", (name,))
         connection.execute(
             "INSERT INTO access.memberships SELECT %s, groupid FROM access.groups WHERE lower(name) = lower(%s)"
             " ON CONFLICT DO NOTHING",
             (userid, name),
         )
+
+
+def check_group(name: str) -> None:
+    """Raise `BadAccount` if no group can have this name."""
+    if not _NAME.fullmatch(name.replace(" ", "")) or name != name.strip():
+        raise BadAccount(f"a group cannot be named {name!r}: letters, digits, blanks and @.+-_, at most 150")
 
 
 def leave(connection: Connection, userid: int, names: Iterable[str]) -> None:
@@ -324,6 +342,8 @@ def _check(username: str, email: str, roles: Collection[str]) -> None:
             f"an account cannot be named {username!r}: letters, digits and @.+-_, at most 150, the first one a letter"
             " or digit"
         )
+    if username.lower() in RESERVED:
+        raise BadAccount(f"{username} is a name of the platform; choose another one")
     if username.lower().startswith("removed-"):
         raise BadAccount("names that begin with removed- are those of removed accounts")
     if email and not _ADDRESS.fullmatch(email):

@@ -8,10 +8,15 @@ from typing import Any
 
 import psycopg
 
+_WHO = "coalesce(account.username, CASE WHEN change.userid IS NULL THEN 'operator' ELSE 'removed' END)"
 _LIST = (
-    "SELECT change.at, coalesce(account.username, CASE WHEN change.userid IS NULL THEN 'operator' ELSE 'removed' END),"
-    " action, subject, details FROM access.changes AS change LEFT JOIN access.users AS account USING (userid)"
-    " ORDER BY changeid DESC LIMIT %s"
+    f"SELECT changeid, change.at, {_WHO}, action, subject, details FROM access.changes AS change"  # noqa: S608
+    " LEFT JOIN access.users AS account USING (userid)"
+    f" WHERE (%(who)s = '' OR lower({_WHO}) = lower(%(who)s)) AND (%(action)s = '' OR action = %(action)s)"
+    " AND (%(subject)s = '' OR strpos(lower(subject), lower(%(subject)s)) > 0)"
+    " AND change.at >= coalesce(%(since)s::timestamptz, '-infinity')"
+    " AND (%(before)s::bigint IS NULL OR changeid < %(before)s)"
+    " ORDER BY changeid DESC LIMIT %(most)s"
 )
 
 
@@ -19,6 +24,7 @@ _LIST = (
 class Change:
     """One entry."""
 
+    changeid: int
     at: datetime.datetime
     username: str
     """Who did it; `operator` for the command line."""
@@ -37,6 +43,35 @@ def record(
     )
 
 
-def newest(connection: psycopg.Connection[Any], most: int = 100) -> list[Change]:
-    """The newest entries, newest first."""
-    return [Change(*row) for row in connection.execute(_LIST, (most,))]
+def newest(
+    connection: psycopg.Connection[Any],
+    most: int = 100,
+    *,
+    who: str = "",
+    action: str = "",
+    subject: str = "",
+    since: datetime.datetime | None = None,
+    before: int | None = None,
+) -> list[Change]:
+    """The newest entries, newest first.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Of a role that reads accounts.
+    most : int
+        How many.
+    who, action, subject : str
+        Only those of an account (`operator`: the command line), of a kind, and whose subject has this text in it.
+    since : datetime, optional
+        Only those at this time and later.
+    before : int, optional
+        Only those before this entry: the next page.
+    """
+    values = {"who": who, "action": action, "subject": subject, "since": since, "before": before, "most": most}
+    return [Change(*row) for row in connection.execute(_LIST, values)]
+
+
+def actions(connection: psycopg.Connection[Any]) -> list[str]:
+    """Kinds of entries that there are."""
+    return [row[0] for row in connection.execute("SELECT DISTINCT action FROM access.changes ORDER BY action")]

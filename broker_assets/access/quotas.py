@@ -8,7 +8,7 @@ from typing import Any, Final
 import psycopg
 
 from broker_assets.access.accounts import User
-from broker_assets.settings import AccessSettings
+from broker_assets.access_settings import AccessSettings
 
 MORE: Final = 10
 """Times as much that accounts with a role may have."""
@@ -70,5 +70,5 @@ def require_room(
 
 def _use(connection: psycopg.Connection[Any], user: User, settings: AccessSettings, what: str) -> Use:
     row = connection.execute(_COUNTED[what], (user.username,)).fetchone()
-    most = int(getattr(settings, f"most_{what}")) * (MORE if user.roles else 1)
+    most = int(getattr(settings, f"most_{what}")) * (MORE if user.has_more else 1)
     return Use(what, int(row[0]) if row is not None else 0, most)

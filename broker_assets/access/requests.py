@@ -69,3 +69,13 @@ def count(connection: psycopg.Connection[Any], userid: int, most: int) -> int:
             (userid,),
         )
     return made + 1
+
+
+def made(connection: psycopg.Connection[Any], userid: int) -> int:
+    """Requests of an account in the last hour."""
+    row = connection.execute(
+        "SELECT coalesce(sum(count), 0) FROM access.requests WHERE userid = %s"
+        " AND minute > now() - make_interval(mins => %s)",
+        (userid, WINDOW_MINUTES),
+    ).fetchone()
+    return 0 if row is None else int(row[0])

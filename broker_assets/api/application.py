@@ -9,7 +9,7 @@ from importlib import metadata
 
 from fastapi import FastAPI
 
-from broker_assets.api import lasair, links, login, metrics, objects, pages, solar_system, sources, v1
+from broker_assets.api import account, lasair, links, login, metrics, objects, pages, solar_system, sources, v1
 from broker_assets.api.connections import Connections
 from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
@@ -74,6 +74,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.accounts = accounts
     app.state.access = settings.access
     lasair.add_to(app, settings)
+    account.add_to(app, settings)
     app.state.disclosure = Disclosure(settings)
     app.state.observer = Observer(settings)
     frame.add_to(app)

@@ -18,8 +18,8 @@ from fastapi import Request
 from broker_assets.access import requests, sessions, tokens
 from broker_assets.access.accounts import User
 from broker_assets.access.sessions import Session
+from broker_assets.access_settings import AccessSettings
 from broker_assets.api.connections import Connections
-from broker_assets.settings import AccessSettings
 
 NO_TOKEN: Final = "Authentication credentials were not provided."  # noqa: S105
 SESSION: Final = "sessionid"
@@ -56,6 +56,11 @@ def accounts_of(request: Request) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
+def address_of(request: Request) -> str:
+    """Network address of a request, for counting guesses."""
+    return request.client.host if request.client is not None else ""
+
+
 def session_of(request: Request) -> Session | None:
     """The session of a request; none if it has none."""
     cookie = request.cookies.get(SESSION)
@@ -86,27 +91,60 @@ def caller(request: Request, parameter: str | None = None, *, writing: bool = Fa
     TooManyRequests
         If the account has made as many requests in the last hour as it may.
     """
+    user, writes, why_not = recognised(request, parameter)
+    if writing and not writes:
+        raise ReadOnlyTokenError(why_not)
+    settings: AccessSettings = request.app.state.access
+    more = user.has_more
+    with accounts_of(request) as connection:
+        requests.count(connection, user.userid, settings.requests_power if more else settings.requests)
+    return Caller(user, writes, settings.rows_power if more else settings.rows)
+
+
+def recognised(request: Request, parameter: str | None = None, *, forgeable: bool = False) -> tuple[User, bool, str]:
+    """The account of a request, without counting it.
+
+    Parameters
+    ----------
+    request, parameter
+        See `caller`.
+    forgeable : bool
+        Whether a session may write without repeating its value, because somebody else looks at where the request comes
+        from.
+
+    Returns
+    -------
+    user : User
+        The account.
+    writes : bool
+        Whether the request may change something.
+    reason : str
+        Why it may not.
+
+    Raises
+    ------
+    NotAuthenticatedError
+        If there is no valid token and no session.
+    """
     kind, _, given = request.headers.get("authorization", "").partition(" ")
     token = given.strip() if kind.lower() == "token" else (parameter or "").strip()
     cookie = request.cookies.get(SESSION, "")
     if not token and not cookie:
         raise NotAuthenticatedError(NO_TOKEN)
-    settings: AccessSettings = request.app.state.access
     with accounts_of(request) as connection:
         if token:
             bearer = tokens.bearer(connection, token)
             if bearer is None:
                 raise NotAuthenticatedError(BAD_TOKEN)
             user, writes = bearer.user, bearer.scope == "write"
-            if writing and not writes:
-                raise ReadOnlyTokenError("the token may only read; make one that may write")
+            reason = "the token may only read; make one that may write"
         else:
             session = sessions.find(connection, cookie)
             if session is None:
                 raise NotAuthenticatedError(NO_TOKEN)
-            user, writes = session.user, sessions.is_same(request.headers.get("x-csrftoken"), session.csrf)
-            if writing and not writes:
-                raise ReadOnlyTokenError("CSRF Failed: the header X-CSRFToken must repeat the cookie csrftoken")
-        more = bool(user.roles)
-        requests.count(connection, user.userid, settings.requests_power if more else settings.requests)
-    return Caller(user, writes, settings.rows_power if more else settings.rows)
+            user = session.user
+            writes = forgeable or sessions.is_same(request.headers.get("x-csrftoken"), session.csrf)
+            reason = "CSRF Failed: the header X-CSRFToken must repeat the cookie csrftoken"
+    if user.is_guest:
+        return user, False, "guests may only read; log in with an account of your own"
+    return user, writes, reason

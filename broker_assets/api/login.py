@@ -17,7 +17,8 @@ from broker_assets.access import accounts, sessions
 from broker_assets.access.accounts import WrongPassword
 from broker_assets.access.guesses import TooManyGuesses
 from broker_assets.access.sessions import Session
-from broker_assets.api.authentication import CSRF, SESSION, accounts_of, session_of
+from broker_assets.access_settings import AccessSettings
+from broker_assets.api.authentication import CSRF, SESSION, accounts_of, address_of, session_of
 from broker_assets.api.parameters import Parameters
 from broker_assets.api.site.frame import page
 
@@ -34,7 +35,7 @@ def log_in_page(request: Request) -> Response:
     session = session_of(request)
     csrf = session.csrf if session is not None else request.cookies.get(CSRF) or secrets.token_hex(16)
     answer = _page(request, csrf, session=session, onward=request.query_params.get("next", ""))
-    _set(answer, request, CSRF, csrf, _YEAR, script=True)
+    set_cookie(answer, request, CSRF, csrf, _YEAR, script=True)
     return answer
 
 
@@ -45,7 +46,7 @@ def log_in(request: Request, given: Parameters) -> Response:
         given.get("csrfmiddlewaretoken") or request.headers.get("x-csrftoken"), request.cookies.get(CSRF)
     ):
         return forged(request)
-    address = request.client.host if request.client is not None else ""
+    address = address_of(request)
     name, onward = str(given.get("username", "")), str(given.get("next", ""))
     with accounts_of(request) as connection:
         try:
@@ -59,8 +60,8 @@ def log_in(request: Request, given: Parameters) -> Response:
         sessions.end(connection, request.cookies.get(SESSION, ""))
         cookie, csrf = sessions.begin(connection, user)
     answer = RedirectResponse(local(onward), 302)
-    _set(answer, request, SESSION, cookie, sessions.IDLE_DAYS * 86_400)
-    _set(answer, request, CSRF, csrf, _YEAR, script=True)
+    set_cookie(answer, request, SESSION, cookie, sessions.IDLE_DAYS * 86_400)
+    set_cookie(answer, request, CSRF, csrf, _YEAR, script=True)
     return answer
 
 
@@ -102,10 +103,14 @@ def _page(
     request: Request, csrf: str, *, session: Session | None = None, said: str = "", onward: str = "", status: int = 200
 ) -> Response:
     user = session.user if session is not None else None
-    return page(request, "login.html", status, csrf=csrf, user=user, said=said, next=local(onward))
+    access: AccessSettings = request.app.state.access
+    return page(
+        request, "login.html", status, csrf=csrf, user=user, said=said, next=local(onward),
+        registration=access.registration, provider=access.openid.name if access.openid.issuer is not None else "",
+    )  # fmt: skip
 
 
-def _set(answer: Response, request: Request, name: str, value: str, age: int, *, script: bool = False) -> None:
+def set_cookie(answer: Response, request: Request, name: str, value: str, age: int, *, script: bool = False) -> None:
     """Set a cookie for the whole site; over HTTPS it is never sent without."""
     scheme = request.headers.get("x-forwarded-proto", request.url.scheme)
     answer.set_cookie(name, value, max_age=age, path="/", samesite="lax", httponly=not script, secure=scheme == "https")

@@ -122,9 +122,14 @@ def update(
 
 @app.command()
 def remove(name: Name) -> None:
-    """Remove an account: name, address, password and tokens. The record of its changes stays, without its name."""
+    """Remove an account with its filters, lists and private annotators.
+
+    Its public annotators stay, switched off, and so does the record of its changes; both without its name.
+    """
+    from broker_assets.ownership.removal import remove_account
+
     with _connection() as connection:
-        accounts.remove(connection, name)
+        remove_account(connection, accounts.get(connection, name))
     echo(f"{name} is removed")
 
 

@@ -27,7 +27,7 @@ def classes_png(counts: Mapping[str, int]) -> bytes:
     """
     numbers = np.array(list(counts.values()), np.float64)
     panel = Bars(
-        heights=np.log1p(numbers),  # a class of three is seen beside one of a million
+        heights=np.log1p(numbers),  # a class of three is seen next to one of a million
         names=list(counts),
         values=[f"{number:,}" if number else "" for number in counts.values()],
         label="alerts by class, logarithmic",

@@ -43,7 +43,13 @@ DESK = (
 )
 """What changing filters, lists and annotators needs."""
 
+LEAVING = (
+    "GRANT SELECT, UPDATE, DELETE ON filter_versions, owner_messages, owner_contacts, change_feeds TO {role}",
+    "GRANT EXECUTE ON FUNCTION shared_with(text, text) TO {role}",
+)
+"""What an account that is removed takes along, in addition."""
+
 
 def create_access_role(owner: str | URL, access: str | URL) -> None:
     """Create the role of a URL, or give an existing one its password and rights; see `roles.grant`."""
-    grant(owner, access, "BROKER_DATABASE__ACCESS_URL", (*ACCOUNTS, *ANNOTATING, *DESK))
+    grant(owner, access, "BROKER_DATABASE__ACCESS_URL", (*ACCOUNTS, *ANNOTATING, *DESK, *LEAVING))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from broker_assets.access import accounts
 from broker_assets.access.accounts import NameTaken
+from broker_assets.access_settings import AccessSettings
 from broker_assets.database import migrations
 from broker_assets.database.access_role import create_access_role
 from broker_assets.database.engine import connect
@@ -22,7 +23,7 @@ from broker_assets.delivery.readers import Readers
 from broker_assets.local import instance, platform, readiness
 from broker_assets.local.processes import LocalPlatformError
 from broker_assets.monitoring import state_file
-from broker_assets.settings import AccessSettings, Settings, load_settings
+from broker_assets.settings import Settings, load_settings
 
 ABANDONED = "--end-abandoned-runs"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from owned_things import own_something
 from sqlalchemy.engine import make_url
 
 from broker_assets.access import accounts
@@ -11,6 +12,8 @@ from broker_assets.annotations.annotators import add_annotator
 from broker_assets.database import engine
 from broker_assets.database.access_role import create_access_role
 from broker_assets.database.reader import create_reader
+from broker_assets.ownership import belongings
+from broker_assets.ownership.removal import remove_account
 from broker_assets.stream.annotation_followup import annotate
 
 pytestmark = pytest.mark.database
@@ -35,6 +38,7 @@ def test_it_reads_and_writes_accounts_and_little_else(urls: tuple[str, str]) -> 
             "SELECT * FROM diasources",
             "DELETE FROM objects",
             "UPDATE ingest_batch_facts SET rows = 0",
+            "SELECT * FROM quarantine",
             "CREATE TABLE access.mine (a int)",
             "CREATE TABLE public.mine (a int)",
             "DROP TABLE access.users",
@@ -52,6 +56,15 @@ def test_it_annotates_objects(urls: tuple[str, str], database_url: str) -> None:
             said = {"topic": "finder", "diaObjectId": 7, "classification": classification}
             assert annotate(connection, "ann", [said]).outcomes == ["stored"]
         assert connection.execute("SELECT classification FROM annotations").fetchall() == [("AGN",)]
+
+
+def test_an_account_goes_with_what_it_owns(urls: tuple[str, str], database_url: str) -> None:
+    with engine.connect(database_url, autocommit=True) as connection:
+        ann = own_something(connection, "ann")
+    with engine.connect(urls[0], autocommit=True) as connection:
+        assert len(belongings.export(connection, ann)["watchlists"]) == 1
+        remove_account(connection, ann)
+        assert set(belongings.count(connection, "ann").values()) == {0}
 
 
 def test_the_role_that_reads_everything_does_not_see_accounts(urls: tuple[str, str]) -> None:

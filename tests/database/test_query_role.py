@@ -21,7 +21,7 @@ from broker_assets.filters.schema import TABLES
 from broker_assets.filters.store import create_filter
 
 pytestmark = pytest.mark.database
-RIGHTS = (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable)
+RIGHTS = (psycopg.errors.InsufficientPrivilege,)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_rows_of_others_do_not_exist(connection: psycopg.Connection[Any], table:
         "SELECT * FROM filter_matches",
         "SELECT * FROM owner_contacts",
         "SELECT * FROM watchlist_cones",
-        "SELECT * FROM outbox",
+        "SELECT * FROM deliveries",
         "SELECT * FROM pg_authid",
         "SELECT set_config('role', 'none', true)",
         "SELECT set_config('broker.user', 'bob', true)",

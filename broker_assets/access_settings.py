@@ -1,0 +1,82 @@
+"""Accounts as settings: the first administrator, keys, limits, and log-in at another provider.
+
+The tree that they are part of is `settings`. Secrets come from the environment. Nothing here opens a connection.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from pydantic import BaseModel, Field, SecretStr, field_validator
+
+
+class EarlierKey(BaseModel):
+    """A signing key that was replaced."""
+
+    key: SecretStr
+    """The key."""
+    until: datetime.datetime
+    """Until when what it signed is recognised, with its time zone."""
+
+    @field_validator("until")
+    @classmethod
+    def _with_zone(cls, value: datetime.datetime) -> datetime.datetime:
+        return value if value.tzinfo is not None else value.replace(tzinfo=datetime.UTC)
+
+
+class OpenIdSettings(BaseModel):
+    """Log-in at a provider of OpenID Connect, in addition to passwords; off without an issuer."""
+
+    issuer: str | None = None
+    """Address of the provider, `https://…`; its configuration is at `/.well-known/openid-configuration` below it."""
+    client_id: str = ""
+    """Our name at the provider."""
+    client_secret: SecretStr | None = None
+    """Our secret at the provider; none for a public client."""
+    name: str = "single sign-on"
+    """What the button of the log-in page says: log in with …"""
+    scopes: str = "openid profile email"
+    """What is asked for, separated by blanks."""
+    username_claim: str = "preferred_username"
+    """Claim that names a new account."""
+    create: bool = True
+    """Whether a person without an account gets one; otherwise an administrator binds them (`users bind`)."""
+    seconds: float = Field(default=10.0, gt=0)
+    """Time limit for each answer of the provider."""
+
+
+class AccessSettings(BaseModel):
+    """Accounts and what they may do."""
+
+    signing_key: SecretStr | None = None
+    """Secret of at least 32 characters that signs addresses and log-ins: `openssl rand -hex 32`. Required where
+    `server.public_hosts` is set; on one machine `broker-assets up` makes one."""
+    earlier_signing_keys: list[EarlierKey] = Field(default_factory=list)
+    """Keys that it replaced, each recognised until a day."""
+    registration: bool = False
+    """Whether everybody may make an account, which is active once its e-mail address is confirmed."""
+    openid: OpenIdSettings = Field(default_factory=OpenIdSettings)
+    """Log-in at a provider of OpenID Connect."""
+
+    administrator: str = "admin"
+    """Name of the first administrator."""
+    administrator_password: SecretStr | None = None
+    """Makes the first administrator before the services start, if there is no account of that name."""
+    requests: int = Field(default=100, ge=1)
+    """Requests of an account in an hour."""
+    requests_power: int = Field(default=10_000, ge=1)
+    """Requests of a power user in an hour."""
+    rows: int = Field(default=10_000, ge=1)
+    """Rows of the answer to a query, at most."""
+    rows_power: int = Field(default=1_000_000, ge=1)
+    """The same for a power user."""
+    most_filters: int = Field(default=100, ge=1)
+    """Filters of an account; accounts with a role may have ten times as many, also of what follows."""
+    most_watchlists: int = Field(default=100, ge=1)
+    """Watchlists of an account."""
+    most_cones: int = Field(default=1_000_000, ge=1)
+    """Cones of all watchlists of an account."""
+    most_areas: int = Field(default=100, ge=1)
+    """Areas of an account."""
+    upload_bytes: int = Field(default=32 * 1024**2, ge=1024)
+    """Bytes of a file that is uploaded by a page."""

@@ -1,0 +1,57 @@
+"""Adds the pages of accounts to the application, and how it answers those who may not see or change something."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from fastapi import FastAPI, Request
+from fastapi.responses import RedirectResponse, Response
+
+from broker_assets.access.signing import Signer
+from broker_assets.api.account import administration, check, links, profile
+from broker_assets.api.account.forms import ForgedError, MayNotError, NotLoggedInError
+from broker_assets.api.account.letters import Letters
+from broker_assets.api.login import forged
+from broker_assets.api.site.frame import error_page
+from broker_assets.settings import Settings
+
+
+def add_to(app: FastAPI, settings: Settings) -> None:
+    """Add the pages.
+
+    Raises
+    ------
+    ValueError
+        If the server is reached by others than this machine and has no signing key, or a key is too short.
+    """
+    app.state.signer = signer_of(settings)
+    app.state.letters = Letters(settings)
+    for router in (profile.router, links.router, administration.router, check.router):
+        app.include_router(router)
+    app.add_exception_handler(NotLoggedInError, _not_logged_in)
+    app.add_exception_handler(ForgedError, _forged)
+    app.add_exception_handler(MayNotError, _may_not)
+
+
+def signer_of(settings: Settings) -> Signer:
+    """The signer of the settings; on one machine one of this process serves too."""
+    access = settings.access
+    if access.signing_key is None:
+        if settings.server.public_hosts:
+            raise ValueError("set BROKER_ACCESS__SIGNING_KEY to a secret: `openssl rand -hex 32` makes one")
+        return Signer.of_this_process()
+    earlier = [(one.key.get_secret_value(), one.until) for one in access.earlier_signing_keys]
+    return Signer(access.signing_key.get_secret_value(), earlier)
+
+
+def _not_logged_in(request: Request, error: Exception) -> Response:
+    onward = request.url.path if request.method == "GET" else "/profile/"
+    return RedirectResponse(f"/accounts/login/?{urlencode({'next': onward})}", 303)
+
+
+def _forged(request: Request, error: Exception) -> Response:
+    return forged(request)
+
+
+def _may_not(request: Request, error: Exception) -> Response:
+    return error_page(request, 403, str(error))

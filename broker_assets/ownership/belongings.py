@@ -1,0 +1,94 @@
+"""What an account owns, as a document that its user can take away."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import dict_row
+
+from broker_assets.access.accounts import User, groups_of
+
+Connection = psycopg.Connection[Any]
+
+_COUNTED: Final = ("filters", "watchlists", "areas", "annotators")
+_PARTS: Final[dict[str, str]] = {
+    "filters": "SELECT * FROM filters WHERE owner = %s ORDER BY filterid",
+    "filter_versions": "SELECT version.filterid, version.version, definition, saved_at FROM filter_versions AS version"
+    " JOIN filters USING (filterid) WHERE owner = %s ORDER BY filterid, version.version",
+    "filter_periods": "SELECT period.* FROM filter_periods AS period JOIN filters USING (filterid) WHERE owner = %s"
+    " ORDER BY filterid, revision_from",
+    "sinks": "SELECT sink.* FROM filter_sinks AS sink WHERE owner = %s ORDER BY sinkid",
+    "watchlists": "SELECT * FROM watchlists WHERE owner = %s ORDER BY wl_id",
+    "watchlist_cones": "SELECT cone.wl_id, cone.name, ra, decl, cone.radius FROM watchlist_cones AS cone"
+    " JOIN watchlists USING (wl_id) WHERE owner = %s ORDER BY wl_id, cone_id",
+    "areas": "SELECT ar_id, name, description, public, active, date_created, date_expire, encode(moc, 'base64') AS moc"
+    " FROM areas WHERE owner = %s ORDER BY ar_id",
+    "annotators": "SELECT * FROM annotators WHERE owner = %s ORDER BY topic",
+    "annotations": "SELECT said.* FROM annotations AS said JOIN annotators USING (topic) WHERE owner = %s"
+    " ORDER BY topic, diaobjectid",
+    "contact": "SELECT email FROM owner_contacts WHERE owner = %s",
+    "messages": "SELECT subject, body, created_at, state FROM owner_messages WHERE owner = %s ORDER BY messageid",
+    "feeds": "SELECT * FROM change_feeds WHERE owner = %s ORDER BY name",
+}
+_ACCOUNT: Final[dict[str, str]] = {
+    "tokens": "SELECT name, scope, date_created, date_expires, last_used FROM access.tokens WHERE userid = %s"
+    " ORDER BY tokenid",
+    "sessions": "SELECT date_created, last_used FROM access.sessions WHERE userid = %s ORDER BY date_created",
+    "identities": "SELECT issuer, subject, date_created FROM access.identities WHERE userid = %s ORDER BY issuer",
+    "changes": "SELECT at, action, subject, details FROM access.changes WHERE userid = %s ORDER BY changeid",
+}
+
+
+def count(connection: Connection, owner: str) -> dict[str, int]:
+    """How many filters, watchlists, areas and annotators an account owns."""
+    query = ", ".join(f"(SELECT count(*) FROM {table} WHERE owner = %(owner)s)" for table in _COUNTED)  # noqa: S608
+    row = connection.execute(f"SELECT {query}", {"owner": owner}).fetchone()  # type: ignore[call-overload]
+    return dict(zip(_COUNTED, row or (0,) * len(_COUNTED), strict=True))
+
+
+def export(connection: Connection, user: User) -> dict[str, Any]:
+    """Everything that is kept of an account and of what it owns, without secrets.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Of a role that reads accounts and the tables of owners.
+    user : User
+        The account.
+
+    Returns
+    -------
+    dict
+        Values of JSON: times are ISO 8601 UTC, MOCs FITS as base64.
+    """
+    account = {
+        "username": user.username,
+        "email": user.email,
+        "roles": sorted(user.roles),
+        "groups": groups_of(connection, user.userid),
+        "date_joined": _plain(user.date_joined),
+        "last_login": _plain(user.last_login),
+    }
+    with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        of_account = {name: _rows(cursor, query, user.userid) for name, query in _ACCOUNT.items()}
+        owned = {name: _rows(cursor, query, user.username) for name, query in _PARTS.items()}
+    return {"account": account | of_account} | owned
+
+
+def _rows(cursor: psycopg.Cursor[Any], query: str, key: int | str) -> Any:
+    return _plain(cursor.execute(query, (key,)).fetchall())  # type: ignore[call-overload]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, datetime.datetime):
+        return value.astimezone(datetime.UTC).isoformat()
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return str(value)
