@@ -117,7 +117,7 @@ def answer(connection: Connection, administrator: User, requestid: int, *, accep
     Raises
     ------
     PermissionError
-        If who answers is no administrator.
+        If who answers is not an administrator.
     UnknownRequest
         If there is no such request without an answer.
     TopicTaken

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import Any, Final
 
 import psycopg
@@ -91,6 +93,29 @@ def ranking(connection: psycopg.Connection[Any], sky_map: int, *, limit: int = 1
         " ORDER BY rank DESC, diaobjectid LIMIT %s",
         (sky_map, LEAST_RANK, limit),
     )
+
+
+def as_csv(rows: list[dict[str, Any]]) -> str:
+    """Rows of these tables as CSV, with their columns in the first line; empty without rows.
+
+    Texts that a spreadsheet would take for a formula get a quote before them.
+
+    Examples
+    --------
+    >>> as_csv([{"diaobjectid": 7, "name": "=1+1", "arcsec": None}])
+    "diaobjectid,name,arcsec\\r\\n7,'=1+1,\\r\\n"
+    """
+    if not rows:
+        return ""
+    written = io.StringIO()
+    writer = csv.writer(written)
+    writer.writerow(rows[0])
+    for row in rows:
+        writer.writerow(
+            f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")) else value
+            for value in row.values()
+        )
+    return written.getvalue()
 
 
 def _rows(connection: psycopg.Connection[Any], statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:

@@ -1,0 +1,280 @@
+"""Areas of the sky: uploads of MOCs and regions, circles and polygons by their numbers, hits, map, downloads."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import psycopg
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import Response
+from mocpy import MOC
+
+from broker_assets.access import quotas, visibility
+from broker_assets.access.accounts import User
+from broker_assets.access.quotas import OverQuota
+from broker_assets.access.sharing import CannotShare
+from broker_assets.api.authentication import accounts_of
+from broker_assets.api.connections import Connections
+from broker_assets.api.site import owned
+from broker_assets.api.site.forms import (
+    BadField,
+    Number,
+    Sent,
+    SentForm,
+    acting,
+    attachment,
+    logged_in,
+    missing,
+    see,
+    wants_part,
+)
+from broker_assets.api.site.frame import page, viewer_of
+from broker_assets.sky import hit_tables, lists, overview
+from broker_assets.sky.area_files import read_area
+from broker_assets.sky.areas import DEEPEST_AREA_ORDER, NotAnArea, moc_bytes
+from broker_assets.sky.lists import BadSetting, ListSettings, NameTaken
+from broker_assets.sky.overview import AreaSummary
+
+router = APIRouter(prefix="/watchmaps", include_in_schema=False)
+
+_TROUBLE: Final = (BadField, BadSetting, NameTaken, OverQuota, CannotShare, NotAnArea)
+EXAMPLE: Final = "POLYGON ICRS 10 -5 12 -5 12 -3"
+"""A region that an empty form shows."""
+
+
+def found(connection: psycopg.Connection[Any], user: User | None, number: int) -> AreaSummary:
+    """The area of a number, if the account may see it; else the page that says that there is none."""
+    for entry in overview.summaries(connection, "area", identifier=number):
+        if isinstance(entry, AreaSummary) and visibility.may_read(connection, user, "area", number, entry):
+            return entry
+    missing("area", number)
+
+
+def own(connection: psycopg.Connection[Any], user: User, number: int) -> AreaSummary:
+    """The same, if the account may change it."""
+    entry = found(connection, user, number)
+    if not visibility.may_change(user, entry):
+        raise HTTPException(403, f"Area {number} belongs to {entry.owner}; you can copy it.")
+    return entry
+
+
+@router.get("/")
+def every(request: Request, said: str | None = None) -> Response:
+    """The areas that one may see."""
+    user = viewer_of(request).user
+    with accounts_of(request) as connection:
+        known = overview.summaries(connection, "area")
+        shown = owned.readable(connection, user, "area", [(entry.id, entry) for entry in known])
+        last = hit_tables.last_hit(connection, "area")
+        use = quotas.of_account(connection, user, request.app.state.access) if user is not None else []
+    return page(
+        request, "areas.html", parts=owned.parted(user, shown), last=last, said=owned.said(said),
+        use=[one for one in use if one.what == "areas"],
+    )  # fmt: skip
+
+
+@router.get("/create/")
+def new(request: Request) -> Response:
+    """The form for a new area."""
+    user = logged_in(request)
+    return user if isinstance(user, Response) else _form(request, SentForm({}))
+
+
+@router.post("/create/")
+def create(request: Request, form: Sent) -> Response:
+    """Make an area of a file, a region, a circle or a polygon."""
+    user = acting(request, form)
+    with accounts_of(request) as connection:
+        try:
+            quotas.require_room(connection, user, request.app.state.access, "areas")
+            made = _moc(request, form)
+            number = lists.create_area(
+                connection, user.username, form.text("name"), made, description=form.text("description")[:4096]
+            )
+        except _TROUBLE as error:
+            return _form(request, form, str(error), 422)
+    return see(f"/watchmaps/{number}/", said="made")
+
+
+@router.get("/{number}/")
+def one(request: Request, number: Number, said: str | None = None) -> Response:
+    """An area: its size, hits, map, and how far it has been matched."""
+    user = viewer_of(request).user
+    with accounts_of(request) as connection:
+        entry = found(connection, user, number)
+        if wants_part(request):
+            return page(request, "list_state.html", entry=entry, path=f"/watchmaps/{number}/")
+        moc = overview.area_moc(connection, number)
+        seen = visibility.of_thing(connection, "area", number, entry)
+        mine = visibility.may_change(user, entry)
+        share = owned.share_choices(connection, user, "area", number, entry) if user is not None and mine else None
+    reader: Connections = request.app.state.connections
+    with reader.use() as connection:
+        hits = hit_tables.area_hits(connection, number)
+    return page(
+        request, "area.html", entry=entry, seen=seen, mine=mine, hits=hits, share=share, said=owned.said(said),
+        order=int(moc.max_order), cells=len(moc.uniq_hpx), path=f"/watchmaps/{number}/", example=EXAMPLE,
+        form=SentForm({}),
+    )  # fmt: skip
+
+
+@router.post("/{number}/update/")
+def update(request: Request, number: Number, form: Sent) -> Response:
+    """Change name, description, and whether it is matched."""
+    user = acting(request, form)
+    with accounts_of(request) as connection:
+        entry = own(connection, user, number)
+        try:
+            settings = ListSettings(
+                name=form.text("name"), description=form.text("description")[:4096], active=form.ticked("active")
+            )
+            lists.change_list(connection, entry.owner, "area", number, settings)
+        except _TROUBLE as error:
+            raise HTTPException(422, f"{error}.".capitalize()) from None
+    return see(f"/watchmaps/{number}/", said="saved")
+
+
+@router.post("/{number}/share/")
+def share(request: Request, number: Number, form: Sent) -> Response:
+    """Change who may see it."""
+    user = acting(request, form)
+    with accounts_of(request) as connection:
+        entry = own(connection, user, number)
+        try:
+            with connection.transaction():
+                public = owned.share(connection, user, "area", number, form)
+                lists.change_list(connection, entry.owner, "area", number, ListSettings(public=public))
+        except _TROUBLE as error:
+            raise HTTPException(422, f"{error}.".capitalize()) from None
+    return see(f"/watchmaps/{number}/", said="shared")
+
+
+@router.post("/{number}/replace/")
+def replace(request: Request, number: Number, form: Sent) -> Response:
+    """Make another region the area."""
+    user = acting(request, form)
+    with accounts_of(request) as connection:
+        entry = own(connection, user, number)
+        try:
+            lists.replace_area(connection, entry.owner, number, _moc(request, form))
+        except _TROUBLE as error:
+            raise HTTPException(422, f"{error}.".capitalize()) from None
+    return see(f"/watchmaps/{number}/", said="saved")
+
+
+@router.post("/{number}/copy/")
+def copy(request: Request, number: Number, form: Sent) -> Response:
+    """Make an area of one's own with the same cells."""
+    user = acting(request, form)
+    with accounts_of(request) as connection:
+        entry = found(connection, user, number)
+        try:
+            quotas.require_room(connection, user, request.app.state.access, "areas")
+        except OverQuota as error:
+            raise HTTPException(422, f"{error}.".capitalize()) from None
+        mine = overview.summaries(connection, "area", owner=user.username)
+        made = lists.create_area(
+            connection, user.username, owned.free_name(entry.name, [one.name for one in mine]),
+            overview.area_moc(connection, number), description=entry.description,
+        )  # fmt: skip
+    return see(f"/watchmaps/{made}/", said="copied")
+
+
+@router.get("/{number}/delete/")
+def ask_delete(request: Request, number: Number) -> Response:
+    """Ask before an area is removed."""
+    user = logged_in(request)
+    if isinstance(user, Response):
+        return user
+    with accounts_of(request) as connection:
+        entry = own(connection, user, number)
+    what = f"with its {entry.hits:,} hits"
+    return page(request, "remove.html", kind="area", name=entry.name, what=what, path=f"/watchmaps/{number}/")
+
+
+@router.post("/{number}/delete/")
+def delete(request: Request, number: Number, form: Sent) -> Response:
+    """Remove an area with its hits."""
+    user = acting(request, form)
+    with accounts_of(request) as connection:
+        entry = own(connection, user, number)
+        lists.delete_list(connection, entry.owner, "area", number)
+    return see("/watchmaps/", said="removed")
+
+
+@router.get("/{number}/file/")
+def moc(request: Request, number: Number) -> Response:
+    """The MOC as FITS."""
+    with accounts_of(request) as connection:
+        entry = found(connection, viewer_of(request).user, number)
+        content = moc_bytes(overview.area_moc(connection, number))
+    return attachment(content, "application/fits", f"{entry.name}.fits")
+
+
+@router.get("/{number}/hits.csv")
+def hits_csv(request: Request, number: Number) -> Response:
+    """Objects inside the area."""
+    with accounts_of(request) as connection:
+        entry = found(connection, viewer_of(request).user, number)
+    reader: Connections = request.app.state.connections
+    with reader.use() as connection:
+        rows = hit_tables.area_hits(connection, number, limit=1_000_000)
+    return attachment(hit_tables.as_csv(rows), "text/csv", f"{entry.name}-hits.csv")
+
+
+@router.get("/{number}/picture.png")
+def picture(request: Request, number: Number) -> Response:
+    """The area on the sky."""
+    from broker_assets.sky.pictures import footprint_png
+
+    with accounts_of(request) as connection:
+        found(connection, viewer_of(request).user, number)
+        content = footprint_png(overview.area_moc(connection, number))
+    return Response(content, media_type="image/png", headers={"Cache-Control": "private, max-age=300"})
+
+
+def _moc(request: Request, form: SentForm) -> MOC:
+    """The area that a form describes: by a file, a text, a circle or a polygon, of which one must be given."""
+    order = form.whole("order", least=0, most=DEEPEST_AREA_ORDER, what="Order") if form.text("order") else (
+        request.app.state.mocs.region_order
+    )  # fmt: skip
+    circle = [form.text(name) for name in ("ra", "dec", "size")]
+    corners = form.text("corners")
+    content = form.file or form.text("region").encode()
+    if sum((bool(content), any(circle), bool(corners))) != 1:
+        raise BadField("give one of a file or region, a circle, and the corners of a polygon")
+    if any(circle):
+        ra = form.number("ra", least=0, most=360, what="Right ascension")
+        dec = form.number("dec", least=-90, most=90, what="Declination")
+        size = form.number("size", least=0.0001, most=180, what="Radius")
+        content = f"CIRCLE ICRS {ra!r} {dec!r} {size!r}".encode()
+    elif corners:
+        content = f"POLYGON ICRS {' '.join(_corners(corners))}".encode()
+    limits = request.app.state.limits
+    if not form.ticked("degrade"):
+        return read_area(content, region_order=order, limits=limits)
+    found = read_area(content, region_order=order, deepest=29, limits=limits)
+    return found.degrade_to_order(DEEPEST_AREA_ORDER) if found.max_order > DEEPEST_AREA_ORDER else found
+
+
+def _corners(text: str) -> list[str]:
+    """Numbers of the corners of a polygon, one corner in each line."""
+    numbers: list[str] = []
+    for place, line in enumerate(text.splitlines(), start=1):
+        parts = line.replace(",", " ").split()
+        if not parts:
+            continue
+        try:
+            ra, dec = map(float, parts)
+        except ValueError:
+            raise BadField(f"corner {place}: {line[:60]!r} is not RA and Dec in degrees") from None
+        if not (0 <= ra <= 360 and -90 <= dec <= 90):
+            raise BadField(f"corner {place}: {line[:60]!r} is not a position in degrees")
+        numbers += [repr(ra), repr(dec)]
+    if len(numbers) < 6:
+        raise BadField("a polygon needs three corners")
+    return numbers
+
+
+def _form(request: Request, form: SentForm, trouble: str = "", code: int = 200) -> Response:
+    return page(request, "area_new.html", code, form=form, trouble=trouble, example=EXAMPLE)

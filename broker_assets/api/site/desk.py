@@ -1,0 +1,42 @@
+"""Adds the pages of filters, lists, sky maps, annotators and public resources to the application."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from broker_assets.api.site import (
+    annotators,
+    areas,
+    filter_editing,
+    filter_results,
+    filter_sinks,
+    filter_trials,
+    filters,
+    resources,
+    sky_maps,
+    watchlists,
+)
+from broker_assets.api.site.trial_process import TrialProcess
+from broker_assets.settings import Settings
+
+
+def add_to(app: FastAPI, settings: Settings) -> None:
+    """Add the pages.
+
+    Parameters
+    ----------
+    app : FastAPI
+        The application; its state gets the settings that pages need, and the process of trials.
+    settings : Settings
+        Those of the platform, with the database that the application uses.
+    """
+    app.state.limits = settings.limits
+    app.state.mocs = settings.mocs
+    app.state.filters = settings.filters
+    app.state.delivery = settings.delivery
+    app.state.trial_process = TrialProcess(settings)
+    # Addresses with a word come before those with a number at the same place.
+    for module in (filter_editing, filter_trials, filter_sinks, filter_results, filters):
+        app.include_router(module.router)
+    for page in (watchlists, areas, sky_maps, annotators, resources):
+        app.include_router(page.router)

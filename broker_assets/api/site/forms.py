@@ -1,0 +1,175 @@
+"""Forms of pages: what was sent, by whom, and where the browser goes next.
+
+A form that changes something is sent by POST by somebody who is logged in and repeats the value of the session; then
+the browser is sent to a page that it may load again. All works without scripts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, NoReturn
+from urllib.parse import urlencode
+
+from fastapi import Depends, HTTPException, Path, Request
+from fastapi.responses import RedirectResponse, Response
+from starlette.datastructures import UploadFile
+
+from broker_assets.access.accounts import User
+from broker_assets.access.sessions import is_same
+from broker_assets.api.authentication import session_of
+from broker_assets.api.site.frame import viewer_of
+from broker_assets.settings import AccessSettings
+
+MOST_FIELDS: Final = 300
+_ROOM: Final = 1024**2
+"""Bytes of a request besides its file."""
+Number = Annotated[int, Path(ge=1, lt=2**63)]
+"""Number of a thing in an address."""
+
+
+class BadField(ValueError):
+    """A field has a value that cannot be; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class SentForm:
+    """A form as it was sent."""
+
+    values: Mapping[str, str]
+    """The last value of each field."""
+    several: Mapping[str, list[str]] = field(default_factory=dict)
+    """All values of each field."""
+    file: bytes = b""
+    file_name: str = ""
+
+    def text(self, name: str, default: str = "") -> str:
+        """A text without blanks around it; line ends are single characters."""
+        return self.values.get(name, default).replace("\r\n", "\n").strip()
+
+    def ticked(self, name: str) -> bool:
+        """Whether a box is ticked."""
+        return self.values.get(name, "") in ("on", "1", "true", "yes")
+
+    def number(self, name: str, *, least: float, most: float, what: str) -> float:
+        """A number between two limits.
+
+        Raises
+        ------
+        BadField
+            If it is none; the message has `what` and the limits.
+        """
+        written = self.text(name)
+        try:
+            found = float(written)
+        except ValueError:
+            raise BadField(f"{what}: {written[:40]!r} is not a number") from None
+        if not least <= found <= most:
+            raise BadField(f"{what}: {written[:40]} is not from {least:g} to {most:g}")
+        return found
+
+    def whole(self, name: str, *, least: int, most: int, what: str) -> int:
+        """A whole number between two limits; see `number`."""
+        written = self.text(name)
+        if not written.lstrip("-").isascii() or not written.lstrip("-").isdigit() or not least <= int(written) <= most:
+            raise BadField(f"{what}: {written[:40]!r} is not a whole number from {least:,} to {most:,}")
+        return int(written)
+
+
+async def sent_form(request: Request) -> SentForm:
+    """Read the form of a request, with at most one file.
+
+    Raises
+    ------
+    HTTPException
+        413 if it is too large, 400 if it cannot be read.
+    """
+    settings: AccessSettings = request.app.state.access
+    most = settings.upload_bytes + _ROOM
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            raise HTTPException(413, f"What was sent is larger than {settings.upload_bytes // 1024**2} MiB.")
+    request._body = bytes(body)
+    try:
+        sent = await request.form(max_files=1, max_fields=MOST_FIELDS, max_part_size=most)
+    except Exception:  # noqa: BLE001 - whatever the parser says of what a stranger sent
+        raise HTTPException(400, "The form cannot be read.") from None
+    several: dict[str, list[str]] = {}
+    content, name = b"", ""
+    for key, value in sent.multi_items():
+        if isinstance(value, UploadFile):
+            content, name = await value.read(), (value.filename or "").replace("\\", "/").rpartition("/")[2]
+        else:
+            several.setdefault(key, []).append(value)
+    await sent.close()
+    return SentForm({key: values[-1] for key, values in several.items()}, several, content, name[:200])
+
+
+Sent = Annotated[SentForm, Depends(sent_form)]
+
+
+def acting(request: Request, form: SentForm) -> User:
+    """Who changes something by a form.
+
+    Raises
+    ------
+    HTTPException
+        401 if nobody is logged in, 403 if the form does not repeat the value of the session.
+    """
+    session = session_of(request)
+    if session is None:
+        raise HTTPException(401, "Log in to change something.")
+    if not is_same(form.values.get("csrfmiddlewaretoken") or request.headers.get("x-csrftoken"), session.csrf):
+        raise HTTPException(403, "The form does not repeat the value of the session: load the page again.")
+    return session.user
+
+
+def logged_in(request: Request) -> User | Response:
+    """Who looks at a page that is for accounts only, or the way to the log-in."""
+    user = viewer_of(request).user
+    if user is None:
+        return RedirectResponse(f"/accounts/login/?{urlencode({'next': request.url.path})}", 302)
+    return user
+
+
+def missing(what: str, which: object) -> NoReturn:
+    """Say that there is no such thing; the same whether it does not exist or may not be seen."""
+    raise HTTPException(404, f"There is no {what} {which}, or it is private.")
+
+
+def see(path: str, **query: Any) -> Response:
+    """Send the browser to a page after a change."""
+    given = {name: value for name, value in query.items() if value is not None}
+    return RedirectResponse(path + (f"?{urlencode(given)}" if given else ""), 303)
+
+
+def wants_part(request: Request) -> bool:
+    """Whether a script asks, which shows only a part of the page."""
+    return request.headers.get("hx-request") == "true"
+
+
+def attachment(content: str | bytes, kind: str, name: str) -> Response:
+    """A file to be saved.
+
+    Parameters
+    ----------
+    content : str or bytes
+        Its content.
+    kind : str
+        Media type.
+    name : str
+        Name; what is not safe in a header is replaced.
+    """
+    safe = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "._-") else "_" for sign in name)[:120]
+    return Response(
+        content,
+        media_type=kind,
+        headers={
+            "Content-Disposition": f'attachment; filename="{safe}"',
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+            "Cache-Control": "no-store",
+        },
+    )

@@ -1,0 +1,105 @@
+"""What pages of filters, lists and annotators have in common: who may see them, with whom they are shared, messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TypeVar
+
+import psycopg
+
+from broker_assets.access import sharing, visibility
+from broker_assets.access.accounts import EVERYBODY, User, groups_of
+from broker_assets.access.sharing import Kind
+from broker_assets.access.visibility import Owned
+from broker_assets.api.site.forms import SentForm
+
+Connection = psycopg.Connection[Any]
+_Thing = TypeVar("_Thing", bound=Owned)
+
+SAID: Final = {
+    "made": "It is made.",
+    "saved": "The changes are saved.",
+    "copied": "This copy is yours; nobody else sees it yet.",
+    "shared": "Who may see it is saved.",
+    "removed": "It is removed.",
+    "activated": "It is active.",
+    "paused": "It is paused; nothing is sent.",
+    "retried": "The messages are sent again.",
+    "dismissed": "The messages are left unsent.",
+    "asked": "Your request is sent to the administrators.",
+    "answered": "The answer is saved.",
+    "cancelled": "The trial is cancelled.",
+    "sink": "The destination is saved.",
+    "unsunk": "The destination is removed; what waited for it is not sent.",
+}
+"""What a page says after a change, by the word in its address."""
+
+
+def readable(connection: Connection, user: User | None, kind: Kind, things: Iterable[tuple[Any, _Thing]]) -> list[_Thing]:
+    """Those of some things, with their numbers or topics, that an account or a guest may read."""
+    shared = visibility.shared(connection, user, kind) if user is not None else set()
+    return [
+        thing
+        for identifier, thing in things
+        if thing.public
+        or thing.owner == visibility.PLATFORM
+        or (user is not None and (thing.owner == user.username or user.administers or str(identifier) in shared))
+    ]
+
+
+def parted(user: User | None, things: Sequence[_Thing]) -> dict[str, list[_Thing]]:
+    """Things in the groups of a page: an account's own, those that are public, those that others share with it."""
+    own = [thing for thing in things if user is not None and thing.owner == user.username]
+    public = [thing for thing in things if thing not in own and (thing.public or thing.owner == visibility.PLATFORM)]
+    return {
+        "own": own,
+        "shared": [thing for thing in things if thing not in own and thing not in public],
+        "public": public,
+    }
+
+
+def share_choices(connection: Connection, user: User, kind: Kind, identifier: Any, thing: Owned) -> dict[str, Any]:
+    """What the form for sharing shows: the groups of the owner, and those that are chosen."""
+    found = visibility.of_thing(connection, kind, identifier, thing)
+    groups = [name for name in groups_of(connection, user.userid) if name != EVERYBODY]
+    return {"audience": found.audience, "chosen": found.groups, "groups": groups}
+
+
+def share(connection: Connection, user: User, kind: Kind, identifier: Any, form: SentForm) -> bool:
+    """Share a thing as a form says, with groups; whether it is to be public is for the caller to store.
+
+    Returns
+    -------
+    bool
+        Whether it is to be public.
+
+    Raises
+    ------
+    CannotShare
+        If the account is not in a group.
+    """
+    audience = form.text("audience", "owner")
+    groups = form.several.get("group", []) if audience == "group" else []
+    sharing.share(connection, user, kind, str(identifier), groups)
+    return audience == "public"
+
+
+def said(word: str | None) -> str:
+    """The message of a word in an address; empty for others."""
+    return SAID.get(word or "", "")
+
+
+def free_name(wanted: str, taken: Iterable[str]) -> str:
+    """A name that is not taken, whatever the case, by a number behind it.
+
+    Examples
+    --------
+    >>> free_name("quasars", ["Quasars", "quasars 2"]), free_name("new", [])
+    ('quasars 3', 'new')
+    """
+    known = {name.lower() for name in taken}
+    found, number = wanted[:240], 1
+    while found.lower() in known:
+        number += 1
+        found = f"{wanted[:240]} {number}"
+    return found
