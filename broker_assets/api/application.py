@@ -14,7 +14,7 @@ from broker_assets.api.connections import Connections
 from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
 from broker_assets.api.observer import Observer
-from broker_assets.api.site import files, frame, front, search
+from broker_assets.api.site import desk, files, frame, front, search
 from broker_assets.settings import Settings, load_settings
 from broker_assets.web_guard import WebGuard
 
@@ -57,6 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         connections.open()
         accounts.open()
         yield
+        app.state.trial_process.stop()
         connections.close()
         accounts.close()
 
@@ -89,4 +90,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(links.router)
     app.include_router(solar_system.router)
     v1.add_to(app, settings)
+    desk.add_to(app, settings)
     return app

@@ -125,6 +125,12 @@ def serve() -> Callable[[Settings], AbstractContextManager[str]]:
 
 
 @pytest.fixture(scope="session")
+def server_of() -> Callable[[Settings], AbstractContextManager[str]]:
+    """The same as `serve`, for fixtures that live longer than a test."""
+    return running_server
+
+
+@pytest.fixture(scope="session")
 def filled_database_url(
     postgres: Any, new_database: Callable[..., AbstractContextManager[str]], migrated_template: str
 ) -> Iterator[str]:

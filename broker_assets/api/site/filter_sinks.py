@@ -21,6 +21,8 @@ router = APIRouter(prefix="/filters", include_in_schema=False)
 def add(request: Request, number: Number, form: Sent) -> Response:
     """Add a destination. E-mail goes to the account's own address."""
     user = acting(request, form)
+    with accounts_of(request) as connection:
+        own(connection, user, number)
     kind: Any = form.text("kind")
     target: str | None = None
     if kind == "email":
@@ -32,12 +34,12 @@ def add(request: Request, number: Number, form: Sent) -> Response:
     elif kind == "apprise":
         target = form.text("destination")
     with accounts_of(request) as connection:
-        own(connection, user, number)
         try:
-            sinks.add(
-                connection, request.app.state.delivery, number, kind, target, form=_choice(form.text("format"), "plain"),
-                schedule=_choice(form.text("schedule"), "now"),
-            )  # fmt: skip
+            how: dict[str, Any] = {
+                "form": _choice(form.text("format"), "plain"),
+                "schedule": _choice(form.text("schedule"), "now"),
+            }
+            sinks.add(connection, request.app.state.delivery, number, kind, target, **how)
         except SinkError as error:
             raise HTTPException(422, f"{error}.".capitalize()) from None
     return see(f"/filters/{number}/", tab="deliveries", said="sink")

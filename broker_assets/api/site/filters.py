@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import psycopg
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
 from broker_assets.access import quotas, visibility
@@ -15,7 +15,7 @@ from broker_assets.access.sharing import CannotShare
 from broker_assets.api.authentication import accounts_of
 from broker_assets.api.connections import Connections
 from broker_assets.api.site import owned
-from broker_assets.api.site.forms import BadField, Number, Sent, acting, logged_in, missing, see
+from broker_assets.api.site.forms import BadField, Chosen, Number, Sent, acting, logged_in, missing, see
 from broker_assets.api.site.frame import page, viewer_of
 from broker_assets.api.site.night_bars import night_chart
 from broker_assets.delivery import receipts, sinks
@@ -73,7 +73,11 @@ def every(request: Request, said: str | None = None) -> Response:
 
 @router.get("/{number}/")
 def one(
-    request: Request, number: Number, tab: str = "overview", v: Annotated[int | None, Query(ge=1, lt=2**31)] = None, said: str | None = None
+    request: Request,
+    number: Number,
+    tab: str = "overview",
+    v: Chosen = None,
+    said: str | None = None,
 ) -> Response:
     """A filter."""
     user = viewer_of(request).user

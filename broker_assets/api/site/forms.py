@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, NoReturn
 from urllib.parse import urlencode
 
-from fastapi import Depends, HTTPException, Path, Request
+from fastapi import Depends, HTTPException, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import UploadFile
 
@@ -26,6 +26,8 @@ _ROOM: Final = 1024**2
 """Bytes of a request besides its file."""
 Number = Annotated[int, Path(ge=1, lt=2**63)]
 """Number of a thing in an address."""
+Chosen = Annotated[int | None, Query(ge=1, lt=2**63)]
+"""Number behind the question mark of an address; none if it is not there."""
 
 
 class BadField(ValueError):

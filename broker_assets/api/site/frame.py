@@ -36,6 +36,7 @@ MENU: Final = (
     ("/watchmaps/", "Areas"),
     ("/mma_watchmaps/", "Sky maps"),
     ("/annotators/", "Annotators"),
+    ("/comres/", "Public"),
     ("/status/", "Service"),
     ("/telemetry/", "Telemetry"),
 )

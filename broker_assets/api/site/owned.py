@@ -35,7 +35,9 @@ SAID: Final = {
 """What a page says after a change, by the word in its address."""
 
 
-def readable(connection: Connection, user: User | None, kind: Kind, things: Iterable[tuple[Any, _Thing]]) -> list[_Thing]:
+def readable(
+    connection: Connection, user: User | None, kind: Kind, things: Iterable[tuple[Any, _Thing]]
+) -> list[_Thing]:
     """Those of some things, with their numbers or topics, that an account or a guest may read."""
     shared = visibility.shared(connection, user, kind) if user is not None else set()
     return [

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from broker_assets.api.connections import Connections
-from broker_assets.api.site.forms import Number, attachment, missing
+from broker_assets.api.site.forms import Chosen, Number, attachment, missing
 from broker_assets.api.site.frame import page
 from broker_assets.sky import event_overview, hit_tables, map_overview
 from broker_assets.sky.areas import moc_bytes
@@ -32,7 +32,7 @@ def every(request: Request) -> Response:
 
 
 @router.get("/mma_watchmaps/{number}/")
-def one(request: Request, number: Number, v: Annotated[int | None, Query(ge=1, lt=2**31)] = None) -> Response:
+def one(request: Request, number: Number, v: Chosen = None) -> Response:
     """A map; `v` is another version of its event, counted from the first."""
     reader: Connections = request.app.state.connections
     with reader.use() as connection:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import psycopg
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
 from broker_assets.access import quotas, uploads, visibility
@@ -17,6 +17,7 @@ from broker_assets.api.connections import Connections
 from broker_assets.api.site import owned
 from broker_assets.api.site.forms import (
     BadField,
+    Chosen,
     Number,
     Sent,
     SentForm,
@@ -35,7 +36,12 @@ from broker_assets.sky.watchlists import BadWatchlist, Cones, read_watchlist, wa
 
 router = APIRouter(prefix="/watchlists", include_in_schema=False)
 
-EXAMPLE: Final = "# RA, Dec, name, radius in arcsec\n10.684708, 41.268750, M 31, 30\n83.633083, 22.014500, M 1\n187.70593, 12.39112, M 87, 5\n00:55:51.9 | -37:40:25 | NGC 300"
+EXAMPLE: Final = """\
+# RA, Dec, name, radius in arcsec
+10.684708, 41.268750, M 31, 30
+83.633083, 22.014500, M 1
+187.70593, 12.39112, M 87, 5
+00:55:51.9 | -37:40:25 | NGC 300"""
 """What an empty form shows."""
 RADIUS: Final = 5.0
 """Default radius of a new list, arcsec."""
@@ -76,7 +82,7 @@ def every(request: Request, said: str | None = None) -> Response:
 
 
 @router.get("/create/")
-def new(request: Request, upload: Annotated[int | None, Query(ge=1, lt=2**63)] = None) -> Response:
+def new(request: Request, upload: Chosen = None) -> Response:
     """The form for a new list."""
     user = logged_in(request)
     if isinstance(user, Response):
@@ -113,7 +119,12 @@ def create(request: Request, form: Sent) -> Response:
 
 
 @router.get("/{number}/")
-def one(request: Request, number: Number, said: str | None = None, upload: Annotated[int | None, Query(ge=1, lt=2**63)] = None) -> Response:
+def one(
+    request: Request,
+    number: Number,
+    said: str | None = None,
+    upload: Chosen = None,
+) -> Response:
     """A list: what is in it, its hits, and how far it has been matched."""
     user = viewer_of(request).user
     with accounts_of(request) as connection:
@@ -253,7 +264,9 @@ def moc(request: Request, number: Number) -> Response:
         entry = found(connection, viewer_of(request).user, number)
         cones = overview.stored_cones(connection, number)
     try:
-        [made] = watchlist_mocs(cones.index(entry.radius), order=request.app.state.mocs.watchlist_order, most_cells=MOST_CELLS)
+        [made] = watchlist_mocs(
+            cones.index(entry.radius), order=request.app.state.mocs.watchlist_order, most_cells=MOST_CELLS
+        )
     except ValueError as error:
         raise HTTPException(422, f"{error}.".capitalize()) from None
     return attachment(moc_bytes(made), "application/fits", f"{entry.name}.fits")
@@ -285,7 +298,7 @@ def picture(request: Request, number: Number) -> Response:
 
 @router.get("/rejects/{upload}/")
 def rejects(request: Request, upload: Number) -> Response:
-    """The lines of an upload that were not accepted, to be mended and uploaded again."""
+    """The lines of an upload that were not accepted, to be corrected and uploaded again."""
     user = logged_in(request)
     if isinstance(user, Response):
         return user
