@@ -75,7 +75,7 @@ def test_the_page_shows_cones_hits_and_state_with_what_users_wrote_escaped(peopl
     assert '<a class="mono" href="/objects/7/">7</a>' in page
     assert "○ waiting" in page
     part = people.ann.get(f"/watchlists/{number}/", headers={"HX-Request": "true"}).text
-    assert part.lstrip().startswith('<div id="state" hx-get=')
+    assert part.lstrip().startswith('<p id="state" hx-get=')
     assert "Quasars" in people.ann.text("/watchlists/")
 
 
