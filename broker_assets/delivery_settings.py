@@ -93,6 +93,9 @@ class DeliverySettings(BaseModel):
     """Replicas of a new topic."""
     retention_days: float = Field(default=30.0, gt=0)
     """How long a new topic keeps its messages."""
+    enriched_topic: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,249}$")
+    """Topic that gets every stored alert as JSON without images, with what was computed of it; none gets them unless
+    set. It begins with the alerts stored after that."""
     confirm_seconds: float = Field(default=15.0, gt=0)
     """Time limit for Kafka's confirmation. After a crash a sender waits this long for what may still arrive, then reads
     the end of the topic before it sends a message again."""

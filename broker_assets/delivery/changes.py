@@ -135,7 +135,7 @@ def changes(
     upto = newest(connection)
     if upto <= cursor:
         return Changes(cursor, [], more=False)
-    _wait(connection, seconds)
+    wait_for_writers(connection, seconds)
     values: Mapping[str, Any] = {
         "filterid": held.filterid, "wl_id": held.wl_id, "objects": None if held.objects is None else list(held.objects),
         "after": cursor, "upto": upto, "limit": limit,
@@ -282,8 +282,21 @@ def send_feeds(connection: Connection, settings: DeliverySettings) -> int:
     return sent
 
 
-def _wait(connection: Connection, seconds: float) -> None:
-    """Wait until every transaction that writes now has ended."""
+def wait_for_writers(connection: Connection, seconds: float) -> None:
+    """Wait until every transaction that writes now has ended.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In autocommit mode.
+    seconds : float
+        How long at most.
+
+    Raises
+    ------
+    BatchesDoNotEnd
+        If one takes longer.
+    """
     row = connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").fetchone()
     deadline = time.monotonic() + seconds
     while row is not None:

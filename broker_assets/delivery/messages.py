@@ -97,6 +97,18 @@ class Contents(Protocol):
         ...
 
 
+class Also(Protocol):
+    """Sends what does not go through the outbox."""
+
+    def send(self, connection: psycopg.Connection[Any]) -> int:
+        """Send what is new, on the connection of the sender; gives the number of messages."""
+        ...
+
+    def close(self) -> None:
+        """Disconnect."""
+        ...
+
+
 def record(message: Message, alert: JsonObject | None = None) -> JsonObject:
     """The record of a match.
 

@@ -26,7 +26,7 @@ from broker_assets.delivery import queue
 from broker_assets.delivery.changes import send_feeds
 from broker_assets.delivery.errors import MessageRefusedError, SinkUnavailableError
 from broker_assets.delivery.letters import send_letters
-from broker_assets.delivery.messages import Contents, Message
+from broker_assets.delivery.messages import Also, Contents, Message
 from broker_assets.delivery.queue import Delivered, Outcome, Quotas
 from broker_assets.delivery.services import Services
 from broker_assets.delivery.sinks import Sink, next_due
@@ -84,6 +84,8 @@ class Sender:
         Reads what messages need besides their rows.
     pages_url : str
         Address of the web application.
+    also : Also, optional
+        Sends what does not go through the outbox.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class Sender:
         contents: Contents,
         *,
         pages_url: str,
+        also: Also | None = None,
     ) -> None:
         self._url = database_url
         self._settings = settings
@@ -107,6 +110,7 @@ class Sender:
         )
         self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="sink")
         self._connection: Connection | None = None
+        self._also = also
 
     def send_due(self, stop: Callable[[], bool] = lambda: False) -> SendReport:
         """Send until nothing is due.
@@ -126,6 +130,7 @@ class Sender:
             connection = self._connected()
             report.delivered += send_letters(connection, self._settings, self._writer.authority)
             self._send_feeds(connection)
+            report.delivered += self._also.send(connection) if self._also is not None else 0
             while not stop():
                 sinks = queue.due_sinks(connection)
                 topics = [sink for sink in sinks if sink.kind == "kafka"]
@@ -150,6 +155,8 @@ class Sender:
         """Disconnect from everything."""
         self._pool.shutdown()
         self._topics.close()
+        if self._also is not None:
+            self._also.close()
         self._disconnect()
 
     def _connected(self) -> Connection:

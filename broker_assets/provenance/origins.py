@@ -384,6 +384,7 @@ BOOKKEEPING: Final[Mapping[str, str]] = {
     "stale_facts": "each row names what has changed",
     "annotation_matches": "recorded by the batch of the annotation that is named, by the version of the filter",
     "change_feeds": "entered by its owner",
+    "enriched_topics": "written by the sender of the topic",
     "deliveries": "`broker-assets why --notification` shows its path",
     "delivery_identities": "recorded with the delivery that has the same identity; kept when that is deleted",
     "delivery_usage": "counted by the sender from the deliveries of the night",

@@ -71,7 +71,8 @@ class PacketContents:
             except ArchiveError as error:
                 found[message.deliveryid] = MessageRefusedError(f"its packet cannot be read: {error}")
         for name, packets in kept.items():
-            found |= _documents(name, packets, full=full)
+            documents = alert_documents(name, [packet for _, packet in packets], full=full)
+            found |= {message.deliveryid: one for (message, _), one in zip(packets, documents, strict=True)}
         return found
 
     def places(self, connection: psycopg.Connection[Any], messages: Sequence[Message]) -> dict[int, Place]:
@@ -98,18 +99,29 @@ class PacketContents:
         return {(row[0], row[1]): (row[2], row[3], row[4], row[5]) for row in rows}
 
 
-def _documents(
-    survey: str, packets: Sequence[tuple[Message, ArchivedPacket]], *, full: bool
-) -> dict[int, JsonObject | MessageRefusedError]:
+def alert_documents(
+    survey: str, packets: Sequence[ArchivedPacket], *, full: bool
+) -> list[JsonObject | MessageRefusedError]:
+    """What messages hold of packets, in their order; of a packet that cannot be read, the reason.
+
+    Parameters
+    ----------
+    survey : str
+        Survey of the packets, as in the settings of its stream.
+    packets : sequence of ArchivedPacket
+        From the archive.
+    full : bool
+        All columns of all records, in place of the light curves in the columns `LITE`.
+    """
     decoder = AlertDecoder(survey, "bare", batch_bytes=None)
     schemas: list[FramedSchema] = []
     numbers = []
-    for _, packet in packets:
+    for packet in packets:
         known = [number for number, one in enumerate(schemas) if one.fingerprint == packet.schema.fingerprint]
         if not known:
             schemas.append(packet.schema)
         numbers.append(known[0] if known else len(schemas) - 1)
-    datums = [packet.datum for _, packet in packets]
+    datums = [packet.datum for packet in packets]
     framed = FramedPackets(
         datums,
         np.zeros(len(datums), np.int64),
@@ -119,13 +131,9 @@ def _documents(
     )
     identified = decoder.identify_framed(framed)
     tables = decoder.decode(identified)
-    found: dict[int, JsonObject | MessageRefusedError] = {
-        packets[failure.packet][0].deliveryid: MessageRefusedError(f"its packet cannot be read: {failure.reason}")
-        for failure in tables.failures
-    }
-    documents = _lite(tables, len(packets)) if not full else _full(tables, len(packets))
-    for (message, _), document in zip(packets, documents, strict=True):
-        found.setdefault(message.deliveryid, document)
+    found: list[JsonObject | MessageRefusedError] = [*(_full if full else _lite)(tables, len(packets))]
+    for failure in tables.failures:
+        found[failure.packet] = MessageRefusedError(f"its packet cannot be read: {failure.reason}")
     return found
 
 

@@ -16,6 +16,7 @@ import psycopg
 from broker_assets.database.engine import DatabaseUnavailableError
 from broker_assets.delivery.sender import Sender, SendReport
 from broker_assets.settings import Settings
+from broker_assets.stream.enriched_topic import EnrichedTopic
 from broker_assets.stream.packet_contents import PacketContents
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,12 @@ LAST_SECONDS: Final = 20.0
 def make_sender(settings: Settings, database_url: str) -> Sender:
     """The sender of the platform; to be closed."""
     return Sender(
-        database_url, settings.delivery, settings.delivery_cluster, PacketContents(), pages_url=settings.pages
+        database_url,
+        settings.delivery,
+        settings.delivery_cluster,
+        PacketContents(),
+        pages_url=settings.pages,
+        also=EnrichedTopic.of(settings),
     )
 
 

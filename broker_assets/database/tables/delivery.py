@@ -161,6 +161,18 @@ owner_messages = sa.Table(
 )
 """Messages to owners."""
 
+enriched_topics = sa.Table(
+    "enriched_topics",
+    metadata,
+    text("topic", "Kafka topic", primary_key=True),
+    bigint("archiveFileId", "newest file of the packet archive whose alerts are in it", nullable=False),
+    bigint("packets", "packets of the next file that are in it", nullable=False, server_default="0"),
+    bigint("next_offset", "offset after the last message known to be in it", nullable=False, server_default="0"),
+    timestamp("updated_at", "when that was written", server_default=sa.func.now(), nullable=False),
+    comment="How far the topic of all enriched alerts has come",
+)
+"""How far the topic of all enriched alerts has come."""
+
 change_feeds = sa.Table(
     "change_feeds",
     metadata,

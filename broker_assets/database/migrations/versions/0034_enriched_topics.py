@@ -1,0 +1,13 @@
+"""How far the topic of all enriched alerts has come."""
+
+from broker_assets.database.migrations import run_frozen_sql
+
+revision = "0034"
+down_revision = "0033"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Run the SQL beside this file."""
+    run_frozen_sql(__file__)
