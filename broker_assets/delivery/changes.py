@@ -234,6 +234,11 @@ def read_feed(connection: Connection, owner: str, name: str, *, move: bool = Tru
     return found
 
 
+def feeds(connection: Connection) -> list[Feed]:
+    """All feeds, by owner and name."""
+    return sorted(_feeds(connection, "true", ()), key=lambda feed: (feed.owner, feed.name))
+
+
 def remove_feed(connection: Connection, owner: str, name: str) -> bool:
     """Remove a feed; false if there was none."""
     return connection.execute("DELETE FROM change_feeds WHERE owner = %s AND name = %s", (owner, name)).rowcount > 0

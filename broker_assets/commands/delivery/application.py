@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from broker_assets.commands.delivery import contacts, readers, sinks
+from broker_assets.commands.delivery import contacts, feeds, readers, sinks
 from broker_assets.commands.status import connected_or_given, database, database_url
 from broker_assets.commands.terminal import echo, terminal
 from broker_assets.settings import load_settings
@@ -19,6 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="Where the matches of filters go, a
 dead_letters = typer.Typer(no_args_is_help=True, help="Messages that were given up: list, retry, dismiss.")
 app.add_typer(sinks.app, name="sinks")
 app.add_typer(contacts.app, name="contacts")
+app.add_typer(feeds.app, name="feeds")
 app.add_typer(readers.app, name="readers")
 app.add_typer(dead_letters, name="dead-letters")
 
