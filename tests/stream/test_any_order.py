@@ -200,7 +200,7 @@ def reprocess(broker: Any, night: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(60 if os.environ.get("BROKER_TEST_FULL") else 5))
+@pytest.mark.parametrize("seed", range(60 if os.environ.get("BROKER_TEST_FULL") else 3))
 def test_any_order_and_split_gives_the_same_rows(broker: Any, packets: ModuleType, seed: int) -> None:
     world = make_world(packets, seed)
     generator = random.Random(-seed - 1)

@@ -264,7 +264,7 @@ def moc_of(content: bytes) -> MOC:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(40 if os.environ.get("BROKER_TEST_FULL") else 4))
+@pytest.mark.parametrize("seed", range(40 if os.environ.get("BROKER_TEST_FULL") else 2))
 def test_facts_and_state_equal_brute_force(broker: Any, packets: ModuleType, seed: int) -> None:
     generator = random.Random(seed)
     world = World(broker, packets, generator)
