@@ -31,6 +31,12 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9@.+_-]{0,149}", re.ASCII)
 """Names of accounts: those of Django, of the letters that are safe in names of topics and files."""
 _ADDRESS: Final = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
 
+_OF_AN_ACCOUNT: Final = (
+    "tokens", "sessions", "memberships", "requests", "identities", "mailed_links", "uploads", "trials",
+    "annotator_requests",
+)  # fmt: skip
+"""Tables whose rows go with their account."""
+
 USER_COLUMNS: Final = "userid, username, email, roles, active, date_joined, last_login"
 """Columns of `access.users` that `user_of` takes."""
 
@@ -216,7 +222,7 @@ def remove(connection: Connection, username: str, *, by: int | None = None) -> N
     """
     with connection.transaction():
         user = get(connection, username, lock=True)
-        for table in ("tokens", "sessions", "memberships", "requests", "identities", "mailed_links"):
+        for table in _OF_AN_ACCOUNT:
             connection.execute(f"DELETE FROM access.{table} WHERE userid = %s", (user.userid,))  # noqa: S608
         connection.execute(
             "UPDATE access.users SET username = 'removed-' || userid, email = '', password = '', roles = '{}',"

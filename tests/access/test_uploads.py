@@ -25,6 +25,9 @@ def test_an_upload_is_kept_for_its_account(connection: Any) -> None:
     with pytest.raises(UnknownUpload):
         uploads.get(connection, bob, number)
     assert [one.uploadid for one in uploads.of_list(connection, ann, "watchlist", 7)] == [number]
+    uploads.remember(connection, bob, "watchlist", 8, "pasted text", 1, [])
+    accounts.remove(connection, "bob")
+    assert connection.execute("SELECT count(*) FROM access.uploads").fetchone() == (1,)
     for _ in range(uploads.KEPT):
         uploads.remember(connection, ann, "watchlist", 8, "pasted text", 1, [])
     with pytest.raises(UnknownUpload):

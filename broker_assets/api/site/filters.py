@@ -126,6 +126,7 @@ def deliveries(request: Request, connection: psycopg.Connection[Any], number: in
         "messages": receipts.newest(connection, number, limit=50),
         "kinds": kinds + ([("apprise", "destination of the platform")] if usable else []),
         "destinations": usable,
+        "readers": settings.readers,
     }
 
 

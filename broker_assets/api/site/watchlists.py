@@ -45,6 +45,8 @@ EXAMPLE: Final = """\
 """What an empty form shows."""
 RADIUS: Final = 5.0
 """Default radius of a new list, arcsec."""
+MOST_LINES: Final = 100_000
+"""Lines of an upload, as in Lasair."""
 MOST_CELLS: Final = 2_000_000
 """Cells of a MOC that is made for a request."""
 _TROUBLE: Final = (BadField, BadSetting, NameTaken, OverQuota, CannotShare)
@@ -318,6 +320,8 @@ def _read(request: Request, form: SentForm) -> Cones:
     content = form.file or form.values.get("lines", "").encode()
     if not content.strip():
         raise BadField("choose a file, or paste lines")
+    if content.count(b"\n") > MOST_LINES:
+        raise BadField(f"more than {MOST_LINES:,} lines: load it in parts, or ask an operator to load it")
     return read_watchlist(content, limits=request.app.state.limits)
 
 

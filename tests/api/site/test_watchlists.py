@@ -156,3 +156,5 @@ def test_settings_and_cones_change(people: Any) -> None:
 def test_too_large_uploads_are_refused(people: Any) -> None:
     answer = people.ann.send("/watchlists/create/", name="x", radius="5", file=("x", b"1" * (34 * 1024**2)))
     assert answer.status_code == 413
+    answer = people.ann.send("/watchlists/create/", name="x", radius="5", file=("x", b"1,2\n" * 100_001))
+    assert "more than 100,000 lines" in answer.text
