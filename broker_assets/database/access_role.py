@@ -40,6 +40,7 @@ DESK = (
     "GRANT SELECT, UPDATE ON deliveries, owner_contacts TO {role}",
     "GRANT UPDATE (tns_name) ON objects TO {role}",  # named after the hits of the list of TNS
     "GRANT EXECUTE ON FUNCTION shared_with(text, text) TO {role}",
+    "GRANT SELECT, INSERT ON snapshots TO {role}",
     "GRANT SELECT ON crossmatch_tns, filter_runs, ingest_batch_night, ingest_batch_facts TO {role}",
 )
 """What changing filters, lists and annotators needs."""

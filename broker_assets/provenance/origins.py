@@ -398,6 +398,7 @@ BOOKKEEPING: Final[Mapping[str, str]] = {
     "owner_messages": "each row names its cause",
     "point_sums": "recounted from the stored points of the object",
     "publication_run": "each row is a run",
+    "snapshots": "each row has its question and the versions that it was answered with",
     "rematch": "recorded by the job `match_lists`, for the revision in the row",
     "revision_counter": "advanced by every change of a list",
     "stream_attempt": "recorded by the run in the row before it decodes messages",

@@ -12,7 +12,19 @@ from fastapi import FastAPI
 
 from broker_assets.api.compression import Compression
 from broker_assets.api.documents import Document
-from broker_assets.api.v1 import alerts, details, filters, lightcurves, lists, objects, origins, problems, products
+from broker_assets.api.v1 import (
+    alerts,
+    details,
+    filters,
+    lightcurves,
+    lists,
+    objects,
+    origins,
+    problems,
+    products,
+    skymaps,
+    snapshots,
+)
 from broker_assets.settings import Settings
 
 PATH: Final = "/api/v1"
@@ -24,9 +36,11 @@ ROUTERS: Final = (
     lightcurves.router,
     alerts.router,
     lists.router,
+    skymaps.router,
     filters.router,
     products.router,
     origins.router,
+    snapshots.router,
 )
 TAGS: Final = [
     {"name": "objects", "description": "Objects by identifier, name and position"},
@@ -35,6 +49,7 @@ TAGS: Final = [
     {"name": "lists", "description": "Watchlists, areas and sky maps, and what they hit"},
     {"name": "filters", "description": "Filters, what they pass, and where it is sent"},
     {"name": "telemetry", "description": "Products of telemetry and their publication"},
+    {"name": "snapshots", "description": "Frozen answers that can be cited"},
     {"name": "provenance", "description": "Where anything comes from"},
     {"name": "platform", "description": "The state of the platform"},
 ]

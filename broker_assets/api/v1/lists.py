@@ -1,8 +1,7 @@
-"""Watchlists, areas and sky maps: what they are, what is in them, what they hit; made and changed by their owners."""
+"""Watchlists and areas: what they are, what is in them, what they hit; made and changed by their owners."""
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -28,8 +27,8 @@ _SUMMARY: Final = {
     "cones": 300,
     "radius": 3.0,
 }
-_HIT: Final = {"diaObjectId": "313853499600420864", "ra": 150.1, "dec": 2.2, "nDiaSources": 12}
-_CONE_HIT: Final = {**_HIT, "coneId": 5, "coneName": "3C 273", "separationArcsec": 0.4}
+HIT: Final = {"diaObjectId": "313853499600420864", "ra": 150.1, "dec": 2.2, "nDiaSources": 12}
+CONE_HIT: Final = {**HIT, "coneId": 5, "coneName": "3C 273", "separationArcsec": 0.4}
 
 
 class Changes(BaseModel):
@@ -114,7 +113,7 @@ def cones(request: Request, connection: Database, viewer: Anybody, id: ListId) -
     return Response(text, media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{id}.csv"'})
 
 
-@router.get("/watchlists/{id}/hits", responses=described({"hits": [_CONE_HIT], "next": None}, tabular=True))
+@router.get("/watchlists/{id}/hits", responses=described({"hits": [CONE_HIT], "next": None}, tabular=True))
 def watchlist_hits(
     request: Request,
     connection: Database,
@@ -126,7 +125,7 @@ def watchlist_hits(
 ) -> Response:
     """Objects whose newest position lies in a cone of the watchlist, by object."""
     _visible(connection, viewer, "watchlist", id)
-    return _hits(request, connection, viewer, "watchlist", id, limit, cursor, form)
+    return hits(request, connection, viewer, "watchlist", id, limit, cursor, form)
 
 
 @router.post("/watchlists", status_code=201, responses=described(_SUMMARY, "It is made", status=201))
@@ -214,7 +213,7 @@ def area_moc(request: Request, connection: Database, viewer: Anybody, id: ListId
     return Response(bytes(row[0]), media_type="application/fits", headers=headers)
 
 
-@router.get("/areas/{id}/hits", responses=described({"hits": [_HIT], "next": None}, tabular=True))
+@router.get("/areas/{id}/hits", responses=described({"hits": [HIT], "next": None}, tabular=True))
 def area_hits(
     request: Request,
     connection: Database,
@@ -226,7 +225,7 @@ def area_hits(
 ) -> Response:
     """Objects whose newest position lies in the area, by object."""
     _visible(connection, viewer, "area", id)
-    return _hits(request, connection, viewer, "area", id, limit, cursor, form)
+    return hits(request, connection, viewer, "area", id, limit, cursor, form)
 
 
 @router.post("/areas", status_code=201, responses=described(_SUMMARY, "It is made", status=201))
@@ -279,69 +278,13 @@ def remove_area(request: Request, writer: Writer, id: ListId) -> Response:  # no
     return _remove(request, writer, "area", id)
 
 
-@router.get(
-    "/skymaps", responses=described({"skymaps": [{"mw_id": 4, "event": "S240422ed", "version": "3", "area90": 259.0}]})
-)
-def skymaps(
-    request: Request,
-    connection: Database,
-    viewer: Anybody,
-    limit: Annotated[int, Query(ge=1, le=1000, description="Events, at most")] = 100,
-) -> Response:
-    """The newest map of each event, the latest event first."""
-    from broker_assets.sky.map_overview import newest_maps
-
-    found = [dataclasses.asdict(one) | {"state": one.state} for one in newest_maps(connection, limit=limit)]
-    return document(request, {"skymaps": found})
-
-
-@router.get("/skymaps/{id}", responses=described({"versions": [{"mw_id": 4, "event": "S240422ed", "version": "3"}]}))
-def skymap(request: Request, connection: Database, viewer: Anybody, id: ListId) -> Response:  # noqa: A002
-    """All versions of the map of an event, of which one is given, the newest first."""
-    from broker_assets.sky.map_overview import versions
-
-    found = [dataclasses.asdict(one) | {"state": one.state} for one in versions(connection, id)]
-    return document(request, {"versions": found})
-
-
-@router.get(
-    "/skymaps/{id}/map.fits", response_class=Response, responses=binary("application/fits", "A multi-order sky map")
-)
-def skymap_fits(request: Request, connection: Database, viewer: Anybody, id: ListId) -> Response:  # noqa: A002
-    """The map as it was received, a multi-order HEALPix map as FITS."""
-    row = connection.execute("SELECT sky_map FROM mma_areas WHERE mw_id = %s", (id,)).fetchone()
-    if row is None or row[0] is None:
-        raise Problem("not-found" if row is None else "gone", f"sky map {id} is unknown or not kept any more")
-    headers = {"Content-Disposition": f'attachment; filename="skymap_{id}.fits"'}
-    return Response(bytes(row[0]), media_type="application/fits", headers=headers)
-
-
-@router.get(
-    "/skymaps/{id}/hits", responses=described({"hits": [{**_HIT, "contour": 43.0}], "next": None}, tabular=True)
-)
-def skymap_hits(
-    request: Request,
-    connection: Database,
-    viewer: Anybody,
-    id: ListId,  # noqa: A002
-    limit: Limit = 1000,
-    cursor: Cursor = None,
-    form: Format = None,
-) -> Response:
-    """Objects whose newest position lies in the 90 per cent region of the map, by object."""
-    from broker_assets.sky.map_overview import versions
-
-    versions(connection, id)
-    return _hits(request, connection, viewer, "sky_map", id, limit, cursor, form)
-
-
 REGION_ORDER: Final = 12
 """Order of the MOC of a region: cells of 51 arcsec."""
 LARGEST_BODY: Final = 32 << 20
 """Bytes of an upload, at most."""
 
 
-def _hits(
+def hits(
     request: Request, connection: Any, viewer: Viewer, kind: Any, identifier: int, limit: int, cursor: Any, form: Any
 ) -> Response:
     from broker_assets.sky.hit_queries import KEYS, SCHEMAS, hit_query

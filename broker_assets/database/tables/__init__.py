@@ -84,6 +84,7 @@ from broker_assets.database.tables.sky import (
     watchlist_periods,
     watchlists,
 )
+from broker_assets.database.tables.snapshots import snapshots
 from broker_assets.database.tables.solar_system import mpc_orbits, ssobjects, sssources
 from broker_assets.database.tables.sources import (
     PARTITIONED,
@@ -184,6 +185,7 @@ __all__ = [
     "rematch",
     "revision_counter",
     "sky_map_facts",
+    "snapshots",
     "ssobjects",
     "sssources",
     "stale_facts",

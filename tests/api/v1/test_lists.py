@@ -89,12 +89,6 @@ def test_areas(ann: httpx.Client, v1_as: Callable[..., httpx.Client]) -> None:
     assert ann.get(path).status_code == 404
 
 
-def test_sky_maps(v1: httpx.Client) -> None:
-    assert v1.get("/skymaps").json() == {"skymaps": []}
-    for part in ("", "/hits", "/map.fits"):
-        assert v1.get(f"/skymaps/12{part}").status_code == 404
-
-
 def test_it_is_removed(ann: httpx.Client, private: Any) -> None:
     assert ann.delete(f"/watchlists/{private['id']}").status_code == 204
     assert ann.get(f"/watchlists/{private['id']}").status_code == 404
