@@ -73,6 +73,7 @@ COMMANDS = {
     "solar-system": _Command(
         "broker_assets.commands.solar_system:solar_system", SKY, "A known solar-system object and its track."
     ),
+    "query": _Command("broker_assets.commands.query:app", PLATFORM, "Ask a broker over its REST interface."),
     "why": _Command("broker_assets.commands.why:why", PLATFORM, "Where a row, a product file or an asset comes from."),
     "classifiers": _Command(
         "broker_assets.commands.classifiers:app", STREAM, "Models that score alerts: add, list, show, activate, …"

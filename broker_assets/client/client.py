@@ -1,0 +1,238 @@
+"""The client: a method for each question, tables as `Rows`, documents as dictionaries."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import requests
+
+from broker_assets.client.problems import BrokerProblem, BrokerUnreachable
+from broker_assets.client.rows import Rows
+
+DEFAULT_URL: Final = "http://127.0.0.1:8000"
+_ARROW: Final = "application/vnd.apache.arrow.stream"
+_LONGEST_WAIT: Final = 60.0
+
+
+class Client:
+    """Asks a broker.
+
+    Parameters
+    ----------
+    url : str, optional
+        Address of the server; default: the environment variable `BROKER_URL`, else that of this machine.
+    token : str, optional
+        Token of an account; default: the environment variable `BROKER_TOKEN`. What is public needs none.
+    timeout : float
+        Seconds without a byte from the server after which a request fails.
+    retries : int
+        How often a request that only reads is tried again when the server is busy.
+    """
+
+    def __init__(
+        self, url: str | None = None, token: str | None = None, *, timeout: float = 60.0, retries: int = 3
+    ) -> None:
+        self.url = (url or os.environ.get("BROKER_URL") or DEFAULT_URL).rstrip("/") + "/api/v1"
+        self.timeout = timeout
+        self.retries = retries
+        self._session = requests.Session()
+        given = token or os.environ.get("BROKER_TOKEN")
+        if given:
+            self._session.headers["Authorization"] = f"Token {given}"
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close connections."""
+        self._session.close()
+
+    # Objects and light curves
+
+    def object(self, name: int | str) -> dict[str, Any]:
+        """All that is known of an object, by diaObjectId, ZTF name or name at TNS."""
+        return self._document("GET", f"/objects/{name}")
+
+    def objects(self, names: Sequence[int | str], *, columns: Sequence[str] | None = None) -> Rows:
+        """Some objects; unknown ones are left out."""
+        return self._rows("POST", "/objects/search", json={"ids": list(names), "columns": columns and list(columns)})
+
+    def all_objects(self, **question: Any) -> Rows:
+        """All objects, up to the rows that the account may have; `survey`, `since`, `least`, `columns`."""
+        return self._rows("GET", "/objects", params=question)
+
+    def cone(self, ra: float, dec: float, radius: float, *, limit: int = 1000, columns: str | None = None) -> Rows:
+        """Objects within `radius` arcsec of a position (degrees, ICRS), the nearest first."""
+        question = {"ra": ra, "dec": dec, "radius": radius, "limit": limit, "columns": columns}
+        return self._rows("GET", "/cone", params=question)
+
+    def lightcurve(self, name: int | str, **question: Any) -> Rows:
+        """Points of an object; `parts`, `as_of`, `since`, `until` (MJD TAI), `joint`."""
+        return self._rows("GET", f"/objects/{name}/lightcurve", params=question)
+
+    def lightcurves(self, names: Sequence[int | str], **question: Any) -> Rows:
+        """Points of many objects; the same options."""
+        return self._rows("POST", "/lightcurves", json={"ids": list(names), **question})
+
+    def features(self, name: int | str) -> Rows:
+        """Features of the alerts of an object."""
+        return self._rows("GET", f"/objects/{name}/features")
+
+    def context(self, name: int | str) -> dict[str, Any]:
+        """What an object is near to."""
+        return self._document("GET", f"/objects/{name}/context")
+
+    def annotations(self, name: int | str) -> list[dict[str, Any]]:
+        """What annotators say of an object."""
+        return list(self._document("GET", f"/objects/{name}/annotations")["annotations"])
+
+    # Alerts
+
+    def packet(self, source: int) -> dict[str, Any]:
+        """The packet of a source, without its cutouts."""
+        return self._document("GET", f"/sources/{source}/packet")
+
+    def packet_avro(self, source: int) -> bytes:
+        """The packet of a source as an Avro container."""
+        return self._ask("GET", f"/sources/{source}/packet.avro").content
+
+    def cutout(self, source: int, kind: str = "science", *, form: str = "fits") -> bytes:
+        """A cutout: science, template or difference, as FITS or PNG."""
+        return self._ask("GET", f"/sources/{source}/cutouts/{kind}.{form}").content
+
+    # Lists and filters
+
+    def watchlists(self) -> list[dict[str, Any]]:
+        """Watchlists that the account may see."""
+        return list(self._document("GET", "/watchlists")["watchlists"])
+
+    def watchlist_hits(self, number: int) -> Rows:
+        """Objects in the cones of a watchlist."""
+        return self._rows("GET", f"/watchlists/{number}/hits")
+
+    def make_watchlist(self, name: str, cones: str, **settings: Any) -> dict[str, Any]:
+        """Make a watchlist of lines `RA, Dec[, name[, radius]]`; `radius`, `description`, `public`."""
+        return self._document("POST", "/watchlists", json={"name": name, "cones": cones, **settings})
+
+    def areas(self) -> list[dict[str, Any]]:
+        """Areas that the account may see."""
+        return list(self._document("GET", "/areas")["areas"])
+
+    def area_hits(self, number: int) -> Rows:
+        """Objects in an area."""
+        return self._rows("GET", f"/areas/{number}/hits")
+
+    def filters(self) -> list[dict[str, Any]]:
+        """Filters that the account may see."""
+        return list(self._document("GET", "/filters")["filters"])
+
+    def check(self, definition: str) -> dict[str, Any]:
+        """Check a filter; a wrong one raises `BrokerProblem` with line and column in `errors`."""
+        return self._document("POST", "/filters/check", json={"definition": definition})
+
+    def query(self, definition: str, *, limit: int = 1000) -> Rows:
+        """Rows of a filter over all objects as they are now; needs an account."""
+        found = self._document("POST", "/filters/try", json={"definition": definition, "limit": limit})
+        rows = [{"diaObjectId": int(one), **row} for one, row in zip(found["diaObjectIds"], found["rows"], strict=True)]
+        return Rows(pa.Table.from_pylist(rows))
+
+    def results(self, number: int, **question: Any) -> Rows:
+        """Alerts that passed a filter; `first` and `last` night."""
+        return self._rows("GET", f"/filters/{number}/results", params=question)
+
+    def deliveries(self, number: int, **question: Any) -> Rows:
+        """Messages of a filter of the account, the newest first."""
+        return self._rows("GET", f"/filters/{number}/deliveries", params=question)
+
+    # Telemetry
+
+    def products(self, **question: Any) -> Rows:
+        """Product files; `level`, `family`, `kind`, `version`, `first`, `last`, `name`, `current`."""
+        return self._rows("GET", "/products", params=question)
+
+    def download(self, product: int, path: str | Path) -> Path:
+        """Download a product file; a download that was interrupted goes on where it ended."""
+        target = Path(path)
+        about = self._document("GET", f"/products/{product}")
+        part = target.with_name(f".{target.name}.{about['digest'][:16]}.part")
+        begun = part.stat().st_size if part.exists() else 0
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={begun}-"} if begun else {})
+        if begun < about["size"] or not begun:
+            with (
+                self._ask("GET", f"/products/{product}/file", headers=headers, stream=True) as answer,
+                part.open("ab" if answer.status_code == 206 else "wb") as written,
+            ):
+                for piece in answer.iter_content(1 << 18):
+                    written.write(piece)
+        part.replace(target)
+        return target
+
+    # Provenance
+
+    def why(self, table: str, **row: Any) -> list[dict[str, Any]]:
+        """Where rows of a table come from: `why("diasources", diasourceid=8)`."""
+        return list(self._json("GET", f"/why/rows/{table}", params=row))
+
+    def freeze(self, **question: Any) -> dict[str, Any]:
+        """Freeze an answer so that it can be cited: `ids` or `cone`, `parts`, `as_of`, `features`, `title`."""
+        return self._document("POST", "/snapshots", json=question)
+
+    def snapshot(self, identifier: str) -> bytes:
+        """The bytes of a frozen answer."""
+        return self._ask("GET", f"/snapshots/{identifier}/content").content
+
+    def status(self) -> dict[str, Any]:
+        """The state of the platform."""
+        return self._document("GET", "/status")
+
+    def pages(self, path: str, name: str, **question: Any) -> Iterator[dict[str, Any]]:
+        """All rows of a list, page by page: `pages("/publications", "publications")`."""
+        cursor: str | None = None
+        while True:
+            found = self._document("GET", path, params={**question, "cursor": cursor})
+            yield from found[name]
+            cursor = found["next"]
+            if cursor is None:
+                return
+
+    def raw(self, path: str, form: str, *, method: str = "GET", **options: Any) -> requests.Response:
+        """An answer in a form, as it is sent: json, csv, arrow, parquet or votable."""
+        parameters = {**options.pop("params", {}), "format": form}
+        return self._ask(method, path, params=parameters, stream=True, **options)
+
+    def _rows(self, method: str, path: str, **options: Any) -> Rows:
+        answer = self._ask(method, path, headers={"Accept": _ARROW}, **options)
+        with pa.ipc.open_stream(answer.content) as reader:
+            return Rows(reader.read_all())
+
+    def _document(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        return dict(self._json(method, path, **options))
+
+    def _json(self, method: str, path: str, **options: Any) -> Any:
+        return self._ask(method, path, **options).json()
+
+    def _ask(self, method: str, path: str, **options: Any) -> requests.Response:
+        reads = method == "GET"
+        for attempt in range(self.retries + 1):
+            try:
+                answer = self._session.request(method, self.url + path, timeout=self.timeout, **options)
+            except requests.RequestException as error:
+                raise BrokerUnreachable(f"{self.url} does not answer: {error}") from error
+            if answer.ok:
+                return answer
+            if answer.status_code not in (429, 503) or not reads or attempt == self.retries:
+                break
+            time.sleep(min(float(answer.headers.get("Retry-After", 1)), _LONGEST_WAIT))
+        try:
+            document = answer.json()
+        except ValueError:
+            document = {"detail": answer.text[:500]}
+        raise BrokerProblem(answer.status_code, document if isinstance(document, dict) else {"detail": str(document)})
