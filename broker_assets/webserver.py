@@ -6,23 +6,26 @@ one process, and takes the options that Dagster's chart gives to it, so that the
 
 from __future__ import annotations
 
+import json
 import logging
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import dagster
+import graphql
 import sqlalchemy as sa
 import typer
 import uvicorn
 from dagster_webserver.webserver import DagsterWebserver
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from broker_assets.dagster_internals import WorkspaceFileTarget, WorkspaceProcessContext
 from broker_assets.settings import ServerSettings, load_settings
-from broker_assets.web_guard import WebGuard
+from broker_assets.web_guard import READING, Application, Receive, Scope, Send, WebGuard
 
 GRAPHQL_TYPES: Final = frozenset({"application/json", "application/graphql"})
 """Content types of GraphQL by POST. No form and no page of another site can send them unasked; Dagster would also take
@@ -31,6 +34,66 @@ POOL_RECYCLE: Final = 3600
 """Seconds after which connections to Dagster's database are replaced."""
 POOL_OVERFLOW: Final = 20
 """Connections to it beyond those that are kept."""
+
+
+RIGHTS: Final = "x-broker-rights"
+"""Header of the proxy with what an account may do (`api.account.check`); a proxy replaces that of the request."""
+
+
+def may_write(rights: str | None, asks_accounts: bool) -> bool:
+    """Whether a request may change something.
+
+    Parameters
+    ----------
+    rights : str or None
+        Value of the header.
+    asks_accounts : bool
+        Whether a proxy sends it with every request: one without it may only read then.
+
+    Examples
+    --------
+    >>> may_write("write", True), may_write("read", False), may_write(None, True), may_write(None, False)
+    (True, False, False, True)
+    """
+    return rights == "write" if rights is not None else not asks_accounts
+
+
+def is_mutation(query: object) -> bool:
+    """Whether a GraphQL document can change something; one that cannot be read counts as such.
+
+    Examples
+    --------
+    >>> is_mutation("{ version }"), is_mutation("query A { version } mutation B { terminateRun }"), is_mutation("{")
+    (False, True, True)
+    """
+    try:
+        document = graphql.parse(query, max_tokens=20_000) if isinstance(query, str) else None
+    except (graphql.GraphQLError, RecursionError):
+        document = None
+    if document is None:
+        return True
+    operations = [one for one in document.definitions if isinstance(one, graphql.OperationDefinitionNode)]
+    return any(one.operation is graphql.OperationType.MUTATION for one in operations)
+
+
+class ReadersGuard:
+    """ASGI middleware that refuses what changes something, but GraphQL, to those who may only read."""
+
+    def __init__(self, app: Application, asks_accounts: bool) -> None:
+        self.app = app
+        self.asks_accounts = asks_accounts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or refuse it."""
+        if scope["type"] == "http" and scope["method"] not in READING and not scope["path"].endswith("/graphql"):
+            rights = Headers(scope=scope).get(RIGHTS)
+            if not may_write(rights, self.asks_accounts):
+                await PlainTextResponse(READ_ONLY, 403)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+READ_ONLY: Final = "Only operators may change something here.\n"
 
 
 class GuardedWebserver(DagsterWebserver[Any, Any]):
@@ -54,7 +117,22 @@ class GuardedWebserver(DagsterWebserver[Any, Any]):
 
     def build_middleware(self) -> list[Middleware]:
         """Dagster's own, within the guard."""
-        return [Middleware(WebGuard, self._server.names), *super().build_middleware()]
+        readers = Middleware(ReadersGuard, self._server.asks_accounts)
+        return [Middleware(WebGuard, self._server.names), readers, *super().build_middleware()]
+
+    def _make_request_context(self, conn: HTTPConnection) -> Any:
+        """The context of a request: Dagster itself refuses changes of those who may only read, and its pages say so."""
+        context = super()._make_request_context(conn)
+        if may_write(conn.headers.get(RIGHTS), self._server.asks_accounts):
+            return context
+        return type(context)(
+            instance=context.instance,
+            current_workspace=context.get_current_workspace(),
+            process_context=context.process_context,
+            version=context.version,
+            source=conn,
+            read_only=True,
+        )
 
     def make_security_headers(self) -> dict[str, str]:
         """Those of Dagster, and one that forbids other sites to show its pages in a frame."""
@@ -69,6 +147,14 @@ class GuardedWebserver(DagsterWebserver[Any, Any]):
         content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if content_type not in GRAPHQL_TYPES and not is_page:
             return PlainTextResponse(f"Send GraphQL as one of {', '.join(sorted(GRAPHQL_TYPES))}.\n", 415)
+        if not is_page and not may_write(request.headers.get(RIGHTS), self._server.asks_accounts):
+            body = await request.body()
+            try:
+                query = json.loads(body).get("query") if content_type == "application/json" else body.decode()
+            except (ValueError, AttributeError, RecursionError):
+                query = None
+            if is_mutation(query):
+                return JSONResponse({"errors": [{"message": READ_ONLY.strip()}]}, 403)
         answer: Response = await super().graphql_http_endpoint(request)
         return answer
 

@@ -130,6 +130,31 @@ def test_a_page_of_another_site_commands_nothing(client: httpx.Client, headers: 
     assert runs(client) == before
 
 
+READER = {"X-Broker-Rights": "read"}
+
+
+def test_who_may_only_read_changes_nothing(client: httpx.Client) -> None:
+    """The header is what the proxy sends after it asked our accounts."""
+    before = runs(client)
+    assert client.post("/graphql", json={"query": QUERY}, headers=READER).json()["data"]["version"]
+    typed = READER | {"Content-Type": "application/graphql"}
+    assert client.post("/graphql", content=QUERY, headers=typed).json()["data"]["version"]
+    for value in ("read", "", "Write", "write, write"):
+        for query in (LAUNCH, f"query A {{ version }} {LAUNCH}", "fragment X on Mutation { __typename } " + LAUNCH):
+            answer = client.post("/graphql", json={"query": query}, headers={"X-Broker-Rights": value})
+            assert answer.status_code == 403
+            assert "Only operators" in answer.text
+        typed = {"Content-Type": "application/graphql", "X-Broker-Rights": value}
+        assert client.post("/graphql", content=LAUNCH, headers=typed).status_code == 403
+    for path in ("/report_asset_materialization/sources", "/report_asset_check/sources"):
+        assert client.post(path, json={}, headers=READER).status_code == 403
+    assert runs(client) == before
+    permissions = "{ permissions { permission value } }"
+    for headers, some in ((READER, False), ({"X-Broker-Rights": "write"}, True)):
+        answer = client.post("/graphql", json={"query": permissions}, headers=headers).json()
+        assert any(one["value"] for one in answer["data"]["permissions"]) is some
+
+
 @pytest.mark.parametrize(
     "content_type", ["text/plain", "text/plain; application/json", "application/x-www-form-urlencoded", ""]
 )
