@@ -342,6 +342,12 @@ def log_in(connection: Connection, username: str, password: str, address: str) -
     return user_of(row[:-1])
 
 
+def check_address(email: str) -> None:
+    """Raise `BadAccount` if this is not an address; an empty text is one of an account without."""
+    if email and not _ADDRESS.fullmatch(email):
+        raise BadAccount(f"{email!r} is not an address of electronic mail")
+
+
 def _check(username: str, email: str, roles: Collection[str]) -> None:
     if not _NAME.fullmatch(username):
         raise BadAccount(
@@ -352,8 +358,7 @@ def _check(username: str, email: str, roles: Collection[str]) -> None:
         raise BadAccount(f"{username} is a name of the platform; choose another one")
     if username.lower().startswith("removed-"):
         raise BadAccount("names that begin with removed- are those of removed accounts")
-    if email and not _ADDRESS.fullmatch(email):
-        raise BadAccount(f"{email!r} is not an address of electronic mail")
+    check_address(email)
     unknown = sorted(set(roles) - set(ROLES))
     if unknown:
         raise BadAccount(f"there is no role {unknown[0]!r}; roles are {', '.join(ROLES)}")

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from broker_assets.commands.terminal import terminal
-from broker_assets.local import demo_settings, kafka_readers, mailbox
+from broker_assets.local import demo_settings, first_accounts, kafka_readers, mailbox
 from broker_assets.local.default_catalogues import DefaultCatalogues
 from broker_assets.local.processes import LocalPlatformError
 from broker_assets.local.supervisor import Supervisor, end_platform
@@ -65,6 +65,8 @@ def up(
         mailbox.prepare(load_settings())
     demo_settings.adopt()
     load_settings.cache_clear()
+    first_accounts.adopt_signing_key(load_settings())
+    load_settings.cache_clear()
     settings = load_settings()
     if settings.needs_embedded_kafka:
         # For the services: this Kafka is ours to write to.
@@ -75,10 +77,12 @@ def up(
         catalogues.start()
 
     def ready(addresses: Addresses, ending: threading.Event) -> None:
+        passwords = first_accounts.make_first_accounts(addresses.database_url, settings)
         if not demo:
             if not ending.is_set():
-                _show(addresses)
+                _show(addresses, passwords)
             return
+        _show_accounts(addresses, passwords)  # who wants to look need not wait for the demonstration
         # Loaded where there is a demonstration only: 160 MB, which this process keeps.
         from broker_assets.local.demo import Demonstration
         from broker_assets.local.telemetry_demo import TelemetryDemonstration
@@ -94,7 +98,7 @@ def up(
         except Exception:  # noqa: BLE001 - the platform runs on, whatever becomes of its demonstration
             console.print_exception()
         if not ending.is_set():
-            _show(addresses)
+            _show(addresses, passwords)
         if dropped and not ending.is_set():
             try:
                 telemetry.follow(ending)
@@ -145,7 +149,14 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-def _show(addresses: Addresses) -> None:
+def _show_accounts(addresses: Addresses, passwords: dict[str, str]) -> None:
+    """Accounts that were made in this start; their passwords are not stored anywhere."""
+    for name, password in passwords.items():
+        reads = ", who only reads," if name == first_accounts.GUEST else ""
+        _report(f"Log in at {addresses.api_url} as {name}{reads} with {password}  (shown only in this start)")
+
+
+def _show(addresses: Addresses, passwords: dict[str, str]) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -156,4 +167,5 @@ def _show(addresses: Addresses) -> None:
     table.add_row("State and logs", addresses.home)
     terminal().print()
     terminal().print(table)
+    _show_accounts(addresses, passwords)
     _report("\nEverything is running. Press Ctrl-C to stop.")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from broker_assets.access import accounts, changes, tokens, transfer
+from broker_assets.access import accounts, changes, identities, tokens, transfer
 from broker_assets.access.accounts import ROLES, BadAccount, NameTaken, UnknownAccount
 from broker_assets.access.passwords import BadPassword, new_password
 from broker_assets.access.tokens import BadToken
@@ -131,6 +131,18 @@ def remove(name: Name) -> None:
     with _connection() as connection:
         remove_account(connection, accounts.get(connection, name))
     echo(f"{name} is removed")
+
+
+@app.command()
+def bind(
+    name: Name,
+    issuer: Annotated[str, typer.Argument(help="Address of the OpenID Connect provider, as in the settings.")],
+    subject: Annotated[str, typer.Argument(help="Identifier of the person there.")],
+) -> None:
+    """Let a person of an OpenID Connect provider log in to an account."""
+    with _connection() as connection:
+        identities.bind(connection, name, issuer, subject)
+    echo(f"{subject} logs in as {name}")
 
 
 @app.command(name="export")

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 
 from broker_assets.access.signing import Signer
-from broker_assets.api.account import administration, check, links, profile
+from broker_assets.api.account import administration, check, links, profile, single_sign_on
 from broker_assets.api.account.forms import ForgedError, MayNotError, NotLoggedInError
 from broker_assets.api.account.letters import Letters
 from broker_assets.api.login import forged
@@ -26,7 +26,7 @@ def add_to(app: FastAPI, settings: Settings) -> None:
     """
     app.state.signer = signer_of(settings)
     app.state.letters = Letters(settings)
-    for router in (profile.router, links.router, administration.router, check.router):
+    for router in (profile.router, links.router, administration.router, check.router, single_sign_on.router):
         app.include_router(router)
     app.add_exception_handler(NotLoggedInError, _not_logged_in)
     app.add_exception_handler(ForgedError, _forged)

@@ -118,13 +118,15 @@ def acting(request: Request, form: SentForm) -> User:
     Raises
     ------
     HTTPException
-        401 if nobody is logged in, 403 if the form does not repeat the value of the session.
+        401 if nobody is logged in, 403 for guests and if the form does not repeat the value of the session.
     """
     session = session_of(request)
     if session is None:
         raise HTTPException(401, "Log in to change something.")
     if not is_same(form.values.get("csrfmiddlewaretoken") or request.headers.get("x-csrftoken"), session.csrf):
         raise HTTPException(403, "The form does not repeat the value of the session: load the page again.")
+    if session.user.is_guest:
+        raise HTTPException(403, "Guests may only read. Ask an administrator for an account of your own.")
     return session.user
 
 

@@ -1,0 +1,74 @@
+"""The first accounts of one machine: an administrator and a guest who only reads, and the key that signs.
+
+Their passwords are random and shown once, by the process that made them. Neither is made again: who removes the guest
+keeps it removed.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from broker_assets.access import accounts
+from broker_assets.access.accounts import NameTaken
+from broker_assets.access.passwords import new_password
+from broker_assets.database.engine import connect
+from broker_assets.settings import Settings
+
+GUEST: Final = "guest"
+"""Name of the account that only reads."""
+SIGNING_KEY: Final = "BROKER_ACCESS__SIGNING_KEY"
+
+
+def make_first_accounts(url: str, settings: Settings) -> dict[str, str]:
+    """Make the first accounts, if there is no account at all but those that the settings made.
+
+    Parameters
+    ----------
+    url : str
+        Database.
+    settings : Settings
+        With the name of the administrator; one with a password there exists already.
+
+    Returns
+    -------
+    dict of str to str
+        Password by name; empty if there were accounts.
+    """
+    name = settings.access.administrator
+    with connect(url, application="broker-assets up", autocommit=True) as connection, connection.transaction():
+        # Two platforms may not do it at once; removed accounts count too.
+        connection.execute("LOCK TABLE access.users IN SHARE ROW EXCLUSIVE MODE")
+        known = [row[0] for row in connection.execute("SELECT username FROM access.users")]
+        if [one for one in known if settings.access.administrator_password is None or one != name]:
+            return {}
+        made: dict[str, str] = {}
+        for username, role in ((name, "administrator"), (GUEST, "guest")):
+            password = new_password()
+            try:
+                with connection.transaction():
+                    accounts.add(connection, username, password, roles=[role])
+            except NameTaken:
+                continue
+            made[username] = password
+    return made
+
+
+def adopt_signing_key(settings: Settings) -> None:
+    """Let the services sign with the key of the folder, which is made if there is none."""
+    if settings.access.signing_key is not None:
+        return
+    path = settings.home / "signing-key"
+    if not path.is_file():
+        settings.home.mkdir(parents=True, exist_ok=True)
+        _write(path, secrets.token_hex(32))
+    os.environ[SIGNING_KEY] = path.read_text(encoding="ascii").strip()
+
+
+def _write(path: Path, content: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as stream:
+        stream.write(content)
+    temporary.replace(path)
