@@ -1,6 +1,6 @@
 """What breaks clients between two OpenAPI documents, or two versions of the public tables.
 
-``python -m broker_assets.api.v1.compatibility docs/openapi-v1.json docs/public-tables.json`` writes both as they are now;
+``python -m broker_assets.api.v1.compatibility docs/openapi-v1.json docs/public-tables.json`` writes both as they are;
 a release commits them, and a test compares with them. What is to be removed is first marked `deprecated=True` and stays
 so for a release.
 """

@@ -2,8 +2,8 @@
 
 from broker_assets.database.migrations import run_frozen_sql
 
-revision = "0034"
-down_revision = "0033"
+revision = "0035"
+down_revision = "0034"
 branch_labels = None
 depends_on = None
 
