@@ -20,7 +20,7 @@ from broker_assets.commands.filters.definitions import (
     read_form,
     refuse_unreadable,
 )
-from broker_assets.commands.lists import options
+from broker_assets.commands.lists import definition_files, options
 from broker_assets.commands.lists.change import new_owner, open_database, say
 from broker_assets.commands.terminal import echo, terminal
 from broker_assets.settings import load_settings
@@ -31,6 +31,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Filters: conditions on alerts, and what they pass.",
 )
+definition_files.add_to(app, "filter")
 app.add_typer(expiry.app, name="expiry")
 app.command()(check.check)
 app.command("try")(trying.try_)

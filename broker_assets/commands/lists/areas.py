@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from broker_assets.commands.lists import options
+from broker_assets.commands.lists import definition_files, options
 from broker_assets.commands.lists.change import find, finish, new_owner, open_database, say, to_change
 from broker_assets.commands.lists.files import read_area_file
 from broker_assets.commands.lists.tables import count, one_line, show_details, summary_table
@@ -22,6 +22,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Areas: regions of the sky that alerts are matched with.",
 )
+definition_files.add_to(app, "area")
 
 FORMS = "a MOC as FITS, JSON or text, or a region in STC-S or DS9 form; - is standard input"
 Cone = Annotated[str | None, typer.Option(help="A cone: RA,DEC,RADIUS, degrees.", show_default=False)]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from broker_assets.commands.lists import options
+from broker_assets.commands.lists import definition_files, options
 from broker_assets.commands.lists.change import find, finish, new_owner, open_database, say, to_change
 from broker_assets.commands.lists.files import read_cones
 from broker_assets.commands.lists.tables import cone_table, count, one_line, show_details, summary_table
@@ -21,6 +21,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Watchlists: sets of cones that alerts are matched with.",
 )
+definition_files.add_to(app, "watchlist")
 
 File = Annotated[
     Path, typer.Argument(help="Lines `RA, Dec[, name[, radius in arcsec]]`; - is standard input.", show_default=False)
