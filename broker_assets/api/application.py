@@ -14,7 +14,7 @@ from broker_assets.api.connections import Connections
 from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
 from broker_assets.api.observer import Observer
-from broker_assets.api.site import desk, files, frame, front, search
+from broker_assets.api.site import desk, files, frame, front, object_page, search
 from broker_assets.settings import Settings, load_settings
 from broker_assets.web_guard import WebGuard
 
@@ -81,6 +81,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     frame.add_to(app)
     app.include_router(files.router)
     app.include_router(front.router)
+    app.include_router(object_page.router)
     app.include_router(search.router)
     app.include_router(pages.router)
     app.include_router(login.router)

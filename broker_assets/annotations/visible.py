@@ -1,0 +1,57 @@
+"""Annotations of an object that an account may read: of public annotators, its own, and those shared with it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import dict_row
+
+MOST: Final = 200
+"""Annotations that are given."""
+
+
+def annotations_for(
+    connection: psycopg.Connection[Any],
+    diaobjectid: int,
+    *,
+    viewer: str | None,
+    shared: Collection[str] = (),
+    everything: bool = False,
+) -> list[dict[str, Any]]:
+    """What annotators say of an object now, the newest first.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        To read with.
+    diaobjectid : int
+        The object.
+    viewer : str or None
+        Account that asks; None is a guest.
+    shared : collection of str
+        Topics of annotators that are shared with the account.
+    everything : bool
+        Whether it may see all, as administrators may.
+
+    Returns
+    -------
+    list of dict
+        `topic`, `version`, `timestamp`, `classification`, `explanation`, `classdict`, `url`.
+    """
+    with connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(
+            "SELECT topic, said.version, said.timestamp, classification, explanation, classdict, said.url"
+            " FROM annotations AS said JOIN annotators AS list USING (topic) WHERE diaobjectid = %(object)s"
+            " AND (%(all)s OR list.public OR list.owner IN ('system', %(viewer)s) OR topic = ANY(%(shared)s))"
+            " ORDER BY said.timestamp DESC LIMIT %(most)s",
+            {
+                "object": diaobjectid,
+                "viewer": viewer or "",
+                "shared": sorted(shared),
+                "all": everything,
+                "most": MOST,
+            },
+        )
+        return cursor.fetchall()

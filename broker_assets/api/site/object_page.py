@@ -1,0 +1,237 @@
+"""The page of an object: light curve, stamps, context, and why it is here."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+import psycopg
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.responses import HTMLResponse, Response
+
+from broker_assets.api.connections import database
+from broker_assets.api.disclosure import Disclosure
+from broker_assets.api.documents import Document
+from broker_assets.api.objects import ObjectId, documented, identifier_of
+from broker_assets.api.site.frame import page
+from broker_assets.api.site.object_parts import parts_of, sight_of
+from broker_assets.database.tables import object_features, objects
+
+router = APIRouter(include_in_schema=False)
+Database = Annotated[psycopg.Connection[Any], Depends(database)]
+
+MOST_ROWS = 300
+"""Rows of the table of points; the file has all."""
+STAMPS = ("science", "template", "difference")
+DRAWING = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'", "Cache-Control": "no-store"}
+"""Headers of a drawing that is a file of its own: its style is within it."""
+WIDE, NARROW = (800, 400), (344, 280)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The light curve of a request."""
+
+    identifier: int
+    columns: dict[str, Any]
+    """Of the table `objects`."""
+    members: dict[int, int]
+    """Objects that are one source, with their survey."""
+    points: Any
+    """`CurvePoints` of all of them."""
+    state: Any
+    """`ChartState` of the address."""
+    shown: Any
+    """`Marks` of that state."""
+    now: float
+    """MJD TAI."""
+
+
+def curve_of(request: Request, connection: Database, diaobjectid: ObjectId) -> Curve:
+    """Read an object with its light curves in all surveys; HTTP 404 if it is unknown."""
+    from broker_assets.lightcurves.chart.marks import marks
+    from broker_assets.lightcurves.chart.points import curve_points
+    from broker_assets.lightcurves.chart.state import ChartState
+    from broker_assets.packets.timescales import unix_to_mjd_tai
+    from broker_assets.sky.object_links import members
+
+    text = diaobjectid[:3].upper() + diaobjectid[3:] if diaobjectid[:3].lower() == "ztf" else diaobjectid
+    identifier = identifier_of(text)
+    cursor = connection.execute("SELECT * FROM objects WHERE diaobjectid = %s", (identifier,))
+    row = cursor.fetchone()
+    if row is None:
+        raise HTTPException(404, f"Object {diaobjectid} is unknown here.")
+    columns = dict(zip([column.name for column in cursor.description or ()], row, strict=True))
+    found = {member.diaobjectid: member.survey for member in members(connection, identifier)}
+    state = ChartState.read(request.query_params)
+    points = curve_points(connection, found, as_of=state.as_of)
+    now = float(unix_to_mjd_tai([time.time()])[0])
+    return Curve(identifier, columns, found, points, state, marks(points, state), now)
+
+
+Light = Annotated[Curve, Depends(curve_of)]
+
+
+@router.get("/objects/{diaobjectid}/", response_class=HTMLResponse)
+def object_page(request: Request, connection: Database, curve: Light) -> Response:
+    """Everything about an object."""
+    from broker_assets.lightcurves.chart.marks import summary
+    from broker_assets.lightcurves.chart.rows import rows
+    from broker_assets.lightcurves.photometry import BANDS
+    from broker_assets.search.finding import object_title
+
+    columns, points, shown = curve.columns, curve.points, curve.shown
+    parts = parts_of(connection, curve.identifier, columns["tns_name"], sight_of(request))
+    bands = [band for code, band in enumerate(BANDS) if (points.band == code).any()]
+    table = rows(shown.points.where(np.arange(len(shown.points))[::-1][:MOST_ROWS]))
+    return page(
+        request,
+        "object.html",
+        curve=curve,
+        state=curve.state,
+        shown=shown,
+        title=object_title(curve.identifier),
+        members=[(number, object_title(number)) for number in curve.members if number != curve.identifier],
+        position=_position(columns),
+        extremes=_extremes(points),
+        summary=summary(shown, curve.state),
+        svg=_svg(curve, WIDE),
+        narrow_svg=_svg(curve, NARROW) if len(shown) < 3000 else "",
+        legend=[(band, _symbol(band), shown.counts[band]) for band in bands],
+        rows=table,
+        parts=parts,
+        stamps=_stamps(request, points),
+        features=_features(columns),
+        path=f"/objects/{curve.identifier}/",
+    )
+
+
+@router.get("/objects/{diaobjectid}/points.json", response_class=Document)
+def points_json(curve: Light) -> Response:
+    """What the chart shows, for its script."""
+    from broker_assets.lightcurves.chart.rows import document
+
+    found = document(curve.shown, now=curve.now)
+    found["symbols"] = [_path(code) for code in (*range(6), -1)]
+    found["axes"] = {"x": curve.state.x, "y": curve.state.y}
+    return Document(found, headers={"Cache-Control": "no-store"})
+
+
+@router.get("/objects/{diaobjectid}/points.csv")
+def points_csv(curve: Light) -> Response:
+    """The points that the chart shows, all of them."""
+    from broker_assets.lightcurves.chart.rows import as_csv
+
+    content = as_csv(curve.shown.points)
+    disposition = {"Content-Disposition": f'attachment; filename="{curve.identifier}.csv"'}
+    return Response(content, media_type="text/csv; charset=utf-8; header=present", headers=disposition)
+
+
+@router.get("/objects/{diaobjectid}/curve.svg")
+def curve_svg(curve: Light) -> Response:
+    """The chart as a file."""
+    return Response(_svg(curve, WIDE, standalone=True), media_type="image/svg+xml", headers=DRAWING)
+
+
+@router.get("/objects/{diaobjectid}/why/", response_class=HTMLResponse)
+def why_page(request: Request, connection: Database, diaobjectid: ObjectId, source: int | None = None) -> Response:
+    """Where the row of an object, or one of its sources, comes from."""
+    from broker_assets.packets.kafka_place import kafka_place
+    from broker_assets.provenance.why import why
+
+    identifier = identifier_of(diaobjectid)
+    table, where = (
+        ("objects", {"diaobjectid": identifier})
+        if source is None
+        else ("diasources", {"diasourceid": source, "diaobjectid": identifier})
+    )
+    found = why(connection, table, where, kafka_place)
+    if not found:
+        raise HTTPException(404, f"Object {diaobjectid} is unknown here.")
+    disclosure: Disclosure = request.app.state.disclosure
+    origins = [disclosure.shown(request, item).model_dump() for item in found]
+    return page(request, "why.html", origins=origins, identifier=identifier, source=source)
+
+
+def _position(columns: dict[str, Any]) -> dict[str, Any] | None:
+    """The newest position in both forms, galactic coordinates, and addresses of other services."""
+    if columns["ra"] is None or columns["decl"] is None:
+        return None
+    from broker_assets.lightcurves.galactic import galactic
+    from broker_assets.sky.angles import sexagesimal
+    from broker_assets.sky.links import links_at
+
+    ra, dec = float(columns["ra"]) % 360.0, float(columns["decl"])
+    longitude, latitude = galactic(np.array([ra]), np.array([dec]))
+    return {
+        "degrees": f"{ra:.6f} {dec:+.6f}",
+        "sexagesimal": " ".join(sexagesimal(ra, dec)),
+        "galactic": f"{float(longitude[0]):.4f} {float(latitude[0]):+.4f}",
+        "links": links_at(ra, dec, tns_name=columns["tns_name"]),
+    }
+
+
+def _extremes(points: Any) -> dict[str, dict[str, Any]]:
+    """First, latest and brightest detection."""
+    from broker_assets.lightcurves.chart.points import DETECTION
+    from broker_assets.lightcurves.chart.rows import rows
+
+    chosen = np.flatnonzero((points.kind == DETECTION) & np.isfinite(points.flux))
+    if not len(chosen):
+        return {}
+    peak = chosen[np.argmax(points.flux[chosen])]
+    found = rows(points.where(np.array([chosen[0], chosen[-1], peak])))
+    return dict(zip(("first", "latest", "peak"), found, strict=True))
+
+
+def _stamps(request: Request, points: Any) -> dict[str, Any] | None:
+    """The detection whose stamps are shown: the one that the address names, else the newest that has some."""
+    from broker_assets.lightcurves.chart.rows import rows
+
+    with_stamps = np.flatnonzero(points.has_packet)
+    if not len(with_stamps):
+        return None
+    asked = request.query_params.get("s", "")
+    chosen = [place for place in with_stamps.tolist() if str(points.identifier[place]) == asked]
+    place = chosen[0] if chosen else int(with_stamps[-1])
+    order = with_stamps.tolist().index(place)
+    found = rows(points.where(np.array([place])))[0]
+    near = {"older": order - 1, "newer": order + 1}
+    steps = {
+        name: str(points.identifier[with_stamps[at]]) if 0 <= at < len(with_stamps) else ""
+        for name, at in near.items()
+    }
+    return found | {"steps": steps, "number": order + 1, "of": len(with_stamps)}
+
+
+def _features(columns: dict[str, Any]) -> list[tuple[str, Any, str]]:
+    """Names, values and meanings of the features that are known."""
+    names = documented(object_features)
+    skipped = {"diaobjectid", "diasourceid", "ingestid", "night"}
+    return [
+        (names[column.name], columns[column.name], column.comment or "")
+        for column in object_features.columns
+        if column.name not in skipped and column.name in objects.c and columns.get(column.name) is not None
+    ]
+
+
+def _svg(curve: Curve, size: tuple[int, int], *, standalone: bool = False) -> str:
+    from broker_assets.lightcurves.chart.svg import chart_svg
+
+    first = curve.columns["firstdiasourcemjdtai"]
+    events = [(float(first), "first detection")] if first is not None else []
+    return chart_svg(curve.shown, curve.state, now=curve.now, size=size, ticks_at=events, standalone=standalone)
+
+
+def _path(code: int) -> str:
+    from broker_assets.lightcurves.chart.svg import symbol
+
+    return symbol(code)
+
+
+def _symbol(band: str) -> str:
+    from broker_assets.lightcurves.photometry import BANDS
+
+    return _path(BANDS.index(band))

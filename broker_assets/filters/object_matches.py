@@ -1,0 +1,60 @@
+"""Filters that alerts of an object passed, as far as an account may know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import dict_row
+
+MOST: Final = 200
+"""Filters that are given."""
+
+
+def matches_of_object(
+    connection: psycopg.Connection[Any],
+    diaobjectid: int,
+    *,
+    viewer: str | None,
+    shared: Collection[str] = (),
+    everything: bool = False,
+) -> list[dict[str, Any]]:
+    """The filters that an object passed, the latest first.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        To read with.
+    diaobjectid : int
+        The object.
+    viewer : str or None
+        Account that asks; None is a guest.
+    shared : collection of str
+        Numbers of filters that are shared with the account.
+    everything : bool
+        Whether it may see all, as administrators may.
+
+    Returns
+    -------
+    list of dict
+        `filterid`, `name`, `owner`, `matches` (alerts that passed), `first_night`, `last_night`, and `diasourceid` of
+        an alert of the last night.
+    """
+    with connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(
+            "SELECT filter.filterid, filter.name, filter.owner, count(*) AS matches, min(hit.night) AS first_night,"
+            " max(hit.night) AS last_night, (array_agg(hit.diasourceid ORDER BY hit.night DESC))[1] AS diasourceid"
+            " FROM filter_matches AS hit JOIN filters AS filter USING (filterid) WHERE hit.diaobjectid = %(object)s"
+            " AND (%(all)s OR filter.public OR filter.owner IN ('system', %(viewer)s)"
+            " OR filter.filterid::text = ANY(%(shared)s))"
+            " GROUP BY 1, 2, 3 ORDER BY last_night DESC, filterid LIMIT %(most)s",
+            {
+                "object": diaobjectid,
+                "viewer": viewer or "",
+                "shared": sorted(shared),
+                "all": everything,
+                "most": MOST,
+            },
+        )
+        return cursor.fetchall()

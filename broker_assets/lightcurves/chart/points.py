@@ -1,0 +1,118 @@
+"""Points of the light curves of one source on the sky, in all surveys, as a chart and its table need them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from broker_assets.lightcurves.photometry import band_codes
+
+DETECTION: Final = 0
+FORCED: Final = 1
+LIMIT: Final = 2
+KIND_LETTERS: Final = "dfl"
+"""Letters of the kinds, by their code."""
+
+_COLUMNS: Final = "diaobjectid, survey, midpointmjdtai, band"
+_KNOWN: Final = (
+    "diaobjectid = ANY(%(objects)s::bigint[]) AND (%(as_of)s::float8 IS NULL OR broughtbymjdtai <= %(as_of)s)"
+)
+_QUERIES: Final = (
+    f"SELECT diasourceid, psfflux, psffluxerr, scienceflux, sciencefluxerr, snr, reliability,"  # noqa: S608
+    f" archivefileid IS NOT NULL, {_COLUMNS} FROM diasources WHERE {_KNOWN}",
+    f"SELECT diaforcedsourceid, psfflux, psffluxerr, scienceflux, sciencefluxerr, NULL, NULL,"  # noqa: S608
+    f" false, {_COLUMNS} FROM diaforcedsources WHERE {_KNOWN}",
+    f"SELECT exposure, dianoise, NULL, NULL, NULL, NULL, NULL,"  # noqa: S608
+    f" false, {_COLUMNS} FROM dianondetectionlimits WHERE {_KNOWN} AND dianoise IS NOT NULL",
+)
+"""Of each kind."""
+
+
+@dataclass(frozen=True)
+class CurvePoints:
+    """n points by time; arrays of length n, NaN where a value is unknown."""
+
+    mjd: NDArray[np.float64]
+    """MJD TAI, midpoint."""
+    kind: NDArray[np.int8]
+    """`DETECTION`, `FORCED` or `LIMIT`."""
+    band: NDArray[np.int8]
+    """Place in `photometry.BANDS`; −1 for others."""
+    survey: NDArray[np.int16]
+    """See `database.tables.SURVEYS`."""
+    identifier: NDArray[np.int64]
+    """diaSourceId, diaForcedSourceId, or exposure of a limit."""
+    diaobjectid: NDArray[np.int64]
+    flux: NDArray[np.float64]
+    """nJy, on the difference image; of limits the five-sigma limiting flux."""
+    error: NDArray[np.float64]
+    """nJy."""
+    total: NDArray[np.float64]
+    """nJy, on the visit image."""
+    total_error: NDArray[np.float64]
+    """nJy."""
+    snr: NDArray[np.float64]
+    """That of the survey, else flux over error."""
+    reliability: NDArray[np.float64]
+    """0 to 1."""
+    has_packet: NDArray[np.bool_]
+    """Whether its own packet, with stamps, is archived."""
+
+    def __len__(self) -> int:
+        return len(self.mjd)
+
+    def where(self, chosen: NDArray[Any]) -> CurvePoints:
+        """Some of the points: by a mask, or by numbers in their order."""
+        return CurvePoints(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+
+def curve_points(
+    connection: psycopg.Connection[Any], diaobjectid: Collection[int], *, as_of: float | None = None
+) -> CurvePoints:
+    """Read all points of some objects.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        To read with.
+    diaobjectid : collection of int
+        Objects that are one source.
+    as_of : float, optional
+        MJD TAI: only points that a packet of this time or before provided.
+    """
+    values = {"objects": list(diaobjectid), "as_of": as_of}
+    rows: list[tuple[Any, ...]] = []
+    kinds: list[int] = []
+    for kind, query in enumerate(_QUERIES):
+        found = connection.execute(query, values).fetchall()
+        rows += found
+        kinds += [kind] * len(found)
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 12
+
+    def reals(place: int) -> NDArray[np.float64]:
+        return np.array([np.nan if value is None else value for value in columns[place]], np.float64)
+
+    flux, error, snr = reals(1), reals(2), reals(5)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        snr = np.where(np.isfinite(snr), snr, flux / error)
+    points = CurvePoints(
+        mjd=reals(10),
+        kind=np.array(kinds, np.int8),
+        band=band_codes([name or "" for name in columns[11]]),
+        survey=np.array([value or 0 for value in columns[9]], np.int16),
+        identifier=np.array([value or 0 for value in columns[0]], np.int64),
+        diaobjectid=np.array(columns[8], np.int64),
+        flux=flux,
+        error=error,
+        total=reals(3),
+        total_error=reals(4),
+        snr=snr,
+        reliability=reals(6),
+        has_packet=np.array(columns[7], np.bool_),
+    )
+    return points.where(np.lexsort((points.identifier, points.mjd)))

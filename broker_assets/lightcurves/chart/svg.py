@@ -1,0 +1,224 @@
+"""A light curve as SVG: what a page shows before its scripts run, what is printed, and what is downloaded.
+
+Shape and colour show the band, the filling survey and kind: Rubin solid, ZTF solid with a dot; forced photometry is
+hollow, or hollow with a dot. Colours come from the classes `band-u` … `band-y` of the style sheet; a file of its
+own brings its style along.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+from xml.sax.saxutils import escape
+
+import numpy as np
+
+from broker_assets.database.tables import SURVEYS
+from broker_assets.lightcurves.chart.marks import Marks, is_forced, summary, tick_text, ticks
+from broker_assets.lightcurves.chart.rows import utc_text
+from broker_assets.lightcurves.chart.state import X_AXES, Y_AXES, ChartState
+from broker_assets.lightcurves.photometry import BANDS
+
+COLOURS: Final = {"u": "#1600ea", "g": "#31de1f", "r": "#b52626", "i": "#370201", "z": "#ba52ff", "y": "#61a2b3"}
+"""Rubin's colours of bands on light grounds, RTN-045."""
+_OTHER: Final = "#667085"
+_SIZE: Final = 4.5
+"""Half the size of a symbol, pixels."""
+
+
+def symbol(band: int, size: float = _SIZE) -> str:
+    """Path of the symbol of a band around the origin.
+
+    Parameters
+    ----------
+    band : int
+        Place in `BANDS`: circle, triangle, triangle upside down, square, star, pentagon; −1 a diamond.
+    size : float
+        Half its width, pixels.
+
+    Examples
+    --------
+    >>> symbol(3, 4)
+    'M-3.4 -3.4H3.4V3.4H-3.4Z'
+    """
+    if band == 0:
+        return f"M{-size:g} 0A{size:g} {size:g} 0 1 0 {size:g} 0A{size:g} {size:g} 0 1 0 {-size:g} 0Z"
+    if band == 3:
+        half = round(size * 0.85, 2)
+        return f"M{-half:g} {-half:g}H{half:g}V{half:g}H{-half:g}Z"
+    if band == 4:
+        corners = [(turn, size * (1.25 if turn % 2 == 0 else 0.55)) for turn in range(10)]
+        return _polygon([(radius, turn * 36 - 90) for turn, radius in corners])
+    sides, first, factor = {1: (3, -90, 1.2), 2: (3, 90, 1.2), 5: (5, -90, 1.1)}.get(band, (4, 0, 1.2))
+    return _polygon([(size * factor, first + 360 / sides * corner) for corner in range(sides)])
+
+
+def _polygon(corners: Sequence[tuple[float, float]]) -> str:
+    places = [(r * math.cos(math.radians(angle)), r * math.sin(math.radians(angle))) for r, angle in corners]
+    return "M" + "L".join(f"{round(x, 2) + 0.0:g} {round(y, 2) + 0.0:g}" for x, y in places) + "Z"
+
+
+def chart_svg(
+    shown: Marks,
+    state: ChartState,
+    *,
+    now: float,
+    size: tuple[int, int] = (760, 400),
+    ticks_at: Sequence[tuple[float, str]] = (),
+    standalone: bool = False,
+) -> str:
+    """Draw a light curve.
+
+    Parameters
+    ----------
+    shown : Marks
+        What is drawn.
+    state : ChartState
+        Axes.
+    now : float
+        MJD TAI from which days ago are counted.
+    size : (int, int)
+        Width and height, pixels.
+    ticks_at : sequence of (float, str)
+        Times, MJD TAI, that are marked on the axis, with what happened.
+    standalone : bool
+        Whether it is a file of its own, which brings its style along.
+
+    Returns
+    -------
+    str
+        An `svg` element; text in it is escaped.
+    """
+    return _Drawing(shown, state, now, size, standalone).draw(ticks_at)
+
+
+class _Drawing:
+    def __init__(self, shown: Marks, state: ChartState, now: float, size: tuple[int, int], standalone: bool) -> None:
+        self.shown, self.state, self.now, self.standalone = shown, state, now, standalone
+        self.width, self.height = size
+        self.left, self.right, self.top, self.bottom = 64, self.width - 12, 24, self.height - 40
+        self.narrow = self.width < 500
+
+    def x(self, mjd: float) -> float:
+        low, high = self.shown.x_range
+        return self.left + (mjd - low) / (high - low) * (self.right - self.left)
+
+    def y(self, value: float) -> float:
+        low, high = self.shown.y_range
+        part = (value - low) / (high - low)
+        return self.top + (part if self.state.y == "mag" else 1.0 - part) * (self.bottom - self.top)
+
+    def draw(self, ticks_at: Sequence[tuple[float, str]]) -> str:
+        parts = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="curve" viewBox="0 0 {self.width} {self.height}"'
+            f' width="{self.width}" height="{self.height}" role="img">'
+            f"<title>{escape(summary(self.shown, self.state))}</title>"
+        ]
+        if self.standalone:
+            parts.append(f"<style>{_style()}</style>")
+            parts.append(f'<rect width="{self.width}" height="{self.height}" class="ground"/>')
+        parts += self._axes()
+        for mjd, text in ticks_at:
+            if self.shown.x_range[0] <= mjd <= self.shown.x_range[1]:
+                at = f"{self.x(mjd):.1f}"
+                parts.append(
+                    f'<path d="M{at} {self.bottom}l-4 8h8z" class="event"><title>{escape(text)}</title></path>'
+                )
+        parts += self._marks()
+        parts.append("</svg>")
+        return "".join(parts)
+
+    def _axes(self) -> list[str]:
+        parts = [
+            f'<rect x="{self.left}" y="{self.top}" width="{self.right - self.left}"'
+            f' height="{self.bottom - self.top}" class="frame"/>'
+        ]
+        y_ticks = ticks(*self.shown.y_range, 5 if self.narrow else 7)
+        for value in y_ticks:
+            at = f"{self.y(value):.1f}"
+            kind = "zero" if value == 0 and self.state.y != "mag" else "grid"
+            parts.append(f'<path d="M{self.left} {at}H{self.right}" class="{kind}"/>')
+            parts.append(
+                f'<text x="{self.left - 6}" y="{at}" dy=".35em" text-anchor="end">{_short(value, y_ticks)}</text>'
+            )
+        low, high = self.shown.x_range
+        ago = self.state.x == "ago"
+        x_ticks = (
+            ticks(low - self.now, high - self.now, 4 if self.narrow else 6)
+            if ago
+            else ticks(low, high, 4 if self.narrow else 6)
+        )
+        for value in x_ticks:
+            mjd = value + self.now if ago else value
+            at = f"{self.x(mjd):.1f}"
+            text = tick_text(-value if ago else value, x_ticks).replace(",", "")
+            parts.append(f'<path d="M{at} {self.top}V{self.bottom}" class="grid"/>')
+            parts.append(f'<text x="{at}" y="{self.bottom + 16}" text-anchor="middle">{text}</text>')
+            parts.append(
+                f'<text x="{at}" y="{self.top - 8}" text-anchor="middle" class="faint">{utc_text(mjd)[:10]}</text>'
+            )
+        middle_x, middle_y = (self.left + self.right) / 2, (self.top + self.bottom) / 2
+        parts.append(f'<text x="{middle_x:g}" y="{self.height - 6}" text-anchor="middle">{X_AXES[self.state.x]}</text>')
+        parts.append(
+            f'<text x="12" y="{middle_y:g}" text-anchor="middle" transform="rotate(-90 12 {middle_y:g})">'
+            f"{Y_AXES[self.state.y]}</text>"
+        )
+        return parts
+
+    def _marks(self) -> list[str]:
+        shown, points = self.shown, self.shown.points
+        faint_side = 1.0  # down, in every axis: magnitudes grow downwards
+        hollow, ztf = is_forced(shown), points.survey == SURVEYS["ztf"]
+        parts = []
+        low, high = shown.x_range
+        for row in np.flatnonzero((points.mjd >= low) & (points.mjd <= high)).tolist():
+            band = int(points.band[row])
+            name = BANDS[band] if 0 <= band < len(BANDS) else "other"
+            at = self.x(float(points.mjd[row]))
+            if shown.off_scale[row]:
+                above = (shown.off_scale[row] > 0) != (self.state.y == "mag")
+                edge = self.top if above else self.bottom
+                parts.append(f'<path d="M{at:.1f} {edge}v{6 if above else -6}" class="off band-{name}"/>')
+                continue
+            place = self.y(float(shown.y[row]))
+            if shown.is_limit[row]:
+                parts.append(
+                    f'<path d="M{at - 4:.1f} {place:.1f}h8m-4 0v{9 * faint_side:g}m-2.5 -3l2.5 3l2.5 -3"'
+                    f' class="limit band-{name}"/>'
+                )
+                continue
+            error = float(shown.error[row])
+            bar = ""
+            if math.isfinite(error) and error > 0:
+                ends = sorted(self.y(float(shown.y[row]) + sign * error) for sign in (-1, 1))
+                begin, end = max(ends[0], self.top), min(ends[1], self.bottom)
+                bar = f'<path d="M{at:.1f} {begin:.1f}V{end:.1f}" class="bar band-{name}"/>'
+            kind = "hollow" if hollow[row] else "solid"
+            dot = f'<circle cx="{at:.1f}" cy="{place:.1f}" r="1.3" class="dot {kind}"/>' if ztf[row] else ""
+            parts.append(
+                f'{bar}<path transform="translate({at:.1f} {place:.1f})" d="{symbol(band)}"'
+                f' class="mark {kind} band-{name}"/>{dot}'
+            )
+        return parts
+
+
+def _short(value: float, values: Sequence[float]) -> str:
+    """A value of the vertical axis; large fluxes in thousands or millions."""
+    largest = max(abs(one) for one in values)
+    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if largest >= factor:
+            unit = 1e3 if letter == "k" else factor
+            return tick_text(value / unit, [one / unit for one in values]) + ("" if value == 0 else letter)
+    return tick_text(value, values)
+
+
+def _style() -> str:
+    bands = "".join(f".band-{band}{{--c:{colour}}}" for band, colour in COLOURS.items())
+    return (
+        f"{bands}.band-other{{--c:{_OTHER}}}text{{font:12px system-ui,sans-serif;fill:#1c2430}}.faint{{fill:#667085}}"
+        ".ground{fill:#fff}.frame{fill:none;stroke:#7c8799}.grid{stroke:#e3e7ee;fill:none}.zero{stroke:#7c8799;fill:none}"
+        ".mark{stroke:#1c2430;stroke-width:1}.solid{fill:var(--c)}.hollow{fill:#fff;stroke:var(--c);stroke-width:1.5}"
+        ".dot.solid{fill:#fff}.dot.hollow{fill:#1c2430;stroke:none}"
+        ".bar,.limit,.off{stroke:var(--c);fill:none;stroke-width:1.2}.off{stroke-width:2.5}.event{fill:#2f5fd0}"
+    )

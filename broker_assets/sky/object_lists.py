@@ -1,0 +1,73 @@
+"""Watchlists, areas and sky maps that an object lies in, as far as an account may know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Final, LiteralString
+
+import psycopg
+from psycopg.rows import dict_row
+
+_WATCHLISTS: Final = (
+    "SELECT list.wl_id AS id, list.name AS list, list.owner, hit.name AS entry, hit.arcsec FROM watchlist_hits AS hit"
+    " JOIN watchlists AS list USING (wl_id) WHERE hit.diaobjectid = %(object)s AND list.active AND (%(all)s"
+    " OR list.public OR list.owner IN ('system', %(viewer)s) OR list.wl_id::text = ANY(%(shared)s))"
+    " ORDER BY hit.arcsec, list.wl_id LIMIT %(most)s"
+)
+_AREAS: Final = (
+    "SELECT list.ar_id AS id, list.name AS list, list.owner, list.square_degrees FROM area_hits AS hit"
+    " JOIN areas AS list USING (ar_id) WHERE hit.diaobjectid = %(object)s AND list.active AND (%(all)s"
+    " OR list.public OR list.owner IN ('system', %(viewer)s) OR list.ar_id::text = ANY(%(shared)s))"
+    " ORDER BY list.square_degrees, list.ar_id LIMIT %(most)s"
+)
+_SKY_MAPS: Final = (
+    "SELECT map.mw_id AS id, map.otherid AS event, map.namespace, map.event_date, hit.contour, hit.distance"
+    " FROM mma_area_hits AS hit JOIN mma_areas AS map USING (mw_id)"
+    " WHERE hit.diaobjectid = %(object)s AND map.retracted_at IS NULL ORDER BY hit.contour, map.mw_id LIMIT %(most)s"
+)
+MOST: Final = 200
+"""Lists of a kind that are given."""
+
+
+def lists_of_object(
+    connection: psycopg.Connection[Any],
+    diaobjectid: int,
+    *,
+    viewer: str | None,
+    watchlists: Collection[str] = (),
+    areas: Collection[str] = (),
+    everything: bool = False,
+) -> dict[str, list[dict[str, Any]]]:
+    """The lists that the newest position of an object lies in.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        To read with.
+    diaobjectid : int
+        The object.
+    viewer : str or None
+        Account that asks; None is a guest.
+    watchlists, areas : collection of str
+        Numbers of lists that are shared with the account.
+    everything : bool
+        Whether it may see all, as administrators may.
+
+    Returns
+    -------
+    dict
+        `watchlists` (`id`, `list`, `owner`, `entry`, `arcsec`), `areas` (`id`, `list`, `owner`, `square_degrees`) and
+        `sky_maps` (`id`, `event`, `namespace`, `event_date`, `contour`, `distance`).
+    """
+    common = {"object": diaobjectid, "viewer": viewer or "", "all": everything, "most": MOST}
+
+    def rows(query: LiteralString, shared: Collection[str]) -> list[dict[str, Any]]:
+        with connection.cursor(row_factory=dict_row) as cursor:
+            cursor.execute(query, common | {"shared": sorted(shared)})
+            return cursor.fetchall()
+
+    return {
+        "watchlists": rows(_WATCHLISTS, watchlists),
+        "areas": rows(_AREAS, areas),
+        "sky_maps": rows(_SKY_MAPS, ()),
+    }
