@@ -6,6 +6,7 @@ tests only.
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Iterator
@@ -68,8 +69,8 @@ class PageBrowser(Browser):
         self._call("Page.navigate", url="about:blank")
         self._call("Page.navigate", url=url)
         if scripts:
-            here = json.dumps(url.partition("#")[0])
-            self.wait(f"document.readyState === 'complete' && location.href.split('#')[0] !== 'about:blank' && {here} != ''", url)
+            left = "true" if url == "about:blank" else "location.href !== 'about:blank'"
+            self.soon(f"document.readyState === 'complete' && {left}")
         else:
             time.sleep(0.5)
 
@@ -105,7 +106,8 @@ class PageBrowser(Browser):
         height = int(self.evaluate("document.documentElement.scrollHeight"))
         width = int(self.evaluate("innerWidth"))
         self.resize(width, min(height, 6000))
-        return self.picture(0.3)
+        time.sleep(0.3)
+        return base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"])
 
 
 @pytest.fixture(scope="session")

@@ -167,6 +167,7 @@ def add_to(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(DatabaseUnavailableError, database_unavailable)
+    app.add_exception_handler(Exception, _broken)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -183,6 +184,13 @@ async def _bad_request(request: Request, error: Exception) -> Response:
         return await request_validation_exception_handler(request, error)
     said = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors())
     return error_page(request, 400, f"The address has a value that cannot be used: {said}")
+
+
+def _broken(request: Request, error: Exception) -> Response:
+    """An error of ours; the server writes it to its log after this."""
+    if wants_page(request):
+        return error_page(request, 500, "The page could not be made. This is an error of the broker.")
+    return Response("Internal Server Error", 500, media_type="text/plain")
 
 
 def database_unavailable(request: Request, error: Exception) -> Response:

@@ -200,8 +200,7 @@ def _stamps(request: Request, points: Any) -> dict[str, Any] | None:
     found = rows(points.where(np.array([place])))[0]
     near = {"older": order - 1, "newer": order + 1}
     steps = {
-        name: str(points.identifier[with_stamps[at]]) if 0 <= at < len(with_stamps) else ""
-        for name, at in near.items()
+        name: str(points.identifier[with_stamps[at]]) if 0 <= at < len(with_stamps) else "" for name, at in near.items()
     }
     return found | {"steps": steps, "number": order + 1, "of": len(with_stamps)}
 

@@ -113,7 +113,8 @@ def _y_range(
     if axis == "mag":
         good = measured & ~(error > LARGEST_ERROR)
     else:
-        usual = np.nanmedian(error[measured]) if np.isfinite(error[measured]).any() else np.inf
+        known = error[measured & np.isfinite(error)]
+        usual = float(np.percentile(known, 50, method="lower")) if len(known) else np.inf
         good = measured & ~(error > 10.0 * usual)
     for choice in (good, measured, np.ones(len(y), np.bool_)):
         if choice.any():

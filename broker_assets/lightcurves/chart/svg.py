@@ -168,11 +168,12 @@ class _Drawing:
 
     def _marks(self) -> list[str]:
         shown, points = self.shown, self.shown.points
-        faint_side = 1.0  # down, in every axis: magnitudes grow downwards
         hollow, ztf = is_forced(shown), points.survey == SURVEYS["ztf"]
         parts = []
         low, high = shown.x_range
-        for row in np.flatnonzero((points.mjd >= low) & (points.mjd <= high)).tolist():
+        # Detections lie above forced photometry of the same exposure, which lies above limits.
+        order = np.argsort(np.where(shown.is_limit, 0, np.where(hollow, 1, 2)), kind="stable")
+        for row in order[(points.mjd[order] >= low) & (points.mjd[order] <= high)].tolist():
             band = int(points.band[row])
             name = BANDS[band] if 0 <= band < len(BANDS) else "other"
             at = self.x(float(points.mjd[row]))
@@ -184,8 +185,7 @@ class _Drawing:
             place = self.y(float(shown.y[row]))
             if shown.is_limit[row]:
                 parts.append(
-                    f'<path d="M{at - 4:.1f} {place:.1f}h8m-4 0v{9 * faint_side:g}m-2.5 -3l2.5 3l2.5 -3"'
-                    f' class="limit band-{name}"/>'
+                    f'<path d="M{at - 4:.1f} {place:.1f}h8m-4 0v9m-2.5 -3l2.5 3l2.5 -3" class="limit band-{name}"/>'
                 )
                 continue
             error = float(shown.error[row])

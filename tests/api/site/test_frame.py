@@ -26,7 +26,7 @@ def app() -> FastAPI:
     def teapot(request: Request, number: int) -> Any:
         if number:
             raise HTTPException(403, "<b>not yours</b>")
-        return page(request, "front.html", allow={"script-src": ["'wasm-unsafe-eval'"]})
+        return page(request, "error.html", what="", status=200, number="", allow={"script-src": ["'wasm-unsafe-eval'"]})
 
     app.include_router(router)
     return app

@@ -29,6 +29,9 @@
       this.zoom = section.querySelector(".zoom");
       this.magnitudes = points.axes.y === "mag";
       this.chosen = -1;
+      // Detections lie above forced photometry of the same exposure, which lies above limits.
+      const rank = (row) => (points.limit[row] ? 0 : points.forced[row] ? 1 : 2);
+      this.order = points.x.map((_, row) => row).sort((a, b) => rank(a) - rank(b));
       this.paths = points.symbols.map((path) => new Path2D(path));
       this.whole = null;
       this.height = () => (innerWidth < 640 ? 280 : 400);
@@ -66,7 +69,7 @@
           axes: [
             { ...axis, label: ago ? "days ago" : "MJD (TAI)", labelSize: 20, size: 34, values: (u, ticks) => ticks.map((tick) => minus((ago ? -tick : tick).toFixed(decimals(ticks)))) },
             { ...axis, label: labels[points.axes.y], labelSize: 20, size: 62, values: (u, ticks) => ticks.map((tick) => minus(self.short(tick, ticks, decimals(ticks)))) },
-            { ...axis, side: 1, grid: { show: false }, size: 24, values: (u, ticks) => ticks.map((tick) => self.date(tick)) },
+            { ...axis, scale: "x", side: 0, space: 110, grid: { show: false }, size: 26, gap: 2, values: (u, ticks) => ticks.map((tick) => self.date(tick)) },
           ],
           series: [{}, { points: { show: false }, paths: () => null }],
           hooks: {
@@ -109,7 +112,7 @@
         ctx.beginPath(); ctx.moveTo(left, zero); ctx.lineTo(left + width, zero); ctx.stroke();
       }
       const [low, high] = points.y_range, { min, max } = u.scales.x;
-      for (let row = 0; row < this.x.length; row++) {
+      for (const row of this.order) {
         if (this.x[row] < min || this.x[row] > max) continue;
         const px = u.valToPos(this.x[row], "x", true), value = points.y[row];
         const colour = colours[bandName(points.band[row])];

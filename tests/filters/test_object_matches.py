@@ -1,0 +1,45 @@
+"""Filters that an object passed are shown to those who may know of them."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from things_on_object import OBJECT, add_owned_things
+
+from broker_assets.database import engine
+from broker_assets.filters.object_matches import matches_of_object
+
+pytestmark = pytest.mark.database
+
+
+@pytest.fixture(scope="module")
+def connection(module_database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    with engine.connect(module_database_url) as connection:
+        add_owned_things(connection)
+        yield connection
+
+
+@pytest.mark.parametrize(
+    ("viewer", "options", "names"),
+    [
+        (None, {}, {"public"}),
+        ("ann", {}, {"public", "private"}),
+        ("eve", {"shared": {"3"}}, {"public", "secret"}),
+        ("root", {"everything": True}, {"public", "private", "secret"}),
+    ],
+)
+def test_who_sees_what(
+    connection: psycopg.Connection[Any], viewer: str | None, options: dict[str, Any], names: set[str]
+) -> None:
+    found = matches_of_object(connection, OBJECT, viewer=viewer, **options)
+    assert {one["name"] for one in found} == names
+    assert (found[0]["matches"], found[0]["diasourceid"]) == (2, 2)
+    assert found[0]["last_night"] == datetime.date(2025, 10, 2)
+
+
+def test_an_object_without_matches(connection: psycopg.Connection[Any]) -> None:
+    assert matches_of_object(connection, 5, viewer="ann") == []
