@@ -187,7 +187,7 @@ async def _bad_request(request: Request, error: Exception) -> Response:
 
 
 def _broken(request: Request, error: Exception) -> Response:
-    """An error of ours; the server writes it to its log after this."""
+    """An error of the program; the server writes it to its log after this."""
     if wants_page(request):
         return error_page(request, 500, "The page could not be made. This is an error of the broker.")
     return Response("Internal Server Error", 500, media_type="text/plain")

@@ -7,14 +7,18 @@ from typing import Any
 import pytest
 from page_browser import DESK, PHONE, PageBrowser
 
+from broker_assets.database import engine
+
 pytestmark = [pytest.mark.browser, pytest.mark.database]
 
 
 @pytest.fixture(scope="module")
-def path(site: Any) -> str:
-    records = [site.record(alert) for alert in site.alerts]
-    found = max((one for one in records if one["diaObject"]), key=lambda one: len(one["prvDiaSources"] or []))
-    return f"/objects/{found['diaObject']['diaObjectId']}/"
+def path(site: Any, filled_database_url: str) -> str:
+    """The page of the object with the most detections."""
+    with engine.connect(filled_database_url) as connection:
+        row = connection.execute("SELECT diaobjectid FROM objects ORDER BY ndiasources DESC, 1 LIMIT 1").fetchone()
+    assert row is not None
+    return f"/objects/{row[0]}/"
 
 
 def check(browser: PageBrowser, url: str) -> None:
