@@ -77,6 +77,11 @@ def _light_curve(browser: Browser) -> None:
     browser.wait("[...document.images].some(e => e.src.startsWith('data:') && e.width > 300)", "the light curve")
 
 
+def _first_object(browser: Browser) -> None:
+    browser.evaluate("document.querySelector('main table a').click()")
+    browser.wait("document.querySelector('.live canvas') !== null", "the light curve of an object")
+
+
 def shots(night: str, day: str, api: str) -> list[Shot]:
     """The pictures of a healthy platform; `night` and `day` are partitions that are filled."""
     return [
@@ -90,6 +95,8 @@ def shots(night: str, day: str, api: str) -> list[Shot]:
         Shot("partitions", f"/assets/sources?view=partitions&partition={night}", "rows written"),
         Shot("light_curve", f"/assets/l1_quicklook?view=partitions&partition={day}", "file list", then=_light_curve),
         Shot("sensors", "/automation", "kafka_lag", height=1000),
+        Shot("front", f"{api}/", "Brightest new objects", width=1280, height=800),
+        Shot("object", f"{api}/", "Brightest new objects", width=1280, height=1000, then=_first_object),
         Shot("status", f"{api}/status/", "Newest files", width=1100, then=_whole_page),
     ]
 
