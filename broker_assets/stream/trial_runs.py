@@ -16,8 +16,9 @@ import psycopg
 
 from broker_assets.database.engine import connect
 from broker_assets.filters import trials
-from broker_assets.filters.registry import FilterVersion, get_filter
-from broker_assets.filters.store import FilterChanges, change_filter, require_readable
+from broker_assets.filters.errors import FilterError
+from broker_assets.filters.registry import FilterVersion, get_filter, version_of
+from broker_assets.filters.store import BadSetting, FilterChanges, change_filter, require_readable
 from broker_assets.filters.trials import Cancelled, Trial
 from broker_assets.settings import Settings
 from broker_assets.stream.enrichments import enrichment_plan
@@ -95,12 +96,13 @@ class TrialRunner:
                 trials.progress(connection, trial.trialid, night, alerts)
 
         surveys = {stream.name: stream.survey for stream in self._settings.streams}
+        versions = [version, *_before(connection, trial)]
         past = Trials(self._reads, surveys, self._plan, trial.most_alerts, trial.lists_now, say)
         found: list[NightTrial] = []
         chosen = past.newest(trial.nights)
         for night in chosen:
             trials.progress(connection, trial.trialid, night, 0)
-            found.append(past.over(night, [version]))
+            found.append(past.over(night, versions))
         result: dict[str, Any] = {
             "nights": [_document(one) for one in found],
             "later lists": later_lists(connection, query, chosen) if chosen else [],
@@ -121,6 +123,18 @@ class TrialRunner:
         trials.finish(connection, trial.trialid, "done", "", result)
 
 
+def _before(connection: psycopg.Connection[Any], trial: Trial) -> list[FilterVersion]:
+    """The version before the one that is tried, if there is one that its owner may still run."""
+    if trial.filterid is None or trial.version is None or trial.version < 2:
+        return []
+    earlier = version_of(connection, trial.filterid, trial.version - 1)
+    try:
+        require_readable(connection, trial.username, earlier.query())
+    except (FilterError, BadSetting):
+        return []
+    return [earlier]
+
+
 def _activate(connection: psycopg.Connection[Any], trial: Trial) -> None:
     """Activate the filter that was tried, if it is still the version that was tried."""
     if trial.filterid is None:
@@ -132,6 +146,7 @@ def _activate(connection: psycopg.Connection[Any], trial: Trial) -> None:
 
 def _document(trial: NightTrial) -> dict[str, Any]:
     passed = trial.passed[0]
+    before = trial.passed[1].alerts if len(trial.passed) > 1 else None
     return {
         "night": trial.night,
         "alerts": trial.alerts,
@@ -141,4 +156,7 @@ def _document(trial: NightTrial) -> dict[str, Any]:
         "samples": [json.loads(line) for line in passed.samples],
         "problems": passed.problems,
         "seconds": round(trial.seconds, 2),
+        # Alerts that the version before did not pass, or that this one does not.
+        "gained": None if before is None else len(passed.alerts - before),
+        "lost": None if before is None else len(before - passed.alerts),
     }

@@ -11,7 +11,7 @@ from broker_assets.access import accounts
 from broker_assets.database import engine
 from broker_assets.filters import trials
 from broker_assets.filters.registry import get_filter
-from broker_assets.filters.store import FilterChanges, change_filter, create_filter
+from broker_assets.filters.store import FilterChanges, change_filter, create_filter, save_filter
 from broker_assets.settings import DatabaseSettings, Settings, StreamSettings
 from broker_assets.stream.trial_runs import TrialRunner, serve
 
@@ -47,7 +47,15 @@ def test_trials_run_and_activate(broker: Any, packets: ModuleType, tmp_path: Any
         filterid = create_filter(connection, "ann", "few", FEW)
         change_filter(connection, "ann", filterid, FilterChanges(matches_per_night=2))
 
-        def activate(version: int = 1) -> trials.Trial:
+        save_filter(connection, "ann", filterid, FEW.replace("> 1", "> 2"))
+        compared = trials.ask(connection, ann, FEW.replace("> 1", "> 2"), nights=2, filterid=filterid, version=2)
+        assert runner.run_next()
+        result = trials.get(connection, ann, compared).result
+        assert result is not None
+        assert [(night["gained"], night["lost"]) for night in result["nights"]] == [(0, 3), (0, 0)]
+        save_filter(connection, "ann", filterid, FEW)
+
+        def activate(version: int = 3) -> trials.Trial:
             trial = trials.ask(connection, ann, FEW, filterid=filterid, version=version, activates=True)
             assert runner.run_next()
             return trials.get(connection, ann, trial)
@@ -57,7 +65,7 @@ def test_trials_run_and_activate(broker: Any, packets: ModuleType, tmp_path: Any
         assert "passes 3 of the 3 alerts" in refused.said
         assert not get_filter(connection, filterid).active
         change_filter(connection, "ann", filterid, FilterChanges(matches_per_night=3))
-        assert activate(version=7).said == "the filter was changed meanwhile; activate it again"
+        assert activate(version=2).said == "the filter was changed meanwhile; activate it again"
         assert activate().state == "done"
         assert get_filter(connection, filterid).active
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import psycopg
 from fastapi import APIRouter, HTTPException, Request
@@ -32,12 +33,15 @@ from broker_assets.api.site.frame import page, viewer_of
 from broker_assets.sky import hit_tables, lists, overview
 from broker_assets.sky.area_files import read_area
 from broker_assets.sky.areas import DEEPEST_AREA_ORDER, NotAnArea, moc_bytes
+from broker_assets.sky.drawing import FIELDS, HEIGHT, WIDTH, DrawingMap, drawing_svg
 from broker_assets.sky.lists import BadSetting, ListSettings, NameTaken
 from broker_assets.sky.overview import AreaSummary
 
 router = APIRouter(prefix="/watchmaps", include_in_schema=False)
 
 _TROUBLE: Final = (BadField, BadSetting, NameTaken, OverQuota, CannotShare, NotAnArea)
+MOST_CORNERS: Final = 200
+"""Corners that are marked on the map."""
 EXAMPLE: Final = "POLYGON ICRS 10 -5 12 -5 12 -3"
 """A region that an empty form shows."""
 
@@ -77,7 +81,42 @@ def every(request: Request, said: str | None = None) -> Response:
 def new(request: Request) -> Response:
     """The form for a new area."""
     user = logged_in(request)
-    return user if isinstance(user, Response) else _form(request, SentForm({}))
+    return user if isinstance(user, Response) else _form(request, SentForm(dict(request.query_params)))
+
+
+@router.get("/draw/")
+def draw(request: Request) -> Response:
+    """A map on which corners are marked; a press on it comes as `point.x` and `point.y`."""
+    user = logged_in(request)
+    if isinstance(user, Response):
+        return user
+    form = SentForm(dict(request.query_params))
+    where, corners = _drawn(form)
+    if form.text("point.x") and len(corners) < MOST_CORNERS:
+        try:
+            x = form.number("point.x", least=0, most=WIDTH, what="Place")
+            y = form.number("point.y", least=0, most=HEIGHT, what="Place")
+        except BadField as error:
+            raise HTTPException(422, f"{error}.".capitalize()) from None
+        corners.append(where.position(x, y))
+    elif form.text("do") == "undo":
+        corners = corners[:-1]
+    text = "\n".join(f"{ra!r} {dec!r}" for ra, dec in corners)
+    picture = urlencode({"ra": where.ra, "dec": where.dec, "field": where.field, "corners": text})
+    return page(
+        request, "area_draw.html", where=where, corners=corners, text=text, picture=picture, fields=FIELDS,
+        width=WIDTH, height=HEIGHT,
+    )  # fmt: skip
+
+
+@router.get("/draw/map.svg")
+def drawing(request: Request) -> Response:
+    """The map with the corners."""
+    return Response(
+        drawing_svg(*_drawn(SentForm(dict(request.query_params)))),
+        media_type="image/svg+xml",
+        headers={"Content-Security-Policy": "default-src 'none'", "Cache-Control": "private, max-age=300"},
+    )
 
 
 @router.post("/create/")
@@ -257,7 +296,7 @@ def _moc(request: Request, form: SentForm) -> MOC:
     return found.degrade_to_order(DEEPEST_AREA_ORDER) if found.max_order > DEEPEST_AREA_ORDER else found
 
 
-def _corners(text: str) -> list[str]:
+def _corners(text: str, *, least: int = 3) -> list[str]:
     """Numbers of the corners of a polygon, one corner in each line."""
     numbers: list[str] = []
     for place, line in enumerate(text.splitlines(), start=1):
@@ -271,9 +310,25 @@ def _corners(text: str) -> list[str]:
         if not (0 <= ra <= 360 and -90 <= dec <= 90):
             raise BadField(f"corner {place}: {line[:60]!r} is not a position in degrees")
         numbers += [repr(ra), repr(dec)]
-    if len(numbers) < 6:
+    if len(numbers) < 2 * least:
         raise BadField("a polygon needs three corners")
     return numbers
+
+
+def _drawn(form: SentForm) -> tuple[DrawingMap, list[tuple[float, float]]]:
+    """The map and the corners of an address; the page that says what is wrong with it, if something is."""
+    try:
+        where = DrawingMap(
+            form.number("ra", least=0, most=360, what="Right ascension") if form.text("ra") else 180.0,
+            form.number("dec", least=-90, most=90, what="Declination") if form.text("dec") else 0.0,
+            form.number("field", least=min(FIELDS), most=max(FIELDS), what="Width") if form.text("field") else 360.0,
+        )
+        if where.field >= max(FIELDS):
+            where = DrawingMap()
+        numbers = [float(text) for text in _corners(form.text("corners"), least=0)]
+    except BadField as error:
+        raise HTTPException(422, f"{error}.".capitalize()) from None
+    return where, list(zip(numbers[::2], numbers[1::2], strict=True))[:MOST_CORNERS]
 
 
 def _form(request: Request, form: SentForm, trouble: str = "", code: int = 200) -> Response:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from mocpy import MOC
@@ -76,6 +78,30 @@ def test_the_page_and_its_downloads(people: Any, number: int) -> None:
     assert f'hx-get="/watchmaps/{number}/"' in part
     assert "You have no area yet" in people.eve.text("/watchmaps/")
     assert people.guest.get("/watchmaps/create/").status_code == 302
+
+
+def test_a_polygon_is_drawn_without_scripts(people: Any) -> None:
+    page = people.ann.text("/watchmaps/draw/")
+    assert "0 corners" in page
+    assert "disabled" in page
+    where = {"ra": "10", "dec": "-5", "field": "20"}
+    corners = ""
+    for x, y in ((180, 90), (540, 90), (360, 300)):
+        asked = urlencode({**where, "corners": corners, "point.x": x, "point.y": y})
+        page = people.ann.text(f"/watchmaps/draw/?{asked}")
+        found = re.search(r'name="corners" value="([^"]*)"', page)
+        assert found is not None
+        corners = found[1]
+    assert [line.split()[1] for line in corners.splitlines()] == ["-2.5", "-2.5", "-8.333"]
+    shown = people.ann.text(f"/watchmaps/draw/?{urlencode({**where, 'corners': corners, 'do': 'undo'})}")
+    assert "2 corners" in shown
+    picture = people.ann.get(f"/watchmaps/draw/map.svg?{urlencode({**where, 'corners': corners})}")
+    assert picture.headers["content-type"] == "image/svg+xml"
+    assert "<polygon" in picture.text
+    assert corners in people.ann.text(f"/watchmaps/create/?{urlencode({'corners': corners})}")
+    for wrong in ("corners=a+b", "ra=x", "field=0", "dec=nan", "point.x=9999&point.y=1"):
+        assert people.ann.get(f"/watchmaps/draw/?{wrong}").status_code == 422
+    assert people.guest.get("/watchmaps/draw/").status_code == 302
 
 
 def test_another_users_private_area_does_not_exist(people: Any, number: int) -> None:
