@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from mocpy import MOC
 from owned_things import own_something
 from sqlalchemy.engine import make_url
 
-from broker_assets.access import accounts
-from broker_assets.annotations.annotators import add_annotator
+from broker_assets.access import accounts, sharing, uploads
+from broker_assets.annotations import requests
+from broker_assets.annotations.annotators import AnnotatorChange, add_annotator, change_annotator
 from broker_assets.database import engine
 from broker_assets.database.access_role import create_access_role
 from broker_assets.database.reader import create_reader
+from broker_assets.delivery import sinks
+from broker_assets.delivery.backlog import retry
+from broker_assets.delivery_settings import DeliverySettings
+from broker_assets.filters import history, store, trials
+from broker_assets.filters.query import Form
+from broker_assets.filters.store import FilterChanges
+from broker_assets.filters.yields import newest_yield
 from broker_assets.ownership import belongings
 from broker_assets.ownership.removal import remove_account
+from broker_assets.sky import lists
+from broker_assets.sky.lists import ListSettings
+from broker_assets.sky.overview import summaries
+from broker_assets.sky.watchlists import parse_watchlist
 from broker_assets.stream.annotation_followup import annotate
 
 pytestmark = pytest.mark.database
@@ -65,6 +78,43 @@ def test_an_account_goes_with_what_it_owns(urls: tuple[str, str], database_url: 
         assert len(belongings.export(connection, ann)["watchlists"]) == 1
         remove_account(connection, ann)
         assert set(belongings.count(connection, "ann").values()) == {0}
+
+
+def test_it_changes_filters_lists_and_annotators(urls: tuple[str, str], database_url: str) -> None:
+    with engine.connect(database_url, autocommit=True) as connection:
+        connection.execute("INSERT INTO objects (diaobjectid, survey, ra, decl) VALUES (7, 1, 1, 2)")
+    with engine.connect(urls[0], autocommit=True) as connection:
+        ann = accounts.add(connection, "ann", None)
+        root = accounts.add(connection, "root", None, roles=["administrator"])
+        number = lists.create_watchlist(connection, "ann", "w", parse_watchlist(["1, 2", "3, 4"]), radius=5)
+        with engine.connect(database_url, autocommit=True) as owner:
+            owner.execute(
+                "INSERT INTO watchlist_hits (diaobjectid, cone_id, wl_id, arcsec) SELECT 7, cone_id, wl_id, 1"
+                " FROM watchlist_cones WHERE ra = 1"
+            )
+        lists.replace_cones(connection, "ann", number, parse_watchlist(["3, 4", "5, 6"]))
+        lists.change_list(connection, "ann", "watchlist", number, ListSettings(active=False, radius=6))
+        area = lists.create_area(connection, "ann", "a", MOC.from_str("3/1"))
+        lists.replace_area(connection, "ann", area, MOC.from_str("3/2"))
+        sharing.share(connection, ann, "area", str(area), ["Public"])
+        form = Form("objects.ra", f"objects, watchlist:{number}")
+        filterid = store.create_filter(connection, "ann", "f", form, public=True)
+        store.save_filter(connection, "ann", filterid, "SELECT ra FROM objects")
+        store.change_filter(connection, "ann", filterid, FilterChanges(active=True))
+        sink = sinks.add(connection, DeliverySettings(), filterid, "email", "ann@example.org")
+        assert retry(connection, sinkid=sink.sinkid) == 0
+        sinks.remove(connection, sink.sinkid)
+        trial = trials.ask(connection, ann, "SELECT ra FROM objects", filterid=filterid, version=2)
+        assert trials.take(connection) is not None
+        trials.finish(connection, trial, "done", "", {})
+        uploads.remember(connection, ann, "watchlist", number, "w.csv", 2, [])
+        requests.answer(connection, root, requests.ask(connection, ann, "early", "scores of supernovae"), accepted=True)
+        change_annotator(connection, "early", AnnotatorChange(public=True), owner="ann")
+        assert len(summaries(connection, "watchlist")) == len(summaries(connection, "area")) == 1
+        assert newest_yield(connection) == history.passed(connection, [filterid]) == {}
+        lists.delete_list(connection, "ann", "watchlist", number)
+        lists.delete_list(connection, "ann", "area", area)
+        store.remove_filter(connection, "ann", filterid)
 
 
 def test_the_role_that_reads_everything_does_not_see_accounts(urls: tuple[str, str]) -> None:
