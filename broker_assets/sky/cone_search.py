@@ -66,7 +66,7 @@ def objects_near(connection: psycopg.Connection[Any], ra: float, dec: float, rad
     ):  # fmt: skip
         if not least <= value <= most:  # NaN is refused as well
             raise BadCone(f"{name} is {value:g}; it must be between {least:g} and {most:g}")
-    low, high = _ranges(ra, dec, radius)
+    low, high = cone_ranges(ra, dec, radius)
     rows = connection.execute(_NEAR, (low.tolist(), high.tolist())).fetchall()
     if not rows:
         return Near(np.empty(0, np.int64), np.empty(0))
@@ -77,7 +77,7 @@ def objects_near(connection: psycopg.Connection[Any], ra: float, dec: float, rad
     return Near(identifiers[order].astype(np.int64), distance[order])
 
 
-def _ranges(ra: float, dec: float, radius: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def cone_ranges(ra: float, dec: float, radius: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Ranges of the deepest cells, half open, that cover a cone: a few dozen, whatever its size."""
     import astropy.units as u
     from astropy.coordinates import Latitude, Longitude

@@ -165,17 +165,31 @@ def _name(place: Sequence[Any]) -> str:
     return ".".join(parts) or "body"
 
 
+HANDLED: Final[tuple[type[Exception], ...]] = (
+    Problem,
+    RequestValidationError,
+    HTTPException,
+    NotAuthenticatedError,
+    ReadOnlyTokenError,
+    TooManyRequests,
+    DatabaseUnavailableError,
+    psycopg.DataError,
+    LookupError,
+    PermissionError,
+    TimeoutError,
+    ValueError,
+    Exception,
+)
+"""What is answered as a problem; each with its subclasses."""
+
+
 def add_to(app: FastAPI) -> None:
     """Let an application answer every error in this shape."""
 
     def handle(request: Request, error: Exception) -> Response:
         return answer(request, translated(error))
 
-    for kind in (
-        Problem, RequestValidationError, HTTPException, NotAuthenticatedError, ReadOnlyTokenError, TooManyRequests,
-        DatabaseUnavailableError, psycopg.DataError, LookupError, PermissionError, TimeoutError, ValueError,
-        Exception,
-    ):  # fmt: skip
+    for kind in HANDLED:
         app.add_exception_handler(kind, handle)
 
 

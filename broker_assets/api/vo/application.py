@@ -1,0 +1,42 @@
+"""Assembles the interfaces of the Virtual Observatory: an application below `/api/vo`, whose errors are VOTables."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+
+from broker_assets.api.compression import Compression
+from broker_assets.api.v1.problems import HANDLED, KINDS, translated
+from broker_assets.api.vo import scs, tap
+from broker_assets.api.vo.parameters import VoError, answer
+from broker_assets.settings import Settings
+
+log = logging.getLogger(__name__)
+
+PATH: Final = "/api/vo"
+
+
+def add_to(app: FastAPI, settings: Settings) -> None:
+    """Mount the interfaces in the application, whose state they share."""
+    found = FastAPI(title="Broker, Virtual Observatory", docs_url=None, redoc_url=None)
+    found.state = app.state
+    found.add_middleware(Compression)
+    for router in (scs.router, tap.router):
+        found.include_router(router)
+    kinds: tuple[type[Exception], ...] = (VoError, *HANDLED)
+    for kind in kinds:
+        found.add_exception_handler(kind, _answered)
+    app.mount(PATH, found)
+
+
+def _answered(request: Request, error: Exception) -> Response:
+    if isinstance(error, VoError):
+        return answer(error)
+    problem = translated(error)
+    found = answer(VoError(problem.detail, KINDS[problem.kind][0]))
+    for name, value in problem.headers.items():
+        found.headers[name] = value
+    return found

@@ -1,0 +1,97 @@
+"""Table Access Protocol (IVOA TAP 1.1), synchronous: ADQL over the published tables."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+from markupsafe import Markup
+
+from broker_assets.api.v1 import answers
+from broker_assets.api.v1.viewers import Anybody, Database
+from broker_assets.api.vo import vosi
+from broker_assets.api.vo.parameters import Parameters, VoError, form_of, rows_of
+
+router = APIRouter(tags=["VO"])
+
+EXAMPLES: Final = (
+    ("objects in a cone", "SELECT TOP 10 diaobjectid, ra, decl FROM objects\n"
+     "WHERE 1 = CONTAINS(POINT('ICRS', ra, decl), CIRCLE('ICRS', 150.1, 2.2, 0.1))"),
+    ("light curve", "SELECT midpointmjdtai, band, psfflux, psffluxerr FROM diasources\n"
+     "WHERE diaobjectid = 313853499600420864 ORDER BY midpointmjdtai"),
+    ("columns with a unit", "SELECT table_name, column_name, unit FROM tap_schema.columns WHERE unit = 'nJy'"),
+)  # fmt: skip
+
+
+@router.api_route("/tap/sync", methods=["GET", "POST"], response_class=Response)
+def sync(request: Request, connection: Database, viewer: Anybody, given: Parameters) -> Response:
+    """Run QUERY (LANG=ADQL); MAXREC rows at most, RESPONSEFORMAT votable, csv or parquet."""
+    from broker_assets.filters.adql import AdqlError
+    from broker_assets.filters.tap import TookTooLong, run
+
+    if str(given.get("REQUEST", "doQuery")).lower() != "doquery":
+        raise VoError("REQUEST must be doQuery")
+    if str(given.get("LANG", "ADQL")).upper() not in ("ADQL", "ADQL-2.0", "ADQL-2.1"):
+        raise VoError("LANG must be ADQL")
+    if "UPLOAD" in given:
+        raise VoError("this service takes no uploads")
+    query = str(given.get("QUERY", "")).strip()
+    if not query:
+        raise VoError("QUERY is missing: give an ADQL query, as in /api/vo/tap/examples")
+    form, most = form_of(given), rows_of(given, viewer.rows)
+    seconds: float = min(request.app.state.interactive_seconds, LONGEST_SECONDS)
+    try:
+        found = run(connection, query, limit=most, seconds=seconds, viewer=viewer.name)
+    except AdqlError as error:
+        raise VoError(str(error)) from error
+    except TookTooLong as error:
+        raise VoError(f"{error}: ask for less", 503) from error
+    batches = found.table.combine_chunks().to_batches()
+    return answers.table(batches, found.table.schema, form, "result", overflows=lambda: found.overflows)
+
+
+LONGEST_SECONDS: Final = 15.0
+"""Time of a synchronous query: below that of a connection of this server."""
+
+
+@router.get("/tap/capabilities", response_class=Response)
+def capabilities(request: Request, viewer: Anybody) -> Response:
+    """What this service can do (VOSI)."""
+    return _xml(vosi.capabilities(_base(request), most=viewer.rows))
+
+
+@router.get("/tap/availability", response_class=Response)
+def availability(connection: Database) -> Response:
+    """Whether it is up (VOSI)."""
+    connection.execute("SELECT 1")
+    return _xml(vosi.availability())
+
+
+@router.get("/tap/tables", response_class=Response)
+def tables() -> Response:
+    """Tables and columns (VOSI)."""
+    return _xml(vosi.tables())
+
+
+@router.get("/tap/examples", response_class=HTMLResponse)
+def examples() -> Response:
+    """Queries to begin with (DALI examples)."""
+    parts = [
+        Markup(
+            '<div typeof="example" id="e{0}" resource="#e{0}"><h2 property="name">{1}</h2>'
+            '<pre property="query">{2}</pre></div>'
+        ).format(number, name, query)
+        for number, (name, query) in enumerate(EXAMPLES, 1)
+    ]
+    head = Markup('<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"/><title>TAP examples</title></head>')
+    body = Markup('<body vocab="http://www.ivoa.net/rdf/examples#">{}</body></html>').format(Markup("").join(parts))
+    return HTMLResponse(head + body)
+
+
+def _base(request: Request) -> str:
+    return str(request.base_url).rstrip("/") + "/tap"
+
+
+def _xml(content: Any) -> Response:
+    return Response(content, media_type="text/xml")

@@ -1,0 +1,63 @@
+"""ADQL: what is accepted becomes a statement of PostgreSQL, everything else is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from broker_assets.filters.adql import AdqlError, translate
+
+
+@pytest.mark.parametrize(
+    ("query", "parts"),
+    [
+        ("SELECT TOP 5 ra FROM objects", ["LIMIT 5"]),
+        ("SELECT ra FROM broker.objects AS o", ["FROM objects AS o", "LIMIT 101"]),
+        ("SELECT TOP 5000 ra FROM objects", ["LIMIT 101"]),
+        ("SELECT LOG(ra), LOG10(ra) FROM objects", ["LN(ra)", "LOG10(ra)"]),
+        ("SELECT ROUND(ra, 2) FROM objects", ["ROUND(CAST(ra AS DECIMAL), 2)"]),
+        ("SELECT ra FROM objects WHERE tns_name LIKE 'a%'", ["LIKE 'a%%'"]),
+        ("SELECT * FROM tap_schema.tables", ["%(tap_tables)s"]),
+        ("WITH a AS (SELECT ra FROM objects) SELECT * FROM a UNION SELECT decl FROM objects", ["WITH a AS", "UNION"]),
+        ("SELECT 1 FROM objects WHERE 1 = CONTAINS(POINT(ra, decl), CIRCLE(1, -2, 0.1))", ["healpix >=", "<= 0.1"]),
+        ("SELECT 1 FROM objects WHERE 0 = CONTAINS(POINT(ra, decl), CIRCLE(POINT(1, 2), 0.1))", ["NOT ("]),
+        ("SELECT CONTAINS(POINT('ICRS', ra, decl), CIRCLE(1, 2, 3)) FROM diasources", ["CASE WHEN", "ELSE 0"]),
+        ("SELECT INTERSECTS(CIRCLE(1, 2, 3), POINT(ra, decl)) FROM diasources", ["CASE WHEN"]),
+        ("SELECT DISTANCE(POINT(ra, decl), POINT(1, 2)), COORD1(POINT(ra, decl)) FROM objects", ["ASIN", ", ra FROM"]),
+        ("SELECT DISTANCE(ra, decl, 1, 2) FROM objects", ["ASIN"]),
+    ],
+)
+def test_translated(query: str, parts: list[str]) -> None:
+    statement = translate(query, limit=100).statement
+    assert all(part in statement for part in parts), statement
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("SELECT", "."),
+        ("DELETE FROM objects", "one SELECT"),
+        ("SELECT 1; DROP TABLE objects", "one SELECT"),
+        ("SELECT * INTO a FROM objects", "not part"),
+        ("SELECT * FROM objects FOR UPDATE", "not part"),
+        ("SELECT pg_sleep(5)", "no function pg_sleep"),
+        ("SELECT current_user", "no function"),
+        ("SELECT set_config('role', 'x', false)", "no function"),
+        ("SELECT * FROM access.users", "no table"),
+        ("SELECT * FROM pg_catalog.pg_authid", "no table"),
+        ("SELECT * FROM other.public.objects", "no table"),
+        ("SELECT * FROM generate_series(1, 1000000000)", "."),
+        ("SELECT CAST(ra AS regclass) FROM objects", "cast"),
+        ("SELECT :a FROM objects", "."),
+        ("SELECT 1 FROM objects WHERE 1 = CONTAINS(POINT('GALACTIC', ra, decl), CIRCLE(1, 2, 3))", "ICRS"),
+        ("SELECT 1 FROM objects WHERE 1 = CONTAINS(POINT(ra, decl), BOX(1, 2, 3, 4))", "CIRCLE"),
+        ("SELECT 1 FROM objects WHERE 1 = CONTAINS(ra, CIRCLE(1, 2, 3))", "POINT"),
+        ("SELECT POINT(ra, decl) FROM objects", "cannot be used"),
+        ("SELECT AREA(CIRCLE(1, 2, 3)) FROM objects", "cannot be used"),
+        ("SELECT TOP ra decl FROM objects", "."),
+        ("x" * 30_000, "characters"),
+        ("(" * 5000, "."),
+    ],
+)
+def test_refused(query: str, says: str) -> None:
+    with pytest.raises(AdqlError, match=says):
+        translate(query, limit=100)
