@@ -12,24 +12,23 @@ from psycopg import sql
 
 from broker_assets.database.arrow import arrow_type
 from broker_assets.database.fetch import fetch
-from broker_assets.database.table_formats import field
+from broker_assets.database.table_formats import field, unit_of
 
 
 def documented_schema(table: sa.Table, *, without: Collection[str] = ()) -> pa.Schema:
     """Fields of a table under documented names."""
-    fields = []
-    for column in table.columns:
-        if column.name not in without:
-            unit = str(column.info.get("unit", "")).partition(",")[0]
-            fields.append(
-                field(
-                    str(column.info.get("documented", column.name)),
-                    arrow_type(column.type),
-                    unit={"deg²": "deg2", "σ": "", "UTC": ""}.get(unit, unit),
-                    description=str(column.comment or ""),
-                )
+    return pa.schema(
+        [
+            field(
+                str(column.info.get("documented", column.name)),
+                arrow_type(column.type),
+                unit=unit_of(str(column.info.get("unit", ""))),
+                description=str(column.comment or ""),
             )
-    return pa.schema(fields)
+            for column in table.columns
+            if column.name not in without
+        ]
+    )
 
 
 def documented_rows(

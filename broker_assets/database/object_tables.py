@@ -13,7 +13,7 @@ from psycopg import sql
 
 from broker_assets.database.arrow import arrow_type
 from broker_assets.database.fetch import fetch
-from broker_assets.database.table_formats import field
+from broker_assets.database.table_formats import field, unit_of
 from broker_assets.database.tables import SURVEYS, objects
 
 TOGETHER: Final = 5_000
@@ -69,13 +69,12 @@ def object_schema(names: tuple[str, ...]) -> pa.Schema:
     for name in names:
         column = objects.c[name]
         kind = pa.string() if name == "survey" else arrow_type(column.type)
-        unit = str(column.info["unit"]).partition(",")[0]
         meaning = str(column.comment or "")
         fields.append(
             field(
                 str(column.info["documented"]),
                 kind,
-                unit={"deg²": "deg2", "σ": ""}.get(unit, unit) if unit != "UTC" else "",
+                unit=unit_of(str(column.info["unit"])),
                 description=meaning,
                 ucd=_UCDS.get(name, ""),
             )

@@ -98,6 +98,21 @@ def field(
     return pa.field(name, kind, metadata={key: value for key, value in given.items() if value})
 
 
+_UNITS: Final = {"UTC": "", "σ": "", "per cent": "%", "(mas/yr)²": "mas2/yr2", "1/d": "d-1"}
+
+
+def unit_of(text: str) -> str:
+    """The unit of a column in the form of VOUnits 1.0, without frame or time scale.
+
+    Examples
+    --------
+    >>> unit_of("d, MJD TAI"), unit_of("deg²"), unit_of("(mas/yr)²"), unit_of("UTC")
+    ('d', 'deg2', 'mas2/yr2', '')
+    """
+    plain = text.partition(",")[0].strip()
+    return _UNITS.get(plain, plain.replace("²", "2"))
+
+
 def encode(
     batches: Iterable[pa.RecordBatch],
     schema: pa.Schema,

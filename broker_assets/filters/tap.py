@@ -13,7 +13,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from broker_assets.database.query_role import PUBLISHED, as_user
-from broker_assets.database.table_formats import field
+from broker_assets.database.table_formats import field, unit_of
 from broker_assets.database.tables import VIEWS, metadata
 from broker_assets.filters.adql import SCHEMA, TAP_SCHEMA, AdqlError, Translated, translate
 
@@ -190,7 +190,6 @@ def _column_rows() -> list[dict[str, Any]]:
 def _column_row(table: str, column: Any, number: int) -> dict[str, Any]:
     datatype = next((name for kind, name in _DATATYPES if isinstance(column.type, kind)), "char")
     info = getattr(column, "info", {})
-    unit = str(info.get("unit", "")).partition(",")[0]
     name = str(column.name)
     return {
         "table_name": table,
@@ -198,7 +197,7 @@ def _column_row(table: str, column: Any, number: int) -> dict[str, Any]:
         "datatype": datatype,
         "arraysize": "*" if datatype == "char" else None,
         "description": str(getattr(column, "comment", "") or ""),
-        "unit": {"deg²": "deg2", "σ": "", "UTC": ""}.get(unit, unit),
+        "unit": unit_of(str(info.get("unit", ""))),
         "ucd": _UCDS.get(name, ""),
         "indexed": int(bool(getattr(column, "primary_key", False)) or name in ("healpix", "lastdiasourcemjdtai")),
         "principal": int(name in _UCDS),
