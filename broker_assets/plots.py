@@ -141,11 +141,11 @@ def _draw(draw: Any, panel: Bars, x: int, y: int, size: tuple[int, int]) -> None
 
 def _write(draw: Any, place: tuple[float, float], text: str, colour: str, anchor: str) -> None:
     """Write a text on one line: several cannot be anchored."""
-    draw.text(place, " ".join(text.split()), fill=colour, font=_font(), anchor=anchor)
+    draw.text(place, " ".join(text.split()), fill=colour, font=label_font(), anchor=anchor)
 
 
 @cache
-def _font() -> FreeTypeFont:
+def label_font() -> FreeTypeFont:
     """DejaVu Sans, which has the Greek letters and signs of units; it comes with matplotlib, which is not imported."""
     from PIL import ImageFont
 

@@ -164,7 +164,8 @@ class Browser:
 def reduced(content: bytes) -> bytes:
     """A PNG with a palette."""
     with Image.open(io.BytesIO(content)) as picture:
-        small = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        # Few pixels have the colours of symbols; by their number alone they would all become grey.
+        small = picture.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     small.save(buffer, format="png", optimize=True)
     return buffer.getvalue()

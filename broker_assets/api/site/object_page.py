@@ -17,6 +17,7 @@ from broker_assets.api.documents import Document
 from broker_assets.api.objects import ObjectId, documented, identifier_of
 from broker_assets.api.site.frame import page
 from broker_assets.api.site.object_parts import parts_of, sight_of
+from broker_assets.api.sources import FOREVER, Packet, SourceId
 from broker_assets.database.tables import object_features, objects
 
 router = APIRouter(include_in_schema=False)
@@ -133,6 +134,27 @@ def points_csv(curve: Light) -> Response:
 def curve_svg(curve: Light) -> Response:
     """The chart as a file."""
     return Response(_svg(curve, WIDE, standalone=True), media_type="image/svg+xml", headers=DRAWING)
+
+
+@router.get("/stamps/{diasourceid}/{kind}.png")
+def stamp(connection: Database, packet: Packet, diasourceid: SourceId, kind: str) -> Response:
+    """A stamp of a detection, north up; science and template have the limits of the science image."""
+    from broker_assets.packets.cutouts import CutoutError, from_packet
+    from broker_assets.packets.stamp_pictures import limits, oriented, stamp_png
+
+    if kind not in STAMPS:
+        raise HTTPException(404, f"There is no stamp {kind}.")
+    row = connection.execute(
+        "SELECT ra, decl FROM diasources WHERE diasourceid = %s AND ra IS NOT NULL LIMIT 1", (diasourceid,)
+    ).fetchone()
+    try:
+        drawn = oriented(from_packet(packet, kind), row)
+        measured = oriented(from_packet(packet, "science"), row) if kind == "template" else drawn
+    except CutoutError as error:
+        raise HTTPException(404, f"Source {diasourceid}: {error}.") from error
+    low, high = limits(measured.pixels, difference=kind == "difference")
+    content = stamp_png(drawn, low, high, stretched=kind != "difference")
+    return Response(content, media_type="image/png", headers=FOREVER)
 
 
 @router.get("/objects/{diaobjectid}/why/", response_class=HTMLResponse)

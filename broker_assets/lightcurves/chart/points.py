@@ -21,6 +21,7 @@ KIND_LETTERS: Final = "dfl"
 _COLUMNS: Final = "diaobjectid, survey, midpointmjdtai, band"
 _KNOWN: Final = (
     "diaobjectid = ANY(%(objects)s::bigint[]) AND (%(as_of)s::float8 IS NULL OR broughtbymjdtai <= %(as_of)s)"
+    " AND (timewithdrawnmjdtai IS NULL OR timewithdrawnmjdtai = 'NaN' OR timewithdrawnmjdtai > %(as_of)s)"
 )
 _QUERIES: Final = (
     f"SELECT diasourceid, psfflux, psffluxerr, scienceflux, sciencefluxerr, snr, reliability,"  # noqa: S608
@@ -83,7 +84,8 @@ def curve_points(
     diaobjectid : collection of int
         Objects that are one source.
     as_of : float, optional
-        MJD TAI: only points that a packet of this time or before provided.
+        MJD TAI: only points that a packet of this time or before provided, and those that were withdrawn later. Without
+        it, all that are not withdrawn.
     """
     values = {"objects": list(diaobjectid), "as_of": as_of}
     rows: list[tuple[Any, ...]] = []

@@ -52,3 +52,9 @@ def test_nothing_else_is_served(client: TestClient, name: str) -> None:
 def test_scripts_of_every_page_are_small() -> None:
     names = ("vendor/htmx.org/htmx.min.js", "site.js", "site.css")
     assert sum(len(files.static_file(name).compressed) for name in names) < 35_000
+
+
+def test_the_page_of_an_object_is_small() -> None:
+    names = ("vendor/htmx.org/htmx.min.js", "site.js", "site.css", "curve.js")
+    plot = ("vendor/uplot/uPlot.iife.min.js", "vendor/uplot/uPlot.min.css")
+    assert sum(len(files.static_file(name).compressed) for name in (*names, *plot)) < 60_000  # of 85,000

@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from psycopg.rows import dict_row
+from site_visitors import Visitor
 
+from broker_assets.access import accounts, sharing
 from broker_assets.database import engine
 
 pytestmark = pytest.mark.database
@@ -36,7 +39,11 @@ def test_everything_is_there_without_scripts(site: Any, known: dict[str, Any], p
     text = answer.text
     assert text.count("<h1") == 1
     assert 'class="curve"' in text
-    assert re.search(r"/api/sources/\d+/cutouts/science.png", text)
+    for kind in ("science", "template", "difference"):
+        address = re.search(rf"/stamps/\d+/{kind}.png", text)
+        assert address is not None
+        assert site.client.get(address[0]).content.startswith(b"\x89PNG")
+    assert site.client.get("/stamps/1/science.png").status_code == 404
     assert "simbad" in text
     for heading in ("Position", "Context", "Light curve", "Stamps", "Points", "Why is it here?", "Annotations"):
         assert f">{heading}</h2>" in text
@@ -105,3 +112,41 @@ def test_names_are_escaped(site: Any, path: str) -> None:
     assert answer.status_code == 200
     for mark in ("<script>alert", "<b>&", "<i>", "<u>"):
         assert mark not in answer.text
+
+
+def test_private_things_are_shown_to_their_owner_and_groups_alone(
+    site: Any, path: str, filled_database_url: str
+) -> None:
+    number = int(path.split("/")[2])
+    with ExitStack() as stack:
+        connection = stack.enter_context(engine.connect(filled_database_url, autocommit=True))
+        (wl_id,) = connection.execute(
+            "INSERT INTO watchlists (owner, name, description, active, public, radius, revision)"
+            " VALUES ('olga', '<i>olgas</i> stars', '', true, false, 5, 1) RETURNING wl_id"
+        ).fetchone() or (0,)
+        stack.callback(connection.execute, "DELETE FROM watchlists WHERE wl_id = %s", (wl_id,))
+        connection.execute(
+            "INSERT INTO watchlist_hits (diaobjectid, cone_id, wl_id, arcsec, name) VALUES (%s, -1, %s, 1, 'star')",
+            (number, wl_id),
+        )
+        stack.callback(connection.execute, "DELETE FROM watchlist_hits WHERE wl_id = %s", (wl_id,))
+        seen = {}
+        for name in ("", "olga", "member", "stranger"):
+            visitor = Visitor(site.url, connection if name else None, name)
+            stack.callback(visitor.close)
+            if visitor.user is not None:
+                stack.callback(accounts.remove, connection, name)
+            if name == "olga":
+                (group,) = connection.execute(
+                    "INSERT INTO access.groups (name) VALUES ('olgas group') RETURNING groupid"
+                ).fetchone() or (0,)
+                stack.callback(connection.execute, "DELETE FROM access.groups WHERE groupid = %s", (group,))
+                accounts.join(connection, visitor.user.userid, ["olgas group"])  # type: ignore[union-attr]
+                sharing.share(connection, visitor.user, "watchlist", str(wl_id), ["olgas group"])  # type: ignore[arg-type]
+                stack.callback(connection.execute, "DELETE FROM access.shares WHERE identifier = %s", (str(wl_id),))
+            if name == "member":
+                accounts.join(connection, visitor.user.userid, ["olgas group"])  # type: ignore[union-attr]
+            text = visitor.text(path)
+            assert "<i>olgas" not in text
+            seen[name] = "olgas" in text.split("Lists and areas")[1].split("</section>")[0]
+    assert seen == {"": False, "olga": True, "member": True, "stranger": False}

@@ -23,6 +23,7 @@ def connection(module_database_url: str) -> Iterator[psycopg.Connection[Any]]:
     stored_points.forced(url, 7, 71, 0.3, broughtbymjdtai=NOON + 2.2)
     stored_points.limit(url, 7, 72, 0.2, broughtbymjdtai=NOON + 1.2)
     stored_points.alert(url, 8, 80, 0.1, survey=2, archivefileid=None, broughtbymjdtai=NOON)
+    stored_points.alert(url, 7, 73, 0.4, broughtbymjdtai=NOON + 0.4, timewithdrawnmjdtai=NOON + 0.9)
     stored_points.alert(url, 9, 90, 0.1)
     with stored_points.connect(url) as connection:
         yield connection
@@ -43,6 +44,7 @@ def test_points_of_one_source_are_in_the_order_of_time(connection: psycopg.Conne
 def test_as_of_leaves_out_what_came_later(connection: psycopg.Connection[Any]) -> None:
     assert curve_points(connection, [7], as_of=NOON + 1.5).identifier.tolist() == [72, 70]
     assert len(curve_points(connection, [7], as_of=NOON)) == 0
+    assert curve_points(connection, [7], as_of=NOON + 0.5).identifier.tolist() == [73]  # withdrawn later
 
 
 def test_an_unknown_object_has_none(connection: psycopg.Connection[Any]) -> None:
