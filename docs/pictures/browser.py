@@ -19,7 +19,7 @@ from PIL import Image
 from websockets.sync.client import connect
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-COLOURS = 128
+COLOURS = 256
 """Colours of a picture: enough for pages of text and diagrams, at a third of the size."""
 
 

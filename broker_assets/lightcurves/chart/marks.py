@@ -165,7 +165,8 @@ def summary(shown: Marks, state: ChartState) -> str:
     """The chart in a sentence, for those who do not see it."""
     if not len(shown):
         return "Light curve: no points are shown."
-    parts = [f"{count:,} in {band}" for band, count in shown.counts.items() if count and band in state.bands]
+    counts = [(band, int(np.count_nonzero(shown.points.band == code))) for code, band in enumerate(BANDS)]
+    parts = [f"{count:,} in {band}" for band, count in counts if count]
     measured = np.flatnonzero(~shown.is_limit)
     text = f"Light curve: {len(shown):,} points ({', '.join(parts)})"
     text += f" from MJD {shown.points.mjd[0]:.3f} to {shown.points.mjd[-1]:.3f}"

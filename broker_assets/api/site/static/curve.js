@@ -51,7 +51,11 @@
       const ago = points.axes.x === "ago";
       const decimals = (values) => {
         const step = values.length > 1 ? Math.abs(values[1] - values[0]) : 1;
-        return step >= 1 ? 0 : Math.min(5, Math.ceil(-Math.log10(step)));
+        for (let digits = 0; digits < 6; digits++) {
+          const shifted = step * 10 ** digits;
+          if (Math.abs(shifted - Math.round(shifted)) < 1e-6) return digits;
+        }
+        return 6;
       };
       this.shift = ago ? points.now : 0;
       const x = points.x.map((value) => value - this.shift);
