@@ -18,6 +18,7 @@ from urllib.request import url2pathname
 
 from browser import Browser, NoBrowserError, PageError
 
+from broker_assets.access import accounts, sessions
 from broker_assets.database.engine import connect
 from broker_assets.local.demo import CHECK_JOB, check_configuration
 from broker_assets.local.demo_jobs import start_job
@@ -80,6 +81,45 @@ def _light_curve(browser: Browser) -> None:
 def _first_object(browser: Browser) -> None:
     browser.evaluate("document.querySelector('main table a').click()")
     browser.wait("document.querySelector('.live canvas') !== null", "the light curve of an object")
+
+
+def _wrong_name(browser: Browser) -> None:
+    browser.evaluate(
+        "(field => { field.value = field.value.replace('flux2mag', 'flux2mg');"
+        " field.dispatchEvent(new Event('input', {bubbles: true})) })(document.getElementById('text'))"
+    )
+    browser.wait("document.getElementById('problems').innerText.includes('Did you mean')", "what was meant")
+
+
+def _tried(browser: Browser) -> None:
+    browser.evaluate(
+        "(field => field.value = 'SELECT diaObjectId, nDiaSources, ra, decl FROM objects WHERE nDiaSources > 3')"
+        "(document.getElementById('text'))"
+    )
+    browser.evaluate("[...document.querySelectorAll('button')].find(e => e.textContent.trim() === 'Try').click()")
+    browser.wait("document.body.innerText.includes('✓ done')", "the end of the trial", 300)
+
+
+@contextmanager
+def logged_in(browser: Browser, addresses: Addresses) -> Iterator[None]:
+    """An account for the time of a `with`, whose session the browser has."""
+    with connect(addresses.database_url, autocommit=True) as connection:
+        user = accounts.add(connection, "pictures", None)
+        try:
+            cookie, _ = sessions.begin(connection, user)
+            browser.open(f"{addresses.api_url}/filters/", "Filters", width=1280, height=800)
+            browser.evaluate(f"document.cookie = 'sessionid={cookie}; path=/'")
+            yield
+        finally:
+            accounts.remove(connection, "pictures")
+
+
+def own_shots(api: str) -> list[Shot]:
+    """The pictures that need an account."""
+    return [
+        Shot("filter_editor", f"{api}/filters/create/", "Tables and columns", width=1280, height=900, then=_wrong_name),
+        Shot("filter_trial", f"{api}/filters/create/", "Tables and columns", width=1280, height=800, then=_tried),
+    ]
 
 
 def shots(night: str, day: str, api: str) -> list[Shot]:
@@ -173,6 +213,9 @@ def main() -> int:
         with Browser() as browser:
             for shot in shots(night, day, addresses.api_url):
                 take(browser, shot, addresses)
+            with logged_in(browser, addresses):
+                for shot in own_shots(addresses.api_url):
+                    take(browser, shot, addresses)
             failed_check(browser, addresses, night)
     except (NoBrowserError, NotRunningError, PageError) as error:
         print(error, file=sys.stderr)
