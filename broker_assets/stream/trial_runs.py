@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import psycopg
 
+from broker_assets.access import changes
 from broker_assets.database.engine import connect
 from broker_assets.filters import trials
 from broker_assets.filters.errors import FilterError
@@ -142,6 +143,7 @@ def _activate(connection: psycopg.Connection[Any], trial: Trial) -> None:
     if get_filter(connection, trial.filterid).version != trial.version:
         raise ValueError("the filter was changed meanwhile; activate it again")
     change_filter(connection, trial.username, trial.filterid, FilterChanges(active=True))
+    changes.record(connection, trial.userid, "filter activated", str(trial.filterid), f"version {trial.version}")
 
 
 def _document(trial: NightTrial) -> dict[str, Any]:

@@ -117,6 +117,7 @@ def update(request: Request, topic: Topic, form: Sent) -> Response:
         )  # fmt: skip
         try:
             annotators.change_annotator(connection, topic, change, owner=user.username)
+            owned.note(connection, user, "annotator changed", topic)
         except (BadAnnotator, BadSchema) as error:
             raise HTTPException(422, f"{error}.".capitalize()) from None
     return see(f"/annotators/{topic}/", said="saved")

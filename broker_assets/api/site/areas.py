@@ -132,6 +132,7 @@ def create(request: Request, form: Sent) -> Response:
             )
         except _TROUBLE as error:
             return _form(request, form, str(error), 422)
+        owned.note(connection, user, "area made", number, form.text("name"))
     return see(f"/watchmaps/{number}/", said="made")
 
 
@@ -168,6 +169,7 @@ def update(request: Request, number: Number, form: Sent) -> Response:
                 name=form.text("name"), description=form.text("description")[:4096], active=form.ticked("active")
             )
             lists.change_list(connection, entry.owner, "area", number, settings)
+            owned.note(connection, user, "area changed", number, settings.name or "")
         except _TROUBLE as error:
             raise HTTPException(422, f"{error}.".capitalize()) from None
     return see(f"/watchmaps/{number}/", said="saved")
@@ -196,6 +198,7 @@ def replace(request: Request, number: Number, form: Sent) -> Response:
         entry = own(connection, user, number)
         try:
             lists.replace_area(connection, entry.owner, number, _moc(request, form))
+            owned.note(connection, user, "area changed", number, "another region")
         except _TROUBLE as error:
             raise HTTPException(422, f"{error}.".capitalize()) from None
     return see(f"/watchmaps/{number}/", said="saved")
@@ -216,6 +219,7 @@ def copy(request: Request, number: Number, form: Sent) -> Response:
             connection, user.username, owned.free_name(entry.name, [one.name for one in mine]),
             overview.area_moc(connection, number), description=entry.description,
         )  # fmt: skip
+        owned.note(connection, user, "area made", made, f"copy of {number}")
     return see(f"/watchmaps/{made}/", said="copied")
 
 
@@ -238,6 +242,7 @@ def delete(request: Request, number: Number, form: Sent) -> Response:
     with accounts_of(request) as connection:
         entry = own(connection, user, number)
         lists.delete_list(connection, entry.owner, "area", number)
+        owned.note(connection, user, "area removed", number, entry.name)
     return see("/watchmaps/", said="removed")
 
 

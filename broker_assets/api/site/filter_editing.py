@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from broker_assets.access import quotas
 from broker_assets.api.authentication import accounts_of
+from broker_assets.api.site import owned
 from broker_assets.api.site.filters import TROUBLE, own
 from broker_assets.api.site.forms import Number, Sent, acting, logged_in, see
 from broker_assets.api.site.frame import page
@@ -102,6 +103,7 @@ def create(request: Request, form: Sent) -> Response:
                 request, text, 422, verdict=verdict, name=form.text("name"), about=form.text("description"),
                 trouble=str(error),
             )  # fmt: skip
+        owned.note(connection, user, "filter made", number, form.text("name"))
     return see(f"/filters/{number}/", said="made")
 
 
@@ -130,7 +132,8 @@ def save(request: Request, number: Number, form: Sent) -> Response:
             return _editor(request, text, code, verdict=verdict, number=number, name=entry.name, active=entry.active)
         try:
             until = renewed(request.app.state.filters.expire_days)
-            store.save_filter(connection, entry.owner, number, read_definition(text).form, expire=until)
+            version = store.save_filter(connection, entry.owner, number, read_definition(text).form, expire=until)
+            owned.note(connection, user, "filter saved", number, f"version {version}")
         except TROUBLE as error:
             raise HTTPException(422, f"{error}.".capitalize()) from None
     return see(f"/filters/{number}/", said="saved", tab="versions")

@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
 from broker_assets.api.authentication import accounts_of
+from broker_assets.api.site import owned
 from broker_assets.api.site.filters import own
 from broker_assets.api.site.forms import Number, Sent, acting, missing, see
 from broker_assets.delivery import receipts, sinks
@@ -39,7 +40,8 @@ def add(request: Request, number: Number, form: Sent) -> Response:
                 "form": _choice(form.text("format"), "plain"),
                 "schedule": _choice(form.text("schedule"), "now"),
             }
-            sinks.add(connection, request.app.state.delivery, number, kind, target, **how)
+            sink = sinks.add(connection, request.app.state.delivery, number, kind, target, **how)
+            owned.note(connection, user, "destination added", number, f"{sink.kind} {sink.target}")
         except SinkError as error:
             raise HTTPException(422, f"{error}.".capitalize()) from None
     return see(f"/filters/{number}/", tab="deliveries", said="sink")
@@ -54,6 +56,7 @@ def remove(request: Request, number: Number, sink: Number, form: Sent) -> Respon
         if sink not in {one.sinkid for one in sinks.listed(connection, filterid=number)}:
             missing("destination", sink)
         sinks.remove(connection, sink)
+        owned.note(connection, user, "destination removed", number, f"destination {sink}")
     return see(f"/filters/{number}/", tab="deliveries", said="unsunk")
 
 

@@ -146,6 +146,7 @@ def settings(request: Request, number: Number, form: Sent) -> Response:
                 on_alerts=form.ticked("alerts"), on_annotations=form.ticked("annotations"), matches_per_night=quota,
             )  # fmt: skip
             store.change_filter(connection, entry.owner, number, changes)
+            owned.note(connection, user, "filter changed", number, changes.name or "")
         except TROUBLE as error:
             raise HTTPException(422, f"{error}.".capitalize()) from None
     return see(f"/filters/{number}/", said="saved")
@@ -178,6 +179,7 @@ def pause(request: Request, number: Number, form: Sent) -> Response:
     with accounts_of(request) as connection:
         entry = own(connection, user, number)
         store.change_filter(connection, entry.owner, number, FilterChanges(active=False))
+        owned.note(connection, user, "filter paused", number, entry.name)
     return see(f"/filters/{number}/", said="paused")
 
 
@@ -196,6 +198,7 @@ def copy(request: Request, number: Number, form: Sent) -> Response:
             )  # fmt: skip
         except TROUBLE as error:
             raise HTTPException(422, f"{error}.".capitalize()) from None
+        owned.note(connection, user, "filter made", made, f"copy of {number}")
     return see(f"/filters/{made}/", said="copied")
 
 
@@ -221,4 +224,5 @@ def delete(request: Request, number: Number, form: Sent) -> Response:
             for sink in sinks.listed(connection, filterid=number):
                 sinks.remove(connection, sink.sinkid)
             store.remove_filter(connection, entry.owner, number)
+            owned.note(connection, user, "filter removed", number, entry.name)
     return see("/filters/", said="removed")

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 
-from broker_assets.access import sharing, visibility
+from broker_assets.access import changes, sharing, visibility
 from broker_assets.access.accounts import EVERYBODY, User, groups_of
 from broker_assets.access.sharing import Kind
 from broker_assets.access.visibility import Owned
@@ -84,6 +84,11 @@ def share(connection: Connection, user: User, kind: Kind, identifier: Any, form:
     groups = form.several.get("group", []) if audience == "group" else []
     sharing.share(connection, user, kind, str(identifier), groups)
     return audience == "public"
+
+
+def note(connection: Connection, user: User, action: str, subject: object, details: str = "") -> None:
+    """Enter a change into the record of who changed what, as `watchlist made`, its number, its name."""
+    changes.record(connection, user.userid, action, str(subject), details)
 
 
 def said(word: str | None) -> str:

@@ -117,6 +117,7 @@ def create(request: Request, form: Sent) -> Response:
         except _TROUBLE as error:
             return _form(request, form, str(error), 422)
         upload = uploads.remember(connection, user, "watchlist", number, name, len(cones), cones.bad)
+        owned.note(connection, user, "watchlist made", number, form.text("name"))
     return see(f"/watchlists/{number}/", said="made", upload=upload)
 
 
@@ -162,6 +163,7 @@ def update(request: Request, number: Number, form: Sent) -> Response:
                 radius=form.number("radius", least=0.01, most=360, what="Radius"),
             )  # fmt: skip
             lists.change_list(connection, entry.owner, "watchlist", number, settings)
+            owned.note(connection, user, "watchlist changed", number, settings.name or "")
         except _TROUBLE as error:
             raise HTTPException(422, f"{error}.".capitalize()) from None
     return see(f"/watchlists/{number}/", said="saved")
@@ -203,6 +205,8 @@ def load(request: Request, number: Number, form: Sent) -> Response:
         else:
             lists.add_cones(connection, entry.owner, number, cones)
         upload = uploads.remember(connection, user, "watchlist", number, name, len(cones), cones.bad)
+        how = "replaced by" if form.text("how") == "replace" else "added:"
+        owned.note(connection, user, "watchlist changed", number, f"cones {how} {len(cones)}")
     return see(f"/watchlists/{number}/", said="saved", upload=upload)
 
 
@@ -222,6 +226,7 @@ def copy(request: Request, number: Number, form: Sent) -> Response:
             connection, user.username, owned.free_name(entry.name, [one.name for one in mine]),
             overview.stored_cones(connection, number), radius=entry.radius, description=entry.description,
         )  # fmt: skip
+        owned.note(connection, user, "watchlist made", made, f"copy of {number}")
     return see(f"/watchlists/{made}/", said="copied")
 
 
@@ -244,6 +249,7 @@ def delete(request: Request, number: Number, form: Sent) -> Response:
     with accounts_of(request) as connection:
         entry = own(connection, user, number)
         lists.delete_list(connection, entry.owner, "watchlist", number)
+        owned.note(connection, user, "watchlist removed", number, entry.name)
     return see("/watchlists/", said="removed")
 
 

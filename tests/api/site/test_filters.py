@@ -9,6 +9,7 @@ from queued_messages import add_sink
 from site_visitors import number_in
 from stored_filters import add_batch, add_run
 
+from broker_assets.access.changes import newest
 from broker_assets.filters.store import pause
 
 pytestmark = pytest.mark.database
@@ -123,3 +124,6 @@ def test_settings_pause_and_removal(people: Any) -> None:
     assert "Remove filter changed" in people.ann.text(f"{path}delete/")
     people.ann.done(f"{path}delete/")
     assert people.ann.get(path).status_code == 404
+    noted = [(one.username, one.action) for one in newest(people.connection) if one.subject == str(number_in(path))]
+    assert [action for _, action in noted] == ["filter removed", "filter paused", "filter changed", "filter made"]
+    assert {username for username, _ in noted} == {"ann"}
