@@ -20,6 +20,10 @@ DEFINITIONS = "broker_assets.definitions"
 """Module with the code location."""
 
 
+PATIENT = "broker_assets.api.patience:PatientProtocol"
+"""HTTP of the web application, which gives up requests that do not arrive."""
+
+
 class NotRunningError(LocalPlatformError):
     """No platform runs in the folder, and the settings name no servers."""
 
@@ -102,5 +106,5 @@ def commands(*, host: str, dagster_port: int, api_port: int, code_port: int, wor
         "code-server": ["dagster", "code-server", "start", *serve, str(code_port), "--module-name", DEFINITIONS],
         "daemon": ["dagster-daemon", "run", "--workspace", workspace],
         "webserver": ["python", "-m", "broker_assets.webserver", *serve, str(dagster_port), "--workspace", workspace],
-        "api": ["uvicorn", "--factory", "broker_assets.api:create_app", *serve, str(api_port)],
+        "api": ["uvicorn", "--factory", "broker_assets.api:create_app", *serve, str(api_port), "--http", PATIENT],
     }

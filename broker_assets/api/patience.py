@@ -1,0 +1,62 @@
+"""How long the server waits for a request to arrive: connections that send it byte by byte are closed.
+
+Without it a client could hold as many connections as the server may have, with a few bytes a minute. In production the
+reverse proxy does the same before. It is given to uvicorn as `--http broker_assets.api.patience:PatientProtocol`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """HTTP/1.1 of uvicorn with an end to its patience."""
+
+    header_seconds: ClassVar[float] = 20.0
+    """From the connection, or the first byte of a later request, to the end of its header."""
+    body_seconds: ClassVar[float] = 300.0
+    """From there to the end of its body."""
+    _waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._expect(self.header_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._relax()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        super().on_message_begin()
+        if self._waiting is None:
+            self._expect(self.header_seconds)
+
+    def on_headers_complete(self) -> None:
+        """The end of a header."""
+        super().on_headers_complete()
+        self._expect(self.body_seconds)
+
+    def on_message_complete(self) -> None:
+        """The end of a request."""
+        super().on_message_complete()
+        self._relax()
+
+    def _expect(self, seconds: float) -> None:
+        self._relax()
+        self._waiting = self.loop.call_later(seconds, self._close)
+
+    def _relax(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def _close(self, *_: Any) -> None:
+        self._waiting = None
+        if not self.transport.is_closing():
+            self.transport.abort()
