@@ -23,6 +23,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing."""
+_NO_SNIFFING: Final = (b"x-content-type-options", b"nosniff")
 _PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"(?P<name>\[[0-9a-f:.]{2,45}\]|[0-9a-z._-]{1,253})(?::(?P<port>[0-9]{1,5}))?", re.ASCII)
 _ORIGIN: Final = re.compile(r"(?P<scheme>https?)://(?P<host>[^/?#@]+)", re.ASCII)
@@ -166,7 +167,20 @@ class WebGuard:
                 log.warning("refused a request: %s", error)
                 await _refuse(scope["type"], str(error), send)
                 return
-        await self.app(scope, receive, send)
+        await self.app(scope, receive, _typed(send))
+
+
+def _typed(send: Send) -> Send:
+    """Let browsers take every answer for what its content type says: a file that a user sent is never run as a page."""
+
+    async def typed(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", ()))
+            if not any(name.lower() == _NO_SNIFFING[0] for name, _ in headers):
+                message = {**message, "headers": [*headers, _NO_SNIFFING]}
+        await send(message)
+
+    return typed
 
 
 async def _refuse(kind: str, reason: str, send: Send) -> None:
@@ -177,7 +191,7 @@ async def _refuse(kind: str, reason: str, send: Send) -> None:
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),
-        (b"x-content-type-options", b"nosniff"),
+        _NO_SNIFFING,
     ]
     await send({"type": "http.response.start", "status": 403, "headers": headers})
     await send({"type": "http.response.body", "body": body})

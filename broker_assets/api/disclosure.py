@@ -1,8 +1,8 @@
 """Which parts of the state of the platform a reader of the web pages may see.
 
-Process ids, file paths, addresses of servers and names of database users help an operator, and an attacker. There are
-no accounts: requests with the token of the settings get everything, all others a copy without them. `broker-assets
-status` on the machine shows all.
+Process ids, file paths, addresses of servers and names of database users help an operator, and an attacker; names of
+annotators may be private. Operators who are logged in, and requests with the token of the settings, get everything, all
+others a copy without them. `broker-assets status` on the machine shows all.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 from fastapi import Request
 from pydantic import BaseModel
 
+from broker_assets.api.site.frame import viewer_of
 from broker_assets.settings import Settings
 
 HIDDEN: Final = "…"
@@ -24,6 +25,7 @@ _PRIVATE: Final = re.compile(
     r"""(?P<user> \b(?:user|role)\s+["'][^"']*["'] )
     | (?P<server> \( [^()]* \x20at\x20 (?!(?:all|least|most|once)\b) [^()]* \) )
     | (?P<process> \b(?:pid|process)[\s=:]+\d+ )
+    | (?P<annotator> \bannotator\.[^\s"'`<>,;:()]+ )
     | (?P<url> \b[a-z][a-z0-9+.-]*://[^\s"'`<>]+ )
     | (?P<path> (?<![\w.])/(?:[^\s/:,;()"'`<>]+/)*[^\s/:,;()"'`<>]+ )
     """,
@@ -59,6 +61,8 @@ def _replacement(found: re.Match[str]) -> str:
     text = found[0]
     if found.lastgroup == "server":
         return f"({HIDDEN})"
+    if found.lastgroup == "annotator":  # it may be private
+        return f"annotator.{HIDDEN}"
     if found.lastgroup in ("user", "process"):
         return f"{re.split(r'[^a-zA-Z]', text, maxsplit=1)[0]} {HIDDEN}"
     if text.lower().startswith(("http://", "https://")) and "@" not in text:
@@ -85,7 +89,10 @@ class Disclosure:
         self._archive = settings.archive.rstrip("/") + "/"
 
     def is_entitled(self, request: Request) -> bool:
-        """Whether the request has the token, as `Authorization: Bearer …`."""
+        """Whether the request has the token, as `Authorization: Bearer …`, or the session of an operator."""
+        user = viewer_of(request).user
+        if user is not None and user.operates:
+            return True
         kind, _, given = request.headers.get("authorization", "").partition(" ")
         given_bytes = given.strip().encode("latin-1", errors="replace")
         return self._token is not None and kind.lower() == "bearer" and hmac.compare_digest(given_bytes, self._token)

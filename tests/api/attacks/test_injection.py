@@ -1,0 +1,111 @@
+"""Odd values in every parameter of every operation that the OpenAPI documents describe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.database
+
+ODD = (
+    "'", "\"", "1' OR '1'='1", "1); DROP TABLE objects; --", "1 UNION SELECT password FROM access.users",
+    "${jndi:x}", "%s%(a)s{0}", "\\x00", "\\u0000", "é\U0001d7d9", "-1", "99999999999999999999", "1e400", "NaN",
+    "../../etc/passwd", "x" * 3000,
+)  # fmt: skip
+"""SQL, formats of Python and of others, characters that PostgreSQL refuses, numbers out of every range, paths."""
+LEAKS = ("psycopg", "syntax error at", "Traceback", "sqlalchemy", "/etc/passwd:", "root:x:", "$argon2id$")
+FIELDS: dict[str, dict[str, str]] = {
+    "/api/cone/": {"ra": "10", "dec": "20", "radius": "5", "requestType": "all"},
+    "/api/query/": {
+        "selected": "objects.diaObjectId", "tables": "objects", "conditions": "", "limit": "10", "offset": "0",
+    },
+    "/api/object/": {"objectId": "7", "lite": "true", "lasair_added": "true", "reliabilityThreshold": "0"},
+    "/api/sherlock/object/": {"objectId": "7", "lite": "true"},
+    "/api/sherlock/position/": {"ra": "10", "dec": "20", "lite": "true"},
+    "/api/annotate/": {
+        "topic": "public_topic", "objectId": "7", "classification": "SN", "version": "1", "explanation": "",
+        "classdict": "{}", "url": "",
+    },
+    "/api/auth-token/": {"username": "mallory", "password": "x"},
+    "/search": {"q": "x"},
+}  # fmt: skip
+"""Forms that no OpenAPI document describes."""
+
+
+def usual(schema: dict[str, Any]) -> str:
+    """A value that a parameter may have."""
+    for name in ("example", "default"):
+        if schema.get(name) is not None:
+            return str(schema[name])
+    for options in ("anyOf", "oneOf", "allOf"):
+        if options in schema:
+            return usual(next((one for one in schema[options] if one.get("type") != "null"), {}))
+    if schema.get("enum"):
+        return str(schema["enum"][0])
+    return {"integer": "1", "number": "1", "boolean": "true"}.get(str(schema.get("type")), "1")
+
+
+def operations(document: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
+    """Method, path and parameters."""
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            yield method.upper(), prefix + path, operation.get("parameters", [])
+
+
+def ask(client: Any, method: str, path: str, values: dict[tuple[str, str], str]) -> Any:
+    """Make a request with these values of parameters."""
+    from urllib.parse import quote
+
+    address = path
+    for (place, name), value in values.items():
+        if place == "path":
+            address = address.replace(f"{{{name}}}", quote(value, safe="") or "x")
+    query = {name: value for (place, name), value in values.items() if place == "query"}
+    return client.request(method, address, params=query, follow_redirects=False)
+
+
+def test_every_parameter_of_the_documents(ground: Any) -> None:
+    client, before = ground.program(), ground.state()
+    documents = [("", ground.app.openapi())]
+    documents += [
+        (route.path, route.app.openapi())
+        for route in ground.app.routes
+        if hasattr(getattr(route, "app", None), "openapi")
+    ]
+    made = 0
+    for prefix, document in documents:
+        for method, path, parameters in operations(document, prefix):
+            if path in ("/metrics", "/api/status", "/api/telemetry", "/api/v1/status"):
+                continue  # no parameters, and they look at the whole platform
+            known = {
+                (one["in"], one["name"]): str(one.get("example") or usual(one.get("schema", {}))) for one in parameters
+            }
+            for number, parameter in enumerate(parameters):
+                # Each parameter gets a part of the values, and each value many parameters: all pairs take minutes.
+                for odd in ODD[number % 3 :: 3]:
+                    answer = ask(client, method, path, known | {(parameter["in"], parameter["name"]): odd})
+                    where = f"{method} {path} {parameter['name']}={odd[:40]!r}"
+                    assert answer.status_code < 500, where
+                    assert not [leak for leak in LEAKS if leak in answer.text.replace(odd, "")], where
+                    made += 1
+    assert made > 300
+    assert ground.state() == before
+
+
+@pytest.mark.parametrize("path", FIELDS)
+def test_every_field_of_the_forms(ground: Any, path: str) -> None:
+    client = ground.program()
+    fields = FIELDS[path]
+    before = ground.state()
+    for name in fields:
+        # Each password takes the time of its hash, and after ten none is looked at.
+        for odd in ODD[::4] if path == "/api/auth-token/" else ODD:
+            if path == "/search":
+                answer = client.get(path, params={name: odd}, headers={"Accept": "text/html"}, follow_redirects=False)
+            else:
+                answer = client.post(path, data=fields | {name: odd})
+            assert answer.status_code < 500, f"{path} {name}={odd[:40]!r}"
+            assert not [leak for leak in LEAKS if leak in answer.text.replace(odd, "")], f"{path} {name}={odd[:40]!r}"
+    assert ground.state() == before
