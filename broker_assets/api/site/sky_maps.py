@@ -13,7 +13,6 @@ from broker_assets.api.site.frame import page
 from broker_assets.sky import event_overview, hit_tables, map_overview
 from broker_assets.sky.areas import moc_bytes
 from broker_assets.sky.map_overview import UnknownMap
-from broker_assets.sky.pictures import CONTOUR_COLOURS, footprint_png
 
 router = APIRouter(include_in_schema=False)
 
@@ -82,6 +81,8 @@ def contour(request: Request, number: Number, level: int) -> Response:
 @router.get("/mma_watchmaps/{number}/picture.png")
 def picture(request: Request, number: Number) -> Response:
     """Its credible regions on the sky."""
+    from broker_assets.sky.pictures import CONTOUR_COLOURS, footprint_png
+
     reader: Connections = request.app.state.connections
     with reader.use() as connection:
         try:

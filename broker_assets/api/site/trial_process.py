@@ -8,7 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from broker_assets.settings import Settings
-from broker_assets.stream.trial_runs import serve
+
+
+def serve(settings: Settings) -> None:
+    """The whole life of the process; what runs filters is loaded there alone."""
+    from broker_assets.stream import trial_runs
+
+    trial_runs.serve(settings)
 
 
 class TrialProcess:
