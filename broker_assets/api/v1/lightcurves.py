@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from broker_assets.api.documents import plain, records
 from broker_assets.api.v1.answers import Format, chosen_form, described, document, json_stream, table
-from broker_assets.api.v1.names import one_of, resolve
+from broker_assets.api.v1.names import meant, resolve, unknown
 from broker_assets.api.v1.objects import ObjectId
 from broker_assets.api.v1.problems import Problem
 from broker_assets.api.v1.viewers import Anybody, Database
@@ -97,8 +97,12 @@ def lightcurve(
     from broker_assets.lightcurves.curve_tables import curve_table, known_objects
 
     chosen = chosen_form(request, form)
-    identifier = one_of(connection, id)
-    survey = _linked(connection, [identifier]) if joint else known_objects(connection, [identifier])
+    identifier = meant(connection, id)
+    survey = known_objects(connection, [identifier])
+    if not survey:
+        raise unknown(id)
+    if joint:
+        survey = _linked(connection, [identifier])
     found = curve_table(connection, survey, kinds=parts.split(","), as_of=as_of, since=since, until=until)
     if chosen != "json":
         return table(found.combine_chunks().to_batches(), found.schema, chosen, f"lightcurve_{identifier}")

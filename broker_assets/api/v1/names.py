@@ -48,12 +48,31 @@ def one_of(connection: psycopg.Connection[Any], text: str) -> int:
     """
     identifiers, _ = resolve(connection, [text])
     if not identifiers:
-        raise Problem(
-            "not-found",
-            f"object {text} is unknown",
-            advice="give a diaObjectId, the name of a ZTF object or a name at TNS; /api/v1/cone finds by position",
-        )
+        raise unknown(text)
     return identifiers[0]
+
+
+def meant(connection: psycopg.Connection[Any], text: str) -> int:
+    """The identifier that a path means, whether there is such an object or not.
+
+    Raises
+    ------
+    Problem
+        If it means none.
+    """
+    found = _identifier(connection, text.strip())
+    if found is None:
+        raise unknown(text)
+    return found
+
+
+def unknown(text: str) -> Problem:
+    """That there is no such object, and how to find one."""
+    return Problem(
+        "not-found",
+        f"object {text} is unknown",
+        advice="give a diaObjectId, the name of a ZTF object or a name at TNS; /api/v1/cone finds by position",
+    )
 
 
 def _identifier(connection: psycopg.Connection[Any], text: str) -> int | None:
