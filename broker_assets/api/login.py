@@ -26,6 +26,7 @@ router = APIRouter(prefix="/accounts", tags=["accounts"])
 
 _YEAR: Final = 31_449_600
 """Seconds, 52 weeks, that browsers keep the value against forged requests."""
+_BARE: Final = {"Content-Security-Policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"}
 WRONG: Final = "Please enter a correct username and password. Both are sensitive to case in the password."
 
 
@@ -96,7 +97,7 @@ def local(onward: str) -> str:
 def forged(request: Request) -> Response:
     """The answer to a request that does not repeat the value of its session."""
     text = "403 Forbidden: the request does not repeat the value of the cookie csrftoken. Load the page again."
-    return HTMLResponse(f"<!doctype html><title>403 Forbidden</title><p>{text}</p>", 403)
+    return HTMLResponse(f"<!doctype html><title>403 Forbidden</title><p>{text}</p>", 403, _BARE)
 
 
 def _page(

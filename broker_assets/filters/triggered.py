@@ -111,7 +111,10 @@ class _Run:
         identifiers = sorted({row["diaobjectid"] for row in new})
         limit = _ROWS_EACH * len(identifiers) + self.objects
         try:
-            found = run_query(self.connection, self.query, limit=limit, seconds=self.seconds, among=identifiers)
+            found = run_query(
+                self.connection, self.query, limit=limit, seconds=self.seconds, among=identifiers,
+                viewer=self.version.owner,
+            )  # fmt: skip
         except TookTooLong as error:
             self._account(0, 0, self.seconds, "time", str(error))
             return 0

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from delivery_peers import Mailbox, mail_server, settings
 
+from broker_assets.access import accounts
 from broker_assets.delivery import owners
 from broker_assets.delivery.letters import send_letters
 
@@ -37,6 +38,16 @@ def test_letters(connection: Connection, mailbox: Mailbox) -> None:
     connection.execute("UPDATE owner_messages SET due_at = now()")
     assert send_letters(connection, configured, "b.example") == 1
     assert mailbox.subjects == ["[broker-assets] third", "[broker-assets] second"]
+
+
+def test_an_owner_with_an_account_is_reached_at_its_address(connection: Connection, mailbox: Mailbox) -> None:
+    for name in ("ann", "bob", "carl"):
+        accounts.add(connection, name, None, email=f"{name}@example.org")
+        owners.notify(connection, name, "subject", "text")
+    owners.set_contact(connection, "ann", "other@example.org")
+    owners.set_contact(connection, "bob", None)
+    assert send_letters(connection, settings(mail_port=mailbox.port), "b.example") == 2
+    assert [str(message["To"]) for message in mailbox.messages] == ["other@example.org", "carl@example.org"]
 
 
 def test_without_a_mail_server_letters_wait(connection: Connection) -> None:

@@ -193,4 +193,5 @@ def _page(
         made_name=made_name,
         said=SAID.get(request.query_params.get("said", ""), ""),
         email=user.email,
+        pages=request.app.state.letters.pages,
     )

@@ -86,7 +86,7 @@ def examples() -> Response:
     ]
     head = Markup('<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"/><title>TAP examples</title></head>')
     body = Markup('<body vocab="http://www.ivoa.net/rdf/examples#">{}</body></html>').format(Markup("").join(parts))
-    return HTMLResponse(head + body)
+    return HTMLResponse(head + body, headers={"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"})
 
 
 def _base(request: Request) -> str:

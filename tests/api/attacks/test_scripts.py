@@ -73,7 +73,7 @@ def test_no_page_runs_what_users_wrote(ground: Any, name: str) -> None:
         assert what_could_run(answer.text) == [], path
         if answer.text.lstrip().lower().startswith("<!doctype"):  # others are parts of pages
             policy = answer.headers.get("content-security-policy", "")
-            assert "default-src 'none'" in policy or answer.status_code == 403, path
+            assert "default-src 'none'" in policy, path
             assert "unsafe-inline" not in policy, path
     assert pages > 3
     assert shown > 3
