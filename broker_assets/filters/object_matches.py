@@ -1,4 +1,4 @@
-"""Filters that alerts of an object passed, as far as an account may know of them."""
+"""Filters that an object passed, as far as an account may know of them, and those of the account that it missed."""
 
 from __future__ import annotations
 
@@ -56,5 +56,32 @@ def matches_of_object(
                 "all": everything,
                 "most": MOST,
             },
+        )
+        return cursor.fetchall()
+
+
+def missed_filters(connection: psycopg.Connection[Any], diaobjectid: int, *, owner: str) -> list[dict[str, Any]]:
+    """Active filters of an account that no alert of an object passed.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        To read with.
+    diaobjectid : int
+        The object.
+    owner : str
+        The account.
+
+    Returns
+    -------
+    list of dict
+        `filterid`, `name`.
+    """
+    with connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(
+            "SELECT filterid, name FROM filters AS filter WHERE owner = %(owner)s AND active AND NOT EXISTS (SELECT 1"
+            " FROM filter_matches AS hit WHERE hit.diaobjectid = %(object)s AND hit.filterid = filter.filterid)"
+            " ORDER BY name, filterid LIMIT %(most)s",
+            {"owner": owner, "object": diaobjectid, "most": MOST},
         )
         return cursor.fetchall()

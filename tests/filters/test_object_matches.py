@@ -11,7 +11,7 @@ import pytest
 from things_on_object import OBJECT, add_owned_things
 
 from broker_assets.database import engine
-from broker_assets.filters.object_matches import matches_of_object
+from broker_assets.filters.object_matches import matches_of_object, missed_filters
 
 pytestmark = pytest.mark.database
 
@@ -43,3 +43,10 @@ def test_who_sees_what(
 
 def test_an_object_without_matches(connection: psycopg.Connection[Any]) -> None:
     assert matches_of_object(connection, 5, viewer="ann") == []
+
+
+def test_an_account_sees_which_of_its_own_filters_an_object_missed(connection: psycopg.Connection[Any]) -> None:
+    assert missed_filters(connection, OBJECT, owner="ann") == []
+    assert [one["name"] for one in missed_filters(connection, 5, owner="ann")] == ["private", "public"]
+    assert [one["name"] for one in missed_filters(connection, 5, owner="bob")] == ["secret"]
+    assert missed_filters(connection, 5, owner="") == []

@@ -75,9 +75,9 @@ class PageBrowser(Browser):
             time.sleep(0.5)
 
     def soon(self, condition: str, seconds: float = 15.0) -> None:
-        """Wait until a JavaScript expression is true, looking often."""
+        """Wait until a JavaScript expression is true, looking often; what it asks for may be absent at first."""
         deadline = time.monotonic() + seconds
-        while not self.evaluate(condition):
+        while not self.evaluate(f"(() => {{ try {{ return Boolean({condition}) }} catch {{ return false }} }})()"):
             assert time.monotonic() < deadline, f"{condition} is not true"
             time.sleep(0.05)
 

@@ -51,6 +51,8 @@ class Parts:
     annotations: list[dict[str, Any]] = field(default_factory=list)
     lists: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     filters: list[dict[str, Any]] = field(default_factory=list)
+    missed: list[dict[str, Any]] = field(default_factory=list)
+    """Active filters of the account that no alert of the object passed."""
     failed: set[str] = field(default_factory=set)
     """Names of parts that could not be read."""
 
@@ -84,7 +86,7 @@ def parts_of(connection: Connection, diaobjectid: int, tns_name: str | None, sig
         Who looks.
     """
     from broker_assets.annotations.visible import annotations_for
-    from broker_assets.filters.object_matches import matches_of_object
+    from broker_assets.filters.object_matches import matches_of_object, missed_filters
     from broker_assets.sky.object_lists import lists_of_object
     from broker_assets.tns.entries import entry
 
@@ -114,6 +116,9 @@ def parts_of(connection: Connection, diaobjectid: int, tns_name: str | None, sig
         lambda: lists_of_object(connection, diaobjectid, viewer=sight.viewer, everything=sight.everything, **lists),
     )
     parts.filters = part("filters", [], lambda: matches_of_object(connection, diaobjectid, **sight.of("filter")))
+    if sight.viewer is not None:
+        owner = sight.viewer
+        parts.missed = part("filters", [], lambda: missed_filters(connection, diaobjectid, owner=owner))
     return parts
 
 

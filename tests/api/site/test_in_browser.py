@@ -70,6 +70,7 @@ def test_a_copied_address_gives_the_same_chart(site: Any, page_browser: PageBrow
     assert len(shown) > 1
     browser.evaluate(f"document.getElementById({shown[0]!r}).click()")
     browser.soon(f"document.getElementById({shown[0]!r}).getAttribute('aria-pressed') === 'false'")
+    browser.soon("document.querySelector('.live canvas') !== null")
     browser.evaluate("document.getElementById('y-mag').click()")
     browser.soon("document.getElementById('y-mag').getAttribute('aria-current') === 'true'")
     browser.soon("document.querySelector('.live canvas') !== null")
@@ -96,3 +97,35 @@ def test_without_scripts_the_drawing_is_there(site: Any, page_browser: PageBrows
         page_browser.soon(drawn)
     finally:
         page_browser.go("about:blank")
+
+
+def test_ten_thousand_points_zoom_within_a_fifth_of_a_second(site: Any, page_browser: PageBrowser, path: str) -> None:
+    """The chart of the page with a long made-up light curve in place of its own."""
+    browser = page_browser
+    browser.go(f"{site.url}{path}")
+    browser.soon("document.querySelector('.live canvas') !== null")
+    made = """(async () => {
+      const section = document.querySelector('#curve'), answer = await (await fetch(section.dataset.points)).json();
+      const many = (one) => Array.from({length: 10000}, (_, row) => one(row));
+      for (const name of ['band', 'survey', 'id', 'snr', 'reliability', 'stamps', 'utc', 'limit', 'forced', 'detected'])
+        answer[name] = many(row => answer[name][row % answer[name].length]);
+      Object.assign(answer, {x: many(row => 60000 + row / 10), y: many(row => Math.sin(row) * 1e4),
+        error: many(() => 300), x_range: [60000, 61000], y_range: [-12000, 12000]});
+      const copy = section.cloneNode(true);
+      copy.querySelector('.live').replaceChildren();
+      delete copy.dataset.mounted;
+      copy.dataset.points = URL.createObjectURL(new Blob([JSON.stringify(answer)]));
+      window.fetch = async () => ({ok: true, json: async () => answer});
+      section.replaceWith(copy);
+      document.dispatchEvent(new Event('htmx:afterSettle'));
+    })()"""
+    browser.evaluate(made)
+    browser.soon("document.querySelector('#curve .live canvas') !== null")
+    zoom = """new Promise(done => {
+      const begin = performance.now();
+      document.querySelector('[data-do=in]').click();
+      requestAnimationFrame(() => setTimeout(() => done(performance.now() - begin)));
+    })"""
+    times = sorted(browser.evaluate(zoom) for _ in range(5))
+    assert times[0] < 200
+    assert browser.troubles == []

@@ -31,6 +31,8 @@ def test_each_account_sees_its_own(connection: psycopg.Connection[Any]) -> None:
         assert not parts.failed
         found = (len(parts.filters), len(parts.annotations), len(parts.lists["watchlists"]), len(parts.lists["areas"]))
         assert found == (filters, others, others, others)
+        assert parts.missed == []
+    assert len(parts_of(connection, 5, None, ann).missed) == 2
 
 
 def test_a_failed_part_is_named(connection: psycopg.Connection[Any]) -> None:
