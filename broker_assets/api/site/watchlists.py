@@ -262,6 +262,18 @@ def cones_csv(request: Request, number: Number) -> Response:
     return attachment(text, "text/csv", f"{entry.name}.csv")
 
 
+@router.get("/{number}/region/")
+def region(request: Request, number: Number) -> Response:
+    """All cones as a region file of DS9."""
+    from broker_assets.sky.ds9_writing import ds9_lines
+
+    with accounts_of(request) as connection:
+        entry = found(connection, viewer_of(request).user, number)
+        cones = overview.stored_cones(connection, number)
+    text = "".join(f"{line}\n" for line in ds9_lines(cones, entry.radius))
+    return attachment(text, "text/plain", f"{entry.name}.reg")
+
+
 @router.get("/{number}/moc/")
 def moc(request: Request, number: Number) -> Response:
     """The MOC that covers the cones, as FITS."""

@@ -82,12 +82,13 @@ def test_the_page_shows_cones_hits_and_state_with_what_users_wrote_escaped(peopl
 def test_downloads(people: Any, number: int) -> None:
     assert people.ann.text(f"/watchlists/{number}/cat/").splitlines()[1] == "10.0,-5.0,first,30.0"
     assert people.ann.text(f"/watchlists/{number}/hits.csv").splitlines()[1].startswith("7,10.0,-5.0,3,")
+    assert 'circle(10.0,-5.0,30") # text={first}' in people.ann.text(f"/watchlists/{number}/region/")
     moc = MOC.from_fits(io.BytesIO(people.ann.get(f"/watchlists/{number}/moc/").content))
     assert not moc.empty()
     assert people.ann.get(f"/watchlists/{number}/picture.png").content.startswith(b"\x89PNG")
 
 
-PAGES = ("", "cat/", "moc/", "hits.csv", "picture.png", "delete/")
+PAGES = ("", "cat/", "moc/", "region/", "hits.csv", "picture.png", "delete/")
 ACTIONS = ("update/", "share/", "cones/", "copy/", "delete/")
 
 
