@@ -55,5 +55,14 @@ def test_as_of_a_moment(connection: psycopg.Connection[Any], as_of: float, ids: 
     assert found["id"].to_pylist() == ids
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"as_of": 60003.5}, {"since": 60002.0, "until": 60003.0}, {"kinds": ["limits"]}]
+)
+def test_few_objects_are_read_as_many_are(connection: psycopg.Connection[Any], options: dict[str, Any]) -> None:
+    few = curve_table(connection, {1: 1, 2: 2}, **options)
+    many = curve_table(connection, {1: 1, 2: 2, **dict.fromkeys(range(100, 110), 1)}, **options)
+    assert few.equals(many)
+
+
 def test_between_two_times(connection: psycopg.Connection[Any]) -> None:
     assert curve_table(connection, {1: 1}, since=60002.0, until=60003.0)["id"].to_pylist() == [2]
