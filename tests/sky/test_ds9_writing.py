@@ -9,7 +9,7 @@ from broker_assets.sky.area_files import read_area
 from broker_assets.sky.ds9_writing import ds9_lines
 from broker_assets.sky.watchlists import parse_watchlist
 
-LINES = ["10.5, -3.25, NGC 1 {north}, 20", "359.9, 89, two; circle(1,1,1), 300", "0.1, -89"]
+LINES = ["10.5, -3.25, NGC 1 {north}, 20", '359.9, 89, "two; circle(1,1,1)", 300', "0.1, -89"]
 
 
 def test_the_file_is_read_by_others_and_by_us() -> None:
