@@ -24,6 +24,7 @@ from broker_assets.api.v1 import (
     products,
     skymaps,
     snapshots,
+    trials,
 )
 from broker_assets.settings import Settings
 
@@ -38,6 +39,7 @@ ROUTERS: Final = (
     lists.router,
     skymaps.router,
     filters.router,
+    trials.router,
     products.router,
     origins.router,
     snapshots.router,

@@ -196,6 +196,7 @@ def try_now(request: Request, connection: Database, account: Account, trial: Tri
 def make(request: Request, writer: Writer, new: NewFilter) -> Response:
     """Make a filter; it does not run until it is active."""
     from broker_assets.access.quotas import require_room
+    from broker_assets.filters.expiry import renewed
     from broker_assets.filters.files import read_definition
     from broker_assets.filters.registry import get_filter
     from broker_assets.filters.store import create_filter
@@ -204,7 +205,7 @@ def make(request: Request, writer: Writer, new: NewFilter) -> Response:
         require_room(own, _user(writer), request.app.state.access, "filters")
         made = create_filter(
             own, writer.name, new.name, read_definition(new.definition).form, description=new.description,
-            public=new.public,
+            public=new.public, expire=renewed(request.app.state.filters.expire_days),
         )  # fmt: skip
         found = _shown(get_filter(own, made))
     return document(request, found, 201, headers={"Location": f"/api/v1/filters/{made}"})
@@ -213,22 +214,39 @@ def make(request: Request, writer: Writer, new: NewFilter) -> Response:
 @router.put("/filters/{id}/definition", responses=described({"version": 3}))
 def save(request: Request, writer: Writer, id: FilterId, text: Text) -> Response:  # noqa: A002
     """Save a definition as the next version; the same definition makes none."""
+    from broker_assets.filters.expiry import renewed
     from broker_assets.filters.files import read_definition
     from broker_assets.filters.store import save_filter
 
+    form, until = read_definition(text.definition).form, renewed(request.app.state.filters.expire_days)
     with accounts_of(request) as own:
-        return document(request, {"version": save_filter(own, writer.name, id, read_definition(text.definition).form)})
+        return document(request, {"version": save_filter(own, writer.name, id, form, expire=until)})
 
 
 @router.patch("/filters/{id}", responses=described(_FILTER))
 def change(request: Request, writer: Writer, id: FilterId, changes: Changes) -> Response:  # noqa: A002
-    """Change what a filter is called, who sees it, whether and for what it runs."""
-    from broker_assets.filters.registry import get_filter
-    from broker_assets.filters.store import FilterChanges, change_filter
+    """Change what a filter is called, who sees it, and for what it runs.
 
+    To be activated it is tried on the newest nights first, and refused if it passes more than its quota: the answer is
+    then 202 with the trial, whose address is in `Location`.
+    """
+    from broker_assets.api.v1.trials import begun
+    from broker_assets.filters.registry import get_filter, version_of
+    from broker_assets.filters.store import FilterChanges, change_filter, lock
+
+    settings = changes.model_dump()
+    activates = bool(settings["active"])
+    if activates:
+        settings["active"] = None
     with accounts_of(request) as own:
-        change_filter(own, writer.name, id, FilterChanges(**changes.model_dump()))
-        return document(request, _shown(get_filter(own, id)))
+        with own.transaction():
+            present = lock(own, id, writer.name)
+        change_filter(own, writer.name, id, FilterChanges(**settings))
+        if not activates or present.active:
+            return document(request, _shown(get_filter(own, id)))
+        version = version_of(own, id)
+    nights = request.app.state.filters.reference_nights
+    return begun(request, writer, version.form, nights=nights, filterid=id, version=version.version, activates=True)
 
 
 @router.delete(
