@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg
+from psycopg import sql
 
 from broker_assets.lightcurves.solar_system import UnknownObjectError
 from broker_assets.lightcurves.solar_system import find as solar_system_object
@@ -20,6 +21,10 @@ AROUND: Final = 60.0
 """Arcsec: where nothing is within the radius of a position, the nearest object within this is named."""
 OF_A_NAME: Final = 3.0
 """Arcsec around the position of an entry of the Transient Name Server within which objects are it."""
+_FILES: Final = sql.SQL(
+    "SELECT name, min(level), min(kind), max(day)::text, count(*) OVER () FROM product_file WHERE {}"
+    " GROUP BY name ORDER BY max(day) DESC, name LIMIT %s"
+)
 
 
 @dataclass(frozen=True)
@@ -158,12 +163,10 @@ def _solar_system(connection: psycopg.Connection[Any], reading: Reading) -> tupl
 
 
 def _file(connection: psycopg.Connection[Any], reading: Reading) -> tuple[list[Hit], int]:
+    """Product files of a name; in another case, or with `*`, all names are looked through."""
     pattern = reading.name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
-    rows = connection.execute(
-        "SELECT name, min(level), min(kind), max(day)::text, count(*) OVER () FROM product_file"
-        " WHERE name ILIKE %s GROUP BY name ORDER BY max(day) DESC, name LIMIT %s",
-        (pattern, MOST),
-    ).fetchall()
+    rows = connection.execute(_FILES.format(sql.SQL("name = %s")), (reading.name, MOST)).fetchall()
+    rows = rows or connection.execute(_FILES.format(sql.SQL("name ILIKE %s")), (pattern, MOST)).fetchall()
     hits = [Hit("file", row[0], row[0], ", ".join(part for part in row[1:4] if part)) for row in rows]
     return hits, rows[0][4] if rows else 0
 

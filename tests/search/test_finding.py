@@ -81,5 +81,19 @@ def test_wildcards_of_the_database_are_not_those_of_file_names(connection: psyco
     assert not find(connection, read("file:%")).hits
 
 
+def test_files_by_name_and_with_wildcards(connection: psycopg.Connection[Any]) -> None:
+    for day, name in ((1, "solo_L1_a_V01.fits"), (2, "solo_L1_a_V02.fits"), (3, "soloXL1_b_V01.fits")):
+        connection.execute(
+            "INSERT INTO product_file (path, name, level, family, kind, version, day, rows, starts, ends, digest, size,"
+            " incomplete, code_version, made_at)"
+            " VALUES (%s, %s, 'L1', 'ql', 'lc', 1, %s, 1, '', '', 'x', 1, false, '1', now())",
+            (name, name, f"2025-10-0{day}"),
+        )
+    assert names(connection, "solo_L1_a_V01.fits") == ["solo_L1_a_V01.fits"]
+    assert names(connection, "solo_l1_A_v01.FITS") == ["solo_L1_a_V01.fits"]
+    assert names(connection, "SOLO_l1_a_*") == ["solo_L1_a_V02.fits", "solo_L1_a_V01.fits"]
+    assert names(connection, "solo_L1*") == ["solo_L1_a_V02.fits", "solo_L1_a_V01.fits"]
+
+
 def test_titles() -> None:
     assert (object_title(5), object_title(ZTF)) == ("5", "ZTF18abcdefg")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import logging
+import threading
+import time
 from collections import Counter
 from typing import Any
 
@@ -21,6 +23,8 @@ router = APIRouter()
 
 NIGHTS = 3
 """Nights, up to the newest one, whose objects are shown."""
+FRESH = 20.0
+"""Seconds for which what the page shows is reused."""
 ON_MAP = 300
 IN_LIST = 12
 
@@ -31,8 +35,7 @@ def front(request: Request) -> Response:
     connections: Connections = request.app.state.connections
     found: dict[str, Any] = {"rates": [], "brightest": [], "newest": [], "sky": "", "classes": [], "unavailable": False}
     try:
-        with connections.use() as connection:
-            found |= _recent(connection)
+        found |= _fresh(request.app.state, connections)
     except DatabaseUnavailableError as error:
         log.warning("%s", error)
         found["unavailable"] = True
@@ -48,6 +51,22 @@ def health(request: Request) -> Response:
     status = disclosure.shown(request, request.app.state.observer.status())
     text = templates.get_template("health.html").render(status=status)
     return HTMLResponse(text, headers={"Cache-Control": "no-store"})
+
+
+def _fresh(state: Any, connections: Connections) -> dict[str, Any]:
+    """What is the same for all readers, at most `FRESH` seconds old: it goes through the objects of some nights.
+
+    While it is refreshed for one reader, the others get what was there before.
+    """
+    if not hasattr(state, "recent"):
+        state.recent, state.recent_at, state.recent_lock = None, 0.0, threading.Lock()
+    known: dict[str, Any] | None = state.recent
+    if known is not None and (time.monotonic() - state.recent_at < FRESH or state.recent_lock.locked()):
+        return known
+    with state.recent_lock, connections.use() as connection:
+        state.recent = _recent(connection)
+        state.recent_at = time.monotonic()
+        return dict(state.recent)
 
 
 def _recent(connection: psycopg.Connection[Any]) -> dict[str, Any]:

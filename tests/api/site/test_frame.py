@@ -24,6 +24,8 @@ def app() -> FastAPI:
 
     @router.get("/teapot/{number}")
     def teapot(request: Request, number: int) -> Any:
+        if number == 2:
+            raise ValueError("a secret")
         if number:
             raise HTTPException(403, "<b>not yours</b>")
         return page(request, "error.html", what="", status=200, number="", allow={"script-src": ["'wasm-unsafe-eval'"]})
@@ -98,3 +100,12 @@ def test_without_a_database_a_page_says_so_and_nobody_is_logged_in(client: TestC
     client.cookies.clear()
     assert answer.status_code == 200
     assert "Log in" in answer.text
+
+
+def test_an_error_of_the_program_is_a_page_that_says_nothing_of_it(app: FastAPI) -> None:
+    client = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
+    answer = client.get("/teapot/2", headers=HTML)
+    assert answer.status_code == 500
+    assert "error of the broker" in answer.text
+    assert "secret" not in answer.text
+    assert client.get("/teapot/2").text == "Internal Server Error"
