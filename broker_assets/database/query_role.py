@@ -16,6 +16,8 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
+from broker_assets.database.engine import DatabaseUnavailableError
+
 log = logging.getLogger(__name__)
 
 ROLE: Final = "broker_users"
@@ -55,11 +57,18 @@ def prepare_role(connection: sa.Connection) -> bool:
     )
     connection.exec_driver_sql(f"GRANT SELECT ON {', '.join(sorted(known))} TO {ROLE}")
     connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {_schema(connection)} TO {ROLE}")
-    connection.exec_driver_sql(f"GRANT {ROLE} TO CURRENT_USER")
+    is_member = True
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql(f"GRANT {ROLE} TO CURRENT_USER")
+    except sa.exc.ProgrammingError as error:
+        is_member = bool(connection.scalar(sa.text("SELECT pg_has_role(:role, 'MEMBER')"), {"role": ROLE}))
+        if not is_member:
+            log.warning("users' SQL cannot take its role: GRANT %s TO the owner of the tables (%s)", ROLE, error.orig)
     # A SELECT could take another name or role by it; SET is a statement of its own.
     connection.exec_driver_sql("GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO CURRENT_USER")
     connection.exec_driver_sql("REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC")
-    return True
+    return is_member
 
 
 def _schema(connection: sa.Connection) -> str:
@@ -67,8 +76,12 @@ def _schema(connection: sa.Connection) -> str:
     return str(connection.scalar(sa.text("SELECT quote_ident(current_schema())")))
 
 
+class QueryRoleMissingError(DatabaseUnavailableError):
+    """The server has no role for users' SQL, or the session may not take it; see `prepare_role`."""
+
+
 @contextmanager
-def as_user(connection: psycopg.Connection[Any], username: str) -> Iterator[None]:
+def as_user(connection: psycopg.Connection[Any], username: str, *, required: bool = True) -> Iterator[None]:
     """Let the statements of a `with` see what an account may see.
 
     Parameters
@@ -76,10 +89,22 @@ def as_user(connection: psycopg.Connection[Any], username: str) -> Iterator[None
     connection : psycopg.Connection
         In a transaction.
     username : str
-        The account.
+        The account; empty for a visitor without one.
+    required : bool
+        Whether it is an error that the role cannot be taken. Otherwise the statements have the rights of the
+        connection: only for those whose lists and annotators were checked before.
+
+    Raises
+    ------
+    QueryRoleMissingError
+        If the role is required and cannot be taken.
     """
-    row = connection.execute("SELECT to_regrole(%s) IS NOT NULL", (ROLE,)).fetchone()
-    if row is None or not row[0]:  # the server has no such role; see `prepare_role`
+    row = connection.execute(
+        "SELECT CASE WHEN to_regrole(%s) IS NULL THEN false ELSE pg_has_role(%s, 'MEMBER') END", (ROLE, ROLE)
+    ).fetchone()
+    if row is None or not row[0]:
+        if required:
+            raise QueryRoleMissingError(f"the role {ROLE} is missing, or not granted to this user of the database")
         yield
         return
     connection.execute(sql.SQL('SET LOCAL "broker.user" = {}').format(sql.Literal(username)))

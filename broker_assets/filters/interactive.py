@@ -90,7 +90,7 @@ def run(
             ).fetchone()
             connection.execute("SET LOCAL transaction_read_only = on")
             _set(connection, f"{max(1, round(seconds * 1000))}ms", MEMORY)
-            with as_user(connection, viewer) if viewer is not None else nullcontext():
+            with as_user(connection, viewer, required=False) if viewer is not None else nullcontext():
                 cursor = connection.execute(statement, parameters)  # type: ignore[call-overload]
             names = [column.name for column in cursor.description or ()]
             values = cursor.fetchall()

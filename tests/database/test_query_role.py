@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 from broker_assets.access import accounts, sharing
 from broker_assets.annotations.annotators import add_annotator
 from broker_assets.database import engine
-from broker_assets.database.query_role import PUBLISHED, as_user
+from broker_assets.database.query_role import PUBLISHED, QueryRoleMissingError, as_user
 from broker_assets.database.reader import create_reader
 from broker_assets.filters.interactive import run
 from broker_assets.filters.query import Form, check
@@ -158,3 +158,16 @@ def test_what_is_shared_with_a_group_is_seen_by_its_members(
         sharing.share(writing, bob, "watchlist", "2", [])
         assert unreadable(connection, "ann", ask) == ["watchlist 2"]
         assert run(connection, ask, limit=10, seconds=5, viewer="ann").rows == []
+
+
+def test_without_the_role_nothing_runs_that_nobody_checked(reader_url: str, module_database_url: str) -> None:
+    """A reader that was never given the role, as one that somebody made by hand."""
+    name = "by_hand_" + str(make_url(module_database_url).database)
+    with engine.connect(module_database_url, autocommit=True) as connection:
+        connection.execute(f'CREATE ROLE "{name}" LOGIN')
+        connection.execute(f'GRANT SELECT ON watchlists TO "{name}"')
+    with engine.connect(make_url(module_database_url).set(username=name), autocommit=True) as connection:
+        with pytest.raises(QueryRoleMissingError), connection.transaction(), as_user(connection, "ann"):
+            connection.execute("SELECT * FROM watchlists")
+        with connection.transaction(), as_user(connection, "ann", required=False):
+            assert len(connection.execute("SELECT * FROM watchlists").fetchall()) == 2
