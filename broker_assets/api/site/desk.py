@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import FastAPI
 
 from broker_assets.api.site import (
@@ -19,6 +21,13 @@ from broker_assets.api.site import (
 from broker_assets.api.site.trial_process import TrialProcess
 from broker_assets.settings import Settings
 
+ROUTERS: Final = (
+    # Addresses with a word come before those with a number at the same place.
+    filter_editing.router, filter_trials.router, filter_sinks.router, filter_results.router, filters.router,
+    watchlists.router, areas.router, sky_maps.router, annotators.router, resources.router,
+)  # fmt: skip
+"""The pages."""
+
 
 def add_to(app: FastAPI, settings: Settings) -> None:
     """Add the pages.
@@ -35,8 +44,5 @@ def add_to(app: FastAPI, settings: Settings) -> None:
     app.state.filters = settings.filters
     app.state.delivery = settings.delivery
     app.state.trial_process = TrialProcess(settings)
-    # Addresses with a word come before those with a number at the same place.
-    for module in (filter_editing, filter_trials, filter_sinks, filter_results, filters):
-        app.include_router(module.router)
-    for page in (watchlists, areas, sky_maps, annotators, resources):
-        app.include_router(page.router)
+    for router in ROUTERS:
+        app.include_router(router)

@@ -106,6 +106,8 @@ async def sent_form(request: Request) -> SentForm:
         else:
             several.setdefault(key, []).append(value)
     await sent.close()
+    if any("\0" in value for values in several.values() for value in values):
+        raise HTTPException(400, "The form has a NUL character, which no text can have.")
     return SentForm({key: values[-1] for key, values in several.items()}, several, content, name[:200])
 
 
