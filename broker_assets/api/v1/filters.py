@@ -10,10 +10,9 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from broker_assets.api.authentication import accounts_of
 from broker_assets.api.v1.answers import Cursor, Format, Limit, described, document, listing
 from broker_assets.api.v1.problems import Problem
-from broker_assets.api.v1.viewers import Account, Anybody, Database, Viewer, Writer
+from broker_assets.api.v1.viewers import Account, Anybody, Database, Viewer, Writer, changing
 
 router = APIRouter(tags=["filters"])
 
@@ -201,12 +200,14 @@ def make(request: Request, writer: Writer, new: NewFilter) -> Response:
     from broker_assets.filters.registry import get_filter
     from broker_assets.filters.store import create_filter
 
-    with accounts_of(request) as own:
+    with changing(request, writer, "filter made") as noted:
+        own = noted.connection
         require_room(own, _user(writer), request.app.state.access, "filters")
         made = create_filter(
             own, writer.name, new.name, read_definition(new.definition).form, description=new.description,
             public=new.public, expire=renewed(request.app.state.filters.expire_days),
         )  # fmt: skip
+        noted.subject = str(made)
         found = _shown(get_filter(own, made))
     return document(request, found, 201, headers={"Location": f"/api/v1/filters/{made}"})
 
@@ -219,8 +220,8 @@ def save(request: Request, writer: Writer, id: FilterId, text: Text) -> Response
     from broker_assets.filters.store import save_filter
 
     form, until = read_definition(text.definition).form, renewed(request.app.state.filters.expire_days)
-    with accounts_of(request) as own:
-        return document(request, {"version": save_filter(own, writer.name, id, form, expire=until)})
+    with changing(request, writer, "filter saved", id) as noted:
+        return document(request, {"version": save_filter(noted.connection, writer.name, id, form, expire=until)})
 
 
 @router.patch("/filters/{id}", responses=described(_FILTER))
@@ -238,9 +239,9 @@ def change(request: Request, writer: Writer, id: FilterId, changes: Changes) -> 
     activates = bool(settings["active"])
     if activates:
         settings["active"] = None
-    with accounts_of(request) as own:
-        with own.transaction():
-            present = lock(own, id, writer.name)
+    with changing(request, writer, "filter changed", id) as noted:
+        own = noted.connection
+        present = lock(own, id, writer.name)
         change_filter(own, writer.name, id, FilterChanges(**settings))
         if not activates or present.active:
             return document(request, _shown(get_filter(own, id)))
@@ -256,8 +257,8 @@ def remove(request: Request, writer: Writer, id: FilterId) -> Response:  # noqa:
     """Remove a filter; its versions, and when they ran, stay known."""
     from broker_assets.filters.store import remove_filter
 
-    with accounts_of(request) as own:
-        remove_filter(own, writer.name, id)
+    with changing(request, writer, "filter removed", id) as noted:
+        remove_filter(noted.connection, writer.name, id)
     return Response(status_code=204)
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from broker_assets.api.authentication import accounts_of
 from broker_assets.api.v1.answers import Cursor, Format, Limit, binary, described, document, listing
 from broker_assets.api.v1.problems import Problem
-from broker_assets.api.v1.viewers import Anybody, Database, Viewer, Writer
+from broker_assets.api.v1.viewers import Anybody, Database, Viewer, Writer, changing
 
 router = APIRouter(tags=["lists"])
 
@@ -135,7 +135,8 @@ def make_watchlist(request: Request, connection: Database, writer: Writer, new: 
     from broker_assets.sky.lists import create_watchlist
 
     cones = _cones(new.cones)
-    with accounts_of(request) as own:
+    with changing(request, writer, "watchlist made") as change:
+        own = change.connection
         settings = request.app.state.access
         require_room(own, _user(writer), settings, "watchlists")
         require_room(own, _user(writer), settings, "cones", len(cones))
@@ -143,6 +144,7 @@ def make_watchlist(request: Request, connection: Database, writer: Writer, new: 
             own, writer.name, new.name, cones, radius=new.radius, description=new.description, active=new.active,
             public=new.public,
         )  # fmt: skip
+        change.subject = str(made)
     return _made(request, "watchlist", made)
 
 
@@ -158,9 +160,9 @@ async def replace_cones(request: Request, writer: Writer, id: ListId) -> Respons
         from broker_assets.sky import lists
 
         found = _cones(content.decode("utf-8", "replace"))
-        with accounts_of(request) as own:
-            require_room(own, _user(writer), request.app.state.access, "cones", len(found))
-            removed, added = lists.replace_cones(own, writer.name, id, found)
+        with changing(request, writer, "watchlist cones replaced", id) as noted:
+            require_room(noted.connection, _user(writer), request.app.state.access, "cones", len(found))
+            removed, added = lists.replace_cones(noted.connection, writer.name, id, found)
         return document(request, {"removed": removed, "added": added})
 
     return await run_in_threadpool(change)
@@ -236,11 +238,13 @@ def make_area(request: Request, connection: Database, writer: Writer, new: NewAr
     from broker_assets.sky.lists import create_area
 
     moc = read_area(new.region.encode(), region_order=REGION_ORDER)
-    with accounts_of(request) as own:
+    with changing(request, writer, "area made") as change:
+        own = change.connection
         require_room(own, _user(writer), request.app.state.access, "areas")
         made = create_area(
             own, writer.name, new.name, moc, description=new.description, active=new.active, public=new.public
         )
+        change.subject = str(made)
     return _made(request, "area", made)
 
 
@@ -257,9 +261,9 @@ async def replace_moc(request: Request, writer: Writer, id: ListId) -> Response:
         from broker_assets.sky.overview import summaries
 
         moc = read_area(content, region_order=REGION_ORDER)
-        with accounts_of(request) as own:
-            replace_area(own, writer.name, id, moc)
-            return document(request, summaries(own, "area", identifier=id)[0].model_dump())
+        with changing(request, writer, "area replaced", id) as noted:
+            replace_area(noted.connection, writer.name, id, moc)
+            return document(request, summaries(noted.connection, "area", identifier=id)[0].model_dump())
 
     return await run_in_threadpool(change)
 
@@ -327,16 +331,16 @@ def _change(request: Request, writer: Viewer, kind: Any, identifier: int, change
     if isinstance(expire, datetime.datetime) and expire.tzinfo is None:
         expire = expire.replace(tzinfo=datetime.UTC)
     settings = ListSettings(changes.name, changes.description, changes.active, changes.public, expire, changes.radius)
-    with accounts_of(request) as own:
-        change_list(own, writer.name, kind, identifier, settings)
-        return document(request, summaries(own, kind, identifier=identifier)[0].model_dump())
+    with changing(request, writer, f"{kind} changed", identifier) as noted:
+        change_list(noted.connection, writer.name, kind, identifier, settings)
+        return document(request, summaries(noted.connection, kind, identifier=identifier)[0].model_dump())
 
 
 def _remove(request: Request, writer: Viewer, kind: Any, identifier: int) -> Response:
     from broker_assets.sky.lists import delete_list
 
-    with accounts_of(request) as own:
-        delete_list(own, writer.name, kind, identifier)
+    with changing(request, writer, f"{kind} removed", identifier) as noted:
+        delete_list(noted.connection, writer.name, kind, identifier)
     return Response(status_code=204)
 
 

@@ -10,12 +10,11 @@ from fastapi.responses import Response
 from psycopg import sql
 from pydantic import BaseModel, Field, model_validator
 
-from broker_assets.api.authentication import accounts_of
 from broker_assets.api.v1.answers import Cursor, Format, Limit, binary, described, document, immutable, listing
 from broker_assets.api.v1.lightcurves import ALL
 from broker_assets.api.v1.names import resolve
 from broker_assets.api.v1.problems import Problem
-from broker_assets.api.v1.viewers import Anybody, Database, Writer
+from broker_assets.api.v1.viewers import Anybody, Database, Writer, changing
 
 router = APIRouter(tags=["snapshots"])
 
@@ -95,11 +94,12 @@ def freeze(request: Request, connection: Database, writer: Writer, question: Que
     if question.ids is not None:  # however they were written
         asked["ids"] = [str(one) for one in identifiers]
     try:
-        with accounts_of(request) as own:
+        with changing(request, writer, "snapshot made") as noted:
             found = keep(
-                own, UPath(request.app.state.settings.archive), tables, question=asked,
+                noted.connection, UPath(request.app.state.settings.archive), tables, question=asked,
                 versions=versions_in_force(connection, identifiers), title=question.title,
             )  # fmt: skip
+            noted.subject = found.snapshotid
     except OSError as error:
         raise Problem("unavailable", "the snapshot cannot be written to the archive at the moment") from error
     return document(request, _shown(found), 201, headers={"Location": f"/api/v1/snapshots/{found.snapshotid}"})

@@ -6,13 +6,15 @@ taken for one of a guest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
 import psycopg
 from fastapi import Depends, Request
 
+from broker_assets.access import changes
 from broker_assets.access.accounts import User
 from broker_assets.access.sharing import Kind
 from broker_assets.access.visibility import PLATFORM, Owned, shared
@@ -65,6 +67,33 @@ class Viewer:
                 with accounts_of(self.request) as connection:
                     self._shared[kind] = shared(connection, self.user, kind)
         return self._shared[kind]
+
+
+@contextmanager
+def changing(request: Request, writer: Viewer, action: str, subject: int | str = "") -> Iterator[_Change]:
+    """A connection for a change and its entry in the record of changes, in one transaction.
+
+    Parameters
+    ----------
+    request, writer : Request, Viewer
+        Who changes something.
+    action : str
+        What is done, as `filter saved`.
+    subject : int or str
+        To what; it may be set on the way, for what is made.
+    """
+    with accounts_of(request) as connection, connection.transaction():
+        found = _Change(connection, str(subject))
+        yield found
+        changes.record(connection, writer.user.userid if writer.user is not None else None, action, found.subject)
+
+
+@dataclass
+class _Change:
+    """A change that is being made."""
+
+    connection: psycopg.Connection[Any]
+    subject: str
 
 
 def _viewer(request: Request) -> Viewer:

@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from interface_server import fill
 
-from broker_assets.access import accounts, tokens
+from broker_assets.access import accounts, changes, tokens
 from broker_assets.api import create_app
 from broker_assets.database.engine import connect
 from broker_assets.settings import DatabaseSettings, Settings
@@ -67,3 +67,17 @@ def test_a_filter_is_activated_by_a_trial(client: Any) -> None:
     assert asked.json()["activates"] is True
     assert (client.get(path).json()["active"], client.get(path).json()["description"]) == (False, "mine")
     assert client.patch(path, json={"active": False}).json()["state"] == "inactive"
+
+
+def test_changes_are_recorded(client: Any, module_database_url: str) -> None:
+    made = client.post("/api/v1/watchlists", json={"name": "w", "cones": "1, 2\n"}).json()
+    client.patch(f"/api/v1/watchlists/{made['id']}", json={"public": True})
+    client.put(f"/api/v1/watchlists/{made['id']}/cones", content="1, 3\n")
+    client.delete(f"/api/v1/watchlists/{made['id']}")
+    assert client.delete(f"/api/v1/watchlists/{made['id']}").status_code == 404  # and is not recorded
+    with connect(module_database_url, autocommit=True) as connection:
+        found = [(one.username, one.action, one.subject) for one in changes.newest(connection, 4)]
+    assert [action for _, action, _ in found[::-1]] == [
+        "watchlist made", "watchlist changed", "watchlist cones replaced", "watchlist removed",
+    ]  # fmt: skip
+    assert {(name, subject) for name, _, subject in found} == {("ann", str(made["id"]))}
