@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from broker_assets.api.compression import Compression
 from broker_assets.api.v1.problems import HANDLED, KINDS, translated
-from broker_assets.api.vo import scs, tap
-from broker_assets.api.vo.parameters import VoError, answer
+from broker_assets.api.vo import datalink, scs, tap
+from broker_assets.api.vo.parameters import PATH, VoError, answer
 from broker_assets.settings import Settings
 
 log = logging.getLogger(__name__)
-
-PATH: Final = "/api/vo"
 
 
 def add_to(app: FastAPI, settings: Settings) -> None:
@@ -24,7 +21,7 @@ def add_to(app: FastAPI, settings: Settings) -> None:
     found = FastAPI(title="Broker, Virtual Observatory", docs_url=None, redoc_url=None)
     found.state = app.state
     found.add_middleware(Compression)
-    for router in (scs.router, tap.router):
+    for router in (scs.router, tap.router, datalink.router):
         found.include_router(router)
     kinds: tuple[type[Exception], ...] = (VoError, *HANDLED)
     for kind in kinds:

@@ -19,6 +19,15 @@ FORMS: Final[dict[str, str]] = {
 """Values of RESPONSEFORMAT."""
 
 
+PATH: Final = "/api/vo"
+"""Where these interfaces are."""
+
+
+def base_of(request: Request) -> str:
+    """Address of the server as the client wrote it, without a slash at the end."""
+    return str(request.base_url).rstrip("/").removesuffix(PATH)
+
+
 class VoError(Exception):
     """A question that is answered with an error.
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from broker_assets.api.v1 import answers
 from broker_assets.api.v1.viewers import Anybody, Database
 from broker_assets.api.vo import vosi
-from broker_assets.api.vo.parameters import Parameters, VoError, form_of, rows_of
+from broker_assets.api.vo.parameters import PATH, Parameters, VoError, base_of, form_of, rows_of
 
 router = APIRouter(tags=["VO"])
 
@@ -90,7 +90,7 @@ def examples() -> Response:
 
 
 def _base(request: Request) -> str:
-    return str(request.base_url).rstrip("/") + "/tap"
+    return f"{base_of(request)}{PATH}/tap"
 
 
 def _xml(content: Any) -> Response:

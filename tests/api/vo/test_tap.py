@@ -32,6 +32,7 @@ def test_by_pyvo(server: InterfaceServer) -> None:
     assert "objects" in service.tables
     assert service.available
     assert service.hardlimit > 0
+    assert f"{server.url}/api/vo/tap<" in httpx.get(f"{server.url}/api/vo/tap/capabilities").text
     assert {example["QUERY"] for example in service.examples} == {query for _, query in EXAMPLES}
     with pytest.raises(pyvo.DALQueryError, match="no table"):
         service.search("SELECT * FROM secrets")
