@@ -116,6 +116,7 @@ def points_json(curve: Light) -> Response:
 
     found = document(curve.shown, now=curve.now)
     found["symbols"] = [_path(code) for code in (*range(6), -1)]
+    found["first"] = curve.columns["firstdiasourcemjdtai"]
     found["axes"] = {"x": curve.state.x, "y": curve.state.y}
     return Document(found, headers={"Cache-Control": "no-store"})
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
+from itertools import pairwise
 from typing import Final
 from xml.sax.saxutils import escape
 
@@ -27,8 +29,9 @@ _SIZE: Final = 4.5
 """Half the size of a symbol, pixels."""
 
 
+@cache
 def symbol(band: int, size: float = _SIZE) -> str:
-    """Path of the symbol of a band around the origin.
+    """Path of the symbol of a band around the point where it begins, in relative commands.
 
     Parameters
     ----------
@@ -40,23 +43,35 @@ def symbol(band: int, size: float = _SIZE) -> str:
     Examples
     --------
     >>> symbol(3, 4)
-    'M-3.4 -3.4H3.4V3.4H-3.4Z'
+    'm-3.4 -3.4l6.8 0l0 6.8l-6.8 0z'
     """
     if band == 0:
-        return f"M{-size:g} 0A{size:g} {size:g} 0 1 0 {size:g} 0A{size:g} {size:g} 0 1 0 {-size:g} 0Z"
+        return _circle(size)
     if band == 3:
-        half = round(size * 0.85, 2)
-        return f"M{-half:g} {-half:g}H{half:g}V{half:g}H{-half:g}Z"
+        half = size * 0.85
+        return _polygon([(-half, -half), (half, -half), (half, half), (-half, half)])
     if band == 4:
-        corners = [(turn, size * (1.25 if turn % 2 == 0 else 0.55)) for turn in range(10)]
-        return _polygon([(radius, turn * 36 - 90) for turn, radius in corners])
+        return _polygon([_turned(size * (0.55 if turn % 2 else 1.25), turn * 36 - 90) for turn in range(10)])
     sides, first, factor = {1: (3, -90, 1.2), 2: (3, 90, 1.2), 5: (5, -90, 1.1)}.get(band, (4, 0, 1.2))
-    return _polygon([(size * factor, first + 360 / sides * corner) for corner in range(sides)])
+    return _polygon([_turned(size * factor, first + 360 / sides * corner) for corner in range(sides)])
+
+
+def _turned(radius: float, angle: float) -> tuple[float, float]:
+    return radius * math.cos(math.radians(angle)), radius * math.sin(math.radians(angle))
+
+
+def _circle(radius: float) -> str:
+    arc = f"a{radius:g} {radius:g} 0 1 0"
+    return f"m{-radius:g} 0{arc} {2 * radius:g} 0{arc} {-2 * radius:g} 0z"
 
 
 def _polygon(corners: Sequence[tuple[float, float]]) -> str:
-    places = [(r * math.cos(math.radians(angle)), r * math.sin(math.radians(angle))) for r, angle in corners]
-    return "M" + "L".join(f"{round(x, 2) + 0.0:g} {round(y, 2) + 0.0:g}" for x, y in places) + "Z"
+    places = [(round(x, 2), round(y, 2)) for x, y in corners]
+    steps = [
+        f"{round(x - before_x, 2) + 0.0:g} {round(y - before_y, 2) + 0.0:g}"
+        for (before_x, before_y), (x, y) in pairwise(places)
+    ]
+    return f"m{places[0][0] + 0.0:g} {places[0][1] + 0.0:g}l" + "l".join(steps) + "z"
 
 
 def chart_svg(
@@ -167,40 +182,42 @@ class _Drawing:
         return parts
 
     def _marks(self) -> list[str]:
+        """Paths with all marks of a look each: a long light curve stays a small drawing.
+
+        Detections lie above forced photometry of the same exposure, which lies above limits.
+        """
         shown, points = self.shown, self.shown.points
         hollow, ztf = is_forced(shown), points.survey == SURVEYS["ztf"]
-        parts = []
+        layers: tuple[dict[str, list[str]], ...] = ({}, {}, {}, {})
         low, high = shown.x_range
-        # Detections lie above forced photometry of the same exposure, which lies above limits.
-        order = np.argsort(np.where(shown.is_limit, 0, np.where(hollow, 1, 2)), kind="stable")
-        for row in order[(points.mjd[order] >= low) & (points.mjd[order] <= high)].tolist():
+        for row in np.flatnonzero((points.mjd >= low) & (points.mjd <= high)).tolist():
             band = int(points.band[row])
             name = BANDS[band] if 0 <= band < len(BANDS) else "other"
-            at = self.x(float(points.mjd[row]))
+            x = f"{self.x(float(points.mjd[row])):.1f}"
             if shown.off_scale[row]:
                 above = (shown.off_scale[row] > 0) != (self.state.y == "mag")
-                edge = self.top if above else self.bottom
-                parts.append(f'<path d="M{at:.1f} {edge}v{6 if above else -6}" class="off band-{name}"/>')
+                tick = f"M{x} {self.top}v6" if above else f"M{x} {self.bottom}v-6"
+                layers[0].setdefault(f"off band-{name}", []).append(tick)
                 continue
-            place = self.y(float(shown.y[row]))
+            y = f"{self.y(float(shown.y[row])):.1f}"
             if shown.is_limit[row]:
-                parts.append(
-                    f'<path d="M{at - 4:.1f} {place:.1f}h8m-4 0v9m-2.5 -3l2.5 3l2.5 -3" class="limit band-{name}"/>'
-                )
+                layers[0].setdefault(f"limit band-{name}", []).append(f"M{x} {y}m-4 0h8m-4 0v9m-2.5 -3l2.5 3l2.5 -3")
                 continue
             error = float(shown.error[row])
-            bar = ""
             if math.isfinite(error) and error > 0:
                 ends = sorted(self.y(float(shown.y[row]) + sign * error) for sign in (-1, 1))
-                begin, end = max(ends[0], self.top), min(ends[1], self.bottom)
-                bar = f'<path d="M{at:.1f} {begin:.1f}V{end:.1f}" class="bar band-{name}"/>'
-            kind = "hollow" if hollow[row] else "solid"
-            dot = f'<circle cx="{at:.1f}" cy="{place:.1f}" r="1.3" class="dot {kind}"/>' if ztf[row] else ""
-            parts.append(
-                f'{bar}<path transform="translate({at:.1f} {place:.1f})" d="{symbol(band)}"'
-                f' class="mark {kind} band-{name}"/>{dot}'
-            )
-        return parts
+                bar = f"M{x} {max(ends[0], self.top):.1f}V{min(ends[1], self.bottom):.1f}"
+                layers[1].setdefault(f"bar band-{name}", []).append(bar)
+            kind, layer = ("hollow", layers[2]) if hollow[row] else ("solid", layers[3])
+            layer.setdefault(f"mark {kind} band-{name}", []).append(f"M{x} {y}{symbol(band)}")
+            if ztf[row]:
+                layer.setdefault(f"dot {kind}", []).append(f"M{x} {y}{_circle(1.3)}")
+        # Dots lie on their marks.
+        return [
+            f'<path class="{look}" d="{"".join(found)}"/>'
+            for layer in layers
+            for look, found in sorted(layer.items(), key=lambda item: item[0].startswith("dot"))
+        ]
 
 
 def _short(value: float, values: Sequence[float]) -> str:

@@ -156,6 +156,12 @@
         }
       }
       ctx.restore();
+      const first = points.first - this.shift;
+      if (points.first !== null && first >= min && first <= max) {
+        ctx.fillStyle = accent;
+        const at = u.valToPos(first, "x", true), foot = top + height;
+        ctx.beginPath(); ctx.moveTo(at, foot); ctx.lineTo(at - 4 * ratio, foot + 8 * ratio); ctx.lineTo(at + 4 * ratio, foot + 8 * ratio); ctx.fill();
+      }
     }
 
     moved(u) {
