@@ -130,6 +130,8 @@ class _Answer:
         headers = {name.lower(): value for name, value in start["headers"]}
         if start["status"] in (204, 206, 304) or b"content-encoding" in headers or b"content-range" in headers:
             return False
+        if b"accept-ranges" in headers:  # its parts are asked for by their place in what is stored
+            return False
         kind = headers.get(b"content-type", b"").split(b";")[0].decode("latin-1").strip().lower()
         whole = int(headers.get(b"content-length", b"0") or 0) if more else size
         return kind not in _DENSE and (whole >= SMALLEST or (more and b"content-length" not in headers))
@@ -138,6 +140,11 @@ class _Answer:
 def _announce(start: MutableMapping[str, Any], encoding: str) -> None:
     headers = [(name, value) for name, value in start["headers"] if name.lower() not in (b"content-length", b"vary")]
     vary = [value for name, value in start["headers"] if name.lower() == b"vary"]
+    # A strong tag stands for these very bytes.
+    headers = [
+        (name, b"W/" + value if name.lower() == b"etag" and not value.startswith(b"W/") else value)
+        for name, value in headers
+    ]
     headers.append((b"content-encoding", encoding.encode()))
     headers.append((b"vary", b", ".join([*vary, b"Accept-Encoding"])))
     start["headers"] = headers

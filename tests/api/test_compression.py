@@ -23,7 +23,7 @@ def client() -> TestClient:
 
     @app.get("/text")
     def text() -> Response:
-        return Response(TEXT, media_type="text/csv", headers={"Vary": "Accept"})
+        return Response(TEXT, media_type="text/csv", headers={"Vary": "Accept", "ETag": '"t"'})
 
     @app.get("/stream")
     def stream() -> Response:
@@ -41,6 +41,10 @@ def client() -> TestClient:
     @app.get("/image")
     def image() -> Response:
         return Response(TEXT, media_type="image/png")
+
+    @app.get("/file")
+    def file() -> Response:
+        return Response(TEXT, headers={"Accept-Ranges": "bytes"})
 
     @app.get("/part")
     def part() -> Response:
@@ -63,10 +67,12 @@ def test_compressed(client: TestClient, path: str) -> None:
     assert zstandard.ZstdDecompressor().decompressobj().decompress(content) == TEXT
     assert len(content) < len(TEXT) / 10
     assert raw(client, path, "identity") == (TEXT, None)
-    assert client.get(path, headers={"Accept-Encoding": "gzip"}).headers["vary"].endswith("Accept-Encoding")
+    answer = client.get(path, headers={"Accept-Encoding": "gzip"})
+    assert answer.headers["vary"].endswith("Accept-Encoding")
+    assert answer.headers.get("etag", 'W/"t"') == 'W/"t"'
 
 
-@pytest.mark.parametrize("path", ["/small", "/image", "/part"])
+@pytest.mark.parametrize("path", ["/small", "/image", "/file", "/part"])
 def test_left_as_it_is(client: TestClient, path: str) -> None:
     assert raw(client, path, "gzip, zstd")[1] is None
 
