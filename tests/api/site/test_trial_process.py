@@ -39,5 +39,3 @@ def test_there_is_one_process_until_it_ends(tmp_path: Path) -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(number, 0)
     process.stop()
-    process.wake()  # another one
-    process.stop()
