@@ -12,7 +12,7 @@ from broker_assets.api.v1.compatibility import document_now
 
 pytestmark = pytest.mark.database
 
-VALUES = ("' OR 1=1; --", "\x00", "%", "-1", "1e400", "nan", "9" * 40, "ä\u202e<script>", "../../etc/passwd", "{}", "")
+VALUES = ("' OR 1=1; --", "\x00", "nan", "9" * 40, "ä\u202e<script>")
 USUAL = {"table": "diasources", "kind": "science", "name": "a", "asset": "sources", "ra": "10", "dec": "10", "ids": "7"}
 
 
