@@ -46,7 +46,7 @@ def usable(name: str, rows: pa.Table, omitted: Counter[str]) -> pa.Table:
     Returns
     -------
     Table
-        Without rows that lack a key or a time; invalid times in other columns are null.
+        Without rows that lack a key or a time; invalid times in other columns are null, as is NaN.
 
     Raises
     ------
@@ -82,11 +82,13 @@ def _is_mjd(times: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 def _with_sane_times(name: str, rows: pa.Table, column: str, omitted: Counter[str]) -> pa.Table:
     times = as_float(rows[column])
-    damaged = ~_is_mjd(times) & ~np.isnan(times)
-    if not damaged.any():
+    unknown = np.isnan(times)
+    damaged = ~_is_mjd(times) & ~unknown
+    if not damaged.any() and np.count_nonzero(unknown) == rows[column].null_count:
         return rows
     lost = int((damaged & (times != 0)).sum())  # zero is what surveys write where there is no time
     if lost:
         omitted[f"{name}.{column}: no modified Julian date"] += lost
     place = rows.column_names.index(column)
-    return rows.set_column(place, column, pc.if_else(pa.array(damaged), None, rows[column]))
+    # NaN is how some packets write null; a point that was withdrawn at NaN was not withdrawn.
+    return rows.set_column(place, column, pc.if_else(pa.array(damaged | unknown), None, rows[column]))

@@ -60,11 +60,12 @@ def test_other_times_become_null() -> None:
     objects = table(
         "object",
         {
-            "packet": pa.array([0, 0, 0], pa.int32()),
-            "diaobjectid": pa.array([1, 2, 3], pa.int64()),
-            "firstdiasourcemjdtai": pa.array([60000.0, 2460000.5, 0.0]),
-            "survey": pa.array([1, 1, 1], pa.int16()),
+            "packet": pa.array([0] * 5, pa.int32()),
+            "diaobjectid": pa.array([1, 2, 3, 4, 5], pa.int64()),
+            "firstdiasourcemjdtai": pa.array([60000.0, 2460000.5, 0.0, math.nan, None]),
+            "survey": pa.array([1] * 5, pa.int16()),
         },
     )
-    assert usable("object", objects, omitted)["firstdiasourcemjdtai"].to_pylist() == [60000.0, None, None]
+    assert usable("object", objects, omitted)["firstdiasourcemjdtai"].to_pylist() == [60000.0, None, None, None, None]
+    assert usable("object", objects.slice(3), Counter())["firstdiasourcemjdtai"].null_count == 2
     assert omitted == {"object.firstdiasourcemjdtai: no modified Julian date": 1}
