@@ -19,7 +19,6 @@ _TYPES: tuple[tuple[type[sa.types.TypeEngine[Any]], pa.DataType], ...] = (
     (sa.DateTime, pa.timestamp("us", tz="UTC")),
     (sa.Date, pa.date32()),
     (sa.LargeBinary, pa.binary()),
-    (sa.JSON, pa.string()),
     (sa.String, pa.string()),
 )
 

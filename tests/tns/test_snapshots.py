@@ -11,10 +11,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from psycopg.types.json import Jsonb
 from tns_tables import fill
 from upath import UPath
 
 from broker_assets.database import engine
+from broker_assets.database.tables import annotations as annotation_table
 from broker_assets.database.tables import crossmatch_tns
 from broker_assets.storage.published import DamagedProduct
 from broker_assets.tns.snapshots import BadSnapshot, install_snapshot, write_snapshot
@@ -56,6 +58,22 @@ def test_written_and_installed(
         assert there.execute(ROWS).fetchall() == here.execute(ROWS).fetchall()
         assert install_snapshot(there, crossmatch_tns, folder).added == 0
         damaged(folder, there)
+        documents(folder, here, there)
+
+
+def documents(folder: UPath, here: Any, there: Any) -> None:
+    """Columns with documents are as they were."""
+    rows = "SELECT diaobjectid, topic, classdict FROM annotations ORDER BY annotationid"
+    for number, content in enumerate([{"a": [1, None, "Å"]}, {}]):
+        here.execute(
+            "INSERT INTO annotations (diaobjectid, topic, annotationid, classification, classdict, content, revision,"
+            " ingestid) VALUES (7, %s, %s, 'SN', %s, 'x', 1, 1)",
+            (f"t{number}", number + 1, Jsonb(content)),
+        )
+    assert write_snapshot(here, annotation_table, folder).rows == 2
+    assert install_snapshot(there, annotation_table, folder).added == 2
+    assert there.execute(rows).fetchall() == here.execute(rows).fetchall()
+    assert install_snapshot(there, annotation_table, folder).added == 0
 
 
 def damaged(folder: UPath, there: Any) -> None:
