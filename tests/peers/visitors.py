@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ import psycopg
 from fastapi.testclient import TestClient
 
 from broker_assets.access import accounts, sessions
+from broker_assets.access.passwords import hash_password
 from broker_assets.api import create_app
 from broker_assets.database import engine
 from broker_assets.settings import Settings
@@ -74,4 +76,11 @@ def make_accounts(connection: psycopg.Connection[Any], *names: str) -> None:
     for name in names:
         roles = {"admin": ["administrator"], "operator": ["operator"], "guest": ["guest"]}.get(name, [])
         # `operator` is a name of the platform.
-        accounts.add(connection, name.replace("operator", "oper"), PASSWORD, email=f"{name}@example.org", roles=roles)
+        username, email = name.replace("operator", "oper"), f"{name}@example.org"
+        accounts.add_with_hash(connection, username, _hashed(), email=email, roles=roles)
+
+
+@cache
+def _hashed() -> str:
+    """The hash of the password, which takes time."""
+    return hash_password(PASSWORD)

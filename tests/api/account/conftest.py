@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,16 +35,25 @@ class Pages:
         return logged_in(self.app, self.url, name)
 
 
-@pytest.fixture(scope="module")
-def pages(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
-    """The pages, for the tests of a module."""
+@pytest.fixture(scope="session")
+def account_database_url(
+    postgres: Any, new_database: Callable[..., AbstractContextManager[str]], migrated_template: str
+) -> Iterator[str]:
+    """The database of `pages`."""
+    with new_database(migrated_template) as name:
+        yield postgres.url(name)
+
+
+@pytest.fixture(scope="session")
+def pages(account_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+    """The pages, for all tests: those that change an account for good make one of their own."""
     home: Path = tmp_path_factory.mktemp("home")
-    with engine.connect(module_database_url, autocommit=True) as connection:
+    with engine.connect(account_database_url, autocommit=True) as connection:
         make_accounts(connection, "admin", "operator", "ann", "bob", "guest")
     with mail_server() as mailbox:
         settings = Settings(
             home=home,
-            database=DatabaseSettings(url=module_database_url),  # type: ignore[arg-type]
+            database=DatabaseSettings(url=account_database_url),  # type: ignore[arg-type]
             streams=[],
             access=AccessSettings(registration=True, signing_key="s" * 40),  # type: ignore[arg-type]
             delivery=DeliverySettings(
@@ -51,7 +61,7 @@ def pages(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) ->
             ),
         )
         with application(settings) as app:
-            yield Pages(app, module_database_url, mailbox)
+            yield Pages(app, account_database_url, mailbox)
 
 
 @pytest.fixture

@@ -59,15 +59,15 @@ def test_pages_fit_a_phone_and_are_accessible(
 
 
 def test_a_token_is_made_and_copied(pages: Any, connection: Any, address: str, page_browser: PageBrowser) -> None:
-    browser, bob = page_browser, pages.user("bob")
+    browser, user = page_browser, pages.user("oper")
     for name in ("sessionid", "csrftoken"):
-        browser._call("Network.setCookie", name=name, value=bob.client.cookies[name], url=address)
+        browser._call("Network.setCookie", name=name, value=user.client.cookies[name], url=address)
     browser.go(f"{address}/profile/")
-    browser.evaluate("document.querySelector('[name=name]').value = 'mine'; 0")
-    browser.evaluate("document.querySelector('form[action=\"/profile/tokens/\"] button').click(); 0")
+    form = "document.querySelector('form[action=\"/profile/tokens/\"]')"
+    browser.evaluate(f"{form}.elements.namedItem('name').value = 'mine'; {form}.querySelector('button').click(); 0")
     browser.soon("document.getElementById('new-token')")
     token = browser.evaluate("document.getElementById('new-token').textContent")
     bearer = tokens.bearer(connection, token)
     assert bearer is not None
-    assert bearer.user.username == "bob"
+    assert bearer.user.username == "oper"
     assert browser.evaluate("document.querySelector('[data-copy]').dataset.copy") == token

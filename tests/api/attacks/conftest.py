@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,11 +91,20 @@ def _own(connection: psycopg.Connection[Any], mark: str, topic: str, public: boo
     return {"number": filterid, "topic": topic, "name": "victim", "diaobjectid": OBJECT, "groupid": 1}
 
 
-@pytest.fixture(scope="module")
-def ground(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    """One for the tests of a module."""
+@pytest.fixture(scope="session")
+def attacked_database_url(
+    postgres: Any, new_database: Callable[..., AbstractContextManager[str]], migrated_template: str
+) -> Iterator[str]:
+    """The database of `ground`."""
+    with new_database(migrated_template) as name:
+        yield postgres.url(name)
+
+
+@pytest.fixture(scope="session")
+def ground(attacked_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """One for all tests: none of them should be able to change it."""
     home: Path = tmp_path_factory.mktemp("home")
-    with engine.connect(module_database_url, autocommit=True) as connection:
+    with engine.connect(attacked_database_url, autocommit=True) as connection:
         make_accounts(connection, "victim", "mallory", "guest", "admin")
         connection.execute(
             "INSERT INTO objects (diaobjectid, survey, ra, decl, ndiasources, lastdiasourcemjdtai,"
@@ -110,8 +120,8 @@ def ground(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -
     settings = Settings(
         home=home,
         streams=[],
-        database=DatabaseSettings(url=module_database_url),  # type: ignore[arg-type]
+        database=DatabaseSettings(url=attacked_database_url),  # type: ignore[arg-type]
         access=AccessSettings(requests_power=1_000_000),
     )
     with application(settings) as app:
-        yield Ground(app, module_database_url, private, public, token)
+        yield Ground(app, attacked_database_url, private, public, token)

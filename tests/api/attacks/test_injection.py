@@ -84,13 +84,13 @@ def test_every_parameter_of_the_documents(ground: Any) -> None:
             }
             for number, parameter in enumerate(parameters):
                 # Each parameter gets a part of the values, and each value many parameters: all pairs take minutes.
-                for odd in ODD[number % 3 :: 3]:
+                for odd in ODD[number % 5 :: 5]:
                     answer = ask(client, method, path, known | {(parameter["in"], parameter["name"]): odd})
                     where = f"{method} {path} {parameter['name']}={odd[:40]!r}"
                     assert answer.status_code < 500, where
                     assert not [leak for leak in LEAKS if leak in answer.text.replace(odd, "")], where
                     made += 1
-    assert made > 300
+    assert made > 200
     assert ground.state() == before
 
 
