@@ -13,7 +13,7 @@ import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import psycopg
 from psycopg.rows import class_row
@@ -357,21 +357,37 @@ def known_archive_urls(connection: psycopg.Connection[Any], urls: Sequence[str])
     return {row[0] for row in rows}
 
 
+_BATCH: Final = (
+    "ingestid, run_id, topic, kind, code_version, started_at, finished_at, received, stored, duplicate, quarantined,"
+    " bytes, read_seconds, decode_seconds, archive_seconds, write_seconds, latency_p50, latency_p90, latency_p99,"
+    " latency_max"
+)
+
+RECENT_BATCHES = 10_000
+"""Batches among which those of a run, or the newest of each topic, are searched for."""
+
+
 def last_batches(connection: psycopg.Connection[Any], *, limit: int = 10, topic: str | None = None) -> list[Batch]:
     """List the newest batches, newest first."""
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
         cursor.execute(
-            "SELECT ingestid, run_id, topic, kind, code_version, started_at, finished_at, received, stored, duplicate,"
-            " quarantined, bytes, read_seconds, decode_seconds, archive_seconds, write_seconds, latency_p50,"
-            " latency_p90, latency_p99, latency_max FROM ingest_batch"
+            f"SELECT {_BATCH} FROM ingest_batch"  # noqa: S608 - our own names
             " WHERE %(topic)s::text IS NULL OR topic = %(topic)s ORDER BY ingestid DESC LIMIT %(limit)s",
             {"topic": topic, "limit": limit},
         )
         return cursor.fetchall()
 
 
-RECENT_BATCHES = 10_000
-"""Batches among which those of a run are searched for."""
+def newest_by_topic(connection: psycopg.Connection[Any]) -> list[Batch]:
+    """The newest batch of each topic that had one among the last `RECENT_BATCHES`, by topic."""
+    with connection.cursor(row_factory=class_row(Batch)) as cursor:
+        cursor.execute(
+            f"SELECT DISTINCT ON (topic) {_BATCH} FROM ingest_batch"  # noqa: S608 - our own names
+            " WHERE ingestid > (SELECT coalesce(max(ingestid), 0) FROM ingest_batch) - %s"
+            " ORDER BY topic, ingestid DESC",
+            (RECENT_BATCHES,),
+        )
+        return cursor.fetchall()
 
 
 def runs_with_batches(connection: psycopg.Connection[Any], run_ids: Sequence[str]) -> set[str]:

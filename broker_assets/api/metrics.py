@@ -104,7 +104,7 @@ class StatusCollector(Collector):
             yield _gauge("outbox_failing_sinks", "Sinks that failed last time.", (), [((), outbox.failing)])
         yield _gauge("stale_artefacts", "Artefacts to be rebuilt.", (), [((), status.stale_count)])
         yield from self._alerts()
-        newest = {batch.topic: batch for batch in reversed(status.batches)}
+        newest = {batch.topic: batch for batch in status.newest_by_topic}
         yield _gauge(
             "last_batch_timestamp_seconds",
             "Time at which the last batch was committed.",

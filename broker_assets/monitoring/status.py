@@ -122,6 +122,8 @@ class Status(BaseModel):
     nights: list[Night] = Field(default_factory=list)
     batches: list[ledger.Batch] = Field(default_factory=list)
     """Newest first."""
+    newest_by_topic: list[ledger.Batch] = Field(default_factory=list)
+    """The newest of each topic: a quiet one is not among the newest of all."""
     quarantine: list[ReasonGroup] = Field(default_factory=list)
     waiting: int = 0
     """Quarantined messages that wait for a fix or for an operator."""
@@ -267,6 +269,7 @@ def _ledger(
         )
         reached[stream.name] = {partition: (position, moved) for partition, position, moved in rows}
     status.batches = ledger.last_batches(connection, limit=batches)
+    status.newest_by_topic = ledger.newest_by_topic(connection)
     row = connection.execute(
         "SELECT count(*), coalesce(sum(received), 0), coalesce(sum(stored), 0), coalesce(sum(duplicate), 0),"
         " coalesce(sum(quarantined), 0),"

@@ -59,6 +59,8 @@ def test_positions_move_with_the_batch(connection: psycopg.Connection[Any]) -> N
     newest = ledger.last_batches(connection, limit=1)[0]
     assert (newest.ingestid, newest.received, newest.latency_p50, newest.kind) == (second, 3, 0.5, "stream")
     assert ledger.last_batches(connection, topic="others") == []
+    other = ledger.open_batch(connection, topic="busy", kind="annotation", code_version="1")
+    assert [one.ingestid for one in ledger.newest_by_topic(connection)] == [second, other]
 
 
 def test_a_position_that_somebody_moved_stops_the_batch(database_url: str) -> None:
