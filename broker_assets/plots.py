@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
 _INK: Final = "#1c2430"
-_FAINT: Final = "#667085"
+_FAINT: Final = "#707070"
 _BAR: Final = "#2f6fb0"
 _TEXT: Final = 11
 _LINE: Final = 15
