@@ -71,3 +71,8 @@ def passed(connection: Connection, filterids: list[int]) -> dict[int, Passed]:
         (filterids,),
     )
     return {number: Passed(int(matches), night) for number, matches, night in rows}
+
+
+def begun(connection: Connection) -> dict[int, datetime.datetime]:
+    """When the first version of each filter was saved."""
+    return dict(connection.execute("SELECT filterid, min(saved_at) FROM filter_versions GROUP BY 1").fetchall())

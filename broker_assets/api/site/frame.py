@@ -37,10 +37,13 @@ MENU: Final = (
     ("/mma_watchmaps/", "Sky maps"),
     ("/annotators/", "Annotators"),
     ("/comres/", "Public"),
+    ("/nights/", "Nights"),
     ("/status/", "Service"),
     ("/telemetry/", "Telemetry"),
 )
 """Addresses and names; those that this server does not have are left out."""
+FOOT: Final = (("/solar-system/", "Solar system"), ("/schema/", "Tables"), ("/help/", "Help"))
+"""The same, at the bottom of every page."""
 POLICY: Final[dict[str, tuple[str, ...]]] = {
     "default-src": ("'none'",),
     "script-src": ("'self'",),
@@ -124,6 +127,7 @@ def page(
         "user": viewer.user,
         "csrf": viewer.csrf,
         "menu": menu_of(request.app),
+        "foot": [entry for entry in FOOT if is_served(request.app, entry[0])],
         "here": request.url.path,
         "query": "",
     }
