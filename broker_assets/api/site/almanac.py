@@ -6,10 +6,10 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from broker_assets.api.site import nights
+from broker_assets.api.site import nights, schema
 from broker_assets.settings import Settings
 
-ROUTERS: Final = (nights.router,)
+ROUTERS: Final = (nights.router, schema.router)
 """The pages."""
 
 
