@@ -21,7 +21,7 @@ def night(filled_database_url: str) -> str:
         return str(rates(connection)[0].night)
 
 
-@pytest.mark.parametrize("path", ["/nights/", "/nights/{night}/"])
+@pytest.mark.parametrize("path", ["/nights/", "/nights/{night}/", "/help/", "/help/guide/front-and-search"])
 def test_pages_hold_in_every_size(site: Any, page_browser: PageBrowser, night: str, path: str) -> None:
     for size, dark in ((DESK, False), (PHONE, True)):
         page_browser.go(f"{site.url}{path.format(night=night)}", size, dark=dark)
