@@ -14,7 +14,7 @@ from broker_assets.api.connections import Connections
 from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
 from broker_assets.api.observer import Observer
-from broker_assets.api.site import almanac, desk, files, frame, front, object_page, search
+from broker_assets.api.site import almanac, desk, files, frame, front, object_page, search, telemetry_shared
 from broker_assets.settings import Settings, load_settings
 from broker_assets.web_guard import WebGuard
 
@@ -94,4 +94,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     vo.add_to(app, settings)
     desk.add_to(app, settings)
     almanac.add_to(app, settings)
+    telemetry_shared.add_to(app, settings)
     return app

@@ -120,15 +120,21 @@ def pending(connection: Connection, target: str | None = None) -> list[Entry]:
     return [entry for entry in found if not entry.settled]
 
 
-def receipts(connection: Connection, *, target: str | None = None, name: str | None = None) -> list[Receipt]:
-    """Receipts in order of delivery, of a target, or of a file (its complete name, or its name at the target)."""
+def receipts(
+    connection: Connection, *, target: str | None = None, name: str | None = None, newest: int | None = None
+) -> list[Receipt]:
+    """Receipts of a target, or of a file (its complete name, or its name at the target).
+
+    In order of delivery; with `newest` only so many, the newest first.
+    """
     with connection.transaction(), connection.cursor(row_factory=class_row(Receipt)) as cursor:
         cursor.execute(
             "SELECT r.receiptid, r.publicationid, r.target, r.name, r.url, r.size, r.sha256, r.verified_at, r.run_id"
             " FROM publication_receipt r JOIN publication p USING (publicationid)"
             " WHERE (%(target)s::text IS NULL OR r.target = %(target)s)"
-            " AND (%(name)s::text IS NULL OR r.name = %(name)s OR p.name = %(name)s) ORDER BY r.receiptid",
-            {"target": target, "name": name},
+            " AND (%(name)s::text IS NULL OR r.name = %(name)s OR p.name = %(name)s) ORDER BY"
+            " CASE WHEN %(newest)s::bigint IS NULL THEN r.receiptid ELSE -r.receiptid END LIMIT %(newest)s",
+            {"target": target, "name": name, "newest": newest},
         )
         return cursor.fetchall()
 

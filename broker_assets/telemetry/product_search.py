@@ -68,7 +68,7 @@ class Search:
     """Observation day, the last."""
     request: int | None = None
     name: str | None = None
-    """Text in the name."""
+    """Text in the name; with `*`, which is any text, the whole name in any case."""
     current: bool = True
     """Only files as they are now."""
 
@@ -88,7 +88,11 @@ def search_query(search: Search) -> tuple[sql.Composed, dict[str, Any]]:
     if search.last is not None:
         conditions.append(sql.SQL("day <= %(last)s"))
         values["last"] = search.last
-    if search.name is not None:
+    if search.name is not None and "*" in search.name:
+        conditions.append(sql.SQL("name ILIKE %(name)s"))
+        plain = search.name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        values["name"] = plain.replace("*", "%")
+    elif search.name is not None:
         conditions.append(sql.SQL("strpos(name, %(name)s) > 0"))
         values["name"] = search.name
     if search.current:
