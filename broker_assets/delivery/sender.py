@@ -338,6 +338,8 @@ class Sender:
                     queue.works(connection, {sink.sinkid: due})
             finally:
                 services.close()
+                if not connection.closed:  # the server would notice the end of the connection a moment later
+                    queue.unlock(connection, [sink.sinkid])
         return report
 
     def _send_one(
