@@ -17,6 +17,7 @@ import httpx
 import pytest
 import uvicorn
 from longest_history import longest
+from page_browser import one_browser as one_browser
 from page_browser import page_browser as page_browser
 
 from broker_assets.api import create_app

@@ -111,11 +111,19 @@ class PageBrowser(Browser):
 
 
 @pytest.fixture(scope="session")
-def page_browser() -> Iterator[PageBrowser]:
-    """One browser for all tests of pages; skipped where there is no Chromium."""
+def one_browser() -> Iterator[PageBrowser]:
+    """The browser of all tests of pages; skipped where there is no Chromium."""
     try:
         program()
     except NoBrowserError as error:
         pytest.skip(str(error))
     with PageBrowser() as browser:
         yield browser
+
+
+@pytest.fixture
+def page_browser(one_browser: PageBrowser) -> PageBrowser:
+    """The browser, without what it recorded in other tests."""
+    one_browser.troubles.clear()
+    one_browser.hosts.clear()
+    return one_browser

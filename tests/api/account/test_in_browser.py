@@ -41,7 +41,6 @@ def test_pages_fit_a_phone_and_are_accessible(
 ) -> None:
     tokens.create(connection, accounts.get(connection, "ann"), "a script with quite a long name " * 3, days=3)
     browser = page_browser
-    browser.troubles.clear()
     host = address.partition("//")[2]
     wrong = []
     for name, paths in PAGES.items():

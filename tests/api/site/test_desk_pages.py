@@ -72,7 +72,6 @@ def pages(people: Any) -> list[str]:
 
 def test_pages_fit_a_phone_and_are_accessible(people: Any, pages: list[str], page_browser: PageBrowser) -> None:
     browser = page_browser
-    browser.troubles.clear()
     host = people.url.partition("//")[2]
     wrong = []
     for place, path in enumerate(pages):

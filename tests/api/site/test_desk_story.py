@@ -46,8 +46,6 @@ def fill(browser: PageBrowser, **fields: str) -> None:
 
 def test_from_log_in_to_an_active_filter(site: Any, newcomer: Any, page_browser: PageBrowser) -> None:
     browser = page_browser
-    browser.troubles.clear()
-    browser.hosts.clear()
     browser.go(f"{site.url}/accounts/login/?next=/watchlists/create/")
     fill(browser, username="newcomer", password=PASSWORD)
     press(browser, "Log in")

@@ -182,8 +182,6 @@ def test_what_strangers_wrote_is_text(archive: Archive) -> None:
 @pytest.mark.browser
 def test_the_pages_hold_in_every_size(archive: Archive, page_browser: PageBrowser) -> None:
     browser = page_browser
-    browser.troubles.clear()
-    browser.hosts.clear()
     wrong = []
     for path in ("/telemetry/?month=2026-11", "/telemetry/products/", f"/telemetry/products/{CURVE}?compare=1",
                  "/telemetry/publication/"):  # fmt: skip
