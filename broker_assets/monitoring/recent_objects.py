@@ -71,8 +71,9 @@ def rates(connection: psycopg.Connection[Any], *, nights: int = NIGHTS) -> list[
     """Alerts, detections and objects of the last nights that have any, the newest first."""
     with connection.cursor(row_factory=class_row(NightRate)) as cursor:
         return cursor.execute(
-            "SELECT night, sum(stored)::bigint AS alerts, sum(sources)::bigint AS sources,"
-            " sum(objects)::bigint AS objects FROM ingest_batch_night GROUP BY night ORDER BY night DESC LIMIT %s",
+            "SELECT night, sum(ingest_batch_night.stored)::bigint AS alerts, sum(sources)::bigint AS sources,"
+            " sum(objects)::bigint AS objects FROM ingest_batch_night JOIN ingest_batch USING (ingestid)"
+            " WHERE kind <> 'reprocess' GROUP BY night ORDER BY night DESC LIMIT %s",
             (nights,),
         ).fetchall()
 

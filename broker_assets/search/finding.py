@@ -172,7 +172,11 @@ def _file(connection: psycopg.Connection[Any], reading: Reading) -> tuple[list[H
 
 
 def _night(connection: psycopg.Connection[Any], reading: Reading) -> tuple[list[Hit], int]:
-    row = connection.execute("SELECT sum(stored) FROM ingest_batch_night WHERE night = %s", (reading.name,)).fetchone()
+    row = connection.execute(
+        "SELECT sum(entry.stored) FROM ingest_batch_night AS entry JOIN ingest_batch USING (ingestid)"
+        " WHERE night = %s AND kind <> 'reprocess'",
+        (reading.name,),
+    ).fetchone()
     if row is None or row[0] is None:
         return [], 0
     return [Hit("night", reading.name, reading.name, f"{row[0]:,} alerts")], 1
