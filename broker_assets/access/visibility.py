@@ -6,6 +6,7 @@ with which groups one is shared is in `sharing`.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
@@ -77,6 +78,31 @@ def shared(connection: Connection, user: User, kind: Kind) -> set[str]:
         (kind, user.userid),
     )
     return {row[0] for row in rows}
+
+
+def readable_sql(owned: str, identifier: str) -> str:
+    """The condition of a query that things may be read by who asks, with the parameters of `reader`.
+
+    Parameters
+    ----------
+    owned : str
+        Alias of the table of the things.
+    identifier : str
+        Their number as text, or their topic, as an expression.
+
+    Examples
+    --------
+    >>> readable_sql("list", "topic")
+    "(%(all)s OR list.public OR list.owner IN ('system', %(viewer)s) OR topic = ANY(%(shared)s))"
+    """
+    return (
+        f"(%(all)s OR {owned}.public OR {owned}.owner IN ('{PLATFORM}', %(viewer)s) OR {identifier} = ANY(%(shared)s))"
+    )
+
+
+def reader(viewer: str | None, shared: Collection[str], *, everything: bool) -> dict[str, Any]:
+    """The parameters of `readable_sql`: who asks (None: a guest), what is shared with them, whether all may be seen."""
+    return {"viewer": viewer or "", "shared": sorted(shared), "all": everything}
 
 
 def of_thing(connection: Connection, kind: Kind, identifier: int | str, thing: Owned) -> Visibility:

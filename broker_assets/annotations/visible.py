@@ -8,6 +8,8 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import dict_row
 
+from broker_assets.access.visibility import readable_sql, reader
+
 MOST: Final = 200
 """Annotations that are given."""
 
@@ -42,16 +44,10 @@ def annotations_for(
     """
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(
-            "SELECT topic, said.version, said.timestamp, classification, explanation, classdict, said.url"
+            "SELECT topic, said.version, said.timestamp, classification, explanation, classdict, said.url"  # noqa: S608
             " FROM annotations AS said JOIN annotators AS list USING (topic) WHERE diaobjectid = %(object)s"
-            " AND (%(all)s OR list.public OR list.owner IN ('system', %(viewer)s) OR topic = ANY(%(shared)s))"
+            f" AND {readable_sql('list', 'topic')}"
             " ORDER BY said.timestamp DESC LIMIT %(most)s",
-            {
-                "object": diaobjectid,
-                "viewer": viewer or "",
-                "shared": sorted(shared),
-                "all": everything,
-                "most": MOST,
-            },
+            {"object": diaobjectid, "most": MOST, **reader(viewer, shared, everything=everything)},
         )
         return cursor.fetchall()

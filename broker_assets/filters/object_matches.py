@@ -8,6 +8,8 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import dict_row
 
+from broker_assets.access.visibility import readable_sql, reader
+
 MOST: Final = 200
 """Filters that are given."""
 
@@ -43,19 +45,12 @@ def matches_of_object(
     """
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(
-            "SELECT filter.filterid, filter.name, filter.owner, count(*) AS matches, min(hit.night) AS first_night,"
+            "SELECT filter.filterid, filter.name, filter.owner, count(*) AS matches, min(hit.night) AS first_night,"  # noqa: S608
             " max(hit.night) AS last_night, (array_agg(hit.diasourceid ORDER BY hit.night DESC))[1] AS diasourceid"
             " FROM filter_matches AS hit JOIN filters AS filter USING (filterid) WHERE hit.diaobjectid = %(object)s"
-            " AND (%(all)s OR filter.public OR filter.owner IN ('system', %(viewer)s)"
-            " OR filter.filterid::text = ANY(%(shared)s))"
+            f" AND {readable_sql('filter', 'filter.filterid::text')}"
             " GROUP BY 1, 2, 3 ORDER BY last_night DESC, filterid LIMIT %(most)s",
-            {
-                "object": diaobjectid,
-                "viewer": viewer or "",
-                "shared": sorted(shared),
-                "all": everything,
-                "most": MOST,
-            },
+            {"object": diaobjectid, "most": MOST, **reader(viewer, shared, everything=everything)},
         )
         return cursor.fetchall()
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Final, LiteralString
+from typing import Any, Final
 
 import psycopg
 from psycopg.rows import dict_row
 
+from broker_assets.access.visibility import readable_sql, reader
+
 _WATCHLISTS: Final = (
-    "SELECT list.wl_id AS id, list.name AS list, list.owner, hit.name AS entry, hit.arcsec FROM watchlist_hits AS hit"
-    " JOIN watchlists AS list USING (wl_id) WHERE hit.diaobjectid = %(object)s AND list.active AND (%(all)s"
-    " OR list.public OR list.owner IN ('system', %(viewer)s) OR list.wl_id::text = ANY(%(shared)s))"
+    "SELECT list.wl_id AS id, list.name AS list, list.owner, hit.name AS entry, hit.arcsec FROM watchlist_hits AS hit"  # noqa: S608
+    " JOIN watchlists AS list USING (wl_id) WHERE hit.diaobjectid = %(object)s AND list.active"
+    f" AND {readable_sql('list', 'list.wl_id::text')}"
     " ORDER BY hit.arcsec, list.wl_id LIMIT %(most)s"
 )
 _AREAS: Final = (
-    "SELECT list.ar_id AS id, list.name AS list, list.owner, list.square_degrees FROM area_hits AS hit"
-    " JOIN areas AS list USING (ar_id) WHERE hit.diaobjectid = %(object)s AND list.active AND (%(all)s"
-    " OR list.public OR list.owner IN ('system', %(viewer)s) OR list.ar_id::text = ANY(%(shared)s))"
+    "SELECT list.ar_id AS id, list.name AS list, list.owner, list.square_degrees FROM area_hits AS hit"  # noqa: S608
+    " JOIN areas AS list USING (ar_id) WHERE hit.diaobjectid = %(object)s AND list.active"
+    f" AND {readable_sql('list', 'list.ar_id::text')}"
     " ORDER BY list.square_degrees, list.ar_id LIMIT %(most)s"
 )
 _SKY_MAPS: Final = (
@@ -59,11 +61,11 @@ def lists_of_object(
         `watchlists` (`id`, `list`, `owner`, `entry`, `arcsec`), `areas` (`id`, `list`, `owner`, `square_degrees`) and
         `sky_maps` (`id`, `event`, `namespace`, `event_date`, `contour`, `distance`).
     """
-    common = {"object": diaobjectid, "viewer": viewer or "", "all": everything, "most": MOST}
 
-    def rows(query: LiteralString, shared: Collection[str]) -> list[dict[str, Any]]:
+    def rows(query: str, shared: Collection[str]) -> list[dict[str, Any]]:
         with connection.cursor(row_factory=dict_row) as cursor:
-            cursor.execute(query, common | {"shared": sorted(shared)})
+            values = {"object": diaobjectid, "most": MOST, **reader(viewer, shared, everything=everything)}
+            cursor.execute(query, values)
             return cursor.fetchall()
 
     return {
