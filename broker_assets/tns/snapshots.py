@@ -93,10 +93,12 @@ def write_snapshot(connection: psycopg.Connection[Any], table: sa.Table, folder:
     keys = [column.name for column in table.primary_key.columns]
     with connection.cursor() as cursor:
         cursor.execute(
-            sql.SQL("SELECT {} FROM {} ORDER BY {}").format(_texts(table), sql.Identifier(table.name), _names(keys))
+            sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
+                _columns_as(table, "text"), sql.Identifier(table.name), _names(keys)
+            )
         )
         rows = cursor.fetchall()
-    schema = arrow_schema(_of_texts(table))
+    schema = arrow_schema(_as_texts(table))
     content = pa.Table.from_pylist([dict(zip(columns, row, strict=True)) for row in rows], schema=schema)
     text = _csv(columns, rows)
     described = json.dumps(
@@ -136,17 +138,21 @@ def install_snapshot(connection: psycopg.Connection[Any], table: sa.Table, folde
     keys = [column.name for column in table.primary_key.columns]
     target, staged = sql.Identifier(table.name), sql.Identifier("snapshot_new")
     same_key = sql.SQL(" AND ").join(sql.SQL("new.{0} = old.{0}").format(sql.Identifier(name)) for name in keys)
-    new, old, inserted = _texts(table, "new"), _texts(table, "old"), _of_types(table, "new")
+    new, old, inserted = (
+        _columns_as(table, "text", "new"),
+        _columns_as(table, "text", "old"),
+        _columns_as(table, None, "new"),
+    )
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"{_LOCK} {table.name}",))
         connection.execute("DROP TABLE IF EXISTS pg_temp.snapshot_new")
         connection.execute(
             sql.SQL("CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA").format(
-                staged, _texts(table), target
+                staged, _columns_as(table, "text"), target
             )
         )
         with connection.cursor() as cursor:
-            copy.load(cursor, _of_texts(table), content, into="snapshot_new")
+            copy.load(cursor, _as_texts(table), content, into="snapshot_new")
         connection.execute("ANALYZE snapshot_new")
         removed = connection.execute(
             sql.SQL(
@@ -228,7 +234,7 @@ def _text(value: Any) -> Any:
     return value
 
 
-def _of_texts(table: sa.Table) -> sa.Table:
+def _as_texts(table: sa.Table) -> sa.Table:
     """The same table with documents as texts: that is what a snapshot holds."""
     columns = [
         sa.Column(column.name, sa.Text() if _is_document(column) else column.type, nullable=column.nullable)
@@ -241,34 +247,17 @@ def _is_document(column: sa.Column[Any]) -> bool:
     return isinstance(column.type, sa.JSON)
 
 
-def _texts(table: sa.Table, alias: str | None = None) -> sql.Composable:
-    """The columns, documents as texts."""
-    return sql.SQL(", ").join(
-        sql.SQL("{}::text AS {}").format(_place(column, alias), sql.Identifier(column.name))
-        if _is_document(column) and alias is None
-        else sql.SQL("{}::text").format(_place(column, alias))
-        if _is_document(column)
-        else _place(column, alias)
+def _columns_as(table: sa.Table, documents: str | None, alias: str | None = None) -> sql.Composable:
+    """The columns, documents cast to a type, or to their own."""
+    casts = {
+        column.name: f"::{documents or column.type.compile(dialect=_POSTGRESQL)}" if _is_document(column) else ""
         for column in table.columns
-    )
+    }
+    return sql.SQL(", ").join(sql.SQL("{}" + cast).format(_place(name, alias)) for name, cast in casts.items())
 
 
-def _of_types(table: sa.Table, alias: str) -> sql.Composable:
-    """The columns of a table of texts, documents as what they are."""
-    return sql.SQL(", ").join(
-        sql.SQL("{}::{}").format(
-            _place(column, alias),
-            sql.SQL(str(column.type.compile(dialect=_POSTGRESQL))),  # type: ignore[arg-type]
-        )
-        if _is_document(column)
-        else _place(column, alias)
-        for column in table.columns
-    )
-
-
-def _place(column: sa.Column[Any], alias: str | None) -> sql.Composable:
-    name = sql.Identifier(column.name)
-    return name if alias is None else sql.SQL("{}.{}").format(sql.Identifier(alias), name)
+def _place(name: str, alias: str | None) -> sql.Composable:
+    return sql.Identifier(name) if alias is None else sql.Identifier(alias, name)
 
 
 def _names(columns: list[str]) -> sql.Composable:
