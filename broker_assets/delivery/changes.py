@@ -7,7 +7,6 @@ batches that are under way when it is asked, and no further. A feed keeps its cu
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,7 +20,7 @@ from broker_assets.delivery.errors import MessageRefusedError, SinkError, SinkUn
 from broker_assets.delivery.messages import as_json
 from broker_assets.delivery.sinks import checked_webhook
 from broker_assets.delivery_settings import DeliverySettings
-from broker_assets.provenance.revisions import PAUSE, BatchesDoNotEnd
+from broker_assets.provenance.revisions import newest_number, wait_for_writers
 
 Connection = psycopg.Connection[Any]
 
@@ -101,11 +100,7 @@ class Feed:
 
 def newest(connection: Connection) -> int:
     """The cursor of now: what comes after it is new."""
-    # The sequence, not the table: a batch that is under way has a number already, and its rows are not seen yet.
-    row = connection.execute(
-        "SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('ingest_batch', 'ingestid')::regclass), 0)"
-    ).fetchone()
-    return int(row[0]) if row is not None else 0
+    return newest_number(connection, "ingest_batch", "ingestid")
 
 
 def changes(
@@ -285,34 +280,6 @@ def send_feeds(connection: Connection, settings: DeliverySettings) -> int:
             sent += len(found.objects)
             _moved(connection, feed.feedid, found.cursor, pause)
     return sent
-
-
-def wait_for_writers(connection: Connection, seconds: float) -> None:
-    """Wait until every transaction that writes now has ended.
-
-    Parameters
-    ----------
-    connection : psycopg.Connection
-        In autocommit mode.
-    seconds : float
-        How long at most.
-
-    Raises
-    ------
-    BatchesDoNotEnd
-        If one takes longer.
-    """
-    row = connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").fetchone()
-    deadline = time.monotonic() + seconds
-    while row is not None:
-        ended = connection.execute(
-            "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= %s", (row[0],)
-        ).fetchone()
-        if ended is not None and ended[0]:
-            return
-        if time.monotonic() > deadline:
-            raise BatchesDoNotEnd(f"a transaction has been under way for {seconds:g} s; try again later")
-        time.sleep(PAUSE)
 
 
 def _feeds(connection: Connection, condition: str, values: Sequence[Any]) -> list[Feed]:

@@ -80,6 +80,53 @@ def wait_for_batches(connection: psycopg.Connection[Any], *, seconds: float = 90
         waiting &= _under_way(connection)
 
 
+def newest_number(connection: psycopg.Connection[Any], table: str, column: str) -> int:
+    """The newest number that a sequence of rows has given, 0 if none; its row may not be seen yet.
+
+    What is under way has a number before its rows can be seen: the rows up to this one are complete after
+    `wait_for_writers`.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        To ask with.
+    table, column : str
+        An identity column.
+    """
+    row = connection.execute(
+        "SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence(%s, %s)::regclass), 0)", (table, column)
+    ).fetchone()
+    return int(row[0]) if row is not None else 0
+
+
+def wait_for_writers(connection: psycopg.Connection[Any], seconds: float) -> None:
+    """Wait until every transaction that writes now has ended.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In autocommit mode.
+    seconds : float
+        How long at most.
+
+    Raises
+    ------
+    BatchesDoNotEnd
+        If one takes longer.
+    """
+    row = connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").fetchone()
+    deadline = time.monotonic() + seconds
+    while row is not None:
+        ended = connection.execute(
+            "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= %s", (row[0],)
+        ).fetchone()
+        if ended is not None and ended[0]:
+            return
+        if time.monotonic() > deadline:
+            raise BatchesDoNotEnd(f"a transaction has been under way for {seconds:g} s; try again later")
+        time.sleep(PAUSE)
+
+
 def alone(connection: psycopg.Connection[Any], *, seconds: float) -> bool:
     """Keep batches out until the transaction ends, if there is a moment without any.
 

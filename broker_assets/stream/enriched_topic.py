@@ -20,12 +20,11 @@ from psycopg.rows import dict_row
 
 from broker_assets.database.tables import associations, object_features
 from broker_assets.delivery import queue
-from broker_assets.delivery.changes import wait_for_writers
 from broker_assets.delivery.errors import MessageRefusedError, SinkUnavailableError
 from broker_assets.delivery.messages import JsonObject, as_json
 from broker_assets.delivery.topics import Outgoing, Refused, Topics, Written
 from broker_assets.packets.archive import ArchivedPacket, ArchiveError, read_file
-from broker_assets.provenance.revisions import BatchesDoNotEnd
+from broker_assets.provenance.revisions import BatchesDoNotEnd, newest_number, wait_for_writers
 from broker_assets.settings import Settings
 from broker_assets.stream.packet_contents import alert_documents
 
@@ -118,7 +117,7 @@ class EnrichedTopic:
     def _send(self, connection: Connection) -> int:
         place = self._place(connection)
         # A file of a batch that is under way has a number already, and its row is not seen yet.
-        newest = _newest_file(connection)
+        newest = newest_number(connection, "archive_file", "archivefileid")
         if newest <= place.archivefileid:
             return 0
         wait_for_writers(connection, _WAIT_SECONDS)
@@ -175,7 +174,7 @@ class EnrichedTopic:
     def _place(self, connection: Connection) -> _Place:
         connection.execute(
             "INSERT INTO enriched_topics (topic, archivefileid) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-            (self._topic, _newest_file(connection)),
+            (self._topic, newest_number(connection, "archive_file", "archivefileid")),
         )
         row = connection.execute(
             "SELECT archivefileid, packets, next_offset FROM enriched_topics WHERE topic = %s", (self._topic,)
@@ -188,13 +187,6 @@ class EnrichedTopic:
             " WHERE topic = %s",
             (place.archivefileid, place.packets, place.next_offset, self._topic),
         )
-
-
-def _newest_file(connection: Connection) -> int:
-    row = connection.execute(
-        "SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('archive_file', 'archivefileid')::regclass), 0)"
-    ).fetchone()
-    return int(row[0]) if row is not None else 0
 
 
 def _parts(packets: Iterator[ArchivedPacket]) -> Iterator[list[ArchivedPacket]]:
