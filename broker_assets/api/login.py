@@ -21,6 +21,7 @@ from broker_assets.access_settings import AccessSettings
 from broker_assets.api.authentication import CSRF, SESSION, accounts_of, address_of, session_of
 from broker_assets.api.parameters import Parameters
 from broker_assets.api.site.frame import page
+from broker_assets.sentences import sentence
 
 router = APIRouter(prefix="/accounts", tags=["accounts"])
 
@@ -55,7 +56,7 @@ def log_in(request: Request, given: Parameters) -> Response:
         except WrongPassword:
             return _page(request, request.cookies[CSRF], said=WRONG, onward=onward)
         except TooManyGuesses as error:
-            answer = _page(request, request.cookies[CSRF], said=f"{error}.".capitalize(), onward=onward, status=429)
+            answer = _page(request, request.cookies[CSRF], said=sentence(error), onward=onward, status=429)
             answer.headers["Retry-After"] = str(error.seconds)
             return answer
         sessions.end(connection, request.cookies.get(SESSION, ""))

@@ -21,6 +21,7 @@ from broker_assets.filters.errors import FilterError
 from broker_assets.filters.registry import FilterVersion, get_filter, version_of
 from broker_assets.filters.store import BadSetting, FilterChanges, change_filter, require_readable
 from broker_assets.filters.trials import Cancelled, Trial
+from broker_assets.sentences import sentence
 from broker_assets.settings import Settings
 from broker_assets.stream.enrichments import enrichment_plan
 from broker_assets.stream.filter_trials import NightTrial, TooMany, Trials, later_lists, require_quota
@@ -116,7 +117,7 @@ class TrialRunner:
             for one in found:
                 require_quota(trial.filterid or 0, one, quota)
         except TooMany as error:
-            state, text = ("refused", f"{error}.".capitalize()) if trial.activates else ("done", "")
+            state, text = ("refused", sentence(error)) if trial.activates else ("done", "")
             trials.finish(connection, trial.trialid, state, text, result)  # type: ignore[arg-type]
             return
         if trial.activates and trial.filterid is not None:

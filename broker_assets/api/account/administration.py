@@ -16,6 +16,7 @@ from broker_assets.api.account.forms import administrating, text
 from broker_assets.api.authentication import accounts_of, address_of
 from broker_assets.api.parameters import Parameters
 from broker_assets.api.site.frame import page
+from broker_assets.sentences import sentence
 
 router = APIRouter(prefix="/admin", tags=["accounts"], include_in_schema=False)
 
@@ -43,7 +44,7 @@ def add(request: Request, given: Parameters, background: BackgroundTasks) -> Res
             user = accounts.add_with_hash(connection, name, "", email=email, active=False, by=by.userid)
             link = mailed_links.make(connection, "activation", user, address_of(request))
     except (BadAccount, NameTaken) as error:
-        return _accounts(request, 400, said=f"{error}.".capitalize())
+        return _accounts(request, 400, said=sentence(error))
     if not letters.can_send:
         # Without a mail server the administrator hands the link over.
         return _account(request, user, link=letters.address("activation", link))
@@ -73,7 +74,7 @@ def change(request: Request, name: str, given: Parameters) -> Response:
             )  # fmt: skip
             groups.set_groups(connection, user.username, wanted, by=by.userid)
     except BadAccount as error:
-        return _account(request, user, 400, said=f"{error}.".capitalize())
+        return _account(request, user, 400, said=sentence(error))
     return RedirectResponse(_path(user.username), 303)
 
 
@@ -108,7 +109,7 @@ def remove(request: Request, name: str, given: Parameters) -> Response:
         with accounts_of(request) as connection:
             remove_account(connection, user, by=by.userid)
     except BadAccount as error:
-        return _account(request, user, 400, said=f"{error}.".capitalize())
+        return _account(request, user, 400, said=sentence(error))
     return RedirectResponse("/admin/", 303)
 
 
@@ -127,7 +128,7 @@ def add_group(request: Request, given: Parameters) -> Response:
         with accounts_of(request) as connection:
             groups.add(connection, text(given, "name", 150).strip(), by=by.userid)
     except BadAccount as error:
-        return _groups(request, 400, said=f"{error}.".capitalize())
+        return _groups(request, 400, said=sentence(error))
     return RedirectResponse("/admin/groups/", 303)
 
 
@@ -139,7 +140,7 @@ def remove_group(request: Request, groupid: int, given: Parameters) -> Response:
         with accounts_of(request) as connection:
             groups.remove(connection, groupid, by=by.userid)
     except BadAccount as error:
-        return _groups(request, 400, said=f"{error}.".capitalize())
+        return _groups(request, 400, said=sentence(error))
     return RedirectResponse("/admin/groups/", 303)
 
 
@@ -173,7 +174,7 @@ def _get(request: Request, name: str) -> User:
         with accounts_of(request) as connection:
             return accounts.get(connection, name)
     except UnknownAccount as error:
-        raise HTTPException(404, f"{error}.".capitalize()) from None
+        raise HTTPException(404, sentence(error)) from None
 
 
 def _path(name: str) -> str:

@@ -15,6 +15,7 @@ from broker_assets.access.guesses import TooManyGuesses
 from broker_assets.access.sessions import Session
 from broker_assets.api.authentication import CSRF, accounts_of, address_of, session_of
 from broker_assets.api.login import set_cookie
+from broker_assets.sentences import sentence
 
 _YEAR: Final = 31_449_600
 
@@ -111,7 +112,7 @@ def password_problem(request: Request, user: User, password: str) -> str:
     except WrongPassword:
         return "The current password is wrong."
     except TooManyGuesses as error:
-        return f"{error}.".capitalize()
+        return sentence(error)
     return ""
 
 

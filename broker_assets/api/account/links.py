@@ -20,6 +20,7 @@ from broker_assets.api.account.letters import Letters
 from broker_assets.api.authentication import accounts_of, address_of
 from broker_assets.api.parameters import Parameters
 from broker_assets.api.site.frame import page
+from broker_assets.sentences import sentence
 
 router = APIRouter(tags=["accounts"], include_in_schema=False)
 
@@ -42,7 +43,7 @@ def ask(request: Request, given: Parameters, background: BackgroundTasks) -> Res
         with accounts_of(request) as connection:
             found = mailed_links.ask(connection, "password", text(given, "account", 320).strip(), address_of(request))
     except TooManyLinks as error:
-        return _form(request, "ask.html", 429, said=f"{error}.".capitalize())
+        return _form(request, "ask.html", 429, said=sentence(error))
     return _sent(request, background, "password", found, SENT)
 
 
@@ -99,9 +100,9 @@ def register(request: Request, given: Parameters, background: BackgroundTasks) -
             user = accounts.add_with_hash(connection, username, hashed, email=email, active=False)
             link = mailed_links.make(connection, "activation", user, address_of(request))
     except TooManyLinks as error:
-        return _form(request, "register.html", 429, said=f"{error}.".capitalize(), username=username, email=email)
+        return _form(request, "register.html", 429, said=sentence(error), username=username, email=email)
     except (BadAccount, NameTaken, BadPassword) as error:
-        return _form(request, "register.html", 400, said=f"{error}.".capitalize(), username=username, email=email)
+        return _form(request, "register.html", 400, said=sentence(error), username=username, email=email)
     return _sent(request, background, "activation", [link], REGISTERED)
 
 
@@ -124,7 +125,7 @@ def _secret_page(request: Request, purpose: Purpose, secret: str, code: int = 20
             user = mailed_links.find(connection, purpose, secret)
             asks = purpose == "password" or not mailed_links.has_password(connection, user)
     except BadLink as error:
-        return _form(request, "sent.html", 404, said=f"{error}.".capitalize())
+        return _form(request, "sent.html", 404, said=sentence(error))
     return _form(request, "set_password.html", code, said=said, account=user, asks=asks, purpose=purpose)
 
 
@@ -141,9 +142,9 @@ def _use(request: Request, purpose: Purpose, secret: str, given: dict[str, Any])
             else:
                 mailed_links.set_password(connection, purpose, secret, new)
     except BadLink as error:
-        return _form(request, "sent.html", 404, said=f"{error}.".capitalize())
+        return _form(request, "sent.html", 404, said=sentence(error))
     except BadPassword as error:
-        return _secret_page(request, purpose, secret, 400, f"{error}.".capitalize())
+        return _secret_page(request, purpose, secret, 400, sentence(error))
     return RedirectResponse("/accounts/login/", 303)
 
 

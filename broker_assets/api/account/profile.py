@@ -20,6 +20,7 @@ from broker_assets.api.authentication import SESSION, accounts_of
 from broker_assets.api.login import set_cookie
 from broker_assets.api.parameters import Parameters
 from broker_assets.api.site.frame import page
+from broker_assets.sentences import sentence
 
 router = APIRouter(tags=["accounts"], include_in_schema=False)
 
@@ -47,7 +48,7 @@ def make_token(request: Request, given: Parameters) -> Response:
             scope = text(given, "scope") or "read"
             made = tokens.create(connection, user, text(given, "name"), scope, days=DAYS[days], by=user.userid)  # type: ignore[arg-type]
     except BadToken as error:
-        return _page(request, user, 400, errors={"token": f"{error}.".capitalize()})
+        return _page(request, user, 400, errors={"token": sentence(error)})
     return _page(request, user, made=made, made_name=text(given, "name").strip())
 
 
@@ -59,7 +60,7 @@ def revoke_token(request: Request, given: Parameters) -> Response:
         with accounts_of(request) as connection:
             tokens.revoke(connection, user, text(given, "name"), by=user.userid)
     except BadToken as error:
-        return _page(request, user, 404, errors={"token": f"{error}.".capitalize()})
+        return _page(request, user, 404, errors={"token": sentence(error)})
     return RedirectResponse("/profile/#tokens", 303)
 
 
@@ -76,7 +77,7 @@ def change_password(request: Request, given: Parameters) -> Response:
                 accounts.update(connection, user.username, password=new, by=user.userid)
                 cookie, csrf = sessions.begin(connection, user)
         except BadPassword as error:
-            problem = f"{error}.".capitalize()
+            problem = sentence(error)
     if problem:
         return _page(request, user, 400, errors={"password": problem})
     answer = RedirectResponse("/profile/?said=password", 303)
@@ -94,7 +95,7 @@ def change_email(request: Request, given: Parameters) -> Response:
             with accounts_of(request) as connection:
                 accounts.update(connection, user.username, email=text(given, "email").strip(), by=user.userid)
         except BadAccount as error:
-            problem = f"{error}.".capitalize()
+            problem = sentence(error)
     if problem:
         return _page(request, user, 400, errors={"email": problem})
     return RedirectResponse("/profile/?said=email", 303)
@@ -142,7 +143,7 @@ def delete(request: Request, given: Parameters) -> Response:
             with accounts_of(request) as connection:
                 remove_account(connection, user, by=user.userid)
         except BadAccount as error:
-            problem = f"{error}.".capitalize()
+            problem = sentence(error)
     if problem:
         return _page(request, user, 400, errors={"delete": problem})
     answer = RedirectResponse("/accounts/login/", 303)

@@ -22,6 +22,7 @@ from broker_assets.api.account.forms import remember
 from broker_assets.api.authentication import SESSION, accounts_of
 from broker_assets.api.login import local, set_cookie
 from broker_assets.api.site.frame import error_page
+from broker_assets.sentences import sentence
 
 if TYPE_CHECKING:
     from broker_assets.access.openid import Provider
@@ -103,12 +104,12 @@ def _provider(request: Request) -> Provider:
         try:
             known = request.app.state.openid = Provider(access.openid, redirect)
         except OpenIdError as error:
-            raise HTTPException(503, f"{error}.".capitalize()) from None
+            raise HTTPException(503, sentence(error)) from None
     return known
 
 
 def _failed(request: Request, error: Exception, code: int = 403) -> Response:
     log.warning("a log-in by OpenID Connect failed: %s", error)
-    answer = error_page(request, code, f"{error}.".capitalize())
+    answer = error_page(request, code, sentence(error))
     answer.delete_cookie(COOKIE, path="/")
     return answer

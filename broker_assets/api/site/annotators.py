@@ -22,6 +22,7 @@ from broker_assets.api.connections import Connections
 from broker_assets.api.site import owned
 from broker_assets.api.site.forms import Number, Sent, SentForm, acting, missing, see
 from broker_assets.api.site.frame import page, viewer_of
+from broker_assets.sentences import sentence
 
 router = APIRouter(prefix="/annotators", include_in_schema=False)
 
@@ -83,7 +84,7 @@ def answer(request: Request, number: Number, form: Sent) -> Response:
         except UnknownRequest:
             missing("request", number)
         except BadAnnotator as error:
-            raise HTTPException(422, f"{error}.".capitalize()) from None
+            raise HTTPException(422, sentence(error)) from None
     return see("/annotators/", said="answered")
 
 
@@ -119,7 +120,7 @@ def update(request: Request, topic: Topic, form: Sent) -> Response:
             annotators.change_annotator(connection, topic, change, owner=user.username)
             owned.note(connection, user, "annotator changed", topic)
         except (BadAnnotator, BadSchema) as error:
-            raise HTTPException(422, f"{error}.".capitalize()) from None
+            raise HTTPException(422, sentence(error)) from None
     return see(f"/annotators/{topic}/", said="saved")
 
 
@@ -134,7 +135,7 @@ def share(request: Request, topic: Topic, form: Sent) -> Response:
                 public = owned.share(connection, user, "annotator", topic, form)
                 annotators.change_annotator(connection, topic, AnnotatorChange(public=public), owner=user.username)
         except CannotShare as error:
-            raise HTTPException(422, f"{error}.".capitalize()) from None
+            raise HTTPException(422, sentence(error)) from None
     return see(f"/annotators/{topic}/", said="shared")
 
 

@@ -30,6 +30,7 @@ from broker_assets.api.site.forms import (
     wants_part,
 )
 from broker_assets.api.site.frame import page, viewer_of
+from broker_assets.sentences import sentence
 from broker_assets.sky import hit_tables, lists, overview
 from broker_assets.sky.area_files import read_area
 from broker_assets.sky.areas import DEEPEST_AREA_ORDER, NotAnArea, moc_bytes
@@ -97,7 +98,7 @@ def draw(request: Request) -> Response:
             x = form.number("point.x", least=0, most=WIDTH, what="Place")
             y = form.number("point.y", least=0, most=HEIGHT, what="Place")
         except BadField as error:
-            raise HTTPException(422, f"{error}.".capitalize()) from None
+            raise HTTPException(422, sentence(error)) from None
         corners.append(where.position(x, y))
     elif form.text("do") == "undo":
         corners = corners[:-1]
@@ -171,7 +172,7 @@ def update(request: Request, number: Number, form: Sent) -> Response:
             lists.change_list(connection, entry.owner, "area", number, settings)
             owned.note(connection, user, "area changed", number, settings.name or "")
         except _TROUBLE as error:
-            raise HTTPException(422, f"{error}.".capitalize()) from None
+            raise HTTPException(422, sentence(error)) from None
     return see(f"/watchmaps/{number}/", said="saved")
 
 
@@ -186,7 +187,7 @@ def share(request: Request, number: Number, form: Sent) -> Response:
                 public = owned.share(connection, user, "area", number, form)
                 lists.change_list(connection, entry.owner, "area", number, ListSettings(public=public))
         except _TROUBLE as error:
-            raise HTTPException(422, f"{error}.".capitalize()) from None
+            raise HTTPException(422, sentence(error)) from None
     return see(f"/watchmaps/{number}/", said="shared")
 
 
@@ -200,7 +201,7 @@ def replace(request: Request, number: Number, form: Sent) -> Response:
             lists.replace_area(connection, entry.owner, number, _moc(request, form))
             owned.note(connection, user, "area changed", number, "another region")
         except _TROUBLE as error:
-            raise HTTPException(422, f"{error}.".capitalize()) from None
+            raise HTTPException(422, sentence(error)) from None
     return see(f"/watchmaps/{number}/", said="saved")
 
 
@@ -213,7 +214,7 @@ def copy(request: Request, number: Number, form: Sent) -> Response:
         try:
             quotas.require_room(connection, user, request.app.state.access, "areas")
         except OverQuota as error:
-            raise HTTPException(422, f"{error}.".capitalize()) from None
+            raise HTTPException(422, sentence(error)) from None
         mine = overview.summaries(connection, "area", owner=user.username)
         made = lists.create_area(
             connection, user.username, owned.free_name(entry.name, [one.name for one in mine]),
@@ -332,7 +333,7 @@ def _drawn(form: SentForm) -> tuple[DrawingMap, list[tuple[float, float]]]:
             where = DrawingMap()
         numbers = [float(text) for text in _corners(form.text("corners"), least=0)]
     except BadField as error:
-        raise HTTPException(422, f"{error}.".capitalize()) from None
+        raise HTTPException(422, sentence(error)) from None
     return where, list(zip(numbers[::2], numbers[1::2], strict=True))[:MOST_CORNERS]
 
 

@@ -21,6 +21,7 @@ from broker_assets.filters.files import read_definition, write_definition
 from broker_assets.filters.functions import FUNCTIONS
 from broker_assets.filters.registry import unreadable, version_of
 from broker_assets.filters.schema import TABLES
+from broker_assets.sentences import sentence
 
 router = APIRouter(prefix="/filters", include_in_schema=False)
 
@@ -135,7 +136,7 @@ def save(request: Request, number: Number, form: Sent) -> Response:
             version = store.save_filter(connection, entry.owner, number, read_definition(text).form, expire=until)
             owned.note(connection, user, "filter saved", number, f"version {version}")
         except TROUBLE as error:
-            raise HTTPException(422, f"{error}.".capitalize()) from None
+            raise HTTPException(422, sentence(error)) from None
     return see(f"/filters/{number}/", said="saved", tab="versions")
 
 

@@ -22,6 +22,7 @@ from broker_assets.filters.explaining import explain_object
 from broker_assets.filters.interactive import TookTooLong, run
 from broker_assets.filters.query import CheckedQuery
 from broker_assets.filters.registry import StoredFilter, unreadable, version_of
+from broker_assets.sentences import sentence
 
 router = APIRouter(prefix="/filters", include_in_schema=False)
 
@@ -43,7 +44,7 @@ def result(request: Request, number: Number, form: str = "") -> Response:
         with reader.use() as connection:
             got = run(connection, query, limit=MOST_ROWS, seconds=SECONDS, viewer=user.username)
     except TookTooLong as error:
-        raise HTTPException(422, f"{error}: narrow its conditions.".capitalize()) from None
+        raise HTTPException(422, sentence(f"{error}: narrow its conditions")) from None
     if form == "csv":
         written = io.StringIO()
         writer = csv.writer(written)

@@ -14,6 +14,7 @@ from broker_assets.api.site.forms import Number, Sent, acting, missing, see
 from broker_assets.delivery import receipts, sinks
 from broker_assets.delivery.backlog import retry
 from broker_assets.delivery.errors import SinkError
+from broker_assets.sentences import sentence
 
 router = APIRouter(prefix="/filters", include_in_schema=False)
 
@@ -43,7 +44,7 @@ def add(request: Request, number: Number, form: Sent) -> Response:
             sink = sinks.add(connection, request.app.state.delivery, number, kind, target, **how)
             owned.note(connection, user, "destination added", number, f"{sink.kind} {sink.target}")
         except SinkError as error:
-            raise HTTPException(422, f"{error}.".capitalize()) from None
+            raise HTTPException(422, sentence(error)) from None
     return see(f"/filters/{number}/", tab="deliveries", said="sink")
 
 

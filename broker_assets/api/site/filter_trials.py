@@ -19,6 +19,7 @@ from broker_assets.filters import trials
 from broker_assets.filters.files import read_definition, write_definition
 from broker_assets.filters.registry import get_filter, version_of
 from broker_assets.filters.trials import MOST_NIGHTS, TooManyTrials, Trial, UnknownTrial
+from broker_assets.sentences import sentence
 
 router = APIRouter(prefix="/filters", include_in_schema=False)
 
@@ -118,7 +119,7 @@ def _ask(request: Request, user: Any, form: SentForm, *, form_of_filter: Any, **
                 lists_now=form.ticked("lists_now"), **options,
             )  # fmt: skip
     except (BadField, TooManyTrials, *TROUBLE) as error:
-        raise HTTPException(422, f"{error}.".capitalize()) from None
+        raise HTTPException(422, sentence(error)) from None
     _process(request).wake()
     return see(f"/filters/trials/{number}/")
 

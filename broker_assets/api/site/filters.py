@@ -24,6 +24,7 @@ from broker_assets.filters.files import write_definition
 from broker_assets.filters.registry import StoredFilter, UnknownFilter, get_filter, list_filters, version_of
 from broker_assets.filters.store import BadSetting, FilterChanges, NameTaken
 from broker_assets.filters.yields import newest_yield, recent_nights
+from broker_assets.sentences import sentence
 
 router = APIRouter(prefix="/filters", include_in_schema=False)
 
@@ -148,7 +149,7 @@ def settings(request: Request, number: Number, form: Sent) -> Response:
             store.change_filter(connection, entry.owner, number, changes)
             owned.note(connection, user, "filter changed", number, changes.name or "")
         except TROUBLE as error:
-            raise HTTPException(422, f"{error}.".capitalize()) from None
+            raise HTTPException(422, sentence(error)) from None
     return see(f"/filters/{number}/", said="saved")
 
 
@@ -168,7 +169,7 @@ def share(request: Request, number: Number, form: Sent) -> Response:
                     )
                 store.change_filter(connection, entry.owner, number, FilterChanges(public=public))
         except TROUBLE as error:
-            raise HTTPException(422, f"{error}.".capitalize()) from None
+            raise HTTPException(422, sentence(error)) from None
     return see(f"/filters/{number}/", said="shared")
 
 
@@ -197,7 +198,7 @@ def copy(request: Request, number: Number, form: Sent) -> Response:
                 description=entry.description, on_alerts=entry.on_alerts, on_annotations=entry.on_annotations,
             )  # fmt: skip
         except TROUBLE as error:
-            raise HTTPException(422, f"{error}.".capitalize()) from None
+            raise HTTPException(422, sentence(error)) from None
         owned.note(connection, user, "filter made", made, f"copy of {number}")
     return see(f"/filters/{made}/", said="copied")
 

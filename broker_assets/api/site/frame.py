@@ -26,6 +26,7 @@ from broker_assets.api.connections import explained
 from broker_assets.api.site.files import address_of
 from broker_assets.api.templating import templates
 from broker_assets.database.engine import DatabaseUnavailableError
+from broker_assets.sentences import sentence
 
 log = logging.getLogger(__name__)
 
@@ -204,5 +205,5 @@ def database_unavailable(request: Request, error: Exception) -> Response:
     log.warning("%s", error)
     headers = {"Retry-After": "5"}
     if wants_page(request):
-        return error_page(request, 503, explained(error).capitalize() + ".", headers=headers)
+        return error_page(request, 503, sentence(explained(error)), headers=headers)
     return Document({"detail": explained(error)}, 503, headers=headers)

@@ -29,6 +29,7 @@ from broker_assets.api.site.forms import (
     wants_part,
 )
 from broker_assets.api.site.frame import page, viewer_of
+from broker_assets.sentences import sentence
 from broker_assets.sky import hit_tables, lists, overview
 from broker_assets.sky.lists import BadSetting, ListSettings, NameTaken
 from broker_assets.sky.overview import WatchlistSummary
@@ -165,7 +166,7 @@ def update(request: Request, number: Number, form: Sent) -> Response:
             lists.change_list(connection, entry.owner, "watchlist", number, settings)
             owned.note(connection, user, "watchlist changed", number, settings.name or "")
         except _TROUBLE as error:
-            raise HTTPException(422, f"{error}.".capitalize()) from None
+            raise HTTPException(422, sentence(error)) from None
     return see(f"/watchlists/{number}/", said="saved")
 
 
@@ -180,7 +181,7 @@ def share(request: Request, number: Number, form: Sent) -> Response:
                 public = owned.share(connection, user, "watchlist", number, form)
                 lists.change_list(connection, entry.owner, "watchlist", number, ListSettings(public=public))
         except _TROUBLE as error:
-            raise HTTPException(422, f"{error}.".capitalize()) from None
+            raise HTTPException(422, sentence(error)) from None
     return see(f"/watchlists/{number}/", said="shared")
 
 
@@ -199,7 +200,7 @@ def load(request: Request, number: Number, form: Sent) -> Response:
             upload = uploads.remember(connection, user, "watchlist", number, name, 0, error.bad)
             return see(f"/watchlists/{number}/", upload=upload)
         except _TROUBLE as error:
-            raise HTTPException(422, f"{error}.".capitalize()) from None
+            raise HTTPException(422, sentence(error)) from None
         if form.text("how") == "replace":
             lists.replace_cones(connection, entry.owner, number, cones)
         else:
@@ -220,7 +221,7 @@ def copy(request: Request, number: Number, form: Sent) -> Response:
             quotas.require_room(connection, user, request.app.state.access, "watchlists")
             quotas.require_room(connection, user, request.app.state.access, "cones", entry.cones)
         except OverQuota as error:
-            raise HTTPException(422, f"{error}.".capitalize()) from None
+            raise HTTPException(422, sentence(error)) from None
         mine = overview.summaries(connection, "watchlist", owner=user.username)
         made = lists.create_watchlist(
             connection, user.username, owned.free_name(entry.name, [one.name for one in mine]),
@@ -288,7 +289,7 @@ def moc(request: Request, number: Number) -> Response:
             cones.index(entry.radius), order=request.app.state.mocs.watchlist_order, most_cells=MOST_CELLS
         )
     except ValueError as error:
-        raise HTTPException(422, f"{error}.".capitalize()) from None
+        raise HTTPException(422, sentence(error)) from None
     return attachment(moc_bytes(made), "application/fits", f"{entry.name}.fits")
 
 
