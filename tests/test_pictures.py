@@ -17,7 +17,9 @@ FOLDER = ROOT / "docs" / "pictures"
 
 def documents() -> dict[str, str]:
     """Text of every document that users read."""
-    return {str(path.relative_to(ROOT)): path.read_text() for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]}
+    return {
+        str(path.relative_to(ROOT)): path.read_text() for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    }
 
 
 def test_every_picture_is_shown_and_every_picture_that_is_shown_exists() -> None:
