@@ -1,0 +1,1 @@
+"""The target and observation manager: taxonomy, simulated survey, broker messages, spectra, targets."""
