@@ -184,6 +184,60 @@ def module_database_url(
         yield postgres.url(name)
 
 
+@pytest.fixture(scope="session")
+def tom_snapshot_template(
+    shared_folder: Path,
+    postgres: RunningPostgres,
+    new_database: Callable[..., AbstractContextManager[str]],
+    migrated_template: str,
+) -> Iterator[str]:
+    """Name of a database with the snapshot of DESC's TOM after an alert cycle; copied, never connected to."""
+    import psycopg
+    from psycopg import sql
+
+    folder = shared_folder / "data" / "desc_tom" / "alertcycle"
+    # In the order of the original dump: what is referred to comes first.
+    order = "ppdbdiaobject ppdbdiasource ppdbdiaforcedsource ppdbalert diaobjecttruth diaobject diasource"
+    order += " diaforcedsource diaobjectinfo brokerclassifier brokermessage brokersourceids"
+    with new_database(migrated_template) as name:
+        with psycopg.connect(postgres.dsn(name)) as connection:
+            # As pg_restore does: nothing is found by the search path.
+            connection.execute("SELECT set_config('search_path', '', false)")
+            for table in order.split():
+                content = (folder / f"elasticc2_{table}.csv").read_bytes()
+                columns = content.split(b"\n", 1)[0].decode().strip().split(",")
+                statement = sql.SQL("COPY public.{} ({}) FROM STDIN WITH (FORMAT csv, HEADER)").format(
+                    sql.Identifier(f"elasticc2_{table}"), sql.SQL(", ").join(map(sql.Identifier, columns))
+                )
+                with connection.cursor().copy(statement) as copy:
+                    copy.write(content)
+            for sequence, value in (
+                ('"elasticc2_brokerclassifier_classifierId_seq"', 6),
+                ('"elasticc2_brokermessage_brokerMessageId_seq"', 3900),
+                ("elasticc2_diaobjectinfo__id_seq", 1050),
+            ):
+                connection.execute("SELECT setval(%s, %s)", (f"public.{sequence}", value))
+        yield name
+
+
+@pytest.fixture
+def tom_snapshot_url(
+    postgres: RunningPostgres, new_database: Callable[..., AbstractContextManager[str]], tom_snapshot_template: str
+) -> Iterator[str]:
+    """SQLAlchemy URL (psycopg 3) of a copy of the snapshot for this test alone."""
+    with new_database(tom_snapshot_template) as name:
+        yield postgres.url(name)
+
+
+@pytest.fixture(scope="module")
+def module_tom_snapshot_url(
+    postgres: RunningPostgres, new_database: Callable[..., AbstractContextManager[str]], tom_snapshot_template: str
+) -> Iterator[str]:
+    """Like `tom_snapshot_url`, shared by the tests of a module."""
+    with new_database(tom_snapshot_template) as name:
+        yield postgres.url(name)
+
+
 @pytest.fixture
 def dagster_url(postgres: RunningPostgres, new_database: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
     """SQLAlchemy URL (psycopg2) of an empty database for a Dagster instance of this test."""

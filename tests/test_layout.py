@@ -16,6 +16,7 @@ AS_A_WHOLE = {
     "definitions.py": "test_build.py",
     "build/*.py": "test_build.py",
     "database/tables/*.py": "database/test_tables.py",
+    "database/tables/tom/*.py": "database/test_tom_tables.py",
 }
 """Modules that only declare parts of one thing, and the test of that thing."""
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from broker_assets.database.tables import PARTITIONED, VIEWS, metadata
+from broker_assets.database.tables.tom import HASH_PARTITIONS, TOM_HASHED, TOM_VIEWS, tom_metadata
 
 CHAPTERS: dict[str, tuple[str, ...]] = {
     "Objects and sources": ("objects", "diasources", "diaforcedsources", "dianondetectionlimits"),
@@ -55,8 +56,10 @@ def render() -> str:
         if names:
             lines.append(f"## {chapter}\n")
             lines += [_table(metadata.tables[name]) for name in names]
+    lines.append("## Target and observation manager\n")
+    lines += [_table(table) for table in tom_metadata.sorted_tables]
     lines.append("## Views\n")
-    for name, (query, comment) in VIEWS.items():
+    for name, (query, comment) in {**VIEWS, **TOM_VIEWS}.items():
         columns = ", ".join(f"`{column.name}`" for column in query.selected_columns)
         tables = " and ".join(f"`{table.name}`" for table in _tables(query))
         lines.append(f"### `{name}`\n\n{comment}.\n\nColumns, with the meaning they have in {tables}: {columns}.\n")
@@ -84,6 +87,9 @@ def _table(table: sa.Table) -> str:
         lines.append(f"- {kind}{method}: {columns}{covering}.")
     if table in PARTITIONED:
         lines.append("- Partitioned by calendar month of `midpointmjdtai`.")
+    if table in TOM_HASHED:
+        by = table.dialect_options["postgresql"]["partition_by"].removeprefix("HASH (").removesuffix(")")
+        lines.append(f"- {HASH_PARTITIONS} partitions by a hash of `{by}`.")
     lines += ["", "| column | type | unit | meaning |", "|---|---|---|---|"]
     for column in table.columns:
         unit = column.info["unit"]

@@ -28,6 +28,7 @@ from broker_assets.database.query_role import prepare_role
 from broker_assets.database.tables import PARTITIONED, VIEWS, create_views, metadata
 from broker_assets.database.tables.access import SCHEMA as ACCESS
 from broker_assets.database.tables.access import access_metadata
+from broker_assets.database.tables.tom import HASH_PARTITIONS, TOM_HASHED, TOM_VIEWS, tom_metadata
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -112,10 +113,12 @@ def check(url: str | URL) -> list[str]:
     with engine(url).connect() as connection:
         context = MigrationContext.configure(connection, opts=context_options())
         differences = [repr(difference) for difference in compare_metadata(context, metadata)]
+        context = MigrationContext.configure(connection, opts=_tom_options())
+        differences += [repr(difference) for difference in compare_metadata(context, tom_metadata)]
         context = MigrationContext.configure(connection, opts=_access_options())
         differences += [repr(difference) for difference in compare_metadata(context, access_metadata)]
         inspector = sa.inspect(connection)
-        for name, (query, _) in VIEWS.items():
+        for name, (query, _) in {**VIEWS, **TOM_VIEWS}.items():
             wanted = [column.name for column in query.selected_columns]
             found = [column["name"] for column in inspector.get_columns(name)] if inspector.has_table(name) else []
             if found != wanted:
@@ -142,6 +145,23 @@ def _access_options() -> dict[str, Any]:
         "compare_type": True,
         "include_name": lambda name, kind, _parents: kind != "schema" or name == ACCESS,
     }
+
+
+def _tom_options() -> dict[str, Any]:
+    """Options to compare the tables of the target and observation manager."""
+    return {
+        "target_metadata": tom_metadata,
+        "compare_type": True,
+        "include_name": lambda name, kind, _parents: kind != "table" or name in tom_metadata.tables,
+        "include_object": _is_no_clone,
+    }
+
+
+def _is_no_clone(item: Any, _name: str | None, kind: str, _reflected: bool, _compared: Any) -> bool:
+    """Ignore foreign keys that PostgreSQL makes of one to a partitioned table, one to each of its partitions."""
+    if kind != "foreign_key_constraint":
+        return True
+    return all(element.target_fullname.rsplit(".", 1)[0] in tom_metadata.tables for element in item.elements)
 
 
 def _is_ours(name: str | None, kind: str, _parents: Any) -> bool:
@@ -173,7 +193,7 @@ def creation_sql(tables: Sequence[sa.Table] | None = None) -> str:
         Default: all tables and the views.
     """
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    every = [*metadata.sorted_tables, *access_metadata.sorted_tables]
+    every = [*metadata.sorted_tables, *access_metadata.sorted_tables, *tom_metadata.sorted_tables]
     chosen = metadata.sorted_tables if tables is None else [table for table in every if table in tables]
     statements: list[str] = []
     for table in chosen:
@@ -186,6 +206,12 @@ def creation_sql(tables: Sequence[sa.Table] | None = None) -> str:
         statements += [str(sa.schema.SetColumnComment(column).compile(dialect=dialect)) for column in table.columns]
         if table in PARTITIONED:
             statements.append(f"CREATE TABLE {table.name}_default PARTITION OF {table.name} DEFAULT")
+        if table in TOM_HASHED:
+            statements += [
+                f"CREATE TABLE {table.name}_{part} PARTITION OF {table.name}"
+                f" FOR VALUES WITH (MODULUS {HASH_PARTITIONS}, REMAINDER {part})"
+                for part in range(HASH_PARTITIONS)
+            ]
     if tables is None:
         statements += create_views()
     return "".join(f"{statement};\n\n" for statement in statements)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
@@ -72,10 +75,16 @@ VIEWS: dict[str, tuple[sa.Select[tuple[object, ...]], str]] = {
 """View name: its query and comment."""
 
 
-def create_views() -> list[str]:
-    """SQL statements that create the views; a step that changes the columns of a view drops it first."""
+def create_views(views: Mapping[str, tuple[sa.Select[Any], str]] = VIEWS) -> list[str]:
+    """SQL statements that create views; a step that changes the columns of a view drops it first.
+
+    Parameters
+    ----------
+    views : mapping
+        Name of each view: its query and comment.
+    """
     statements = []
-    for name, (query, comment) in VIEWS.items():
+    for name, (query, comment) in views.items():
         body = query.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
         statements.append(f"CREATE OR REPLACE VIEW {name} AS {body}")
         statements.append("COMMENT ON VIEW {} IS '{}'".format(name, comment.replace("'", "''")))

@@ -1,0 +1,82 @@
+"""Tables and views of the target and observation manager, under the names that DESC's TOM gives them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from broker_assets.database.tables.tom import local, taxonomy
+from broker_assets.database.tables.tom.columns import HASH_PARTITIONS, tom_metadata
+from broker_assets.database.tables.tom.local import (
+    diaobjectclassification,
+    diaobjectdetails,
+    diaobjectinfo,
+    diaobjectoftarget,
+)
+from broker_assets.database.tables.tom.messages import (
+    brokerclassifier,
+    brokermessage,
+    brokersourceids,
+    importppdbrunning,
+)
+from broker_assets.database.tables.tom.queries import queryqueue
+from broker_assets.database.tables.tom.simulation import (
+    HASHED,
+    diaobjecttruth,
+    ppdbalert,
+    ppdbdiaforcedsource,
+    ppdbdiaobject,
+    ppdbdiasource,
+    trainingalert,
+    trainingdiaforcedsource,
+    trainingdiaobject,
+    trainingdiaobjecttruth,
+    trainingdiasource,
+)
+from broker_assets.database.tables.tom.spectra import plannedspectra, spectruminfo, wantedspectra
+from broker_assets.database.tables.tom.taxonomy import (
+    taxonomy_classes,
+    taxonomy_exact,
+    taxonomy_matches,
+    taxonomy_versions,
+)
+
+TOM_HASHED = (*HASHED, brokermessage)
+"""Tables that are partitioned by a hash of the object or the alert."""
+
+TOM_VIEWS: dict[str, tuple[sa.Select[Any], str]] = {**local.VIEWS, **taxonomy.VIEWS}
+"""View name: its query and comment."""
+
+__all__ = [
+    "HASH_PARTITIONS",
+    "TOM_HASHED",
+    "TOM_VIEWS",
+    "brokerclassifier",
+    "brokermessage",
+    "brokersourceids",
+    "diaobjectclassification",
+    "diaobjectdetails",
+    "diaobjectinfo",
+    "diaobjectoftarget",
+    "diaobjecttruth",
+    "importppdbrunning",
+    "plannedspectra",
+    "ppdbalert",
+    "ppdbdiaforcedsource",
+    "ppdbdiaobject",
+    "ppdbdiasource",
+    "queryqueue",
+    "spectruminfo",
+    "taxonomy_classes",
+    "taxonomy_exact",
+    "taxonomy_matches",
+    "taxonomy_versions",
+    "tom_metadata",
+    "trainingalert",
+    "trainingdiaforcedsource",
+    "trainingdiaobject",
+    "trainingdiaobjecttruth",
+    "trainingdiasource",
+    "wantedspectra",
+]

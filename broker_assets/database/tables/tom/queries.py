@@ -1,0 +1,26 @@
+"""SQL that users leave to be run later."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from broker_assets.database.tables.columns import column, flag, text, timestamp
+from broker_assets.database.tables.tom.columns import tom_metadata
+
+queryqueue = sa.Table(
+    "db_queryqueue",
+    tom_metadata,
+    column("queryid", sa.Uuid(), "identifier of the query", primary_key=True),
+    timestamp("submitted", "when it was submitted", nullable=False),
+    timestamp("started", "when it was started; null: not yet"),
+    timestamp("finished", "when it ended; null: not yet"),
+    flag("error", "whether it failed", nullable=False),
+    text("errortext", "why it failed"),
+    column("queries", sa.ARRAY(sa.Text()), "statements, one after the other", nullable=False),
+    column("subdicts", sa.ARRAY(postgresql.JSONB()), "values that are bound in each statement", nullable=False),
+    text("format", "format of the result", nullable=False),
+    sa.Index("db_queryqueue_submitted", "submitted", postgresql_where=sa.text("started IS NULL")),
+    comment="SQL that users leave to be run later",
+)
+"""SQL that users leave to be run later."""

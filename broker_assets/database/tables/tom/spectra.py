@@ -1,0 +1,60 @@
+"""Spectra that are wanted, planned and reported."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from broker_assets.database.tables.columns import MJD, bigint, double, integer, real, text, timestamp
+from broker_assets.database.tables.tom.columns import numbered, refers, tom_metadata
+
+_OBJECT = (["diaobject_id"], ["elasticc2_diaobjectdetails.diaobject_id"])
+
+spectruminfo = sa.Table(
+    "elasticc2_spectruminfo",
+    tom_metadata,
+    numbered("specinfo_id", "number of the report", sa.Integer()),
+    text("facility", "facility that took the spectrum"),
+    timestamp("inserted_at", "when it was reported", nullable=False),
+    double("mjd", "time of the spectrum", MJD, nullable=False),
+    real("z", "redshift; null: not determined"),
+    integer("classid", "class, see taxonomy_classes; null: not determined"),
+    bigint("diaobject_id", "object", nullable=False),
+    refers(*_OBJECT),
+    sa.Index("elasticc2_spectruminfo_classid", "classid"),
+    sa.Index("elasticc2_spectruminfo_diaobject_id", "diaobject_id"),
+    sa.Index("elasticc2_spectruminfo_mjd", "mjd"),
+    comment="Reported spectra",
+)
+"""Reported spectra."""
+
+wantedspectra = sa.Table(
+    "elasticc2_wantedspectra",
+    tom_metadata,
+    text("wantspec_id", "'<object> ; <requester>'", primary_key=True),
+    timestamp("wanttime", "when it was asked for", nullable=False),
+    text("requester", "who asks"),
+    integer("priority", "priority, 1 to 5; 5 is the highest", nullable=False),
+    bigint("diaobject_id", "object", nullable=False),
+    integer("user_id", "account that asked", nullable=False),
+    refers(*_OBJECT),
+    sa.Index("elasticc2_wantedspectra_diaobject_id", "diaobject_id"),
+    sa.Index("elasticc2_wantedspectra_user_id", "user_id"),
+    sa.Index("elasticc2_wantedspectra_wanttime", "wanttime"),
+    comment="Spectra that are wanted",
+)
+"""Spectra that are wanted."""
+
+plannedspectra = sa.Table(
+    "elasticc2_plannedspectra",
+    tom_metadata,
+    numbered("reqspec_id", "number of the plan", sa.Integer()),
+    text("facility", "facility that plans it", nullable=False),
+    timestamp("created_at", "when it was planned", nullable=False),
+    timestamp("plantime", "when the spectrum is to be taken"),
+    text("comment", "remark", nullable=False),
+    bigint("diaobject_id", "object", nullable=False),
+    refers(*_OBJECT),
+    sa.Index("elasticc2_plannedspectra_diaobject_id", "diaobject_id"),
+    comment="Spectra that facilities plan to take",
+)
+"""Spectra that are planned."""

@@ -1,0 +1,249 @@
+"""A hierarchy of classes as arrays, and whether a reported class is right for a model of the simulation.
+
+The four levels are broad (variable or not), general (recurring or not), category (SN-like, periodic) and exact. A
+class is right for a model if the model's own class is that class or below it; how much that says depends on the level
+of the class.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+LEVELS: Final = ("broad", "general", "category", "exact")
+"""From the least to the most specific one."""
+TAXONOMIES: Final = ("elasticc2", "elasticc")
+"""Those that come with the package, as files next to this module: what a new database begins with."""
+OTHER: Final = "Other"
+"""End of the name of a class of what is in none of its siblings."""
+
+
+class TaxonomyError(ValueError):
+    """A taxonomy contradicts itself."""
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """Classes, ascending, and the models of the simulation."""
+
+    name: str
+    classid: NDArray[np.int64]
+    """(n,) number of the class, ascending."""
+    parent: NDArray[np.int64]
+    """(n,) place of the class above in these arrays; -1: there is none."""
+    description: tuple[str, ...]
+    """(n,) name of the class."""
+    gentype: NDArray[np.int64]
+    """(m,) models, ascending."""
+    gentype_class: NDArray[np.int64]
+    """(m,) place of the one class that is exactly right for the model."""
+
+    @classmethod
+    def of(cls, name: str, rows: Iterable[Mapping[str, Any]]) -> Self:
+        """From rows with `classid`, `parent`, `description` and `gentypes`.
+
+        Parameters
+        ----------
+        name : str
+            Name of the taxonomy.
+        rows : iterable of mapping
+            `parent` is None or empty at the top; `gentypes` are numbers, or a text of numbers between blanks.
+
+        Raises
+        ------
+        TaxonomyError
+            If a class is there twice, its parent is not there or below it, or a model has two classes.
+        """
+        found = sorted(rows, key=lambda row: int(row["classid"]))
+        classid = np.array([int(row["classid"]) for row in found], np.int64)
+        place = {int(number): at for at, number in enumerate(classid)}
+        if len(place) < len(classid):
+            raise TaxonomyError(f"{name}: a class is listed twice")
+        above = [row["parent"] for row in found]
+        unknown = [item for item in above if item not in (None, "") and int(item) not in place]
+        if unknown:
+            raise TaxonomyError(f"{name}: class {unknown[0]} is the parent of a class, and not there itself")
+        parent = np.array([-1 if item in (None, "") else place[int(item)] for item in above], np.int64)
+        models = [(gentype, at) for at, row in enumerate(found) for gentype in _gentypes(row["gentypes"])]
+        models.sort()
+        gentype = np.array([model for model, _ in models], np.int64)
+        if len(np.unique(gentype)) < len(gentype):
+            raise TaxonomyError(f"{name}: a model has two classes")
+        taxonomy = cls(
+            name,
+            classid,
+            parent,
+            tuple(str(row["description"]) for row in found),
+            gentype,
+            np.array([at for _, at in models], np.int64),
+        )
+        if (taxonomy.level < 0).any():
+            raise TaxonomyError(f"{name}: a class is below itself")
+        return taxonomy
+
+    @cached_property
+    def _lineage(self) -> NDArray[np.int64]:
+        """(n, depth) the class itself and those above it, from the bottom; -1 after the top."""
+        columns = [np.arange(len(self.classid))]
+        while (columns[-1] >= 0).any() and len(columns) <= len(self.classid):
+            last = columns[-1]
+            columns.append(np.where(last >= 0, self.parent[last], -1))
+        return np.stack(columns, axis=1)
+
+    @cached_property
+    def level(self) -> NDArray[np.int64]:
+        """(n,) classes above each class; -1 if it is below itself."""
+        lineage = self._lineage
+        circular = lineage[:, -1] >= 0
+        return np.where(circular, -1, (lineage >= 0).sum(axis=1) - 1)
+
+    @cached_property
+    def rank(self) -> NDArray[np.int64]:
+        """(n,) place in `LEVELS` of each class; the deepest classes are exact ones."""
+        return self.level - (int(self.level.max(initial=0)) - (len(LEVELS) - 1))
+
+    @cached_property
+    def right(self) -> NDArray[np.bool_]:
+        """(n, m) whether a class is right for a model, at least partly."""
+        matrix = np.zeros((len(self.classid), len(self.gentype)), bool)
+        for above in self._lineage[self.gentype_class].T:
+            known = above >= 0
+            matrix[above[known], np.flatnonzero(known)] = True
+        return matrix
+
+    def says(self, level: str) -> NDArray[np.bool_]:
+        """(n,) whether a class has models and is at least as specific as a level.
+
+        Raises
+        ------
+        TaxonomyError
+            If there is no such level.
+        """
+        if level not in LEVELS:
+            raise TaxonomyError(f"there is no level {level!r}; there are {', '.join(LEVELS)}")
+        return self.right.any(axis=1) & (self.rank >= LEVELS.index(level))
+
+    def matches(self, classid: ArrayLike, gentype: ArrayLike, level: str = "broad") -> NDArray[np.bool_]:
+        """Whether reported classes are right for models, by classes at least as specific as a level.
+
+        Parameters
+        ----------
+        classid, gentype : integer array
+            Reported classes and true models, which are broadcast against each other; unknown ones match nothing.
+        level : str
+            One of `LEVELS`: "exact" asks for the one right class, "broad" for any right one.
+
+        Returns
+        -------
+        boolean array
+
+        Examples
+        --------
+        >>> elasticc2 = read_taxonomy("elasticc2")
+        >>> elasticc2.matches([2222, 2220, 2200, 2000, 2223, 1], 10)
+        array([ True,  True,  True,  True, False, False])
+        >>> elasticc2.matches([2222, 2220, 2200, 2000], 10, "category")
+        array([ True,  True, False, False])
+        """
+        says = self.says(level)
+        reported, true = np.broadcast_arrays(np.asarray(classid, np.int64), np.asarray(gentype, np.int64))
+        row, known_class = _find(self.classid, reported)
+        column, known_model = _find(self.gentype, true)
+        if not self.gentype.size or not self.classid.size:
+            return np.zeros(reported.shape, bool)
+        return known_class & known_model & self.right[row, column] & says[row]
+
+    def true_class(self, gentype: ArrayLike) -> NDArray[np.int64]:
+        """The one right class of models; -1 of those that have none.
+
+        Examples
+        --------
+        >>> read_taxonomy("elasticc2").true_class([10, 21, 98])
+        array([2222, 2223,   -1])
+        """
+        place, known = _find(self.gentype, np.asarray(gentype, np.int64))
+        if not self.gentype.size:
+            return np.full(np.shape(gentype), -1, np.int64)
+        return np.where(known, self.classid[self.gentype_class[place]], -1)
+
+    def at_level(self, classid: ArrayLike, level: str) -> NDArray[np.int64]:
+        """The class of a level that contains each class; -1 of unknown and of less specific ones.
+
+        Examples
+        --------
+        >>> read_taxonomy("elasticc2").at_level([2222, 2220, 2200], "category")
+        array([2220, 2220,   -1])
+        """
+        if level not in LEVELS:
+            raise TaxonomyError(f"there is no level {level!r}; there are {', '.join(LEVELS)}")
+        place, known = _find(self.classid, np.asarray(classid, np.int64))
+        steps = self.rank[place] - LEVELS.index(level)
+        above = self._lineage[place, np.clip(steps, 0, None)]
+        return np.where(known & (steps >= 0) & (above >= 0), self.classid[above], -1)
+
+    def classes(self) -> list[dict[str, Any]]:
+        """Rows of `taxonomy_classes`, without taxonomy and version."""
+        flags = {level: self.says(level) for level in LEVELS}
+        return [
+            {
+                "classid": int(number),
+                "parent": None if self.parent[at] < 0 else int(self.classid[self.parent[at]]),
+                "description": self.description[at],
+                "level": int(self.level[at]),
+                **{f"{level}match": bool(flags[level][at]) for level in ("exact", "category", "general", "broad")},
+            }
+            for at, number in enumerate(self.classid)
+        ]
+
+    def exact(self) -> list[tuple[int, int | None]]:
+        """Class and model, for each model; class and None, for each class without a model of its own."""
+        own = [(int(self.classid[at]), int(model)) for model, at in zip(self.gentype, self.gentype_class, strict=True)]
+        without = set(self.classid.tolist()) - {number for number, _ in own}
+        rows: list[tuple[int, int | None]] = [*own, *((number, None) for number in without)]
+        return sorted(rows, key=lambda row: (row[0], row[1] or 0))
+
+    def partial(self) -> list[tuple[int, int]]:
+        """Class and model, wherever the class is right for the model, at least partly."""
+        rows, columns = np.nonzero(self.right)
+        return list(zip(self.classid[rows].tolist(), self.gentype[columns].tolist(), strict=True))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the classes and models: two taxonomies with the same one say the same."""
+        content = json.dumps([self.classes(), self.exact()], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+def read_taxonomy(name: str) -> Taxonomy:
+    """Read a taxonomy that comes with the package.
+
+    Raises
+    ------
+    TaxonomyError
+        If there is no such taxonomy.
+    """
+    if name not in TAXONOMIES:
+        raise TaxonomyError(f"there is no taxonomy {name!r}; there are {', '.join(TAXONOMIES)}")
+    text = resources.files(__package__).joinpath(f"{name}.csv").read_text(encoding="utf-8")
+    return Taxonomy.of(name, csv.DictReader(text.splitlines()))
+
+
+def _gentypes(given: Any) -> list[int]:
+    return [int(item) for item in (given.split() if isinstance(given, str) else given or ())]
+
+
+def _find(known: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Place of numbers among ascending ones, and whether they are there."""
+    if not known.size:
+        return np.zeros(wanted.shape, np.int64), np.zeros(wanted.shape, bool)
+    at = np.minimum(np.searchsorted(known, wanted), known.size - 1)
+    return at, known[at] == wanted

@@ -1,0 +1,181 @@
+"""The tables of the target and observation manager have the names and columns of DESC's TOM; its snapshot restores."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from broker_assets.database import engine
+from broker_assets.database.tables.tom import TOM_HASHED, TOM_VIEWS, tom_metadata
+
+pytestmark = pytest.mark.database
+
+MORE = {
+    "elasticc2_brokermessage": {"kafka_partition", "ingestid", "document"},
+    "elasticc2_diaobjectclassification": {"brokermessage_id", "midpointtai"},
+}
+"""Columns that the original does not have."""
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    with engine.connect(database_url) as opened:
+        yield opened
+
+
+def insert(connection: psycopg.Connection[Any], table: str, **values: Any) -> None:
+    names, marks = ", ".join(values), ", ".join(["%s"] * len(values))
+    connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(values.values()))  # type: ignore[arg-type]
+
+
+def insert_object(connection: psycopg.Connection[Any], number: int, **values: Any) -> None:
+    insert(connection, "elasticc2_diaobject", diaobject_id=number, ra=10.0, decl=-5.0, isddf=False, **values)
+
+
+def insert_source(connection: psycopg.Connection[Any], number: int, mjd: float, **values: Any) -> None:
+    row = {"filtername": "Y", "ra": 10.0, "decl": -5.0, "psflux": 100.5, "psfluxerr": 10.25, "snr": 9.8, **values}
+    insert(connection, "elasticc2_diasource", diasource_id=number, midpointtai=mjd, diaobject_id=number // 100, **row)
+
+
+def rows(connection: psycopg.Connection[Any], query: str) -> list[tuple[Any, ...]]:
+    return connection.execute(query).fetchall()  # type: ignore[arg-type]
+
+
+@pytest.mark.shared
+def test_every_column_of_the_original_is_there_in_its_order(
+    shared_folder: Path, connection: psycopg.Connection[Any]
+) -> None:
+    wanted: dict[str, list[str]] = {}
+    with (shared_folder / "data" / "desc_tom" / "schema" / "columns.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            if row["table_name"].startswith("elasticc2_") or row["table_name"] == "db_queryqueue":
+                wanted.setdefault(row["table_name"], []).append(row["column_name"])
+    assert len(wanted) == 26
+    for table, columns in wanted.items():
+        cursor = connection.execute(f"SELECT * FROM {table} LIMIT 0")  # type: ignore[arg-type]
+        found = [column.name for column in cursor.description or ()]
+        assert [name for name in found if name not in MORE.get(table, ())] == columns, table
+
+
+def test_everything_says_what_it_is() -> None:
+    for table in tom_metadata.tables.values():
+        assert table.comment, table.name
+        assert all(column.comment for column in table.columns), table.name
+    assert all(comment for _, comment in TOM_VIEWS.values())
+    assert {len(table.primary_key.columns) for table in TOM_HASHED} == {2}
+
+
+@pytest.mark.shared
+def test_the_snapshot_restores_with_its_counts(tom_snapshot_url: str) -> None:
+    counts = {
+        "ppdbdiaobject": 346, "ppdbdiasource": 1862, "ppdbdiaforcedsource": 52172, "ppdbalert": 1862,
+        "diaobjecttruth": 346, "diaobject": 131, "diasource": 650, "diaforcedsource": 5765, "diaobjectinfo": 268,
+        "brokerclassifier": 3, "brokermessage": 1950, "brokersourceids": 650, "gentypeofclassid": 54,
+        "classidofgentype": 124, "importppdbrunning": 1,
+    }  # fmt: skip
+    with engine.connect(tom_snapshot_url) as connection:
+        for table, count in counts.items():
+            assert rows(connection, f"SELECT count(*) FROM elasticc2_{table}") == [(count,)], table
+        # Nothing is stored twice: the photometry is that of the broker.
+        assert rows(connection, "SELECT count(*) FROM diaforcedsources WHERE survey = 3") == [(5765,)]
+        assert rows(connection, "SELECT count(*) FROM objects") == [(131,)]
+        # 32-bit values and the name of the last band are as in the original.
+        assert rows(
+            connection,
+            "SELECT filtername, psflux::text FROM elasticc2_diaforcedsource WHERE diaforcedsource_id = 604800002",
+        ) == [("Y", "-1349.268")]
+
+
+def test_a_row_of_a_view_is_one_of_the_broker(connection: psycopg.Connection[Any]) -> None:
+    connection.execute("INSERT INTO point_sums (diaobjectid, changes, months) VALUES (7, 3, 'known')")
+    insert_object(connection, 7, mwebv=0.5)
+    insert_source(connection, 701, 60300.5)
+    insert_source(connection, 702, 60200.5, filtername="g")
+    assert rows(connection, "SELECT diaobjectid, survey, ra, decl, broughtby FROM objects") == [
+        (7, 3, 10.0, -5.0, None)
+    ]
+    points = "SELECT diasourceid, band, survey, reduction, night, broughtby FROM diasources ORDER BY 1"
+    assert rows(connection, points) == [(701, "y", 3, 0, None, None), (702, "g", 3, 0, None, None)]
+    # The stream counts the points of the object again before it believes its sums.
+    assert rows(connection, "SELECT months, changes FROM point_sums") == [(None, 4)]
+    assert rows(connection, "SELECT latestsourcemjd FROM elasticc2_diaobjectdetails") == [(60300.5,)]
+    connection.execute("UPDATE elasticc2_diasource SET filtername = 'r', midpointtai = 60100 WHERE diasource_id = 701")
+    assert rows(connection, "SELECT filtername, midpointtai FROM elasticc2_diasource ORDER BY diasource_id") == [
+        ("r", 60100.0),
+        ("g", 60200.5),
+    ]
+    assert rows(connection, "SELECT latestsourcemjd FROM elasticc2_diaobjectdetails") == [(60200.5,)]
+    connection.execute("UPDATE elasticc2_diaobject SET ra = 11, z_final = 0.25")
+    assert rows(connection, "SELECT ra, decl, mwebv, z_final FROM elasticc2_diaobject") == [(11.0, -5.0, 0.5, 0.25)]
+    connection.execute("DELETE FROM elasticc2_diasource WHERE diasource_id = 702")
+    assert rows(connection, "SELECT latestsourcemjd FROM elasticc2_diaobjectdetails") == [(60100.0,)]
+
+
+def test_a_deleted_object_takes_its_rows_along(connection: psycopg.Connection[Any]) -> None:
+    insert_object(connection, 7)
+    insert_source(connection, 701, 60300.5)
+    insert(connection, "elasticc2_diaobjectinfo", diaobject_id=7, filtername="Y")
+    insert(connection, "elasticc2_spectruminfo", diaobject_id=7, facility="f", inserted_at="2026-01-01", mjd=60000.1)
+    connection.execute("DELETE FROM elasticc2_diaobject")
+    for table in ("objects", "diasources", "elasticc2_diaobjectinfo", "elasticc2_spectruminfo"):
+        assert rows(connection, f"SELECT count(*) FROM {table}") == [(0,)], table
+
+
+def test_what_the_stream_brought_stays(connection: psycopg.Connection[Any]) -> None:
+    connection.execute("INSERT INTO objects (diaobjectid, survey, ra, decl, broughtby) VALUES (7, 3, 20, 20, 701)")
+    connection.execute(
+        "INSERT INTO diasources (diasourceid, diaobjectid, midpointmjdtai, survey, broughtby)"
+        " VALUES (701, 7, 60300.5, 3, 701)"
+    )
+    insert_object(connection, 7)
+    assert rows(connection, "SELECT ra, decl FROM elasticc2_diaobject") == [(20.0, 20.0)]
+    assert rows(connection, "SELECT latestsourcemjd FROM elasticc2_diaobjectdetails") == [(60300.5,)]
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="packet of the stream"), connection.transaction():
+        connection.execute("DELETE FROM elasticc2_diasource")
+    connection.execute("DELETE FROM elasticc2_diaobject")
+    assert rows(connection, "SELECT count(*) FROM objects") == [(1,)]
+    assert rows(connection, "SELECT count(*) FROM elasticc2_diasource") == [(1,)]
+
+
+def test_constraints_that_the_original_does_not_have(connection: psycopg.Connection[Any]) -> None:
+    def classifier(version: str | None) -> None:
+        insert(
+            connection, "elasticc2_brokerclassifier", brokername="b", brokerversion=version, classifiername="c",
+            classifierparams=None,
+        )  # fmt: skip
+
+    def message(offset: int, **values: Any) -> None:
+        row = {"topicname": "t", "alert_id": 1, "diasource_id": 1, "classid": [1], "probability": [0.5], **values}
+        row |= {"elasticcpublishtimestamp": "2026-01-01"}
+        insert(connection, "elasticc2_brokermessage", streammessage_id=offset, **{"classifier_id": 1, **row})
+
+    classifier(None)
+    classifier("1")
+    message(-1)
+    message(-1, classifier_id=2)
+    message(5, kafka_partition=0)
+    message(6, kafka_partition=0)
+    message(5, kafka_partition=1)
+    # The original does not record partitions: offsets of its dumps may be there several times.
+    message(5)
+    message(5)
+    insert_object(connection, 7)
+    insert_source(connection, 701, 60300.5)
+    connection.commit()
+    for repeated in (
+        lambda: classifier(None),
+        lambda: message(-1),
+        lambda: message(5, kafka_partition=0),
+        lambda: insert_source(connection, 701, 60301.5),
+    ):
+        with pytest.raises(psycopg.errors.UniqueViolation), connection.transaction():
+            repeated()
+    with pytest.raises(psycopg.errors.CheckViolation), connection.transaction():
+        message(7, classid=[1, 2])
+    with pytest.raises(psycopg.errors.ForeignKeyViolation), connection.transaction():
+        insert(connection, "elasticc2_diaobjectinfo", diaobject_id=8, filtername="Y")
