@@ -22,10 +22,11 @@ Name = Annotated[
     Path(description="Designation, packed or unpacked, number, name, or ssObjectId", max_length=100),
 ]
 _SURVEY_NAMES = {code: name for name, code in SURVEYS.items()}
-_TRACK_NAMES = {
+TRACK_NAMES = {
     "midpointmjdtai": "midpointMjdTai", "diasourceid": "diaSourceId", "decl": "dec", "magerr": "magErr",
     "reducedmag": "reducedMag",
 }  # fmt: skip
+"""Documented names of the columns of a track that are not those of `sssources`."""
 
 
 @router.get("/{name:path}/track", response_class=Document)
@@ -41,7 +42,7 @@ def track(
 
     answer, identifiers = _about(connection, name)
     rows = stored(connection, identifiers, within=within)
-    columns = [_TRACK_NAMES.get(column) or documented(sssources).get(column, column) for column in rows.column_names]
+    columns = [TRACK_NAMES.get(column) or documented(sssources).get(column, column) for column in rows.column_names]
     points = records(rows.rename_columns(columns))
     for point in points:
         point["survey"] = _SURVEY_NAMES.get(point["survey"])

@@ -6,6 +6,7 @@ made of the detections of an object in all surveys.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -133,6 +134,76 @@ def find(connection: psycopg.Connection[Any], text: str) -> KnownObject:
     said = {row["designation"] for row in (*detected, *objects) if row["designation"]}
     said |= {orbit[name] for orbit in orbits for name in _NAMES if orbit[name]}
     return KnownObject(tuple(sorted(stored)), tuple(sorted(said)), tuple(orbits), tuple(objects))
+
+
+@dataclass(frozen=True)
+class Detected:
+    """What a night has of an object."""
+
+    designation: str
+    """Or its `ssObjectId`, where it has none."""
+    detections: int
+    ephvmag: float | None
+    """Predicted V magnitude, of its brightest detection."""
+    ephrate: float | None
+    """Predicted rate on the sky, deg/d, of its fastest detection."""
+    elongation: float | None
+    """Solar elongation, degrees."""
+
+
+def newest_night(
+    connection: psycopg.Connection[Any], *, most: int = 50, within: float = WITHIN
+) -> tuple[datetime.date | None, list[Detected], int]:
+    """Objects of the newest night with detections of known objects, those with the most detections first.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    most : int
+        Objects at most.
+    within : float
+        See `track`.
+
+    Returns
+    -------
+    night : date or None
+        None if there is not a detection.
+    objects : list of Detected
+    total : int
+        Objects of that night, also those that are not in the list.
+    """
+    night = connection.execute("SELECT max(night) FROM sssources").fetchone()
+    if night is None or night[0] is None:
+        return None, [], 0
+    rows = connection.execute(
+        "SELECT coalesce(max(designation), ssobjectid::text), count(*), min(ephvmag), max(ephrate), max(elongation),"
+        " count(*) OVER () FROM sssources WHERE night = %s AND (ephoffset IS NULL OR ephoffset <= %s)"
+        " GROUP BY ssobjectid ORDER BY 2 DESC, 3 NULLS LAST, 1 LIMIT %s",
+        (night[0], within, most),
+    ).fetchall()
+    return night[0], [Detected(*row[:5]) for row in rows], rows[0][5] if rows else 0
+
+
+def title(found: KnownObject) -> str:
+    """What an object is called: number and name, else its designation.
+
+    Examples
+    --------
+    >>> title(KnownObject((7,), ("2004 JQ12", "K04J12Q"), (), ()))
+    '2004 JQ12'
+    >>> title(KnownObject((), (), ({"permid": "433", "iau_name": "Eros", "designation": "1898 DQ"},), ()))
+    '(433) Eros'
+    """
+    for orbit in found.orbits:
+        number, name = orbit["permid"], orbit["iau_name"]
+        if number and number.isdecimal():
+            return f"({number}) {name or orbit['designation']}"
+        return str(name or orbit["designation"])
+    for row in found.objects:
+        if row["designation"]:
+            return str(row["designation"])
+    return found.designations[0] if found.designations else str(found.identifiers[0])
 
 
 _NAMES: Final = (

@@ -1,4 +1,4 @@
-"""Addresses of what other services know of a position."""
+"""Addresses of what other services know of a position, or of a solar-system object."""
 
 from __future__ import annotations
 
@@ -39,3 +39,23 @@ def links_at(ra: float, dec: float, *, tns_name: str | None = None) -> list[tupl
         ("Legacy Survey", "https://www.legacysurvey.org/viewer?"
             + urlencode({"ra": f"{ra:.6f}", "dec": f"{dec:.6f}", "zoom": 16, "mark": f"{ra:.6f},{dec:.6f}"})),
     ]  # fmt: skip
+
+
+def links_of_designation(designation: str) -> list[tuple[str, str]]:
+    """Names of services and their addresses for a solar-system object.
+
+    Parameters
+    ----------
+    designation : str
+        Number or unpacked designation.
+
+    Examples
+    --------
+    >>> dict(links_of_designation("2004 JQ12"))["JPL small bodies"]
+    'https://ssd.jpl.nasa.gov/tools/sbdb_lookup.html#/?sstr=2004%20JQ12'
+    """
+    name = quote(designation, safe="")
+    return [
+        ("Minor Planet Center", f"https://www.minorplanetcenter.net/db_search/show_object?object_id={name}"),
+        ("JPL small bodies", f"https://ssd.jpl.nasa.gov/tools/sbdb_lookup.html#/?sstr={name}"),
+    ]

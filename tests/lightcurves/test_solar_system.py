@@ -10,7 +10,7 @@ import pytest
 from stored_points import NOON, alert, connect, store
 
 from broker_assets.database.tables import mpc_orbits, ssobjects, sssources
-from broker_assets.lightcurves.solar_system import TRACK, UnknownObjectError, find, track
+from broker_assets.lightcurves.solar_system import TRACK, Detected, UnknownObjectError, find, newest_night, title, track
 from broker_assets.packets.designations import designation
 
 pytestmark = pytest.mark.database
@@ -101,3 +101,23 @@ def test_a_track_is_in_order_with_magnitudes_and_distances(stored: str) -> None:
     assert last["reducedmag"] == pytest.approx(18.9 - 5 * math.log10(3.0))
     assert (found[0]["mag"], found[0]["magerr"], found[0]["reducedmag"]) == (None, None, None)
     assert found[1]["ephvmag"] == 19.0
+
+
+def test_the_newest_night_lists_its_objects(stored: str) -> None:
+    with connect(stored) as connection:
+        night, objects, total = newest_night(connection)
+        assert night is not None
+        assert total == 3
+        assert [(one.designation, one.detections) for one in objects] == [
+            ("2004 JQ12", 2), ("217301", 1), ("2020 SJ88", 1),
+        ]  # fmt: skip
+        assert newest_night(connection, within=30.0)[1][0] == Detected("217301", 2, 19.0, None, None)
+        assert len(newest_night(connection, most=1)[1]) == 1
+        assert newest_night(connection, most=1)[2] == 3
+
+
+def test_an_object_is_called_by_number_and_name(stored: str) -> None:
+    with connect(stored) as connection:
+        assert title(find(connection, "2004 JQ12")) == "(217301) Testobject"
+        assert title(find(connection, "2020 SJ88")) == "2020 SJ88"
+        assert title(find(connection, "2026 AH")) == "2026 AH"

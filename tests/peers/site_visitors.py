@@ -68,6 +68,12 @@ class Visitor:
         self.client.close()
 
 
+def signed_in(browser: Any, url: str, visitor: Visitor) -> None:
+    """Let a browser (`page_browser`) have the session of a visitor; other tests of that browser set their own."""
+    for name, value in visitor.client.cookies.items():
+        browser._call("Network.setCookie", name=name, value=value, url=url)
+
+
 def number_in(address: str) -> int:
     """The first number of an address."""
     found = re.search(r"/(\d+)/", address)

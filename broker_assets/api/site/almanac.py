@@ -6,10 +6,10 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from broker_assets.api.site import help_pages, nights, schema
+from broker_assets.api.site import help_pages, nights, schema, solar_system
 from broker_assets.settings import Settings
 
-ROUTERS: Final = (nights.router, schema.router, help_pages.router)
+ROUTERS: Final = (nights.router, schema.router, help_pages.router, solar_system.router)
 """The pages."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from typing import Final
 
@@ -152,8 +153,10 @@ def _editor(
     active: bool = False,
     trouble: str = "",
 ) -> Response:
+    nonce = secrets.token_urlsafe(16)
     path = "/filters/create/" if number is None else f"/filters/{number}/update/"
     return page(
         request, "filter_editor.html", code, text=text, verdict=verdict, number=number, name=name, about=about,
-        active=active, trouble=trouble, path=path, tables=TABLES.values(), functions=FUNCTIONS.values(),
+        active=active, trouble=trouble, path=path, tables=TABLES.values(), functions=FUNCTIONS.values(), nonce=nonce,
+        allow={"style-src": (f"'nonce-{nonce}'",)},  # of CodeMirror, which writes a style element
     )  # fmt: skip

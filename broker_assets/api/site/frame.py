@@ -43,7 +43,7 @@ MENU: Final = (
     ("/telemetry/", "Telemetry"),
 )
 """Addresses and names; those that this server does not have are left out."""
-FOOT: Final = (("/solar-system/", "Solar system"), ("/schema/", "Tables"), ("/help/", "Help"))
+FOOT: Final = (("/sso/", "Solar system"), ("/schema/", "Tables"), ("/help/", "Help"))
 """The same, at the bottom of every page."""
 POLICY: Final[dict[str, tuple[str, ...]]] = {
     "default-src": ("'none'",),

@@ -1,7 +1,8 @@
-"""Third-party scripts of the pages: unmodified files of packages of npm, at the versions of `vendor/versions.json`.
+"""Third-party scripts of the pages: files of packages of npm, at the versions of `vendor/versions.json`.
 
-`python -m broker_assets.api.site.vendored` fetches the packages with `npm pack`, copies the files that are listed and
-writes their hashes. To renew a package, change its version there first.
+`python -m broker_assets.api.site.vendored` fetches the packages with `npm pack`, copies the files that are listed
+unmodified and writes their hashes; entries with `parts` are bundled from several packages (`bundled`). To renew a
+package, change its version there first.
 """
 
 from __future__ import annotations
@@ -16,12 +17,17 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
+from broker_assets.api.site.bundled import bundle
+
 FOLDER: Final = Path(__file__).parent / "static" / "vendor"
 LIST: Final = "versions.json"
 
 
 def read_list(folder: Path = FOLDER) -> list[dict[str, Any]]:
-    """The packages: `name`, `version`, `licence`, and `files` with their path in the package, `name` and `sha256`."""
+    """The packages: `name`, `version`, `licence`, and `files` with their path in the package, `name` and `sha256`.
+
+    Bundles have files without a path, and `parts`, `exports` and `esbuild` in addition.
+    """
     found: list[dict[str, Any]] = json.loads((folder / LIST).read_text())["packages"]
     return found
 
@@ -91,6 +97,9 @@ def renew(folder: Path = FOLDER) -> None:
         raise RuntimeError("npm is needed to fetch packages (Debian: apt-get install npm)")
     packages = []
     for package in read_list(folder):
+        if "parts" in package:
+            packages.append(bundle(package, folder, npm))
+            continue
         wanted = f"{package['name']}@{package['version']}"
         with tempfile.TemporaryDirectory() as place:
             done = subprocess.run([npm, "pack", wanted], cwd=place, check=False, capture_output=True, text=True)  # noqa: S603
@@ -98,7 +107,7 @@ def renew(folder: Path = FOLDER) -> None:
             if done.returncode or len(found) != 1:
                 raise RuntimeError(f"npm pack {wanted} failed: {done.stderr.strip()[-500:]}")
             packages.append(extract(package, found[0].read_bytes(), folder))
-    (folder / LIST).write_text(json.dumps({"packages": packages}, indent=1) + "\n")
+    (folder / LIST).write_text(json.dumps({"packages": packages}, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from typing import Final
@@ -74,6 +75,17 @@ def _polygon(corners: Sequence[tuple[float, float]]) -> str:
     return f"m{places[0][0] + 0.0:g} {places[0][1] + 0.0:g}l" + "l".join(steps) + "z"
 
 
+@dataclass(frozen=True)
+class Axes:
+    """Words on the axes of a chart that is not the light curve of an object."""
+
+    y: str
+    x: str = ""
+    """Of a horizontal axis that is not time; empty if it is."""
+    summary: str = ""
+    """The chart in a sentence, for those who do not see it."""
+
+
 def chart_svg(
     shown: Marks,
     state: ChartState,
@@ -82,6 +94,7 @@ def chart_svg(
     size: tuple[int, int] = (760, 400),
     ticks_at: Sequence[tuple[float, str]] = (),
     standalone: bool = False,
+    axes: Axes | None = None,
 ) -> str:
     """Draw a light curve.
 
@@ -99,17 +112,28 @@ def chart_svg(
         Times, MJD TAI, that are marked on the axis, with what happened.
     standalone : bool
         Whether it is a file of its own, which brings its style along.
+    axes : Axes, optional
+        Words on the axes where they are not those of the state.
 
     Returns
     -------
     str
         An `svg` element; text in it is escaped.
     """
-    return _Drawing(shown, state, now, size, standalone).draw(ticks_at)
+    return _Drawing(shown, state, now, size, standalone, axes).draw(ticks_at)
 
 
 class _Drawing:
-    def __init__(self, shown: Marks, state: ChartState, now: float, size: tuple[int, int], standalone: bool) -> None:
+    def __init__(
+        self,
+        shown: Marks,
+        state: ChartState,
+        now: float,
+        size: tuple[int, int],
+        standalone: bool,
+        axes: Axes | None = None,
+    ) -> None:
+        self.axes = axes or Axes(Y_AXES[state.y])
         self.shown, self.state, self.now, self.standalone = shown, state, now, standalone
         self.width, self.height = size
         self.left, self.right, self.top, self.bottom = 64, self.width - 12, 24, self.height - 40
@@ -128,10 +152,10 @@ class _Drawing:
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="curve" viewBox="0 0 {self.width} {self.height}"'
             f' width="{self.width}" height="{self.height}" role="img">'
-            f"<title>{escape(summary(self.shown, self.state))}</title>"
+            f"<title>{escape(self.axes.summary or summary(self.shown, self.state))}</title>"
         ]
         if self.standalone:
-            parts.append(f"<style>{_style()}</style>")
+            parts.append(f"<style>{file_style()}</style>")
             parts.append(f'<rect width="{self.width}" height="{self.height}" class="ground"/>')
         parts += self._axes()
         for mjd, text in ticks_at:
@@ -158,7 +182,8 @@ class _Drawing:
                 f'<text x="{self.left - 6}" y="{at}" dy=".35em" text-anchor="end">{_short(value, y_ticks)}</text>'
             )
         low, high = self.shown.x_range
-        ago = self.state.x == "ago"
+        timed = not self.axes.x
+        ago = timed and self.state.x == "ago"
         x_ticks = (
             ticks(low - self.now, high - self.now, 4 if self.narrow else 6)
             if ago
@@ -170,14 +195,16 @@ class _Drawing:
             text = tick_text(-value if ago else value, x_ticks).replace(",", "")
             parts.append(f'<path d="M{at} {self.top}V{self.bottom}" class="grid"/>')
             parts.append(f'<text x="{at}" y="{self.bottom + 16}" text-anchor="middle">{text}</text>')
-            parts.append(
-                f'<text x="{at}" y="{self.top - 8}" text-anchor="middle" class="faint">{utc_text(mjd)[:10]}</text>'
-            )
+            if timed:
+                parts.append(
+                    f'<text x="{at}" y="{self.top - 8}" text-anchor="middle" class="faint">{utc_text(mjd)[:10]}</text>'
+                )
         middle_x, middle_y = (self.left + self.right) / 2, (self.top + self.bottom) / 2
-        parts.append(f'<text x="{middle_x:g}" y="{self.height - 6}" text-anchor="middle">{X_AXES[self.state.x]}</text>')
+        below = escape(self.axes.x or X_AXES[self.state.x])
+        parts.append(f'<text x="{middle_x:g}" y="{self.height - 6}" text-anchor="middle">{below}</text>')
         parts.append(
             f'<text x="12" y="{middle_y:g}" text-anchor="middle" transform="rotate(-90 12 {middle_y:g})">'
-            f"{Y_AXES[self.state.y]}</text>"
+            f"{escape(self.axes.y)}</text>"
         )
         return parts
 
@@ -230,7 +257,8 @@ def _short(value: float, values: Sequence[float]) -> str:
     return tick_text(value, values)
 
 
-def _style() -> str:
+def file_style() -> str:
+    """The style of a drawing that is a file of its own."""
     bands = "".join(f".band-{band}{{--c:{colour}}}" for band, colour in COLOURS.items())
     return (
         f"{bands}.band-other{{--c:{_OTHER}}}text{{font:12px system-ui,sans-serif;fill:#1c2430}}.faint{{fill:#667085}}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from page_browser import DESK, PHONE, PageBrowser
+from site_visitors import signed_in
 
 from broker_assets.filters.schema import TABLES
 
@@ -52,3 +54,66 @@ def test_an_account_has_a_quota_of_filters(people: Any) -> None:
     answer = people.eve.send("/filters/create/", text="SELECT ra FROM objects", name="one more")
     assert answer.status_code == 422
     assert "you have 100 of 100 filters" in answer.text
+
+
+def test_only_the_editor_may_write_styles_and_each_time_under_another_nonce(people: Any) -> None:
+    policies = []
+    for path in ("/filters/create/", "/filters/create/", "/filters/"):
+        answer = people.ann.get(path)
+        directives = answer.headers["content-security-policy"].split("; ")
+        policies.append(next(one for one in directives if one.startswith("style-src")))
+        assert "unsafe-inline" not in answer.headers["content-security-policy"]
+        assert "script-src 'self'" in directives
+    assert policies[2] == "style-src 'self'"
+    assert policies[0] != policies[1]
+    assert policies[0].startswith("style-src 'self' 'nonce-")
+
+
+def test_problems_say_what_is_wrong_to_the_editor_too(people: Any) -> None:
+    part = people.ann.send("/filters/check/", text=BAD.replace("flux2mg", 'flux2"<b>')).text
+    assert "<b>" not in part.replace("</b>", "").replace("<b>Did", "")
+    part = people.ann.send("/filters/check/", text=BAD).text
+    assert 'data-message="there is no function flux2mg. Did you mean flux2mag?"' in part
+
+
+@pytest.mark.browser
+def test_the_editor_completes_marks_and_lets_tab_go(people: Any, page_browser: PageBrowser) -> None:
+    browser = page_browser
+    signed_in(browser, people.url, people.ann)
+    for size, dark in ((PHONE, True), (DESK, False)):
+        browser.go(f"{people.url}/filters/create/", size, dark=dark)
+        browser.soon("document.querySelector('.cm-content') !== null && document.getElementById('text').hidden")
+        assert browser.sideways() <= 0
+        assert browser.inaccessible() == []
+    browser.soon("document.querySelector('#problems').innerText.includes('Accepted')")
+    assert browser.evaluate("getComputedStyle(document.querySelector('.cm-scroller')).display") == "flex"
+    assert browser.evaluate("document.querySelectorAll('.cm-line span').length") > 5
+
+    browser.evaluate("(f => { f.value = ''; f.dispatchEvent(new Event('input', {bubbles: true})) })(text)")
+    browser.evaluate("document.querySelector('.cm-content').focus()")
+    for letter in "SELECT objects.nDiaS":
+        browser.key(letter)
+    browser.soon("document.querySelector('.cm-tooltip-autocomplete [aria-selected=true]') !== null")
+    offered = "[...document.querySelectorAll('.cm-completionLabel')].map(one => one.textContent)"
+    assert "nDiaSources" in browser.evaluate(offered)
+    assert browser.inaccessible() == []
+    browser.soon(f"{offered}.includes('nDiaSources')")
+    browser.key("Escape")
+    browser.evaluate("(f => { f.value = 'SELECT diaObjectId,\\n nDiaSource FROM objects';"
+                     " f.dispatchEvent(new Event('input', {bubbles: true})) })(text)")  # fmt: skip
+    browser.soon("document.querySelector('.cm-lintRange-error')?.textContent === 'nDiaSource'")
+    browser.evaluate("document.querySelector('.cm-content').focus()")
+    browser.key("Tab")
+    assert not browser.evaluate("document.activeElement.closest('.cm-editor')")
+    assert browser.troubles == []
+    assert browser.hosts <= {people.url.partition("//")[2]}
+
+
+@pytest.mark.browser
+def test_without_scripts_the_field_is_there(people: Any, page_browser: PageBrowser) -> None:
+    try:
+        signed_in(page_browser, people.url, people.ann)
+        page_browser.go(f"{people.url}/filters/create/", scripts=False)
+        page_browser.soon("!document.getElementById('text').hidden && document.querySelector('.cm-editor') === null")
+    finally:
+        page_browser.go("about:blank")

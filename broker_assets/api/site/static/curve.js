@@ -71,8 +71,8 @@
             y: { dir: this.magnitudes ? -1 : 1, range: () => points.y_range },
           },
           axes: [
-            { ...axis, label: ago ? "days ago" : "MJD (TAI)", labelSize: 20, size: 34, values: (u, ticks) => ticks.map((tick) => minus((ago ? -tick : tick).toFixed(decimals(ticks)))) },
-            { ...axis, label: labels[points.axes.y], labelSize: 20, size: 62, values: (u, ticks) => ticks.map((tick) => minus(self.short(tick, ticks, decimals(ticks)))) },
+            { ...axis, space: 90, label: ago ? "days ago" : "MJD (TAI)", labelSize: 20, size: 34, values: (u, ticks) => ticks.map((tick) => minus((ago ? -tick : tick).toFixed(decimals(ticks)))) },
+            { ...axis, label: points.label || labels[points.axes.y], labelSize: 20, size: 62, values: (u, ticks) => ticks.map((tick) => minus(self.short(tick, ticks, decimals(ticks)))) },
             { ...axis, scale: "x", side: 0, space: 110, grid: { show: false }, size: 26, gap: 2, values: (u, ticks) => ticks.map((tick) => self.date(tick)) },
           ],
           series: [{}, { points: { show: false }, paths: () => null }],
@@ -236,7 +236,8 @@
       if (points.reliability[row] !== null) parts.push(`reliability ${points.reliability[row]}`);
       parts.push(`id ${points.id[row]}`);
       this.pinned.append(parts.join(" · "));
-      if (points.detected[row] && !points.forced[row]) {
+      if (points.sources) this.link(" source", points.sources + points.id[row]);
+      else if (points.detected[row] && !points.forced[row]) {
         const base = location.pathname;
         if (points.stamps[row]) this.link(" stamps", `${base}?s=${points.id[row]}#stamps`);
         this.link(" why", `${base}why/?source=${points.id[row]}`);
