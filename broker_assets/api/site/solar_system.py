@@ -70,21 +70,33 @@ Found = Annotated[Track, Depends(track_of)]
 
 
 @router.get("/")
-def contents(request: Request, connection: Database, q: str = "") -> Response:
+def contents(request: Request, connection: Database) -> Response:
     """Search by designation, and the objects of the newest night."""
-    from broker_assets.lightcurves.solar_system import UnknownObjectError, find, newest_night
+    return _contents(request, connection)
 
-    text, trouble = " ".join(q.split())[:100], ""
-    if text:
-        try:
-            find(connection, text)
-            return RedirectResponse(f"/sso/{quote(text, safe='')}/", 303)
-        except UnknownObjectError:
-            trouble = f"Nothing is stored of a solar-system object {text}: no orbit, no object, no detection."
+
+@router.get("/search")
+def search(request: Request, connection: Database, q: str = "") -> Response:
+    """Where the field for a designation leads: the object, or what was not found."""
+    from broker_assets.lightcurves.solar_system import UnknownObjectError, find
+
+    text = " ".join(q.split())[:100]
+    if not text:
+        return RedirectResponse("/sso/", 303)
+    try:
+        find(connection, text)
+    except UnknownObjectError:
+        return _contents(request, connection, text)
+    return RedirectResponse(f"/sso/{quote(text, safe='')}/", 303)
+
+
+def _contents(request: Request, connection: psycopg.Connection[Any], text: str = "") -> Response:
+    """The list; HTTP 404 with a text of which nothing is stored."""
+    from broker_assets.lightcurves.solar_system import newest_night
+
     night, objects, total = newest_night(connection)
     return page(
-        request, "solar_system.html", 404 if trouble else 200, text=text, trouble=trouble, night=night,
-        objects=objects, total=total,
+        request, "solar_system.html", 404 if text else 200, text=text, night=night, objects=objects, total=total
     )  # fmt: skip
 
 

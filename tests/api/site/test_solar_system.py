@@ -28,7 +28,7 @@ def asteroid(site: Any) -> dict[str, Any]:
 
 def test_search_leads_to_the_page_and_the_footer_to_the_list(site: Any, asteroid: dict[str, Any]) -> None:
     name = asteroid["name"]
-    answer = site.client.get("/sso/", params={"q": f" {name.lower()} "}, headers=HTML)
+    answer = site.client.get("/sso/search", params={"q": f" {name.lower()} "}, headers=HTML)
     assert (answer.status_code, answer.headers["location"]) == (303, f"/sso/{quote(name.lower())}/")
     found = site.client.get(f"/search/sso:{quote(name)}", headers=HTML)
     assert (found.status_code, found.headers["location"]) == (303, f"/sso/{quote(name)}/")
@@ -38,7 +38,7 @@ def test_search_leads_to_the_page_and_the_footer_to_the_list(site: Any, asteroid
 
 
 def test_what_is_not_stored_is_said_and_kept_in_the_field(site: Any) -> None:
-    answer = site.client.get("/sso/", params={"q": '"><script>2099 ZZ9'}, headers=HTML)
+    answer = site.client.get("/sso/search", params={"q": '"><script>2099 ZZ9'}, headers=HTML)
     assert answer.status_code == 404
     assert "Nothing is stored" in answer.text
     assert 'value="&#34;&gt;&lt;script&gt;2099 ZZ9"' in answer.text
