@@ -36,8 +36,8 @@ def arrow_type(kind: sa.types.TypeEngine[Any]) -> pa.DataType:
     >>> arrow_type(sa.REAL())
     DataType(float)
     """
-    if isinstance(kind, sa.ARRAY) and isinstance(kind.item_type, sa.BigInteger):
-        return pa.list_(pa.int64())
+    if isinstance(kind, sa.ARRAY) and isinstance(kind.item_type, sa.BigInteger | sa.SmallInteger | sa.REAL):
+        return pa.list_(arrow_type(kind.item_type))
     if isinstance(kind, sa.Numeric) and not isinstance(kind, sa.Float) and kind.precision:
         return pa.decimal128(kind.precision, kind.scale or 0)
     for sql, arrow in _TYPES:

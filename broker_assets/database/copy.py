@@ -11,7 +11,7 @@ outside its calendar as null. The packet archive has the bytes as received.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import numba
 import numpy as np
@@ -39,8 +39,8 @@ FIRST_DAY, LAST_DAY = -2_451_545, 2_145_031_948
 FIRST_MICROSECOND, LAST_MICROSECOND = -211_813_488_000_000_000, 9_223_371_331_199_999_999
 """Instants that PostgreSQL can store (4713 BC to 294276 AD), microseconds since 2000-01-01; the same."""
 
-INT8_OID = 20
-"""Type `bigint` (`pg_type.dat`)."""
+_ELEMENTS: Final = {pa.int64(): (20, ">i8"), pa.int16(): (21, ">i2"), pa.float32(): (700, ">f4")}
+"""Elements of arrays: the number of their type (`pg_type.dat`), and how they are sent."""
 
 Bytes = NDArray[np.uint8]
 
@@ -167,7 +167,7 @@ def _numbers(array: pa.Array) -> NDArray[Any]:
 
 
 def _arrays_on_the_wire(array: pa.Array) -> tuple[NDArray[np.int64], Bytes]:
-    """Lists of 64-bit integers as PostgreSQL sends arrays (`array_send`): where each row begins, and the bytes.
+    """Lists of numbers as PostgreSQL sends arrays (`array_send`): where each row begins, and the bytes.
 
     Five words before the elements (dimensions, whether there are nulls, type of the elements, number of elements, first
     subscript), and a length before each element; an empty array has only the first three words.
@@ -175,25 +175,29 @@ def _arrays_on_the_wire(array: pa.Array) -> tuple[NDArray[np.int64], Bytes]:
     starts = array.offsets.to_numpy().astype(np.int64)
     if array.values.slice(starts[0], starts[-1] - starts[0]).null_count:
         raise ValueError("an array with a null element cannot be written")
-    elements = pc.fill_null(array.values, 0).to_numpy().astype(np.int64)
+    oid, kind = _ELEMENTS[array.type.value_type]
+    elements = pc.fill_null(array.values, 0).to_numpy().astype(kind)
+    step = 4 + elements.dtype.itemsize
     count = np.where(array.is_valid().to_numpy(zero_copy_only=False), np.diff(starts), 0)
-    size = np.where(count > 0, 5 + 3 * count, 3)
-    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(size)])
-    words = np.zeros(int(ends[-1]), np.dtype(">i4"))
-    first = ends[:-1]
     filled = count > 0
-    words[first] = filled
-    words[first + 2] = INT8_OID
-    words[first[filled] + 3] = count[filled]
-    words[first[filled] + 4] = 1
+    size = np.where(filled, 20 + step * count, 12)
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(size)])
+    out = np.zeros(int(ends[-1]), np.uint8)
+    words = np.zeros((len(count), 5), ">i4")
+    words[:, 0], words[:, 2], words[:, 3], words[:, 4] = filled, oid, count, 1
+    head = words.view(np.uint8)
+    for place in range(12):
+        out[ends[:-1] + place] = head[:, place]
+    for place in range(12, 20):
+        out[ends[:-1][filled] + place] = head[filled, place]
     row = np.repeat(np.arange(len(count)), count)
     within = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
-    value = elements[np.repeat(starts[:-1], count) + within]
-    place = first[row] + 5 + 3 * within
-    words[place] = 8
-    words[place + 1] = value >> 32
-    words[place + 2] = (value & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
-    return ends * 4, words.view(np.uint8)
+    value = elements[np.repeat(starts[:-1], count) + within].view(np.uint8).reshape(-1, elements.dtype.itemsize)
+    at = ends[row] + 20 + step * within
+    out[at + 3] = elements.dtype.itemsize
+    for place in range(elements.dtype.itemsize):
+        out[at + 4 + place] = value[:, place]
+    return ends, out
 
 
 def _without_nul(texts: pa.Array) -> pa.Array:

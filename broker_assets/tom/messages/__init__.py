@@ -1,0 +1,1 @@
+"""Messages of brokers: one classifier's probabilities of classes for one alert."""
