@@ -35,6 +35,7 @@ from broker_assets.database.tables.tom.simulation import (
     trainingdiasource,
 )
 from broker_assets.database.tables.tom.spectra import plannedspectra, spectruminfo, wantedspectra
+from broker_assets.database.tables.tom.survey import alert_sendings, sent_nights, simulation_files
 from broker_assets.database.tables.tom.taxonomy import (
     taxonomy_classes,
     taxonomy_exact,
@@ -52,6 +53,7 @@ __all__ = [
     "HASH_PARTITIONS",
     "TOM_HASHED",
     "TOM_VIEWS",
+    "alert_sendings",
     "brokerclassifier",
     "brokermessage",
     "brokersourceids",
@@ -67,6 +69,8 @@ __all__ = [
     "ppdbdiaobject",
     "ppdbdiasource",
     "queryqueue",
+    "sent_nights",
+    "simulation_files",
     "spectruminfo",
     "taxonomy_classes",
     "taxonomy_exact",

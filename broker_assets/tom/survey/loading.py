@@ -1,0 +1,290 @@
+"""Simulations into the tables of the survey: each pair of files in one transaction, whatever the others do.
+
+A file that was loaded is known by its content and skipped, so that a load that was stopped, or had damaged files, is
+simply run again. Rows that exist already, from whatever file, are left as they are and counted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+
+import psycopg
+import pyarrow as pa
+import sqlalchemy as sa
+from psycopg import sql
+
+from broker_assets.database.engine import connect
+from broker_assets.database.staging import staged
+from broker_assets.database.tables import tom
+from broker_assets.tom.survey.fits_tables import DamagedFile
+from broker_assets.tom.survey.snana import Reading, dump_file, head_files, photometry_file, read_pair, read_truth
+
+Connection = psycopg.Connection[Any]
+TargetName = Literal["ppdb", "training"]
+
+
+class Target(NamedTuple):
+    """Tables that a simulation goes into."""
+
+    objects: sa.Table
+    sources: sa.Table
+    forced: sa.Table
+    alerts: sa.Table
+    truth: sa.Table
+
+
+TARGETS: Final[dict[str, Target]] = {
+    "ppdb": Target(
+        tom.ppdbdiaobject, tom.ppdbdiasource, tom.ppdbdiaforcedsource, tom.ppdbalert, tom.diaobjecttruth
+    ),
+    "training": Target(
+        tom.trainingdiaobject, tom.trainingdiasource, tom.trainingdiaforcedsource, tom.trainingalert,
+        tom.trainingdiaobjecttruth,
+    ),
+}  # fmt: skip
+"""The survey itself, and the training set."""
+
+
+@dataclass(frozen=True)
+class FileLoaded:
+    """What became of a file."""
+
+    path: Path
+    outcome: Literal["loaded", "known", "read", "failed"]
+    """`known`: the same content was loaded before; `read`: a dry run."""
+    rows: dict[str, int] = field(default_factory=dict)
+    """New rows by table; of a dry run, rows of the file."""
+    present: int = 0
+    """Rows that existed already."""
+    failure: str | None = None
+    """Why it failed."""
+
+
+@dataclass
+class LoadReport:
+    """What became of the files of a load."""
+
+    files: list[FileLoaded] = field(default_factory=list)
+
+    @property
+    def failed(self) -> list[FileLoaded]:
+        """Files that could not be loaded."""
+        return [one for one in self.files if one.outcome == "failed"]
+
+    def rows(self, name: str) -> int:
+        """New rows of a table: objects, sources, forced, alerts or truth."""
+        return sum(one.rows.get(name, 0) for one in self.files)
+
+    def count(self, outcome: str) -> int:
+        """Files with an outcome."""
+        return sum(one.outcome == outcome for one in self.files)
+
+
+def load_simulations(
+    database_url: str,
+    folders: Sequence[Path],
+    target: TargetName,
+    *,
+    files: Sequence[str] = (),
+    reading: Reading = Reading(),
+    at_once: int = 5,
+    write: bool = True,
+    done: Callable[[FileLoaded], None] = lambda _: None,
+) -> LoadReport:
+    """Load the simulations of some folders.
+
+    Parameters
+    ----------
+    database_url : str
+        SQLAlchemy URL of the broker's database.
+    folders : sequence of Path
+        One for each simulation, see `snana`.
+    target : {'ppdb', 'training'}
+        The survey, or the training set.
+    files : sequence of str
+        Names of header files in each folder; default: all.
+    reading : Reading
+        How they are read.
+    at_once : int
+        Files that are read and written at the same time.
+    write : bool
+        Whether rows are written; otherwise the files are read and counted.
+    done : callable
+        Called after each file, in the order of the files.
+
+    Returns
+    -------
+    LoadReport
+        Of each pair of files, by its header file, and each file with truth. A failed one has changed nothing; its
+        failure is also in the table `simulation_files`.
+
+    Raises
+    ------
+    DatabaseUnavailableError, psycopg.OperationalError
+        If the database fails; files that were loaded stay.
+    """
+    report = LoadReport()
+    steps: list[tuple[Path, Callable[[Path], FileLoaded]]] = []
+
+    def note(loaded: FileLoaded) -> None:
+        report.files.append(loaded)
+        done(loaded)
+
+    loader = _Loader(database_url, target, reading, write, partial=bool(files))
+    for folder in folders:
+        try:
+            heads = head_files(folder, list(files) or None)
+            truth = dump_file(folder)
+        except (DamagedFile, FileNotFoundError) as error:
+            note(loader.failed(folder, error))
+            continue
+        steps += [(head, loader.pair) for head in heads]
+        # After the objects, which its rows refer to.
+        steps.append((truth, loader.truth))
+    for together in _by_kind(steps):
+        with ThreadPoolExecutor(max_workers=max(1, at_once)) as pool:
+            for loaded in pool.map(lambda step: step[1](step[0]), together):
+                note(loaded)
+    return report
+
+
+def _by_kind(
+    steps: Sequence[tuple[Path, Callable[[Path], FileLoaded]]],
+) -> Iterator[list[tuple[Path, Callable[[Path], FileLoaded]]]]:
+    """Pairs of files first, then the truth."""
+    pairs = [step for step in steps if step[0].suffix != ".DUMP"]
+    yield pairs
+    yield [step for step in steps if step[0].suffix == ".DUMP"]
+
+
+class _Loader:
+    def __init__(self, url: str, target: TargetName, reading: Reading, write: bool, *, partial: bool) -> None:
+        self._url = url
+        self._name = target
+        self._target = TARGETS[target]
+        self._reading = reading
+        self._write = write
+        self._partial = partial
+
+    def pair(self, head: Path) -> FileLoaded:
+        """Load a pair of files."""
+
+        def rows() -> list[tuple[str, sa.Table, pa.Table]]:
+            read = read_pair(head, self._reading)
+            tables = self._target
+            return [
+                ("objects", tables.objects, read.objects),
+                ("sources", tables.sources, read.sources),
+                ("forced", tables.forced, read.forced),
+                ("alerts", tables.alerts, read.alerts),
+            ]
+
+        return self._load(head, lambda: [head, photometry_file(head)], rows)
+
+    def truth(self, path: Path) -> FileLoaded:
+        """Load a file with truth; only of objects that were loaded, since it refers to them."""
+        return self._load(path, lambda: [path], lambda: [("truth", self._target.truth, read_truth(path))])
+
+    def failed(self, path: Path, error: Exception) -> FileLoaded:
+        """Record a failure."""
+        reason = f"{path}: {error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)
+        if self._write:
+            with connect(self._url, application="broker-assets survey") as connection, connection.transaction():
+                self._record(connection, path, "", {}, reason)
+        return FileLoaded(path, "failed", failure=reason)
+
+    def _load(
+        self, path: Path, parts: Callable[[], list[Path]], rows: Callable[[], list[tuple[str, sa.Table, pa.Table]]]
+    ) -> FileLoaded:
+        try:
+            content = _hash([*parts()], repr(self._reading))
+            if not self._write:
+                return FileLoaded(path, "read", {name: table.num_rows for name, _, table in rows()})
+            with connect(self._url, application="broker-assets survey") as connection:
+                if self._known(connection, content):
+                    return FileLoaded(path, "known")
+                connection.commit()
+                read = rows()
+                with connection.transaction():
+                    new: dict[str, int] = {}
+                    absent = 0
+                    for name, table, values in read:
+                        new[name], missing = self._insert(connection, name, table, values)
+                        absent += missing
+                    failure = None
+                    if absent and not self._partial:
+                        failure = f"{path}: {absent} of {read[0][2].num_rows} objects of the truth were not loaded"
+                    # A truth that was not loaded to its end is looked at again.
+                    self._record(connection, path, "" if absent else content, new, failure)
+            present = sum(values.num_rows for _, _, values in read) - sum(new.values()) - absent
+            return FileLoaded(path, "loaded" if failure is None else "failed", new, present, failure)
+        except (DamagedFile, OSError, ValueError, psycopg.IntegrityError, psycopg.DataError) as error:
+            if isinstance(error, ConnectionError):
+                raise
+            return self.failed(path, error)
+
+    def _insert(self, connection: Connection, name: str, table: sa.Table, rows: pa.Table) -> tuple[int, int]:
+        """Insert rows that do not exist; gives how many were new, and how many have no object."""
+        if rows.num_rows == 0:
+            return 0, 0
+        columns = sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
+        with connection.cursor() as cursor:
+            names = {
+                "table": sql.Identifier(table.name),
+                "stage": sql.Identifier(staged(cursor, table, rows)),
+                "columns": columns,
+                "objects": sql.Identifier(self._target.objects.name),
+            }
+            absent = 0
+            if name == "truth":
+                cursor.execute(
+                    sql.SQL(
+                        "DELETE FROM {stage} AS staged WHERE NOT EXISTS"
+                        " (SELECT FROM {objects} AS known WHERE known.diaobject_id = staged.diaobject_id)"
+                    ).format(**names)
+                )
+                absent = cursor.rowcount
+            cursor.execute(
+                sql.SQL("INSERT INTO {table} ({columns}) SELECT {columns} FROM {stage} ON CONFLICT DO NOTHING").format(
+                    **names
+                )
+            )
+            return int(cursor.rowcount), int(absent)
+
+    def _known(self, connection: Connection, content: str) -> bool:
+        found = connection.execute(
+            "SELECT EXISTS (SELECT FROM simulation_files WHERE target = %s AND sha256 = %s AND failure IS NULL)",
+            (self._name, content),
+        ).fetchone()
+        return bool(found and found[0])
+
+    def _record(
+        self, connection: Connection, path: Path, content: str, new: dict[str, int], failure: str | None
+    ) -> None:
+        connection.execute(
+            "INSERT INTO simulation_files (target, path, sha256, objects, sources, forced, truth, failure)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (target, path) DO UPDATE SET"
+            " sha256 = excluded.sha256, objects = excluded.objects, sources = excluded.sources,"
+            " forced = excluded.forced, truth = excluded.truth, failure = excluded.failure, loaded_at = now()",
+            (
+                self._name,
+                str(path),
+                content,
+                *(new.get(name, 0) for name in ("objects", "sources", "forced", "truth")),
+                failure,
+            ),
+        )
+
+
+def _hash(paths: Sequence[Path], settings: str) -> str:
+    """Hash of the content of some files, and of how they are read."""
+    found = hashlib.sha256(settings.encode())
+    for path in paths:
+        with path.open("rb") as stream:
+            found.update(hashlib.file_digest(stream, "sha256").digest())
+    return found.hexdigest()
