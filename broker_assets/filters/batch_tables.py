@@ -122,11 +122,11 @@ class BatchTables:
             if named:
                 found[BASE] = _with_names(found[BASE], near)
             if "crossmatch_tns" in names:
-                found["crossmatch_tns"] = self._tns(connection, near)
+                found["crossmatch_tns"] = self._tns(connection, near, revision)
         if "annotations" in names:
             found["annotations"] = self._annotations(connection, revision)
         if "object_link" in names:
-            found["object_link"] = self._links(connection)
+            found["object_link"] = self._links(connection, revision)
         return found
 
     def _wanted(self, name: str) -> pa.Schema:
@@ -242,15 +242,17 @@ class BatchTables:
             return _NO_NAMES
         return cones.filter(pc.equal(cones["wl_id"], found[0])).select(["row", "name", "arcsec"])
 
-    def _tns(self, connection: psycopg.Connection[Any], near: pa.Table) -> pa.Table:
-        """Objects of TNS with the alerts that are near them."""
+    def _tns(self, connection: psycopg.Connection[Any], near: pa.Table, revision: int) -> pa.Table:
+        """Objects of TNS, as of a number, with the alerts that are near them."""
         name = "crossmatch_tns"
         wanted = self._wanted(name)
         schema = pa.schema([*wanted, *([] if "tns_name" in wanted.names else [pa.field("tns_name", pa.string())])])
         rows = schema.empty_table()
         if near.num_rows:
-            query = sql.SQL("SELECT {} FROM crossmatch_tns WHERE tns_name = ANY({})").format(
-                sql.SQL(", ").join(map(sql.Identifier, schema.names)), sql.Literal(near["name"].unique().to_pylist())
+            query = sql.SQL("SELECT {} FROM crossmatch_tns_history WHERE tns_name = ANY({}) AND {}").format(
+                sql.SQL(", ").join(map(sql.Identifier, schema.names)),
+                sql.Literal(near["name"].unique().to_pylist()),
+                _held(revision),
             )
             rows = fetch(connection, query, schema)
         return self._beside(name, near, "name", rows, "tns_name")
@@ -287,23 +289,24 @@ class BatchTables:
             sql.SQL("classdict::text") if item == "classdict" else sql.Identifier(item) for item in schema.names
         ]
         query = sql.SQL(
-            "SELECT {} FROM annotation_history WHERE diaobjectid = ANY({}) AND revision_from <= {}"
-            " AND (revision_to IS NULL OR revision_to > {}) ORDER BY annotationid"
+            "SELECT {} FROM annotation_history WHERE diaobjectid = ANY({}) AND {} ORDER BY annotationid"
         ).format(
             sql.SQL(", ").join(selected),
             sql.Literal(self.alerts["diaobjectid"].unique().to_pylist()),
-            sql.Literal(revision),
-            sql.Literal(revision),
+            _held(revision),
         )
         return self._of_objects(name, fetch(connection, query, schema))
 
-    def _links(self, connection: psycopg.Connection[Any]) -> pa.Table:
+    def _links(self, connection: psycopg.Connection[Any], revision: int) -> pa.Table:
         name = "object_link"
         wanted = self._wanted(name)
         schema = pa.schema([("diaobjectid", pa.int64()), *(item for item in wanted if item.name != "diaobjectid")])
-        query = sql.SQL("SELECT {} FROM object_link WHERE diaobjectid = ANY({}) ORDER BY diaobjectid, linkedid").format(
+        query = sql.SQL(
+            "SELECT {} FROM object_link_history WHERE diaobjectid = ANY({}) AND {} ORDER BY diaobjectid, linkedid"
+        ).format(
             sql.SQL(", ").join(map(sql.Identifier, schema.names)),
             sql.Literal(self.alerts["diaobjectid"].unique().to_pylist()),
+            _held(revision),
         )
         return self._of_objects(name, fetch(connection, query, schema))
 
@@ -343,6 +346,11 @@ _SOURCES: Final = {
 _NO_NAMES: Final = pa.table(
     {"row": pa.array([], pa.int64()), "name": pa.array([], pa.string()), "arcsec": pa.array([], pa.float64())}
 )
+
+
+def _held(revision: int) -> sql.Composed:
+    """Condition for rows of a history that held at a number."""
+    return sql.SQL("revision_from <= {0} AND (revision_to IS NULL OR revision_to > {0})").format(sql.Literal(revision))
 
 
 def _places(known: np.ndarray[Any, Any], asked: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -236,6 +236,14 @@ _TELEMETRY: Final = (
         **_TELEMETRY_FILE,
     ),
 )
+_TNS: Final = (
+    _file(
+        "this.tns_file IS NOT NULL",
+        name="this.tns_file",
+        sha256="this.tns_file_sha256",
+        at="this.lasairmodified_date",
+    ),
+)
 _MIRRORED_TNS: Final = Part(
     "file",
     _json("tns.tns_file IS NOT NULL", name="tns.tns_file", sha256="tns.tns_file_sha256", at="tns.lasairmodified_date"),
@@ -251,6 +259,8 @@ _PRODUCT: Final = {
     "run_id": "product.run_id",
     "at": "product.made_at",
 }
+
+_LINK: Final = (_OBJECT_OF_HIT[0], _made_by_night("object_link"))
 
 ROUTES: Final[Mapping[str, Sequence[Part]]] = {
     "diasources": _POINT,
@@ -275,7 +285,8 @@ ROUTES: Final[Mapping[str, Sequence[Part]]] = {
     "filter_matches": (_ALERT, _batch(), _computed("filter_matches")),
     "filter_runs": (_batch(), _computed("filter_matches")),
     "object_statistics": (_ALERT, _made_by_night("object_statistics")),
-    "object_link": (_OBJECT_OF_HIT[0], _made_by_night("object_link")),
+    "object_link": _LINK,
+    "object_link_history": _LINK,
     "watchlist_hits": (*_OBJECT_OF_HIT, _lists(_CONE)),
     "area_hits": (*_OBJECT_OF_HIT, _lists(_AREA.format(ids="ARRAY[this.ar_id]"))),
     "mma_area_hits": (*_OBJECT_OF_HIT, _lists(_SKY_MAP)),
@@ -310,14 +321,8 @@ ROUTES: Final[Mapping[str, Sequence[Part]]] = {
     "watchlist_periods": (_lists(_WATCHLIST.format(id="this.wl_id", revision="this.revision_from")),),
     "areas": (_lists(_AREA.format(ids="ARRAY[this.ar_id]")),),
     "area_periods": (_lists(_AREA.format(ids="ARRAY[this.ar_id]")),),
-    "crossmatch_tns": (
-        _file(
-            "this.tns_file IS NOT NULL",
-            name="this.tns_file",
-            sha256="this.tns_file_sha256",
-            at="this.lasairmodified_date",
-        ),
-    ),
+    "crossmatch_tns": _TNS,
+    "crossmatch_tns_history": _TNS,
     "tns_file": (_file("true", name="this.name", sha256="this.sha256", at="this.applied_at"),),
     "quarantined_line": (_file("true", name="this.source", at="this.created_at"),),
     "telemetry_file": _TELEMETRY,

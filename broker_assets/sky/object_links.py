@@ -22,7 +22,8 @@ from psycopg import sql
 from broker_assets.accounting.facts import NightRows, row_hashes
 from broker_assets.database import copy
 from broker_assets.database.fetch import fetch
-from broker_assets.database.tables import object_link
+from broker_assets.database.tables import object_link, object_link_history
+from broker_assets.provenance.periods import record_changes
 from broker_assets.sky.cells import DEEPEST, cells_at, unique_cell
 from broker_assets.sky.hits import objects_in_cells
 from broker_assets.sky.separation import check_positions, separation
@@ -172,6 +173,11 @@ def link_night(connection: psycopg.Connection[Any], night: str, radius: float) -
         _replace(connection, part.diaobjectid, rows)
         written += rows.num_rows
         checksum += int(np.add.reduce(row_hashes(rows.drop_columns(["night"])), dtype=np.uint64))
+    identifiers = sql.Literal(moved.diaobjectid.tolist())
+    changed = sql.SQL(
+        "(diaobjectid = ANY({0}::bigint[]) OR linkedid = ANY({0}::bigint[]) OR night = {1}::date)"
+    ).format(identifiers, sql.Literal(night))
+    record_changes(connection, object_link, object_link_history, key=["diaobjectid", "linkedid"], only=changed)
     return NightRows(len(moved), written, checksum % (1 << 64))
 
 

@@ -18,7 +18,8 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from broker_assets import backoff
 from broker_assets.database import copy
-from broker_assets.database.tables.sky import crossmatch_tns
+from broker_assets.database.tables.sky import crossmatch_tns, crossmatch_tns_history
+from broker_assets.provenance.periods import record_changes
 from broker_assets.sky.lists import change, remove_cones
 from broker_assets.tns.bulk import BadRow, BulkFile
 
@@ -37,6 +38,11 @@ _FIELDS = (
 _LOCK = "broker_assets.tns.refresh"
 _TOUCHED = "id = ANY(SELECT id FROM tns_pair) OR tns_name = ANY(SELECT tns_name FROM tns_new)"
 """Rows that an hourly or daily file can change."""
+_CHANGED = sql.SQL(
+    "(id = ANY(SELECT id FROM tns_pair) OR tns_name = ANY(SELECT tns_name FROM tns_new)"
+    " OR tns_name = ANY(SELECT name FROM tns_gone))"
+)
+"""Rows, past ones included, that such a file can change or delete."""
 _TRIES = 3
 """A batch of the stream and a refresh may each wait for the other; the database then aborts one of them."""
 
@@ -163,6 +169,13 @@ def _apply_once(
         before = None if known is None else stored_checksum(connection, only=_TOUCHED)
         counts = _apply(connection, name, file.sha256, deletes=lists_until if kind == "full" else None)
         cones = _mirror(connection, every=kind == "full")
+        record_changes(
+            connection,
+            crossmatch_tns,
+            crossmatch_tns_history,
+            key=["id"],
+            only=None if kind == "full" else _CHANGED,
+        )
         if known is None or before is None:
             rows, version = stored_checksum(connection)
         else:  # the sum of the rows that the file does not touch is known

@@ -11,10 +11,13 @@ import pytest
 
 from broker_assets.accounting.facts import AlertBatch
 from broker_assets.database import engine
+from broker_assets.database import tables as declared
 from broker_assets.filters.batch_tables import BatchTables, alerts_of
 from broker_assets.filters.schema import ALERT, NOW, TABLES
+from broker_assets.provenance.periods import record_changes
 from broker_assets.sky.htm import htm
 from broker_assets.sky.in_force import AREA_MATCHES, CONE_MATCHES, SKY_MAP_MATCHES, Matches
+from broker_assets.tns.refresh import tns_watchlist
 
 NOTHING = Matches(CONE_MATCHES.empty_table(), AREA_MATCHES.empty_table(), SKY_MAP_MATCHES.empty_table())
 
@@ -116,6 +119,48 @@ def test_annotations_are_those_of_a_number_and_of_every_alert_of_the_object(data
         assert at(0) == []
         assert at(4) == [(100, "A"), (102, "A")]
         assert at(5) == [(100, "B"), (102, "B")]
+
+
+@pytest.mark.database
+def test_tns_and_links_are_those_of_a_number(database_url: str) -> None:
+    """A supernova that was classified later is no supernova in a night that is computed again."""
+    with engine.connect(database_url) as connection:
+        row = connection.execute("SELECT value FROM revision_counter").fetchone()
+        assert row is not None
+        before = int(row[0])
+        mirror = tns_watchlist(connection)
+        numbers = []
+        for kind, arcsec in ((None, 0.5), ("SN Ia", 0.7)):
+            connection.execute(
+                "INSERT INTO crossmatch_tns (tns_name, type, ra, decl, htm16) VALUES ('2026a', %(kind)s, 1, 3, 0)"
+                " ON CONFLICT (tns_name) DO UPDATE SET type = %(kind)s",
+                {"kind": kind},
+            )
+            connection.execute(
+                "INSERT INTO object_link VALUES (10, 99, %(arcsec)s, '2025-11-20', 1, 2)"
+                " ON CONFLICT (diaobjectid, linkedid) DO UPDATE SET arcsec = %(arcsec)s",
+                {"arcsec": arcsec},
+            )
+            record_changes(connection, declared.crossmatch_tns, declared.crossmatch_tns_history, key=["id"])
+            key = ["diaobjectid", "linkedid"]
+            numbers.append(record_changes(connection, declared.object_link, declared.object_link_history, key=key))
+        cone = {"row": 0, "cone_id": 1, "wl_id": mirror, "name": "2026a", "arcsec": 0.25}
+        near = pa.Table.from_pylist([cone], schema=CONE_MATCHES)
+        columns = {
+            "objects": {"diaobjectid", "tns_name"},
+            "crossmatch_tns": {"diaobjectid", "type"},
+            "object_link": {"linkedid", "arcsec"},
+        }
+        tables = BatchTables(batch(connection), {}, columns)
+        found = {}
+        for number in (before, *(number for number in numbers if number is not None)):
+            used = tables.at(connection, number, Matches(near, NOTHING.areas, NOTHING.sky_maps))
+            found[number - before] = (
+                used["crossmatch_tns"]["type"].to_pylist(),
+                used["object_link"]["arcsec"].to_pylist(),
+            )
+    first, second = (number - before for number in numbers if number is not None)
+    assert found == {0: ([], []), first: ([None], [0.5, 0.5]), second: (["SN Ia"], [0.7, 0.7])}
 
 
 @pytest.mark.database

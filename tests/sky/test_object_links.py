@@ -121,8 +121,12 @@ class Sky:
     def stored(self) -> dict[tuple[int, int], tuple[Any, ...]]:
         """Links with what they say."""
         with engine.connect(self.url) as connection:
-            rows = connection.execute("SELECT diaobjectid, linkedid, arcsec, survey, linkedsurvey FROM object_link")
-            return {(one, other): tuple(rest) for one, other, *rest in rows}
+            now, held = (
+                connection.execute(f"SELECT diaobjectid, linkedid, arcsec, survey, linkedsurvey FROM {rows}").fetchall()
+                for rows in ("object_link", "object_link_history WHERE revision_to IS NULL")
+            )
+            assert sorted(now) == sorted(held)
+            return {(one, other): tuple(rest) for one, other, *rest in now}
 
     def expected(self) -> set[tuple[int, int]]:
         """Links by brute force."""

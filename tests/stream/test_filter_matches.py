@@ -12,11 +12,12 @@ import pyarrow as pa
 import pytest
 from enrichments import Meddler
 
-from broker_assets.database import engine
+from broker_assets.database import engine, tables
 from broker_assets.filters.engine.sandbox import Limits, Sandbox
 from broker_assets.filters.matching import FilterMatches
 from broker_assets.filters.query import Form
 from broker_assets.filters.store import FilterChanges, change_filter, create_filter, remove_filter, save_filter
+from broker_assets.provenance.periods import record_changes
 from broker_assets.settings import DrainSettings
 from broker_assets.sky.lists import ListSettings, add_cones, change_list, create_area, create_watchlist
 from broker_assets.sky.matching import SkyMatching
@@ -97,6 +98,8 @@ def test_every_table_of_the_alert_is_there(broker: Any, packets: ModuleType) -> 
             "INSERT INTO object_link (diaobjectid, linkedid, arcsec, night, survey, linkedsurvey)"
             " VALUES (1, 99, 0.5, '2025-11-20', 1, 2)"
         )
+        record_changes(connection, tables.crossmatch_tns, tables.crossmatch_tns_history, key=["id"])
+        record_changes(connection, tables.object_link, tables.object_link_history, key=["diaobjectid", "linkedid"])
     assert tns
     selected = "objects.diaObjectId, watchlist_hits.name, watchlist_hits.arcsec"
     enabled(broker, Form(selected, f"objects, watchlist:{near}", ""), "watchlist")

@@ -42,6 +42,12 @@ def apply(connection: Connection, tns: ModuleType) -> Apply:
         cones = connection.execute("SELECT name, ra, decl FROM watchlist_cones ORDER BY name").fetchall()
         assert cones == connection.execute("SELECT tns_name, ra, decl FROM crossmatch_tns ORDER BY tns_name").fetchall()
         assert (refresh.rows, refresh.version) == stored_checksum(connection)
+        fields = "id, objid, ra, decl, tns_name, tns_prefix, type, z, disc_int_name, lasairmodified_date, tns_file"
+        now, held = (
+            connection.execute(f"SELECT {fields} FROM {rows} ORDER BY id").fetchall()
+            for rows in ("crossmatch_tns", "crossmatch_tns_history WHERE revision_to IS NULL")
+        )
+        assert held == now
         connection.commit()
         return refresh
 

@@ -46,7 +46,7 @@ from broker_assets.database.tables.ledger import (
     stream_gap,
     stream_offset,
 )
-from broker_assets.database.tables.links import object_link
+from broker_assets.database.tables.links import object_link, object_link_history
 from broker_assets.database.tables.notices import event_notices, notice_events
 from broker_assets.database.tables.objects import objects
 from broker_assets.database.tables.operations import heartbeat, notification
@@ -70,6 +70,7 @@ from broker_assets.database.tables.sky import (
     area_periods,
     areas,
     crossmatch_tns,
+    crossmatch_tns_history,
     mma_area_hits,
     mma_areas,
     mma_retractions,
@@ -140,6 +141,7 @@ __all__ = [
     "context_matches",
     "create_views",
     "crossmatch_tns",
+    "crossmatch_tns_history",
     "deliveries",
     "delivery_identities",
     "delivery_usage",
@@ -169,6 +171,7 @@ __all__ = [
     "object_classes",
     "object_features",
     "object_link",
+    "object_link_history",
     "object_statistics",
     "objects",
     "owner_contacts",

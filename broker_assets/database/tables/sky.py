@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from broker_assets.database.tables.columns import (
@@ -59,38 +61,63 @@ def _hit_columns() -> list[sa.Column[object]]:
     ]
 
 
+def _tns_columns() -> tuple[sa.Column[Any], ...]:
+    """What TNS says of an object, and the file that said it."""
+    return (
+        bigint("objid", "identifier of the object at TNS; unchanged when it is renamed"),
+        double("ra", "right ascension", DEGREES, nullable=False),
+        double("decl", "declination", DEGREES, nullable=False),
+        text("tns_name", "name without prefix, e.g. 2025abc", nullable=False),
+        text("tns_prefix", "AT, SN, TDE, FRB, …", nullable=False, server_default=""),
+        real("disc_mag", "discovery magnitude", "mag"),
+        text("disc_mag_filter", "filter of the discovery magnitude"),
+        text("type", "spectroscopic type"),
+        double("z", "redshift"),
+        double("hostz", "redshift of the host"),
+        text("host_name", "name of the host"),
+        text("ext_catalogs", "catalogues that contain it"),
+        text("disc_int_name", "internal names"),
+        timestamp("disc_date", "time of discovery"),
+        timestamp("lastmodified_date", "when TNS last changed it"),
+        text("sender", "reporting group"),
+        text("reporters", "reporters"),
+        text("source_group", "discovery data source group"),
+        bigint("htm16", "HTM trixel of level 16 of the position", nullable=False),
+        timestamp(
+            "lasairmodified_date", "when the row last changed here", server_default=sa.func.now(), nullable=False
+        ),
+        text("tns_file", "TNS bulk file that provided the row in its present form"),
+        text("tns_file_sha256", "SHA-256 of that file, unpacked, hexadecimal"),
+    )
+
+
 crossmatch_tns = sa.Table(
     "crossmatch_tns",
     metadata,
     _identity("id", "identifier of the row"),
-    bigint("objid", "identifier of the object at TNS; unchanged when it is renamed"),
-    double("ra", "right ascension", DEGREES, nullable=False),
-    double("decl", "declination", DEGREES, nullable=False),
-    text("tns_name", "name without prefix, e.g. 2025abc", nullable=False),
-    text("tns_prefix", "AT, SN, TDE, FRB, …", nullable=False, server_default=""),
-    real("disc_mag", "discovery magnitude", "mag"),
-    text("disc_mag_filter", "filter of the discovery magnitude"),
-    text("type", "spectroscopic type"),
-    double("z", "redshift"),
-    double("hostz", "redshift of the host"),
-    text("host_name", "name of the host"),
-    text("ext_catalogs", "catalogues that contain it"),
-    text("disc_int_name", "internal names"),
-    timestamp("disc_date", "time of discovery"),
-    timestamp("lastmodified_date", "when TNS last changed it"),
-    text("sender", "reporting group"),
-    text("reporters", "reporters"),
-    text("source_group", "discovery data source group"),
-    bigint("htm16", "HTM trixel of level 16 of the position", nullable=False),
-    timestamp("lasairmodified_date", "when the row last changed here", server_default=sa.func.now(), nullable=False),
-    text("tns_file", "TNS bulk file that provided the row in its present form"),
-    text("tns_file_sha256", "SHA-256 of that file, unpacked, hexadecimal"),
+    *_tns_columns(),
     sa.UniqueConstraint("tns_name", name="crossmatch_tns_name"),
     sa.Index("crossmatch_tns_htm16", "htm16"),
     sa.Index("crossmatch_tns_objid", "objid", unique=True),
     comment="Objects of the Transient Name Server",
 )
 """Objects of the Transient Name Server."""
+
+crossmatch_tns_history = sa.Table(
+    "crossmatch_tns_history",
+    metadata,
+    bigint("id", "row of crossmatch_tns", primary_key=True, autoincrement=False),
+    bigint(
+        "revision_from", "number of the change from which it held, see revision_counter", primary_key=True,
+        autoincrement=False,
+    ),
+    bigint("revision_to", "number of the change that ended it; null while it holds"),
+    *_tns_columns(),
+    sa.Index("crossmatch_tns_history_name", "tns_name"),
+    sa.Index("crossmatch_tns_history_held", "id", unique=True, postgresql_where=sa.text("revision_to IS NULL")),
+    comment="Objects of the Transient Name Server as they were: from one change to the next",
+)  # fmt: skip
+"""Objects of the Transient Name Server as they were."""
 
 tns_file = sa.Table(
     "tns_file",
