@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TEST_WORKERS ?= 3
 
-.PHONY: help run up down status doctor scripts test test-all retest lint bench pictures lock clean
+.PHONY: help run up down status doctor scripts test test-all retest lint compiled bench pictures lock clean
 
 help:
 	@echo "make run     install, start everything, replay a sample stream and a day of telemetry; Ctrl-C ends it"
@@ -20,6 +20,7 @@ help:
 	@echo "make test-all  the same at full size: more kills, more random worlds, more examples"
 	@echo "make retest  the tests that failed last"
 	@echo "make lint    the same without the tests"
+	@echo "make compiled  compile the loops now that are otherwise compiled when they are first needed"
 	@echo "make bench   every benchmark, a table each"
 	@echo "make pictures  the pictures of the documentation, from the platform that runs here; needs Chromium"
 	@echo "make scripts  fetch the scripts of the pages again, at the versions of versions.json; needs npm"
@@ -55,9 +56,11 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Tests of a file stay together: their services and module fixtures are made once. One of the workers mostly waits for the
-# platforms that its tests start.
-test: lint
+# What numba compiles, which a fresh checkout lacks, is compiled while the linters run. Tests of a file stay together: their
+# services and module fixtures are made once. One of the workers mostly waits for the platforms that its tests start.
+test: $(INSTALLED)
+	@$(BIN)/python -m broker_assets.compiled & compiling=$$!; \
+		$(MAKE) --no-print-directory lint || { kill $$compiling; exit 1; }; wait $$compiling
 	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS)
 
 # The same at full size: more kills, more random worlds and more examples of each property. Takes hours.
@@ -76,6 +79,9 @@ pictures: $(INSTALLED)
 # Third-party scripts of the pages, at the versions of broker_assets/api/site/static/vendor/versions.json. Needs npm.
 scripts: $(INSTALLED)
 	$(BIN)/python -m broker_assets.api.site.vendored
+
+compiled: $(INSTALLED)
+	$(BIN)/python -m broker_assets.compiled
 
 bench: $(INSTALLED)
 	@set -e; for file in benchmarks/[!_]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
