@@ -51,7 +51,7 @@ def type_text(kind: Any) -> str:
     if isinstance(kind, numba.types.Number | numba.types.Boolean):
         return str(kind)
     if not isinstance(kind, numba.types.Array) or kind.layout != "C":
-        raise ValueError(f"{kind} is no number and no contiguous array")
+        raise ValueError(f"{kind} is neither a number nor a contiguous array")
     if isinstance(kind.dtype, numba.types.Record):
         wanted = numba.np.numpy_support.as_dtype(kind.dtype)
         item = next((name for name, dtype in _records().items() if dtype == wanted), None)
@@ -77,7 +77,7 @@ def type_of(text: str) -> Any:
     """
     found = _TYPE.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is no type, such as 'const float64[:, ::1]'")
+        raise ValueError(f"{text!r} is not a type, such as 'const float64[:, ::1]'")
     constant, item, further = found.groups()
     if "." in item:
         module, _, name = item.rpartition(".")
@@ -85,7 +85,7 @@ def type_of(text: str) -> Any:
     else:
         kind = getattr(numba.types, "boolean" if item == "bool" else item, None)
         if not isinstance(kind, numba.types.Number | numba.types.Boolean):
-            raise ValueError(f"{text!r} is no type, such as 'const float64[:, ::1]'")
+            raise ValueError(f"{text!r} is not a type, such as 'const float64[:, ::1]'")
     if further is None:
         return kind
     aligned = not isinstance(kind, numba.types.Record) or kind.aligned
@@ -98,7 +98,7 @@ def listed() -> dict[str, list[tuple[Any, ...]]]:
     for line in TYPES.read_text().splitlines():
         said = _LINE.fullmatch(line)
         if said is None:
-            raise ValueError(f"{TYPES.name}: {line!r} is no function with types")
+            raise ValueError(f"{TYPES.name}: {line!r} is not a function with types")
         kinds = re.split(r", (?!:)", said[3]) if said[3] else []
         found.setdefault(f"{said[1]}.{said[2]}", []).append(tuple(map(type_of, kinds)))
     return found

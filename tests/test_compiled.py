@@ -40,7 +40,7 @@ def test_other_types_are_refused(kind: numba.types.Type) -> None:
 
 @pytest.mark.parametrize("text", ["", "int64[:]", "const", "float64[::1", "int64 [::1]"])
 def test_what_is_no_type_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no type"):
+    with pytest.raises(ValueError, match="is not a type"):
         compiled.type_of(text)
 
 
