@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from broker_assets.access_settings import AccessSettings
 from broker_assets.delivery_settings import DeliverySettings
 from broker_assets.filter_settings import FilterSettings
+from broker_assets.page_settings import SkyImage, usual_sky_images
 from broker_assets.partition_settings import PartitionSettings
 from broker_assets.stream_settings import (
     ClusterSettings,
@@ -438,6 +439,9 @@ class ServerSettings(BaseModel):
     """Address of Dagster's pages as operators reach them, for links in alerts; default: `host` and `dagster_port`."""
     database_connections: int = Field(default=16, ge=1)
     """Connections of the web application to the database, at most; more requests at once wait for one."""
+    sky_images: list[SkyImage] = Field(default_factory=usual_sky_images)
+    """Survey images that maps of the pages offer. They are loaded when somebody opens a map, and are off without a
+    network; an empty list turns them off."""
     asks_accounts: bool = False
     """Whether a proxy in front of Dagster's pages asks our accounts for each request and sends the rights in the header
     `X-Broker-Rights`: all but `write` may only read then."""

@@ -29,7 +29,7 @@ from broker_assets.api.site.forms import (
     see,
     wants_part,
 )
-from broker_assets.api.site.frame import page, viewer_of
+from broker_assets.api.site.frame import FRAMED, page, viewer_of
 from broker_assets.sentences import sentence
 from broker_assets.sky import hit_tables, lists, overview
 from broker_assets.sky.area_files import read_area
@@ -155,7 +155,7 @@ def one(request: Request, number: Number, said: str | None = None) -> Response:
     return page(
         request, "area.html", entry=entry, seen=seen, mine=mine, hits=hits, share=share, said=owned.said(said),
         order=int(moc.max_order), cells=len(moc.uniq_hpx), path=f"/watchmaps/{number}/", example=EXAMPLE,
-        form=SentForm({}),
+        form=SentForm({}), view=f"/sky/areas/{number}/", allow=FRAMED,
     )  # fmt: skip
 
 

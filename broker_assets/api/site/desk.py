@@ -16,6 +16,7 @@ from broker_assets.api.site import (
     filters,
     resources,
     sky_maps,
+    sky_view,
     watchlists,
 )
 from broker_assets.api.site.trial_process import TrialProcess
@@ -24,7 +25,7 @@ from broker_assets.settings import Settings
 ROUTERS: Final = (
     # Addresses with a word come before those with a number at the same place.
     filter_editing.router, filter_trials.router, filter_sinks.router, filter_results.router, filters.router,
-    watchlists.router, areas.router, sky_maps.router, annotators.router, resources.router,
+    watchlists.router, areas.router, sky_maps.router, sky_view.router, annotators.router, resources.router,
 )  # fmt: skip
 """The pages."""
 
@@ -41,6 +42,7 @@ def add_to(app: FastAPI, settings: Settings) -> None:
     """
     app.state.limits = settings.limits
     app.state.mocs = settings.mocs
+    app.state.sky_images = settings.server.sky_images
     app.state.filters = settings.filters
     app.state.delivery = settings.delivery
     app.state.trial_process = TrialProcess(settings)

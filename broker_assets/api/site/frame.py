@@ -58,6 +58,9 @@ POLICY: Final[dict[str, tuple[str, ...]]] = {
 }
 """What every page may load, by directive of Content-Security-Policy."""
 
+FRAMED: Final[dict[str, tuple[str, ...]]] = {"frame-src": ("'self'",)}
+"""What a page may load in addition that shows one of our maps (`sky_view`) within it."""
+
 templates.globals["static"] = address_of
 
 
@@ -122,7 +125,6 @@ def page(
         What the template shows in addition.
     """
     viewer = viewer_of(request)
-    policy = "; ".join(" ".join((name, *sources, *(allow or {}).get(name, ()))) for name, sources in POLICY.items())
     common = {
         "viewer": viewer,
         "user": viewer.user,
@@ -133,12 +135,25 @@ def page(
         "query": "",
     }
     answer = HTMLResponse(templates.get_template(template).render(common | values), code)
-    answer.headers["Content-Security-Policy"] = policy
+    answer.headers["Content-Security-Policy"] = policy_of(allow or {})
     answer.headers["Cache-Control"] = "no-store"
     answer.headers["Referrer-Policy"] = "same-origin"
     answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.headers.update(headers or {})
     return answer
+
+
+def policy_of(allow: Mapping[str, Sequence[str]]) -> str:
+    """The policy of a page that may load some sources in addition, by directive.
+
+    Examples
+    --------
+    >>> policy_of({"frame-src": ("'self'",), "frame-ancestors": ("'self'",)}).split("; ")[-2:]
+    ["frame-ancestors 'self'", "frame-src 'self'"]
+    """
+    names = (*POLICY, *(name for name in allow if name not in POLICY))
+    usual = {name: tuple(one for one in POLICY.get(name, ()) if one != "'none'" or name not in allow) for name in names}
+    return "; ".join(" ".join((name, *usual[name], *allow.get(name, ()))) for name in names)
 
 
 def menu_of(app: FastAPI) -> list[tuple[str, str]]:

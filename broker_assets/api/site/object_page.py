@@ -15,7 +15,7 @@ from broker_assets.api.connections import database
 from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
 from broker_assets.api.objects import ObjectId, documented, identifier_of
-from broker_assets.api.site.frame import page
+from broker_assets.api.site.frame import FRAMED, page
 from broker_assets.api.site.object_parts import parts_of, sight_of
 from broker_assets.api.sources import FOREVER, Packet, SourceId
 from broker_assets.database.tables import object_features, objects
@@ -106,6 +106,8 @@ def object_page(request: Request, connection: Database, curve: Light) -> Respons
         stamps=_stamps(request, points),
         features=_features(columns),
         path=f"/objects/{curve.identifier}/",
+        finder=_finder(connection, curve),
+        allow=FRAMED,
     )
 
 
@@ -237,6 +239,21 @@ def _features(columns: dict[str, Any]) -> list[tuple[str, Any, str]]:
         for column in object_features.columns
         if column.name not in skipped and column.name in objects.c and columns.get(column.name) is not None
     ]
+
+
+def _finder(connection: psycopg.Connection[Any], curve: Curve) -> str:
+    """A finding chart; empty if the object has no position, or it cannot be read."""
+    from broker_assets.sky.finder_svg import finder_svg
+    from broker_assets.sky.marked_things import NoPosition, object_field
+
+    try:
+        with connection.transaction():
+            field = object_field(connection, curve.identifier)
+    except (NoPosition, psycopg.ProgrammingError):
+        return ""
+    others = len(field.points) - 1
+    summary = f"Finding chart, {field.width * 3600:.0f}″ wide, north up, with {others} other marked positions"
+    return finder_svg(field, summary=summary)
 
 
 def _svg(curve: Curve, size: tuple[int, int], *, standalone: bool = False) -> str:

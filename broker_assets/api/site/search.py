@@ -41,7 +41,8 @@ def search(request: Request, connection: Database, text: str) -> Response:
     from broker_assets.search.reading import plain, read
 
     text = plain(text)
-    found = find(connection, read(text))
+    readings = read(text)
+    found = find(connection, readings)
     addresses = {(hit.kind, hit.name): address(request, connection, hit) for hit in found.hits}
     if len(found.hits) == 1 and (only := addresses[found.hits[0].kind, found.hits[0].name]):
         return RedirectResponse(only, 303)
@@ -56,6 +57,7 @@ def search(request: Request, connection: Database, text: str) -> Response:
         groups=groups,
         addresses=addresses,
         numbers=f"{found.total:,}",
+        cone=next((one for one in readings if one.kind == "position"), None),
     )
 
 

@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from broker_assets.api.connections import Connections
 from broker_assets.api.site.forms import Chosen, Number, attachment, missing
-from broker_assets.api.site.frame import page
+from broker_assets.api.site.frame import FRAMED, page
 from broker_assets.sky import event_overview, hit_tables, map_overview
 from broker_assets.sky.areas import moc_bytes
 from broker_assets.sky.map_overview import UnknownMap
@@ -47,7 +47,7 @@ def one(request: Request, number: Number, v: Chosen = None) -> Response:
         ranking = hit_tables.ranking(connection, number)
     return page(
         request, "sky_map.html", entry=entry, versions=versions, ranking=ranking, levels=LEVELS,
-        path=f"/mma_watchmaps/{number}/",
+        path=f"/mma_watchmaps/{number}/", view=f"/sky/maps/{number}/", allow=FRAMED,
     )  # fmt: skip
 
 

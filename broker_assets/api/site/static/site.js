@@ -1,4 +1,4 @@
-// What every page does: copy buttons, and the word that says so. Pages work without it.
+// What every page does: copy buttons, and the word that says so; maps that open in their place. Pages work without it.
 "use strict";
 (() => {
   const said = document.getElementById("said");
@@ -28,6 +28,16 @@
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]");
+    const map = event.target.closest("[data-frame]");
+    if (map && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+      event.preventDefault();
+      const frame = document.createElement("iframe");
+      frame.src = map.href;
+      frame.title = map.dataset.frame;
+      frame.className = "map";
+      frame.loading = "lazy";
+      map.closest(".map-place").replaceChildren(frame);
+    }
     if (button) copy(button.dataset.copy === "" ? location.href : button.dataset.copy);
   });
 
