@@ -36,6 +36,7 @@ from broker_assets.stream_settings import (
     env_key,
     listed,
 )
+from broker_assets.survey_settings import SurveySettings
 
 __all__ = [
     "AnnotationSettings",
@@ -505,6 +506,7 @@ class Settings(BaseSettings):
     tns: TnsSettings = Field(default_factory=TnsSettings)
     notices: NoticeSettings = Field(default_factory=NoticeSettings)
     annotations: AnnotationSettings = Field(default_factory=AnnotationSettings)
+    survey: SurveySettings = Field(default_factory=SurveySettings)
     canary: CanarySettings = Field(default_factory=CanarySettings)
     access: AccessSettings = Field(default_factory=AccessSettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
@@ -573,6 +575,16 @@ class Settings(BaseSettings):
     def pages(self) -> str:
         """Address of the web application as users reach it."""
         return self.delivery.pages_url or f"http://{self.server.host}:{self.server.api_port}"
+
+    @property
+    def survey_cluster(self) -> ClusterSettings:
+        """Cluster of the simulated survey's alerts, with what its section inherits."""
+        return self.survey.kafka.inheriting(self.kafka)
+
+    def broker_location(self, name: str, topic: str, cluster: str) -> StreamLocation:
+        """Where the messages of a broker on a Kafka topic are; see `annotation_location`."""
+        own = self.survey.kafka.inheriting(self.kafka)
+        return StreamLocation(name, topic, self.survey.cluster(cluster, own))
 
     def notice_location(self) -> StreamLocation | None:
         """Topic and cluster of the notices; None where none are read."""

@@ -1,8 +1,9 @@
 """Which values of a document of a broker make an annotation.
 
 A place is written as a text: `candidate.ra` is a member of a member, `models.0` an item of a list, `a|b` the first of
-two that is there, `@topic` the Kafka topic, `=text` a constant with members in braces (`=https://a.org/{id}`), and
-`max:scores` the name of the largest member of a table of numbers, without the `P(…)` that AMPEL writes around it.
+two that is there, `@topic` the Kafka topic, `=text` a constant with members in braces (`=https://a.org/{id}`), which
+may be the last of several, and `max:scores` the name of the largest member of a table of numbers, without the `P(…)`
+that AMPEL writes around it.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class Fields:
         """
         if not self.places:
             return document
-        found = {name: _value(document, place, topic) for name, place in self.places.items()}
+        found = {name: value_at(document, place, topic) for name, place in self.places.items()}
         identifier = found.pop("object", None)
         if identifier is None:
             raise BadAnnotation(f"the document has no object: nothing is at {self.places.get('object')}")
@@ -131,15 +132,24 @@ def plain(value: Any) -> Any:
     return value if isinstance(value, str | int | bool | type(None)) else str(value)
 
 
-def _value(document: Mapping[str, Any], place: Place, topic: str) -> Any:
+def value_at(document: Mapping[str, Any], place: Place, topic: str) -> Any:
+    """The value at a place of a document as JSON has it, or None; see the module.
+
+    Examples
+    --------
+    >>> value_at({"a": {"b": [1, 2]}}, "c|a.b.1", "topic")
+    2
+    """
     if not isinstance(place, str):
-        found = {name: _value(document, text, topic) for name, text in place.items()}
+        found = {name: value_at(document, text, topic) for name, text in place.items()}
         return {name: value for name, value in found.items() if value is not None}
     if place.startswith("="):
         return _MEMBER.sub(lambda match: _text(_at(document, match[1])), place[1:])
     for text in place.split("|"):
         if text == "@topic":
             return topic
+        if text.startswith("="):
+            return value_at(document, text, topic)
         value = _largest(_at(document, text[4:])) if text.startswith("max:") else _at(document, text)
         if value is not None and value != "":
             return plain(value)
@@ -176,7 +186,12 @@ def _largest(scores: Any) -> str | None:
 def _paths(text: str) -> list[str]:
     if text.startswith("="):
         return _MEMBER.findall(text)
-    return [part.removeprefix("max:") for part in text.split("|") if part != "@topic"]
+    return [
+        path
+        for part in text.split("|")
+        if part != "@topic"
+        for path in (_MEMBER.findall(part) if part.startswith("=") else [part.removeprefix("max:")])
+    ]
 
 
 def _text(value: Any) -> str:

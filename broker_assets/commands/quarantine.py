@@ -194,6 +194,9 @@ def retry(
     from broker_assets.accounting.quarantine import counts, matching
     from broker_assets.resources.decoders import Decoders
     from broker_assets.stream.annotation_messages import annotator_of
+    from broker_assets.stream.broker_message_batches import retry_broker_messages
+    from broker_assets.stream.broker_message_run import stream_named as broker_stream_named
+    from broker_assets.stream.broker_messages import broker_of
     from broker_assets.stream.consumer import retry_each
     from broker_assets.stream.enrichments import enrichment_plan
     from broker_assets.stream.notices import notice_topics
@@ -217,6 +220,10 @@ def retry(
     for name in topics:
         if annotator_of(name) is not None:
             report = _retry_annotations(settings, name, chosen)
+        elif broker_of(name) is not None:
+            report = retry_broker_messages(
+                url, broker_stream_named(settings, name), settings.survey, quarantineids=chosen
+            )
         elif name in notices:
             report = retry_each(url, notices[name], quarantineids=chosen)
         else:

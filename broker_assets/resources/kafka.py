@@ -402,12 +402,35 @@ class Kafka:
         """Where every partition of such a topic ends; see `stream_ends`."""
         return stream_ends(location.cluster, location.topic, positions, timeout=timeout)
 
+    def topics_at(self, location: StreamLocation, *, timeout: float = 5.0) -> list[str]:
+        """Names of all topics of the cluster of a location; see `listed_topics`."""
+        return listed_topics(location.cluster, timeout=timeout)
+
     def _location(self, name: str) -> StreamLocation:
         location = self._locations.get(name)
         if location is None:
             known = ", ".join(self._locations) or "none"
             raise SourceRefusedError(f"no stream is called {name!r}; configured: {known}")
         return location
+
+
+def listed_topics(cluster: ClusterSettings, *, timeout: float = 5.0) -> list[str]:
+    """Names of all topics of a cluster that are shown to our user.
+
+    Raises
+    ------
+    SourceUnavailableError, SourceRefusedError
+        If Kafka cannot be reached, or has no servers in the settings.
+    """
+    client = Consumer(client_configuration(cluster, **{"group.id": cluster.group or MIRROR_GROUP}), logger=log)
+    try:
+        return sorted(client.list_topics(timeout=timeout).topics)
+    except KafkaException as error:
+        raise SourceUnavailableError(
+            f"Kafka at {cluster.bootstrap_servers} does not list its topics: {error.args[0].str()}"
+        ) from None
+    finally:
+        client.close()
 
 
 def stream_ends(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import time
-import traceback
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ from typing import Any, Final
 
 import psycopg
 
-from broker_assets.accounting import attempts, ledger, quarantine
+from broker_assets.accounting import ledger, quarantine
 from broker_assets.annotations.content import AnnotationRefused
 from broker_assets.annotations.store import Outcome, apply
 from broker_assets.annotations.waiting import Item
@@ -27,9 +26,8 @@ from broker_assets.settings import AnnotationSettings, AttemptSettings
 from broker_assets.stream.annotation_messages import AnnotationStream, read_messages
 from broker_assets.stream.commit import commit_latency, latency_columns, quarantined
 from broker_assets.stream.decode import Reason
-from broker_assets.stream.errors import is_of_a_message
 from broker_assets.stream.messages import Message, MessageSource
-from broker_assets.stream.topic_run import TopicRun
+from broker_assets.stream.topic_batches import BatchRun
 
 ANNOTATIONS_VERSION: Final = "annotations 1"
 """Version of the code that makes annotations of messages, for the ledger."""
@@ -168,43 +166,12 @@ def batch_entry(written: Sequence[Fate], messages: Sequence[Message], **more: An
 
 
 @dataclass(kw_only=True)
-class _Run(TopicRun):
+class _Run(BatchRun):
     annotator: AnnotationStream
     settings: AnnotationSettings
     done: AnnotationsRead = field(default_factory=AnnotationsRead)
 
-    def apply(self, messages: Sequence[Message]) -> None:
-        """Apply messages: those at which runs have died alone, the others together."""
-        together: list[Message] = []
-        for message in messages:
-            suspect = self.suspects.get(message.partition)
-            if suspect is None or message.offset >= suspect.until:
-                together.append(message)
-                continue
-            self._attempt(together)
-            together = []
-            condemned = message.offset in suspect.condemned
-            self._attempt([message], Reason(suspect.reason(message.offset)) if condemned else None)
-        self._attempt(together)
-
-    def _attempt(self, messages: Sequence[Message], condemned: Reason | None = None) -> None:
-        if not messages:
-            return
-        if condemned is None:
-            ranges = {span.partition: (span.first_offset, span.next_offset) for span in self._ranges(messages)}
-            attempts.begin(self.connection, self.stream, ranges, self.attempt_id)
-        try:
-            self._write(messages, condemned)
-        except BaseException as error:
-            if condemned is not None or not is_of_a_message(error):
-                raise
-            if len(messages) == 1:
-                self._write(messages, Reason(str(error) or type(error).__name__, traceback.format_exc()))
-                return
-            for half in (messages[: len(messages) // 2], messages[len(messages) // 2 :]):
-                self._attempt(half)
-
-    def _write(self, messages: Sequence[Message], condemned: Reason | None) -> None:
+    def write(self, messages: Sequence[Message], condemned: Reason | None) -> None:
         """Write messages, or quarantine them, in one transaction with their positions."""
         clock = time.perf_counter()
         read = (
@@ -213,7 +180,7 @@ class _Run(TopicRun):
             else [condemned] * len(messages)
         )
         decoded = time.perf_counter()
-        ranges = self._ranges(messages)
+        ranges = self.ranges(messages)
         name = self.stream
         with self.connection.transaction():
             ingestid = self.open_batch()
@@ -244,17 +211,3 @@ class _Run(TopicRun):
         done.reasons.update(fate.reason for fate in written if isinstance(fate, Reason))
         if entry.latency_p50 is not None:
             done.latency.append(entry.latency_p50)
-
-    def _ranges(self, messages: Sequence[Message]) -> list[ledger.Range]:
-        ends: dict[int, int] = {}
-        counts: Counter[int] = Counter()
-        for message in messages:
-            ends[message.partition] = message.offset + 1
-            counts[message.partition] += 1
-        return [
-            ledger.Range(
-                partition=partition, first_offset=self.positions[partition], next_offset=end,
-                received=counts[partition],
-            )
-            for partition, end in sorted(ends.items())
-        ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from broker_assets.annotations.content import BadAnnotation
-from broker_assets.annotations.fields import FieldError, checked_fields, plain
+from broker_assets.annotations.fields import FieldError, checked_fields, plain, value_at
 
 DOCUMENT = {
     "id": 7,
@@ -70,3 +70,10 @@ def test_values_are_plain() -> None:
     assert plain({"t": moment, "n": (1, b"x", 2.5), 3: object}) == {
         "t": "2026-01-02T00:00:00+00:00", "n": [1, 2.5], "3": "<class 'object'>",
     }  # fmt: skip
+
+
+def test_a_constant_may_be_the_last_of_several_places():
+    assert value_at({"name": "b"}, "name|=AMPEL", "topic") == "b"
+    assert value_at({"id": 5}, "name|=A{id}", "topic") == "A5"
+    fields = checked_fields({"object": "oid|=A{id}", "classification": "c"})
+    assert fields.paths == {"oid", "id", "c"}

@@ -84,7 +84,8 @@ def encode(fields: Sequence[Field], rows: pa.Table) -> Encoded:
                 if not optional[number]:
                     raise ValueError(f"{field.column} of {column.null_count} rows is null, {field.name} cannot be null")
                 valid[number] = np.asarray(pc.is_valid(column).to_numpy(zero_copy_only=False))
-            bits[number] = _bits(column, kind, texts)
+            if column.null_count < count:
+                bits[number] = _bits(column, kind, texts)
         kinds[number] = kind
         width += _WIDTHS.get(kind, 0) + 1
     longest = max((len(text) for text in texts), default=0)

@@ -1,0 +1,271 @@
+"""Messages of brokers from Kafka: each exactly once, in batches, in the transaction of their positions."""
+
+from __future__ import annotations
+
+import time
+import traceback
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import psycopg
+
+from broker_assets.accounting import ledger, quarantine
+from broker_assets.database.engine import connect
+from broker_assets.settings import AttemptSettings
+from broker_assets.stream.broker_messages import BrokerStream, ReadBatch, read_messages
+from broker_assets.stream.commit import commit_latency, latency_columns, quarantined
+from broker_assets.stream.decode import Reason
+from broker_assets.stream.errors import is_of_a_message
+from broker_assets.stream.messages import Message, MessageSource
+from broker_assets.stream.retry import RetryReport
+from broker_assets.stream.topic_batches import BatchRun
+from broker_assets.stream.topic_run import Entries, retry_entries
+from broker_assets.survey_settings import SurveySettings
+from broker_assets.tom.messages.storing import store_messages
+
+MESSAGES_VERSION: Final = "broker messages 1"
+"""Version of the code that makes rows of messages, for the ledger."""
+ENTRIES_AT_A_TIME: Final = 500
+"""Entries of the quarantine that are retried in one transaction, at most."""
+
+
+@dataclass
+class MessagesRead:
+    """Result of reading one stream."""
+
+    received: int = 0
+    stored: int = 0
+    """Messages of which a row is new."""
+    duplicate: int = 0
+    """Messages that were stored before."""
+    quarantined: int = 0
+    """Messages that could not be used."""
+    rows: int = 0
+    """New rows: one for each message and classifier."""
+    classifiers: int = 0
+    """Classifiers that were not known."""
+    batches: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Of quarantined messages."""
+
+
+def read_broker_messages(
+    source: MessageSource,
+    database_url: str,
+    stream: BrokerStream,
+    settings: SurveySettings,
+    *,
+    attempt_limits: AttemptSettings | None = None,
+    run_id: str | None = None,
+    idle_seconds: float = 1.0,
+    deadline: float | None = None,
+) -> MessagesRead:
+    """Store the messages waiting on a stream.
+
+    Parameters
+    ----------
+    source : MessageSource
+        Source of the Kafka topic; positions are those of `stream_offset`.
+    database_url : str
+        SQLAlchemy URL of the broker's database.
+    stream : BrokerStream
+        What is read.
+    settings : SurveySettings
+        Sizes of batches and limits.
+    attempt_limits : AttemptSettings, optional
+        When a message is blamed for runs that died.
+    run_id : str, optional
+        Goes into the ledger.
+    idle_seconds : float
+        Reading ends when nothing has arrived for this long.
+    deadline : float, optional
+        Time (`time.monotonic`) at which reading ends whatever waits.
+
+    Raises
+    ------
+    StreamBusy
+        If another run reads the stream.
+    SourceError, OSError, psycopg.OperationalError
+        If Kafka or the database fails; what was stored before stays, the rest waits for the next run.
+    """
+    with connect(database_url, application="broker-assets messages", autocommit=True) as connection:
+        partitions = source.partitions()
+        with ledger.lock_partitions(connection, stream.name, partitions):
+            run = _Run(
+                connection=connection, stream=stream.name, kind="annotation", code_version=MESSAGES_VERSION,
+                run_id=run_id, attempt_id=run_id or uuid.uuid4().hex, broker=stream, settings=settings,
+            )  # fmt: skip
+            run.read(
+                source, partitions, attempt_limits or AttemptSettings(), run.apply, at_a_time=settings.batch_max,
+                wait_seconds=min(max(idle_seconds, 0.05), settings.batch_seconds), idle_seconds=idle_seconds,
+                deadline=deadline,
+            )  # fmt: skip
+    return run.done
+
+
+@dataclass(frozen=True)
+class _Written:
+    outcome: ledger.BatchEntry
+    rows: int
+    classifiers: int
+
+
+def _write_rows(
+    connection: psycopg.Connection[Any],
+    stream: BrokerStream,
+    read: ReadBatch,
+    messages: Sequence[Message],
+    ingestid: int,
+) -> _Written:
+    """Store what is in some messages, in the caller's transaction."""
+    stored = store_messages(connection, read.rows, ingestid=ingestid)
+    good = len(messages) - len(read.refused)
+    new = good
+    if stored.duplicate:
+        # Of a message with several classifiers, one row may be new.
+        offsets = [message.offset for message in messages]
+        row = connection.execute(
+            "SELECT count(DISTINCT (kafka_partition, streammessage_id)) FROM elasticc2_brokermessage"
+            " WHERE topicname = %s AND kafka_partition = ANY(%s) AND streammessage_id BETWEEN %s AND %s"
+            " AND ingestid = %s",
+            (stream.topic, sorted({one.partition for one in messages}), min(offsets), max(offsets), ingestid),
+        ).fetchone()
+        new = int(row[0]) if row is not None else 0
+    outcome = ledger.BatchEntry(
+        received=len(messages), stored=new, duplicate=good - new, quarantined=len(read.refused),
+        bytes=sum(len(message.value) for message in messages),
+    )  # fmt: skip
+    return _Written(outcome, stored.stored, stored.classifiers)
+
+
+@dataclass(kw_only=True)
+class _Run(BatchRun):
+    broker: BrokerStream
+    settings: SurveySettings
+    done: MessagesRead = field(default_factory=MessagesRead)
+
+    def write(self, messages: Sequence[Message], condemned: Reason | None) -> None:
+        """Store messages, or quarantine them, in one transaction with their positions."""
+        clock = time.perf_counter()
+        read = _read(self.broker, messages, self.settings, condemned)
+        decoded = time.perf_counter()
+        ranges = self.ranges(messages)
+        with self.connection.transaction():
+            ingestid = self.open_batch()
+            # First, so that a run that is not alone detects it before it writes anything.
+            ledger.advance(self.connection, ingestid, self.stream, ranges)
+            written = _write_rows(self.connection, self.broker, read, messages, ingestid)
+            failed = [quarantined(self.stream, messages[number], why) for number, why in sorted(read.refused.items())]
+            quarantine.add(self.connection, ingestid, failed)
+            entry = ledger.BatchEntry(
+                received=written.outcome.received, stored=written.outcome.stored, duplicate=written.outcome.duplicate,
+                quarantined=written.outcome.quarantined, bytes=written.outcome.bytes,
+                decode_seconds=decoded - clock, write_seconds=time.perf_counter() - decoded,
+                **latency_columns(commit_latency(messages, time.time())),
+            )  # fmt: skip
+            ledger.close_batch(self.connection, ingestid, entry)
+        for span in ranges:
+            self.positions[span.partition] = span.next_offset
+        done = self.done
+        done.batches += 1
+        done.received += entry.received
+        done.stored += entry.stored
+        done.duplicate += entry.duplicate
+        done.quarantined += entry.quarantined
+        done.rows += written.rows
+        done.classifiers += written.classifiers
+        done.reasons.update(reason.reason for reason in read.refused.values())
+
+
+def _read(
+    stream: BrokerStream, messages: Sequence[Message], settings: SurveySettings, condemned: Reason | None
+) -> ReadBatch:
+    if condemned is None:
+        return read_messages(stream, messages, settings.message_bytes)
+    nothing = read_messages(stream, [], settings.message_bytes)
+    return ReadBatch(nothing.rows, np.zeros(0, np.int32), dict.fromkeys(range(len(messages)), condemned))
+
+
+def retry_broker_messages(
+    database_url: str,
+    stream: BrokerStream,
+    settings: SurveySettings,
+    *,
+    quarantineids: Sequence[int] | None = None,
+    run_id: str | None = None,
+) -> RetryReport:
+    """Store the quarantined messages of a stream, after a fix.
+
+    Parameters
+    ----------
+    database_url, stream, settings
+        See `read_broker_messages`.
+    quarantineids : sequence of int, optional
+        Only these entries; default: all that are open or were retried before.
+    run_id : str, optional
+        Goes into the ledger.
+
+    Raises
+    ------
+    StreamBusy
+        If the quarantine of this stream is already being retried; nothing is changed.
+    """
+    report = RetryReport(run_id)
+
+    def retry(connection: psycopg.Connection[Any], entries: Entries) -> None:
+        _retry(connection, stream, settings, entries, report)
+
+    retry_entries(database_url, stream.name, retry, at_a_time=ENTRIES_AT_A_TIME, quarantineids=quarantineids)
+    return report
+
+
+def _retry(
+    connection: psycopg.Connection[Any],
+    stream: BrokerStream,
+    settings: SurveySettings,
+    entries: Entries,
+    report: RetryReport,
+    failure: Reason | None = None,
+) -> None:
+    messages = [
+        Message(
+            entry.partition, entry.offset,
+            -1 if entry.kafka_timestamp is None else round(entry.kafka_timestamp.timestamp() * 1000),
+            entry.key, entry.payload,
+        )
+        for entry in entries
+    ]  # fmt: skip
+    read = _read(stream, messages, settings, failure)
+    try:
+        with connection.transaction():
+            ingestid = ledger.open_batch(
+                connection, topic=stream.name, kind="retry", code_version=MESSAGES_VERSION, run_id=report.run_id
+            )
+            written = _write_rows(connection, stream, read, messages, ingestid)
+            good = [entry.quarantineid for number, entry in enumerate(entries) if number not in read.refused]
+            if good:
+                quarantine.resolve(connection, good, ingestid)
+            for number, why in read.refused.items():
+                quarantine.fail(
+                    connection, entries[number].quarantineid, reason=why.reason, traceback=why.traceback
+                )  # fmt: skip
+            ledger.close_batch(connection, ingestid, written.outcome)
+    except BaseException as error:
+        if failure is not None or not is_of_a_message(error):
+            raise
+        if len(entries) == 1:
+            why = Reason(str(error) or type(error).__name__, traceback.format_exc())
+            _retry(connection, stream, settings, entries, report, why)
+            return
+        for half in (entries[: len(entries) // 2], entries[len(entries) // 2 :]):
+            _retry(connection, stream, settings, half, report)
+        return
+    report.retried += len(entries)
+    report.stored += written.outcome.stored
+    report.duplicate += written.outcome.duplicate
+    report.failed += written.outcome.quarantined
+    report.reasons.update(reason.reason for reason in read.refused.values())

@@ -1,0 +1,272 @@
+"""A run that reads the topics of all brokers of the survey, each in a thread of its own, while anything waits.
+
+Topics of a pattern are looked for at each look, so that one that a broker has just created is read at once.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import psycopg
+
+from broker_assets.accounting import ledger
+from broker_assets.accounting.ledger import StreamBusy
+from broker_assets.database.engine import connect
+from broker_assets.settings import Settings, StreamLocation
+from broker_assets.stream.broker_message_batches import MessagesRead, read_broker_messages
+from broker_assets.stream.broker_messages import BrokerStream, broker_of
+from broker_assets.stream.messages import MessageSource, SourceError, StreamEnds, TopicAbsentError
+
+log = logging.getLogger(__name__)
+
+AT_ONCE: Final = 8
+"""Streams that are read, or asked about, at the same time."""
+LOOK_SECONDS: Final = 2.0
+"""Time between two looks at the streams that are not being read."""
+
+OpenSource = Callable[[StreamLocation], MessageSource]
+Ends = Callable[[StreamLocation, Mapping[int, int]], StreamEnds]
+"""Asks Kafka where a topic ends; raises `SourceError`."""
+ListTopics = Callable[[StreamLocation], list[str]]
+"""Asks Kafka for the topics of a cluster; the name of the location has no meaning."""
+
+
+@dataclass
+class BrokerLag:
+    """What waits."""
+
+    lag: dict[str, int] = field(default_factory=dict)
+    """Messages by name of the stream; topics that do not exist are left out."""
+    positions: dict[str, dict[int, int]] = field(default_factory=dict)
+    """Committed positions of every stream."""
+    streams: dict[str, BrokerStream] = field(default_factory=dict)
+    """The streams."""
+    problems: dict[str, str] = field(default_factory=dict)
+    """Why nothing is known of a stream or a broker, by name."""
+
+
+@dataclass
+class BrokerRun:
+    """Result of a run."""
+
+    read: dict[str, MessagesRead] = field(default_factory=dict)
+    """By name of the stream."""
+    problems: dict[str, str] = field(default_factory=dict)
+    """Streams that could not be read, or not to the end."""
+
+    def count(self, name: str) -> int:
+        """Sum of a number of `MessagesRead` over the streams."""
+        return sum(int(getattr(one, name)) for one in self.read.values())
+
+
+def broker_streams(
+    settings: Settings, list_topics: ListTopics, today: datetime.date
+) -> tuple[dict[str, BrokerStream], dict[str, str]]:
+    """The streams of all active brokers, and what is wrong with those whose topics are not known.
+
+    Parameters
+    ----------
+    settings : Settings
+        Brokers and clusters.
+    list_topics : callable
+        Asks Kafka for topics.
+    today : date
+        Which dates in the names of topics are near to.
+    """
+    found: list[BrokerStream] = []
+    problems: dict[str, str] = {}
+    for name, broker in settings.survey.brokers.items():
+        if not broker.active:
+            continue
+        topics = list(broker.topics)
+        if broker.pattern is not None:
+            try:
+                every = list_topics(settings.broker_location(name, "", broker.cluster))
+                topics += sorted(topic for topic in every if broker.matches(topic, today))
+            except (SourceError, LookupError) as error:
+                problems[name] = str(error)
+        found += [BrokerStream(name, topic, broker) for topic in dict.fromkeys(topics)]
+    return {stream.name: stream for stream in found}, problems
+
+
+def stream_named(settings: Settings, name: str) -> BrokerStream:
+    """The stream of this name, whether its broker is active or not.
+
+    Raises
+    ------
+    LookupError
+        If the settings have no such broker.
+    """
+    named = broker_of(name)
+    if named is None or named[0] not in settings.survey.brokers:
+        raise LookupError(f"the settings have no broker with the stream {name}")
+    return BrokerStream(*named, settings.survey.brokers[named[0]])
+
+
+def look(
+    connection: psycopg.Connection[Any],
+    settings: Settings,
+    ends: Ends,
+    list_topics: ListTopics,
+    *,
+    today: datetime.date | None = None,
+) -> BrokerLag:
+    """Look at what waits on the topics of brokers.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    settings : Settings
+        Brokers and clusters.
+    ends, list_topics : callable
+        Ask Kafka; called from several threads.
+    today : date, optional
+        Default: the date in UTC.
+    """
+    day = today or datetime.datetime.now(datetime.UTC).date()
+    streams, problems = broker_streams(settings, list_topics, day)
+    found = BrokerLag(streams=streams, problems=problems)
+    found.positions = {name: ledger.positions(connection, name) for name in streams}
+
+    def ask(stream: BrokerStream) -> StreamEnds | Exception:
+        try:
+            return ends(stream_location(settings, stream), found.positions[stream.name])
+        except (SourceError, LookupError) as error:
+            return error
+
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        answers = list(pool.map(ask, streams.values()))
+    for name, answer in zip(streams, answers, strict=True):
+        if isinstance(answer, StreamEnds):
+            found.lag[name] = sum(answer.lag(found.positions[name]).values())
+        elif not isinstance(answer, TopicAbsentError):
+            found.problems[name] = str(answer)
+    return found
+
+
+def stream_location(settings: Settings, stream: BrokerStream) -> StreamLocation:
+    """Where the messages of a stream are.
+
+    Raises
+    ------
+    LookupError
+        If the settings have no servers of the cluster of its broker.
+    """
+    return settings.broker_location(stream.name, stream.topic, stream.settings.cluster)
+
+
+def run_brokers(
+    database_url: str,
+    settings: Settings,
+    open_source: OpenSource,
+    ends: Ends,
+    list_topics: ListTopics,
+    *,
+    run_id: str | None = None,
+    idle_seconds: float | None = None,
+    forever: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+) -> BrokerRun:
+    """Read what waits on the topics of brokers, until nothing has arrived for a while or the time is over.
+
+    Parameters
+    ----------
+    database_url : str
+        SQLAlchemy URL of the broker's database.
+    settings : Settings
+        Brokers, clusters and limits.
+    open_source : callable
+        Opens a topic; the source is closed here.
+    ends, list_topics : callable
+        Ask Kafka.
+    run_id : str, optional
+        Goes into the ledger.
+    idle_seconds : float, optional
+        In place of that of the settings.
+    forever : bool
+        Whether only `stop` ends the run.
+    stop : callable
+        Whether the run should end; what is being read is finished.
+
+    Raises
+    ------
+    psycopg.OperationalError
+        If the database fails.
+    """
+    run = BrokerRun()
+    limits = settings.survey
+    idle = limits.idle_seconds if idle_seconds is None else idle_seconds
+    deadline = time.monotonic() + limits.budget_seconds
+    reading: dict[str, Future[MessagesRead]] = {}
+    with (
+        connect(database_url, application="broker-assets messages", autocommit=True) as connection,
+        ThreadPoolExecutor(max_workers=AT_ONCE) as pool,
+    ):
+        last = time.monotonic()
+        looked = last - LOOK_SECONDS
+        while not stop() and (forever or time.monotonic() < deadline):
+            for name in [name for name, future in reading.items() if future.done()]:
+                if _collect(run, name, reading.pop(name)):
+                    last = time.monotonic()
+            if time.monotonic() - looked >= LOOK_SECONDS:
+                looked = time.monotonic()
+                lag = look(connection, settings, ends, list_topics)
+                run.problems |= lag.problems
+                for name, waiting in lag.lag.items():
+                    if waiting and name not in reading:
+                        until = time.monotonic() + limits.budget_seconds
+                        reading[name] = pool.submit(
+                            _read, lag.streams[name], database_url, settings, open_source,
+                            until if forever else deadline, run_id,
+                        )  # fmt: skip
+                if any(lag.lag.values()):
+                    last = time.monotonic()
+            if not forever and not reading and time.monotonic() - last >= idle:
+                break
+            time.sleep(0.05)
+        for name, future in reading.items():
+            _collect(run, name, future)
+    return run
+
+
+def _read(
+    stream: BrokerStream,
+    database_url: str,
+    settings: Settings,
+    open_source: OpenSource,
+    deadline: float,
+    run_id: str | None,
+) -> MessagesRead:
+    source = open_source(stream_location(settings, stream))
+    try:
+        return read_broker_messages(
+            source, database_url, stream, settings.survey, attempt_limits=settings.attempts, run_id=run_id,
+            deadline=deadline,
+        )  # fmt: skip
+    finally:
+        source.close()
+
+
+def _collect(run: BrokerRun, name: str, future: Future[MessagesRead]) -> bool:
+    """Note what a stream gave; whether that was anything."""
+    try:
+        found = future.result()
+    except (SourceError, StreamBusy, LookupError, OSError) as error:
+        run.problems[name] = str(error)
+        log.warning("%s: %s", name, error)
+        return False
+    total = run.read.setdefault(name, MessagesRead())
+    for number in ("received", "stored", "duplicate", "quarantined", "rows", "classifiers", "batches"):
+        setattr(total, number, getattr(total, number) + getattr(found, number))
+    total.reasons.update(found.reasons)
+    run.problems.pop(name, None)
+    if found.received:
+        log.info("%s: %d messages, %d new rows", name, found.received, found.rows)
+    return found.received > 0
