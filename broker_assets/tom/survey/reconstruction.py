@@ -113,7 +113,8 @@ def histories(
 
 
 def _column(table: pa.Table, name: str, kind: type[np.generic]) -> NDArray[Any]:
-    return np.asarray(pc.fill_null(table.column(name), 0).to_numpy(), dtype=kind)
+    # Writable whatever Arrow gives, so that the compiled function has one kind of array.
+    return np.require(pc.fill_null(table.column(name), 0).to_numpy(), dtype=kind, requirements=("C", "W"))
 
 
 def _rows(known: NDArray[np.int64], wanted: NDArray[np.int64], what: str) -> NDArray[np.int64]:
