@@ -75,8 +75,13 @@ def shared_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def service_folder() -> Iterator[Path]:
-    """A folder for servers: its path is short (sockets) and open to the user that PostgreSQL drops to."""
-    folder = Path(tempfile.mkdtemp(prefix="broker-tests-"))
+    """A folder for servers: its path is short (sockets) and open to the user that PostgreSQL drops to.
+
+    In memory where there is room: a database has a thousand files, which a copy makes there in 30 ms instead of 240.
+    """
+    memory = Path("/dev/shm")
+    roomy = os.path.ismount(memory) and shutil.disk_usage(memory).free > 6 << 30
+    folder = Path(tempfile.mkdtemp(prefix="broker-tests-", dir=memory if roomy else None))
     folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
