@@ -14,7 +14,7 @@ from broker_assets.api.connections import Connections
 from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
 from broker_assets.api.observer import Observer
-from broker_assets.api.site import almanac, desk, files, frame, front, object_page, search, telemetry_shared
+from broker_assets.api.site import almanac, desk, files, frame, front, object_page, search, telemetry_shared, warming
 from broker_assets.settings import Settings, load_settings
 from broker_assets.web_guard import WebGuard
 
@@ -56,6 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         connections.open()
         accounts.open()
+        warming.warm_in_background()
         yield
         app.state.trial_process.stop()
         connections.close()

@@ -55,6 +55,38 @@ def matches_of_object(
         return cursor.fetchall()
 
 
+def match_times(
+    connection: psycopg.Connection[Any],
+    diaobjectid: int,
+    *,
+    viewer: str | None,
+    shared: Collection[str] = (),
+    everything: bool = False,
+) -> list[tuple[float, str]]:
+    """When the alerts of an object passed filters.
+
+    Parameters
+    ----------
+    connection, diaobjectid, viewer, shared, everything
+        As of `matches_of_object`.
+
+    Returns
+    -------
+    list of (float, str)
+        Time of the triggering detection (MJD TAI), ascending, and the names of the filters that it passed, with commas
+        between; detections that are not stored any more are left out.
+    """
+    rows = connection.execute(
+        "SELECT source.midpointmjdtai, string_agg(DISTINCT filter.name, ', ' ORDER BY filter.name)"  # noqa: S608
+        " FROM filter_matches AS hit JOIN filters AS filter USING (filterid) JOIN LATERAL ("
+        "SELECT midpointmjdtai FROM diasources WHERE diaobjectid = hit.diaobjectid AND diasourceid = hit.diasourceid"
+        " ORDER BY midpointmjdtai DESC LIMIT 1) AS source ON true WHERE hit.diaobjectid = %(object)s"
+        f" AND {readable_sql('filter', 'filter.filterid::text')} GROUP BY 1 ORDER BY 1 DESC LIMIT %(most)s",
+        {"object": diaobjectid, "most": MOST, **reader(viewer, shared, everything=everything)},
+    ).fetchall()
+    return [(float(time), names) for time, names in reversed(rows)]
+
+
 def missed_filters(connection: psycopg.Connection[Any], diaobjectid: int, *, owner: str) -> list[dict[str, Any]]:
     """Active filters of an account that no alert of an object passed.
 

@@ -117,7 +117,7 @@ def limits(pixels: NDArray[np.float64], *, difference: bool) -> tuple[float, flo
     return (low, high) if high > low else (low, low + 1.0)
 
 
-def stamp_png(stamp: Stamp, low: float, high: float, *, stretched: bool) -> bytes:
+def stamp_png(stamp: Stamp, low: float, high: float, *, stretched: bool, small: bool = False) -> bytes:
     """Draw a stamp.
 
     Parameters
@@ -128,6 +128,8 @@ def stamp_png(stamp: Stamp, low: float, high: float, *, stretched: bool) -> byte
         Values that are black and white; see `limits`.
     stretched : bool
         asinh instead of linear.
+    small : bool
+        One pixel of the picture for one of the stamp, and nothing else in it.
 
     Returns
     -------
@@ -137,7 +139,7 @@ def stamp_png(stamp: Stamp, low: float, high: float, *, stretched: bool) -> byte
     from PIL import Image, ImageDraw
 
     size = stamp.pixels.shape[0]
-    scale = max(-(-SIDE // size), 1)
+    scale = 1 if small else max(-(-SIDE // size), 1)
     part = np.clip((stamp.pixels - low) / (high - low), 0.0, 1.0)
     if stretched:
         part = np.arcsinh(part * _SOFTENING) / np.arcsinh(_SOFTENING)
@@ -147,7 +149,8 @@ def stamp_png(stamp: Stamp, low: float, high: float, *, stretched: bool) -> byte
     diagonal = np.add.outer(np.arange(big.shape[0]), np.arange(big.shape[1])) // 3 % 2
     big = np.where(missing, np.where(diagonal == 0, *_HATCH), big).astype(np.uint8)
     picture = Image.fromarray(big)
-    _decorate(ImageDraw.Draw(picture), stamp, scale, picture.width, f"{low:.4g} … {high:.4g}".replace("-", "−"))
+    if not small:
+        _decorate(ImageDraw.Draw(picture), stamp, scale, picture.width, f"{low:.4g} … {high:.4g}".replace("-", "−"))
     buffer = io.BytesIO()
     picture.save(buffer, format="png", optimize=True)
     return buffer.getvalue()

@@ -11,7 +11,7 @@ import pytest
 from things_on_object import OBJECT, add_owned_things
 
 from broker_assets.database import engine
-from broker_assets.filters.object_matches import matches_of_object, missed_filters
+from broker_assets.filters.object_matches import match_times, matches_of_object, missed_filters
 
 pytestmark = pytest.mark.database
 
@@ -50,3 +50,16 @@ def test_an_account_sees_which_of_its_own_filters_an_object_missed(connection: p
     assert [one["name"] for one in missed_filters(connection, 5, owner="ann")] == ["private", "public"]
     assert [one["name"] for one in missed_filters(connection, 5, owner="bob")] == ["secret"]
     assert missed_filters(connection, 5, owner="") == []
+
+
+def test_times_are_those_of_the_detections_that_passed(connection: psycopg.Connection[Any]) -> None:
+    for source, time in ((1, 60950.25), (2, 60951.5)):
+        connection.execute(
+            "INSERT INTO diasources (diasourceid, diaobjectid, midpointmjdtai, survey, ingestid, night, broughtby)"
+            " VALUES (%s, %s, %s, 1, 1, '2025-10-01', %s)",
+            (source, OBJECT, time, source),
+        )
+    assert match_times(connection, OBJECT, viewer=None) == [(60950.25, "public"), (60951.5, "public")]
+    assert match_times(connection, OBJECT, viewer="ann")[0] == (60950.25, "private, public")
+    assert match_times(connection, OBJECT, viewer="root", everything=True)[1] == (60951.5, "private, public, secret")
+    assert match_times(connection, 5, viewer="ann") == []

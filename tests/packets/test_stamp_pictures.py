@@ -83,3 +83,13 @@ def test_pictures_are_equally_large_and_missing_pixels_are_hatched() -> None:
     with Image.open(io.BytesIO(stamp_png(found, 0.0, 100.0, stretched=False))) as picture:
         assert picture.size == (SIZE * 6, SIZE * 6)
         assert {96, 160} <= set(picture.convert("L").crop((SIZE * 6 - 20, SIZE * 6 - 20, SIZE * 6, SIZE * 6)).tobytes())
+
+
+def test_small_pictures_have_only_the_pixels() -> None:
+    drawn = oriented(stamp(0.0), None)
+    content = stamp_png(drawn, 0.0, 100.0, stretched=False, small=True)
+    with Image.open(io.BytesIO(content)) as picture:
+        pixels = np.asarray(picture.convert("L"))
+    assert pixels.shape == drawn.pixels.shape
+    assert pixels[SIZE // 2, SIZE // 2] == 255
+    assert np.count_nonzero(pixels) == 2

@@ -16,7 +16,7 @@ from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
 from broker_assets.api.objects import ObjectId, documented, identifier_of
 from broker_assets.api.site.frame import FRAMED, page
-from broker_assets.api.site.object_parts import parts_of, sight_of
+from broker_assets.api.site.object_parts import Sight, match_times_of, parts_of, sight_of
 from broker_assets.api.sources import FOREVER, Packet, SourceId
 from broker_assets.database.tables import object_features, objects
 
@@ -48,6 +48,10 @@ class Curve:
     """`Marks` of that state."""
     now: float
     """MJD TAI."""
+    sight: Sight
+    """What the reader may see."""
+    matches: list[tuple[float, str]]
+    """When alerts of it passed filters that the reader may see, MJD TAI, with their names."""
 
 
 def curve_of(request: Request, connection: Database, diaobjectid: ObjectId) -> Curve:
@@ -69,7 +73,9 @@ def curve_of(request: Request, connection: Database, diaobjectid: ObjectId) -> C
     state = ChartState.read(request.query_params)
     points = curve_points(connection, found, as_of=state.as_of)
     now = float(unix_to_mjd_tai([time.time()])[0])
-    return Curve(identifier, columns, found, points, state, marks(points, state), now)
+    sight = sight_of(request)
+    matches = match_times_of(connection, identifier, sight)
+    return Curve(identifier, columns, found, points, state, marks(points, state), now, sight, matches)
 
 
 Light = Annotated[Curve, Depends(curve_of)]
@@ -84,9 +90,10 @@ def object_page(request: Request, connection: Database, curve: Light) -> Respons
     from broker_assets.search.finding import object_title
 
     columns, points, shown = curve.columns, curve.points, curve.shown
-    parts = parts_of(connection, curve.identifier, columns["tns_name"], sight_of(request))
+    parts = parts_of(connection, curve.identifier, columns["tns_name"], curve.sight)
     bands = [band for code, band in enumerate(BANDS) if (points.band == code).any()]
-    table = rows(shown.points.where(np.arange(len(shown.points))[::-1][:MOST_ROWS]))
+    newest = shown.points.where(np.arange(len(shown.points))[::-1][:MOST_ROWS])
+    table = [row | {"stamps": has} for row, has in zip(rows(newest), newest.has_packet.tolist(), strict=True)]
     return page(
         request,
         "object.html",
@@ -119,6 +126,7 @@ def points_json(curve: Light) -> Response:
     found = document(curve.shown, now=curve.now)
     found["symbols"] = [_path(code) for code in (*range(6), -1)]
     found["first"] = curve.columns["firstdiasourcemjdtai"]
+    found["matches"] = curve.matches
     found["axes"] = {"x": curve.state.x, "y": curve.state.y}
     return Document(found, headers={"Cache-Control": "no-store"})
 
@@ -140,8 +148,11 @@ def curve_svg(curve: Light) -> Response:
 
 
 @router.get("/stamps/{diasourceid}/{kind}.png")
-def stamp(connection: Database, packet: Packet, diasourceid: SourceId, kind: str) -> Response:
-    """A stamp of a detection, north up; science and template have the limits of the science image."""
+def stamp(connection: Database, packet: Packet, diasourceid: SourceId, kind: str, small: bool = False) -> Response:
+    """A stamp of a detection, north up; science and template have the limits of the science image.
+
+    `small` is for tables: without words, and a pixel of the image is one of the picture.
+    """
     from broker_assets.packets.cutouts import CutoutError, from_packet
     from broker_assets.packets.stamp_pictures import limits, oriented, stamp_png
 
@@ -156,7 +167,7 @@ def stamp(connection: Database, packet: Packet, diasourceid: SourceId, kind: str
     except CutoutError as error:
         raise HTTPException(404, f"Source {diasourceid}: {error}.") from error
     low, high = limits(measured.pixels, difference=kind == "difference")
-    content = stamp_png(drawn, low, high, stretched=kind != "difference")
+    content = stamp_png(drawn, low, high, stretched=kind != "difference", small=small)
     return Response(content, media_type="image/png", headers=FOREVER)
 
 
@@ -261,7 +272,10 @@ def _svg(curve: Curve, size: tuple[int, int], *, standalone: bool = False) -> st
 
     first = curve.columns["firstdiasourcemjdtai"]
     events = [(float(first), "first detection")] if first is not None else []
-    return chart_svg(curve.shown, curve.state, now=curve.now, size=size, ticks_at=events, standalone=standalone)
+    return chart_svg(
+        curve.shown, curve.state, now=curve.now, size=size, ticks_at=events,
+        matches_at=[(mjd, f"passed {names}") for mjd, names in curve.matches], standalone=standalone,
+    )  # fmt: skip
 
 
 def _path(code: int) -> str:

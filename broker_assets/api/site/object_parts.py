@@ -122,6 +122,20 @@ def parts_of(connection: Connection, diaobjectid: int, tns_name: str | None, sig
     return parts
 
 
+def match_times_of(connection: Connection, diaobjectid: int, sight: Sight) -> list[tuple[float, str]]:
+    """When alerts of the object passed filters that the reader may see; none if that cannot be read."""
+    from broker_assets.filters.object_matches import match_times
+
+    try:
+        with connection.transaction():
+            return match_times(connection, diaobjectid, **sight.of("filter"))
+    except psycopg.OperationalError:
+        raise
+    except psycopg.Error:
+        log.exception("when object %d passed filters could not be read", diaobjectid)
+        return []
+
+
 def _classes(connection: Connection, diaobjectid: int) -> list[dict[str, Any]]:
     """Classifiers with their scores, the highest first."""
     with connection.cursor(row_factory=dict_row) as cursor:

@@ -93,6 +93,7 @@ def chart_svg(
     now: float,
     size: tuple[int, int] = (760, 400),
     ticks_at: Sequence[tuple[float, str]] = (),
+    matches_at: Sequence[tuple[float, str]] = (),
     standalone: bool = False,
     axes: Axes | None = None,
 ) -> str:
@@ -109,7 +110,9 @@ def chart_svg(
     size : (int, int)
         Width and height, pixels.
     ticks_at : sequence of (float, str)
-        Times, MJD TAI, that are marked on the axis, with what happened.
+        Times, MJD TAI, that are marked below the axis, with what happened.
+    matches_at : sequence of (float, str)
+        Times at which filters were passed, which are marked inside the axis, with their names.
     standalone : bool
         Whether it is a file of its own, which brings its style along.
     axes : Axes, optional
@@ -120,7 +123,7 @@ def chart_svg(
     str
         An `svg` element; text in it is escaped.
     """
-    return _Drawing(shown, state, now, size, standalone, axes).draw(ticks_at)
+    return _Drawing(shown, state, now, size, standalone, axes).draw(ticks_at, matches_at)
 
 
 class _Drawing:
@@ -148,7 +151,7 @@ class _Drawing:
         part = (value - low) / (high - low)
         return self.top + (part if self.state.y == "mag" else 1.0 - part) * (self.bottom - self.top)
 
-    def draw(self, ticks_at: Sequence[tuple[float, str]]) -> str:
+    def draw(self, ticks_at: Sequence[tuple[float, str]], matches_at: Sequence[tuple[float, str]] = ()) -> str:
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="curve" viewBox="0 0 {self.width} {self.height}"'
             f' width="{self.width}" height="{self.height}" role="img">'
@@ -164,6 +167,12 @@ class _Drawing:
                 parts.append(
                     f'<path d="M{at} {self.bottom}l-4 8h8z" class="event"><title>{escape(text)}</title></path>'
                 )
+        low, high = self.shown.x_range
+        parts += [
+            f'<path d="M{self.x(mjd):.1f} {self.bottom}v-10m-3 0h6" class="match"><title>{escape(text)}</title></path>'
+            for mjd, text in matches_at
+            if low <= mjd <= high
+        ]
         parts += self._marks()
         parts.append("</svg>")
         return "".join(parts)
@@ -266,4 +275,5 @@ def file_style() -> str:
         ".mark{stroke:#1c2430;stroke-width:1}.solid{fill:var(--c)}.hollow{fill:#fff;stroke:var(--c);stroke-width:1.5}"
         ".dot.solid{fill:#fff}.dot.hollow{fill:#1c2430;stroke:none}"
         ".bar,.limit,.off{stroke:var(--c);fill:none;stroke-width:1.2}.off{stroke-width:2.5}.event{fill:#2f5fd0}"
+        ".match{fill:none;stroke:#12805c;stroke-width:2}"
     )

@@ -151,3 +151,42 @@ def test_private_things_are_shown_to_their_owner_and_groups_alone(
             assert "<i>olgas" not in text
             seen[name] = "olgas" in text.split("Lists and areas")[1].split("</section>")[0]
     assert seen == {"": False, "olga": True, "member": True, "stranger": False}
+
+
+def test_each_detection_has_small_stamps_that_load_when_they_are_seen(site: Any, path: str) -> None:
+    text = site.client.get(path, headers=HTML).text
+    chart = site.client.get(f"{path}points.json").json()
+    with_stamps = {one for one, has in zip(chart["id"], chart["stamps"], strict=True) if has}
+    assert with_stamps
+    small = re.findall(r'<img src="/stamps/(\d+)/(\w+)\.png\?small=1"[^>]* loading="lazy">', text)
+    assert {one for one, _ in small} == with_stamps
+    assert len(small) == 3 * len(with_stamps)
+    number = small[0][0]
+    whole, thumb = (site.client.get(f"/stamps/{number}/science.png{query}").content for query in ("", "?small=1"))
+    assert thumb.startswith(b"\x89PNG")
+    assert len(thumb) < len(whole)
+
+
+def test_when_it_passed_filters_is_on_the_axis(site: Any, filled_database_url: str, known: Any, path: str) -> None:
+    number = known["diaobjectid"]
+    source = site.client.get(f"{path}points.json").json()
+    detection = next(row for row, stamps in enumerate(source["stamps"]) if stamps)
+    with engine.connect(filled_database_url, autocommit=True) as connection:
+        try:
+            made = connection.execute(
+                "INSERT INTO filters (owner, name, description, active, public, version, revision)"
+                " VALUES ('ann', 'bright <one>', '', true, true, 1, 1) RETURNING filterid"
+            ).fetchone()
+            assert made is not None
+            connection.execute(
+                "INSERT INTO filter_matches (diaobjectid, diasourceid, filterid, ingestid, night, version, rows, row)"
+                " VALUES (%s, %s, %s, 1, '2025-10-01', 1, 1, '[]')",
+                (number, int(source["id"][detection]), made[0]),
+            )
+            assert site.client.get(f"{path}points.json").json()["matches"] == [[source["x"][detection], "bright <one>"]]
+            text = site.client.get(path, headers=HTML).text
+            assert 'class="match"><title>passed bright &lt;one&gt;</title>' in text
+            assert "1 detection passed a filter" in text
+        finally:
+            connection.execute("DELETE FROM filter_matches")
+            connection.execute("DELETE FROM filters")

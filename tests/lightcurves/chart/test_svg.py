@@ -76,3 +76,10 @@ def test_points_beyond_the_axis_are_ticks_at_its_edge() -> None:
 def test_a_long_light_curve_is_a_small_drawing() -> None:
     points = chart_points(*[(60000.0 + row, row % 2, row % 6, 1, 1000.0 + row, 10.0) for row in range(2000)])
     assert len(chart_svg(marks(points, ChartState()), ChartState(), now=60010.0)) < 200_000
+
+
+def test_filter_matches_are_ticks_on_the_axis_of_what_is_shown() -> None:
+    text = draw(ChartState(), matches_at=[(60001.0, "passed <mine>"), (70000.0, "later")])
+    assert text.count('class="match"') == 1
+    assert "passed &lt;mine&gt;" in text
+    assert 'class="match"' not in draw(ChartState())

@@ -155,6 +155,14 @@
           ctx.beginPath(); ctx.arc(px, py, 9 * ratio, 0, 7); ctx.stroke();
         }
       }
+      // Where filters were passed: on the axis, not lines over points.
+      ctx.strokeStyle = css("--good");
+      ctx.lineWidth = 2 * ratio;
+      for (const [time] of points.matches || []) {
+        if (time - this.shift < min || time - this.shift > max) continue;
+        const at = u.valToPos(time - this.shift, "x", true), foot = top + height, head = foot - 10 * ratio;
+        ctx.beginPath(); ctx.moveTo(at, foot); ctx.lineTo(at, head); ctx.moveTo(at - 3 * ratio, head); ctx.lineTo(at + 3 * ratio, head); ctx.stroke();
+      }
       ctx.restore();
       const first = points.first - this.shift;
       if (points.first !== null && first >= min && first <= max) {
@@ -234,6 +242,8 @@
       const parts = [`${bandName(points.band[row])} ${points.survey[row]} ${kind} ${value}`, `MJD ${points.x[row].toFixed(5)}`, `${points.utc[row]} UTC`, `${(points.now - points.x[row]).toFixed(1)} days ago`];
       if (points.snr[row] !== null) parts.push(`SNR ${points.snr[row]}`);
       if (points.reliability[row] !== null) parts.push(`reliability ${points.reliability[row]}`);
+      const passed = points.detected[row] && !points.forced[row] && (points.matches || []).find(([time]) => Math.abs(time - points.x[row]) < 1e-7);
+      if (passed) parts.push(`passed ${passed[1]}`);
       parts.push(`id ${points.id[row]}`);
       this.pinned.append(parts.join(" · "));
       if (points.sources) this.link(" source", points.sources + points.id[row]);
