@@ -25,6 +25,7 @@ import psutil
 
 from broker_assets.backoff import SERVICE, pause_after
 from broker_assets.local import instance, kafka, platform, readiness
+from broker_assets.local.compiling import Compiling
 from broker_assets.local.postgres import EmbeddedPostgres
 from broker_assets.local.processes import (
     FolderInUseError,
@@ -168,12 +169,14 @@ class Supervisor:
         identity = ProcessIdentity.of(os.getpid())
         if identity is not None:
             os.environ["BROKER_SUPERVISOR"] = f"{identity.pid}:{identity.created!r}"
+        (self.home / "logs").mkdir(exist_ok=True)
+        self._compiling = Compiling(self.home / "logs" / "compiling.log", self._report)
+        self._compiling.begin()
         addresses = self._start_servers()
         self._addresses = addresses
         os.environ.update(addresses.environment())
         instance.write_instance(Path(addresses.dagster_home))
         self._report("Database schema, Dagster's tables and topics …")
-        (self.home / "logs").mkdir(exist_ok=True)
         run_child(
             [sys.executable, "-m", "broker_assets.local.prepare", "--end-abandoned-runs"],
             failure="The servers could not be prepared",
@@ -225,7 +228,6 @@ class Supervisor:
     def _start_services(self, addresses: Addresses) -> None:
         self._report("Code server, webserver, daemon and API …")
         logs = self.home / "logs"
-        logs.mkdir(exist_ok=True)
         server = self.settings.server
         commands = platform.commands(
             host=server.host,
@@ -253,6 +255,8 @@ class Supervisor:
             service = kind(name, command, log=log, environment=environment, healthy=health[name])
             self._watched.append(_Watched(name, service))
             services.append(service)
+            if name == "daemon":  # it starts runs, which would compile the same
+                self._compiling.wait()
             service.launch()
             if name == "code-server":  # the others query it immediately and would log errors
                 service.wait_until_ready()
