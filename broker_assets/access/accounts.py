@@ -33,7 +33,7 @@ _ADDRESS: Final = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
 
 _OF_AN_ACCOUNT: Final = (
     "tokens", "sessions", "memberships", "requests", "identities", "mailed_links", "uploads", "trials",
-    "annotator_requests",
+    "annotator_requests", "tap_jobs",
 )  # fmt: skip
 """Tables whose rows go with their account."""
 

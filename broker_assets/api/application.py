@@ -57,7 +57,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         connections.open()
         accounts.open()
         warming.warm_in_background()
+        app.state.tap_worker.wake()  # jobs that a server left when it ended
         yield
+        app.state.tap_worker.stop()
         app.state.trial_process.stop()
         connections.close()
         accounts.close()

@@ -47,6 +47,28 @@ async def parameters(request: Request) -> dict[str, Any]:
 
 
 async def _of_body(request: Request) -> dict[str, Any]:
+    return {name: value for name, value in (await body_items(request)) if isinstance(value, str) or _is_json(request)}
+
+
+def _is_json(request: Request) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+
+
+async def body_items(request: Request, *, most_files: int = 0) -> list[tuple[str, Any]]:
+    """Parameters of the body of a request, in order; a name may come several times, and files are bytes.
+
+    Parameters
+    ----------
+    request : Request
+        With a form or a JSON document.
+    most_files : int
+        Files of a form, at most.
+
+    Raises
+    ------
+    BadRequestError
+        If the body is too large, or is not what its content type says.
+    """
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -60,17 +82,17 @@ async def _of_body(request: Request) -> dict[str, Any]:
             raise BadRequestError(f"the body is not JSON: {error}") from None
         if not isinstance(document, dict):
             raise BadRequestError("the body must be a JSON object with the parameters")
-        return document
+        return list(document.items())
     if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
         request._body = bytes(body)
         try:
-            form = await request.form(max_files=0, max_fields=100)
+            form = await request.form(max_files=most_files, max_fields=100)
         except Exception as error:  # noqa: BLE001
             raise BadRequestError(f"the form cannot be read: {error}") from None
-        return {name: value for name, value in form.items() if isinstance(value, str)}
+        return [(name, value if isinstance(value, str) else await value.read()) for name, value in form.multi_items()]
     if body:
         raise BadRequestError("the content type must be application/x-www-form-urlencoded or application/json")
-    return {}
+    return []
 
 
 Parameters = Annotated[dict[str, Any], Depends(parameters)]

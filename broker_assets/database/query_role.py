@@ -28,6 +28,8 @@ PUBLISHED: Final = (
     "annotations", "filters", "notice_events", "object_classes", "object_link", "sssources", "ssobjects", "mpc_orbits",
 )  # fmt: skip
 """Tables and views that users' SQL may read; those with owners have a policy."""
+OBSERVATIONS: Final = "obscore"
+"""View that ADQL reads as `ivoa.obscore`."""
 
 
 def prepare_role(connection: sa.Connection) -> bool:
@@ -53,7 +55,7 @@ def prepare_role(connection: sa.Connection) -> bool:
                 return False
     known = connection.scalars(
         sa.text("SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE to_regclass(name) IS NOT NULL"),
-        {"names": list(PUBLISHED)},
+        {"names": [*PUBLISHED, OBSERVATIONS]},
     )
     connection.exec_driver_sql(f"GRANT SELECT ON {', '.join(sorted(known))} TO {ROLE}")
     connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {_schema(connection)} TO {ROLE}")

@@ -82,6 +82,8 @@ def field(
     description: str = "",
     ucd: str = "",
     datatype: str = "",
+    utype: str = "",
+    xtype: str = "",
 ) -> pa.Field:
     """A field with what it means.
 
@@ -93,8 +95,10 @@ def field(
         Unit (VOUnits), meaning, and IVOA UCD1+.
     datatype : str
         Datatype of VOTable, where it is not that of the kind: `char` for text that is ASCII by its nature.
+    utype, xtype : str
+        Place in a data model, and what a text stands for, of VOTable.
     """
-    given = {"unit": unit, "description": description, "ucd": ucd, "datatype": datatype}
+    given = {"unit": unit, "description": description, "ucd": ucd, "datatype": datatype, "utype": utype, "xtype": xtype}
     return pa.field(name, kind, metadata={key: value for key, value in given.items() if value})
 
 
@@ -212,7 +216,7 @@ def _field(item: pa.Field) -> str:
         attributes.append(f'datatype="{given.get("datatype", "unicodeChar")}" arraysize="*"')
     else:
         attributes.append(f'datatype="{datatype}"')
-    attributes.extend(f"{key}={_quoted(given[key])}" for key in ("unit", "ucd") if given.get(key))
+    attributes.extend(f"{key}={_quoted(given[key])}" for key in ("unit", "ucd", "utype", "xtype") if given.get(key))
     description = given.get("description", "")
     body = f"<DESCRIPTION>{_text(description)}</DESCRIPTION>" if description else ""
     return f"<FIELD {' '.join(attributes)}>{body}</FIELD>\n"

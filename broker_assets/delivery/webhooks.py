@@ -99,7 +99,7 @@ def post(
     host = parts.hostname or ""
     secure = parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
-    address = _address(host, port, private_addresses=private_addresses)
+    address = host_address(host, port, private_addresses=private_addresses)
     timestamp = int(time.time())
     headers = {
         "host": parts.netloc.rpartition("@")[2],
@@ -139,8 +139,16 @@ def post(
     raise MessageRefusedError(said, final=answer.status in _FINAL)
 
 
-def _address(host: str, port: int, *, private_addresses: bool) -> str:
-    """An address of a host that may be connected to."""
+def host_address(host: str, port: int, *, private_addresses: bool) -> str:
+    """An address of a host that may be connected to: none of ours, unless those are allowed.
+
+    Raises
+    ------
+    SinkUnavailableError
+        If the host cannot be looked up.
+    MessageRefusedError
+        If an address of it is not public.
+    """
     try:
         entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -150,7 +158,7 @@ def _address(host: str, port: int, *, private_addresses: bool) -> str:
     # All of them: a name with a public and a private address is a trick.
     if not allowed or len(allowed) < len(found):
         raise MessageRefusedError(
-            f"{host} has an address that is not public: webhooks go to public addresses only "
+            f"{host} has an address that is not public: only public addresses are connected to "
             "(BROKER_DELIVERY__PRIVATE_ADDRESSES)",
             final=True,
         )

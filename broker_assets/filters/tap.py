@@ -1,41 +1,34 @@
-"""Runs ADQL queries, and describes the published tables as TAP_SCHEMA does (IVOA TAP 1.1)."""
+"""Runs ADQL queries (IVOA TAP 1.1): with the rights of the account, with limits of rows and time, row by row."""
 
 from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final
 
+import numpy as np
 import psycopg
 import pyarrow as pa
-import sqlalchemy as sa
 
-from broker_assets.database.query_role import PUBLISHED, as_user
-from broker_assets.database.table_formats import field, unit_of
-from broker_assets.database.tables import VIEWS, metadata
-from broker_assets.filters.adql import SCHEMA, TAP_SCHEMA, AdqlError, Translated, translate
+from broker_assets.database.query_role import as_user
+from broker_assets.database.table_formats import field
+from broker_assets.filters.adql import Translated, translate
+from broker_assets.filters.adql_geometry import AdqlError, near_arrays
+from broker_assets.filters.tap_schema import NAMES, tap_schema
+from broker_assets.filters.tap_uploads import Upload
 
 _OIDS: Final[dict[int, pa.DataType]] = {
     16: pa.bool_(), 20: pa.int64(), 21: pa.int16(), 23: pa.int32(), 700: pa.float32(), 701: pa.float64(),
     1700: pa.float64(),
 }  # fmt: skip
-_UCDS: Final = {
-    "diaobjectid": "meta.id;meta.main",
-    "ra": "pos.eq.ra;meta.main",
-    "decl": "pos.eq.dec;meta.main",
-    "midpointmjdtai": "time.epoch",
-    "psfflux": "phot.flux",
-    "psffluxerr": "stat.error;phot.flux",
-    "band": "instr.bandpass",
-}
-_RESERVED: Final = frozenset({"timestamp", "public", "date", "time", "section", "size", "class", "user", "position"})
-"""Names of columns that ADQL reserves: they are written in quotes."""
-_DATATYPES: Final[tuple[tuple[type[Any], str], ...]] = (
-    (sa.SmallInteger, "short"), (sa.BigInteger, "long"), (sa.Integer, "int"), (sa.DOUBLE_PRECISION, "double"),
-    (sa.REAL, "float"), (sa.Boolean, "boolean"),
-)  # fmt: skip
+_TEXT_OIDS: Final = frozenset({25, 1042, 1043})
+_TIME_OIDS: Final = frozenset({1082, 1114, 1184})
+"""Of dates and times, whose texts are ASCII."""
+_CHUNK: Final = 5000
+"""Rows that are held at once."""
 
 
 class TookTooLong(TimeoutError):
@@ -51,8 +44,66 @@ class Result:
     """Whether there are more rows."""
 
 
-def run(connection: psycopg.Connection[Any], text: str, *, limit: int, seconds: float, viewer: str = "") -> Result:
-    """Run a query.
+class Reading:
+    """Rows of a query that runs, batch by batch, at most as many as are allowed."""
+
+    def __init__(
+        self,
+        cursor: psycopg.Cursor[Any],
+        query: Translated,
+        values: Mapping[str, Any],
+        known: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        self._rows = cursor.stream(query.statement, values, size=_CHUNK)  # type: ignore[call-overload]
+        self._limit = query.limit
+        self._first: tuple[Any, ...] | None = next(self._rows, None)
+        if self._first is None:  # the columns come with the first row
+            cursor.execute(f"SELECT * FROM ({query.statement}) AS nothing LIMIT 0", values)  # type: ignore[call-overload]  # noqa: S608
+        self._columns = cursor.description or ()
+        self.schema = _schema(self._columns, known)
+        """Columns with what they mean."""
+        self.overflows = False
+        """Whether rows were left out; known after the last batch."""
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        left = self._limit
+        held: list[tuple[Any, ...]] = [] if self._first is None else [self._first]
+        self._first = None
+        for row in self._rows:
+            held.append(row)
+            if len(held) >= _CHUNK and left > 0:
+                yield self._batch(held[:left])
+                self.overflows |= len(held) > left
+                left -= min(left, len(held))
+                held = []
+        self.overflows |= len(held) > left
+        if held[:left]:
+            yield self._batch(held[:left])
+
+    def close(self) -> None:
+        """End the query, if it has more rows."""
+        self._rows.close()
+
+    def _batch(self, rows: Sequence[tuple[Any, ...]]) -> pa.RecordBatch:
+        arrays = [
+            pa.array(_values(column, one.type_code), item.type)
+            for column, one, item in zip(zip(*rows, strict=True), self._columns, self.schema, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+
+@contextmanager
+def reading(
+    connection: psycopg.Connection[Any],
+    text: str,
+    *,
+    limit: int,
+    seconds: float,
+    viewer: str = "",
+    uploads: Mapping[str, Upload] | None = None,
+    address: str = "",
+) -> Iterator[Reading]:
+    """Run a query, and read its rows while they come.
 
     Parameters
     ----------
@@ -66,54 +117,92 @@ def run(connection: psycopg.Connection[Any], text: str, *, limit: int, seconds: 
         Time, at most.
     viewer : str
         Account that asks; empty for a guest.
+    uploads : mapping, optional
+        Tables that were uploaded with it. They are bound to the statement: nothing of them is stored in a table.
+    address : str
+        Of this server, for addresses in answers.
 
     Raises
     ------
     AdqlError
         If the query is not accepted, by us or by the server.
     TookTooLong
-        If it takes longer.
+        If it takes longer, or is cancelled.
     """
-    query = translate(text, limit=limit)
-    values = {f"tap_{name}": json.dumps(tap_schema(name)) for name in TAP_SCHEMA}
+    query = translate(text, limit=limit, uploads=uploads)
+    given = uploads or {}
+    values = _bound(query, given)
+    known = _known(query.tables, [given[name] for name in query.uploads])
     try:
         with connection.transaction():
             connection.execute("SET LOCAL transaction_read_only = on")
             connection.execute(
-                "SELECT set_config('statement_timeout', %s, true)", (f"{max(1, round(seconds * 1000))}ms",)
+                "SELECT set_config('statement_timeout', %s, true), set_config('broker.address', %s, true)",
+                (f"{max(1, round(seconds * 1000))}ms", address),
             )
-            with as_user(connection, viewer):
-                cursor = connection.execute(query.statement, values)  # type: ignore[call-overload]
-                found = cursor.fetchall()
+            with as_user(connection, viewer), connection.cursor() as cursor:
+                found = Reading(cursor, query, values, known)
+                try:
+                    yield found
+                finally:
+                    found.close()
     except psycopg.errors.QueryCanceled as error:
         raise TookTooLong(f"the query took longer than {seconds:g} s and was cancelled") from error
     except (psycopg.ProgrammingError, psycopg.DataError) as error:
-        raise AdqlError(f"the query cannot run: {error.diag.message_primary}") from error
-    return _result(cursor.description or (), found, query)
+        raise AdqlError(f"the query cannot run: {error.diag.message_primary or error}") from error
 
 
-def _result(description: Any, found: list[tuple[Any, ...]], query: Translated) -> Result:
-    rows = found[: query.limit]
-    known = _known(query.tables)
+def run(connection: psycopg.Connection[Any], text: str, **options: Any) -> Result:
+    """Run a query, and give all its rows; the parameters of `reading`."""
+    with reading(connection, text, **options) as found:
+        return Result(pa.Table.from_batches(list(found), found.schema), found.overflows)
+
+
+def _bound(query: Translated, uploads: Mapping[str, Upload]) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        f"tap_{name}": json.dumps(tap_schema(name)) for name in NAMES if f"tap_schema.{name}" in query.tables
+    }
+    for number, name in enumerate(query.uploads):
+        for place, column in enumerate(uploads[name].columns):
+            values[f"upload_{number}_{place}"] = column.values
+    for number, near in enumerate(query.near):
+        columns = uploads[near.table].numeric()
+        ra, dec = (np.array(columns[name], float) for name in (near.ra, near.dec))
+        for place, array in enumerate(near_arrays(ra, dec, near.radius)):
+            values[f"near_{number}_{place}"] = array
+    return values
+
+
+def _schema(columns: Sequence[Any], known: Mapping[str, Mapping[str, str]]) -> pa.Schema:
     names: list[str] = []
-    arrays, fields = [], []
-    for number, column in enumerate(description):
-        kind = _OIDS.get(column.type_code, pa.string())
+    fields = []
+    for column in columns:
         name = column.name
         while name in names:
             name += "_"
         names.append(name)
-        about = known.get(column.name, {})
-        values = [_value(row[number], kind) for row in rows]
-        arrays.append(pa.array(values, kind))
+        kind = _OIDS.get(column.type_code, pa.string())
+        about = dict(known.get(column.name, {}))
+        datatype, xtype = about.pop("datatype", ""), about.pop("xtype", "")
+        if column.type_code in _TIME_OIDS or (column.type_code in _TEXT_OIDS and datatype == "char"):
+            about["datatype"] = "char"
+            about["xtype"] = xtype if column.type_code in _TEXT_OIDS else "timestamp"
         fields.append(field(name, kind, **about))
-    schema = pa.schema(fields)
-    return Result(pa.Table.from_arrays(arrays, schema=schema), len(found) > query.limit)
+    return pa.schema(fields)
 
 
-def _value(value: Any, kind: pa.DataType) -> Any:
-    if value is None or not pa.types.is_string(kind):
-        return float(value) if value is not None and pa.types.is_float64(kind) else value
+def _values(column: Sequence[Any], code: int) -> Sequence[Any]:
+    """Values as Arrow takes them: only those of types that it does not know are looked at."""
+    if code == 1700:
+        return [None if value is None else float(value) for value in column]
+    if code in _OIDS or code in _TEXT_OIDS:
+        return column
+    return [_text(value) for value in column]
+
+
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
     if isinstance(value, datetime.datetime):
         return value.astimezone(datetime.UTC).replace(tzinfo=None).isoformat()
     if isinstance(value, dict | list):
@@ -121,86 +210,14 @@ def _value(value: Any, kind: pa.DataType) -> Any:
     return value.isoformat() if isinstance(value, datetime.date) else str(value)
 
 
-def _known(tables: tuple[str, ...]) -> dict[str, dict[str, str]]:
-    """Unit, meaning and UCD of columns by name, of some tables."""
+def _known(tables: tuple[str, ...], uploads: Iterable[Upload]) -> dict[str, dict[str, str]]:
+    """What VOTable says of columns, by name, of some tables."""
     found: dict[str, dict[str, str]] = {}
     for row in tap_schema("columns"):
         if row["table_name"] in tables:
-            name = row["column_name"].strip('"')
-            found.setdefault(name, {"unit": row["unit"], "description": row["description"], "ucd": row["ucd"]})
+            names = ("unit", "description", "ucd", "datatype", "utype", "xtype")
+            found.setdefault(row["column_name"].strip('"'), {name: row.get(name) or "" for name in names})
+    for name in uploads:
+        for column in name.columns:
+            found.setdefault(column.name, column.about)
     return found
-
-
-@cache
-def tap_schema(name: str) -> list[dict[str, Any]]:
-    """Rows of a table of TAP_SCHEMA: schemas, tables, columns, keys or key_columns."""
-    if name == "schemas":
-        return [
-            {"schema_name": SCHEMA, "description": "The published tables of the broker", "schema_index": 1},
-            {"schema_name": "tap_schema", "description": "What there is", "schema_index": 2},
-        ]
-    if name == "tables":
-        return _table_rows()
-    return _column_rows() if name == "columns" else []
-
-
-def _table_rows() -> list[dict[str, Any]]:
-    rows = []
-    for number, name in enumerate(sorted(PUBLISHED)):
-        comment = VIEWS[name][1] if name in VIEWS else metadata.tables[name].comment
-        kind = "view" if name in VIEWS else "table"
-        rows.append({"schema_name": SCHEMA, "table_name": name, "table_type": kind, "description": comment or "",
-                     "table_index": number + 1})  # fmt: skip
-    for name in TAP_SCHEMA:
-        rows.append({"schema_name": "tap_schema", "table_name": f"tap_schema.{name}", "table_type": "table",
-                     "description": f"What there is: {name}", "table_index": len(rows) + 1})  # fmt: skip
-    return rows
-
-
-_TEXTS: Final = {
-    "schemas": ("schema_name", "utype", "description"),
-    "tables": ("schema_name", "table_name", "table_type", "utype", "description"),
-    "columns": ("table_name", "column_name", "datatype", "arraysize", "xtype", "description", "utype", "unit", "ucd"),
-    "keys": ("key_id", "from_table", "target_table", "description", "utype"),
-    "key_columns": ("key_id", "from_column", "target_column"),
-}
-_NUMBERS: Final = {
-    "schemas": ("schema_index",), "tables": ("table_index",),
-    "columns": ("size", "indexed", "principal", "std", "column_index"), "keys": (), "key_columns": (),
-}  # fmt: skip
-
-
-def _column_rows() -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for name in sorted(PUBLISHED):
-        columns = list(VIEWS[name][0].selected_columns if name in VIEWS else metadata.tables[name].columns)
-        for number, column in enumerate(columns):
-            rows.append(_column_row(name, column, number + 1))
-    for name in TAP_SCHEMA:
-        for number, column_name in enumerate((*_TEXTS[name], *_NUMBERS[name])):
-            text = column_name in _TEXTS[name]
-            written = f'"{column_name}"' if column_name in _RESERVED else column_name
-            rows.append({"table_name": f"tap_schema.{name}", "column_name": written,
-                         "datatype": "char" if text else "int", "arraysize": "*" if text else None,
-                         "description": column_name.replace("_", " "), "unit": "", "ucd": "", "indexed": 0,
-                         "principal": 1, "std": 1, "column_index": number + 1})  # fmt: skip
-    return rows
-
-
-def _column_row(table: str, column: Any, number: int) -> dict[str, Any]:
-    datatype = next((name for kind, name in _DATATYPES if isinstance(column.type, kind)), "char")
-    info = getattr(column, "info", {})
-    name = str(column.name)
-    return {
-        "table_name": table,
-        "column_name": f'"{name}"' if name in _RESERVED else name,
-        "datatype": datatype,
-        "arraysize": "*" if datatype == "char" else None,
-        "description": str(getattr(column, "comment", "") or ""),
-        "unit": unit_of(str(info.get("unit", ""))),
-        "ucd": _UCDS.get(name, ""),
-        "indexed": int(bool(getattr(column, "primary_key", False)) or name in ("healpix", "lastdiasourcemjdtai")),
-        "principal": int(name in _UCDS),
-        "std": 0,
-        "column_index": number,
-    }

@@ -37,6 +37,8 @@ _ACCOUNT: Final[dict[str, str]] = {
     " ORDER BY tokenid",
     "sessions": "SELECT date_created, last_used FROM access.sessions WHERE userid = %s ORDER BY date_created",
     "identities": "SELECT issuer, subject, date_created FROM access.identities WHERE userid = %s ORDER BY issuer",
+    "queries": "SELECT parameters, phase, asked_at, finished_at FROM access.tap_jobs WHERE userid = %s"
+    " ORDER BY asked_at",
     "changes": "SELECT at, action, subject, details FROM access.changes WHERE userid = %s ORDER BY changeid",
 }
 

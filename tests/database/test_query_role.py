@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 from broker_assets.access import accounts, sharing
 from broker_assets.annotations.annotators import add_annotator
 from broker_assets.database import engine
-from broker_assets.database.query_role import PUBLISHED, QueryRoleMissingError, as_user
+from broker_assets.database.query_role import OBSERVATIONS, PUBLISHED, QueryRoleMissingError, as_user
 from broker_assets.database.reader import create_reader
 from broker_assets.filters.interactive import run
 from broker_assets.filters.query import Form, check
@@ -126,7 +126,7 @@ def test_every_published_table_can_be_read_and_no_other(connection: psycopg.Conn
             "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
             " AND relkind IN ('r', 'v', 'p', 'm') AND has_table_privilege(oid, 'SELECT') ORDER BY relname"
         ).fetchall()
-    assert [name for (name,) in found] == sorted(PUBLISHED)
+    assert [name for (name,) in found] == sorted([*PUBLISHED, OBSERVATIONS])
 
 
 def test_the_interactive_path_of_filters_sees_what_its_user_may(connection: psycopg.Connection[Any]) -> None:

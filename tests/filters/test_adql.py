@@ -24,6 +24,10 @@ from broker_assets.filters.adql import AdqlError, translate
         ("SELECT INTERSECTS(CIRCLE(1, 2, 3), POINT(ra, decl)) FROM diasources", ["CASE WHEN"]),
         ("SELECT DISTANCE(POINT(ra, decl), POINT(1, 2)), COORD1(POINT(ra, decl)) FROM objects", ["ASIN", ", ra FROM"]),
         ("SELECT DISTANCE(ra, decl, 1, 2) FROM objects", ["ASIN"]),
+        ("SELECT AREA(CIRCLE(1, 2, 3)) FROM objects", ["PI()"]),
+        ("SELECT broker.objects.ra FROM broker.objects", ["SELECT objects.ra FROM objects"]),
+        ("SELECT T.table_name FROM tap_schema.tables AS T", ['AS "t"']),
+        ("SELECT ivoa.obscore.obs_id FROM ivoa.obscore", ["FROM obscore"]),
     ],
 )
 def test_translated(query: str, parts: list[str]) -> None:
@@ -52,7 +56,9 @@ def test_translated(query: str, parts: list[str]) -> None:
         ("SELECT 1 FROM objects WHERE 1 = CONTAINS(POINT(ra, decl), BOX(1, 2, 3, 4))", "CIRCLE"),
         ("SELECT 1 FROM objects WHERE 1 = CONTAINS(ra, CIRCLE(1, 2, 3))", "POINT"),
         ("SELECT POINT(ra, decl) FROM objects", "cannot be used"),
-        ("SELECT AREA(CIRCLE(1, 2, 3)) FROM objects", "cannot be used"),
+        ("SELECT CENTROID(CIRCLE(1, 2, 3)) FROM objects", "cannot be used"),
+        ("SELECT * FROM tap_upload.mine", "no table"),
+        ("SELECT * FROM ivoa.secrets", "no table"),
         ("SELECT TOP ra decl FROM objects", "."),
         ("x" * 30_000, "characters"),
         ("(" * 5000, "."),

@@ -9,8 +9,9 @@ from fastapi.responses import Response
 
 from broker_assets.api.compression import Compression
 from broker_assets.api.v1.problems import HANDLED, KINDS, translated
-from broker_assets.api.vo import datalink, scs, tap
+from broker_assets.api.vo import datalink, scs, tap, tap_jobs
 from broker_assets.api.vo.parameters import PATH, VoError, answer
+from broker_assets.api.vo.tap_worker import TapWorker
 from broker_assets.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -20,8 +21,9 @@ def add_to(app: FastAPI, settings: Settings) -> None:
     """Mount the interfaces in the application, whose state they share."""
     found = FastAPI(title="Broker, Virtual Observatory", docs_url=None, redoc_url=None)
     found.state = app.state
+    app.state.tap_worker = TapWorker(app.state.connections, app.state.accounts)
     found.add_middleware(Compression)
-    for router in (scs.router, tap.router, datalink.router):
+    for router in (scs.router, tap.router, tap_jobs.router, datalink.router):
         found.include_router(router)
     kinds: tuple[type[Exception], ...] = (VoError, *HANDLED)
     for kind in kinds:

@@ -32,7 +32,8 @@ _SCHEMA: Final = pa.schema(
 )
 
 
-@router.api_route("/datalink", methods=["GET", "POST"], response_class=Response)
+@router.get("/datalink", response_class=Response, operation_id="datalink_get")
+@router.post("/datalink", response_class=Response, operation_id="datalink_post")
 def links(request: Request, connection: Database, viewer: Anybody, given: Parameters) -> Response:
     """What there is of each diaSourceId in ID, several separated by commas."""
     identifiers = [one.strip() for one in str(given.get("ID", "")).split(",") if one.strip()]

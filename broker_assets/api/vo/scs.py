@@ -32,7 +32,8 @@ _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 """Columns by VERB, besides identifier and position; 3 has all."""
 
 
-@router.api_route("/scs", methods=["GET", "POST"], response_class=Response)
+@router.get("/scs", response_class=Response, operation_id="scs_get")
+@router.post("/scs", response_class=Response, operation_id="scs_post")
 def cone_search(request: Request, connection: Database, viewer: Anybody, given: Parameters) -> Response:
     """Objects within SR degrees of (RA, DEC), ICRS degrees; VERB 1 to 3 chooses columns, SR=0 describes them."""
     from broker_assets.database.object_tables import object_columns, object_schema, object_table

@@ -1,4 +1,4 @@
-"""Table Access Protocol (IVOA TAP 1.1), synchronous: ADQL over the published tables."""
+"""Table Access Protocol (IVOA TAP 1.1): ADQL over the published tables, synchronous, and what the service is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from markupsafe import Markup
 from broker_assets.api.v1 import answers
 from broker_assets.api.v1.viewers import Anybody, Database
 from broker_assets.api.vo import vosi
-from broker_assets.api.vo.parameters import PATH, Parameters, VoError, base_of, form_of, rows_of
+from broker_assets.api.vo.parameters import PATH, VoError, base_of
+from broker_assets.api.vo.tap_jobs import SECONDS, longest
+from broker_assets.api.vo.tap_questions import GivenParameters, question
 
 router = APIRouter(tags=["VO"])
 
@@ -24,31 +26,28 @@ EXAMPLES: Final = (
 )  # fmt: skip
 
 
-@router.api_route("/tap/sync", methods=["GET", "POST"], response_class=Response)
-def sync(request: Request, connection: Database, viewer: Anybody, given: Parameters) -> Response:
-    """Run QUERY (LANG=ADQL); MAXREC rows at most, RESPONSEFORMAT votable, csv or parquet."""
+@router.get("/tap/sync", response_class=Response, operation_id="tap_sync_get")
+@router.post("/tap/sync", response_class=Response, operation_id="tap_sync_post")
+def sync(request: Request, connection: Database, viewer: Anybody, given: GivenParameters) -> Response:
+    """Run QUERY (LANG=ADQL); MAXREC rows at most, RESPONSEFORMAT votable, csv or parquet; UPLOAD tables with it."""
     from broker_assets.filters.adql import AdqlError
     from broker_assets.filters.tap import TookTooLong, run
+    from broker_assets.filters.tap_uploads import BadUpload, read_upload
 
-    if str(given.get("REQUEST", "doQuery")).lower() != "doquery":
-        raise VoError("REQUEST must be doQuery")
-    if str(given.get("LANG", "ADQL")).upper() not in ("ADQL", "ADQL-2.0", "ADQL-2.1"):
-        raise VoError("LANG must be ADQL")
-    if "UPLOAD" in given:
-        raise VoError("this service takes no uploads")
-    query = str(given.get("QUERY", "")).strip()
-    if not query:
-        raise VoError("QUERY is missing: give an ADQL query, as in /api/vo/tap/examples")
-    form, most = form_of(given), rows_of(given, viewer.rows)
+    asked = question(given.values, most=viewer.rows)
     seconds: float = min(request.app.state.interactive_seconds, LONGEST_SECONDS)
     try:
-        found = run(connection, query, limit=most, seconds=seconds, viewer=viewer.name)
-    except AdqlError as error:
+        uploads = {name: read_upload(content) for name, content in given.uploads.items()}
+        found = run(
+            connection, asked.query, limit=asked.rows, seconds=seconds, viewer=viewer.name, uploads=uploads,
+            address=base_of(request),
+        )  # fmt: skip
+    except (AdqlError, BadUpload) as error:
         raise VoError(str(error)) from error
     except TookTooLong as error:
-        raise VoError(f"{error}: ask for less", 503) from error
+        raise VoError(f"{error}: ask for less, or ask asynchronously", 503) from error
     batches = found.table.combine_chunks().to_batches()
-    return answers.table(batches, found.table.schema, form, "result", overflows=lambda: found.overflows)
+    return answers.table(batches, found.table.schema, asked.form, "result", overflows=lambda: found.overflows)
 
 
 LONGEST_SECONDS: Final = 15.0
@@ -58,7 +57,8 @@ LONGEST_SECONDS: Final = 15.0
 @router.get("/tap/capabilities", response_class=Response)
 def capabilities(request: Request, viewer: Anybody) -> Response:
     """What this service can do (VOSI)."""
-    return _xml(vosi.capabilities(_base(request), most=viewer.rows))
+    limits = vosi.Limits(viewer.rows, SECONDS, longest(viewer))
+    return _xml(vosi.capabilities(_base(request), limits))
 
 
 @router.get("/tap/availability", response_class=Response)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from broker_assets.database.tables.access import access_metadata
-from broker_assets.database.tables.columns import bigint, column, date, flag, integer, text, timestamp
+from broker_assets.database.tables.columns import bigint, blob, column, date, flag, integer, text, timestamp
 
 
 def _identity(name: str, meaning: str) -> sa.Column[int]:
@@ -73,3 +73,52 @@ annotator_requests = sa.Table(
     comment="Who asks to annotate objects",
 )
 """Who asks to annotate objects."""
+
+tap_jobs = sa.Table(
+    "tap_jobs",
+    access_metadata,
+    text("jobid", "identifier of the job, which nobody can guess", primary_key=True),
+    bigint("userid", "account that owns it; null: whoever knows its identifier"),
+    text("address", "network address that made a job without an account", nullable=False, server_default=""),
+    text("phase", "phase of UWS: PENDING, QUEUED, EXECUTING, COMPLETED, ERROR or ABORTED", nullable=False),
+    column("parameters", sa.JSON(), "parameters of the query as they were given, uploads by name", nullable=False),
+    integer("most_rows", "rows of the result, at most", nullable=False),
+    integer("duration", "time that it may take", "s", nullable=False),
+    timestamp("destruction", "when it is removed with its result", nullable=False),
+    text("server", "address of the server as the client wrote it", nullable=False, server_default=""),
+    integer("attempts", "how often it began", nullable=False, server_default="0"),
+    text("said", "why it failed", nullable=False, server_default=""),
+    text("media_type", "media type of the result", nullable=False, server_default=""),
+    bigint("bytes", "size of the result", "byte", nullable=False, server_default="0"),
+    timestamp("asked_at", "when it was made", nullable=False, server_default=sa.func.now()),
+    timestamp("begun_at", "when it last began"),
+    timestamp("seen_at", "when its process last said that it works"),
+    timestamp("finished_at", "when it ended"),
+    sa.Index("tap_jobs_userid", "userid", "asked_at"),
+    sa.Index("tap_jobs_unfinished", "asked_at", postgresql_where=sa.text("phase IN ('QUEUED', 'EXECUTING')")),
+    sa.Index("tap_jobs_destruction", "destruction"),
+    comment="Asynchronous queries of TAP",
+)
+"""Asynchronous queries."""
+
+tap_uploads = sa.Table(
+    "tap_uploads",
+    access_metadata,
+    text("jobid", "job", primary_key=True),
+    text("name", "name of the table in the query", primary_key=True),
+    blob("content", "the VOTable as it was sent", nullable=False),
+    sa.ForeignKeyConstraint(["jobid"], ["access.tap_jobs.jobid"], ondelete="CASCADE", name="tap_uploads_jobid_fkey"),
+    comment="Tables that were uploaded with asynchronous queries",
+)
+"""Uploaded tables."""
+
+tap_results = sa.Table(
+    "tap_results",
+    access_metadata,
+    text("jobid", "job", primary_key=True),
+    integer("number", "place of the piece, from 0", primary_key=True, autoincrement=False),
+    blob("content", "a piece of the file", nullable=False),
+    sa.ForeignKeyConstraint(["jobid"], ["access.tap_jobs.jobid"], ondelete="CASCADE", name="tap_results_jobid_fkey"),
+    comment="Results of asynchronous queries, in pieces",
+)
+"""Results."""

@@ -11,6 +11,8 @@ from sqlalchemy.dialects import postgresql
 from broker_assets.database.tables.columns import BANDS
 from broker_assets.database.tables.context import associations
 from broker_assets.database.tables.objects import objects
+from broker_assets.database.tables.obscore import OBSCORE
+from broker_assets.database.tables.obscore import query as observations
 
 _DIAOBJECTS = (
     "diaobjectid",
@@ -71,6 +73,7 @@ VIEWS: dict[str, tuple[sa.Select[tuple[object, ...]], str]] = {
         ),
         "What each object is near to, by its newest alert, under Lasair's names; objects without a class are not in it",
     ),
+    OBSCORE: (observations(), "Current product files of telemetry as observations in the data model ObsCore 1.1"),
 }
 """View name: its query and comment."""
 

@@ -1,0 +1,374 @@
+"""Geometry of ADQL (IVOA ADQL 2.1, section 4.2) as arithmetic of PostgreSQL: what can be translated exactly.
+
+Points, circles and convex polygons with fixed vertices, in ICRS. A condition on positions of `objects` also names the
+HEALPix cells that it can hold in, so that the index finds them: for a fixed circle in the statement, for circles around
+the rows of an uploaded table by their cells, which are bound.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import sqlglot
+from numpy.typing import NDArray
+from sqlglot import exp
+
+from broker_assets.sky.cone_search import cone_ranges
+
+GEOMETRY: Final = frozenset(
+    {"POINT", "CIRCLE", "POLYGON", "CONTAINS", "INTERSECTS", "DISTANCE", "COORD1", "COORD2", "AREA"}
+)
+"""Functions that are translated."""
+UNKNOWN_GEOMETRY: Final = frozenset({"BOX", "REGION", "CENTROID", "COORDSYS"})
+"""Functions that are refused with a reason of their own."""
+_MOST_RANGES: Final = 200
+_MOST_VERTICES: Final = 100
+_LARGEST_NEAR: Final = 5.0
+"""Radius up to which the cells around uploaded positions are looked up, degrees."""
+
+
+class AdqlError(ValueError):
+    """A query that is not accepted; the message says why and what to write."""
+
+
+@dataclass(frozen=True)
+class Near:
+    """Circles of one radius around the rows of an uploaded table, whose cells the statement asks for."""
+
+    table: str
+    ra: str
+    dec: str
+    """Columns of the uploaded table."""
+    radius: float
+    """Degrees."""
+    token: str
+    """Stands for its arrays in the statement, followed by 0 to 3: positions and ranges of cells."""
+
+
+Cells = Callable[[str, str, str, float], str | None]
+"""Names circles around uploaded positions: table, columns and radius; gives a token, or None."""
+
+
+def with_geometry(root: exp.Expression, uploads: Mapping[str, Any], cells: Cells) -> exp.Expression:
+    """A query with its geometry written out.
+
+    Parameters
+    ----------
+    root : Expression
+        The query.
+    uploads : mapping
+        Uploaded tables, by name.
+    cells : callable
+        See `Cells`.
+
+    Raises
+    ------
+    AdqlError
+        If a region cannot be translated.
+    """
+
+    def change(node: exp.Expression) -> exp.Expression:
+        if isinstance(node, exp.EQ):
+            for one, other in ((node.left, node.right), (node.right, node.left)):
+                if _name(one) in ("CONTAINS", "INTERSECTS") and isinstance(other, exp.Literal):
+                    inside = _holds(one, uploads, cells)
+                    if other.this == "1":
+                        return exp.paren(inside)
+                    if other.this == "0":
+                        return exp.not_(exp.paren(inside))
+        return node
+
+    # From the outside: a comparison is seen before what is compared.
+    root = root.transform(change)
+
+    def rest(node: exp.Expression) -> exp.Expression:
+        name = _name(node)
+        if name in ("CONTAINS", "INTERSECTS"):
+            holds = _holds(node, uploads, cells)
+            return exp.Case(ifs=[exp.If(this=holds, true=exp.Literal.number(1))], default=exp.Literal.number(0))
+        if name == "DISTANCE":
+            arguments = node.expressions
+            if len(arguments) == 4:
+                first, second = (arguments[0], arguments[1]), (arguments[2], arguments[3])
+            elif len(arguments) == 2:
+                first, second = _point(arguments[0]), _point(arguments[1])
+            else:
+                raise AdqlError("DISTANCE takes two points: DISTANCE(POINT(ra, decl), POINT(150.1, 2.2))")
+            return _distance(*first, *second)
+        if name in ("COORD1", "COORD2"):
+            return _point(_only(node))[int(name[-1]) - 1].copy()
+        if name == "AREA":
+            _, _, radius = _circle(_only(node))
+            # Of a spherical cap, square degrees.
+            return exp.paren(_parsed("2 * PI() * (1 - COS(RADIANS({0}))) * POWER(180 / PI(), 2)", radius))
+        return node
+
+    return root.transform(rest)
+
+
+def near_arrays(
+    ra: NDArray[np.float64], dec: NDArray[np.float64], radius: float
+) -> tuple[list[float], list[float], list[int], list[int]]:
+    """Positions and ranges of the deepest cells that cover circles around them, for all rows at once.
+
+    Parameters
+    ----------
+    ra, dec : (n,) float64 array
+        Degrees; rows that are no positions are left out.
+    radius : float
+        Degrees.
+
+    Returns
+    -------
+    tuple of lists
+        Right ascension, declination, first cell, and the one after the last; nine ranges a position, or fewer.
+    """
+    from broker_assets.sky.cells import DEEPEST, cells_at
+    from broker_assets.sky.cones import REACH
+
+    is_position = np.isfinite(ra) & np.isfinite(dec) & (np.abs(dec) <= 90)
+    ra, dec = ra[is_position], dec[is_position]
+    if not len(ra):
+        return [], [], [], []
+    import cdshealpix
+
+    order = int(np.clip(np.floor(np.log2(np.degrees(REACH) / max(radius * 1.000001, 1e-7))), 0, DEEPEST))
+    own = cells_at(np.mod(ra, 360.0), dec, order)
+    around = np.asarray(cdshealpix.neighbours(own.astype(np.uint64), order, num_threads=1)).astype(np.int64)
+    rows, places = np.nonzero(around >= 0)
+    shift = 2 * (DEEPEST - order)
+    low = around[rows, places] << shift
+    high = low + (np.int64(1) << shift)
+    return ra[rows].tolist(), dec[rows].tolist(), low.tolist(), high.tolist()
+
+
+def _name(node: Any) -> str:
+    return str(node.name).upper() if isinstance(node, exp.Anonymous) else ""
+
+
+def _only(node: Any) -> Any:
+    if len(node.expressions) != 1:
+        raise AdqlError(f"{_name(node)} takes one argument")
+    return node.expressions[0]
+
+
+def _parsed(template: str, *nodes: Any) -> Any:
+    found: Any = sqlglot.parse_one(
+        template.format(*(f"({node.sql(dialect='postgres')})" for node in nodes)), dialect="postgres"
+    )
+    return found
+
+
+def _in_icrs(arguments: list[Any]) -> list[Any]:
+    """Arguments without the coordinate system, which may come first."""
+    if arguments and isinstance(arguments[0], exp.Literal) and arguments[0].is_string:
+        if str(arguments[0].this).upper() not in ("ICRS", "ICRS GEOCENTER", ""):
+            raise AdqlError("positions are ICRS: write POINT('ICRS', ra, decl)")
+        return arguments[1:]
+    return arguments
+
+
+def _point(node: Any) -> tuple[exp.Expression, exp.Expression]:
+    if _name(node) != "POINT":
+        raise AdqlError(f"{node.sql()[:60]} is not a point; write POINT(ra, decl)")
+    arguments = _in_icrs(list(node.expressions))
+    if len(arguments) != 2:
+        raise AdqlError("POINT takes right ascension and declination, degrees: POINT(ra, decl)")
+    return arguments[0], arguments[1]
+
+
+def _circle(node: Any) -> tuple[exp.Expression, exp.Expression, exp.Expression]:
+    if _name(node) != "CIRCLE":
+        raise AdqlError(
+            f"{node.sql()[:60]} is not a region that is known here; regions are CIRCLE(ra, decl, radius) and"
+            " POLYGON(ra, decl, …), degrees"
+        )
+    arguments = _in_icrs(list(node.expressions))
+    if len(arguments) == 2:
+        return (*_point(arguments[0]), arguments[1])
+    if len(arguments) != 3:
+        raise AdqlError("CIRCLE takes right ascension, declination and radius, degrees: CIRCLE(150.1, 2.2, 0.1)")
+    return arguments[0], arguments[1], arguments[2]
+
+
+def _holds(node: Any, uploads: Mapping[str, Any], cells: Cells) -> Any:
+    """CONTAINS or INTERSECTS as a condition."""
+    if len(node.expressions) != 2:
+        raise AdqlError("CONTAINS takes a point and a region: CONTAINS(POINT(ra, decl), CIRCLE(150.1, 2.2, 0.1))")
+    inner, outer = node.expressions
+    if _name(node) == "INTERSECTS" and _name(outer) == "POINT":
+        inner, outer = outer, inner
+    if _name(inner) == "CIRCLE":  # of two circles the sum or the difference of the radii decides
+        ra, dec, size = _circle(inner)
+        ra0, dec0, radius = _circle(outer)
+        limit = "{0} + {1}" if _name(node) == "INTERSECTS" else "{0} - {1}"
+        return exp.LTE(this=_distance(ra, dec, ra0, dec0), expression=_parsed(limit, radius, size))
+    ra, dec = _point(inner)
+    if _name(outer) == "POLYGON":
+        return _in_polygon(ra, dec, outer)
+    ra0, dec0, radius = _circle(outer)
+    within: exp.Expression = exp.LTE(this=_distance(ra, dec, ra0, dec0), expression=radius.copy())
+    found = _cells(ra, dec, ra0, dec0, radius) or _near(ra, dec, ra0, dec0, radius, uploads, cells)
+    both: Any = exp.and_(found, within) if found is not None else within
+    return both
+
+
+def _distance(ra: Any, dec: Any, ra0: Any, dec0: Any) -> exp.Expression:
+    """Great-circle distance, degrees, by the haversine formula."""
+    return exp.paren(
+        _parsed(
+            "2 * DEGREES(ASIN(SQRT(LEAST(1.0, POWER(SIN(RADIANS({1} - {3}) / 2), 2) + COS(RADIANS({1}))"
+            " * COS(RADIANS({3})) * POWER(SIN(RADIANS({0} - {2}) / 2), 2)))))",
+            ra, dec, ra0, dec0,
+        )
+    )  # fmt: skip
+
+
+def _in_polygon(ra: Any, dec: Any, node: Any) -> exp.Expression:
+    """On the inner side of every edge, a great circle, of a convex polygon."""
+    arguments = _in_icrs(list(node.expressions))
+    if arguments and _name(arguments[0]) == "POINT":
+        arguments = [value for one in arguments for value in _point(one)]
+    numbers = [_number(one) for one in arguments]
+    if any(value is None for value in numbers):
+        raise AdqlError("vertices of a POLYGON are numbers, degrees: POLYGON(10, 0, 11, 0, 11, 1)")
+    if len(numbers) < 6 or len(numbers) % 2 or len(numbers) > 2 * _MOST_VERTICES:
+        raise AdqlError(f"a POLYGON has 3 to {_MOST_VERTICES} vertices, each right ascension and declination, degrees")
+    corner = np.radians(np.array(numbers, float).reshape(-1, 2))
+    if (np.abs(corner[:, 1]) > np.pi / 2).any():
+        raise AdqlError("a declination of the POLYGON is not between -90 and 90")
+    towards = np.column_stack(
+        [np.cos(corner[:, 1]) * np.cos(corner[:, 0]), np.cos(corner[:, 1]) * np.sin(corner[:, 0]), np.sin(corner[:, 1])]
+    )
+    normals = np.cross(towards, np.roll(towards, -1, axis=0))
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    if (length < 1e-12).any():
+        raise AdqlError("two neighbouring vertices of a POLYGON are the same, or opposite")
+    normals /= length
+    sides = normals @ towards.T
+    # Vertices are given in either direction; each must lie on one side of all edges.
+    if (sides < 1e-9).all():
+        normals, sides = -normals, -sides
+    if not (sides > -1e-9).all() or (sides.max(axis=0) < 1e-9).any():
+        raise AdqlError("this POLYGON is not convex; write it as a union of convex ones: … OR …")
+    edge = "{2!r} * COS(RADIANS({1})) * COS(RADIANS({0})) + {3!r} * COS(RADIANS({1})) * SIN(RADIANS({0}))"
+    edge += " + {4!r} * SIN(RADIANS({1})) >= 0"
+    texts = [f"({node.sql(dialect='postgres')})" for node in (ra, dec)]
+    found: Any = sqlglot.parse_one(
+        " AND ".join(edge.format(*texts, *row) for row in normals.tolist()), dialect="postgres"
+    )
+    column = _of_objects(ra, dec)
+    cells = _polygon_cells(column, np.degrees(corner)) if column is not None else None
+    return exp.paren(found) if cells is None else exp.paren(exp.and_(cells, found))
+
+
+def _of_objects(ra: Any, dec: Any) -> str | None:
+    """The column of cells, if a position is that of objects."""
+    if not (isinstance(ra, exp.Column) and isinstance(dec, exp.Column)):
+        return None
+    if (ra.name.lower(), dec.name.lower()) != ("ra", "decl") or ra.table != dec.table:
+        return None
+    if _table_of(ra) not in ("objects", "objects_ext"):
+        return None
+    return f"{ra.table}.healpix" if ra.table else "healpix"
+
+
+def _table_of(column: exp.Column) -> str | None:
+    """Name of the table that a column is of, with its schema if that is TAP_UPLOAD."""
+    select = column.find_ancestor(exp.Select)
+    if select is None:
+        return None
+    tables = {one.alias_or_name.lower(): one for one in select.find_all(exp.Table)}
+    if column.table:
+        found = tables.get(column.table.lower())
+    else:
+        found = next(iter(tables.values())) if len(tables) == 1 else None
+    if found is None:
+        return None
+    name = str(found.name).lower()
+    return f"tap_upload.{name}" if found.db.lower() == "tap_upload" else name
+
+
+def _cells(ra: Any, dec: Any, ra0: Any, dec0: Any, radius: Any) -> exp.Expression | None:
+    """Cells of objects that a fixed circle covers; None if it is not about objects."""
+    column = _of_objects(ra, dec)
+    values = [_number(one) for one in (ra0, dec0, radius)]
+    if column is None or any(value is None for value in values):
+        return None
+    centre, latitude, size = (float(value) for value in values if value is not None)
+    if not (-90 <= latitude <= 90 and 0 <= size <= 10):
+        return None
+    low, high = cone_ranges(centre % 360.0, latitude, size * 3600.0)
+    return _in_ranges(column, low.tolist(), high.tolist()) if len(low) <= _MOST_RANGES else None
+
+
+def _in_ranges(column: str, low: list[int], high: list[int]) -> exp.Expression:
+    text = " OR ".join(f"({column} >= {first} AND {column} < {last})" for first, last in zip(low, high, strict=True))
+    found: Any = sqlglot.parse_one(text, dialect="postgres")
+    return exp.paren(found)
+
+
+def _polygon_cells(column: str, corners: NDArray[np.float64]) -> exp.Expression | None:
+    """Cells of objects that a polygon covers, the finest that are not too many."""
+    import astropy.units as u
+    from astropy.coordinates import Latitude, Longitude
+    from cdshealpix.nested import polygon_search
+
+    from broker_assets.sky.cells import DEEPEST
+
+    for order in range(10, 2, -1):
+        cells, orders, _ = polygon_search(
+            Longitude(np.mod(corners[:, 0], 360.0), u.deg), Latitude(corners[:, 1], u.deg), depth=order
+        )
+        shift = 2 * (DEEPEST - orders.astype(np.int64))
+        low = cells.astype(np.int64) << shift
+        high = low + (np.int64(1) << shift)
+        place = np.argsort(low)
+        low, high = low[place], high[place]
+        first = np.append(True, low[1:] > high[:-1])
+        if first.sum() <= _MOST_RANGES:
+            return _in_ranges(
+                column, low[first].tolist(), high[np.append(np.flatnonzero(first)[1:] - 1, len(high) - 1)].tolist()
+            )
+    return None
+
+
+def _near(
+    ra: Any, dec: Any, ra0: Any, dec0: Any, radius: Any, uploads: Mapping[str, Any], cells: Cells
+) -> exp.Expression | None:
+    """Pairs of an uploaded position and an object in the cells around it; None if it is not about those."""
+    column, size = _of_objects(ra, dec), _number(radius)
+    if column is None or size is None or not 0 <= size <= _LARGEST_NEAR:
+        return None
+    if not (isinstance(ra0, exp.Column) and isinstance(dec0, exp.Column)) or not ra.table or not ra0.table:
+        return None
+    name = _table_of(ra0)
+    if ra0.table != dec0.table or name is None or name.removeprefix("tap_upload.") not in uploads:
+        return None
+    token = cells(name.removeprefix("tap_upload."), ra0.name, dec0.name, size)
+    if token is None:
+        return None
+    text = (
+        f"(CAST({ra0.sql(dialect='postgres')} AS DOUBLE PRECISION), CAST({dec0.sql(dialect='postgres')} AS"  # noqa: S608
+        f" DOUBLE PRECISION), {ra.table}.diaobjectid) IN (SELECT around.ra, around.decl, near.diaobjectid FROM"
+        f" UNNEST(CAST('{token}0' AS DOUBLE PRECISION[]), CAST('{token}1' AS DOUBLE PRECISION[]),"
+        f" CAST('{token}2' AS BIGINT[]), CAST('{token}3' AS BIGINT[])) AS around(ra, decl, low, high)"
+        " JOIN objects AS near ON near.healpix >= around.low AND near.healpix < around.high)"
+    )
+    found: Any = sqlglot.parse_one(text, dialect="postgres")
+    return exp.paren(found)
+
+
+def _number(node: Any) -> float | None:
+    sign = 1.0
+    while isinstance(node, exp.Neg | exp.Paren):
+        sign = -sign if isinstance(node, exp.Neg) else sign
+        node = node.this
+    if not isinstance(node, exp.Literal) or node.is_string:
+        return None
+    value = sign * float(node.this)
+    return value if math.isfinite(value) else None
