@@ -59,6 +59,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         warming.warm_in_background()
         app.state.tap_worker.wake()  # jobs that a server left when it ended
         yield
+        app.state.listeners.closing = True
         app.state.tap_worker.stop()
         app.state.trial_process.stop()
         connections.close()

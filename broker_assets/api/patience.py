@@ -7,9 +7,12 @@ reverse proxy does the same before. It is given to uvicorn as `--http broker_ass
 from __future__ import annotations
 
 import asyncio
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+ENDLESS: Final = "broker_assets.endless"
+"""Mark in the scope of a request whose answer does not end by itself."""
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -46,6 +49,12 @@ class PatientProtocol(HttpToolsProtocol):
         """The end of a request."""
         super().on_message_complete()
         self._relax()
+
+    def shutdown(self) -> None:
+        """The server ends: answers that do not end by themselves are given up, the others are finished."""
+        super().shutdown()
+        if self.cycle is not None and not self.cycle.response_complete and self.scope.get(ENDLESS):
+            self.transport.abort()
 
     def _expect(self, seconds: float) -> None:
         self._relax()

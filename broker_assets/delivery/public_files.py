@@ -46,7 +46,7 @@ def fetch(url: str, *, most_bytes: int, seconds: float = 10.0, private_addresses
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
-        raise CannotFetch(f"{url[:80]!r} is no address") from None
+        raise CannotFetch(f"{url[:80]!r} is not an address") from None
     host = parts.hostname or ""
     if parts.scheme not in ("http", "https") or not host or parts.username is not None:
         raise CannotFetch("files are fetched from http:// and https:// addresses without a name of a user")

@@ -140,7 +140,7 @@ def post(
 
 
 def host_address(host: str, port: int, *, private_addresses: bool) -> str:
-    """An address of a host that may be connected to: none of ours, unless those are allowed.
+    """An address of a host that may be connected to: a public one, unless others are allowed.
 
     Raises
     ------

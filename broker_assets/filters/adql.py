@@ -18,9 +18,9 @@ from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import SqlglotError
 from sqlglot.tokens import TokenType  # type: ignore[attr-defined]
 
-from broker_assets.database.query_role import PUBLISHED
+from broker_assets.database.query_role import OBSERVATIONS, PUBLISHED
 from broker_assets.filters.adql_geometry import GEOMETRY, UNKNOWN_GEOMETRY, AdqlError, Near, with_geometry
-from broker_assets.filters.tap_schema import NAMES, OBSCORE, OBSCORE_VIEW, SCHEMA, row_type
+from broker_assets.filters.tap_schema import NAMES, OBSCORE, SCHEMA, row_type
 from broker_assets.filters.tap_uploads import Upload
 
 LONGEST: Final = 20_000
@@ -109,7 +109,7 @@ class _Tokens:
         columns = self.uploads[table].numeric()
         if ra.lower() not in columns or dec.lower() not in columns:
             return None
-        token = f"{self.secret} near {len(self.near)} "
+        token = f"{self.secret} near {len(self.near)}."
         self.near.append(Near(table, ra.lower(), dec.lower(), radius, token))
         return token
 
@@ -121,8 +121,7 @@ class _Tokens:
                 token = f"'{self.secret} upload {number} {place}.'"
                 statement = statement.replace(token, f"%(upload_{number}_{place})s")
         for number, near in enumerate(self.near):
-            for place in range(4):
-                statement = statement.replace(f"'{near.token}{place}'", f"%(near_{number}_{place})s")
+            statement = statement.replace(f"'{near.token}'", near.pairs(f"near_{number}"))
         return statement
 
 
@@ -205,7 +204,7 @@ def _tables(root: exp.Expression, tokens: _Tokens) -> tuple[str, ...]:
             table.set("db", None)
             if not table.alias:
                 table.set("alias", exp.TableAlias(this=exp.to_identifier("obscore")))
-            table.set("this", exp.to_identifier(OBSCORE_VIEW))
+            table.set("this", exp.to_identifier(OBSERVATIONS))
         elif not schema and name in common:
             continue
         elif schema in ("", SCHEMA) and name in PUBLISHED:

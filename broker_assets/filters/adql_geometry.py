@@ -46,7 +46,16 @@ class Near:
     radius: float
     """Degrees."""
     token: str
-    """Stands for its arrays in the statement, followed by 0 to 3: positions and ranges of cells."""
+    """Stands in the statement, in quotes, for the query `pairs`."""
+
+    def pairs(self, parameter: str) -> str:
+        """The query for positions and the objects in the cells around them; parameters end with 0 to 3."""
+        one, two, three, four = (f"%({parameter}_{place})s" for place in range(4))
+        return (
+            f"SELECT around.ra, around.decl, near.diaobjectid FROM unnest(CAST({one} AS double precision[]),"  # noqa: S608
+            f" CAST({two} AS double precision[]), CAST({three} AS bigint[]), CAST({four} AS bigint[]))"
+            " AS around (ra, decl, low, high) JOIN objects AS near ON near.healpix >= low AND near.healpix < high"
+        )
 
 
 Cells = Callable[[str, str, str, float], str | None]
@@ -118,7 +127,7 @@ def near_arrays(
     Parameters
     ----------
     ra, dec : (n,) float64 array
-        Degrees; rows that are no positions are left out.
+        Degrees; rows without a position are left out.
     radius : float
         Degrees.
 
@@ -353,11 +362,8 @@ def _near(
     if token is None:
         return None
     text = (
-        f"(CAST({ra0.sql(dialect='postgres')} AS DOUBLE PRECISION), CAST({dec0.sql(dialect='postgres')} AS"  # noqa: S608
-        f" DOUBLE PRECISION), {ra.table}.diaobjectid) IN (SELECT around.ra, around.decl, near.diaobjectid FROM"
-        f" UNNEST(CAST('{token}0' AS DOUBLE PRECISION[]), CAST('{token}1' AS DOUBLE PRECISION[]),"
-        f" CAST('{token}2' AS BIGINT[]), CAST('{token}3' AS BIGINT[])) AS around(ra, decl, low, high)"
-        " JOIN objects AS near ON near.healpix >= around.low AND near.healpix < around.high)"
+        f"(CAST({ra0.sql(dialect='postgres')} AS DOUBLE PRECISION), CAST({dec0.sql(dialect='postgres')} AS"
+        f" DOUBLE PRECISION), {ra.table}.diaobjectid) IN ('{token}')"
     )
     found: Any = sqlglot.parse_one(text, dialect="postgres")
     return exp.paren(found)

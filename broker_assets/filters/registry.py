@@ -145,6 +145,15 @@ def list_filters(connection: Connection, *, owner: str | None = None, active: bo
         ).fetchall()
 
 
+def filters_of_numbers(connection: Connection, numbers: Sequence[int]) -> list[StoredFilter]:
+    """Those of some filters that exist, by number."""
+    with connection.cursor(row_factory=class_row(StoredFilter)) as cursor:
+        return cursor.execute(
+            sql.SQL("SELECT {} FROM filters WHERE filterid = ANY(%s) ORDER BY filterid").format(COLUMNS),
+            (list(numbers),),
+        ).fetchall()
+
+
 def version_of(connection: Connection, filterid: int, version: int | None = None) -> FilterVersion:
     """A version of a filter, by default the newest; that of a removed filter has the name that it had.
 

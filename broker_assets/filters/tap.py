@@ -54,7 +54,7 @@ class Reading:
         values: Mapping[str, Any],
         known: Mapping[str, Mapping[str, str]],
     ) -> None:
-        self._rows = cursor.stream(query.statement, values, size=_CHUNK)  # type: ignore[call-overload]
+        self._rows: Any = cursor.stream(query.statement, values, size=_CHUNK)  # type: ignore[call-overload]
         self._limit = query.limit
         self._first: tuple[Any, ...] | None = next(self._rows, None)
         if self._first is None:  # the columns come with the first row

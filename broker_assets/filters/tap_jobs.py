@@ -1,6 +1,6 @@
 """Asynchronous queries of TAP: kept in the database with their owner, phases, uploads and results (IVOA UWS 1.1).
 
-A job of an account is seen by that account alone. One without an account is seen by whoever knows its identifier, which
+A job of an account is seen by that account alone. One without an account is seen by all who know its identifier, which
 has 128 random bits; it is in no list. A job whose process ended is begun again once. What runs them is
 `api.vo.tap_worker`.
 """
@@ -77,7 +77,7 @@ class Job:
     jobid: str
     userid: int | None
     username: str
-    """Account that owns it; empty: whoever knows its identifier."""
+    """Account that owns it; empty: all who know its identifier."""
     phase: Phase
     parameters: dict[str, str]
     most_rows: int

@@ -7,16 +7,15 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from broker_assets.database.query_role import PUBLISHED
+from broker_assets.database.query_role import OBSERVATIONS, PUBLISHED
 from broker_assets.database.table_formats import unit_of
 from broker_assets.database.tables import VIEWS, metadata
 from broker_assets.database.tables.obscore import COLUMNS as OBSCORE_COLUMNS
-from broker_assets.database.tables.obscore import OBSCORE as OBSCORE_VIEW
 
 SCHEMA: Final = "broker"
 """Name of the schema of the published tables."""
 OBSCORE: Final = "ivoa.obscore"
-"""Name of the table of observations, as ObsCore 1.1 wants it; in the database it is the view `OBSCORE_VIEW`."""
+"""Name of the table of observations, as ObsCore 1.1 wants it; in the database it is the view `OBSERVATIONS`."""
 _UCDS: Final = {
     "diaobjectid": "meta.id;meta.main",
     "ra": "pos.eq.ra;meta.main",
@@ -100,7 +99,7 @@ def _table_rows() -> list[dict[str, Any]]:
         rows.append({"schema_name": SCHEMA, "table_name": name, "table_type": kind, "description": comment or "",
                      "table_index": number + 1})  # fmt: skip
     rows.append({"schema_name": "ivoa", "table_name": OBSCORE, "table_type": "view",
-                 "utype": "ivo://ivoa.net/std/ObsCore#table-1.1", "description": VIEWS[OBSCORE_VIEW][1],
+                 "utype": "ivo://ivoa.net/std/ObsCore#table-1.1", "description": VIEWS[OBSERVATIONS][1],
                  "table_index": len(rows) + 1})  # fmt: skip
     for name in NAMES:
         rows.append({"schema_name": "tap_schema", "table_name": f"tap_schema.{name}", "table_type": "table",

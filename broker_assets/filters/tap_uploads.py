@@ -25,8 +25,8 @@ MOST_TABLES: Final = 10
 """Tables of a query, at most."""
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}", re.IGNORECASE)
 _TYPES: Final[Mapping[str, str]] = {
-    "boolean": "BOOLEAN", "unsignedByte": "SMALLINT", "short": "SMALLINT", "int": "INT", "long": "BIGINT",
-    "float": "REAL", "double": "DOUBLE PRECISION", "char": "TEXT", "unicodeChar": "TEXT",
+    "boolean": "BOOLEAN", "bit": "BOOLEAN", "unsignedByte": "SMALLINT", "short": "SMALLINT", "int": "INT",
+    "long": "BIGINT", "float": "REAL", "double": "DOUBLE PRECISION", "char": "TEXT", "unicodeChar": "TEXT",
 }  # fmt: skip
 _NUMBERS: Final = frozenset({"SMALLINT", "INT", "BIGINT", "REAL", "DOUBLE PRECISION"})
 _DATA: Final = frozenset({"TABLEDATA", "BINARY", "BINARY2"})
@@ -66,7 +66,7 @@ def table_name(text: str) -> str:
     Raises
     ------
     BadUpload
-        If it is no identifier.
+        If it is not an identifier.
 
     Examples
     --------
@@ -75,7 +75,7 @@ def table_name(text: str) -> str:
     """
     name = text.strip().lower().removeprefix("tap_upload.")
     if _NAME.fullmatch(name) is None:
-        raise BadUpload(f"{text[:60]!r} is no name of a table: a letter, then letters, digits and underscores")
+        raise BadUpload(f"{text[:60]!r} is not a name of a table: a letter, then letters, digits and underscores")
     return name
 
 
@@ -90,7 +90,7 @@ def read_upload(content: bytes) -> Upload:
     Raises
     ------
     BadUpload
-        If it is none, is too large, names other files, or has columns that are no single values.
+        If it is none, is too large, names other files, or has columns that are not single values.
     """
     from astropy.io.votable import parse
     from astropy.io.votable.exceptions import VOTableSpecError
@@ -124,7 +124,7 @@ def _column(item: Any, values: Any) -> UploadedColumn:
             f"column {name[:60]!r} is {item.datatype}[{size}]; columns of uploads are single numbers, booleans or texts"
         )
     if not name or len(name) > 63 or "\0" in name or '"' in name:
-        raise BadUpload(f"{name[:60]!r} is no name of a column: 1 to 63 characters without quotes")
+        raise BadUpload(f"{name[:60]!r} is not a name of a column: 1 to 63 characters without quotes")
     masked = np.ma.getmaskarray(values)
     plain = np.ma.getdata(values)
     found = [None if hidden else _plain(value, is_text) for value, hidden in zip(plain.tolist(), masked, strict=True)]

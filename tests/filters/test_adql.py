@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from broker_assets.filters.adql import AdqlError, translate
+from broker_assets.filters.adql import translate
+from broker_assets.filters.adql_geometry import AdqlError
+from broker_assets.filters.tap_uploads import Upload, UploadedColumn
 
 
 @pytest.mark.parametrize(
@@ -67,3 +69,12 @@ def test_translated(query: str, parts: list[str]) -> None:
 def test_refused(query: str, says: str) -> None:
     with pytest.raises(AdqlError, match=says):
         translate(query, limit=100)
+
+
+def test_what_a_query_writes_is_never_taken_for_what_is_bound() -> None:
+    mine = Upload((UploadedColumn("a", "INT", [1]),))
+    found = translate("SELECT a, 'tap tables', 'upload 0 0.', '%(upload_0_0)s' FROM tap_upload.mine", limit=5,
+                      uploads={"mine": mine})  # fmt: skip
+    assert found.statement.count("%(upload_0_0)s") == 2  # the other one is a text, with its sign doubled
+    assert "'%%(upload_0_0)s'" in found.statement
+    assert (found.uploads, found.tables) == (("mine",), ())

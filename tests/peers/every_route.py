@@ -24,9 +24,13 @@ def every_route(app: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def read_paths(app: Any) -> list[str]:
-    """Paths of pages and answers, without those that only take long: pictures and descriptions of interfaces."""
+    """Paths of pages and answers, without those that only take long: pictures, descriptions of interfaces, and events, which do not end."""
     every = [path for method, path in every_route(app) if method == "GET"]
-    return [path for path in every if not path.endswith((".png", "openapi.json")) and not path.startswith("/static")]
+    return [
+        path
+        for path in every
+        if not path.endswith((".png", "openapi.json", "/events")) and not path.startswith("/static")
+    ]
 
 
 def filled(path: str, values: Mapping[str, Any], otherwise: Any = 1) -> str:

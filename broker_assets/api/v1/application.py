@@ -5,6 +5,7 @@ It shares the state of the application that it is mounted in: connections, setti
 
 from __future__ import annotations
 
+import threading
 from importlib import metadata
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from broker_assets.api.documents import Document
 from broker_assets.api.v1 import (
     alerts,
     details,
+    events,
     filters,
     lightcurves,
     lists,
@@ -26,6 +28,8 @@ from broker_assets.api.v1 import (
     snapshots,
     trials,
 )
+from broker_assets.api.v1.events import Listeners
+from broker_assets.filters.events import Tide
 from broker_assets.settings import Settings
 
 PATH: Final = "/api/v1"
@@ -40,6 +44,7 @@ ROUTERS: Final = (
     skymaps.router,
     filters.router,
     trials.router,
+    events.router,
     products.router,
     origins.router,
     snapshots.router,
@@ -92,6 +97,9 @@ def create_v1(app: FastAPI, settings: Settings) -> FastAPI:
     )
     found.state = app.state
     found.state.settings = settings
+    found.state.listeners = Listeners()
+    found.state.tide = Tide()
+    found.state.tide_lock = threading.Lock()
     found.add_middleware(Compression)
     for router in ROUTERS:
         found.include_router(router)

@@ -11,7 +11,7 @@ import anyio
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
-from broker_assets.api.authentication import accounts_of, address_of
+from broker_assets.api.authentication import ReadOnlyTokenError, accounts_of, address_of, recognised
 from broker_assets.api.v1.viewers import Anybody, Viewer
 from broker_assets.api.vo import uws
 from broker_assets.api.vo.parameters import PATH, VOTABLE, VoError, base_of
@@ -43,13 +43,32 @@ def longest(viewer: Viewer) -> int:
     return LONGEST_OF_GUESTS if _own(viewer) is None else LONGEST_SECONDS
 
 
+def _changing(request: Request, viewer: Anybody) -> Viewer:
+    """Who makes or changes a job: a session of a browser must repeat its value, as for every other change."""
+    if _own(viewer) is not None and not request.headers.get("authorization"):
+        _, may, why_not = recognised(request)
+        if not may:
+            raise ReadOnlyTokenError(why_not)
+    return viewer
+
+
+Changing = Annotated[Viewer, Depends(_changing)]
+"""Who makes or changes a job; a token that may only read is enough, since its own jobs are all that it reaches."""
+
+
 def _job(request: Request, viewer: Anybody, jobid: Identifier) -> Job:
     with accounts_of(request) as own:
         return tap_jobs.get(own, _own(viewer), jobid)
 
 
+def _own_job(job: Annotated[Job, Depends(_job)], viewer: Changing) -> Job:
+    return job
+
+
 AJob = Annotated[Job, Depends(_job)]
 """The job of a path, which who asks may see."""
+OwnJob = Annotated[Job, Depends(_own_job)]
+"""The same, to be changed."""
 
 
 @router.get("", response_class=Response)
@@ -72,7 +91,7 @@ def listed(request: Request, viewer: Anybody) -> Response:
 
 
 @router.post("", response_class=Response, status_code=303)
-def make(request: Request, viewer: Anybody, given: GivenParameters) -> Response:
+def make(request: Request, viewer: Changing, given: GivenParameters) -> Response:
     """Make a job; with PHASE=RUN it runs at once. `Location` is where it is."""
     values = dict(given.values)
     runs = values.pop("PHASE", "").upper() == "RUN"
@@ -104,7 +123,7 @@ async def one(request: Request, viewer: Anybody, jobid: Identifier) -> Response:
 
 
 @router.post("/{jobid}", response_class=Response, status_code=303)
-def change(request: Request, job: AJob, given: GivenParameters) -> Response:
+def change(request: Request, job: OwnJob, given: GivenParameters) -> Response:
     """Delete the job (ACTION=DELETE), or change its parameters while it is PENDING."""
     if given.values.get("ACTION", "").upper() == "DELETE":
         return destroy(request, job)
@@ -112,7 +131,7 @@ def change(request: Request, job: AJob, given: GivenParameters) -> Response:
 
 
 @router.delete("/{jobid}", response_class=Response, status_code=303)
-def destroy(request: Request, job: AJob) -> Response:
+def destroy(request: Request, job: OwnJob) -> Response:
     """Abort and delete the job with its result."""
     with accounts_of(request) as own:
         tap_jobs.destroy(own, job.jobid)
@@ -127,7 +146,7 @@ def parameters(job: AJob) -> Response:
 
 
 @router.post("/{jobid}/parameters", response_class=Response, status_code=303)
-def set_parameters(request: Request, job: AJob, given: GivenParameters) -> Response:
+def set_parameters(request: Request, job: OwnJob, given: GivenParameters) -> Response:
     """Change parameters of a job that is PENDING."""
     if given.uploads:
         raise VoError("tables are uploaded when the job is made")
@@ -143,7 +162,7 @@ def phase(job: AJob) -> Response:
 
 
 @router.post("/{jobid}/phase", response_class=Response, status_code=303)
-def set_phase(request: Request, job: AJob, given: GivenParameters) -> Response:
+def set_phase(request: Request, job: OwnJob, given: GivenParameters) -> Response:
     """Run or abort the job (PHASE=RUN or PHASE=ABORT)."""
     wanted = given.values.get("PHASE", "").upper()
     with accounts_of(request) as own:
@@ -165,7 +184,7 @@ def duration(job: AJob) -> Response:
 
 
 @router.post("/{jobid}/executionduration", response_class=Response, status_code=303)
-def set_duration(request: Request, viewer: Anybody, job: AJob, given: GivenParameters) -> Response:
+def set_duration(request: Request, viewer: Anybody, job: OwnJob, given: GivenParameters) -> Response:
     """Change the seconds that the query may take, up to those that the account may have."""
     text = given.values.get("EXECUTIONDURATION", "").strip()
     if not (text.isascii() and text.isdecimal()) or len(text) > 9:
@@ -183,7 +202,7 @@ def destruction(job: AJob) -> Response:
 
 
 @router.post("/{jobid}/destruction", response_class=Response, status_code=303)
-def set_destruction(request: Request, job: AJob, given: GivenParameters) -> Response:
+def set_destruction(request: Request, job: OwnJob, given: GivenParameters) -> Response:
     """Change when the job is deleted, at most two weeks after it was made."""
     text = given.values.get("DESTRUCTION", "")
     try:

@@ -79,7 +79,7 @@ def uploads(texts: list[str], files: Mapping[str, bytes], fetch: Callable[[str],
     Raises
     ------
     VoError
-        If one cannot be had, or is too large.
+        If one cannot be fetched, or is too large.
     """
     found: dict[str, bytes] = {}
     items = [one.strip() for text in texts for one in text.split(";") if one.strip()]

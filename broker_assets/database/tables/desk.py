@@ -78,7 +78,7 @@ tap_jobs = sa.Table(
     "tap_jobs",
     access_metadata,
     text("jobid", "identifier of the job, which nobody can guess", primary_key=True),
-    bigint("userid", "account that owns it; null: whoever knows its identifier"),
+    bigint("userid", "account that owns it; null: all who know its identifier"),
     text("address", "network address that made a job without an account", nullable=False, server_default=""),
     text("phase", "phase of UWS: PENDING, QUEUED, EXECUTING, COMPLETED, ERROR or ABORTED", nullable=False),
     column("parameters", sa.JSON(), "parameters of the query as they were given, uploads by name", nullable=False),

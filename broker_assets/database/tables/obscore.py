@@ -7,7 +7,7 @@ none. The instrument looks at the Sun from a spacecraft: positions on the sky ar
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -124,12 +124,12 @@ COLUMNS: Final = (
 """Columns of the view, in its order."""
 
 
-def query() -> sa.Select[tuple[object, ...]]:
+def query() -> sa.Select[Any]:
     """The query of the view."""
     columns = [sa.literal_column(one.sql, _TYPES[one.datatype]).label(one.name) for one in COLUMNS]
     return sa.select(*columns).select_from(product_file).where(product_file.c.superseded_at.is_(None))
 
 
-_TYPES: Final[dict[str, sa.types.TypeEngine[object]]] = {
+_TYPES: Final[dict[str, sa.types.TypeEngine[Any]]] = {
     "char": sa.Text(), "int": sa.Integer(), "long": sa.BigInteger(), "double": sa.DOUBLE_PRECISION(),
 }  # fmt: skip

@@ -13,6 +13,7 @@ from broker_assets.settings import Settings
 def test_without_a_database() -> None:
     app = FastAPI()
     app.state.connections = Connections(None)
+    app.state.accounts = Connections(None, writes=True)
     app.state.access = Settings().access
     add_to(app, Settings())
     client = TestClient(app)

@@ -29,7 +29,7 @@ COMMENT ON TABLE access.tap_jobs IS 'Asynchronous queries of TAP';
 
 COMMENT ON COLUMN access.tap_jobs.jobid IS 'identifier of the job, which nobody can guess';
 
-COMMENT ON COLUMN access.tap_jobs.userid IS 'account that owns it; null: whoever knows its identifier';
+COMMENT ON COLUMN access.tap_jobs.userid IS 'account that owns it; null: all who know its identifier';
 
 COMMENT ON COLUMN access.tap_jobs.address IS 'network address that made a job without an account';
 

@@ -1,0 +1,161 @@
+"""New matches of filters as events, each given once and none missed, however batches overlap.
+
+The place of an event is the batch, object, source or annotation, and filter. A batch has its number before its rows can
+be seen, so a number counts as complete only once every transaction that wrote when it was the newest has ended:
+`Tide` learns it from two looks at the database, without waiting in either.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+
+from broker_assets.provenance.revisions import newest_number
+
+Connection = psycopg.Connection[Any]
+Place = tuple[int, int, int, int]
+
+_PLACE: Final = re.compile(r"(\d{1,18})-(-?\d{1,19})-(\d{1,19})-(\d{1,18})", re.ASCII)
+_MOST: Final = (1 << 63) - 1
+_MATCHES: Final = """
+WITH held AS (
+    SELECT unnest(%(filters)s::bigint[]) AS filterid
+), batch AS (
+    SELECT ingestid, started_at FROM ingest_batch
+    WHERE ingestid >= %(batch)s AND ingestid <= %(upto)s AND kind <> 'reprocess'
+), found AS (
+    SELECT match.ingestid, match.diaobjectid, match.diasourceid AS number, filterid, match.night::text AS night,
+        match.version, match."row" AS selected, 'alert' AS trigger
+    FROM held JOIN filter_runs AS run USING (filterid) JOIN batch ON batch.ingestid = run.ingestid
+    JOIN filter_matches AS match USING (filterid, night)
+    WHERE match.ingestid = run.ingestid AND run.matches > 0
+    UNION ALL
+    SELECT match.ingestid, match.diaobjectid, match.annotationid, filterid, match.night::text, match.version,
+        match."row", 'annotation'
+    FROM held JOIN annotation_matches AS match USING (filterid) JOIN batch ON batch.ingestid = match.ingestid
+    WHERE match."row" IS NOT NULL AND match.night >= (SELECT min(started_at)::date - 2 FROM batch)
+)
+SELECT * FROM found WHERE (ingestid, diaobjectid, number, filterid) > (%(batch)s, %(object)s, %(number)s, %(filter)s)
+ORDER BY ingestid, diaobjectid, number, filterid LIMIT %(limit)s
+"""
+
+
+class BadPlace(ValueError):
+    """The text is not the identifier of an event."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """A match of a filter."""
+
+    place: Place
+    """Where it is among all: batch, object, source or annotation, and filter."""
+    content: dict[str, Any]
+    """As JSON has it."""
+
+    @property
+    def identifier(self) -> str:
+        """The place as a text."""
+        return "-".join(map(str, self.place))
+
+
+class Tide:
+    """Up to which batch everything can be seen; looked at again and again, by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._newest = 0
+        self._writers: int | None = None
+        self._complete: int | None = None
+
+    def look(self, connection: Connection) -> int | None:
+        """The newest batch up to which all rows can be seen; None if it is not known yet.
+
+        Parameters
+        ----------
+        connection : psycopg.Connection
+            Of any isolation that sees what was committed before this call.
+        """
+        row = connection.execute(
+            "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,"
+            " pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+        ).fetchone()
+        oldest, next_one = (int(row[0]), int(row[1])) if row is not None else (0, 0)
+        if self._writers is None or oldest >= self._writers:
+            if self._writers is not None:
+                self._complete = max(self._newest, self._complete or 0)
+            # The number first: who has taken it already wrote, or is among those that are waited for.
+            self._newest = newest_number(connection, "ingest_batch", "ingestid")
+            self._writers = max(next_one, self._next(connection))
+        return self._complete
+
+    @staticmethod
+    def _next(connection: Connection) -> int:
+        row = connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").fetchone()
+        return int(row[0]) if row is not None else 0
+
+
+def read_place(identifier: str) -> Place:
+    """The place of an event from its identifier.
+
+    Raises
+    ------
+    BadPlace
+        If it is none.
+
+    Examples
+    --------
+    >>> read_place("12-313853499600420864-7-3")
+    (12, 313853499600420864, 7, 3)
+    """
+    found = _PLACE.fullmatch(identifier.strip())
+    if found is None or any(abs(int(part)) > _MOST for part in found.groups()):
+        raise BadPlace(f"{identifier[:80]!r} is not the identifier of an event")
+    batch, of_object, number, of_filter = (int(part) for part in found.groups())
+    return batch, of_object, number, of_filter
+
+
+def after_batch(ingestid: int) -> Place:
+    """The place behind all events of a batch."""
+    return (ingestid, _MOST, _MOST, _MOST)
+
+
+def matches(
+    connection: Connection, filters: Sequence[int], after: Place, upto: int, *, limit: int = 200
+) -> list[Match]:
+    """Matches of some filters behind a place, in order.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Of a role that reads matches.
+    filters : sequence of int
+        Filters that may be read.
+    after : Place
+        Place of the last event that is known.
+    upto : int
+        Batch up to which all can be seen, of `Tide`.
+    limit : int
+        Events, at most; the next call gives the others.
+    """
+    batch, of_object, number, of_filter = after
+    rows = connection.execute(
+        _MATCHES,
+        {"filters": list(filters), "batch": batch, "object": of_object, "number": number, "filter": of_filter,
+         "upto": upto, "limit": limit},
+    ).fetchall()  # fmt: skip
+    return [
+        Match(
+            (ingestid, diaobjectid, place, filterid),
+            {
+                "filterId": filterid, "diaObjectId": diaobjectid,
+                "diaSourceId" if trigger == "alert" else "annotationId": place,
+                "night": night, "version": version, "trigger": trigger, "selected": json.loads(selected),
+            },
+        )
+        for ingestid, diaobjectid, place, filterid, night, version, selected, trigger in rows
+    ]  # fmt: skip
