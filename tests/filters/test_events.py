@@ -22,7 +22,8 @@ def connection(module_database_url: str) -> Iterator[psycopg.Connection[Any]]:
 
 def batch(connection: psycopg.Connection[Any], kind: str = "drain") -> int:
     row = connection.execute(
-        "INSERT INTO ingest_batch (topic, kind, code_version, started_at) VALUES ('', %s, '1', now()) RETURNING ingestid",
+        "INSERT INTO ingest_batch (topic, kind, code_version, started_at) VALUES ('', %s, '1', now())"
+        " RETURNING ingestid",
         (kind,),
     ).fetchone()
     assert row is not None

@@ -24,7 +24,7 @@ def every_route(app: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def read_paths(app: Any) -> list[str]:
-    """Paths of pages and answers, without those that only take long: pictures, descriptions of interfaces, and events, which do not end."""
+    """Paths of pages and answers, without what only takes long: pictures, descriptions, events without end."""
     every = [path for method, path in every_route(app) if method == "GET"]
     return [
         path
