@@ -129,8 +129,9 @@ def create(request: Request, form: Sent) -> Response:
             quotas.require_room(connection, user, request.app.state.access, "areas")
             made = _moc(request, form)
             number = lists.create_area(
-                connection, user.username, form.text("name"), made, description=form.text("description")[:4096]
-            )
+                connection, user.username, form.text("name"), made, description=form.text("description")[:4096],
+                expire=owned.renewed_until(request),
+            )  # fmt: skip
         except _TROUBLE as error:
             return _form(request, form, str(error), 422)
         owned.note(connection, user, "area made", number, form.text("name"))
@@ -167,8 +168,9 @@ def update(request: Request, number: Number, form: Sent) -> Response:
         entry = own(connection, user, number)
         try:
             settings = ListSettings(
-                name=form.text("name"), description=form.text("description")[:4096], active=form.ticked("active")
-            )
+                name=form.text("name"), description=form.text("description")[:4096], active=form.ticked("active"),
+                expire=owned.renewed_until(request),
+            )  # fmt: skip
             lists.change_list(connection, entry.owner, "area", number, settings)
             owned.note(connection, user, "area changed", number, settings.name or "")
         except _TROUBLE as error:
@@ -199,6 +201,8 @@ def replace(request: Request, number: Number, form: Sent) -> Response:
         entry = own(connection, user, number)
         try:
             lists.replace_area(connection, entry.owner, number, _moc(request, form))
+            kept = ListSettings(expire=owned.renewed_until(request))
+            lists.change_list(connection, entry.owner, "area", number, kept)
             owned.note(connection, user, "area changed", number, "another region")
         except _TROUBLE as error:
             raise HTTPException(422, sentence(error)) from None
@@ -218,7 +222,7 @@ def copy(request: Request, number: Number, form: Sent) -> Response:
         mine = overview.summaries(connection, "area", owner=user.username)
         made = lists.create_area(
             connection, user.username, owned.free_name(entry.name, [one.name for one in mine]),
-            overview.area_moc(connection, number), description=entry.description,
+            overview.area_moc(connection, number), description=entry.description, expire=owned.renewed_until(request),
         )  # fmt: skip
         owned.note(connection, user, "area made", made, f"copy of {number}")
     return see(f"/watchmaps/{made}/", said="copied")

@@ -17,7 +17,6 @@ from broker_assets.api.site.forms import Number, Sent, acting, logged_in, see
 from broker_assets.api.site.frame import page
 from broker_assets.filters import store
 from broker_assets.filters.errors import FilterError, Problem
-from broker_assets.filters.expiry import renewed
 from broker_assets.filters.files import read_definition, write_definition
 from broker_assets.filters.functions import FUNCTIONS
 from broker_assets.filters.registry import unreadable, version_of
@@ -98,7 +97,7 @@ def create(request: Request, form: Sent) -> Response:
             quotas.require_room(connection, user, request.app.state.access, "filters")
             number = store.create_filter(
                 connection, user.username, form.text("name"), read_definition(text).form,
-                description=form.text("description")[:4096], expire=renewed(request.app.state.filters.expire_days),
+                description=form.text("description")[:4096], expire=owned.renewed_until(request),
             )  # fmt: skip
         except TROUBLE as error:
             return _editor(
@@ -133,7 +132,7 @@ def save(request: Request, number: Number, form: Sent) -> Response:
             code = 200 if form.text("do") == "check" else 422
             return _editor(request, text, code, verdict=verdict, number=number, name=entry.name, active=entry.active)
         try:
-            until = renewed(request.app.state.filters.expire_days)
+            until = owned.renewed_until(request)
             version = store.save_filter(connection, entry.owner, number, read_definition(text).form, expire=until)
             owned.note(connection, user, "filter saved", number, f"version {version}")
         except TROUBLE as error:

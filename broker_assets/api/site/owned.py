@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 import psycopg
+from fastapi import Request
 
 from broker_assets.access import changes, sharing, visibility
 from broker_assets.access.accounts import EVERYBODY, User, groups_of
 from broker_assets.access.sharing import Kind
 from broker_assets.access.visibility import Owned
 from broker_assets.api.site.forms import SentForm
+from broker_assets.filters.expiry import renewed
 
 Connection = psycopg.Connection[Any]
 _Thing = TypeVar("_Thing", bound=Owned)
@@ -110,3 +113,8 @@ def free_name(wanted: str, taken: Iterable[str]) -> str:
         number += 1
         found = f"{wanted[:240]} {number}"
     return found
+
+
+def renewed_until(request: Request) -> datetime.datetime:
+    """When something that is saved on a page now expires."""
+    return renewed(request.app.state.filters.expire_days)

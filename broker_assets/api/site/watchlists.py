@@ -110,7 +110,7 @@ def create(request: Request, form: Sent) -> Response:
             quotas.require_room(connection, user, request.app.state.access, "cones", len(cones))
             number = lists.create_watchlist(
                 connection, user.username, form.text("name"), cones, radius=radius,
-                description=form.text("description")[:4096],
+                description=form.text("description")[:4096], expire=owned.renewed_until(request),
             )  # fmt: skip
         except BadWatchlist as error:
             number = uploads.remember(connection, user, "watchlist", None, name, 0, error.bad)
@@ -161,7 +161,7 @@ def update(request: Request, number: Number, form: Sent) -> Response:
         try:
             settings = ListSettings(
                 name=form.text("name"), description=form.text("description")[:4096], active=form.ticked("active"),
-                radius=form.number("radius", least=0.01, most=360, what="Radius"),
+                radius=form.number("radius", least=0.01, most=360, what="Radius"), expire=owned.renewed_until(request),
             )  # fmt: skip
             lists.change_list(connection, entry.owner, "watchlist", number, settings)
             owned.note(connection, user, "watchlist changed", number, settings.name or "")
@@ -205,6 +205,8 @@ def load(request: Request, number: Number, form: Sent) -> Response:
             lists.replace_cones(connection, entry.owner, number, cones)
         else:
             lists.add_cones(connection, entry.owner, number, cones)
+        kept = ListSettings(expire=owned.renewed_until(request))
+        lists.change_list(connection, entry.owner, "watchlist", number, kept)
         upload = uploads.remember(connection, user, "watchlist", number, name, len(cones), cones.bad)
         how = "replaced by" if form.text("how") == "replace" else "added:"
         owned.note(connection, user, "watchlist changed", number, f"cones {how} {len(cones)}")
@@ -226,6 +228,7 @@ def copy(request: Request, number: Number, form: Sent) -> Response:
         made = lists.create_watchlist(
             connection, user.username, owned.free_name(entry.name, [one.name for one in mine]),
             overview.stored_cones(connection, number), radius=entry.radius, description=entry.description,
+            expire=owned.renewed_until(request),
         )  # fmt: skip
         owned.note(connection, user, "watchlist made", made, f"copy of {number}")
     return see(f"/watchlists/{made}/", said="copied")

@@ -132,6 +132,7 @@ def watchlist_hits(
 def make_watchlist(request: Request, connection: Database, writer: Writer, new: NewWatchlist) -> Response:
     """Make a watchlist; with a line that cannot be read nothing is made, and the errors say which."""
     from broker_assets.access.quotas import require_room
+    from broker_assets.filters.expiry import renewed
     from broker_assets.sky.lists import create_watchlist
 
     cones = _cones(new.cones)
@@ -142,7 +143,7 @@ def make_watchlist(request: Request, connection: Database, writer: Writer, new: 
         require_room(own, _user(writer), settings, "cones", len(cones))
         made = create_watchlist(
             own, writer.name, new.name, cones, radius=new.radius, description=new.description, active=new.active,
-            public=new.public,
+            public=new.public, expire=renewed(request.app.state.filters.expire_days),
         )  # fmt: skip
         change.subject = str(made)
     return _made(request, "watchlist", made)
@@ -234,6 +235,7 @@ def area_hits(
 def make_area(request: Request, connection: Database, writer: Writer, new: NewArea) -> Response:
     """Make an area of a region."""
     from broker_assets.access.quotas import require_room
+    from broker_assets.filters.expiry import renewed
     from broker_assets.sky.area_files import read_area
     from broker_assets.sky.lists import create_area
 
@@ -242,8 +244,9 @@ def make_area(request: Request, connection: Database, writer: Writer, new: NewAr
         own = change.connection
         require_room(own, _user(writer), request.app.state.access, "areas")
         made = create_area(
-            own, writer.name, new.name, moc, description=new.description, active=new.active, public=new.public
-        )
+            own, writer.name, new.name, moc, description=new.description, active=new.active, public=new.public,
+            expire=renewed(request.app.state.filters.expire_days),
+        )  # fmt: skip
         change.subject = str(made)
     return _made(request, "area", made)
 

@@ -52,11 +52,9 @@ def add(
 
     Example: `broker-assets filter add bright.sql --name bright`
     """
-    from broker_assets.filters.expiry import renewed
     from broker_assets.filters.store import create_filter
 
-    account, until, form = new_owner(owner), options.expiry(expire), read_form(file)
-    when = None if until == "never" else until or renewed(load_settings().filters.expire_days)
+    account, when, form = new_owner(owner), options.expiry_of_new(options.expiry(expire)), read_form(file)
     with open_database() as connection:
         number = create_filter(
             connection, account, name, form, description=description or "", public=bool(public), expire=when

@@ -10,7 +10,6 @@ from rich.table import Table
 from broker_assets.commands.lists import options
 from broker_assets.commands.lists.change import new_owner, open_database, say
 from broker_assets.commands.terminal import terminal
-from broker_assets.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="When filters, watchlists and areas expire.")
 
@@ -39,12 +38,11 @@ def expiry_renew(
     expire: options.Expire = None,
 ) -> None:
     """Set when something expires; by default as if it were saved now."""
-    from broker_assets.filters.expiry import KINDS, renew, renewed
+    from broker_assets.filters.expiry import KINDS, renew
 
     if kind not in KINDS:
         raise typer.BadParameter("filter, watchlist or area", param_hint="KIND")
-    until = options.expiry(expire)
-    when = None if until == "never" else until or renewed(load_settings().filters.expire_days)
+    when = options.expiry_of_new(options.expiry(expire))
     with open_database() as connection:
         renew(connection, kind, number, new_owner(owner), when)
     say(f"The {kind} {number} expires {f'on {when:%Y-%m-%d}' if when else 'never'}.")

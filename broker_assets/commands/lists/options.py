@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from broker_assets.settings import load_settings
+
 NEVER = "never"
 
 Which = Annotated[str, typer.Argument(metavar="LIST", help="Its number or its name.", show_default=False)]
@@ -72,3 +74,10 @@ def expiry(text: str | None) -> datetime.datetime | Literal["never"] | None:
     if when <= datetime.datetime.now(datetime.UTC):
         raise typer.BadParameter(f"{text} is in the past; --inactive stops the matching now", param_hint="--expire")
     return when
+
+
+def expiry_of_new(until: datetime.datetime | Literal["never"] | None) -> datetime.datetime | None:
+    """When something that is saved now expires, from what `expiry` gives; None if never."""
+    from broker_assets.filters.expiry import renewed
+
+    return None if until == "never" else until or renewed(load_settings().filters.expire_days)

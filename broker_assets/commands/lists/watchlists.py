@@ -75,7 +75,7 @@ def add(
             description=description or "",
             active=active is not False,
             public=bool(public),
-            expire=None if until == "never" else until,
+            expire=options.expiry_of_new(until),
         )
         finish(connection, "watchlist", watchlist, wait=wait, timeout=timeout, as_json=as_json, left_out=cones.bad)
 

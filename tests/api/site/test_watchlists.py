@@ -38,6 +38,29 @@ def test_an_empty_page_says_what_to_do(people: Any, number: int) -> None:
     )
 
 
+def days_left(people: Any, number: int) -> float:
+    """Until the list expires."""
+    query = "SELECT extract(epoch FROM date_expire - now()) / 86400 FROM watchlists WHERE wl_id = %s"
+    return float(people.connection.execute(query, (number,)).fetchone()[0])
+
+
+def test_whatever_is_saved_expires_half_a_year_later(people: Any) -> None:
+    ann, soon = people.ann, "UPDATE watchlists SET date_expire = now() + interval '1 day' WHERE wl_id = %s"
+    number = number_in(ann.done("/watchlists/create/", name="renewed", radius="5", lines=LINES))
+    saved = {
+        "made": lambda: number,
+        "changed": lambda: ann.done(f"/watchlists/{number}/update/", name="renewed", radius="6"),
+        "added": lambda: ann.done(f"/watchlists/{number}/cones/", lines="20, 20", how="add"),
+        "copied": lambda: ann.done(f"/watchlists/{number}/copy/"),
+    }
+    for how, save in saved.items():
+        if how != "made":
+            people.connection.execute(soon, (number,))
+        address = save()
+        kept = number_in(address) if how == "copied" else number
+        assert days_left(people, kept) == pytest.approx(180.0, abs=0.1), how
+
+
 def test_what_was_wrong_is_shown_with_its_line_and_given_as_a_file(people: Any, number: int) -> None:
     address = people.ann.done("/watchlists/create/", name="with errors", radius="5", lines=LINES)
     page = people.ann.text(address)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import threading
 import time
 from pathlib import Path
@@ -29,11 +30,13 @@ def test_add_show_list_update_remove(command: Any, tmp_path: Path) -> None:
     assert added.stderr == ""
 
     shown = command("watchlists", "show", "quasars")
-    for text in ("bright ones", "everyone", "waits for the running platform", "never", "+20.000000", "30″"):
+    for text in ("bright ones", "everyone", "waits for the running platform", "+20.000000", "30″"):
         assert text in shown.stdout
     [listed] = document(command, "watchlists", "list")
     assert (listed["id"], listed["owner"], listed["cones"], listed["hits"]) == (1, "ann", 2, 0)
     assert listed["state"] == "waiting"
+    left = datetime.datetime.fromisoformat(listed["expires"]) - datetime.datetime.now(datetime.UTC)
+    assert abs(left / datetime.timedelta(days=180) - 1.0) < 0.01
     assert "Quasars" in command("watchlists", "list").stdout
     assert "no watchlist yet" in command("watchlists", "list", "--owner", "bob").stdout
 
