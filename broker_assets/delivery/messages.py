@@ -20,7 +20,7 @@ from broker_assets.delivery.errors import MessageRefusedError
 
 JsonObject = dict[str, Any]
 
-GCN_SCHEMA: Final = "https://gcn.nasa.gov/schema/v4.2.0/gcn/notices/core/Alert.schema.json"
+GCN_SCHEMA: Final = "https://gcn.nasa.gov/schema/v7.2.3/gcn/notices/core/Alert.schema.json"
 """Schema of the fields that every notice of GCN has."""
 VOEVENT: Final = "http://www.ivoa.net/xml/VOEvent/v2.0"
 _MJD_OF_UNIX_EPOCH: Final = 40_587.0
