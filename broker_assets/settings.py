@@ -294,7 +294,7 @@ class AnnotationSettings(BaseModel):
 
 
 class CanarySettings(BaseModel):
-    """An alert of our own that passes the whole stream every few minutes; without a topic there is none."""
+    """An alert of our own that passes the whole stream every few minutes; without a topic (or with "") there is none."""
 
     topic: str | None = None
     """Kafka topic of our own, to which we may write; `broker-assets up` sets it for its own Kafka."""
@@ -312,7 +312,7 @@ class CanarySettings(BaseModel):
     @property
     def stream(self) -> StreamSettings | None:
         """The stream that it is; its packets carry their schema."""
-        if self.topic is None:
+        if not self.topic:
             return None
         return StreamSettings(name=self.name, topic=self.topic, survey="ztf", framing="container", kafka=self.kafka)
 

@@ -89,6 +89,14 @@ def test_variables_of_the_workspace_and_the_launcher_are_set(compose: dict) -> N
     assert names <= set(compose["services"]["daemon"]["environment"])
 
 
+def test_what_every_service_is_told_runs_are_told_too(compose: dict) -> None:
+    """A run that reads other settings than the daemon would write elsewhere, or refuse what the daemon asks for."""
+    of_services = {"BROKER_CODE_SERVER_HOST", "BROKER_CODE_SERVER_PORT", "BROKER_DOCKER_NETWORK"}
+    told = {name for name in compose["services"]["daemon"]["environment"] if name.startswith("BROKER_")}
+    launcher = yaml.safe_load((DOCKER / "run_launcher.yaml").read_text())["run_launcher"]["config"]
+    assert told - of_services <= set(launcher["env_vars"])
+
+
 def test_runs_see_the_archive_and_the_network_of_the_services(compose: dict) -> None:
     config = yaml.safe_load((DOCKER / "run_launcher.yaml").read_text())["run_launcher"]["config"]
     names = {volume: compose["volumes"][volume]["name"] for volume in ("archive", "config")}
