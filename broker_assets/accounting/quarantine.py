@@ -182,6 +182,16 @@ def matching(connection: psycopg.Connection[Any], *, topic: str | None = None, r
     return [number for (number,) in rows]
 
 
+def of_kind(connection: psycopg.Connection[Any], topic: str, kind: str) -> list[int]:
+    """Identifiers of the waiting messages of a group; see `groups`."""
+    rows = connection.execute(
+        f"SELECT quarantineid FROM quarantine WHERE state = ANY(%s) AND topic = %s AND {KIND} = %s"  # noqa: S608
+        " ORDER BY quarantineid".encode(),
+        (list(WAITING), topic, kind),
+    )
+    return [number for (number,) in rows]
+
+
 def counts(connection: psycopg.Connection[Any]) -> dict[tuple[str, State], int]:
     """Count the messages of each topic and state."""
     rows = connection.execute("SELECT topic, state, count(*) FROM quarantine GROUP BY topic, state ORDER BY 1, 2")

@@ -14,7 +14,18 @@ from broker_assets.api.connections import Connections
 from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
 from broker_assets.api.observer import Observer
-from broker_assets.api.site import almanac, desk, files, frame, front, object_page, search, telemetry_shared, warming
+from broker_assets.api.site import (
+    almanac,
+    desk,
+    files,
+    frame,
+    front,
+    object_page,
+    operating,
+    search,
+    telemetry_shared,
+    warming,
+)
 from broker_assets.settings import Settings, load_settings
 from broker_assets.web_guard import WebGuard
 
@@ -97,6 +108,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     v1.add_to(app, settings)
     vo.add_to(app, settings)
     desk.add_to(app, settings)
+    operating.add_to(app, settings)
     almanac.add_to(app, settings)
     telemetry_shared.add_to(app, settings)
     return app

@@ -12,6 +12,7 @@ from broker_assets.api.documents import Document
 from broker_assets.api.site import frame
 from broker_assets.api.templating import templates
 from broker_assets.database.engine import DatabaseUnavailableError
+from broker_assets.monitoring.freshness import Miss, misses
 from broker_assets.monitoring.status import Status
 from broker_assets.monitoring.telemetry.overview import Overview
 
@@ -54,6 +55,22 @@ def _telemetry(request: Request) -> Overview:
     return found
 
 
+def _missed(request: Request) -> list[Miss]:
+    """Promises of freshness that were not kept; none while the database is unavailable."""
+    connections: Connections = request.app.state.connections
+    disclosure: Disclosure = request.app.state.disclosure
+    try:
+        with connections.use() as connection:
+            return [disclosure.shown(request, miss) for miss in misses(connection)]
+    except DatabaseUnavailableError:
+        return []
+
+
+def _operates(request: Request) -> bool:
+    user = frame.viewer_of(request).user
+    return user is not None and user.operates
+
+
 @router.get("/status/", response_class=HTMLResponse, include_in_schema=False)
 def page(request: Request) -> Response:
     """The status page."""
@@ -62,6 +79,8 @@ def page(request: Request) -> Response:
         "status.html",
         status=_status(request),
         telemetry=_telemetry(request),
+        misses=_missed(request),
+        operates=_operates(request),
         refresh=REFRESH,
         version=request.app.version,
     )
@@ -70,7 +89,12 @@ def page(request: Request) -> Response:
 @router.get("/fragment", response_class=HTMLResponse, include_in_schema=False)
 def fragment(request: Request) -> Response:
     """The part of the page that changes."""
-    content = templates.get_template("fragment.html").render(status=_status(request), telemetry=_telemetry(request))
+    content = templates.get_template("fragment.html").render(
+        status=_status(request),
+        telemetry=_telemetry(request),
+        misses=_missed(request),
+        operates=_operates(request),
+    )
     return HTMLResponse(content, headers={"Cache-Control": "no-store"})
 
 

@@ -1,0 +1,46 @@
+"""Promises of freshness that were not kept: assets that were overdue, and until when."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import class_row
+from pydantic import BaseModel
+
+MOST: Final = 100
+
+
+class Miss(BaseModel):
+    """An asset that was not updated within the limit of its freshness policy."""
+
+    asset: str
+    since: datetime.datetime
+    """When it was first seen overdue, the last time that it was."""
+    until: datetime.datetime | None
+    """When it was fresh again; None while it is overdue."""
+    count: int
+    """How often it was seen overdue."""
+    link: str
+    """Page of the asset."""
+
+
+def misses(connection: psycopg.Connection[Any], *, days: int = 30) -> list[Miss]:
+    """Assets that are overdue, then those that were within some days, the latest first.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        To read with.
+    days : int
+        How long ago one may have ended.
+    """
+    with connection.cursor(row_factory=class_row(Miss)) as cursor:
+        cursor.execute(
+            "SELECT asset, first_at AS since, ended_at AS until, count, link FROM notification"
+            " WHERE kind = 'freshness' AND (ended_at IS NULL OR ended_at > now() - %s * interval '1 day')"
+            " ORDER BY ended_at IS NOT NULL, ended_at DESC, first_at DESC, asset LIMIT %s",
+            (days, MOST),
+        )
+        return cursor.fetchall()

@@ -1,0 +1,135 @@
+"""Logs of services on this machine, by day (UTC): which there are, and the lines of a day.
+
+Services write to files `<name>.log` of one folder; a file that became large is `<name>.log.1`. A line belongs to the
+time at its beginning, or to that of the line before it: tracebacks have none of their own.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+LARGEST: Final = 16_000_000
+"""Bytes that are read of a file, from its end."""
+LONGEST: Final = 2000
+"""Characters of a line that are shown."""
+_TIME: Final = re.compile(
+    rb"^(?:\x1b\[[0-9;]*m)?\W{0,2}(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:[.,]\d+)? ?(UTC|Z|[+-]\d\d:?\d\d)?",
+    re.MULTILINE,
+)
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_PROBLEM: Final = re.compile(r"\b(WARNING|ERROR|CRITICAL|FATAL|PANIC|Traceback)\b")
+
+
+class UnknownService(LookupError):
+    """There is no log of this service; the message says which."""
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line of a log."""
+
+    at: datetime.datetime | None
+    """UTC; None of lines before the first with a time."""
+    text: str
+    problem: bool
+    """Whether it says that something is wrong."""
+
+
+@dataclass(frozen=True)
+class LogDay:
+    """What a service wrote on a day."""
+
+    lines: list[LogLine]
+    """The last of them, in their order."""
+    total: int
+    days: list[datetime.date]
+    """Days of which there are lines, the newest first."""
+    whole: bool
+    """Whether the files were read from their beginning."""
+
+
+def services(folder: Path) -> list[str]:
+    """Names of services with a log in a folder; none if there is no folder."""
+    return sorted({path.name.partition(".log")[0] for path in folder.glob("*.log*") if path.is_file()})
+
+
+def read_day(
+    folder: Path, service: str, day: datetime.date | None = None, *, most: int = 500, problems: bool = False
+) -> LogDay:
+    """The lines of a service of a day.
+
+    Parameters
+    ----------
+    folder : Path
+        With the logs.
+    service : str
+        One of `services`.
+    day : date, optional
+        UTC; the newest with lines if it is not given.
+    most : int
+        Lines at most, the last of the day.
+    problems : bool
+        Only lines that say that something is wrong.
+
+    Raises
+    ------
+    UnknownService
+        If there is no log of this service.
+    """
+    if service not in services(folder):
+        raise UnknownService(f"there is no log of a service {service!r}")
+    lines: list[LogLine] = []
+    whole = True
+    for path in (folder / f"{service}.log.1", folder / f"{service}.log"):
+        if path.is_file():
+            content, complete = _end_of(path)
+            whole = whole and complete
+            lines += _lines(content)
+    days = sorted({line.at.date() for line in lines if line.at is not None}, reverse=True)
+    chosen = day or (days[0] if days else None)
+    of_day = [line for line in lines if (line.at.date() if line.at else None) == chosen]
+    shown = [line for line in of_day if line.problem] if problems else of_day
+    return LogDay(shown[-most:], len(shown), days, whole)
+
+
+def _end_of(path: Path) -> tuple[bytes, bool]:
+    """The end of a file from the beginning of a line, and whether it is all of it."""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        start = max(0, size - LARGEST)
+        file.seek(start)
+        content = file.read(LARGEST)
+    return (content if start == 0 else content.partition(b"\n")[2]), start == 0
+
+
+def _lines(content: bytes) -> Iterator[LogLine]:
+    """Lines with the times to which they belong."""
+    found = list(_TIME.finditer(content))
+    begins = [match.start() for match in found]
+    if not begins or begins[0] > 0:
+        yield from _parted(content[: begins[0]] if begins else content, None)
+    for match, end in zip(found, [*begins, len(content)][1:], strict=True):
+        yield from _parted(content[match.start() : end], _moment(match))
+
+
+def _parted(content: bytes, at: datetime.datetime | None) -> Iterator[LogLine]:
+    for line in content.decode("utf-8", "replace").splitlines():
+        text = _COLOUR.sub("", line)[:LONGEST]
+        if text.strip():
+            yield LogLine(at, text, _PROBLEM.search(text) is not None)
+
+
+def _moment(match: re.Match[bytes]) -> datetime.datetime | None:
+    """The time of a line, UTC; without a zone it is that of this machine."""
+    zone = (match[3] or b"").decode()
+    zone = "+00:00" if zone in ("UTC", "Z") else zone
+    try:
+        moment = datetime.datetime.fromisoformat(f"{match[1].decode()}T{match[2].decode()}{zone}")
+    except ValueError:
+        return None
+    return moment.astimezone(datetime.UTC)
