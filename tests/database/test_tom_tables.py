@@ -18,6 +18,15 @@ pytestmark = pytest.mark.database
 MORE = {
     "elasticc2_brokermessage": {"kafka_partition", "ingestid", "document"},
     "elasticc2_diaobjectclassification": {"brokermessage_id", "midpointtai"},
+    "db_queryqueue": {
+        "userid",
+        "attempts",
+        "statement",
+        "resultrows",
+        "resultbytes",
+        "seen_at",
+        "cancelled",
+    },
 }
 """Columns that the original does not have."""
 

@@ -34,7 +34,7 @@ from broker_assets.database.tables.tom.simulation import (
     trainingdiaobjecttruth,
     trainingdiasource,
 )
-from broker_assets.database.tables.tom.spectra import plannedspectra, spectruminfo, wantedspectra
+from broker_assets.database.tables.tom.spectra import plannedspectra, spectrum_facilities, spectruminfo, wantedspectra
 from broker_assets.database.tables.tom.survey import alert_sendings, sent_nights, simulation_files
 from broker_assets.database.tables.tom.taxonomy import (
     taxonomy_classes,
@@ -71,6 +71,7 @@ __all__ = [
     "queryqueue",
     "sent_nights",
     "simulation_files",
+    "spectrum_facilities",
     "spectruminfo",
     "taxonomy_classes",
     "taxonomy_exact",

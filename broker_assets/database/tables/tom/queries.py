@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from broker_assets.database.tables.columns import column, flag, text, timestamp
+from broker_assets.database.tables.columns import bigint, column, flag, integer, text, timestamp
 from broker_assets.database.tables.tom.columns import tom_metadata
 
 queryqueue = sa.Table(
@@ -20,7 +20,15 @@ queryqueue = sa.Table(
     column("queries", sa.ARRAY(sa.Text()), "statements, one after the other", nullable=False),
     column("subdicts", sa.ARRAY(postgresql.JSONB()), "values that are bound in each statement", nullable=False),
     text("format", "format of the result", nullable=False),
-    sa.Index("db_queryqueue_submitted", "submitted", postgresql_where=sa.text("started IS NULL")),
+    bigint("userid", "account that submitted it; null: one of the original"),
+    integer("attempts", "runs that began it", nullable=False, server_default="0"),
+    integer("statement", "statement that runs, from 1; 0: none yet", nullable=False, server_default="0"),
+    bigint("resultrows", "rows of the result that were read so far", nullable=False, server_default="0"),
+    bigint("resultbytes", "bytes of the result; null: there is none"),
+    timestamp("seen_at", "when its run last said that it works"),
+    flag("cancelled", "whether its account has cancelled it", nullable=False, server_default=sa.false()),
+    sa.Index("db_queryqueue_submitted", "submitted", postgresql_where=sa.text("finished IS NULL")),
+    sa.Index("db_queryqueue_userid", "userid", "submitted"),
     comment="SQL that users leave to be run later",
 )
 """SQL that users leave to be run later."""

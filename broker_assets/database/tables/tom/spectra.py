@@ -54,7 +54,17 @@ plannedspectra = sa.Table(
     text("comment", "remark", nullable=False),
     bigint("diaobject_id", "object", nullable=False),
     refers(*_OBJECT),
-    sa.Index("elasticc2_plannedspectra_diaobject_id", "diaobject_id"),
-    comment="Spectra that facilities plan to take",
+    sa.UniqueConstraint("diaobject_id", "facility", name="plannedspectra_unique"),
+    comment="Spectra that facilities plan to take, one of each object and facility",
 )
 """Spectra that are planned."""
+
+spectrum_facilities = sa.Table(
+    "spectrum_facilities",
+    tom_metadata,
+    text("facility", "name of the facility", primary_key=True),
+    bigint("userid", "account that used the name first, and may plan for it", nullable=False),
+    timestamp("since", "when it did", nullable=False, server_default=sa.func.now()),
+    comment="Facilities that take spectra; members of the group of the same name may plan for them too",
+)
+"""Facilities that take spectra."""

@@ -1,0 +1,1 @@
+"""Spectra that are wanted, planned and reported."""

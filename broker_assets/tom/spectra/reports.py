@@ -1,0 +1,131 @@
+"""Spectra that were taken: what facilities report of them."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+
+from broker_assets.access.accounts import User
+from broker_assets.tom.spectra.facilities import require_member
+from broker_assets.tom.spectra.known_objects import require_known
+
+Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A spectrum that was taken."""
+
+    number: int
+    """Object."""
+    facility: str
+    mjd: float
+    """When it was taken, MJD."""
+    z: float | None
+    """Redshift."""
+    classid: int | None
+    """Class of the taxonomy."""
+    reported: datetime.datetime
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which reports are listed; None: whatever it is."""
+
+    objects: Sequence[int] | None = None
+    facility: str | None = None
+    mjd_min: float | None = None
+    mjd_max: float | None = None
+    classid: int | None = None
+    z_min: float | None = None
+    z_max: float | None = None
+    since: datetime.datetime | None = None
+
+
+def report_spectrum(
+    connection: Connection, user: User, number: int, facility: str, mjd: float, z: float | None, classid: int | None
+) -> datetime.datetime:
+    """Report a spectrum; the plan of the facility and all requests for the object are fulfilled, and removed.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        A transaction is opened in it.
+    user : User
+        Who reports; speaks for the facility.
+    number : int
+        Object.
+    facility : str
+        Facility.
+    mjd : float
+        When the spectrum was taken, MJD.
+    z : float, optional
+        Redshift.
+    classid : int, optional
+        Class of the taxonomy.
+
+    Returns
+    -------
+    datetime.datetime
+        When it was reported.
+
+    Raises
+    ------
+    UnknownObjectError
+        If the object is not known.
+    NotOfFacilityError
+        If the account does not speak for the facility.
+    """
+    with connection.transaction():
+        require_known(connection, [number])
+        require_member(connection, user, facility, register=True)
+        row = connection.execute(
+            "INSERT INTO elasticc2_spectruminfo (facility, inserted_at, mjd, z, classid, diaobject_id)"
+            " VALUES (%s, now(), %s, %s, %s, %s) RETURNING inserted_at",
+            (facility, mjd, z, classid, number),
+        ).fetchone()
+        connection.execute(
+            "DELETE FROM elasticc2_plannedspectra WHERE diaobject_id = %s AND facility = %s", (number, facility)
+        )
+        # In the order in which requests are made.
+        connection.execute(
+            "DELETE FROM elasticc2_wantedspectra WHERE wantspec_id IN (SELECT wantspec_id FROM elasticc2_wantedspectra"
+            " WHERE diaobject_id = %s ORDER BY wantspec_id FOR UPDATE)",
+            (number,),
+        )
+    if row is None:
+        raise LookupError("INSERT … RETURNING gave no row")
+    reported: datetime.datetime = row[0]
+    return reported
+
+
+_CONDITIONS = {
+    "objects": "diaobject_id = ANY(%(objects)s::bigint[])",
+    "facility": "facility = %(facility)s",
+    "mjd_min": "mjd >= %(mjd_min)s",
+    "mjd_max": "mjd <= %(mjd_max)s",
+    "classid": "classid = %(classid)s",
+    "z_min": "z >= %(z_min)s::real",
+    "z_max": "z <= %(z_max)s::real",
+    "since": "inserted_at >= %(since)s",
+}
+
+
+def reported_spectra(connection: Connection, selection: Selection) -> list[Report]:
+    """List spectra that were reported, in the order in which they were taken."""
+    given = {name: value for name, value in vars(selection).items() if value is not None}
+    clauses = [sql.SQL(_CONDITIONS[name]) for name in given]  # type: ignore[arg-type]
+    query = sql.SQL(
+        "SELECT diaobject_id AS number, facility, mjd, z, classid, inserted_at AS reported"
+        " FROM elasticc2_spectruminfo WHERE {} ORDER BY mjd, specinfo_id"
+    ).format(sql.SQL(" AND ").join(clauses) if clauses else sql.SQL("true"))
+    with connection.cursor(row_factory=class_row(Report)) as cursor:
+        return cursor.execute(
+            query, {name: list(value) if name == "objects" else value for name, value in given.items()}
+        ).fetchall()
