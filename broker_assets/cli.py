@@ -90,6 +90,11 @@ COMMANDS = {
     "alerts": _Command(
         "broker_assets.commands.alerts:app", PLATFORM, "What is wrong at the moment: list, show, close."
     ),
+    "tom": _Command(
+        "broker_assets.commands.tom.application:app",
+        PLATFORM,
+        "Target and observation manager: load and send a simulated survey, read brokers, …",
+    ),
     "users": _Command(
         "broker_assets.commands.users:app", PLATFORM, "Accounts and their tokens: add, list, update, remove, …"
     ),

@@ -243,6 +243,32 @@ def module_tom_snapshot_url(
         yield postgres.url(name)
 
 
+@pytest.fixture(scope="session")
+def survey_template(
+    shared_folder: Path,
+    postgres: RunningPostgres,
+    new_database: Callable[..., AbstractContextManager[str]],
+    migrated_template: str,
+) -> Iterator[str]:
+    """Name of a database with the shared simulation, of which nothing was sent; copied, never connected to."""
+    from broker_assets.tom.survey.loading import load_simulations
+
+    folders = sorted((shared_folder / "data" / "desc_tom" / "elasticc2_alert_test_data").iterdir())
+    with new_database(migrated_template) as name:
+        report = load_simulations(postgres.url(name), folders, "ppdb")
+        assert not report.failed
+        yield name
+
+
+@pytest.fixture
+def survey_url(
+    postgres: RunningPostgres, new_database: Callable[..., AbstractContextManager[str]], survey_template: str
+) -> Iterator[str]:
+    """SQLAlchemy URL of a database of this test with the shared simulation, of which nothing was sent."""
+    with new_database(survey_template) as name:
+        yield postgres.url(name)
+
+
 @pytest.fixture
 def dagster_url(postgres: RunningPostgres, new_database: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
     """SQLAlchemy URL (psycopg2) of an empty database for a Dagster instance of this test."""

@@ -58,3 +58,35 @@ def original(options: Mapping[str, OptionalValue]) -> type[TyperCommand]:
             return super().parse_args(ctx, self.rewritten(args))
 
     return OriginalCommand
+
+
+def with_lists(*names: str) -> type[TyperCommand]:
+    """A class of commands whose options of these names take all the values that follow them.
+
+    Examples
+    --------
+    >>> with_lists("-d", "--directories").rewritten(["-d", "one", "two", "--do"])
+    ['-d', 'one', '-d', 'two', '--do']
+    """
+
+    class ListCommand(TyperCommand):
+        @staticmethod
+        def rewritten(args: list[str]) -> list[str]:
+            """Arguments in which each such option is before each of its values."""
+            found: list[str] = []
+            option: str | None = None
+            for argument in args:
+                if argument.startswith("-") and argument != "-":
+                    option = argument if argument in names else None
+                    if option is None:
+                        found.append(argument)
+                elif option is None:
+                    found.append(argument)
+                else:
+                    found += [option, argument]
+            return found
+
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            return super().parse_args(ctx, self.rewritten(args))
+
+    return ListCommand

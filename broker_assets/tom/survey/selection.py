@@ -109,12 +109,14 @@ def window(
 
 def count(connection: Connection, chosen: Window) -> int:
     """Alerts of some times that were not sent."""
-    found = connection.execute(f"SELECT count(*) {_UNSENT}", _parameters(chosen)).fetchone()
+    found = connection.execute(f"SELECT count(*) {_CHOSEN}{_STATES[False]}", _parameters(chosen)).fetchone()
     return 0 if found is None else int(found[0])
 
 
-def pages(connection: Connection, chosen: Window, *, size: int = PAGE) -> Iterator[AlertPage]:
-    """Alerts of some times that were not sent, by time and number.
+def pages(
+    connection: Connection, chosen: Window, *, size: int = PAGE, sent: bool | None = False
+) -> Iterator[AlertPage]:
+    """Alerts of some times, by time and number; those that were not sent unless it is said otherwise.
 
     The next page begins after the last one, whether that was sent since or not.
 
@@ -126,12 +128,14 @@ def pages(connection: Connection, chosen: Window, *, size: int = PAGE) -> Iterat
         The times.
     size : int
         Alerts at a time.
+    sent : bool or None
+        Whether alerts that were sent are chosen, or the others; None: all.
     """
     after: tuple[float, int] = (-math.inf, -1)
     while True:
         rows = connection.execute(
             "SELECT alert.alert_id, source.diasource_id, source.diaobject_id, source.midpointtai"
-            f" {_UNSENT} AND (source.midpointtai, alert.alert_id) > (%(mjd)s, %(alert)s)"
+            f" {_CHOSEN}{_STATES[sent]} AND (source.midpointtai, alert.alert_id) > (%(mjd)s, %(alert)s)"
             " ORDER BY source.midpointtai, alert.alert_id LIMIT %(size)s",
             {**_parameters(chosen), "mjd": after[0], "alert": after[1], "size": size},
         ).fetchall()
@@ -144,11 +148,13 @@ def pages(connection: Connection, chosen: Window, *, size: int = PAGE) -> Iterat
         after = (mjd[-1], alert[-1])
 
 
-_UNSENT: Final = (
+_STATES: Final = {
+    False: " AND alert.alertsenttimestamp IS NULL", True: " AND alert.alertsenttimestamp IS NOT NULL", None: "",
+}  # fmt: skip
+_CHOSEN: Final = (
     "FROM elasticc2_ppdbalert AS alert JOIN elasticc2_ppdbdiasource AS source"
     " ON source.diasource_id = alert.diasource_id AND source.diaobject_id = alert.diaobject_id"
-    " WHERE alert.alertsenttimestamp IS NULL AND source.midpointtai <= %(through)s"
-    " AND source.midpointtai >= %(start)s"
+    " WHERE source.midpointtai <= %(through)s AND source.midpointtai >= %(start)s"
 )
 
 

@@ -62,8 +62,8 @@ class SendReport:
 
 Mark = Callable[[Connection, Sequence[int]], None]
 """Marks alerts as sent in the caller's transaction."""
-Remake = Callable[[Sequence[int]], list[Prepared]]
-"""Prepares alerts by their numbers once more."""
+Remake = Callable[[Sequence[int], int], list[Prepared]]
+"""Prepares alerts by their numbers once more, of a batch of some messages."""
 Step = Callable[[str], None]
 """Called at the steps of a batch: `begun`, `confirmed`, `marked`."""
 
@@ -142,7 +142,7 @@ def send_alerts(
         If the database fails; the same holds.
     """
 
-    def remake(alerts: Sequence[int]) -> list[Prepared]:
+    def remake(alerts: Sequence[int], _: int) -> list[Prepared]:
         with connect(database_url, application="broker-assets survey", read_only=True) as reading:
             return _prepare(reading, _page_of(reading, alerts), streams, version)
 
@@ -228,19 +228,24 @@ class BatchSender:
             seen = self._topics.seen(left.positions)
             wanted = list(zip(left.alerts, left.topics, strict=True))
             missing = {(alert, topic) for alert, topic in wanted if alert not in seen.get(topic, ())}
-            alerts = list(dict.fromkeys(left.alerts))
-            remade = remake(sorted({alert for alert, _ in missing})) if missing else []
+            remade = remake(sorted({alert for alert, _ in missing}), len(wanted)) if missing else []
+            gone = {alert for alert, _ in missing} - {one.alert for one in remade}
+            if gone:
+                raise LookupError(
+                    f"the alert {min(gone)} of {self._place} was being sent, and does not exist any more: remove batch"
+                    f" {left.sendingid} from the table alert_sendings if that is right"
+                )
             messages = [message for one in remade for message in one.messages if (one.alert, message.topic) in missing]
             if messages:
                 self._topics.send(messages)
-            self._settle(left.sendingid, alerts, messages)
-            self.report.recovered += len(alerts)
+            self._settle(left.sendingid, left.alerts, messages)
+            self.report.recovered += len(set(left.alerts))
 
     def _settle(self, sendingid: int, alerts: Sequence[int], messages: Sequence[Outgoing]) -> None:
         with self._connection.transaction():
             self._mark(self._connection, alerts)
             journal.finish(self._connection, sendingid)
-        self.report.alerts += len(alerts)
+        self.report.alerts += len(set(alerts))
         for message in messages:
             self.report.messages[message.topic] = self.report.messages.get(message.topic, 0) + 1
         self.report.seconds = time.monotonic() - self._begin

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -45,29 +42,3 @@ def small_curves(tmp_path_factory: pytest.TempPathFactory) -> LightCurves:
     )
     rows = read_pair(head)
     return LightCurves.of(rows.objects, rows.sources, rows.forced)
-
-
-@pytest.fixture(scope="session")
-def survey_template(
-    shared_folder: Path,
-    postgres: Any,
-    new_database: Callable[..., AbstractContextManager[str]],
-    migrated_template: str,
-) -> Iterator[str]:
-    """Name of a database with the shared simulation, of which nothing was sent; copied, never connected to."""
-    from broker_assets.tom.survey.loading import load_simulations
-
-    folders = sorted((shared_folder / "data" / "desc_tom" / "elasticc2_alert_test_data").iterdir())
-    with new_database(migrated_template) as name:
-        report = load_simulations(postgres.url(name), folders, "ppdb")
-        assert not report.failed
-        yield name
-
-
-@pytest.fixture
-def survey_url(
-    postgres: Any, new_database: Callable[..., AbstractContextManager[str]], survey_template: str
-) -> Iterator[str]:
-    """SQLAlchemy URL of a database of this test with the shared simulation, of which nothing was sent."""
-    with new_database(survey_template) as name:
-        yield postgres.url(name)
