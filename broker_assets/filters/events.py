@@ -15,8 +15,6 @@ from typing import Any, Final
 
 import psycopg
 
-from broker_assets.provenance.revisions import newest_number
-
 Connection = psycopg.Connection[Any]
 Place = tuple[int, int, int, int]
 
@@ -88,15 +86,12 @@ class Tide:
         if self._writers is None or oldest >= self._writers:
             if self._writers is not None:
                 self._complete = max(self._newest, self._complete or 0)
-            # The number first: who has taken it already wrote, or is among those that are waited for.
-            self._newest = newest_number(connection, "ingest_batch", "ingestid")
-            self._writers = max(next_one, self._next(connection))
+            # The number first: all that have a smaller one wrote already, or are among those that are waited for.
+            newest = connection.execute("SELECT coalesce(max(ingestid), 0) FROM ingest_batch").fetchone()
+            after = connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").fetchone()
+            self._newest = int(newest[0]) if newest is not None else 0
+            self._writers = max(next_one, int(after[0]) if after is not None else 0)
         return self._complete
-
-    @staticmethod
-    def _next(connection: Connection) -> int:
-        row = connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").fetchone()
-        return int(row[0]) if row is not None else 0
 
 
 def read_place(identifier: str) -> Place:

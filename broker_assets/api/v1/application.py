@@ -15,6 +15,7 @@ from broker_assets.api.compression import Compression
 from broker_assets.api.documents import Document
 from broker_assets.api.v1 import (
     alerts,
+    coverage,
     details,
     events,
     filters,
@@ -38,6 +39,7 @@ VERSION: Final = "1.0"
 ROUTERS: Final = (
     objects.router,
     details.router,
+    coverage.router,
     lightcurves.router,
     alerts.router,
     lists.router,

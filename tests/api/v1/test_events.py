@@ -14,12 +14,15 @@ import httpx
 import psycopg
 import pytest
 import uvicorn
+from sqlalchemy.engine import make_url
 
 from broker_assets.access import accounts, tokens
 from broker_assets.api import create_app
 from broker_assets.api.patience import PatientProtocol
 from broker_assets.api.v1 import events
 from broker_assets.database import engine
+from broker_assets.database.access_role import create_access_role
+from broker_assets.database.reader import create_reader
 from broker_assets.filters import trials
 from broker_assets.filters.query import Form
 from broker_assets.filters.store import FilterChanges, change_filter, create_filter
@@ -40,9 +43,20 @@ def connection(module_database_url: str) -> Iterator[psycopg.Connection[Any]]:
         yield opened
 
 
+def of_production(url: str) -> DatabaseSettings:
+    """The roles that read, and that write what is of accounts, without other rights."""
+    urls = {}
+    for name, create in (("reader_url", create_reader), ("access_url", create_access_role)):
+        own = make_url(url)
+        found = own.set(username=f"{name[:6]}_{own.database}"[:60], password="secret")
+        create(own, found)
+        urls[name] = found.render_as_string(hide_password=False)
+    return DatabaseSettings(url=url, **urls)  # type: ignore[arg-type]
+
+
 @pytest.fixture(scope="module")
 def url(connection: Any, module_database_url: str, server_of: Serve, tmp_path_factory: Any) -> Iterator[str]:
-    database = DatabaseSettings(url=module_database_url)  # type: ignore[arg-type]
+    database = of_production(module_database_url)
     home: Path = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(events, "LOOK_SECONDS", 0.05)
