@@ -179,10 +179,10 @@ def change_filter(connection: Connection, owner: str, filterid: int, settings: F
         changes |= {"date_expire": None if settings.expire == "never" else settings.expire}
     if settings.active:
         changes |= {"paused": None, "paused_at": None}
-    if not changes:
-        return
     with connection.transaction():
         present = lock(connection, filterid, owner)
+        if not changes:
+            return
         if settings.active:
             require_readable(connection, present.owner, version_of(connection, filterid, present.version).query())
         try:

@@ -225,10 +225,10 @@ def change_list(connection: Connection, owner: str, kind: Kind, identifier: int,
     changes = {column: value for column, value in columns.items() if value is not None}
     if settings.expire == "never":
         changes["date_expire"] = None
-    if not changes:
-        return
     with connection.transaction():
-        _lock(connection, kind, identifier, owner)
+        _lock(connection, kind, identifier, owner)  # also for no change at all: only the owner learns of the list
+        if not changes:
+            return
         assignments = sql.SQL(", ").join(
             sql.SQL("{} = {}").format(sql.Identifier(column), sql.Placeholder(column)) for column in changes
         )

@@ -30,6 +30,8 @@ def test_who_may_change_what(connection: Connection) -> None:
         add_cones(connection, "bob", private, cones(1, 2))
     with pytest.raises(NotTheOwner):
         add_cones(connection, "bob", public, cones(1, 2))
+    with pytest.raises(UnknownList):  # whose answer would show the list
+        change_list(connection, "bob", "watchlist", private, ListSettings())
     with pytest.raises(NameTaken):
         create_watchlist(connection, "ann", "PRIVATE", cones(1, 1), radius=5.0)
     with pytest.raises(NameTaken):
