@@ -142,7 +142,7 @@ def _import(connection: psycopg.Connection[Any], listed: NDArray[np.int64], cell
         if not affected.size:
             return Imported(len(listed), len(listed))
         new_objects = _add_objects(connection, of_objects, cells)
-        # Whoever writes points of an object locks its sums first, in the order of their numbers.
+        # Writers of points lock the sums of their objects first, in the order of their numbers.
         connection.execute(
             sql.SQL(
                 "INSERT INTO point_sums AS sums (diaobjectid) SELECT unnest({}::bigint[]) ORDER BY 1"

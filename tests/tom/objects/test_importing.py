@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from broker_assets.database import engine
 from broker_assets.sky.cells import cells_at
 from broker_assets.sky.htm import htm
-from broker_assets.tom.objects import importing
+from broker_assets.tom.objects import class_rollup, importing
 from broker_assets.tom.objects.importing import Imported, ImportRunning, import_reported
 
 pytestmark = pytest.mark.database
@@ -145,7 +145,7 @@ def test_parts_are_transactions(connection: Any, survey: Any, monkeypatch: pytes
         survey(number, [60300.1], [60300.1])
     listed(connection, 100, 200, 300)
     monkeypatch.setattr(importing, "TOGETHER", 2)
-    real, calls = importing.update_classes, []
+    real, calls = class_rollup.update_classes, []
 
     def fails_at_the_second(connection: Any, objects: Any) -> int:
         calls.append(objects.tolist())
