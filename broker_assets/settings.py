@@ -37,6 +37,7 @@ from broker_assets.stream_settings import (
     listed,
 )
 from broker_assets.survey_settings import SurveySettings
+from broker_assets.tom_settings import TomSettings
 
 __all__ = [
     "AnnotationSettings",
@@ -67,6 +68,7 @@ __all__ = [
     "Survey",
     "TelemetrySettings",
     "TnsSettings",
+    "TomSettings",
     "load_settings",
 ]
 
@@ -516,6 +518,7 @@ class Settings(BaseSettings):
     server: ServerSettings = Field(default_factory=ServerSettings)
     partitions: PartitionSettings = Field(default_factory=PartitionSettings)
     automation: AutomationSettings = Field(default_factory=AutomationSettings)
+    tom: TomSettings = Field(default_factory=TomSettings)
 
     @property
     def nights_begin(self) -> datetime.date:

@@ -9,7 +9,7 @@ from importlib import metadata
 
 from fastapi import FastAPI
 
-from broker_assets.api import account, lasair, links, login, metrics, objects, pages, solar_system, sources, v1, vo
+from broker_assets.api import account, lasair, links, login, metrics, objects, pages, solar_system, sources, tom, v1, vo
 from broker_assets.api.connections import Connections
 from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
@@ -107,6 +107,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(solar_system.router)
     v1.add_to(app, settings)
     vo.add_to(app, settings)
+    tom.add_to(app, settings)
     desk.add_to(app, settings)
     operating.add_to(app, settings)
     almanac.add_to(app, settings)

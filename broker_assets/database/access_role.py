@@ -45,6 +45,12 @@ DESK = (
 )
 """What changing filters, lists and annotators needs."""
 
+UPLOADING = (
+    "GRANT SELECT, INSERT ON elasticc2_brokerclassifier, elasticc2_brokermessage, elasticc2_brokersourceids TO {role}",
+    "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}",
+)
+"""What storing classifications of brokers needs; `DESK` has the right to make temporary tables."""
+
 LEAVING = (
     "GRANT SELECT, UPDATE, DELETE ON filter_versions, owner_messages, owner_contacts, change_feeds TO {role}",
     "GRANT EXECUTE ON FUNCTION shared_with(text, text) TO {role}",
@@ -54,4 +60,4 @@ LEAVING = (
 
 def create_access_role(owner: str | URL, access: str | URL) -> None:
     """Create the role of a URL, or give an existing one its password and rights; see `roles.grant`."""
-    grant(owner, access, "BROKER_DATABASE__ACCESS_URL", (*ACCOUNTS, *ANNOTATING, *DESK, *LEAVING))
+    grant(owner, access, "BROKER_DATABASE__ACCESS_URL", (*ACCOUNTS, *ANNOTATING, *DESK, *UPLOADING, *LEAVING))

@@ -28,6 +28,8 @@ from broker_assets.sky.lists import ListSettings
 from broker_assets.sky.overview import summaries
 from broker_assets.sky.watchlists import parse_watchlist
 from broker_assets.stream.annotation_followup import annotate
+from broker_assets.tom.messages.forms import uploaded
+from broker_assets.tom.messages.storing import store_messages
 
 pytestmark = pytest.mark.database
 
@@ -128,3 +130,19 @@ def test_the_role_that_reads_everything_does_not_see_accounts(urls: tuple[str, s
 def test_it_is_not_the_owner(database_url: str) -> None:
     with pytest.raises(ValueError, match="other than"):
         create_access_role(database_url, database_url)
+
+
+def test_it_stores_what_brokers_upload(urls: tuple[str, str]) -> None:
+    message = {
+        "alertId": 7, "diaSourceId": 7, "elasticcPublishTimestamp": 0, "brokerIngestTimestamp": 0, "brokerName": "b",
+        "brokerVersion": None, "classifierName": "c", "classifierParams": None,
+        "classifications": [{"classId": 200, "probability": 1}],
+    }  # fmt: skip
+    with engine.connect(urls[0], autocommit=True) as connection:
+        for stored in (1, 0):
+            with connection.transaction():
+                assert store_messages(connection, uploaded(message)).stored == stored
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("DELETE FROM elasticc2_brokermessage")
+    with engine.connect(urls[1]) as connection:
+        assert connection.execute("SELECT count(*) FROM elasticc2_brokermessage").fetchall() == [(1,)]

@@ -41,6 +41,7 @@ MENU: Final = (
     ("/nights/", "Nights"),
     ("/status/", "Service"),
     ("/telemetry/", "Telemetry"),
+    ("/elasticc2/", "ELAsTiCC2"),
 )
 """Addresses and names; those that this server does not have are left out."""
 FOOT: Final = (("/sso/", "Solar system"), ("/schema/", "Tables"), ("/help/", "Help"))

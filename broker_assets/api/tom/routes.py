@@ -1,0 +1,62 @@
+"""Adds the interface to the application.
+
+Every address works with and without the slash at its end, for every method: a redirect would lose the body of a POST.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from fastapi import FastAPI
+
+from broker_assets.api.tom import alerts, classifications, light_curves, pages, tables
+from broker_assets.api.tom.answers import RefusedError, TomError, failed, refused
+from broker_assets.settings import Settings
+
+_BOTH: Final = ("GET", "POST")
+_UNSAFE: Final = ("POST", "PUT", "PATCH", "DELETE")
+
+
+def add_to(app: FastAPI, settings: Settings) -> None:
+    """Add the endpoints."""
+    app.state.tom = settings.tom
+    for path, endpoint in (
+        ("classids", classifications.classes),
+        ("classifiers_json", classifications.classifiers),
+        ("classifiers", classifications.classifiers_page),
+        ("getalert", alerts.get_alert),
+        ("ltcv", light_curves.light_curves),
+        ("ltcvs", light_curves.documented_light_curves),
+        ("ltcvfeatures", light_curves.light_curve_features),
+        ("gethottransients", light_curves.hot_transients),
+        ("gethotsne", light_curves.hot_transients),
+        ("adminsummary", pages.administration),
+        ("", pages.front),
+    ):
+        _add(app, path, endpoint, _BOTH)
+    for path, listed in tables.TABLES.items():
+        _add(app, path, tables.list_of(listed), ("GET",))
+        _add(app, f"{path}/{{number}}", tables.row_of(listed), ("GET",))
+    for path, endpoint in (
+        ("ppdbdiaobjectwithsources", tables.object_with_sources),
+        ("ppdbdiaobjectofsource", tables.object_of_source),
+    ):
+        _add(app, path, endpoint, ("GET",))
+        _add(app, f"{path}/{{number}}", endpoint, ("GET",))
+    for path in (*tables.TABLES, "ppdbdiaobjectwithsources", "ppdbdiaobjectofsource"):
+        _add(app, path, tables.not_allowed, _UNSAFE)
+        _add(app, f"{path}/{{number}}", tables.not_allowed, _UNSAFE)
+    _add(app, "brokermessage", classifications.upload, ("PUT",))
+    _add(app, "brokermessage/{what:path}", classifications.upload, ("PUT",))
+    _add(app, "brokermessage", classifications.stored_messages, _BOTH)
+    _add(app, "brokermessage/{what:path}", classifications.stored_messages, _BOTH)
+    app.add_exception_handler(RefusedError, refused)
+    app.add_exception_handler(TomError, failed)
+
+
+def _add(app: FastAPI, path: str, endpoint: Callable[..., Any], methods: tuple[str, ...]) -> None:
+    address = f"/elasticc2/{path}".rstrip("/")
+    for form in (address, f"{address}/"):
+        # Their forms are in the documentation of the original; our own document describes our own interface.
+        app.add_api_route(form, endpoint, methods=list(methods), include_in_schema=False, response_model=None)

@@ -1,0 +1,84 @@
+"""Objects that were detected lately."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+from numpy.typing import NDArray
+from psycopg import sql
+
+from broker_assets.database.fetch import fetch
+
+DAYS: Final = 30.0
+"""Days before now within which an object must have been detected, unless asked otherwise."""
+SIGNIFICANT: Final = 5.0
+"""Signal-to-noise ratio of forced photometry that counts as a detection, where that is asked for."""
+
+# The newest detection is known of each object, of imported ones and of those of the stream; both are indexed.
+_RECENT: Final = (
+    "SELECT diaobject_id FROM elasticc2_diaobjectdetails WHERE latestsourcemjd >= {since}"
+    " UNION SELECT diaobject_id FROM objects JOIN elasticc2_diaobjectdetails ON diaobject_id = diaobjectid"
+    " WHERE lastdiasourcemjdtai >= {since}"
+)
+
+
+def hot_objects(
+    connection: psycopg.Connection[Any],
+    since: float,
+    *,
+    until: float | None = None,
+    gentypes: Sequence[int] | None = None,
+    by_forced: bool = False,
+) -> NDArray[np.int64]:
+    """Find the objects that were detected within some time.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    since : float
+        Begin, MJD TAI, inclusive.
+    until : float, optional
+        End, MJD TAI, inclusive.
+    gentypes : sequence of int, optional
+        Models of the simulation: only objects whose truth is one of these.
+    by_forced : bool
+        Whether a detection is a forced measurement of more than `SIGNIFICANT` times its uncertainty, not a source.
+
+    Returns
+    -------
+    (n,) int64 array
+        Objects, ascending.
+    """
+    begin = sql.Literal(since)
+    if by_forced:
+        query = sql.SQL(
+            "SELECT DISTINCT point.diaobjectid FROM diaforcedsources AS point JOIN elasticc2_diaobjectdetails"
+            " ON diaobject_id = point.diaobjectid WHERE midpointmjdtai >= {since} AND midpointmjdtai <= {until}"
+            " AND reduction = 0 AND psfflux > {significant} * psffluxerr"
+        ).format(since=begin, until=_end(until), significant=sql.Literal(SIGNIFICANT))
+    else:
+        query = sql.SQL(_RECENT).format(since=begin)
+        if until is not None:
+            # The newest detection may be after the end.
+            query = sql.SQL(
+                "SELECT diaobject_id FROM ({recent}) AS recent WHERE EXISTS (SELECT FROM diasources"
+                " WHERE diaobjectid = diaobject_id AND reduction = 0 AND midpointmjdtai >= {since}"
+                " AND midpointmjdtai <= {until})"
+            ).format(recent=query, since=begin, until=_end(until))
+    if gentypes is not None:
+        query = sql.SQL(
+            "SELECT found.number FROM ({found}) AS found (number) JOIN elasticc2_diaobjecttruth AS truth"
+            " ON truth.diaobject_id = found.number WHERE truth.gentype = ANY({gentypes}::int[])"
+        ).format(found=query, gentypes=sql.Literal(list(gentypes)))
+    found = fetch(connection, query, pa.schema([("number", pa.int64())]))["number"].to_numpy()
+    result: NDArray[np.int64] = np.sort(found)
+    return result
+
+
+def _end(until: float | None) -> sql.Literal:
+    return sql.Literal(float("inf") if until is None else until)

@@ -1,0 +1,215 @@
+"""Light curves of the objects that brokers reported, some objects at a time, in the order of objects and times.
+
+Points are forced photometry, detections, or both: forced photometry with those detections patched in that have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from psycopg import sql
+
+from broker_assets.database.fetch import fetch
+
+TOGETHER: Final = 200
+"""Objects that are read at a time."""
+FORCED, DETECTIONS, PATCH = "forced", "detections", "patch"
+WHICH: Final = (FORCED, DETECTIONS, PATCH)
+"""Points that a light curve may have."""
+SAME_TIME: Final = 1.0 / 86_400
+"""Days within which a detection and a forced point of a band are the same exposure."""
+
+HOST: Final = (
+    *(f"hostgal_{kind}_{band}" for band in "ugrizy" for kind in ("mag", "magerr")),
+    *("hostgal_ellipticity", "hostgal_sqradius", "hostgal_snsep"),
+)
+"""Columns of the host that are given with a light curve."""
+
+_OBJECT: Final = pa.schema(
+    [
+        ("objectid", pa.int64()),
+        ("ra", pa.float64()),
+        ("dec", pa.float64()),
+        *((name, pa.float32()) for name in HOST),
+    ]
+)
+POINTS: Final = pa.schema(
+    [
+        ("objectid", pa.int64()),
+        ("mjd", pa.float64()),
+        ("band", pa.string()),
+        ("flux", pa.float32()),
+        ("fluxerr", pa.float32()),
+        ("id", pa.int64()),
+    ]
+)
+"""Columns of points: MJD TAI, nJy."""
+
+_TABLES: Final = {
+    FORCED: ("diaforcedsources", "diaforcedsourceid"),
+    DETECTIONS: ("diasources", "diasourceid"),
+}
+
+
+class Connecting(Protocol):
+    """Gives connections, each for a short time."""
+
+    def __call__(self) -> AbstractContextManager[psycopg.Connection[Any]]:
+        """A connection for the time of a `with`."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Light curves of some objects, each of which has points."""
+
+    objects: pa.Table
+    """`objectid`, `ra`, `dec` (deg, ICRS) and `HOST`, in the order of `objectid`."""
+    points: pa.Table
+    """Columns `POINTS`, in the order of objects, times and numbers."""
+    begins: NDArray[np.int64]
+    """(n + 1,) first point of each object, and the number of points."""
+
+
+def read_curves(
+    connect: Connecting, objects: NDArray[np.int64], *, which: str = FORCED, until: float | None = None
+) -> Iterator[Curves]:
+    """Read the light curves of some objects.
+
+    A connection is in use only while some of them are read, not while a client takes them.
+
+    Parameters
+    ----------
+    connect : callable
+        Where connections come from.
+    objects : (n,) int64 array
+        Objects; unknown ones and those without points are left out.
+    which : str
+        One of `WHICH`.
+    until : float, optional
+        Points up to this time, inclusive; MJD TAI.
+
+    Yields
+    ------
+    Curves
+        Some of them, in the order of their numbers.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kind of points.
+    """
+    if which not in WHICH:
+        raise ValueError(f"there are no points {which!r}; there are {', '.join(WHICH)}")
+    wanted = np.unique(objects)
+    for start in range(0, len(wanted), TOGETHER):
+        with connect() as connection:
+            found = curves_of(connection, wanted[start : start + TOGETHER], which=which, until=until)
+        yield found
+
+
+def curves_of(
+    connection: psycopg.Connection[Any], objects: NDArray[np.int64], *, which: str = FORCED, until: float | None = None
+) -> Curves:
+    """Read light curves of a few objects; the parameters are those of `read_curves`."""
+    given = sql.Literal([int(number) for number in objects])
+    known = fetch(
+        connection,
+        sql.SQL(
+            "SELECT diaobject_id, ra, decl, {} FROM elasticc2_diaobject WHERE diaobject_id = ANY({}::bigint[])"
+            " ORDER BY diaobject_id"
+        ).format(sql.SQL(", ").join(map(sql.Identifier, HOST)), given),
+        _OBJECT,
+    )
+    numbers = sql.Literal(known["objectid"].to_pylist())
+    if which == PATCH:
+        forced, detected = (_points(connection, kind, numbers, until) for kind in (FORCED, DETECTIONS))
+        points = patched(forced, detected)
+    else:
+        points = _points(connection, which, numbers, until)
+    owner = points["objectid"].to_numpy()
+    order = known["objectid"].to_numpy()
+    begins = np.searchsorted(owner, order)
+    ends = np.searchsorted(owner, order, side="right")
+    has = ends > begins
+    return Curves(known.filter(pa.array(has)), points, np.append(begins[has], len(owner)))
+
+
+def patched(forced: pa.Table, detected: pa.Table) -> pa.Table:
+    """Forced photometry, and those detections that have none.
+
+    A detection has forced photometry if a point of its object has its number, or its band and its time.
+
+    Parameters
+    ----------
+    forced, detected : pyarrow.Table
+        Columns `POINTS`.
+
+    Returns
+    -------
+    pyarrow.Table
+        Columns `POINTS`, in the order of objects, times and numbers.
+
+    Examples
+    --------
+    >>> point = {"objectid": 1, "mjd": 60000.0, "band": "g", "flux": 5.0, "fluxerr": 1.0, "id": 11}
+    >>> forced = pa.Table.from_pylist([point], POINTS)
+    >>> others = [{**point, "id": 12}, {**point, "id": 13, "band": "r"}]
+    >>> patched(forced, pa.Table.from_pylist(others, POINTS))["id"].to_pylist()
+    [11, 13]
+    """
+    by_number = detected.join(forced.select(["objectid", "id"]), ["objectid", "id"], join_type="left anti")
+    if not by_number.num_rows:
+        return forced
+    bands = pa.concat_arrays([*forced["band"].chunks, *by_number["band"].chunks]).dictionary_encode()
+    code = pc.fill_null(bands.indices, -1).to_numpy(zero_copy_only=False)
+    mine, theirs = code[: forced.num_rows], code[forced.num_rows :]
+    # Neighbours in time of the same object and band, before and after each detection.
+    order = np.lexsort((forced["mjd"].to_numpy(), mine, forced["objectid"].to_numpy()))
+    keys = _keys(forced["objectid"].to_numpy()[order], mine[order], forced["mjd"].to_numpy()[order])
+    wanted = _keys(by_number["objectid"].to_numpy(), theirs, by_number["mjd"].to_numpy())
+    at = np.searchsorted(keys, wanted)
+    seen = np.zeros(len(wanted), bool)
+    for neighbour in (at - 1, at):
+        place = np.clip(neighbour, 0, max(len(keys) - 1, 0))
+        if len(keys):
+            near = keys[place]
+            same = (near["objectid"] == wanted["objectid"]) & (near["band"] == wanted["band"])
+            seen |= same & (np.abs(near["mjd"] - wanted["mjd"]) <= SAME_TIME)
+    together = pa.concat_tables([forced, by_number.filter(pa.array(~seen)).select(POINTS.names)])
+    return together.sort_by([(name, "ascending") for name in ("objectid", "mjd", "id")])
+
+
+_KEY: Final = np.dtype([("objectid", "i8"), ("band", "i8"), ("mjd", "f8")])
+
+
+def _keys(objects: NDArray[Any], bands: NDArray[Any], mjd: NDArray[Any]) -> NDArray[Any]:
+    keys = np.empty(len(objects), _KEY)
+    keys["objectid"], keys["band"], keys["mjd"] = objects, bands, mjd
+    return keys
+
+
+def _points(connection: psycopg.Connection[Any], kind: str, objects: sql.Literal, until: float | None) -> pa.Table:
+    table, identifier = _TABLES[kind]
+    # The objects are those of ELAsTiCC, so that the covering index has all that is asked for.
+    return fetch(
+        connection,
+        sql.SQL(
+            "SELECT diaobjectid, midpointmjdtai, CASE band WHEN 'y' THEN 'Y' ELSE band END, psfflux, psffluxerr, {id}"
+            " FROM {table} WHERE diaobjectid = ANY({objects}::bigint[]) AND reduction = 0{until}"
+            " ORDER BY diaobjectid, midpointmjdtai, {id}"
+        ).format(
+            id=sql.Identifier(identifier),
+            table=sql.Identifier(table),
+            objects=objects,
+            until=sql.SQL("") if until is None else sql.SQL(" AND midpointmjdtai <= {}").format(sql.Literal(until)),
+        ),
+        POINTS,
+    )

@@ -1,0 +1,160 @@
+"""Stored messages of brokers as documents, by number, alert, detection or object, in pages.
+
+The documents are those of the first campaign, which the second one never ported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+
+PAGE: Final = 100
+"""Messages of an answer, unless asked otherwise."""
+MOST: Final = 1000
+"""Messages of an answer, at most."""
+
+_COLUMNS: Final = {
+    "alertid": "message.alert_id",
+    "sourceid": "message.diasource_id",
+    "diasourceid": "message.diasource_id",
+    "objectid": "source.diaobject_id",
+    "diaobjectid": "source.diaobject_id",
+}
+_FROM: Final = (
+    " FROM elasticc2_brokermessage AS message"
+    " JOIN elasticc2_brokerclassifier AS classifier ON classifier.classifier_id = message.classifier_id"
+)
+_OF_OBJECTS: Final = " JOIN elasticc2_ppdbdiasource AS source ON source.diasource_id = message.diasource_id"
+_SELECT: Final = (
+    "SELECT brokermessage_id, streammessage_id, alert_id, message.diasource_id, msghdrtimestamp, descingesttimestamp,"
+    " elasticcpublishtimestamp, brokeringesttimestamp, brokername, brokerversion, classifiername, classifierparams,"
+    " classid, probability"
+)
+
+
+class BadQuestion(ValueError):
+    """It is not said, or cannot be understood, which messages are asked for."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which messages are asked for."""
+
+    column: str | None
+    """SQL expression; None: one message."""
+    values: tuple[int, ...]
+    offset: int = 0
+    num: int = PAGE
+
+
+def question_of(path: str, parameters: Mapping[str, str]) -> Question:
+    """Read a question.
+
+    Parameters
+    ----------
+    path : str
+        What is in the address after `brokermessage/`: a number, or `alertid=1,2`, `sourceid=…`, `objectid=…`, also
+        `offset=…` and `num=…`, between slashes.
+    parameters : mapping of str to str
+        Those of the address, of the same names.
+
+    Raises
+    ------
+    BadQuestion
+        If it cannot be understood.
+
+    Examples
+    --------
+    >>> question_of("alertid=1,2/offset=10/", {})
+    Question(column='message.alert_id', values=(1, 2), offset=10, num=100)
+    >>> question_of("7", {})
+    Question(column=None, values=(7,), offset=0, num=100)
+    """
+    parts = [part for part in path.split("/") if part]
+    if len(parts) == 1 and parts[0].isdecimal() and not parameters:
+        return Question(None, (_number(parts[0]),))
+    given = dict(parameters)
+    for part in parts:
+        name, found, value = part.partition("=")
+        if not found:
+            raise BadQuestion(f'Can\'t parse argument string "{part[:200]}".')
+        given[name] = value
+    wanted = {name: value for name, value in given.items() if name.lower() in _COLUMNS}
+    unknown = [name for name in given if name.lower() not in {*_COLUMNS, "offset", "num"}]
+    if unknown:
+        raise BadQuestion(f'Can\'t parse argument string "{unknown[0][:100]}={given[unknown[0]][:100]}".')
+    if len(wanted) != 1:
+        raise BadQuestion("ask for messages by one of alertid, sourceid and objectid")
+    ((name, value),) = wanted.items()
+    offset, num = (_number(given.get(key, str(default))) for key, default in (("offset", 0), ("num", PAGE)))
+    if not 1 <= num <= MOST or offset < 0:
+        raise BadQuestion(f"num must be between 1 and {MOST}, and offset not negative")
+    return Question(_COLUMNS[name.lower()], tuple(_number(item) for item in value.split(",")), offset, num)
+
+
+def _number(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise BadQuestion(f"{text[:100]!r} is not a number") from None
+    if not -(2**63) <= number < 2**63:
+        raise BadQuestion(f"{text[:100]} does not fit 64 bits")
+    return number
+
+
+def read_messages(connection: psycopg.Connection[Any], question: Question) -> dict[str, Any]:
+    """Answer a question.
+
+    Returns
+    -------
+    dict
+        One message, or nothing; or a page: `offset`, `num`, `totalcount`, `count`, `brokermessages`, by number.
+    """
+    if question.column is None:
+        row = connection.execute(
+            _SELECT + _FROM + " WHERE brokermessage_id = %s",  # type: ignore[arg-type]
+            question.values,
+        ).fetchone()
+        return _document(row) if row is not None else {}
+    source = _FROM + (_OF_OBJECTS if question.column.startswith("source.") else "")
+    where = f" WHERE {question.column} = ANY(%s::bigint[])"
+    values = [list(question.values)]
+    total = connection.execute("SELECT count(*)" + source + where, values).fetchone()  # type: ignore[arg-type]
+    rows = connection.execute(
+        _SELECT + source + where + " ORDER BY brokermessage_id OFFSET %s LIMIT %s",  # type: ignore[arg-type]
+        [*values, question.offset, question.num],
+    ).fetchall()
+    return {
+        "offset": question.offset,
+        "num": question.num,
+        "totalcount": total[0] if total is not None else 0,
+        "count": len(rows),
+        "brokermessages": [_document(row) for row in rows],
+    }
+
+
+def _document(row: tuple[Any, ...]) -> dict[str, Any]:
+    number, offset, alert, source, header, ingested, published, received, broker, version, name, params, *lists = row
+    return {
+        "brokerMessageId": number,
+        "streamMessageId": offset,
+        "alertId": alert,
+        "diaSourceId": source,
+        "msgHdrTimestamp": header.isoformat() if header is not None else None,
+        "descIngestTimestamp": ingested.isoformat(),
+        "elasticcPublishTimestamp": _milliseconds(published),
+        "brokerIngestTimestamp": _milliseconds(received),
+        "brokerName": broker,
+        "brokerVersion": version,
+        "classifications": [
+            {"classifierName": name, "classifierParams": params, "classId": number, "probability": probability}
+            for number, probability in zip(*lists, strict=True)
+        ],
+    }
+
+
+def _milliseconds(time: Any) -> int | None:
+    return round(time.timestamp() * 1000) if time is not None else None
