@@ -36,6 +36,13 @@ from broker_assets.database.tables.tom.simulation import (
 )
 from broker_assets.database.tables.tom.spectra import plannedspectra, spectrum_facilities, spectruminfo, wantedspectra
 from broker_assets.database.tables.tom.survey import alert_sendings, sent_nights, simulation_files
+from broker_assets.database.tables.tom.tallies import (
+    classifier_answers,
+    classifier_delays,
+    classifier_messages,
+    classifier_scores,
+    classifier_tally,
+)
 from broker_assets.database.tables.tom.taxonomy import (
     taxonomy_classes,
     taxonomy_exact,
@@ -57,6 +64,11 @@ __all__ = [
     "brokerclassifier",
     "brokermessage",
     "brokersourceids",
+    "classifier_answers",
+    "classifier_delays",
+    "classifier_messages",
+    "classifier_scores",
+    "classifier_tally",
     "diaobjectclassification",
     "diaobjectdetails",
     "diaobjectinfo",

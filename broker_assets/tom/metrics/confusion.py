@@ -1,0 +1,86 @@
+"""Which classes are taken for which: the true class of objects against the most probable one that a classifier gave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from broker_assets.tom.taxonomy.hierarchy import Taxonomy
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Objects by true and by reported class; rows and columns without objects are left out."""
+
+    true: NDArray[np.int64]
+    """(n,) true classes, ascending: the rows."""
+    reported: NDArray[np.int64]
+    """(m,) most probable classes, ascending: the columns."""
+    objects: NDArray[np.int64]
+    """(n, m) how many objects."""
+
+    @property
+    def by_true_class(self) -> NDArray[np.float64]:
+        """(n, m) shares of the objects of a true class: each row sums to 1; the diagonal is the completeness."""
+        return _shares(self.objects, 1)
+
+    @property
+    def by_reported_class(self) -> NDArray[np.float64]:
+        """(n, m) shares of the objects with a reported class: each column sums to 1; the diagonal is the purity."""
+        return _shares(self.objects, 0)
+
+    def right(self, taxonomy: Taxonomy, level: str = "exact") -> float:
+        """Share of the objects whose reported class is right, by classes at least as specific as a level.
+
+        NaN without objects.
+        """
+        if not self.objects.size:
+            return float("nan")
+        # Any model of a class stands for it: all of them have the same classes above.
+        of_model = taxonomy.true_class(taxonomy.gentype)
+        models = taxonomy.gentype[np.argmax(of_model[None, :] == self.true[:, None], axis=1)]
+        matrix = taxonomy.matches(self.reported[None, :], models[:, None], level)
+        return float(self.objects[matrix].sum() / self.objects.sum())
+
+
+def confusion(true: ArrayLike, reported: ArrayLike, objects: ArrayLike) -> Confusion:
+    """Arrange counts as a matrix.
+
+    Parameters
+    ----------
+    true, reported, objects : (k,) integer arrays
+        True class, most probable class, and how many objects have both; the same pair may come more than once.
+
+    Examples
+    --------
+    >>> found = confusion([10, 10, 20], [10, 20, 20], [3, 1, 2])
+    >>> found.objects.tolist(), found.by_true_class[0].tolist(), found.by_reported_class[:, 1].round(2).tolist()
+    ([[3, 1], [0, 2]], [0.75, 0.25], [0.33, 0.67])
+    """
+    counts = np.asarray(objects, np.int64)
+    some = counts > 0
+    rows, row = np.unique(np.asarray(true, np.int64)[some], return_inverse=True)
+    columns, column = np.unique(np.asarray(reported, np.int64)[some], return_inverse=True)
+    matrix = np.zeros((len(rows), len(columns)), np.int64)
+    np.add.at(matrix, (row, column), counts[some])
+    return Confusion(rows, columns, matrix)
+
+
+def at_level(found: Confusion, taxonomy: Taxonomy, level: str) -> Confusion:
+    """The same by the classes of a level; objects whose true or reported class is less specific are left out.
+
+    Raises
+    ------
+    TaxonomyError
+        If there is no such level.
+    """
+    true, reported = taxonomy.at_level(found.true, level), taxonomy.at_level(found.reported, level)
+    kept = (true[:, None] >= 0) & (reported[None, :] >= 0)
+    row, column = np.nonzero(kept)
+    return confusion(true[row], reported[column], found.objects[row, column])
+
+
+def _shares(counts: NDArray[np.int64], axis: int) -> NDArray[np.float64]:
+    return counts.astype(np.float64) / counts.sum(axis=axis, keepdims=True)

@@ -1,0 +1,152 @@
+"""Counts of what classifiers reported against the truth, kept in the database and added to as messages come.
+
+Messages never change once they are stored, so every count is a sum over messages, and only those that are new are
+counted. If the taxonomy in force or the truth has changed, everything is counted again. What depends on the newest
+message of an object alone, the confusion of classes, follows from the roll-up `elasticc2_diaobjectclassification`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Final, LiteralString
+
+import psycopg
+
+from broker_assets.provenance.revisions import newest_number, wait_for_writers
+from broker_assets.tom.metrics.curves import BINS
+
+TALLY_VERSION: Final = "1"
+"""Version of this code: another one counts everything again."""
+CHUNK: Final = 250_000
+"""Messages that are counted at a time, by their numbers."""
+_LOCK: Final = 0x74616C6C
+_EMPTY: Final[tuple[LiteralString, ...]] = (
+    "DELETE FROM classifier_scores",
+    "DELETE FROM classifier_messages",
+    "DELETE FROM classifier_delays",
+    "DELETE FROM classifier_answers",
+)
+_WAIT: Final = 300.0
+"""Seconds for which messages that are being stored are waited for."""
+
+_NEW: Final = (
+    "CREATE TEMPORARY TABLE tally_new ON COMMIT DROP AS SELECT message.brokermessage_id, message.classifier_id,"
+    " message.alert_id, message.classid, message.probability, coalesce(truth.gentype, -1) AS gentype,"
+    " alert.diaobject_id, source.midpointtai, alert.alertsenttimestamp AS sent, message.msghdrtimestamp AS header,"
+    " message.descingesttimestamp AS stored FROM elasticc2_brokermessage AS message"
+    " LEFT JOIN elasticc2_ppdbalert AS alert ON alert.alert_id = message.alert_id"
+    " LEFT JOIN elasticc2_diaobjecttruth AS truth ON truth.diaobject_id = alert.diaobject_id"
+    " LEFT JOIN elasticc2_ppdbdiasource AS source ON source.diasource_id = alert.diasource_id"
+    " AND source.diaobject_id = alert.diaobject_id"
+    " WHERE message.brokermessage_id > %(low)s AND message.brokermessage_id <= %(high)s"
+)
+_COUNTS: Final[tuple[LiteralString, ...]] = (
+    "INSERT INTO classifier_messages AS known (classifier_id, gentype, messages)"
+    " SELECT classifier_id, gentype, count(*) FROM tally_new GROUP BY 1, 2"
+    " ON CONFLICT (classifier_id, gentype) DO UPDATE SET messages = known.messages + excluded.messages",
+    # A class that a message lists twice counts twice.
+    "INSERT INTO classifier_scores AS known (classifier_id, classid, is_right, bin, messages)"
+    " SELECT classifier_id, class.id, match.classid IS NOT NULL,"
+    " CASE WHEN class.probability BETWEEN 0 AND 1"
+    " THEN least(floor(class.probability::float8 * %(bins)s), %(bins)s - 1) ELSE -1 END, count(*)"
+    " FROM tally_new CROSS JOIN LATERAL unnest(classid, probability) AS class (id, probability)"
+    " LEFT JOIN elasticc2_classidofgentype AS match ON match.classid = class.id AND match.gentype = tally_new.gentype"
+    " WHERE tally_new.gentype >= 0 GROUP BY 1, 2, 3, 4"
+    " ON CONFLICT (classifier_id, classid, is_right, bin) DO UPDATE SET messages = known.messages + excluded.messages",
+    "INSERT INTO classifier_delays AS known (classifier_id, delay, bin, messages)"
+    " SELECT classifier_id, kind, CASE WHEN seconds < 1 THEN -1 ELSE floor(4 * log(seconds)) END, count(*)"
+    " FROM tally_new CROSS JOIN LATERAL (VALUES ('full', extract(epoch FROM stored - sent)),"
+    " ('broker', extract(epoch FROM header - sent)), ('tom', extract(epoch FROM stored - header)))"
+    " AS delay (kind, seconds) WHERE seconds IS NOT NULL GROUP BY 1, 2, 3"
+    " ON CONFLICT (classifier_id, delay, bin) DO UPDATE SET messages = known.messages + excluded.messages",
+    "WITH answered AS (SELECT DISTINCT classifier_id, alert_id, diaobject_id, midpointtai, sent FROM tally_new AS new"
+    " WHERE sent IS NOT NULL AND NOT EXISTS (SELECT FROM elasticc2_brokermessage AS old"
+    " WHERE old.alert_id = new.alert_id AND old.classifier_id = new.classifier_id"
+    " AND old.brokermessage_id <= %(low)s)),"
+    " placed AS (SELECT alert_id, (SELECT count(*) FROM elasticc2_ppdbdiasource AS earlier"
+    " WHERE earlier.diaobject_id = alert.diaobject_id AND earlier.midpointtai <= alert.midpointtai) AS detections"
+    " FROM (SELECT DISTINCT alert_id, diaobject_id, midpointtai FROM answered) AS alert)"
+    " INSERT INTO classifier_answers AS known (classifier_id, sent_on, detections, alerts)"
+    " SELECT classifier_id, (sent AT TIME ZONE 'UTC')::date, detections, count(*)"
+    " FROM answered JOIN placed USING (alert_id) GROUP BY 1, 2, 3"
+    " ON CONFLICT (classifier_id, sent_on, detections) DO UPDATE SET alerts = known.alerts + excluded.alerts",
+)
+
+
+@dataclass(frozen=True)
+class Tallied:
+    """What a run counted."""
+
+    messages: int
+    """Messages that were counted."""
+    again: bool
+    """Whether everything was counted from the beginning."""
+    inputs: str
+    """Hash of code, taxonomy and truth."""
+    newest: int
+    """Every message up to this number is counted."""
+
+
+def tally(connection: psycopg.Connection[Any]) -> Tallied:
+    """Count the messages that are not counted yet; all of them if taxonomy, truth or this code have changed.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In autocommit mode; a transaction is opened for each `CHUNK` of messages.
+
+    Raises
+    ------
+    BatchesDoNotEnd
+        If messages are being stored for longer than five minutes.
+    """
+    newest = newest_number(connection, "elasticc2_brokermessage", "brokermessage_id")
+    wait_for_writers(connection, _WAIT)  # smaller numbers may still be uncommitted
+    inputs = inputs_version(connection)
+    counted, again, done = 0, False, -1
+    while done < newest:
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            begun = _begin(connection, inputs)
+            again |= begun is None
+            low = begun or 0
+            done = max(low, min(low + CHUNK, newest))
+            if done > low:
+                counted += _count(connection, low, done)
+    return Tallied(counted, again, inputs, done)
+
+
+def _count(connection: psycopg.Connection[Any], low: int, high: int) -> int:
+    """Add the messages with these numbers; return how many there are."""
+    connection.execute(_NEW, {"low": low, "high": high})
+    connection.execute("ANALYZE tally_new")
+    row = connection.execute("SELECT count(*) FROM tally_new").fetchone()
+    for statement in _COUNTS:
+        connection.execute(statement, {"low": low, "bins": BINS})
+    connection.execute("UPDATE classifier_tally SET newest = %s, counted_at = now()", (high,))
+    return int(row[0]) if row else 0
+
+
+def inputs_version(connection: psycopg.Connection[Any]) -> str:
+    """Hash of what the counts depend on beside the messages: this code, the taxonomy in force, the truth."""
+    rows = connection.execute(
+        "SELECT (SELECT digest FROM taxonomy_versions WHERE taxonomy = 'elasticc2' AND in_force), count(*),"
+        " coalesce(sum(hashtextextended(diaobject_id || ' ' || gentype, 0)), 0) FROM elasticc2_diaobjecttruth"
+    ).fetchone()
+    return hashlib.sha256(f"{TALLY_VERSION} {BINS} {rows}".encode()).hexdigest()
+
+
+def _begin(connection: psycopg.Connection[Any], inputs: str) -> int | None:
+    """Up to which message the counts hold for these inputs; None if they are emptied, to begin again."""
+    row = connection.execute("SELECT newest, inputs FROM classifier_tally").fetchone()
+    if row is not None and row[1] == inputs:
+        return int(row[0])
+    for statement in _EMPTY:
+        connection.execute(statement)
+    connection.execute(
+        "INSERT INTO classifier_tally (newest, inputs) VALUES (0, %(inputs)s)"
+        " ON CONFLICT (only) DO UPDATE SET newest = 0, inputs = %(inputs)s",
+        {"inputs": inputs},
+    )
+    return None
