@@ -145,8 +145,8 @@ def _begin(connection: psycopg.Connection[Any], inputs: str) -> int | None:
     for statement in _EMPTY:
         connection.execute(statement)
     connection.execute(
-        "INSERT INTO classifier_tally (newest, inputs) VALUES (0, %(inputs)s)"
-        " ON CONFLICT (only) DO UPDATE SET newest = 0, inputs = %(inputs)s",
+        "INSERT INTO classifier_tally (taxonomy, newest, inputs) VALUES ('elasticc2', 0, %(inputs)s)"
+        " ON CONFLICT (taxonomy) DO UPDATE SET newest = 0, inputs = %(inputs)s",
         {"inputs": inputs},
     )
     return None

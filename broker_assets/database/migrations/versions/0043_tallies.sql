@@ -71,19 +71,19 @@ COMMENT ON COLUMN classifier_answers.detections IS 'detections of the object up 
 COMMENT ON COLUMN classifier_answers.alerts IS 'alerts that the classifier has answered at least once';
 
 CREATE TABLE classifier_tally (
-	"only" BOOLEAN DEFAULT true NOT NULL CHECK (only), 
+	taxonomy TEXT NOT NULL, 
 	newest BIGINT NOT NULL, 
 	inputs TEXT NOT NULL, 
 	counted_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
-	CONSTRAINT classifier_tally_pkey PRIMARY KEY ("only")
+	CONSTRAINT classifier_tally_pkey PRIMARY KEY (taxonomy)
 );
 
 COMMENT ON TABLE classifier_tally IS 'What the counts of classifiers hold';
 
-COMMENT ON COLUMN classifier_tally."only" IS 'there is one row';
+COMMENT ON COLUMN classifier_tally.taxonomy IS 'taxonomy with which they were counted';
 
 COMMENT ON COLUMN classifier_tally.newest IS 'every message up to this number is counted';
 
-COMMENT ON COLUMN classifier_tally.inputs IS 'hash of taxonomy and truth with which they were counted';
+COMMENT ON COLUMN classifier_tally.inputs IS 'hash of the code, the taxonomy and the truth with which they were counted';
 
 COMMENT ON COLUMN classifier_tally.counted_at IS 'when [UTC]';

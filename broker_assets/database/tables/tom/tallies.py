@@ -69,10 +69,9 @@ classifier_answers = sa.Table(
 classifier_tally = sa.Table(
     "classifier_tally",
     tom_metadata,
-    sa.Column("only", sa.Boolean(), sa.CheckConstraint("only"), primary_key=True, server_default=sa.true(),
-              comment="there is one row", info={"documented": "only", "unit": ""}),
+    text("taxonomy", "taxonomy with which they were counted", primary_key=True),
     bigint("newest", "every message up to this number is counted", nullable=False),
-    text("inputs", "hash of taxonomy and truth with which they were counted", nullable=False),
+    text("inputs", "hash of the code, the taxonomy and the truth with which they were counted", nullable=False),
     timestamp("counted_at", "when", nullable=False, server_default=sa.func.now()),
     comment="What the counts of classifiers hold",
 )  # fmt: skip
