@@ -83,4 +83,5 @@ def at_level(found: Confusion, taxonomy: Taxonomy, level: str) -> Confusion:
 
 
 def _shares(counts: NDArray[np.int64], axis: int) -> NDArray[np.float64]:
-    return counts.astype(np.float64) / counts.sum(axis=axis, keepdims=True)
+    shares: NDArray[np.float64] = counts / counts.sum(axis=axis, keepdims=True)
+    return shares
