@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy.engine import URL
 
 from broker_assets.database.roles import grant
+from broker_assets.database.sql_roles import LOCKING
 
 ACCOUNTS = (
     "GRANT CONNECT ON DATABASE {database} TO {role}",
@@ -16,6 +17,7 @@ ACCOUNTS = (
     "ALTER DEFAULT PRIVILEGES IN SCHEMA access GRANT USAGE, SELECT, UPDATE ON SEQUENCES TO {role}",
     "GRANT USAGE ON SCHEMA public TO {role}",
     "GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO {role}",
+    LOCKING,
 )
 """What accounts need."""
 
@@ -51,6 +53,14 @@ UPLOADING = (
 )
 """What storing classifications of brokers needs; `DESK` has the right to make temporary tables."""
 
+SPECTRA = (
+    "GRANT SELECT ON elasticc2_diaobjectdetails TO {role}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON elasticc2_wantedspectra, elasticc2_plannedspectra TO {role}",
+    "GRANT SELECT, INSERT ON elasticc2_spectruminfo, spectrum_facilities TO {role}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON db_queryqueue TO {role}",
+)
+"""What the cycle of spectra and queued SQL need."""
+
 LEAVING = (
     "GRANT SELECT, UPDATE, DELETE ON filter_versions, owner_messages, owner_contacts, change_feeds TO {role}",
     "GRANT EXECUTE ON FUNCTION shared_with(text, text) TO {role}",
@@ -60,4 +70,5 @@ LEAVING = (
 
 def create_access_role(owner: str | URL, access: str | URL) -> None:
     """Create the role of a URL, or give an existing one its password and rights; see `roles.grant`."""
-    grant(owner, access, "BROKER_DATABASE__ACCESS_URL", (*ACCOUNTS, *ANNOTATING, *DESK, *UPLOADING, *LEAVING))
+    rights = (*ACCOUNTS, *ANNOTATING, *DESK, *UPLOADING, *SPECTRA, *LEAVING)
+    grant(owner, access, "BROKER_DATABASE__ACCESS_URL", rights)

@@ -9,6 +9,7 @@ from sqlalchemy.engine import URL
 
 from broker_assets.database.query_role import ROLE
 from broker_assets.database.roles import grant
+from broker_assets.database.sql_roles import LOCKING
 
 READING = (
     "ALTER ROLE {role} IN DATABASE {database} SET default_transaction_read_only = on",
@@ -24,6 +25,7 @@ READING = (
     # Users' SQL runs as this role, which sees less and may not leave it.
     f"GRANT {ROLE} TO {{role}}",
     "GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO {role}",
+    LOCKING,
 )
 """Tables that the owner creates later are readable too."""
 

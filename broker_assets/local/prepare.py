@@ -19,6 +19,7 @@ from broker_assets.database import migrations
 from broker_assets.database.access_role import create_access_role
 from broker_assets.database.engine import connect
 from broker_assets.database.reader import create_reader
+from broker_assets.database.sql_roles import set_passwords
 from broker_assets.delivery.readers import Readers
 from broker_assets.local import instance, platform, readiness
 from broker_assets.local.processes import LocalPlatformError
@@ -43,6 +44,8 @@ def prepare(settings: Settings, addresses: state_file.Addresses) -> None:
         create_reader(addresses.database_url, settings.database.reader_url.get_secret_value())
     if settings.database.access_url is not None:
         create_access_role(addresses.database_url, settings.database.access_url.get_secret_value())
+    if settings.database.sql_password is not None:
+        set_passwords(addresses.database_url, settings.database.sql_password.get_secret_value())
     if settings.access.administrator_password is not None:
         make_administrator(addresses.database_url, settings.access)
     os.environ.update(addresses.environment())

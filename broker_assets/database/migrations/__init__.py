@@ -25,6 +25,7 @@ from sqlalchemy.exc import OperationalError
 import broker_assets.database.tables.desk  # noqa: F401 - its tables are among those of accounts
 from broker_assets.database.engine import DatabaseUnavailableError, describe, engine, in_schema
 from broker_assets.database.query_role import prepare_role
+from broker_assets.database.sql_roles import prepare_sql_roles
 from broker_assets.database.tables import PARTITIONED, VIEWS, create_views, metadata
 from broker_assets.database.tables.access import SCHEMA as ACCESS
 from broker_assets.database.tables.access import access_metadata
@@ -75,6 +76,7 @@ def upgrade(url: str | URL, revision: str = "head") -> str | None:
             reached = _revision(connection)
             if reached == head():
                 prepare_role(connection)
+                prepare_sql_roles(connection)
             return reached
     except OperationalError as error:
         raise DatabaseUnavailableError(f"the database is unavailable ({describe(url)}): {error.orig}") from None

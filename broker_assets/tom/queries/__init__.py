@@ -1,0 +1,1 @@
+"""SQL that users write: run at once, or queued."""

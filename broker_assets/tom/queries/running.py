@@ -1,0 +1,237 @@
+"""Runs the statements of a request in one transaction, which is rolled back, within limits of time.
+
+Rows of the last statement are read as they come; nothing that a statement does outlives its request. A statement cannot
+lift the limit: it is kept here and not in the session.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import psycopg
+from psycopg import sql
+
+from broker_assets.database.engine import connect
+from broker_assets.tom.queries.statements import BadStatementError, Statement, as_statement, complete
+
+PIECE: Final = 2000
+"""Rows that are read at once."""
+_AGAIN_SECONDS: Final = 1.0
+"""Between two attempts to end a statement; a block that ignores the first meets the next."""
+_ATTEMPTS: Final = 10
+_VIEWS_SQLSTATE: Final = "42809"
+
+
+class QueryError(ValueError):
+    """The statements failed; the text is that of PostgreSQL, or what limit they met."""
+
+
+class QueryTimeoutError(QueryError):
+    """They took too long."""
+
+
+class QueryStoppedError(Exception):
+    """Somebody has cancelled them."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a result."""
+
+    name: str
+    oid: int
+    """Type in PostgreSQL."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some rows."""
+
+    columns: tuple[Column, ...]
+    rows: list[tuple[Any, ...]]
+
+
+class Watch:
+    """Ends the statement of a connection after some time, or when it is stopped; a context manager.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection that runs statements.
+    seconds : float
+        Limit of all of them together.
+    """
+
+    def __init__(self, connection: psycopg.Connection[Any], seconds: float) -> None:
+        self._connection = connection
+        self._deadline = time.monotonic() + seconds
+        self._wake = threading.Event()
+        self._over = False
+        self.stopped = False
+        self.late = False
+        self._thread = threading.Thread(target=self._watch, daemon=True, name="query limit")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._over = True
+        self._wake.set()
+        self._thread.join(2 * _AGAIN_SECONDS)
+
+    def stop(self) -> None:
+        """Cancel what runs."""
+        self.stopped = True
+        self._wake.set()
+
+    def _watch(self) -> None:
+        self._wake.wait(max(0.0, self._deadline - time.monotonic()))
+        if self._over:
+            return
+        self.late = not self.stopped
+        for _ in range(_ATTEMPTS):
+            with contextlib.suppress(psycopg.Error, OSError):
+                self._connection.cancel_safe(timeout=5)
+            self._wake.clear()
+            if self._over or (self._wake.wait(_AGAIN_SECONDS) and self._over):
+                return
+        self._connection.close()
+
+
+@contextlib.contextmanager
+def session(url: str, seconds: float, *, who: str) -> Iterator[tuple[psycopg.Connection[Any], Watch]]:
+    """A connection of its own in a transaction that is rolled back.
+
+    Parameters
+    ----------
+    url : str
+        See `database.sql_roles.sql_url`.
+    seconds : float
+        Limit of all statements together.
+    who : str
+        Account that asks; operators see it in `pg_stat_activity`.
+
+    Raises
+    ------
+    DatabaseUnavailableError
+        If the server does not answer.
+    QueryError, QueryStoppedError
+        If a statement failed, was late, or was stopped.
+    """
+    opened = contextlib.closing(connect(url, application=f"sql of {who}"[:63]))
+    with opened as connection, Watch(connection, seconds) as watch:
+        try:
+            # The server ends it too, if this process dies; a statement can change that, but not what `Watch` does.
+            limit = sql.Literal(round(seconds * 1000) + 1)
+            connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(limit))
+            yield connection, watch
+        except psycopg.Error as error:
+            if watch.stopped:
+                raise QueryStoppedError("cancelled") from None
+            if watch.late or isinstance(error, psycopg.errors.QueryCanceled):
+                raise QueryTimeoutError(
+                    f"the query took longer than {seconds:g} s and was cancelled: ask for less, or submit it to the queue"
+                ) from None
+            raise QueryError(text_of(error)) from None
+        finally:
+            with contextlib.suppress(psycopg.Error):
+                connection.rollback()
+
+
+def pieces(
+    connection: psycopg.Connection[Any],
+    statements: Sequence[Statement],
+    *,
+    begun: Callable[[int], None] = lambda number: None,
+) -> Iterator[Piece]:
+    """Run statements; the rows of the last one in pieces.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Of `session`.
+    statements : sequence of Statement
+        Run one after the other.
+    begun : callable
+        Called with the number of each, from 1.
+
+    Yields
+    ------
+    Piece
+        At least one, which may have no rows.
+
+    Raises
+    ------
+    QueryError
+        If one cannot be run, or the last one returns no rows.
+    psycopg.Error
+        If one fails; `session` says what clients see.
+    """
+    for number, statement in enumerate(statements, start=1):
+        begun(number)
+        try:
+            texts = complete(connection, statement)
+        except BadStatementError as error:
+            raise QueryError(str(error)) from None
+        for place, text in enumerate(texts, start=1):
+            if number < len(statements) or place < len(texts):
+                with contextlib.suppress(_NoRowsError):
+                    for _ in _streamed(connection, text):
+                        pass
+                continue
+            try:
+                yield from _streamed(connection, text)
+            except _NoRowsError:
+                raise QueryError("no results to fetch") from None
+
+
+class _NoRowsError(Exception):
+    """The statement is of a kind that returns no rows."""
+
+
+def _streamed(connection: psycopg.Connection[Any], text: str) -> Iterator[Piece]:
+    columns: tuple[Column, ...] | None = None
+    rows: list[tuple[Any, ...]] = []
+    with connection.cursor() as cursor:
+        try:
+            for row in cursor.stream(as_statement(text), size=PIECE):
+                if columns is None:
+                    columns = tuple(Column(column.name, column.type_code) for column in cursor.description or ())
+                rows.append(row)
+                if len(rows) == PIECE:
+                    yield Piece(columns, rows)
+                    rows = []
+        except psycopg.ProgrammingError as error:
+            if error.sqlstate is not None:
+                raise
+            # The driver says it, not the server.
+            if "produce a result" in str(error):
+                raise _NoRowsError from None
+            raise QueryError("COPY is not possible here: write a SELECT") from None
+    if rows or columns is None:
+        yield Piece(columns or _described(connection, text), rows)
+
+
+def _described(connection: psycopg.Connection[Any], text: str) -> tuple[Column, ...]:
+    """Columns of a statement that returned no row, with which the driver has forgotten them."""
+    server = connection.pgconn
+    server.prepare(b"", text.encode())
+    found = server.describe_prepared(b"")
+    return tuple(Column((found.fname(place) or b"").decode(), found.ftype(place)) for place in range(found.nfields))
+
+
+def text_of(error: psycopg.Error) -> str:
+    """An error of PostgreSQL as clients of the original know it, with its line and place in the statement."""
+    if error.sqlstate is None:
+        return str(error)
+    name = str(error.diag.message_primary or "").split('"')
+    if error.sqlstate == _VIEWS_SQLSTATE and len(name) == 3 and name[2] == " is not a table":
+        # Some tables of the original are views here, which the server finds before it looks at the owner.
+        return f"must be owner of table {name[1]}\n"
+    return f"{error}\n"

@@ -1,0 +1,129 @@
+"""Users' SQL reads what it may and nothing else, whatever it tries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy.engine import make_url
+
+from broker_assets.access import accounts
+from broker_assets.database import engine
+from broker_assets.database.sql_roles import ADMINISTRATORS, EVERYBODY, set_passwords, sql_url
+
+pytestmark = pytest.mark.database
+
+REFUSED = (
+    "SELECT * FROM access.users",
+    "SELECT * FROM access.sessions",
+    "SELECT * FROM access.tokens",
+    "SELECT * FROM db_queryqueue",
+    "SELECT * FROM watchlists",
+    "SELECT * FROM annotations",
+    "SELECT * FROM filters",
+    "SELECT * FROM owner_contacts",
+    "SELECT * FROM pg_authid",
+    "SELECT * FROM pg_stat_activity",
+    "SELECT pg_stat_get_backend_activity(1)",
+    "SELECT pg_advisory_lock(1)",
+    "SELECT pg_terminate_backend(1)",
+    "SELECT lo_create(0)",
+    "SELECT pg_read_file('postgresql.conf')",
+    "SELECT set_config('role', 'postgres', false)",
+    "SET ROLE broker_users",
+    "SET SESSION AUTHORIZATION postgres",
+    "SET temp_file_limit = -1",
+    "RESET ROLE; SELECT * FROM access.users",
+    "COPY objects TO PROGRAM 'true'",
+    "COPY objects TO '/tmp/objects'",
+    "CREATE TABLE mine (a int)",
+    "CREATE SCHEMA mine",
+    "CREATE FUNCTION public.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "INSERT INTO elasticc2_brokerclassifier (brokername, classifiername) VALUES ('a', 'b')",
+    "UPDATE objects SET ra = 1",
+    "DELETE FROM elasticc2_brokermessage",
+    "ALTER ROLE CURRENT_USER SUPERUSER",
+)
+
+
+@pytest.fixture(scope="module")
+def everybody(module_database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    with engine.connect(module_database_url, autocommit=True) as connection:
+        accounts.add(connection, "anna", None)
+    url = sql_url(module_database_url, None, admin=False)
+    assert url is not None
+    with engine.connect(url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def admin(module_database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    url = sql_url(module_database_url, None, admin=True)
+    assert url is not None
+    with engine.connect(url, autocommit=True) as connection:
+        yield connection
+
+
+def readable(connection: psycopg.Connection[Any]) -> set[str]:
+    rows = connection.execute("SELECT table_name FROM information_schema.tables WHERE table_schema NOT LIKE 'pg%'"
+                              " AND table_schema <> 'information_schema'")  # fmt: skip
+    return {row[0] for row in rows}
+
+
+@pytest.mark.parametrize("statement", REFUSED)
+def test_what_is_refused_to_everybody(
+    everybody: psycopg.Connection[Any], admin: psycopg.Connection[Any], statement: str
+) -> None:
+    for connection in (everybody, admin):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(statement)  # type: ignore[arg-type]
+
+
+def test_information_schema_lists_what_a_role_reads(
+    everybody: psycopg.Connection[Any], admin: psycopg.Connection[Any]
+) -> None:
+    small, large = readable(everybody), readable(admin)
+    assert {
+        "objects",
+        "diasources",
+        "taxonomy_classes",
+        "elasticc2_brokermessage",
+        "elasticc2_brokerclassifier",
+    } <= small
+    assert not {name for name in small if name.startswith("elasticc") and "broker" not in name}
+    assert {"elasticc2_diaobjecttruth", "elasticc2_ppdbdiasource", "elasticc2_diaobject"} <= large - small
+    assert not {name for name in large if name[-1].isdigit()}, "partitions are not listed"
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        everybody.execute("SELECT * FROM elasticc2_diaobjecttruth")
+    assert admin.execute("SELECT count(*) FROM elasticc2_diaobjecttruth").fetchall() == [(0,)]
+
+
+def test_temporary_tables_are_allowed(everybody: psycopg.Connection[Any]) -> None:
+    everybody.execute("CREATE TEMP TABLE mine AS SELECT * FROM elasticc2_brokerclassifier")
+    everybody.execute("INSERT INTO mine (classifier_id) VALUES (1)")
+    assert everybody.execute("SELECT classifier_id FROM pg_temp.mine").fetchall() == [(1,)]
+
+
+def test_the_owner_keeps_what_is_closed_to_others(module_database_url: str) -> None:
+    with engine.connect(module_database_url, autocommit=True) as connection:
+        assert connection.execute("SELECT count(*) FROM pg_stat_activity").fetchone() != (0,)
+        connection.execute("SELECT pg_advisory_xact_lock(1)")
+        found = connection.execute(
+            "SELECT rolname, rolcanlogin, rolconnlimit, array_to_string(rolconfig, ' ') FROM pg_roles"
+            " WHERE rolname LIKE 'postgres\\_elasticc%' ORDER BY rolname"
+        ).fetchall()
+    limits = "temp_file_limit=8GB work_mem=64MB lock_timeout=10s"
+    assert found == [(ADMINISTRATORS, True, 32, limits), (EVERYBODY, True, 32, limits)]
+
+
+def test_a_password_is_set_where_the_server_asks_for_one(module_database_url: str) -> None:
+    set_passwords(module_database_url, "pass'word")
+    with engine.connect(module_database_url) as connection:
+        rows = connection.execute("SELECT rolpassword FROM pg_authid WHERE rolname LIKE 'postgres\\_elasticc%'")
+        assert all(str(row[0]).startswith("SCRAM-SHA-256$") for row in rows)
+    url = sql_url("postgresql+psycopg://owner:secret@db.example:5433/broker?sslmode=require", "pass'word", admin=True)
+    assert make_url(str(url)).password == "pass'word"
+    assert make_url(str(url)).username == ADMINISTRATORS
+    assert str(url).endswith("@db.example:5433/broker?sslmode=require")
