@@ -189,7 +189,8 @@ def take(connection: Connection) -> Queued | None:
         with connection.transaction(), connection.cursor(row_factory=class_row(Queued)) as cursor:
             taken = cursor.execute(
                 "UPDATE db_queryqueue SET started = clock_timestamp(), seen_at = clock_timestamp(),"  # noqa: S608
-                f" attempts = attempts + 1, statement = 0, resultrows = 0 WHERE queryid = ({_NEXT}) RETURNING {_COLUMNS}",
+                " attempts = attempts + 1, statement = 0, resultrows = 0"
+                f" WHERE queryid = ({_NEXT}) RETURNING {_COLUMNS}",
                 _silence(),
             ).fetchone()
         if taken is None or taken.attempts <= MOST_ATTEMPTS:

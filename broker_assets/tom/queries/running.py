@@ -136,7 +136,8 @@ def session(url: str, seconds: float, *, who: str) -> Iterator[tuple[psycopg.Con
                 raise QueryStoppedError("cancelled") from None
             if watch.late or isinstance(error, psycopg.errors.QueryCanceled):
                 raise QueryTimeoutError(
-                    f"the query took longer than {seconds:g} s and was cancelled: ask for less, or submit it to the queue"
+                    f"the query took longer than {seconds:g} s and was cancelled: "
+                    "ask for less, or submit it to the queue"
                 ) from None
             raise QueryError(text_of(error)) from None
         finally:
