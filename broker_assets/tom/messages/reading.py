@@ -5,6 +5,7 @@ The documents are those of the first campaign, which the second one never ported
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +24,7 @@ _COLUMNS: Final = {
     "objectid": "source.diaobject_id",
     "diaobjectid": "source.diaobject_id",
 }
+_NAMES: Final = {*_COLUMNS, "offset", "num"}
 _FROM: Final = (
     " FROM elasticc2_brokermessage AS message"
     " JOIN elasticc2_brokerclassifier AS classifier ON classifier.classifier_id = message.classifier_id"
@@ -59,7 +61,7 @@ def question_of(path: str, parameters: Mapping[str, str]) -> Question:
         What is in the address after `brokermessage/`: a number, or `alertid=1,2`, `sourceid=…`, `objectid=…`, also
         `offset=…` and `num=…`, between slashes.
     parameters : mapping of str to str
-        Those of the address, of the same names.
+        Those of the address, of the same names; others are ignored.
 
     Raises
     ------
@@ -76,16 +78,16 @@ def question_of(path: str, parameters: Mapping[str, str]) -> Question:
     parts = [part for part in path.split("/") if part]
     if len(parts) == 1 and parts[0].isdecimal() and not parameters:
         return Question(None, (_number(parts[0]),))
-    given = dict(parameters)
+    given = {name: value for name, value in parameters.items() if name.lower() in _NAMES}
     for part in parts:
         name, found, value = part.partition("=")
         if not found:
-            raise BadQuestion(f'Can\'t parse argument string "{part[:200]}".')
+            raise BadQuestion(f'Can\'t parse argument string "{_shown(part)}".')
         given[name] = value
     wanted = {name: value for name, value in given.items() if name.lower() in _COLUMNS}
-    unknown = [name for name in given if name.lower() not in {*_COLUMNS, "offset", "num"}]
+    unknown = [name for name in given if name.lower() not in _NAMES]
     if unknown:
-        raise BadQuestion(f'Can\'t parse argument string "{unknown[0][:100]}={given[unknown[0]][:100]}".')
+        raise BadQuestion(f'Can\'t parse argument string "{_shown(f"{unknown[0]}={given[unknown[0]]}")}".')
     if len(wanted) != 1:
         raise BadQuestion("ask for messages by one of alertid, sourceid and objectid")
     ((name, value),) = wanted.items()
@@ -99,10 +101,21 @@ def _number(text: str) -> int:
     try:
         number = int(text)
     except ValueError:
-        raise BadQuestion(f"{text[:100]!r} is not a number") from None
+        raise BadQuestion(f"{_shown(text)!r} is not a number") from None
     if not -(2**63) <= number < 2**63:
         raise BadQuestion(f"{text[:100]} does not fit 64 bits")
     return number
+
+
+def _shown(text: str) -> str:
+    """What is repeated of a request: nothing that a browser could take for a page.
+
+    Examples
+    --------
+    >>> _shown("foo=1"), _shown("<script>")
+    ('foo=1', '...')
+    """
+    return text[:100] if re.fullmatch(r"[\w=,.+-]*", text, re.ASCII) else "..."
 
 
 def read_messages(connection: psycopg.Connection[Any], question: Question) -> dict[str, Any]:
