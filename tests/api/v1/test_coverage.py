@@ -16,7 +16,7 @@ def test_coverage(v1: httpx.Client, v1_star: dict[str, Any], tmp_path: Any) -> N
     found = v1.get("/coverage", params={"order": 5}).json()
     assert (found["order"], found["squareDegrees"] > 0) == (5, True)
     answer = v1.get("/coverage/moc.fits", params={"order": 5})
-    assert answer.headers["etag"] == f'"{found["version"]}"'
+    assert answer.headers["etag"].removeprefix("W/") == f'"{found["version"]}"'
     (tmp_path / "moc.fits").write_bytes(io.BytesIO(answer.content).read())
     moc = MOC.load(tmp_path / "moc.fits", format="fits")
     assert moc == MOC.from_json(found["moc"])
