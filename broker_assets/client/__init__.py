@@ -7,7 +7,8 @@ curve = broker.lightcurve("313853499600420864").to_pandas()
 """
 
 from broker_assets.client.client import Client
+from broker_assets.client.events import Event
 from broker_assets.client.problems import BrokerProblem, BrokerUnreachable
 from broker_assets.client.rows import Rows
 
-__all__ = ["BrokerProblem", "BrokerUnreachable", "Client", "Rows"]
+__all__ = ["BrokerProblem", "BrokerUnreachable", "Client", "Event", "Rows"]

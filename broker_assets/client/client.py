@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.parquet
 import requests
 
+from broker_assets.client.events import Event, read_events
 from broker_assets.client.problems import BrokerProblem, BrokerUnreachable
 from broker_assets.client.rows import Rows
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 _ARROW: Final = "application/vnd.apache.arrow.stream"
 _LONGEST_WAIT: Final = 60.0
+_AGAIN_SECONDS: Final = 3.0
+"""Before it connects again."""
 
 
 class Client:
@@ -37,7 +41,8 @@ class Client:
     def __init__(
         self, url: str | None = None, token: str | None = None, *, timeout: float = 60.0, retries: int = 3
     ) -> None:
-        self.url = (url or os.environ.get("BROKER_URL") or DEFAULT_URL).rstrip("/") + "/api/v1"
+        self._root = (url or os.environ.get("BROKER_URL") or DEFAULT_URL).rstrip("/")
+        self.url = self._root + "/api/v1"
         self.timeout = timeout
         self.retries = retries
         self._session = requests.Session()
@@ -144,6 +149,60 @@ class Client:
         rows = [{"diaObjectId": int(one), **row} for one, row in zip(found["diaObjectIds"], found["rows"], strict=True)]
         return Rows(pa.Table.from_pylist(rows))
 
+    def adql(self, query: str, *, limit: int | None = None) -> Rows:
+        """Rows of an ADQL query; what needs longer than 15 s is asked by `pyvo` at `/api/vo/tap/async`.
+
+        Raises
+        ------
+        BrokerProblem
+            If the query is not accepted, with what is wrong.
+        """
+        form = {"LANG": "ADQL", "QUERY": query, "RESPONSEFORMAT": "parquet"}
+        if limit is not None:
+            form["MAXREC"] = str(limit)
+        answer = self._ask("POST", "/tap/sync", base=self._root + "/api/vo", data=form)
+        return Rows(pyarrow.parquet.read_table(pa.BufferReader(answer.content)))
+
+    def coverage(self, order: int = 6) -> dict[str, Any]:
+        """The part of the sky with stored objects: a MOC of cells of an order, with its version."""
+        return self._document("GET", "/coverage", params={"order": order})
+
+    def events(
+        self, filters: Sequence[int] = (), *, follow: Sequence[str] = ("matches", "progress"), last: str | None = None
+    ) -> Generator[Event, None, None]:
+        """What is new, as it comes; without an end, across interruptions of the connection.
+
+        Parameters
+        ----------
+        filters : sequence of int
+            Filters; without any those of the account.
+        follow : sequence of str
+            matches, progress, or both.
+        last : str, optional
+            Identifier of the last event that is known; without it events begin now.
+
+        Yields
+        ------
+        Event
+
+        Raises
+        ------
+        BrokerProblem
+            If the filters may not be read, or no longer.
+        """
+        question: dict[str, Any] = {"filter": list(filters), "follow": list(follow)}
+        while True:
+            headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
+            try:
+                with self._ask("GET", "/events", params=question, headers=headers, stream=True) as answer:
+                    for event in read_events(line.decode() for line in answer.iter_lines(chunk_size=1)):
+                        if event.name == "end":
+                            raise BrokerProblem(403, {"detail": event.data["detail"]})
+                        last = event.identifier or last
+                        yield event
+            except requests.RequestException:
+                time.sleep(_AGAIN_SECONDS)
+
     def results(self, number: int, **question: Any) -> Rows:
         """Alerts that passed a filter; `first` and `last` night."""
         return self._rows("GET", f"/filters/{number}/results", params=question)
@@ -219,11 +278,11 @@ class Client:
     def _json(self, method: str, path: str, **options: Any) -> Any:
         return self._ask(method, path, **options).json()
 
-    def _ask(self, method: str, path: str, **options: Any) -> requests.Response:
+    def _ask(self, method: str, path: str, *, base: str | None = None, **options: Any) -> requests.Response:
         reads = method == "GET"
         for attempt in range(self.retries + 1):
             try:
-                answer = self._session.request(method, self.url + path, timeout=self.timeout, **options)
+                answer = self._session.request(method, (base or self.url) + path, timeout=self.timeout, **options)
             except requests.RequestException as error:
                 raise BrokerUnreachable(f"{self.url} does not answer: {error}") from error
             if answer.ok:

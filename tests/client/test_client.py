@@ -98,3 +98,27 @@ def test_frozen(broker: Client) -> None:
     assert hashlib.sha256(broker.snapshot(made["snapshotId"])).hexdigest() == made["sha256"]
     assert broker.why("objects", diaobjectid=1)[0]["table"] == "objects"
     assert "totals" in broker.status()
+
+
+def test_adql_and_coverage(broker: Client) -> None:
+    found = broker.adql("SELECT diaobjectid FROM objects ORDER BY diaobjectid", limit=3)
+    assert [row["diaobjectid"] for row in found] == [1, 2, 3]
+    with pytest.raises(BrokerProblem, match="no table"):
+        broker.adql("SELECT * FROM secrets")
+    assert broker.coverage(3)["order"] == 3
+
+
+def test_events(broker: Client, server: InterfaceServer) -> None:
+    url = str(server.settings.database.url.get_secret_value())  # type: ignore[union-attr]
+    with connect(url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO access.tap_jobs (jobid, userid, phase, parameters, most_rows, duration, destruction)"
+            " SELECT 'a1', userid, 'PENDING', '{}', 1, 1, now() + interval '1 day' FROM access.users"
+            " WHERE username = 'ann'"
+        )
+    events = broker.events(follow=["progress"])
+    first = next(events)
+    assert (first.name, first.data["jobId"], first.identifier) == ("query", "a1", "")
+    events.close()
+    with pytest.raises(BrokerProblem, match="no filter 99"):
+        next(broker.events([99]))

@@ -1,0 +1,1 @@
+"""A data service of TOM Toolkit for the alert broker broker_assets."""
