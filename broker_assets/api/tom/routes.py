@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from broker_assets.api.tom import alerts, classifications, light_curves, pages, tables
+from broker_assets.api.tom import alerts, class_tables, classifications, light_curves, pages, tables
 from broker_assets.api.tom.answers import RefusedError, TomError, failed, refused
 from broker_assets.settings import Settings
 
@@ -47,6 +47,8 @@ def add_to(app: FastAPI, settings: Settings) -> None:
     for path in (*tables.TABLES, "ppdbdiaobjectwithsources", "ppdbdiaobjectofsource"):
         _add(app, path, tables.not_allowed, _UNSAFE)
         _add(app, f"{path}/{{number}}", tables.not_allowed, _UNSAFE)
+    true_class = "brokerclassfortruetype/{form}/{what}/{classifier:int}/{classid:int}"
+    _add(app, true_class, class_tables.of_true_class, _BOTH)
     _add(app, "brokermessage", classifications.upload, ("PUT",))
     _add(app, "brokermessage/{what:path}", classifications.upload, ("PUT",))
     _add(app, "brokermessage", classifications.stored_messages, _BOTH)
