@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
@@ -10,12 +12,16 @@ from broker_assets.api.site.frame import page
 
 router = APIRouter(prefix="/help", include_in_schema=False)
 
+FIRST: Final = "guide/first-message"
+"""The document with which a newcomer begins."""
+
 
 @router.get("/")
 def contents(request: Request) -> Response:
     """All documents."""
     known = manual.documents()
-    guide = {name: title for name, title in known.items() if name.startswith("guide/")}
+    names = [name for name in known if name.startswith("guide/")]
+    guide = {name: known[name] for name in sorted(names, key=lambda name: (name != FIRST, known[name]))}
     others = {name: title for name, title in known.items() if name not in guide}
     return page(request, "help.html", guide=guide, others=others)
 

@@ -23,6 +23,8 @@ def test_all_documents_are_listed_and_open(client: TestClient) -> None:
     text = client.get("/help/").text
     assert 'href="/help/guide/nights"' in text
     assert 'href="/help/operating"' in text
+    guide = text[text.index("/help/guide/") :]
+    assert guide.startswith("/help/guide/first-message")
     page = client.get("/help/api").text
     assert "http://127.0.0.1:8123/api" in page
     assert "127.0.0.1:8000" not in page
