@@ -83,12 +83,18 @@ def _first_object(browser: Browser) -> None:
     browser.wait("document.querySelector('.live canvas') !== null", "the light curve of an object")
 
 
+def _first_asteroid(browser: Browser) -> None:
+    browser.evaluate("document.querySelector('main table a').click()")
+    browser.wait("document.querySelector('svg.track') !== null", "the track of an object")
+
+
 def _wrong_name(browser: Browser) -> None:
     browser.evaluate(
         "(field => { field.value = field.value.replace('flux2mag', 'flux2mg');"
         " field.dispatchEvent(new Event('input', {bubbles: true})) })(document.getElementById('text'))"
     )
     browser.wait("document.getElementById('problems').innerText.includes('Did you mean')", "what was meant")
+    browser.wait("document.querySelector('.cm-lintRange-error') !== null", "the mark of the problem")
 
 
 def _tried(browser: Browser) -> None:
@@ -137,6 +143,7 @@ def shots(night: str, day: str, api: str) -> list[Shot]:
         Shot("sensors", "/automation", "kafka_lag", height=1000),
         Shot("front", f"{api}/", "Brightest new objects", width=1280, height=800),
         Shot("object", f"{api}/", "Brightest new objects", width=1280, height=1000, then=_first_object),
+        Shot("solar_system", f"{api}/sso/", "Detected in the night", width=1280, height=900, then=_first_asteroid),
         Shot("status", f"{api}/status/", "Newest files", width=1100, then=_whole_page),
     ]
 

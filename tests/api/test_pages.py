@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,6 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
+from broker_assets.api import pages  # noqa: F401 (filters of the templates)
+from broker_assets.api.templating import templates
+from broker_assets.monitoring.status import Status
+from broker_assets.monitoring.telemetry.overview import Overview
+from broker_assets.provenance.stale_groups import StaleGroup
 from broker_assets.settings import Settings
 
 pytestmark = pytest.mark.database
@@ -47,3 +53,13 @@ def test_open_alerts_are_on_the_page_with_their_pages(site_with_alerts: Any) -> 
     assert "sources of 2024-05-01: ledger_balances: 2 are missing" in fragment
     assert '<a href="http://dagster.example/assets/sources">page</a>' in fragment
     assert "Something does not work" in fragment
+
+
+def test_what_is_stale_is_shown_also_where_automation_has_no_note() -> None:
+    group = StaleGroup(asset="deliveries", reason="code version 1 became 2", count=3, partitions=("a", "b"))
+    status = Status(at=datetime.datetime.now(datetime.UTC), stale_groups=[group], automation={})
+    text = templates.get_template("fragment.html").render(
+        status=status, telemetry=Overview(at=status.at), misses=[], operates=False
+    )  # fmt: skip
+    assert "<td>deliveries</td>" in text
+    assert "code version 1 became 2" in text

@@ -45,6 +45,19 @@ def add_to(app: FastAPI, settings: Settings) -> None:
     app.state.sky_images = settings.server.sky_images
     app.state.filters = settings.filters
     app.state.delivery = settings.delivery
+    app.state.local_kafka = local_kafka(settings.kafka.bootstrap_servers or "")
     app.state.trial_process = TrialProcess(settings)
     for router in ROUTERS:
         app.include_router(router)
+
+
+def local_kafka(servers: str) -> str:
+    """The first of some Kafka servers if it is on loopback, where everybody who sees it may read; else nothing.
+
+    Examples
+    --------
+    >>> local_kafka("127.0.0.1:9092"), local_kafka("kafka.example.org:9093"), local_kafka("")
+    ('127.0.0.1:9092', '', '')
+    """
+    first = servers.split(",")[0].strip()
+    return first if first.rpartition(":")[0] in ("127.0.0.1", "localhost", "[::1]") else ""

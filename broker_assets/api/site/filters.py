@@ -128,6 +128,7 @@ def deliveries(request: Request, connection: psycopg.Connection[Any], number: in
         "kinds": kinds + ([("apprise", "destination of the platform")] if usable else []),
         "destinations": usable,
         "readers": settings.readers,
+        "local_kafka": request.app.state.local_kafka,
     }
 
 
