@@ -28,6 +28,8 @@ PUBLISHED: Final = (
     "annotations", "filters", "notice_events", "object_classes", "object_link", "sssources", "ssobjects", "mpc_orbits",
 )  # fmt: skip
 """Tables and views that users' SQL may read; those with owners have a policy."""
+TEMPORARY: Final = "4GB"
+"""Temporary files of a statement of a user, at most: a sort of everything with everything would fill the disk."""
 OBSERVATIONS: Final = "obscore"
 """View that ADQL reads as `ivoa.obscore`."""
 
@@ -59,6 +61,13 @@ def prepare_role(connection: sa.Connection) -> bool:
     )
     connection.exec_driver_sql(f"GRANT SELECT ON {', '.join(sorted(known))} TO {ROLE}")
     connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {_schema(connection)} TO {ROLE}")
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql(f"GRANT SET ON PARAMETER temp_file_limit TO {ROLE}")
+    except sa.exc.DBAPIError as error:
+        log.warning(
+            "temporary files of users' SQL have the limit of the server alone: temp_file_limit (%s)", error.orig
+        )
     is_member = True
     try:
         with connection.begin_nested():
@@ -76,6 +85,14 @@ def prepare_role(connection: sa.Connection) -> bool:
 def _schema(connection: sa.Connection) -> str:
     """The schema of the tables, quoted."""
     return str(connection.scalar(sa.text("SELECT quote_ident(current_schema())")))
+
+
+def limit_temporary_files(connection: psycopg.Connection[Any]) -> None:
+    """Limit the temporary files of the statements of a transaction, where the server lets us."""
+    connection.execute(
+        "SELECT set_config('temp_file_limit', %s, true) WHERE has_parameter_privilege('temp_file_limit', 'SET')",
+        (TEMPORARY,),
+    )
 
 
 class QueryRoleMissingError(DatabaseUnavailableError):

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import psycopg
 
-from broker_assets.database.query_role import as_user
+from broker_assets.database.query_role import TEMPORARY, as_user, limit_temporary_files
 from broker_assets.filters.evaluation import json_number
 from broker_assets.filters.query import CheckedQuery
 from broker_assets.filters.schema import OBJECT
@@ -89,6 +89,7 @@ def run(
                 "SELECT current_setting('statement_timeout'), current_setting('work_mem')"
             ).fetchone()
             connection.execute("SET LOCAL transaction_read_only = on")
+            limit_temporary_files(connection)
             _set(connection, f"{max(1, round(seconds * 1000))}ms", MEMORY)
             with as_user(connection, viewer, required=False) if viewer is not None else nullcontext():
                 cursor = connection.execute(statement, parameters)  # type: ignore[call-overload]
@@ -98,6 +99,8 @@ def run(
                 _set(connection, *before)
     except psycopg.errors.QueryCanceled as error:
         raise TookTooLong(f"the filter took longer than {seconds:g} s and was cancelled") from error
+    except psycopg.errors.ConfigurationLimitExceeded as error:
+        raise TookTooLong(f"the filter needs more than {TEMPORARY} of temporary files and was cancelled") from error
     place = names.index(OBJECT)
     columns = tuple(name for name in names if name != OBJECT)
     rows = [

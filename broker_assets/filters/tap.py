@@ -13,7 +13,7 @@ import numpy as np
 import psycopg
 import pyarrow as pa
 
-from broker_assets.database.query_role import as_user
+from broker_assets.database.query_role import TEMPORARY, as_user, limit_temporary_files
 from broker_assets.database.table_formats import field
 from broker_assets.filters.adql import Translated, translate
 from broker_assets.filters.adql_geometry import AdqlError, near_arrays
@@ -140,6 +140,7 @@ def reading(
                 "SELECT set_config('statement_timeout', %s, true), set_config('broker.address', %s, true)",
                 (f"{max(1, round(seconds * 1000))}ms", address),
             )
+            limit_temporary_files(connection)
             with as_user(connection, viewer), connection.cursor() as cursor:
                 found = Reading(cursor, query, values, known)
                 try:
@@ -148,6 +149,8 @@ def reading(
                     found.close()
     except psycopg.errors.QueryCanceled as error:
         raise TookTooLong(f"the query took longer than {seconds:g} s and was cancelled") from error
+    except psycopg.errors.ConfigurationLimitExceeded as error:
+        raise AdqlError(f"the query needs more than {TEMPORARY} of temporary files: ask for less") from error
     except (psycopg.ProgrammingError, psycopg.DataError) as error:
         raise AdqlError(f"the query cannot run: {error.diag.message_primary or error}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
@@ -21,6 +22,7 @@ def add_to(app: FastAPI, settings: Settings) -> None:
     """Mount the interfaces in the application, whose state they share."""
     found = FastAPI(title="Broker, Virtual Observatory", docs_url=None, redoc_url=None)
     found.state = app.state
+    app.state.tap_slots = threading.BoundedSemaphore(tap.AT_ONCE)
     app.state.tap_worker = TapWorker(app.state.connections, app.state.accounts)
     found.add_middleware(Compression)
     for router in (scs.router, tap.router, tap_jobs.router, datalink.router):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -20,6 +21,10 @@ router = APIRouter(tags=["VO"])
 EXAMPLES: Final = (
     ("objects in a cone", "SELECT TOP 10 diaobjectid, ra, decl FROM objects\n"
      "WHERE 1 = CONTAINS(POINT('ICRS', ra, decl), CIRCLE('ICRS', 150.1, 2.2, 0.1))"),
+    ("objects in a polygon", "SELECT TOP 10 diaobjectid, ra, decl FROM objects\n"
+     "WHERE 1 = CONTAINS(POINT('ICRS', ra, decl), POLYGON('ICRS', 150, 2, 151, 2, 151, 3, 150, 3))"),
+    ("newest observations", "SELECT TOP 10 obs_id, dataproduct_type, t_min, access_url FROM ivoa.obscore\n"
+     "ORDER BY t_min DESC"),
     ("light curve", "SELECT midpointmjdtai, band, psfflux, psffluxerr FROM diasources\n"
      "WHERE diaobjectid = 313853499600420864 ORDER BY midpointmjdtai"),
     ("columns with a unit", "SELECT table_name, column_name, unit FROM tap_schema.columns WHERE unit = 'nJy'"),
@@ -28,7 +33,7 @@ EXAMPLES: Final = (
 
 @router.get("/tap/sync", response_class=Response, operation_id="tap_sync_get")
 @router.post("/tap/sync", response_class=Response, operation_id="tap_sync_post")
-def sync(request: Request, connection: Database, viewer: Anybody, given: GivenParameters) -> Response:
+def sync(request: Request, viewer: Anybody, given: GivenParameters) -> Response:
     """Run QUERY (LANG=ADQL); MAXREC rows at most, RESPONSEFORMAT votable, csv or parquet; UPLOAD tables with it."""
     from broker_assets.filters.adql_geometry import AdqlError
     from broker_assets.filters.tap import TookTooLong, run
@@ -36,20 +41,30 @@ def sync(request: Request, connection: Database, viewer: Anybody, given: GivenPa
 
     asked = question(given.values, most=viewer.rows)
     seconds: float = min(request.app.state.interactive_seconds, LONGEST_SECONDS)
+    slots: threading.BoundedSemaphore = request.app.state.tap_slots
+    if not slots.acquire(timeout=WAIT_SECONDS):
+        raise VoError("several queries run at the moment; try again, or ask asynchronously", 503)
     try:
         uploads = {name: read_upload(content) for name, content in given.uploads.items()}
-        found = run(
-            connection, asked.query, limit=asked.rows, seconds=seconds, viewer=viewer.name, uploads=uploads,
-            address=base_of(request),
-        )  # fmt: skip
+        with request.app.state.connections.use() as connection:
+            found = run(
+                connection, asked.query, limit=asked.rows, seconds=seconds, viewer=viewer.name, uploads=uploads,
+                address=base_of(request),
+            )  # fmt: skip
     except (AdqlError, BadUpload) as error:
         raise VoError(str(error)) from error
     except TookTooLong as error:
         raise VoError(f"{error}: ask for less, or ask asynchronously", 503) from error
+    finally:
+        slots.release()
     batches = found.table.combine_chunks().to_batches()
     return answers.table(batches, found.table.schema, asked.form, "result", overflows=lambda: found.overflows)
 
 
+AT_ONCE: Final = 4
+"""Synchronous queries of a process: slow ones of visitors leave connections to all other questions."""
+WAIT_SECONDS: Final = 3.0
+"""For which a query waits until one of them has ended."""
 LONGEST_SECONDS: Final = 15.0
 """Time of a synchronous query: below that of a connection of this server."""
 

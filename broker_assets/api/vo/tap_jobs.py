@@ -30,6 +30,8 @@ LONGEST_OF_GUESTS: Final = 600
 LONGEST_WAIT: Final = 25.0
 """Seconds that an answer may be held back by WAIT: less than proxies wait."""
 _LOOK: Final = 0.25
+_LONGEST_LOOK: Final = 2.0
+"""Seconds between two looks at a job that is waited for; they become longer."""
 Identifier = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="Identifier of the job")]
 
 
@@ -112,10 +114,11 @@ async def one(request: Request, viewer: Anybody, jobid: Identifier) -> Response:
     """A job; WAIT seconds until it is in another phase (than PHASE), if it has not ended."""
     job = await anyio.to_thread.run_sync(_job, request, viewer, jobid)
     wait, phase = _wait(request), request.query_params.get("PHASE", job.phase).upper()
-    deadline = clock.monotonic() + wait
+    deadline, pause = clock.monotonic() + wait, _LOOK
     while not job.ended and job.phase == phase and clock.monotonic() < deadline:
         request.app.state.tap_worker.wake()
-        await anyio.sleep(_LOOK)
+        await anyio.sleep(pause)
+        pause = min(pause * 1.5, _LONGEST_LOOK)
         if await request.is_disconnected():
             break
         job = await anyio.to_thread.run_sync(_job, request, viewer, jobid)
