@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from broker_assets.commands.original_options import NORMALISED, with_lists
-from broker_assets.commands.tom import brokers, sending, simulation
+from broker_assets.commands.tom import brokers, dumps, sending, simulation
 from broker_assets.commands.tom.scorecards import scorecards
 
 app = typer.Typer(
@@ -24,4 +24,6 @@ app.command("send-folders", context_settings=NORMALISED)(sending.send_folders)
 app.command("fake-broker", context_settings=NORMALISED)(brokers.fake_broker)
 app.command("brokerpoll2", context_settings=NORMALISED)(brokers.broker_poll)
 app.command("update-elasticc2-sources", context_settings=NORMALISED)(brokers.update_sources)
+app.command("import")(dumps.import_file)
+app.command("export")(dumps.export_file)
 app.command("scorecards")(scorecards)

@@ -1,0 +1,66 @@
+"""Dumps of DESC's TOM: read into the tables, and written of a part of the survey."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from broker_assets.commands.terminal import terminal
+from broker_assets.commands.tom.simulation import database_url
+
+
+def import_file(
+    file: Annotated[Path, typer.Option("-f", "--file", exists=True, dir_okay=False, help="SQL file, also gzipped.")],
+) -> None:
+    """Read a plain SQL dump of DESC's TOM: all of it, or nothing.
+
+    Rows that are stored already stay as they are; nothing that the file says is executed.
+    """
+    from broker_assets.database.engine import connect
+    from broker_assets.tom.dumps.reading import import_dump
+
+    opened = gzip.open if file.suffix == ".gz" else open
+    with (
+        connect(database_url(), application="broker-assets import", autocommit=True) as connection,
+        opened(file, "rt", encoding="utf-8", newline="") as lines,
+    ):
+        done = import_dump(connection, lines)
+    out = terminal()
+    for table, rows in sorted(done.rows.items()):
+        out.print(f"{table}: {rows:,} rows, {done.stored[table]:,} new", highlight=False)
+    for table, rows in sorted(done.skipped.items()):
+        out.print(f"{table}: {rows:,} rows, skipped", highlight=False)
+    if done.statements:
+        out.print(f"{done.statements:,} lines of other statements were not executed", highlight=False)
+
+
+def export_file(
+    output: Annotated[Path, typer.Option("-o", "--output", help="File that is written.")],
+    number: Annotated[int, typer.Option("-n", "--number", min=1, help="Objects.")] = 1000,
+    only_sent: Annotated[bool, typer.Option("-s", "--only-sent", help="Only objects with a sent alert.")] = False,
+    seed: Annotated[
+        float | None, typer.Option("--seed", min=-1, max=1, help="The same number gives the same objects.")
+    ] = None,
+) -> None:
+    """Write objects of the survey, chosen by chance, as a plain SQL dump with all that there is of them."""
+    from broker_assets.database.engine import connect
+    from broker_assets.tom.dumps.writing import export_dump
+
+    with connect(database_url(), application="broker-assets export", autocommit=True) as connection:
+        # Complete or absent: a reader never sees half of it.
+        handle, name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                done = export_dump(connection, file.write, objects=number, only_sent=only_sent, seed=seed)
+            os.chmod(name, 0o644)
+            os.replace(name, output)
+        except BaseException:
+            os.unlink(name)
+            raise
+    for table, rows in done.rows.items():
+        terminal().print(f"{table}: {rows:,} rows", highlight=False)

@@ -1,0 +1,230 @@
+"""Reads plain SQL dumps of DESC's TOM: their rows, whatever else they have.
+
+The rows of a dump are blocks `COPY table (columns) FROM stdin;` as pg_dump writes them. Of the statements around them
+only numbers of sequences count; nothing that a file says is executed. What is stored already is left as it is:
+classifiers that are here under another number keep ours, and messages refer to it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+
+from broker_assets.database.tables.tom import TOM_VIEWS, tom_metadata
+
+_COPY: Final = re.compile(
+    r'COPY (?:(?:public|"public")\.)?"?(?P<table>\w+)"? \((?P<columns>[^()]+)\) FROM stdin;', re.ASCII | re.IGNORECASE
+)
+_SETVAL: Final = re.compile(
+    r"""SELECT pg_catalog\.setval\('(?:public\.)?(?P<name>"?\w+"?)', (?P<value>\d+), (?:true|false)\);""", re.ASCII
+)
+_IGNORED: Final = re.compile(r"(--|SET |SELECT pg_catalog\.set_config\(|\\(un)?restrict |BEGIN|COMMIT)")
+_TAXONOMY: Final = ("elasticc2_gentypeofclassid", "elasticc2_classidofgentype")
+_BLOCK: Final = 1 << 20
+_CLASSIFIERS: Final = "elasticc2_brokerclassifier"
+_MESSAGES: Final = "elasticc2_brokermessage"
+_KEYS: Final = {
+    "elasticc2_diaobject": ("diaobject_id",),
+    "elasticc2_diasource": ("diasource_id",),
+    "elasticc2_diaforcedsource": ("diaforcedsource_id", "diaobject_id"),
+}
+"""Rows of views that are the same."""
+
+
+class BadDump(ValueError):
+    """A file is not a dump that can be read; the message gives the line."""
+
+
+@dataclass
+class Read:
+    """What was in a dump."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    """Rows of each table."""
+    stored: dict[str, int] = field(default_factory=dict)
+    """Those of them that are new."""
+    skipped: dict[str, int] = field(default_factory=dict)
+    """Rows of tables that are not known here, or that have their own."""
+    statements: int = 0
+    """Lines of other statements, which were not executed."""
+
+
+def import_dump(connection: psycopg.Connection[Any], lines: Iterable[str]) -> Read:
+    """Read a dump, all or nothing.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        A transaction is opened in it.
+    lines : iterable of str
+        Lines of the file, with their ends.
+
+    Returns
+    -------
+    Read
+        Counts.
+
+    Raises
+    ------
+    BadDump
+        If a block of rows has no end, or names columns that its table does not have.
+    psycopg.Error
+        If a value does not fit its column.
+    """
+    done = Read()
+    numbered = iter(enumerate(lines, start=1))
+    with connection.transaction():
+        connection.execute("CREATE TEMPORARY TABLE tom_dump_classifiers (given bigint, here bigint) ON COMMIT DROP")
+        for place, line in numbered:
+            found = _COPY.match(line)
+            if found is not None:
+                names = [name.strip().strip('"') for name in found["columns"].split(",")]
+                _block(connection, done, found["table"].lower(), names, _rows(numbered, place), place)
+                continue
+            value = _SETVAL.match(line)
+            if value is not None:
+                _advance(connection, value["name"].strip('"'), int(value["value"]))
+            elif line.strip() and not _IGNORED.match(line):
+                done.statements += 1
+    return done
+
+
+def _rows(numbered: Iterator[tuple[int, str]], begin: int) -> Iterator[str]:
+    for _, line in numbered:
+        if line.rstrip("\r\n") == "\\.":
+            return
+        yield line
+    raise BadDump(f"line {begin}: the rows that begin here have no end; the file is truncated")
+
+
+def _block(
+    connection: psycopg.Connection[Any], done: Read, table: str, names: list[str], rows: Iterator[str], place: int
+) -> None:
+    known = _columns(connection, table) if table in tom_metadata.tables or table in TOM_VIEWS else []
+    if not known or table in _TAXONOMY:
+        done.skipped[table] = done.skipped.get(table, 0) + sum(1 for _ in rows)
+        return
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise BadDump(f"line {place}: {table} has no column {missing[0]}")
+    columns = sql.SQL(", ").join(map(sql.Identifier, names))
+    target = sql.Identifier(table)
+    connection.execute("DROP TABLE IF EXISTS pg_temp.tom_dump")
+    connection.execute(
+        sql.SQL("CREATE TEMPORARY TABLE tom_dump ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA").format(
+            columns, target
+        )
+    )
+    count = 0
+    with connection.cursor() as cursor, cursor.copy(sql.SQL("COPY tom_dump ({}) FROM STDIN").format(columns)) as copy:
+        for line in chain(rows):
+            copy.write(line)
+            count += 1
+    if table == _CLASSIFIERS:
+        stored = _classifiers(connection, columns)
+    elif table == _MESSAGES:
+        stored = _messages(connection, names)
+    elif table in _KEYS:
+        same = sql.SQL(" AND ").join(
+            sql.SQL("known.{0} = given.{0}").format(sql.Identifier(key)) for key in _KEYS[table]
+        )
+        stored = connection.execute(
+            sql.SQL(
+                "INSERT INTO {target} ({columns}) SELECT {columns} FROM tom_dump AS given"
+                " WHERE NOT EXISTS (SELECT FROM {target} AS known WHERE {same})"
+            ).format(target=target, columns=columns, same=same)
+        ).rowcount
+    else:
+        stored = connection.execute(
+            sql.SQL("INSERT INTO {target} ({columns}) SELECT {columns} FROM tom_dump ON CONFLICT DO NOTHING").format(
+                target=target, columns=columns
+            )
+        ).rowcount
+    done.rows[table] = done.rows.get(table, 0) + count
+    done.stored[table] = done.stored.get(table, 0) + stored
+
+
+def _columns(connection: psycopg.Connection[Any], table: str) -> list[str]:
+    rows = connection.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
+        (table,),
+    )
+    return [row[0] for row in rows]
+
+
+_SAME: Final = (
+    "known.brokername = given.brokername AND known.classifiername = given.classifiername"
+    " AND known.brokerversion IS NOT DISTINCT FROM given.brokerversion"
+    " AND known.classifierparams IS NOT DISTINCT FROM given.classifierparams"
+)
+
+
+def _classifiers(connection: psycopg.Connection[Any], columns: sql.Composed) -> int:
+    """New classifiers keep their number where it is free."""
+    stored = connection.execute(
+        sql.SQL(
+            "INSERT INTO elasticc2_brokerclassifier ({}) SELECT {} FROM tom_dump ORDER BY classifier_id"
+            " ON CONFLICT DO NOTHING"
+        ).format(columns, columns)
+    ).rowcount
+    stored += connection.execute(
+        "INSERT INTO elasticc2_brokerclassifier (brokername, brokerversion, classifiername, classifierparams)"  # noqa: S608
+        " SELECT DISTINCT brokername, brokerversion, classifiername, classifierparams FROM tom_dump AS given"
+        f" WHERE NOT EXISTS (SELECT FROM elasticc2_brokerclassifier AS known WHERE {_SAME})"
+    ).rowcount
+    connection.execute(
+        "INSERT INTO tom_dump_classifiers SELECT given.classifier_id, known.classifier_id FROM tom_dump AS given"  # noqa: S608
+        f" JOIN elasticc2_brokerclassifier AS known ON {_SAME}"
+    )
+    return stored
+
+
+def _messages(connection: psycopg.Connection[Any], names: list[str]) -> int:
+    """Messages that are not stored; those whose number is taken get another one."""
+    connection.execute(
+        "UPDATE tom_dump SET classifier_id = here FROM tom_dump_classifiers AS renamed"
+        " WHERE classifier_id = renamed.given AND here <> classifier_id"
+    )
+    # Partitions of consumed messages are not in dumps, so that the database cannot compare these by itself.
+    connection.execute(
+        "DELETE FROM tom_dump AS given USING elasticc2_brokermessage AS known WHERE known.alert_id = given.alert_id"
+        " AND known.classifier_id = given.classifier_id AND known.topicname IS NOT DISTINCT FROM given.topicname"
+        " AND known.streammessage_id IS NOT DISTINCT FROM given.streammessage_id"
+        " AND known.elasticcpublishtimestamp IS NOT DISTINCT FROM given.elasticcpublishtimestamp"
+    )
+    stored = 0
+    others = [name for name in names if name != "brokermessage_id"]
+    for chosen, condition in (
+        (names, "NOT EXISTS"),
+        (others, "EXISTS"),
+    ):
+        columns = sql.SQL(", ").join(map(sql.Identifier, chosen))
+        taken = sql.SQL(condition) + sql.SQL(" (SELECT FROM tom_dump_taken WHERE number = brokermessage_id)")
+        if chosen is names:
+            connection.execute("DROP TABLE IF EXISTS pg_temp.tom_dump_taken")
+            connection.execute(
+                "CREATE TEMPORARY TABLE tom_dump_taken ON COMMIT DROP AS SELECT brokermessage_id AS number"
+                " FROM elasticc2_brokermessage WHERE brokermessage_id IN (SELECT brokermessage_id FROM tom_dump)"
+            )
+        stored += connection.execute(
+            sql.SQL(
+                "INSERT INTO elasticc2_brokermessage ({columns}) SELECT {columns} FROM tom_dump WHERE {taken}"
+                " ORDER BY brokermessage_id ON CONFLICT DO NOTHING"
+            ).format(columns=columns, taken=taken)
+        ).rowcount
+    return stored
+
+
+def _advance(connection: psycopg.Connection[Any], name: str, value: int) -> None:
+    """Numbers of a sequence go on after those of the dump, and after those that are here."""
+    row = connection.execute("SELECT to_regclass(%s)::oid", (sql.Identifier(name).as_string(connection),)).fetchone()
+    if row is None or row[0] is None or not name.startswith("elasticc2_"):
+        return
+    query = sql.SQL("SELECT setval({oid}::regclass, greatest({value}, last_value)) FROM {name}")
+    connection.execute(query.format(oid=sql.Literal(row[0]), value=sql.Literal(value), name=sql.Identifier(name)))
