@@ -9,7 +9,21 @@ from importlib import metadata
 
 from fastapi import FastAPI
 
-from broker_assets.api import account, lasair, links, login, metrics, objects, pages, solar_system, sources, tom, v1, vo
+from broker_assets.api import (
+    account,
+    lasair,
+    links,
+    log_lines,
+    login,
+    metrics,
+    objects,
+    pages,
+    solar_system,
+    sources,
+    tom,
+    v1,
+    vo,
+)
 from broker_assets.api.connections import Connections
 from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
@@ -67,6 +81,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         connections.open()
         accounts.open()
+        log_lines.add_times()
         warming.warm_in_background()
         app.state.tap_worker.wake()  # jobs that a server left when it ended
         yield

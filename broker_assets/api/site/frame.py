@@ -174,7 +174,8 @@ def is_served(app: FastAPI, path: str) -> bool:
 def error_page(request: Request, code: int, what: str, *, headers: Mapping[str, str] | None = None) -> Response:
     """A page that says what failed and what to do, with a number that the log has too."""
     number = secrets.token_hex(4)
-    log.info("request %s for %s failed with %d: %s", number, request.url.path, code, what)
+    level = logging.WARNING if code >= 500 else logging.INFO
+    log.log(level, "request %s for %s failed with %d: %s", number, request.url.path, code, what)
     return page(request, "error.html", code, what=what, status=code, number=number, headers=headers)
 
 
