@@ -55,6 +55,9 @@ annotators = DynamicPartitionsDefinition(name="annotators")
 classifiers = DynamicPartitionsDefinition(name="classifiers")
 """One partition per classifier; the key is its name."""
 
+simulated_nights = DynamicPartitionsDefinition(name="simulated_nights")
+"""One partition per night of the simulated survey, from 12 UT to 12 UT; the key ``YYYY-MM-DD`` is its evening."""
+
 filters = DynamicPartitionsDefinition(name="filters")
 """One partition per active filter; the key is its `filterid`."""
 

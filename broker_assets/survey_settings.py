@@ -175,6 +175,10 @@ class SurveySettings(BaseModel):
 
     simulations: list[Path] = Field(default_factory=list)
     """Folders of simulations that the asset `simulated_survey` loads."""
+    archives: Path | None = None
+    """Folder that the asset `survey_archives` writes the alerts of each night to, as tar; none: it writes nothing."""
+    rehearsal_topic: str | None = None
+    """Topic that a broker of our own answers alerts on, for rehearsals; none: there is no such broker."""
     kafka: ClusterSettings = Field(default_factory=ClusterSettings)
     """Cluster of the alerts; what is left open comes from the top-level section `kafka`."""
     wide_topic: str = "alerts-wfd"

@@ -14,7 +14,7 @@ from typing import Any
 
 from dagster import AssetsDefinition, AssetSpec, BetaWarning, Definitions, PreviewWarning, in_process_executor
 
-from broker_assets.build import alerts, classifiers, delivery, filters, platform, publication, sky, telemetry
+from broker_assets.build import alerts, classifiers, delivery, filters, platform, publication, sky, telemetry, tom
 from broker_assets.build.annotations import definitions as annotation_definitions
 from broker_assets.resources.database import Database
 from broker_assets.resources.decoders import Decoders
@@ -100,6 +100,7 @@ def subjects(settings: Settings, plan: EnrichmentPlan) -> list[Definitions]:
         filters.definitions(settings),
         telemetry.definitions(settings),
         publication.definitions(),
+        tom.definitions(settings),
     ]
 
 

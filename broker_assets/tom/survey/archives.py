@@ -70,36 +70,66 @@ def write_archives(
     for day in range(math.floor(start_day), math.floor(through_day) + 1):
         # Until the next midnight, which belongs to the next day.
         chosen = Window(float(day), math.nextafter(day + 1.0, -math.inf))
-        path = folder / f"{day}.tar"
-        temporary = folder / f".{day}.tar.{os.getpid()}"
-        alerts = 0
-        stack = ExitStack()
-        try:
-            archive: tarfile.TarFile | None = None
-            now = int(time.time())
-            for page in pages(connection, chosen, sent=None):
-                if write and archive is None:
-                    if path.exists() and not clobber:
-                        raise ArchiveExists(f"{path} exists; -c overwrites it")
-                    archive = stack.enter_context(tarfile.open(temporary, "w"))  # noqa: SIM115
-                if archive is not None:
-                    since = float(page.mjd.min()) - max(DAYS, BEFORE_FIRST_DAYS)
-                    curves = read_light_curves(
-                        connection, page.object.tolist(), since=since, before=float(page.mjd.max())
-                    )
-                    datums = AlertWriter(curves, version).write(page.alert, page.source)
-                    for alert, datum in zip(page.alert.tolist(), datums, strict=True):
-                        member = tarfile.TarInfo(f"{alert}.avro")
-                        member.size, member.mtime, member.mode = len(datum), now, 0o664
-                        archive.addfile(member, io.BytesIO(datum))
-                alerts += len(page.alert)
-            stack.close()
-            if archive is not None:
-                temporary.replace(path)
-        finally:
-            stack.close()
-            temporary.unlink(missing_ok=True)
+        alerts = write_archive(
+            connection, chosen, folder / f"{day}.tar" if write else None, version=version, clobber=clobber
+        )
         if alerts:
             written[day] = alerts
             done(day, alerts)
     return written
+
+
+def write_archive(
+    connection: Connection, chosen: Window, path: Path | None, *, version: str = "0.9.1", clobber: bool = False
+) -> int:
+    """Write the alerts of some times, sent or not, as one tar file; without alerts there is none.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    chosen : Window
+        Times of the detections.
+    path : Path or None
+        The file, which appears when it is complete; None: the alerts are counted.
+    version, clobber
+        See `write_archives`.
+
+    Returns
+    -------
+    int
+        Number of alerts.
+
+    Raises
+    ------
+    ArchiveExists
+        If the file exists.
+    """
+    alerts = 0
+    now = int(time.time())
+    temporary = None if path is None else path.with_name(f".{path.name}.{os.getpid()}")
+    stack = ExitStack()
+    archive: tarfile.TarFile | None = None
+    try:
+        for page in pages(connection, chosen, sent=None):
+            if path is not None and temporary is not None and archive is None:
+                if path.exists() and not clobber:
+                    raise ArchiveExists(f"{path} exists; -c overwrites it")
+                archive = stack.enter_context(tarfile.open(temporary, "w"))  # noqa: SIM115 - the stack closes it
+            if archive is not None:
+                since = float(page.mjd.min()) - max(DAYS, BEFORE_FIRST_DAYS)
+                curves = read_light_curves(connection, page.object.tolist(), since=since, before=float(page.mjd.max()))
+                datums = AlertWriter(curves, version).write(page.alert, page.source)
+                for alert, datum in zip(page.alert.tolist(), datums, strict=True):
+                    member = tarfile.TarInfo(f"{alert}.avro")
+                    member.size, member.mtime, member.mode = len(datum), now, 0o664
+                    archive.addfile(member, io.BytesIO(datum))
+            alerts += len(page.alert)
+        stack.close()
+        if archive is not None and path is not None and temporary is not None:
+            temporary.replace(path)
+    finally:
+        stack.close()
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+    return alerts

@@ -25,7 +25,7 @@ def night_of(mjd: float) -> datetime.date:
     >>> night_of(60282.3).isoformat(), night_of(60282.6).isoformat()
     ('2023-12-03', '2023-12-04')
     """
-    return MJD_EPOCH + datetime.timedelta(days=math.floor(mjd - 0.5))
+    return MJD_EPOCH + datetime.timedelta(days=math.ceil(mjd - 0.5) - 1)
 
 
 def night_window(evening: datetime.date) -> Window:

@@ -1,0 +1,1 @@
+"""Assets of the target and observation manager."""
