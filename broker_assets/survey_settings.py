@@ -197,8 +197,8 @@ class SurveySettings(BaseModel):
     """Alerts per second; none: as fast as possible."""
     confirm_seconds: float = Field(default=15.0, gt=0)
     """Time limit for Kafka's confirmations."""
-    nights_a_day: int = Field(default=1, ge=1)
-    """Nights of the simulation that the schedule `survey_night` sends each day."""
+    nights_a_day: int = Field(default=0, ge=0)
+    """Nights of the simulation that the schedule `survey_night` sends each day; none unless set."""
     clusters: dict[str, ClusterSettings] = Field(default_factory=dict)
     """Clusters of brokers by the names that their sections give them; nothing is inherited."""
     brokers: dict[str, BrokerSettings] = Field(default_factory=dict)

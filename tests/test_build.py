@@ -179,6 +179,10 @@ STARTED_OTHERWISE = {
         "instrument_configuration", "instrument_database", "observation_plan", "request_table", "spice_kernels"
     },
     "publish": {"published_files"},
+    "survey_night": {
+        "survey_alerts", "survey_archives", "rehearsed_answers", "broker_messages", "reported_objects",
+        "object_rollups",
+    },
 }  # fmt: skip
 """Assets without an automation condition, by the job or sensor that makes or reports them."""
 

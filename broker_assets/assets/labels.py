@@ -109,6 +109,8 @@ def about(text: str, writer: Writer | None = None, metadata: Mapping[str, Any] |
 ANNOTATE: Final = Writer("read_annotations", sensor="annotations")
 DRAIN: Final = Writer("drain", sensor="kafka_lag")
 FACT_INPUT_OBSERVER: Final = Writer(sensor="fact_inputs")
+SURVEY_NIGHT: Final = Writer("survey_night", schedule="survey_night")
+SIMULATION_OBSERVER: Final = Writer(schedule="survey_night")
 CATALOGUE_OBSERVER: Final = Writer(sensor="catalogues")
 STREAM_OBSERVER: Final = Writer(sensor="kafka_lag")
 INGEST: Final = Writer("ingest_telemetry", sensor="telemetry_files")

@@ -1,4 +1,4 @@
-"""When nights of the simulated survey are sent and its brokers read: a schedule, off by default, that starts both."""
+"""When nights of the simulated survey are sent and its brokers read: a schedule that starts none unless it is set."""
 
 from dagster import (
     DefaultScheduleStatus,
@@ -10,6 +10,8 @@ from dagster import (
     schedule,
 )
 
+from broker_assets.assets.reporter import Reporter
+from broker_assets.assets.tom.survey import simulation_entry
 from broker_assets.automation import BACKGROUND
 from broker_assets.dagster_internals import UnresolvedAssetJobDefinition
 from broker_assets.partitions import simulated_nights
@@ -26,12 +28,21 @@ def build_survey_schedule(settings: Settings, job: UnresolvedAssetJobDefinition)
         job=job,
         cron_schedule="0 12 * * *",
         execution_timezone="UTC",
-        default_status=DefaultScheduleStatus.STOPPED,
-        description="Sends the next nights of the simulated survey, reads what brokers say, and imports it.",
+        default_status=DefaultScheduleStatus.RUNNING,
+        description="Sends the next nights of the simulated survey, reads what brokers say, and imports it; how many, "
+        "the setting survey.nights_a_day says. It is 0 unless set. Reports the files of simulations.",
     )
     def survey_night(
         context: ScheduleEvaluationContext, database: ResourceParam[Database]
     ) -> list[RunRequest] | SkipReason:
+        if settings.survey.simulations:
+            reporter = Reporter(context.instance, database, context.log)
+            try:
+                reporter.send(reporter.report([simulation_entry(settings)]))
+            except DATABASE_AWAY as error:
+                return SkipReason(f"the database is away: {error}")
+        if not settings.survey.nights_a_day:
+            return SkipReason("the setting survey.nights_a_day says how many nights are sent each day; it is 0")
         try:
             with database.transaction() as connection:
                 evenings = nights_to_send(connection, settings.survey.nights_a_day)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import DagsterInstance, DefaultScheduleStatus, SkipReason, build_schedule_context
+from dagster import AssetKey, DagsterInstance, SkipReason, build_schedule_context
 
 from broker_assets.build import tom
 from broker_assets.resources.database import Database
@@ -18,7 +18,6 @@ pytestmark = pytest.mark.database
 
 def tick(url: str, instance: DagsterInstance, nights: int = 2):
     (schedule,) = tom.definitions(Settings(survey=SurveySettings(nights_a_day=nights))).schedules or ()
-    assert schedule.default_status is DefaultScheduleStatus.STOPPED
     resolved: Any = schedule
     return resolved(build_schedule_context(instance=instance, resources={"database": Database(url)}))
 
@@ -39,3 +38,27 @@ def test_without_alerts_and_without_a_database_there_is_a_reason(database_url: s
         away = tick("postgresql+psycopg://nobody@127.0.0.1:1/none", instance)
         assert isinstance(away, SkipReason)
         assert "cannot be read" in str(away.skip_message)
+
+
+def test_it_is_off_unless_it_is_set(database_url: str) -> None:
+    assert SurveySettings().nights_a_day == 0
+    with DagsterInstance.ephemeral() as instance:
+        skipped = tick(database_url, instance, 0)
+    assert isinstance(skipped, SkipReason)
+    assert "survey.nights_a_day" in str(skipped.skip_message)
+
+
+def test_files_of_simulations_are_reported_when_they_change(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "SIMULATION").mkdir()
+    settings = Settings(survey=SurveySettings(simulations=[tmp_path / "SIMULATION", tmp_path / "nowhere"]))
+    (schedule,) = tom.definitions(settings).schedules or ()
+    resolved: Any = schedule
+    with DagsterInstance.local_temp(str(tmp_path)) as instance:
+
+        def reported() -> int:
+            resolved(build_schedule_context(instance=instance, resources={"database": Database(database_url)}))
+            return len(instance.fetch_materializations(AssetKey("simulation_files"), limit=10).records)
+
+        assert [reported(), reported()] == [1, 1]
+        (tmp_path / "SIMULATION" / "one_HEAD.FITS").write_bytes(b"x")
+        assert reported() == 2

@@ -5,6 +5,7 @@ A night of the simulation is a partition once the survey is loaded. What a step 
 """
 
 import datetime
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Final
@@ -12,6 +13,7 @@ from typing import Any, Final
 from dagster import (
     AssetExecutionContext,
     AssetsDefinition,
+    AssetSpec,
     Failure,
     MaterializeResult,
     MetadataValue,
@@ -20,9 +22,10 @@ from dagster import (
     asset,
 )
 
-from broker_assets.assets.labels import STREAM_OPERATORS, about, labels
+from broker_assets.assets.labels import SIMULATION_OBSERVER, STREAM_OPERATORS, SURVEY_NIGHT, about, labels
 from broker_assets.assets.metadata import table_metadata
 from broker_assets.assets.reporter import Entry, Reporter
+from broker_assets.automation import on_new_versions
 from broker_assets.dagster_internals import capture_interrupts, pop_captured_interrupt
 from broker_assets.database.engine import connect
 from broker_assets.database.tables import tom as tables
@@ -44,10 +47,11 @@ from broker_assets.tom.survey.archives import write_archive
 from broker_assets.tom.survey.fake_broker import run_fake_broker
 from broker_assets.tom.survey.journal import SenderBusy
 from broker_assets.tom.survey.kafka_topics import KafkaTopics
-from broker_assets.tom.survey.loading import load_simulations
+from broker_assets.tom.survey.loading import load_simulations, simulation_files
 from broker_assets.tom.survey.nights import night_window
 from broker_assets.tom.survey.sending import AlertTopics, Pace, send_alerts
 
+FILES: Final = "simulation_files"
 SURVEY: Final = "simulated_survey"
 ALERTS: Final = "survey_alerts"
 ARCHIVES: Final = "survey_archives"
@@ -61,6 +65,7 @@ NIGHTLY: Final = (ALERTS, ARCHIVES, ANSWERS, MESSAGES, REPORTED, ROLLUPS)
 SURVEY_VERSION: Final = "1"
 """Version of the code that loads and sends."""
 PARENTS: Final[Mapping[str, tuple[str, ...]]] = {
+    SURVEY: (FILES,),
     ALERTS: (SURVEY,),
     ARCHIVES: (SURVEY,),
     ANSWERS: (ALERTS,),
@@ -72,12 +77,27 @@ BUSY_SECONDS: Final = 20.0
 """Time after which a step is tried again that another process is doing."""
 
 
-def build_survey_assets(settings: Settings) -> list[AssetsDefinition]:
+def build_survey_assets(settings: Settings) -> list[AssetsDefinition | AssetSpec]:
     """The assets."""
     return [
+        AssetSpec(
+            FILES,
+            group_name="tom",
+            kinds={"files"},
+            **labels(STREAM_OPERATORS, survey="elasticc", level="input", family="alerts", store="files"),
+            **about("Files of simulations in the folders of the setting `survey.simulations`.", SIMULATION_OBSERVER),
+        ),
         _survey(settings), _alerts(settings), _archives(settings), _answers(settings), _messages(settings),
         _reported(), _rollups(),
     ]  # fmt: skip
+
+
+def simulation_entry(settings: Settings) -> Entry:
+    """The files of simulations as they are: their names, sizes and times."""
+    files = simulation_files(settings.survey.simulations)
+    digest = hashlib.sha256(repr(files).encode()).hexdigest()
+    artefact = versions.Artefact(asset=FILES, partition="", data_version=digest)
+    return Entry(artefact, metadata={"files": len(files), "bytes": sum(size for _, size, _ in files)})
 
 
 def _arguments(name: str, level: str, family: str, store: str, text: str, table: Any = None) -> dict[str, Any]:
@@ -88,7 +108,11 @@ def _arguments(name: str, level: str, family: str, store: str, text: str, table:
         "group_name": "tom",
         "kinds": {store},
         **labels(STREAM_OPERATORS, survey="elasticc", level=level, family=family, store=store),
-        **about(text, metadata=table_metadata(table) if table is not None else None),
+        **about(
+            text,
+            None if name == SURVEY else SURVEY_NIGHT,
+            table_metadata(table) if table is not None else None,
+        ),
     }
 
 
@@ -129,6 +153,7 @@ def _survey(settings: Settings) -> AssetsDefinition:
             tables.ppdbdiasource,
         ),
         code_version=SURVEY_VERSION,
+        automation_condition=on_new_versions(),
     )  # fmt: skip
     def simulated_survey(
         context: AssetExecutionContext, database: ResourceParam[Database]
@@ -142,12 +167,17 @@ def _survey(settings: Settings) -> AssetsDefinition:
                 allow_retries=False,
             )
         with database.transaction() as connection:
+            known = versions.recorded(connection, [(FILES, "")])
             loaded = night_contents.survey_content(connection)
             evenings = night_contents.simulated_nights(connection)
         context.instance.add_dynamic_partitions(str(simulated_nights.name), [one.isoformat() for one in evenings])
         entry = Entry(
             versions.Artefact(
-                asset=SURVEY, partition="", data_version=loaded.version, code_version=SURVEY_VERSION
+                asset=SURVEY, partition="", data_version=loaded.version, code_version=SURVEY_VERSION,
+                inputs=tuple(
+                    versions.Input(asset=FILES, partition="", data_version=found.data_version)
+                    for found in known.values()
+                ),
             ),
             metadata={
                 "dagster/row_count": loaded.rows,

@@ -153,6 +153,18 @@ def load_simulations(
     return report
 
 
+def simulation_files(folders: Sequence[Path]) -> list[tuple[str, int, int]]:
+    """Path, size in bytes and time in nanoseconds of each file in some folders; of folders that exist."""
+    return [
+        (str(path), status.st_size, status.st_mtime_ns)
+        for folder in folders
+        if folder.is_dir()
+        for path in sorted(folder.iterdir())
+        for status in [path.stat()]
+        if path.is_file()
+    ]
+
+
 def _by_kind(
     steps: Sequence[tuple[Path, Callable[[Path], FileLoaded]]],
 ) -> Iterator[list[tuple[Path, Callable[[Path], FileLoaded]]]]:
