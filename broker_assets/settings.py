@@ -300,7 +300,7 @@ class AnnotationSettings(BaseModel):
 
 
 class CanarySettings(BaseModel):
-    """An alert of our own that passes the whole stream every few minutes; without a topic, or with "", there is none."""
+    """An alert of our own that passes the whole stream every few minutes; there is none without a topic."""
 
     topic: str | None = None
     """Kafka topic of our own, to which we may write; `broker-assets up` sets it for its own Kafka."""

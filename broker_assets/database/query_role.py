@@ -25,7 +25,8 @@ ROLE: Final = "broker_users"
 PUBLISHED: Final = (
     "objects", "objects_ext", "diaobjects", "sherlock_classifications", "diasources", "diaforcedsources",
     "crossmatch_tns", "watchlists", "watchlist_hits", "areas", "area_hits", "mma_areas", "mma_area_hits", "annotators",
-    "annotations", "filters", "notice_events", "object_classes", "object_link", "sssources", "ssobjects", "mpc_orbits",
+    "annotations", "filters", "notice_events", "object_classes", "object_link", "contradictions", "sssources",
+    "ssobjects", "mpc_orbits",
 )  # fmt: skip
 """Tables and views that users' SQL may read; those with owners have a policy."""
 TEMPORARY: Final = "4GB"

@@ -125,8 +125,9 @@ class BatchTables:
                 found["crossmatch_tns"] = self._tns(connection, near, revision)
         if "annotations" in names:
             found["annotations"] = self._annotations(connection, revision)
-        if "object_link" in names:
-            found["object_link"] = self._links(connection, revision)
+        for name, history in _HISTORIES.items():
+            if name in names:
+                found[name] = self._held(connection, name, history, revision)
         return found
 
     def _wanted(self, name: str) -> pa.Schema:
@@ -297,16 +298,16 @@ class BatchTables:
         )
         return self._of_objects(name, fetch(connection, query, schema))
 
-    def _links(self, connection: psycopg.Connection[Any], revision: int) -> pa.Table:
-        name = "object_link"
+    def _held(self, connection: psycopg.Connection[Any], name: str, history: str, revision: int) -> pa.Table:
+        """Rows about the objects of the batch that held at a number."""
         wanted = self._wanted(name)
         schema = pa.schema([("diaobjectid", pa.int64()), *(item for item in wanted if item.name != "diaobjectid")])
-        query = sql.SQL(
-            "SELECT {} FROM object_link_history WHERE diaobjectid = ANY({}) AND {} ORDER BY diaobjectid, linkedid"
-        ).format(
+        query = sql.SQL("SELECT {} FROM {} WHERE diaobjectid = ANY({}) AND {} ORDER BY {}").format(
             sql.SQL(", ").join(map(sql.Identifier, schema.names)),
+            sql.Identifier(history),
             sql.Literal(self.alerts["diaobjectid"].unique().to_pylist()),
             _held(revision),
+            sql.SQL(", ").join(map(sql.Identifier, _SOURCES[name].primary_key.columns.keys())),
         )
         return self._of_objects(name, fetch(connection, query, schema))
 
@@ -337,11 +338,15 @@ _SOURCES: Final = {
     "mma_area_hits": declared.mma_area_hits,
     "object_classes": declared.object_classes,
     "object_link": declared.object_link,
+    "contradictions": declared.contradictions,
     "sssources": declared.sssources,
     "ssobjects": declared.ssobjects,
     "mpc_orbits": declared.mpc_orbits,
 }
 """Where the types of the columns of published tables are declared."""
+
+_HISTORIES: Final = {"object_link": "object_link_history", "contradictions": "contradictions_history"}
+"""Published tables of which each batch has the rows that held at its number."""
 
 _NO_NAMES: Final = pa.table(
     {"row": pa.array([], pa.int64()), "name": pa.array([], pa.string()), "arcsec": pa.array([], pa.float64())}

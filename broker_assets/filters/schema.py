@@ -204,6 +204,7 @@ _TABLES = (
     ),
     _of("object_classes", tables.object_classes, leave=("diasourceid",), origin="broker_assets"),
     _of("object_link", tables.object_link, origin="broker_assets"),
+    _of("contradictions", tables.contradictions, origin="broker_assets"),
     _of("sssources", tables.sssources, postgres=_SOLAR_SYSTEM, more=(_OBJECT,), origin="broker_assets"),
     _of("ssobjects", tables.ssobjects, origin="broker_assets"),
     _of(

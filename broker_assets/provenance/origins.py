@@ -285,6 +285,8 @@ ROUTES: Final[Mapping[str, Sequence[Part]]] = {
     "filter_matches": (_ALERT, _batch(), _computed("filter_matches")),
     "filter_runs": (_batch(), _computed("filter_matches")),
     "object_statistics": (_ALERT, _made_by_night("object_statistics")),
+    "contradictions": (_OBJECT_OF_HIT[0],),
+    "contradictions_history": (_OBJECT_OF_HIT[0],),
     "object_link": _LINK,
     "object_link_history": _LINK,
     "watchlist_hits": (*_OBJECT_OF_HIT, _lists(_CONE)),

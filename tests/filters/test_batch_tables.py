@@ -142,6 +142,14 @@ def test_tns_and_links_are_those_of_a_number(database_url: str) -> None:
                 {"arcsec": arcsec},
             )
             record_changes(connection, declared.crossmatch_tns, declared.crossmatch_tns_history, key=["id"])
+            connection.execute("DELETE FROM contradictions")
+            connection.execute(
+                "INSERT INTO contradictions (diaobjectid, source, othersource, said, othersaid, classid, otherclassid)"
+                " SELECT 11, 'broker x', 'tns', 'AGN', %(kind)s, 2332, 2222 WHERE %(kind)s::text IS NOT NULL",
+                {"kind": kind},
+            )
+            pair = ["diaobjectid", "source", "othersource"]
+            record_changes(connection, declared.contradictions, declared.contradictions_history, key=pair)
             key = ["diaobjectid", "linkedid"]
             numbers.append(record_changes(connection, declared.object_link, declared.object_link_history, key=key))
         cone = {"row": 0, "cone_id": 1, "wl_id": mirror, "name": "2026a", "arcsec": 0.25}
@@ -150,6 +158,7 @@ def test_tns_and_links_are_those_of_a_number(database_url: str) -> None:
             "objects": {"diaobjectid", "tns_name"},
             "crossmatch_tns": {"diaobjectid", "type"},
             "object_link": {"linkedid", "arcsec"},
+            "contradictions": {"source", "othersaid"},
         }
         tables = BatchTables(batch(connection), {}, columns)
         found = {}
@@ -158,9 +167,14 @@ def test_tns_and_links_are_those_of_a_number(database_url: str) -> None:
             found[number - before] = (
                 used["crossmatch_tns"]["type"].to_pylist(),
                 used["object_link"]["arcsec"].to_pylist(),
+                used["contradictions"]["othersaid"].to_pylist(),
             )
     first, second = (number - before for number in numbers if number is not None)
-    assert found == {0: ([], []), first: ([None], [0.5, 0.5]), second: (["SN Ia"], [0.7, 0.7])}
+    assert found == {
+        0: ([], [], []),
+        first: ([None], [0.5, 0.5], []),
+        second: (["SN Ia"], [0.7, 0.7], ["SN Ia"]),
+    }
 
 
 @pytest.mark.database
@@ -206,5 +220,5 @@ def test_every_published_table_can_be_made_of_a_batch() -> None:
         assert set(found[name].column_names) - {ALERT, NOW} == columns[name], name
     assert set(TABLES) - from_packets == {
         "crossmatch_tns", "watchlist_hits", "area_hits", "mma_area_hits", "annotations", "object_link",
-        "notice_events",
+        "notice_events", "contradictions",
     }  # fmt: skip

@@ -16,6 +16,7 @@ from broker_assets.database.tables.classifiers import (
 )
 from broker_assets.database.tables.columns import BANDS, BOOKKEEPING, PROVENANCE, metadata
 from broker_assets.database.tables.context import associations, context_compared, context_matches
+from broker_assets.database.tables.contradictions import contradictions, contradictions_history
 from broker_assets.database.tables.delivery import (
     change_feeds,
     deliveries,
@@ -139,6 +140,8 @@ __all__ = [
     "code",
     "context_compared",
     "context_matches",
+    "contradictions",
+    "contradictions_history",
     "create_views",
     "crossmatch_tns",
     "crossmatch_tns_history",

@@ -1,0 +1,13 @@
+"""Objects of which two sources say what cannot both be right."""
+
+from broker_assets.database.migrations import run_frozen_sql
+
+revision = "0044"
+down_revision = "0043"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Run the SQL beside this file."""
+    run_frozen_sql(__file__)
