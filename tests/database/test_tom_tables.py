@@ -80,6 +80,23 @@ def test_everything_says_what_it_is() -> None:
 
 
 @pytest.mark.shared
+def test_the_first_campaign_has_its_columns(shared_folder: Path, connection: psycopg.Connection[Any]) -> None:
+    wanted: dict[str, set[str]] = {}
+    with (shared_folder / "data" / "desc_tom" / "schema" / "columns.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            if row["table_name"].startswith("elasticc_"):
+                wanted.setdefault(row["table_name"], set()).add(row["column_name"])
+    assert len(wanted) == 14
+    for table, columns in wanted.items():
+        cursor = connection.execute(f"SELECT * FROM {table} LIMIT 0")  # type: ignore[arg-type]
+        assert {column.name for column in cursor.description or ()} == columns, table
+    counts = ("SELECT count(*) FROM elasticc_gentypeofclassid", "SELECT count(*) FROM elasticc_classidofgentype")
+    assert [rows(connection, query) for query in counts] == [[(47,)], [(93,)]]
+    bins = rows(connection, "SELECT timebin, dtmin, dtmax FROM elasticc_maxprob_timebins ORDER BY 1")
+    assert (len(bins), bins[0], bins[1], bins[13]) == (14, (0, -999999, -20), (1, -20, -10), (13, 100, 999999))
+
+
+@pytest.mark.shared
 def test_the_snapshot_restores_with_its_counts(tom_snapshot_url: str) -> None:
     counts = {
         "ppdbdiaobject": 346, "ppdbdiasource": 1862, "ppdbdiaforcedsource": 52172, "ppdbalert": 1862,

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from broker_assets.database.tables.tom import local, taxonomy
+from broker_assets.database.tables.tom import elasticc1, local, taxonomy
 from broker_assets.database.tables.tom.columns import HASH_PARTITIONS, tom_metadata
 from broker_assets.database.tables.tom.local import (
     diaobjectclassification,
@@ -53,7 +53,7 @@ from broker_assets.database.tables.tom.taxonomy import (
 TOM_HASHED = (*HASHED, brokermessage)
 """Tables that are partitioned by a hash of the object or the alert."""
 
-TOM_VIEWS: dict[str, tuple[sa.Select[Any], str]] = {**local.VIEWS, **taxonomy.VIEWS}
+TOM_VIEWS: dict[str, tuple[sa.Select[Any], str]] = {**local.VIEWS, **taxonomy.VIEWS, **elasticc1.VIEWS}
 """View name: its query and comment."""
 
 __all__ = [

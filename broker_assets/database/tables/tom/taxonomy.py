@@ -83,7 +83,20 @@ taxonomy_matches = sa.Table(
 """Classes that are right for each model, at least partly."""
 
 
-def _in_force(taxonomy: str, table: sa.Table, *columns: str) -> sa.Select[Any]:
+_KINDS = {"exact": taxonomy_exact, "matches": taxonomy_matches}
+
+
+def in_force(taxonomy: str, kind: str, *columns: str) -> sa.Select[Any]:
+    """Query for the rows of the version of a taxonomy that is in force.
+
+    Parameters
+    ----------
+    taxonomy, kind : str
+        Name of the taxonomy; `exact` or `matches`.
+    *columns : str
+        Columns, in the spelling that the result has.
+    """
+    table = _KINDS[kind]
     of = sa.and_(
         taxonomy_classes.c.taxonomy == table.c.taxonomy,
         taxonomy_classes.c.version == table.c.version,
@@ -95,21 +108,26 @@ def _in_force(taxonomy: str, table: sa.Table, *columns: str) -> sa.Select[Any]:
         taxonomy_versions.c.in_force,
     )
     return (
-        sa.select(*(table.c[name] if name in table.c else taxonomy_classes.c[name] for name in columns))
+        sa.select(*(_spelt(table, name) for name in columns))
         .select_from(table.join(taxonomy_classes, of).join(taxonomy_versions, used))
         .where(table.c.taxonomy == sa.literal_column(f"'{taxonomy}'"))
     )
 
 
+def _spelt(table: sa.Table, name: str) -> sa.ColumnElement[Any]:
+    column = table.c[name.lower()] if name.lower() in table.c else taxonomy_classes.c[name]
+    return column if column.name == name else column.label(name)
+
+
 VIEWS: dict[str, tuple[sa.Select[Any], str]] = {
     "elasticc2_gentypeofclassid": (
-        _in_force("elasticc2", taxonomy_exact, "id", "classid", "gentype", "description"),
+        in_force("elasticc2", "exact", "id", "classid", "gentype", "description"),
         "The one class that is right for each model, in the version of the taxonomy that is in force",
     ),
     "elasticc2_classidofgentype": (
-        _in_force(
+        in_force(
             "elasticc2",
-            taxonomy_matches,
+            "matches",
             *("id", "gentype", "classid", "exactmatch", "categorymatch", "description", "broadmatch", "generalmatch"),
         ),
         "Classes that are right for each model, at least partly, in the version of the taxonomy that is in force",
