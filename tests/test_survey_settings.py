@@ -1,4 +1,7 @@
 import datetime
+import re
+import tomllib
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -58,3 +61,13 @@ def test_clusters_are_named():
     assert settings.cluster("fink", own).bootstrap_servers == "fink:9092"
     with pytest.raises(LookupError, match="BROKER_SURVEY__CLUSTERS__ANTARES__BOOTSTRAP_SERVERS"):
         settings.cluster("antares", own)
+
+
+def test_the_example_of_the_documentation_is_one():
+    document = (Path(__file__).parents[1] / "docs" / "survey-simulation.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", document, flags=re.DOTALL)
+    settings = SurveySettings.model_validate(tomllib.loads(example)["survey"])
+    assert settings.brokers["alerce"].pattern == KINDS["alerce"].topic_pattern
+    assert all(f"`{name}`" in document for name in KINDS)
+    fields = re.findall(r"`(?:survey\.)?([a-z_]+)`", document[document.index("| setting |") :])
+    assert set(fields) <= SurveySettings.model_fields.keys()

@@ -40,7 +40,7 @@ def build_survey_schedule(settings: Settings, job: UnresolvedAssetJobDefinition)
             try:
                 reporter.send(reporter.report([simulation_entry(settings)]))
             except DATABASE_AWAY as error:
-                return SkipReason(f"the database is away: {error}")
+                return SkipReason(f"the database is unavailable: {error}")
         if not settings.survey.nights_a_day:
             return SkipReason("the setting survey.nights_a_day says how many nights are sent each day; it is 0")
         try:
