@@ -3,7 +3,7 @@
 from broker_assets.database.migrations import run_frozen_sql
 
 revision = "0038"
-down_revision = "0043"
+down_revision = "0044"
 branch_labels = None
 depends_on = None
 
