@@ -12,8 +12,8 @@ from mocpy import MOC
 from broker_assets.sky.areas import moc_version
 from broker_assets.sky.cells import DEEPEST
 
-DEEPEST_COVERAGE: Final = 8
-"""HEALPix order of the finest coverage: cells of a quarter of a degree."""
+DEEPEST_COVERAGE: Final = 7
+"""HEALPix order of the finest coverage: cells of half a degree."""
 _CELLS: Final = """
 WITH RECURSIVE seen AS (
     SELECT (SELECT min(healpix) FROM objects WHERE healpix IS NOT NULL) >> %(shift)s AS cell
@@ -44,7 +44,7 @@ def coverage(connection: psycopg.Connection[Any], order: int) -> Coverage:
     connection : psycopg.Connection
         Of any role that may read `objects`.
     order : int
-        HEALPix order of the cells, 0 to 8.
+        HEALPix order of the cells, 0 to 7.
 
     Raises
     ------

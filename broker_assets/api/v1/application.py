@@ -29,6 +29,7 @@ from broker_assets.api.v1 import (
     snapshots,
     trials,
 )
+from broker_assets.api.v1.coverage import Coverages
 from broker_assets.api.v1.events import Listeners
 from broker_assets.filters.events import Tide
 from broker_assets.settings import Settings
@@ -99,6 +100,7 @@ def create_v1(app: FastAPI, settings: Settings) -> FastAPI:
     )
     found.state = app.state
     found.state.settings = settings
+    found.state.coverages = Coverages()
     found.state.listeners = Listeners()
     found.state.tide = Tide()
     found.state.tide_lock = threading.Lock()
