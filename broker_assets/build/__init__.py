@@ -14,7 +14,18 @@ from typing import Any
 
 from dagster import AssetsDefinition, AssetSpec, BetaWarning, Definitions, PreviewWarning, in_process_executor
 
-from broker_assets.build import alerts, classifiers, delivery, filters, platform, publication, sky, telemetry, tom
+from broker_assets.build import (
+    alerts,
+    classifiers,
+    delivery,
+    filters,
+    platform,
+    publication,
+    queries,
+    sky,
+    telemetry,
+    tom,
+)
 from broker_assets.build.annotations import definitions as annotation_definitions
 from broker_assets.resources.database import Database
 from broker_assets.resources.decoders import Decoders
@@ -101,6 +112,7 @@ def subjects(settings: Settings, plan: EnrichmentPlan) -> list[Definitions]:
         telemetry.definitions(settings),
         publication.definitions(),
         tom.definitions(settings),
+        queries.definitions(settings),
     ]
 
 

@@ -35,6 +35,7 @@ from broker_assets.lightcurves import object_features, object_statistics
 from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 from broker_assets.settings import Settings
+from broker_assets.tom.queries import worker
 
 CHUNK = 10_000
 """Events deleted in one transaction: a long one would block the daemon."""
@@ -175,6 +176,11 @@ def build_maintenance(settings: Settings) -> JobDefinition:
         context.log.info(f"messages of filters: {done['emptied']} lost their content, {done['removed']} were deleted")
 
     @op
+    def prune_queries(context: OpExecutionContext, database: ResourceParam[Database]) -> None:
+        removed = worker.expire(database.url, settings)
+        context.log.info(f"queued SQL that ended {settings.tom.results_days:g} days ago: {removed} removed")
+
+    @op
     def prune_event_log(context: OpExecutionContext, config: PruneConfig, database: ResourceParam[Database]) -> None:
         # First, so that an unavailable database stops the pruning: what provenance does not have must not be deleted.
         with database.transaction() as connection:
@@ -187,7 +193,7 @@ def build_maintenance(settings: Settings) -> JobDefinition:
         name="maintenance",
         executor_def=in_process_executor,
         description="Deletes events of Dagster's log that are no longer needed; features, scores and matches of old "
-        "nights; associations that nothing refers to.",
+        "nights; associations that nothing refers to; results of queued SQL.",
     )
     def maintenance() -> None:
         prune_event_log()
@@ -196,5 +202,6 @@ def build_maintenance(settings: Settings) -> JobDefinition:
         prune_context()
         prune_matches()
         prune_deliveries()
+        prune_queries()
 
     return maintenance

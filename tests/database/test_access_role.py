@@ -30,6 +30,11 @@ from broker_assets.sky.watchlists import parse_watchlist
 from broker_assets.stream.annotation_followup import annotate
 from broker_assets.tom.messages.forms import uploaded
 from broker_assets.tom.messages.storing import store_messages
+from broker_assets.tom.queries import queue
+from broker_assets.tom.queries.statements import statements_of
+from broker_assets.tom.spectra.plans import plan_spectrum, remove_plan
+from broker_assets.tom.spectra.reports import report_spectrum
+from broker_assets.tom.spectra.requests import request_spectra
 
 pytestmark = pytest.mark.database
 
@@ -146,3 +151,18 @@ def test_it_stores_what_brokers_upload(urls: tuple[str, str]) -> None:
             connection.execute("DELETE FROM elasticc2_brokermessage")
     with engine.connect(urls[1]) as connection:
         assert connection.execute("SELECT count(*) FROM elasticc2_brokermessage").fetchall() == [(1,)]
+
+
+def test_it_stores_what_is_said_of_spectra_and_queues_sql(urls: tuple[str, str], database_url: str) -> None:
+    with engine.connect(database_url, autocommit=True) as connection:
+        connection.execute("INSERT INTO elasticc2_diaobject (diaobject_id, ra, decl, isddf) VALUES (7, 10, -5, false)")
+    with engine.connect(urls[0], autocommit=True) as connection:
+        user = accounts.add(connection, "ann", None)
+        for _ in range(2):
+            assert request_spectra(connection, user.userid, "ann", [7], [5]) == 1
+            plan_spectrum(connection, user, 7, "Keck")
+        assert remove_plan(connection, user, 7, "Keck") == 1
+        report_spectrum(connection, user, 7, "Keck", 60000.0, None, None)
+        identifier = queue.submit(connection, user.userid, statements_of("SELECT 1", None), "csv")
+        assert queue.get(connection, user.userid, identifier).state == "queued"
+        assert queue.cancel(connection, user.userid, identifier)

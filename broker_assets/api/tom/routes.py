@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi.responses import HTMLResponse, Response
 
-from broker_assets.api.tom import alerts, class_tables, classifications, light_curves, pages, tables
+from broker_assets.api.tom import alerts, class_tables, classifications, light_curves, pages, spectra, sql, tables
 from broker_assets.api.tom.answers import RefusedError, TomError, failed, refused
 from broker_assets.settings import Settings
 
@@ -35,6 +36,26 @@ def add_to(app: FastAPI, settings: Settings) -> None:
         ("", pages.front),
     ):
         _add(app, path, endpoint, _BOTH)
+    for path, endpoint in (
+        ("askforspectrum", spectra.ask),
+        ("spectrawanted", spectra.wanted),
+        ("getwantedspec", spectra.wanted),
+        ("planspectrum", spectra.plan),
+        ("removespectrumplan", spectra.remove),
+        ("reportspectruminfo", spectra.report),
+        ("getknownspectruminfo", spectra.known),
+    ):
+        _add_post(app, f"/elasticc2/{path}", endpoint)
+    sql.prepare(app, settings)
+    for path, question in (
+        ("runsqlquery", sql.run),
+        ("submitsqlquery", sql.submit),
+        ("listsqlqueries", sql.listed),
+        ("checksqlquery/{identifier}", sql.check),
+        ("cancelsqlquery/{identifier}", sql.cancel),
+        ("getsqlqueryresults/{identifier}", sql.results),
+    ):
+        _add_post(app, f"/db/{path}", question)
     for path, listed in tables.TABLES.items():
         _add(app, path, tables.list_of(listed), ("GET",))
         _add(app, f"{path}/{{number}}", tables.row_of(listed), ("GET",))
@@ -55,6 +76,16 @@ def add_to(app: FastAPI, settings: Settings) -> None:
     _add(app, "brokermessage/{what:path}", classifications.stored_messages, _BOTH)
     app.add_exception_handler(RefusedError, refused)
     app.add_exception_handler(TomError, failed)
+
+
+def _add_post(app: FastAPI, address: str, endpoint: Callable[..., Any]) -> None:
+    for form in (address, f"{address}/"):
+        app.add_api_route(form, endpoint, methods=["POST"], include_in_schema=False, response_model=None)
+        app.add_api_route(form, _only_post, methods=["GET", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+
+
+def _only_post() -> Response:
+    return HTMLResponse("", 405, {"Allow": "POST"})
 
 
 def _add(app: FastAPI, path: str, endpoint: Callable[..., Any], methods: tuple[str, ...]) -> None:

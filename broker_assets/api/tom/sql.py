@@ -1,0 +1,184 @@
+"""SQL of users: run at once, or queued."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response, StreamingResponse
+from upath import UPath
+
+from broker_assets.access import permissions
+from broker_assets.access.accounts import User
+from broker_assets.access.permissions import ELASTICC_ADMIN
+from broker_assets.api.authentication import accounts_of
+from broker_assets.api.tom.answers import EXPECTED, Json, TomError
+from broker_assets.api.tom.bodies import Body, parsed
+from broker_assets.api.tom.entrance import admitted
+from broker_assets.database.sql_roles import sql_url
+from broker_assets.settings import Settings
+from broker_assets.tom.queries import queue, running
+from broker_assets.tom.queries.json_rows import rows_as_json
+from broker_assets.tom.queries.queue import Queued, UnknownQueryError
+from broker_assets.tom.queries.result_files import FORMATS
+from broker_assets.tom.queries.result_store import results_folder
+from broker_assets.tom.queries.running import QueryError
+from broker_assets.tom.queries.statements import BadStatementError, Statement, statements_of
+from broker_assets.tom.queries.turns import NoTurnError, Turns
+from broker_assets.tom_settings import TomSettings
+
+OFF: Final = "users' SQL is off: the operator sets BROKER_DATABASE__SQL_PASSWORD"
+_BLOCK: Final = 1024**2
+
+
+def prepare(app: FastAPI, settings: Settings) -> None:
+    """Remember where the database and the results are."""
+    secret = settings.database.sql_password
+    password = None if secret is None else secret.get_secret_value()
+    url = settings.database.url
+    app.state.sql_urls = {
+        admin: None if url is None else sql_url(url.get_secret_value(), password, admin=admin)
+        for admin in (False, True)
+    }
+    app.state.sql_turns = Turns(settings.tom.queries_at_once)
+    app.state.sql_results = results_folder(settings)
+
+
+def _failed(error: Exception | str) -> Response:
+    """Errors are answers of status 200, as clients expect."""
+    return Json({"status": "error", "error": str(error)})
+
+
+def _statements(body: bytes) -> tuple[list[Statement], dict[str, Any]]:
+    try:
+        given = parsed(body, "")
+    except TomError as error:
+        raise BadStatementError(error.text) from None
+    if not isinstance(given, dict) or "query" not in given:
+        raise BadStatementError("POST data must include 'query'")
+    return statements_of(given["query"], given.get("subdict")), given
+
+
+def _address(request: Request, user: User) -> str:
+    with accounts_of(request) as connection:
+        admin = permissions.may(connection, user, ELASTICC_ADMIN)
+    url: str | None = request.app.state.sql_urls[admin]
+    if url is None:
+        raise QueryError(OFF)
+    return url
+
+
+def run(request: Request, body: Body) -> Response:
+    """Run SQL and answer its rows."""
+    user = admitted(request)
+    settings: TomSettings = request.app.state.tom
+    turns: Turns = request.app.state.sql_turns
+    try:
+        statements, _ = _statements(body)
+        url = _address(request, user)
+        with (
+            turns.turn(user.userid),
+            running.session(url, settings.query_seconds, who=user.username) as (connection, _),
+        ):
+            rows = rows_as_json(
+                running.pieces(connection, statements), most_rows=settings.query_rows, most_bytes=settings.query_bytes
+            )
+    except (BadStatementError, QueryError, NoTurnError) as error:
+        return _failed(error)
+    return Response(b'{"status":"ok","rows":' + rows + b"}", media_type="application/json")
+
+
+def submit(request: Request, body: Body) -> Response:
+    """Queue SQL."""
+    user = admitted(request, writing=True)
+    try:
+        statements, given = _statements(body)
+        _address(request, user)
+        with accounts_of(request) as connection:
+            identifier = queue.submit(connection, user.userid, statements, str(given.get("format", "csv")))
+    except ValueError as error:
+        return _failed(error)
+    return Json({"status": "ok", "queryid": str(identifier)})
+
+
+def _query(request: Request, user: User, identifier: str) -> Queued:
+    with accounts_of(request) as connection:
+        return queue.get(connection, user.userid, uuid.UUID(identifier))
+
+
+def listed(request: Request) -> Response:
+    """Queries of the account, the newest first."""
+    user = admitted(request)
+    with accounts_of(request) as connection:
+        found = queue.listed(connection, user.userid)
+    return Json({"status": "ok", "queries": [_document(one) for one in found]})
+
+
+def check(request: Request, identifier: str) -> Response:
+    """How far a query is."""
+    user = admitted(request)
+    try:
+        return Json(_document(_query(request, user, identifier)))
+    except (UnknownQueryError, ValueError) as error:
+        return _failed(error)
+
+
+def _document(query: Queued) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "queryid": str(query.queryid),
+        "queries": query.queries,
+        "subdicts": query.subdicts,
+        "submitted": query.submitted.isoformat(),
+        "status": query.state,
+    }
+    if query.started is not None:
+        document |= {"started": query.started.isoformat(), "statement": query.statement, "rows": query.resultrows}
+    if query.finished is not None:
+        document["finished"] = query.finished.isoformat()
+    if query.error:
+        document["error"] = query.errortext
+    return document
+
+
+def cancel(request: Request, identifier: str) -> Response:
+    """Cancel a query that waits or runs."""
+    user = admitted(request, writing=True)
+    try:
+        query = _query(request, user, identifier)
+    except (UnknownQueryError, ValueError) as error:
+        return _failed(error)
+    with accounts_of(request) as connection:
+        cancelled = queue.cancel(connection, user.userid, query.queryid)
+    return Json({"status": "ok", "queryid": identifier, "cancelled": cancelled})
+
+
+def results(request: Request, identifier: str) -> Response:
+    """The file with the result of a query."""
+    user = admitted(request)
+    try:
+        query = _query(request, user, identifier)
+    except ValueError as error:
+        raise TomError(str(error)) from None
+    except UnknownQueryError as error:
+        raise TomError(str(error), 404) from None
+    if query.state == "queued":
+        raise TomError(f"Query {identifier} hasn't started yet", EXPECTED)
+    if query.state == "started":
+        raise TomError(f"Query {identifier} hasn't finished yet", EXPECTED)
+    if query.state == "error":
+        raise TomError(f"Query errored out: {query.errortext}", EXPECTED)
+    path: UPath = request.app.state.sql_results / query.file
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise TomError(f"the result of query {identifier} is not kept any more: submit it again", 410) from None
+    headers = {"Content-Length": str(query.resultbytes), "X-Content-Type-Options": "nosniff"}
+    return StreamingResponse(_blocks(file), headers=headers, media_type=FORMATS[query.format][0])
+
+
+def _blocks(file: Any) -> Iterator[bytes]:
+    with file:
+        while block := file.read(_BLOCK):
+            yield block

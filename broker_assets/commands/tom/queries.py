@@ -1,0 +1,46 @@
+"""Queued SQL from the command line, where no Dagster runs it."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from broker_assets.commands.terminal import terminal
+from broker_assets.commands.tom.simulation import database_url
+from broker_assets.settings import load_settings
+
+IDLE_SECONDS = 5.0
+"""Between two looks at an empty queue."""
+
+
+def long_query_runner(
+    once: Annotated[bool, typer.Option("-o", "--once", help="Work on at most one query.")] = False,
+    loop: Annotated[bool, typer.Option("-l", "--loop", help="Work on queries until a signal ends it.")] = False,
+    prune: Annotated[
+        float | None, typer.Option("-p", "--prune", help="First remove what ended more than these days ago.")
+    ] = None,
+) -> None:
+    """Work on queued SQL; without an option until none waits.
+
+    Example: `broker-assets tom long-query-runner --once`
+    """
+    from broker_assets.tom.queries.worker import QueryWorker, expire
+
+    url, settings = database_url(), load_settings()
+    if prune is not None:
+        terminal().print(f"{expire(url, settings, prune)} queries removed", highlight=False)
+        if not once and not loop:
+            return
+    worker = QueryWorker(url, settings)
+    while True:
+        done = worker.run_next()
+        if done is not None:
+            said = escape(done.failure) if done.failure else f"{done.rows:,} rows"
+            terminal().print(f"{done.query.queryid}: {said}", highlight=False)
+        if once or (done is None and not loop):
+            return
+        if done is None:
+            time.sleep(IDLE_SECONDS)
