@@ -58,3 +58,10 @@ def test_the_page_of_an_object_is_small() -> None:
     names = ("vendor/htmx.org/htmx.min.js", "site.js", "site.css", "curve.js")
     plot = ("vendor/uplot/uPlot.iife.min.js", "vendor/uplot/uPlot.min.css")
     assert sum(len(files.static_file(name).compressed) for name in (*names, *plot)) < 60_000  # of 85,000
+
+
+def test_the_editor_and_the_map_keep_their_budgets() -> None:
+    names = ("vendor/htmx.org/htmx.min.js", "site.js", "site.css")
+    editor = ("vendor/codemirror/codemirror.min.js", "filters.js", "filters.css")
+    assert sum(len(files.static_file(name).compressed) for name in (*names, *editor)) < 230_000
+    assert len(files.static_file("vendor/aladin-lite/aladin.js").compressed) < 870_000  # only when a map is opened

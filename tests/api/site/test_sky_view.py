@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import html
 import json
 import re
@@ -10,14 +11,16 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
-from page_browser import DESK, PHONE, PageBrowser
-from site_visitors import number_in
+from page_browser import PHONE, PageBrowser
+from site_visitors import number_in, signed_in
 from survey_images import survey_images
+from whole_sky_notice import whole_sky_notice
 
 from broker_assets.api.site.frame import POLICY
 from broker_assets.database import engine
 from broker_assets.page_settings import SkyImage
 from broker_assets.settings import Settings
+from broker_assets.sky.events import apply_notice, read_notice
 
 pytestmark = pytest.mark.database
 
@@ -110,6 +113,41 @@ def test_the_map_of_an_area_is_seen_by_those_who_see_the_area(people: Any) -> No
     assert people.ann.get("/sky/maps/1/").status_code == 404
 
 
+@pytest.fixture(scope="module")
+def event(people: Any) -> int:
+    """A sky map of half of the sky with a candidate."""
+    notice = read_notice(whole_sky_notice("S5", datetime.datetime.now(datetime.UTC)))
+    number = apply_notice(people.connection, notice).identifier
+    people.connection.execute("INSERT INTO objects (diaobjectid, survey, ra, decl) VALUES (7, 1, 10, -5)")
+    people.connection.execute(
+        "INSERT INTO mma_area_hits (diaobjectid, mw_id, contour, probdens2) VALUES (7, %s, 42.5, 0.1)", (number,)
+    )
+    return int(number)
+
+
+def test_a_sky_map_has_its_regions_and_candidates(people: Any, event: int) -> None:
+    field = field_of(people.guest.text(f"/sky/maps/{event}/"))
+    assert [one["name"] for one in field["regions"]] == ["90 %", "50 %", "10 %"]
+    assert [one["link"] for one in field["points"]] == ["/objects/7/"]
+    assert field["width"] == 180.0
+    assert f'href="/sky/maps/{event}/"' in people.guest.text(f"/mma_watchmaps/{event}/")
+
+
+@pytest.mark.browser
+def test_maps_of_events_and_areas_are_drawn(people: Any, event: int, page_browser: PageBrowser) -> None:
+    browser = page_browser
+    signed_in(browser, people.url, people.ann)
+    area = number_in(people.ann.done("/watchmaps/create/", name="drawn", ra="359.9", dec="10", size="1"))
+    for path in (f"/sky/maps/{event}/", f"/sky/areas/{area}/"):
+        browser.go(f"{people.url}{path}?survey=none", PHONE)
+        browser.soon("document.getElementById('sky').dataset.ready === 'without images'", 60)
+        browser.evaluate("document.querySelector('[data-do=out]').click()")
+        browser.soon("location.search.includes('fov=')")
+    browser.go("about:blank")
+    assert browser.troubles == []
+    assert browser.hosts <= {people.url.partition("//")[2]}
+
+
 @pytest.mark.browser
 def test_a_map_opens_in_its_page_with_images_of_the_survey_only(
     site: Any, number: int, page_browser: PageBrowser, server_of: Callable[[Settings], AbstractContextManager[str]]
@@ -118,7 +156,7 @@ def test_a_map_opens_in_its_page_with_images_of_the_survey_only(
     with survey_images() as survey:
         server = site.settings.server.model_copy(update={"sky_images": [SkyImage(name="Test", url=survey.url)]})
         with server_of(site.settings.model_copy(update={"server": server})) as url:
-            browser.go(f"{url}/objects/{number}/")
+            browser.go(f"{url}/objects/{number}/", PHONE)
             assert not survey.asked
             browser.evaluate("document.querySelector('[data-frame]').click()")
             inside = "document.querySelector('iframe.map').contentDocument"
@@ -128,12 +166,12 @@ def test_a_map_opens_in_its_page_with_images_of_the_survey_only(
             browser.soon(f"{inside}.defaultView.location.search.includes('fov=')")
             assert browser.troubles == []
             assert any(path.endswith(".jpg") for path in survey.asked)
-            for size, dark in ((DESK, False), (PHONE, True)):
-                browser.go(f"{url}/sky/objects/{number}/?survey=none", size, dark=dark)
-                browser.soon("document.getElementById('sky').dataset.ready === 'without images'", 60)
-                assert browser.sideways() <= 0
-                assert browser.inaccessible() == []
+            browser.go(f"{url}/sky/objects/{number}/?survey=none", PHONE, dark=True)
+            browser.soon("document.getElementById('sky').dataset.ready === 'without images'", 60)
+            assert browser.sideways() <= 0
+            assert browser.inaccessible() == []
             assert browser.troubles == []
+            browser.go("about:blank")  # a map is drawn all the time, here by the processor
 
 
 @pytest.mark.browser
