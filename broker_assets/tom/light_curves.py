@@ -19,7 +19,7 @@ from psycopg import sql
 
 from broker_assets.database.fetch import fetch
 
-TOGETHER: Final = 200
+TOGETHER: Final = 500
 """Objects that are read at a time."""
 FORCED, DETECTIONS, PATCH = "forced", "detections", "patch"
 WHICH: Final = (FORCED, DETECTIONS, PATCH)

@@ -48,7 +48,7 @@ def answer(request: Request, curves: Iterable[Curves], form: Form) -> Response:
     rest = itertools.chain([] if first is None else [first], stream)
     if ARROW in request.headers.get("accept", "").lower():
         return StreamingResponse(_arrow(rest), media_type=ARROW, headers=_TRUE)
-    write = _columns(rest, form) if form.layout == 2 else _rows(rest, form)
+    write = _columns(rest, form) if form.layout == 2 else rows(rest, form)
     return StreamingResponse(write, media_type="application/json", headers=_TRUE)
 
 
@@ -78,7 +78,7 @@ def _series(curves: Curves) -> Iterator[dict[str, Any]]:
         }
 
 
-def _rows(curves: Iterable[Curves], form: Form) -> Iterator[bytes]:
+def rows(curves: Iterable[Curves], form: Form) -> Iterator[bytes]:
     before = b'{"status":"ok","diaobject":['
     for some in curves:
         written = [

@@ -1,0 +1,140 @@
+"""Objects that brokers reported: those that are hot, light curves of one and of a thousand.
+
+`python benchmarks/reported_objects.py [--objects N] [--points N]`, on an embedded PostgreSQL with its durable defaults.
+Beside each, in the same run, the original's way: one query over detections, one over all points of the found objects,
+grouped row by row with pandas.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psycopg
+from numpy.typing import NDArray
+
+from broker_assets.api.tom.curve_answers import Form, rows
+from broker_assets.database import engine, migrations, partitions
+from broker_assets.local.postgres import EmbeddedPostgres
+from broker_assets.tom.hot_transients import hot_objects
+from broker_assets.tom.light_curves import read_curves
+
+FIRST, DAYS = 60_280.0, 730.0
+HOT = 200
+"""Objects that are hot, about."""
+ASKED = 300
+"""Light curves that are asked for one by one."""
+FORM = Form(0, 27.5, hosts=False, constants={})
+
+
+def fill(connection: psycopg.Connection[Any], objects: int, points: int) -> None:
+    """Objects with as many detections as forced points, each within a season of 100 days."""
+    partitions.ensure(connection, np.arange(FIRST, FIRST + DAYS + 101, 20))
+    values = {"objects": objects, "points": points, "first": FIRST, "days": DAYS}
+    connection.execute(
+        "INSERT INTO objects (diaobjectid, survey, ra, decl) SELECT n, 3, n %% 360, -5"
+        " FROM generate_series(1, %(objects)s) AS n",
+        values,
+    )
+    season = "%(first)s + %(days)s * n / %(objects)s::float8"
+    for table, identifier in (("diasources", "diasourceid"), ("diaforcedsources", "diaforcedsourceid")):
+        connection.execute(
+            f"INSERT INTO {table} ({identifier}, diaobjectid, midpointmjdtai, band, psfflux, psffluxerr, survey)"
+            f" SELECT n * 1000 + visit, n, {season} + 100.0 * visit / %(points)s, 'r', 1000 * random(), 10, 3"
+            " FROM generate_series(1, %(objects)s) AS n, generate_series(1, %(points)s) AS visit",
+            values,
+        )
+    connection.execute(
+        "INSERT INTO elasticc2_diaobjectdetails (diaobject_id, isddf, latestsourcemjd)"
+        f" SELECT n, false, {season} + 100 FROM generate_series(1, %(objects)s) AS n",
+        values,
+    )
+    connection.execute("VACUUM ANALYZE")
+
+
+def naive_curves(connection: psycopg.Connection[Any], objects: list[int]) -> str:
+    """All points in one frame, an object at a time."""
+    found = connection.execute(
+        "SELECT o.diaobject_id, o.ra, o.decl, f.midpointtai, f.filtername, f.psflux, f.psfluxerr"
+        " FROM elasticc2_diaforcedsource AS f JOIN elasticc2_diaobject AS o ON f.diaobject_id = o.diaobject_id"
+        " WHERE f.diaobject_id = ANY(%s) ORDER BY o.diaobject_id, f.midpointtai",
+        (objects,),
+    ).fetchall()
+    frame = pd.DataFrame(found, columns=["objectid", "ra", "dec", "mjd", "band", "flux", "fluxerr"])
+    answers = []
+    for number in frame["objectid"].unique():
+        one = frame[frame["objectid"] == number]
+        series = {name: list(one[name]) for name in ("mjd", "band", "flux", "fluxerr")}
+        answers.append({"objectid": int(number), "ra": one["ra"].iloc[0], "zp": 27.5, "photometry": series})
+    return json.dumps({"status": "ok", "diaobject": answers})
+
+
+def naive_hot(connection: psycopg.Connection[Any], since: float) -> list[int]:
+    """Objects by their detections."""
+    found = connection.execute(
+        "SELECT DISTINCT diaobject_id FROM elasticc2_diasource WHERE midpointtai >= %s ORDER BY 1", (since,)
+    )
+    return [row[0] for row in found]
+
+
+def main() -> None:
+    """Fill, and ask."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--objects", type=int, default=1_000_000)
+    parser.add_argument("--points", type=int, default=50)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="broker-bench-") as folder:
+        Path(folder).chmod(0o711)
+        with EmbeddedPostgres(Path(folder) / "postgres") as server:
+            migrations.upgrade(server.url())
+            with engine.connect(server.url(), autocommit=True) as connection:
+                fill(connection, given.objects, given.points)
+                print(f"{given.objects:,} objects, {given.objects * given.points:,} detections and forced points")
+                measure(connection, given.objects)
+
+
+def measure(connection: psycopg.Connection[Any], objects: int) -> None:
+    """Ask for what is hot, for one light curve at a time, and for a thousand."""
+
+    @contextmanager
+    def connect() -> Iterator[psycopg.Connection[Any]]:
+        yield connection
+
+    def curves(wanted: NDArray[np.int64]) -> bytes:
+        return b"".join(rows(read_curves(connect, wanted), FORM))
+
+    def timed(work: Callable[[], Any]) -> float:
+        begin = time.perf_counter()
+        work()
+        return time.perf_counter() - begin
+
+    random = np.random.default_rng(1)
+    curves(np.array([1]))  # what is compiled is read from the disk first
+    since = FIRST + DAYS + 100 - DAYS * HOT / objects
+    found = hot_objects(connection, since)
+    assert found.tolist() == naive_hot(connection, since)
+    ours = min(timed(lambda: curves(hot_objects(connection, since))) for _ in range(5))
+    slow = timed(lambda: naive_curves(connection, naive_hot(connection, since)))
+    print(f"{len(found)} hot transients (target 300 ms) {ours * 1e3:8.1f} ms, naive {slow * 1e3:8.1f}")
+    one = [timed(lambda: curves(random.integers(1, objects, 1))) for _ in range(ASKED)]
+    slow = float(
+        np.median([timed(lambda: naive_curves(connection, [int(random.integers(objects))])) for _ in range(50)])
+    )
+    middle, last = np.quantile(one, [0.5, 0.99]) * 1e3
+    print(f"one light curve: p50 {middle:.1f} ms, p99 {last:.1f} ms (target 20 ms), naive p50 {slow * 1e3:.1f}")
+    wanted = random.integers(1, objects, 1000)
+    ours = min(timed(lambda: curves(wanted)) for _ in range(5))
+    slow = timed(lambda: naive_curves(connection, wanted.tolist()))
+    print(f"1,000 light curves (target 300 ms) {ours * 1e3:8.1f} ms, naive {slow * 1e3:8.1f}")
+
+
+if __name__ == "__main__":
+    main()
