@@ -183,6 +183,7 @@ STARTED_OTHERWISE = {
         "survey_alerts", "survey_archives", "rehearsed_answers", "broker_messages", "reported_objects",
         "object_rollups",
     },
+    "compare_brokers": {"classifier_scorecards", "contradictions"},
 }  # fmt: skip
 """Assets without an automation condition, by the job or sensor that makes or reports them."""
 

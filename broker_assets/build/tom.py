@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dagster import AssetSelection, Definitions, define_asset_job
+from dagster import AssetSelection, DefaultScheduleStatus, Definitions, ScheduleDefinition, define_asset_job
 
+from broker_assets.assets.tom.comparison import COMPARED, build_comparison_assets
 from broker_assets.assets.tom.survey import NIGHTLY, build_survey_assets
+from broker_assets.automation import BACKGROUND
 from broker_assets.sensors.survey import build_survey_schedule
 from broker_assets.settings import Settings
 
@@ -16,6 +18,22 @@ def definitions(settings: Settings) -> Definitions:
         selection=AssetSelection.assets(*NIGHTLY),
         description="A night of the simulated survey: sent, archived, answered, read, imported, rolled up.",
     )
+    comparison = define_asset_job(
+        "compare_brokers",
+        selection=AssetSelection.assets(*COMPARED),
+        description="Compares what brokers say with the truth of the simulated survey, and with what others say.",
+    )
+    daily = ScheduleDefinition(
+        name="compare_brokers",
+        job=comparison,
+        cron_schedule="30 14 * * *",
+        execution_timezone="UTC",
+        default_status=DefaultScheduleStatus.RUNNING,
+        tags=BACKGROUND,
+        description="Every day: scorecards of classifiers, and objects of which sources contradict each other.",
+    )
     return Definitions(
-        assets=build_survey_assets(settings), jobs=[night], schedules=[build_survey_schedule(settings, night)]
+        assets=[*build_survey_assets(settings), *build_comparison_assets()],
+        jobs=[night, comparison],
+        schedules=[build_survey_schedule(settings, night), daily],
     )
