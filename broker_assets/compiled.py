@@ -1,6 +1,6 @@
 """The compiled functions of the package, compiled before anything needs them.
 
-numba compiles a function when it is first called, which takes one to two minutes for all of ours, and keeps the result
+numba compiles a function when it is first called, which takes one to two minutes for all of them, and keeps the result
 on the disk. A container begins with what its image holds, and a fresh checkout with nothing: `python -m
 broker_assets.compiled` compiles everything at once, in several processes, for the types in `compiled_types.txt`.
 

@@ -44,7 +44,7 @@ class Classifier:
 
 @dataclass(frozen=True)
 class ClassScore:
-    """How well one class is told apart by a classifier."""
+    """How well a classifier separates one class from the others."""
 
     classid: int
     scores: Scores

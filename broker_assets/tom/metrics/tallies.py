@@ -129,7 +129,7 @@ def _count(connection: psycopg.Connection[Any], low: int, high: int) -> int:
 
 
 def inputs_version(connection: psycopg.Connection[Any]) -> str:
-    """Hash of what the counts depend on beside the messages: this code, the taxonomy in force, the truth."""
+    """Hash of what the counts depend on in addition to the messages: this code, the taxonomy in force, the truth."""
     rows = connection.execute(
         "SELECT (SELECT digest FROM taxonomy_versions WHERE taxonomy = 'elasticc2' AND in_force), count(*),"
         " coalesce(sum(hashtextextended(diaobject_id || ' ' || gentype, 0)), 0) FROM elasticc2_diaobjecttruth"

@@ -12,6 +12,7 @@ from broker_assets.assets.tom.comparison import CONTRADICTIONS, SCORECARDS
 from broker_assets.build import tom
 from broker_assets.database import engine
 from broker_assets.resources.database import Database
+from broker_assets.resources.kafka import Kafka
 from broker_assets.settings import Settings
 from broker_assets.tns.refresh import tns_watchlist
 
@@ -44,9 +45,9 @@ def say(connection: psycopg.Connection[Any]) -> None:
 
 def test_versions_follow_what_is_said(database_url: str) -> None:
     instance = DagsterInstance.ephemeral()
-    definitions = Definitions.merge(
-        tom.definitions(Settings()), Definitions(resources={"database": Database(database_url)})
-    )
+    settings = Settings()
+    resources = {"database": Database(database_url), "kafka": Kafka.of(settings)}
+    definitions = Definitions.merge(tom.definitions(settings), Definitions(resources=resources))
 
     def run() -> dict[str, tuple[str, dict[str, Any]]]:
         result = definitions.resolve_job_def("compare_brokers").execute_in_process(instance=instance)
