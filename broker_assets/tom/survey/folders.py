@@ -282,9 +282,11 @@ def _send_night(
         journal.mark_files(within, place, str(day), len(alerts))
         journal.mark_alerts(within, alerts)
 
-    files = NightFiles(paths, version)
-    try:
+    with ExitStack() as stack:
+        files = NightFiles(paths, version)
+        stack.callback(files.close)
         sender = BatchSender(connection, topics, f"{place} {day}", mark, pace, step=step)
+        stack.callback(sender.finish)
         begin, _ = journal.sent_files(connection, place, str(day))
 
         def remake(alerts: Sequence[int], messages: int) -> list[Prepared]:
@@ -303,5 +305,3 @@ def _send_night(
             with connection.transaction():
                 journal.mark_files(connection, place, str(day), 0, over=True)
         return sender.report
-    finally:
-        files.close()

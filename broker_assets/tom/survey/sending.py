@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -149,15 +150,21 @@ def send_alerts(
     with (
         connect(database_url, application="broker-assets survey", autocommit=True) as connection,
         journal.sole_sender(connection, journal.TABLES),
+        ExitStack() as stack,
     ):
-        sender = BatchSender(connection, topics, journal.TABLES, journal.mark_alerts, pace, step=step)
+        marking = stack.enter_context(connect(database_url, application="broker-assets survey", autocommit=True))
+        sender = BatchSender(connection, topics, journal.TABLES, journal.mark_alerts, pace, marking=marking, step=step)
+        # Whatever happens: what Kafka has confirmed is marked.
+        stack.callback(sender.finish)
         sender.recover(remake)
         for prepared in _prefetched(database_url, chosen, streams, version):
             for start in range(0, len(prepared), pace.batch):
                 if stop():
+                    sender.finish()
                     return sender.report
                 sender.send(prepared[start : start + pace.batch])
                 progress(sender.report)
+        sender.finish()
     return sender.report
 
 
@@ -176,6 +183,8 @@ class BatchSender:
         See `Mark`.
     pace : Pace
         Batches and rate.
+    marking : psycopg.Connection, optional
+        In autocommit: a batch is marked with it while the next one is being sent; otherwise before that.
     step : callable
         See `Step`.
     """
@@ -188,9 +197,13 @@ class BatchSender:
         mark: Mark,
         pace: Pace,
         *,
+        marking: Connection | None = None,
         step: Step = lambda _: None,
     ) -> None:
         self.report = SendReport()
+        self._marking = marking
+        self._pool = ThreadPoolExecutor(max_workers=1)
+        self._marks: Future[None] | None = None
         self._connection = connection
         self._topics = topics
         self._place = place
@@ -198,6 +211,7 @@ class BatchSender:
         self._pace = pace
         self._step = step
         self._begin = time.monotonic()
+        self._sent = 0
 
     def send(self, batch: Sequence[Prepared]) -> None:
         """Send a batch and mark it; see `send_alerts` for the errors."""
@@ -214,10 +228,25 @@ class BatchSender:
         )
         self._step("begun")
         self._topics.send(messages)
+        self._await_mark()
         self._step("confirmed")
-        self._settle(sendingid, [one.alert for one in batch], messages)
-        self._step("marked")
+        self._sent += len(batch)
+        alerts = [one.alert for one in batch]
+        self._marks = self._pool.submit(self._settle, sendingid, alerts, messages, self._marking)
+        if self._marking is None:
+            self._await_mark()
         self._wait()
+
+    def finish(self) -> None:
+        """Wait until what was sent is marked."""
+        self._await_mark()
+        self._pool.shutdown()
+
+    def _await_mark(self) -> None:
+        marks, self._marks = self._marks, None
+        if marks is not None:
+            marks.result()
+            self._step("marked")
 
     def recover(self, remake: Remake) -> None:
         """Finish what senders that died have begun."""
@@ -241,10 +270,16 @@ class BatchSender:
             self._settle(left.sendingid, left.alerts, messages)
             self.report.recovered += len(set(left.alerts))
 
-    def _settle(self, sendingid: int, alerts: Sequence[int], messages: Sequence[Outgoing]) -> None:
-        with self._connection.transaction():
-            self._mark(self._connection, alerts)
-            journal.finish(self._connection, sendingid)
+    def _settle(
+        self,
+        sendingid: int,
+        alerts: Sequence[int],
+        messages: Sequence[Outgoing],
+        connection: Connection | None = None,
+    ) -> None:
+        with (connection or self._connection).transaction():
+            self._mark(connection or self._connection, alerts)
+            journal.finish(connection or self._connection, sendingid)
         self.report.alerts += len(set(alerts))
         for message in messages:
             self.report.messages[message.topic] = self.report.messages.get(message.topic, 0) + 1
@@ -252,7 +287,7 @@ class BatchSender:
 
     def _wait(self) -> None:
         if self._pace.rate is not None:
-            due = self._begin + self.report.alerts / self._pace.rate
+            due = self._begin + self._sent / self._pace.rate
             time.sleep(max(0.0, due - time.monotonic()))
 
 

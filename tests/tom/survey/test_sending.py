@@ -81,14 +81,16 @@ def test_a_sender_that_is_killed_leaves_no_alert_out_and_sends_none_twice(survey
     script = Path(__file__).with_name("dying_sender.py")
     died = subprocess.run([sys.executable, script, survey_url, kafka, topic, fatal, "3"], timeout=120)
     assert died.returncode == -9
-    assert len(sent(survey_url)) == 20
+    # The batch before may not have been marked yet when the third was begun.
+    marked = len(sent(survey_url))
+    assert marked in ((10, 20) if fatal == "begun" else (20,))
     topics = KafkaTopics({"bootstrap.servers": kafka})
     pace = Pace(flush_every=10, confirm_seconds=1.0)
     report = send_alerts(survey_url, topics, CHOSEN, streams=AlertTopics(topic), pace=pace)
-    assert report.recovered == 10
+    assert report.recovered == 30 - marked
     found = numbers(topic_content(kafka, topic))
     assert [(one,) for one in sorted(found)] == sent(survey_url)
-    assert report.alerts == len(found) - 20
+    assert report.alerts == len(found) - marked
 
 
 def test_a_rate_makes_small_batches(survey_url):
