@@ -106,6 +106,21 @@ def test_temporary_tables_are_allowed(everybody: psycopg.Connection[Any]) -> Non
     assert everybody.execute("SELECT classifier_id FROM pg_temp.mine").fetchall() == [(1,)]
 
 
+def test_what_is_shared_with_another_account_is_not_shown(
+    module_database_url: str, everybody: psycopg.Connection[Any], admin: psycopg.Connection[Any]
+) -> None:
+    seen = "SET LOCAL \"broker.user\" = 'anna'; SELECT shared_with_me('filter')"
+    with engine.connect(module_database_url, autocommit=True) as owner:
+        owner.execute(
+            "INSERT INTO access.shares SELECT 'filter', '7', groupid FROM access.groups WHERE name = 'Public'"
+        )
+        for connection, shown in ((owner, [("7",)]), (everybody, []), (admin, [])):
+            with connection.transaction():
+                cursor = connection.execute(seen)  # type: ignore[arg-type]
+                cursor.nextset()
+                assert cursor.fetchall() == shown
+
+
 def test_the_owner_keeps_what_is_closed_to_others(module_database_url: str) -> None:
     with engine.connect(module_database_url, autocommit=True) as connection:
         assert connection.execute("SELECT count(*) FROM pg_stat_activity").fetchone() != (0,)

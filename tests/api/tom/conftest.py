@@ -107,6 +107,17 @@ def own_site(
 
 
 @pytest.fixture
+def own_snapshot_site(
+    tom_snapshot_url: str, server_of: Callable[[Settings], AbstractContextManager[str]], tmp_path: Any
+) -> Iterator[str]:
+    """Address of a server over a copy of the snapshot of the test alone."""
+    add_accounts(tom_snapshot_url)
+    settings = Settings(home=tmp_path, database=DatabaseSettings(url=tom_snapshot_url), streams=[])  # type: ignore[arg-type]
+    with server_of(settings) as url:
+        yield url
+
+
+@pytest.fixture
 def log_in() -> Callable[[str, str], Client]:
     """A function that logs in at a server."""
     return Client
