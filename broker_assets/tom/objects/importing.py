@@ -78,7 +78,7 @@ def import_reported(connection: psycopg.Connection[Any], cells: Cells, *, every:
         Where positions are indexed: `sky.cells.cells_at` and `sky.htm.htm`.
     every : bool
         Whether the detections of all messages are imported, not those of the work list, which then stays as it is
-        (`--doall`).
+        (`--doall`), and objects that a dump brought are placed on the sky.
 
     Returns
     -------
@@ -95,6 +95,8 @@ def import_reported(connection: psycopg.Connection[Any], cells: Cells, *, every:
         raise ImportRunning("another process is importing what brokers reported; its end releases the next")
     try:
         done = Imported()
+        if every:
+            _place_restored(connection, cells)
         after = -(2**63)
         while (listed := _next(connection, after, every=every)).size:
             done += _import(connection, listed, cells, takes=not every)
@@ -195,35 +197,55 @@ def _add_objects(connection: psycopg.Connection[Any], of_objects: sql.Literal, c
         ).format(columns=columns, objects=of_objects)
     ).rowcount
     # Those that a dump brought have no cells yet.
-    places = fetch(
+    _place(
         connection,
         sql.SQL(
             "SELECT diaobject_id, coalesce(stored.ra, survey.ra), coalesce(stored.decl, survey.decl)"
             " FROM elasticc2_ppdbdiaobject AS survey LEFT JOIN objects AS stored ON diaobjectid = diaobject_id"
             " WHERE diaobject_id = ANY({}::bigint[]) AND healpix IS NULL ORDER BY 1"
         ).format(of_objects),
-        pa.schema([("diaobjectid", pa.int64()), ("ra", pa.float64()), ("decl", pa.float64())]),
+        cells,
     )
-    if places.num_rows:
-        healpix, htm16 = cells(places["ra"].to_numpy(), places["decl"].to_numpy())
-        rows = places.append_column("healpix", pa.array(healpix, pa.int64()))
-        rows = rows.append_column("htm16", pa.array(htm16, pa.int64()))
-        connection.execute("DROP TABLE IF EXISTS pg_temp.tom_places")
-        connection.execute(
-            "CREATE TEMPORARY TABLE tom_places (diaobjectid bigint, ra float8, decl float8, healpix bigint,"
-            " htm16 bigint) ON COMMIT DROP"
-        )
-        with connection.cursor() as cursor:
-            copy.load(cursor, objects, rows, into="tom_places")
-        connection.execute(
-            sql.SQL(
-                "INSERT INTO objects AS stored (diaobjectid, survey, ra, decl, healpix, htm16)"
-                " SELECT diaobjectid, {survey}, ra, decl, healpix, htm16 FROM tom_places ORDER BY diaobjectid"
-                " ON CONFLICT (diaobjectid) DO UPDATE SET healpix = excluded.healpix, htm16 = excluded.htm16"
-                " WHERE stored.healpix IS NULL"
-            ).format(survey=sql.Literal(_ELASTICC))
-        )
     return added
+
+
+def _place(connection: psycopg.Connection[Any], query: sql.Composable, cells: Cells) -> int:
+    """Store objects with the cells of their positions, or give stored ones their cells; return how many."""
+    schema = pa.schema([("diaobjectid", pa.int64()), ("ra", pa.float64()), ("decl", pa.float64())])
+    places = fetch(connection, query, schema)
+    if not places.num_rows:
+        return 0
+    healpix, htm16 = cells(places["ra"].to_numpy(), places["decl"].to_numpy())
+    rows = places.append_column("healpix", pa.array(healpix, pa.int64()))
+    rows = rows.append_column("htm16", pa.array(htm16, pa.int64()))
+    connection.execute("DROP TABLE IF EXISTS pg_temp.tom_places")
+    connection.execute(
+        "CREATE TEMPORARY TABLE tom_places (diaobjectid bigint, ra float8, decl float8, healpix bigint,"
+        " htm16 bigint) ON COMMIT DROP"
+    )
+    with connection.cursor() as cursor:
+        copy.load(cursor, objects, rows, into="tom_places")
+    connection.execute(
+        sql.SQL(
+            "INSERT INTO objects AS stored (diaobjectid, survey, ra, decl, healpix, htm16)"
+            " SELECT diaobjectid, {survey}, ra, decl, healpix, htm16 FROM tom_places ORDER BY diaobjectid"
+            " ON CONFLICT (diaobjectid) DO UPDATE SET healpix = excluded.healpix, htm16 = excluded.htm16"
+            " WHERE stored.healpix IS NULL"
+        ).format(survey=sql.Literal(_ELASTICC))
+    )
+    return int(places.num_rows)
+
+
+def _place_restored(connection: psycopg.Connection[Any], cells: Cells) -> None:
+    """Give objects that a dump brought the cells of their positions, so that searches by position find them."""
+    query = sql.SQL(
+        "SELECT diaobjectid, ra, decl FROM objects JOIN elasticc2_diaobjectdetails ON diaobject_id = diaobjectid"
+        " WHERE survey = {} AND healpix IS NULL AND ra BETWEEN -360 AND 720 AND abs(decl) <= 90 ORDER BY 1 LIMIT {}"
+    ).format(sql.Literal(_ELASTICC), sql.Literal(TOGETHER))
+    placed = TOGETHER
+    while placed == TOGETHER:
+        with connection.transaction():
+            placed = _place(connection, query, cells)
 
 
 def _add_sources(connection: psycopg.Connection[Any], given: sql.Literal, of_objects: sql.Literal) -> int:

@@ -140,6 +140,21 @@ def test_what_the_stream_has_is_not_imported_again(connection: Any, survey: Any)
                 " USING (diaobject_id)") == [(20.0, 60330.1)]  # fmt: skip
 
 
+def test_restored_objects_are_placed_on_the_sky(connection: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "TOGETHER", 2)
+    for number in (1, 2, 3, 4):
+        connection.execute(
+            "INSERT INTO elasticc2_diaobject (diaobject_id, ra, decl, isddf) VALUES (%s, 10, %s, false)",
+            (number, 95 if number == 2 else -5),
+        )
+    unplaced = "SELECT diaobjectid FROM objects WHERE healpix IS NULL OR htm16 IS NULL ORDER BY 1"
+    import_reported(connection, cells)
+    assert len(rows(connection, unplaced)) == 4
+    import_reported(connection, cells, every=True)
+    # The second one is nowhere.
+    assert rows(connection, unplaced) == [(2,)]
+
+
 def test_parts_are_transactions(connection: Any, survey: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in (1, 2, 3):
         survey(number, [60300.1], [60300.1])
