@@ -123,7 +123,8 @@ def one_browser() -> Iterator[PageBrowser]:
 
 @pytest.fixture
 def page_browser(one_browser: PageBrowser) -> PageBrowser:
-    """The browser, without what it recorded in other tests."""
+    """The browser, without what it recorded in other tests, and without their last page, which may still load."""
+    one_browser.go("about:blank")
     one_browser.troubles.clear()
     one_browser.hosts.clear()
     return one_browser
