@@ -1,4 +1,16 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import psycopg
 import pytest
+
+from broker_assets.database.engine import conninfo
+from broker_assets.tom.survey.fake_broker import ReceivedAlert, answers
+from broker_assets.tom.survey.kafka_topics import KafkaTopics, Outgoing
 
 
 def test_without_brokers_there_is_nothing_to_read(command):
@@ -25,3 +37,27 @@ def test_nothing_is_imported_where_nothing_was_reported(command):
     done = command("tom", "update-elasticc2-sources", "--doall")
     assert done.exit_code == 0
     assert "0 detections listed" in done.output
+
+
+@pytest.mark.database
+@pytest.mark.kafka
+def test_it_reads_until_a_signal_ends_it(database_url, kafka, new_topic):
+    topic = new_topic(1)
+    datums = answers([ReceivedAlert(number, number, 0) for number in range(5)], 0, np.random.default_rng(1))
+    KafkaTopics({"bootstrap.servers": kafka}).send([Outgoing(topic, datum) for datum in datums])
+    environment = os.environ | {"BROKER_DATABASE__URL": database_url, "BROKER_KAFKA__BOOTSTRAP_SERVERS": kafka}
+    arguments = ["tom", "brokerpoll2", "--do-test", "--grouptag", "tag", "--test-topic", topic]
+    command = [sys.executable, "-m", "broker_assets.cli", *arguments]
+    with (
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as running,
+        psycopg.connect(conninfo(database_url), autocommit=True) as connection,
+    ):
+        deadline = time.monotonic() + 120
+        while connection.execute("SELECT count(*) FROM elasticc2_brokermessage").fetchone() != (10,):
+            assert running.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        running.send_signal(signal.SIGTERM)
+        output, _ = running.communicate(timeout=60)
+    assert running.returncode == 0
+    assert f"broker.test-tag.{topic}: 10 received = 10 stored" in output
