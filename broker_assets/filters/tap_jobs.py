@@ -26,6 +26,8 @@ MOST_OF_GUESTS: Final = 200
 """Jobs without an account that have not ended, of all addresses together."""
 KEPT: Final = 50
 """Jobs of an account, or of an address without one, that are kept."""
+LONGEST_PARAMETERS: Final = 40_000
+"""Characters of the parameters of a job, its query among them."""
 MOST_BYTES: Final = 512 * 1024**2
 """Results of an account that are kept, and of all guests together; the oldest go first."""
 LARGEST_RESULT: Final = 256 * 1024**2
@@ -52,6 +54,10 @@ class TooManyJobs(ValueError):
 
 class UnknownJob(LookupError):
     """There is no job of this identifier, or it is another account's."""
+
+
+class ParametersTooLong(ValueError):
+    """The parameters of a job are longer than is kept."""
 
 
 class JobEnded(ValueError):
@@ -134,7 +140,10 @@ def make(
     ------
     TooManyJobs
         If its owner has several jobs that have not ended, or the server too many.
+    ParametersTooLong
+        If the query and the other parameters are longer than is kept.
     """
+    _check(parameters)
     identifier = secrets.token_hex(16)
     address = owner.address if owner.userid is None else ""
     given = {"userid": owner.userid, "address": address, "kept": KEPT - 1}
@@ -169,6 +178,13 @@ def make(
                 [(identifier, name, content) for name, content in uploads.items()],
             )
     return identifier
+
+
+def _check(parameters: Mapping[str, str]) -> None:
+    if sum(len(name) + len(value) for name, value in parameters.items()) > LONGEST_PARAMETERS:
+        raise ParametersTooLong(
+            f"the parameters have more than {LONGEST_PARAMETERS} characters; send tables as uploads"
+        )
 
 
 def get(connection: Connection, userid: int | None, jobid: str) -> Job:
@@ -223,6 +239,7 @@ def queue(connection: Connection, jobid: str) -> None:
 
 def abort(connection: Connection, jobid: str) -> None:
     """Abort a job; one that has ended stays as it is."""
+    connection.execute("DELETE FROM access.tap_uploads WHERE jobid = %s", (jobid,))
     connection.execute(
         "UPDATE access.tap_jobs SET phase = 'ABORTED', finished_at = now() WHERE jobid = %s"
         " AND phase IN ('PENDING', 'QUEUED', 'EXECUTING')",
@@ -261,6 +278,8 @@ def change(
     ------
     JobEnded
         If it is past that.
+    ParametersTooLong
+        If the parameters are longer than is kept.
     """
     if destruction is not None:
         connection.execute(
@@ -269,6 +288,7 @@ def change(
         )
     if parameters is None and duration is None:
         return
+    _check(parameters or {})
     if not connection.execute(
         "UPDATE access.tap_jobs SET parameters = COALESCE(%s::json, parameters), most_rows = COALESCE(%s, most_rows),"
         " duration = COALESCE(%s, duration) WHERE jobid = %s AND phase = 'PENDING'",
@@ -364,12 +384,17 @@ def keep_result(connection: Connection, jobid: str, pieces: Iterable[bytes]) -> 
 def finish(
     connection: Connection, job: Job, phase: Phase, *, said: str = "", media_type: str = "", size: int = 0
 ) -> None:
-    """End a job, unless it was aborted or another process has begun it again; a failed one loses its result."""
+    """End a job, unless it was aborted or another process has begun it again.
+
+    Its uploads are not needed any more; a failed one loses its result.
+    """
     done = connection.execute(
         "UPDATE access.tap_jobs SET phase = %s, said = %s, media_type = %s, bytes = %s, finished_at = now()"
         " WHERE jobid = %s AND phase = 'EXECUTING' AND attempts = %s",
         (phase, said[:2000], media_type, size, job.jobid, job.attempts),
     ).rowcount
+    if done:
+        connection.execute("DELETE FROM access.tap_uploads WHERE jobid = %s", (job.jobid,))
     if done and phase != "COMPLETED":
         connection.execute("DELETE FROM access.tap_results WHERE jobid = %s", (job.jobid,))
 

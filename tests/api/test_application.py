@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from broker_assets.api import create_app
+from broker_assets.settings import Settings
+
 pytestmark = pytest.mark.database
 
 
@@ -61,3 +64,15 @@ def test_what_is_not_there_is_said_plainly(site: Any, path: str, status: int, wo
     answer = site.client.get(path)
     assert answer.status_code == status
     assert words in answer.text
+
+
+@pytest.mark.filterwarnings("error:Duplicate Operation ID")
+def test_every_operation_of_the_interfaces_has_an_identifier_of_its_own() -> None:
+    app = create_app(Settings())
+    documents = [app.openapi()]
+    documents += [route.app.openapi() for route in app.routes if hasattr(getattr(route, "app", None), "openapi")]  # type: ignore[attr-defined]
+    assert len(documents) >= 3
+    for document in documents:
+        operations = [one for path in document["paths"].values() for one in path.values()]
+        names = [one["operationId"] for one in operations if "operationId" in one]
+        assert len(names) == len(set(names))

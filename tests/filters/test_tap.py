@@ -133,6 +133,21 @@ def test_uploads_are_joined_by_position_and_seen_by_their_query_alone(connection
         rows(connection, query)
 
 
+@pytest.mark.parametrize(
+    ("query", "number"),
+    [
+        ("SELECT diaobjectid FROM objects ORDER BY diaobjectid OFFSET 15", 5),
+        ("SELECT diaobjectid FROM objects EXCEPT SELECT diaobjectid FROM objects WHERE diaobjectid > 4", 4),
+        ("SELECT diaobjectid FROM objects INTERSECT SELECT diaobjectid FROM objects WHERE diaobjectid > 4", 16),
+        ("SELECT table_name FROM tap_schema.tables WHERE table_name ILIKE 'OBJECTS'", 1),
+        ("SELECT UPPER(table_name) AS u FROM tap_schema.tables WHERE LOWER(table_name) LIKE 'ivoa.%'", 1),
+        ("WITH a AS (SELECT CAST(diaobjectid AS INTEGER) AS n FROM objects) SELECT COALESCE(n, 1) FROM a", 20),
+    ],
+)
+def test_what_the_capabilities_promise(connection: psycopg.Connection[Any], query: str, number: int) -> None:
+    assert len(rows(connection, query)) == number
+
+
 def test_regions_are_exact(connection: psycopg.Connection[Any]) -> None:
     def seen(condition: str) -> list[int]:
         query = f"SELECT diaobjectid FROM objects WHERE {condition} ORDER BY diaobjectid"

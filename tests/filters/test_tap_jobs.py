@@ -11,7 +11,7 @@ import pytest
 from broker_assets.access import accounts
 from broker_assets.database.engine import connect
 from broker_assets.filters import tap_jobs
-from broker_assets.filters.tap_jobs import JobEnded, Owner, ResultTooLarge, TooManyJobs, UnknownJob
+from broker_assets.filters.tap_jobs import JobEnded, Owner, ParametersTooLong, ResultTooLarge, TooManyJobs, UnknownJob
 
 pytestmark = pytest.mark.database
 
@@ -49,6 +49,8 @@ def test_the_life_of_a_job(connection: psycopg.Connection[Any]) -> None:
         tap_jobs.queue(connection, job)
     with pytest.raises(JobEnded):
         tap_jobs.change(connection, job, duration=30)
+    with pytest.raises(ParametersTooLong):
+        tap_jobs.change(connection, job, parameters={"QUERY": "x" * 50_000})
     taken = tap_jobs.take(connection)
     assert taken is not None
     assert (taken.jobid, taken.username, taken.phase, taken.duration) == (job, "ann", "EXECUTING", 20)
@@ -58,6 +60,7 @@ def test_the_life_of_a_job(connection: psycopg.Connection[Any]) -> None:
     assert len(b"".join(tap_jobs.result(connection, job))) == 1_400_001
     found = tap_jobs.get(connection, ann.userid, job)
     assert (found.phase, found.ended, found.parameters) == ("COMPLETED", True, {"QUERY": "SELECT 2"})
+    assert tap_jobs.uploads_of(connection, job) == {}  # they are not needed any more
     tap_jobs.abort(connection, job)  # too late
     assert [one.phase for one in tap_jobs.listed(connection, ann.userid or 0)] == ["COMPLETED"]
     accounts.remove(connection, "ann")

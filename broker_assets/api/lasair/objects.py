@@ -58,7 +58,8 @@ class SherlockPosition(BaseModel):
     lite: Flag = False
 
 
-@router.api_route("/cone/", methods=["GET", "POST"], response_class=Document)
+@router.get("/cone/", response_class=Document, operation_id="lasair_cone_get")
+@router.post("/cone/", response_class=Document, operation_id="lasair_cone_post")
 def cone(request: Request, connection: Database, given: Parameters) -> Response:
     """Objects within `radius` arcseconds of a position: the nearest, how many, or all, nearest first."""
     from broker_assets.sky.cone_search import objects_near
@@ -80,7 +81,8 @@ def cone(request: Request, connection: Database, given: Parameters) -> Response:
     return Document({"objects": found, "count": len(found), "nearest": nearest})
 
 
-@router.api_route("/object/", methods=["GET", "POST"], response_class=Document)
+@router.get("/object/", response_class=Document, operation_id="lasair_object_get")
+@router.post("/object/", response_class=Document, operation_id="lasair_object_post")
 def about(request: Request, connection: Database, given: Parameters) -> Response:
     """An object: light curves, features, context, TNS, annotations, and where its images are."""
     user = caller(request, given.get("token")).user
@@ -101,7 +103,8 @@ def about(request: Request, connection: Database, given: Parameters) -> Response
     )
 
 
-@router.api_route("/sherlock/object/", methods=["GET", "POST"], response_class=Document)
+@router.get("/sherlock/object/", response_class=Document, operation_id="lasair_sherlock_object_get")
+@router.post("/sherlock/object/", response_class=Document, operation_id="lasair_sherlock_object_post")
 def sherlock_object(request: Request, connection: Database, given: Parameters) -> Response:
     """What an object is near to."""
     caller(request, given.get("token"))
@@ -110,7 +113,8 @@ def sherlock_object(request: Request, connection: Database, given: Parameters) -
     return Document(_sherlock(request, asked.objectId, ra, dec, asked.lite))
 
 
-@router.api_route("/sherlock/position/", methods=["GET", "POST"], response_class=Document)
+@router.get("/sherlock/position/", response_class=Document, operation_id="lasair_sherlock_position_get")
+@router.post("/sherlock/position/", response_class=Document, operation_id="lasair_sherlock_position_post")
 def sherlock_position(request: Request, given: Parameters) -> Response:
     """What a position is near to."""
     caller(request, given.get("token"))

@@ -28,7 +28,8 @@ class Query(BaseModel):
     offset: int = Field(default=0, ge=0, le=10_000_000)
 
 
-@router.api_route("/query/", methods=["GET", "POST"], response_class=Document)
+@router.get("/query/", response_class=Document, operation_id="lasair_query_get")
+@router.post("/query/", response_class=Document, operation_id="lasair_query_post")
 def query(request: Request, connection: Database, given: Parameters) -> Response:
     """Rows of a filter, as objects; lists and annotators must be public or the caller's own.
 
