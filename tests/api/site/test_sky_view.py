@@ -118,11 +118,12 @@ def event(people: Any) -> int:
     """A sky map of half of the sky with a candidate."""
     notice = read_notice(whole_sky_notice("S5", datetime.datetime.now(datetime.UTC)))
     number = apply_notice(people.connection, notice).identifier
+    assert number is not None
     people.connection.execute("INSERT INTO objects (diaobjectid, survey, ra, decl) VALUES (7, 1, 10, -5)")
     people.connection.execute(
         "INSERT INTO mma_area_hits (diaobjectid, mw_id, contour, probdens2) VALUES (7, %s, 42.5, 0.1)", (number,)
     )
-    return int(number)
+    return number
 
 
 def test_a_sky_map_has_its_regions_and_candidates(people: Any, event: int) -> None:
