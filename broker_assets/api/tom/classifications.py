@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 from fastapi import Request
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
 
 from broker_assets.access.permissions import ELASTICC_BROKER
 from broker_assets.api.authentication import accounts_of
@@ -75,6 +75,13 @@ def upload(request: Request, body: Body) -> Response:
     address = f"{str(path).rstrip('/')}/{done.first}"
     content = {"brokerMessageId": done.first, "num_loaded": done.stored, "num_known": done.duplicate}
     return Response(orjson.dumps(content), 201, {"Location": address}, media_type="application/json")
+
+
+def upload_of_first_campaign(request: Request) -> Response:
+    """The first campaign is over."""
+    user = admitted(request, writing=True)
+    needs(request, user, ELASTICC_BROKER)
+    return PlainTextResponse("ELAsTiCC is over, posting classifications is disabled.", 403)
 
 
 def _store(request: Request, messages: Any) -> StoredMessages:

@@ -74,6 +74,9 @@ def add_to(app: FastAPI, settings: Settings) -> None:
     _add(app, "brokermessage/{what:path}", classifications.upload, ("PUT",))
     _add(app, "brokermessage", classifications.stored_messages, _BOTH)
     _add(app, "brokermessage/{what:path}", classifications.stored_messages, _BOTH)
+    over = classifications.upload_of_first_campaign
+    _add(app, "brokermessage", over, ("PUT",), campaign="elasticc")
+    _add(app, "brokermessage/{what:path}", over, ("PUT",), campaign="elasticc")
     app.add_exception_handler(RefusedError, refused)
     app.add_exception_handler(TomError, failed)
 
@@ -88,8 +91,10 @@ def _only_post() -> Response:
     return HTMLResponse("", 405, {"Allow": "POST"})
 
 
-def _add(app: FastAPI, path: str, endpoint: Callable[..., Any], methods: tuple[str, ...]) -> None:
-    address = f"/elasticc2/{path}".rstrip("/")
+def _add(
+    app: FastAPI, path: str, endpoint: Callable[..., Any], methods: tuple[str, ...], *, campaign: str = "elasticc2"
+) -> None:
+    address = f"/{campaign}/{path}".rstrip("/")
     for form in (address, f"{address}/"):
         # Their forms are in the documentation of the original; our own document describes our own interface.
         app.add_api_route(form, endpoint, methods=list(methods), include_in_schema=False, response_model=None)
