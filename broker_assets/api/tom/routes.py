@@ -11,7 +11,17 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, Response
 
-from broker_assets.api.tom import alerts, class_tables, classifications, light_curves, pages, spectra, sql, tables
+from broker_assets.api.tom import (
+    alerts,
+    class_tables,
+    classifications,
+    comparison,
+    light_curves,
+    pages,
+    spectra,
+    sql,
+    tables,
+)
 from broker_assets.api.tom.answers import RefusedError, TomError, failed, refused
 from broker_assets.settings import Settings
 
@@ -33,6 +43,13 @@ def add_to(app: FastAPI, settings: Settings) -> None:
         ("gethottransients", light_curves.hot_transients),
         ("gethotsne", light_curves.hot_transients),
         ("adminsummary", pages.administration),
+        ("scorecards", comparison.cards),
+        # Names of the original for parts of it.
+        ("confmatrixlatest", comparison.cards),
+        ("brokercompleteness", comparison.cards),
+        ("brokertimedelays", comparison.cards),
+        ("scorecards/{number:int}", comparison.card),
+        ("contradictions", comparison.contradictions),
         ("", pages.front),
     ):
         _add(app, path, endpoint, _BOTH)

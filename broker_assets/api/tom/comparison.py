@@ -1,0 +1,137 @@
+"""Pages that compare brokers: scorecards of classifiers, and objects of which sources contradict each other."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from fastapi import HTTPException, Request
+from fastapi.responses import Response
+from numpy.typing import NDArray
+
+from broker_assets.api.connections import Connections
+from broker_assets.api.site.frame import page
+from broker_assets.api.tom.entrance import admitted
+from broker_assets.tom.metrics.confusion import Confusion
+from broker_assets.tom.metrics.scorecards import ClassScore, Scorecard, scorecards
+from broker_assets.tom.taxonomy.hierarchy import LEVELS
+from broker_assets.tom.taxonomy.stored import in_force
+
+SIDE: Final = 240
+"""Width and height of a chart, pixels."""
+_CELL: Final = 34
+_MOST: Final = 500
+"""Contradictions on a page."""
+
+
+@dataclass(frozen=True)
+class ClassCharts:
+    """Curves of a class as points of SVG lines."""
+
+    name: str
+    area: float
+    average_precision: float
+    error: float
+    roc: str
+    precision: str
+    calibration: list[tuple[float, float]]
+    """Places of the ranges with messages."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a confusion matrix."""
+
+    x: int
+    y: int
+    share: float
+    objects: int
+    true: str
+    reported: str
+
+
+def cards(request: Request) -> Response:
+    """A line for each classifier."""
+    admitted(request, "login")
+    found, names, counted = _cards(request)
+    return page(
+        request, "tom/scorecards.html", cards=found, names=names, counted=counted, levels=LEVELS, nan=math.isnan
+    )
+
+
+def card(request: Request, number: int) -> Response:
+    """The scorecard of a classifier."""
+    admitted(request, "login")
+    found, names, _ = _cards(request)
+    one = next((item for item in found if item.classifier.classifier_id == number), None)
+    if one is None:
+        raise HTTPException(404, f"Classifier {number} has sent no message yet, or does not exist.")
+    charts = [charts_of(names.get(item.classid, str(item.classid)), item) for item in one.classes]
+    return page(
+        request, "tom/scorecard.html", card=one, levels=LEVELS, charts=charts, side=SIDE, nan=math.isnan,
+        cells=cells_of(one.confusion, names), across=len(one.confusion.reported) * _CELL, size=_CELL,
+        down=len(one.confusion.true) * _CELL,
+        true_names=[names.get(item, str(item)) for item in one.confusion.true.tolist()],
+        reported_names=[names.get(item, str(item)) for item in one.confusion.reported.tolist()],
+    )  # fmt: skip
+
+
+def contradictions(request: Request) -> Response:
+    """Objects of which two sources say what cannot both be right, the newest objects first."""
+    admitted(request, "login")
+    connections: Connections = request.app.state.connections
+    with connections.use() as connection:
+        rows = connection.execute(
+            "SELECT diaobjectid, source, said, probability, othersource, othersaid, otherprobability"
+            " FROM contradictions ORDER BY diaobjectid DESC, source, othersource LIMIT %s",
+            (_MOST,),
+        ).fetchall()
+        row = connection.execute("SELECT count(DISTINCT diaobjectid) FROM contradictions").fetchone()
+    return page(request, "tom/contradictions.html", rows=rows, objects=row[0] if row else 0, most=_MOST)
+
+
+def charts_of(name: str, one: ClassScore) -> ClassCharts:
+    """Curves in pixels; y downwards."""
+    found, given = one.curves, one.calibration
+    some = given.messages > 0
+    return ClassCharts(
+        name, found.area, found.average_precision, given.error,
+        _line(found.false_positive_rate, found.true_positive_rate),
+        _line(found.true_positive_rate, found.precision),
+        [(round(SIDE * x, 1), round(SIDE * (1.0 - y), 1))
+         for x, y in zip(given.probability[some], given.right[some], strict=True)],
+    )  # fmt: skip
+
+
+def cells_of(found: Confusion, names: dict[int, str]) -> list[Cell]:
+    """Cells with objects, shaded by the share of the objects of the true class."""
+    shares = found.by_true_class
+    return [
+        Cell(
+            int(column) * _CELL, int(row) * _CELL, round(float(shares[row, column]), 3),
+            int(found.objects[row, column]), names.get(int(found.true[row]), ""),
+            names.get(int(found.reported[column]), ""),
+        )
+        for row, column in zip(*np.nonzero(found.objects), strict=True)
+    ]  # fmt: skip
+
+
+def _line(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
+    known = np.isfinite(x) & np.isfinite(y)
+    return " ".join(
+        f"{SIDE * one:.1f},{SIDE * (1.0 - other):.1f}" for one, other in zip(x[known], y[known], strict=True)
+    )
+
+
+def _cards(request: Request) -> tuple[list[Scorecard], dict[int, str], str | None]:
+    """Scorecards, names of classes, and when messages were counted last."""
+    connections: Connections = request.app.state.connections
+    with connections.use() as connection:
+        _, taxonomy = in_force(connection, "elasticc2")
+        found = scorecards(connection, taxonomy)
+        row = connection.execute("SELECT to_char(max(counted_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') FROM"
+                                 " classifier_tally").fetchone()  # fmt: skip
+    names = dict(zip(taxonomy.classid.tolist(), taxonomy.description, strict=True))
+    return found, names, row[0] if row else None
