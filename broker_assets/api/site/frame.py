@@ -41,6 +41,7 @@ MENU: Final = (
     ("/nights/", "Nights"),
     ("/status/", "Service"),
     ("/telemetry/", "Telemetry"),
+    ("/spectra/", "Spectra"),
     ("/elasticc2/", "ELAsTiCC2"),
 )
 """Addresses and names; those that this server does not have are left out."""

@@ -19,6 +19,7 @@ from broker_assets.api.tom import (
     light_curves,
     pages,
     spectra,
+    spectrum_board,
     sql,
     tables,
 )
@@ -63,6 +64,7 @@ def add_to(app: FastAPI, settings: Settings) -> None:
         ("getknownspectruminfo", spectra.known),
     ):
         _add_post(app, f"/elasticc2/{path}", endpoint)
+    app.add_api_route("/spectra/", spectrum_board.board, methods=["GET"], include_in_schema=False, response_model=None)
     sql.prepare(app, settings)
     for path, question in (
         ("runsqlquery", sql.run),

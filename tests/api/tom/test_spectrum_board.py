@@ -1,0 +1,38 @@
+"""The board of spectra."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+
+pytestmark = [pytest.mark.database, pytest.mark.shared]
+
+
+def test_what_is_wanted_claimed_and_seen(own_snapshot_site: str, log_in: Callable[[str, str], Any]) -> None:
+    root = log_in(own_snapshot_site, "root")
+    assert "No spectrum is wanted." in root.get("spectra/").text
+    body = {"requester": "<i>SRS", "objectids": [114982, 15232], "priorities": [5, 3]}
+    assert root.post("elasticc2/askforspectrum", json=body).status_code == 200
+    plan = {"objectid": 114982, "facility": "Keck", "plantime": "2026-12-01 03:00"}
+    assert root.post("elasticc2/planspectrum", json=plan).status_code == 200
+    plain = root.get("spectra/").text
+    assert plain.index(">114982<") < plain.index(">15232<")
+    assert "&lt;i&gt;SRS" in plain
+    assert "Keck (2026-12-01 03:00)" in plain
+    assert "Least airmass" not in plain
+    seen = root.get("spectra/", params={"observatory": "Paranal", "night": "2026-12-01"}).text
+    assert "Dark from 2026-12-0" in seen
+    assert "% illuminated" in seen
+    assert '<option value="Paranal" selected>' in seen
+    # Declination +9 and -65 degrees are up at Paranal in December.
+    assert "not up" not in seen
+    assert "is not a date" in root.get("spectra/", params={"observatory": "Paranal", "night": "soon"}).text
+
+
+def test_nobody_comes_in_without_an_account(snapshot_site: str) -> None:
+    answer = requests.get(f"{snapshot_site}/spectra/", allow_redirects=False, timeout=30)
+    assert answer.status_code == 302
+    assert answer.headers["location"].startswith("/accounts/login/")
