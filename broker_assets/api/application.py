@@ -83,7 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         accounts.open()
         log_lines.add_times()
         warming.warm_in_background()
-        app.state.tap_worker.wake()  # jobs that a server left when it ended
+        app.state.tap_worker.begin()
         yield
         app.state.listeners.closing = True
         app.state.tap_worker.stop()

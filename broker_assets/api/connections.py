@@ -16,7 +16,7 @@ import psycopg
 from fastapi import Request
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from broker_assets.database.engine import DatabaseUnavailableError, connection_arguments, unavailable
+from broker_assets.database.engine import DatabaseUnavailableError, connect, connection_arguments, unavailable
 
 TIMEOUT: Final = 20.0
 """Time limit of a query, seconds."""
@@ -126,6 +126,27 @@ class Connections:
             raise unavailable(self._url, error) from error
         finally:
             self._pool.putconn(connection)
+
+    @contextmanager
+    def alone(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection besides those of the pool, closed at once: for a look that is no request.
+
+        Raises
+        ------
+        DatabaseUnavailableError
+            If the database does not answer.
+        """
+        if self._url is None:
+            raise DatabaseUnavailableError("no database is configured")
+        with connect(
+            self._url,
+            application="broker-assets look",
+            autocommit=True,
+            connect_timeout=CONNECT_SECONDS,
+            statement_timeout=TIMEOUT,
+            read_only=not self._writes,
+        ) as connection:
+            yield connection
 
     def _take(self, pool: ConnectionPool[_Connection], url: str) -> _Connection:
         deadline = time.monotonic() + WAIT

@@ -331,6 +331,14 @@ def take(connection: Connection) -> Job | None:
             return cursor.execute(f"SELECT {_COLUMNS}{_FROM} WHERE jobid = %s", row).fetchone()
 
 
+def any_waiting(connection: Connection) -> bool:
+    """Whether a job waits, or was left by a process that may have ended."""
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM access.tap_jobs WHERE phase IN ('QUEUED', 'EXECUTING'))"
+    ).fetchone()
+    return bool(row is not None and row[0])
+
+
 def still(connection: Connection, jobids: Iterable[str]) -> set[str]:
     """Say that these jobs are being worked at; those that still should be."""
     rows = connection.execute(

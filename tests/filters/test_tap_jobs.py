@@ -43,8 +43,10 @@ def test_the_life_of_a_job(connection: psycopg.Connection[Any]) -> None:
     ann = owner(connection, "ann")
     job = make(connection, ann, uploads={"t": b"<VOTABLE/>"})
     assert tap_jobs.take(connection) is None  # it is pending
+    assert not tap_jobs.any_waiting(connection)
     tap_jobs.change(connection, job, parameters={"QUERY": "SELECT 2"}, duration=20)
     tap_jobs.queue(connection, job)
+    assert tap_jobs.any_waiting(connection)
     with pytest.raises(JobEnded):
         tap_jobs.queue(connection, job)
     with pytest.raises(JobEnded):

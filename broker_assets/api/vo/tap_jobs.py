@@ -114,9 +114,10 @@ async def one(request: Request, viewer: Anybody, jobid: Identifier) -> Response:
     """A job; WAIT seconds until it is in another phase (than PHASE), if it has not ended."""
     job = await anyio.to_thread.run_sync(_job, request, viewer, jobid)
     wait, phase = _wait(request), request.query_params.get("PHASE", job.phase).upper()
+    if job.phase in ("QUEUED", "EXECUTING"):
+        request.app.state.tap_worker.wake()  # also what another process has left
     deadline, pause = clock.monotonic() + wait, _LOOK
     while not job.ended and job.phase == phase and clock.monotonic() < deadline:
-        request.app.state.tap_worker.wake()
         await anyio.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_LOOK)
         if await request.is_disconnected():

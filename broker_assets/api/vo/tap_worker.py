@@ -52,6 +52,20 @@ class TapWorker:
         self._again = False
         self._closing = threading.Event()
 
+    def begin(self) -> None:
+        """Run what a server left when it ended; looks for it in the background."""
+        threading.Thread(target=self._begin, daemon=True, name="tap start").start()
+
+    def _begin(self) -> None:
+        try:
+            with self._accounts.alone() as own:
+                waiting = tap_jobs.any_waiting(own)
+        except (DatabaseUnavailableError, psycopg.Error) as error:
+            log.info("asynchronous queries wait: %s", error)
+            return
+        if waiting:
+            self.wake()
+
     def wake(self) -> None:
         """Let waiting jobs run, if there is a thread for them."""
         with self._lock:
@@ -75,7 +89,7 @@ class TapWorker:
                 log.warning("jobs of TAP could not be given back; they begin again by themselves")
         self._cancel(running)
         for thread in threads:
-            thread.join(5)
+            thread.join(5 if running else 0.2)  # one without a job only waits for the database
 
     def look(self) -> None:
         """Say which jobs run here, and cancel those that should no longer."""

@@ -82,7 +82,7 @@ def test_what_a_server_leaves_is_done_by_the_next(
     first.wake()  # it has ended
     assert tap_jobs.get(connection, None, slow).phase == "QUEUED"
     second = worker()
-    second.wake()
+    second.begin()
     assert reaches(connection, slow, "EXECUTING").attempts == 1
     tap_jobs.destroy(connection, slow)
     second.look()
