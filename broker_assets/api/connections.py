@@ -129,7 +129,7 @@ class Connections:
 
     @contextmanager
     def alone(self) -> Iterator[psycopg.Connection[Any]]:
-        """A connection besides those of the pool, closed at once: for a look that is no request.
+        """A connection besides those of the pool, closed at once: for a look that nobody waits for.
 
         Raises
         ------
