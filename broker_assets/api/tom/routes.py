@@ -20,6 +20,7 @@ from broker_assets.api.tom import (
     pages,
     spectra,
     spectrum_board,
+    spectrum_forms,
     sql,
     tables,
 )
@@ -65,6 +66,12 @@ def add_to(app: FastAPI, settings: Settings) -> None:
     ):
         _add_post(app, f"/elasticc2/{path}", endpoint)
     app.add_api_route("/spectra/", spectrum_board.board, methods=["GET"], include_in_schema=False, response_model=None)
+    for name, form in (
+        ("plan", spectrum_forms.plan),
+        ("remove", spectrum_forms.remove),
+        ("report", spectrum_forms.report),
+    ):
+        app.add_api_route(f"/spectra/{name}", form, methods=["POST"], include_in_schema=False, response_model=None)
     sql.prepare(app, settings)
     for path, question in (
         ("runsqlquery", sql.run),
