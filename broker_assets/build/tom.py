@@ -7,6 +7,8 @@ from dagster import AssetSelection, DefaultScheduleStatus, Definitions, Schedule
 from broker_assets.assets.tom.comparison import COMPARED, build_comparison_assets
 from broker_assets.assets.tom.survey import NIGHTLY, build_survey_assets
 from broker_assets.automation import BACKGROUND
+from broker_assets.jobs.broker_messages import build_read_broker_messages
+from broker_assets.sensors.broker_messages import build_broker_messages_sensor
 from broker_assets.sensors.survey import build_survey_schedule
 from broker_assets.settings import Settings
 
@@ -32,8 +34,10 @@ def definitions(settings: Settings) -> Definitions:
         tags=BACKGROUND,
         description="Every day: scorecards of classifiers, and objects of which sources contradict each other.",
     )
+    read = build_read_broker_messages(settings)
     return Definitions(
         assets=[*build_survey_assets(settings), *build_comparison_assets()],
-        jobs=[night, comparison],
+        jobs=[night, comparison, read],
+        sensors=[build_broker_messages_sensor(settings, read)],
         schedules=[build_survey_schedule(settings, night), daily],
     )

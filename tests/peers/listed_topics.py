@@ -28,3 +28,7 @@ class ListedTopics:
         if source is None:
             raise SourceUnavailableError(f"the broker of {location.topic} does not answer")
         return StreamEnds(location.topic, {number: len(log) for number, log in source.logs.items()}, {})
+
+    def topics_at(self, location: StreamLocation, *, timeout: float = 5.0) -> list[str]:
+        """Names of the topics."""
+        return sorted(self.sources)

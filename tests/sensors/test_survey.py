@@ -16,9 +16,12 @@ from broker_assets.survey_settings import SurveySettings
 pytestmark = pytest.mark.database
 
 
+def schedule_of(settings: Settings) -> Any:
+    return next(one for one in tom.definitions(settings).schedules or () if one.name == "survey_night")
+
+
 def tick(url: str, instance: DagsterInstance, nights: int = 2):
-    (schedule,) = tom.definitions(Settings(survey=SurveySettings(nights_a_day=nights))).schedules or ()
-    resolved: Any = schedule
+    resolved = schedule_of(Settings(survey=SurveySettings(nights_a_day=nights)))
     return resolved(build_schedule_context(instance=instance, resources={"database": Database(url)}))
 
 
@@ -51,8 +54,7 @@ def test_it_is_off_unless_it_is_set(database_url: str) -> None:
 def test_files_of_simulations_are_reported_when_they_change(database_url: str, tmp_path: Path) -> None:
     (tmp_path / "SIMULATION").mkdir()
     settings = Settings(survey=SurveySettings(simulations=[tmp_path / "SIMULATION", tmp_path / "nowhere"]))
-    (schedule,) = tom.definitions(settings).schedules or ()
-    resolved: Any = schedule
+    resolved = schedule_of(settings)
     with DagsterInstance.local_temp(str(tmp_path)) as instance:
 
         def reported() -> int:
