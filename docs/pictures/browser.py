@@ -58,9 +58,10 @@ class Browser:
     def __enter__(self) -> Self:
         folder = tempfile.TemporaryDirectory(prefix="broker-pictures-", ignore_cleanup_errors=True)
         profile = Path(self._resources.enter_context(folder))
-        fixed = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars")
-        # Maps need WebGL, which is drawn by the processor here.
-        fixed += ("--enable-unsafe-swiftshader",)
+        fixed = (
+            *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"),
+            "--enable-unsafe-swiftshader",  # maps need WebGL, which is drawn by the processor here
+        )
         self._process = subprocess.Popen(  # noqa: S603 (our own arguments)
             [program(), *fixed, "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"],
             stdout=subprocess.DEVNULL,
