@@ -156,6 +156,19 @@ def point_columns() -> list[sa.Column[Any]]:
     ]
 
 
+def period_columns() -> tuple[sa.Column[Any], ...]:
+    """From when to when a row of a history held, as numbers of the counter of changes."""
+    return (
+        bigint(
+            "revision_from",
+            "number of the change from which it held, see revision_counter",
+            primary_key=True,
+            autoincrement=False,
+        ),
+        bigint("revision_to", "number of the change that ended it; null while it holds"),
+    )
+
+
 def fact_columns() -> list[sa.Column[Any]]:
     """Which alert a fact is about, and the batch that computed it."""
     return [

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from broker_assets.database.tables.columns import bigint, integer, metadata, real, text
+from broker_assets.database.tables.columns import bigint, integer, metadata, period_columns, real, text
 
 
 def _contradiction() -> list[sa.Column[Any]]:
@@ -37,11 +37,7 @@ contradictions_history = sa.Table(
     "contradictions_history",
     metadata,
     *_contradiction(),
-    bigint(
-        "revision_from", "number of the change from which it held, see revision_counter", primary_key=True,
-        autoincrement=False,
-    ),
-    bigint("revision_to", "number of the change that ended it; null while it holds"),
+    *period_columns(),
     sa.Index(
         "contradictions_history_held", "diaobjectid", "source", "othersource", unique=True,
         postgresql_where=sa.text("revision_to IS NULL"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from broker_assets.database.tables.columns import bigint, by_width, date, double, metadata, smallint
+from broker_assets.database.tables.columns import bigint, by_width, date, double, metadata, period_columns, smallint
 
 
 def _link() -> list[sa.Column[Any]]:
@@ -36,11 +36,7 @@ object_link_history = sa.Table(
     *by_width(
         [
             *_link(),
-            bigint(
-                "revision_from", "number of the change from which it held, see revision_counter", primary_key=True,
-                autoincrement=False,
-            ),
-            bigint("revision_to", "number of the change that ended it; null while it holds"),
+            *period_columns(),
         ]
     ),
     sa.Index(
