@@ -55,7 +55,7 @@ def curve_rollup(sources: pa.Table, forced: pa.Table) -> pa.Table:
     Returns
     -------
     pyarrow.Table
-        Columns `ROLLUP`, by object and band; a row for each that has a detection or a forced point.
+        Columns `ROLLUP`, by object and band; a row for each band with a detection, as in the original.
 
     Examples
     --------
@@ -65,17 +65,15 @@ def curve_rollup(sources: pa.Table, forced: pa.Table) -> pa.Table:
     >>> row["firstsource_id"], row["latestsource_id"], row["maxforcedsource_id"]
     (11, 12, None)
     """
-    keys = pa.concat_tables(
-        [table.select(["diaobject_id", "filtername"]) for table in (sources.cast(POINTS), forced.cast(POINTS))]
-    )
     keys = (
-        keys.group_by(["diaobject_id", "filtername"])
+        sources.cast(POINTS)
+        .group_by(["diaobject_id", "filtername"])
         .aggregate([])
         .sort_by([("diaobject_id", "ascending"), ("filtername", "ascending")])
     )
     columns: dict[str, pa.Array] = {name: keys[name] for name in ("diaobject_id", "filtername")}
     chosen = {}
-    for kind, table in (("source", sources.cast(POINTS)), ("forcedsource", forced.cast(POINTS))):
+    for kind, table in (("source", sources.cast(POINTS)), ("forcedsource", _within(keys, forced.cast(POINTS)))):
         group = _groups(keys, table)
         flux, time, number = (table[name].to_numpy() for name in ("flux", "mjd", "id"))
         latest = np.lexsort((number, time, group))
@@ -152,6 +150,11 @@ def update_curves(connection: psycopg.Connection[Any], objects: NDArray[np.int64
             excluded=sql.SQL(", ").join(sql.SQL("excluded.{}").format(sql.Identifier(name)) for name in names),
         )
     ).rowcount
+
+
+def _within(keys: pa.Table, table: pa.Table) -> pa.Table:
+    """Points of the objects and bands of `keys`."""
+    return table.join(keys, ["diaobject_id", "filtername"], join_type="left semi").select(POINTS.names)
 
 
 def _groups(keys: pa.Table, table: pa.Table) -> NDArray[np.int64]:
