@@ -398,8 +398,8 @@ def finish(
     """
     done = connection.execute(
         "UPDATE access.tap_jobs SET phase = %s, said = %s, media_type = %s, bytes = %s, finished_at = now()"
-        " WHERE jobid = %s AND phase = 'EXECUTING' AND attempts = %s",
-        (phase, said[:2000], media_type, size, job.jobid, job.attempts),
+        " WHERE jobid = %s AND phase = 'EXECUTING' AND begun_at = %s",  # not the attempt, which may be given back
+        (phase, said[:2000], media_type, size, job.jobid, job.begun_at),
     ).rowcount
     if done:
         connection.execute("DELETE FROM access.tap_uploads WHERE jobid = %s", (job.jobid,))
