@@ -6,6 +6,7 @@ import typer
 
 from broker_assets.commands.original_options import NORMALISED, with_lists
 from broker_assets.commands.tom import brokers, dumps, queries, sending, simulation
+from broker_assets.commands.tom.contradictions import contradictions
 from broker_assets.commands.tom.scorecards import scorecards
 
 app = typer.Typer(
@@ -27,4 +28,5 @@ app.command("update-elasticc2-sources", context_settings=NORMALISED)(brokers.upd
 app.command("import")(dumps.import_file)
 app.command("export")(dumps.export_file)
 app.command("scorecards")(scorecards)
+app.command("contradictions")(contradictions)
 app.command("long-query-runner", context_settings=NORMALISED)(queries.long_query_runner)
