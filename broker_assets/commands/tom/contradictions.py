@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -67,7 +68,7 @@ def contradictions(
         terminal().print(f"Words without a meaning in the rule: {escape(', '.join(found.unknown[:20]))}")
 
 
-def _show(titles: list[str], rows: list[tuple[object, ...]]) -> None:
+def _show(titles: list[str], rows: Sequence[tuple[object, ...]]) -> None:
     if rows:
         shown = Table(*titles)
         for row in rows:

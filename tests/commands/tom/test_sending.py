@@ -14,7 +14,9 @@ def test_a_running_file_is_held_by_one_sender(tmp_path):
     assert not path.exists()
 
 
-@pytest.mark.parametrize(("process", "taken"), [("999999999", True), (str(os.getpid()), False)])
+@pytest.mark.parametrize(
+    ("process", "taken"), [("999999999", True), (str(os.getpid()), False)], ids=["ended", "running"]
+)
 def test_the_file_of_a_process_that_has_ended_is_taken_over(tmp_path, process, taken):
     path = tmp_path / "running"
     path.write_text(f"2026-01-01T00:00:00 {socket.gethostname()} {process}\n")
