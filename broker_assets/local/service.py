@@ -106,10 +106,18 @@ class CodeServer(Service):
         self._child = None
 
     def _children(self) -> list[psutil.Process]:
+        """Children that serve definitions; libraries start others for a moment, such as a look for a compiler."""
         try:
-            return psutil.Process(self.pid).children()
+            return [child for child in psutil.Process(self.pid).children() if _serves(child)]
         except psutil.NoSuchProcess:
             return []
+
+
+def _serves(process: psutil.Process) -> bool:
+    try:
+        return "grpc" in process.cmdline()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
 
 
 def _alive(process: psutil.Process | None) -> bool:

@@ -50,7 +50,7 @@ def test_programs_are_ours_first() -> None:
 def test_a_code_server_does_not_run_without_the_child_that_has_the_definitions(tmp_path: Path) -> None:
     text = (
         "import signal, subprocess, sys, time\n"
-        "child = lambda: subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        "child = lambda: subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)', 'grpc'])\n"
         "children = [child()]\n"
         "def reload(*_):\n"
         "    children.append(child()); children[0].kill(); children.pop(0).wait()\n"
@@ -78,3 +78,26 @@ def test_a_code_server_does_not_run_without_the_child_that_has_the_definitions(t
     finally:
         server.stop()
     assert not server.running
+
+
+def test_a_child_of_a_moment_is_not_that_with_the_definitions(tmp_path: Path) -> None:
+    """Libraries look for compilers and the like before the definitions are served."""
+    text = (
+        "import subprocess, sys, time\n"
+        "subprocess.run([sys.executable, '-c', 'import time; time.sleep(1)'])\n"
+        "time.sleep(600)\n"
+    )
+    server = CodeServer(
+        "code server", [sys.executable, "-c", text], log=tmp_path / "log", environment=dict(os.environ),
+        healthy=lambda: True, timeout=30,
+    )  # fmt: skip
+    server.start()
+    try:
+        assert server.pid is not None
+        process = psutil.Process(server.pid)
+        wait_until(lambda: bool(process.children()), 30.0)
+        assert server.running
+        wait_until(lambda: not process.children(), 30.0)
+        assert server.running
+    finally:
+        server.stop()
