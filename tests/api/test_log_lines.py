@@ -32,6 +32,11 @@ def test_lines_of_the_server_and_our_own_have_times(loggers: tuple[logging.Logge
     assert ' +0000 WARNING uvicorn.access: 127.0.0.1 - "GET /" 200' in line
 
 
-def test_without_a_server_nothing_changes(loggers: tuple[logging.Logger, logging.Logger]) -> None:
+def test_without_a_server_nothing_changes(
+    loggers: tuple[logging.Logger, logging.Logger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # pytest gives a handler of its own to loggers that a server of an earlier test has configured.
+    for name in log_lines._SERVER:
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [])
     log_lines.add_times()
     assert loggers[1].handlers == []
