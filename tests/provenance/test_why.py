@@ -68,6 +68,9 @@ from broker_assets.stream.notices import moving_list_topic, notice_topic, read_n
 from broker_assets.stream.reprocess import reprocess_night
 from broker_assets.tns.bulk import parse_bulk_csv
 from broker_assets.tns.refresh import apply_bulk_file
+from broker_assets.tom.contradictions.finding import find
+from broker_assets.tom.contradictions.rule import Rule
+from broker_assets.tom.taxonomy.stored import in_force
 
 pytestmark = [pytest.mark.database, pytest.mark.slow]
 
@@ -250,6 +253,24 @@ class Night:
             annotate(connection, "otto", [{"topic": "fastfinder", "objectId": known, "classification": "kilonova"}])
             connection.commit()
 
+    def contradictions(self) -> None:
+        """A broker says otherwise of the object that has an annotation."""
+        with engine.connect(self.database_url) as connection:
+            connection.execute("UPDATE annotators SET public = true")
+            connection.execute(
+                "INSERT INTO elasticc2_diaobjectdetails (diaobject_id, isddf) SELECT DISTINCT diaobjectid, false"
+                " FROM annotations JOIN objects USING (diaobjectid)"
+            )
+            connection.execute(
+                "WITH known AS (INSERT INTO elasticc2_brokerclassifier (brokername, classifiername)"
+                " VALUES ('broker', 'classifier') RETURNING classifier_id)"
+                " INSERT INTO elasticc2_diaobjectclassification (diaobject_id, classifier_id, latestclass1id,"
+                " latestclass1prob) SELECT diaobject_id, classifier_id, 2332, 0.9"
+                " FROM elasticc2_diaobjectdetails, known"
+            )
+            assert find(connection, Rule.read(in_force(connection, "elasticc2")[1])).pairs
+            connection.commit()
+
     def telemetry(self) -> None:
         """A day of housekeeping, with a damaged packet."""
         site = make_site(self.folder)
@@ -304,6 +325,7 @@ def night(
         night.later()
         night.after_the_nights()
         night.annotations()
+        night.contradictions()
         night.telemetry()
         yield night
 
