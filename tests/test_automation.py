@@ -462,13 +462,16 @@ def test_every_run_that_a_sensor_or_a_schedule_asks_for_has_a_priority() -> None
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("RunRequest", "ScheduleDefinition"):
                 tags = [keyword.value for keyword in node.keywords if keyword.arg == "tags"]
                 names = {name.id for value in tags for name in ast.walk(value) if isinstance(name, ast.Name)}
-                chosen = names & {"BACKGROUND", "RECEPTION", "priority"}
+                chosen = names & {"BACKGROUND", "PROMPT", "RECEPTION", "priority"}
                 assert len(chosen) == 1, f"{path.name}:{node.lineno}: which priority?"
                 found.setdefault(path.stem, set()).update(chosen)
     assert {name for name, chosen in found.items() if chosen == {"RECEPTION"}} == {
         "annotations",
+        "broker_messages",
         "kafka_lag",
         "notices",
     }
+    # somebody waits for their answer
+    assert {name for name, chosen in found.items() if chosen == {"PROMPT"}} == {"queries"}
     # runs of jobs that have reasons are all asked for in one place, which takes the priority
     assert {name for name, chosen in found.items() if chosen == {"priority"}} == {"run_history"}
