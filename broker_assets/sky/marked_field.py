@@ -102,7 +102,7 @@ def field_of(moc: MOC) -> tuple[float, float, float]:
     >>> from mocpy import MOC
     >>> moc = MOC.from_cone(Longitude(10 * u.deg), Latitude(-5 * u.deg), radius=1 * u.deg, max_depth=10)
     >>> [round(value, 1) for value in field_of(moc)]
-    [10.0, -5.0, 2.5]
+    [10.0, -5.0, 2.7]
     """
     if moc.empty() or moc.sky_fraction > 0.25:
         return 0.0, 0.0, _WIDEST

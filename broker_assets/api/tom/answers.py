@@ -26,6 +26,7 @@ def json_of(content: Any) -> bytes:
 
     Examples
     --------
+    >>> import numpy as np
     >>> json_of({"flux": np.array([0.1, np.nan], np.float32)})
     b'{"flux":[0.1,null]}'
     """
