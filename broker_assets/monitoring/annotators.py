@@ -9,8 +9,9 @@ from typing import Any, Final, NamedTuple
 import psycopg
 
 from broker_assets.settings import Settings
-from broker_assets.stream.annotation_lag import AnnotationLag, Ends, look
+from broker_assets.stream.annotation_lag import AnnotationLag, look
 from broker_assets.stream.messages import StreamEnds
+from broker_assets.stream.topic_ends import Ends
 
 WHAT: Final = "annotations"
 """What such a stream has in place of a survey."""

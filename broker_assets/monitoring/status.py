@@ -25,8 +25,8 @@ from broker_assets.monitoring.state_file import running
 from broker_assets.provenance import versions
 from broker_assets.provenance.stale_groups import StaleGroup, automation_notes, stale_groups
 from broker_assets.settings import Settings, StreamLocation, StreamSettings
-from broker_assets.stream.annotation_lag import ASKED_AT_ONCE, Ends
 from broker_assets.stream.messages import SourceError, SourceUnavailableError, StreamEnds, TopicAbsentError
+from broker_assets.stream.topic_ends import ASKED_AT_ONCE, Ends
 
 PATIENCE = 3.0
 """Timeout for database and Kafka, each, seconds."""

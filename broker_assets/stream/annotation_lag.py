@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import psycopg
 
@@ -14,13 +12,8 @@ from broker_assets.annotations import annotators, store, waiting
 from broker_assets.annotations.sources import BadSource
 from broker_assets.settings import Settings, StreamLocation
 from broker_assets.stream.annotation_messages import AnnotationStream, annotation_streams, annotator_of
-from broker_assets.stream.messages import SourceError, StreamEnds, TopicAbsentError
-
-ASKED_AT_ONCE: Final = 8
-"""Topics that brokers are asked about at the same time."""
-
-Ends = Callable[[StreamLocation, Mapping[int, int]], StreamEnds]
-"""Asks a broker where a topic ends; raises `SourceError`."""
+from broker_assets.stream.messages import StreamEnds
+from broker_assets.stream.topic_ends import Ends, ask_ends
 
 
 @dataclass
@@ -108,18 +101,8 @@ def look(connection: psycopg.Connection[Any], settings: Settings, ends: Ends) ->
     )
     found.positions = {stream.name: ledger.positions(connection, stream.name) for stream in streams}
 
-    def ask(stream: AnnotationStream) -> StreamEnds | Exception:
-        try:
-            return ends(stream_location(settings, stream), found.positions[stream.name])
-        except (SourceError, LookupError) as error:
-            return error
-
-    with ThreadPoolExecutor(max_workers=ASKED_AT_ONCE) as pool:
-        answers = list(pool.map(ask, streams))
-    for stream, answer in zip(streams, answers, strict=True):
-        if isinstance(answer, StreamEnds):
-            found.ends[stream.name] = answer
-            found.lag[stream.name] = sum(answer.lag(found.positions[stream.name]).values())
-        elif not isinstance(answer, TopicAbsentError):
-            found.problems[stream.name] = str(answer)
+    by_name = {stream.name: stream for stream in streams}
+    found.ends, problems = ask_ends(found.positions, lambda name: stream_location(settings, by_name[name]), ends)
+    found.problems |= problems
+    found.lag = {name: sum(one.lag(found.positions[name]).values()) for name, one in found.ends.items()}
     return found

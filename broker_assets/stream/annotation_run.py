@@ -22,10 +22,11 @@ from broker_assets.annotations.content import UnknownAnnotator
 from broker_assets.database.engine import connect
 from broker_assets.settings import Settings, StreamLocation
 from broker_assets.stream.annotation_followup import Triggered, run_filters, settle
-from broker_assets.stream.annotation_lag import Ends, active_streams, look, stream_location
+from broker_assets.stream.annotation_lag import active_streams, look, stream_location
 from broker_assets.stream.annotation_messages import AnnotationStream
 from broker_assets.stream.annotations import AnnotationsRead, read_annotations
 from broker_assets.stream.messages import MessageSource, SourceError
+from broker_assets.stream.topic_ends import Ends
 
 logger = logging.getLogger(__name__)
 

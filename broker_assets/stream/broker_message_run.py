@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -21,18 +21,17 @@ from broker_assets.database.engine import connect
 from broker_assets.settings import Settings, StreamLocation
 from broker_assets.stream.broker_message_batches import MessagesRead, read_broker_messages
 from broker_assets.stream.broker_messages import BrokerStream, broker_of
-from broker_assets.stream.messages import MessageSource, SourceError, StreamEnds, TopicAbsentError
+from broker_assets.stream.messages import MessageSource, SourceError
+from broker_assets.stream.topic_ends import Ends, ask_ends
 
 log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 8
-"""Streams that are read, or asked about, at the same time."""
+"""Streams that are read at the same time."""
 LOOK_SECONDS: Final = 2.0
 """Time between two looks at the streams that are not being read."""
 
 OpenSource = Callable[[StreamLocation], MessageSource]
-Ends = Callable[[StreamLocation, Mapping[int, int]], StreamEnds]
-"""Asks Kafka where a topic ends; raises `SourceError`."""
 ListTopics = Callable[[StreamLocation], list[str]]
 """Asks Kafka for the topics of a cluster; the name of the location has no meaning."""
 
@@ -135,19 +134,9 @@ def look(
     found = BrokerLag(streams=streams, problems=problems)
     found.positions = {name: ledger.positions(connection, name) for name in streams}
 
-    def ask(stream: BrokerStream) -> StreamEnds | Exception:
-        try:
-            return ends(stream_location(settings, stream), found.positions[stream.name])
-        except (SourceError, LookupError) as error:
-            return error
-
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        answers = list(pool.map(ask, streams.values()))
-    for name, answer in zip(streams, answers, strict=True):
-        if isinstance(answer, StreamEnds):
-            found.lag[name] = sum(answer.lag(found.positions[name]).values())
-        elif not isinstance(answer, TopicAbsentError):
-            found.problems[name] = str(answer)
+    known, unknown = ask_ends(found.positions, lambda name: stream_location(settings, streams[name]), ends)
+    found.problems |= unknown
+    found.lag = {name: sum(one.lag(found.positions[name]).values()) for name, one in known.items()}
     return found
 
 
