@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from psycopg import sql
 
-from broker_assets.database import copy
 from broker_assets.database.fetch import fetch
 from broker_assets.database.tables.tom import diaobjectclassification
+from broker_assets.tom.objects.rollup_rows import replace_rows
 
 RANKS: Final = 4
 """Classes that are kept."""
@@ -124,31 +124,4 @@ def update_classes(connection: psycopg.Connection[Any], objects: NDArray[np.int6
         PROBABILITIES,
     )
     rows = newest.join(top_classes(probabilities), "brokermessage_id", join_type="inner")
-    connection.execute("DROP TABLE IF EXISTS pg_temp.tom_classes")
-    connection.execute(
-        "CREATE TEMPORARY TABLE tom_classes ON COMMIT DROP AS SELECT * FROM elasticc2_diaobjectclassification"
-        " WITH NO DATA"
-    )
-    with connection.cursor() as cursor:
-        copy.load(cursor, diaobjectclassification, rows.combine_chunks(), into="tom_classes")
-    connection.execute(
-        sql.SQL(
-            "DELETE FROM elasticc2_diaobjectclassification AS known WHERE diaobject_id = ANY({given}::bigint[])"
-            " AND NOT EXISTS (SELECT FROM tom_classes"
-            " WHERE (diaobject_id, classifier_id) = (known.diaobject_id, known.classifier_id))"
-        ).format(given=given)
-    )
-    names = [name for name in rows.column_names if name not in {"diaobject_id", "classifier_id"}]
-    return connection.execute(
-        sql.SQL(
-            "INSERT INTO elasticc2_diaobjectclassification AS known (diaobject_id, classifier_id, {names})"
-            " SELECT diaobject_id, classifier_id, {names} FROM tom_classes ORDER BY 1, 2"
-            " ON CONFLICT (diaobject_id, classifier_id) DO UPDATE SET {settings} WHERE ({known}) IS DISTINCT FROM"
-            " ({excluded})"
-        ).format(
-            names=sql.SQL(", ").join(map(sql.Identifier, names)),
-            settings=sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names),
-            known=sql.SQL(", ").join(sql.SQL("known.{}").format(sql.Identifier(name)) for name in names),
-            excluded=sql.SQL(", ").join(sql.SQL("excluded.{}").format(sql.Identifier(name)) for name in names),
-        )
-    ).rowcount
+    return replace_rows(connection, diaobjectclassification, "classifier_id", rows, objects)

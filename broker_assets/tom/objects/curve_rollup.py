@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from psycopg import sql
 
-from broker_assets.database import copy
 from broker_assets.database.fetch import fetch
 from broker_assets.database.tables.tom import diaobjectinfo
+from broker_assets.tom.objects.rollup_rows import replace_rows
 
 POINTS: Final = pa.schema(
     [
@@ -125,31 +125,7 @@ def update_curves(connection: psycopg.Connection[Any], objects: NDArray[np.int64
         for kind in ("diasource", "diaforcedsource")
     }
     rows = curve_rollup(tables["diasource"], tables["diaforcedsource"])
-    connection.execute("DROP TABLE IF EXISTS pg_temp.tom_rollup")
-    connection.execute(
-        "CREATE TEMPORARY TABLE tom_rollup ON COMMIT DROP AS SELECT * FROM elasticc2_diaobjectinfo WITH NO DATA"
-    )
-    with connection.cursor() as cursor:
-        copy.load(cursor, diaobjectinfo, rows, into="tom_rollup")
-    names = [name for name in ROLLUP.names if name not in {"diaobject_id", "filtername"}]
-    connection.execute(
-        sql.SQL(
-            "DELETE FROM elasticc2_diaobjectinfo AS known WHERE diaobject_id = ANY({given}::bigint[]) AND NOT EXISTS"
-            " (SELECT FROM tom_rollup WHERE (diaobject_id, filtername) = (known.diaobject_id, known.filtername))"
-        ).format(given=given)
-    )
-    return connection.execute(
-        sql.SQL(
-            "INSERT INTO elasticc2_diaobjectinfo AS known ({columns}) SELECT {columns} FROM tom_rollup"
-            " ORDER BY diaobject_id, filtername ON CONFLICT (diaobject_id, filtername) DO UPDATE SET {settings}"
-            " WHERE ({known}) IS DISTINCT FROM ({excluded})"
-        ).format(
-            columns=sql.SQL(", ").join(map(sql.Identifier, ROLLUP.names)),
-            settings=sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names),
-            known=sql.SQL(", ").join(sql.SQL("known.{}").format(sql.Identifier(name)) for name in names),
-            excluded=sql.SQL(", ").join(sql.SQL("excluded.{}").format(sql.Identifier(name)) for name in names),
-        )
-    ).rowcount
+    return replace_rows(connection, diaobjectinfo, "filtername", rows, objects)
 
 
 def _within(keys: pa.Table, table: pa.Table) -> pa.Table:
