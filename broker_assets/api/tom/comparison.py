@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from dataclasses import dataclass
 from typing import Final
@@ -126,12 +127,18 @@ def _line(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
 
 
 def _cards(request: Request) -> tuple[list[Scorecard], dict[int, str], str | None]:
-    """Scorecards, names of classes, and when messages were counted last."""
+    """Scorecards, names of classes, and when messages were counted last.
+
+    They go through all alerts and objects of the survey, so they are made once for each count of the messages.
+    """
     connections: Connections = request.app.state.connections
     with connections.use() as connection:
+        row = connection.execute("SELECT newest, inputs, counted_at FROM classifier_tally").fetchone()
         _, taxonomy = in_force(connection, "elasticc2")
-        found = scorecards(connection, taxonomy)
-        row = connection.execute("SELECT to_char(max(counted_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') FROM"
-                                 " classifier_tally").fetchone()  # fmt: skip
+        known = getattr(request.app.state, "scorecards", None)
+        if known is None or known[0] != row:
+            known = (row, scorecards(connection, taxonomy))
+            request.app.state.scorecards = known
     names = dict(zip(taxonomy.classid.tolist(), taxonomy.description, strict=True))
-    return found, names, row[0] if row else None
+    counted = f"{row[2].astimezone(datetime.UTC):%Y-%m-%d %H:%M}" if row is not None else None
+    return known[1], names, counted
