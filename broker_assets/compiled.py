@@ -3,6 +3,7 @@
 numba compiles a function when it is first called, which takes one to two minutes for all of them, and keeps the result
 on the disk. A container begins with what its image holds, and a fresh checkout with nothing: `python -m
 broker_assets.compiled` compiles everything at once, in several processes, for the types in `compiled_types.txt`.
+With `--record` it writes that file from what the tests, or a run, have compiled in this checkout.
 
 What is compiled is for one kind of processor. An image that is built on one machine and runs on another is compiled for
 the kind that `NUMBA_CPU_NAME` and `NUMBA_CPU_FEATURES` name.
@@ -149,17 +150,20 @@ def compile_some(names: Iterable[str]) -> float:
 
 
 def record() -> list[str]:
-    """Lines of the file for what this process has called.
+    """Lines of the file for everything that is on the disk, compiled from the code as it is.
 
     Types that are values (literals) belong to functions that call each other, and come with their callers.
     """
     lines: list[str] = []
     for name, function in dispatchers().items():
         # Some are compiled when their module is imported, for the types that are given there.
-        called = function.signatures if getattr(function, "_can_compile", True) else []
+        if not getattr(function, "_can_compile", True):
+            continue
+        index = getattr(getattr(function, "_cache", None), "_cache_file", None)
+        kept = {key[0] for key in index._load_index()} if index is not None else set()
         lines += [
             f"{name}({', '.join(map(type_text, kinds))})"
-            for kinds in called
+            for kinds in kept
             if not any(isinstance(kind, numba.types.Literal) for kind in kinds)
         ]
     return sorted(lines)
@@ -193,5 +197,8 @@ def _records() -> dict[str, np.dtype[Any]]:
 
 
 if __name__ == "__main__":
+    if "--record" in sys.argv[1:]:
+        TYPES.write_text("".join(f"{line}\n" for line in record()))
+        sys.exit()
     for part, seconds in compile_all().items():
         sys.stdout.write(f"{part:<24} {seconds:6.1f} s\n")
