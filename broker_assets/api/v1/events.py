@@ -59,7 +59,7 @@ class EventStream(StreamingResponse):
 
 
 class Listeners:
-    """Who listens at this process: so many, and so many each."""
+    """Who listens at this process: a limited number, and a limited number for each account."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -78,7 +78,7 @@ def token(connection: psycopg.Connection[Any]) -> Callable[[str], dict[str, str]
 
 
 def found_in(lines: Iterator[str], number: int, name: str = "match") -> list[tuple[str, dict[str, Any]]]:
-    """So many events of a kind."""
+    """Some events of a kind, by their number."""
     found: list[tuple[str, dict[str, Any]]] = []
     identifier = kind = ""
     for line in lines:

@@ -66,7 +66,7 @@ def test_a_damaged_file_is_reported_and_the_others_are_loaded(database_url, fold
     with psycopg.connect(conninfo(database_url)) as connection:
         failures = connection.execute("SELECT count(*) FROM simulation_files WHERE failure IS NOT NULL").fetchone()
     assert failures == (2,)
-    # Mended, only what was missing is loaded.
+    # After it is repaired, only what was missing is loaded.
     photometry.write_bytes(whole)
     report = load_simulations(database_url, [folder], "ppdb")
     assert [one.outcome for one in report.files] == ["loaded", "known", "loaded"]
