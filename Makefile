@@ -56,11 +56,14 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# What numba compiles, which a fresh checkout lacks, is compiled while the linters run. Tests of a file stay together: their
-# services and module fixtures are made once. One of the workers mostly waits for the platforms that its tests start.
+# What numba compiles, which a fresh checkout lacks, is compiled while the linters run, and programs that tests need are
+# installed (as root on Debian; else it says what is missing). Tests of a file stay together: their services and module
+# fixtures are made once. One of the workers mostly waits for the platforms that its tests start.
 test: $(INSTALLED)
-	@$(BIN)/python -m broker_assets.compiled & compiling=$$!; \
-		$(MAKE) --no-print-directory lint || { kill $$compiling; exit 1; }; wait $$compiling
+	@$(BIN)/python tests/peers/debian_programs.py & installing=$$!; \
+		$(BIN)/python -m broker_assets.compiled & compiling=$$!; \
+		$(MAKE) --no-print-directory lint || { kill $$compiling; wait $$installing; exit 1; }; \
+		wait $$compiling; compiled=$$?; wait $$installing; exit $$compiled
 	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS)
 
 # The same at full size: more kills, more random worlds and more examples of each property. Takes hours.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from debian_programs import needed_program
 
 pytestmark = [pytest.mark.browser, pytest.mark.database, pytest.mark.slow]
 
@@ -15,10 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.database, pytest.mark.slow]
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Chromium's command."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("Chromium is not installed")
-    return program
+    return needed_program("chromium")
 
 
 def browse(chromium: str, profile: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import threading
 import time
@@ -18,6 +17,7 @@ import httpx
 import pytest
 import uvicorn
 import yaml
+from debian_programs import needed_program
 from visitors import PASSWORD, make_accounts
 
 from broker_assets.access import accounts, guesses, tokens
@@ -29,7 +29,6 @@ from broker_assets.settings import DatabaseSettings, ServerSettings, Settings
 pytestmark = pytest.mark.database
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = (ROOT / "docker" / "nginx.conf").read_text()
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -77,8 +76,7 @@ def _application(settings: Settings, port: int) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def proxy(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     """The configuration with other names and ports."""
-    if NGINX is None:
-        pytest.skip("nginx is not installed (Debian: apt-get install nginx-light)")
+    nginx = needed_program("nginx")
     home = tmp_path_factory.mktemp("nginx")
     api, dagster, pages, operators = free_ports(4)
     with engine.connect(module_database_url, autocommit=True) as connection:
@@ -105,7 +103,7 @@ def proxy(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) ->
         server=ServerSettings(public_hosts=["dagster.example.org"]),
         access={"signing_key": "k" * 40},  # type: ignore[arg-type]
     )
-    process = subprocess.Popen([NGINX, "-p", str(home), "-c", str(home / "nginx.conf")])
+    process = subprocess.Popen([nginx, "-p", str(home), "-c", str(home / "nginx.conf")])
     try:
         with _application(settings, api):
             deadline = time.monotonic() + 20

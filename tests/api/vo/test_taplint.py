@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from debian_programs import needed_program
 from interface_server import small_server
 
 from broker_assets.database.engine import connect
 
 pytestmark = [pytest.mark.database, pytest.mark.slow]
-STILTS = shutil.which("stilts")
 
 
-@pytest.mark.skipif(STILTS is None, reason="stilts is not installed (Debian: apt-get install stilts)")
-def test_taplint_reports_no_error(module_database_url: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def stilts() -> str:
+    """Its command."""
+    return needed_program("stilts")
+
+
+def test_taplint_reports_no_error(stilts: str, module_database_url: str, tmp_path: Path) -> None:
     with small_server(module_database_url, tmp_path) as server:
         with connect(module_database_url, autocommit=True) as connection:
             connection.execute(
@@ -27,7 +31,7 @@ def test_taplint_reports_no_error(module_database_url: str, tmp_path: Path) -> N
             )
         # Each table costs a query; some are enough to see that types and names agree.
         found = subprocess.run(
-            [str(STILTS), "taplint", f"tapurl={server.url}/api/vo/tap", "maxtable=15", "report=EWSF"],
+            [stilts, "taplint", f"tapurl={server.url}/api/vo/tap", "maxtable=15", "report=EWSF"],
             capture_output=True, text=True, timeout=250,
         )  # fmt: skip
     bad = [line for line in found.stdout.splitlines() if re.match("[EW]-", line)]
