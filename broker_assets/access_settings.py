@@ -57,6 +57,9 @@ class AccessSettings(BaseModel):
     """Whether everybody may make an account, which is active once its e-mail address is confirmed."""
     openid: OpenIdSettings = Field(default_factory=OpenIdSettings)
     """Log-in at a provider of OpenID Connect."""
+    challenge_login: bool = True
+    """Whether programs may log in by a challenge, as FASTDB's client does. Who knows the name of an account then gets
+    its key, encrypted with its password, and can try passwords without asking the server."""
 
     administrator: str = "admin"
     """Name of the first administrator."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import psycopg
 
-from broker_assets.access import changes, guesses
+from broker_assets.access import changes, guesses, key_pairs
 from broker_assets.access.passwords import SHORTEST, hash_password, is_correct, is_outdated
 
 Connection = psycopg.Connection[Any]
@@ -33,7 +33,7 @@ _ADDRESS: Final = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
 
 _OF_AN_ACCOUNT: Final = (
     "tokens", "sessions", "memberships", "requests", "identities", "mailed_links", "uploads", "trials",
-    "annotator_requests", "tap_jobs",
+    "annotator_requests", "tap_jobs", "key_pairs", "login_challenges",
 )  # fmt: skip
 """Tables whose rows go with their account."""
 
@@ -128,7 +128,13 @@ def add(
         If there is an account of that name.
     """
     hashed = "" if password is None else hash_password(password, username)
-    return add_with_hash(connection, username, hashed, email=email, roles=roles, by=by)
+    _check(username, email, roles)
+    pair = None if password is None else key_pairs.make_pair(password)
+    with connection.transaction():
+        user = add_with_hash(connection, username, hashed, email=email, roles=roles, by=by)
+        if pair is not None:
+            key_pairs.keep(connection, user.userid, hashed, pair)
+    return user
 
 
 def add_with_hash(
@@ -188,6 +194,7 @@ def update(
     BadAccount
         If the last administrator would be lost, too.
     """
+    pair = None if password is None else key_pairs.make_pair(password)
     with connection.transaction():
         user = get(connection, username, lock=True)
         _check(user.username, email if email is not None else user.email, roles if roles is not None else user.roles)
@@ -197,8 +204,9 @@ def update(
             " roles = coalesce(%s, roles), active = coalesce(%s, active) WHERE userid = %s",
             (hashed, email, None if roles is None else sorted(roles), active, user.userid),
         )
-        if hashed is not None:
+        if hashed is not None and pair is not None:
             connection.execute("DELETE FROM access.sessions WHERE userid = %s", (user.userid,))
+            key_pairs.keep(connection, user.userid, hashed, pair)
         if user.administers and user.active:
             _keep_an_administrator(connection)
         changed = [
@@ -334,11 +342,11 @@ def log_in(connection: Connection, username: str, password: str, address: str) -
     with connection.transaction():
         guesses.forget(connection, username)
         connection.execute("UPDATE access.users SET last_login = now() WHERE userid = %s", (row[0],))
-        if is_outdated(row[-1]):
-            new = hash_password(password) if len(password) >= SHORTEST else None
-            connection.execute(
-                "UPDATE access.users SET password = coalesce(%s, password) WHERE userid = %s", (new, row[0])
-            )
+        hashed = row[-1]
+        if is_outdated(hashed) and len(password) >= SHORTEST:
+            hashed = hash_password(password)
+            connection.execute("UPDATE access.users SET password = %s WHERE userid = %s", (hashed, row[0]))
+    key_pairs.keep_missing(connection, row[0], hashed, password)
     return user_of(row[:-1])
 
 

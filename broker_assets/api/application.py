@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from broker_assets.api import (
     account,
+    fastdb,
     lasair,
     links,
     log_lines,
@@ -123,6 +124,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     v1.add_to(app, settings)
     vo.add_to(app, settings)
     tom.add_to(app, settings)
+    fastdb.add_to(app)
     desk.add_to(app, settings)
     operating.add_to(app, settings)
     almanac.add_to(app, settings)

@@ -26,6 +26,8 @@ def connection(module_database_url: str) -> Iterator[psycopg.Connection[Any]]:
             "shares",
             "mailed_links",
             "identities",
+            "key_pairs",
+            "login_challenges",
         ):
             opened.execute(f"TRUNCATE access.{table}")
         yield opened

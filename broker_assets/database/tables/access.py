@@ -138,6 +138,36 @@ failed_guesses = sa.Table(
 )
 """Wrong passwords of the last minutes."""
 
+key_pairs = sa.Table(
+    "key_pairs",
+    access_metadata,
+    bigint("userid", "account", primary_key=True, autoincrement=False),
+    text("passwordsha256", "SHA-256 of the hash of the password with which the pair is used", nullable=False),
+    text("publickey", "public RSA key, PEM", nullable=False),
+    text("privatekey", "private RSA key, encrypted with the password (AES-GCM), base64", nullable=False),
+    text("salt", "salt of the key that is derived from the password (PBKDF2), base64", nullable=False),
+    text("iv", "initialisation vector of the encryption, base64", nullable=False),
+    timestamp("date_created", "when the pair was made", nullable=False, server_default=sa.func.now()),
+    comment="Pairs of keys of accounts, for the log-in by a challenge",
+)
+"""Pairs of keys of accounts."""
+
+login_challenges = sa.Table(
+    "login_challenges",
+    access_metadata,
+    text("sha256", "SHA-256 of the cookie of who asked, which is stored nowhere", primary_key=True),
+    text("username", "account that was named, in lower case", nullable=False),
+    bigint("userid", "that account; null: there is none that could log in so"),
+    text("response", "SHA-256 of the right answer", nullable=False),
+    text("address", "network address that asked", nullable=False),
+    timestamp("date_expires", "when it ends, and counts as a wrong guess", nullable=False),
+    sa.Index("login_challenges_username", "username"),
+    sa.Index("login_challenges_address", "address"),
+    sa.Index("login_challenges_date_expires", "date_expires"),
+    comment="Challenges that were given and not answered yet",
+)
+"""Challenges that were not answered yet."""
+
 requests = sa.Table(
     "requests",
     access_metadata,

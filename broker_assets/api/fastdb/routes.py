@@ -1,0 +1,51 @@
+"""Adds the interface to the application.
+
+Every address works with and without the slash at its end: clients write either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from broker_assets.api.fastdb import login
+from broker_assets.api.fastdb.answers import FastdbError, failed, refused
+from broker_assets.api.site.frame import database_unavailable
+from broker_assets.database.engine import DatabaseUnavailableError
+
+BASE: Final = "/fastdb"
+"""Where the interface is; clients are given the address of the server with this at its end."""
+_POST: Final = ("POST",)
+_BOTH: Final = ("GET", "POST")
+
+FUNCTIONS: Final[tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...]] = (
+    ("auth/getchallenge", login.get_challenge, _POST),
+    ("auth/respondchallenge", login.respond, _POST),
+    ("auth/isauth", login.is_logged_in, _POST),
+    ("auth/logout", login.log_out, _POST),
+)
+"""Path, function and methods."""
+
+
+def application() -> FastAPI:
+    """The application of these paths."""
+    found = FastAPI(title="FASTDB", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    for path, function, methods in FUNCTIONS:
+        for form in (f"/{path}", f"/{path}/"):
+            found.add_api_route(form, function, methods=list(methods), response_model=None)
+    found.add_exception_handler(FastdbError, failed)
+    found.add_exception_handler(HTTPException, refused)
+    found.add_exception_handler(RequestValidationError, refused)
+    found.add_exception_handler(DatabaseUnavailableError, database_unavailable)
+    return found
+
+
+def add_to(app: FastAPI) -> None:
+    """Mount it; it uses what the application has: connections, accounts, settings."""
+    own = application()
+    own.state = app.state
+    app.mount(BASE, own)
