@@ -21,6 +21,7 @@ from broker_assets.database.sql_roles import sql_url
 from broker_assets.settings import Settings
 from broker_assets.tom.queries import queue, running
 from broker_assets.tom.queries.json_rows import rows_as_json
+from broker_assets.tom.queries.own_queue import show_own_queue
 from broker_assets.tom.queries.queue import Queued, UnknownQueryError
 from broker_assets.tom.queries.result_files import FORMATS
 from broker_assets.tom.queries.result_store import results_folder
@@ -82,6 +83,8 @@ def run(request: Request, body: Body) -> Response:
             turns.turn(user.userid),
             running.session(url, settings.query_seconds, who=user.username) as (connection, _),
         ):
+            with accounts_of(request) as owner:
+                show_own_queue(owner, connection, user.userid, statements)
             rows = rows_as_json(
                 running.pieces(connection, statements), most_rows=settings.query_rows, most_bytes=settings.query_bytes
             )

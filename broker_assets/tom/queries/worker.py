@@ -20,6 +20,7 @@ from broker_assets.database.sql_roles import ADMINISTRATORS, EVERYBODY, sql_url
 from broker_assets.settings import Settings
 from broker_assets.storage import objects
 from broker_assets.tom.queries import queue, result_files, running
+from broker_assets.tom.queries.own_queue import show_own_queue
 from broker_assets.tom.queries.queue import LostError, Queued
 from broker_assets.tom.queries.result_store import remove_files, results_folder
 from broker_assets.tom.queries.running import QueryError, QueryStoppedError, Watch
@@ -108,6 +109,7 @@ class QueryWorker:
             running.session(url, limits.queued_seconds, who=name) as (own, watch),
             self._said(query, state, watch),
         ):
+            show_own_queue(connection, own, query.userid, query.statements)
             target = Path(folder) / query.file
             found = running.pieces(own, query.statements, begun=state.begin)
             rows = result_files.write(found, target, query.format, most_bytes=limits.queued_bytes, read=state.read)

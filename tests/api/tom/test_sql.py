@@ -51,7 +51,7 @@ def test_rights_are_those_of_the_account(root: Any, anna: Any) -> None:
         "access.users",
         "access.sessions",
         "access.tokens",
-        "db_queryqueue",
+        "public.db_queryqueue",
         "pg_authid",
         "pg_stat_activity",
     ):
@@ -89,6 +89,10 @@ def test_the_life_of_a_queued_query(own_site: str, log_in: Callable[[str, str], 
     failing = root.post("db/submitsqlquery/", json={"query": "SELECT nothing"}).json()["queryid"]
     waiting = root.post(f"db/checksqlquery/{found['csv']}/").json()
     assert waiting.pop("submitted").endswith("+00:00")
+    # As a table the queue has the queries of the account.
+    rows = root.post("db/runsqlquery/", json={"query": "SELECT * FROM db_queryqueue"}).json()["rows"]
+    assert {str(row["queryid"]) for row in rows} == {*found.values(), failing}
+    assert anna.post("db/runsqlquery/", json={"query": "SELECT * FROM db_queryqueue"}).json()["rows"] == []
     assert waiting == {
         "queryid": found["csv"], "queries": body["query"], "subdicts": body["subdict"], "status": "queued",
     }  # fmt: skip

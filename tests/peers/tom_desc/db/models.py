@@ -1,0 +1,9 @@
+"""The one class that they import."""
+
+from __future__ import annotations
+
+from tom_rows import Model
+
+
+class QueryQueue(Model, table="db_queryqueue", key="queryid"):
+    """Queued SQL."""

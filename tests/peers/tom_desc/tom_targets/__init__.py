@@ -1,0 +1,1 @@
+"""Targets, which the tests of DESC's TOM import and count."""
