@@ -19,7 +19,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "broker_assets"
 DOCUMENTS = [
-    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docker/README.md")),
+    *(
+        ROOT / name
+        for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docker/README.md", "docker/kubernetes/README.md")
+    ),
     *(path for path in sorted((ROOT / "docs").rglob("*.md")) if path.name != "data-model.md"),
 ]
 """Without the data model, which is generated from the comments of tables."""

@@ -11,13 +11,16 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from setting_names import setting_variables
 
 from broker_assets.local import jars, platform
+from broker_assets.resources.run_containers import OF_SERVICES, SettingsRunLauncher, passed_on
 from broker_assets.settings import KafkaSettings, Settings
 
 ROOT = Path(__file__).parents[2]
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a container
 DOCKER = ROOT / "docker"
+COMPOSE_SCHEMA = json.loads((files("check_jsonschema") / "builtin_schemas/vendor/compose-spec.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +29,7 @@ def compose() -> dict:
 
 
 def test_it_follows_the_compose_specification(compose: dict) -> None:
-    schema = json.loads((files("check_jsonschema") / "builtin_schemas/vendor/compose-spec.json").read_text())
-    jsonschema.validate(compose, schema)
+    jsonschema.validate(compose, COMPOSE_SCHEMA)
 
 
 def test_all_parts_are_there(compose: dict) -> None:
@@ -85,16 +87,25 @@ def test_variables_of_the_workspace_and_the_launcher_are_set(compose: dict) -> N
     names = wanted(launcher) | wanted(yaml.safe_load((ROOT / "workspace.yaml").read_text()))
     names |= wanted(yaml.safe_load((ROOT / "dagster.yaml").read_text()))
     names |= set(launcher["run_launcher"]["config"]["env_vars"])
-    assert {"DAGSTER_PG_URL", "BROKER_CODE_SERVER_HOST", "BROKER_DOCKER_NETWORK"} <= names
+    assert {"DAGSTER_PG_URL", "BROKER_CODE_SERVER_HOST"} <= names
     assert names <= set(compose["services"]["daemon"]["environment"])
 
 
-def test_what_every_service_is_told_runs_are_told_too(compose: dict) -> None:
-    """A run that reads other settings than the daemon would write elsewhere, or refuse what the daemon asks for."""
-    of_services = {"BROKER_CODE_SERVER_HOST", "BROKER_CODE_SERVER_PORT", "BROKER_DOCKER_NETWORK"}
-    told = {name for name in compose["services"]["daemon"]["environment"] if name.startswith("BROKER_")}
-    launcher = yaml.safe_load((DOCKER / "run_launcher.yaml").read_text())["run_launcher"]["config"]
-    assert told - of_services <= set(launcher["env_vars"])
+def test_every_setting_reaches_every_container(compose: dict) -> None:
+    """From one file; runs get what the daemon has (`resources/test_run_containers.py`)."""
+    names = set(setting_variables())
+    ours = {name: service for name, service in compose["services"].items() if service.get("image") == "broker-assets"}
+    assert len(ours) == 5
+    for name, service in ours.items():
+        assert service["env_file"] == [{"path": "${CONFIG_FOLDER:?}/settings.env", "required": False}], name
+        # What is set here would have precedence over the file: only what the parts of this installation agree on.
+        fixed = {key for key in service["environment"] if key.startswith("BROKER_")} - {"BROKER_SETTINGS"}
+        assert fixed - OF_SERVICES <= names, name
+        assert len(fixed) < 20, name
+    launcher = yaml.safe_load((DOCKER / "run_launcher.yaml").read_text())["run_launcher"]
+    assert (launcher["module"], launcher["class"]) == (SettingsRunLauncher.__module__, SettingsRunLauncher.__name__)
+    of_the_daemon = set(compose["services"]["daemon"]["environment"])
+    assert (of_the_daemon & names) - OF_SERVICES <= set(passed_on(of_the_daemon))
 
 
 def test_runs_see_the_archive_and_the_network_of_the_services(compose: dict) -> None:
@@ -108,7 +119,8 @@ def test_runs_see_the_archive_and_the_network_of_the_services(compose: dict) -> 
         of_services = {mount.split(":", 1)[0]: mount.split(":", 1)[1] for mount in service["volumes"]}
         assert (of_services["archive"], of_services["config"]) == ("/var/lib/broker", "/etc/broker:ro"), name
     environment = compose["services"]["daemon"]["environment"]
-    assert environment["BROKER_DOCKER_NETWORK"] == compose["networks"]["broker"]["name"]
+    named = [network["name"] for network in compose["networks"].values() if "name" in (network or {})]
+    assert config["networks"] == named
     assert environment["DAGSTER_CURRENT_IMAGE"] == compose["services"]["code-server"]["image"]
 
 
@@ -148,14 +160,17 @@ def test_the_proxy_reaches_the_web_servers_only_and_nothing_else_is_published(co
         network: {name for name, service in services.items() if network in service["networks"]}
         for network in compose["networks"]
     }
+    ours = {"prepare", "code-server", "daemon", "webserver", "api"}
     assert members["pages"] == {"proxy", "api", "webserver"}
     assert members["docker"] == {"docker-proxy", "daemon", "webserver"}
+    assert members["code"] == {"code-server", "daemon", "webserver"}
     assert members["edge"] == {"proxy"}
-    assert members["broker"] == set(services) - {"proxy", "docker-proxy"}
-    assert {name for name, network in compose["networks"].items() if (network or {}).get("internal")} == {
-        "pages",
-        "docker",
-    }
+    assert members["database"] == ours | {"postgres", "psql"}
+    assert members["streams"] == ours | {"kafka"}
+    assert members["outside"] == ours
+    assert compose["networks"]["outside"]["driver_opts"] == {"com.docker.network.bridge.enable_icc": "false"}
+    internal = {name for name, network in compose["networks"].items() if (network or {}).get("internal")}
+    assert internal == {"pages", "docker", "code", "database", "streams"}
 
 
 def test_only_the_proxy_of_docker_sees_the_socket(compose: dict) -> None:
@@ -180,6 +195,10 @@ def test_only_the_proxy_of_docker_sees_the_socket(compose: dict) -> None:
         ("GET /v1.47/containers/0123abcd/json", True),
         ("GET /version", True),
         ("GET /v1.47/images/broker-assets/json", True),
+        ("GET /v1.47/networks/broker-streams", True),
+        ("POST /v1.47/networks/0123abcd/connect", True),
+        ("POST /v1.47/networks/create", False),
+        ("POST /v1.47/networks/0123abcd/disconnect", False),
         ("POST /v1.47/containers/0123abcd/exec", False),
         ("POST /v1.47/exec/0123abcd/start", False),
         ("POST /v1.47/images/create", False),
@@ -209,6 +228,36 @@ def test_no_container_gains_privileges(compose: dict) -> None:
         assert container["security_opt"] == ["no-new-privileges:true"], name
         assert not container.get("privileged"), name
     assert {name for name, service in compose["services"].items() if "cap_add" in service} == {"postgres", "proxy"}
+
+
+def test_what_is_under_development_is_mounted_everywhere(compose: dict) -> None:
+    """As in compose.yaml, but for the source of the host, which runs get too."""
+    override = yaml.safe_load((DOCKER / "compose.development.yaml").read_text())
+    jsonschema.validate(override, COMPOSE_SCHEMA)
+    ours = {name for name, service in compose["services"].items() if service.get("image") == "broker-assets"}
+    assert set(override["services"]) == ours
+    source = "source:/opt/broker/broker_assets:ro"
+    assert all(service["volumes"][0] == source for service in override["services"].values())
+    commands = platform.commands(
+        host=EVERYWHERE, dagster_port=3000, api_port=8000, code_port=4000, workspace="workspace.yaml"
+    )
+    assert override["services"]["code-server"]["command"] == commands["code-server"]
+    assert override["services"]["api"]["command"] == [*commands["api"], "--reload", "--reload-dir", "broker_assets"]
+    usual, changed = (
+        yaml.safe_load((DOCKER / name).read_text()) for name in ("run_launcher.yaml", "run_launcher.development.yaml")
+    )
+    volumes = changed["run_launcher"]["config"]["container_kwargs"]["volumes"]
+    assert volumes.pop() == f"{override['volumes']['source']['name']}:/opt/broker/broker_assets:ro"
+    assert changed == usual
+    assert "run_launcher.development.yaml" in override["services"]["daemon"]["command"][-1]
+
+
+def test_the_shell_of_the_database_is_one_of_its_server(compose: dict) -> None:
+    shell, server = compose["services"]["psql"], compose["services"]["postgres"]
+    assert shell["image"] == server["image"]
+    assert shell["profiles"] == ["tools"]  # never started with the others
+    assert shell["environment"]["PGUSER"] == server["environment"]["POSTGRES_USER"]
+    assert shell["command"] == ["psql"]
 
 
 def test_the_api_has_no_password_with_which_it_could_write(compose: dict) -> None:

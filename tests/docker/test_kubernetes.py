@@ -1,221 +1,386 @@
-"""Values for Dagster's Helm chart: what the chart makes of them is the instance of `dagster.yaml`.
-
-The chart and its schema are in no package, so its translation of values into an instance is written out here.
-"""
+"""The manifests: valid, whole, and pods that agree with one another, with those of the runs and with Compose."""
 
 from __future__ import annotations
 
-import re
+import shutil
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from dagster_k8s import K8sRunLauncher
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 from dagster_k8s.container_context import K8sContainerContext
 from dagster_k8s.job import UserDefinedDagsterK8sConfig
-from dagster_private import dagster_instance_config_schema, validate_config
+from dagster_private import job_of_file
+from kubernetes_api import Cluster, image_variables, kubernetes_api
+from kubernetes_objects import Manifest, one, pod, problems, read, rendered, workloads
+from setting_names import setting_variables
 
-from broker_assets.local import platform
+from broker_assets.dagster_internals import LaunchRunContext, WorkerStatus
+from broker_assets.local import jars, platform
+from broker_assets.local.instance import merge_sections
+from broker_assets.resources.run_containers import OF_SERVICES
 
 ROOT = Path(__file__).parents[2]
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a container
 FOLDER = ROOT / "docker" / "kubernetes"
-
-POD = {
-    "podSecurityContext",
-    "securityContext",
-    "image",
-    "env",
-    "envConfigMaps",
-    "envSecrets",
-    "labels",
-    "resources",
-    "volumes",
-    "volumeMounts",
-}
-SECTIONS = {
-    "generatePostgresqlPasswordSecret": set(),
-    "postgresql": {
-        "enabled", "postgresqlHost", "postgresqlUsername", "postgresqlPassword", "postgresqlDatabase",
-        "postgresqlParams", "postgresqlScheme", "service",
-    },
-    "dagsterWebserver": POD | {"replicaCount", "pathPrefix", "service", "workspace", "enableReadOnly", "logLevel"},
-    "dagster-user-deployments": {"enabled", "enableSubchart", "imagePullSecrets", "deployments"},
-    "runLauncher": {"type", "config"},
-    "dagsterDaemon": POD
-    | {"enabled", "runCoordinator", "heartbeatTolerance", "runMonitoring", "runRetries", "sensors", "schedules"},
-    "retention": {"enabled", "sensor", "schedule", "autoMaterialize"},
-    "additionalInstanceConfig": {"concurrency"},
-    "migrate": {"enabled"},
-    "telemetry": {"enabled"},
-}  # fmt: skip
-"""Values that the schema of the chart (1.13) has, as far as a service may need them: Helm takes a misspelt one silently
-where the schema allows more, and the service starts without it."""
-DEPLOYMENT = POD | {"name", "dagsterApiGrpcArgs", "codeServerArgs", "port", "includeConfigInLaunchedRuns"}
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a container
+OURS = ("prepare", "code-server", "daemon", "webserver", "api")
+IMAGE = "broker-assets:0.1.0"
 
 
 @pytest.fixture(scope="module")
-def values() -> dict:
-    return yaml.safe_load((FOLDER / "values.yaml").read_text())
+def manifests() -> list[Manifest]:
+    return rendered(FOLDER)
 
 
 @pytest.fixture(scope="module")
-def instance() -> dict:
-    return yaml.safe_load((ROOT / "dagster.yaml").read_text())
+def secrets() -> list[Manifest]:
+    return read(FOLDER / "secrets.example.yaml")
 
 
-def snake_case(node: object) -> object:
-    """Names as `dagster.yaml` has them; names of Kubernetes' own objects are told apart by the caller."""
-    if isinstance(node, dict):
-        keep = {"applyLimitPerUniqueValue"}
-        return {
-            key if key in keep else re.sub(r"([A-Z])", lambda found: "_" + found[1].lower(), key): snake_case(value)
-            for key, value in node.items()
-        }
-    return [snake_case(value) for value in node] if isinstance(node, list) else node
+@pytest.fixture(scope="module")
+def compose() -> Any:
+    return yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())
 
 
-def test_only_names_that_the_chart_knows(values: dict) -> None:
-    assert set(values) == set(SECTIONS)
-    for section, known in SECTIONS.items():
-        given = set(values[section]) if isinstance(values[section], dict) else set()
-        assert given <= known, section
-        assert bool(given) == bool(known), f"{section} says nothing"
-    (deployment,) = values["dagster-user-deployments"]["deployments"]
-    assert {"name", "image", "port", "envSecrets"} <= set(deployment) <= DEPLOYMENT
+def of(manifests: list[Manifest], kind: str) -> dict[str, Any]:
+    """Objects of a kind by name."""
+    return {entry["metadata"]["name"]: entry for entry in manifests if entry["kind"] == kind}
 
 
-def test_every_pod_gets_the_secret_of_the_settings(values: dict) -> None:
-    (deployment,) = values["dagster-user-deployments"]["deployments"]
-    launcher = values["runLauncher"]["config"]["k8sRunLauncher"]
-    pods = [values["dagsterWebserver"], values["dagsterDaemon"], deployment, launcher]
-    assert [pod["envSecrets"] for pod in pods] == [[{"name": "broker-assets"}]] * 4
+def container(manifests: list[Manifest], name: str) -> Manifest:
+    """The main container of a workload."""
+    found: Manifest = pod(workloads(manifests)[name])["containers"][0]
+    return found
 
 
-def test_the_run_queue_is_that_of_one_machine(values: dict, instance: dict) -> None:
-    coordinator = values["dagsterDaemon"]["runCoordinator"]
-    assert coordinator["type"] == "QueuedRunCoordinator"
-    queue = snake_case(coordinator["config"]["queuedRunCoordinator"])
-    assert queue == instance["concurrency"]["runs"] | instance["run_queue"]
-    assert values["additionalInstanceConfig"]["concurrency"]["pools"] == instance["concurrency"]["pools"]
+# Valid and whole ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("section", "ours"),
-    [
-        ("runMonitoring", "run_monitoring"),
-        ("runRetries", "run_retries"),
-        ("sensors", "sensors"),
-        ("schedules", "schedules"),
-    ],
-)
-def test_the_daemon_is_that_of_one_machine(values: dict, instance: dict, section: str, ours: str) -> None:
-    assert snake_case(values["dagsterDaemon"][section]) == instance[ours]
+def test_every_object_is_as_kubernetes_wants_it(manifests: list[Manifest], secrets: list[Manifest]) -> None:
+    for manifest in [*manifests, *secrets]:
+        if manifest["kind"] != "Issuer":
+            assert problems(manifest) == [], manifest["metadata"]["name"]
+    # Of cert-manager, which is in no package.
+    acme = of(manifests, "Issuer")["letsencrypt"]["spec"]["acme"]
+    assert set(acme) == {"server", "email", "privateKeySecretRef", "solvers"}
+    assert acme["solvers"] == [{"http01": {"ingress": {"ingressClassName": "nginx"}}}]
 
 
-def test_retention_is_that_of_one_machine(values: dict, instance: dict) -> None:
-    retention = dict(values["retention"])
-    assert retention.pop("enabled") is True
-    assert snake_case(retention) == instance["retention"]
+def test_what_kubernetes_would_refuse_is_found(manifests: list[Manifest]) -> None:
+    wrong = rendered(FOLDER)
+    api = of(wrong, "Deployment")["api"]
+    pod(api)["containers"][0]["resorces"] = {}
+    api["spec"]["replicas"] = "two"
+    del api["spec"]["selector"]
+    assert problems(api) == [
+        "Deployment.spec.template.spec.containers[0]: V1Container has no resorces",
+        "Deployment.spec.replicas: 'two' is no int",
+        "Deployment.spec: Invalid value for `selector`, must not be `None`",
+    ]
 
 
-def test_dagster_accepts_what_the_chart_writes(values: dict) -> None:
-    queue = snake_case(values["dagsterDaemon"]["runCoordinator"]["config"]["queuedRunCoordinator"])
-    sections = {
-        "run_coordinator": {"module": "dagster.core.run_coordinator", "class": "QueuedRunCoordinator", "config": queue},
-        "run_monitoring": snake_case(values["dagsterDaemon"]["runMonitoring"]),
-        "run_retries": snake_case(values["dagsterDaemon"]["runRetries"]),
-        **values["additionalInstanceConfig"],
-    }
-    result = validate_config(dagster_instance_config_schema(), sections)
-    assert result.success, result.errors
+def test_kustomize_makes_the_same_of_it(manifests: list[Manifest]) -> None:
+    program = shutil.which("kustomize")
+    if program is None:
+        pytest.skip("kustomize is not installed")
+    done = subprocess.run([program, "build", str(FOLDER)], capture_output=True, text=True, check=True)
+    by_name = {(entry["kind"], entry["metadata"]["name"]): entry for entry in yaml.safe_load_all(done.stdout)}
+    assert by_name == {(entry["kind"], entry["metadata"]["name"]): entry for entry in manifests}
 
 
-def test_the_launcher_of_kubernetes_accepts_its_values(values: dict) -> None:
-    assert values["runLauncher"]["type"] == "K8sRunLauncher"
-    given = values["runLauncher"]["config"]["k8sRunLauncher"]
-    config = {
-        "image_pull_policy": given["imagePullPolicy"],
-        "load_incluster_config": given["loadInclusterConfig"],
-        "env_config_maps": [source["name"] for source in given["envConfigMaps"]],
-        "env_secrets": [source["name"] for source in given["envSecrets"]],
-        "env_vars": given["envVars"],
-        "volumes": given["volumes"],
-        "volume_mounts": given["volumeMounts"],
-        "fail_pod_on_run_failure": given["failPodOnRunFailure"],
-        "resources": given["resources"],
-        "security_context": given["securityContext"],
-        "only_allow_user_defined_k8s_config_fields": snake_case(given["onlyAllowUserDefinedK8sConfigFields"]),
-        "run_k8s_config": {
-            "pod_spec_config": given["runK8sConfig"]["podSpecConfig"],
-            "job_spec_config": given["runK8sConfig"]["jobSpecConfig"],
-        },
-        "service_account_name": "dagster",
-        "instance_config_map": "dagster-instance",
-        "dagster_home": "/opt/dagster/dagster_home",
-    }
-    result = validate_config(K8sRunLauncher.config_type(), config)
-    assert result.success, result.errors
+def test_everything_starts_in_an_empty_namespace(manifests: list[Manifest], secrets: list[Manifest]) -> None:
+    """What one object names is another one of these, of the secrets or of the cluster."""
+    names = {kind: set(of([*manifests, *secrets], kind)) for kind in ("ConfigMap", "Secret", "ServiceAccount")}
+    names["PersistentVolumeClaim"] = set(of(manifests, "PersistentVolumeClaim"))
+    assert set(workloads(manifests)) == {*OURS, "postgres", "kafka", "proxy"}
+    for name, workload in workloads(manifests).items():
+        spec = pod(workload)
+        claims = {claim["metadata"]["name"] for claim in workload["spec"].get("volumeClaimTemplates", [])}
+        volumes = {volume["name"] for volume in spec.get("volumes", [])} | claims
+        for volume in spec.get("volumes", []):
+            for source in [volume, *volume.get("projected", {}).get("sources", [])]:
+                if "configMap" in source:
+                    assert source["configMap"]["name"] in names["ConfigMap"], name
+                if "secret" in source:
+                    assert source["secret"]["name"] in names["Secret"], name
+                if "persistentVolumeClaim" in source:
+                    assert source["persistentVolumeClaim"]["claimName"] in names["PersistentVolumeClaim"], name
+        for entry in [*spec.get("initContainers", []), *spec["containers"]]:
+            assert {mount["name"] for mount in entry["volumeMounts"]} <= volumes, name
+            for source in entry.get("envFrom", []):
+                assert source.get("configMapRef", {"name": "broker-settings"})["name"] in names["ConfigMap"]
+                assert source.get("secretRef", {"name": "broker-assets"})["name"] in names["Secret"]
+        assert spec.get("serviceAccountName", "dagster") in names["ServiceAccount"]
+        labels = workload["spec"]["template"]["metadata"]["labels"]
+        assert workload["kind"] == "Job" or workload["spec"]["selector"]["matchLabels"].items() <= labels.items()
+        for entry in of(manifests, "Service").values():
+            if entry["spec"]["selector"].items() <= labels.items():
+                opened = {port["containerPort"] for port in spec["containers"][0]["ports"]}
+                assert {port["port"] for port in entry["spec"]["ports"]} <= opened
+    for entry in [*of(manifests, "PodDisruptionBudget").values(), *of(manifests, "NetworkPolicy").values()]:
+        spec = entry["spec"]
+        wanted = (spec["podSelector"] if "podSelector" in spec else spec["selector"]).get("matchLabels", {})
+        apps = {workload["spec"]["template"]["metadata"]["labels"]["app"] for workload in workloads(manifests).values()}
+        assert wanted.get("app", "api") in apps
+    for rule in of(manifests, "Ingress")["broker"]["spec"]["rules"]:
+        (path,) = rule["http"]["paths"]
+        ports = of(manifests, "Service")["proxy"]["spec"]["ports"]
+        assert path["backend"]["service"]["port"]["name"] in {port["name"] for port in ports}
 
 
-def test_the_code_server_is_that_of_one_machine(values: dict) -> None:
-    (deployment,) = values["dagster-user-deployments"]["deployments"]
-    commands = platform.commands(
-        host=EVERYWHERE, dagster_port=8080, api_port=8000, code_port=deployment["port"], workspace="workspace.yaml"
+def test_certificates_are_renewed_for_each_name_that_is_served(manifests: list[Manifest]) -> None:
+    ingress = of(manifests, "Ingress")["broker"]
+    issuer = ingress["metadata"]["annotations"]["cert-manager.io/issuer"]
+    assert issuer in of(manifests, "Issuer")
+    hosts = {rule["host"] for rule in ingress["spec"]["rules"]}
+    assert {host for tls in ingress["spec"]["tls"] for host in tls["hosts"]} == hosts
+    served = of(manifests, "ConfigMap")["broker-settings"]["data"]["BROKER_SERVER__PUBLIC_HOSTS"]
+    assert set(yaml.safe_load(served)) == hosts
+
+
+def test_every_pod_is_watched_bounded_and_without_rights(manifests: list[Manifest]) -> None:
+    for name, workload in workloads(manifests).items():
+        spec = pod(workload)
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert spec["enableServiceLinks"] is False, name
+        assert spec["automountServiceAccountToken"] is (name in {"daemon", "webserver"}), name
+        for entry in [*spec.get("initContainers", []), *spec["containers"]]:
+            assert entry["securityContext"]["allowPrivilegeEscalation"] is False
+            assert entry["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert {"cpu", "memory"} <= entry["resources"]["requests"].keys(), name
+            assert "memory" in entry["resources"]["limits"], name
+        if workload["kind"] != "Job":
+            assert "livenessProbe" in spec["containers"][0], name
+            assert "readinessProbe" in spec["containers"][0] or name == "daemon", name
+    assert (
+        f"--uid {pod(workloads(manifests)['api'])['securityContext']['runAsUser']}"
+        in (ROOT / "docker" / "Dockerfile").read_text()
     )
-    # The chart puts `dagster api grpc -h 0.0.0.0 -p <port>` before the arguments.
-    assert commands["code-server"][-2:] == deployment["dagsterApiGrpcArgs"]
+    scaled = of(manifests, "HorizontalPodAutoscaler")["api"]["spec"]
+    assert scaled["scaleTargetRef"]["name"] == "api"
+    assert scaled["minReplicas"] >= 2
+    assert "replicas" not in workloads(manifests)["api"]["spec"]  # each update would undo what was scaled
+    assert workloads(manifests)["daemon"]["spec"]["strategy"] == {"type": "Recreate"}
 
 
-def test_everything_uses_one_image(values: dict) -> None:
-    (deployment,) = values["dagster-user-deployments"]["deployments"]
-    image = deployment["image"]
-    assert values["dagsterWebserver"]["image"] == values["dagsterDaemon"]["image"] == image
-    documents = list(yaml.safe_load_all((FOLDER / "api.yaml").read_text()))
-    containers = [
-        container
-        for document in documents
-        if document["kind"] in {"Job", "Deployment"}
-        for container in document["spec"]["template"]["spec"]["containers"]
-    ]
-    assert {container["image"] for container in containers} == {f"{image['repository']}:{image['tag']}"}
+def test_who_reaches_whom_is_as_in_compose(manifests: list[Manifest], compose: Any) -> None:
+    """Of the services of both: a policy admits those, and only those, that share a network there."""
+    labels = {name: one["spec"]["template"]["metadata"]["labels"] for name, one in workloads(manifests).items()}
+    policies = of(manifests, "NetworkPolicy")
+    assert policies["closed"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
+    members = {
+        network: {name for name, service in compose["services"].items() if network in service["networks"]} & set(labels)
+        for network in compose["networks"]
+    }
+
+    def admitted(server: str) -> set[str]:
+        found: set[str] = set()
+        for rule in policies[server]["spec"]["ingress"]:
+            for peer in rule["from"]:
+                selector = peer.get("podSelector", {"matchLabels": {"app": ""}})
+                wanted = selector.get("matchLabels", {}).items()
+                choices = {value for term in selector.get("matchExpressions", []) for value in term["values"]}
+                found |= {
+                    name
+                    for name, own in labels.items()
+                    if wanted <= own.items() and (not choices or own["app"] in choices)
+                }
+        return found
+
+    assert admitted("postgres") == members["database"] - {"postgres"}
+    assert admitted("kafka") - {"kafka"} == members["streams"] - {"kafka"}
+    assert admitted("code-server") == members["code"] - {"code-server"}
+    assert admitted("webserver") == {"proxy"}
+    assert admitted("api") == {"proxy"}
+    assert admitted("proxy") == set()
 
 
-def test_the_driver_of_dagsters_database_is_named(values: dict) -> None:
-    assert values["postgresql"]["postgresqlScheme"] == "postgresql+psycopg2"
+# Pods that agree ------------------------------------------------------------------------------------------------------
 
 
-def test_the_api_is_that_of_one_machine() -> None:
-    documents = {document["kind"]: document for document in yaml.safe_load_all((FOLDER / "api.yaml").read_text())}
-    (container,) = documents["Deployment"]["spec"]["template"]["spec"]["containers"]
-    commands = platform.commands(host=EVERYWHERE, dagster_port=8080, api_port=8000, code_port=1, workspace="w")
-    assert container["command"] == commands["api"]
-    assert documents["Deployment"]["spec"]["selector"]["matchLabels"] == documents["Service"]["spec"]["selector"]
+def test_services_are_the_processes_of_one_machine(manifests: list[Manifest], compose: Any) -> None:
+    commands = platform.commands(
+        host=EVERYWHERE, dagster_port=3000, api_port=8000, code_port=4000, workspace="workspace.yaml"
+    )
+    commands["code-server"][:3] = ["dagster", "api", "grpc"]
+    for name, command in commands.items():
+        found = container(manifests, name)
+        assert found["args"] == command
+        assert "command" not in found  # the entry point of the image sets the umask
+    for name in ("postgres", "kafka", "proxy"):
+        assert container(manifests, name)["image"] == compose["services"][name]["image"]
+    assert container(manifests, "kafka")["image"].endswith(jars.kafka_version())
+    assert container(manifests, "postgres")["args"] == compose["services"]["postgres"]["command"]
 
 
-def test_no_pod_has_more_rights_than_it_needs(values: dict) -> None:
-    (deployment,) = values["dagster-user-deployments"]["deployments"]
-    launcher = values["runLauncher"]["config"]["k8sRunLauncher"]
-    pods = [
-        (part["podSecurityContext"], part["securityContext"])
-        for part in (values["dagsterWebserver"], values["dagsterDaemon"], deployment)
-    ]
-    pods.append((launcher["runK8sConfig"]["podSpecConfig"]["securityContext"], launcher["securityContext"]))
-    for document in yaml.safe_load_all((FOLDER / "api.yaml").read_text()):
-        if document["kind"] in {"Job", "Deployment"}:
-            spec = document["spec"]["template"]["spec"]
-            assert spec["automountServiceAccountToken"] is False
-            pods += [(spec["securityContext"], container["securityContext"]) for container in spec["containers"]]
-    assert len(pods) == 6
-    for pod, container in pods:
-        assert pod["runAsNonRoot"] is True
-        assert pod["runAsUser"] == pod["runAsGroup"] == 10001
-        assert pod["seccompProfile"] == {"type": "RuntimeDefault"}
-        assert container == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    assert "--uid 10001" in (ROOT / "docker" / "Dockerfile").read_text()
+def test_settings_are_those_of_compose(manifests: list[Manifest], secrets: list[Manifest], compose: Any) -> None:
+    known = {*setting_variables(), *OF_SERVICES, "BROKER_SETTINGS"}
+    settings = of(manifests, "ConfigMap")["broker-settings"]["data"]
+    by_secret = {name: entry["stringData"] for name, entry in of(secrets, "Secret").items()}
+    for name in ("daemon", "api", "webserver", "prepare"):
+        given = set(settings)
+        for source in container(manifests, name)["envFrom"]:
+            given |= set(by_secret.get(source.get("secretRef", {}).get("name"), ()))
+        given |= {entry["name"] for entry in container(manifests, name).get("env", ())}
+        ours = {key for key in given if key.startswith("BROKER_") and key != "BROKER_NAMESPACE"}
+        assert ours <= known, name
+        of_compose = set(compose["services"][name]["environment"])
+        optional = {"BROKER_ACCESS__EARLIER_SIGNING_KEYS"}
+        assert {key for key in of_compose if key.startswith("BROKER_")} - optional <= ours, name
+    urls = [name for name, value in by_secret["broker-api"].items() if "broker:" in value]
+    assert urls == [], "the web application gets no password of the owner"
 
 
+@dataclass
+class Launched:
+    """The cluster, the instance whose launcher uses it, and the variables of the image."""
+
+    cluster: Cluster
+    instance: DagsterInstance
+    image: dict[str, str]
+    folder: Path
+
+    def launch(self) -> str:
+        """Launch a run as the daemon does; its identifier."""
+        origin = job_of_file(self.folder / "launched.py", "launched")
+        repository = origin.repository_origin._replace(container_image=IMAGE)
+        origin = origin._replace(repository_origin=repository)
+        run = DagsterRun(job_name="launched", run_id=str(uuid.uuid4()), job_code_origin=origin)
+        self.instance.add_run(run)
+        self.instance.run_launcher.launch_run(LaunchRunContext(dagster_run=run, workspace=None))
+        return run.run_id
+
+
+JOB = """
+from pathlib import Path
+
+from dagster import job, op
+
+from broker_assets.settings import load_settings
+
+
+@op
+def writes():
+    settings = load_settings()
+    (settings.home / "seen").write_text(f"{settings.drain.batch_max} {settings.tns.key.get_secret_value()}")
+
+
+@job
+def launched():
+    writes()
+"""
+
+
+@pytest.fixture(scope="module")
+def module_dagster_url(postgres: Any, new_database: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
+    """An empty database for Dagster."""
+    with new_database() as name:
+        yield postgres.dagster_url(name)
+
+
+@pytest.fixture(scope="module")
+def launched(
+    module_dagster_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Launched]:
+    """A cluster with our objects, whose database is that of the tests."""
+    folder = tmp_path_factory.mktemp("cluster")
+    objects = [*rendered(FOLDER), *read(FOLDER / "secrets.example.yaml")]
+    one(objects, {"kind": "ConfigMap", "name": "broker-settings"})["data"] |= {
+        "BROKER_HOME": str(folder), "BROKER_SETTINGS": str(folder / "none.toml"), "BROKER_DRAIN__BATCH_MAX": "123",
+    }  # fmt: skip
+    one(objects, {"kind": "Secret", "name": "broker-assets"})["stringData"] |= {
+        "DAGSTER_PG_URL": module_dagster_url, "BROKER_TNS__KEY": "secret of TNS",
+    }  # fmt: skip
+    (folder / "launched.py").write_text(JOB)
+    instance = yaml.safe_load((FOLDER / "dagster.yaml").read_text())
+    with kubernetes_api(objects) as cluster, pytest.MonkeyPatch.context() as patch:
+        # Not in a pod: the client finds the server by a file instead of the folder of the service account.
+        instance["run_launcher"]["config"] |= {
+            "load_incluster_config": False, "kubeconfig_file": str(cluster.kubeconfig(folder)),
+        }  # fmt: skip
+        (folder / "dagster.yaml").write_text(yaml.safe_dump(instance))
+        patch.setenv("DAGSTER_PG_URL", module_dagster_url)
+        patch.setenv("BROKER_NAMESPACE", "observatory")
+        with DagsterInstance.from_config(str(folder)) as dagster:
+            image = image_variables(folder) | {"BROKER_NAMESPACE": "observatory"}
+            yield Launched(cluster, dagster, image, folder)
+
+
+def _sources(spec: Manifest, entry: Manifest) -> dict[str, Any]:
+    """What is mounted where: path in the container → part of the volume and the volume without its name."""
+    volumes = {
+        volume["name"]: {key: value for key, value in volume.items() if key != "name"} for volume in spec["volumes"]
+    }
+    return {
+        mount["mountPath"]: (mount.get("subPath"), volumes[mount["name"]]) for mount in entry["volumeMounts"]
+    }  # fmt: skip
+
+
+@pytest.mark.database
+def test_a_run_gets_what_the_services_get_and_runs(launched: Launched, manifests: list[Manifest]) -> None:
+    run_id = launched.launch()
+    ((name, job),) = launched.cluster.jobs.items()
+    assert launched.cluster.refused == []
+    assert job["metadata"]["name"] == f"dagster-run-{run_id}"
+    spec = job["spec"]["template"]["spec"]
+    (run,) = spec["containers"]
+    own = pod(workloads(manifests)["daemon"])
+    for service in OURS:
+        other, entry = pod(workloads(manifests)[service]), container(manifests, service)
+        assert entry["image"] == run["image"] == IMAGE
+        assert _sources(other, entry) == _sources(spec, run), service
+        assert other["securityContext"] == spec["securityContext"], service
+        assert entry["securityContext"] == run["securityContext"], service
+        sources = [source for source in entry["envFrom"] if source != {"secretRef": {"name": "broker-roles"}}]
+        if service == "api":  # a secret of its own instead
+            assert sources == [run["envFrom"][0], {"secretRef": {"name": "broker-api"}}]
+        else:
+            assert sources == run["envFrom"], service
+        for waiting in other.get("initContainers", []):
+            assert waiting["envFrom"] == entry["envFrom"]
+            assert waiting["volumeMounts"] == entry["volumeMounts"]
+    image = {entry["name"]: entry["value"] for entry in container(manifests, "code-server")["env"]}
+    assert image == {"DAGSTER_CURRENT_IMAGE": IMAGE}
+    assert spec["serviceAccountName"] == "run"
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["enableServiceLinks"] is own["enableServiceLinks"] is False
+    labels = job["spec"]["template"]["metadata"]["labels"]
+    assert labels["broker-assets/data"] == "true"
+    assert run["resources"]["limits"] == {"memory": "3Gi"}
+
+    done = launched.cluster.run(name, launched.image)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = launched.instance.get_run_by_id(run_id)
+    assert found is not None
+    assert found.status == DagsterRunStatus.SUCCESS, done.stdout[-3000:]
+    assert (launched.folder / "seen").read_text() == "123 secret of TNS"
+
+
+@pytest.mark.database
+def test_a_pod_that_is_gone_is_noticed_and_a_run_is_ended(launched: Launched) -> None:
+    launcher = launched.instance.run_launcher
+    run_id = launched.launch()
+    run = launched.instance.get_run_by_id(run_id)
+    assert run is not None
+    job = launched.cluster.jobs[f"dagster-run-{run_id}"]
+    assert launcher.check_run_worker_health(run).status == WorkerStatus.RUNNING
+    job["status"] = {"failed": 1}
+    assert launcher.check_run_worker_health(run).status == WorkerStatus.FAILED
+    job["status"] = {"active": 1}
+    assert launcher.terminate(run_id) is True
+    assert [name for name, _ in launched.cluster.deleted] == [f"dagster-run-{run_id}"]
+    assert f"dagster-run-{run_id}" not in launched.cluster.jobs
+
+
+@pytest.mark.database
 @pytest.mark.parametrize(
     ("tag", "allowed"),
     [
@@ -228,12 +393,9 @@ def test_no_pod_has_more_rights_than_it_needs(values: dict) -> None:
         ({"pod_spec_config": {"volumes": [{"name": "a", "host_path": {"path": "/"}}]}}, False),
     ],
 )
-def test_tags_of_a_run_choose_nothing_but_its_resources(values: dict, tag: dict, allowed: bool) -> None:
+def test_tags_of_a_run_choose_nothing_but_its_resources(launched: Launched, tag: dict, allowed: bool) -> None:
     """What Dagster makes of the tag `dagster-k8s/config`, which anybody may send who may launch a run."""
-    launcher = values["runLauncher"]["config"]["k8sRunLauncher"]
-    fields: Any = snake_case(launcher["onlyAllowUserDefinedK8sConfigFields"])
-    (deployment,) = values["dagster-user-deployments"]["deployments"]
-    assert deployment["includeConfigInLaunchedRuns"] == {"enabled": False}
+    fields = launched.instance.run_launcher.only_allow_user_defined_k8s_config_fields  # type: ignore[attr-defined]
     context = K8sContainerContext(run_k8s_config=UserDefinedDagsterK8sConfig.from_dict(tag))
     if allowed:
         context.validate_user_k8s_config_for_run(fields, None)
@@ -242,22 +404,21 @@ def test_tags_of_a_run_choose_nothing_but_its_resources(values: dict, tag: dict,
             context.validate_user_k8s_config_for_run(fields, None)
 
 
-def test_pages_are_reached_from_the_ingress_only(values: dict) -> None:
-    policies = {
-        document["metadata"]["name"]: document["spec"]
-        for document in yaml.safe_load_all((FOLDER / "api.yaml").read_text())
-        if document["kind"] == "NetworkPolicy"
-    }
-    assert policies["broker-closed"]["podSelector"] == {}
-    assert policies["broker-closed"]["ingress"] == [{"from": [{"podSelector": {}}]}]
-    ports = {"broker-api": 8000, "broker-webserver": values["dagsterWebserver"]["service"]["port"]}
-    for name, port in ports.items():
-        (rule,) = policies[name]["ingress"]
-        assert rule["ports"] == [{"protocol": "TCP", "port": port}]
-        assert rule["from"] == [{"namespaceSelector": {"matchLabels": {"broker-assets/ingress": "true"}}}]
+def test_the_instance_is_that_of_one_machine_but_for_the_launcher() -> None:
+    base = yaml.safe_load((ROOT / "dagster.yaml").read_text())
+    launcher = yaml.safe_load((FOLDER / "run_launcher.yaml").read_text())
+    made = yaml.safe_load((FOLDER / "dagster.yaml").read_text())
+    assert made == merge_sections(base, launcher), (
+        "python -m broker_assets.local.instance docker/kubernetes docker/kubernetes/run_launcher.yaml"
+    )
 
 
-def test_the_api_has_a_secret_of_its_own() -> None:
-    documents = {document["kind"]: document for document in yaml.safe_load_all((FOLDER / "api.yaml").read_text())}
-    (container,) = documents["Deployment"]["spec"]["template"]["spec"]["containers"]
-    assert container["envFrom"] == [{"secretRef": {"name": "broker-api"}}]
+def test_the_daemon_may_ask_for_what_its_launcher_asks(manifests: list[Manifest]) -> None:
+    binding = of(manifests, "RoleBinding")["dagster"]
+    assert {subject["name"] for subject in binding["subjects"]} == {"dagster"}
+    rules = of(manifests, "Role")["dagster"]["rules"]
+    allowed = {
+        (resource, verb) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]
+    }  # fmt: skip
+    assert {("jobs", "create"), ("jobs", "delete"), ("jobs", "get"), ("pods", "list"), ("pods/log", "get")} <= allowed
+    assert not any(resource in {"secrets", "configmaps", "*"} or verb == "*" for resource, verb in allowed)

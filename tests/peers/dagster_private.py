@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from dagster._config import validate_config
 from dagster._core.definitions.data_version import CachingStaleStatusResolver
 from dagster._core.definitions.freshness import FreshnessState, FreshnessStateChange
+from dagster._core.definitions.reconstruct import ReconstructableJob
 from dagster._core.instance.config import dagster_instance_config_schema
 from dagster._core.loader import LoadingContextForTest
+from dagster._core.origin import JobPythonOrigin
 
 __all__ = [
     "CachingStaleStatusResolver",
@@ -14,5 +18,11 @@ __all__ = [
     "FreshnessStateChange",
     "LoadingContextForTest",
     "dagster_instance_config_schema",
+    "job_of_file",
     "validate_config",
 ]
+
+
+def job_of_file(path: Path, name: str) -> JobPythonOrigin:
+    """Where other processes find a job: the name of a function in a file."""
+    return ReconstructableJob.for_file(str(path), name).get_python_origin()

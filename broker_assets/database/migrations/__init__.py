@@ -104,6 +104,22 @@ def head() -> str:
     return revision
 
 
+def serves(revision: str | None) -> bool:
+    """Whether this code can work with a database of a revision: that of this code, or a later one.
+
+    Services of the release before run on while an update is prepared, and it may be brought back: a step that takes
+    away what that release uses is announced in the change log.
+
+    Parameters
+    ----------
+    revision : str or None
+        Revision of the database; None if it was never migrated.
+    """
+    scripts = ScriptDirectory.from_config(_configuration())
+    earlier = {script.revision for script in scripts.walk_revisions()} - {scripts.get_current_head()}
+    return revision is not None and revision not in earlier
+
+
 def check(url: str | URL) -> list[str]:
     """Compare the database with `broker_assets.database.tables`.
 
