@@ -101,6 +101,9 @@ COMMANDS = {
     "database": _Command(
         "broker_assets.commands.database:app", PLATFORM, "Tables of the database: check them, upgrade them."
     ),
+    "backup": _Command(
+        "broker_assets.commands.backup:app", PLATFORM, "Backups and their return: run, list, check, restore, …"
+    ),
     "snapshots": _Command(
         "broker_assets.commands.snapshots:app", PLATFORM, "Tables as versioned files for other nodes: write, install."
     ),

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from broker_assets.access_settings import AccessSettings
+from broker_assets.backup_settings import BackupSettings
 from broker_assets.delivery_settings import DeliverySettings
 from broker_assets.filter_settings import FilterSettings
 from broker_assets.page_settings import SkyImage, usual_sky_images
@@ -42,6 +43,7 @@ from broker_assets.tom_settings import TomSettings
 __all__ = [
     "AnnotationSettings",
     "AttemptSettings",
+    "BackupSettings",
     "CanarySettings",
     "ClassifierSettings",
     "ClusterSettings",
@@ -523,6 +525,7 @@ class Settings(BaseSettings):
     partitions: PartitionSettings = Field(default_factory=PartitionSettings)
     automation: AutomationSettings = Field(default_factory=AutomationSettings)
     tom: TomSettings = Field(default_factory=TomSettings)
+    backup: BackupSettings = Field(default_factory=BackupSettings)
 
     @property
     def nights_begin(self) -> datetime.date:
@@ -548,6 +551,11 @@ class Settings(BaseSettings):
     def classifier_folder(self) -> Path:
         """Folder of the models of classifiers."""
         return self.classifiers.folder or self.home.resolve() / "classifiers"
+
+    @property
+    def backup_folder(self) -> Path:
+        """Folder of the backups."""
+        return self.backup.folder or self.home.resolve() / "backups"
 
     @property
     def telemetry_folder(self) -> Path:

@@ -184,6 +184,8 @@ STARTED_OTHERWISE = {
         "object_rollups",
     },
     "compare_brokers": {"classifier_scorecards", "contradictions"},
+    "nightly_backup": {"users_data_backup", "object_store_inventory"},
+    "weekly_backup": {"database_backup"},
 }  # fmt: skip
 """Assets without an automation condition, by the job or sensor that makes or reports them."""
 

@@ -16,6 +16,7 @@ from dagster import AssetsDefinition, AssetSpec, BetaWarning, Definitions, Previ
 
 from broker_assets.build import (
     alerts,
+    backups,
     classifiers,
     delivery,
     filters,
@@ -27,6 +28,7 @@ from broker_assets.build import (
     tom,
 )
 from broker_assets.build.annotations import definitions as annotation_definitions
+from broker_assets.resources.backups import Backups
 from broker_assets.resources.database import Database
 from broker_assets.resources.decoders import Decoders
 from broker_assets.resources.kafka import Kafka
@@ -53,8 +55,8 @@ def build_defs(
     settings : Settings, optional
         Those of this process, if not given.
     resource_overrides : mapping of str to object, optional
-        Resources that replace the default ones, by name (`database`, `kafka`, `object_store`, `decoders`, `notifier`,
-        `publisher`, `telemetry`, `tns`).
+        Resources that replace the default ones, by name (`backups`, `database`, `kafka`, `object_store`, `decoders`,
+        `notifier`, `publisher`, `telemetry`, `tns`).
     plan : EnrichmentPlan, optional
         Enrichments of alerts; all that the platform has, if not given.
 
@@ -75,6 +77,7 @@ def resources(settings: Settings, overrides: Mapping[str, Any]) -> dict[str, Any
     database = overrides.get("database") or Database.of(settings)
     telemetry = overrides.get("telemetry") or Telemetry.of(settings)
     ours: dict[str, Any] = {
+        "backups": Backups.of(settings),
         "database": database,
         "kafka": Kafka.of(settings),
         "object_store": ObjectStore.of(settings),
@@ -113,6 +116,7 @@ def subjects(settings: Settings, plan: EnrichmentPlan) -> list[Definitions]:
         publication.definitions(),
         tom.definitions(settings),
         queries.definitions(settings),
+        backups.definitions(settings),
     ]
 
 

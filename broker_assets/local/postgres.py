@@ -82,6 +82,8 @@ def server_configuration(memory: int) -> dict[str, str]:
         "wal_buffers": "16MB",
         "min_wal_size": "256MB",
         "max_wal_size": "4GB",
+        # What a backup of the log has not fetched must not fill the disk; it is then made again from a new beginning.
+        "max_slot_wal_keep_size": "8GB",
         "checkpoint_timeout": "15min",
         "checkpoint_completion_target": "0.9",
         "random_page_cost": "1.1",

@@ -248,6 +248,9 @@ class Supervisor:
             "webserver": readiness.answers_http(f"{addresses.webserver_url}/server_info"),
             "api": readiness.answers_http(addresses.api_url),
         }
+        if self.settings.backup.continuous:
+            commands["log-receiver"] = ["python", "-m", "broker_assets.cli", "backup", "receive"]
+            health["log-receiver"] = lambda: True  # it has no address; it ends when it cannot go on
         services: list[Service] = []
         for name, command in commands.items():
             log = logs / f"{name}.log"

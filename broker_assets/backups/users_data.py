@@ -1,0 +1,274 @@
+"""What users made, as a logical backup: accounts, lists, filters, annotations, taxonomy, targets.
+
+Everything else can be computed again from the packet archive and the telemetry; this cannot. A table is one file, the
+text of `COPY` (which `psql` reads, too), compressed with zstandard, with its columns in the manifest's table of
+contents. All are read in one snapshot. A backup returns in one transaction, into tables of the step of the migrations
+that it was made at, and is compared with the manifest before the transaction ends.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+import zstandard
+from psycopg import sql
+
+from broker_assets.backups.content import columns, identifier, revision, same_text, server_version, table_content
+from broker_assets.backups.manifest import BackupError, Manifest, TableContent
+from broker_assets.backups.shelf import Backup, Shelf
+from broker_assets.database import migrations
+from broker_assets.database.engine import connect, transaction
+
+CONTENTS: Final = "contents.json"
+"""Columns of each table, and values of the sequences."""
+LEVEL: Final = 3
+"""Of the compression."""
+BLOCK: Final = 1 << 20
+
+USERS_DATA: Final = (
+    "revision_counter",
+    # Accounts. Sessions, links that were mailed and counts of wrong passwords are left out: they end by themselves.
+    "access.users",
+    "access.groups",
+    "access.memberships",
+    "access.identities",
+    "access.tokens",
+    "access.shares",
+    "access.requests",
+    "access.annotator_requests",
+    "access.changes",
+    "access.uploads",
+    # Lists
+    "watchlists",
+    "watchlist_cones",
+    "watchlist_cone_gone",
+    "watchlist_periods",
+    "areas",
+    "area_periods",
+    # Filters, and where their matches go. Feeds of changes are left out: their positions are numbers of batches, which
+    # a new ledger counts from 1.
+    "filters",
+    "filter_versions",
+    "filter_periods",
+    "filter_sinks",
+    "owner_contacts",
+    "owner_messages",
+    # No match is sent twice, also when the stream is read again from its beginning.
+    "delivery_identities",
+    # Annotations
+    "annotators",
+    "annotator_history",
+    "annotations",
+    "annotation_history",
+    # Taxonomy, registered classifiers, targets and spectra of the target and observation manager
+    "taxonomy_versions",
+    "taxonomy_classes",
+    "taxonomy_exact",
+    "taxonomy_matches",
+    "elasticc2_brokerclassifier",
+    "elasticc2_diaobjectdetails",
+    "elasticc2_diaobjectoftarget",
+    "elasticc2_wantedspectra",
+    "elasticc2_plannedspectra",
+    "elasticc2_spectruminfo",
+    "spectrum_facilities",
+)
+"""Tables of users' data, in an order in which what is referred to comes first."""
+
+
+class OccupiedDatabase(BackupError):
+    """The database has users' data already; the message names the tables."""
+
+
+def write_users_data(url: str, shelf: Shelf) -> Backup:
+    """Write users' data of a database as a new backup.
+
+    Parameters
+    ----------
+    url : str
+        SQLAlchemy URL of a role that reads all tables.
+    shelf : Shelf
+        Where it goes.
+
+    Raises
+    ------
+    BackupError
+        If the database was never migrated, or the disk is full.
+    """
+    begun = datetime.datetime.now(datetime.UTC)
+    with shelf.building("users") as (folder, finish), _snapshot(url) as connection:
+        step = revision(connection)
+        if step is None:
+            raise BackupError("the database has no tables yet: there is nothing to back up")
+        contents = {table: columns(connection, table) for table in USERS_DATA}
+        held = {table: table_content(connection, table) for table in USERS_DATA}
+        for table in USERS_DATA:
+            _write_table(connection, table, contents[table], _file(folder, table))
+        (folder / CONTENTS).write_text(json.dumps({"columns": contents, "sequences": _sequences(connection)}, indent=1))
+        manifest = Manifest(
+            kind="users",
+            begun=begun,
+            ended=datetime.datetime.now(datetime.UTC),
+            server=server_version(connection),
+            revision=step,
+            files=(),
+            tables=held,
+        )
+        return finish(manifest)
+
+
+def restore_users_data(shelf: Shelf, backup: Backup, url: str, *, replace: bool = False) -> dict[str, TableContent]:
+    """Bring users' data back, all or nothing.
+
+    Parameters
+    ----------
+    shelf, backup : Shelf, Backup
+        What is restored; all its files are compared with the manifest first.
+    url : str
+        SQLAlchemy URL of the owner of the tables. A database without tables gets those of the backup's step of the
+        migrations, and afterwards the newer steps.
+    replace : bool
+        Whether users' data that the database has are deleted.
+
+    Returns
+    -------
+    dict
+        What each table holds now.
+
+    Raises
+    ------
+    DamagedBackup
+        If a file differs from the manifest.
+    OccupiedDatabase
+        If the database has users' data and they are not to be replaced.
+    BackupError
+        If the database is at another step of the migrations, or does not hold what the backup says.
+    """
+    manifest = shelf.opened(backup)
+    if manifest.revision is None:
+        raise BackupError(f"{backup.name} does not say at which step of the migrations it was made")
+    present = migrations.current(url)
+    fresh = present is None
+    if fresh:
+        migrations.upgrade(url, manifest.revision)
+    elif present != manifest.revision:
+        raise BackupError(
+            f"{backup.name} is of the step {manifest.revision} of the migrations, and the database is at {present}: "
+            "restore it into an empty database, which is then brought to the newest step"
+        )
+    contents = json.loads((backup.path / CONTENTS).read_text())
+    # The tables that the backup has, whatever this code would save today.
+    tables = list(contents["columns"])
+    try:
+        with transaction(url, application="broker-assets restore") as connection:
+            if not fresh and not replace:
+                _refuse_occupied(connection, tables)
+            for table in reversed(tables):
+                connection.execute(sql.SQL("DELETE FROM {}").format(identifier(table)))
+            for table in tables:
+                _read_table(connection, table, contents["columns"][table], _file(backup.path, table))
+            _set_sequences(connection, contents["sequences"])
+            same_text(connection)
+            found = {table: table_content(connection, table) for table in tables}
+            _compare(backup.name, manifest.tables, found)
+    except psycopg.Error as error:
+        reason = " ".join(str(error).split())
+        raise BackupError(f"{backup.name} cannot be restored, nothing was changed: {reason}") from error
+    if fresh:
+        migrations.upgrade(url)
+    return found
+
+
+def _compare(name: str, wanted: dict[str, TableContent], found: dict[str, TableContent]) -> None:
+    for table, content in wanted.items():
+        if found[table] != content:
+            raise BackupError(
+                f"{name}: {table} has {found[table].rows} rows (checksum {found[table].checksum}) after the return, "
+                f"and had {content.rows} (checksum {content.checksum}) when it was saved"
+            )
+
+
+def _refuse_occupied(connection: psycopg.Connection[Any], tables: list[str]) -> None:
+    asked = [table for table in tables if table in OF_USERS]
+    occupied = []
+    for table in asked:
+        row = connection.execute(sql.SQL("SELECT EXISTS (SELECT 1 FROM {})").format(identifier(table))).fetchone()
+        if row is not None and row[0]:
+            occupied.append(table)
+    if occupied:
+        raise OccupiedDatabase(f"the database has users' data already ({', '.join(occupied)}): nothing was changed")
+
+
+OF_USERS: Final = frozenset({"access.users", "watchlists", "areas", "filters", "annotators", "annotations"})
+"""Tables that are empty in a new installation."""
+
+
+@contextmanager
+def _snapshot(url: str) -> Iterator[psycopg.Connection[Any]]:
+    """A read-only snapshot of the database."""
+    connection = connect(url, application="broker-assets backup", read_only=True)
+    try:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        same_text(connection)
+        yield connection
+    finally:
+        connection.close()
+
+
+def _file(folder: Path, table: str) -> Path:
+    return folder / f"{table}.copy.zst"
+
+
+def _list(names: list[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, names))
+
+
+def _write_table(connection: psycopg.Connection[Any], table: str, names: list[str], path: Path) -> None:
+    statement = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT").format(_list(names), identifier(table))
+    with (
+        path.open("wb") as file,
+        zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).stream_writer(file) as packed,
+        connection.cursor().copy(statement) as copy,
+    ):
+        for block in copy:
+            packed.write(block)
+
+
+def _read_table(connection: psycopg.Connection[Any], table: str, names: list[str], path: Path) -> None:
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(identifier(table), _list(names))
+    with (
+        path.open("rb") as file,
+        zstandard.ZstdDecompressor().stream_reader(file) as unpacked,
+        connection.cursor().copy(statement) as copy,
+    ):
+        while block := unpacked.read(BLOCK):
+            copy.write(block)
+
+
+def _sequences(connection: psycopg.Connection[Any]) -> dict[str, list[Any]]:
+    """Next values of the sequences of identity columns: by table, its column and value; none if never used."""
+    found: dict[str, list[Any]] = {}
+    for table in USERS_DATA:
+        for name in columns(connection, table):
+            row = connection.execute(
+                "SELECT pg_get_serial_sequence(%s, %s)", (identifier(table).as_string(connection), name)
+            ).fetchone()
+            if row is not None and row[0] is not None:
+                last = connection.execute("SELECT pg_sequence_last_value(%s::regclass)", (row[0],)).fetchone()
+                found[table] = [name, None if last is None else last[0]]
+    return found
+
+
+def _set_sequences(connection: psycopg.Connection[Any], sequences: dict[str, list[Any]]) -> None:
+    for table, (name, value) in sequences.items():
+        if value is not None:
+            connection.execute(
+                "SELECT setval(pg_get_serial_sequence(%s, %s), %s)",
+                (identifier(table).as_string(connection), name, value),
+            )

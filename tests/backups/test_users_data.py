@@ -1,0 +1,155 @@
+"""Users' data: saved in one snapshot, restored all or nothing, also into an older or an empty database."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+import broker_assets.database.tables.desk  # noqa: F401 - its tables are among those of accounts
+from broker_assets.backups.manifest import BackupError, DamagedBackup
+from broker_assets.backups.shelf import Shelf
+from broker_assets.backups.users_data import (
+    OF_USERS,
+    USERS_DATA,
+    OccupiedDatabase,
+    restore_users_data,
+    write_users_data,
+)
+from broker_assets.database import migrations
+from broker_assets.database.engine import connect
+from broker_assets.database.tables import metadata
+from broker_assets.database.tables.access import access_metadata
+from broker_assets.database.tables.tom import tom_metadata
+
+pytestmark = pytest.mark.database
+
+LEFT_OUT = {
+    "access.sessions": "they end by themselves",
+    "access.mailed_links": "they end by themselves",
+    "access.trials": "queries that run at the moment",
+    "access.failed_guesses": "counts of wrong passwords, which end by themselves",
+    "db_queryqueue": "results of queries, which can be asked again",
+    "access.tap_jobs": "results of queries, which can be asked again",
+    "change_feeds": "their positions are numbers of batches",
+    "deliveries": "the outbox; identities say what was queued",
+}
+"""Tables that belong to somebody and are not saved."""
+
+
+def every_table() -> dict[str, sa.Table]:
+    return {
+        table.fullname: table for each in (metadata, access_metadata, tom_metadata) for table in each.tables.values()
+    }
+
+
+def fill(url: str) -> None:
+    with connect(url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO access.users (username, password, roles)"
+            " VALUES ('ann', 'argon2', '{operator}'), ('b\tc\\', '', '{}')"
+        )
+        connection.execute(
+            "INSERT INTO watchlists (owner, name, active, radius) SELECT 'ann', 'list ' || n, true, 5"
+            " FROM generate_series(1, 3) n"
+        )
+        connection.execute(
+            "INSERT INTO watchlist_cones (wl_id, name, ra, decl) SELECT wl_id, 'c' || n, n * 0.1, -n / 7.0"
+            " FROM watchlists, generate_series(1, 500) n"
+        )
+        connection.execute(
+            "INSERT INTO delivery_identities (identity) SELECT md5(n::text) FROM generate_series(1, 50) n"
+        )
+
+
+def rows(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    with connect(url) as connection:
+        return {
+            table: connection.execute(f"SELECT t::text FROM {table} t ORDER BY 1").fetchall()  # type: ignore[arg-type]
+            for table in USERS_DATA
+        }
+
+
+def test_tables_are_complete_and_in_order() -> None:
+    """What belongs to somebody is saved or left out for a reason; what is referred to is saved, and comes first."""
+    tables = every_table()
+    assert set(USERS_DATA) <= set(tables)
+    assert set(USERS_DATA) >= OF_USERS
+    place = {name: number for number, name in enumerate(USERS_DATA)}
+    for name in USERS_DATA:
+        for key in tables[name].foreign_keys:
+            assert place.get(key.column.table.fullname, len(place)) < place[name], name
+    owned = {name for name, table in tables.items() if {"owner", "userid", "username"} & set(table.columns.keys())}
+    assert owned - set(USERS_DATA) - set(LEFT_OUT) == set()
+
+
+def test_restored_rows_are_equal(database_url: str, postgres: Any, new_database: Any, tmp_path: Path) -> None:
+    fill(database_url)
+    shelf = Shelf(tmp_path)
+    before = rows(database_url)
+    backup = write_users_data(database_url, shelf)
+    assert backup.manifest is not None
+    assert backup.manifest.tables["watchlist_cones"].rows == 1500
+
+    with new_database() as empty:
+        url = postgres.url(empty)
+        held = restore_users_data(shelf, backup, url)
+        assert rows(url) == before
+        assert {name: one.rows for name, one in held.items()} == {name: len(one) for name, one in before.items()}
+        assert migrations.current(url) == migrations.head()
+        with connect(url, autocommit=True) as connection:
+            # Numbers continue after those that were given.
+            made = connection.execute(
+                "INSERT INTO access.users (username, password, roles) VALUES ('new', '', '{}') RETURNING userid"
+            ).fetchone()
+            assert made == (3,)
+        with pytest.raises(OccupiedDatabase, match=r"access\.users, watchlists"):
+            restore_users_data(shelf, backup, url)
+        restore_users_data(shelf, backup, url, replace=True)
+        assert rows(url) == before
+
+        # A row that the database refuses, and a file that was exchanged: nothing changes.
+        with connect(url, autocommit=True) as connection:
+            connection.execute("UPDATE broker_schema_version SET version_num = '0001'")
+        with pytest.raises(BackupError, match="at 0001"):
+            restore_users_data(shelf, backup, url, replace=True)
+        with connect(url, autocommit=True) as connection:
+            connection.execute("UPDATE broker_schema_version SET version_num = %s", (migrations.head(),))
+            connection.execute("ALTER TABLE watchlists ADD CHECK (name <> 'list 2') NOT VALID")
+        with pytest.raises(BackupError, match="nothing was changed"):
+            restore_users_data(shelf, backup, url, replace=True)
+        assert rows(url) == before
+    (backup.path / "access.users.copy.zst").write_bytes(b"")
+    with pytest.raises(DamagedBackup, match=r"access\.users"):
+        restore_users_data(shelf, backup, database_url, replace=True)
+    assert rows(database_url) == before
+
+
+def test_an_empty_database_has_nothing_to_save(postgres: Any, new_database: Any, tmp_path: Path) -> None:
+    made: AbstractContextManager[str] = new_database()
+    with made as empty, pytest.raises(BackupError, match="no tables"):
+        write_users_data(postgres.url(empty), Shelf(tmp_path))
+    assert Shelf(tmp_path).backups() == []
+
+
+def test_one_snapshot(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that are written meanwhile are in no table of the backup."""
+    from broker_assets.backups import users_data
+
+    fill(database_url)
+    original = users_data._write_table
+
+    def meddling(connection: psycopg.Connection[Any], table: str, names: list[str], path: Path) -> None:
+        with connect(database_url, autocommit=True) as other:
+            other.execute("DELETE FROM watchlists")
+            other.execute("DELETE FROM delivery_identities")
+        original(connection, table, names, path)
+
+    monkeypatch.setattr(users_data, "_write_table", meddling)
+    shelf = Shelf(tmp_path)
+    restored = restore_users_data(shelf, write_users_data(database_url, shelf), database_url, replace=True)
+    assert (restored["watchlists"].rows, restored["delivery_identities"].rows) == (3, 50)
