@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import psutil
-from dagster import DagsterInstance, DagsterRun, Field, StringSource, serialize_value
+from dagster import BoolSource, DagsterInstance, DagsterRun, Field, StringSource, serialize_value
 
 from broker_assets.dagster_internals import (
     CheckRunHealthResult,
@@ -30,7 +30,8 @@ from broker_assets.dagster_internals import (
     WorkerStatus,
 )
 from broker_assets.local.processes import start_child, tail
-from broker_assets.local.run_workers import PID_TAG, Watch, find_worker, worker_tags
+from broker_assets.local.run_workers import PID_TAG, Watch, Worker, find_worker, worker_tags
+from broker_assets.local.warm_workers import WarmWorkers
 
 KEEP_LOGS_SECONDS = 14 * 86_400
 """Outputs of workers older than this are removed when the next run starts."""
@@ -44,12 +45,20 @@ class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
     log_folder : str, optional
         Folder for the output of workers, one file per run; default: `run_workers` in the folder of the Dagster
         instance.
+    load_once : bool, optional
+        Keep a process that has loaded the code, and fork it for each run; default True.
     """
 
-    def __init__(self, log_folder: str | None = None, inst_data: ConfigurableClassData | None = None) -> None:
+    def __init__(
+        self,
+        log_folder: str | None = None,
+        load_once: bool = True,
+        inst_data: ConfigurableClassData | None = None,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._inst_data = inst_data
         self._log_folder = log_folder
+        self._warm = WarmWorkers(lambda: self._log("loaded-code")) if load_once else None
         self._watch = Watch(lambda: self._instance if self.has_instance else None, self._last_output)
 
     @property
@@ -60,7 +69,10 @@ class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
     @classmethod
     def config_type(cls) -> dict[str, Any]:
         """Configuration accepted in `dagster.yaml`."""
-        return {"log_folder": Field(StringSource, is_required=False)}
+        return {
+            "log_folder": Field(StringSource, is_required=False),
+            "load_once": Field(BoolSource, is_required=False, default_value=True),
+        }
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> Self:
@@ -78,14 +90,20 @@ class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
             instance_ref=self._instance.get_ref(),
             set_exit_code_on_failure=True,
         )
-        command = [sys.executable, "-m", "broker_assets.local.run_worker", "api", "execute_run"]
-        command.append(serialize_value(arguments))
-        # No death signal: the run continues when the daemon, which runs this code, is killed.
-        process = start_child(command, log=self._log(run.run_id), death_signal=None)
+        process = self._start(["api", "execute_run", serialize_value(arguments)], self._log(run.run_id))
         self._watch.add(run.run_id, process)
         self._instance.add_run_tags(run.run_id, worker_tags(process.pid))
         self._instance.report_engine_event(f"Started process {process.pid}", run, cls=self.__class__)
         self._forget_old_logs()
+
+    def _start(self, arguments: list[str], log: Path) -> Worker:
+        """Fork the process that has loaded the code, or else start from nothing."""
+        forked = self._warm.start(arguments, log) if self._warm is not None else None
+        if forked is not None:
+            return forked
+        command = [sys.executable, "-m", "broker_assets.local.run_worker", *arguments]
+        # No death signal: the run continues when the daemon, which runs this code, is killed.
+        return start_child(command, log=log, death_signal=None)
 
     def terminate(self, run_id: str) -> bool:
         """Interrupt the process of a run; False if there is none to interrupt."""
@@ -126,7 +144,9 @@ class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         return self._last_output(run.run_id)
 
     def dispose(self) -> None:
-        """Nothing to release: runs continue."""
+        """Give the loaded code back; runs continue."""
+        if self._warm is not None:
+            self._warm.close()
 
     def join(self, timeout: int = 30) -> None:
         """Wait for the processes started by this object, at most `timeout` seconds in total."""

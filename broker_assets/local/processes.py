@@ -27,6 +27,7 @@ import psutil
 from broker_assets.local.identity import Identity
 
 PR_SET_PDEATHSIG = 1
+PR_SET_NAME = 15
 """From linux/prctl.h."""
 
 LARGE_LOG = 10 * 1024**2
@@ -63,6 +64,12 @@ def _prepare(parent: int, death_signal: signal.Signals | None, user: Identity | 
     return prepare
 
 
+def name_process(name: str) -> None:
+    """Give this process the name that `ps` and `top` show, at most 15 characters; without effect outside Linux."""
+    if sys.platform == "linux":
+        _libc.prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
 def start_child(
     command: Sequence[str | os.PathLike[str]],
     *,
@@ -71,6 +78,7 @@ def start_child(
     folder: Path | None = None,
     death_signal: signal.Signals | None = signal.SIGTERM,
     user: Identity | None = None,
+    descriptors: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a command in its own session, its output appended to a log file.
 
@@ -88,6 +96,8 @@ def start_child(
         Sent by the kernel when the calling thread ends, for any reason; None lets the child outlive this process.
     user : Identity, optional
         Become this user; only possible for root.
+    descriptors : sequence of int, optional
+        Open files of this process that the child gets under the same numbers.
 
     Raises
     ------
@@ -104,6 +114,7 @@ def start_child(
                 cwd=folder,
                 env=None if environment is None else dict(environment),
                 start_new_session=True,
+                pass_fds=descriptors,
                 preexec_fn=_prepare(  # noqa: PLW1509 - takes no lock, see there
                     os.getpid(), death_signal, user
                 ),

@@ -14,10 +14,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
 
 import psutil
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
+from broker_assets.local.warm_process import RUN_NAME
+from broker_assets.local.warm_workers import UNKNOWN_END
 from broker_assets.monitoring.state_file import ProcessIdentity
 
 PID_TAG = "broker/worker_pid"
@@ -45,13 +49,20 @@ def find_worker(run: DagsterRun) -> psutil.Process | None:
     """The living process of a run, by its tags, which must be the current ones."""
     if PID_TAG in run.tags:
         return ProcessIdentity(int(run.tags[PID_TAG]), float(run.tags.get(CREATED_TAG, 0.0))).process()
-    # The daemon was killed between starting the process and recording it: search for the run's id.
+    # The daemon was killed between starting the process and recording it: its output goes to the file of the run.
     for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            command = process.cmdline()
-            if "execute_run" in command and any(run.run_id in part for part in command):
+        with suppress(psutil.Error, OSError):
+            if is_run_worker(process) and Path(f"/proc/{process.pid}/fd/1").readlink().stem == run.run_id:
                 return process
     return None
+
+
+def is_run_worker(process: psutil.Process) -> bool:
+    """Whether a process is that of a run, started from nothing or forked."""
+    try:
+        return process.name() == RUN_NAME or "execute_run" in process.cmdline()
+    except psutil.Error:
+        return False
 
 
 def report_dead(instance: DagsterInstance, run_id: str, how: str, explanation: str | None = None) -> bool:
@@ -90,6 +101,19 @@ def end_abandoned_runs(instance: DagsterInstance) -> list[str]:
     ]
 
 
+class Worker(Protocol):
+    """The process of a run: `subprocess.Popen`, or one that was forked."""
+
+    pid: int
+    returncode: int | None
+
+    def poll(self) -> int | None:
+        """Exit code, None while it goes on."""
+
+    def wait(self, timeout: float) -> int:
+        """Wait for its end; raises `subprocess.TimeoutExpired`."""
+
+
 class Watch:
     """Reports the end of runs whose processes end without doing so themselves.
 
@@ -106,11 +130,11 @@ class Watch:
         self._explain = explain
         # Dagster starts runs from several threads.
         self._lock = threading.Lock()
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, Worker] = {}
         self._inherited: dict[str, ProcessIdentity] = {}
         self._thread: threading.Thread | None = None
 
-    def add(self, run_id: str, process: subprocess.Popen[bytes]) -> None:
+    def add(self, run_id: str, process: Worker) -> None:
         """Watch the process of a run, and with the first also those that a predecessor has left."""
         with self._lock:
             self._processes[run_id] = process
@@ -166,9 +190,7 @@ class Watch:
     def _ended(self) -> list[tuple[str, str]]:
         with self._lock:
             processes, inherited = dict(self._processes), dict(self._inherited)
-        ended = [
-            (run_id, _how(process.returncode)) for run_id, process in processes.items() if process.poll() is not None
-        ]
+        ended = [(run_id, _how(code)) for run_id, process in processes.items() if (code := process.poll()) is not None]
         return ended + [(run_id, "has ended") for run_id, worker in inherited.items() if worker.process() is None]
 
 
@@ -180,4 +202,6 @@ def _how(code: int) -> str:
     >>> _how(-9), _how(1)
     ('was ended by SIGKILL', 'ended with exit code 1')
     """
+    if code == UNKNOWN_END:
+        return "has ended"
     return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

@@ -37,6 +37,7 @@ from broker_assets.local.processes import (
     tail,
     wait_for_end,
 )
+from broker_assets.local.run_workers import is_run_worker
 from broker_assets.local.service import CodeServer, Part, Service
 from broker_assets.monitoring import state_file
 from broker_assets.monitoring.state_file import Addresses, PlatformState, ProcessIdentity, ServiceState
@@ -363,7 +364,7 @@ class Supervisor:
             service.interrupt()
         for service in services.values():
             service.stop()
-        workers = [process for process in self._marked() if _is_run_worker(process)]
+        workers = [process for process in self._marked() if is_run_worker(process)]
         if workers:
             self._report(f"Interrupting {len(workers)} run(s); they will be retried at the next start …")
             for process in workers:
@@ -414,13 +415,6 @@ def end_platform(settings: Settings, *, timeout: float = 90.0) -> bool:
     left = platform.platform_processes(home)
     end_orphans(lambda: platform.platform_processes(home), patience=5.0)
     return supervisor is not None or bool(left)
-
-
-def _is_run_worker(process: psutil.Process) -> bool:
-    try:
-        return "execute_run" in process.cmdline()
-    except psutil.Error:
-        return False
 
 
 def _resident(pid: int | None) -> int:

@@ -15,7 +15,7 @@ from dagster_services import DagsterServices, wait_until
 
 from broker_assets.local.launcher import LocalProcessRunLauncher
 from broker_assets.local.processes import wait_for_end
-from broker_assets.local.run_workers import CREATED_TAG, PID_TAG
+from broker_assets.local.run_workers import CREATED_TAG, PID_TAG, is_run_worker
 
 DEFINITIONS = """
 import os, pathlib, sys, time
@@ -57,7 +57,7 @@ def daemons(tmp_path: Path, dagster_url: str, monkeypatch: pytest.MonkeyPatch) -
 def end_workers(home: Path) -> None:
     for process in psutil.process_iter():
         try:
-            if process.environ().get("DAGSTER_HOME") == str(home) and "execute_run" in process.cmdline():
+            if process.environ().get("DAGSTER_HOME") == str(home) and is_run_worker(process):
                 process.kill()
         except psutil.Error:
             continue

@@ -1,0 +1,70 @@
+"""The protocol of the process that forks, with its other side played by the test."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+from contextlib import suppress
+
+import pytest
+
+from broker_assets.local.warm_process import LARGEST_MESSAGE, Forks
+
+
+def in_child(idle_seconds: float = 60.0) -> tuple[socket.socket, int]:
+    """A process that serves and whose forks end with code 7; the connection to it and its process id."""
+    mine, other = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        mine.close()
+        code = 0 if Forks(other, idle_seconds).serve() is None else 7
+        os._exit(code)
+    other.close()
+    return mine, pid
+
+
+def lines(connection: socket.socket, count: int) -> list[dict[str, int]]:
+    received = b""
+    connection.settimeout(30.0)
+    while received.count(b"\n") < count:
+        received += connection.recv(4096)
+    return [json.loads(line) for line in received.splitlines()]
+
+
+def ended(pid: int) -> int:
+    deadline = time.monotonic() + 30.0
+    while time.monotonic() < deadline:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
+    raise AssertionError("it did not end")
+
+
+def test_each_request_is_a_process_whose_end_is_said() -> None:
+    connection, pid = in_child()
+    request = b'{"arguments": []}\n'
+    # Two at once, the second in two pieces.
+    connection.sendall(request + request[:5])
+    connection.sendall(request[5:])
+    said = lines(connection, 4)
+    started = [message["started"] for message in said if "started" in message]
+    assert len(set(started)) == 2
+    assert {message["ended"]: message["code"] for message in said if "ended" in message} == dict.fromkeys(started, 7)
+    connection.close()
+    assert ended(pid) == 0, "it ends with who asks"
+
+
+@pytest.mark.parametrize("reason", ["idle", "too-large"])
+def test_it_ends_by_itself(reason: str) -> None:
+    connection, pid = in_child(0.2 if reason == "idle" else 60.0)
+    if reason == "too-large":
+        # It may have gone before it was sent everything.
+        with suppress(OSError):
+            connection.sendall(b"x" * (LARGEST_MESSAGE + 1))
+    assert ended(pid) == 0
+    connection.close()
