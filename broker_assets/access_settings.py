@@ -81,5 +81,7 @@ class AccessSettings(BaseModel):
     """Cones of all watchlists of an account."""
     most_areas: int = Field(default=100, ge=1)
     """Areas of an account."""
+    most_targets: int = Field(default=10_000, ge=1)
+    """Targets of an account."""
     upload_bytes: int = Field(default=32 * 1024**2, ge=1024)
     """Bytes of a file that is uploaded by a page."""

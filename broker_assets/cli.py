@@ -95,6 +95,9 @@ COMMANDS = {
         PLATFORM,
         "Target and observation manager: load and send a simulated survey, read brokers, …",
     ),
+    "targets": _Command(
+        "broker_assets.commands.targets:app", PLATFORM, "Targets of accounts: add, list, show, import, export, …"
+    ),
     "users": _Command(
         "broker_assets.commands.users:app", PLATFORM, "Accounts and their tokens: add, list, update, remove, …"
     ),

@@ -18,6 +18,7 @@ _COUNTED: Final = {
     "watchlists": "SELECT count(*) FROM watchlists WHERE owner = %s",
     "cones": "SELECT count(*) FROM watchlist_cones JOIN watchlists USING (wl_id) WHERE owner = %s",
     "areas": "SELECT count(*) FROM areas WHERE owner = %s",
+    "targets": "SELECT count(*) FROM access.targets WHERE owner = %s",
 }
 
 
@@ -51,7 +52,7 @@ def require_room(
     user, settings : User, AccessSettings
         Whose, and the limits.
     what : str
-        `filters`, `watchlists`, `cones` or `areas`.
+        `filters`, `watchlists`, `cones`, `areas` or `targets`.
     more : int
         How many are added.
 

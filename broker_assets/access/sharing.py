@@ -1,4 +1,4 @@
-"""What an owner shares with groups: filters, watchlists, areas and annotators, of which members may see what is public.
+"""What an owner shares with groups: filters, lists, annotators and targets, of which members may see what is public.
 
 Only the owner changes them. The server applies it to users' SQL (`database.query_role`); functions that look
 something up for an account ask for it with the function `shared_with` of the database.
@@ -16,13 +16,15 @@ from broker_assets.access import changes
 from broker_assets.access.accounts import User
 
 Connection = psycopg.Connection[Any]
-Kind = Literal["filter", "watchlist", "area", "annotator"]
+Kind = Literal["filter", "watchlist", "area", "annotator", "target", "target_list"]
 
-_TABLES: Final[dict[str, tuple[str, str]]] = {
-    "filter": ("filters", "filterid"),
-    "watchlist": ("watchlists", "wl_id"),
-    "area": ("areas", "ar_id"),
-    "annotator": ("annotators", "topic"),
+_TABLES: Final[dict[str, tuple[tuple[str, ...], str]]] = {
+    "filter": (("filters",), "filterid"),
+    "watchlist": (("watchlists",), "wl_id"),
+    "area": (("areas",), "ar_id"),
+    "annotator": (("annotators",), "topic"),
+    "target": (("access", "targets"), "targetid"),
+    "target_list": (("access", "target_lists"), "listid"),
 }
 
 
@@ -52,7 +54,7 @@ def share(connection: Connection, user: User, kind: Kind, identifier: str, group
     table, key = _TABLES[kind]
     with connection.transaction():
         row = connection.execute(
-            sql.SQL("SELECT owner FROM {} WHERE {}::text = %s").format(sql.Identifier(table), sql.Identifier(key)),
+            sql.SQL("SELECT owner FROM {} WHERE {}::text = %s").format(sql.Identifier(*table), sql.Identifier(key)),
             (identifier,),
         ).fetchone()
         if row is None or row[0] != user.username:

@@ -28,6 +28,14 @@ _PARTS: Final[dict[str, str]] = {
     "annotators": "SELECT * FROM annotators WHERE owner = %s ORDER BY topic",
     "annotations": "SELECT said.* FROM annotations AS said JOIN annotators USING (topic) WHERE owner = %s"
     " ORDER BY topic, diaobjectid",
+    "targets": "SELECT * FROM access.targets WHERE owner = %s ORDER BY targetid",
+    "target_lists": "SELECT list.*, array(SELECT targetid FROM access.target_members AS inside"
+    " WHERE inside.listid = list.listid ORDER BY targetid) AS targets FROM access.target_lists AS list WHERE owner = %s"
+    " ORDER BY listid",
+    "target_comments": "SELECT * FROM access.target_comments WHERE author = %s ORDER BY commentid",
+    "spectra": "SELECT spectrum.*, version.version, file_name, encode(content, 'base64') AS content, remark, at"
+    " FROM access.spectra AS spectrum JOIN access.spectrum_versions AS version USING (spectrumid) WHERE owner = %s"
+    " ORDER BY spectrumid, version.version",
     "contact": "SELECT email FROM owner_contacts WHERE owner = %s",
     "messages": "SELECT subject, body, created_at, state FROM owner_messages WHERE owner = %s ORDER BY messageid",
     "feeds": "SELECT * FROM change_feeds WHERE owner = %s ORDER BY name",

@@ -17,15 +17,20 @@ from broker_assets.sky.lists import delete_list
 Connection = psycopg.Connection[Any]
 
 _OWN: Final = ("owner_messages", "owner_contacts", "change_feeds")
-_NAMED: Final[dict[str, str]] = {"filter_versions": "saved_by", "filter_sinks": "owner", "annotator_history": "owner"}
+_TARGETS: Final = {"target": ("targets", "targetid"), "target_list": ("target_lists", "listid")}
+"""Tables of the schema of accounts with what may be shared, and their keys."""
+_NAMED: Final[dict[str, str]] = {
+    "filter_versions": "saved_by", "filter_sinks": "owner", "annotator_history": "owner",
+    "access.target_comments": "author", "access.spectrum_versions": "author",
+}  # fmt: skip
 """Columns with the name of an owner in tables that are kept."""
 
 
 def remove_account(connection: Connection, user: User, *, by: int | None = None) -> None:
     """Remove an account and what it owns.
 
-    Filters, watchlists, areas and private annotators are removed. Public annotators stay, switched off and without the
-    owner's name, since objects and filters of others refer to what they said.
+    Filters, watchlists, areas, targets, spectra and private annotators are removed. Public annotators stay, switched
+    off and without the owner's name, since objects and filters of others refer to what they said.
 
     Parameters
     ----------
@@ -61,6 +66,14 @@ def remove_account(connection: Connection, user: User, *, by: int | None = None)
             " target = CASE kind WHEN 'kafka' THEN target ELSE 'removed-' || sinkid END WHERE owner = %s",
             (owner,),
         )
+        for kind, (table, key) in _TARGETS.items():
+            connection.execute(
+                f"DELETE FROM access.shares WHERE kind = %s AND identifier IN"  # noqa: S608
+                f" (SELECT {key}::text FROM access.{table} WHERE owner = %s)",
+                (kind, owner),
+            )
+            connection.execute(f"DELETE FROM access.{table} WHERE owner = %s", (owner,))  # noqa: S608
+        connection.execute("DELETE FROM access.spectra WHERE owner = %s", (owner,))
         for table in _OWN:
             connection.execute(f"DELETE FROM {table} WHERE owner = %s", (owner,))  # noqa: S608
         for table, column in _NAMED.items():
@@ -69,7 +82,7 @@ def remove_account(connection: Connection, user: User, *, by: int | None = None)
 
 def owns_something(connection: Connection, name: str) -> bool:
     """Whether something belongs to a name, whatever its case: nobody may take such a name by registering."""
-    tables = ("filters", "watchlists", "areas", "annotators", "filter_sinks")
+    tables = ("filters", "watchlists", "areas", "annotators", "filter_sinks", "access.targets", "access.target_lists")
     parts = [f"EXISTS (SELECT FROM {table} WHERE lower(owner) = lower(%(name)s))" for table in tables]
     # Topics outlive the account that wrote to them.
     parts.append("EXISTS (SELECT FROM filter_sinks WHERE starts_with(lower(target), lower(%(topics)s)))")

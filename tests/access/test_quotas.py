@@ -24,7 +24,7 @@ def test_an_account_has_room_up_to_its_quota(connection: Any) -> None:
         create_filter(connection, owner, "f", "SELECT ra FROM objects")
         create_watchlist(connection, owner, "w", parse_watchlist(["1, 2", "3, 4"]), radius=3)
     assert {use.what: use.used for use in of_account(connection, ann, settings)} == {
-        "filters": 1, "watchlists": 1, "cones": 2, "areas": 0,
+        "filters": 1, "watchlists": 1, "cones": 2, "areas": 0, "targets": 0,
     }  # fmt: skip
     require_room(connection, ann, settings, "filters")
     require_room(connection, ann, settings, "cones", 1)

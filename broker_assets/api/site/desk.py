@@ -17,6 +17,8 @@ from broker_assets.api.site import (
     resources,
     sky_maps,
     sky_view,
+    target_page,
+    targets,
     watchlists,
 )
 from broker_assets.api.site.trial_process import TrialProcess
@@ -26,6 +28,7 @@ ROUTERS: Final = (
     # Addresses with a word come before those with a number at the same place.
     filter_editing.router, filter_trials.router, filter_sinks.router, filter_results.router, filters.router,
     watchlists.router, areas.router, sky_maps.router, sky_view.router, annotators.router, resources.router,
+    targets.router, target_page.router,
 )  # fmt: skip
 """The pages."""
 

@@ -41,7 +41,9 @@ MENU: Final = (
     ("/nights/", "Nights"),
     ("/status/", "Service"),
     ("/telemetry/", "Telemetry"),
+    ("/targets/", "Targets"),
     ("/spectra/", "Spectra"),
+    ("/elasticc/", "ELAsTiCC"),
     ("/elasticc2/", "ELAsTiCC2"),
 )
 """Addresses and names; those that this server does not have are left out."""

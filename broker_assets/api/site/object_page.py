@@ -105,8 +105,8 @@ def object_page(request: Request, connection: Database, curve: Light) -> Respons
         position=_position(columns),
         extremes=_extremes(points),
         summary=summary(shown, curve.state),
-        svg=_svg(curve, WIDE),
-        narrow_svg=_svg(curve, NARROW) if len(shown) < 3000 else "",
+        svg=drawn(curve, WIDE),
+        narrow_svg=drawn(curve, NARROW) if len(shown) < 3000 else "",
         legend=[(band, _symbol(band), shown.counts[band]) for band in bands],
         rows=table,
         parts=parts,
@@ -144,7 +144,7 @@ def points_csv(curve: Light) -> Response:
 @router.get("/objects/{diaobjectid}/curve.svg")
 def curve_svg(curve: Light) -> Response:
     """The chart as a file."""
-    return Response(_svg(curve, WIDE, standalone=True), media_type="image/svg+xml", headers=DRAWING)
+    return Response(drawn(curve, WIDE, standalone=True), media_type="image/svg+xml", headers=DRAWING)
 
 
 @router.get("/stamps/{diasourceid}/{kind}.png")
@@ -267,7 +267,8 @@ def _finder(connection: psycopg.Connection[Any], curve: Curve) -> str:
     return finder_svg(field, summary=summary)
 
 
-def _svg(curve: Curve, size: tuple[int, int], *, standalone: bool = False) -> str:
+def drawn(curve: Curve, size: tuple[int, int], *, standalone: bool = False) -> str:
+    """The chart of a light curve as SVG, of a width and height in pixels."""
     from broker_assets.lightcurves.chart.svg import chart_svg
 
     first = curve.columns["firstdiasourcemjdtai"]

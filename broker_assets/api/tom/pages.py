@@ -28,6 +28,8 @@ _TABLES: Final = {
 }
 """Names of the original: its tables."""
 _REPORTED: Final = ("DiaObject", "DiaSource", "DiaForcedSource", "BrokerClassifier", "BrokerMessage")
+_FIRST: Final = ("DiaObject", "DiaSource", "DiaForcedSource", "DiaAlert", "BrokerClassifier", "BrokerMessage")
+"""The same of the first campaign."""
 _MOST: Final = 1_000_000
 """Rows up to which a table is counted."""
 
@@ -48,6 +50,15 @@ def front(request: Request) -> Response:
     with connections.use() as connection:
         counts = [(title, _count(connection, f"elasticc2_{_TABLES[title]}")) for title in _REPORTED]
     return page(request, "tom/front.html", counts=counts)
+
+
+def first_front(request: Request) -> Response:
+    """What there is of the first campaign."""
+    admitted(request, "login")
+    connections: Connections = request.app.state.connections
+    with connections.use() as connection:
+        counts = [(title, _count(connection, f"elasticc_{title.lower()}")) for title in _FIRST]
+    return page(request, "tom/first_front.html", counts=counts)
 
 
 def administration(request: Request) -> Response:

@@ -103,6 +103,7 @@ def add_to(app: FastAPI, settings: Settings) -> None:
     over = classifications.upload_of_first_campaign
     _add(app, "brokermessage", over, ("PUT",), campaign="elasticc")
     _add(app, "brokermessage/{what:path}", over, ("PUT",), campaign="elasticc")
+    _add(app, "", pages.first_front, _BOTH, campaign="elasticc")
     app.add_exception_handler(RefusedError, refused)
     app.add_exception_handler(TomError, failed)
 

@@ -27,6 +27,7 @@ from broker_assets.api.v1 import (
     products,
     skymaps,
     snapshots,
+    targets,
     trials,
 )
 from broker_assets.api.v1.coverage import Coverages
@@ -51,6 +52,7 @@ ROUTERS: Final = (
     products.router,
     origins.router,
     snapshots.router,
+    targets.router,
 )
 TAGS: Final = [
     {"name": "objects", "description": "Objects by identifier, name and position"},
@@ -58,6 +60,7 @@ TAGS: Final = [
     {"name": "alerts", "description": "Sources, their packets and cutouts"},
     {"name": "lists", "description": "Watchlists, areas and sky maps, and what they hit"},
     {"name": "filters", "description": "Filters, what they pass, and where it is sent"},
+    {"name": "targets", "description": "Targets of accounts, lists of them, observations and spectra"},
     {"name": "telemetry", "description": "Products of telemetry and their publication"},
     {"name": "snapshots", "description": "Frozen answers that can be cited"},
     {"name": "provenance", "description": "Where anything comes from"},

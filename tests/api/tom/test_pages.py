@@ -15,6 +15,9 @@ def test_what_there_is(anna: Any, root: Any) -> None:
     assert "5,765" in front.text
     # It is in the menu of every page.
     assert 'href="/elasticc2/"' in anna.get("accounts/login/").text
+    first = anna.get("elasticc/")
+    assert "DiaAlert" in first.text
+    assert first.text.index('href="/targets/"') < first.text.index('href="/elasticc/" aria-current="page"')
     summary = root.get("elasticc2/adminsummary").text
     for expected in ("52,172", "650", "1,212", "M-dwarf Flare"):
         assert expected in summary
