@@ -471,7 +471,7 @@ def test_every_run_that_a_sensor_or_a_schedule_asks_for_has_a_priority() -> None
         "kafka_lag",
         "notices",
     }
-    # somebody waits for their answer
-    assert {name for name, chosen in found.items() if chosen == {"PROMPT"}} == {"queries"}
+    # somebody waits for their answer, or for new objects
+    assert {name for name, chosen in found.items() if chosen == {"PROMPT"}} == {"queries", "roots"}
     # runs of jobs that have reasons are all asked for in one place, which takes the priority
     assert {name for name, chosen in found.items() if chosen == {"priority"}} == {"run_history"}

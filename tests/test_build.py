@@ -186,6 +186,7 @@ STARTED_OTHERWISE = {
     "compare_brokers": {"classifier_scorecards", "contradictions"},
     "nightly_backup": {"users_data_backup", "object_store_inventory"},
     "weekly_backup": {"database_backup"},
+    "place_objects": {"root_objects"},
 }  # fmt: skip
 """Assets without an automation condition, by the job or sensor that makes or reports them."""
 

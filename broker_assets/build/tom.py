@@ -5,10 +5,12 @@ from __future__ import annotations
 from dagster import AssetSelection, DefaultScheduleStatus, Definitions, ScheduleDefinition, define_asset_job
 
 from broker_assets.assets.tom.comparison import COMPARED, build_comparison_assets
+from broker_assets.assets.tom.roots import ROOTS, build_root_assets
 from broker_assets.assets.tom.survey import NIGHTLY, build_survey_assets
 from broker_assets.automation import BACKGROUND
 from broker_assets.jobs.broker_messages import build_read_broker_messages
 from broker_assets.sensors.broker_messages import build_broker_messages_sensor
+from broker_assets.sensors.roots import build_roots_sensor
 from broker_assets.sensors.survey import build_survey_schedule
 from broker_assets.settings import Settings
 
@@ -34,10 +36,15 @@ def definitions(settings: Settings) -> Definitions:
         tags=BACKGROUND,
         description="Every day: scorecards of classifiers, and objects of which sources contradict each other.",
     )
+    place = define_asset_job(
+        "place_objects",
+        selection=AssetSelection.assets(ROOTS),
+        description="Gives every object that has no root object one.",
+    )
     read = build_read_broker_messages(settings)
     return Definitions(
-        assets=[*build_survey_assets(settings), *build_comparison_assets()],
-        jobs=[night, comparison, read],
-        sensors=[build_broker_messages_sensor(settings, read)],
+        assets=[*build_survey_assets(settings), *build_comparison_assets(), *build_root_assets()],
+        jobs=[night, comparison, place, read],
+        sensors=[build_broker_messages_sensor(settings, read), build_roots_sensor(place)],
         schedules=[build_survey_schedule(settings, night), daily],
     )

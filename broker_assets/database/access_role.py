@@ -57,6 +57,9 @@ SPECTRA = (
     "GRANT SELECT ON elasticc2_diaobjectdetails TO {role}",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON elasticc2_wantedspectra, elasticc2_plannedspectra TO {role}",
     "GRANT SELECT, INSERT ON elasticc2_spectruminfo, spectrum_facilities TO {role}",
+    "GRANT SELECT ON root_diaobject TO {role}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON wantedspectra, plannedspectra TO {role}",
+    "GRANT SELECT, INSERT ON spectruminfo TO {role}",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON db_queryqueue TO {role}",
 )
 """What the cycle of spectra and queued SQL need."""

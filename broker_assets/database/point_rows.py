@@ -162,7 +162,7 @@ def mark_withdrawn(connection: psycopg.Connection[Any], kind: PointKind, rows: p
     connection.execute(
         sql.SQL(
             "UPDATE {table} AS point SET {mark} = LEAST(point.{mark}, given.{mark})"
-            " FROM unnest({arrays}) AS given ({names}) WHERE {same}"
+            " FROM unnest({arrays}) AS given ({names}) WHERE {same} AND reduction = 0"
         ).format(
             table=sql.Identifier(table.name),
             mark=sql.Identifier(WITHDRAWN),
@@ -306,7 +306,9 @@ class _Writer:
         table = TABLES[kind]
         names = ["diaobjectid", *IDENTIFYING[kind], "midpointmjdtai"]
         self._connection.execute(
-            sql.SQL("DELETE FROM {table} AS point USING unnest({arrays}) AS given ({names}) WHERE {same}").format(
+            sql.SQL(
+                "DELETE FROM {table} AS point USING unnest({arrays}) AS given ({names}) WHERE {same} AND reduction = 0"
+            ).format(
                 table=sql.Identifier(table.name),
                 arrays=_arrays(table, names),
                 names=sql.SQL(", ").join(map(sql.Identifier, names)),

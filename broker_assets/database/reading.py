@@ -80,7 +80,9 @@ def light_curve_query(
 ) -> sql.Composed:
     """Return the query of `light_curve` for one table."""
     wanted = [int(value) for value in np.atleast_1d(np.asarray(diaobjectid, np.int64))]
-    conditions: list[sql.Composable] = [sql.SQL("diaobjectid = ANY({}::bigint[])").format(sql.Literal(wanted))]
+    conditions: list[sql.Composable] = [
+        sql.SQL("diaobjectid = ANY({}::bigint[]) AND reduction = 0").format(sql.Literal(wanted))
+    ]
     if since is not None:
         conditions.append(sql.SQL("midpointmjdtai >= {}::float8").format(sql.Literal(since)))
     if until is not None:

@@ -26,6 +26,13 @@ EVERYBODY: Final = "postgres_elasticc_ro"
 ADMINISTRATORS: Final = "postgres_elasticc_admin_ro"
 """Reads all tables of the campaigns too: truth, objects, spectra."""
 _TAXONOMY: Final = ("taxonomy_versions", "taxonomy_classes", "taxonomy_exact", "taxonomy_matches")
+FASTDB: Final = (
+    *("processing_version", "processing_version_alias", "base_processing_version", "base_procver_of_procver"),
+    *("root_diaobject", "diaobject", "diaobject_position", "diasource", "diasource_extra", "diaforcedsource"),
+    *("diaforcedsource_extra", "diasource_brokerinfo", "reassigned_sources", "reduced_positions", "host_galaxy"),
+    *("diaobject_host_match", "spectruminfo", "wantedspectra", "plannedspectra"),
+)
+"""Tables and views under the names of FASTDB."""
 _READABLE: Final = (
     "SELECT quote_ident(relname), relname ~ '^elasticc' AND relname !~ '^elasticc2?_broker' FROM pg_class"
     " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm') AND NOT relispartition"
@@ -73,7 +80,7 @@ def prepare_sql_roles(connection: sa.Connection) -> bool:
     connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA public TO {both}")
     # A table that has owners since the last time is not read any more.
     connection.exec_driver_sql(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {both}")
-    found = connection.execute(sa.text(_READABLE), {"names": [*PUBLISHED, *_TAXONOMY]}).all()
+    found = connection.execute(sa.text(_READABLE), {"names": [*PUBLISHED, *_TAXONOMY, *FASTDB]}).all()
     for names, roles in (
         ([name for name, hidden in found if not hidden], both),
         ([row[0] for row in found], ADMINISTRATORS),

@@ -191,7 +191,7 @@ def stored_in(
     query = sql.SQL(
         "SELECT {columns} FROM unnest({objects}::bigint[], {begins}::float8[], {ends}::float8[]) AS wanted (o, f, t)"
         " CROSS JOIN LATERAL (SELECT {columns} FROM {table} WHERE diaobjectid = wanted.o"
-        " AND midpointmjdtai >= wanted.f AND midpointmjdtai < wanted.t) AS point"
+        " AND midpointmjdtai >= wanted.f AND midpointmjdtai < wanted.t AND reduction = 0) AS point"
     ).format(
         columns=sql.SQL(", ").join(map(sql.Identifier, columns.names)),
         table=sql.Identifier(TABLES[kind].name),

@@ -158,7 +158,7 @@ _EVENTS = (
 
 _SOLAR_SYSTEM = (
     "(SELECT source.diaobjectid, known.* FROM sssources AS known"
-    " JOIN diasources AS source ON source.diasourceid = known.diasourceid"
+    " JOIN diasources AS source ON source.diasourceid = known.diasourceid AND source.reduction = 0"
     " JOIN objects AS newest ON newest.diaobjectid = source.diaobjectid"
     " AND newest.lastdiasourcemjdtai = source.midpointmjdtai)"
 )

@@ -212,7 +212,9 @@ def point_query(
 ) -> sql.Composed:
     """The query of `curve_table` for one table of points."""
     wanted = [int(value) for value in np.atleast_1d(np.asarray(diaobjectid, np.int64))]
-    conditions: list[sql.Composable] = [sql.SQL("diaobjectid = ANY({}::bigint[])").format(sql.Literal(wanted))]
+    conditions: list[sql.Composable] = [
+        sql.SQL("diaobjectid = ANY({}::bigint[]) AND reduction = 0").format(sql.Literal(wanted))
+    ]
     if as_of is not None:
         moment = sql.Literal(as_of)
         conditions.append(sql.SQL(_AS_OF).format(moment))

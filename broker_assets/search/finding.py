@@ -107,7 +107,8 @@ def _object_hit(diaobjectid: int, detections: int | None, arcsec: float | None =
 
 def _source(connection: psycopg.Connection[Any], reading: Reading) -> tuple[list[Hit], int]:
     row = connection.execute(
-        "SELECT diaobjectid FROM diasources WHERE diasourceid = %s ORDER BY midpointmjdtai DESC LIMIT 1",
+        "SELECT diaobjectid FROM diasources WHERE diasourceid = %s AND reduction = 0"
+        " ORDER BY midpointmjdtai DESC LIMIT 1",
         (reading.number,),
     ).fetchone()
     if row is None:
@@ -120,7 +121,8 @@ def _source(connection: psycopg.Connection[Any], reading: Reading) -> tuple[list
 def object_of_source(connection: psycopg.Connection[Any], diasourceid: int) -> int | None:
     """The object of a source; None if it has none."""
     row = connection.execute(
-        "SELECT diaobjectid FROM diasources WHERE diasourceid = %s AND diaobjectid <> 0 LIMIT 1", (diasourceid,)
+        "SELECT diaobjectid FROM diasources WHERE diasourceid = %s AND reduction = 0 AND diaobjectid <> 0 LIMIT 1",
+        (diasourceid,),
     ).fetchone()
     return int(row[0]) if row is not None else None
 

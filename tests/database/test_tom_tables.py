@@ -71,6 +71,28 @@ def test_every_column_of_the_original_is_there_in_its_order(
         assert [name for name in found if name not in MORE.get(table, ())] == columns, table
 
 
+NOT_HERE = {"authuser", "passwordlink", "query_queue", "diasource_import_time", "all_alerts_import_time"}
+"""Tables of FASTDB that are not for SQL here: accounts, queries of others, and the import that the stream replaces."""
+FASTDB_MORE = {"base_processing_version": {"reduction"}, "root_diaobject": {"survey", "zone"}}
+
+
+@pytest.mark.shared
+def test_fastdb_has_its_columns(shared_folder: Path, connection: psycopg.Connection[Any]) -> None:
+    wanted: dict[str, set[str]] = {}
+    with (shared_folder / "data" / "desc_tom" / "schema" / "fastdb_columns.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            if row["table_name"] not in NOT_HERE and not row["table_name"].startswith("ppdb_"):
+                wanted.setdefault(row["table_name"], set()).add(row["column_name"])
+    assert len(wanted) == 17
+    for table, columns in wanted.items():
+        cursor = connection.execute(f"SELECT * FROM {table} LIMIT 0")  # type: ignore[arg-type]
+        found = {column.name for column in cursor.description or ()}
+        assert found - FASTDB_MORE.get(table, set()) == columns, table
+    # Photometry is stored once: both names of it have the same rows.
+    connection.execute("SELECT * FROM diasource WHERE diaobjectid = 1")
+    assert rows(connection, "SELECT count(*) FROM base_processing_version WHERE reduction = 0") == [(5,)]
+
+
 def test_everything_says_what_it_is() -> None:
     for table in tom_metadata.tables.values():
         assert table.comment, table.name

@@ -159,7 +159,8 @@ def stamp(connection: Database, packet: Packet, diasourceid: SourceId, kind: str
     if kind not in STAMPS:
         raise HTTPException(404, f"There is no stamp {kind}.")
     row = connection.execute(
-        "SELECT ra, decl FROM diasources WHERE diasourceid = %s AND ra IS NOT NULL LIMIT 1", (diasourceid,)
+        "SELECT ra, decl FROM diasources WHERE diasourceid = %s AND reduction = 0 AND ra IS NOT NULL LIMIT 1",
+        (diasourceid,),
     ).fetchone()
     try:
         drawn = oriented(from_packet(packet, kind), row)

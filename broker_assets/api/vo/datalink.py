@@ -55,7 +55,8 @@ def _known(connection: Any, identifiers: list[str]) -> dict[str, tuple[int, bool
     """Object of each source that exists, and whether its packet is kept."""
     numbers = [int(one) for one in identifiers if one.isascii() and one.isdecimal() and len(one) < 19]
     rows = connection.execute(
-        "SELECT diasourceid, diaobjectid, archivefileid IS NOT NULL FROM diasources WHERE diasourceid = ANY(%s)",
+        "SELECT diasourceid, diaobjectid, archivefileid IS NOT NULL FROM diasources WHERE diasourceid = ANY(%s)"
+        " AND reduction = 0",
         (numbers,),
     )
     return {str(source): (identifier, kept) for source, identifier, kept in rows}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from broker_assets.commands.original_options import NORMALISED, with_lists
-from broker_assets.commands.tom import brokers, dumps, queries, sending, simulation
+from broker_assets.commands.tom import brokers, dumps, queries, sending, simulation, versions
 from broker_assets.commands.tom.contradictions import contradictions
 from broker_assets.commands.tom.scorecards import scorecards
 
@@ -29,4 +29,5 @@ app.command("import")(dumps.import_file)
 app.command("export")(dumps.export_file)
 app.command("scorecards")(scorecards)
 app.command("contradictions")(contradictions)
+app.add_typer(versions.app, name="versions")
 app.command("long-query-runner", context_settings=NORMALISED)(queries.long_query_runner)

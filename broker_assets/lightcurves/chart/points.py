@@ -20,7 +20,8 @@ KIND_LETTERS: Final = "dfl"
 
 _COLUMNS: Final = "diaobjectid, survey, midpointmjdtai, band"
 _KNOWN: Final = (
-    "diaobjectid = ANY(%(objects)s::bigint[]) AND (%(as_of)s::float8 IS NULL OR broughtbymjdtai <= %(as_of)s)"
+    "diaobjectid = ANY(%(objects)s::bigint[]) AND reduction = 0"
+    " AND (%(as_of)s::float8 IS NULL OR broughtbymjdtai <= %(as_of)s)"
     " AND (timewithdrawnmjdtai IS NULL OR timewithdrawnmjdtai = 'NaN' OR timewithdrawnmjdtai > %(as_of)s)"
 )
 _QUERIES: Final = (

@@ -24,6 +24,7 @@ from broker_assets.database.tables import SURVEYS, diaforcedsources, diasources,
 from broker_assets.database.tables.tom import diaobjectdetails
 from broker_assets.tom.objects.class_rollup import update_classes
 from broker_assets.tom.objects.curve_rollup import update_curves
+from broker_assets.tom.versions.roots import place_new
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +103,7 @@ def import_reported(connection: psycopg.Connection[Any], cells: Cells, *, every:
             done += _import(connection, listed, cells, takes=not every)
             after = int(listed[-1])
             log.info("imported %s", done)
+        place_new(connection)
         return done
     finally:
         if not connection.broken:

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from broker_assets.database.tables.tom import elasticc1, local, taxonomy
+from broker_assets.database.tables.tom import elasticc1, local, processing, taxonomy
 from broker_assets.database.tables.tom.columns import HASH_PARTITIONS, tom_metadata
 from broker_assets.database.tables.tom.local import (
     diaobjectclassification,
@@ -19,6 +19,21 @@ from broker_assets.database.tables.tom.messages import (
     brokermessage,
     brokersourceids,
     importppdbrunning,
+)
+from broker_assets.database.tables.tom.processing import (
+    base_processing_version,
+    base_procver_of_procver,
+    diaobject,
+    diaobject_host_match,
+    host_galaxy,
+    processing_version,
+    processing_version_alias,
+    reassigned_sources,
+    reduced_positions,
+    root_diaobject,
+    root_plannedspectra,
+    root_spectruminfo,
+    root_wantedspectra,
 )
 from broker_assets.database.tables.tom.queries import queryqueue
 from broker_assets.database.tables.tom.simulation import (
@@ -53,7 +68,12 @@ from broker_assets.database.tables.tom.taxonomy import (
 TOM_HASHED = (*HASHED, brokermessage)
 """Tables that are partitioned by a hash of the object or the alert."""
 
-TOM_VIEWS: dict[str, tuple[sa.Select[Any], str]] = {**local.VIEWS, **taxonomy.VIEWS, **elasticc1.VIEWS}
+TOM_VIEWS: dict[str, tuple[sa.Select[Any], str]] = {
+    **local.VIEWS,
+    **taxonomy.VIEWS,
+    **elasticc1.VIEWS,
+    **processing.VIEWS,
+}
 """View name: its query and comment."""
 
 __all__ = [
@@ -61,6 +81,8 @@ __all__ = [
     "TOM_HASHED",
     "TOM_VIEWS",
     "alert_sendings",
+    "base_processing_version",
+    "base_procver_of_procver",
     "brokerclassifier",
     "brokermessage",
     "brokersourceids",
@@ -69,18 +91,29 @@ __all__ = [
     "classifier_messages",
     "classifier_scores",
     "classifier_tally",
+    "diaobject",
+    "diaobject_host_match",
     "diaobjectclassification",
     "diaobjectdetails",
     "diaobjectinfo",
     "diaobjectoftarget",
     "diaobjecttruth",
+    "host_galaxy",
     "importppdbrunning",
     "plannedspectra",
     "ppdbalert",
     "ppdbdiaforcedsource",
     "ppdbdiaobject",
     "ppdbdiasource",
+    "processing_version",
+    "processing_version_alias",
     "queryqueue",
+    "reassigned_sources",
+    "reduced_positions",
+    "root_diaobject",
+    "root_plannedspectra",
+    "root_spectruminfo",
+    "root_wantedspectra",
     "sent_nights",
     "simulation_files",
     "spectrum_facilities",

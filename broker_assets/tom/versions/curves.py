@@ -1,0 +1,316 @@
+"""Light curves of root objects in a version of the processing.
+
+A light curve has the points of every object of its root. Of the rows of one visit, those of the base version of the
+highest priority count: one detection and one forced measurement. A visit that a survey does not number is known by its
+time, to a tenth of a second.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+from numpy.typing import NDArray
+from psycopg import sql
+
+from broker_assets.database.fetch import fetch
+from broker_assets.tom.light_curves import DETECTIONS, PATCH, WHICH
+from broker_assets.tom.versions import definitions
+from broker_assets.tom.versions.definitions import Version
+
+Connection = psycopg.Connection[Any]
+
+_TABLES: Final = {
+    definitions.DETECTIONS: ("diasources", "diasourceid"),
+    definitions.FORCED: ("diaforcedsources", "diaforcedsourceid"),
+}
+POSITION: Final = ("ra", "dec", "raerr", "decerr", "ra_dec_cov")
+_POINT: Final = [
+    ("place", pa.int32()),
+    ("id", pa.int64()),
+    ("diaobjectid", pa.int64()),
+    ("visit", pa.int64()),
+    ("exposure", pa.int64()),
+    ("mjd", pa.float64()),
+    ("band", pa.string()),
+    ("flux", pa.float32()),
+    ("fluxerr", pa.float32()),
+    ("reduction", pa.int16()),
+]
+_PLACES: Final = [("ra", pa.float64()), ("dec", pa.float64()), *((name, pa.float32()) for name in POSITION[2:])]
+TENTHS: Final = 864_000
+"""Tenths of a second of a day."""
+
+
+@dataclass(frozen=True)
+class Roots:
+    """Root objects and their objects."""
+
+    identifiers: tuple[uuid.UUID, ...]
+    objects: NDArray[np.int64]
+    """(n,) objects of them."""
+    places: NDArray[np.int64]
+    """(n,) which of `identifiers` each belongs to."""
+
+
+@dataclass(frozen=True)
+class RootCurves:
+    """Light curves, in the order of `Roots.identifiers`; those without points are left out."""
+
+    identifiers: tuple[uuid.UUID, ...]
+    columns: dict[str, NDArray[Any]]
+    """Points in the order of root objects and times; masked where there is none of that kind."""
+    begins: NDArray[np.int64]
+    """(n + 1,) first point of each root object, and the number of points."""
+
+
+def find_roots(connection: Connection, given: Sequence[int] | Sequence[uuid.UUID]) -> Roots:
+    """Root objects by their identifiers, or those of their objects; unknown ones are left out.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    given : sequence of int or of UUID
+        Objects, or root objects.
+
+    Returns
+    -------
+    Roots
+        In the order of their identifiers.
+    """
+    by_object = bool(given) and not isinstance(given[0], uuid.UUID)
+    chosen = (
+        "SELECT rootid FROM diaobject WHERE diaobjectid = ANY(%s::bigint[])"
+        if by_object
+        else "SELECT unnest(%s::uuid[])"
+    )
+    rows = connection.execute(
+        f"SELECT rootid, diaobjectid FROM diaobject WHERE rootid IN ({chosen}) ORDER BY 1, 2",  # type: ignore[arg-type]  # noqa: S608
+        (list(given),),
+    ).fetchall()
+    identifiers = tuple(dict.fromkeys(row[0] for row in rows))
+    place = {identifier: number for number, identifier in enumerate(identifiers)}
+    return Roots(
+        identifiers,
+        np.array([row[1] for row in rows], np.int64),
+        np.array([place[row[0]] for row in rows], np.int64),
+    )
+
+
+def root_curves(
+    connection: Connection,
+    version: Version,
+    roots: Roots,
+    *,
+    which: str = PATCH,
+    bands: Sequence[str] | None = None,
+    until: float | None = None,
+    positions: bool = False,
+) -> RootCurves:
+    """Read light curves.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    version : Version
+        Whose points.
+    roots : Roots
+        Whose light curves.
+    which : str
+        `detections`, `forced`, or `patch`: forced photometry, and detections of visits that have none.
+    bands : sequence of str, optional
+        Only these.
+    until : float, optional
+        Points up to this time, inclusive; MJD TAI.
+    positions : bool
+        Whether with the positions of detections, `det_ra` and so on (deg, ICRS).
+
+    Returns
+    -------
+    RootCurves
+        Columns `mjd`, `diasourceid`, `diaforcedsourceid`, `source_diaobjectid`, `forced_diaobjectid`, `visit`, `band`,
+        `flux` and `fluxerr` (nJy), `isdet`, `ispatch`, `source_reduction`, `forced_reduction`, and positions.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kind of points.
+    """
+    if which not in WHICH:
+        raise ValueError(f"which must be detections, forced, or patch, not {which}")
+    wanted = _Wanted(roots, bands, until)
+    detected = _points(connection, version, definitions.DETECTIONS, wanted, positions=positions)
+    if which == DETECTIONS:
+        source, forced = np.arange(len(detected["place"])), np.full(len(detected["place"]), -1)
+        measured = detected
+    else:
+        measured = _points(connection, version, definitions.FORCED, wanted, positions=False)
+        source, forced = _joined(detected, measured, patch=which == PATCH)
+    return _together(roots, detected, measured, source, forced, which, positions)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    roots: Roots
+    bands: Sequence[str] | None
+    until: float | None
+
+
+def _points(
+    connection: Connection, version: Version, kind: str, wanted: _Wanted, *, positions: bool
+) -> dict[str, NDArray[Any]]:
+    """The points that count, one of each root object and visit, in their order."""
+    table, identifier = _TABLES[kind]
+    priorities = version.reductions(kind)
+    conditions = [sql.SQL("timewithdrawnmjdtai IS NULL")]
+    if wanted.until is not None:
+        conditions.append(sql.SQL("midpointmjdtai <= {}").format(sql.Literal(wanted.until)))  # type: ignore[arg-type]
+    if wanted.bands is not None:
+        names = sorted({band.lower() if band == "Y" else band for band in wanted.bands})
+        conditions.append(sql.SQL("band = ANY({}::text[])").format(sql.Literal(names)))  # type: ignore[arg-type]
+    if kind == definitions.DETECTIONS:
+        conditions.append(
+            sql.SQL(
+                "NOT EXISTS (SELECT FROM reassigned_sources AS moved WHERE moved.diasourceid = point.diasourceid"
+                " AND moved.reduction = point.reduction AND moved.diaobjectid <> point.diaobjectid)"
+            )
+        )
+    query = sql.SQL(
+        "SELECT own.place, {identifier}, point.diaobjectid, visit, coalesce(visit, -round(midpointmjdtai * {tenths})"
+        "::bigint), midpointmjdtai, CASE band WHEN 'y' THEN 'Y' ELSE band END, psfflux, psffluxerr, reduction{place}"
+        " FROM unnest({objects}::bigint[], {places}::int[]) AS own (diaobjectid, place) JOIN {table} AS point"
+        " ON point.diaobjectid = own.diaobjectid WHERE point.diaobjectid = ANY({objects}::bigint[])"
+        " AND reduction = ANY({reductions}::smallint[]) AND {conditions}"
+    ).format(
+        identifier=sql.Identifier(identifier),
+        tenths=sql.Literal(TENTHS),
+        place=sql.SQL(", ra, decl, raerr, decerr, ra_dec_cov" if positions else ""),
+        objects=sql.Literal(wanted.roots.objects.tolist()),
+        places=sql.Literal(wanted.roots.places.tolist()),
+        table=sql.Identifier(table),
+        reductions=sql.Literal(list(priorities)),
+        conditions=sql.SQL(" AND ").join(conditions),
+    )
+    found = fetch(connection, query, pa.schema([*_POINT, *(_PLACES if positions else ())]))
+    columns = {name: _array(found[name]) for name in found.column_names}
+    ranks = np.zeros(max(priorities, default=0) + 1, np.int64)
+    for reduction, priority in priorities.items():
+        ranks[reduction] = priority
+    order = np.lexsort(
+        (columns["id"], columns["diaobjectid"], -ranks[columns["reduction"]], columns["exposure"], columns["place"])
+    )
+    place, exposure = columns["place"][order], columns["exposure"][order]
+    first = np.ones(len(order), bool)
+    first[1:] = (place[1:] != place[:-1]) | (exposure[1:] != exposure[:-1])
+    kept = order[first]
+    return {name: values[kept] for name, values in columns.items()}
+
+
+def _array(column: pa.ChunkedArray) -> NDArray[Any]:
+    """Values; masked where there are none, of text and whole numbers."""
+    if pa.types.is_string(column.type):
+        return np.asarray(column.to_pylist(), object)
+    if column.null_count and pa.types.is_integer(column.type):
+        mask = column.is_null().to_numpy()
+        return np.ma.MaskedArray(column.fill_null(0).to_numpy(), mask)
+    return np.asarray(column.to_numpy())
+
+
+def _codes(detected: dict[str, NDArray[Any]], measured: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
+    """The same number for rows of one root object and visit, of both one after the other."""
+    place, exposure = (np.concatenate([detected[name], measured[name]]) for name in ("place", "exposure"))
+    order = np.lexsort((exposure, place))
+    new = np.ones(len(order), bool)
+    new[1:] = (np.diff(place[order]) != 0) | (np.diff(exposure[order]) != 0)
+    codes = np.empty(len(order), np.int64)
+    codes[order] = np.cumsum(new) - 1
+    return codes
+
+
+def _joined(
+    detected: dict[str, NDArray[Any]], measured: dict[str, NDArray[Any]], *, patch: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of detections and forced measurements that are of one visit; −1 where there is none."""
+    codes = _codes(detected, measured)
+    theirs, mine = codes[: len(detected["place"])], codes[len(detected["place"]) :]
+    of_code = np.full(len(codes), -1)
+    of_code[theirs] = np.arange(len(theirs))
+    source, forced = of_code[mine], np.arange(len(mine))
+    if not patch:
+        return source, forced
+    without = np.ones(len(theirs), bool)
+    without[source[source >= 0]] = False
+    alone = np.flatnonzero(without)
+    return np.concatenate([source, alone]), np.concatenate([forced, np.full(len(alone), -1)])
+
+
+def _together(
+    roots: Roots,
+    detected: dict[str, NDArray[Any]],
+    measured: dict[str, NDArray[Any]],
+    source: NDArray[np.int64],
+    forced: NDArray[np.int64],
+    which: str,
+    positions: bool,
+) -> RootCurves:
+    has_forced = forced >= 0
+
+    def either(name: str) -> NDArray[Any]:
+        return _taken(measured[name], forced, detected[name], source) if which != DETECTIONS else detected[name][source]
+
+    place, mjd = either("place"), either("mjd")
+    order = np.lexsort((either("exposure"), mjd, place))
+    source, forced, has_forced = source[order], forced[order], has_forced[order]
+    columns: dict[str, NDArray[Any]] = {
+        "mjd": mjd[order],
+        "diasourceid": _where(detected["id"], source),
+        "source_diaobjectid": _where(detected["diaobjectid"], source),
+        "visit": either("visit"),
+        "band": either("band"),
+        "flux": either("flux"),
+        "fluxerr": either("fluxerr"),
+        "isdet": (source >= 0).astype(np.int64),
+        "source_reduction": _where(detected["reduction"], source),
+    }
+    if which != DETECTIONS:
+        columns["diaforcedsourceid"] = _where(measured["id"], forced)
+        columns["forced_diaobjectid"] = _where(measured["diaobjectid"], forced)
+        columns["forced_reduction"] = _where(measured["reduction"], forced)
+    if which == PATCH:
+        columns["ispatch"] = (~has_forced).astype(np.int64)
+    if positions:
+        columns |= {f"det_{name}": _where(detected[name], source) for name in POSITION}
+    place = place[order]
+    begins = np.flatnonzero(np.r_[True, place[1:] != place[:-1]]) if len(place) else np.zeros(0, np.int64)
+    return RootCurves(
+        tuple(roots.identifiers[number] for number in place[begins]), columns, np.append(begins, len(place))
+    )
+
+
+def _where(values: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Values of rows; masked where the row is −1."""
+    if not len(values):
+        return np.ma.MaskedArray(np.zeros(len(rows), values.dtype), np.ones(len(rows), bool))
+    taken = values[np.maximum(rows, 0)]
+    return np.ma.MaskedArray(taken, np.ma.getmaskarray(taken) | (rows < 0))
+
+
+def _taken(
+    first: NDArray[Any], rows: NDArray[np.int64], second: NDArray[Any], others: NDArray[np.int64]
+) -> NDArray[Any]:
+    """Values of rows of the first, and where there is none of the second."""
+    one, other = _where(first, rows), _where(second, others)
+    data = np.where(rows >= 0, one.data, other.data)
+    mask = np.where(
+        rows >= 0,
+        np.ma.getmaskarray(first[np.maximum(rows, 0)]) if len(first) else True,
+        np.ma.getmaskarray(second[np.maximum(others, 0)]) if len(second) else True,
+    )
+    return np.ma.MaskedArray(data, mask) if mask.any() else data

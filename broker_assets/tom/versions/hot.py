@@ -1,0 +1,77 @@
+"""Root objects that were detected lately in a version of the processing."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+
+from broker_assets.tom.versions import definitions
+from broker_assets.tom.versions.curves import Roots, find_roots
+from broker_assets.tom.versions.definitions import Version
+
+# The newest detection of the alerts is known of each object, of imported ones and of those of the stream.
+_RECENT: Final = (
+    "SELECT diaobject_id AS diaobjectid FROM elasticc2_diaobjectdetails WHERE latestsourcemjd >= {since}"
+    " UNION SELECT diaobjectid FROM objects WHERE lastdiasourcemjdtai >= {since}"
+)
+_DETECTED: Final = (
+    "SELECT FROM diasources AS point WHERE point.diaobjectid = {object} AND point.midpointmjdtai >= {since}"
+    " AND point.midpointmjdtai <= {until} AND point.reduction = ANY({reductions}::smallint[])"
+    " AND timewithdrawnmjdtai IS NULL AND NOT EXISTS (SELECT FROM reassigned_sources AS moved"
+    " WHERE moved.diasourceid = point.diasourceid AND moved.reduction = point.reduction"
+    " AND moved.diaobjectid <> point.diaobjectid)"
+)
+
+
+def hot_roots(connection: psycopg.Connection[Any], version: Version, since: float, until: float | None = None) -> Roots:
+    """Find the root objects that were detected within some time.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    version : Version
+        Whose detections.
+    since, until : float
+        Begin and end, MJD TAI, both inclusive; default: no end.
+
+    Returns
+    -------
+    Roots
+        By their identifiers.
+    """
+    reductions = version.reductions(definitions.DETECTIONS)
+    end = sql.Literal(float("inf") if until is None else until)
+
+    def detected(place: str, chosen: list[int]) -> sql.Composed:
+        return sql.SQL(_DETECTED).format(
+            object=sql.SQL(place),  # type: ignore[arg-type]
+            since=sql.Literal(since),
+            until=end,
+            reductions=sql.Literal(chosen),
+        )
+
+    parts: list[sql.Composable] = []
+    if 0 in reductions:
+        parts.append(
+            sql.SQL(
+                "SELECT known.rootid FROM ({recent}) AS recent JOIN diaobject AS known USING (diaobjectid)"
+                " WHERE EXISTS ({detected})"
+            ).format(
+                recent=sql.SQL(_RECENT).format(since=sql.Literal(since)), detected=detected("recent.diaobjectid", [0])
+            )
+        )
+    others = sorted(set(reductions) - {0})
+    if others:
+        # Of other reductions no newest detection is kept: their points of the time are looked at.
+        parts.append(
+            sql.SQL("SELECT known.rootid FROM diaobject AS known WHERE EXISTS ({})").format(
+                detected("known.diaobjectid", others)
+            )
+        )
+    if not parts:
+        return find_roots(connection, [])
+    query = sql.SQL(" UNION ").join(parts)
+    return find_roots(connection, [row[0] for row in connection.execute(query)])

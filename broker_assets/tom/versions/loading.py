@@ -1,0 +1,176 @@
+"""Loads a further reduction: its photometry next to that of the alerts, its objects with their roots and positions.
+
+What is there already stays as it is: loading the same files again, or a part of them after a failure, adds only what is
+missing. Each call is one transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+from psycopg import sql
+
+from broker_assets.database import copy, partitions
+from broker_assets.database.tables import SURVEYS, diaforcedsources, diasources
+from broker_assets.database.tables.tom import reduced_positions
+from broker_assets.tom.versions.definitions import OBJECTS, POSITIONS, VersionError, find_base
+from broker_assets.tom.versions.roots import place_given
+
+Connection = psycopg.Connection[Any]
+
+_NEEDED: Final = {
+    "objects": ("diaobjectid", "ra", "dec"),
+    "sources": ("diasourceid", "diaobjectid", "midpointmjdtai", "band", "psfflux", "psffluxerr"),
+    "forced": ("diaforcedsourceid", "diaobjectid", "midpointmjdtai", "band", "psfflux", "psffluxerr"),
+}
+_POINTS: Final = {"sources": diasources, "forced": diaforcedsources}
+_KEYS: Final = {"sources": "diasourceid", "forced": "diaforcedsourceid"}
+_OURS: Final = frozenset({"survey", "reduction", "night", "ingestid", "broughtby", "broughtbymjdtai"})
+_OURS_OF_ARCHIVE: Final = frozenset({"archivefileid", "archiveposition", "archivelength"})
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What was new."""
+
+    objects: int = 0
+    roots: int = 0
+    """Root objects that were made for them."""
+    sources: int = 0
+    forced: int = 0
+
+
+def load_reduction(
+    connection: Connection,
+    base: str,
+    *,
+    objects: pa.Table | None = None,
+    sources: pa.Table | None = None,
+    forced: pa.Table | None = None,
+    survey: str = "rubin",
+) -> Loaded:
+    """Store what a reduction has.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        With autocommit, outside a transaction.
+    base : str
+        Name of the base version, see `definitions.add_base`; not that of the alerts.
+    objects : pyarrow.Table, optional
+        `diaobjectid`, `ra`, `dec` (deg, ICRS), and further columns of `reduced_positions`. Points of objects that
+        alerts have too need none.
+    sources, forced : pyarrow.Table, optional
+        Columns of `diasources` and `diaforcedsources` (documented names in any case, `dec` or `decl`): nJy, MJD TAI.
+    survey : str
+        Whose objects.
+
+    Raises
+    ------
+    VersionError
+        If a column is missing or unknown, or a value that is needed, or if the base version is that of the alerts.
+    UnknownVersionError
+        If there is no such base version.
+    """
+    owner = find_base(connection, base, OBJECTS)[0]
+    place = find_base(connection, base, POSITIONS)[0]
+    row = connection.execute("SELECT reduction FROM base_processing_version WHERE id = %s", (owner,)).fetchone()
+    reduction = int(row[0]) if row is not None else 0
+    if reduction == 0:
+        raise VersionError(f"{base} is what alerts say: the stream stores that")
+    given = {
+        kind: _checked(kind, table)
+        for kind, table in (("objects", objects), ("sources", sources), ("forced", forced))
+        if table is not None and table.num_rows
+    }
+    done = {"objects": 0, "roots": 0, "sources": 0, "forced": 0}
+    for kind in _POINTS.keys() & given.keys():
+        partitions.ensure(connection, given[kind]["midpointmjdtai"].to_numpy(), tables=(_POINTS[kind],))
+    with connection.transaction():
+        if "objects" in given:
+            done["objects"], done["roots"] = _add_objects(connection, given["objects"], owner, place, SURVEYS[survey])
+        for kind in sorted(_POINTS.keys() & given.keys()):
+            done[kind] = _add_points(connection, kind, given[kind], reduction, SURVEYS[survey])
+    return Loaded(**done)
+
+
+def _checked(kind: str, table: pa.Table) -> pa.Table:
+    names = [name.lower() for name in table.column_names]
+    if kind in _POINTS:
+        names = ["decl" if name == "dec" else name for name in names]
+        known = {column.name for column in _POINTS[kind].c} - _OURS - _OURS_OF_ARCHIVE
+    else:
+        known = {column.name for column in reduced_positions.c} - {"base_procver_id", "created_at"}
+    missing = sorted(set(_NEEDED[kind]) - set(names))
+    unknown = sorted(set(names) - known)
+    if missing or unknown:
+        raise VersionError(f"{kind}: " + (f"column {missing[0]} is missing" if missing else f"unknown {unknown[0]}"))
+    renamed = table.rename_columns(names)
+    for name in _NEEDED[kind]:
+        column = renamed[name]
+        is_number = pa.types.is_floating(column.type) and name in ("ra", "dec", "midpointmjdtai")
+        if column.null_count or (is_number and not np.isfinite(column.to_numpy()).all()):
+            raise VersionError(f"{kind}: {name} has values that are missing or not finite")
+    return renamed
+
+
+def _add_objects(connection: Connection, table: pa.Table, owner: Any, place: Any, survey: int) -> tuple[int, int]:
+    connection.execute("DROP TABLE IF EXISTS pg_temp.given_objects")
+    connection.execute(
+        "CREATE TEMPORARY TABLE given_objects ON COMMIT DROP AS SELECT * FROM reduced_positions WITH NO DATA"
+    )
+    with connection.cursor() as cursor:
+        copy.load(cursor, reduced_positions, table, into="given_objects")
+    placed = place_given(
+        connection,
+        owner,
+        sql.SQL("SELECT DISTINCT ON (diaobjectid) diaobjectid, {}, ra, dec FROM given_objects ORDER BY 1").format(
+            sql.Literal(survey)
+        ),
+    )
+    names = sql.SQL(", ").join(map(sql.Identifier, table.column_names))
+    connection.execute(
+        sql.SQL(
+            "INSERT INTO reduced_positions (base_procver_id, {names}) SELECT {place}, {names} FROM given_objects"
+            " ORDER BY diaobjectid ON CONFLICT DO NOTHING"
+        ).format(names=names, place=sql.Literal(place))
+    )
+    return placed.objects, placed.roots
+
+
+def _add_points(connection: Connection, kind: str, table: pa.Table, reduction: int, survey: int) -> int:
+    target, key = _POINTS[kind], _KEYS[kind]
+    connection.execute("DROP TABLE IF EXISTS pg_temp.given_points")
+    connection.execute(
+        sql.SQL("CREATE TEMPORARY TABLE given_points ON COMMIT DROP AS SELECT * FROM {} WITH NO DATA").format(
+            sql.Identifier(target.name)
+        )
+    )
+    with connection.cursor() as cursor:
+        copy.load(cursor, target, table, into="given_points")
+    names = sql.SQL(", ").join(map(sql.Identifier, table.column_names))
+    values = sql.SQL(", ").join(
+        sql.SQL("CASE band WHEN 'Y' THEN 'y' ELSE band END") if name == "band" else sql.Identifier(name)
+        for name in table.column_names
+    )
+    # Two loads of one reduction at once: the second waits, and then finds the rows of the first.
+    connection.execute("SELECT pg_advisory_xact_lock(hashtext('reduction'), %s)", (reduction,))
+    return connection.execute(
+        sql.SQL(
+            "INSERT INTO {table} ({names}, reduction, survey) SELECT {values}, {reduction}, {survey}"
+            " FROM (SELECT DISTINCT ON (diaobjectid, {key}) * FROM given_points ORDER BY diaobjectid, {key}) AS given"
+            " WHERE NOT EXISTS (SELECT FROM {table} AS known WHERE known.diaobjectid = given.diaobjectid"
+            " AND known.{key} = given.{key} AND known.reduction = {reduction}) ORDER BY diaobjectid, midpointmjdtai"
+        ).format(
+            table=sql.Identifier(target.name),
+            names=names,
+            values=values,
+            key=sql.Identifier(key),
+            reduction=sql.Literal(reduction),
+            survey=sql.Literal(survey),
+        )
+    ).rowcount
