@@ -40,6 +40,7 @@ USERS_DATA: Final = (
     "access.identities",
     "access.tokens",
     "access.shares",
+    "access.key_pairs",
     "access.requests",
     "access.annotator_requests",
     "access.changes",
@@ -78,6 +79,15 @@ USERS_DATA: Final = (
     "elasticc2_plannedspectra",
     "elasticc2_spectruminfo",
     "spectrum_facilities",
+    # Versions of the processing, and spectra of root objects; objects find their root objects again by their positions.
+    "processing_version",
+    "processing_version_alias",
+    "base_processing_version",
+    "base_procver_of_procver",
+    "root_diaobject",
+    "wantedspectra",
+    "plannedspectra",
+    "spectruminfo",
 )
 """Tables of users' data, in an order in which what is referred to comes first."""
 

@@ -32,6 +32,7 @@ LEFT_OUT = {
     "access.sessions": "they end by themselves",
     "access.mailed_links": "they end by themselves",
     "access.trials": "queries that run at the moment",
+    "access.login_challenges": "they end within minutes",
     "access.failed_guesses": "counts of wrong passwords, which end by themselves",
     "db_queryqueue": "results of queries, which can be asked again",
     "access.tap_jobs": "results of queries, which can be asked again",
