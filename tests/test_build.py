@@ -183,7 +183,7 @@ STARTED_OTHERWISE = {
         "survey_alerts", "survey_archives", "rehearsed_answers", "broker_messages", "reported_objects",
         "object_rollups",
     },
-    "compare_brokers": {"classifier_scorecards", "contradictions"},
+    "compare_brokers": {"classifier_scorecards", "contradictions", "first_campaign_views"},
     "nightly_backup": {"users_data_backup", "object_store_inventory"},
     "weekly_backup": {"database_backup"},
     "place_objects": {"root_objects"},

@@ -7,6 +7,7 @@ from dagster import AssetSelection, DefaultScheduleStatus, Definitions, Schedule
 from broker_assets.assets.tom.comparison import COMPARED, build_comparison_assets
 from broker_assets.assets.tom.roots import ROOTS, build_root_assets
 from broker_assets.assets.tom.survey import NIGHTLY, build_survey_assets
+from broker_assets.assets.tom.taxonomies import taxonomy_specs
 from broker_assets.automation import BACKGROUND
 from broker_assets.jobs.broker_messages import build_read_broker_messages
 from broker_assets.sensors.broker_messages import build_broker_messages_sensor
@@ -34,7 +35,7 @@ def definitions(settings: Settings) -> Definitions:
         execution_timezone="UTC",
         default_status=DefaultScheduleStatus.RUNNING,
         tags=BACKGROUND,
-        description="Every day: scorecards of classifiers, and objects of which sources contradict each other.",
+        description="Every day: scorecards, objects of which sources contradict each other, views of ELAsTiCC.",
     )
     place = define_asset_job(
         "place_objects",
@@ -43,7 +44,12 @@ def definitions(settings: Settings) -> Definitions:
     )
     read = build_read_broker_messages(settings)
     return Definitions(
-        assets=[*build_survey_assets(settings), *build_comparison_assets(), *build_root_assets()],
+        assets=[
+            *taxonomy_specs(),
+            *build_survey_assets(settings),
+            *build_comparison_assets(),
+            *build_root_assets(),
+        ],
         jobs=[night, comparison, place, read],
         sensors=[build_broker_messages_sensor(settings, read), build_roots_sensor(place)],
         schedules=[build_survey_schedule(settings, night), daily],

@@ -64,6 +64,13 @@ SPECTRA = (
 )
 """What the cycle of spectra and queued SQL need."""
 
+FIRST_CAMPAIGN = (
+    "GRANT SELECT, INSERT ON elasticc_diaobject, elasticc_diasource, elasticc_diaforcedsource, elasticc_diatruth,"
+    " elasticc_diaobjecttruth, elasticc_diaalert TO {role}",
+    'GRANT UPDATE ("alertSentTimestamp") ON elasticc_diaalert TO {role}',
+)
+"""What the loader of the first campaign needs."""
+
 LEAVING = (
     "GRANT SELECT, UPDATE, DELETE ON filter_versions, owner_messages, owner_contacts, change_feeds TO {role}",
     "GRANT EXECUTE ON FUNCTION shared_with(text, text) TO {role}",
@@ -73,5 +80,5 @@ LEAVING = (
 
 def create_access_role(owner: str | URL, access: str | URL) -> None:
     """Create the role of a URL, or give an existing one its password and rights; see `roles.grant`."""
-    rights = (*ACCOUNTS, *ANNOTATING, *DESK, *UPLOADING, *SPECTRA, *LEAVING)
+    rights = (*ACCOUNTS, *ANNOTATING, *DESK, *UPLOADING, *SPECTRA, *FIRST_CAMPAIGN, *LEAVING)
     grant(owner, access, "BROKER_DATABASE__ACCESS_URL", rights)

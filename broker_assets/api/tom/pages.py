@@ -13,6 +13,7 @@ from broker_assets.access.permissions import ELASTICC_ADMIN
 from broker_assets.api.connections import Connections
 from broker_assets.api.site.frame import page
 from broker_assets.api.tom.entrance import admitted, needs
+from broker_assets.tom.first_campaign.summaries import FIRST
 
 _TABLES: Final = {
     "PPDBDiaObject": "ppdbdiaobject",
@@ -58,7 +59,7 @@ def first_front(request: Request) -> Response:
     connections: Connections = request.app.state.connections
     with connections.use() as connection:
         counts = [(title, _count(connection, f"elasticc_{title.lower()}")) for title in _FIRST]
-    return page(request, "tom/first_front.html", counts=counts)
+    return page(request, "tom/first_front.html", counts=counts, pages=FIRST)
 
 
 def administration(request: Request) -> Response:

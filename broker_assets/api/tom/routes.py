@@ -16,6 +16,7 @@ from broker_assets.api.tom import (
     class_tables,
     classifications,
     comparison,
+    first_campaign,
     light_curves,
     pages,
     spectra,
@@ -26,6 +27,7 @@ from broker_assets.api.tom import (
 )
 from broker_assets.api.tom.answers import RefusedError, TomError, failed, refused
 from broker_assets.settings import Settings
+from broker_assets.tom.first_campaign import summaries
 
 _BOTH: Final = ("GET", "POST")
 _UNSAFE: Final = ("POST", "PUT", "PATCH", "DELETE")
@@ -100,12 +102,39 @@ def add_to(app: FastAPI, settings: Settings) -> None:
     _add(app, "brokermessage/{what:path}", classifications.upload, ("PUT",))
     _add(app, "brokermessage", classifications.stored_messages, _BOTH)
     _add(app, "brokermessage/{what:path}", classifications.stored_messages, _BOTH)
-    over = classifications.upload_of_first_campaign
-    _add(app, "brokermessage", over, ("PUT",), campaign="elasticc")
-    _add(app, "brokermessage/{what:path}", over, ("PUT",), campaign="elasticc")
-    _add(app, "", pages.first_front, _BOTH, campaign="elasticc")
+    _add(app, "alertstreamhists", first_campaign.summary_of("elasticc2", "alertstreamhists"), _BOTH)
+    _add_first_campaign(app)
     app.add_exception_handler(RefusedError, refused)
     app.add_exception_handler(TomError, failed)
+
+
+def _add_first_campaign(app: FastAPI) -> None:
+    first = "elasticc"
+    for path, listed in first_campaign.TABLES.items():
+        _add(app, path, tables.list_of(listed), ("GET",), campaign=first)
+        _add(app, f"{path}/{{number}}", tables.row_of(listed), ("GET",), campaign=first)
+    _add(app, "diaalert", first_campaign.alerts, ("GET",), campaign=first)
+    _add(app, "diaalert/{number}", first_campaign.alert, ("GET",), campaign=first)
+    for path in (*first_campaign.TABLES, "diaalert"):
+        _add(app, path, tables.not_allowed, _UNSAFE, campaign=first)
+        _add(app, f"{path}/{{number}}", tables.not_allowed, _UNSAFE, campaign=first)
+    for path, written in (
+        ("adddiaobject", first_campaign.add_object),
+        ("addelasticcalert", first_campaign.add_alerts),
+        ("addtruth", first_campaign.add_truth),
+        ("addobjecttruth", first_campaign.add_object_truth),
+        ("markalertsent", first_campaign.mark_sent),
+    ):
+        _add_post(app, f"/{first}/{path}", written)
+    _add(app, "getalerts", first_campaign.get_alerts, _BOTH, campaign=first)
+    _add(app, "getalertsandtruth", first_campaign.get_alerts_and_truth, _BOTH, campaign=first)
+    over = classifications.upload_of_first_campaign
+    for path in ("brokermessage", "brokermessage/{what:path}"):
+        _add(app, path, over, ("PUT",), campaign=first)
+        _add(app, path, first_campaign.stored_messages, _BOTH, campaign=first)
+    for name in summaries.FIRST:
+        _add(app, name, first_campaign.summary_of(first, name), _BOTH, campaign=first)
+    _add(app, "", pages.first_front, _BOTH, campaign=first)
 
 
 def _add_post(app: FastAPI, address: str, endpoint: Callable[..., Any]) -> None:

@@ -6,8 +6,8 @@ A page has `count`, `next`, `previous` and `results`. The addresses of the next 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -19,7 +19,7 @@ from psycopg import sql
 from broker_assets.api.connections import Connections
 from broker_assets.api.documents import Document
 from broker_assets.api.tom.answers import Json, RefusedError
-from broker_assets.api.tom.entrance import admitted
+from broker_assets.api.tom.entrance import admitted, needs
 from broker_assets.database.tables import tom
 from broker_assets.tom_settings import TomSettings
 
@@ -38,12 +38,16 @@ class Listed:
     columns: tuple[str, ...]
     model: str
     """Its name in errors."""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Columns that answers call otherwise: those that refer to an object, as in the original."""
+    permission: str | None = None
+    """Right that is needed to see it."""
 
     @property
     def selection(self) -> sql.Composed:
-        """Its columns; the object is called as in the original."""
+        """Its columns under their names in answers."""
         return sql.SQL(", ").join(
-            sql.SQL("diaobject_id AS diaobject") if self.key != name == "diaobject_id" else sql.Identifier(name)
+            sql.SQL("{} AS {}").format(sql.Identifier(name), sql.Identifier(self.renamed.get(name, name)))
             for name in self.columns
         )
 
@@ -55,10 +59,14 @@ OBJECTS: Final = Listed(
     (*_FIRST, *(name for name in tom.ppdbdiaobject.c.keys() if name not in _FIRST)),  # noqa: SIM118
     "PPDBDiaObject",
 )
-SOURCES: Final = Listed(tom.ppdbdiasource.name, "diasource_id", tuple(tom.ppdbdiasource.c.keys()), "PPDBDiaSource")
-FORCED: Final = Listed(
-    tom.ppdbdiaforcedsource.name, "diaforcedsource_id", tuple(tom.ppdbdiaforcedsource.c.keys()), "PPDBDiaForcedSource"
+_OBJECT: Final = {"diaobject_id": "diaobject"}
+SOURCES: Final = Listed(
+    tom.ppdbdiasource.name, "diasource_id", tuple(tom.ppdbdiasource.c.keys()), "PPDBDiaSource", renamed=_OBJECT
 )
+FORCED: Final = Listed(
+    tom.ppdbdiaforcedsource.name, "diaforcedsource_id", tuple(tom.ppdbdiaforcedsource.c.keys()), "PPDBDiaForcedSource",
+    renamed=_OBJECT,
+)  # fmt: skip
 TABLES: Final = {"ppdbdiaobject": OBJECTS, "ppdbdiasource": SOURCES, "ppdbdiaforcedsource": FORCED}
 """Path: the table."""
 
@@ -67,8 +75,8 @@ def list_of(listed: Listed) -> Callable[[Request], Response]:
     """An endpoint that lists a table."""
 
     def rows(request: Request) -> Response:
-        admitted(request, "json")
-        return Json(_page(request, listed))
+        _admit(request, listed)
+        return Json(page_of(request, listed))
 
     return rows
 
@@ -77,12 +85,18 @@ def row_of(listed: Listed) -> Callable[[Request, str], Response]:
     """An endpoint that gives a row of a table."""
 
     def row(request: Request, number: str) -> Response:
-        admitted(request, "json")
+        _admit(request, listed)
         connections: Connections = request.app.state.connections
         with connections.use() as connection:
-            return Json(_found(connection, listed, number))
+            return Json(found_row(connection, listed, number))
 
     return row
+
+
+def _admit(request: Request, listed: Listed) -> None:
+    user = admitted(request, "json")
+    if listed.permission is not None:
+        needs(request, user, listed.permission)
 
 
 def _integer(text: str | None, default: int) -> int:
@@ -92,11 +106,13 @@ def _integer(text: str | None, default: int) -> int:
         return default
 
 
-def _page(request: Request, listed: Listed) -> dict[str, Any]:
+def page_of(request: Request, listed: Listed, most: int | None = None) -> dict[str, Any]:
+    """The page of a table that a request asks for, of `most` rows at most."""
     settings: TomSettings = request.app.state.tom
+    largest = settings.largest_page if most is None else min(most, settings.largest_page)
     given = request.query_params
     limit = _integer(given.get("limit"), PAGE)
-    limit = min(limit if limit > 0 else PAGE, settings.largest_page)
+    limit = min(limit if limit > 0 else PAGE, largest)
     offset = min(max(_integer(given.get("offset"), 0), 0), 2**62)
     after, before = (_integer(given.get(name), 0) if name in given else None for name in ("after", "before"))
     names = {"columns": listed.selection, "table": sql.Identifier(listed.table), "key": sql.Identifier(listed.key)}
@@ -108,7 +124,7 @@ def _page(request: Request, listed: Listed) -> dict[str, Any]:
         query, values = " ORDER BY {key} OFFSET %s LIMIT %s", [offset, limit]
     connections: Connections = request.app.state.connections
     with connections.use() as connection:
-        count = _count(connection, listed)
+        count = count_of(connection, listed)
         statement = sql.SQL("SELECT {columns} FROM {table}").format(**names) + sql.SQL(query).format(**names)
         rows = _rows(connection, statement, values)
     if before is not None and after is None:
@@ -129,7 +145,8 @@ def _address(request: Request, limit: int, offset: int, **more: int) -> str:
     return str(request.url.replace(query=urlencode(query)))
 
 
-def _count(connection: psycopg.Connection[Any], listed: Listed) -> int:
+def count_of(connection: psycopg.Connection[Any], listed: Listed) -> int:
+    """Rows of a table, estimated above `EXACT`."""
     row = connection.execute(
         sql.SQL("SELECT count(*) FROM (SELECT FROM {} LIMIT {}) AS counted").format(
             sql.Identifier(listed.table), sql.Literal(EXACT + 1)
@@ -153,7 +170,14 @@ def _rows(connection: psycopg.Connection[Any], query: sql.Composed, values: list
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
-def _found(connection: psycopg.Connection[Any], listed: Listed, number: str) -> dict[str, Any]:
+def found_row(connection: psycopg.Connection[Any], listed: Listed, number: str) -> dict[str, Any]:
+    """A row by its number as it is in an address.
+
+    Raises
+    ------
+    RefusedError
+        If there is none.
+    """
     if not number.lstrip("-").isascii() or not number.lstrip("-").isdecimal():
         raise RefusedError(Document({"detail": "Not found."}, 404))
     rows = []
@@ -187,7 +211,7 @@ def object_with_sources(request: Request, number: str = "") -> Response:
         return Document("Must give an object id", 400)
     connections: Connections = request.app.state.connections
     with connections.use() as connection:
-        found = _found(connection, OBJECTS, number)
+        found = found_row(connection, OBJECTS, number)
         return Json({**found, **_photometry(connection, found["diaobject_id"], float("inf"))})
 
 
@@ -198,8 +222,8 @@ def object_of_source(request: Request, number: str = "") -> Response:
         return Document("Must give a source id", 400)
     connections: Connections = request.app.state.connections
     with connections.use() as connection:
-        source = _found(connection, SOURCES, number)
-        found = _found(connection, OBJECTS, str(source["diaobject"]))
+        source = found_row(connection, SOURCES, number)
+        found = found_row(connection, OBJECTS, str(source["diaobject"]))
         return Json({**found, **_photometry(connection, found["diaobject_id"], source["midpointtai"])})
 
 

@@ -11,6 +11,7 @@ from broker_assets.assets.labels import ALL_SURVEYS, COMPARISON, STREAM_OPERATOR
 from broker_assets.assets.metadata import table_metadata
 from broker_assets.assets.reporter import Entry, Reporter
 from broker_assets.assets.tom.survey import ROLLUPS, SURVEY
+from broker_assets.assets.tom.taxonomies import FIRST_TAXONOMY, SECOND_TAXONOMY
 from broker_assets.database.engine import connect
 from broker_assets.database.tables import contradictions as contradictions_table
 from broker_assets.database.tables.tom import classifier_scores
@@ -18,6 +19,7 @@ from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 from broker_assets.tom.contradictions.finding import CONTRADICTIONS_VERSION, find
 from broker_assets.tom.contradictions.rule import Rule
+from broker_assets.tom.first_campaign.views import VIEWS_VERSION, refresh
 from broker_assets.tom.metrics.scorecards import Scorecard, scorecards
 from broker_assets.tom.metrics.tallies import TALLY_VERSION, tally
 from broker_assets.tom.taxonomy.hierarchy import Taxonomy
@@ -25,7 +27,8 @@ from broker_assets.tom.taxonomy.stored import in_force
 
 SCORECARDS: Final = "classifier_scorecards"
 CONTRADICTIONS: Final = "contradictions"
-COMPARED: Final = (SCORECARDS, CONTRADICTIONS)
+FIRST_VIEWS: Final = "first_campaign_views"
+COMPARED: Final = (SCORECARDS, CONTRADICTIONS, FIRST_VIEWS)
 """Assets of the comparison."""
 _SHOWN: Final = 200
 """Lines of a table in metadata."""
@@ -33,13 +36,13 @@ _SHOWN: Final = 200
 
 def build_comparison_assets() -> list[AssetsDefinition]:
     """The assets."""
-    return [_scorecards(), _contradictions()]
+    return [_scorecards(), _contradictions(), _first_campaign_views()]
 
 
 def _scorecards() -> AssetsDefinition:
     @asset(
         name=SCORECARDS,
-        deps=[SURVEY, ROLLUPS],
+        deps=[SURVEY, ROLLUPS, SECOND_TAXONOMY],
         group_name="tom",
         kinds={"postgres"},
         code_version=TALLY_VERSION,
@@ -62,7 +65,7 @@ def _scorecards() -> AssetsDefinition:
             cards = scorecards(connection, taxonomy)
         content = hashlib.sha256(f"{done.inputs} {_fingerprint(cards)}".encode()).hexdigest()
         yield from _made(
-            context, database, SCORECARDS, content, TALLY_VERSION, [SURVEY],
+            context, database, SCORECARDS, content, TALLY_VERSION, [SURVEY, SECOND_TAXONOMY],
             {
                 "dagster/row_count": len(cards),
                 "messages": sum(card.messages for card in cards),
@@ -79,7 +82,7 @@ def _scorecards() -> AssetsDefinition:
 def _contradictions() -> AssetsDefinition:
     @asset(
         name=CONTRADICTIONS,
-        deps=[ROLLUPS, "crossmatch_tns", "annotations", "class_scores", "context_matches"],
+        deps=[ROLLUPS, SECOND_TAXONOMY, "crossmatch_tns", "annotations", "class_scores", "context_matches"],
         group_name="tom",
         kinds={"postgres"},
         code_version=CONTRADICTIONS_VERSION,
@@ -108,7 +111,7 @@ def _contradictions() -> AssetsDefinition:
         lines += [f"| {' | '.join(_cell(one) for one in example)} |" for example in examples]
         yield from _made(
             context, database, CONTRADICTIONS, f"{newest}-{found.pairs}-{rule.version[:12]}", CONTRADICTIONS_VERSION,
-            ["crossmatch_tns"],
+            ["crossmatch_tns", SECOND_TAXONOMY],
             {
                 "dagster/row_count": found.pairs,
                 "objects": found.objects,
@@ -119,6 +122,37 @@ def _contradictions() -> AssetsDefinition:
         )  # fmt: skip
 
     return contradictions  # type: ignore[no-any-return]
+
+
+def _first_campaign_views() -> AssetsDefinition:
+    @asset(
+        name=FIRST_VIEWS,
+        deps=[FIRST_TAXONOMY],
+        group_name="tom",
+        kinds={"postgres"},
+        code_version=VIEWS_VERSION,
+        **labels(STREAM_OPERATORS, survey="elasticc", level="facts", family="alerts", store="postgres"),
+        **about(
+            "The materialised views of the first campaign: what classifiers said by class, time from the peak and "
+            "probability, and how many detections and measurements each alert had. Dumps restore into its tables.",
+            COMPARISON,
+        ),
+    )
+    def first_campaign_views(
+        context: AssetExecutionContext, database: ResourceParam[Database]
+    ) -> Iterator[MaterializeResult[Any]]:
+        with connect(database.url, application="broker-assets views", autocommit=True) as connection:
+            found = refresh(connection)
+        content = hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()
+        yield from _made(
+            context, database, FIRST_VIEWS, content, VIEWS_VERSION, [FIRST_TAXONOMY],
+            {
+                "dagster/row_count": sum(view.rows for view in found.values()),
+                "views": MetadataValue.json({name: view.rows for name, view in found.items()}),
+            },
+        )  # fmt: skip
+
+    return first_campaign_views  # type: ignore[no-any-return]
 
 
 def _made(

@@ -25,6 +25,7 @@ from dagster import (
 from broker_assets.assets.labels import SIMULATION_OBSERVER, STREAM_OPERATORS, SURVEY_NIGHT, about, labels
 from broker_assets.assets.metadata import table_metadata
 from broker_assets.assets.reporter import Entry, Reporter
+from broker_assets.assets.tom.taxonomies import SECOND_TAXONOMY
 from broker_assets.automation import on_new_versions
 from broker_assets.dagster_internals import capture_interrupts, pop_captured_interrupt
 from broker_assets.database.engine import connect
@@ -71,7 +72,7 @@ PARENTS: Final[Mapping[str, tuple[str, ...]]] = {
     ANSWERS: (ALERTS,),
     MESSAGES: (ALERTS, ANSWERS),
     REPORTED: (MESSAGES,),
-    ROLLUPS: (REPORTED,),
+    ROLLUPS: (REPORTED, SECOND_TAXONOMY),
 }
 BUSY_SECONDS: Final = 20.0
 """Time after which a step is tried again that another process is doing."""
@@ -126,7 +127,7 @@ def _made(
 ) -> Iterator[MaterializeResult[Any]]:
     """Report what there is of a night, with the versions of its parents."""
     night = context.partition_key
-    wanted = [(parent, "" if parent == SURVEY else night) for parent in PARENTS[name]]
+    wanted = [(parent, "" if parent in (SURVEY, SECOND_TAXONOMY) else night) for parent in PARENTS[name]]
     with database.transaction() as connection:
         known = versions.recorded(connection, wanted)
     inputs = tuple(

@@ -158,8 +158,8 @@ def _document(row: tuple[Any, ...]) -> dict[str, Any]:
         "diaSourceId": source,
         "msgHdrTimestamp": header.isoformat() if header is not None else None,
         "descIngestTimestamp": ingested.isoformat(),
-        "elasticcPublishTimestamp": _milliseconds(published),
-        "brokerIngestTimestamp": _milliseconds(received),
+        "elasticcPublishTimestamp": milliseconds(published),
+        "brokerIngestTimestamp": milliseconds(received),
         "brokerName": broker,
         "brokerVersion": version,
         "classifications": [
@@ -169,5 +169,6 @@ def _document(row: tuple[Any, ...]) -> dict[str, Any]:
     }
 
 
-def _milliseconds(time: Any) -> int | None:
+def milliseconds(time: Any) -> int | None:
+    """A time as milliseconds since 1970; null stays."""
     return round(time.timestamp() * 1000) if time is not None else None

@@ -67,7 +67,7 @@ class Wire:
         self.headers = {"User-Agent": "python-requests/2.32.0", "Accept": "*/*"}
 
     def send(
-        self, method: str, path: str, *, form: dict[str, str] | None = None, body: Any = None, **headers: str
+        self, method: str, path: str, *, form: Any = None, body: Any = None, **headers: str
     ) -> tuple[int, http.client.HTTPMessage, str]:
         """One request; no redirect is followed."""
         values = self.headers | {name.replace("_", "-"): value for name, value in headers.items()}
@@ -134,7 +134,7 @@ def test_the_dialogue_of_tom_client(site: str) -> None:
     # Without it, or with the one from before the log-in, nothing is changed.
     for others in forgeries:
         for method, path in (("POST", "/elasticc2/ltcv"), ("PUT", "/elasticc2/brokermessage/")):
-            status, headers, text = wire.send(method, path, body=[], **others)
+            status, headers, text = wire.send(method, path, form=None, body=[], **others)
             assert (status, headers.get_content_type()) == (403, "text/html")
             assert "<title>403 Forbidden</title>" in text
 

@@ -1,0 +1,70 @@
+"""Messages of brokers in the first campaign as documents, each with all of its classifications."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import psycopg
+
+from broker_assets.tom.messages.reading import Question, milliseconds
+
+_WHERE: Final = {
+    "message.alert_id": 'message."alertId"',
+    "message.diasource_id": 'message."diaSourceId"',
+    "source.diaobject_id": 'source."diaObjectId"',
+}
+"""Columns of the second campaign, by which a question is put, and those of the first."""
+_FROM: Final = " FROM elasticc_brokermessage AS message"
+_OF_OBJECTS: Final = ' JOIN elasticc_diasource AS source ON source."diaSourceId" = message."diaSourceId"'
+_SELECT: Final = (
+    'SELECT message."brokerMessageId", "streamMessageId", "alertId", message."diaSourceId", "msgHdrTimestamp",'
+    ' "descIngestTimestamp", "elasticcPublishTimestamp", "brokerIngestTimestamp", said.items, said.broker, said.version'
+)
+_SAID: Final = (
+    " LEFT JOIN LATERAL (SELECT jsonb_agg(jsonb_build_object('classifierName', \"classifierName\", 'classifierParams',"
+    ' "classifierParams", \'classId\', "classId", \'probability\', probability) ORDER BY "classificationId") AS items,'
+    ' min("brokerName") AS broker, min("brokerVersion") AS version FROM elasticc_brokerclassification AS one'
+    ' JOIN elasticc_brokerclassifier USING ("classifierId") WHERE one."brokerMessageId" = message."brokerMessageId")'
+    " AS said ON true"
+)
+
+
+def read_first_messages(connection: psycopg.Connection[Any], question: Question) -> dict[str, Any]:
+    """Answer a question; see `tom.messages.reading.read_messages`."""
+    if question.column is None:
+        row = connection.execute(
+            _SELECT + _FROM + _SAID + ' WHERE message."brokerMessageId" = %s', question.values
+        ).fetchone()  # fmt: skip
+        return _document(row) if row is not None else {}
+    source = _FROM + (_OF_OBJECTS if question.column.startswith("source.") else "")
+    where = f" WHERE {_WHERE[question.column]} = ANY(%s::bigint[])"
+    values = [list(question.values)]
+    total = connection.execute("SELECT count(*)" + source + where, values).fetchone()  # type: ignore[arg-type]
+    rows = connection.execute(
+        _SELECT + source + _SAID + where + " ORDER BY 1 OFFSET %s LIMIT %s",  # type: ignore[arg-type]
+        [*values, question.offset, question.num],
+    ).fetchall()
+    return {
+        "offset": question.offset,
+        "num": question.num,
+        "totalcount": total[0] if total is not None else 0,
+        "count": len(rows),
+        "brokermessages": [_document(row) for row in rows],
+    }
+
+
+def _document(row: tuple[Any, ...]) -> dict[str, Any]:
+    number, offset, alert, source, header, ingested, published, received, items, broker, version = row
+    return {
+        "brokerMessageId": number,
+        "streamMessageId": offset,
+        "alertId": alert,
+        "diaSourceId": source,
+        "msgHdrTimestamp": header.isoformat() if header is not None else None,
+        "descIngestTimestamp": ingested.isoformat(),
+        "elasticcPublishTimestamp": milliseconds(published),
+        "brokerIngestTimestamp": milliseconds(received),
+        "brokerName": broker,
+        "brokerVersion": version,
+        "classifications": items or [],
+    }

@@ -1,0 +1,154 @@
+"""What the pages of the campaigns count: each page is a question to the tables, with what its columns are called.
+
+Those of the original are pictures that its commands draw at night; here they are counted when they are asked for, from
+the tables and the views that `views.refresh` keeps.
+"""
+
+# ruff: noqa: S608 - every query is made of constants of this module
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, LiteralString
+
+import psycopg
+
+MOST: Final = 2000
+"""Lines of a page."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A page."""
+
+    title: str
+    headings: tuple[str, ...]
+    query: LiteralString
+    text: str = ""
+    """What it shows."""
+    truth: bool = False
+    """Whether it shows the truth, which is not for everybody."""
+
+
+_CLASSIFIER: Final = 'concat_ws(\' \', "brokerName", "brokerVersion", "classifierName", "classifierParams")'
+_SENT: Final = (
+    "SELECT (\"{sent}\" AT TIME ZONE 'UTC')::date AS day, count(*) AS alerts, count(*) FILTER (WHERE hour < 6),"
+    " count(*) FILTER (WHERE hour BETWEEN 6 AND 11), count(*) FILTER (WHERE hour BETWEEN 12 AND 17),"
+    ' count(*) FILTER (WHERE hour >= 18), min("{sent}"), max("{sent}") FROM {table} CROSS JOIN LATERAL'
+    ' (SELECT extract(hour FROM "{sent}" AT TIME ZONE \'UTC\') AS hour) AS moment WHERE "{sent}" IS NOT NULL'
+    " GROUP BY 1 ORDER BY 1 DESC"
+)
+_SENT_HEADINGS: Final = ("Day (UTC)", "Alerts", "0–6 h", "6–12 h", "12–18 h", "18–24 h", "First", "Last")
+_ANSWERED: Final = (
+    'WITH answered AS (SELECT DISTINCT said."classifierId", message."alertId" FROM elasticc_brokerclassification'
+    ' AS said JOIN elasticc_brokermessage AS message ON message."brokerMessageId" = said."brokerMessageId"),'
+    ' sent AS (SELECT alert."alertId", alert."alertSentTimestamp" AS moment, counts.ndetections FROM'
+    ' elasticc_diaalert AS alert LEFT JOIN elasticc_view_prevsourcecounts AS counts ON counts."diaSourceId" ='
+    ' alert."diaSourceId" WHERE "alertSentTimestamp" IS NOT NULL) '
+)
+
+FIRST: Final[dict[str, Summary]] = {
+    "latestconfmatrix": Summary(
+        "Confusion of classes, newest message of each object",
+        ("Classifier", "True class", "Reported class", "Objects", "Share of the true class (%)"),
+        "WITH newest AS (SELECT DISTINCT ON (said.\"classifierId\", source.\"diaObjectId\") said.\"classifierId\","
+        " source.\"diaObjectId\", said.\"trueClassId\", said.\"brokerMessageId\""
+        " FROM elasticc_view_dedupedclassifications AS said JOIN elasticc_diasource AS source"
+        " ON source.\"diaSourceId\" = said.\"diaSourceId\" ORDER BY 1, 2, source.\"midPointTai\" DESC, 4 DESC),"
+        " best AS (SELECT DISTINCT ON (newest.\"classifierId\", newest.\"diaObjectId\") newest.\"classifierId\","
+        " newest.\"trueClassId\", said.\"classId\" FROM newest JOIN elasticc_view_dedupedclassifications AS said"
+        " USING (\"classifierId\", \"brokerMessageId\") ORDER BY newest.\"classifierId\", newest.\"diaObjectId\","
+        " said.probability DESC, said.\"classId\")"
+        " SELECT " + _CLASSIFIER + ", \"trueClassId\", \"classId\", count(*) AS objects,"
+        " round(100 * count(*) / sum(count(*)) OVER (PARTITION BY \"classifierId\", \"trueClassId\"), 1)"
+        " FROM best JOIN elasticc_brokerclassifier USING (\"classifierId\")"
+        " GROUP BY \"classifierId\", 1, 2, 3 ORDER BY 1, 2, 4 DESC",
+        "The class with the greatest probability in the message about the latest detection of each object.", truth=True,
+    ),
+    "probvsclassandt": Summary(
+        "Mean probability by class and time",
+        ("Classifier", "True class", "Class", "Days from the peak", "Mean probability", "Classifications"),
+        "SELECT " + _CLASSIFIER + ", \"trueClassId\", \"classId\", CASE WHEN tbin = 0 THEN 'before -30' WHEN tbin = 27"
+        " THEN 'after 100' ELSE (tbin * 5 - 35) || ' to ' || (tbin * 5 - 30) END, round(sum(count *"
+        " (least(probbin, 20) - 0.5) / 20) / sum(count), 3), sum(count)"
+        " FROM elasticc_view_classifications_probmetrics JOIN elasticc_brokerclassifier USING (\"classifierId\")"
+        " GROUP BY \"classifierId\", 1, 2, 3, tbin ORDER BY 1, 2, 3, tbin",
+        "Probabilities are those of the middle of their range of 0.05.", truth=True,
+    ),
+    "alertstreamhists": Summary(
+        "Alerts sent by day", _SENT_HEADINGS, _SENT.format(sent="alertSentTimestamp", table="elasticc_diaalert")
+    ),
+    "brokerstreamgraphs": Summary(
+        "Messages of brokers by day",
+        ("Broker", "Day (UTC)", "Messages", "Classifications"),
+        "SELECT \"brokerName\", (message.\"descIngestTimestamp\" AT TIME ZONE 'UTC')::date,"
+        " count(DISTINCT \"brokerMessageId\"), count(*) FROM elasticc_brokermessage AS message"
+        " JOIN elasticc_brokerclassification USING (\"brokerMessageId\") JOIN elasticc_brokerclassifier"
+        " USING (\"classifierId\") GROUP BY 1, 2 ORDER BY 1, 2 DESC",
+    ),
+    "brokercompletenessgraphs": Summary(
+        "Alerts that were answered, by day",
+        ("Classifier", "Day (UTC)", "Alerts sent", "Answered", "Share (%)"),
+        _ANSWERED + "SELECT " + _CLASSIFIER + ", (moment AT TIME ZONE 'UTC')::date, count(*),"
+        " count(answered.\"alertId\"),"
+        " round(100.0 * count(answered.\"alertId\") / count(*), 1) FROM sent"
+        " CROSS JOIN elasticc_brokerclassifier AS one"
+        " LEFT JOIN answered ON answered.\"alertId\" = sent.\"alertId\" AND answered.\"classifierId\" ="
+        " one.\"classifierId\" GROUP BY one.\"classifierId\", 1, 2 ORDER BY 1, 2 DESC",
+    ),
+    "brokercompletenessvsndets": Summary(
+        "Alerts that were answered, by detections of the object",
+        ("Classifier", "Detections", "Alerts sent", "Answered", "Share (%)"),
+        _ANSWERED + "SELECT " + _CLASSIFIER + ", ndetections, count(*), count(answered.\"alertId\"),"
+        " round(100.0 * count(answered.\"alertId\") / count(*), 1) FROM sent"
+        " CROSS JOIN elasticc_brokerclassifier AS one"
+        " LEFT JOIN answered ON answered.\"alertId\" = sent.\"alertId\" AND answered.\"classifierId\" ="
+        " one.\"classifierId\" GROUP BY one.\"classifierId\", 1, 2 ORDER BY 1, 2",
+    ),
+    "brokertimedelays": Summary(
+        "Time from sending to storing",
+        ("Broker", "Median (s)", "90 % (s)", "Largest (s)", "Messages"),
+        "SELECT broker, round(percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds)::numeric, 1),"
+        " round(percentile_cont(0.9) WITHIN GROUP (ORDER BY seconds)::numeric, 1), round(max(seconds)::numeric, 1),"
+        " count(*) FROM (SELECT DISTINCT \"brokerMessageId\", \"brokerName\" AS broker, date_part('epoch',"
+        " message.\"descIngestTimestamp\" - \"alertSentTimestamp\") AS seconds FROM elasticc_brokermessage AS message"
+        " JOIN elasticc_diaalert USING (\"alertId\") JOIN elasticc_brokerclassification USING (\"brokerMessageId\")"
+        " JOIN elasticc_brokerclassifier USING (\"classifierId\") WHERE \"alertSentTimestamp\" IS NOT NULL) AS one"
+        " GROUP BY 1 ORDER BY 1",
+    ),
+    "tmpbrokeralerthists": Summary(
+        "Alerts that brokers answered, by day of sending",
+        ("Broker", "Day (UTC)", "Alerts"),
+        "SELECT \"brokerName\", (\"alertSentTimestamp\" AT TIME ZONE 'UTC')::date, count(DISTINCT \"alertId\")"
+        " FROM elasticc_brokermessage JOIN elasticc_diaalert USING (\"alertId\") JOIN elasticc_brokerclassification"
+        " USING (\"brokerMessageId\") JOIN elasticc_brokerclassifier USING (\"classifierId\")"
+        " WHERE \"alertSentTimestamp\" IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2 DESC",
+    ),
+    "summary": Summary(
+        "Classifications by classifier",
+        ("Classifier", "Classifications", "Messages"),
+        "SELECT " + _CLASSIFIER + ", count(\"classificationId\"), count(DISTINCT \"brokerMessageId\")"
+        " FROM elasticc_brokerclassifier LEFT JOIN elasticc_brokerclassification USING (\"classifierId\")"
+        " GROUP BY \"classifierId\", 1 ORDER BY 1",
+    ),
+    "adminsummary": Summary(
+        "Objects by true class",
+        ("Class", "Model", "Description", "Objects"),
+        "SELECT class.\"classId\", gentype, class.description, count(*) FROM elasticc_diaobjecttruth AS truth"
+        " LEFT JOIN elasticc_gentypeofclassid AS class USING (gentype) GROUP BY 1, 2, 3 ORDER BY 1, 2",
+        truth=True,
+    ),
+}  # fmt: skip
+"""Pages of the first campaign by the last part of their address."""
+
+SECOND: Final[dict[str, Summary]] = {
+    "alertstreamhists": Summary(
+        "Alerts sent by day", _SENT_HEADINGS, _SENT.format(sent="alertsenttimestamp", table="elasticc2_ppdbalert")
+    ),
+}
+"""Pages of the second campaign."""
+
+
+def lines(connection: psycopg.Connection[Any], summary: Summary) -> list[tuple[Any, ...]]:
+    """The lines of a page, `MOST` at most."""
+    return connection.execute(summary.query + " LIMIT %s", (MOST,), prepare=False).fetchall()
