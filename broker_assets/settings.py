@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from broker_assets.access_settings import AccessSettings
 from broker_assets.backup_settings import BackupSettings
+from broker_assets.cold_settings import ColdSettings
 from broker_assets.delivery_settings import DeliverySettings
 from broker_assets.filter_settings import FilterSettings
 from broker_assets.page_settings import SkyImage, usual_sky_images
@@ -47,6 +48,7 @@ __all__ = [
     "CanarySettings",
     "ClassifierSettings",
     "ClusterSettings",
+    "ColdSettings",
     "ContextSettings",
     "DatabaseSettings",
     "DeliverySettings",
@@ -526,6 +528,7 @@ class Settings(BaseSettings):
     automation: AutomationSettings = Field(default_factory=AutomationSettings)
     tom: TomSettings = Field(default_factory=TomSettings)
     backup: BackupSettings = Field(default_factory=BackupSettings)
+    cold: ColdSettings = Field(default_factory=ColdSettings)
 
     @property
     def nights_begin(self) -> datetime.date:
@@ -536,6 +539,16 @@ class Settings(BaseSettings):
     def archive(self) -> str:
         """fsspec URL of the packet archive."""
         return self.archive_url or (self.home.resolve() / "archive").as_uri()
+
+    @property
+    def warehouse(self) -> str:
+        """fsspec URL of the tables of the cold store."""
+        return self.cold.warehouse_url or (self.home.resolve() / "cold").as_uri()
+
+    @property
+    def hats(self) -> str:
+        """fsspec URL of the HATS catalogues."""
+        return self.cold.hats_url or (self.home.resolve() / "hats").as_uri()
 
     @property
     def sky(self) -> Path:

@@ -454,4 +454,9 @@ def prune(connection: psycopg.Connection[Any], asset: str, *, before: str) -> in
     deleted = connection.execute(old, (before,)).rowcount
     connection.execute("DELETE FROM ingest_batch_facts WHERE asset = %s AND night < %s::date", (asset, before))
     connection.execute('DELETE FROM artefact WHERE asset = %s AND "partition" < %s', (asset, before))
+    # The cold store keeps what it was given: its nights do not become stale because the database forgets.
+    connection.execute(
+        "DELETE FROM artefact_input WHERE asset = 'cold_night' AND input_asset = %s AND input_partition < %s",
+        (asset, before),
+    )
     return deleted

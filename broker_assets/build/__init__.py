@@ -29,6 +29,7 @@ from broker_assets.build import (
 )
 from broker_assets.build.annotations import definitions as annotation_definitions
 from broker_assets.resources.backups import Backups
+from broker_assets.resources.cold import Cold
 from broker_assets.resources.database import Database
 from broker_assets.resources.decoders import Decoders
 from broker_assets.resources.kafka import Kafka
@@ -55,8 +56,8 @@ def build_defs(
     settings : Settings, optional
         Those of this process, if not given.
     resource_overrides : mapping of str to object, optional
-        Resources that replace the default ones, by name (`backups`, `database`, `kafka`, `object_store`, `decoders`,
-        `notifier`, `publisher`, `telemetry`, `tns`).
+        Resources that replace the default ones, by name (`backups`, `database`, `kafka`, `object_store`, `cold`,
+        `decoders`, `notifier`, `publisher`, `telemetry`, `tns`).
     plan : EnrichmentPlan, optional
         Enrichments of alerts; all that the platform has, if not given.
 
@@ -81,6 +82,7 @@ def resources(settings: Settings, overrides: Mapping[str, Any]) -> dict[str, Any
         "database": database,
         "kafka": Kafka.of(settings),
         "object_store": ObjectStore.of(settings),
+        "cold": Cold.of(settings),
         "decoders": Decoders(settings),
         "notifier": Notifier.of(settings, database),
         "publisher": Publisher.of(settings, telemetry),

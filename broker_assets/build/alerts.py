@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from dagster import Definitions
+from dagster import Definitions, define_asset_job
 
 from broker_assets.assets.alerts.catalogues import build_catalogues
+from broker_assets.assets.alerts.cold import DETACHED, PROVEN, build_cold_assets
 from broker_assets.assets.alerts.nights import build_alert_assets, input_files
 from broker_assets.assets.alerts.statistics import build_statistics_asset
 from broker_assets.assets.alerts.streams import alert_streams
@@ -22,7 +23,7 @@ from broker_assets.sensors.canary import build_canary
 from broker_assets.sensors.catalogues import build_catalogues_sensor
 from broker_assets.sensors.fact_inputs import build_fact_inputs
 from broker_assets.sensors.kafka_lag import build_kafka_lag
-from broker_assets.sensors.schedules import build_nightly_checks
+from broker_assets.sensors.schedules import build_move_months, build_nightly_checks
 from broker_assets.settings import Settings
 from broker_assets.stream.enrichment import EnrichmentPlan
 from broker_assets.stream.enrichments import enrichment_plan
@@ -36,6 +37,7 @@ def definitions(settings: Settings, plan: EnrichmentPlan) -> Definitions:
     drain = build_drain_job(settings, plan, live, canary_plan)
     checked = build_check_nights(NIGHT_CHECKS)
     in_force = CataloguesInForce(settings.catalogue_folder, settings.context.rules)
+    moved = define_asset_job("move_months", [PROVEN, DETACHED], description="Lets old months leave the database.")
     compared = build_compare_catalogues(in_force, plan.readers(CONTEXT))
     return Definitions(
         assets=[
@@ -44,17 +46,21 @@ def definitions(settings: Settings, plan: EnrichmentPlan) -> Definitions:
             *build_catalogues(settings.catalogue_folder),
             *build_alert_assets(streams, plan),
             build_statistics_asset(),
+            *build_cold_assets(settings),
         ],
         asset_checks=[
             *(night_definition(check) for check in NIGHT_CHECKS),
             *(stream_definition(check, stream.name) for stream in streams for check in ledger.STREAM_CHECKS),
         ],
-        jobs=[drain, checked, compared, build_acknowledge_gaps(ledger.ACKNOWLEDGED)],
+        jobs=[drain, checked, compared, moved, build_acknowledge_gaps(ledger.ACKNOWLEDGED)],
         sensors=[
             build_kafka_lag(streams, drain, settings.canary.stream),
             build_fact_inputs(plan),
             build_catalogues_sensor(settings.catalogue_folder, in_force, compared),
             *([build_canary(settings)] if settings.canary.stream is not None else []),
         ],
-        schedules=[build_nightly_checks(checked, check_config)],
+        schedules=[
+            build_nightly_checks(checked, check_config),
+            build_move_months(moved, wanted=settings.cold.detach),
+        ],
     )

@@ -132,7 +132,7 @@ def _make(connection: psycopg.Connection[Any], table: sa.Table, month: np.dateti
             if not _missing(connection, [name]):
                 return False
             connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{round(LOCK_SECONDS * 1000)}ms",))
-            _attach(connection, table, month, name)
+            attach(connection, table, month, name)
             return True
 
     is_locked = retry_if_exception_type(psycopg.errors.LockNotAvailable)
@@ -144,7 +144,8 @@ def _make(connection: psycopg.Connection[Any], table: sa.Table, month: np.dateti
         return False
 
 
-def _attach(connection: psycopg.Connection[Any], table: sa.Table, month: np.datetime64, name: str) -> None:
+def attach(connection: psycopg.Connection[Any], table: sa.Table, month: np.datetime64, name: str) -> None:
+    """Create the partition of a month and attach it, in the caller's transaction."""
     lower, upper = month_start(month), month_start(month + 1)
     names = {
         "partition": sql.Identifier(name),

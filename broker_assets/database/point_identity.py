@@ -70,6 +70,12 @@ def mix(values: NDArray[np.int64]) -> Hashes:
     return x ^ (x >> np.uint64(31))
 
 
+def keys(diaobjectid: NDArray[np.int64], identity: Hashes) -> Hashes:
+    """A number for each object and identity, different ones for different points up to a chance of 2⁻⁶⁴."""
+    # Mixed twice: an object often has the number of its first source, whose identity is mixed once.
+    return identity ^ mix(mix(diaobjectid).view(np.int64))
+
+
 def identities(kind: PointKind, columns: Mapping[str, Any] | pa.Table) -> Hashes:
     """Hash the identities of points.
 

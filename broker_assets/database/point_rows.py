@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 from sqlalchemy.dialects import postgresql
 
-from broker_assets.database import point_sums, tables
+from broker_assets.database import border, point_sums, tables
 from broker_assets.database.fetch import fetch
 from broker_assets.database.point_identity import IDENTIFYING, WITHDRAWN, PointKind, sane_time
 from broker_assets.database.point_selection import NO_OBJECT
@@ -115,6 +115,7 @@ def remove_points(connection: psycopg.Connection[Any], night: datetime.date, sur
     night, survey : date, int
         Whose packets; see `tables.SURVEYS`.
     """
+    border.thaw(connection, night)
     values = {"night": sql.Literal(night), "survey": sql.Literal(survey)}
     of_night = sql.SQL("night = {night} AND survey = {survey}").format(**values)
     objects = sql.SQL(" UNION ").join(
@@ -159,6 +160,8 @@ def mark_withdrawn(connection: psycopg.Connection[Any], kind: PointKind, rows: p
     """
     table = TABLES[kind]
     names = ["diaobjectid", *IDENTIFYING[kind], WITHDRAWN]
+    beyond: list[list[border.Test]] = [[(name, "in", rows[name].unique().to_pylist())] for name in names[:-1]]
+    border.warm(connection, table, [*beyond, [("reduction", "=", 0)]])
     connection.execute(
         sql.SQL(
             "UPDATE {table} AS point SET {mark} = LEAST(point.{mark}, given.{mark})"

@@ -13,8 +13,7 @@ import sqlalchemy as sa
 from numpy.typing import ArrayLike
 from psycopg import sql
 
-from broker_assets.database.arrow import arrow_type
-from broker_assets.database.fetch import fetch
+from broker_assets.database import border
 from broker_assets.database.tables import PROVENANCE, diaforcedsources, diasources
 
 POINTS: Mapping[sa.Table, tuple[str, ...]] = {
@@ -64,9 +63,8 @@ def light_curve(
 
     def points(table: sa.Table) -> pa.Table:
         columns = [name for name in table.c.keys() if name not in PROVENANCE] if full else POINTS[table]  # noqa: SIM118
-        schema = pa.schema([(name, arrow_type(table.c[name].type)) for name in columns])
-        rows = fetch(connection, light_curve_query(table, columns, wanted, since, until), schema)
-        return rows.sort_by([("diaobjectid", "ascending"), ("midpointmjdtai", "ascending")]) if rows.num_rows else rows
+        found = border.rows(connection, table, columns, _conditions(wanted, since, until))
+        return found.sort_by([("diaobjectid", "ascending"), (border.TIME, "ascending")]) if found.num_rows else found
 
     return LightCurves(points(diasources), points(diaforcedsources))
 
@@ -78,17 +76,17 @@ def light_curve_query(
     since: float | None = None,
     until: float | None = None,
 ) -> sql.Composed:
-    """Return the query of `light_curve` for one table."""
-    wanted = [int(value) for value in np.atleast_1d(np.asarray(diaobjectid, np.int64))]
-    conditions: list[sql.Composable] = [
-        sql.SQL("diaobjectid = ANY({}::bigint[]) AND reduction = 0").format(sql.Literal(wanted))
+    """Return the query of `light_curve` for one table, in the database."""
+    return border.select(table, columns, _conditions(diaobjectid, since, until))
+
+
+def _conditions(diaobjectid: ArrayLike, since: float | None, until: float | None) -> border.Conditions:
+    found: list[list[border.Test]] = [
+        [("diaobjectid", "in", [int(value) for value in np.atleast_1d(np.asarray(diaobjectid, np.int64))])],
+        [("reduction", "=", 0)],
     ]
     if since is not None:
-        conditions.append(sql.SQL("midpointmjdtai >= {}::float8").format(sql.Literal(since)))
+        found.append([(border.TIME, ">=", since)])
     if until is not None:
-        conditions.append(sql.SQL("midpointmjdtai < {}::float8").format(sql.Literal(until)))
-    return sql.SQL("SELECT {} FROM {} WHERE {}").format(
-        sql.SQL(", ").join(map(sql.Identifier, columns)),
-        sql.Identifier(table.name),
-        sql.SQL(" AND ").join(conditions),
-    )
+        found.append([(border.TIME, "<", until)])
+    return found

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from broker_assets.database.arrow import arrow_type
+from broker_assets.database.border import TIME, Test, border_of, rows_beyond
 from broker_assets.database.fetch import fetch
-from broker_assets.database.point_identity import IDENTIFYING, WITHDRAWN, Hashes, PointKind, identities, mix
+from broker_assets.database.point_identity import IDENTIFYING, WITHDRAWN, Hashes, PointKind, identities, keys, mix
 from broker_assets.database.point_selection import Listed, Standing, Triggers, standings
 from broker_assets.database.point_sums import Changes, Sums, month_begins, months_of, read
 from broker_assets.database.tables import diaforcedsources, dianondetectionlimits, diasources
@@ -41,12 +42,6 @@ COLUMNS: Final = {
 MARGIN: Final = 1.0 / 1440
 """Days before and after a month in which a point of it is looked for, since packets differ in the last digit of a time.
 """
-
-
-def keys(diaobjectid: NDArray[np.int64], identity: Hashes) -> Hashes:
-    """A number for each object and identity, different ones for different points up to a chance of 2⁻⁶⁴."""
-    # Mixed twice: an object often has the number of its first source, whose identity is mixed once.
-    return identity ^ mix(mix(diaobjectid).view(np.int64))
 
 
 @dataclass(frozen=True)
@@ -199,7 +194,16 @@ def stored_in(
         begins=sql.Literal(begins.tolist()),
         ends=sql.Literal(ends.tolist()),
     )
-    return StoredPoints.of(kind, fetch(connection, query, columns)).sorted()
+    hot = fetch(connection, query, columns)
+    table = TABLES[kind]
+    border = border_of(connection, table)
+    if border is None:
+        return StoredPoints.of(kind, hot).sorted()
+    conditions: list[list[Test]] = [[("diaobjectid", "in", np.unique(wanted))], [("reduction", "=", 0)]]
+    if months is not None:
+        conditions += [[(TIME, ">=", float(begins.min()))], [(TIME, "<", float(ends.max()))]]
+    cold = rows_beyond(connection, table, columns.names, conditions, border)
+    return StoredPoints.of(kind, hot if cold is None else pa.concat_tables([hot, cold])).sorted()
 
 
 @dataclass(frozen=True)

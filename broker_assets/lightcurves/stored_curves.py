@@ -12,10 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 from numpy.typing import NDArray
-from psycopg import sql
 
-from broker_assets.database.arrow import arrow_type
-from broker_assets.database.fetch import fetch
+from broker_assets.database import border
 from broker_assets.database.tables import BANDS, diaforcedsources, dianondetectionlimits, diasources
 from broker_assets.lightcurves.joined_curves import Columns, JoinedCurves
 
@@ -77,23 +75,13 @@ def _points(
 ) -> Columns:
     flux, error = _COLUMNS[table]
     names = ["diaobjectid", "midpointmjdtai", flux, *([error] if error != flux else []), "band"]
-    withdrawn = sql.SQL("timewithdrawnmjdtai IS NULL")
-    conditions: list[sql.Composable] = [
-        sql.SQL("diaobjectid = ANY({}::bigint[])").format(sql.Literal(diaobjectid.tolist())),
-        sql.SQL("reduction = 0"),
-    ]
+    withdrawn: list[border.Test] = [("timewithdrawnmjdtai", "is null", None)]
+    conditions: list[list[border.Test]] = [[("diaobjectid", "in", diaobjectid)], [("reduction", "=", 0)], withdrawn]
     if night is not None:
-        end = sql.Literal(night_end(night))
-        withdrawn = sql.SQL("(timewithdrawnmjdtai IS NULL OR timewithdrawnmjdtai >= {}::float8)").format(end)  # type: ignore[assignment]
-        conditions.append(sql.SQL("midpointmjdtai < {}::float8").format(end))
-        conditions.append(sql.SQL("(night <= {}::date OR night IS NULL)").format(sql.Literal(night.isoformat())))
-    query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
-        sql.SQL(", ").join(map(sql.Identifier, names)),
-        sql.Identifier(table.name),
-        sql.SQL(" AND ").join([*conditions, withdrawn]),
-    )
-    schema = pa.schema([(name, arrow_type(table.c[name].type)) for name in names])
-    rows = fetch(connection, query, schema)
+        end = night_end(night)
+        withdrawn.append(("timewithdrawnmjdtai", ">=", end))
+        conditions += [[("midpointmjdtai", "<", end)], [("night", "<=", night), ("night", "is null", None)]]
+    rows = border.rows(connection, table, names, conditions)
     values = {name: _floats(rows[name]) for name in ("midpointmjdtai", flux, error)}
     return Columns(
         np.searchsorted(diaobjectid, rows["diaobjectid"].to_numpy()),

@@ -74,6 +74,25 @@ def touched_nights(database: Database, now: datetime) -> list[str]:
         return known_nights(night.isoformat() for (night,) in connection.execute(statement))[0]
 
 
+def build_move_months(job: JobDefinition | UnresolvedAssetJobDefinition, *, wanted: bool) -> ScheduleDefinition:
+    """Every day, let months that are old enough leave the database, if that is wanted."""
+
+    @schedule(
+        name="move_months",
+        job=job,
+        cron_schedule="30 21 * * *",
+        execution_timezone="UTC",
+        default_status=DefaultScheduleStatus.RUNNING,
+        description="Lets months that are old enough leave the database, once they are proven equal in the cold store.",
+    )
+    def move_months(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
+        if not wanted:
+            return SkipReason("months stay in the database: BROKER_COLD__DETACH is not set")
+        return RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%d}", tags=BACKGROUND)
+
+    return move_months
+
+
 def build_daily_maintenance(job: JobDefinition | UnresolvedAssetJobDefinition) -> ScheduleDefinition:
     """Every day, prune the event log."""
     return ScheduleDefinition(

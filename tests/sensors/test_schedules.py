@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-from dagster import RunRequest, build_schedule_context
+from dagster import RunRequest, SkipReason, build_schedule_context, define_asset_job
 
 from broker_assets.build import build_defs
 from broker_assets.database.tables import ingest_batch, ingest_batch_night
 from broker_assets.resources.database import Database
-from broker_assets.sensors.schedules import touched_nights
+from broker_assets.sensors.schedules import build_move_months, touched_nights
 from broker_assets.settings import Settings
 
 pytestmark = pytest.mark.database
@@ -62,3 +62,12 @@ def test_schedule_asks_for_one_run(database: Database) -> None:
     (request,) = requests
     assert isinstance(request, RunRequest)
     assert request.run_config == {"ops": {"judge_nights": {"config": {"nights": ["2024-05-09"]}}}}
+
+
+def test_months_leave_only_where_it_is_wanted() -> None:
+    job = define_asset_job("moves")
+    context = build_schedule_context(scheduled_execution_time=datetime(2026, 1, 1, 21, 30, tzinfo=UTC))
+    assert isinstance(build_move_months(job, wanted=False)(context), SkipReason)
+    request = build_move_months(job, wanted=True)(context)
+    assert isinstance(request, RunRequest)
+    assert request.run_key == "2026-01-01"

@@ -14,6 +14,7 @@ from broker_assets.database.tables.classifiers import (
     classifier_failures,
     object_classes,
 )
+from broker_assets.database.tables.cold import cold_months, cold_nights, cold_tables, cold_thawed
 from broker_assets.database.tables.columns import BANDS, BOOKKEEPING, PROVENANCE, metadata
 from broker_assets.database.tables.context import associations, context_compared, context_matches
 from broker_assets.database.tables.contradictions import contradictions, contradictions_history
@@ -138,6 +139,10 @@ __all__ = [
     "classifier_classes",
     "classifier_failures",
     "code",
+    "cold_months",
+    "cold_nights",
+    "cold_tables",
+    "cold_thawed",
     "context_compared",
     "context_matches",
     "contradictions",

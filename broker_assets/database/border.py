@@ -1,0 +1,298 @@
+"""Reads points wherever they are: in the database, and those of months that have left it in the cold store.
+
+This is the only place that decides between the two. A month that has left keeps an empty partition for points that
+arrive late: these are in the database until their month leaves again. Where both stores have a point, that in the
+database is newer and counts. The points of a night that was brought back (`thaw`) are in the database alone.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from psycopg import sql
+from sqlalchemy.dialects import postgresql
+
+from broker_assets.database import copy
+from broker_assets.database.arrow import arrow_schema, arrow_type
+from broker_assets.database.fetch import fetch
+from broker_assets.database.point_identity import IDENTIFYING, PointKind, identities, keys, mix
+from broker_assets.database.tables import PARTITIONED, diaforcedsources, dianondetectionlimits, diasources
+
+Operator = Literal["=", "<", "<=", ">=", "in", "is null"]
+Test: TypeAlias = tuple[str, Operator, Any]
+"""Column, operator, value."""
+Conditions: TypeAlias = Sequence[Sequence[Test]]
+"""All of them must hold; of each, one of the tests."""
+
+TIME: Final = "midpointmjdtai"
+KINDS: Final = {
+    diasources: PointKind.SOURCE,
+    diaforcedsources: PointKind.FORCED,
+    dianondetectionlimits: PointKind.LIMIT,
+}
+"""Kind of the points of each table."""
+MARGIN: Final = 1.0 / 1440
+"""Days by which times of the same point may differ, see `stored_points.MARGIN`."""
+
+
+@dataclass(frozen=True)
+class Border:
+    """What of a table has left the database."""
+
+    metadata_location: str
+    """The table in the cold store."""
+    months: tuple[tuple[float, float], ...]
+    """Beginning and end of each month, MJD TAI."""
+    thawed: frozenset[datetime.date]
+    """Nights that are in the database nevertheless."""
+
+    def within(self, conditions: Conditions) -> tuple[tuple[float, float], ...]:
+        """The months that rows with some conditions may be in."""
+        begins, ends = -np.inf, np.inf
+        for alternatives in conditions:
+            if len(alternatives) == 1 and alternatives[0][0] == TIME:
+                _, operator, value = alternatives[0]
+                begins = max(begins, value) if operator in (">=", "=") else begins
+                ends = min(ends, value) if operator in ("<", "<=", "=") else ends
+        return tuple((low, high) for low, high in self.months if low <= ends and high > begins)
+
+
+def border_of(connection: psycopg.Connection[Any], table: sa.Table) -> Border | None:
+    """What of a table has left the database; None if nothing has."""
+    rows = connection.execute(
+        "SELECT metadata_location, begins, ends FROM cold_months JOIN cold_tables USING (name) WHERE name = %s"
+        " ORDER BY begins",
+        (table.name,),
+    ).fetchall()
+    if not rows:
+        return None
+    thawed = connection.execute("SELECT night FROM cold_thawed").fetchall()
+    return Border(rows[0][0], tuple((row[1], row[2]) for row in rows), frozenset(row[0] for row in thawed))
+
+
+def rows(
+    connection: psycopg.Connection[Any], table: sa.Table, columns: Sequence[str], conditions: Conditions
+) -> pa.Table:
+    """Rows of a table of points, from both sides of the border.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    table : Table
+        One of `tables.PARTITIONED`.
+    columns : sequence of str
+        Columns wanted.
+    conditions : sequence
+        See `Conditions`.
+
+    Returns
+    -------
+    Table
+        In no particular order, with the Arrow types of the columns.
+    """
+    schema = pa.schema([(name, arrow_type(table.c[name].type)) for name in columns])
+    query = select(table, columns, conditions)
+    while True:
+        hot = fetch(connection, query, schema)
+        # Asked afterwards: a month that left meanwhile is in both, which is noticed; before, it could be in neither.
+        border = border_of(connection, table)
+        if border is None:
+            return hot
+        cold = rows_beyond(connection, table, columns, conditions, border)
+        if cold is None:
+            return hot
+        if border_of(connection, table) == border:
+            return pa.concat_tables([hot, cold])
+
+
+def rows_beyond(
+    connection: psycopg.Connection[Any],
+    table: sa.Table,
+    columns: Sequence[str],
+    conditions: Conditions,
+    border: Border | None,
+) -> pa.Table | None:
+    """Rows that are in the cold store only; None if there can be none. Parameters as of `rows`."""
+    months = border.within(conditions) if border is not None else ()
+    if border is None or not months:
+        return None
+    found = _cold(table, columns, conditions, border, months)
+    if found.num_rows:
+        # Only what holds for every form of a point: a newer one may have another night, time or flux.
+        lasting = [one for one in conditions if all(test[0] in ("diaobjectid", *_identity(table)) for test in one)]
+        newer = fetch(
+            connection,
+            select(table, _keyed(table), [*lasting, *_times(months)]),
+            pa.schema([(name, arrow_type(table.c[name].type)) for name in _keyed(table)]),
+        )
+        found = found.filter(pa.array(~np.isin(point_keys(table, found), point_keys(table, newer))))
+    if found.num_rows and border.thawed:
+        found = found.filter(pa.array([night not in border.thawed for night in found["night"].to_pylist()], pa.bool_()))
+    schema = pa.schema([(name, arrow_type(table.c[name].type)) for name in columns])
+    return found.select(columns).cast(schema)
+
+
+def cold_rows(table: sa.Table, columns: Sequence[str], conditions: Conditions, metadata_location: str) -> pa.Table:
+    """Rows as the cold store has them, whatever is in the database."""
+    schema = pa.schema([(name, arrow_type(table.c[name].type)) for name in columns])
+    return _scan(schema, conditions, metadata_location)
+
+
+def facts_beyond(connection: psycopg.Connection[Any], name: str, schema: pa.Schema, night: datetime.date) -> pa.Table:
+    """Facts of a night that the database has pruned, as the cold store has them; none if it has none."""
+    row = connection.execute("SELECT metadata_location FROM cold_tables WHERE name = %s", (name,)).fetchone()
+    return schema.empty_table() if row is None else _scan(schema, [[("night", "=", night)]], row[0])
+
+
+def _scan(schema: pa.Schema, conditions: Conditions, metadata_location: str) -> pa.Table:
+    from pyiceberg.expressions import AlwaysTrue, And
+
+    from broker_assets.database.cold_files import table_at
+
+    wanted: Any = AlwaysTrue()
+    for alternatives in conditions:
+        wanted = And(wanted, _any(alternatives))
+    scan = table_at(metadata_location).scan(row_filter=wanted, selected_fields=tuple(schema.names))
+    return scan.to_arrow().select(schema.names).cast(schema)
+
+
+def thaw(connection: psycopg.Connection[Any], night: datetime.date) -> int:
+    """Bring the points of a night back into the database, before they are written again; gives how many.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In a transaction that owns the night.
+    night : date
+        Night of the packets that brought the points.
+    """
+    count = 0
+    borders = {table: border_of(connection, table) for table in PARTITIONED}
+    if all(border is None or night in border.thawed for border in borders.values()):
+        return 0
+    for table, border in borders.items():
+        count += warm(connection, table, [[("night", "=", night)]], border)
+    connection.execute("INSERT INTO cold_thawed (night) VALUES (%s) ON CONFLICT DO NOTHING", (night,))
+    return count
+
+
+def warm(
+    connection: psycopg.Connection[Any], table: sa.Table, conditions: Conditions, border: Border | None = None
+) -> int:
+    """Copy rows of the cold store into the database, where they then count; gives how many.
+
+    Parameters as of `rows`; rows that the database has are left.
+    """
+    schema = arrow_schema(table)
+    border = border_of(connection, table) if border is None else border
+    found = rows_beyond(connection, table, schema.names, conditions, border)
+    if found is None or not found.num_rows:
+        return 0
+    with connection.cursor() as cursor:
+        return copy.load(cursor, table, found)
+
+
+def point_keys(table: sa.Table, found: pa.Table) -> NDArray[np.uint64]:
+    """A number for each point, different ones for different points up to a chance of 2⁻⁶⁴."""
+    identity = identities(KINDS[table], found)
+    reduction = mix(np.asarray(found["reduction"].to_numpy(), np.int64))
+    return keys(found["diaobjectid"].to_numpy(), identity) ^ reduction
+
+
+def select(table: sa.Table, columns: Sequence[str], conditions: Conditions) -> sql.Composed:
+    """The query of `rows` in the database."""
+    wanted = sql.SQL(" AND ").join(
+        sql.SQL("({})").format(sql.SQL(" OR ").join(_sql(table, test) for test in alternatives))
+        for alternatives in conditions
+    )
+    return sql.SQL("SELECT {} FROM {}{}").format(
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
+        sql.Identifier(table.name),
+        sql.SQL(" WHERE ") + wanted if conditions else sql.SQL(""),
+    )
+
+
+def _sql(table: sa.Table, test: Test) -> sql.Composed:
+    name, operator, value = test
+    column = sql.Identifier(name)
+    if operator == "is null":
+        return sql.SQL("{} IS NULL").format(column)
+    kind = sql.SQL(str(table.c[name].type.compile(dialect=_DIALECT)))  # type: ignore[arg-type]
+    if operator == "in":
+        return sql.SQL("{} = ANY({}::{}[])").format(column, sql.Literal(_plain(value)), kind)
+    # The operator is one of a fixed set.
+    return sql.SQL("{} {} CAST({} AS {})").format(column, sql.SQL(operator), sql.Literal(_plain(value)), kind)
+
+
+def _any(alternatives: Sequence[Test]) -> Any:
+    from pyiceberg.expressions import AlwaysFalse, Or
+
+    found: Any = AlwaysFalse()
+    for test in alternatives:
+        found = Or(found, _expression(test))
+    return found
+
+
+def _expression(test: Test) -> Any:
+    from pyiceberg.expressions import EqualTo, GreaterThanOrEqual, In, IsNull, LessThan, LessThanOrEqual
+
+    name, operator, value = test
+    # Their types do not have the positional arguments of their documentation.
+    makers: dict[str, Any] = {"=": EqualTo, "<": LessThan, "<=": LessThanOrEqual, ">=": GreaterThanOrEqual}
+    makers |= {"in": In, "is null": IsNull}
+    if operator == "is null":
+        return makers[operator](name)
+    if operator == "in":
+        return makers[operator](name, _plain(value))
+    plain = _plain(value)
+    return makers[operator](name, plain.isoformat() if isinstance(plain, datetime.date) else plain)
+
+
+def _plain(value: Any) -> Any:
+    """A value as plain Python has it."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _cold(
+    table: sa.Table,
+    columns: Sequence[str],
+    conditions: Conditions,
+    border: Border,
+    months: Sequence[tuple[float, float]],
+) -> pa.Table:
+    """Rows of months that have left the database, with what identifies them and their night."""
+    every = list(dict.fromkeys([*columns, *_keyed(table), "night"]))
+    found = cold_rows(table, every, [*conditions, *_times(months, margin=0.0)], border.metadata_location)
+    times = found[TIME].to_numpy()
+    inside = np.zeros(len(times), bool)
+    for begins, ends in months:
+        inside |= (times >= begins) & (times < ends)
+    return found if inside.all() else found.filter(pa.array(inside))
+
+
+def _times(months: Sequence[tuple[float, float]], *, margin: float = MARGIN) -> list[list[Test]]:
+    """Conditions for the time between the first and the last of some months."""
+    begins, ends = min(low for low, _ in months), max(high for _, high in months)
+    return [[(TIME, ">=", begins - margin)], [(TIME, "<", ends + margin)]]
+
+
+def _identity(table: sa.Table) -> tuple[str, ...]:
+    return IDENTIFYING[KINDS[table]]
+
+
+def _keyed(table: sa.Table) -> list[str]:
+    return ["diaobjectid", *_identity(table), "reduction", TIME]
+
+
+_DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]

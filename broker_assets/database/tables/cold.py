@@ -1,0 +1,67 @@
+"""What of the points is in the cold store, and which months are there only."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from broker_assets.database.tables.columns import MJD, bigint, date, double, metadata, text, timestamp
+
+cold_tables = sa.Table(
+    "cold_tables",
+    metadata,
+    text("name", "table of the cold store", primary_key=True),
+    text("metadata_location", "its metadata file, which says what its newest snapshot contains", nullable=False),
+    bigint("snapshotId", "number of that snapshot, by which it can be cited", nullable=False),
+    timestamp("changed_at", "when it was written", server_default=sa.func.now(), nullable=False),
+    comment="Tables of the cold store (Apache Iceberg) as readers see them",
+)
+"""Tables of the cold store."""
+
+cold_nights = sa.Table(
+    "cold_nights",
+    metadata,
+    text("name", "table of the cold store", primary_key=True),
+    date("night", "night", primary_key=True),
+    bigint("rows", "rows that the night has there", nullable=False),
+    sa.Column(
+        "checksum",
+        sa.Numeric(20),
+        nullable=False,
+        comment="sum of the hashes of the rows, modulo 2⁶⁴",
+        info={"documented": "checksum", "unit": ""},
+    ),
+    bigint("snapshotId", "snapshot that brought the night in its present form", nullable=False),
+    timestamp("changed_at", "when it was written", server_default=sa.func.now(), nullable=False),
+    comment="Nights in the tables of the cold store",
+)
+"""Nights in the cold store."""
+
+cold_months = sa.Table(
+    "cold_months",
+    metadata,
+    text("name", "table whose points they are", primary_key=True),
+    date("month", "first day of the month", primary_key=True),
+    double("begins", "when the month begins", MJD, nullable=False),
+    double("ends", "when the next one begins", MJD, nullable=False),
+    bigint("rows", "rows that left the database", nullable=False),
+    sa.Column(
+        "checksum",
+        sa.Numeric(20),
+        nullable=False,
+        comment="sum of the hashes of all rows of the month, modulo 2⁶⁴, equal here and in the cold store",
+        info={"documented": "checksum", "unit": ""},
+    ),
+    bigint("snapshotId", "snapshot of the cold store that was proven to have them", nullable=False),
+    timestamp("detached_at", "when they left", server_default=sa.func.now(), nullable=False),
+    comment="Months whose points are in the cold store, but for those that came later",
+)
+"""Months that have left the database."""
+
+cold_thawed = sa.Table(
+    "cold_thawed",
+    metadata,
+    date("night", "night of the packets", primary_key=True),
+    timestamp("thawed_at", "when its points were brought back", server_default=sa.func.now(), nullable=False),
+    comment="Nights whose points are in the database again, also those of months that had left it",
+)
+"""Nights that are in the database again."""

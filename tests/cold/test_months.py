@@ -1,0 +1,167 @@
+"""Months leave the database when they are proven equal; readers find equal rows whatever has left."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+from cold_points import bring, mjd
+
+from broker_assets.cold.catalogue import ColdStore
+from broker_assets.cold.months import NotEqual, detach, drop_detached, due, prove, stale_nights
+from broker_assets.cold.nights import point_table, write_night
+from broker_assets.database import border, partitions, point_sums
+from broker_assets.database.arrow import arrow_schema
+from broker_assets.database.engine import connect
+from broker_assets.database.point_identity import PointKind
+from broker_assets.database.point_rows import mark_withdrawn, remove_points
+from broker_assets.database.reading import light_curve
+from broker_assets.database.tables import PARTITIONED, diaforcedsources, diasources
+from broker_assets.lightcurves.stored_curves import stored_curves
+
+pytestmark = pytest.mark.database
+
+TABLES = tuple(point_table(table) for table in PARTITIONED)
+START = datetime.date(2026, 1, 10)
+OBJECTS = np.arange(1, 6)
+NOW = datetime.date(2026, 9, 1)
+SEEDS = range(1, 21 if os.environ.get("BROKER_TEST_FULL") else 2)
+
+
+def rows(connection: psycopg.Connection[Any], table: Any) -> list[dict[str, Any]]:
+    """Everything that readers find in a table, in a fixed order."""
+    found = border.rows(connection, table, arrow_schema(table).names, [])
+    return sorted(found.to_pylist(), key=lambda row: repr(sorted(row.items())))
+
+
+def leave(store: ColdStore, connection: psycopg.Connection[Any]) -> int:
+    """Let all months leave that should, after the nights that differ were written again; gives how many left."""
+    connection.commit()
+    months = due(connection, NOW, 2)
+    proofs = [prove(connection, table, month) for month in months for table in PARTITIONED]
+    connection.commit()
+    for night in stale_nights(proofs):
+        write_night(store, datetime.date.fromisoformat(night), TABLES)
+    done = detach(connection, months)
+    connection.commit()
+    return len(done)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
+def test_equal_rows_on_both_sides(
+    seed: int,
+    postgres: Any,
+    new_database: Callable[..., AbstractContextManager[str]],
+    migrated_template: str,
+    tmp_path: Path,
+) -> None:
+    """Packets in any order, late ones, withdrawn points and nights written again: the same as if nothing had left."""
+    random = np.random.default_rng(seed)
+    with new_database(migrated_template) as cold_name, new_database(migrated_template) as hot_name:
+        store = ColdStore(postgres.url(cold_name), (tmp_path / "cold").as_uri())
+        with connect(postgres.url(cold_name)) as cold, connect(postgres.url(hot_name)) as hot:
+            nights = [START + datetime.timedelta(days=int(day)) for day in random.choice(160, 6, replace=False)]
+            left = 0
+            for number, night in enumerate(nights):
+                objects = sorted(int(item) for item in random.choice(OBJECTS, 3, replace=False))
+                flux, withdrawn = float(random.integers(50, 90)), int(random.choice(OBJECTS))
+                again = nights[int(random.integers(0, number + 1))]
+                for connection in (hot, cold):
+                    bring(connection, night, objects, flux=flux)
+                    if number == 3:
+                        with connection.transaction():
+                            found = border.rows(
+                                connection,
+                                diaforcedsources,
+                                ["diaobjectid", "diaforcedsourceid"],
+                                [[("diaobjectid", "=", withdrawn)]],
+                            )
+                            marks = found.append_column("timewithdrawnmjdtai", [[mjd(night)] * found.num_rows])
+                            mark_withdrawn(connection, PointKind.FORCED, marks)
+                    if number == 4:
+                        with connection.transaction():
+                            remove_points(connection, again, 1)
+                        bring(connection, again, [1, 2, 3, 4, 5], flux=flux + 1)
+                if number % 2:
+                    left += leave(store, cold)
+                for table in PARTITIONED:
+                    assert rows(cold, table) == rows(hot, table), (number, table.name)
+                    assert cold.execute(f"SELECT count(*) FROM {table.name}_default").fetchone() == (0,)
+            assert left > 6
+            assert light_curve(cold, OBJECTS, full=True) == light_curve(hot, OBJECTS, full=True)
+            middle = mjd(sorted(nights)[3])
+            for since, until in ((None, middle), (middle, None), (middle - 30, middle)):
+                assert light_curve(cold, [2, 3], since=since, until=until) == light_curve(
+                    hot, [2, 3], since=since, until=until
+                )
+            for until_night in (None, sorted(nights)[2]):
+                ours, theirs = (stored_curves(one, OBJECTS, night=until_night) for one in (cold, hot))
+                assert all(
+                    np.array_equal(getattr(ours, name), getattr(theirs, name), equal_nan=True) for name in vars(ours)
+                )
+            sums = [
+                point_sums.read(one, OBJECTS).entries[["kind", "month", "number", "checksum"]] for one in (cold, hot)
+            ]
+            assert np.array_equal(sums[0], sums[1])
+            # What stays in the database of the months that left: nothing.
+            gone = cold.execute("SELECT sum(rows) FROM cold_months").fetchone()
+            assert gone is not None
+            assert gone[0] > 20
+
+
+def test_a_month_that_is_not_equal_stays(store: ColdStore, connection: psycopg.Connection[Any]) -> None:
+    """A night that was not written, or is not as it was written: the month stays, and the night is named."""
+    bring(connection, START, [1, 2])
+    later = START + datetime.timedelta(days=3)
+    bring(connection, later, [1, 2])
+    write_night(store, START, TABLES)
+    month = np.datetime64("2026-01")
+    assert month in due(connection, NOW, 2)
+    connection.commit()
+    with pytest.raises(NotEqual, match=str(later)):
+        detach(connection, [month])
+    connection.commit()
+    assert connection.execute("SELECT count(*) FROM cold_months").fetchone() == (0,)
+    proof = prove(connection, diasources, month)
+    assert (proof.rows, proof.cold_rows, proof.nights) == (4, 2, (str(later),))
+    connection.commit()
+    write_night(store, later, TABLES)
+    detach(connection, [month])
+    leaf = partitions.partition_name(diasources, month)
+    assert connection.execute(f"SELECT count(*) FROM {leaf}").fetchone() == (0,)
+    assert len(light_curve(connection, [1]).sources) == 2
+    assert light_curve(connection, [1], since=mjd(later) + 60).sources.num_rows == 0
+    connection.commit()
+    # What was detached is dropped after some days, and not before.
+    assert drop_detached(connection, days=1.0) == []
+    assert len(drop_detached(connection, days=0.0)) == 3
+    assert due(connection, NOW, 2) == [np.datetime64("2025-12"), np.datetime64("2025-11")][::-1]
+
+
+def test_late_points_go_where_their_month_is(store: ColdStore, connection: psycopg.Connection[Any]) -> None:
+    """A point of a month that has left makes its own night stale, and its month leaves again with it."""
+    bring(connection, START, [1])
+    write_night(store, START, TABLES)
+    january = np.datetime64("2026-01")
+    detach(connection, [january])
+    connection.commit()
+    late = START + datetime.timedelta(days=60)
+    bring(connection, late, [1, 2], step=55.0, before=1)
+    assert january in due(connection, NOW, 2)
+    assert connection.execute("SELECT count(*) FROM diaforcedsources_default").fetchone() == (0,)
+    proof = prove(connection, diaforcedsources, january)
+    assert proof.nights == (str(late),)
+    found = light_curve(connection, [1, 2]).forced_sources.num_rows
+    connection.commit()
+    write_night(store, late, TABLES)
+    detach(connection, [january])
+    assert light_curve(connection, [1, 2]).forced_sources.num_rows == found
+    assert connection.execute("SELECT count(*) FROM diaforcedsources_2026_01").fetchone() == (0,)
