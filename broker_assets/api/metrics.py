@@ -67,6 +67,10 @@ class StatusCollector(Collector):
     def __init__(self, status: Status) -> None:
         self._status = status
 
+    def describe(self) -> Iterable[Metric]:
+        """Every family, also those without a sample: what dashboards and rules may ask for."""
+        return self._families()
+
     def collect(self) -> Iterator[Metric]:
         """Every family that has a sample."""
         return _filled(self._families())
@@ -147,6 +151,10 @@ class TelemetryCollector(Collector):
 
     def __init__(self, telemetry: Overview) -> None:
         self._telemetry = telemetry
+
+    def describe(self) -> Iterable[Metric]:
+        """As of `StatusCollector`."""
+        return self._families()
 
     def collect(self) -> Iterator[Metric]:
         """Every family that has a sample."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
-from importlib.resources import files
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
+from compose_schema import COMPOSE_SCHEMA
 from setting_names import setting_variables
 
 from broker_assets.local import jars, platform
@@ -20,7 +19,6 @@ from broker_assets.settings import KafkaSettings, Settings
 ROOT = Path(__file__).parents[2]
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a container
 DOCKER = ROOT / "docker"
-COMPOSE_SCHEMA = json.loads((files("check_jsonschema") / "builtin_schemas/vendor/compose-spec.json").read_text())
 
 
 @pytest.fixture(scope="module")
