@@ -92,7 +92,7 @@ bench: $(INSTALLED)
 # Newest versions that pyproject.toml allows, for every system and Python, with the hashes of all their files; commit the
 # result after `make test`. CONSTRAINTS=FILE keeps versions.
 LOCK := build/lock/bin/uv pip compile --quiet --universal --python-version 3.11.5 --generate-hashes --no-strip-extras \
-	--no-annotate --no-header --extra local --extra kubernetes
+	--no-annotate --no-header --extra local --extra kubernetes --extra traces
 lock:
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock

@@ -40,6 +40,7 @@ from broker_assets.stream_settings import (
 )
 from broker_assets.survey_settings import SurveySettings
 from broker_assets.tom_settings import TomSettings
+from broker_assets.trace_settings import TraceSettings
 
 __all__ = [
     "AnnotationSettings",
@@ -73,6 +74,7 @@ __all__ = [
     "TelemetrySettings",
     "TnsSettings",
     "TomSettings",
+    "TraceSettings",
     "load_settings",
 ]
 
@@ -529,6 +531,7 @@ class Settings(BaseSettings):
     tom: TomSettings = Field(default_factory=TomSettings)
     backup: BackupSettings = Field(default_factory=BackupSettings)
     cold: ColdSettings = Field(default_factory=ColdSettings)
+    traces: TraceSettings = Field(default_factory=TraceSettings)
 
     @property
     def nights_begin(self) -> datetime.date:

@@ -40,6 +40,7 @@ from broker_assets.publication.days import (
 from broker_assets.publication.mirror import MirrorReport, sync
 from broker_assets.publication.report import Report
 from broker_assets.publication.run import publish
+from broker_assets.publication.traces import DeliveryTraces
 from broker_assets.resources.database import Database
 from broker_assets.resources.publisher import Publisher
 from broker_assets.telemetry.archive.days import FAMILIES
@@ -113,6 +114,7 @@ def deliver(database: Database, publisher: Publisher, days: Collection[datetime.
                     reason=reason,
                     refresh=refresh,
                     conflicts=publisher.conflicts(settings),
+                    notify=DeliveryTraces(settings.name),
                 )
             )
     return done

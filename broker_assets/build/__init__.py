@@ -14,6 +14,7 @@ from typing import Any
 
 from dagster import AssetsDefinition, AssetSpec, BetaWarning, Definitions, PreviewWarning, in_process_executor
 
+from broker_assets import tracing
 from broker_assets.build import (
     alerts,
     backups,
@@ -67,6 +68,8 @@ def build_defs(
         If an override has a name that no resource has.
     """
     settings = settings if settings is not None else load_settings()
+    # Every process that runs anything loads the definitions.
+    tracing.start(settings.traces)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PreviewWarning)
         warnings.simplefilter("ignore", BetaWarning)

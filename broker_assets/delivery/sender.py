@@ -31,6 +31,7 @@ from broker_assets.delivery.queue import Delivered, Outcome, Quotas
 from broker_assets.delivery.services import Services
 from broker_assets.delivery.sinks import Sink, next_due
 from broker_assets.delivery.topics import Outgoing, Topics, Written
+from broker_assets.delivery.traces import settled
 from broker_assets.delivery.writing import Writer, headers
 from broker_assets.delivery_settings import DeliverySettings
 from broker_assets.provenance.revisions import BatchesDoNotEnd
@@ -279,6 +280,7 @@ class Sender:
         # The end of a topic is read from the first message on that may be there without a receipt.
         uncertain = {sinkid: position for sinkid, position in positions.items() if sinkid not in failed}
         queue.settle(connection, outcome)
+        settled(sinks, messages, outcome)
         queue.moved(connection, uncertain)
         queue.works(connection, dict.fromkeys(uncertain))
         for sinkid, failure in failed.items():
@@ -365,6 +367,7 @@ class Sender:
         if failure is not None and not outcome.again:
             outcome.waiting = {message.deliveryid: str(failure) for message in messages}
         report.dead += len(queue.settle(connection, outcome, give_up_hours=self._settings.give_up_hours))
+        settled({sink.sinkid: sink}, messages, outcome)
         report.delivered += len(outcome.delivered)
         report.dead += len(outcome.dead)
         if failure is not None:

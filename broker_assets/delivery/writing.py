@@ -8,6 +8,7 @@ from typing import Any
 from broker_assets.delivery.errors import MessageRefusedError
 from broker_assets.delivery.messages import Contents, JsonObject, Message, as_json, gcn_notice, record, voevent
 from broker_assets.delivery.sinks import Sink
+from broker_assets.delivery.traces import context_headers
 
 
 class Writer:
@@ -98,6 +99,7 @@ def headers(message: Message, sink: Sink) -> tuple[tuple[str, bytes], ...]:
         ("filter", str(message.filterid).encode()),
         ("filter-version", str(message.version).encode()),
         ("trigger", message.trigger.encode()),
+        *context_headers(message),
     ]
     return (*found, ("late", b"true")) if message.late else tuple(found)
 

@@ -59,6 +59,7 @@ from broker_assets.telemetry.reception.receiver import (
     decode_again,
     ingest_session,
 )
+from broker_assets.telemetry.traces import file_received, products_made
 
 SHOWN_FILES = 100
 """Maximum number of files in the metadata, which are stored with every materialisation."""
@@ -165,6 +166,7 @@ def file_days(
     for family, of_family in sorted(days.items()):
         asset, code = asset_name("LB", family), code_version("LB", family, overrides)
         for made in changed_days(session, store, family, sorted(of_family), code):
+            began = time.time()
             outcome = archive.build_day("LB", family, made.day)
             for problem in outcome.problems:
                 log.warning(f"{problem.what}: {problem.reason}")
@@ -177,6 +179,7 @@ def file_days(
                     overrides=overrides,
                     run_id=run_id,
                 )
+            products_made(outcome, began, run_id=run_id)
             if made.day not in partitions:
                 # As for other days, L1 waits for kernels that know the time; a clock that was not set they never do.
                 levels = ("L0", "L1") if KERNELS in inputs.get(made.day, {}) else ("L0",)
@@ -308,6 +311,7 @@ class _Progress:
         self._files = self._packets = 0
 
     def __call__(self, outcome: FileOutcome) -> None:
+        file_received(outcome)
         self._files += 1
         self._packets += outcome.packets
         if time.monotonic() - self._told >= TOLD_SECONDS:

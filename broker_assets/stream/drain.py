@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from broker_assets import tracing
 from broker_assets.accounting.ledger import StaleStreamPosition, StreamBusy
 from broker_assets.backoff import DRAIN, pause_after
 from broker_assets.packets.decoder import AlertDecoder
@@ -39,6 +40,7 @@ from broker_assets.stream.pipeline import IN_FLIGHT_BATCHES, Pipeline
 from broker_assets.stream.progress import Accounts, Committed, Progress
 from broker_assets.stream.report import DrainReport, Outcome
 from broker_assets.stream.session import DrainSession
+from broker_assets.stream.traces import batch_committed
 from broker_assets.stream.trial import any_passes
 
 logger = logging.getLogger(__name__)
@@ -206,6 +208,8 @@ class _Drain:
                     session.writer, batch, enriched, topic=self.topic, run_id=report.run_id, plan=self.plan
                 )
                 pending.settle(batch.note)
+                if tracing.active():
+                    batch_committed(batch.decoded, committed, topic=self.topic, run_id=report.run_id)
                 return committed
 
             try:

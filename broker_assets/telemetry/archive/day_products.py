@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import re
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from broker_assets.telemetry.archive.input_versions import (
 from broker_assets.telemetry.archive.product_archive import Archive, Outcome
 from broker_assets.telemetry.products.files.record import ProductFile
 from broker_assets.telemetry.reception.packet_store import PacketStore
+from broker_assets.telemetry.traces import products_made
 
 LEVELS: Final = ("LB", "L0", "L1", "L2")
 """Levels of assets; L2 means everything made from L1."""
@@ -176,6 +178,7 @@ def make_day(
         If a file cannot be written; no file is then partial, and nothing is recorded.
     """
     # Determined before anything is made: what arrives meanwhile makes the result stale, not wrong.
+    began = time.time()
     made_of = look(archive.store, InputVersions(archive.inputs), packets_of(asset), day)
     outcome = archive.build_day(*level_and_family(asset), day)
     overrides = archive.inputs.versions
@@ -184,6 +187,7 @@ def make_day(
             connection, outcome, {day: made_of.inputs}, archive=archive.folder, overrides=overrides, run_id=run_id
         )
         artefact = version_of_day(connection, asset, outcome, made_of, overrides=overrides, run_id=run_id)
+    products_made(outcome, began, run_id=run_id)
     return Made(outcome, artefact)
 
 
