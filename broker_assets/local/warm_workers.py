@@ -1,7 +1,7 @@
 """Asks a process with loaded code (`local.warm_process`) for the processes of runs.
 
-Nothing depends on it: where it cannot be started, was killed or does not answer, a run starts from nothing as before. Its
-code is that of the disk: when a file of the package has changed, a new one is loaded.
+Nothing depends on it: where it cannot be started, was killed or does not answer, a run starts from nothing as before.
+Its code is that of the disk: when a file of the package has changed, a new one is loaded.
 """
 
 from __future__ import annotations
