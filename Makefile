@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TEST_WORKERS ?= 3
 
-.PHONY: help run up down status doctor scripts test test-all retest lint compiled bench pictures lock clean
+.PHONY: help run up down status doctor scripts test test-all retest lint compiled bench bench-compare pictures lock clean
 
 help:
 	@echo "make run     install, start everything, replay a sample stream and a day of telemetry; Ctrl-C ends it"
@@ -21,7 +21,8 @@ help:
 	@echo "make retest  the tests that failed last"
 	@echo "make lint    the same without the tests"
 	@echo "make compiled  compile the loops now that are otherwise compiled when they are first needed"
-	@echo "make bench   every benchmark, a table each"
+	@echo "make bench   every benchmark, a table each; kept in benchmarks/records/"
+	@echo "make bench-compare BASE=COMMIT  fails when this checkout needs more processor time than that commit"
 	@echo "make pictures  the pictures of the documentation, from the platform that runs here; needs Chromium"
 	@echo "make scripts  fetch the scripts of the pages again, at the versions of versions.json; needs npm"
 	@echo "make lock    resolve the dependencies anew into requirements.lock"
@@ -87,7 +88,11 @@ compiled: $(INSTALLED)
 	$(BIN)/python -m broker_assets.compiled
 
 bench: $(INSTALLED)
-	@set -e; for file in benchmarks/[!_]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+	$(BIN)/python benchmarks/all.py
+
+# BASE is a commit; SHORT=1 is the short form.
+bench-compare: $(INSTALLED)
+	$(BIN)/python benchmarks/compare.py --base "$(BASE)" $(if $(SHORT),--short)
 
 # Newest versions that pyproject.toml allows, for every system and Python, with the hashes of all their files; commit the
 # result after `make test`. CONSTRAINTS=FILE keeps versions.

@@ -3,10 +3,13 @@
     git worktree add /tmp/before COMMIT
     python benchmarks/versus.py --before /tmp/before --rounds 5
 
+`make bench-compare BASE=COMMIT` does it with a checkout of its own (`benchmarks/compare.py`).
+
 One PostgreSQL, with a database for each checkout, and one Apache Kafka, whose topic both read. Each round produces the
 packets of the next visit of other objects, whose year of history is stored, and each checkout drains them with its own
 `benchmarks/end_to_end.py --drain-child`, one after the other, in turn the first. What a run takes to start, measured on
-the empty topic, is subtracted. Without `--before` there is nothing to compare, and nothing is measured.
+the empty topic, is subtracted. Without `--before` there is nothing to compare, and nothing is measured. It ends with
+code 1 when the median grew by more than the bound and by more than the rounds of one commit differ.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from _judgement import BOUND, Judgement, judge
 from _rubin_packets import PacketFactory
 from confluent_kafka.admin import AdminClient, NewTopic
 from end_to_end import TOPIC, CpuMeter, produce
@@ -40,6 +44,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--before", type=Path, help="a checkout of the commit to compare with")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--bound", type=float, default=BOUND, help="a median that grew by more is too slow")
     parser.add_argument("--alerts", type=int, default=6000, help="in each round")
     parser.add_argument("--history", type=int, default=100, help="earlier sources in a packet")
     parser.add_argument("--forced", type=int, default=365, help="forced points in a packet")
@@ -96,7 +101,7 @@ class Checkout:
         return {"drain": result["cpu"], **meter.seconds(), "stored": result["stored"]}
 
 
-def measure(arguments: argparse.Namespace, folder: Path) -> None:
+def measure(arguments: argparse.Namespace, folder: Path) -> Judgement:
     """All rounds; prints the table."""
     factory = PacketFactory(arguments.history, arguments.forced, arguments.new_forced)
     (folder / "schemas").mkdir()
@@ -145,8 +150,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
             together = {name: [sum(pair) for pair in pairs] for name, pairs in spent.items()}
             for name, values in together.items():
                 print(f"{name:8} median {statistics.median(values):.0f}, {min(values):.0f} to {max(values):.0f}")
-            change = statistics.median(together["now"]) / statistics.median(together["before"]) - 1
-            print(f"now takes {change:+.1%} of what it took before")
+            return judge("stream: µs per alert", together["before"], together["now"], arguments.bound)
         finally:
             broker.stop()
 
@@ -159,9 +163,12 @@ def main() -> None:
         return
     folder = Path(tempfile.mkdtemp(prefix="versus-"))
     try:
-        measure(arguments, folder)
+        judgement = measure(arguments, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    print(judgement)
+    if judgement.slower:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

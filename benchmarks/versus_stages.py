@@ -6,7 +6,8 @@
 Each round runs the stage benchmarks of each checkout (reading packets, bulk insert, matching, telemetry), in turn the
 first, and reads the figures of the rows that both print. Their clock is replaced by processor time, that of PostgreSQL
 included, so that other work on the machine counts little. Shown are the medians, the spread of each, and what changed.
-Without `--before` there is nothing to compare, and nothing is measured.
+Without `--before` there is nothing to compare, and nothing is measured. It ends with code 1 when a median grew by more
+than the bound and by more than the rounds of one commit differ.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pathlib import Path
 
 import psutil
 import psycopg
+from _judgement import BOUND, Judgement, judge
 
 from broker_assets.local.postgres import EmbeddedPostgres
 
@@ -43,6 +45,12 @@ STAGES: dict[str, list[str]] = {
 """The benchmarks that both checkouts have, with their options."""
 SECONDS = {"s": 1e6, "ms": 1e3}
 """Microseconds in a unit of time."""
+SMALL = {
+    "packet_reading": ["--packets", "100"],
+    "bulk_insert": ["--rows", "20000"],
+    "matching": ["--cones", "50000", "--areas", "1000"],
+}
+"""Options that make a stage short, at the price of a larger spread; of the others there is only one size."""
 
 
 def with_processor_time(script: Path, server: int | None) -> None:
@@ -100,10 +108,14 @@ class Checkout:
         with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")
 
-    def run(self, stage: str) -> dict[str, float]:
+    def run(self, stage: str, *, small: bool) -> dict[str, float]:
         """Figures of one stage."""
         database = stage == "bulk_insert"
-        options = [*STAGES[stage], *(["--url", self._server.url(self.name)] if database else [])]
+        options = [
+            *STAGES[stage],
+            *(SMALL.get(stage, []) if small else []),
+            *(["--url", self._server.url(self.name)] if database else []),
+        ]
         server = str(self._server.pid) if database else "0"
         script = self.tree / "benchmarks" / f"{stage}.py"
         done = subprocess.run(
@@ -117,30 +129,37 @@ class Checkout:
         return dict(figures(stage, done.stdout.splitlines()))
 
 
-def measure(before: Path, rounds: int, stages: Sequence[str]) -> None:
+def measure(before: Path, arguments: argparse.Namespace) -> list[Judgement]:
     """All rounds; prints the table of each stage."""
     configuration = {"autovacuum": "off", "checkpoint_timeout": "1d", "max_wal_size": "32GB"}
+    judgements = []
     with (
         tempfile.TemporaryDirectory(prefix="versus-") as folder,
         EmbeddedPostgres(Path(folder) / "postgres", configuration=configuration) as server,
     ):
         checkouts = [Checkout("before", before, server), Checkout("now", HERE, server)]
-        for stage in stages:
+        for stage in arguments.stage or STAGES:
             found: dict[str, dict[str, list[float]]] = defaultdict(lambda: {"before": [], "now": []})
-            for turn in range(-1, rounds):
+            for turn in range(-1, arguments.rounds):
                 for checkout in checkouts if turn % 2 == 0 else checkouts[::-1]:
-                    printed = checkout.run(stage)
+                    printed = checkout.run(stage, small=arguments.small)
                     for row, value in printed.items() if turn >= 0 else ():  # the first one compiles
                         found[row][checkout.name].append(value)
             print(f"\n{stage:58}{'µs before (least to most)':>34}{'now':>34}  change")
             for row, values in found.items():
-                if len(values["before"]) == len(values["now"]) == rounds:
-                    medians = {name: statistics.median(each) for name, each in values.items()}
+                if len(values["before"]) == len(values["now"]) == arguments.rounds:
+                    judged = judge(f"{stage}: {row}", values["before"], values["now"], arguments.bound)
+                    judgements.append(judged)
                     shown = (
-                        f"{medians[name]:,.3f} ({min(each):,.3f} to {max(each):,.3f})" for name, each in values.items()
+                        f"{statistics.median(each):,.3f} ({min(each):,.3f} to {max(each):,.3f})"
+                        for each in values.values()
                     )
-                    change = medians["now"] / medians["before"] - 1 if medians["before"] else 0.0
-                    print(f"{row:58}" + "".join(f"{text:>34}" for text in shown) + f"{change:>+8.1%}", flush=True)
+                    mark = "  SLOWER" if judged.slower else ""
+                    print(
+                        f"{row:58}" + "".join(f"{text:>34}" for text in shown) + f"{judged.change:>+8.1%}{mark}",
+                        flush=True,
+                    )
+    return judgements
 
 
 def main() -> None:
@@ -149,6 +168,8 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="a checkout of the commit to compare with")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--stage", action="append", choices=list(STAGES), help="only this one")
+    parser.add_argument("--small", action="store_true", help="few of everything: quick, with a larger spread")
+    parser.add_argument("--bound", type=float, default=BOUND, help="a median that grew by more is too slow")
     parser.add_argument("--script", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--server", type=int, help=argparse.SUPPRESS)
     parser.add_argument("options", nargs="*", help=argparse.SUPPRESS)
@@ -159,7 +180,11 @@ def main() -> None:
     elif arguments.before is None:
         print("nothing to compare with: --before CHECKOUT")
     else:
-        measure(arguments.before, arguments.rounds, arguments.stage or list(STAGES))
+        slower = [judgement for judgement in measure(arguments.before, arguments) if judgement.slower]
+        for judgement in slower:
+            print(judgement)
+        if slower:
+            raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,101 @@
+"""The performance gate: this checkout against a commit, in processor seconds, both alternating.
+
+    make bench-compare BASE=COMMIT
+    make bench-compare BASE=COMMIT SHORT=1
+
+The commit is checked out beside this one, `versus_stages.py` and `versus.py` compare the two (median of five rounds),
+and the outcome is kept in `benchmarks/records/` with date, commits and machine. It ends with code 1 when a figure grew
+by more than 5 % and by more than the rounds of one commit differ. The short form compares matching and the insertion of
+rows, at a small size, with three rounds and a bound of 30 %: it notices what became plainly slower. Without a commit,
+or where it is not in this repository, nothing is compared, and that is said.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from _judgement import BOUND, commit, write_record
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+SHORT_BOUND = 0.30
+"""Bound of the short form, whose rounds are few and small."""
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--base", default="", help="commit, branch or tag to compare with")
+    parser.add_argument("--short", action="store_true", help="the short form")
+    parser.add_argument("--rounds", type=int, help="default 5, 3 in the short form")
+    parser.add_argument("--bound", type=float, help=f"default {BOUND}, {SHORT_BOUND} in the short form")
+    return parser.parse_args()
+
+
+def known(base: str) -> str | None:
+    """The full name of a commit; None if this repository does not have it."""
+    # No option can be meant: what follows is a name.
+    found = subprocess.run(
+        ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}"],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    return found.stdout.strip() or None
+
+
+def compare(tree: Path, arguments: argparse.Namespace) -> tuple[dict[str, str], bool]:
+    """Run the comparisons; what each printed, and whether one of them failed."""
+    rounds = str(arguments.rounds or (3 if arguments.short else 5))
+    bound = str(arguments.bound or (SHORT_BOUND if arguments.short else BOUND))
+    common = ["--before", str(tree), "--rounds", rounds, "--bound", bound]
+    runs = {"versus_stages": common, "versus": common}
+    if arguments.short:
+        runs = {"versus_stages": [*common, "--small", "--stage", "matching", "--stage", "bulk_insert"]}
+    printed, failed = {}, False
+    for name, options in runs.items():
+        lines = []
+        with subprocess.Popen(
+            [sys.executable, str(HERE / f"{name}.py"), *options], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                print(line, end="", flush=True)
+                lines.append(line)
+        printed[name] = "".join(lines)
+        failed = failed or process.returncode != 0
+    return printed, failed
+
+
+def main() -> None:
+    """Check out, compare, keep the record."""
+    arguments = parse()
+    base = known(arguments.base) if arguments.base else None
+    if base is None:
+        print(f"nothing to compare with: {arguments.base or 'no commit'} is not in this repository (BASE=COMMIT)")
+        return
+    if base == known("HEAD") and not commit(ROOT).endswith("-dirty"):
+        print(f"nothing to compare: {arguments.base} is this commit")
+        return
+    with tempfile.TemporaryDirectory(prefix="bench-compare-") as folder:
+        tree = Path(folder) / "before"
+        subprocess.run(["git", "worktree", "add", "--quiet", "--detach", str(tree), base], cwd=ROOT, check=True)
+        try:
+            printed, failed = compare(tree, arguments)
+        finally:
+            subprocess.run(["git", "worktree", "remove", "--force", str(tree)], cwd=ROOT, check=False)
+    record = write_record(
+        "compare", ROOT, {"base": base, "short": arguments.short, "failed": failed, "output": printed}
+    )
+    print(f"\nkept as {record.relative_to(ROOT)}")
+    if failed:
+        raise SystemExit(f"slower than {arguments.base}: see above")
+
+
+if __name__ == "__main__":
+    main()
