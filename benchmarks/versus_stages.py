@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -59,14 +60,31 @@ def with_processor_time(script: Path, server: int | None) -> None:
     def spent() -> float:
         total = time.process_time()
         if server is not None:
-            for process in [(top := psutil.Process(server)), *top.children(recursive=True)]:
-                times = process.cpu_times()
-                total += times.user + times.system
+            # With what its ended children have used, which it has waited for.
+            top = psutil.Process(server)
+            total += sum(top.cpu_times()[:4])
+            for process in _children(top):
+                # One that ends now is counted at the next look.
+                with suppress(psutil.NoSuchProcess):
+                    total += sum(process.cpu_times()[:2])
         return total
 
     time.perf_counter = spent
     sys.path.insert(0, str(script.parent))
     runpy.run_path(str(script), run_name="__main__")
+
+
+def _children(top: psutil.Process) -> list[psutil.Process]:
+    """Children of a process; by the kernel's list where there is one, which costs a hundredth of a walk over all."""
+    try:
+        listed = Path(f"/proc/{top.pid}/task/{top.pid}/children").read_text().split()
+    except OSError:
+        return top.children()
+    found = []
+    for pid in listed:
+        with suppress(psutil.NoSuchProcess):
+            found.append(psutil.Process(int(pid)))
+    return found
 
 
 def number(text: str) -> float:
