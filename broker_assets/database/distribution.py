@@ -1,8 +1,8 @@
 """How the tables would be spread over several servers by Citus, should the hot store outgrow one.
 
 Nothing here runs today: one PostgreSQL server holds everything. What keeps the way open is a rule of the schema, which
-a test compares with the catalogue of a migrated database: every unique key of a distributed table holds its distribution
-column, and no foreign key leads from one distribution to another.
+a test compares with the catalogue of a migrated database: every unique key of a distributed table holds its
+distribution column, and no foreign key leads from one distribution to another.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ REFERENCE: Final = frozenset(
 
 LOCAL: Final = {
     "deliveries": "the outbox: senders take rows by sink and number, its content is removed after days, and it is "
-    "written by the transaction of a batch in two phases; what is kept for ever is delivery_identities, which is distributed",
+    "written by the transaction of a batch in two phases; delivery_identities, kept for ever, is distributed",
     **dict.fromkeys(
         ("change_feeds", "delivery_usage", "enriched_topics", "owner_contacts", "owner_messages"),
         "one row for each feed, topic, owner or sink and night; read by senders only",
