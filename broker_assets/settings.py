@@ -24,6 +24,7 @@ from broker_assets.delivery_settings import DeliverySettings
 from broker_assets.filter_settings import FilterSettings
 from broker_assets.page_settings import SkyImage, usual_sky_images
 from broker_assets.partition_settings import PartitionSettings
+from broker_assets.source_settings import InputSource
 from broker_assets.stream_settings import (
     ClusterSettings,
     Framing,
@@ -373,6 +374,8 @@ class TelemetrySettings(BaseModel):
     """Folder of exported observation timelines."""
     requests: Path | None = None
     """Table of science requests, CSV."""
+    sources: list[InputSource] = Field(default_factory=list)
+    """Where these inputs are fetched from; none are unless set, and others keep the files up to date."""
     requests_url: str | None = None
     """URL from which rows of that table are fetched; if unset, the table is not updated."""
     energy_calibration: Path | None = None

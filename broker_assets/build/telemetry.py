@@ -11,11 +11,13 @@ from broker_assets.assets.telemetry.products import build_telemetry_products
 from broker_assets.assets.telemetry.register import telemetry_register
 from broker_assets.checks.telemetry import build_telemetry_checks
 from broker_assets.jobs.check_telemetry import build_check_telemetry
+from broker_assets.jobs.fetch_inputs import build_fetch_inputs
 from broker_assets.jobs.receive_telemetry import build_ingest_telemetry
 from broker_assets.resources.telemetry import Telemetry
 from broker_assets.sensors.publication import build_telemetry_checks_schedule
 from broker_assets.sensors.telemetry.arrivals import build_telemetry_files
 from broker_assets.sensors.telemetry.due_products import build_daily_products
+from broker_assets.sensors.telemetry.fetching import build_fetching_sensors
 from broker_assets.sensors.telemetry.inputs import build_telemetry_inputs_sensor
 from broker_assets.settings import Settings
 from broker_assets.telemetry.archive.due_products import ANCILLARY, PICTURES
@@ -25,6 +27,7 @@ def definitions(settings: Settings) -> Definitions:
     """What there is of telemetry."""
     seconds = settings.automation.follow_seconds
     # Without folders to watch there is nothing to start.
+    fetching = [build_fetch_inputs()] if settings.telemetry.sources else []
     receiving = [build_ingest_telemetry(settings.telemetry)] if Telemetry.of(settings).watched else []
     writer = INGEST if receiving else None
     check_telemetry = build_check_telemetry(settings)
@@ -42,9 +45,10 @@ def definitions(settings: Settings) -> Definitions:
             *build_telemetry_products(settings.telemetry.versions, writer),
         ],
         asset_checks=build_telemetry_checks(settings),
-        jobs=[*receiving, check_telemetry, daily_products],
+        jobs=[*receiving, *fetching, check_telemetry, daily_products],
         sensors=[
             *(build_telemetry_files(receive, seconds) for receive in receiving),
+            *(sensor for fetch in fetching for sensor in build_fetching_sensors(settings, fetch)),
             build_telemetry_inputs_sensor(seconds),
             build_daily_products(daily_products),
         ],

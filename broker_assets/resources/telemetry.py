@@ -21,6 +21,7 @@ from broker_assets.storage.atomic import replace_atomically
 
 if TYPE_CHECKING:
     from broker_assets.telemetry.archive.product_archive import Archive
+    from broker_assets.telemetry.fetching.sources import NamedSource
     from broker_assets.telemetry.products.levels.level0 import Inputs
     from broker_assets.telemetry.products.programs.configured import Programs
     from broker_assets.telemetry.reception.packet_store import PacketStore
@@ -87,6 +88,26 @@ class Telemetry:
     def configured(self) -> bool:
         """Whether products can be made."""
         return not self.missing
+
+    @property
+    def sources(self) -> list[NamedSource]:
+        """Where inputs are fetched from."""
+        from broker_assets.telemetry.fetching.sources import named_sources
+
+        return named_sources(self.settings, self.folders.root)
+
+    def source(self, name: str) -> NamedSource:
+        """A source by its name.
+
+        Raises
+        ------
+        LookupError
+            If the settings have none of this name.
+        """
+        for found in self.sources:
+            if found.name == name:
+                return found
+        raise LookupError(f"the settings have no source {name!r}: {', '.join(one.name for one in self.sources)}")
 
     @property
     def watched(self) -> bool:

@@ -9,6 +9,7 @@ has left. Files in object stores and on SFTP servers are in `objects`.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import glob
 import os
@@ -36,6 +37,12 @@ _OWN_GROUP: Final = 0o640
 """Permissions of files: the user writes, the group reads."""
 _RANDOM: Final = 32
 """Random characters in a hidden name."""
+_HERE: Final = -100
+_RENAME_EXCHANGE: Final = 2
+"""AT_FDCWD and the flag of renameat2(2), from linux/fcntl.h and linux/fs.h."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
 _Maker: TypeAlias = Callable[[Path], int]
 
 
@@ -226,6 +233,37 @@ def move_folder(folder: Path, target: Path) -> None:
     made = _made(target.parent)
     os.rename(folder, target)
     sync_folders([target.parent, *made])
+
+
+def exchange_folder(building: Path, target: Path) -> None:
+    """Flush a folder with all its contents to disk and give it the name of another one, which is removed.
+
+    A reader that opens the target at any moment finds the old folder or the new one.
+
+    Parameters
+    ----------
+    building : Path
+        On the file system of the target.
+    target : Path
+        Need not exist.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, or the file system cannot exchange two names.
+    """
+    if not target.exists():
+        move_folder(building, target)
+        return
+    for path, _, names in os.walk(building):
+        for name in names:
+            sync(Path(path, name))
+        sync(Path(path))
+    if _libc.renameat2(_HERE, os.fsencode(building), _HERE, os.fsencode(target), _RENAME_EXCHANGE) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(target))
+    sync_folders([target.parent])
+    shutil.rmtree(building)
 
 
 def hidden_pattern(name: str) -> str:

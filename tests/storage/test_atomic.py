@@ -367,3 +367,20 @@ def test_the_quicker_of_two_folders_stays(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     with pytest.raises(OSError, match="not empty"):
         move_folder(tmp_path / "work", tmp_path / "folder")
+
+
+def test_folders_are_exchanged_in_one_step(tmp_path: Path) -> None:
+    """A reader finds the target at any moment; the old folder goes."""
+    from broker_assets.storage.atomic import exchange_folder
+
+    target = tmp_path / "target"
+    for content in ("one", "two"):
+        building = tmp_path / "building"
+        building.mkdir()
+        (building / content).write_text(content)
+        exchange_folder(building, target)
+        assert names(target) == [content]
+        assert names(tmp_path) == ["target"]
+    with pytest.raises(OSError, match="target"):
+        exchange_folder(tmp_path / "absent", target)
+    assert names(target) == ["two"]

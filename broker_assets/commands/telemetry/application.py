@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from broker_assets.commands.original_options import NORMALISED, OptionalValue, original
+from broker_assets.commands.telemetry.fetching import fetch
 from broker_assets.commands.telemetry.files import app as files_app
 from broker_assets.commands.telemetry.lowlatency import lowlatency
 from broker_assets.commands.telemetry.process import process
@@ -37,6 +38,7 @@ app.command()(status)
 app.command()(stale)
 app.command()(remake)
 app.command()(lowlatency)
+app.command()(fetch)
 app.add_typer(files_app, name="files")
 
 

@@ -24,7 +24,9 @@ TIMEOUT = 30.0
 """Seconds to wait for an answer."""
 
 
-def update(path: Path, url: str, *, today: date | None = None, seconds: float | None = None) -> int:
+def update(
+    path: Path, url: str, *, today: date | None = None, seconds: float | None = None, strict: bool = False
+) -> int:
     """Add requests since the newest one of the table; newer rows replace those with the same `_id`.
 
     Parameters
@@ -36,12 +38,20 @@ def update(path: Path, url: str, *, today: date | None = None, seconds: float | 
     today : date, optional
     seconds : float, optional
         Time limit; months that are not asked for in time follow the next time.
+    strict : bool
+        Whether a failure is raised, after what came before it has been written.
 
     Returns
     -------
     int
         Rows of the table. A failure ends the update with a warning and keeps what there is.
+
+    Raises
+    ------
+    OSError, UnicodeDecodeError
+        The failure, if `strict`.
     """
+    failure: OSError | UnicodeDecodeError | None = None
     if not url.startswith(("http://", "https://", "file://")):
         raise ValueError(f"{url} is not a web address")
     rows: dict[str, dict[str, str]] = {}
@@ -65,6 +75,7 @@ def update(path: Path, url: str, *, today: date | None = None, seconds: float | 
             text = _content(address, left).decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             logger.warning("requests from %s cannot be fetched: %s", address, error)
+            failure = error
             break
         fields = _merge(text, rows, fields)
         day = until
@@ -77,6 +88,8 @@ def update(path: Path, url: str, *, today: date | None = None, seconds: float | 
         # What watches the file must not take every question for news.
         if content != before:
             replace_atomically(path, content)
+    if strict and failure is not None:
+        raise failure
     return len(rows)
 
 

@@ -212,6 +212,8 @@ class IncomingFolder:
             for block in self._blocks(file):
                 digest.update(block)
                 size += len(block)
+                if size > file.size:  # a source without end would fill the disk
+                    raise NotComplete(f"it has more than the {file.size} bytes that were listed")
                 part.write(block)
             after = self.look(file.url)
             if after is None or size != file.size or (after.size, after.modified) != (file.size, file.modified):

@@ -1,0 +1,201 @@
+"""Files of a folder elsewhere, brought to a folder here: only what is new, all of it or nothing.
+
+What is new is copied to a hidden folder next to the target, checked, and moved into place by renaming when everything
+has arrived; meta-kernels last, since they name others. What was fetched is recorded, so that a zip file is unpacked
+once and removal concerns nothing that others have put there.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import logging
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, Field, ValidationError
+
+from broker_assets.source_settings import InputSource
+from broker_assets.storage.atomic import hidden_folder, replace_atomically, sync, sync_folders
+from broker_assets.telemetry.fetching.zips import FetchError, unpack_kernels
+from broker_assets.telemetry.reception.folders import FolderError, IncomingFolder, Listed, NotComplete
+
+logger = logging.getLogger(__name__)
+
+
+class FetchedFile(BaseModel):
+    """A file of a source that was fetched."""
+
+    size: int
+    modified: datetime | None
+    sha256: str
+    members: list[str] = Field(default_factory=list)
+    """Files that it became here, below the target."""
+
+
+class Record(BaseModel):
+    """What was fetched from a source."""
+
+    version: str = ""
+    """Version of the source, see `listing_version`; or the tag of a repository."""
+    fetched_at: datetime | None = None
+    files: dict[str, FetchedFile] = Field(default_factory=dict)
+    """By path below the source."""
+
+    @classmethod
+    def read(cls, path: Path) -> Record:
+        """The record of a file; an empty one if there is none, or it is damaged: everything is then fetched again."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return cls()
+        except (ValidationError, ValueError) as error:
+            logger.warning("%s is damaged, everything is fetched again: %s", path, str(error).splitlines()[0])
+            return cls()
+
+    def write(self, path: Path) -> None:
+        """Store it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_atomically(path, self.model_dump_json(indent=1))
+
+
+class Fetched(BaseModel):
+    """Result of a fetch."""
+
+    version: str
+    new: list[str] = Field(default_factory=list)
+    """Files that are new or differ here, below the target."""
+    removed: list[str] = Field(default_factory=list)
+    bytes: int = 0
+    """Bytes that were read from the source."""
+
+
+def listed(source: InputSource) -> dict[str, Listed]:
+    """The files of a source by their path below it.
+
+    Raises
+    ------
+    FetchError
+        If it cannot be listed, or has more files, or a larger one, than its bounds allow.
+    """
+    try:
+        with IncomingFolder(source.url, "*", source.revealed_options) as folder:
+            found = {
+                item.url.removeprefix(folder.url).lstrip("/"): item
+                for item in folder.files()
+                if any(fnmatch.fnmatchcase(item.name, pattern) for pattern in source.patterns)
+            }
+    except FolderError as error:
+        raise FetchError(str(error)) from error
+    if len(found) > source.files:
+        raise FetchError(f"{source.input}: the source has {len(found):,} files; the limit is {source.files:,}")
+    for name, item in found.items():
+        if item.size > source.file_bytes:
+            raise FetchError(f"{item.url} has {item.size:,} bytes; the limit is {source.file_bytes:,}")
+        if ".." in name.split("/") or name.startswith("/"):
+            raise FetchError(f"{source.input}: the name {name[:200]!r} could lead out of its folder")
+    return found
+
+
+def listing_version(found: dict[str, Listed]) -> str:
+    """Digest of the names, sizes and times of the files of a source."""
+    rows = sorted((name, item.size, item.modified.isoformat() if item.modified else "") for name, item in found.items())
+    return hashlib.sha256(repr(rows).encode()).hexdigest()[:32]
+
+
+def fetch_files(source: InputSource, target: Path, record: Path) -> Fetched:
+    """Bring a folder up to date with a source.
+
+    Parameters
+    ----------
+    source : InputSource
+        Where from, and its bounds.
+    target : Path
+        Folder of the input; or the file, of a table.
+    record : Path
+        File in which is kept what was fetched.
+
+    Raises
+    ------
+    FetchError
+        If a file cannot be read, has changed meanwhile, or exceeds a bound: nothing has changed here then.
+    OSError
+        If the disk is full.
+    """
+    deadline = time.monotonic() + source.seconds
+    single = source.input == "request_table"
+    folder = target.parent if single else target
+    known, found = Record.read(record), listed(source)
+    if single and len(found) != 1:
+        raise FetchError(f"{source.url} has {len(found)} files {', '.join(source.patterns)}; the table is one")
+    new = {name: item for name, item in found.items() if _is_new(known.files.get(name), item, folder)}
+    size = sum(item.size for item in new.values())
+    if size > source.total_bytes:
+        raise FetchError(f"{source.input}: {size:,} bytes are new; the limit is {source.total_bytes:,}")
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {name: known.files[name] for name in found if name in known.files}
+    with hidden_folder(folder, f"{source.input}-fetched") as place:
+        staged: dict[str, Path] = {}
+        for name, item in new.items():
+            entry, members = _stage(source, item, place / f"{len(files)}-{len(staged)}", deadline)
+            if not members:
+                members = {target.name if single else name: entry[0]}
+            files[name] = FetchedFile(size=item.size, modified=item.modified, sha256=entry[1], members=list(members))
+            staged |= members
+        for name in sorted(staged, key=_order):
+            _put(staged[name], folder / name)
+        sync_folders({(folder / name).parent for name in staged})
+    removed = _remove(folder, known, files) if source.remove and not single else []
+    version = listing_version(found)
+    Record(version=version, fetched_at=datetime.now(UTC), files=files).write(record)
+    return Fetched(version=version, new=sorted(staged), removed=removed, bytes=size)
+
+
+def _is_new(known: FetchedFile | None, item: Listed, folder: Path) -> bool:
+    """Whether a file must be fetched: it differs from what was, or what it became is no longer here."""
+    if known is None or (known.size, known.modified) != (item.size, item.modified):
+        return True
+    return any(not (folder / name).is_file() for name in known.members)
+
+
+def _stage(source: InputSource, item: Listed, place: Path, deadline: float) -> tuple[tuple[Path, str], dict[str, Path]]:
+    """A copy of a file with its checksum, and what a zip file of kernels becomes."""
+    if time.monotonic() > deadline:
+        raise FetchError(f"{item.url} could not be fetched in time: the limit is {source.seconds:.0f} s")
+    try:
+        with IncomingFolder(source.url, "*", source.revealed_options) as folder:
+            copied = folder.copy(item, place)
+    except (NotComplete, FolderError) as error:
+        raise FetchError(f"{item.url}: {error}") from error
+    if source.input != "spice_kernels" or not item.name.lower().endswith(".zip"):
+        return (copied.path, copied.sha256), {}
+    unpacked = place / "unpacked"
+    names = unpack_kernels(copied.path, unpacked, source, deadline=deadline)
+    return (copied.path, copied.sha256), {name: unpacked / name for name in names}
+
+
+def _order(name: str) -> tuple[bool, str]:
+    """Meta-kernels after the kernels that they name."""
+    return ("mk" in name.split("/")[:-1], name)
+
+
+def _put(staged: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    sync(staged)
+    os.replace(staged, target)
+
+
+def _remove(folder: Path, known: Record, files: dict[str, FetchedFile]) -> list[str]:
+    kept = {name for file in files.values() for name in file.members}
+    gone = [name for old in known.files.values() for name in old.members if name not in kept]
+    return sorted(name for name in set(gone) if _removed(folder, name))
+
+
+def _removed(folder: Path, name: str) -> bool:
+    path = folder / name
+    if not path.is_file():
+        return False
+    path.unlink()
+    return True

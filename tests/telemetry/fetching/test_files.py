@@ -1,0 +1,136 @@
+"""Files of a folder elsewhere: only what is new, all of it or nothing."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import fsspec
+import pytest
+from input_sources import zipped
+
+from broker_assets.source_settings import InputSource
+from broker_assets.telemetry.fetching import files
+from broker_assets.telemetry.fetching.files import Record, fetch_files, listed, listing_version
+from broker_assets.telemetry.fetching.zips import FetchError
+
+
+class Site:
+    """A source and where it goes."""
+
+    def __init__(self, root: Path, kind: str = "spice_kernels", **options: object) -> None:
+        self.there, self.here, self.record = root / "there", root / "here", root / "state" / "record.json"
+        self.there.mkdir()
+        given = {"input": kind, "url": str(self.there), **options}
+        self.source = InputSource.model_validate(given)
+
+    def put(self, name: str, content: bytes = b"x") -> None:
+        (self.there / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.there / name).write_bytes(content)
+
+    def fetch(self) -> list[str]:
+        return fetch_files(self.source, self.here, self.record).new
+
+    def present(self) -> dict[str, bytes]:
+        return {p.relative_to(self.here).as_posix(): p.read_bytes() for p in self.here.rglob("*") if p.is_file()}
+
+
+def test_new_files_arrive_and_zips_are_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(tmp_path, remove=True)
+    site.put("lsk/leap.tls", b"leap")
+    zipped(site.there / "solo_ANC_2020.zip", {"kernels/mk/a.tm": b"one", "kernels/spk/a.bsp": b"orbit"})
+    assert site.fetch() == ["lsk/leap.tls", "mk/a.tm", "spk/a.bsp"]
+    assert site.present() == {"lsk/leap.tls": b"leap", "mk/a.tm": b"one", "spk/a.bsp": b"orbit"}
+    assert site.fetch() == []
+    unpacked: list[Path] = []
+    original = files.unpack_kernels
+    monkeypatch.setattr(files, "unpack_kernels", lambda path, *a, **k: unpacked.append(path) or original(path, *a, **k))
+    site.put("lsk/leap.tls", b"leap second")
+    assert site.fetch() == ["lsk/leap.tls"]
+    assert unpacked == []
+    # What others have put there stays; what was fetched and is gone there goes.
+    (site.here / "spk" / "own.bsp").write_bytes(b"own")
+    (site.there / "solo_ANC_2020.zip").unlink()
+    assert fetch_files(site.source, site.here, site.record).removed == ["mk/a.tm", "spk/a.bsp"]
+    assert site.present() == {"lsk/leap.tls": b"leap second", "spk/own.bsp": b"own"}
+    # A file that was deleted here comes back.
+    (site.here / "lsk/leap.tls").unlink()
+    assert site.fetch() == ["lsk/leap.tls"]
+    site.record.write_text("{")
+    assert site.fetch() == ["lsk/leap.tls"]
+    assert Record.read(site.record).version == listing_version(listed(site.source))
+
+
+def test_a_failed_fetch_keeps_what_there_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(tmp_path, file_bytes=1000, total_bytes=1500)
+    site.put("mk/a.tm", b"old")
+    site.fetch()
+    before = site.present()
+    site.put("mk/a.tm", b"new")
+    site.put("spk/b.bsp", b"x" * 1001)
+    with pytest.raises(FetchError, match="1,001 bytes; the limit is 1,000"):
+        site.fetch()
+    site.put("spk/b.bsp", b"x" * 900)
+    site.put("spk/c.bsp", b"x" * 900)
+    with pytest.raises(FetchError, match="bytes are new"):
+        site.fetch()
+    (site.there / "spk/c.bsp").unlink()
+    zipped(site.there / "solo_ANC.zip", {"../mk/a.tm": b"evil"})
+    with pytest.raises(FetchError, match="could lead out"):
+        site.fetch()
+    (site.there / "solo_ANC.zip").unlink()
+    late = site.source.model_copy(update={"seconds": 1e-9})
+    with pytest.raises(FetchError, match="in time"):
+        fetch_files(late, site.here, site.record)
+    moved: list[str] = []
+    original = files._put
+
+    def put(staged: Path, target: Path) -> None:
+        moved.append(target.name)
+        original(staged, target)
+
+    monkeypatch.setattr(files, "_put", put)
+    assert site.present() == before
+    assert [path.name for path in site.here.iterdir()] == ["mk"], "nothing hidden is left"
+    site.fetch()
+    assert moved == ["b.bsp", "a.tm"], "meta-kernels come last"
+
+
+def test_a_file_that_grows_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(tmp_path)
+    site.put("mk/a.tm", b"x" * 100)
+    item = listed(site.source)["mk/a.tm"]
+    site.put("mk/a.tm", b"x" * 5_000_000)
+    monkeypatch.setattr(files, "listed", lambda _: {"mk/a.tm": item})
+    with pytest.raises(FetchError, match="more than the 100 bytes"):
+        site.fetch()
+    assert site.present() == {}
+
+
+def test_a_table_is_one_file_under_its_own_name(tmp_path: Path) -> None:
+    site = Site(tmp_path, "request_table", patterns=["*.csv"])
+    site.put("requests-2026.csv", b"a,b\n")
+    site.put("readme.txt")
+    target = tmp_path / "here" / "requests.csv"
+    assert fetch_files(site.source, target, site.record).new == ["requests.csv"]
+    assert target.read_bytes() == b"a,b\n"
+    assert fetch_files(site.source, target, site.record).new == []
+    site.put("other.csv")
+    with pytest.raises(FetchError, match="has 2 files"):
+        fetch_files(site.source, target, site.record)
+    assert target.read_bytes() == b"a,b\n"
+
+
+def test_other_stores_and_sources_that_are_unavailable(tmp_path: Path) -> None:
+    name = uuid.uuid4().hex
+    memory = fsspec.filesystem("memory")
+    memory.pipe_file(f"/{name}/plans/plan.1.all.json", b"{}")
+    source = InputSource(input="observation_plan", url=f"memory://{name}/plans", patterns=["*.json"])
+    assert fetch_files(source, tmp_path / "plans", tmp_path / "r.json").new == ["plan.1.all.json"]
+    gone = InputSource(input="observation_plan", url=str(tmp_path / "absent"))
+    with pytest.raises(FetchError, match="does not exist"):
+        fetch_files(gone, tmp_path / "plans", tmp_path / "r.json")
+    assert (tmp_path / "plans" / "plan.1.all.json").is_file()
+    few = source.model_copy(update={"files": 0})
+    with pytest.raises(FetchError, match="1 files; the limit is 0"):
+        listed(few)
