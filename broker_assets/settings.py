@@ -411,6 +411,10 @@ class PublicationTarget(BaseModel):
     """Maximum number of files per run; -1: no limit."""
     mirror: bool = False
     """Whether this is a copy of the local archive, with the same names and paths, instead of an archive with rules."""
+    mirror_hours: int = Field(default=24, ge=1)
+    """Hours between two comparisons of such a copy with the whole archive; new files are copied every hour."""
+    mirror_removes: bool = False
+    """Whether files of such a copy that the local archive no longer has are removed then, if they were copied there."""
 
 
 class PublicationSettings(BaseModel):

@@ -120,10 +120,22 @@ def deliver(database: Database, publisher: Publisher, days: Collection[datetime.
     return done
 
 
-def copy_archive(database: Database, publisher: Publisher, run_id: str, *, whole: bool) -> list[MirrorReport]:
-    """Update the copies of the local archive: files that are new since then, or all that differ."""
+def copy_archive(
+    database: Database, publisher: Publisher, run_id: str, *, whole: bool, targets: Collection[str] = ()
+) -> list[MirrorReport]:
+    """Update the copies of the local archive: files that are new since then, or all that differ.
+
+    Parameters
+    ----------
+    whole : bool
+        Whether each copy is compared with the whole archive; surplus files are removed where its settings say so.
+    targets : collection of str
+        Names of the copies; all unless given.
+    """
     reports = []
     for settings in publisher.mirrors:
+        if targets and settings.name not in targets:
+            continue
         files = None
         if not whole:
             with database.transaction() as connection:
@@ -132,7 +144,8 @@ def copy_archive(database: Database, publisher: Publisher, run_id: str, *, whole
             if not files:
                 continue
         with connect(database.url, autocommit=True) as connection, publisher.open(settings) as target:
-            reports.append(sync(connection, publisher.folder, target, files=files, run_id=run_id))
+            remove = whole and settings.mirror_removes
+            reports.append(sync(connection, publisher.folder, target, files=files, run_id=run_id, remove=remove))
     return reports
 
 

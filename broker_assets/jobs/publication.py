@@ -66,6 +66,12 @@ class PublishConfig(Config):
     update_requests: bool = Field(default=False, description="update the table of science requests first")
 
 
+class MirrorConfig(Config):
+    """Which copies are compared."""
+
+    targets: list[str] = Field(default=[], description="names of the copies; all unless given")
+
+
 def build_publish_job(checks: DayChecks, upstream: Sequence[str] = UPSTREAM) -> JobDefinition:
     """The job of the schedule: all due files, to all targets, in one run."""
 
@@ -107,13 +113,17 @@ def build_mirror_job() -> JobDefinition:
 
     @op(name=MIRROR_OP)
     def copy_whole_archive(
-        context: OpExecutionContext, database: ResourceParam[Database], publisher: ResourceParam[Publisher]
+        context: OpExecutionContext,
+        config: MirrorConfig,
+        database: ResourceParam[Database],
+        publisher: ResourceParam[Publisher],
     ) -> None:
-        done = Deliveries(mirrored=copy_archive(database, publisher, context.run_id, whole=True))
+        reports = copy_archive(database, publisher, context.run_id, whole=True, targets=config.targets)
+        done = Deliveries(mirrored=reports)
         for report in done.mirrored:
             context.log.info(
-                f"{report.target}: {len(report.copied)} copied, {report.unchanged} the same, {len(report.surplus)} "
-                f"foreign, {len(report.failed)} failed"
+                f"{report.target}: {len(report.copied)} copied, {report.unchanged} the same, {len(report.removed)} "
+                f"removed, {len(report.surplus)} foreign, {len(report.failed)} failed"
             )
         failed = {report.target: f"{len(report.failed)} files" for report in done.mirrored if report.failed}
         if done.failures or failed:

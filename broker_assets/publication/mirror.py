@@ -104,6 +104,9 @@ def sync(
     if not dry_run:
         history.begin_run(connection, run_id, target.name)
     try:
+        if remove and not ours:
+            # A disk that is not mounted looks like an archive without files.
+            raise TargetAway(f"{folder} has no product files: nothing is removed from {target.name}")
         target.check()
         # Only one sync of a store at a time: two would see each other's files as missing.
         with history.locked(connection, target.name, ""):

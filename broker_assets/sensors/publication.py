@@ -4,7 +4,7 @@ The times are those of the daily job that this platform replaces: publication wi
 05:00 UTC.
 """
 
-from datetime import UTC
+from datetime import UTC, datetime
 
 from dagster import (
     DefaultScheduleStatus,
@@ -20,13 +20,15 @@ from dagster import (
 
 from broker_assets.assets.alerts.streams import ACTIVE_RUNS
 from broker_assets.automation import BACKGROUND
-from broker_assets.jobs.publication import PUBLISH_OP
+from broker_assets.jobs.publication import MIRROR_OP, PUBLISH_OP
 from broker_assets.monitoring.alerts import TROUBLE
 from broker_assets.publication.days import due_days
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.publisher import Publisher
 from broker_assets.resources.telemetry import Telemetry
 
+MIRROR_HOUR = 6
+"""UTC; hour from which the intervals of copies are counted."""
 REQUESTS_HOUR = 5
 """UTC; hour at which the table of requests is updated before files are delivered."""
 
@@ -68,24 +70,42 @@ def build_publish_schedule(job: JobDefinition) -> ScheduleDefinition:
 
 
 def build_mirror_schedule(job: JobDefinition) -> ScheduleDefinition:
-    """Every day, compare each copy of the local archive with all of it."""
+    """Every hour, compare those copies of the local archive that are due with all of it."""
 
     @schedule(
-        name="daily_mirrors",
+        name="mirrors_due",
         job=job,
-        cron_schedule="30 6 * * *",
+        cron_schedule="30 * * * *",
         execution_timezone="UTC",
         default_status=DefaultScheduleStatus.RUNNING,
-        description="Compares copies of the local archive in other stores with the whole archive.",
+        description="Compares copies of the local archive with the whole archive, each at its interval.",
     )
-    def daily_mirrors(
-        context: ScheduleEvaluationContext, publisher: ResourceParam[Publisher]
-    ) -> RunRequest | SkipReason:
+    def mirrors_due(context: ScheduleEvaluationContext, publisher: ResourceParam[Publisher]) -> RunRequest | SkipReason:
         if not publisher.mirrors:
             return SkipReason("no copy of the archive is configured")
-        return RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%d}", tags=BACKGROUND)
+        now = context.scheduled_execution_time.astimezone(UTC)
+        due = [target.name for target in publisher.mirrors if is_due(now, target.mirror_hours)]
+        if not due:
+            return SkipReason("no copy is due")
+        if _active(context, job.name):
+            return SkipReason("a run is in progress")
+        config = {"ops": {MIRROR_OP: {"config": {"targets": due}}}}
+        return RunRequest(run_key=f"{now:%Y-%m-%dT%H}", run_config=config, tags=BACKGROUND)
 
-    return daily_mirrors
+    return mirrors_due
+
+
+def is_due(now: datetime, hours: int) -> bool:
+    """Whether what is done every so many hours is due in the hour of a time (UTC); once a day is at 06:00.
+
+    Examples
+    --------
+    >>> [hour for hour in range(24) if is_due(datetime(2026, 1, 1, hour, tzinfo=UTC), 6)]
+    [0, 6, 12, 18]
+    >>> [hour for hour in range(24) if is_due(datetime(2026, 1, 1, hour, tzinfo=UTC), 24)]
+    [6]
+    """
+    return (int(now.timestamp() // 3600) - MIRROR_HOUR) % hours == 0
 
 
 def build_telemetry_checks_schedule(job: JobDefinition) -> ScheduleDefinition:

@@ -55,6 +55,22 @@ def test_a_mirror_leaves_files_of_others_alone(connection: Any, archive: Path, p
         sync(connection, archive, target, files=[], remove=True)
 
 
+def test_an_archive_without_files_removes_nothing(
+    connection: Any, archive: Path, products: Any, tmp_path: Path
+) -> None:
+    """A disk that is not mounted looks like that."""
+    far, empty = tmp_path / "far", tmp_path / "empty"
+    far.mkdir()
+    empty.mkdir()
+    products.put(archive, products.DAY)
+    target = Target("mirror", str(far))
+    sync(connection, archive, target)
+    report = sync(connection, empty, target, remove=True)
+    assert report.failure is not None
+    assert "nothing is removed" in report.failure
+    assert (far / products.DAY).is_file()
+
+
 def test_a_damaged_copy_is_found_by_reading_it_back(
     connection: Any, archive: Path, products: Any, tmp_path: Path
 ) -> None:

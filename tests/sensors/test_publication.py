@@ -103,5 +103,10 @@ def test_mirrors_and_checks_run_where_there_is_something(records: Records, insta
     assert tick(checks, records, instance, NOON) == "there is no telemetry"
     records.file("a.xml")
     records.settings.publication.targets.append(PublicationTarget(name="copy", url="file:///copy", mirror=True))
-    assert isinstance(tick(mirrors, records, instance, NOON), RunRequest)
+    assert tick(mirrors, records, instance, NOON) == "no copy is due"
+    often = PublicationTarget(name="often", url="file:///often", mirror=True, mirror_hours=3)
+    records.settings.publication.targets.append(often)
+    request = tick(mirrors, records, instance, NOON)
+    assert isinstance(request, RunRequest)
+    assert request.run_config["ops"]["copy_archive"]["config"] == {"targets": ["often"]}
     assert isinstance(tick(checks, records, instance, NOON), RunRequest)
