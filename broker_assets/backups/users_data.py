@@ -45,6 +45,13 @@ USERS_DATA: Final = (
     "access.annotator_requests",
     "access.changes",
     "access.uploads",
+    # Targets of accounts, with what was said and measured of them
+    "access.targets",
+    "access.target_lists",
+    "access.target_members",
+    "access.target_comments",
+    "access.spectra",
+    "access.spectrum_versions",
     # Lists
     "watchlists",
     "watchlist_cones",
@@ -215,7 +222,9 @@ def _refuse_occupied(connection: psycopg.Connection[Any], tables: list[str]) -> 
         raise OccupiedDatabase(f"the database has users' data already ({', '.join(occupied)}): nothing was changed")
 
 
-OF_USERS: Final = frozenset({"access.users", "watchlists", "areas", "filters", "annotators", "annotations"})
+OF_USERS: Final = frozenset(
+    {"access.users", "access.targets", "watchlists", "areas", "filters", "annotators", "annotations"}
+)
 """Tables that are empty in a new installation."""
 
 

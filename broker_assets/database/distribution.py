@@ -73,6 +73,11 @@ REFERENCE: Final = frozenset(
         "watchlist_cones",
         "watchlist_periods",
         "watchlists",
+        # Which months and nights are in the cold store: readers are split by them.
+        "cold_months",
+        "cold_nights",
+        "cold_tables",
+        "cold_thawed",
         # Provenance of nights.
         "artefact",
         "artefact_history",
