@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
@@ -44,7 +45,12 @@ def test_new_files_arrive_and_zips_are_unpacked_once(tmp_path: Path, monkeypatch
     assert site.fetch() == []
     unpacked: list[Path] = []
     original = files.unpack_kernels
-    monkeypatch.setattr(files, "unpack_kernels", lambda path, *a, **k: unpacked.append(path) or original(path, *a, **k))
+
+    def counted(path: Path, *arguments: Any, **options: Any) -> list[str]:
+        unpacked.append(path)
+        return original(path, *arguments, **options)
+
+    monkeypatch.setattr(files, "unpack_kernels", counted)
     site.put("lsk/leap.tls", b"leap second")
     assert site.fetch() == ["lsk/leap.tls"]
     assert unpacked == []
