@@ -1,4 +1,4 @@
-"""The target and observation manager: the simulated survey by night, and the schedule that sends it."""
+"""The target and observation manager: the simulated survey by night, and requests of observations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from broker_assets.assets.tom.survey import NIGHTLY, build_survey_assets
 from broker_assets.assets.tom.taxonomies import taxonomy_specs
 from broker_assets.automation import BACKGROUND
 from broker_assets.jobs.broker_messages import build_read_broker_messages
+from broker_assets.jobs.observations import build_observe
 from broker_assets.sensors.broker_messages import build_broker_messages_sensor
+from broker_assets.sensors.observations import build_observations_sensor
 from broker_assets.sensors.roots import build_roots_sensor
 from broker_assets.sensors.survey import build_survey_schedule
 from broker_assets.settings import Settings
@@ -43,6 +45,7 @@ def definitions(settings: Settings) -> Definitions:
         description="Gives every object that has no root object one.",
     )
     read = build_read_broker_messages(settings)
+    observe = build_observe(settings)
     return Definitions(
         assets=[
             *taxonomy_specs(),
@@ -50,7 +53,11 @@ def definitions(settings: Settings) -> Definitions:
             *build_comparison_assets(),
             *build_root_assets(),
         ],
-        jobs=[night, comparison, place, read],
-        sensors=[build_broker_messages_sensor(settings, read), build_roots_sensor(place)],
+        jobs=[night, comparison, place, read, observe],
+        sensors=[
+            build_broker_messages_sensor(settings, read),
+            build_roots_sensor(place),
+            build_observations_sensor(observe),
+        ],
         schedules=[build_survey_schedule(settings, night), daily],
     )

@@ -46,7 +46,8 @@ def send_letters(connection: psycopg.Connection[Any], settings: DeliverySettings
         rows = connection.execute(
             "SELECT messageid, message.owner, subject, body, attempts, extract(epoch FROM created_at)::float8,"
             # An owner who wants another address than that of the account, or no messages, has a row.
-            " CASE WHEN contact.owner IS NULL THEN nullif(account.email, '') ELSE contact.email END"
+            " CASE WHEN message.address IS NOT NULL THEN message.address"
+            " WHEN contact.owner IS NULL THEN nullif(account.email, '') ELSE contact.email END"
             " FROM owner_messages AS message LEFT JOIN owner_contacts AS contact ON contact.owner = message.owner"
             " LEFT JOIN access.users AS account ON account.username = message.owner AND account.active"
             " WHERE state = 'pending' AND due_at <= now() ORDER BY messageid LIMIT %s",

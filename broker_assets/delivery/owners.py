@@ -35,7 +35,9 @@ def checked_address(address: str) -> str:
     return address
 
 
-def notify(connection: Connection, owner: str, subject: str, text: str, *, cause: str | None = None) -> int | None:
+def notify(
+    connection: Connection, owner: str, subject: str, text: str, *, cause: str | None = None, address: str | None = None
+) -> int | None:
     """Queue a message to an owner, in the caller's transaction.
 
     Parameters
@@ -46,6 +48,8 @@ def notify(connection: Connection, owner: str, subject: str, text: str, *, cause
         To whom, and what; the subject is one line.
     cause : str, optional
         What it is about, such as `filter 3 paused at 17`: of each cause the owner is notified once.
+    address : str, optional
+        To which address in place of that of the owner, for whom a facility is written to.
 
     Returns
     -------
@@ -53,9 +57,9 @@ def notify(connection: Connection, owner: str, subject: str, text: str, *, cause
         Number of the message; none if the owner has been notified of this cause.
     """
     row = connection.execute(
-        "INSERT INTO owner_messages (owner, subject, body, cause) VALUES (%s, %s, %s, %s)"
+        "INSERT INTO owner_messages (owner, subject, body, cause, address) VALUES (%s, %s, %s, %s, %s)"
         " ON CONFLICT (owner, cause) WHERE cause IS NOT NULL DO NOTHING RETURNING messageid",
-        (owner, " ".join(subject.split()), text, cause),
+        (owner, " ".join(subject.split()), text, cause, None if address is None else checked_address(address)),
     ).fetchone()
     return None if row is None else int(row[0])
 

@@ -33,6 +33,9 @@ _PARTS: Final[dict[str, str]] = {
     " WHERE inside.listid = list.listid ORDER BY targetid) AS targets FROM access.target_lists AS list WHERE owner = %s"
     " ORDER BY listid",
     "target_comments": "SELECT * FROM access.target_comments WHERE author = %s ORDER BY commentid",
+    "observations": "SELECT observationid, targetid, facility, target, parameters, state, remote, begins, ends, created"
+    " FROM access.observations WHERE owner = %s ORDER BY observationid",
+    "calendar_events": "SELECT * FROM access.calendar_events WHERE owner = %s ORDER BY eventid",
     "spectra": "SELECT spectrum.*, version.version, file_name, encode(content, 'base64') AS content, remark, at"
     " FROM access.spectra AS spectrum JOIN access.spectrum_versions AS version USING (spectrumid) WHERE owner = %s"
     " ORDER BY spectrumid, version.version",

@@ -73,7 +73,16 @@ def remove_account(connection: Connection, user: User, *, by: int | None = None)
                 (kind, owner),
             )
             connection.execute(f"DELETE FROM access.{table} WHERE owner = %s", (owner,))  # noqa: S608
-        connection.execute("DELETE FROM access.spectra WHERE owner = %s", (owner,))
+        for table in ("spectra", "calendar_events"):
+            connection.execute(f"DELETE FROM access.{table} WHERE owner = %s", (owner,))  # noqa: S608
+        # What is at a facility is cancelled there; the record of it stays, without the name.
+        connection.execute(
+            "UPDATE access.observations SET owner = %(anonymous)s, due = CASE WHEN state IN ('placed', 'asking')"
+            " THEN now() END, state = CASE state WHEN 'placed' THEN 'cancelling' WHEN 'asking' THEN 'cancelling'"
+            " WHEN 'waiting' THEN 'cancelled' ELSE state END WHERE owner = %(owner)s",
+            {"anonymous": anonymous, "owner": owner},
+        )
+        connection.execute("DELETE FROM access.calendar_feeds WHERE userid = %s", (user.userid,))
         for table in _OWN:
             connection.execute(f"DELETE FROM {table} WHERE owner = %s", (owner,))  # noqa: S608
         for table, column in _NAMED.items():

@@ -9,11 +9,13 @@ from fastapi import FastAPI
 from broker_assets.api.site import (
     annotators,
     areas,
+    calendar,
     filter_editing,
     filter_results,
     filter_sinks,
     filter_trials,
     filters,
+    observations,
     resources,
     sky_maps,
     sky_view,
@@ -23,12 +25,13 @@ from broker_assets.api.site import (
 )
 from broker_assets.api.site.trial_process import TrialProcess
 from broker_assets.settings import Settings
+from broker_assets.tom.observations.facility import made
 
 ROUTERS: Final = (
     # Addresses with a word come before those with a number at the same place.
     filter_editing.router, filter_trials.router, filter_sinks.router, filter_results.router, filters.router,
     watchlists.router, areas.router, sky_maps.router, sky_view.router, annotators.router, resources.router,
-    targets.router, target_page.router,
+    targets.router, observations.router, target_page.router, calendar.router,
 )  # fmt: skip
 """The pages."""
 
@@ -48,6 +51,9 @@ def add_to(app: FastAPI, settings: Settings) -> None:
     app.state.sky_images = settings.server.sky_images
     app.state.filters = settings.filters
     app.state.delivery = settings.delivery
+    app.state.facilities = {one.name: made(one) for one in settings.tom.facilities}
+    app.state.archive = settings.archive
+    app.state.pages = settings.pages
     app.state.local_kafka = local_kafka(settings.kafka.bootstrap_servers or "")
     app.state.trial_process = TrialProcess(settings)
     for router in ROUTERS:

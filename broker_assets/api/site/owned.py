@@ -21,6 +21,7 @@ _Thing = TypeVar("_Thing", bound=Owned)
 
 SAID: Final = {
     "made": "It is made.",
+    "requested": "It is asked for; the facility gets it in a moment.",
     "saved": "The changes are saved.",
     "copied": "This copy is yours; nobody else sees it yet.",
     "shared": "Who may see it is saved.",

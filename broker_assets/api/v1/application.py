@@ -15,6 +15,7 @@ from broker_assets.api.compression import Compression
 from broker_assets.api.documents import Document
 from broker_assets.api.v1 import (
     alerts,
+    calendar,
     coverage,
     details,
     events,
@@ -22,6 +23,7 @@ from broker_assets.api.v1 import (
     lightcurves,
     lists,
     objects,
+    observations,
     origins,
     problems,
     products,
@@ -53,6 +55,8 @@ ROUTERS: Final = (
     origins.router,
     snapshots.router,
     targets.router,
+    observations.router,
+    calendar.router,
 )
 TAGS: Final = [
     {"name": "objects", "description": "Objects by identifier, name and position"},

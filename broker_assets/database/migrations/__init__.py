@@ -23,7 +23,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
 import broker_assets.database.tables.desk
-import broker_assets.database.tables.targets  # noqa: F401 - tables of both are among those of accounts
+import broker_assets.database.tables.observations
+import broker_assets.database.tables.targets  # noqa: F401 - tables of all three are among those of accounts
 from broker_assets.database.engine import DatabaseUnavailableError, describe, engine, in_schema
 from broker_assets.database.query_role import prepare_role
 from broker_assets.database.sql_roles import prepare_sql_roles

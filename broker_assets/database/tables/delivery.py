@@ -147,6 +147,7 @@ owner_messages = sa.Table(
     text("subject", "subject", nullable=False),
     text("body", "text", nullable=False),
     text("cause", "what it is about; of each cause the owner is notified once; null: always"),
+    text("address", "to which address, in place of that of the owner"),
     timestamp("created_at", "when it was queued", server_default=sa.func.now(), nullable=False),
     text("state", "pending, delivered or dead", nullable=False, server_default="pending"),
     timestamp("due_at", "when it is sent next", server_default=sa.func.now(), nullable=False),
@@ -157,7 +158,7 @@ owner_messages = sa.Table(
     sa.CheckConstraint("state IN ('pending', 'delivered', 'dead')", name="owner_messages_state"),
     sa.Index("owner_messages_cause", "owner", "cause", unique=True, postgresql_where=sa.text("cause IS NOT NULL")),
     sa.Index("owner_messages_pending", "due_at", postgresql_where=sa.text("state = 'pending'")),
-    comment="Messages to owners: filters that were paused, lists that expire",
+    comment="Messages to owners, and for them to facilities",
 )
 """Messages to owners."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -89,11 +90,63 @@ def visibility(observatory: Observatory, ra: Floats, dec: Floats, when: datetime
     >>> seen.airmass.round(2), seen.hours.round(1)
     (array([ 1., nan]), array([9.3, 0. ]))
     """
+    sky = sky_of_night(observatory, when)
+    times, dark, middle = sky.times, sky.dark, sky.middle
+    mass = airmasses(observatory, sky, ra, dec)
+    mass[~dark] = np.nan
+    usable = np.where(np.isnan(mass), np.inf, mass)
+    best = usable.min(axis=0, initial=np.inf)
+    return Visibility(
+        times[int(np.flatnonzero(dark)[0])] if dark.any() else None,
+        times[int(np.flatnonzero(dark)[-1])] if dark.any() else None,
+        sky.illuminated,
+        np.where(np.isinf(best), np.nan, best),
+        (usable <= WORST_AIRMASS).sum(axis=0) * (STEP / datetime.timedelta(hours=1)),
+        _separation(ra, dec, float(sky.moon_ra[middle]), float(sky.moon_dec[middle])),
+    )
+
+
+@dataclass(frozen=True)
+class NightSky:
+    """The Sun and the Moon over an observatory, at the times of a night; arrays have a value for each time."""
+
+    times: list[datetime.datetime]
+    """Every `STEP` from noon to noon, UTC."""
+    rotation: Floats
+    """Angle of the Earth at the observatory, degrees, from the equinox of 2000."""
+    dark: NDArray[np.bool_]
+    """Whether the Sun is below `TWILIGHT`."""
+    middle: int
+    """Place of the middle of the dark times."""
+    moon_ra: Floats
+    """Degrees, ICRS."""
+    moon_dec: Floats
+    moon_altitude: Floats
+    """Degrees."""
+    illuminated: float
+    """Part of the Moon, 0 to 1, in the middle."""
+
+
+def sky_of_night(observatory: Observatory, when: datetime.datetime) -> NightSky:
+    """The Sun and the Moon between the local noon before a time and the next; computed once for each night.
+
+    Parameters
+    ----------
+    observatory : Observatory
+        Where.
+    when : datetime.datetime
+        With a time zone.
+    """
+    return _sky(observatory, _between_noons(observatory, when)[0])
+
+
+@lru_cache(maxsize=256)
+def _sky(observatory: Observatory, noon: datetime.datetime) -> NightSky:
     from astropy.coordinates import get_body, get_sun
     from astropy.time import Time
     from astropy.utils import iers
 
-    times = _between_noons(observatory, when)
+    times = [noon + number * STEP for number in range(_STEPS)]
     clock = Time([time.replace(tzinfo=None) for time in times], scale="utc")
     clock.delta_ut1_utc = 0.0
     # A request does not wait for a download.
@@ -101,25 +154,18 @@ def visibility(observatory: Observatory, ra: Floats, dec: Floats, when: datetime
         # Right ascensions count from the equinox of 2000, so that precession is not in this angle.
         rotation = np.asarray(clock.earth_rotation_angle(observatory.longitude).deg)
         sun, moon = get_sun(clock), get_body("moon", clock)
-    dark = _altitude(observatory, rotation, np.asarray(sun.ra.deg), np.asarray(sun.dec.deg)) < TWILIGHT
+    sun_ra, sun_dec, moon_ra, moon_dec = (np.asarray(one.deg) for one in (sun.ra, sun.dec, moon.ra, moon.dec))
+    dark = _altitude(observatory, rotation, sun_ra, sun_dec) < TWILIGHT
     middle = int(np.flatnonzero(dark).mean()) if dark.any() else _STEPS // 2
-    altitude = _altitude(observatory, rotation[:, None], ra[None, :], dec[None, :])
-    mass = airmass(altitude)
-    mass[~dark] = np.nan
-    usable = np.where(np.isnan(mass), np.inf, mass)
-    best = usable.min(axis=0, initial=np.inf)
-    elongation = np.radians(
-        _separation(sun.ra.deg[middle], sun.dec.deg[middle], moon.ra.deg[middle], moon.dec.deg[middle])
-    )
-    return Visibility(
-        times[int(np.flatnonzero(dark)[0])] if dark.any() else None,
-        times[int(np.flatnonzero(dark)[-1])] if dark.any() else None,
-        # The Moon is so near that its phase is its distance from the Sun.
-        float((1 - np.cos(elongation)) / 2),
-        np.where(np.isinf(best), np.nan, best),
-        (usable <= WORST_AIRMASS).sum(axis=0) * (STEP / datetime.timedelta(hours=1)),
-        _separation(ra, dec, moon.ra.deg[middle], moon.dec.deg[middle]),
-    )
+    # The Moon is so near that its phase is its distance from the Sun.
+    elongation = np.radians(_separation(sun_ra[middle], sun_dec[middle], moon_ra[middle], moon_dec[middle]))
+    above = _altitude(observatory, rotation, moon_ra, moon_dec)
+    return NightSky(times, rotation, dark, middle, moon_ra, moon_dec, above, float((1 - np.cos(elongation)) / 2))
+
+
+def airmasses(observatory: Observatory, sky: NightSky, ra: Floats, dec: Floats) -> Floats:
+    """Airmass of each object at each time of a night, (times, objects); NaN below the horizon."""
+    return airmass(_altitude(observatory, sky.rotation[:, None], ra[None, :], dec[None, :]))
 
 
 def _between_noons(observatory: Observatory, when: datetime.datetime) -> list[datetime.datetime]:

@@ -1,0 +1,13 @@
+"""Requests of observations, their files, calendars, and letters to facilities."""
+
+from broker_assets.database.migrations import run_frozen_sql
+
+revision = "0050"
+down_revision = "0051"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Run the SQL beside this file."""
+    run_frozen_sql(__file__)

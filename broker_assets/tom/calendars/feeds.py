@@ -1,0 +1,53 @@
+"""Secret addresses of calendars: programs that show calendars send no token, so the address has one.
+
+Of an address only the digest is stored. A new address ends the old one.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import secrets
+from typing import Any
+
+import psycopg
+
+from broker_assets.access.accounts import User
+
+Connection = psycopg.Connection[Any]
+
+
+def renew(connection: Connection, user: User) -> str:
+    """Make the secret of the calendar of an account; an earlier one is not valid any more."""
+    secret = secrets.token_urlsafe(32)
+    connection.execute(
+        "INSERT INTO access.calendar_feeds (userid, digest) VALUES (%s, %s)"
+        " ON CONFLICT (userid) DO UPDATE SET digest = excluded.digest, made = now()",
+        (user.userid, _digest(secret)),
+    )
+    return secret
+
+
+def end(connection: Connection, user: User) -> None:
+    """End the address of the calendar of an account."""
+    connection.execute("DELETE FROM access.calendar_feeds WHERE userid = %s", (user.userid,))
+
+
+def made(connection: Connection, user: User) -> datetime.datetime | None:
+    """When the address of an account was made; none if it has none."""
+    row = connection.execute("SELECT made FROM access.calendar_feeds WHERE userid = %s", (user.userid,)).fetchone()
+    return None if row is None else row[0]
+
+
+def owner_of(connection: Connection, secret: str) -> str | None:
+    """Name of the account of a secret; none if it is not valid, or the account is not active."""
+    row = connection.execute(
+        "SELECT username FROM access.calendar_feeds JOIN access.users USING (userid)"
+        " WHERE digest = %s AND active AND date_removed IS NULL",
+        (_digest(secret),),
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

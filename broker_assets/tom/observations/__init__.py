@@ -1,0 +1,1 @@
+"""Observations that are requested from facilities: what facilities are, requests, and the run that works on them."""
