@@ -42,6 +42,11 @@ def failed(request: Request, error: Exception) -> Response:
     return PlainTextResponse(str(error), error.status)
 
 
+def too_long(request: Request, error: Exception) -> Response:
+    """A question that takes longer than an answer may: asking again would not help."""
+    return PlainTextResponse("the question takes too long: ask for less, or for an estimate, or queue SQL", REFUSED)
+
+
 def refused(request: Request, error: Exception) -> Response:
     """An unknown path or a method that a path has not, which elsewhere are 404 and 405."""
     if isinstance(error, RequestValidationError):

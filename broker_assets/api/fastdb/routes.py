@@ -12,8 +12,9 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from broker_assets.api.fastdb import login
-from broker_assets.api.fastdb.answers import FastdbError, failed, refused
+from broker_assets.api.connections import QuestionTooLongError
+from broker_assets.api.fastdb import curves, login, spectra, sql, versions
+from broker_assets.api.fastdb.answers import FastdbError, failed, refused, too_long
 from broker_assets.api.site.frame import database_unavailable
 from broker_assets.database.engine import DatabaseUnavailableError
 
@@ -27,6 +28,37 @@ FUNCTIONS: Final[tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...]] = 
     ("auth/respondchallenge", login.respond, _POST),
     ("auth/isauth", login.is_logged_in, _POST),
     ("auth/logout", login.log_out, _POST),
+    ("getprocvers", versions.names, _BOTH),
+    ("procver/{procver}", versions.one, _BOTH),
+    ("baseprocver/{procver}", versions.base, _BOTH),
+    ("baseprocver/{procver}/{table}", versions.base, _BOTH),
+    ("count/{which}", versions.count, _BOTH),
+    ("count/{which}/{procver}", versions.count, _BOTH),
+    ("getdiaobjectinfo", versions.object_info, _BOTH),
+    ("getdiaobjectinfo/{procver}", versions.object_info, _BOTH),
+    ("getdiaobjectinfo/{procver}/{objid}", versions.object_info, _BOTH),
+    ("objectsearch", versions.search, _BOTH),
+    ("objectsearch/{procver}", versions.search, _BOTH),
+    ("ltcv/getmanyltcvs", curves.many, _POST),
+    ("ltcv/getmanyltcvs/{procver}", curves.many, _POST),
+    ("ltcv/getltcv/{procver}", curves.single, _POST),
+    ("ltcv/getltcv/{procver}/{objid}", curves.single, _POST),
+    ("ltcv/getrandomltcv", curves.random, _POST),
+    ("ltcv/getrandomltcv/{procver}", curves.random, _POST),
+    ("ltcv/gethottransients", curves.hot, _POST),
+    ("ltcv/gethottransients/{procver}", curves.hot, _POST),
+    ("ltcv/getbrokerinfo", curves.broker_info, _POST),
+    ("ltcv/getbrokerinfo/{procver}", curves.broker_info, _POST),
+    ("spectrum/askforspectrum", spectra.ask, _POST),
+    ("spectrum/spectrawanted", spectra.wanted, _POST),
+    ("spectrum/planspectrum", spectra.plan, _POST),
+    ("spectrum/removespectrumplan", spectra.remove, _POST),
+    ("spectrum/reportspectruminfo", spectra.report, _POST),
+    ("spectrum/getknownspectruminfo", spectra.known, _POST),
+    ("db/runsqlquery", sql.run, _POST),
+    ("db/submitsqlquery", sql.submit, _POST),
+    ("db/checksqlquery/{queryid}", sql.check, _POST),
+    ("db/getsqlqueryresults/{queryid}", sql.results, _POST),
 )
 """Path, function and methods."""
 
@@ -40,6 +72,7 @@ def application() -> FastAPI:
     found.add_exception_handler(FastdbError, failed)
     found.add_exception_handler(HTTPException, refused)
     found.add_exception_handler(RequestValidationError, refused)
+    found.add_exception_handler(QuestionTooLongError, too_long)
     found.add_exception_handler(DatabaseUnavailableError, database_unavailable)
     return found
 

@@ -52,17 +52,35 @@ def _failed(error: Exception | str) -> Response:
     return Json({"status": "error", "error": str(error)})
 
 
+def statements_in(given: Any) -> list[Statement]:
+    """The statements that a request asks for.
+
+    Raises
+    ------
+    BadStatementError
+        If they are not as they should be.
+    """
+    if not isinstance(given, dict) or "query" not in given:
+        raise BadStatementError("POST data must include 'query'")
+    return statements_of(given["query"], given.get("subdict"))
+
+
 def _statements(body: bytes) -> tuple[list[Statement], dict[str, Any]]:
     try:
         given = parsed(body, "")
     except TomError as error:
         raise BadStatementError(error.text) from None
-    if not isinstance(given, dict) or "query" not in given:
-        raise BadStatementError("POST data must include 'query'")
-    return statements_of(given["query"], given.get("subdict")), given
+    return statements_in(given), given
 
 
-def _address(request: Request, user: User) -> str:
+def address(request: Request, user: User) -> str:
+    """Where the SQL of an account runs: by what it may read.
+
+    Raises
+    ------
+    QueryError
+        If users' SQL is off.
+    """
     with accounts_of(request) as connection:
         admin = permissions.may(connection, user, ELASTICC_ADMIN)
     url: str | None = request.app.state.sql_urls[admin]
@@ -78,7 +96,7 @@ def run(request: Request, body: Body) -> Response:
     turns: Turns = request.app.state.sql_turns
     try:
         statements, _ = _statements(body)
-        url = _address(request, user)
+        url = address(request, user)
         with (
             turns.turn(user.userid),
             running.session(url, settings.query_seconds, who=user.username) as (connection, _),
@@ -98,7 +116,7 @@ def submit(request: Request, body: Body) -> Response:
     user = admitted(request, writing=True)
     try:
         statements, given = _statements(body)
-        _address(request, user)
+        address(request, user)
         with accounts_of(request) as connection:
             identifier = queue.submit(connection, user.userid, statements, str(given.get("format", "csv")))
     except ValueError as error:
@@ -116,20 +134,21 @@ def listed(request: Request) -> Response:
     user = admitted(request)
     with accounts_of(request) as connection:
         found = queue.listed(connection, user.userid)
-    return Json({"status": "ok", "queries": [_document(one) for one in found]})
+    return Json({"status": "ok", "queries": [document(one) for one in found]})
 
 
 def check(request: Request, identifier: str) -> Response:
     """How far a query is."""
     user = admitted(request)
     try:
-        return Json(_document(_query(request, user, identifier)))
+        return Json(document(_query(request, user, identifier)))
     except (UnknownQueryError, ValueError) as error:
         return _failed(error)
 
 
-def _document(query: Queued) -> dict[str, Any]:
-    document: dict[str, Any] = {
+def document(query: Queued) -> dict[str, Any]:
+    """How far a query is, for clients."""
+    found: dict[str, Any] = {
         "queryid": str(query.queryid),
         "queries": query.queries,
         "subdicts": query.subdicts,
@@ -137,12 +156,12 @@ def _document(query: Queued) -> dict[str, Any]:
         "status": query.state,
     }
     if query.started is not None:
-        document |= {"started": query.started.isoformat(), "statement": query.statement, "rows": query.resultrows}
+        found |= {"started": query.started.isoformat(), "statement": query.statement, "rows": query.resultrows}
     if query.finished is not None:
-        document["finished"] = query.finished.isoformat()
+        found["finished"] = query.finished.isoformat()
     if query.error:
-        document["error"] = query.errortext
-    return document
+        found["error"] = query.errortext
+    return found
 
 
 def cancel(request: Request, identifier: str) -> Response:
@@ -178,10 +197,11 @@ def results(request: Request, identifier: str) -> Response:
     except FileNotFoundError:
         raise TomError(f"the result of query {identifier} is not kept any more: submit it again", 410) from None
     headers = {"Content-Length": str(query.resultbytes), "X-Content-Type-Options": "nosniff"}
-    return StreamingResponse(_blocks(file), headers=headers, media_type=FORMATS[query.format][0])
+    return StreamingResponse(blocks(file), headers=headers, media_type=FORMATS[query.format][0])
 
 
-def _blocks(file: Any) -> Iterator[bytes]:
+def blocks(file: Any) -> Iterator[bytes]:
+    """A file in pieces."""
     with file:
         while block := file.read(_BLOCK):
             yield block

@@ -64,6 +64,35 @@ def rows_as_json(found: Iterable[Piece], *, most_rows: int, most_bytes: int) -> 
     return b"[" + b",".join(blocks) + b"]"
 
 
+def columns_as_json(found: Iterable[Piece], *, most_rows: int, most_bytes: int) -> bytes:
+    """The same as an object with a list for each column."""
+    columns: dict[str, list[bytes]] = {}
+    rows = size = 0
+    for piece in found:
+        rows += len(piece.rows)
+        if rows > most_rows:
+            raise TooManyRowsError(
+                f"the result has more than {most_rows} rows: add a LIMIT, or submit the query to the queue"
+            )
+        # Of columns of one name the last counts.
+        for name, place in {name: place for place, name in enumerate(_names(piece.columns))}.items():
+            try:
+                block = orjson.dumps([row[place] for row in piece.rows], _value, _OPTIONS)[1:-1]
+            except TypeError as error:
+                raise QueryError(str(error.__cause__ or error)) from None
+            size += len(block)
+            parts = columns.setdefault(name, [])
+            if block:
+                parts.append(block)
+        if size > most_bytes:
+            raise TooManyRowsError(
+                f"the result has more than {most_bytes} bytes: select fewer columns, or submit the query to the queue"
+            )
+    return (
+        b"{" + b",".join(orjson.dumps(name) + b":[" + b",".join(parts) + b"]" for name, parts in columns.items()) + b"}"
+    )
+
+
 def _names(columns: Sequence[Column]) -> list[str]:
     return [column.name for column in columns]
 

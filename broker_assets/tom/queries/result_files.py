@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +22,7 @@ from broker_assets.tom.queries.running import Column, Piece, QueryError
 FORMATS: Final[dict[str, tuple[str, str]]] = {
     "csv": ("text/csv; charset=utf-8", "csv"),
     "pandas": ("application/octet-stream", "pickle"),
+    "numpy": ("application/octet-stream", "npy"),
     "parquet": ("application/vnd.apache.parquet", "parquet"),
     "arrow": ("application/vnd.apache.arrow.stream", "arrow"),
 }
@@ -119,7 +121,7 @@ def write(found: Iterable[Piece], target: Path, form: str, *, most_bytes: int, r
     counted = _Counted(read)
     batches = (batch_of(piece, schema) for piece in counted.of(_chain(first, pieces)))
     with target.open("wb") as file:
-        writer = {"csv": _csv, "pandas": _pickled, "parquet": _parquet, "arrow": _arrow}[form]
+        writer = {"csv": _csv, "pandas": _pickled, "numpy": _records, "parquet": _parquet, "arrow": _arrow}[form]
         for _ in writer(batches, schema, file):
             if file.tell() > most_bytes:
                 raise QueryError(f"the result is larger than {most_bytes} bytes: select less")
@@ -199,15 +201,36 @@ def _arrow(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: Any) -> I
             yield
 
 
-def _pickled(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: Any) -> Iterator[None]:
+def _records(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: Any) -> Iterator[None]:
+    """An array of records, which `numpy.load` reads; with columns of text only if it may unpickle."""
+    table = _gathered(batches, schema)
+    content = io.BytesIO()
+    np.save(content, _frame(table).to_records(index=False), allow_pickle=True)
+    file.write(content.getbuffer())
+    yield
+
+
+def _gathered(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    """A table in memory.
+
+    Raises
+    ------
+    QueryError
+        If it has more rows than `MOST_PICKLED`.
+    """
     kept: list[pa.RecordBatch] = []
     rows = 0
     for batch in batches:
         kept.append(batch)
         rows += len(batch)
         if rows > MOST_PICKLED:
-            raise QueryError(f"a pickled data frame has at most {MOST_PICKLED} rows: ask for Parquet")
+            raise QueryError(f"a data frame or array in memory has at most {MOST_PICKLED} rows: ask for Parquet")
+    return pa.Table.from_batches(kept, schema)
+
+
+def _pickled(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: Any) -> Iterator[None]:
+    table = _gathered(batches, schema)
     content = io.BytesIO()
-    pickle.dump(_frame(pa.Table.from_batches(kept, schema)), content, protocol=4)
+    pickle.dump(_frame(table), content, protocol=4)
     file.write(content.getbuffer())
     yield

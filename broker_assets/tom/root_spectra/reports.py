@@ -1,0 +1,112 @@
+"""Spectra of root objects or their hosts that were taken: what facilities report of them."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from broker_assets.access.accounts import User
+from broker_assets.tom.root_spectra.known_roots import require_roots
+from broker_assets.tom.spectra.facilities import require_member
+
+Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True)
+class RootReport:
+    """A spectrum that was taken."""
+
+    facility: str
+    mjd: float
+    """When, MJD."""
+    root: uuid.UUID | None = None
+    ra: float | None = None
+    """Degrees, ICRS: of what it is of; that of the root object if not given."""
+    dec: float | None = None
+    z: float | None = None
+    """Redshift."""
+    classid: int | None = None
+    """Class of the taxonomy."""
+    class_description: str | None = None
+    is_host: bool | None = None
+
+
+@dataclass(frozen=True)
+class RootSelection:
+    """Which reports are listed; None: whatever it is."""
+
+    roots: Sequence[uuid.UUID] | None = None
+    facility: str | None = None
+    mjd_min: float | None = None
+    mjd_max: float | None = None
+    classid: int | None = None
+    z_min: float | None = None
+    z_max: float | None = None
+    since: datetime.datetime | None = None
+
+
+def report_root_spectrum(connection: Connection, user: User, report: RootReport) -> None:
+    """Report a spectrum; the plan of the facility for it is fulfilled, and removed.
+
+    Requests stay: who asked decides whether one spectrum is enough, and `wanted` leaves out what was taken lately.
+
+    Raises
+    ------
+    UnknownRootError
+        If the root object is not known.
+    NotOfFacilityError
+        If the account does not speak for the facility.
+    ValueError
+        If there is neither a root object nor a position.
+    """
+    if report.root is None and (report.ra is None or report.dec is None):
+        raise ValueError("a spectrum is of a root object, or of a position: give root_diaobject_id, or ra and dec")
+    with connection.transaction():
+        if report.root is not None:
+            require_roots(connection, [report.root])
+        require_member(connection, user, report.facility, register=True)
+        connection.execute(
+            "INSERT INTO spectruminfo (root_diaobject_id, facility, mjd, z, classid, ra, dec, is_host,"
+            " class_description) SELECT %(root)s, %(facility)s, %(mjd)s, %(z)s, %(classid)s,"
+            " coalesce(%(ra)s, (SELECT ra FROM root_diaobject WHERE id = %(root)s)),"
+            " coalesce(%(dec)s, (SELECT dec FROM root_diaobject WHERE id = %(root)s)), %(is_host)s,"
+            " %(class_description)s",
+            vars(report),
+        )
+        connection.execute(
+            "DELETE FROM plannedspectra WHERE root_diaobject_id = %(root)s AND facility = %(facility)s"
+            " AND coalesce(is_host, false) = coalesce(%(is_host)s, false)",
+            vars(report),
+        )
+
+
+_CONDITIONS: Final = {
+    "roots": "root_diaobject_id = ANY(%(roots)s::uuid[])",
+    "facility": "facility = %(facility)s",
+    "mjd_min": "mjd >= %(mjd_min)s",
+    "mjd_max": "mjd <= %(mjd_max)s",
+    "classid": "classid = %(classid)s",
+    "z_min": "z >= %(z_min)s::real",
+    "z_max": "z <= %(z_max)s::real",
+    "since": "inserted_at >= %(since)s",
+}
+
+
+def reported_root_spectra(connection: Connection, selection: RootSelection) -> list[dict[str, Any]]:
+    """Rows of `spectruminfo`, in the order in which the spectra were taken."""
+    given = {name: value for name, value in vars(selection).items() if value is not None}
+    clauses = [sql.SQL(_CONDITIONS[name]) for name in given]  # type: ignore[arg-type]
+    query = sql.SQL(
+        "SELECT specinfo_id, root_diaobject_id, facility, inserted_at, mjd, z, classid, ra, dec, is_host,"
+        " class_description FROM spectruminfo WHERE {} ORDER BY mjd, specinfo_id"
+    ).format(sql.SQL(" AND ").join(clauses) if clauses else sql.SQL("true"))
+    with connection.cursor(row_factory=dict_row) as cursor:
+        values = {name: list(value) if name == "roots" else value for name, value in given.items()}
+        return cursor.execute(query, values).fetchall()
