@@ -12,9 +12,15 @@ from dataclasses import dataclass
 from typing import Any, Final, LiteralString
 
 import psycopg
+import pyarrow as pa
+from psycopg import sql
 
+from broker_assets.database.copy import load
+from broker_assets.database.fetch import fetch
+from broker_assets.database.tables.tom.tallies import classifier_scores
 from broker_assets.provenance.revisions import newest_number, wait_for_writers
 from broker_assets.tom.metrics.curves import BINS
+from broker_assets.tom.metrics.scores import count_scores
 
 TALLY_VERSION: Final = "1"
 """Version of this code: another one counts everything again."""
@@ -32,7 +38,7 @@ _WAIT: Final = 300.0
 
 _NEW: Final = (
     "CREATE TEMPORARY TABLE tally_new ON COMMIT DROP AS SELECT message.brokermessage_id, message.classifier_id,"
-    " message.alert_id, message.classid, message.probability, coalesce(truth.gentype, -1) AS gentype,"
+    " message.alert_id, coalesce(truth.gentype, -1) AS gentype,"
     " alert.diaobject_id, source.midpointtai, alert.alertsenttimestamp AS sent, message.msghdrtimestamp AS header,"
     " message.descingesttimestamp AS stored FROM elasticc2_brokermessage AS message"
     " LEFT JOIN elasticc2_ppdbalert AS alert ON alert.alert_id = message.alert_id"
@@ -45,32 +51,46 @@ _COUNTS: Final[tuple[LiteralString, ...]] = (
     "INSERT INTO classifier_messages AS known (classifier_id, gentype, messages)"
     " SELECT classifier_id, gentype, count(*) FROM tally_new GROUP BY 1, 2"
     " ON CONFLICT (classifier_id, gentype) DO UPDATE SET messages = known.messages + excluded.messages",
-    # A class that a message lists twice counts twice.
-    "INSERT INTO classifier_scores AS known (classifier_id, classid, is_right, bin, messages)"
-    " SELECT classifier_id, class.id, match.classid IS NOT NULL,"
-    " CASE WHEN class.probability BETWEEN 0 AND 1"
-    " THEN least(floor(class.probability::float8 * %(bins)s)::int, %(bins)s - 1) ELSE -1 END, count(*)"
-    " FROM tally_new CROSS JOIN LATERAL unnest(classid, probability) AS class (id, probability)"
-    " LEFT JOIN elasticc2_classidofgentype AS match ON match.classid = class.id AND match.gentype = tally_new.gentype"
-    " WHERE tally_new.gentype >= 0 GROUP BY 1, 2, 3, 4"
-    " ON CONFLICT (classifier_id, classid, is_right, bin) DO UPDATE SET messages = known.messages + excluded.messages",
     "INSERT INTO classifier_delays AS known (classifier_id, delay, bin, messages)"
     " SELECT classifier_id, kind, CASE WHEN seconds < 1 THEN -1 ELSE floor(4 * log(seconds))::int END, count(*)"
     " FROM tally_new CROSS JOIN LATERAL (VALUES ('full', date_part('epoch', stored - sent)),"
     " ('broker', date_part('epoch', header - sent)), ('tom', date_part('epoch', stored - header)))"
     " AS delay (kind, seconds) WHERE seconds IS NOT NULL GROUP BY 1, 2, 3"
     " ON CONFLICT (classifier_id, delay, bin) DO UPDATE SET messages = known.messages + excluded.messages",
-    "WITH answered AS (SELECT DISTINCT classifier_id, alert_id, diaobject_id, midpointtai, sent FROM tally_new AS new"
-    " WHERE sent IS NOT NULL AND NOT EXISTS (SELECT FROM elasticc2_brokermessage AS old"
-    " WHERE old.alert_id = new.alert_id AND old.classifier_id = new.classifier_id"
-    " AND old.brokermessage_id <= %(low)s)),"
-    " placed AS (SELECT alert_id, (SELECT count(*) FROM elasticc2_ppdbdiasource AS earlier"
-    " WHERE earlier.diaobject_id = alert.diaobject_id AND earlier.midpointtai <= alert.midpointtai) AS detections"
-    " FROM (SELECT DISTINCT alert_id, diaobject_id, midpointtai FROM answered) AS alert)"
-    " INSERT INTO classifier_answers AS known (classifier_id, sent_on, detections, alerts)"
+    # Tables with statistics, step by step: in one statement the planner takes ten thousand rows for one.
+    "CREATE TEMPORARY TABLE tally_answered ON COMMIT DROP AS SELECT DISTINCT classifier_id, alert_id, diaobject_id,"
+    " midpointtai, sent FROM tally_new AS new WHERE sent IS NOT NULL"
+    " AND NOT EXISTS (SELECT FROM elasticc2_brokermessage AS old WHERE old.alert_id = new.alert_id"
+    " AND old.classifier_id = new.classifier_id AND old.brokermessage_id <= %(low)s)",
+    "ANALYZE tally_answered",
+    "CREATE TEMPORARY TABLE tally_placed ON COMMIT DROP AS SELECT alert_id,"
+    " (SELECT count(*) FROM elasticc2_ppdbdiasource AS earlier WHERE earlier.diaobject_id = alert.diaobject_id"
+    " AND earlier.midpointtai <= alert.midpointtai) AS detections"
+    " FROM (SELECT DISTINCT alert_id, diaobject_id, midpointtai FROM tally_answered) AS alert",
+    "ANALYZE tally_placed",
+    "INSERT INTO classifier_answers AS known (classifier_id, sent_on, detections, alerts)"
     " SELECT classifier_id, (sent AT TIME ZONE 'UTC')::date, detections, count(*)"
-    " FROM answered JOIN placed USING (alert_id) GROUP BY 1, 2, 3"
+    " FROM tally_answered JOIN tally_placed USING (alert_id) GROUP BY 1, 2, 3"
     " ON CONFLICT (classifier_id, sent_on, detections) DO UPDATE SET alerts = known.alerts + excluded.alerts",
+)
+_SCORED: Final = sql.SQL(
+    "SELECT tally_new.classifier_id, tally_new.gentype, message.classid, message.probability FROM tally_new"
+    " JOIN elasticc2_brokermessage AS message USING (alert_id, brokermessage_id) WHERE tally_new.gentype >= 0"
+)
+_SCORED_SCHEMA: Final = pa.schema(
+    [
+        ("classifier_id", pa.int64()),
+        ("gentype", pa.int32()),
+        # Arrays as PostgreSQL sends them.
+        ("classid", pa.binary()),
+        ("probability", pa.binary()),
+    ]
+)
+_SCORES_AT_HAND: Final = "CREATE TEMPORARY TABLE tally_scores (LIKE classifier_scores) ON COMMIT DROP"
+_ADD_SCORES: Final[LiteralString] = (
+    "INSERT INTO classifier_scores AS known (classifier_id, classid, is_right, bin, messages)"
+    " SELECT classifier_id, classid, is_right, bin, messages FROM tally_scores"
+    " ON CONFLICT (classifier_id, classid, is_right, bin) DO UPDATE SET messages = known.messages + excluded.messages"
 )
 
 
@@ -119,13 +139,31 @@ def tally(connection: psycopg.Connection[Any]) -> Tallied:
 
 def _count(connection: psycopg.Connection[Any], low: int, high: int) -> int:
     """Add the messages with these numbers; return how many there are."""
+    # A new message is looked up by its alert, in an index, which memory holds: not by reading all messages.
+    connection.execute("SET LOCAL random_page_cost = 1.1")
     connection.execute(_NEW, {"low": low, "high": high})
     connection.execute("ANALYZE tally_new")
     row = connection.execute("SELECT count(*) FROM tally_new").fetchone()
     for statement in _COUNTS:
-        connection.execute(statement, {"low": low, "bins": BINS})
+        connection.execute(statement, {"low": low})
+    _count_scores(connection)
     connection.execute("UPDATE classifier_tally SET newest = %s, counted_at = now()", (high,))
     return int(row[0]) if row else 0
+
+
+def _count_scores(connection: psycopg.Connection[Any]) -> None:
+    """Add the probabilities of the new messages about objects that have a truth.
+
+    Outside the database, which would need a row for each class of each message: twenty million for a million messages.
+    """
+    counts = count_scores(
+        fetch(connection, _SCORED, _SCORED_SCHEMA),
+        connection.execute("SELECT DISTINCT classid, gentype FROM elasticc2_classidofgentype").fetchall(),
+    )
+    connection.execute(_SCORES_AT_HAND)
+    with connection.cursor() as cursor:
+        load(cursor, classifier_scores, counts, into="tally_scores")
+    connection.execute(_ADD_SCORES)
 
 
 def inputs_version(connection: psycopg.Connection[Any]) -> str:
