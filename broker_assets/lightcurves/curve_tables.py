@@ -17,6 +17,7 @@ from psycopg import sql
 
 from broker_assets.database.arrow import arrow_type
 from broker_assets.database.fetch import fetch
+from broker_assets.database.reductions import ALERTS, points
 from broker_assets.database.table_formats import field
 from broker_assets.database.tables import SURVEYS, diaforcedsources, dianondetectionlimits, diasources
 
@@ -79,6 +80,7 @@ def curve_table(
     as_of: float | None = None,
     since: float | None = None,
     until: float | None = None,
+    reductions: Mapping[str, Mapping[int, int]] | None = None,
 ) -> pa.Table:
     """Points of some objects, by object and time.
 
@@ -95,6 +97,9 @@ def curve_table(
         withdrawn by then.
     since, until : float, optional
         Only points at or after, and before, these times, MJD TAI.
+    reductions : mapping, optional
+        Of each kind, which reductions and with which priorities, see `database.reductions.points`; default: what alerts
+        said.
 
     Returns
     -------
@@ -102,10 +107,10 @@ def curve_table(
         With `SCHEMA`.
     """
     wanted = np.array(sorted(survey), np.int64)
-    if len(wanted) <= FEW:
+    if len(wanted) <= FEW and reductions is None:
         return _few(connection, survey, kinds, as_of, since, until)
     parts = [
-        _points(connection, kind, wanted, survey, as_of, since, until)
+        _points(connection, kind, wanted, survey, as_of, since, until, (reductions or {}).get(kind, ALERTS))
         for kind in KINDS
         if kind in kinds and len(wanted)
     ]
@@ -128,7 +133,7 @@ def _few(
     for kind, (table, columns, name) in KINDS.items():
         if kind in kinds:
             flux = "psfflux, psffluxerr" if kind != "limits" else "NULL::real, NULL::real"
-            conditions = ["diaobjectid = ANY(%(ids)s::bigint[])"]
+            conditions = ["diaobjectid = ANY(%(ids)s::bigint[]) AND reduction = 0"]
             if as_of is not None:
                 conditions.append(_AS_OF.replace("{0}", "%(as_of)s"))
             if since is not None:
@@ -170,10 +175,12 @@ def _points(
     as_of: float | None,
     since: float | None,
     until: float | None,
+    reductions: Mapping[int, int],
 ) -> pa.Table:
     table, columns, name = KINDS[kind]
     schema = pa.schema([(column, arrow_type(table.c[column].type)) for column in columns])
-    rows = fetch(connection, point_query(table, columns, wanted, as_of=as_of, since=since, until=until), schema)
+    query = point_query(table, columns, wanted, as_of=as_of, since=since, until=until, reductions=reductions)
+    rows = fetch(connection, query, schema)
     if not rows.num_rows:
         return SCHEMA.empty_table()
     codes = np.array([survey[int(one)] for one in wanted], np.int16)
@@ -209,20 +216,15 @@ def point_query(
     as_of: float | None = None,
     since: float | None = None,
     until: float | None = None,
+    reductions: Mapping[int, int] = ALERTS,
 ) -> sql.Composed:
     """The query of `curve_table` for one table of points."""
     wanted = [int(value) for value in np.atleast_1d(np.asarray(diaobjectid, np.int64))]
-    conditions: list[sql.Composable] = [
-        sql.SQL("diaobjectid = ANY({}::bigint[]) AND reduction = 0").format(sql.Literal(wanted))
-    ]
+    conditions: list[sql.Composable] = [sql.SQL("diaobjectid = ANY({}::bigint[])").format(sql.Literal(wanted))]
     if as_of is not None:
         moment = sql.Literal(as_of)
         conditions.append(sql.SQL(_AS_OF).format(moment))
     for bound, condition in ((since, "midpointmjdtai >= {}::float8"), (until, "midpointmjdtai < {}::float8")):
         if bound is not None:
             conditions.append(sql.SQL(condition).format(sql.Literal(bound)))
-    return sql.SQL("SELECT {} FROM {} WHERE {}").format(
-        sql.SQL(", ").join(map(sql.Identifier, columns)),
-        sql.Identifier(table.name),
-        sql.SQL(" AND ").join(conditions),
-    )
+    return points(table.name, columns, sql.SQL(" AND ").join(conditions), reductions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from broker_assets.database.fetch import fetch
+from broker_assets.database.reductions import ALERTS
 
 DAYS: Final = 30.0
 """Days before now within which an object must have been detected, unless asked otherwise."""
@@ -33,6 +34,7 @@ def hot_objects(
     until: float | None = None,
     gentypes: Sequence[int] | None = None,
     by_forced: bool = False,
+    reductions: Mapping[int, int] = ALERTS,
 ) -> NDArray[np.int64]:
     """Find the objects that were detected within some time.
 
@@ -48,6 +50,8 @@ def hot_objects(
         Models of the simulation: only objects whose truth is one of these.
     by_forced : bool
         Whether a detection is a forced measurement of more than `SIGNIFICANT` times its uncertainty, not a source.
+    reductions : mapping of int to int
+        Whose detections; any of them counts.
 
     Returns
     -------
@@ -59,8 +63,20 @@ def hot_objects(
         query = sql.SQL(
             "SELECT DISTINCT point.diaobjectid FROM diaforcedsources AS point JOIN elasticc2_diaobjectdetails"
             " ON diaobject_id = point.diaobjectid WHERE midpointmjdtai >= {since} AND midpointmjdtai <= {until}"
-            " AND reduction = 0 AND psfflux > {significant} * psffluxerr"
-        ).format(since=begin, until=_end(until), significant=sql.Literal(SIGNIFICANT))
+            " AND reduction = ANY({reductions}::smallint[]) AND psfflux > {significant} * psffluxerr"
+        ).format(
+            since=begin,
+            until=_end(until),
+            significant=sql.Literal(SIGNIFICANT),
+            reductions=sql.Literal(list(reductions)),
+        )
+    elif set(reductions) != {0}:
+        # Of other reductions no newest detection is kept.
+        query = sql.SQL(
+            "SELECT diaobject_id FROM elasticc2_diaobjectdetails WHERE EXISTS (SELECT FROM diasources"
+            " WHERE diaobjectid = diaobject_id AND reduction = ANY({reductions}::smallint[])"
+            " AND midpointmjdtai >= {since} AND midpointmjdtai <= {until})"
+        ).format(reductions=sql.Literal(list(reductions)), since=begin, until=_end(until))
     else:
         query = sql.SQL(_RECENT).format(since=begin)
         if until is not None:

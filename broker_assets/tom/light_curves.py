@@ -5,7 +5,7 @@ Points are forced photometry, detections, or both: forced photometry with those 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from broker_assets.database.fetch import fetch
+from broker_assets.database.reductions import ALERTS, points
 
 TOGETHER: Final = 500
 """Objects that are read at a time."""
@@ -59,6 +60,9 @@ _TABLES: Final = {
 }
 
 
+_OF_ALERTS: Final[Mapping[str, Mapping[int, int]]] = {DETECTIONS: ALERTS, FORCED: ALERTS}
+
+
 class Connecting(Protocol):
     """Gives connections, each for a short time."""
 
@@ -79,7 +83,12 @@ class Curves:
 
 
 def read_curves(
-    connect: Connecting, objects: NDArray[np.int64], *, which: str = FORCED, until: float | None = None
+    connect: Connecting,
+    objects: NDArray[np.int64],
+    *,
+    which: str = FORCED,
+    until: float | None = None,
+    reductions: Mapping[str, Mapping[int, int]] = _OF_ALERTS,
 ) -> Iterator[Curves]:
     """Read the light curves of some objects.
 
@@ -95,6 +104,9 @@ def read_curves(
         One of `WHICH`.
     until : float, optional
         Points up to this time, inclusive; MJD TAI.
+    reductions : mapping
+        Of detections and forced photometry, which reductions and with which priorities, see
+        `database.reductions.points`.
 
     Yields
     ------
@@ -111,12 +123,19 @@ def read_curves(
     wanted = np.unique(objects)
     for start in range(0, len(wanted), TOGETHER):
         with connect() as connection:
-            found = curves_of(connection, wanted[start : start + TOGETHER], which=which, until=until)
+            found = curves_of(
+                connection, wanted[start : start + TOGETHER], which=which, until=until, reductions=reductions
+            )
         yield found
 
 
 def curves_of(
-    connection: psycopg.Connection[Any], objects: NDArray[np.int64], *, which: str = FORCED, until: float | None = None
+    connection: psycopg.Connection[Any],
+    objects: NDArray[np.int64],
+    *,
+    which: str = FORCED,
+    until: float | None = None,
+    reductions: Mapping[str, Mapping[int, int]] = _OF_ALERTS,
 ) -> Curves:
     """Read light curves of a few objects; the parameters are those of `read_curves`."""
     given = sql.Literal([int(number) for number in objects])
@@ -130,16 +149,18 @@ def curves_of(
     )
     numbers = sql.Literal(known["objectid"].to_pylist())
     if which == PATCH:
-        forced, detected = (_points(connection, kind, numbers, until) for kind in (FORCED, DETECTIONS))
-        points = patched(forced, detected)
+        forced, detected = (
+            _points(connection, kind, numbers, until, reductions.get(kind, ALERTS)) for kind in (FORCED, DETECTIONS)
+        )
+        found = patched(forced, detected)
     else:
-        points = _points(connection, which, numbers, until)
-    owner = points["objectid"].to_numpy()
+        found = _points(connection, which, numbers, until, reductions.get(which, ALERTS))
+    owner = found["objectid"].to_numpy()
     order = known["objectid"].to_numpy()
     begins = np.searchsorted(owner, order)
     ends = np.searchsorted(owner, order, side="right")
     has = ends > begins
-    return Curves(known.filter(pa.array(has)), points, np.append(begins[has], len(owner)))
+    return Curves(known.filter(pa.array(has)), found, np.append(begins[has], len(owner)))
 
 
 def patched(forced: pa.Table, detected: pa.Table) -> pa.Table:
@@ -196,20 +217,31 @@ def _keys(objects: NDArray[Any], bands: NDArray[Any], mjd: NDArray[Any]) -> NDAr
     return keys
 
 
-def _points(connection: psycopg.Connection[Any], kind: str, objects: sql.Literal, until: float | None) -> pa.Table:
+def _points(
+    connection: psycopg.Connection[Any],
+    kind: str,
+    objects: sql.Literal,
+    until: float | None,
+    reductions: Mapping[int, int],
+) -> pa.Table:
     table, identifier = _TABLES[kind]
     # The objects are those of ELAsTiCC, so that the covering index has all that is asked for.
     return fetch(
         connection,
-        sql.SQL(
-            "SELECT diaobjectid, midpointmjdtai, CASE band WHEN 'y' THEN 'Y' ELSE band END, psfflux, psffluxerr, {id}"
-            " FROM {table} WHERE diaobjectid = ANY({objects}::bigint[]) AND reduction = 0{until}"
-            " ORDER BY diaobjectid, midpointmjdtai, {id}"
-        ).format(
+        sql.SQL("{points} ORDER BY diaobjectid, midpointmjdtai, {id}").format(
             id=sql.Identifier(identifier),
-            table=sql.Identifier(table),
-            objects=objects,
-            until=sql.SQL("") if until is None else sql.SQL(" AND midpointmjdtai <= {}").format(sql.Literal(until)),
+            points=points(
+                table,
+                ["diaobjectid", "midpointmjdtai", "band", "psfflux", "psffluxerr", identifier],
+                sql.SQL("diaobjectid = ANY({}::bigint[]){}").format(
+                    objects,
+                    sql.SQL("") if until is None else sql.SQL(" AND midpointmjdtai <= {}").format(sql.Literal(until)),
+                ),
+                reductions,
+                shown=sql.SQL(
+                    "diaobjectid, midpointmjdtai, CASE band WHEN 'y' THEN 'Y' ELSE band END, psfflux, psffluxerr, {}"
+                ).format(sql.Identifier(identifier)),
+            ),
         ),
         POINTS,
     )

@@ -19,9 +19,13 @@ from broker_assets.api.tom.bodies import Body, choice, integer, numbers, parsed,
 from broker_assets.api.tom.curve_answers import Form, Layout, answer
 from broker_assets.api.tom.entrance import admitted, needs
 from broker_assets.database.fetch import fetch
+from broker_assets.database.reductions import ALERTS
 from broker_assets.tom.features import TooFewPoints, features
 from broker_assets.tom.hot_transients import DAYS, hot_objects
-from broker_assets.tom.light_curves import FORCED, WHICH, read_curves
+from broker_assets.tom.light_curves import DETECTIONS, FORCED, WHICH, read_curves
+from broker_assets.tom.versions.definitions import DETECTIONS as OF_DETECTIONS
+from broker_assets.tom.versions.definitions import FORCED as OF_FORCED
+from broker_assets.tom.versions.definitions import UnknownVersionError, Version, find
 from broker_assets.tom_settings import TomSettings
 
 _CURVES: Final = "Exception in LtcvsView: "
@@ -50,7 +54,7 @@ def _light_curves(request: Request, body: bytes, constants: Mapping[str, float])
     given = parsed(body, _CURVES)
     if not isinstance(given, dict):
         raise TomError(f"{_CURVES}the body must be a JSON object")
-    known = {"objectid", "objectids", "mjd_now", "return_format", "include_hostinfo", "which"}
+    known = {"objectid", "objectids", "mjd_now", "return_format", "include_hostinfo", "which", "processing_version"}
     unknown = sorted(set(given) - known)
     if unknown:
         # The original prints a set.
@@ -64,7 +68,27 @@ def _light_curves(request: Request, body: bytes, constants: Mapping[str, float])
     which = choice(given, "which", WHICH, FORCED, _CURVES)
     until = real(given.get("mjd_now"), _CURVES, "mjd_now")
     connections: Connections = request.app.state.connections
-    return answer(request, read_curves(connections.use, objects, which=which, until=until), form)
+    used = _version(connections, given, _CURVES)
+    curves = read_curves(connections.use, objects, which=which, until=until, reductions=_reductions(used))
+    return answer(request, curves, form)
+
+
+def _version(connections: Connections, given: Mapping[str, Any], where: str) -> Version | None:
+    """The version of the processing that is asked for; none: what alerts say."""
+    name = given.get("processing_version")
+    if name is None:
+        return None
+    with connections.use() as connection:
+        try:
+            return find(connection, str(name)[:200])
+        except UnknownVersionError as error:
+            raise TomError(f"{where}{error}") from None
+
+
+def _reductions(version: Version | None) -> dict[str, Mapping[int, int]]:
+    if version is None:
+        return {}
+    return {DETECTIONS: version.reductions(OF_DETECTIONS), FORCED: version.reductions(OF_FORCED)}
 
 
 def _form(request: Request, given: dict[str, Any], constants: Mapping[str, float], unknown: str) -> Form:
@@ -83,7 +107,7 @@ def hot_transients(request: Request, body: Body) -> Response:
         raise TomError(f"{_HOT}the body must be a JSON object")
     known = {
         *("detected_since_mjd", "detected_in_last_days", "mjd_now", "include_hostinfo", "return_format"),
-        *("cheat_gentypes", "which", "detected_by"),
+        *("cheat_gentypes", "which", "detected_by", "processing_version"),
     }
     unknown = [name for name in given if name not in known]
     if unknown:
@@ -108,9 +132,14 @@ def hot_transients(request: Request, body: Body) -> Response:
         days = real(given.get("detected_in_last_days"), _HOT, "detected_in_last_days")
         since = (now() if until is None else until) - (DAYS if days is None else days)
     connections: Connections = request.app.state.connections
+    reductions = _reductions(_version(connections, given, _HOT))
+    of_detections = reductions.get(FORCED if by_forced else DETECTIONS, ALERTS)
     with connections.use() as connection:
-        found = hot_objects(connection, since, until=until, gentypes=gentypes, by_forced=by_forced)
-    return answer(request, read_curves(connections.use, found, which=which, until=until), form)
+        found = hot_objects(
+            connection, since, until=until, gentypes=gentypes, by_forced=by_forced, reductions=of_detections
+        )
+    curves = read_curves(connections.use, found, which=which, until=until, reductions=reductions)
+    return answer(request, curves, form)
 
 
 def now() -> float:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final
 
+import psycopg
 import pyarrow as pa
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
@@ -17,6 +18,8 @@ from broker_assets.api.v1.names import meant, resolve, unknown
 from broker_assets.api.v1.objects import ObjectId
 from broker_assets.api.v1.problems import Problem
 from broker_assets.api.v1.viewers import Anybody, Database
+from broker_assets.tom.versions import definitions
+from broker_assets.tom.versions.definitions import Version
 
 router = APIRouter(tags=["light curves"])
 
@@ -65,6 +68,39 @@ AsOf = Annotated[
 Since = Annotated[float | None, Query(ge=0, le=200_000, description="Points at or after this time, MJD TAI")]
 Until = Annotated[float | None, Query(ge=0, le=200_000, description="Points before this time, MJD TAI")]
 ALL: Final = "detections,forced,limits"
+ProcessingVersion = Annotated[
+    str | None,
+    Query(
+        description="Version of the processing: of several reductions of a visit, that of the highest priority counts."
+        " Default: what alerts say",
+        max_length=200,
+        examples=["realtime"],
+    ),
+]
+
+
+def reductions_of(version: Version | None) -> dict[str, Mapping[int, int]] | None:
+    """Reductions of each kind of points in a version; none for what alerts say."""
+    if version is None or all(base.reduction == 0 for base in version.bases):
+        return None
+    forced = version.reductions(definitions.FORCED)
+    return {"detections": version.reductions(definitions.DETECTIONS), "forced": forced, "limits": forced}
+
+
+def version_of(connection: psycopg.Connection[Any], name: str | None) -> Version | None:
+    """The version of a name; none without a name.
+
+    Raises
+    ------
+    Problem
+        If there is none.
+    """
+    if name is None:
+        return None
+    try:
+        return definitions.find(connection, name)
+    except definitions.UnknownVersionError as error:
+        raise Problem("bad-parameter", f"processing_version: {error}") from None
 
 
 class Wanted(BaseModel):
@@ -78,6 +114,7 @@ class Wanted(BaseModel):
     since: float | None = Field(default=None, ge=0, le=200_000, description="MJD TAI")
     until: float | None = Field(default=None, ge=0, le=200_000, description="MJD TAI")
     joint: bool = Field(default=False, description="With the objects of other surveys that are linked to them")
+    processing_version: str | None = Field(default=None, max_length=200, description="As in the other question")
 
 
 @router.get("/objects/{id}/lightcurve", responses=described(EXAMPLE, tabular=True))
@@ -91,6 +128,7 @@ def lightcurve(
     since: Since = None,
     until: Until = None,
     joint: Annotated[bool, Query(description="With the objects of other surveys that are linked to it")] = False,
+    processing_version: ProcessingVersion = None,
     form: Format = None,
 ) -> Response:
     """The light curve of an object: detections, forced photometry and limits, by time. Fluxes are nJy (AB)."""
@@ -103,7 +141,10 @@ def lightcurve(
         raise unknown(id)
     if joint:
         survey = _linked(connection, [identifier])
-    found = curve_table(connection, survey, kinds=parts.split(","), as_of=as_of, since=since, until=until)
+    reductions = reductions_of(version_of(connection, processing_version))
+    found = curve_table(
+        connection, survey, kinds=parts.split(","), as_of=as_of, since=since, until=until, reductions=reductions
+    )
     if chosen != "json":
         return table(found.combine_chunks().to_batches(), found.schema, chosen, f"lightcurve_{identifier}")
     curves = {one["diaObjectId"]: one for one in documents(found, survey, parts.split(","), as_of)}
@@ -126,13 +167,17 @@ def some_lightcurves(
     since: Since = None,
     until: Until = None,
     joint: Annotated[bool, Query(description="With the objects of other surveys that are linked to them")] = False,
+    processing_version: ProcessingVersion = None,
     form: Format = None,
 ) -> Response:
     """Light curves of some objects; with POST there may be more."""
     texts: list[int | str] = [one.strip() for one in ids.split(",") if one.strip()]
     if not 0 < len(texts) <= MOST:
         raise Problem("bad-parameter", f"ids: {len(texts)} objects are asked for; 1 to {MOST} at once")
-    wanted = Wanted(ids=texts, parts=parts.split(","), as_of=as_of, since=since, until=until, joint=joint)
+    wanted = Wanted(
+        ids=texts, parts=parts.split(","), as_of=as_of, since=since, until=until, joint=joint,
+        processing_version=processing_version,
+    )  # fmt: skip
     return many_lightcurves(request, connection, viewer, wanted, form)
 
 
@@ -154,6 +199,7 @@ def many_lightcurves(
         "as_of": wanted.as_of,
         "since": wanted.since,
         "until": wanted.until,
+        "reductions": reductions_of(version_of(connection, wanted.processing_version)),
     }
     connections = request.app.state.connections
 

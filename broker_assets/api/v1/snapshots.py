@@ -11,10 +11,11 @@ from psycopg import sql
 from pydantic import BaseModel, Field, model_validator
 
 from broker_assets.api.v1.answers import Cursor, Format, Limit, binary, described, document, immutable, listing
-from broker_assets.api.v1.lightcurves import ALL
+from broker_assets.api.v1.lightcurves import ALL, reductions_of, version_of
 from broker_assets.api.v1.names import resolve
 from broker_assets.api.v1.problems import Problem
 from broker_assets.api.v1.viewers import Anybody, Database, Writer, changing
+from broker_assets.tom.versions.definitions import REALTIME
 
 router = APIRouter(tags=["snapshots"])
 
@@ -56,6 +57,9 @@ class Question(BaseModel):
     parts: list[str] = Field(default=ALL.split(","), max_length=3, description="Points: detections, forced, limits")
     as_of: float | None = Field(default=None, ge=0, le=200_000, description="Points as of this time, MJD TAI")
     features: bool = Field(default=True, description="Whether features of the alerts are in it")
+    processing_version: str | None = Field(
+        default=None, max_length=200, description="Version of the processing; default: realtime, what alerts say"
+    )
     title: str = Field(default="", max_length=500, description="What it is, for people; no part of the hash")
 
     @model_validator(mode="after")
@@ -78,18 +82,31 @@ def freeze(request: Request, connection: Database, writer: Writer, question: Que
 
     if not question.parts or any(part not in KINDS for part in question.parts):
         raise Problem("bad-parameter", f"parts: there are {', '.join(KINDS)}")
+    version = version_of(connection, question.processing_version or REALTIME)
     identifiers = sorted(_objects(connection, question))
     survey = known_objects(connection, identifiers)
     names = object_columns([column.name for column in objects.columns if column.name not in ("ingestid", "timestamp")])
     tables = {
         "objects": object_table(connection, names, identifiers),
-        "lightcurves": curve_table(connection, survey, kinds=question.parts, as_of=question.as_of),
+        "lightcurves": curve_table(
+            connection, survey, kinds=question.parts, as_of=question.as_of, reductions=reductions_of(version)
+        ),
     }
     if question.features:
         tables["features"] = documented_rows(
             connection, object_features, "diaobjectid", identifiers, order=("diaobjectid", "diasourceid"),
             without=("ingestid",),
         )  # fmt: skip
+    # By its own name, whatever other name meant it on that day.
+    versions = {
+        **versions_in_force(connection, identifiers),
+        "processing": version
+        and {
+            "version": version.description,
+            "id": str(version.identifier),
+            "bases": [[base.kind, base.description, base.priority] for base in version.bases],
+        },
+    }
     asked = question.model_dump(exclude={"title"}, exclude_none=True)
     if question.ids is not None:  # however they were written
         asked["ids"] = [str(one) for one in identifiers]
@@ -97,7 +114,7 @@ def freeze(request: Request, connection: Database, writer: Writer, question: Que
         with changing(request, writer, "snapshot made") as noted:
             found = keep(
                 noted.connection, UPath(request.app.state.settings.archive), tables, question=asked,
-                versions=versions_in_force(connection, identifiers), title=question.title,
+                versions=versions, title=question.title,
             )  # fmt: skip
             noted.subject = found.snapshotid
     except OSError as error:

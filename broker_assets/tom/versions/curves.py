@@ -16,9 +16,10 @@ import numpy as np
 import psycopg
 import pyarrow as pa
 from numpy.typing import NDArray
-from psycopg import sql
 
-from broker_assets.database.fetch import fetch
+from broker_assets.database import border
+from broker_assets.database.reductions import TENTHS
+from broker_assets.database.tables import diaforcedsources, diasources
 from broker_assets.tom.light_curves import DETECTIONS, PATCH, WHICH
 from broker_assets.tom.versions import definitions
 from broker_assets.tom.versions.definitions import Version
@@ -26,25 +27,14 @@ from broker_assets.tom.versions.definitions import Version
 Connection = psycopg.Connection[Any]
 
 _TABLES: Final = {
-    definitions.DETECTIONS: ("diasources", "diasourceid"),
-    definitions.FORCED: ("diaforcedsources", "diaforcedsourceid"),
+    definitions.DETECTIONS: (diasources, "diasourceid"),
+    definitions.FORCED: (diaforcedsources, "diaforcedsourceid"),
 }
 POSITION: Final = ("ra", "dec", "raerr", "decerr", "ra_dec_cov")
-_POINT: Final = [
-    ("place", pa.int32()),
-    ("id", pa.int64()),
-    ("diaobjectid", pa.int64()),
-    ("visit", pa.int64()),
-    ("exposure", pa.int64()),
-    ("mjd", pa.float64()),
-    ("band", pa.string()),
-    ("flux", pa.float32()),
-    ("fluxerr", pa.float32()),
-    ("reduction", pa.int16()),
-]
-_PLACES: Final = [("ra", pa.float64()), ("dec", pa.float64()), *((name, pa.float32()) for name in POSITION[2:])]
-TENTHS: Final = 864_000
-"""Tenths of a second of a day."""
+_COLUMNS: Final = ("diaobjectid", "visit", border.TIME, "band", "psfflux", "psffluxerr", "reduction")
+_PLACES: Final = ("ra", "decl", "raerr", "decerr", "ra_dec_cov")
+_NAMES: Final = {border.TIME: "mjd", "psfflux": "flux", "psffluxerr": "fluxerr", "decl": "dec"}
+"""What columns are called here."""
 
 
 @dataclass(frozen=True)
@@ -169,48 +159,57 @@ def _points(
     """The points that count, one of each root object and visit, in their order."""
     table, identifier = _TABLES[kind]
     priorities = version.reductions(kind)
-    conditions = [sql.SQL("timewithdrawnmjdtai IS NULL")]
+    names = [identifier, *_COLUMNS, *(_PLACES if positions else ())]
+    conditions: list[list[border.Test]] = [
+        [("diaobjectid", "in", wanted.roots.objects.tolist())],
+        [("reduction", "in", list(priorities))],
+        [("timewithdrawnmjdtai", "is null", None)],
+    ]
     if wanted.until is not None:
-        conditions.append(sql.SQL("midpointmjdtai <= {}").format(sql.Literal(wanted.until)))  # type: ignore[arg-type]
+        conditions.append([(border.TIME, "<=", wanted.until)])
     if wanted.bands is not None:
-        names = sorted({band.lower() if band == "Y" else band for band in wanted.bands})
-        conditions.append(sql.SQL("band = ANY({}::text[])").format(sql.Literal(names)))  # type: ignore[arg-type]
-    if kind == definitions.DETECTIONS:
-        conditions.append(
-            sql.SQL(
-                "NOT EXISTS (SELECT FROM reassigned_sources AS moved WHERE moved.diasourceid = point.diasourceid"
-                " AND moved.reduction = point.reduction AND moved.diaobjectid <> point.diaobjectid)"
-            )
-        )
-    query = sql.SQL(
-        "SELECT own.place, {identifier}, point.diaobjectid, visit, coalesce(visit, -round(midpointmjdtai * {tenths})"
-        "::bigint), midpointmjdtai, CASE band WHEN 'y' THEN 'Y' ELSE band END, psfflux, psffluxerr, reduction{place}"
-        " FROM unnest({objects}::bigint[], {places}::int[]) AS own (diaobjectid, place) JOIN {table} AS point"
-        " ON point.diaobjectid = own.diaobjectid WHERE point.diaobjectid = ANY({objects}::bigint[])"
-        " AND reduction = ANY({reductions}::smallint[]) AND {conditions}"
-    ).format(
-        identifier=sql.Identifier(identifier),
-        tenths=sql.Literal(TENTHS),
-        place=sql.SQL(", ra, decl, raerr, decerr, ra_dec_cov" if positions else ""),
-        objects=sql.Literal(wanted.roots.objects.tolist()),
-        places=sql.Literal(wanted.roots.places.tolist()),
-        table=sql.Identifier(table),
-        reductions=sql.Literal(list(priorities)),
-        conditions=sql.SQL(" AND ").join(conditions),
-    )
-    found = fetch(connection, query, pa.schema([*_POINT, *(_PLACES if positions else ())]))
+        conditions.append([("band", "in", sorted({"y" if band == "Y" else band for band in wanted.bands}))])
+    found = border.rows(connection, table, names, conditions)
     columns = {name: _array(found[name]) for name in found.column_names}
+    columns = {_NAMES.get(name, "id" if name == identifier else name): values for name, values in columns.items()}
+    order = np.argsort(wanted.roots.objects)
+    at = np.searchsorted(wanted.roots.objects, columns["diaobjectid"], sorter=order)
+    columns["place"] = wanted.roots.places[order[at]] if len(at) else np.zeros(0, np.int64)
+    by_time = -np.rint(columns["mjd"] * TENTHS).astype(np.int64)
+    unnumbered = np.ma.getmaskarray(columns["visit"])
+    columns["exposure"] = np.where(unnumbered, by_time, np.ma.getdata(columns["visit"]).astype(np.int64))
+    columns["band"] = np.where(columns["band"] == "y", "Y", columns["band"])
     ranks = np.zeros(max(priorities, default=0) + 1, np.int64)
     for reduction, priority in priorities.items():
         ranks[reduction] = priority
-    order = np.lexsort(
-        (columns["id"], columns["diaobjectid"], -ranks[columns["reduction"]], columns["exposure"], columns["place"])
-    )
+    rank = -ranks[columns["reduction"]] if len(at) else np.zeros(0, np.int64)
+    order = np.lexsort((columns["id"], columns["diaobjectid"], rank, columns["exposure"], columns["place"]))
+    if kind == definitions.DETECTIONS:
+        order = order[~_moved(connection, columns)[order]]
     place, exposure = columns["place"][order], columns["exposure"][order]
     first = np.ones(len(order), bool)
     first[1:] = (place[1:] != place[:-1]) | (exposure[1:] != exposure[:-1])
     kept = order[first]
     return {name: values[kept] for name, values in columns.items()}
+
+
+def _moved(connection: Connection, columns: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
+    """Which detections belong to another object by now."""
+    rows = connection.execute(
+        "SELECT diasourceid, reduction, diaobjectid FROM reassigned_sources WHERE diasourceid = ANY(%s::bigint[])",
+        (columns["id"].tolist(),),
+    ).fetchall()
+    moved = np.zeros(len(columns["id"]), bool)
+    if not rows:
+        return moved
+    sources, reductions, owners = (np.array(values, np.int64) for values in zip(*rows, strict=True))
+    for reduction in np.unique(reductions):
+        own = np.flatnonzero(reductions == reduction)
+        own = own[np.argsort(sources[own])]
+        at = own[np.minimum(np.searchsorted(sources[own], columns["id"]), len(own) - 1)]
+        known = (sources[at] == columns["id"]) & (columns["reduction"] == reduction)
+        moved |= known & (owners[at] != columns["diaobjectid"])
+    return moved
 
 
 def _array(column: pa.ChunkedArray) -> NDArray[Any]:

@@ -9,8 +9,8 @@ import numpy as np
 import psycopg
 from psycopg import sql
 
+from broker_assets.database.reductions import TENTHS
 from broker_assets.tom.versions import definitions
-from broker_assets.tom.versions.curves import TENTHS
 from broker_assets.tom.versions.definitions import Version
 from broker_assets.tom.versions.roots import ZONE
 

@@ -120,3 +120,32 @@ def test_a_token_is_taken_too(talk: Callable[..., Any], fastdb_site: str, fastdb
     assert sent(f"{fastdb_site}/getprocvers", headers=headers).status_code == 200
     writing = sent(f"{fastdb_site}/spectrum/askforspectrum", {}, headers=headers)
     assert (writing.status_code, writing.text[:18]) == (422, "the token may only")
+
+
+def test_other_readers_take_a_version_too(client: Any, fastdb_site: str) -> None:
+    """Light curves of our own interface and of the TOM, and snapshots, which name theirs."""
+    site = fastdb_site.removesuffix("/fastdb")
+    client.verify_logged_in()
+    client.session.headers["X-CSRFToken"] = client.session.cookies["csrftoken"]
+
+    def detections(version: str | None, path: str = "objects/1/lightcurve") -> int:
+        query = {} if version is None else {"processing_version": version}
+        answer = client.session.get(f"{site}/api/v1/{path}", params=query)
+        assert answer.status_code == 200, answer.text
+        content = answer.json()
+        return len((content["lightcurves"][0] if "lightcurves" in content else content)["diaSources"])
+
+    for path in ("objects/1/lightcurve", "lightcurves?ids=1"):
+        assert [detections(version, path) for version in (None, "realtime", "dr1", "only_dr1")] == [3, 3, 3, 0]
+    assert client.session.get(f"{site}/api/v1/objects/1/lightcurve?processing_version=none").status_code == 422
+    frozen = client.session.post(f"{site}/api/v1/snapshots", json={"ids": [1], "processing_version": "default"}).json()
+    assert frozen["versions"]["processing"]["version"] == "realtime"
+    assert frozen["question"]["processing_version"] == "default"
+    again = client.session.post(f"{site}/api/v1/snapshots", json={"ids": [1]}).json()
+    assert again["versions"]["processing"] == frozen["versions"]["processing"]
+    for path in ("ltcv", "gethottransients"):
+        body = {"processing_version": "none", **({"objectid": 1} if path == "ltcv" else {})}
+        refused = client.session.post(f"{site}/elasticc2/{path}", json=body)
+        assert (refused.status_code, refused.text[-31:]) == (422, "Unknown processing version none")
+        body["processing_version"] = "dr1"
+        assert client.session.post(f"{site}/elasticc2/{path}", json=body).json() == {"status": "ok", "diaobject": []}
