@@ -21,21 +21,25 @@ from broker_assets.resources.kafka import Kafka
 from broker_assets.settings import Settings
 from broker_assets.stream.broker_message_run import look
 
+UNUSED_SECONDS = 600
+"""Where no broker is followed, a tick only says so."""
+
 
 def build_broker_messages_sensor(settings: Settings, read: JobDefinition) -> SensorDefinition:
     """The sensor; it starts this job."""
+    followed = any(broker.active for broker in settings.survey.brokers.values())
 
     @sensor(
         name="broker_messages",
         job=read,
-        minimum_interval_seconds=settings.survey.look_seconds,
+        minimum_interval_seconds=settings.survey.look_seconds if followed else UNUSED_SECONDS,
         default_status=DefaultSensorStatus.RUNNING,
         description="Starts a run when messages of brokers of the survey are waiting.",
     )
     def broker_messages(
         context: SensorEvaluationContext, database: ResourceParam[Database], kafka: ResourceParam[Kafka]
     ) -> RunRequest | SkipReason:
-        if not any(broker.active for broker in settings.survey.brokers.values()):
+        if not followed:
             return SkipReason("the settings have no active brokers (survey.brokers)")
         records = context.instance.get_run_records(RunsFilter(job_name=read.name), limit=1)
         if records and records[0].dagster_run.status in ACTIVE_RUNS:

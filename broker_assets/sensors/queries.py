@@ -19,7 +19,8 @@ from broker_assets.settings import Settings
 from broker_assets.tom.queries.queue import is_waiting
 from broker_assets.tom.queries.worker import end_overdue
 
-INTERVAL_SECONDS = 5
+INTERVAL_SECONDS = 10
+"""As often as the queue of FASTDB is looked at; each look costs an idle platform."""
 
 
 def build_queries_sensor(settings: Settings, run: JobDefinition) -> SensorDefinition:
