@@ -48,7 +48,8 @@ DESK = (
 """What changing filters, lists and annotators needs."""
 
 UPLOADING = (
-    "GRANT SELECT, INSERT ON elasticc2_brokerclassifier, elasticc2_brokermessage, elasticc2_brokersourceids TO {role}",
+    "GRANT SELECT, INSERT ON elasticc2_brokerclassifier, elasticc2_brokermessage, elasticc2_brokersourceids,"
+    " message_uploads TO {role}",
     "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}",
 )
 """What storing classifications of brokers needs; `DESK` has the right to make temporary tables."""

@@ -7,41 +7,14 @@ the batch that wrote it. `why` reads them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import sqlalchemy as sa
 
-from broker_assets.database.tables import metadata
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of the answer for a row of the table `this`."""
-
-    name: str
-    """Name of the field of `why.Origin`."""
-    value: str
-    """SQL expression: JSON, or null if it is not found."""
-    joins: str = ""
-    """SQL joins that the expression needs."""
-    required: bool = True
-    """Whether a row without it is unexplained."""
-
-
-def _json(found: str, **fields: str) -> str:
-    pairs = ", ".join(f"'{name}', {expression}" for name, expression in fields.items())
-    return f"CASE WHEN {found} THEN jsonb_build_object({pairs}) END"
-
-
-def _batch(ingestid: str = "this.ingestid", *, required: bool = True) -> Part:
-    names = ("ingestid", "kind", "topic", "code_version", "run_id", "started_at", "finished_at", "revision")
-    return Part(
-        "batch",
-        _json("batch.ingestid IS NOT NULL", **{name: f"batch.{name}" for name in names}),
-        f"LEFT JOIN ingest_batch AS batch ON batch.ingestid = {ingestid}",
-        required,
-    )
+from broker_assets.database.tables import SURVEYS, metadata
+from broker_assets.database.tables.tom import tom_metadata
+from broker_assets.provenance.origin_parts import Part, batch_part, file_part, json_part, survey_part
+from broker_assets.provenance.tom_origins import TOM_BOOKKEEPING, TOM_ROUTES
 
 
 def _packet(source: str, *, of_object: str = "NULL", time: str = "", survey: str = "", joins: str = "") -> Part:
@@ -50,7 +23,7 @@ def _packet(source: str, *, of_object: str = "NULL", time: str = "", survey: str
     at += f" AND own.survey = {survey}" if survey else ""
     return Part(
         "packet",
-        _json(
+        json_part(
             "file.archivefileid IS NOT NULL",
             diasourceid="packet.diasourceid",
             diaobjectid="packet.diaobjectid",
@@ -74,7 +47,7 @@ def _message(ingestid: str) -> Part:
     """The message of a batch of one message, or of the quarantine that it was retried from."""
     return Part(
         "message",
-        _json(
+        json_part(
             "message.topic IS NOT NULL",
             topic="message.topic",
             partition='message."partition"',
@@ -84,10 +57,6 @@ def _message(ingestid: str) -> Part:
         f' WHERE ingestid = {ingestid} UNION ALL SELECT topic, "partition", "offset" FROM quarantine'
         f" WHERE resolved_ingestid = {ingestid} LIMIT 1) AS message ON true",
     )
-
-
-def _file(found: str, joins: str = "", **fields: str) -> Part:
-    return Part("file", _json(found, **fields), joins)
 
 
 def _lists(query: str) -> Part:
@@ -117,11 +86,16 @@ _CONE: Final = (
     " SELECT cone_id, wl_id, revision_from FROM watchlist_cone_gone WHERE cone_id = this.cone_id) AS cone"
     " LEFT JOIN watchlists AS list USING (wl_id)"
 )
+_IMPORTED: Final = survey_part(
+    f"this.broughtby IS NULL AND this.survey = {SURVEYS['elasticc']}", instead_of=("packet", "batch")
+)
+"""Of objects and points that brokers reported, and that were imported without a packet."""
 _POINT: Final = (
     _packet("this.broughtby", of_object="this.diaobjectid", time="this.broughtbymjdtai"),
-    _batch(),
+    batch_part(),
+    _IMPORTED,
 )
-_NEWEST_ALERT: Final = (_packet("this.broughtby"), _batch())
+_NEWEST_ALERT: Final = (_packet("this.broughtby"), batch_part())
 _ALERT: Final = _packet("this.diasourceid", of_object="this.diaobjectid")
 
 
@@ -129,7 +103,7 @@ def _computed(asset: str) -> Part:
     """What computed a fact: an enrichment, from which versions of its inputs."""
     return Part(
         "computed",
-        _json(
+        json_part(
             "entry.ingestid IS NOT NULL",
             enrichment="entry.enrichment",
             code_version="entry.version",
@@ -148,7 +122,7 @@ def _annotation(past: str, joins: str = "") -> tuple[Part, ...]:
     return (
         Part(
             "message",
-            _json(
+            json_part(
                 f"{past}.stream IS NOT NULL",
                 topic=f"regexp_replace({past}.stream, '^annotator[.][^.]*[.]', '')",
                 partition=f'{past}."partition"',
@@ -157,10 +131,10 @@ def _annotation(past: str, joins: str = "") -> tuple[Part, ...]:
             joins,
             required=False,
         ),
-        _batch(f"{past}.ingestid"),
+        batch_part(f"{past}.ingestid"),
         Part(
             "annotator",
-            _json(
+            json_part(
                 "annotator.topic IS NOT NULL",
                 topic="annotator.topic",
                 owner="annotator.owner",
@@ -182,7 +156,7 @@ _ASSOCIATION: Final = (
         joins="LEFT JOIN LATERAL (SELECT * FROM context_matches WHERE diaobjectid = this.diaobjectid"
         " AND associationid = this.associationid ORDER BY diasourceid LIMIT 1) AS match ON true",
     ),
-    _batch("match.ingestid"),
+    batch_part("match.ingestid"),
     Part(
         "computed",
         _computed("context_matches").value,
@@ -204,7 +178,7 @@ def _made_by_night(asset: str) -> Part:
     """The asset of the night of a row, outside the stream, from which versions of its inputs."""
     return Part(
         "computed",
-        _json(
+        json_part(
             "made.asset IS NOT NULL",
             enrichment="made.asset",
             code_version="made.code_version",
@@ -220,7 +194,7 @@ _OBJECT_OF_HIT: Final = (
         of_object="this.diaobjectid",
         joins="LEFT JOIN objects ON objects.diaobjectid = this.diaobjectid",
     ),
-    _batch(required=False),
+    batch_part(required=False),
 )
 _TELEMETRY_FILE: Final = {
     "name": "telemetry.name",
@@ -230,14 +204,14 @@ _TELEMETRY_FILE: Final = {
     "at": "telemetry.first_seen",
 }
 _TELEMETRY: Final = (
-    _file(
+    file_part(
         "telemetry.telemetryfileid IS NOT NULL",
         "LEFT JOIN telemetry_file AS telemetry ON telemetry.telemetryfileid = this.telemetryfileid",
         **_TELEMETRY_FILE,
     ),
 )
 _TNS: Final = (
-    _file(
+    file_part(
         "this.tns_file IS NOT NULL",
         name="this.tns_file",
         sha256="this.tns_file_sha256",
@@ -246,7 +220,9 @@ _TNS: Final = (
 )
 _MIRRORED_TNS: Final = Part(
     "file",
-    _json("tns.tns_file IS NOT NULL", name="tns.tns_file", sha256="tns.tns_file_sha256", at="tns.lasairmodified_date"),
+    json_part(
+        "tns.tns_file IS NOT NULL", name="tns.tns_file", sha256="tns.tns_file_sha256", at="tns.lasairmodified_date"
+    ),
     "LEFT JOIN watchlists AS mirror ON mirror.wl_id = this.wl_id AND mirror.owner = 'system'"
     " AND mirror.name = '__TNS__' LEFT JOIN crossmatch_tns AS tns ON mirror.wl_id IS NOT NULL"
     " AND tns.tns_name = this.name",
@@ -266,24 +242,21 @@ ROUTES: Final[Mapping[str, Sequence[Part]]] = {
     "diasources": _POINT,
     "diaforcedsources": _POINT,
     "dianondetectionlimits": _POINT,
-    "objects": (
-        _packet("this.broughtby", of_object="this.diaobjectid"),
-        _batch(),
-    ),
+    "objects": (_packet("this.broughtby", of_object="this.diaobjectid"), batch_part(), _IMPORTED),
     "ssobjects": _NEWEST_ALERT,
     "mpc_orbits": _NEWEST_ALERT,
-    "sssources": (_packet("this.diasourceid", survey="this.survey"), _batch()),
-    "watchlist_facts": (_ALERT, _batch(), _lists(_CONE)),
-    "area_facts": (_ALERT, _batch(), _lists(_AREA.format(ids="this.ar_ids"))),
-    "sky_map_facts": (_ALERT, _batch(), _lists(_SKY_MAP)),
-    "object_features": (_ALERT, _batch(), _computed("object_features")),
-    "context_matches": (_ALERT, _batch(), _computed("context_matches")),
+    "sssources": (_packet("this.diasourceid", survey="this.survey"), batch_part()),
+    "watchlist_facts": (_ALERT, batch_part(), _lists(_CONE)),
+    "area_facts": (_ALERT, batch_part(), _lists(_AREA.format(ids="this.ar_ids"))),
+    "sky_map_facts": (_ALERT, batch_part(), _lists(_SKY_MAP)),
+    "object_features": (_ALERT, batch_part(), _computed("object_features")),
+    "context_matches": (_ALERT, batch_part(), _computed("context_matches")),
     "associations": _ASSOCIATION,
-    "class_scores": (_ALERT, _batch(), _computed("class_scores")),
-    "object_classes": (_ALERT, _batch(), _computed("class_scores")),
-    "classifier_failures": (_batch(), _computed("class_scores")),
-    "filter_matches": (_ALERT, _batch(), _computed("filter_matches")),
-    "filter_runs": (_batch(), _computed("filter_matches")),
+    "class_scores": (_ALERT, batch_part(), _computed("class_scores")),
+    "object_classes": (_ALERT, batch_part(), _computed("class_scores")),
+    "classifier_failures": (batch_part(), _computed("class_scores")),
+    "filter_matches": (_ALERT, batch_part(), _computed("filter_matches")),
+    "filter_runs": (batch_part(), _computed("filter_matches")),
     "object_statistics": (_ALERT, _made_by_night("object_statistics")),
     "contradictions": (_OBJECT_OF_HIT[0],),
     "contradictions_history": (_OBJECT_OF_HIT[0],),
@@ -292,9 +265,9 @@ ROUTES: Final[Mapping[str, Sequence[Part]]] = {
     "watchlist_hits": (*_OBJECT_OF_HIT, _lists(_CONE)),
     "area_hits": (*_OBJECT_OF_HIT, _lists(_AREA.format(ids="ARRAY[this.ar_id]"))),
     "mma_area_hits": (*_OBJECT_OF_HIT, _lists(_SKY_MAP)),
-    "mma_areas": (_message("this.ingestid"), _batch()),
-    "mma_retractions": (_message("this.ingestid"), _batch()),
-    "event_notices": (_message("this.ingestid"), _batch()),
+    "mma_areas": (_message("this.ingestid"), batch_part()),
+    "mma_retractions": (_message("this.ingestid"), batch_part()),
+    "event_notices": (_message("this.ingestid"), batch_part()),
     "notice_events": (
         _message("(SELECT ingestid FROM event_notices WHERE noticeid = this.noticeid)"),
         _lists(_CONE),
@@ -308,14 +281,14 @@ ROUTES: Final[Mapping[str, Sequence[Part]]] = {
     "annotation_waiting": (
         Part(
             "message",
-            _json(
+            json_part(
                 "true",
                 topic="regexp_replace(this.stream, '^annotator[.][^.]*[.]', '')",
                 partition='this."partition"',
                 offset='this."offset"',
             ),
         ),
-        _batch(),
+        batch_part(),
     ),
     "watchlists": (_lists(_WATCHLIST.format(id="this.wl_id", revision="this.revision")),),
     "watchlist_cones": (_lists(_CONE), _MIRRORED_TNS),
@@ -325,30 +298,32 @@ ROUTES: Final[Mapping[str, Sequence[Part]]] = {
     "area_periods": (_lists(_AREA.format(ids="ARRAY[this.ar_id]")),),
     "crossmatch_tns": _TNS,
     "crossmatch_tns_history": _TNS,
-    "tns_file": (_file("true", name="this.name", sha256="this.sha256", at="this.applied_at"),),
-    "quarantined_line": (_file("true", name="this.source", at="this.created_at"),),
+    "tns_file": (file_part("true", name="this.name", sha256="this.sha256", at="this.applied_at"),),
+    "quarantined_line": (file_part("true", name="this.source", at="this.created_at"),),
     "telemetry_file": _TELEMETRY,
     "telemetry_file_day": _TELEMETRY,
     "telemetry_quarantine": _TELEMETRY,
     "product_file": (
-        _file(
+        file_part(
             "product.productfileid IS NOT NULL",
             "LEFT JOIN product_file AS product USING (productfileid)",
             **_PRODUCT,
         ),
     ),
     "product_file_input": (
-        _file(
+        file_part(
             "product.productfileid IS NOT NULL",
             "LEFT JOIN product_file AS product USING (productfileid)",
             **_PRODUCT,
         ),
     ),
     "publication": (
-        _file("true", name="this.name", url="this.path", sha256="this.digest", run_id="this.run_id", at="this.made_at"),
+        file_part(
+            "true", name="this.name", url="this.path", sha256="this.digest", run_id="this.run_id", at="this.made_at"
+        ),
     ),
     "publication_receipt": (
-        _file(
+        file_part(
             "decision.publicationid IS NOT NULL",
             "LEFT JOIN publication AS decision USING (publicationid)",
             name="decision.name",
@@ -359,22 +334,23 @@ ROUTES: Final[Mapping[str, Sequence[Part]]] = {
         ),
     ),
     "publication_mirror": (
-        _file("true", name="this.path", sha256="this.sha256", run_id="this.run_id", at="this.verified_at"),
+        file_part("true", name="this.path", sha256="this.sha256", run_id="this.run_id", at="this.verified_at"),
     ),
-    "archive_file": (_batch(),),
-    "ingest_batch": (_batch(),),
-    "ingest_batch_range": (_batch(),),
-    "ingest_batch_night": (_batch(),),
-    "ingest_batch_facts": (_batch(),),
-    "stream_offset": (_batch(),),
-    "stream_gap": (_batch(),),
+    "archive_file": (batch_part(),),
+    "ingest_batch": (batch_part(),),
+    "ingest_batch_range": (batch_part(),),
+    "ingest_batch_night": (batch_part(),),
+    "ingest_batch_facts": (batch_part(),),
+    "stream_offset": (batch_part(),),
+    "stream_gap": (batch_part(),),
     "quarantine": (
         Part(
             "message",
-            _json("true", topic="this.topic", partition='this."partition"', offset='this."offset"'),
+            json_part("true", topic="this.topic", partition='this."partition"', offset='this."offset"'),
         ),
-        _batch(),
+        batch_part(),
     ),
+    **TOM_ROUTES,
 }
 """Parts of the answer, by table."""
 
@@ -413,13 +389,20 @@ BOOKKEEPING: Final[Mapping[str, str]] = {
     "rematch": "recorded by the job `match_lists`, for the revision in the row",
     "revision_counter": "advanced by every change of a list",
     "stream_attempt": "recorded by the run in the row before it decodes messages",
+    **TOM_BOOKKEEPING,
 }
 """Tables that the platform keeps for itself, and how their rows come about."""
 
 
+def table_of(name: str) -> sa.Table:
+    """A table by its name."""
+    found = metadata.tables.get(name)
+    return found if found is not None else tom_metadata.tables[name]
+
+
 def key_columns(table: str) -> tuple[str, ...]:
     """Columns that identify a row of a table."""
-    found = metadata.tables[table]
+    found = table_of(table)
     if found.primary_key.columns:
         return tuple(found.primary_key.columns.keys())
     unique = next(index for index in sorted(found.indexes, key=lambda item: str(item.name)) if index.unique)

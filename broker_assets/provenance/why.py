@@ -14,8 +14,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from pydantic import BaseModel, ConfigDict
 
-from broker_assets.database.tables import metadata
-from broker_assets.provenance.origins import BOOKKEEPING, ROUTES, key_columns, origin_query
+from broker_assets.provenance.origins import BOOKKEEPING, ROUTES, key_columns, origin_query, table_of
 
 MOST_ROWS: Final = 20
 """Rows that are explained unless more are asked for."""
@@ -205,7 +204,7 @@ def why(
         raise UnknownRowError(f"{table} is bookkeeping of the platform: {BOOKKEEPING[table]}")
     if table not in ROUTES:
         raise UnknownRowError(f"there is no table {table!r}; tables are {', '.join(sorted(ROUTES))}")
-    unknown = [name for name in where if name not in metadata.tables[table].c]
+    unknown = [name for name in where if name not in table_of(table).c]
     if unknown:
         raise UnknownRowError(f"{table} has no column {unknown[0]!r}; its rows have {', '.join(key_columns(table))}")
     conditions = [sql.SQL(" AND this.{} = %s").format(sql.Identifier(name)) for name in where]
@@ -215,18 +214,20 @@ def why(
         sql.Composed(conditions),
         order,
     )
-    required = [part.name for part in ROUTES[table] if part.required]
     try:
         with connection.cursor(row_factory=dict_row) as cursor:
             rows = cursor.execute(query, (*where.values(), limit)).fetchall()
     except psycopg.DataError as error:
         raise UnknownRowError(f"a value does not fit its column: {error.diag.message_primary}") from error
-    return [_origin(table, row, required, locate) for row in rows]
+    return [_origin(table, row, locate) for row in rows]
 
 
-def _origin(table: str, row: dict[str, Any], required: list[str], locate: Locate) -> Origin:
+def _origin(table: str, row: dict[str, Any], locate: Locate) -> Origin:
     parts = {name: value for name, value in row.items() if value is not None}
-    missing = tuple(name for name in required if name not in parts)
+    replaced = {name for part in ROUTES[table] if part.name in parts for name in part.instead_of}
+    missing = tuple(
+        part.name for part in ROUTES[table] if part.required and part.name not in parts and part.name not in replaced
+    )
     if packet := parts.get("packet"):
         place = locate(packet["archive_url"], packet["position"], packet["length"])
         parts["packet"] = packet | place._asdict()

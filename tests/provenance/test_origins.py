@@ -9,12 +9,13 @@ import pytest
 from psycopg import sql
 
 from broker_assets.database.tables import metadata
+from broker_assets.database.tables.tom import tom_metadata
 from broker_assets.provenance.origins import BOOKKEEPING, ROUTES, key_columns, origin_query
 
 
 def test_every_table_has_a_route_or_a_reason() -> None:
     assert set(ROUTES).isdisjoint(BOOKKEEPING)
-    assert set(ROUTES) | set(BOOKKEEPING) == set(metadata.tables)
+    assert set(ROUTES) | set(BOOKKEEPING) == set(metadata.tables) | set(tom_metadata.tables)
 
 
 @pytest.mark.database

@@ -16,11 +16,13 @@ import psycopg
 import pytest
 from dagster import DagsterInstance
 from event_notices import icecube
+from psycopg import sql
 from stored_filters import enabled
 from telemetry_arrivals import make_site
 from tiny_classifiers import tiny
 from whole_sky_notice import whole_sky_notice
 
+from broker_assets.accounting import balance
 from broker_assets.accounting.quarantine import entries
 from broker_assets.annotations.annotators import AnnotatorChange, add_annotator, change_annotator, get
 from broker_assets.assets.alerts.statistics import PARENTS
@@ -31,6 +33,7 @@ from broker_assets.context.object_context import CONTEXT_VERSION, ObjectContext
 from broker_assets.context.rules import read_rules
 from broker_assets.context.store import CatalogueStore
 from broker_assets.database import engine
+from broker_assets.database.tables.tom import diaobjecttruth
 from broker_assets.filters.matching import FilterMatches
 from broker_assets.jobs.receive_telemetry import build_ingest_telemetry
 from broker_assets.lightcurves.object_features import ObjectFeatures
@@ -48,6 +51,8 @@ from broker_assets.resources.database import Database
 from broker_assets.settings import AnnotationSettings, DrainSettings, MovingListSettings
 from broker_assets.simulation import Survey
 from broker_assets.simulation.cadence import mjd_of
+from broker_assets.sky.cells import cells_at
+from broker_assets.sky.htm import htm
 from broker_assets.sky.in_force import AREAS, CONES
 from broker_assets.sky.indices import refresh_area_index, refresh_cone_index
 from broker_assets.sky.lists import add_cones, create_area, create_watchlist, delete_cones
@@ -60,16 +65,22 @@ from broker_assets.sky.watchlists import parse_watchlist
 from broker_assets.stream.annotation_followup import annotate
 from broker_assets.stream.annotation_messages import annotation_streams
 from broker_assets.stream.annotations import read_annotations
+from broker_assets.stream.broker_message_batches import read_broker_messages
+from broker_assets.stream.broker_messages import BrokerStream
 from broker_assets.stream.consumer import retry_each
 from broker_assets.stream.data_versions import data_versions
 from broker_assets.stream.drain import drain
 from broker_assets.stream.enrichment import EnrichmentPlan
 from broker_assets.stream.notices import moving_list_topic, notice_topic, read_notices
 from broker_assets.stream.reprocess import reprocess_night
+from broker_assets.survey_settings import BrokerSettings, SurveySettings
 from broker_assets.tns.bulk import parse_bulk_csv
 from broker_assets.tns.refresh import apply_bulk_file
 from broker_assets.tom.contradictions.finding import find
 from broker_assets.tom.contradictions.rule import Rule
+from broker_assets.tom.messages.forms import uploaded
+from broker_assets.tom.messages.uploading import store_upload
+from broker_assets.tom.objects.importing import import_reported
 from broker_assets.tom.taxonomy.stored import in_force
 
 pytestmark = [pytest.mark.database, pytest.mark.slow]
@@ -83,6 +94,8 @@ NOTICES = "igwn.gwalert"
 ALL = 10**6
 LINK_RADIUS = 36_000.0
 """Wide enough for a pair on every date: where the surveys look depends on it."""
+IMPORTED = 5
+"""An object of the simulated survey that a broker reported; it is in no packet."""
 OF_PACKETS = (
     *("diasources", "diaforcedsources", "dianondetectionlimits", "objects", "sssources", "ssobjects", "mpc_orbits"),
     *("watchlist_facts", "area_facts", "sky_map_facts", "object_features", "context_matches", "associations"),
@@ -253,6 +266,60 @@ class Night:
             annotate(connection, "otto", [{"topic": "fastfinder", "objectId": known, "classification": "kilonova"}])
             connection.commit()
 
+    def brokers(self) -> None:
+        """A simulated object whose detections a broker reports by Kafka and by upload, and that is imported."""
+        with engine.connect(self.database_url, autocommit=True) as connection:
+            connection.execute(
+                "INSERT INTO simulation_files (target, path, sha256, objects, sources, forced, truth)"
+                " VALUES ('ppdb', 'a_HEAD.FITS.gz', 'a', 1, 2, 1, 1)"
+            )
+            files = Input(asset="simulation_files", partition="", data_version="f")
+            survey = Artefact(
+                asset="simulated_survey", partition="", data_version="s", code_version="1", inputs=(files,)
+            )
+            record(connection, [survey])
+            connection.execute(
+                "INSERT INTO elasticc2_ppdbdiaobject (diaobject_id, ra, decl, isddf) VALUES (5, 1, 2, false)"
+            )
+            for number, days in ((500_000, 0), (500_001, 1)):
+                connection.execute(
+                    "INSERT INTO elasticc2_ppdbdiasource VALUES (%s, %s, 'r', 1, 2, 100, 10, 10, 5)",
+                    (number, 60300 + days),
+                )
+                connection.execute(
+                    "INSERT INTO elasticc2_ppdbalert (alert_id, diaobject_id, diasource_id) VALUES (%s, 5, %s)",
+                    (number, number),
+                )
+            connection.execute("INSERT INTO elasticc2_ppdbdiaforcedsource VALUES (500000, 60300, 'r', 100, 10, 5)")
+            truth = diaobjecttruth
+            connection.execute(
+                sql.SQL("INSERT INTO elasticc2_diaobjecttruth VALUES ({})").format(
+                    sql.SQL(", ").join(
+                        sql.Literal(5 if column.name == "diaobject_id" else 1) for column in truth.columns
+                    )
+                )
+            )
+            said = {
+                "alertId": 500_000, "diaSourceId": 500_000, "elasticcPublishTimestamp": 1.7e12,
+                "brokerIngestTimestamp": 1.7e12, "brokerName": "broker", "brokerVersion": "1",
+                "classifierName": "first", "classifierParams": "", "classifications": [
+                    {"classId": 2222, "probability": 0.75}, {"classId": 2223, "probability": 0.25},
+                ],
+            }  # fmt: skip
+            stream = BrokerStream("ours", "answers", BrokerSettings(kind="json", topics=["answers"]))
+            source = self.packets.ListSource.of([json.dumps(said).encode()], partitions=1)
+            read_broker_messages(source, self.database_url, stream, SurveySettings(), idle_seconds=0.1)
+            self.upload(connection, [{**said, "alertId": 500_001, "diaSourceId": 500_001, "classifierName": "second"}])
+            assert import_reported(connection, lambda ra, decl: (cells_at(ra, decl), htm(ra, decl))).sources == 2
+
+    def upload(self, connection: psycopg.Connection[Any], messages: list[dict[str, Any]]) -> int:
+        """Store an upload; the number of its first message."""
+        with connection.transaction():
+            content = json.dumps(messages).encode()
+            first = store_upload(connection, uploaded(messages), username="apibroker", content=content).first
+        assert first is not None
+        return first
+
     def contradictions(self) -> None:
         """A broker says otherwise of the object that has an annotation."""
         with engine.connect(self.database_url) as connection:
@@ -261,12 +328,23 @@ class Night:
                 "INSERT INTO elasticc2_diaobjectdetails (diaobject_id, isddf) SELECT DISTINCT diaobjectid, false"
                 " FROM annotations JOIN objects USING (diaobjectid)"
             )
+            message = self.upload(
+                connection,
+                [
+                    {
+                        "alertId": 1, "diaSourceId": 1, "elasticcPublishTimestamp": 1.7e12,
+                        "brokerIngestTimestamp": 1.7e12, "brokerName": "broker", "brokerVersion": None,
+                        "classifierName": "classifier", "classifierParams": None,
+                        "classifications": [{"classId": 2332, "probability": 0.9}],
+                    }
+                ],
+            )  # fmt: skip
             connection.execute(
-                "WITH known AS (INSERT INTO elasticc2_brokerclassifier (brokername, classifiername)"
-                " VALUES ('broker', 'classifier') RETURNING classifier_id)"
-                " INSERT INTO elasticc2_diaobjectclassification (diaobject_id, classifier_id, latestclass1id,"
-                " latestclass1prob) SELECT diaobject_id, classifier_id, 2332, 0.9"
-                " FROM elasticc2_diaobjectdetails, known"
+                "INSERT INTO elasticc2_diaobjectclassification (diaobject_id, classifier_id, brokermessage_id,"
+                " latestclass1id, latestclass1prob) SELECT diaobject_id, classifier_id, brokermessage_id, 2332, 0.9"
+                " FROM elasticc2_diaobjectdetails, elasticc2_brokermessage WHERE brokermessage_id = %s"
+                " AND diaobject_id <> 5",
+                (message,),
             )
             assert find(connection, Rule.read(in_force(connection, "elasticc2")[1])).pairs
             connection.commit()
@@ -325,6 +403,7 @@ def night(
         night.later()
         night.after_the_nights()
         night.annotations()
+        night.brokers()
         night.contradictions()
         night.telemetry()
         yield night
@@ -354,6 +433,9 @@ def test_the_packet_named_has_the_row(night: Night, connection: psycopg.Connecti
     found = why(connection, table, {}, kafka_place, limit=ALL)
     by_packet: dict[tuple[str, int, int], list[Origin]] = {}
     for item in found:
+        if item.row.get("diaobjectid") == IMPORTED:
+            assert item.computed is not None
+            continue
         assert item.packet is not None
         by_packet.setdefault((item.packet.archive_url, item.packet.position, item.packet.length), []).append(item)
     decoders = {topic: night.decoder(topic) for topic in SURVEYS}
@@ -479,3 +561,23 @@ def test_scores_name_the_models(night: Night, connection: psycopg.Connection[Any
         assert item.row["classifier"] == "tiny"
         assert item.computed is not None
         assert item.computed.inputs == {"active_classifiers": version}
+
+
+def test_what_a_broker_says_names_its_message_or_its_upload(night: Night, connection: psycopg.Connection[Any]) -> None:
+    table = "elasticc2_diaobjectclassification"
+    first, second = why(connection, table, {"diaobject_id": 5}, kafka_place)
+    assert first.message is not None
+    assert (first.message.topic, first.message.partition, first.message.offset) == ("answers", 0, 0)
+    assert first.batch is not None
+    assert first.batch.topic == "broker.ours.answers"
+    assert second.file is not None
+    assert second.file.name == "upload by apibroker"
+    assert len(second.file.sha256 or "") == 64
+    assert second.message is None
+    assert second.batch is not None
+    assert (second.batch.topic, second.batch.kind) == ("REST_push", "annotation")
+    (survey,) = why(connection, "elasticc2_ppdbdiaobject", {"diaobject_id": 5}, kafka_place)
+    assert survey.computed is not None
+    assert survey.computed.inputs == {"simulation_files:": "f"}
+    # The ledger closes over uploads too.
+    assert balance.batches(connection) == []

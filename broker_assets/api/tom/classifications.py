@@ -19,7 +19,8 @@ from broker_assets.api.tom.entrance import admitted, needs
 from broker_assets.backoff import LOCK
 from broker_assets.tom.messages.forms import BadMessage, uploaded
 from broker_assets.tom.messages.reading import BadQuestion, Question, question_of, read_messages
-from broker_assets.tom.messages.storing import StoredMessages, store_messages
+from broker_assets.tom.messages.storing import StoredMessages
+from broker_assets.tom.messages.uploading import store_upload
 
 _ATTEMPTS: Final = 5
 _FIELDS: Final = ("brokername", "brokerversion", "classifiername", "classifierparams")
@@ -70,7 +71,7 @@ def upload(request: Request, body: Body) -> Response:
         messages = uploaded(parsed(body, "The body is not JSON: "))
     except BadMessage as error:
         raise TomError(str(error)) from None
-    done = _store(request, messages)
+    done = _store(request, messages, user.username, body)
     path = request.url.replace(query="", fragment="")
     address = f"{str(path).rstrip('/')}/{done.first}"
     content = {"brokerMessageId": done.first, "num_loaded": done.stored, "num_known": done.duplicate}
@@ -84,7 +85,7 @@ def upload_of_first_campaign(request: Request) -> Response:
     return PlainTextResponse("ELAsTiCC is over, posting classifications is disabled.", 403)
 
 
-def _store(request: Request, messages: Any) -> StoredMessages:
+def _store(request: Request, messages: Any, username: str, content: bytes) -> StoredMessages:
     """Once more where another upload was in the way."""
     import psycopg
     from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
@@ -95,7 +96,7 @@ def _store(request: Request, messages: Any) -> StoredMessages:
 
     def attempt() -> StoredMessages:
         with accounts_of(request) as connection, connection.transaction():
-            return store_messages(connection, messages)
+            return store_upload(connection, messages, username=username, content=content)
 
     return Retrying(retry=in_the_way, stop=stop_after_attempt(_ATTEMPTS), wait=LOCK, reraise=True)(attempt)
 

@@ -19,6 +19,7 @@ from broker_assets.database.tables.tom.messages import (
     brokermessage,
     brokersourceids,
     importppdbrunning,
+    message_uploads,
 )
 from broker_assets.database.tables.tom.processing import (
     base_processing_version,
@@ -100,6 +101,7 @@ __all__ = [
     "diaobjecttruth",
     "host_galaxy",
     "importppdbrunning",
+    "message_uploads",
     "plannedspectra",
     "ppdbalert",
     "ppdbdiaforcedsource",

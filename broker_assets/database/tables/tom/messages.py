@@ -77,6 +77,17 @@ brokermessage = sa.Table(
 )
 """Classifications by brokers."""
 
+message_uploads = sa.Table(
+    "message_uploads",
+    tom_metadata,
+    key("ingestid", "batch of the upload, see ingest_batch"),
+    text("username", "account that uploaded", nullable=False),
+    text("sha256", "SHA-256 of what was sent, hexadecimal", nullable=False),
+    timestamp("received_at", "when it arrived", nullable=False, server_default=sa.func.now()),
+    comment="Uploads of classifications: by whom, and of which bytes",
+)
+"""Uploads of classifications."""
+
 brokersourceids = sa.Table(
     "elasticc2_brokersourceids",
     tom_metadata,

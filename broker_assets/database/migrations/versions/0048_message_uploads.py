@@ -1,0 +1,13 @@
+"""Uploads of classifications, with the batches of the ledger that stored them."""
+
+from broker_assets.database.migrations import run_frozen_sql
+
+revision = "0048"
+down_revision = "0047"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Run the SQL beside this file."""
+    run_frozen_sql(__file__)
