@@ -117,6 +117,7 @@ TOM_BOOKKEEPING: Final[Mapping[str, str]] = {
     ),
     "elasticc_maxprob_timebins": "the intervals that the first campaign was evaluated in",
     "host_galaxy": "entered with the reduction of the row",
+    "object_opinions": "what sources said when the asset `contradictions` compared them",
     "plannedspectra": _ASKED,
     "reassigned_sources": "recorded when a source was given to another object",
     "reduced_positions": "entered with the reduction of the row",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
+import io
 import math
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from broker_assets.api.connections import Connections
 from broker_assets.api.site.frame import page
 from broker_assets.api.tom.entrance import admitted
+from broker_assets.tom.contradictions.opinions import COUNTED, SOURCES, Opinion, count_only, only_kept
 from broker_assets.tom.metrics.confusion import Confusion
 from broker_assets.tom.metrics.scorecards import ClassScore, Scorecard, scorecards
 from broker_assets.tom.taxonomy.hierarchy import LEVELS
@@ -25,6 +28,8 @@ SIDE: Final = 240
 _CELL: Final = 34
 _MOST: Final = 500
 """Contradictions on a page."""
+_PAGE: Final = 100
+"""Objects on a page."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,45 @@ def contradictions(request: Request) -> Response:
         ).fetchall()
         row = connection.execute("SELECT count(DISTINCT diaobjectid) FROM contradictions").fetchone()
     return page(request, "tom/contradictions.html", rows=rows, objects=row[0] if row else 0, most=_MOST)
+
+
+def only_by(request: Request) -> Response:
+    """Objects of which one kind of source says something, and another kind does not: a page, or CSV."""
+    admitted(request, "login")
+    given = request.query_params
+    has, without = given.get("has", "tns"), given.get("without", "broker")
+    wrong = ""
+    if has not in SOURCES or without not in SOURCES:
+        wrong = f"Kinds of sources are {', '.join(SOURCES)}."
+        has, without = "tns", "broker"
+    elif has == without:
+        wrong = "Choose two kinds of sources."
+    after = given.get("after", "")
+    start = int(after) if after.isascii() and after.isdecimal() and int(after) < 2**63 else 0
+    connections: Connections = request.app.state.connections
+    with connections.use() as connection:
+        if given.get("format") == "csv" and not wrong:
+            return _csv(only_kept(connection, has, without, limit=COUNTED), f"{has}-without-{without}.csv")
+        rows = [] if wrong else only_kept(connection, has, without, after=start, limit=_PAGE + 1)
+        count = 0 if wrong else count_only(connection, has, without)
+        compared = connection.execute("SELECT made_at FROM artefact WHERE asset = 'contradictions'").fetchone()
+    return page(
+        request, "tom/only_by.html", 422 if wrong else 200, has=has, without=without, kinds=SOURCES, wrong=wrong,
+        rows=rows[:_PAGE], onward=rows[_PAGE - 1].diaobjectid if len(rows) > _PAGE else None, start=start, count=count,
+        counted=COUNTED, compared=f"{compared[0].astimezone(datetime.UTC):%Y-%m-%d %H:%M}" if compared else None,
+    )  # fmt: skip
+
+
+def _csv(rows: list[Opinion], name: str) -> Response:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(("diaObjectId", "source", "said", "probability", "sources"))
+    writer.writerows(
+        (row.diaobjectid, row.source, row.said, "" if row.probability is None else row.probability, row.sources)
+        for row in rows
+    )
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 def charts_of(name: str, one: ClassScore) -> ClassCharts:

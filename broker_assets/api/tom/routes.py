@@ -54,6 +54,7 @@ def add_to(app: FastAPI, settings: Settings) -> None:
         ("brokertimedelays", comparison.cards),
         ("scorecards/{number:int}", comparison.card),
         ("contradictions", comparison.contradictions),
+        ("contradictions/only", comparison.only_by),
         ("", pages.front),
     ):
         _add(app, path, endpoint, _BOTH)

@@ -10,12 +10,11 @@ from psycopg import sql
 
 from broker_assets.database.tables import contradictions, contradictions_history
 from broker_assets.provenance.periods import record_changes
+from broker_assets.tom.contradictions.opinions import SOURCES, keep_opinions
 from broker_assets.tom.contradictions.rule import Rule
 
-CONTRADICTIONS_VERSION: Final = "1"
+CONTRADICTIONS_VERSION: Final = "2"
 _LOCK: Final = 0x636F6E74
-SOURCES: Final = ("annotator", "broker", "classifier", "context", "tns")
-"""Kinds of sources."""
 
 # Each source has one statement about an object: a classifier of a broker the most probable class of its newest message.
 # What not everybody may read is none.
@@ -80,6 +79,7 @@ def find(connection: psycopg.Connection[Any], rule: Rule) -> Found:
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         unknown = _state(connection, rule)
+        keep_opinions(connection)
         connection.execute("DELETE FROM contradictions")
         pairs = connection.execute(_PAIRS).rowcount
         row = connection.execute(

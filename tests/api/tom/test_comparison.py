@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import requests
 from judged_classifiers import World
+from page_browser import DESK, PHONE
 
 from broker_assets.database import engine
 from broker_assets.tom.metrics.tallies import tally
 from broker_assets.tom.objects.class_rollup import update_classes
 
 pytestmark = pytest.mark.database
+PASSWORD = "testing it"
 
 
 def test_scorecards_and_contradictions(own_site: str, database_url: str, log_in: Any) -> None:
@@ -49,6 +51,57 @@ def test_scorecards_and_contradictions(own_site: str, database_url: str, log_in:
     assert 'href="/objects/77/"' in shown
     assert "broker &lt;b&gt;" in shown
     assert "Ia (0.75)" in shown
+
+
+@pytest.mark.browser
+def test_what_one_source_has_and_another_has_not(
+    own_site: str, database_url: str, log_in: Any, page_browser: Any
+) -> None:
+    anna = log_in(own_site, "anna")
+    where = "elasticc2/contradictions/only"
+    assert "Sources have not been compared yet" in anna.get(where).text
+    with engine.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO object_opinions (kind, diaobjectid, source, said, probability, sources) SELECT 'tns',"
+            " 9000000000000000000 + number, 'tns', 'SN <Ia>', NULL, 1 FROM generate_series(1, 120) AS number"
+        )
+        connection.execute(
+            "INSERT INTO object_opinions VALUES ('broker', 9000000000000000001, 'broker a', 'Ia', 0.75, 2)"
+        )
+    first = anna.get(where)
+    assert "119 objects" in first.text
+    assert "SN &lt;Ia&gt;" in first.text
+    assert first.text.count('<th scope="row">') == 100
+    second = anna.get(f"{where}?has=tns&without=broker&after=9000000000000000101")
+    assert second.text.count('<th scope="row">') == 19
+    assert "Next 100" not in second.text
+    lines = anna.get(f"{where}?has=tns&without=broker&format=csv").text.splitlines()
+    assert (len(lines), lines[1]) == (120, "9000000000000000002,tns,SN <Ia>,,1")
+    assert "0.75" in anna.get(f"{where}?has=broker&without=context").text
+    for query in ("has=gossip", "has=tns&without=tns", "has=%3Cb%3E"):
+        wrong = anna.get(f"{where}?{query}")
+        assert (wrong.status_code, 'role="alert"' in wrong.text) == (422, True)
+    for query in ("after=x", f"after={10**30}"):
+        assert anna.get(f"{where}?{query}").status_code == 200
+    assert requests.get(f"{own_site}/{where}", allow_redirects=False, timeout=30).status_code == 302
+
+    # As people see it: wide and narrow, light and dark, with what the keyboard and a reader of screens need.
+    page_browser.go(f"{own_site}/accounts/login/")
+    page_browser.evaluate(
+        "document.querySelector('[name=username]').value = 'anna';"
+        f"document.querySelector('[name=password]').value = '{PASSWORD}';"
+        "document.querySelector('[name=password]').form.submit()"
+    )
+    page_browser.soon("document.querySelector('h1') && !document.querySelector('[name=password]')")
+    for size, dark in ((DESK, False), (PHONE, True)):
+        page_browser.go(f"{own_site}/{where}", size, dark=dark)
+        assert page_browser.inaccessible() == []
+        assert page_browser.sideways() == 0
+    choose = "document.querySelector('#without').value = 'context'"
+    page_browser.evaluate(f"{choose}; document.querySelector('main form').submit()")
+    page_browser.soon("location.search.includes('without=context')")
+    assert page_browser.evaluate("document.querySelector('#without').value") == "context"
+    assert page_browser.troubles == []
 
 
 def test_only_accounts_see_them(own_site: str) -> None:

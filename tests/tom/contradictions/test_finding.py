@@ -12,6 +12,7 @@ from broker_assets.database import engine
 from broker_assets.provenance.revisions import current_revision
 from broker_assets.tns.refresh import tns_watchlist
 from broker_assets.tom.contradictions.finding import Found, find, only_by
+from broker_assets.tom.contradictions.opinions import only_kept
 from broker_assets.tom.contradictions.rule import Rule
 from broker_assets.tom.taxonomy.stored import in_force
 
@@ -127,5 +128,10 @@ def test_what_one_has_and_another_has_not(said: Said) -> None:
     said.tns(2, "SN II")
     assert only_by(said.connection, said.rule, "tns", "broker") == [(2, "tns", "SN II")]
     assert only_by(said.connection, said.rule, "broker", "tns") == []
+    # As it is kept for pages.
+    said.find()
+    assert [(one.diaobjectid, one.source, one.said) for one in only_kept(said.connection, "tns", "broker")] == [
+        (2, "tns", "SN II")
+    ]
     with pytest.raises(ValueError, match="no kind of source 'gossip'"):
         only_by(said.connection, said.rule, "tns", "gossip")

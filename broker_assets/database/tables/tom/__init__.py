@@ -21,6 +21,7 @@ from broker_assets.database.tables.tom.messages import (
     importppdbrunning,
     message_uploads,
 )
+from broker_assets.database.tables.tom.opinions import object_opinions
 from broker_assets.database.tables.tom.processing import (
     base_processing_version,
     base_procver_of_procver,
@@ -102,6 +103,7 @@ __all__ = [
     "host_galaxy",
     "importppdbrunning",
     "message_uploads",
+    "object_opinions",
     "plannedspectra",
     "ppdbalert",
     "ppdbdiaforcedsource",

@@ -1,9 +1,9 @@
-"""Uploads of classifications, with the batches of the ledger that stored them."""
+"""Uploads of classifications with their batches, and what kinds of sources say of objects."""
 
 from broker_assets.database.migrations import run_frozen_sql
 
 revision = "0048"
-down_revision = "0047"
+down_revision = "0051"
 branch_labels = None
 depends_on = None
 
