@@ -3,7 +3,7 @@
 from broker_assets.database.migrations import run_frozen_sql
 
 revision = "0048"
-down_revision = "0051"
+down_revision = "0050"
 branch_labels = None
 depends_on = None
 
