@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TEST_WORKERS ?= 3
 
-.PHONY: help run up down status doctor scripts test test-all retest lint compiled bench bench-compare pictures lock clean
+.PHONY: help run up down status doctor scripts test test-all retest lint compiled bench bench-compare soak pictures lock clean
 
 help:
 	@echo "make run     install, start everything, replay a sample stream and a day of telemetry; Ctrl-C ends it"
@@ -23,6 +23,7 @@ help:
 	@echo "make compiled  compile the loops now that are otherwise compiled when they are first needed"
 	@echo "make bench   every benchmark, a table each; kept in benchmarks/records/"
 	@echo "make bench-compare BASE=COMMIT  fails when this checkout needs more processor time than that commit"
+	@echo "make soak HOURS=2  a platform of its own under load and faults, with a report (docs/soak.md)"
 	@echo "make pictures  the pictures of the documentation, from the platform that runs here; needs Chromium"
 	@echo "make scripts  fetch the scripts of the pages again, at the versions of versions.json; needs npm"
 	@echo "make lock    resolve the dependencies anew into requirements.lock"
@@ -93,6 +94,14 @@ bench: $(INSTALLED)
 # BASE is a commit; SHORT=1 is the short form.
 bench-compare: $(INSTALLED)
 	$(BIN)/python benchmarks/compare.py --base "$(BASE)" $(if $(SHORT),--short)
+
+# Hours of load and faults (docs/soak.md); RATE in alerts a second, FAULTS an hour. As root it has its own disk and network.
+HOURS ?= 2
+RATE ?= 256
+FAULTS ?= 60
+soak: $(INSTALLED)
+	$(BIN)/python tests/faults/soak.py --hours $(HOURS) --rate $(RATE) --faults-per-hour $(FAULTS) \
+		--report build/soak $(SOAK_OPTIONS)
 
 # Newest versions that pyproject.toml allows, for every system and Python, with the hashes of all their files; commit the
 # result after `make test`. CONSTRAINTS=FILE keeps versions.

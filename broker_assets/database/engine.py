@@ -8,11 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypedDict, Unpack
+from typing import Any, Final, TypedDict, Unpack
 
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
+
+NETWORK_LOST: Final = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""libpq parameters by which a connection over a network that is down fails within a minute, instead of the two hours of
+the operating system; a slow answer of a server that is reachable is waited for. Without effect on Unix sockets."""
 
 
 class DatabaseUnavailableError(ConnectionError):
@@ -107,6 +116,7 @@ def connection_arguments(url: str | URL, **options: Unpack[ConnectionOptions]) -
     parameters = conninfo(url)
     given = psycopg.conninfo.conninfo_to_dict(parameters).get("options")
     return {
+        **NETWORK_LOST,
         "conninfo": parameters,
         "autocommit": options.get("autocommit", False),
         "application_name": options.get("application", "broker-assets"),
@@ -165,5 +175,5 @@ def engine(url: str | URL, *, application: str = "broker-assets") -> sa.Engine:
     return sa.create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
         poolclass=sa.pool.NullPool,
-        connect_args={"application_name": application},
+        connect_args={**NETWORK_LOST, "application_name": application},
     )

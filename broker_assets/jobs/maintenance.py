@@ -1,7 +1,8 @@
-"""Keeping the platform itself in order: Dagster's event log, and facts that are kept for a while.
+"""Keeping the platform itself in order: Dagster's event log and runs, and facts that are kept for a while.
 
-Dagster keeps every event for ever and has no retention for them. What it needs to know the current state (the latest
-event of each asset, partition and check) always stays; mere history is deleted once provenance has recorded it.
+Dagster keeps every event and every run for ever and has no retention for them. What it needs to know the current state
+(the latest event of each asset, partition and check, and the run that made it) always stays; mere history is deleted
+once provenance has recorded it.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from dagster import (
     Config,
     DagsterEventType,
     DagsterInstance,
+    DagsterRunStatus,
     JobDefinition,
     OpExecutionContext,
     ResourceParam,
@@ -40,6 +42,11 @@ from broker_assets.tom.queries import worker
 CHUNK = 10_000
 """Events deleted in one transaction: a long one would block the daemon."""
 
+ENDED = (DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)
+
+RUNS = 500
+"""Runs looked at together."""
+
 _OF_ASSETS = (DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_OBSERVATION)
 
 
@@ -47,7 +54,9 @@ class PruneConfig(Config):
     """Retention of events."""
 
     run_days: int = Field(default=30, ge=1, description="days for which logs and steps of finished runs are kept")
-    asset_days: int = Field(default=90, ge=1, description="days for which superseded asset and check events are kept")
+    asset_days: int = Field(
+        default=90, ge=1, description="days for which superseded asset and check events, and runs without any, are kept"
+    )
 
 
 def prune(instance: DagsterInstance, *, run_days: int, asset_days: int, now: datetime) -> dict[str, int]:
@@ -77,6 +86,9 @@ def prune(instance: DagsterInstance, *, run_days: int, asset_days: int, now: dat
         "check evaluations": _delete(
             storage, AssetCheckExecutionsTable, _old_evaluations(now - timedelta(days=asset_days))
         ),
+        "check events": _delete(storage, SqlEventLogStorageTable, _evaluated(now - timedelta(days=asset_days))),
+        # Last: their events are gone by now.
+        "runs": _delete_runs(instance, storage, now - timedelta(days=max(run_days, asset_days))),
     }
 
 
@@ -123,6 +135,14 @@ def _old_evaluations(limit: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(_before(execution.create_timestamp, limit), newer)
 
 
+def _evaluated(limit: datetime) -> sa.ColumnElement[bool]:
+    """Events of evaluations that are no longer recorded, see `_old_evaluations`."""
+    event, execution = SqlEventLogStorageTable.c, AssetCheckExecutionsTable.c
+    recorded = sa.exists().where(execution.evaluation_event_storage_id == event.id)
+    kind = DagsterEventType.ASSET_CHECK_EVALUATION.value
+    return sa.and_(_before(event.timestamp, limit), event.dagster_event_type == kind, ~recorded)
+
+
 def _delete(storage: SqlEventLogStorage, table: sa.Table, condition: sa.ColumnElement[bool]) -> int:
     deleted = 0
     while True:
@@ -133,6 +153,28 @@ def _delete(storage: SqlEventLogStorage, table: sa.Table, condition: sa.ColumnEl
         deleted += len(ids)
         if len(ids) < CHUNK:
             return deleted
+
+
+def _delete_runs(instance: DagsterInstance, storage: SqlEventLogStorage, limit: datetime) -> int:
+    """Delete ended runs from before a time of which no event is left."""
+    deleted, cursor = 0, None
+    ended = RunsFilter(statuses=list(ENDED), created_before=limit.astimezone(UTC))
+    while True:
+        records = instance.get_run_records(ended, limit=RUNS, cursor=cursor, ascending=True)
+        ids = [record.dagster_run.run_id for record in records]
+        event = SqlEventLogStorageTable.c
+        with storage.index_connection() as connection:
+            named = sa.select(event.run_id).where(event.run_id.in_(ids)).distinct()
+            kept = {run_id for (run_id,) in connection.execute(named)}
+        for run_id in ids:
+            if run_id not in kept:
+                instance.delete_run(run_id)
+                deleted += 1
+        remaining = [run_id for run_id in ids if run_id in kept]
+        if len(ids) < RUNS:
+            return deleted
+        # A run that was deleted is not a place from which to go on.
+        cursor = remaining[-1] if remaining else cursor
 
 
 def build_maintenance(settings: Settings) -> JobDefinition:
@@ -192,8 +234,8 @@ def build_maintenance(settings: Settings) -> JobDefinition:
     @job(
         name="maintenance",
         executor_def=in_process_executor,
-        description="Deletes events of Dagster's log that are no longer needed; features, scores and matches of old "
-        "nights; associations that nothing refers to; results of queued SQL.",
+        description="Deletes events and runs of Dagster's log that are no longer needed; features, scores and matches "
+        "of old nights; associations that nothing refers to; results of queued SQL.",
     )
     def maintenance() -> None:
         prune_event_log()

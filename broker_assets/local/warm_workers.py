@@ -31,6 +31,9 @@ LOAD_SECONDS = 120.0
 ANSWER_SECONDS = 10.0
 """Time for a fork."""
 
+END_SECONDS = 2.0
+"""Time in which a loaded process ends by itself when nobody asks any more."""
+
 UNKNOWN_END = 256
 """In place of an exit code, which is smaller, where nobody could say how a worker ended."""
 
@@ -143,11 +146,18 @@ class _Loaded:
             return self._ends.pop(pid, None)
 
     def close(self) -> None:
-        """Let the process end; its workers go on."""
+        """End the process; its workers go on.
+
+        It ends by itself once nobody asks any more. One that does not, because it hangs, is killed: a request that it
+        still has would become a second process of a run that has been started in another way.
+        """
         with self._lock:
             self._connection.close()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(1.0)
+        try:
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def _read(self, wanted: str, seconds: float) -> int | None:
         """Read messages until one of the wanted kind; its number, None if there is none in time."""

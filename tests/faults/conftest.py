@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,7 +146,9 @@ class Platform:
         self.produced += 1
         producer.poll(0)
 
-    def start_child(self, *, wait: bool = True, **options: Any) -> DrainChild:
+    def start_child(
+        self, *, wait: bool = True, environment: Mapping[str, str] | None = None, **options: Any
+    ) -> DrainChild:
         """Start a process that drains the topic."""
         arguments = {
             "bootstrap_servers": self.kafka.bootstrap_servers,
@@ -161,7 +163,10 @@ class Platform:
             **options,
         }
         process = subprocess.Popen(
-            [sys.executable, str(DRAIN_PROCESS), json.dumps(arguments)], stdout=subprocess.PIPE, text=True
+            [sys.executable, str(DRAIN_PROCESS), json.dumps(arguments)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **(environment or {})},
         )
         child = DrainChild(process)
         self.children.append(child)

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from dagster import (
     AssetCheckEvaluation,
+    AssetCheckKey,
     AssetKey,
     AssetMaterialization,
     AssetObservation,
@@ -68,11 +69,18 @@ def test_superseded_events_go_and_the_newest_stay(instance: DagsterInstance) -> 
         return sum(len(instance.get_records_for_run(run_id, limit=1000).records) for run_id in runs)
 
     before = count()
+    evaluated = events(instance, DagsterEventType.ASSET_CHECK_EVALUATION)
     deleted = prune(instance, run_days=30, asset_days=90, now=LATER)
     assert deleted["asset events"] == 4 + 3
     assert deleted["check evaluations"] == 2
     assert deleted["run events"] > 10
-    assert before - count() == deleted["run events"] + deleted["asset events"]
+    assert deleted["check events"] == evaluated - 2, "the newest of each night stays"
+    assert before - count() == deleted["run events"] + deleted["asset events"] + deleted["check events"]
+    # All that the first run did is superseded by the second.
+    assert deleted["runs"] == 1
+    assert [instance.has_run(run_id) for run_id in runs] == [False, True]
+    latest = instance.event_log_storage.get_latest_asset_check_execution_by_key([AssetCheckKey(SOURCES, "balances")])
+    assert len(latest) == 1
     assert instance.get_materialized_partitions(SOURCES) == {"2024-05-01", "2024-05-02"}
     newest = instance.fetch_materializations(SOURCES, limit=10).records
     made = [record.asset_materialization for record in newest if record.asset_materialization]
@@ -104,7 +112,8 @@ def test_daily_job(platform: Any, survey: Callable[..., Any]) -> None:
     result = platform.run("maintenance")
     assert result.success
     logged = messages(platform, result.run_id)
-    assert "deleted run events: 0, deleted asset events: 0, deleted check evaluations: 0, stale artefacts: 0" in logged
+    kinds = ("run events", "asset events", "check evaluations", "check events", "runs")
+    assert ", ".join([*(f"deleted {kind}: 0" for kind in kinds), "stale artefacts: 0"]) in logged
     for what in ("features of alerts", "statistics of objects"):
         assert any(message.startswith(f"{what} before ") for message in logged)
     assert "associations that nothing refers to: 0 deleted, 0 left" in logged

@@ -18,6 +18,7 @@ from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 from dagster_services import wait_until
 
 from broker_assets.dagster_internals import ExecuteRunArgs
+from broker_assets.local import warm_workers
 from broker_assets.local.run_workers import is_run_worker
 from broker_assets.local.warm_workers import UNKNOWN_END, ForkedWorker, WarmWorkers, code_on_disk
 
@@ -110,6 +111,22 @@ def test_runs_outlive_the_loaded_process_and_another_takes_its_place(
     os.kill(worker.pid, signal.SIGKILL)
     assert worker.wait(30.0) == UNKNOWN_END
     assert later.poll() is None
+
+
+def test_a_loaded_process_that_hangs_is_replaced_and_starts_nothing_later(
+    start: Callable[[], tuple[ForkedWorker, dict[str, object]]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its answer comes too late: a run that it started then would have two processes."""
+    monkeypatch.setattr(warm_workers, "ANSWER_SECONDS", 0.5)
+    worker, _ = start()
+    hanging = psutil.Process(parent(worker))
+    hanging.suspend()
+    monkeypatch.setattr(warm_workers, "END_SECONDS", 0.2)
+    later, _ = start()
+    assert parent(later) != hanging.pid
+    assert not hanging.is_running()
+    assert len(list(tmp_path.glob("code.*[0-9]"))) == 2, "each request became one process"
+    assert worker.poll() is None
 
 
 def test_code_on_the_disk(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import socketserver
 import threading
 from pathlib import Path
 
+from network_link import connected, postgres_socket, received, shut
 from sqlalchemy.engine import make_url
 
 
@@ -56,10 +57,8 @@ class DatabaseProxy:
     def _connect(self) -> socket.socket:
         host, port = self._url.query.get("host") or self._url.host, self._url.query.get("port") or self._url.port
         if str(host).startswith("/"):
-            server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            server.connect(str(Path(str(host)) / f".s.PGSQL.{port}"))
-            return server
-        return socket.create_connection((str(host or "127.0.0.1"), int(str(port or 5432))))
+            return connected(postgres_socket(Path(str(host)), int(str(port or 5432))))
+        return connected((str(host or "127.0.0.1"), int(str(port or 5432))))
 
     def _serve(self, client: socket.socket) -> None:
         if self._refuse and self.lost:
@@ -68,36 +67,22 @@ class DatabaseProxy:
         with self._connect() as server:
 
             def answer() -> None:
-                while data := _received(server):
+                while data := received(server):
                     if losing.is_set():
                         self.lost += 1
                         break
                     client.sendall(data)
                 for end in (client, server):
-                    _shut(end)
+                    shut(end)
 
             thread = threading.Thread(target=answer, daemon=True)
             thread.start()
-            while data := _received(client):
+            while data := received(client):
                 if self._refuse and self.lost:
                     break
                 if self._lose and b"COMMIT" in data:
                     self._lose = False
                     losing.set()
                 server.sendall(data)
-            _shut(server)
+            shut(server)
             thread.join()
-
-
-def _received(end: socket.socket) -> bytes:
-    try:
-        return end.recv(1 << 16)
-    except OSError:
-        return b""
-
-
-def _shut(end: socket.socket) -> None:
-    try:
-        end.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return

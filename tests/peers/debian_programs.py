@@ -21,6 +21,7 @@ PACKAGES: dict[str, tuple[str, str]] = {
     "stilts": ("stilts", "validation of the VO services"),
     "promtool": ("prometheus", "rules of Prometheus"),
     "pgbouncer": ("pgbouncer", "pooled connections"),
+    "strace": ("strace", "slow disks"),
     "java": ("default-jre-headless", "Apache Kafka"),
     "mvn": ("maven", "Apache Kafka"),
 }
