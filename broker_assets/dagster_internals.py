@@ -39,9 +39,13 @@ from dagster._utils.interrupts import capture_interrupts, pop_captured_interrupt
 CHECK_FAILED_ERROR: Final = f"{DagsterAssetCheckFailedError.__module__}.{DagsterAssetCheckFailedError.__qualname__}"
 """How the message of the error begins that fails a run after a blocking check."""
 
+COMMAND_LINE: Final = "dagster._cli"
+"""Module of Dagster's command line, which the process of a run executes."""
+
 __all__ = [
     "CHECK_FAILED_ERROR",
     "CODE_VERSION_TAG",
+    "COMMAND_LINE",
     "DATA_VERSION_TAG",
     "NULL_DATA_VERSION",
     "NULL_EVENT_POINTER",

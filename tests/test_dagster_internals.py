@@ -6,6 +6,7 @@ When a test here fails after an upgrade of Dagster, look at what uses the name b
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import os
 import signal
@@ -65,6 +66,7 @@ TESTED = {
     "BulkActionsFilter",
     "CHECK_FAILED_ERROR",
     "CODE_VERSION_TAG",
+    "COMMAND_LINE",
     "CheckRunHealthResult",
     "ConfigurableClass",
     "ConfigurableClassData",
@@ -146,6 +148,10 @@ def test_every_name_is_tested() -> None:
 
 def parameters(function: object) -> list[str]:
     return list(inspect.signature(function).parameters)  # type: ignore[arg-type]
+
+
+def test_command_line_has_the_entry_that_runs_use() -> None:
+    assert callable(importlib.import_module(dagster_internals.COMMAND_LINE).main)
 
 
 def test_tags_are_those_of_events_that_are_stored() -> None:

@@ -25,6 +25,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TypedDict, cast
 
+from broker_assets.dagster_internals import COMMAND_LINE
 from broker_assets.local.processes import RESET_SIGNALS, name_process
 
 RUN_NAME = "run-worker"
@@ -43,7 +44,7 @@ class Request(TypedDict):
     folder: str
 
 
-LOADED = ("dagster._cli", "dagster_postgres", "broker_assets.build", "broker_assets.local.run_worker")
+LOADED = (COMMAND_LINE, "dagster_postgres", "broker_assets.build", "broker_assets.local.run_worker")
 """Modules with all that runs import. Named as `workspace.yaml` names the code location: this package knows no assets.
 
 Definitions are not built here: they depend on settings, and belong to the run.

@@ -13,8 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from dagster import serialize_value
-from dagster._core.code_pointer import FileCodePointer
-from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
+from dagster_private import FileCodePointer, JobPythonOrigin, RepositoryPythonOrigin
 from dagster_services import wait_until
 
 from broker_assets.dagster_internals import ExecuteRunArgs

@@ -5,18 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from dagster._config import validate_config
+from dagster._core.code_pointer import FileCodePointer
 from dagster._core.definitions.data_version import CachingStaleStatusResolver
 from dagster._core.definitions.freshness import FreshnessState, FreshnessStateChange
 from dagster._core.definitions.reconstruct import ReconstructableJob
 from dagster._core.instance.config import dagster_instance_config_schema
 from dagster._core.loader import LoadingContextForTest
-from dagster._core.origin import JobPythonOrigin
+from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 
 __all__ = [
     "CachingStaleStatusResolver",
+    "FileCodePointer",
     "FreshnessState",
     "FreshnessStateChange",
+    "JobPythonOrigin",
     "LoadingContextForTest",
+    "RepositoryPythonOrigin",
     "dagster_instance_config_schema",
     "job_of_file",
     "validate_config",
