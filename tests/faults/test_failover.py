@@ -53,7 +53,7 @@ def mortal_postgres(service_folder: Path) -> Iterator[BothServers]:
         if user is not None:
             user.give(folder)
         source = Connection.of(f"{primary.url('postgres')}&application_name=replica")
-        arguments = ["--pgdata", folder / "data", "--wal-method", "stream", "--checkpoint", "fast"]
+        arguments: list[str | Path] = ["--pgdata", folder / "data", "--wal-method", "stream", "--checkpoint", "fast"]
         Programs().run("pg_basebackup", [*arguments, "--write-recovery-conf", "-d", source.text], user=user)
         with EmbeddedPostgres(folder, configuration=SMALL) as replica:
             with psycopg.connect(primary.dsn("postgres"), autocommit=True) as connection:

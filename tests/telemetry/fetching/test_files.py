@@ -13,7 +13,7 @@ from input_sources import zipped
 from broker_assets.source_settings import InputSource
 from broker_assets.telemetry.fetching import files
 from broker_assets.telemetry.fetching.files import Record, fetch_files, listed, listing_version
-from broker_assets.telemetry.fetching.zips import FetchError
+from broker_assets.telemetry.fetching.zips import FetchError, unpack_kernels
 
 
 class Site:
@@ -44,7 +44,7 @@ def test_new_files_arrive_and_zips_are_unpacked_once(tmp_path: Path, monkeypatch
     assert site.present() == {"lsk/leap.tls": b"leap", "mk/a.tm": b"one", "spk/a.bsp": b"orbit"}
     assert site.fetch() == []
     unpacked: list[Path] = []
-    original = files.unpack_kernels
+    original = unpack_kernels
 
     def counted(path: Path, *arguments: Any, **options: Any) -> list[str]:
         unpacked.append(path)
