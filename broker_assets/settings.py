@@ -465,6 +465,8 @@ class ServerSettings(BaseModel):
     asks_accounts: bool = False
     """Whether a proxy in front of Dagster's pages asks our accounts for each request and sends the rights in the header
     `X-Broker-Rights`: all but `write` may only read then."""
+    log_days: int = Field(default=60, ge=1)
+    """Days for which `broker-assets up` keeps the logs of services by day, in `<home>/service_logs`."""
     status_token: SecretStr | None = None
     """Requests that send it (`Authorization: Bearer …`) see process ids, paths, addresses and users in status pages."""
 

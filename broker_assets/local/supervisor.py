@@ -8,6 +8,7 @@ supervisor, are found by the marker in their environment.
 
 from __future__ import annotations
 
+import datetime
 import os
 import shutil
 import signal
@@ -39,7 +40,7 @@ from broker_assets.local.processes import (
 )
 from broker_assets.local.run_workers import is_run_worker
 from broker_assets.local.service import CodeServer, Part, Service
-from broker_assets.monitoring import state_file
+from broker_assets.monitoring import daily_logs, state_file
 from broker_assets.monitoring.state_file import Addresses, PlatformState, ProcessIdentity, ServiceState
 from broker_assets.settings import Settings
 from broker_assets.storage.atomic import remove_abandoned
@@ -286,8 +287,20 @@ class Supervisor:
                     watched.failures = 0
             if time.monotonic() > next_check:
                 self._check_health()
+                self._keep_logs()
                 next_check = time.monotonic() + 10.0
             time.sleep(0.3)
+
+    def _keep_logs(self) -> None:
+        """Copy what services have written to the logs of their days; a full disk stops nothing."""
+        now = datetime.datetime.now(datetime.UTC)
+        oldest = now.date() - datetime.timedelta(days=self.settings.server.log_days)
+        try:
+            daily_logs.collect(self.home / "logs", self.home / "service_logs", now)
+            daily_logs.prune(self.home / "service_logs", before=oldest)
+        except OSError as error:
+            if not self._low_space:
+                self._report(f"Logs of services cannot be kept by day: {error}")
 
     def _attend(self, watched: _Watched) -> None:
         """A part has ended: report it, and restart it after its delay."""

@@ -53,13 +53,23 @@ class LogDay:
     """Whether the files were read from their beginning."""
 
 
-def services(folder: Path) -> list[str]:
-    """Names of services with a log in a folder; none if there is no folder."""
-    return sorted({path.name.partition(".log")[0] for path in folder.glob("*.log*") if path.is_file()})
+def services(folder: Path, daily: Path | None = None) -> list[str]:
+    """Names of services with a log in a folder, or in one of the days of another; none if there is no folder."""
+    found = {path.name.partition(".log")[0] for path in folder.glob("*.log*") if path.is_file()}
+    if daily is not None:
+        found |= {path.stem for path in daily.glob("????-??-??/*.log")}
+    return sorted(found)
 
 
 def read_day(
-    folder: Path, service: str, day: datetime.date | None = None, *, most: int = 500, problems: bool = False
+    folder: Path,
+    service: str,
+    day: datetime.date | None = None,
+    *,
+    most: int = 500,
+    problems: bool = False,
+    text: str = "",
+    daily: Path | None = None,
 ) -> LogDay:
     """The lines of a service of a day.
 
@@ -75,13 +85,17 @@ def read_day(
         Lines at most, the last of the day.
     problems : bool
         Only lines that say that something is wrong.
+    text : str
+        Only lines that contain this text, whatever the case.
+    daily : Path, optional
+        Folder of the logs of earlier days, `<day>/<service>.log`.
 
     Raises
     ------
     UnknownService
         If there is no log of this service.
     """
-    if service not in services(folder):
+    if service not in services(folder, daily):
         raise UnknownService(f"there is no log of a service {service!r}")
     lines: list[LogLine] = []
     whole = True
@@ -90,11 +104,28 @@ def read_day(
             content, complete = _end_of(path)
             whole = whole and complete
             lines += _lines(content)
-    days = sorted({line.at.date() for line in lines if line.at is not None}, reverse=True)
+    here = {line.at.date() for line in lines if line.at is not None}
+    kept = {datetime.date.fromisoformat(path.parent.name): path for path in _kept(daily, service)}
+    days = sorted(here | kept.keys(), reverse=True)
     chosen = day or (days[0] if days else None)
-    of_day = [line for line in lines if (line.at.date() if line.at else None) == chosen]
-    shown = [line for line in of_day if line.problem] if problems else of_day
+    # The files of the services have the newest lines, and perhaps not all of an earlier day.
+    if chosen in kept and chosen != max(here, default=None):
+        content, whole = _end_of(kept[chosen])
+        of_day = list(_lines(content))
+    else:
+        of_day = [line for line in lines if (line.at.date() if line.at else None) == chosen]
+    wanted = text.casefold()
+    shown = [
+        line for line in of_day if (line.problem or not problems) and (not wanted or wanted in line.text.casefold())
+    ]
     return LogDay(shown[-most:], len(shown), days, whole)
+
+
+def _kept(daily: Path | None, service: str) -> list[Path]:
+    """Files of the days that are kept of a service."""
+    if daily is None:
+        return []
+    return [path / f"{service}.log" for path in daily.glob("????-??-??") if (path / f"{service}.log").is_file()]
 
 
 def _end_of(path: Path) -> tuple[bytes, bool]:
@@ -107,14 +138,20 @@ def _end_of(path: Path) -> tuple[bytes, bool]:
     return (content if start == 0 else content.partition(b"\n")[2]), start == 0
 
 
-def _lines(content: bytes) -> Iterator[LogLine]:
-    """Lines with the times to which they belong."""
+def line_groups(content: bytes) -> Iterator[tuple[datetime.datetime | None, bytes]]:
+    """A line with a time (UTC) and those that follow it without one; before the first time there is None."""
     found = list(_TIME.finditer(content))
     begins = [match.start() for match in found]
-    if not begins or begins[0] > 0:
-        yield from _parted(content[: begins[0]] if begins else content, None)
+    if content and (not begins or begins[0] > 0):
+        yield None, content[: begins[0]] if begins else content
     for match, end in zip(found, [*begins, len(content)][1:], strict=True):
-        yield from _parted(content[match.start() : end], _moment(match))
+        yield _moment(match), content[match.start() : end]
+
+
+def _lines(content: bytes) -> Iterator[LogLine]:
+    """Lines with the times to which they belong."""
+    for moment, text in line_groups(content):
+        yield from _parted(text, moment)
 
 
 def _parted(content: bytes, at: datetime.datetime | None) -> Iterator[LogLine]:

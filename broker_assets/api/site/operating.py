@@ -51,6 +51,7 @@ def add_to(app: FastAPI, settings: Settings) -> None:
     app.state.writes_stream = settings.database.reader_url is None and settings.database.access_url is None
     app.state.quarantine_retry = QuarantineRetry()
     app.state.logs = settings.home / "logs"
+    app.state.daily_logs = settings.home / "service_logs"
     app.include_router(router)
 
 
@@ -119,19 +120,22 @@ def settle(request: Request, form: Sent) -> Response:
 
 
 @router.get("/logs/")
-def logs(request: Request, service: str = "", day: str = "", problems: bool = False) -> Response:
+def logs(request: Request, service: str = "", day: str = "", problems: bool = False, text: str = "") -> Response:
     """What the services on this machine wrote, by day (UTC)."""
     user = _operator(logged_in(request))
     if isinstance(user, Response):
         return user
     folder: Path = request.app.state.logs
-    known = service_logs.services(folder)
+    daily: Path = request.app.state.daily_logs
+    known = service_logs.services(folder, daily)
     found = None
     if known:
         chosen = service or ("daemon" if "daemon" in known else known[0])
         try:
             wanted = datetime.date.fromisoformat(day) if day else None
-            found = service_logs.read_day(folder, chosen, wanted, most=LINES, problems=problems)
+            found = service_logs.read_day(
+                folder, chosen, wanted, most=LINES, problems=problems, text=text.strip(), daily=daily
+            )
         except ValueError:
             raise HTTPException(400, f"{day!r} is not a day such as 2026-11-30.") from None
         except service_logs.UnknownService:
@@ -139,5 +143,5 @@ def logs(request: Request, service: str = "", day: str = "", problems: bool = Fa
         service, day = chosen, day or (found.days[0].isoformat() if found.days else "")
     return page(
         request, "service_logs.html", services=known, service=service, day=day, found=found, problems=problems,
-        most=LINES,
+        text=text.strip(), most=LINES,
     )  # fmt: skip
