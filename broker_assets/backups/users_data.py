@@ -52,6 +52,10 @@ USERS_DATA: Final = (
     "access.target_comments",
     "access.spectra",
     "access.spectrum_versions",
+    "access.observations",
+    "access.observation_products",
+    "access.calendar_events",
+    "access.calendar_feeds",
     # Lists
     "watchlists",
     "watchlist_cones",

@@ -100,7 +100,7 @@ def _sources(log: Path, position: dict[str, Any]) -> list[tuple[Path, int]]:
 
 
 def _undo(daily: Path, service: str, position: dict[str, Any]) -> None:
-    """Cut off what was appended after the position was kept."""
+    """Remove what was appended after the position was kept."""
     for day, size in position.get("sizes", {}).items():
         path = daily / day / f"{service}.log"
         if path.is_file() and path.stat().st_size > size:
@@ -121,7 +121,7 @@ def _copy(
         inode = os.fstat(file.fileno()).st_ino
         file.seek(start)
         content = file.read(MOST)
-    # The last line may not be complete; one that is longer than everything that is read is cut.
+    # The last line may not be complete; one longer than all that is read is split.
     content = content[: content.rfind(b"\n") + 1] or (content if len(content) == MOST else b"")
     if not content:
         return 0, {**position, "inode": inode, "offset": start}
@@ -132,7 +132,7 @@ def _copy(
         by_day.setdefault(day, []).append(text)
     files = {name: daily / name / f"{service}.log" for name in by_day}
     sizes = {name: path.stat().st_size if path.is_file() else 0 for name, path in files.items()}
-    # Before anything is appended, so that what a process that dies leaves is cut off the next time.
+    # Before anything is appended, so that what a process leaves when it dies is removed the next time.
     keep({"inode": inode, "offset": start, "day": position.get("day"), "sizes": sizes})
     for name, pieces in by_day.items():
         files[name].parent.mkdir(exist_ok=True)
