@@ -204,6 +204,20 @@ def test_derived_assets_follow_their_parents(definitions: Definitions) -> None:
     }  # fmt: skip
 
 
+def test_runs_stay_within_what_dagster_and_its_tables_like(definitions: Definitions) -> None:
+    """As `docker/README.md` promises: one partition a run, so few planned events, and few and short tags."""
+    repository = definitions.get_repository_def()
+    graph = repository.asset_graph
+    for key in graph.get_all_asset_keys():
+        policy = graph.get(key).backfill_policy
+        assert policy is None or policy.max_partitions_per_run == 1, key.to_user_string()
+    for job in repository.get_all_jobs():
+        tags = {**job.tags, **job.run_tags}
+        assert len(tags) <= 10, job.name
+        assert all(len(value) < 500 for value in tags.values()), job.name
+    assert len(graph.get_all_asset_keys()) + len(graph.asset_check_keys) < 1000
+
+
 def test_definitions_are_fresh_each_time() -> None:
     assert build_defs(settings=Settings()) is not build_defs(settings=Settings())
 

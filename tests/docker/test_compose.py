@@ -19,6 +19,7 @@ from broker_assets.settings import KafkaSettings, Settings
 ROOT = Path(__file__).parents[2]
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a container
 DOCKER = ROOT / "docker"
+IMAGE = "${BROKER_IMAGE:-broker-assets}"
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +93,8 @@ def test_variables_of_the_workspace_and_the_launcher_are_set(compose: dict) -> N
 def test_every_setting_reaches_every_container(compose: dict) -> None:
     """From one file; runs get what the daemon has (`resources/test_run_containers.py`)."""
     names = set(setting_variables())
-    ours = {name: service for name, service in compose["services"].items() if service.get("image") == "broker-assets"}
-    assert len(ours) == 5
+    ours = {name: service for name, service in compose["services"].items() if service.get("image") == IMAGE}
+    assert len(ours) == 6
     for name, service in ours.items():
         assert service["env_file"] == [{"path": "${CONFIG_FOLDER:?}/settings.env", "required": False}], name
         # What is set here would have precedence over the file: only what the parts of this installation agree on.
@@ -106,13 +107,19 @@ def test_every_setting_reaches_every_container(compose: dict) -> None:
     assert (of_the_daemon & names) - OF_SERVICES <= set(passed_on(of_the_daemon))
 
 
+def environment_of(compose: dict) -> dict:
+    """Variables of the daemon, which launches runs."""
+    return compose["services"]["daemon"]["environment"]
+
+
 def test_runs_see_the_archive_and_the_network_of_the_services(compose: dict) -> None:
     config = yaml.safe_load((DOCKER / "run_launcher.yaml").read_text())["run_launcher"]["config"]
     names = {volume: compose["volumes"][volume]["name"] for volume in ("archive", "config")}
     mounted = [f"{names['archive']}:/var/lib/broker", f"{names['config']}:/etc/broker:ro"]
+    mounted.append(f"{compose['volumes']['backups']['name']}:{environment_of(compose)['BROKER_BACKUP__FOLDER']}")
     assert config["container_kwargs"]["volumes"] == mounted
-    ours = {name: service for name, service in compose["services"].items() if service.get("image") == "broker-assets"}
-    assert len(ours) == 5
+    ours = {name: service for name, service in compose["services"].items() if service.get("image") == IMAGE}
+    assert len(ours) == 6
     for name, service in ours.items():
         of_services = {mount.split(":", 1)[0]: mount.split(":", 1)[1] for mount in service["volumes"]}
         assert (of_services["archive"], of_services["config"]) == ("/var/lib/broker", "/etc/broker:ro"), name
@@ -159,11 +166,12 @@ def test_the_proxy_reaches_the_web_servers_only_and_nothing_else_is_published(co
         for network in compose["networks"]
     }
     ours = {"prepare", "code-server", "daemon", "webserver", "api"}
+    keepers = {"postgres", "psql", "backup"}
     assert members["pages"] == {"proxy", "api", "webserver"}
     assert members["docker"] == {"docker-proxy", "daemon", "webserver"}
     assert members["code"] == {"code-server", "daemon", "webserver"}
     assert members["edge"] == {"proxy"}
-    assert members["database"] == ours | {"postgres", "psql"}
+    assert members["database"] == ours | keepers
     assert members["streams"] == ours | {"kafka"}
     assert members["outside"] == ours
     assert compose["networks"]["outside"]["driver_opts"] == {"com.docker.network.bridge.enable_icc": "false"}
@@ -232,7 +240,7 @@ def test_what_is_under_development_is_mounted_everywhere(compose: dict) -> None:
     """As in compose.yaml, but for the source of the host, which runs get too."""
     override = yaml.safe_load((DOCKER / "compose.development.yaml").read_text())
     jsonschema.validate(override, COMPOSE_SCHEMA)
-    ours = {name for name, service in compose["services"].items() if service.get("image") == "broker-assets"}
+    ours = {name for name, service in compose["services"].items() if service.get("image") == IMAGE}
     assert set(override["services"]) == ours
     source = "source:/opt/broker/broker_assets:ro"
     assert all(service["volumes"][0] == source for service in override["services"].values())
@@ -248,6 +256,18 @@ def test_what_is_under_development_is_mounted_everywhere(compose: dict) -> None:
     assert volumes.pop() == f"{override['volumes']['source']['name']}:/opt/broker/broker_assets:ro"
     assert changed == usual
     assert "run_launcher.development.yaml" in override["services"]["daemon"]["command"][-1]
+
+
+def test_backups_are_made_where_they_are_kept(compose: dict) -> None:
+    """By runs, on schedules of Dagster; the log by a service, over a connection that the server admits."""
+    service = compose["services"]["backup"]
+    assert service["command"] == ["broker-assets", "backup", "receive"]
+    folder = environment_of(compose)["BROKER_BACKUP__FOLDER"]
+    assert f"backups:{folder}" in service["volumes"]
+    assert "backups" not in str(compose["services"]["api"]["volumes"])  # they hold the hashes of passwords
+    assert folder in (DOCKER / "Dockerfile").read_text()
+    assert "host replication broker all scram-sha-256" in (DOCKER / "postgres" / "replication.sh").read_text()
+    assert "max_slot_wal_keep_size=8GB" in compose["services"]["postgres"]["command"]
 
 
 def test_the_shell_of_the_database_is_one_of_its_server(compose: dict) -> None:
@@ -267,7 +287,9 @@ def test_the_api_has_no_password_with_which_it_could_write(compose: dict) -> Non
 
 
 def test_every_variable_is_in_the_example(compose: dict) -> None:
-    used = set(re.findall(r"\$\{([A-Z_]+):\?", (DOCKER / "compose.yaml").read_text()))
+    files = sorted(DOCKER.glob("compose*.yaml"))
+    assert len(files) == 5
+    used = {name for path in files for name in re.findall(r"\$\{([A-Z_]+):\?", path.read_text())}
     given = {line.split("=")[0] for line in (DOCKER / "example.env").read_text().splitlines() if "=" in line[:40]}
     assert used <= given
 
@@ -289,3 +311,23 @@ def test_listeners_for_readers_are_those_of_one_machine(tmp_path: Path) -> None:
     assert {name: given[name] for name in same} == {name: ours[name] for name in same}
     assert all(port.startswith("${READERS_ADDRESS:-127.0.0.1}:") for port in kafka["ports"])
     assert "KAFKA_PASSWORD:?" in given["listener.name.internal.plain.sasl.jaas.config"]
+
+
+def test_the_database_has_connections_for_everything(compose: dict) -> None:
+    """At most, as `docker/README.md` counts them: web servers, runs, and Dagster's processes without a pool."""
+    instance = yaml.safe_load((ROOT / "dagster.yaml").read_text())
+    settings = Settings()
+    of_an_api = 2 * settings.server.database_connections  # to read, and for accounts
+    of_a_run = 3 + 1 + 1 + settings.delivery.workers  # session, attempts, sender and its workers
+    of_dagster = (
+        instance["sensors"]["num_workers"] + instance["schedules"]["num_workers"]
+        + instance["run_queue"]["dequeue_num_workers"] + 40
+    )  # fmt: skip
+    apis = next(
+        entry["spec"]["maxReplicas"]
+        for entry in yaml.safe_load_all((DOCKER / "kubernetes" / "api.yaml").read_text())
+        if entry["kind"] == "HorizontalPodAutoscaler"
+    )
+    runs = instance["concurrency"]["runs"]["max_concurrent_runs"]
+    limit = next(int(part.split("=")[1]) for part in compose["services"]["postgres"]["command"] if "max_conn" in part)
+    assert apis * of_an_api + runs * of_a_run + of_dagster < 0.9 * limit

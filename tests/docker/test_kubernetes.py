@@ -98,7 +98,7 @@ def test_everything_starts_in_an_empty_namespace(manifests: list[Manifest], secr
     """What one object names is another one of these, of the secrets or of the cluster."""
     names = {kind: set(of([*manifests, *secrets], kind)) for kind in ("ConfigMap", "Secret", "ServiceAccount")}
     names["PersistentVolumeClaim"] = set(of(manifests, "PersistentVolumeClaim"))
-    assert set(workloads(manifests)) == {*OURS, "postgres", "kafka", "proxy"}
+    assert set(workloads(manifests)) == {*OURS, "backup", "postgres", "kafka", "proxy"}
     for name, workload in workloads(manifests).items():
         spec = pod(workload)
         claims = {claim["metadata"]["name"] for claim in workload["spec"].get("volumeClaimTemplates", [])}
@@ -158,7 +158,7 @@ def test_every_pod_is_watched_bounded_and_without_rights(manifests: list[Manifes
             assert "memory" in entry["resources"]["limits"], name
         if workload["kind"] != "Job":
             assert "livenessProbe" in spec["containers"][0], name
-            assert "readinessProbe" in spec["containers"][0] or name == "daemon", name
+            assert "readinessProbe" in spec["containers"][0] or name in {"daemon", "backup"}, name
     assert (
         f"--uid {pod(workloads(manifests)['api'])['securityContext']['runAsUser']}"
         in (ROOT / "docker" / "Dockerfile").read_text()
@@ -214,6 +214,7 @@ def test_services_are_the_processes_of_one_machine(manifests: list[Manifest], co
         found = container(manifests, name)
         assert found["args"] == command
         assert "command" not in found  # the entry point of the image sets the umask
+    assert container(manifests, "backup")["args"] == compose["services"]["backup"]["command"]
     for name in ("postgres", "kafka", "proxy"):
         assert container(manifests, name)["image"] == compose["services"][name]["image"]
     assert container(manifests, "kafka")["image"].endswith(jars.kafka_version())
@@ -333,10 +334,15 @@ def test_a_run_gets_what_the_services_get_and_runs(launched: Launched, manifests
     spec = job["spec"]["template"]["spec"]
     (run,) = spec["containers"]
     own = pod(workloads(manifests)["daemon"])
+    # Backups are for those who make them: they hold the hashes of passwords.
+    backups = {"/var/lib/backups": (None, {"persistentVolumeClaim": {"claimName": "broker-backups"}})}
+    keeper = pod(workloads(manifests)["backup"])
+    assert _sources(keeper, keeper["containers"][0]) == _sources(spec, run)
+    assert keeper["containers"][0]["envFrom"] == run["envFrom"]
     for service in OURS:
         other, entry = pod(workloads(manifests)[service]), container(manifests, service)
         assert entry["image"] == run["image"] == IMAGE
-        assert _sources(other, entry) == _sources(spec, run), service
+        assert _sources(other, entry) | backups == _sources(spec, run), service
         assert other["securityContext"] == spec["securityContext"], service
         assert entry["securityContext"] == run["securityContext"], service
         sources = [source for source in entry["envFrom"] if source != {"secretRef": {"name": "broker-roles"}}]
