@@ -6,7 +6,7 @@ What reads packets is loaded with the first request that needs it: most servers 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, LiteralString, cast
 
 import psycopg
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
@@ -15,6 +15,8 @@ from fastapi.responses import Response, StreamingResponse
 from broker_assets.api.connections import database
 from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
+from broker_assets.database.border_sql import across
+from broker_assets.database.tables import diasources
 from broker_assets.provenance.origins import key_columns
 from broker_assets.provenance.why import UnknownRowError, why
 
@@ -44,17 +46,28 @@ FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 """A packet never changes."""
 
 
+def _beyond(connection: psycopg.Connection[Any], query: str, diasourceid: int) -> LiteralString:
+    """A query for a source, wherever it is."""
+    whole = across(connection, query, {diasources: [[("diasourceid", "=", diasourceid)]]}, has_values=True)
+    return cast(LiteralString, whole)
+
+
 def archived(connection: Database, diasourceid: SourceId) -> ArchivedPacket:
     """The packet of a source."""
     from broker_assets.packets.archive import ArchiveError, read_packet
 
     row = connection.execute(
-        "SELECT url, archiveposition, archivelength FROM diasources JOIN archive_file USING (archivefileid)"
-        " WHERE diasourceid = %s ORDER BY midpointmjdtai DESC LIMIT 1",
+        _beyond(
+            connection,
+            "SELECT url, archiveposition, archivelength FROM diasources JOIN archive_file USING (archivefileid)"
+            " WHERE diasourceid = %s ORDER BY midpointmjdtai DESC LIMIT 1",
+            diasourceid,
+        ),
         (diasourceid,),
     ).fetchone()
     if row is None:
-        known = connection.execute("SELECT 1 FROM diasources WHERE diasourceid = %s LIMIT 1", (diasourceid,)).fetchone()
+        query = _beyond(connection, "SELECT 1 FROM diasources WHERE diasourceid = %s LIMIT 1", diasourceid)
+        known = connection.execute(query, (diasourceid,)).fetchone()
         reason = "has no packet of its own: it was received in the history of another source" if known else "is unknown"
         raise HTTPException(404, f"source {diasourceid} {reason}")
     try:

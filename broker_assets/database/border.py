@@ -43,6 +43,16 @@ MARGIN: Final = 1.0 / 1440
 """Days by which times of the same point may differ, see `stored_points.MARGIN`."""
 
 
+class TooManyBeyond(ValueError):
+    """A question needs more rows of the cold store than it may."""
+
+    def __init__(self, table: str, most: int) -> None:
+        super().__init__(
+            f"more than {most:,} rows of {table} are in months that have left the database: restrict diaObjectId or "
+            "midpointMjdTai, or read the cold store itself"
+        )
+
+
 @dataclass(frozen=True)
 class Border:
     """What of a table has left the database."""
@@ -66,11 +76,13 @@ class Border:
 
 
 def border_of(connection: psycopg.Connection[Any], table: sa.Table) -> Border | None:
-    """What of a table has left the database; None if nothing has."""
+    """What of a table has left the database; None if nothing has. It stays so until the transaction ends."""
+    # Naming the table locks it as a reader does, before the answer is looked up: no month can leave while it is used.
     rows = connection.execute(
-        "SELECT metadata_location, begins, ends FROM cold_months JOIN cold_tables USING (name) WHERE name = %s"
-        " ORDER BY begins",
-        (table.name,),
+        sql.SQL(
+            "SELECT metadata_location, begins, ends FROM cold_months JOIN cold_tables USING (name) WHERE name = {}"
+            " AND NOT EXISTS (SELECT FROM {} WHERE false) ORDER BY begins"
+        ).format(sql.Literal(table.name), sql.Identifier(table.name))
     ).fetchall()
     if not rows:
         return None
@@ -120,12 +132,23 @@ def rows_beyond(
     columns: Sequence[str],
     conditions: Conditions,
     border: Border | None,
+    most: int | None = None,
 ) -> pa.Table | None:
-    """Rows that are in the cold store only; None if there can be none. Parameters as of `rows`."""
+    """Rows that are in the cold store only; None if there can be none.
+
+    Parameters as of `rows`; it is an error if more than `most` have to be read.
+
+    Raises
+    ------
+    TooManyBeyond
+        If they are more.
+    """
     months = border.within(conditions) if border is not None else ()
     if border is None or not months:
         return None
-    found = _cold(table, columns, conditions, border, months)
+    found = _cold(table, columns, conditions, border, months, None if most is None else most + 1)
+    if most is not None and found.num_rows > most:
+        raise TooManyBeyond(table.name, most)
     if found.num_rows:
         # Only what holds for every form of a point: a newer one may have another night, time or flux.
         lasting = [one for one in conditions if all(test[0] in ("diaobjectid", *_identity(table)) for test in one)]
@@ -141,10 +164,16 @@ def rows_beyond(
     return found.select(columns).cast(schema)
 
 
-def cold_rows(table: sa.Table, columns: Sequence[str], conditions: Conditions, metadata_location: str) -> pa.Table:
-    """Rows as the cold store has them, whatever is in the database."""
+def cold_rows(
+    table: sa.Table,
+    columns: Sequence[str],
+    conditions: Conditions,
+    metadata_location: str,
+    most: int | None = None,
+) -> pa.Table:
+    """Rows as the cold store has them, whatever is in the database; not more than `most`."""
     schema = pa.schema([(name, arrow_type(table.c[name].type)) for name in columns])
-    return _scan(schema, conditions, metadata_location)
+    return _scan(schema, conditions, metadata_location, most)
 
 
 def facts_beyond(connection: psycopg.Connection[Any], name: str, schema: pa.Schema, night: datetime.date) -> pa.Table:
@@ -153,7 +182,7 @@ def facts_beyond(connection: psycopg.Connection[Any], name: str, schema: pa.Sche
     return schema.empty_table() if row is None else _scan(schema, [[("night", "=", night)]], row[0])
 
 
-def _scan(schema: pa.Schema, conditions: Conditions, metadata_location: str) -> pa.Table:
+def _scan(schema: pa.Schema, conditions: Conditions, metadata_location: str, most: int | None = None) -> pa.Table:
     from pyiceberg.expressions import AlwaysTrue, And
 
     from broker_assets.database.cold_files import table_at
@@ -161,7 +190,7 @@ def _scan(schema: pa.Schema, conditions: Conditions, metadata_location: str) -> 
     wanted: Any = AlwaysTrue()
     for alternatives in conditions:
         wanted = And(wanted, _any(alternatives))
-    scan = table_at(metadata_location).scan(row_filter=wanted, selected_fields=tuple(schema.names))
+    scan = table_at(metadata_location).scan(row_filter=wanted, selected_fields=tuple(schema.names), limit=most)
     return scan.to_arrow().select(schema.names).cast(schema)
 
 
@@ -270,10 +299,11 @@ def _cold(
     conditions: Conditions,
     border: Border,
     months: Sequence[tuple[float, float]],
+    most: int | None,
 ) -> pa.Table:
     """Rows of months that have left the database, with what identifies them and their night."""
     every = list(dict.fromkeys([*columns, *_keyed(table), "night"]))
-    found = cold_rows(table, every, [*conditions, *_times(months, margin=0.0)], border.metadata_location)
+    found = cold_rows(table, every, [*conditions, *_times(months, margin=0.0)], border.metadata_location, most)
     times = found[TIME].to_numpy()
     inside = np.zeros(len(times), bool)
     for begins, ends in months:

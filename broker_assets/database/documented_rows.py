@@ -11,8 +11,10 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from broker_assets.database.arrow import arrow_type
+from broker_assets.database.border_sql import across
 from broker_assets.database.fetch import fetch
 from broker_assets.database.table_formats import field, unit_of
+from broker_assets.database.tables import PARTITIONED
 
 
 def documented_schema(table: sa.Table, *, without: Collection[str] = ()) -> pa.Schema:
@@ -68,4 +70,6 @@ def documented_rows(
         query = query + sql.SQL(" ORDER BY ") + sql.SQL(", ").join(map(sql.Identifier, order))
     stored = pa.schema([(name, arrow_type(table.c[name].type)) for name in names])
     schema = documented_schema(table, without=without)
+    if table in PARTITIONED:
+        query = across(connection, query, {table: [[(key, "in", [int(value) for value in values])]]})  # type: ignore[assignment]
     return fetch(connection, query, stored).rename_columns(schema.names).cast(schema)

@@ -6,17 +6,20 @@ import datetime
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 import psycopg
 import pyarrow as pa
 
+from broker_assets.database.border import TooManyBeyond
+from broker_assets.database.border_sql import across
 from broker_assets.database.query_role import TEMPORARY, as_user, limit_temporary_files
 from broker_assets.database.table_formats import field
 from broker_assets.filters.adql import Translated, translate
 from broker_assets.filters.adql_geometry import AdqlError, near_arrays
+from broker_assets.filters.tap_border import asked
 from broker_assets.filters.tap_schema import NAMES, tap_schema
 from broker_assets.filters.tap_uploads import Upload
 
@@ -141,14 +144,18 @@ def reading(
                 (f"{max(1, round(seconds * 1000))}ms", address),
             )
             limit_temporary_files(connection)
+            # Before the account's rights hold, which are for the published tables alone.
+            whole = across(connection, query.statement, asked(query.statement), has_values=True)
             with as_user(connection, viewer), connection.cursor() as cursor:
-                found = Reading(cursor, query, values, known)
+                found = Reading(cursor, replace(query, statement=str(whole)), values, known)
                 try:
                     yield found
                 finally:
                     found.close()
     except psycopg.errors.QueryCanceled as error:
         raise TookTooLong(f"the query took longer than {seconds:g} s and was cancelled") from error
+    except TooManyBeyond as error:
+        raise AdqlError(str(error)) from error
     except psycopg.errors.ConfigurationLimitExceeded as error:
         raise AdqlError(f"the query needs more than {TEMPORARY} of temporary files: ask for less") from error
     except (psycopg.ProgrammingError, psycopg.DataError) as error:

@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike
 from psycopg import sql
 
 from broker_assets.database.arrow import arrow_type
+from broker_assets.database.border import TIME, Conditions, Test
+from broker_assets.database.border_sql import MOST_BEYOND, across
 from broker_assets.database.fetch import fetch
 from broker_assets.database.reductions import ALERTS, points
 from broker_assets.database.table_formats import field
@@ -150,7 +152,10 @@ def _few(
         return SCHEMA.empty_table()
     values = {"ids": sorted(survey), "as_of": as_of, "since": since, "until": until}
     statement = " UNION ALL ".join(parts) + " ORDER BY 1, 4, 2"
-    rows = connection.execute(statement, values, prepare=True).fetchall()  # type: ignore[call-overload]
+    conditions_of = _conditions(sorted(survey), since, until)
+    chosen = {KINDS[kind][0]: conditions_of for kind in KINDS if kind in kinds}
+    whole = across(connection, statement, chosen, has_values=True)
+    rows = connection.execute(whole, values, prepare=whole is statement).fetchall()  # type: ignore[call-overload]
     found = [(row[0], _NAMES.get(survey[row[0]]), *row[1:]) for row in rows]
     columns_of = list(zip(*found, strict=True)) if found else [()] * len(SCHEMA)
     arrays = [pa.array(values_of, item.type) for values_of, item in zip(columns_of, SCHEMA, strict=True)]
@@ -180,7 +185,8 @@ def _points(
     table, columns, name = KINDS[kind]
     schema = pa.schema([(column, arrow_type(table.c[column].type)) for column in columns])
     query = point_query(table, columns, wanted, as_of=as_of, since=since, until=until, reductions=reductions)
-    rows = fetch(connection, query, schema)
+    whole = across(connection, query, {table: _conditions(wanted, since, until)}, most=MOST_BEYOND)
+    rows = fetch(connection, whole, schema)  # type: ignore[arg-type]
     if not rows.num_rows:
         return SCHEMA.empty_table()
     codes = np.array([survey[int(one)] for one in wanted], np.int16)
@@ -202,6 +208,13 @@ def _points(
         for item in SCHEMA
     ]
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
+
+
+def _conditions(diaobjectid: ArrayLike, since: float | None, until: float | None) -> Conditions:
+    found: list[list[Test]] = [[("diaobjectid", "in", np.asarray(diaobjectid, np.int64))]]
+    found += [[(TIME, ">=", since)]] if since is not None else []
+    found += [[(TIME, "<", until)]] if until is not None else []
+    return found
 
 
 def _whole(column: Any) -> pa.Array:

@@ -16,8 +16,10 @@ from psycopg import sql
 
 from broker_assets.accounting.facts import NightRows, row_hashes
 from broker_assets.database import copy
+from broker_assets.database.border import TIME, Conditions
+from broker_assets.database.border_sql import MOST_BEYOND, across
 from broker_assets.database.fetch import fetch
-from broker_assets.database.tables import object_statistics
+from broker_assets.database.tables import diasources, object_statistics
 from broker_assets.lightcurves.pictures import distributions
 from broker_assets.lightcurves.statistics import OVER_BANDS, statistics
 from broker_assets.lightcurves.stored_curves import night_end, stored_curves
@@ -62,7 +64,9 @@ def compute_night(connection: psycopg.Connection[Any], night: str) -> NightRows:
     # Nights of all observatories begin less than two days before the last one ends.
     end = night_end(day)
     query = _ALERTS.format(sql.Literal(night), sql.Literal(end - 2.0), sql.Literal(end))
-    alerts = fetch(connection, query, _ALERT_SCHEMA)
+    of_night: Conditions = [[("night", "=", day)], [(TIME, ">=", end - 2.0)], [(TIME, "<", end)]]
+    whole = across(connection, query, {diasources: of_night}, most=MOST_BEYOND)
+    alerts = fetch(connection, whole, _ALERT_SCHEMA)  # type: ignore[arg-type]
     written, checksum = 0, 0
     for begin in range(0, alerts.num_rows, OBJECTS):
         rows = _rows(connection, alerts.slice(begin, OBJECTS), day)

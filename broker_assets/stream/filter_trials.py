@@ -27,7 +27,7 @@ from broker_assets.filters.schema import ALERT, BASE
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.provenance.revisions import current_revision
 from broker_assets.stream.enrichment import EnrichmentPlan
-from broker_assets.stream.reprocess import decode_archived, no_points
+from broker_assets.stream.reprocess import decode_archived, no_points, stored_positions
 
 SAMPLES: Final = 5
 """Matches of a night that are shown."""
@@ -207,11 +207,7 @@ class Trials:
                     continue
                 earlier = {name: table for done in enriched.computed.values() for name, table in done.tables.items()}
                 computed = self.filters.run(enriched.batch, earlier, revision, versions, lists_revision=now)
-                rows = connection.execute(
-                    "SELECT archiveposition FROM diasources WHERE night = %s AND archivefileid = %s",
-                    (entry.night, archivefileid),
-                ).fetchall()
-                held = np.isin(group.positions, np.array([row[0] for row in rows], np.int64))
+                held = np.isin(group.positions, stored_positions(connection, entry.night, archivefileid))
                 stored = group.packets[held]
                 packets = enriched.batch.alerts["packet"].to_numpy()
                 trial.alerts += int(np.isin(packets, stored).sum())

@@ -24,11 +24,12 @@ from tenacity import Retrying, before_sleep_log, retry_if_exception_type, stop_a
 
 from broker_assets import backoff
 from broker_assets.accounting import facts, ledger
-from broker_assets.database import alerts
+from broker_assets.database import alerts, border
+from broker_assets.database.border_sql import MOST_BEYOND, across
 from broker_assets.database.engine import connect
 from broker_assets.database.point_selection import Listed, Triggers
 from broker_assets.database.stored_points import compare
-from broker_assets.database.tables import SURVEYS
+from broker_assets.database.tables import SURVEYS, diasources
 from broker_assets.packets import archive
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.packets.named_types import AvroSchema
@@ -202,12 +203,16 @@ class _FactRebuild:
 
     def choose(self, connection: psycopg.Connection[Any], night: datetime.date, alerts: stale_facts.Alerts) -> None:
         """Compute the facts of some alerts of the night alone."""
-        rows = connection.execute(
+        query = across(
+            connection,
             "SELECT archivefileid, archiveposition FROM diasources JOIN unnest(%s::bigint[], %s::bigint[])"
             " AS alert (diaobjectid, diasourceid) USING (diaobjectid, diasourceid)"
             " WHERE night = %s AND archivefileid IS NOT NULL ORDER BY 1, 2",
-            (alerts[0].tolist(), alerts[1].tolist(), night),
-        ).fetchall()
+            {diasources: [[("night", "=", night)], [("diasourceid", "in", alerts[1])]]},
+            most=MOST_BEYOND,
+            has_values=True,
+        )
+        rows = connection.execute(query, (alerts[0].tolist(), alerts[1].tolist(), night)).fetchall()  # type: ignore[call-overload]
         found: dict[int, list[int]] = {}
         for archivefileid, position in rows:
             found.setdefault(archivefileid, []).append(position)
@@ -235,11 +240,7 @@ class _FactRebuild:
         as_of: int,
     ) -> FactCounts:
         """Write only the facts of the packets of a file whose source is stored from it."""
-        rows = connection.execute(
-            "SELECT archiveposition FROM diasources WHERE night = %s AND archivefileid = %s",
-            (group.entry.night, archivefileid),
-        ).fetchall()
-        held = np.isin(group.positions, np.array([row[0] for row in rows], np.int64))
+        held = np.isin(group.positions, stored_positions(connection, group.entry.night, archivefileid))
         return self.plan.write(
             self.plan.renewed(enriched, connection),
             connection,
@@ -386,6 +387,16 @@ def decode_archived(
         np.array([packet.length for packet in packets], np.int64),
     )
     return decoded, group
+
+
+def stored_positions(
+    connection: psycopg.Connection[Any], night: datetime.date, archivefileid: int
+) -> NDArray[np.int64]:
+    """Positions in an archive file of the packets of a night whose source is stored from it, wherever that is."""
+    found = border.rows(
+        connection, diasources, ["archiveposition"], [[("night", "=", night)], [("archivefileid", "=", archivefileid)]]
+    )
+    return np.asarray(found["archiveposition"].to_numpy(), np.int64)
 
 
 def no_points(triggers: Triggers, points: Listed) -> tuple[NDArray[np.bool_], None]:

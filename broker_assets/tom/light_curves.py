@@ -17,8 +17,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from psycopg import sql
 
+from broker_assets.database.border import TIME, Test
+from broker_assets.database.border_sql import MOST_BEYOND, across
 from broker_assets.database.fetch import fetch
 from broker_assets.database.reductions import ALERTS, points
+from broker_assets.database.tables import diaforcedsources, diasources
 
 TOGETHER: Final = 500
 """Objects that are read at a time."""
@@ -55,8 +58,8 @@ POINTS: Final = pa.schema(
 """Columns of points: MJD TAI, nJy."""
 
 _TABLES: Final = {
-    FORCED: ("diaforcedsources", "diaforcedsourceid"),
-    DETECTIONS: ("diasources", "diasourceid"),
+    FORCED: (diaforcedsources, "diaforcedsourceid"),
+    DETECTIONS: (diasources, "diasourceid"),
 }
 
 
@@ -147,7 +150,7 @@ def curves_of(
         ).format(sql.SQL(", ").join(map(sql.Identifier, HOST)), given),
         _OBJECT,
     )
-    numbers = sql.Literal(known["objectid"].to_pylist())
+    numbers = known["objectid"].to_pylist()
     if which == PATCH:
         forced, detected = (
             _points(connection, kind, numbers, until, reductions.get(kind, ALERTS)) for kind in (FORCED, DETECTIONS)
@@ -220,28 +223,29 @@ def _keys(objects: NDArray[Any], bands: NDArray[Any], mjd: NDArray[Any]) -> NDAr
 def _points(
     connection: psycopg.Connection[Any],
     kind: str,
-    objects: sql.Literal,
+    objects: list[int],
     until: float | None,
     reductions: Mapping[int, int],
 ) -> pa.Table:
     table, identifier = _TABLES[kind]
+    conditions: list[list[Test]] = [[("diaobjectid", "in", objects)]]
+    if until is not None:
+        conditions.append([(TIME, "<=", until)])
     # The objects are those of ELAsTiCC, so that the covering index has all that is asked for.
-    return fetch(
-        connection,
-        sql.SQL("{points} ORDER BY diaobjectid, midpointmjdtai, {id}").format(
-            id=sql.Identifier(identifier),
-            points=points(
-                table,
-                ["diaobjectid", "midpointmjdtai", "band", "psfflux", "psffluxerr", identifier],
-                sql.SQL("diaobjectid = ANY({}::bigint[]){}").format(
-                    objects,
-                    sql.SQL("") if until is None else sql.SQL(" AND midpointmjdtai <= {}").format(sql.Literal(until)),
-                ),
-                reductions,
-                shown=sql.SQL(
-                    "diaobjectid, midpointmjdtai, CASE band WHEN 'y' THEN 'Y' ELSE band END, psfflux, psffluxerr, {}"
-                ).format(sql.Identifier(identifier)),
+    query = sql.SQL("{points} ORDER BY diaobjectid, midpointmjdtai, {id}").format(
+        id=sql.Identifier(identifier),
+        points=points(
+            table.name,
+            ["diaobjectid", "midpointmjdtai", "band", "psfflux", "psffluxerr", identifier],
+            sql.SQL("diaobjectid = ANY({}::bigint[]){}").format(
+                sql.Literal(objects),
+                sql.SQL("") if until is None else sql.SQL(" AND midpointmjdtai <= {}").format(sql.Literal(until)),
             ),
+            reductions,
+            shown=sql.SQL(
+                "diaobjectid, midpointmjdtai, CASE band WHEN 'y' THEN 'Y' ELSE band END, psfflux, psffluxerr, {}"
+            ).format(sql.Identifier(identifier)),
         ),
-        POINTS,
     )
+    whole = across(connection, query, {table: conditions}, most=MOST_BEYOND)
+    return fetch(connection, whole, POINTS)  # type: ignore[arg-type]

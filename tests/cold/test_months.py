@@ -19,11 +19,15 @@ from broker_assets.cold.months import NotEqual, detach, drop_detached, due, prov
 from broker_assets.cold.nights import point_table, write_night
 from broker_assets.database import border, partitions, point_sums
 from broker_assets.database.arrow import arrow_schema
+from broker_assets.database.documented_rows import documented_rows
 from broker_assets.database.engine import connect
 from broker_assets.database.point_identity import PointKind
 from broker_assets.database.point_rows import mark_withdrawn, remove_points
 from broker_assets.database.reading import light_curve
 from broker_assets.database.tables import PARTITIONED, diaforcedsources, diasources
+from broker_assets.filters import tap
+from broker_assets.lightcurves.chart.points import curve_points
+from broker_assets.lightcurves.curve_tables import curve_table
 from broker_assets.lightcurves.stored_curves import stored_curves
 
 pytestmark = pytest.mark.database
@@ -33,6 +37,18 @@ START = datetime.date(2026, 1, 10)
 OBJECTS = np.arange(1, 6)
 NOW = datetime.date(2026, 9, 1)
 SEEDS = range(1, 21 if os.environ.get("BROKER_TEST_FULL") else 2)
+
+
+QUERIES = (
+    "SELECT diaObjectId, midpointMjdTai, psfFlux FROM diaForcedSources WHERE diaObjectId = 3 ORDER BY 2, 3",
+    "SELECT count(*) AS number, max(psfFlux) AS flux FROM diaSources WHERE midpointMjdTai BETWEEN 61000 AND 61200",
+    "SELECT s.diaObjectId, count(*) AS number FROM diaSources AS s JOIN diaForcedSources AS f"
+    " ON f.diaObjectId = s.diaObjectId WHERE s.diaObjectId IN (1, 2) AND f.diaObjectId < 9 GROUP BY s.diaObjectId"
+    " ORDER BY 1",
+    "SELECT count(*) AS number FROM diaSources WHERE diaObjectId IN (SELECT diaObjectId FROM diaSources"
+    " WHERE psfFlux > 5)",
+)
+"""Of a user: restricted by object, by time, joined, and not restricted at all."""
 
 
 def rows(connection: psycopg.Connection[Any], table: Any) -> list[dict[str, Any]]:
@@ -111,6 +127,30 @@ def test_equal_rows_on_both_sides(
                 point_sums.read(one, OBJECTS).entries[["kind", "month", "number", "checksum"]] for one in (cold, hot)
             ]
             assert np.array_equal(sums[0], sums[1])
+            for one in (cold, hot):
+                one.rollback()
+            known = dict.fromkeys(OBJECTS.tolist(), 1)
+            choices: list[dict[str, Any]] = [{}, {"as_of": middle}, {"since": middle}]
+            for options in choices:
+                for few in (known, known | dict.fromkeys(range(50, 60), 1)):
+                    assert curve_table(cold, few, **options) == curve_table(hot, few, **options)
+            for name in vars(curve_points(hot, [2, 3])):
+                ours, theirs = (getattr(curve_points(one, [2, 3]), name) for one in (cold, hot))
+                assert np.array_equal(ours, theirs, equal_nan=ours.dtype.kind == "f"), name
+            numbers = [row["diasourceid"] for row in rows(hot, diasources)]
+            ours, theirs = (
+                documented_rows(
+                    one, diasources, "diasourceid", numbers[:4], order=["diasourceid"], without=["ingestid"]
+                )
+                for one in (cold, hot)
+            )
+            assert ours == theirs
+            for query in QUERIES:
+                one_side, other_side = (
+                    tap.run(one, query, limit=1000, seconds=30.0, viewer="").table.to_pylist() for one in (cold, hot)
+                )
+                assert one_side == other_side
+                assert one_side
             # What stays in the database of the months that left: nothing.
             gone = cold.execute("SELECT sum(rows) FROM cold_months").fetchone()
             assert gone is not None

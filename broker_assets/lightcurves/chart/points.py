@@ -10,6 +10,9 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from broker_assets.database.border import Conditions
+from broker_assets.database.border_sql import across
+from broker_assets.database.tables import PARTITIONED
 from broker_assets.lightcurves.photometry import band_codes
 
 DETECTION: Final = 0
@@ -91,8 +94,10 @@ def curve_points(
     values = {"objects": list(diaobjectid), "as_of": as_of}
     rows: list[tuple[Any, ...]] = []
     kinds: list[int] = []
-    for kind, query in enumerate(_QUERIES):
-        found = connection.execute(query, values).fetchall()
+    wanted: Conditions = [[("diaobjectid", "in", list(diaobjectid))]]
+    for kind, (query, table) in enumerate(zip(_QUERIES, PARTITIONED, strict=True)):
+        whole = across(connection, query, {table: wanted}, has_values=True)
+        found = connection.execute(whole, values).fetchall()  # type: ignore[call-overload]
         rows += found
         kinds += [kind] * len(found)
     columns = list(zip(*rows, strict=True)) if rows else [()] * 12
