@@ -8,6 +8,7 @@ from dagster import Definitions, define_asset_job
 
 from broker_assets.assets.alerts.catalogues import build_catalogues
 from broker_assets.assets.alerts.cold import DETACHED, PROVEN, build_cold_assets
+from broker_assets.assets.alerts.hats import build_hats_asset
 from broker_assets.assets.alerts.nights import build_alert_assets, input_files
 from broker_assets.assets.alerts.statistics import build_statistics_asset
 from broker_assets.assets.alerts.streams import alert_streams
@@ -47,6 +48,7 @@ def definitions(settings: Settings, plan: EnrichmentPlan) -> Definitions:
             *build_alert_assets(streams, plan),
             build_statistics_asset(),
             *build_cold_assets(settings),
+            build_hats_asset(settings),
         ],
         asset_checks=[
             *(night_definition(check) for check in NIGHT_CHECKS),

@@ -19,7 +19,7 @@ from broker_assets.database.border import Conditions, border_of, rows_beyond
 MOST: Final = 200_000
 """Rows of the cold store that a statement of a user may need."""
 MOST_BEYOND: Final = 5_000_000
-"""The same of one of ours, which reads the light curves of a chosen number of objects."""
+"""The same of a statement of the platform, which reads the light curves of a chosen number of objects."""
 
 Statement = TypeVar("Statement", str, sql.SQL, sql.Composed)
 
