@@ -94,11 +94,13 @@ class CodeServer(Service):
         """Whether its process is alive, and the child with the definitions once there was one."""
         if not super().running:
             return False
-        if _alive(self._child):
-            return True
-        had_child = self._child is not None
-        self._child = next(filter(_alive, self._children()), None)
-        return self._child is not None or not had_child
+        if not _alive(self._child):
+            found = next(filter(_alive, self._children()), None)
+            if found is None:
+                # The one that died is remembered: it does not run whenever it is asked, until it is stopped.
+                return self._child is None
+            self._child = found
+        return True
 
     def stop(self) -> None:
         """Stop both."""

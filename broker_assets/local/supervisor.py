@@ -283,6 +283,8 @@ class Supervisor:
             for watched in self._watched:
                 if not watched.part.running:
                     self._attend(watched)
+                elif watched.state == "waiting":  # it came back by itself: somebody reloaded its definitions
+                    self._ready(watched)
                 elif time.monotonic() - watched.started > STABLE_SECONDS:
                     watched.failures = 0
             if time.monotonic() > next_check:

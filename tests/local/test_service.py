@@ -75,6 +75,9 @@ def test_a_code_server_does_not_run_without_the_child_that_has_the_definitions(t
             child.kill()
         wait_until(lambda: not server.running, 30.0)
         assert process.is_running()
+        assert not server.running, "however often it is asked: the supervisor does before it restarts it"
+        process.send_signal(signal.SIGUSR1)
+        wait_until(lambda: server.running, 30.0)
     finally:
         server.stop()
     assert not server.running
