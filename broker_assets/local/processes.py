@@ -25,6 +25,7 @@ from pathlib import Path
 import psutil
 
 from broker_assets.local.identity import Identity
+from broker_assets.storage.atomic import replace_atomically
 
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
@@ -256,6 +257,22 @@ def rotate_log(log: Path) -> None:
     """Rotate a log that has become large, replacing the previous one; only while nobody writes to it."""
     if log.exists() and log.stat().st_size > LARGE_LOG:
         log.replace(log.with_suffix(".log.1"))
+
+
+def shorten_log(log: Path) -> bool:
+    """Bound the log of a program that runs: what is in it moves to the previous one if it exceeds `LARGE_LOG`.
+
+    The program goes on at the beginning of the file, since it appends. What it writes between the copy and the cut is
+    lost: a moment once in 10 MB. Returns whether the log was cut; it stays if the copy has no room.
+    """
+    try:
+        if log.stat().st_size <= LARGE_LOG:
+            return False
+        replace_atomically(log.with_suffix(".log.1"), log, sync_name=False)
+        os.truncate(log, 0)
+    except OSError:
+        return False
+    return True
 
 
 def tail(log: Path, *, lines: int = 12) -> str:

@@ -35,6 +35,7 @@ from broker_assets.local.processes import (
     end_orphans,
     free_ports,
     run_child,
+    shorten_log,
     tail,
     wait_for_end,
 )
@@ -335,6 +336,7 @@ class Supervisor:
     def _check_health(self) -> None:
         for watched in self._watched:
             part = watched.part
+            shorten_log(part.log)
             if watched.state != "running" or not isinstance(part, Service):
                 continue
             now = time.monotonic()

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from broker_assets.local import processes
 from broker_assets.local.processes import (
     FolderInUseError,
     FolderLock,
@@ -20,6 +21,7 @@ from broker_assets.local.processes import (
     free_ports,
     port_is_free,
     rotate_log,
+    shorten_log,
     start_child,
     stop_child,
     tail,
@@ -144,6 +146,28 @@ def test_large_logs_are_moved_aside(tmp_path: Path) -> None:
     rotate_log(log)
     assert not log.exists()
     assert (tmp_path / "server.log.1").exists()
+
+
+def test_the_log_of_a_running_program_is_cut_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "LARGE_LOG", 5_000)
+    log = tmp_path / "service.log"
+    text = "import itertools, time\nfor n in itertools.count(): print(f'line {n:06}', flush=True); time.sleep(0.001)"
+    child = start_child([sys.executable, "-c", text], log=log)
+    try:
+        cuts = 0
+        while cuts < 3:
+            assert child.poll() is None
+            cuts += shorten_log(log)
+            time.sleep(0.02)
+        previous = log.with_suffix(".log.1").read_text().splitlines()
+        time.sleep(0.1)
+    finally:
+        stop_child(child, [(signal.SIGKILL, 5.0)])
+    after = log.read_text().splitlines()
+    assert 5_000 < 12 * len(previous) < 50_000
+    assert all(line.startswith("line ") for line in previous + after)
+    assert int(after[0][5:]) - int(previous[-1][5:]) < 50, "what was written meanwhile is lost, no more"
+    assert not shorten_log(tmp_path / "none.log")
 
 
 def test_free_ports_are_different_and_free() -> None:
