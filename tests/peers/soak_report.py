@@ -126,7 +126,7 @@ def _lines(soak: Any, found: dict[str, Growth], growing: dict[str, Growth], mess
     lines += ["", "## What grows with the alerts, or with time until its retention", ""]
     lines += ["| series | last | per 1,000 alerts | per day |", "|---|--:|--:|--:|"]
     for name, one in found.items():
-        if class_of(name) != "flat" and one.largest > 0.05 and one.samples:
+        if class_of(name) != "flat" and one.largest >= 1.0 and one.samples:
             per_alert = one.per_hour / (rate * 3600.0) * 1000.0 if rate else 0.0
             lines.append(f"| {name} | {one.last:,.1f} | {per_alert:,.3f} | {24 * one.per_hour:,.0f} |")
     return lines
