@@ -19,6 +19,7 @@ from broker_assets.api.site import (
     resources,
     sky_maps,
     sky_view,
+    spectra,
     target_page,
     targets,
     watchlists,
@@ -31,7 +32,7 @@ ROUTERS: Final = (
     # Addresses with a word come before those with a number at the same place.
     filter_editing.router, filter_trials.router, filter_sinks.router, filter_results.router, filters.router,
     watchlists.router, areas.router, sky_maps.router, sky_view.router, annotators.router, resources.router,
-    targets.router, observations.router, target_page.router, calendar.router,
+    targets.router, observations.router, target_page.router, calendar.router, spectra.router,
 )  # fmt: skip
 """The pages."""
 

@@ -89,8 +89,10 @@ def one(request: Request, number: Number, said: str | None = None) -> Response:
         files = store.products(connection, [number])
     facility = facilities_of(request).get(found.facility)
     labels = {one.name: one.label for one in facility.form()} if facility is not None else {}
+    asked = sorted(found.parameters.items(), key=lambda one: (*labels, one[0]).index(one[0]))
     return page(
-        request, "targets/observation.html", request_=found, files=files, said=owned.said(said), labels=labels,
+        request, "targets/observation.html", request_=found, files=files, said=owned.said(said),
+        asked=[(labels.get(name, name), value) for name, value in asked],
         mine=user is not None and user.username == found.owner, by_letter=facility is not None and facility.by_letter,
         path=f"/targets/observations/{number}/",
     )  # fmt: skip

@@ -19,6 +19,7 @@ from broker_assets.api.site.frame import page, viewer_of
 from broker_assets.api.site.targets import TROUBLE, form_page, given_by, reader_of
 from broker_assets.sentences import sentence
 from broker_assets.tom.observations import store as requests
+from broker_assets.tom.spectra import spectrum_store
 from broker_assets.tom.spectra.visibility import OBSERVATORIES, Visibility
 from broker_assets.tom.targets import comments, lists, store
 from broker_assets.tom.targets.fields import ELEMENTS, POSITION
@@ -51,9 +52,10 @@ def one(request: Request, number: Number, said: str | None = None, night: str = 
         said_of_it = comments.of_target(connection, number)
         asked = requests.search(connection, reader, targetid=number, limit=50)
         forms = observations.forms_for(request, connection, user)
+        spectra = spectrum_store.search(connection, reader, targetid=number)
     return page(
         request, "targets/one.html", 422 if problem else 200, target=target, mine=mine, share=share, seen=seen,
-        comments=said_of_it, observations=asked, forms=forms, inside=inside,
+        comments=said_of_it, observations=asked, forms=forms, spectra=spectra, inside=inside,
         outside=[one for one in known if one not in inside],
         facts=facts_of(target), place=place_of(target), sky=_sky(target, when) if not problem else None,
         night=night, problem=problem, **_light(request, target), said=owned.said(said), path=f"/targets/{number}/",

@@ -69,6 +69,10 @@ def add_to(app: FastAPI, settings: Settings) -> None:
     ):
         _add_post(app, f"/elasticc2/{path}", endpoint)
     app.add_api_route("/spectra/", spectrum_board.board, methods=["GET"], include_in_schema=False, response_model=None)
+    app.add_api_route(
+        "/spectra/chart/{number:int}/", spectrum_board.chart, methods=["GET"], include_in_schema=False,
+        response_model=None,
+    )  # fmt: skip
     for name, form in (
         ("plan", spectrum_forms.plan),
         ("remove", spectrum_forms.remove),

@@ -29,6 +29,7 @@ from broker_assets.api.v1 import (
     products,
     skymaps,
     snapshots,
+    spectra,
     targets,
     trials,
 )
@@ -57,6 +58,7 @@ ROUTERS: Final = (
     targets.router,
     observations.router,
     calendar.router,
+    spectra.router,
 )
 TAGS: Final = [
     {"name": "objects", "description": "Objects by identifier, name and position"},

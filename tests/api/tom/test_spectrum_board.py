@@ -30,6 +30,21 @@ def test_what_is_wanted_claimed_and_seen(own_snapshot_site: str, log_in: Callabl
     # Declination +9 and -65 degrees are up at Paranal in December.
     assert "not up" not in seen
     assert "is not a date" in root.get("spectra/", params={"observatory": "Paranal", "night": "soon"}).text
+    # What is claimed is not in the plan of the night; the other object is.
+    night = seen[seen.index("A night at Paranal") :]
+    assert (">15232<" in night, ">114982<" in night) == (True, False)
+    params = {"observatory": "Paranal", "date": "2026-12-01", "minutes": 40}
+    planned = root.get("api/v1/spectra-wanted/night", params=params).json()
+    [slot] = planned["slots"]
+    assert (slot["object"], slot["priority"], slot["requester"]) == ("15232", 3, "<i>SRS")
+    lines = root.get("api/v1/spectra-wanted/night", params=params | {"format": "csv"}).text.splitlines()
+    assert lines[0].startswith("begin_utc,end_utc,object")
+    assert ",15232," in lines[1]
+    assert root.get("api/v1/spectra-wanted/night", params={"observatory": "Atlantis"}).status_code == 400
+    assert 'name="objectid" inputmode="numeric" required value="15232"' in root.get("spectra/?object=15232").text
+    chart = root.get("spectra/chart/15232/").text
+    assert chart.count('class="finder"') == 2
+    assert root.get("spectra/chart/5/").status_code == 404
 
 
 def test_nobody_comes_in_without_an_account(snapshot_site: str) -> None:

@@ -1,0 +1,305 @@
+"""Reads one-dimensional spectra from files: FITS tables, FITS images and text.
+
+What a file does not say is not guessed, but for wavelengths without a unit, which are taken for Å if all lie between
+1,000 and 60,000, as those of optical spectra do; then the reader says so. Of a table the columns are found by their
+names.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+LARGEST: Final = 8 * 1024**2
+"""Bytes of a file, at most."""
+FEWEST: Final = 2
+MOST: Final = 200_000
+"""Points of a spectrum, at least and at most."""
+WAVELENGTHS: Final = ("wavelength", "wave", "lambda", "lam", "wl", "angstrom", "awav", "loglam", "spectral_axis")
+FLUXES: Final = ("flux", "flam", "fnu", "flux_density", "f_lambda", "flux_reduced", "spec", "counts", "intensity")
+ERRORS: Final = (
+    "error", "err", "flux_err", "fluxerr", "flux_error", "sigma", "uncertainty", "stddev", "err_reduced", "flux_unc",
+)  # fmt: skip
+"""Names of columns, of which the first that a file has counts."""
+_PLAUSIBLE: Final = (1_000.0, 60_000.0)
+_ANGSTROM: Final[dict[str, float]] = {
+    "angstrom": 1.0, "angstroms": 1.0, "a": 1.0, "å": 1.0, "aa": 1.0, "ang": 1.0, "nm": 10.0, "nanometer": 10.0,
+    "nanometers": 10.0, "um": 1e4, "µm": 1e4, "μm": 1e4, "micron": 1e4, "microns": 1e4, "micrometer": 1e4, "m": 1e10,
+}  # fmt: skip
+"""Å of a unit of length."""
+_HEADER: Final = re.compile(r"[A-Za-z_µμÅ][^,\s]*")
+_UNIT: Final = re.compile(r"[\[(]([^\])]*)[\])]")
+_SPLIT: Final = re.compile(r"\s*[,;|\t]\s*|\s+")
+_CARD: Final = re.compile(r"([A-Za-z][A-Za-z_0-9 -]{0,30})\s*[:=]\s*(.{1,200})")
+
+
+class BadSpectrum(ValueError):
+    """A file is not a spectrum that can be read; the message says what is wrong, and where."""
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """A spectrum; arrays have a value for each point."""
+
+    format: str
+    """FITS table, FITS image or text."""
+    wavelength: Floats
+    """Å, rising; in air or vacuum as the file has it."""
+    flux: Floats
+    """In `flux_unit`; NaN: none."""
+    uncertainty: Floats | None
+    """1σ."""
+    flux_unit: str
+    """As the file writes it; empty: unknown."""
+    about: dict[str, str]
+    """What the header says: `object`, `mjd`, `date`, `instrument`, `telescope`, if it does."""
+    notes: tuple[str, ...] = ()
+    """What was assumed."""
+
+
+def read_spectrum(content: bytes, name: str = "") -> Spectrum:
+    """Read a spectrum.
+
+    Parameters
+    ----------
+    content : bytes
+        The file.
+    name : str
+        Its name, for messages.
+
+    Returns
+    -------
+    Spectrum
+
+    Raises
+    ------
+    BadSpectrum
+        If it cannot be read.
+
+    Examples
+    --------
+    >>> found = read_spectrum(b"# wavelength[nm] flux\\n500 1.5\\n501 1.25\\n")
+    >>> found.format, found.wavelength.tolist(), found.flux.tolist()
+    ('text', [5000.0, 5010.0], [1.5, 1.25])
+    """
+    if not content.strip():
+        raise BadSpectrum("the file is empty")
+    if len(content) > LARGEST:
+        raise BadSpectrum(f"the file has {len(content):,} bytes; at most {LARGEST:,} are read")
+    if content[:2] == b"\x1f\x8b":
+        content = _unpacked(content)
+    if content[:9] == b"SIMPLE  =":
+        return _from_fits(content)
+    return _from_text(content)
+
+
+def _unpacked(content: bytes) -> bytes:
+    import zlib
+
+    try:
+        unpacker = zlib.decompressobj(wbits=31)
+        found = unpacker.decompress(content, LARGEST + 1)
+    except zlib.error as error:
+        raise BadSpectrum(f"the file is a damaged gzip file: {error}") from None
+    if len(found) > LARGEST:
+        raise BadSpectrum(f"the file has more than {LARGEST:,} bytes when it is unpacked")
+    if not unpacker.eof:
+        raise BadSpectrum("the file is a gzip file without its end")
+    return found
+
+
+def _from_fits(content: bytes) -> Spectrum:
+    import warnings
+
+    from astropy.io import fits
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with fits.open(io.BytesIO(content), memmap=False, lazy_load_hdus=False) as units:
+                about = _about([unit.header for unit in units])
+                for unit in units:
+                    if isinstance(unit, fits.BinTableHDU | fits.TableHDU) and (found := _from_table(unit, about)):
+                        return found
+                for unit in units:
+                    if getattr(unit, "is_image", False) and (found := _from_image(unit, about)):
+                        return found
+        except BadSpectrum:
+            raise
+        # Whatever the library raises for a file that a stranger sent.
+        except Exception as error:  # noqa: BLE001
+            raise BadSpectrum(f"the FITS file is damaged: {type(error).__name__}: {str(error)[:200]}") from None
+    raise BadSpectrum("the FITS file has neither a table with wavelengths and fluxes nor an image with a spectral axis")
+
+
+def _from_table(unit: Any, about: dict[str, str]) -> Spectrum | None:
+    columns = {str(one.name).strip().lower(): one for one in unit.columns}
+    wave, flux, error = (_first(names, columns) for names in (WAVELENGTHS, FLUXES, ERRORS))
+    if wave is None or flux is None or unit.data is None:
+        return None
+    values = {name: np.asarray(unit.data[columns[name].name]) for name in (wave, flux, error) if name is not None}
+    if any(one.dtype.kind not in "fiu" for one in values.values()):
+        raise BadSpectrum(f"the columns {', '.join(values)} are not numbers")
+    # One row with arrays, as the archive of ESO has it, or a row for each point.
+    arrays = {name: np.asarray(one, np.float64).ravel() for name, one in values.items()}
+    wavelength, notes = _in_angstrom(arrays[wave], str(columns[wave].unit or ""), logarithm=wave == "loglam")
+    uncertainty = arrays[error] if error is not None else None
+    return _checked("FITS table", wavelength, arrays[flux], uncertainty, str(columns[flux].unit or ""), about, notes)
+
+
+def _from_image(unit: Any, about: dict[str, str]) -> Spectrum | None:
+    if unit.data is None or unit.data.size < FEWEST or "CRVAL1" not in unit.header:
+        return None
+    header, data = unit.header, np.asarray(unit.data, np.float64)
+    if data.ndim > 1 and sum(size > 1 for size in data.shape) > 1:
+        # IRAF's multispec: the first band is the spectrum, the last its uncertainty.
+        bands = data.reshape(-1, data.shape[-1])
+        if data.ndim != 3 or data.shape[1] != 1:
+            raise BadSpectrum(f"the image has {data.ndim} axes of {data.shape[::-1]} pixels: a spectrum has one axis")
+        data, uncertainty = bands[0], bands[-1] if len(bands) == 4 else None
+    else:
+        data, uncertainty = data.ravel(), None
+    step = float(header.get("CDELT1") or header.get("CD1_1") or 0.0)
+    if not step or not math.isfinite(step):
+        raise BadSpectrum("the header has the wavelength of a pixel (CRVAL1), and no step (CDELT1 or CD1_1)")
+    pixels = np.arange(1, data.size + 1) - float(header.get("CRPIX1", 1.0))
+    axis = float(header["CRVAL1"]) + pixels * step
+    logarithm = int(header.get("DC-FLAG", 0) or 0) == 1 or str(header.get("CTYPE1", "")).upper().endswith("LOG")
+    wavelength, notes = _in_angstrom(axis, str(header.get("CUNIT1", "") or ""), logarithm=logarithm)
+    return _checked("FITS image", wavelength, data, uncertainty, str(header.get("BUNIT", "") or ""), about, notes)
+
+
+def _from_text(content: bytes) -> Spectrum:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    if "\0" in text:
+        raise BadSpectrum("the file is neither FITS nor text")
+    about: dict[str, str] = {}
+    names: list[str] = []
+    units: list[str] = []
+    rows: list[list[float]] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        plain = line.strip()
+        comment = plain.startswith(("#", "%", "!", ";", "//"))
+        words = plain.lstrip("#%!;/ ").strip()
+        if not words:
+            continue
+        cells = [cell for cell in _SPLIT.split(words) if cell]
+        if not comment and (values := _numbers(cells)) is not None:
+            if rows and len(values) != len(rows[0]):
+                raise BadSpectrum(f"line {number} has {len(values)} numbers, and those before it {len(rows[0])}")
+            rows.append(values)
+            if len(rows) > MOST:
+                raise BadSpectrum(f"the file has more than {MOST:,} points")
+            continue
+        card = _CARD.fullmatch(words)
+        if comment and card is not None:
+            about[card[1].strip().lower()] = card[2].strip()
+        elif (comment or not rows) and all(_HEADER.match(cell) for cell in cells) and len(cells) > 1 and not rows:
+            names = [_UNIT.sub("", cell).strip("_").lower() for cell in cells]
+            units = [found[1] if (found := _UNIT.search(cell)) is not None else "" for cell in cells]
+        elif not comment:
+            raise BadSpectrum(f"line {number} is neither numbers nor a comment: {plain[:60]!r}")
+    if not rows or len(rows[0]) < 2:
+        raise BadSpectrum("the file has no lines of a wavelength and a flux")
+    table = np.array(rows, np.float64)
+    places = {name: place for place, name in enumerate(names) if place < table.shape[1]}
+    wave, flux, error = (_first(known, places) for known in (WAVELENGTHS, FLUXES, ERRORS))
+    notes: tuple[str, ...] = ()
+    if wave is None or flux is None:
+        notes = ("no line names the columns: they are taken for wavelength, flux and uncertainty",)
+        columns = (0, 1, 2 if table.shape[1] > 2 else None)
+        unit = ""
+    else:
+        columns = (places[wave], places[flux], places[error] if error is not None else None)
+        unit = units[columns[0]]
+    wavelength, more = _in_angstrom(table[:, columns[0]], unit, logarithm=wave == "loglam")
+    uncertainty = table[:, columns[2]] if columns[2] is not None else None
+    flux_unit = units[columns[1]] if wave is not None and flux is not None else ""
+    return _checked("text", wavelength, table[:, columns[1]], uncertainty, flux_unit, _plain(about), notes + more)
+
+
+def _numbers(cells: Sequence[str]) -> list[float] | None:
+    try:
+        return [float(cell.replace("D", "e").replace("d", "e")) for cell in cells]
+    except ValueError:
+        return None
+
+
+def _first(names: Sequence[str], known: Any) -> str | None:
+    return next((name for name in names if name in known), None)
+
+
+def _in_angstrom(values: Floats, unit: str, *, logarithm: bool) -> tuple[Floats, tuple[str, ...]]:
+    """Wavelengths in Å, and what was assumed."""
+    if logarithm:
+        if not (np.isfinite(values) & (values < 10)).all():
+            raise BadSpectrum("the wavelengths are logarithms that are too large")
+        values = 10.0**values
+    plain = unit.strip().lower()
+    factor = _ANGSTROM.get(plain)
+    if factor is not None:
+        return values * factor, ()
+    if plain and plain not in ("log(angstrom)", "pixel"):
+        raise BadSpectrum(f"the unit of the wavelengths, {unit[:40]!r}, is not known; write Angstrom, nm, um or m")
+    if values.size and _PLAUSIBLE[0] <= values.min() and values.max() <= _PLAUSIBLE[1]:
+        return values, () if logarithm else ("the wavelengths have no unit: they are taken for Å",)
+    raise BadSpectrum("the wavelengths have no unit, and are not those of an optical spectrum in Å: write the unit")
+
+
+def _checked(
+    form: str, wavelength: Floats, flux: Floats, uncertainty: Floats | None, unit: str, about: dict[str, str],
+    notes: tuple[str, ...],
+) -> Spectrum:  # fmt: skip
+    if wavelength.size != flux.size or (uncertainty is not None and uncertainty.size != flux.size):
+        raise BadSpectrum(f"there are {wavelength.size} wavelengths and {flux.size} fluxes")
+    if not FEWEST <= wavelength.size <= MOST:
+        raise BadSpectrum(f"the spectrum has {wavelength.size:,} points; from {FEWEST} to {MOST:,} are read")
+    bad = np.flatnonzero(~np.isfinite(wavelength) | (wavelength <= 0) | (wavelength > 1e12))
+    if bad.size:
+        raise BadSpectrum(f"the wavelength of point {int(bad[0]) + 1} is {wavelength[bad[0]]:g} Å")
+    order = np.argsort(wavelength, kind="stable")
+    wavelength = wavelength[order]
+    if (np.diff(wavelength) <= 0).any():
+        twice = wavelength[int(np.flatnonzero(np.diff(wavelength) <= 0)[0])]
+        raise BadSpectrum(f"the wavelength {twice:.10g} Å is there twice: the file has more than one spectrum")
+    flux = np.where(np.isfinite(flux), flux, np.nan)[order]
+    if not np.isfinite(flux).any():
+        raise BadSpectrum("none of the fluxes is a number")
+    if uncertainty is not None:
+        usable = np.isfinite(uncertainty) & (uncertainty >= 0)
+        uncertainty = np.where(usable, uncertainty, np.nan)[order]
+    return Spectrum(form, wavelength, flux, uncertainty, unit.strip()[:100], about, notes)
+
+
+_CARDS: Final = {
+    "object": ("OBJECT",), "mjd": ("MJD-OBS", "MJD"), "date": ("DATE-OBS",), "instrument": ("INSTRUME",),
+    "telescope": ("TELESCOP",),
+}  # fmt: skip
+
+
+def _about(headers: Sequence[Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, cards in _CARDS.items():
+        for header in headers:
+            value = next((header[card] for card in cards if card in header), None)
+            if value not in (None, ""):
+                found.setdefault(name, str(value).strip()[:200])
+    return found
+
+
+def _plain(about: dict[str, str]) -> dict[str, str]:
+    """The same names for what comments of text files say."""
+    known = {card.lower(): name for name, cards in _CARDS.items() for card in (name, *cards)}
+    return {known[name]: value[:200] for name, value in about.items() if name in known}
