@@ -16,8 +16,8 @@ _RECENT: Final = (
     "SELECT diaobject_id AS diaobjectid FROM elasticc2_diaobjectdetails WHERE latestsourcemjd >= {since}"
     " UNION SELECT diaobjectid FROM objects WHERE lastdiasourcemjdtai >= {since}"
 )
-_DETECTED: Final = (
-    "SELECT FROM diasources AS point WHERE point.diaobjectid = {object} AND point.midpointmjdtai >= {since}"
+_POINTS: Final = (
+    "FROM diasources AS point WHERE point.midpointmjdtai >= {since}"
     " AND point.midpointmjdtai <= {until} AND point.reduction = ANY({reductions}::smallint[])"
     " AND timewithdrawnmjdtai IS NULL AND NOT EXISTS (SELECT FROM reassigned_sources AS moved"
     " WHERE moved.diasourceid = point.diasourceid AND moved.reduction = point.reduction"
@@ -45,31 +45,28 @@ def hot_roots(connection: psycopg.Connection[Any], version: Version, since: floa
     reductions = version.reductions(definitions.DETECTIONS)
     end = sql.Literal(float("inf") if until is None else until)
 
-    def detected(place: str, chosen: list[int]) -> sql.Composed:
-        return sql.SQL(_DETECTED).format(
-            object=sql.SQL(place),  # type: ignore[arg-type]
-            since=sql.Literal(since),
-            until=end,
-            reductions=sql.Literal(chosen),
-        )
+    def values(chosen: list[int]) -> dict[str, sql.Literal]:
+        return {"since": sql.Literal(since), "until": end, "reductions": sql.Literal(chosen)}
 
     parts: list[sql.Composable] = []
     if 0 in reductions:
         parts.append(
             sql.SQL(
                 "SELECT known.rootid FROM ({recent}) AS recent JOIN diaobject AS known USING (diaobjectid)"
-                " WHERE EXISTS ({detected})"
+                " WHERE EXISTS (SELECT {points} AND point.diaobjectid = recent.diaobjectid)"
             ).format(
-                recent=sql.SQL(_RECENT).format(since=sql.Literal(since)), detected=detected("recent.diaobjectid", [0])
+                recent=sql.SQL(_RECENT).format(since=sql.Literal(since)),
+                points=sql.SQL(_POINTS).format(**values([0])),
             )
         )
     others = sorted(set(reductions) - {0})
     if others:
-        # Of other reductions no newest detection is kept: their points of the time are looked at.
+        # Of other reductions no newest detection is kept: all their points of the time are looked at.
         parts.append(
-            sql.SQL("SELECT known.rootid FROM diaobject AS known WHERE EXISTS ({})").format(
-                detected("known.diaobjectid", others)
-            )
+            sql.SQL(
+                "SELECT known.rootid FROM diaobject AS known JOIN (SELECT DISTINCT point.diaobjectid {}) AS recent"
+                " USING (diaobjectid)"
+            ).format(sql.SQL(_POINTS).format(**values(others)))
         )
     if not parts:
         return find_roots(connection, [])
