@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import io
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -95,6 +96,14 @@ def test_rows_have_the_idioms_of_the_tests(restored: str) -> None:
     assert (message.classid, message.probability) == ([111, 112], [0.25, 0.75])
     assert message.descingesttimestamp.utcoffset() == datetime.timedelta(0)
     assert message.classifier.brokername == "apiclassifier"
+    # Detections by day (contract, 11.3), and alerts up to a time.
+    counts = Counter(int(one.midpointtai) for one in tables.PPDBDiaSource.objects.filter(midpointtai__lt=60290))
+    days = {60278: 8, 60279: 4, 60281: 7, 60282: 2, 60283: 5, 60286: 6, 60287: 6, 60288: 2, 60289: 6}
+    assert counts == days
+    for limit, alerts, things in ((60578, 545, 102), (60675.5, 650, 131), (60676.5, 651, None)):
+        found = tables.PPDBDiaSource.objects.filter(midpointtai__lte=limit)
+        assert found.count() == alerts
+        assert things in (len({one.diaobject_id for one in found}), None)
     # 32-bit floats have the digits that the original prints.
     point = tables.PPDBDiaForcedSource.objects.filter(diaobject_id=1552185).order_by("midpointtai").first()
     assert float(str(point.psflux)) == point.psflux
