@@ -104,11 +104,21 @@ def _store(request: Request, messages: Any, username: str, content: bytes) -> St
 def stored_messages(request: Request) -> Response:
     """Stored messages: one by its number, or those of alerts, detections or objects, by pages."""
     admitted(request)
+    return Json(_answer(request, asked(request)))
+
+
+def asked(request: Request) -> Question:
+    """Which messages the address of a request asks for.
+
+    Raises
+    ------
+    TomError
+        If that cannot be understood.
+    """
     try:
-        question = question_of(request.path_params.get("what", ""), dict(request.query_params))
+        return question_of(request.path_params.get("what", ""), dict(request.query_params))
     except BadQuestion as error:
         raise TomError(html.unescape(str(error))) from None
-    return Json(_answer(request, question))
 
 
 def _answer(request: Request, question: Question) -> dict[str, Any]:

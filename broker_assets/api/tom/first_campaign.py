@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from broker_assets.api.documents import Document
 from broker_assets.api.site.frame import page
 from broker_assets.api.tom.answers import Json, TomError
 from broker_assets.api.tom.bodies import Body, integer, numbers, parsed
+from broker_assets.api.tom.classifications import asked
 from broker_assets.api.tom.entrance import admitted, needs
 from broker_assets.api.tom.tables import Listed, count_of, found_row, page_of
 from broker_assets.backoff import LOCK
@@ -27,7 +27,6 @@ from broker_assets.tom.first_campaign import summaries, writing
 from broker_assets.tom.first_campaign.alerts import alert_documents
 from broker_assets.tom.first_campaign.messages import read_first_messages
 from broker_assets.tom.first_campaign.writing import BadDocumentError
-from broker_assets.tom.messages.reading import BadQuestion, question_of
 
 _ATTEMPTS: Final = 5
 _MOST_ALERTS: Final = 1000
@@ -185,10 +184,7 @@ def _written(
 def stored_messages(request: Request) -> Response:
     """Stored messages: one by its number, or those of alerts, detections or objects, by pages."""
     admitted(request)
-    try:
-        question = question_of(request.path_params.get("what", ""), dict(request.query_params))
-    except BadQuestion as error:
-        raise TomError(html.unescape(str(error))) from None
+    question = asked(request)
     with _connections(request).use() as connection:
         return Json(read_first_messages(connection, question))
 

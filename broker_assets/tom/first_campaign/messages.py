@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import psycopg
 
-from broker_assets.tom.messages.reading import Question, milliseconds
+from broker_assets.tom.messages.reading import Question, milliseconds, page_of
 
 _WHERE: Final = {
     "message.alert_id": 'message."alertId"',
@@ -37,20 +37,7 @@ def read_first_messages(connection: psycopg.Connection[Any], question: Question)
         ).fetchone()  # fmt: skip
         return _document(row) if row is not None else {}
     source = _FROM + (_OF_OBJECTS if question.column.startswith("source.") else "")
-    where = f" WHERE {_WHERE[question.column]} = ANY(%s::bigint[])"
-    values = [list(question.values)]
-    total = connection.execute("SELECT count(*)" + source + where, values).fetchone()  # type: ignore[arg-type]
-    rows = connection.execute(
-        _SELECT + source + _SAID + where + " ORDER BY 1 OFFSET %s LIMIT %s",  # type: ignore[arg-type]
-        [*values, question.offset, question.num],
-    ).fetchall()
-    return {
-        "offset": question.offset,
-        "num": question.num,
-        "totalcount": total[0] if total is not None else 0,
-        "count": len(rows),
-        "brokermessages": [_document(row) for row in rows],
-    }
+    return page_of(connection, question, _SELECT, source + _SAID, source, _WHERE[question.column], _document)
 
 
 def _document(row: tuple[Any, ...]) -> dict[str, Any]:

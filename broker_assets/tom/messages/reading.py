@@ -6,7 +6,7 @@ The documents are those of the first campaign, which the second one never ported
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -133,11 +133,39 @@ def read_messages(connection: psycopg.Connection[Any], question: Question) -> di
         ).fetchone()
         return _document(row) if row is not None else {}
     source = _FROM + (_OF_OBJECTS if question.column.startswith("source.") else "")
-    where = f" WHERE {question.column} = ANY(%s::bigint[])"
+    return page_of(connection, question, _SELECT, source, source, question.column, _document)
+
+
+def page_of(
+    connection: psycopg.Connection[Any],
+    question: Question,
+    select: str,
+    source: str,
+    counted: str,
+    column: str,
+    document: Callable[[tuple[Any, ...]], dict[str, Any]],
+) -> dict[str, Any]:
+    """The page of messages that a question asks for.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    question : Question
+        Which messages, and from which on.
+    select, source, counted : str
+        SQL: the columns, the first of which is the number of the message; where they are from; where messages are
+        counted.
+    column : str
+        SQL expression that has one of the values of the question.
+    document : callable
+        From a row to a document.
+    """
+    where = f" WHERE {column} = ANY(%s::bigint[])"
     values = [list(question.values)]
-    total = connection.execute("SELECT count(*)" + source + where, values).fetchone()  # type: ignore[arg-type]
+    total = connection.execute("SELECT count(*)" + counted + where, values).fetchone()  # type: ignore[arg-type]
     rows = connection.execute(
-        _SELECT + source + where + " ORDER BY brokermessage_id OFFSET %s LIMIT %s",  # type: ignore[arg-type]
+        select + source + where + " ORDER BY 1 OFFSET %s LIMIT %s",  # type: ignore[arg-type]
         [*values, question.offset, question.num],
     ).fetchall()
     return {
@@ -145,7 +173,7 @@ def read_messages(connection: psycopg.Connection[Any], question: Question) -> di
         "num": question.num,
         "totalcount": total[0] if total is not None else 0,
         "count": len(rows),
-        "brokermessages": [_document(row) for row in rows],
+        "brokermessages": [document(row) for row in rows],
     }
 
 
