@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import first_campaign
 import psycopg
 import pytest
 from mocpy import MOC
@@ -28,8 +29,9 @@ from broker_assets.sky.lists import ListSettings
 from broker_assets.sky.overview import summaries
 from broker_assets.sky.watchlists import parse_watchlist
 from broker_assets.stream.annotation_followup import annotate
+from broker_assets.tom.first_campaign import writing
 from broker_assets.tom.messages.forms import uploaded
-from broker_assets.tom.messages.storing import store_messages
+from broker_assets.tom.messages.uploading import store_upload
 from broker_assets.tom.queries import queue
 from broker_assets.tom.queries.statements import statements_of
 from broker_assets.tom.spectra.plans import plan_spectrum, remove_plan
@@ -146,11 +148,22 @@ def test_it_stores_what_brokers_upload(urls: tuple[str, str]) -> None:
     with engine.connect(urls[0], autocommit=True) as connection:
         for stored in (1, 0):
             with connection.transaction():
-                assert store_messages(connection, uploaded(message)).stored == stored
+                done = store_upload(connection, uploaded(message), username="ann", content=b"sent")
+                assert done.stored == stored
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("DELETE FROM elasticc2_brokermessage")
     with engine.connect(urls[1]) as connection:
         assert connection.execute("SELECT count(*) FROM elasticc2_brokermessage").fetchall() == [(1,)]
+
+
+def test_it_stores_what_the_loader_of_the_first_campaign_writes(urls: tuple[str, str]) -> None:
+    with engine.connect(urls[0], autocommit=True) as connection, connection.transaction():
+        alerts = [first_campaign.alert(1, place) for place in range(2)]
+        assert writing.add_alerts(connection, alerts)["alerts"] == 2
+        point = {"SourceID": 100, "SNID": 1, "MJD": 60000.0, "DETECT": True, "TRUE_GENTYPE": 10, "TRUE_GENMAG": 21.5}
+        assert writing.add_truth(connection, [point]) == ([100], [])
+        assert writing.add_object_truth(connection, [first_campaign.truth(1)]) == [1]
+        writing.mark_sent(connection, [100, 101])
 
 
 def test_it_stores_what_is_said_of_spectra_and_queues_sql(urls: tuple[str, str], database_url: str) -> None:
