@@ -20,6 +20,7 @@ from broker_assets.jobs.acknowledge_gaps import build_acknowledge_gaps
 from broker_assets.jobs.check_nights import build_check_nights, check_config
 from broker_assets.jobs.compare_catalogues import build_compare_catalogues
 from broker_assets.jobs.drain import build_drain_job
+from broker_assets.jobs.rebuild_statistics import build_rebuild_statistics
 from broker_assets.sensors.canary import build_canary
 from broker_assets.sensors.catalogues import build_catalogues_sensor
 from broker_assets.sensors.fact_inputs import build_fact_inputs
@@ -54,7 +55,7 @@ def definitions(settings: Settings, plan: EnrichmentPlan) -> Definitions:
             *(night_definition(check) for check in NIGHT_CHECKS),
             *(stream_definition(check, stream.name) for stream in streams for check in ledger.STREAM_CHECKS),
         ],
-        jobs=[drain, checked, compared, moved, build_acknowledge_gaps(ledger.ACKNOWLEDGED)],
+        jobs=[drain, checked, compared, moved, build_rebuild_statistics(), build_acknowledge_gaps(ledger.ACKNOWLEDGED)],
         sensors=[
             build_kafka_lag(streams, drain, settings.canary.stream),
             build_fact_inputs(plan),

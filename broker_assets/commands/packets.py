@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from broker_assets.packets.files import FileTables, Schemas
 
-app = typer.Typer(no_args_is_help=True, help="Inspect alert packets in files; needs no service.")
+app = typer.Typer(
+    no_args_is_help=True, help="Inspect alert packets in files, which needs no service, and move the archive."
+)
 
 Files = Annotated[
     list[str],
@@ -176,6 +178,27 @@ class ParquetTables:
                     records = [chunk.packets[row].record for row in rows]
                     table = table.append_column("record", pa.array(records, pa.int64()))
                 writer.write_table(table)
+
+
+@app.command()
+def move(
+    target: Annotated[str, typer.Argument(help="fsspec URL of the new folder, e.g. s3://bucket/archive")],
+    night: Annotated[str | None, typer.Option(help="Only files of this night, YYYY-MM-DD.")] = None,
+    topic: Annotated[str | None, typer.Option(help="Only files of this topic.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove each old file once the new one is in use.")] = False,
+) -> None:
+    """Move the packet archive to another store, while the platform runs; then set BROKER_ARCHIVE_URL to it."""
+    import datetime
+
+    from broker_assets.commands.status import connected_or_given
+    from broker_assets.resources.database import Database
+    from broker_assets.settings import load_settings
+    from broker_assets.stream.archive_moving import move_archive
+
+    day = None if night is None else datetime.date.fromisoformat(night)
+    url = Database.of(connected_or_given(load_settings())).url
+    moved = move_archive(url, target, night=day, topic=topic, remove=remove)
+    echo(f"{moved.files} files moved ({moved.bytes / 1e6:,.1f} MB), {moved.there} were there already")
 
 
 def schemas_of(path: str | None) -> Schemas:

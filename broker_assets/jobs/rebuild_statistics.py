@@ -1,0 +1,42 @@
+"""The statistics of every object of the archive, computed by Spark from the cold store."""
+
+import importlib.util
+import sys
+
+from dagster import Failure, JobDefinition, OpExecutionContext, PipesSubprocessClient, ResourceParam, job, op
+
+from broker_assets.database.engine import connect
+from broker_assets.lightcurves.archive_statistics import KINDS
+from broker_assets.monitoring.alerts import NEXT_STEP
+from broker_assets.resources.database import Database
+from broker_assets.resources.spark_statistics import JOB
+
+CONFIG = {"target": str, "master": str, "parts": int}
+
+
+def build_rebuild_statistics() -> JobDefinition:
+    """The job; operators start it."""
+
+    @op(config_schema=CONFIG)
+    def rebuild_statistics_of_all(context: OpExecutionContext, database: ResourceParam[Database]) -> None:
+        if importlib.util.find_spec("pyspark") is None:
+            raise Failure("Spark is not installed", {NEXT_STEP: "pip install 'broker_assets[spark]'"})
+        with connect(database.url, application="broker-assets statistics") as connection:
+            rows = connection.execute(
+                "SELECT name, metadata_location FROM cold_tables WHERE name = ANY(%s)", (list(KINDS),)
+            ).fetchall()
+        if not rows:
+            raise Failure("nothing is in the cold store", {NEXT_STEP: "materialise cold_night of some nights first"})
+        invocation = PipesSubprocessClient().run(
+            context=context,
+            command=[sys.executable, "-m", "broker_assets.resources.spark_statistics"],
+            extras={JOB: {"locations": dict(rows), **context.op_config}},
+        )
+        context.log.info(f"rows: {[answer.get('rows') for answer in invocation.get_custom_messages()]}")
+
+    @job(description="Computes the statistics of every object of the archive with Spark, and writes them as Parquet.")
+    def rebuild_statistics() -> None:
+        rebuild_statistics_of_all()
+
+    made: JobDefinition = rebuild_statistics
+    return made

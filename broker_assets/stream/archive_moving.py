@@ -1,0 +1,77 @@
+"""Moves the packet archive to another store, file by file, while the platform goes on.
+
+The index of the archive is the table `archive_file`: a file is copied, compared with its checksum there, and only then
+its address is changed. Readers find the packets at every moment.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from upath import UPath
+
+from broker_assets.accounting import ledger
+from broker_assets.database.engine import connect
+from broker_assets.packets import archive
+from broker_assets.storage.objects import store
+
+
+@dataclass
+class Moved:
+    """What was moved."""
+
+    files: int = 0
+    bytes: int = 0
+    there: int = 0
+    """Files that were in the other store already."""
+
+
+def move_archive(
+    database_url: str,
+    target: str,
+    *,
+    night: datetime.date | None = None,
+    topic: str | None = None,
+    remove: bool = False,
+) -> Moved:
+    """Copy the files of the archive to another store and let the index name it.
+
+    Parameters
+    ----------
+    database_url : str
+        SQLAlchemy URL of the database.
+    target : str
+        fsspec URL of the folder; below it files are by topic and night, as the stream writes them.
+    night, topic : date and str, optional
+        Only these files.
+    remove : bool
+        Remove each file from the old store once the index names the new one.
+
+    Returns
+    -------
+    Moved
+
+    Raises
+    ------
+    ArchiveError, OSError
+        If a file is damaged or cannot be copied; those before it have moved.
+    """
+    moved = Moved()
+    with connect(database_url, application="broker-assets archive", autocommit=True) as connection:
+        for archivefileid, _, entry in ledger.archive_files(connection, night=night, topic=topic):
+            old, new = UPath(entry.url), UPath(target) / entry.topic / str(entry.night) / UPath(entry.url).name
+            if str(new) == str(old):
+                moved.there += 1
+                continue
+            store(new, old.read_bytes())
+            archive.verify(str(new), sha256=entry.sha256, packets=entry.packets)
+            connection.execute(
+                "UPDATE archive_file SET url = %s WHERE archivefileid = %s AND url = %s",
+                (str(new), archivefileid, entry.url),
+            )
+            if remove:
+                old.unlink()
+            moved.files += 1
+            moved.bytes += entry.bytes
+    return moved
