@@ -29,6 +29,10 @@ logger = logging.getLogger(__name__)
 
 EXPORT_SECONDS = 5.0
 """How long a collector that does not answer is waited for: by a thread, and by the end of a process."""
+QUEUE_SPANS = 32_768
+"""Spans that wait for the collector; more are dropped. A batch of 4000 alerts that are all traced has 12,000."""
+EXPORT_SPANS = 2_048
+"""Spans of a request to the collector."""
 
 AGAIN = frozenset({"product"})
 """Kinds of which a trace has several first spans: a product is made, and published, again under its name."""
@@ -247,5 +251,6 @@ def _made(settings: TraceSettings) -> tuple[TracerProvider, Any]:
         headers={name: value.get_secret_value() for name, value in settings.headers.items()},
         timeout=EXPORT_SECONDS,  # type: ignore[arg-type]
     )
-    provider.add_span_processor(BatchSpanProcessor(exporter))
+    processor = BatchSpanProcessor(exporter, max_queue_size=QUEUE_SPANS, max_export_batch_size=EXPORT_SPANS)
+    provider.add_span_processor(processor)
     return provider, ids
