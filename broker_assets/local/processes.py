@@ -262,8 +262,8 @@ def rotate_log(log: Path) -> None:
 def shorten_log(log: Path) -> bool:
     """Bound the log of a program that runs: what is in it moves to the previous one if it exceeds `LARGE_LOG`.
 
-    The program goes on at the beginning of the file, since it appends. What it writes between the copy and the truncation is
-    lost: a moment once in 10 MB. Returns whether that happened; the log stays if the copy has no room.
+    The program goes on at the beginning of the file, since it appends. What it writes between the copy and the
+    truncation is lost: a moment once in 10 MB. Returns whether that happened; the log stays if the copy has no room.
     """
     try:
         if log.stat().st_size <= LARGE_LOG:

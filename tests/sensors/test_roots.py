@@ -20,6 +20,7 @@ def test_a_run_is_started_when_a_batch_was_stored(platform: Any) -> None:
     first = tick(platform, "roots")
     with connect(platform.database.url, autocommit=True) as connection:
         newest = connection.execute("SELECT max(ingestid) FROM ingest_batch").fetchone()
+    assert newest is not None
     if newest == (None,):
         assert first.skip_message == "no batch was stored since"
         return
