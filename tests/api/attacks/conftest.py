@@ -26,6 +26,12 @@ from broker_assets.filters.store import create_filter
 from broker_assets.settings import DatabaseSettings, Settings
 from broker_assets.sky.lists import create_area, create_watchlist
 
+OBSERVING = {
+    "targets": "owner", "target_lists": "owner", "target_comments": "author", "observations": "owner",
+    "spectra": "owner", "calendar_events": "owner",
+}  # fmt: skip
+"""Tables of targets and what belongs to them, and their columns with the account."""
+
 
 @dataclass(frozen=True)
 class Ground:
@@ -64,6 +70,8 @@ class Ground:
             "SELECT tokenid, userid, name, sha256 FROM access.tokens ORDER BY 1",
             "SELECT * FROM access.shares ORDER BY 1", "SELECT * FROM access.groups ORDER BY 1",
             "SELECT sha256 FROM access.sessions WHERE userid = 1 ORDER BY 1",
+            *(f"SELECT * FROM access.{table} WHERE {name} = 'victim' ORDER BY 1" for table, name in OBSERVING.items()),
+            "SELECT * FROM access.target_members ORDER BY 1, 2", "SELECT * FROM access.spectrum_versions ORDER BY 1, 2",
         )  # fmt: skip
         with engine.connect(self.url, autocommit=True) as connection:
             rows = [connection.execute(query).fetchall() for query in queries]
@@ -88,7 +96,42 @@ def _own(connection: psycopg.Connection[Any], mark: str, topic: str, public: boo
         "INSERT INTO filter_sinks (filterid, owner, name, kind, target) VALUES (%s, 'victim', %s, 'email', %s)",
         (filterid, mark, f"{mark}@example.org"),
     )
+    _observing(connection, mark, filterid, public)
     return {"number": filterid, "topic": topic, "name": "victim", "diaobjectid": OBJECT, "groupid": 1}
+
+
+def _observing(connection: psycopg.Connection[Any], mark: str, number: int, public: bool) -> None:
+    """A target of this number, and one of each thing that belongs to it."""
+    values = {"number": number, "mark": mark, "public": public, "at": "2026-12-01T00:00Z"}
+    for query in (
+        "access.targets (targetid, owner, name, type, ra, dec, public, tags, aliases, extras) VALUES (%(number)s,"
+        " 'victim', %(mark)s, 'SIDEREAL', 10, 20, %(public)s, ARRAY[%(mark)s], ARRAY[%(mark)s || 'x'],"
+        " jsonb_build_object(%(mark)s::text, %(mark)s::text))",
+        "access.target_lists (listid, owner, name, description, public) VALUES (%(number)s, 'victim', %(mark)s,"
+        " %(mark)s, %(public)s)",
+        "access.target_members (listid, targetid) VALUES (%(number)s, %(number)s)",
+        "access.target_comments (commentid, targetid, author, body) VALUES"
+        " (%(number)s, %(number)s, 'victim', %(mark)s)",
+        "access.observations (observationid, owner, key, targetid, facility, target, parameters, failure, remote,"
+        " begins, ends, due) VALUES (%(number)s, 'victim', %(mark)s, %(number)s, %(mark)s, jsonb_build_object('name',"
+        " %(mark)s::text), jsonb_build_object(%(mark)s::text, %(mark)s::text), %(mark)s, %(mark)s, %(at)s::timestamptz,"
+        " %(at)s::timestamptz + interval '1 hour', NULL)",
+        "access.observation_products (productid, observationid, remote, name, failure, due) VALUES (%(number)s,"
+        " %(number)s, %(mark)s, %(mark)s, %(mark)s, NULL)",
+        "access.spectra (spectrumid, owner, targetid, title, public, facility) VALUES (%(number)s, 'victim',"
+        " %(number)s, %(mark)s, %(public)s, %(mark)s)",
+        "access.spectrum_versions (spectrumid, version, file_name, content, sha256, format, wavelength, flux,"
+        " flux_unit, author, remark) VALUES (%(number)s, 1, %(mark)s, %(mark)s::text::bytea, 'x', 'text',"
+        " '{4000, 4001}', '{1, 2}', %(mark)s, 'victim', %(mark)s)",
+        "access.calendar_events (eventid, owner, name, description, begins, ends) VALUES (%(number)s, 'victim',"
+        " %(mark)s, %(mark)s, %(at)s::timestamptz, %(at)s::timestamptz + interval '1 hour')",
+    ):
+        connection.execute(f"INSERT INTO {query}", values)  # type: ignore[call-overload]
+    for table, key in (
+        ("targets", "targetid"), ("target_lists", "listid"), ("target_comments", "commentid"),
+        ("observations", "observationid"), ("spectra", "spectrumid"), ("calendar_events", "eventid"),
+    ):  # fmt: skip
+        connection.execute("SELECT setval(pg_get_serial_sequence(%s, %s), 1000)", (f"access.{table}", key))
 
 
 @pytest.fixture(scope="session")

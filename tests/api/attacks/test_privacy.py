@@ -38,6 +38,12 @@ def test_the_owner_sees_it(ground: Any) -> None:
         "/filters/{number}/",
         "/watchlists/{number}/",
         "/annotators/{topic}/",
+        "/targets/",
+        "/targets/{number}/",
+        "/targets/lists/{number}/",
+        "/targets/observations/{number}/",
+        "/spectra/files/{number}/",
+        "/calendar/?month=2026-12",
     ):
         assert SECRET in victim.get(filled(path, ground.values), follow_redirects=False).text, path
 
