@@ -36,9 +36,12 @@ from broker_assets.dagster_internals import (
     get_input_data_version_tag,
     get_input_event_pointer_tag,
 )
-from broker_assets.provenance import versions
+from broker_assets.provenance import costs, versions
 from broker_assets.resources.database import Database
 
+ROWS: Final = ("dagster/row_count", "rows", "messages", "files", "packets")
+BYTES: Final = ("bytes", "archived_bytes", "received_bytes")
+"""Metadata that say how much a materialisation holds, the most telling first."""
 EMPTY: Final = "empty"
 """Data version of a partition without content. One that had content is reported with it, so that children see that it
 has none any more; one that never had any is not reported at all."""
@@ -202,15 +205,48 @@ class Reporter:
             yield from Reporter(context.instance, database, context.log, run_id=context.run.run_id).made(entry)
         """
         given = [self._of_run(entry) for entry in entries]
+        shown = {entry.artefact.asset: dict(_metadata(entry)) for entry in given}
+        used = self._costs(shown)
         for entry in given:
+            metadata = shown[entry.artefact.asset]
             yield MaterializeResult(
                 asset_key=AssetKey.from_user_string(entry.artefact.asset),
                 data_version=DataVersion(entry.artefact.data_version),
-                metadata=_metadata(entry),
+                metadata={**metadata, **_cost_metadata(used, alone=len(given) == 1)},
                 check_results=(check_results or None) if entry is given[0] else None,
             )
         with self._database.transaction() as connection:
             versions.record(connection, [entry.artefact for entry in given])
+            if self._run_id is not None:
+                costs.record(connection, self._run_id, used)
+
+    def spent(self, stages: Mapping[str, float], *, rows: int, size: int) -> None:
+        """Record what a run cost that made several assets at once, and how long its stages took.
+
+        Parameters
+        ----------
+        stages : mapping
+            Seconds by stage.
+        rows, size : int
+            Messages that it read, and their bytes.
+        """
+        if self._run_id is None:
+            return
+        seconds, processor = costs.METER.read()
+        whole = costs.Cost(seconds=seconds, processor_seconds=processor, rows=rows, bytes=size)
+        parts = [costs.Cost(stage=name, seconds=took, rows=rows) for name, took in stages.items()]
+        with self._database.transaction() as connection:
+            costs.record(connection, self._run_id, [whole, *parts])
+
+    def _costs(self, shown: Mapping[str, Mapping[str, Any]]) -> list[costs.Cost]:
+        """Time since the last report of this process, of one asset or of all; rows and bytes of each."""
+        seconds, processor = costs.METER.read()
+        amounts = {asset: (_amount(said, ROWS), _amount(said, BYTES)) for asset, said in shown.items()}
+        if len(amounts) == 1:
+            ((asset, (rows, size)),) = amounts.items()
+            return [costs.Cost(asset=asset, seconds=seconds, processor_seconds=processor, rows=rows, bytes=size)]
+        whole = costs.Cost(seconds=seconds, processor_seconds=processor)
+        return [whole, *(costs.Cost(asset=asset, rows=rows, bytes=size) for asset, (rows, size) in amounts.items())]
 
     def seen(self, *entries: Entry) -> Iterator[ObserveResult]:
         """The results of a function that observes assets, new or not, then the same in provenance."""
@@ -313,6 +349,17 @@ def _event(entry: Entry, tags: Mapping[str, str]) -> dict[str, Any]:
         "metadata": _metadata(entry),
         "tags": tags,
     }
+
+
+def _amount(said: Mapping[str, Any], names: Sequence[str]) -> int | None:
+    """The first of some metadata that is a number."""
+    return next((said[name] for name in names if isinstance(said.get(name), int)), None)
+
+
+def _cost_metadata(used: Sequence[costs.Cost], *, alone: bool) -> dict[str, float]:
+    """What the page of an asset plots along its materialisations; of a run that made several, nothing."""
+    processor = used[0].processor_seconds if alone else None
+    return {} if processor is None else {"processor seconds": round(processor, 3)}
 
 
 def _metadata(entry: Entry) -> Mapping[str, Any]:

@@ -28,7 +28,7 @@ def definitions(settings: Settings) -> Definitions:
     """What there is of the sky."""
     assets = [
         *build_lists(),
-        *build_tns_assets(settings.limits),
+        *build_tns_assets(settings.limits, promised=settings.tns.key is not None),
         *build_watchlist_assets(settings.sky, settings.mocs),
         *build_area_assets(settings.sky),
         *build_sky_map_assets(),

@@ -27,6 +27,8 @@ CHAPTERS: dict[str, tuple[str, ...]] = {
         "quarantine",
         "notification",
         "heartbeat",
+        "run_costs",
+        "lasair_statistics",
     ),
     "Provenance": ("artefact", "artefact_input", "artefact_history", "stale_facts", "code", "revision_counter"),
 }

@@ -97,7 +97,7 @@ LOCAL: Final = {
     **dict.fromkeys(
         ("event_notices", "quarantined_line", "snapshots", "tns_file"), "what came from outside, a few rows a night"
     ),
-    **dict.fromkeys(("heartbeat", "notification"), "what operators must know"),
+    **dict.fromkeys(("heartbeat", "lasair_statistics", "notification", "run_costs"), "what operators must know"),
     **dict.fromkeys(
         (
             "product_file",

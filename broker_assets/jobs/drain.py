@@ -9,6 +9,7 @@ report, the next one reports every night that is in the ledger but not in proven
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 
 from dagster import (
@@ -30,7 +31,9 @@ from pydantic import Field
 
 from broker_assets.assets.alerts.reports import report_run
 from broker_assets.assets.alerts.streams import DRAIN_OP
+from broker_assets.assets.reporter import Reporter
 from broker_assets.dagster_internals import capture_interrupts, pop_captured_interrupt
+from broker_assets.monitoring import lasair_statistics
 from broker_assets.resources.database import Database
 from broker_assets.resources.decoders import Decoders
 from broker_assets.resources.kafka import Kafka
@@ -129,6 +132,10 @@ def build_drain_op(
             if event.partition is not None:
                 nights.add(event.partition)
             yield event
+        reporter = Reporter(context.instance, database, context.log, run_id=context.run_id)
+        reporter.spent(report.stages, rows=report.received, size=report.received_bytes)
+        with database.transaction() as connection:
+            lasair_statistics.refresh(connection, datetime.now(UTC))
         if report.batches or report.gaps or nights:
             yield from night_checks(context.instance, database, object_store, config.topic, sorted(nights))
 

@@ -34,7 +34,7 @@ from broker_assets.database.engine import connect
 from broker_assets.delivery import outbox
 from broker_assets.filters import runs
 from broker_assets.lightcurves import object_features, object_statistics
-from broker_assets.provenance import versions
+from broker_assets.provenance import costs, versions
 from broker_assets.resources.database import Database
 from broker_assets.settings import Settings
 from broker_assets.tom.queries import worker
@@ -46,6 +46,9 @@ ENDED = (DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CA
 
 RUNS = 500
 """Runs looked at together."""
+
+KEPT_COSTS = 400
+"""Days for which the costs of runs are kept: a year can be compared with the one before."""
 
 _OF_ASSETS = (DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_OBSERVATION)
 
@@ -218,6 +221,12 @@ def build_maintenance(settings: Settings) -> JobDefinition:
         context.log.info(f"messages of filters: {done['emptied']} lost their content, {done['removed']} were deleted")
 
     @op
+    def prune_costs(context: OpExecutionContext, database: ResourceParam[Database]) -> None:
+        with database.transaction() as connection:
+            removed = costs.prune(connection, days=KEPT_COSTS)
+        context.log.info(f"costs of runs of {KEPT_COSTS} days ago: {removed} rows deleted")
+
+    @op
     def prune_queries(context: OpExecutionContext, database: ResourceParam[Database]) -> None:
         removed = worker.expire(database.url, settings)
         context.log.info(f"queued SQL that ended {settings.tom.results_days:g} days ago: {removed} removed")
@@ -245,5 +254,6 @@ def build_maintenance(settings: Settings) -> JobDefinition:
         prune_matches()
         prune_deliveries()
         prune_queries()
+        prune_costs()
 
     return maintenance

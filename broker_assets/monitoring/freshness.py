@@ -10,6 +10,8 @@ from psycopg.rows import class_row
 from pydantic import BaseModel
 
 MOST: Final = 100
+PROMISES: Final = ("fresh", "published_as_due")
+"""Checks of telemetry products and deliveries that are promises, too; that of alerts is kept by the canary."""
 
 
 class Miss(BaseModel):
@@ -39,8 +41,9 @@ def misses(connection: psycopg.Connection[Any], *, days: int = 30) -> list[Miss]
     with connection.cursor(row_factory=class_row(Miss)) as cursor:
         cursor.execute(
             "SELECT asset, first_at AS since, ended_at AS until, count, link FROM notification"
-            " WHERE kind = 'freshness' AND (ended_at IS NULL OR ended_at > now() - %s * interval '1 day')"
+            " WHERE (kind IN ('freshness', 'canary') OR kind = 'check' AND detail = ANY (%s))"
+            " AND (ended_at IS NULL OR ended_at > now() - %s * interval '1 day')"
             " ORDER BY ended_at IS NOT NULL, ended_at DESC, first_at DESC, asset LIMIT %s",
-            (days, MOST),
+            (list(PROMISES), days, MOST),
         )
         return cursor.fetchall()

@@ -387,7 +387,9 @@ BOOKKEEPING: Final[Mapping[str, str]] = {
     "publication_run": "each row is a run",
     "snapshots": "each row has its question and the versions that it was answered with",
     "rematch": "recorded by the job `match_lists`, for the revision in the row",
+    "lasair_statistics": "computed from the ledger at the end of each drain run",
     "revision_counter": "advanced by every change of a list",
+    "run_costs": "recorded by the run in the row when it reports",
     "stream_attempt": "recorded by the run in the row before it decodes messages",
     **TOM_BOOKKEEPING,
 }

@@ -23,4 +23,7 @@ def test_what_is_overdue_comes_first_and_old_ones_are_left_out(database_url: str
         assert [(miss.asset, miss.until is None, miss.count) for miss in misses(connection)] == [
             ("now", True, 3), ("ended", False, 3),
         ]  # fmt: skip
+        connection.execute("UPDATE notification SET detail = 'fresh' WHERE asset = 'other'")
+        assert [miss.asset for miss in misses(connection)] == ["other", "now", "ended"], "a promise of telemetry"
+        connection.execute("DELETE FROM notification WHERE asset = 'other'")
         assert [miss.asset for miss in misses(connection, days=60)] == ["now", "ended", "old"]

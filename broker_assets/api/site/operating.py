@@ -20,6 +20,7 @@ from broker_assets.api.site.forms import Sent, acting, logged_in, see
 from broker_assets.api.site.frame import page
 from broker_assets.api.site.quarantine_retry import QuarantineRetry
 from broker_assets.monitoring import service_logs
+from broker_assets.provenance import costs
 from broker_assets.settings import Settings
 
 router = APIRouter(prefix="/status", include_in_schema=False)
@@ -117,6 +118,19 @@ def settle(request: Request, form: Sent) -> Response:
         if started:
             owned.note(connection, user, "quarantine retried", topic, kind)
     return see("/status/quarantine/", said="retrying" if started else "busy")
+
+
+@router.get("/costs/")
+def run_costs(request: Request, asset: str = "", days: int = 30) -> Response:
+    """What runs cost, by day and asset."""
+    user = _operator(logged_in(request))
+    if isinstance(user, Response):
+        return user
+    if not 1 <= days <= 400:
+        raise HTTPException(400, "days is a number from 1 to 400.")
+    with accounts_of(request) as connection:
+        found = costs.history(connection, days=days, asset=asset or None)
+    return page(request, "run_costs.html", found=found, asset=asset, days=days)
 
 
 @router.get("/logs/")

@@ -5,7 +5,7 @@ any other (`broker_assets.assets.sky.watchlists`).
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -15,6 +15,7 @@ from dagster import (
     AssetSpec,
     Config,
     Failure,
+    FreshnessPolicy,
     MaterializeResult,
     MetadataValue,
     ResourceParam,
@@ -63,8 +64,15 @@ def bulk_files_entries(connection: psycopg.Connection[Any]) -> list[Entry]:
     return [Entry(artefact, description=f"{newest.name}, until {newest.covers_until:%Y-%m-%d %H:%M} UTC")]
 
 
-def build_tns_assets(limits: InputLimits = LIMITS) -> list[AssetsDefinition | AssetSpec]:
-    """The assets of the table and of its files, and the files of TNS, which are external."""
+PROMISE = FreshnessPolicy.time_window(fail_window=timedelta(hours=4), warn_window=timedelta(hours=3))
+"""TNS makes a file of changes every hour."""
+
+
+def build_tns_assets(limits: InputLimits = LIMITS, *, promised: bool = False) -> list[AssetsDefinition | AssetSpec]:
+    """The assets of the table and of its files, and the files of TNS, which are external.
+
+    `promised` says whether the table is to be fresh, which takes a key of TNS.
+    """
     bulk_files = AssetSpec(
         BULK_FILES,
         group_name="sky",
@@ -79,6 +87,7 @@ def build_tns_assets(limits: InputLimits = LIMITS) -> list[AssetsDefinition | As
         group_name="sky",
         code_version=TNS_VERSION,
         kinds={"postgres", "csv"},
+        freshness_policy=PROMISE if promised else None,
         **labels(SKY_LIST_CURATORS, survey=ALL_SURVEYS, level="rows", family="tns", store="postgres"),
         **about(
             "Objects of the Transient Name Server. Materialising it fetches the bulk files that are due and applies "

@@ -51,7 +51,7 @@ from broker_assets.database.tables.ledger import (
 from broker_assets.database.tables.links import object_link, object_link_history
 from broker_assets.database.tables.notices import event_notices, notice_events
 from broker_assets.database.tables.objects import objects
-from broker_assets.database.tables.operations import heartbeat, notification
+from broker_assets.database.tables.operations import heartbeat, lasair_statistics, notification, run_costs
 from broker_assets.database.tables.provenance import (
     artefact,
     artefact_history,
@@ -169,6 +169,7 @@ __all__ = [
     "ingest_batch_facts",
     "ingest_batch_night",
     "ingest_batch_range",
+    "lasair_statistics",
     "metadata",
     "mma_area_hits",
     "mma_areas",
@@ -195,6 +196,7 @@ __all__ = [
     "quarantined_line",
     "rematch",
     "revision_counter",
+    "run_costs",
     "sky_map_facts",
     "snapshots",
     "ssobjects",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from broker_assets.database.tables.columns import bigint, integer, metadata, text, timestamp
+from broker_assets.database.tables.columns import bigint, column, double, integer, metadata, text, timestamp
 
 notification = sa.Table(
     "notification",
@@ -46,3 +46,30 @@ heartbeat = sa.Table(
     comment="When components that nothing else monitors last worked",
 )
 """When components that nothing else monitors last worked."""
+
+run_costs = sa.Table(
+    "run_costs",
+    metadata,
+    text("run_id", "Dagster run", primary_key=True),
+    text("asset", "asset that it made; empty: all that it did, where it made several", primary_key=True),
+    text("stage", "step of its work; empty: all of it", primary_key=True),
+    timestamp("at", "when it was recorded", server_default=sa.func.now(), nullable=False),
+    double("seconds", "time that it took; stages overlap", "s"),
+    double("processor_seconds", "time of processors that its process and the programs it started used", "s"),
+    bigint("rows", "rows, messages or files that it wrote or read"),
+    bigint("bytes", "their size", "byte"),
+    sa.Index("run_costs_asset", "asset", "at"),
+    sa.Index("run_costs_at", "at", postgresql_using="brin"),
+    comment="What each run cost, by asset and stage",
+)
+"""What each run cost."""
+
+lasair_statistics = sa.Table(
+    "lasair_statistics",
+    metadata,
+    integer("nid", "night: days since 2017-01-01, each from 20:00 UTC on", primary_key=True, autoincrement=False),
+    column("name", sa.String(256), "name of the number, as Lasair has them", primary_key=True),
+    double("value", "value"),
+    comment="Numbers of each night under Lasair's names",
+)
+"""Numbers of each night under Lasair's names."""

@@ -15,6 +15,8 @@ from broker_assets.accounting import quarantine
 from broker_assets.accounting.quarantine import QuarantinedMessage
 from broker_assets.api.site import operating
 from broker_assets.api.site.quarantine_retry import QuarantineRetry
+from broker_assets.database.engine import connect
+from broker_assets.provenance import costs
 from broker_assets.settings import DatabaseSettings, Settings
 
 pytestmark = pytest.mark.database
@@ -63,7 +65,7 @@ def test_operators_see_groups_with_examples(people: Any) -> None:
 
 
 def test_nobody_else_sees_or_changes_anything(people: Any) -> None:
-    for path in (PATH, "/status/logs/"):
+    for path in (PATH, "/status/logs/", "/status/costs/"):
         assert people.ann.get(path).status_code == 403
         assert people.guest.get(path).status_code == 302
     fields = {"topic": "alerts", "reason": "truncated <script>", "do": "dismiss"}
@@ -119,6 +121,15 @@ def test_a_server_that_may_not_write_shows_the_commands(
         assert visitor.get("/status/logs/?service=../x").status_code == 404
         assert visitor.get("/status/logs/?day=x").status_code == 400
         assert "Nothing was written" in visitor.text("/status/logs/?service=daemon&day=2020-01-01")
+        assert "Nothing of this kind" in visitor.text("/status/logs/?service=daemon&text=whole")
+        assert "&lt;b&gt;broken" in visitor.text("/status/logs/?service=daemon&text=BROKEN")
+        assert "No run has recorded" in visitor.text("/status/costs/?asset=nothing")
+        with connect(module_database_url, autocommit=True) as connection:
+            costs.record(connection, "r", [costs.Cost(asset="objects", processor_seconds=12.5, rows=1_000_000)])
+        shown = visitor.text("/status/costs/")
+        assert "12.5" in shown
+        assert "1,000,000" in shown
+        assert visitor.get("/status/costs/?days=0").status_code == 400
         visitor.close()
     assert "no log files" in people.root.text("/status/logs/")
 

@@ -1,0 +1,108 @@
+"""Numbers of each night under Lasair's names, as its status page and programs read them: `nid`, name, value.
+
+Three verbs as in the original: `put` (a value in the place of another), `add` (to what there is), `read`. Those that
+the ledger has are computed from it, so that they agree with it whatever happened in between.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any, Final, LiteralString
+
+import psycopg
+
+FIRST: Final = datetime.date(2017, 1, 1)
+"""Day of `nid` 0."""
+BEGINS: Final = datetime.timedelta(hours=4)
+"""A night begins so long before midnight (UTC)."""
+
+
+def nid_of(moment: datetime.datetime) -> int:
+    """Number of the night of a time.
+
+    Examples
+    --------
+    >>> nid_of(datetime.datetime(2026, 11, 20, 12, tzinfo=datetime.UTC))
+    3610
+    >>> nid_of(datetime.datetime(2026, 11, 20, 20, tzinfo=datetime.UTC))
+    3611
+    """
+    return ((moment.astimezone(datetime.UTC) + BEGINS).date() - FIRST).days
+
+
+def begin_of(nid: int) -> datetime.datetime:
+    """When a night begins, UTC.
+
+    Examples
+    --------
+    >>> begin_of(3610).isoformat()
+    '2026-11-19T20:00:00+00:00'
+    """
+    midnight = datetime.datetime.combine(FIRST + datetime.timedelta(days=nid), datetime.time(), datetime.UTC)
+    return midnight - BEGINS
+
+
+def put(connection: psycopg.Connection[Any], nid: int, values: Mapping[str, float]) -> None:
+    """Store values in the place of those that there are."""
+    _write(connection, nid, values, "value = excluded.value")
+
+
+def add(connection: psycopg.Connection[Any], nid: int, values: Mapping[str, float]) -> None:
+    """Add values to those that there are."""
+    _write(connection, nid, values, "value = coalesce(known.value, 0) + excluded.value")
+
+
+def read(connection: psycopg.Connection[Any], nid: int) -> dict[str, float]:
+    """All values of a night."""
+    rows = connection.execute("SELECT name, value FROM lasair_statistics WHERE nid = %s ORDER BY name", (nid,))
+    return {str(name): float(value) for name, value in rows if value is not None}
+
+
+def refresh(connection: psycopg.Connection[Any], now: datetime.datetime) -> dict[str, float]:
+    """Compute the numbers of the present night from the ledger, and store them.
+
+    Returns
+    -------
+    dict
+        What was stored.
+    """
+    nid = nid_of(now)
+    row = connection.execute(
+        """
+        WITH batch AS (
+            SELECT * FROM ingest_batch WHERE kind = 'stream' AND finished_at >= %(begin)s AND finished_at < %(end)s
+        ), night AS (
+            SELECT sum(objects) AS objects, sum(sources) AS sources, sum(forced_sources) AS forced,
+                   sum(solar_system_sources) AS solar FROM ingest_batch_night JOIN batch USING (ingestid)
+        )
+        SELECT sum(received), sum(stored), sum(stored + duplicate), sum(read_seconds), sum(archive_seconds),
+               sum(coalesce(read_seconds, 0) + coalesce(decode_seconds, 0) + coalesce(archive_seconds, 0)
+                   + coalesce(write_seconds, 0) + coalesce(enrich_seconds, 0)),
+               sum(enrich_seconds), sum(write_seconds),
+               (SELECT objects FROM night), (SELECT sources FROM night), (SELECT forced FROM night),
+               (SELECT solar FROM night),
+               (SELECT count(*) FROM crossmatch_tns),
+               (SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = 'objects'::regclass),
+               (SELECT extract(epoch FROM %(now)s - max(finished_at)) / 3600 FROM ingest_batch WHERE kind = 'stream')
+        FROM batch
+        """,
+        {"begin": begin_of(nid), "end": begin_of(nid + 1), "now": now},
+    ).fetchone()
+    names = (
+        "today_alert", "today_filter_out", "today_filter", "ikconsume_0", "icutout_0", "itotal_0", "ffilters_0",
+        "ftransfer_0", "diaObject", "diaSourceDB", "diaForcedSourceDB", "nSSSource", "countTNS", "total_count",
+        "min_delay",
+    )  # fmt: skip
+    values = {name: float(value) for name, value in zip(names, row or (), strict=True) if value is not None}
+    put(connection, nid, {**values, "nid": float(nid)})
+    return values
+
+
+def _write(connection: psycopg.Connection[Any], nid: int, values: Mapping[str, float], change: LiteralString) -> None:
+    statement: LiteralString = (
+        "INSERT INTO lasair_statistics AS known (nid, name, value) VALUES (%s, %s, %s)"
+        " ON CONFLICT (nid, name) DO UPDATE SET "
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(statement + change, [(nid, name, value) for name, value in sorted(values.items())])
