@@ -90,10 +90,13 @@ def days(daily: Path, service: str | None = None) -> list[datetime.date]:
 def _sources(log: Path, position: dict[str, Any]) -> list[tuple[Path, int]]:
     """Files to copy from, and where in them to begin."""
     status = log.stat()
-    if position.get("inode") == status.st_ino:
-        # A file that was truncated begins again.
-        return [(log, position["offset"] if position["offset"] <= status.st_size else 0)]
     rotated = log.with_name(f"{log.name}.1")
+    if position.get("inode") == status.st_ino:
+        if position["offset"] <= status.st_size:
+            return [(log, position["offset"])]
+        # A file that was truncated begins again; what was in it was copied to the rotated one before.
+        copied = rotated.is_file() and rotated.stat().st_size >= position["offset"]
+        return [*([(rotated, position["offset"])] if copied else []), (log, 0)]
     if position and rotated.is_file() and rotated.stat().st_ino == position["inode"]:
         return [(rotated, position["offset"]), (log, 0)]
     return [(log, 0)]

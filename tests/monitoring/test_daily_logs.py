@@ -45,9 +45,19 @@ def test_every_line_goes_to_its_day_once(tmp_path: Path) -> None:
     collect(logs, daily, NOW)
     assert (daily / "2026-11-29" / "daemon.log").read_text().endswith(line(29, "four"))
     assert (daily / "2026-11-30" / "daemon.log").read_text().endswith(line(30, "five"))
+    (logs / "daemon.log.1").unlink()
     log.write_text(line(30, "6"))  # truncated
     collect(logs, daily, NOW)
     assert (daily / "2026-11-30" / "daemon.log").read_text().endswith(line(30, "five") + line(30, "6"))
+    # Copied and truncated by a process that bounds it, with a line that was not collected yet.
+    (logs / "daemon.log.1").write_text(line(30, "6") + line(30, "seven") + line(30, "eight, in the copy only"))
+    with log.open("a") as file:
+        file.write(line(30, "seven"))
+    collect(logs, daily, NOW)
+    log.write_text(line(30, "9"))
+    collect(logs, daily, NOW)
+    text = (daily / "2026-11-30" / "daemon.log").read_text()
+    assert text.endswith("".join(line(30, word) for word in ("6", "seven", "eight, in the copy only", "9")))
     assert prune(daily, before=datetime.date(2026, 11, 29)) == ["2026-11-28"]
     assert days(daily, "daemon") == [datetime.date(2026, 11, 30), datetime.date(2026, 11, 29)]
     assert days(daily, "api") == days(tmp_path / "absent") == []
