@@ -38,7 +38,7 @@ LEFT_OUT = {
     "access.tap_jobs": "results of queries, which can be asked again",
     "access.tap_results": "results of queries, which can be asked again",
     "access.tap_uploads": "results of queries, which can be asked again",
-    "message_uploads": "files of messages that brokers sent; the messages are read from them again",
+    "message_uploads": "who sent which messages of brokers; the messages are not users' data either",
     "change_feeds": "their positions are numbers of batches",
     "deliveries": "the outbox; identities say what was queued",
 }
