@@ -60,16 +60,21 @@ class PruneConfig(Config):
     asset_days: int = Field(
         default=90, ge=1, description="days for which superseded asset and check events, and runs without any, are kept"
     )
+    evaluation_days: int = Field(
+        default=7, ge=1, description="days for which is shown why automation started something or did not"
+    )
 
 
-def prune(instance: DagsterInstance, *, run_days: int, asset_days: int, now: datetime) -> dict[str, int]:
+def prune(
+    instance: DagsterInstance, *, run_days: int, asset_days: int, now: datetime, evaluation_days: int = 7
+) -> dict[str, int]:
     """Delete events that are no longer needed.
 
     Parameters
     ----------
     instance : DagsterInstance
         Instance whose event log is pruned; a log that is not in an SQL database is left unchanged.
-    run_days, asset_days : int
+    run_days, asset_days, evaluation_days : int
         See `PruneConfig`.
     now : datetime
         Time from which days are counted back, with time zone.
@@ -82,6 +87,10 @@ def prune(instance: DagsterInstance, *, run_days: int, asset_days: int, now: dat
     storage = instance.event_log_storage
     if not isinstance(storage, SqlEventLogStorage):
         return {}
+    # Dagster keeps them for 30 days, which is 13 GB where files arrive every minute; nothing but its pages reads them.
+    evaluations = instance.schedule_storage
+    if evaluations is not None and evaluations.supports_auto_materialize_asset_evaluations:
+        evaluations.purge_asset_evaluations(before=(now - timedelta(days=evaluation_days)).timestamp())
     active = [record.run_id for record in instance.get_runs(RunsFilter(statuses=ACTIVE_RUNS))]
     return {
         "run events": _delete(storage, SqlEventLogStorageTable, _of_runs(now - timedelta(days=run_days), active)),
@@ -236,7 +245,13 @@ def build_maintenance(settings: Settings) -> JobDefinition:
         # First, so that an unavailable database stops the pruning: what provenance does not have must not be deleted.
         with database.transaction() as connection:
             stale = versions.stale(connection)
-        deleted = prune(context.instance, run_days=config.run_days, asset_days=config.asset_days, now=datetime.now(UTC))
+        deleted = prune(
+            context.instance,
+            run_days=config.run_days,
+            asset_days=config.asset_days,
+            now=datetime.now(UTC),
+            evaluation_days=config.evaluation_days,
+        )
         said = {f"deleted {kind}": count for kind, count in deleted.items()} | {"stale artefacts": len(stale)}
         context.log.info(", ".join(f"{name}: {count}" for name, count in said.items()))
 

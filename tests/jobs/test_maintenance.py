@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 import yaml
 from dagster import (
     AssetCheckEvaluation,
@@ -92,6 +93,23 @@ def test_superseded_events_go_and_the_newest_stay(instance: DagsterInstance) -> 
     assert observed.asset_observation is not None
     assert observed.asset_observation.metadata["lag"].value == 2
     assert prune(instance, run_days=30, asset_days=90, now=LATER) == dict.fromkeys(deleted, 0)
+
+
+def test_evaluations_of_automation_are_kept_for_days(dagster_url: str, tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump({"storage": {"postgres": {"postgres_url": dagster_url}}}))
+    with DagsterInstance.from_config(str(tmp_path)) as instance, sa.create_engine(dagster_url).connect() as connection:
+        for number, days in enumerate((1, 6, 8, 20)):
+            connection.execute(
+                sa.text(
+                    "INSERT INTO asset_daemon_asset_evaluations (evaluation_id, asset_key, create_timestamp)"
+                    " VALUES (:number, 'sources', (now() AT TIME ZONE 'UTC') - make_interval(days => :days))"
+                ),
+                {"number": number, "days": days},
+            )
+        connection.commit()
+        prune(instance, run_days=30, asset_days=90, now=datetime.now(UTC))
+        kept = connection.scalars(sa.text("SELECT evaluation_id FROM asset_daemon_asset_evaluations ORDER BY 1"))
+        assert kept.all() == [0, 1]
 
 
 def test_young_events_stay(instance: DagsterInstance) -> None:

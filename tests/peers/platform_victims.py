@@ -19,7 +19,7 @@ SERVICES = ("PostgreSQL", "Kafka", "code-server", "daemon", "webserver", "api")
 RUNS = {
     "drain": ("drain",),
     "outbox sender": ("deliver",),
-    "telemetry ingest": ("receive_telemetry",),
+    "telemetry ingest": ("ingest_telemetry",),
     "publisher": ("publish_products", "sync_mirrors"),
     "any run": (),
 }
