@@ -70,11 +70,11 @@ def drawn(version: Version, title: str, z: float, elements: list[str], size: tup
 
 
 @router.get("/")
-def every(request: Request, said: str | None = None) -> Response:
-    """Spectra that one may see."""
+def every(request: Request, said: str | None = None, object: Chosen = None) -> Response:  # noqa: A002
+    """Spectra that one may see, of an object if it is named, for which one can be added."""
     with accounts_of(request) as connection:
-        found = store.search(connection, Reader.of(viewer_of(request).user))
-    return page(request, "spectra/every.html", found=found, said=owned.said(said))
+        found = store.search(connection, Reader.of(viewer_of(request).user), diaobjectid=object)
+    return page(request, "spectra/every.html", found=found, said=owned.said(said), number=object)
 
 
 @router.post("/")

@@ -45,6 +45,16 @@ def test_it_is_drawn_with_lines(people: Any, path: str) -> None:
     assert "No spectrum is public" in people.guest.text("/spectra/files/")
 
 
+def test_of_an_object(people: Any) -> None:
+    assert "No spectrum is public" in people.guest.text("/spectra/files/?object=7")
+    made = people.ann.send("/spectra/files/", file=("a.txt", FILE), object="7", title="of an object", public="on")
+    assert made.status_code == 303
+    assert "of an object" in people.guest.text("/spectra/files/?object=7")
+    assert "of an object" not in people.guest.text("/spectra/files/?object=8")
+    assert 'name="object" value="8"' in people.ann.text("/spectra/files/?object=8")
+    people.ann.done(f"/spectra/files/{number_in(made.headers['location'])}/delete/")
+
+
 def test_versions_and_refusals(people: Any, path: str) -> None:
     ann, bob = people.ann, people.bob
     assert bob.send(f"{path}versions/", file=("x", FILE)).status_code == bob.send(f"{path}delete/").status_code == 403
