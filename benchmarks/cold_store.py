@@ -121,7 +121,9 @@ def measure(folder: Path, store: ColdStore, connection: psycopg.Connection[Any])
         seconds, _ = timed(partial(write_night, store, NIGHT, [point_table(table)]))
         few = min(10_000, rows.num_rows)
         plain, _ = timed(partial(naive_export, connection, table, folder / "naive.parquet", few))
-        size = sum(f.stat().st_size for f in (folder / "cold" / "broker" / table.name / "data").rglob("*.parquet"))
+        iceberg = store.table(table.name)
+        assert iceberg is not None
+        size = sum(iceberg.inspect.files()["file_size_in_bytes"].to_pylist())
         hot = connection.execute(
             "SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = %s::regclass",
             (table.name,),

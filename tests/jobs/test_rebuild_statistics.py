@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from dagster import DagsterInstance
 
-from broker_assets.jobs import rebuild_statistics
 from broker_assets.jobs.rebuild_statistics import build_rebuild_statistics
 from broker_assets.resources.database import Database
 
@@ -18,7 +17,7 @@ CONFIG = {"ops": {"rebuild_statistics_of_all": {"config": {"target": "t", "maste
 
 @pytest.mark.parametrize(("found", "reason"), [(None, "Spark is not installed"), (object(), "nothing is in the cold")])
 def test_what_is_missing_is_named(database_url: str, monkeypatch: pytest.MonkeyPatch, found: Any, reason: str) -> None:
-    monkeypatch.setattr(rebuild_statistics.importlib.util, "find_spec", lambda name: found)
+    monkeypatch.setattr("broker_assets.jobs.rebuild_statistics.importlib.util.find_spec", lambda name: found)
     with DagsterInstance.ephemeral() as instance:
         result = build_rebuild_statistics().execute_in_process(
             run_config=CONFIG,
