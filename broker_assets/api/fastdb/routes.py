@@ -6,6 +6,7 @@ Every address works with and without the slash at its end: clients write either.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -67,8 +68,9 @@ def application() -> FastAPI:
     """The application of these paths."""
     found = FastAPI(title="FASTDB", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     for path, function, methods in FUNCTIONS:
-        for form in (f"/{path}", f"/{path}/"):
-            found.add_api_route(form, function, methods=list(methods), response_model=None)
+        for form, method in product((f"/{path}", f"/{path}/"), methods):
+            # A route for each method: an operation of the document has one identifier.
+            found.add_api_route(form, function, methods=[method], response_model=None)
     found.add_exception_handler(FastdbError, failed)
     found.add_exception_handler(HTTPException, refused)
     found.add_exception_handler(RequestValidationError, refused)
