@@ -77,6 +77,7 @@ __all__ = [
     "TomSettings",
     "TraceSettings",
     "load_settings",
+    "settings_file",
 ]
 
 
@@ -732,8 +733,13 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then the environment, then the TOML file."""
-        toml = StreamToml(settings_cls, Path(os.environ.get("BROKER_SETTINGS", "broker.toml")))
+        toml = StreamToml(settings_cls, settings_file())
         return init_settings, StreamEnvironment(settings_cls), toml
+
+
+def settings_file() -> Path:
+    """The TOML file of this process, which need not exist."""
+    return Path(os.environ.get("BROKER_SETTINGS", "broker.toml"))
 
 
 @lru_cache(maxsize=1)

@@ -8,8 +8,9 @@ It starts no thread and opens no connection before it forks, so that a run inher
 that started it has ended, or when nothing was asked of it for a while; runs go on. `local.warm_workers` is the side
 that asks.
 
-Messages are lines of JSON over one socket. A request names the arguments of `local.run_worker`, the file for the
-output, the environment and the working folder; the answer has the process id; the end of a run follows with its code.
+Messages are lines of JSON over one socket. A request names the arguments of `local.run_worker` and the file for the
+output; the answer has the process id; the end of a run follows with its code. Environment and working folder are those
+of this process.
 """
 
 from __future__ import annotations
@@ -40,8 +41,6 @@ class Request(TypedDict):
 
     arguments: list[str]
     log: str
-    environment: dict[str, str]
-    folder: str
 
 
 LOADED = (COMMAND_LINE, "dagster_postgres", "broker_assets.build", "broker_assets.local.run_worker")
@@ -94,7 +93,9 @@ class Forks:
                 self._reap()
             if self._connection not in ready:
                 continue
-            received = self._connection.recv(65_536)
+            received = b""
+            with suppress(ConnectionResetError):  # who asked has ended, with messages that were not read
+                received = self._connection.recv(65_536)
             self._buffer += received
             if not received or len(self._buffer) > LARGEST_MESSAGE:
                 return None
@@ -146,9 +147,6 @@ def become(request: Request) -> None:
         os.dup2(source, target)
     os.close(output)
     os.close(nothing)
-    os.environ.clear()
-    os.environ.update(request["environment"])
-    os.chdir(request["folder"])
     sys.argv = ["run_worker", *request["arguments"]]
 
 

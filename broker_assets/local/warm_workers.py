@@ -1,7 +1,8 @@
 """Asks a process with loaded code (`local.warm_process`) for the processes of runs.
 
 Nothing depends on it: where it cannot be started, was killed or does not answer, a run starts from nothing as before.
-Its code is that of the disk: when a file of the package has changed, a new one is loaded.
+It has the code and the settings that a process would have that starts now: when a file of the package, the file of
+settings, the environment or the folder has changed, a new one is loaded.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 
 from broker_assets.local.processes import LocalPlatformError, start_child
 from broker_assets.monitoring.state_file import ProcessIdentity
+from broker_assets.settings import settings_file
 
 IDLE_SECONDS = 900.0
 """A loaded process that nobody asks for a run ends after this time and gives its memory back."""
@@ -52,9 +54,21 @@ def code_on_disk(folder: Path = PACKAGE) -> int:
                 if entry.is_dir(follow_symlinks=False):
                     if entry.name != "__pycache__":
                         folders.append(entry.path)
-                elif entry.name.endswith(".py"):
+                else:
                     seen.append((entry.path, entry.stat().st_mtime_ns))
     return hash(frozenset(seen))
+
+
+def beginning() -> tuple[object, ...]:
+    """What a process that starts now would begin with: code, settings, environment and folder.
+
+    Some modules read the settings when they are imported, such as that of partitions.
+    """
+    try:
+        settings = settings_file().read_bytes()
+    except OSError:
+        settings = None
+    return code_on_disk(), settings, dict(os.environ), os.getcwd()
 
 
 class ForkedWorker:
@@ -103,7 +117,7 @@ class _Loaded:
     """One loaded process and the connection to it."""
 
     def __init__(self, log: Path) -> None:
-        self.code = code_on_disk()
+        self.beginning = beginning()
         self._lock = threading.Lock()
         self._ends: dict[int, int] = {}
         self._buffer = b""
@@ -204,12 +218,7 @@ class WarmWorkers:
         log : Path
             File to which its output is appended.
         """
-        request = {
-            "arguments": list(arguments),
-            "log": os.fspath(log.absolute()),
-            "environment": dict(os.environ),
-            "folder": os.getcwd(),
-        }
+        request = {"arguments": list(arguments), "log": os.fspath(log.absolute())}
         with self._lock:
             # One that has ended for idleness shows it only when it is asked.
             for _ in range(2):
@@ -228,7 +237,7 @@ class WarmWorkers:
             self._drop()
 
     def _current(self) -> _Loaded | None:
-        if self._loaded is not None and self._loaded.code != code_on_disk():
+        if self._loaded is not None and self._loaded.beginning != beginning():
             self._drop()
         if self._loaded is None:
             try:

@@ -19,7 +19,8 @@ from dagster_services import wait_until
 from broker_assets.dagster_internals import ExecuteRunArgs
 from broker_assets.local import warm_workers
 from broker_assets.local.run_workers import is_run_worker
-from broker_assets.local.warm_workers import UNKNOWN_END, ForkedWorker, WarmWorkers, code_on_disk
+from broker_assets.local.warm_workers import UNKNOWN_END, ForkedWorker, WarmWorkers, beginning, code_on_disk
+from broker_assets.settings import settings_file
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +48,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmWorkers]:
 @pytest.fixture
 def start(warm: WarmWorkers, tmp_path: Path) -> Iterator[Callable[[], tuple[ForkedWorker, dict[str, object]]]]:
     """Starts a worker whose code waits, and returns it with what it found itself in."""
-    code = tmp_path / "code.py"
+    code = tmp_path / "code_that_waits.py"
     code.write_text(textwrap.dedent(CODE))
     origin = JobPythonOrigin("any", RepositoryPythonOrigin(sys.executable, FileCodePointer(str(code), "nothing")))
     arguments = ["api", "execute_run", serialize_value(ExecuteRunArgs(origin, "a-run", None))]
@@ -75,9 +76,9 @@ def parent(worker: ForkedWorker) -> int:
 def test_a_worker_is_what_a_started_process_would_be(
     start: Callable[[], tuple[ForkedWorker, dict[str, object]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, _ = start()
-    monkeypatch.setenv("BROKER_OF_THIS_TEST", "set after the code was loaded")
+    monkeypatch.setenv("BROKER_OF_THIS_TEST", "environment of the process that asks")
     monkeypatch.chdir(tmp_path)
+    first, _ = start()
     worker, facts = start()
     assert parent(worker) == parent(first), "the code is loaded once"
     assert facts["loaded"]
@@ -128,6 +129,22 @@ def test_a_loaded_process_that_hangs_is_replaced_and_starts_nothing_later(
     assert worker.poll() is None
 
 
+@pytest.mark.parametrize("what", ["environment", "settings", "folder"])
+def test_a_run_has_the_settings_of_now(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules read settings when they are imported: what they have read must not outlive a change."""
+    monkeypatch.chdir(tmp_path)
+    before = beginning()
+    assert beginning() == before
+    if what == "environment":
+        monkeypatch.setenv("BROKER_DRAIN__BATCH_MAX", "17")
+    elif what == "settings":
+        settings_file().write_text("[drain]\nbatch_max = 17\n")
+    else:
+        (tmp_path / "other").mkdir()
+        monkeypatch.chdir(tmp_path / "other")
+    assert beginning() != before
+
+
 def test_code_on_the_disk(tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     module = tmp_path / "inner" / "module.py"
@@ -136,12 +153,11 @@ def test_code_on_the_disk(tmp_path: Path) -> None:
     assert code_on_disk(tmp_path) == seen[0]
     os.utime(module, ns=(0, 0))
     seen.append(code_on_disk(tmp_path))
-    (tmp_path / "other.py").write_text("1")
+    (tmp_path / "table.csv").write_text("1")
     seen.append(code_on_disk(tmp_path))
     module.unlink()
     seen.append(code_on_disk(tmp_path))
     assert len(set(seen)) == 4
     (tmp_path / "__pycache__").mkdir()
     (tmp_path / "__pycache__" / "other.py").write_text("1")
-    (tmp_path / "notes.txt").write_text("1")
     assert code_on_disk(tmp_path) == seen[-1]
