@@ -22,7 +22,7 @@ def test_the_instance_of_the_image_differs_in_the_launcher_alone(tmp_path: Path)
     launcher = there.pop("run_launcher")
     assert here.pop("run_launcher")["class"] == "LocalProcessRunLauncher"
     assert here == there
-    assert launcher["class"] == "DockerRunLauncher"
+    assert launcher["class"] == "SettingsRunLauncher"
     result = validate_config(DockerRunLauncher.config_type(), launcher["config"])
     assert result.success, result.errors
 
