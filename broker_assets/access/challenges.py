@@ -11,7 +11,6 @@ cookie. A name that no account has, and an account that cannot log in so, get a 
 from __future__ import annotations
 
 import base64
-import hashlib
 import secrets
 import uuid
 from collections.abc import Callable
@@ -79,7 +78,7 @@ def ask(connection: Connection, username: str, address: str, seed: Callable[[str
             stored_hash(cookie),
             name,
             userid,
-            _hash(text),
+            stored_hash(text),
             address,
             SECONDS,
         ),
@@ -105,7 +104,7 @@ def answer(connection: Connection, cookie: str, username: str, response: str, ad
         (stored_hash(cookie),),
     ).fetchone()
     user, pair = _account(connection, name)
-    right = row is not None and is_same(_hash(response), row[2]) and row[0] == name and bool(row[3])
+    right = row is not None and is_same(stored_hash(response), row[2]) and row[0] == name and bool(row[3])
     # The account may have changed since: another password, another name, switched off.
     if row is None or not right or user is None or pair is None or row[1] != user.userid:
         guesses.remember(connection, name, address)
@@ -142,7 +141,3 @@ def _check_waiting(connection: Connection, name: str, address: str) -> None:
     ).fetchone()
     if row is not None and max(row) >= MOST_WAITING:
         raise TooManyGuesses(SECONDS)
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -6,13 +6,13 @@ Of an address only the digest is stored. A new address ends the old one.
 from __future__ import annotations
 
 import datetime
-import hashlib
 import secrets
 from typing import Any
 
 import psycopg
 
 from broker_assets.access.accounts import User
+from broker_assets.access.tokens import stored_hash
 
 Connection = psycopg.Connection[Any]
 
@@ -23,7 +23,7 @@ def renew(connection: Connection, user: User) -> str:
     connection.execute(
         "INSERT INTO access.calendar_feeds (userid, digest) VALUES (%s, %s)"
         " ON CONFLICT (userid) DO UPDATE SET digest = excluded.digest, made = now()",
-        (user.userid, _digest(secret)),
+        (user.userid, stored_hash(secret)),
     )
     return secret
 
@@ -44,10 +44,6 @@ def owner_of(connection: Connection, secret: str) -> str | None:
     row = connection.execute(
         "SELECT username FROM access.calendar_feeds JOIN access.users USING (userid)"
         " WHERE digest = %s AND active AND date_removed IS NULL",
-        (_digest(secret),),
+        (stored_hash(secret),),
     ).fetchone()
     return None if row is None else str(row[0])
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
