@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import psycopg
 
-from broker_assets.tom.messages.reading import Question, milliseconds, page_of
+from broker_assets.tom.messages.reading import Question, message_document, page_of
 
 _WHERE: Final = {
     "message.alert_id": 'message."alertId"',
@@ -41,17 +41,5 @@ def read_first_messages(connection: psycopg.Connection[Any], question: Question)
 
 
 def _document(row: tuple[Any, ...]) -> dict[str, Any]:
-    number, offset, alert, source, header, ingested, published, received, items, broker, version = row
-    return {
-        "brokerMessageId": number,
-        "streamMessageId": offset,
-        "alertId": alert,
-        "diaSourceId": source,
-        "msgHdrTimestamp": header.isoformat() if header is not None else None,
-        "descIngestTimestamp": ingested.isoformat(),
-        "elasticcPublishTimestamp": milliseconds(published),
-        "brokerIngestTimestamp": milliseconds(received),
-        "brokerName": broker,
-        "brokerVersion": version,
-        "classifications": items or [],
-    }
+    *message, items, broker, version = row
+    return message_document(message, broker, version, items or [])

@@ -6,7 +6,7 @@ The documents are those of the first campaign, which the second one never ported
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -178,7 +178,30 @@ def page_of(
 
 
 def _document(row: tuple[Any, ...]) -> dict[str, Any]:
-    number, offset, alert, source, header, ingested, published, received, broker, version, name, params, *lists = row
+    *message, broker, version, name, params, classids, probabilities = row
+    classifications = [
+        {"classifierName": name, "classifierParams": params, "classId": number, "probability": probability}
+        for number, probability in zip(classids, probabilities, strict=True)
+    ]
+    return message_document(message, broker, version, classifications)
+
+
+def message_document(
+    message: Sequence[Any], broker: str, version: str | None, classifications: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """A message as the interfaces show it.
+
+    Parameters
+    ----------
+    message : sequence
+        Number, offset in the topic, alert, detection, and four times: of its header, of storing, of publishing the
+        alert and of its reception by the broker.
+    broker, version : str
+        Of the broker.
+    classifications : list of dict
+        What it says.
+    """
+    number, offset, alert, source, header, ingested, published, received = message
     return {
         "brokerMessageId": number,
         "streamMessageId": offset,
@@ -190,10 +213,7 @@ def _document(row: tuple[Any, ...]) -> dict[str, Any]:
         "brokerIngestTimestamp": milliseconds(received),
         "brokerName": broker,
         "brokerVersion": version,
-        "classifications": [
-            {"classifierName": name, "classifierParams": params, "classId": number, "probability": probability}
-            for number, probability in zip(*lists, strict=True)
-        ],
+        "classifications": classifications,
     }
 
 
