@@ -44,22 +44,13 @@ def rows_as_json(found: Iterable[Piece], *, most_rows: int, most_bytes: int) -> 
     rows = size = 0
     for piece in found:
         rows += len(piece.rows)
-        if rows > most_rows:
-            raise TooManyRowsError(
-                f"the result has more than {most_rows} rows: add a LIMIT, or submit the query to the queue"
-            )
+        _check_rows(rows, most_rows)
         if not piece.rows:
             continue
         names = _names(piece.columns)
-        try:
-            block = orjson.dumps([dict(zip(names, row, strict=True)) for row in piece.rows], _value, _OPTIONS)[1:-1]
-        except TypeError as error:
-            raise QueryError(str(error.__cause__ or error)) from None
+        block = _elements([dict(zip(names, row, strict=True)) for row in piece.rows])
         size += len(block)
-        if size > most_bytes:
-            raise TooManyRowsError(
-                f"the result has more than {most_bytes} bytes: select fewer columns, or submit the query to the queue"
-            )
+        _check_bytes(size, most_bytes)
         blocks.append(block)
     return b"[" + b",".join(blocks) + b"]"
 
@@ -70,27 +61,40 @@ def columns_as_json(found: Iterable[Piece], *, most_rows: int, most_bytes: int) 
     rows = size = 0
     for piece in found:
         rows += len(piece.rows)
-        if rows > most_rows:
-            raise TooManyRowsError(
-                f"the result has more than {most_rows} rows: add a LIMIT, or submit the query to the queue"
-            )
+        _check_rows(rows, most_rows)
         # Of columns of one name the last counts.
         for name, place in {name: place for place, name in enumerate(_names(piece.columns))}.items():
-            try:
-                block = orjson.dumps([row[place] for row in piece.rows], _value, _OPTIONS)[1:-1]
-            except TypeError as error:
-                raise QueryError(str(error.__cause__ or error)) from None
+            block = _elements([row[place] for row in piece.rows])
             size += len(block)
             parts = columns.setdefault(name, [])
             if block:
                 parts.append(block)
-        if size > most_bytes:
-            raise TooManyRowsError(
-                f"the result has more than {most_bytes} bytes: select fewer columns, or submit the query to the queue"
-            )
+        _check_bytes(size, most_bytes)
     return (
         b"{" + b",".join(orjson.dumps(name) + b":[" + b",".join(parts) + b"]" for name, parts in columns.items()) + b"}"
     )
+
+
+def _check_rows(rows: int, most_rows: int) -> None:
+    if rows > most_rows:
+        raise TooManyRowsError(
+            f"the result has more than {most_rows} rows: add a LIMIT, or submit the query to the queue"
+        )
+
+
+def _check_bytes(size: int, most_bytes: int) -> None:
+    if size > most_bytes:
+        raise TooManyRowsError(
+            f"the result has more than {most_bytes} bytes: select fewer columns, or submit the query to the queue"
+        )
+
+
+def _elements(values: list[Any]) -> bytes:
+    """Values as the inside of a JSON list."""
+    try:
+        return orjson.dumps(values, _value, _OPTIONS)[1:-1]
+    except TypeError as error:
+        raise QueryError(str(error.__cause__ or error)) from None
 
 
 def _names(columns: Sequence[Column]) -> list[str]:
