@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from broker_assets.database.tables.columns import MJD, bigint, date, double, metadata, text, timestamp
+
+
+def _checksum(comment: str) -> sa.Column[Any]:
+    info = {"documented": "checksum", "unit": ""}
+    return sa.Column("checksum", sa.Numeric(20), nullable=False, comment=comment, info=info)
+
 
 cold_tables = sa.Table(
     "cold_tables",
@@ -23,13 +31,7 @@ cold_nights = sa.Table(
     text("name", "table of the cold store", primary_key=True),
     date("night", "night", primary_key=True),
     bigint("rows", "rows that the night has there", nullable=False),
-    sa.Column(
-        "checksum",
-        sa.Numeric(20),
-        nullable=False,
-        comment="sum of the hashes of the rows, modulo 2⁶⁴",
-        info={"documented": "checksum", "unit": ""},
-    ),
+    _checksum("sum of the hashes of the rows, modulo 2⁶⁴"),
     bigint("snapshotId", "snapshot that brought the night in its present form", nullable=False),
     timestamp("changed_at", "when it was written", server_default=sa.func.now(), nullable=False),
     comment="Nights in the tables of the cold store",
@@ -44,13 +46,7 @@ cold_months = sa.Table(
     double("begins", "when the month begins", MJD, nullable=False),
     double("ends", "when the next one begins", MJD, nullable=False),
     bigint("rows", "rows that left the database", nullable=False),
-    sa.Column(
-        "checksum",
-        sa.Numeric(20),
-        nullable=False,
-        comment="sum of the hashes of all rows of the month, modulo 2⁶⁴, equal here and in the cold store",
-        info={"documented": "checksum", "unit": ""},
-    ),
+    _checksum("sum of the hashes of all rows of the month, modulo 2⁶⁴, equal here and in the cold store"),
     bigint("snapshotId", "snapshot of the cold store that was proven to have them", nullable=False),
     timestamp("detached_at", "when they left", server_default=sa.func.now(), nullable=False),
     comment="Months whose points are in the cold store, but for those that came later",
