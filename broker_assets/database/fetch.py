@@ -74,6 +74,43 @@ def _gather_variable(
     return out
 
 
+_COUNT = 12
+"""Where an array has the number of its elements, after its dimensions, flags and type, bytes."""
+_HEADER = 20
+"""Where the elements of a one-dimensional array begin, each after its length; one without elements ends at `_COUNT`."""
+
+
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _list_offsets(data: Bytes, positions: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(n + 1,) where the elements of each array begin in the concatenation of all."""
+    offsets = np.zeros(positions.size + 1, np.int64)
+    for row in range(positions.size):
+        filled = lengths[row] > _COUNT
+        offsets[row + 1] = offsets[row] + (_length_at(data, positions[row] + _COUNT) if filled else 0)
+    return offsets
+
+
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _gather_elements(
+    data: Bytes, positions: NDArray[np.int64], offsets: NDArray[np.int64], width: int
+) -> tuple[Bytes, NDArray[np.bool_]]:
+    """The elements of all arrays, and which of them are null."""
+    out = np.zeros(offsets[-1] * width, np.uint8)
+    null = np.zeros(offsets[-1], np.bool_)
+    for row in range(positions.size):
+        position = positions[row] + _HEADER
+        for element in range(offsets[row], offsets[row + 1]):
+            length = _length_at(data, position)
+            position += 4
+            if length == width:
+                for k in range(width):
+                    out[element * width + k] = data[position + width - 1 - k]
+                position += width
+            else:
+                null[element] = True
+    return out, null
+
+
 def decode(stream: bytes, schema: pa.Schema) -> pa.Table:
     """Read a binary COPY stream.
 
@@ -115,6 +152,13 @@ def _array(data: Bytes, positions: NDArray[np.int64], lengths: NDArray[np.int64]
         validity = pa.array(~null).buffers()[1] if null.any() else None
         buffers = [validity, pa.py_buffer(offsets), pa.py_buffer(values)]
         return pa.Array.from_buffers(large, positions.size, buffers).cast(kind)
+    if pa.types.is_list(kind):
+        starts = _list_offsets(data, positions, lengths)
+        elements, missing = _gather_elements(data, positions, starts, kind.value_type.bit_width // 8)
+        values = pa.array(elements.view(kind.value_type.to_pandas_dtype()), kind.value_type, mask=missing)
+        return pa.ListArray.from_arrays(
+            pa.array(starts, pa.int32()), values, mask=pa.array(null) if null.any() else None
+        )
     width = 1 if pa.types.is_boolean(kind) else kind.bit_width // 8
     raw = _gather_fixed(data, positions, lengths, width)
     if pa.types.is_boolean(kind):

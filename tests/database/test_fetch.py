@@ -8,6 +8,8 @@ import psycopg
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from psycopg import sql
 
 from broker_assets.database.copy import encode
@@ -41,6 +43,29 @@ def test_a_query_that_fails_leaves_the_connection_usable(connection: psycopg.Con
     with pytest.raises(psycopg.errors.DivisionByZero), connection.transaction():
         fetch(connection, sql.SQL("SELECT 1 / (5 - n) FROM generate_series(1, 9) AS n"), schema)
     assert fetch(connection, sql.SQL("SELECT 3"), schema)["n"].to_pylist() == [3]
+
+
+LISTS = st.lists(st.none() | st.lists(st.none() | st.integers(-(2**15), 2**15 - 1), max_size=4), max_size=12)
+
+
+@pytest.mark.database
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(LISTS)
+def test_lists_arrive_with_their_nulls(
+    connection: psycopg.Connection[Any], lists: list[list[int | None] | None]
+) -> None:
+    """No list, an empty one, and one with nulls are three things."""
+    texts = [
+        None if one is None else "{" + ",".join("NULL" if x is None else str(x) for x in one) + "}" for one in lists
+    ]
+    schema = pa.schema([("small", pa.list_(pa.int16())), ("real", pa.list_(pa.float32())), ("n", pa.int64())])
+    query = sql.SQL(
+        "SELECT one::smallint[], one::real[], n FROM unnest({}::text[]) WITH ORDINALITY AS s (one, n) ORDER BY n"
+    ).format(sql.Literal(texts))
+    found = fetch(connection, query, schema)
+    assert found.schema == schema
+    assert found["small"].to_pylist() == lists
+    assert found["real"].to_pylist() == lists
 
 
 def test_what_is_no_stream_is_refused() -> None:

@@ -81,9 +81,8 @@ _SCORED_SCHEMA: Final = pa.schema(
     [
         ("classifier_id", pa.int64()),
         ("gentype", pa.int32()),
-        # Arrays as PostgreSQL sends them.
-        ("classid", pa.binary()),
-        ("probability", pa.binary()),
+        ("classid", pa.list_(pa.int16())),
+        ("probability", pa.list_(pa.float32())),
     ]
 )
 _SCORES_AT_HAND: Final = "CREATE TEMPORARY TABLE tally_scores (LIKE classifier_scores) ON COMMIT DROP"

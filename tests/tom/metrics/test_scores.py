@@ -18,28 +18,13 @@ RIGHT = [(111, 10), (111, 11), (110, 10), (-5, 12), (32767, 13)]
 Listed = list[tuple[int | None, float | None]]
 
 
-def on_the_wire(values: list[object], form: str, oid: int) -> bytes:
-    """`array_send` of PostgreSQL."""
-    if not values:
-        return struct.pack(">iii", 0, 0, oid)
-    parts = [struct.pack(">iiiii", 1, int(None in values), oid, len(values), 1)]
-    for value in values:
-        packed = b"" if value is None else struct.pack(form, value)
-        parts.append(struct.pack(">i", -1 if value is None else len(packed)) + packed)
-    return b"".join(parts)
-
-
 def table(messages: list[tuple[int, int, Listed]]) -> pa.Table:
     return pa.table(
         {
             "classifier_id": pa.array([who for who, _, _ in messages], pa.int64()),
             "gentype": pa.array([gentype for _, gentype, _ in messages], pa.int32()),
-            "classid": pa.array(
-                [on_the_wire([c for c, _ in listed], ">h", 21) for *_, listed in messages], pa.binary()
-            ),
-            "probability": pa.array(
-                [on_the_wire([p for _, p in listed], ">f", 700) for *_, listed in messages], pa.binary()
-            ),
+            "classid": pa.array([[c for c, _ in listed] for *_, listed in messages], pa.list_(pa.int16())),
+            "probability": pa.array([[p for _, p in listed] for *_, listed in messages], pa.list_(pa.float32())),
         }
     )
 
@@ -75,6 +60,6 @@ def test_counts_are_those_of_single_messages(given_messages: list[tuple[int, int
 
 
 def test_lists_of_another_length_are_an_error() -> None:
-    uneven = table([(1, 10, [(111, 0.5)])]).set_column(3, "probability", pa.array([on_the_wire([], ">f", 700)]))
+    uneven = table([(1, 10, [(111, 0.5)])]).set_column(3, "probability", pa.array([[]], pa.list_(pa.float32())))
     with pytest.raises(ValueError, match="another number of probabilities"):
         count_scores(uneven, RIGHT)
