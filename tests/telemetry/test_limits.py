@@ -237,7 +237,7 @@ def test_file_size_limit(mission: Mission, undisturbed: Undisturbed, tmp_path: P
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
-    """A file of 16 MB (8 days), or at full size 32 MB, needs as much as one of 4 MB (2 days), but for what days share."""
+    """A file of 16 MB (at full size 32 MB) needs as much as one of 4 MB (2 days), but for what days share."""
     peaks = {}
     large = 32 if os.environ.get("BROKER_TEST_FULL") else 16
     for megabytes in (4, large):
