@@ -8,6 +8,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TEST_WORKERS ?= 3
 
+# Python keeps what it compiled, also where the environment forbids it (as that of many containers does): else every process
+# of the platform compiles a thousand modules anew, which is a quarter of its start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run up down status doctor scripts test test-all retest lint compiled bench bench-compare soak pictures lock clean
 
 help:

@@ -40,6 +40,13 @@ def test_doctor_finds_this_machine_fit(tmp_path: Path) -> None:
         assert findings[subject].verdict != "missing", findings[subject]
 
 
+def test_python_that_keeps_nothing_compiled_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    finding = next(finding for finding in examine(Settings(home=tmp_path)) if finding.subject == "Python")
+    assert finding.verdict == "weaker"
+    assert "Unset PYTHONDONTWRITEBYTECODE" in finding.remedy
+
+
 def test_doctor_looks_at_the_cluster_of_each_stream(tmp_path: Path) -> None:
     guarded = {
         "bootstrap_servers": "usdf:9094",
