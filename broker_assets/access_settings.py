@@ -9,6 +9,8 @@ import datetime
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
+from broker_assets.instants import with_zone
+
 
 class EarlierKey(BaseModel):
     """A signing key that was replaced."""
@@ -21,7 +23,7 @@ class EarlierKey(BaseModel):
     @field_validator("until")
     @classmethod
     def _with_zone(cls, value: datetime.datetime) -> datetime.datetime:
-        return value if value.tzinfo is not None else value.replace(tzinfo=datetime.UTC)
+        return with_zone(value)
 
 
 class OpenIdSettings(BaseModel):

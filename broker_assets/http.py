@@ -26,6 +26,7 @@ from tenacity.stop import stop_base
 from tenacity.wait import wait_base
 
 from broker_assets import backoff
+from broker_assets.instants import with_zone
 
 LARGEST_ANSWER: Final = 64 * 1024**2
 """Bytes, after decompression."""
@@ -109,9 +110,8 @@ def retry_after(answer: Answer) -> float | None:
         until = email.utils.parsedate_to_datetime(written)
     except (ValueError, TypeError, IndexError, OverflowError):  # what the library raises for dates that are none
         return None
-    if until.tzinfo is None:  # "-0000": UTC without a claim to where the server is
-        until = until.replace(tzinfo=datetime.UTC)
-    return max(0.0, (until - datetime.datetime.now(datetime.UTC)).total_seconds())
+    # "-0000" is UTC without a claim to where the server is: no zone.
+    return max(0.0, (with_zone(until) - datetime.datetime.now(datetime.UTC)).total_seconds())
 
 
 class HttpClient:

@@ -16,6 +16,8 @@ from typing import Any, Final, Literal
 import psycopg
 import yaml
 
+from broker_assets.instants import instant
+
 Connection = psycopg.Connection[Any]
 Kind = Literal["filter", "watchlist", "area"]
 Action = Literal["new", "changed", "same", "removed", "kept"]
@@ -284,8 +286,7 @@ def _moc_text(moc: Any) -> str:
 
 
 def _instant(text: str) -> datetime.datetime:
-    when = datetime.datetime.fromisoformat(text)
-    return (when if when.tzinfo is not None else when.replace(tzinfo=datetime.UTC)).astimezone(datetime.UTC)
+    return instant(text).astimezone(datetime.UTC)
 
 
 def _make_filter(connection: Connection, owner: str, document: dict[str, Any]) -> None:

@@ -17,6 +17,8 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from broker_assets.instants import instant
+
 BLOCK: Final = 2880
 CARD: Final = 80
 UNSTABLE: Final = (b"DATE    ", b"CHECKSUM", b"DATASUM ")
@@ -200,10 +202,9 @@ def _instant(text: Any) -> datetime.datetime | None:
     if not isinstance(text, str):
         return None
     try:
-        found = datetime.datetime.fromisoformat(text)
+        return instant(text)
     except ValueError:
         return None
-    return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
 
 
 def _facts(table: Any, header: fits.Header) -> Facts:

@@ -21,6 +21,7 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from broker_assets.instants import instant
 from broker_assets.publication import copies, history
 from broker_assets.publication.content import Content, DamagedFile, Facts, digest, read
 from broker_assets.publication.copies import Copy, Reason, Refresh, request_comment
@@ -199,10 +200,9 @@ def _made_at(path: Path) -> datetime.datetime:
         if card.startswith(b"DATE    ="):
             text = card[10:].split(b"'")[1:2]
             try:
-                found = datetime.datetime.fromisoformat(text[0].decode("ascii").strip())
+                return instant(text[0].decode("ascii").strip())
             except (IndexError, UnicodeDecodeError, ValueError):
                 break
-            return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
     return datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC)
 
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from astropy.time import Time
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationError
 
+from broker_assets.instants import instant, with_zone
+
 
 class BadNotice(ValueError):
     """The bytes are not a usable notice; the message says why."""
@@ -18,8 +20,7 @@ def _utc(value: Any) -> datetime.datetime:
     is_text = isinstance(value, str) and len(value) >= len("2026-11-20T10:00") and value[10] in "T "
     if not is_text and not isinstance(value, datetime.datetime):
         raise ValueError(f"{str(value)[:40]!r} is not a date and time in ISO 8601")
-    moment = value if isinstance(value, datetime.datetime) else datetime.datetime.fromisoformat(value)
-    moment = moment.replace(tzinfo=datetime.UTC) if moment.tzinfo is None else moment
+    moment = with_zone(value) if isinstance(value, datetime.datetime) else instant(value)
     if not 1990 <= moment.year < 2100:
         raise ValueError(f"{value!s} is not a time of an event that could be observed")
     return moment.astimezone(datetime.UTC)

@@ -14,6 +14,7 @@ from typing import Any, Final
 import psycopg
 
 from broker_assets.api.fastdb.answers import FastdbError
+from broker_assets.instants import instant
 from broker_assets.tom.versions import definitions
 from broker_assets.tom.versions.definitions import UnknownVersionError, Version
 
@@ -121,10 +122,9 @@ def moment(value: Any, name: str) -> datetime.datetime | None:
     if value is None:
         return None
     try:
-        found = datetime.datetime.fromisoformat(value)
+        return instant(value)
     except (TypeError, ValueError):
         raise FastdbError(f"Failed to parse YYYY-MM-DD HH:MM:SS from {str(value)[:100]} ({name})") from None
-    return found if found.tzinfo is not None else found.replace(tzinfo=datetime.UTC)
 
 
 def mjd_of(when: datetime.datetime) -> float:

@@ -15,6 +15,7 @@ from broker_assets.api.authentication import accounts_of
 from broker_assets.api.site import owned
 from broker_assets.api.site.forms import BadField, Sent, SentForm, acting, logged_in, see
 from broker_assets.api.site.frame import page
+from broker_assets.instants import instant
 from broker_assets.sentences import sentence
 from broker_assets.tom.calendars import events, feeds
 from broker_assets.tom.calendars.events import BadEvent, Event, UnknownEvent
@@ -158,10 +159,9 @@ def _first(month: str, today: datetime.date) -> tuple[datetime.date, str]:
 
 def _moment(form: SentForm, name: str) -> datetime.datetime:
     try:
-        found = datetime.datetime.fromisoformat(form.text(name))
+        found = instant(form.text(name))
     except ValueError:
         raise BadField(f"{name}: {form.text(name)[:40]!r} is not a time; write 2026-12-01T03:00 (UTC)") from None
-    found = found if found.tzinfo is not None else found.replace(tzinfo=datetime.UTC)
     if not 1901 <= found.year <= 2099:
         raise BadField(f"{name}: {found.year} is not from 1901 to 2099")
     return found

@@ -15,6 +15,7 @@ from broker_assets.api.connections import Connections
 from broker_assets.api.tom.answers import EXPECTED, Json, TomError
 from broker_assets.api.tom.bodies import Body, integer, numbers, parsed, real
 from broker_assets.api.tom.entrance import admitted
+from broker_assets.instants import with_zone
 from broker_assets.tom.queries.json_rows import moment
 from broker_assets.tom.spectra import plans, reports, requests
 from broker_assets.tom.spectra.facilities import NotOfFacilityError
@@ -246,7 +247,7 @@ def known(request: Request, body: Body) -> Response:
         None if classid is None else integer(classid, _KNOWN, "classid"),
         real(given.get("z_min"), _KNOWN, "z_min"),
         real(given.get("z_max"), _KNOWN, "z_max"),
-        since if since is None or since.tzinfo is not None else since.replace(tzinfo=datetime.UTC),
+        since and with_zone(since),
     )
     connections: Connections = request.app.state.connections
     with connections.use() as connection:

@@ -13,6 +13,7 @@ from broker_assets.api.authentication import accounts_of
 from broker_assets.api.v1.answers import Cursor, Format, Limit, binary, described, document, listing
 from broker_assets.api.v1.problems import Problem
 from broker_assets.api.v1.viewers import Anybody, Database, Viewer, Writer, changing
+from broker_assets.instants import with_zone
 
 router = APIRouter(tags=["lists"])
 
@@ -331,8 +332,8 @@ def _change(request: Request, writer: Viewer, kind: Any, identifier: int, change
     from broker_assets.sky.overview import summaries
 
     expire = changes.expire
-    if isinstance(expire, datetime.datetime) and expire.tzinfo is None:
-        expire = expire.replace(tzinfo=datetime.UTC)
+    if isinstance(expire, datetime.datetime):
+        expire = with_zone(expire)
     settings = ListSettings(changes.name, changes.description, changes.active, changes.public, expire, changes.radius)
     with changing(request, writer, f"{kind} changed", identifier) as noted:
         change_list(noted.connection, writer.name, kind, identifier, settings)

@@ -8,6 +8,7 @@ from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
 from broker_assets.filters.tap_jobs import Job
+from broker_assets.instants import instant
 
 _HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _WITHOUT_VERSION: Final = (
@@ -36,8 +37,7 @@ def read_time(text: str) -> datetime.datetime:
     ValueError
         If it is none.
     """
-    found = datetime.datetime.fromisoformat(text.strip())
-    return found.replace(tzinfo=datetime.UTC) if found.tzinfo is None else found
+    return instant(text.strip())
 
 
 def job(found: Job, address: str) -> str:

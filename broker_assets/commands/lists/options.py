@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from broker_assets.instants import instant
 from broker_assets.settings import load_settings
 
 NEVER = "never"
@@ -65,12 +66,11 @@ def expiry(text: str | None) -> datetime.datetime | Literal["never"] | None:
     if text.strip().lower() == NEVER:
         return "never"
     try:
-        when = datetime.datetime.fromisoformat(text.strip())
+        when = instant(text.strip())
     except ValueError:
         raise typer.BadParameter(
             f"{text!r} is neither a date (2027-01-31), a time (2027-01-31T12:00) nor `never`", param_hint="--expire"
         ) from None
-    when = when if when.tzinfo is not None else when.replace(tzinfo=datetime.UTC)
     if when <= datetime.datetime.now(datetime.UTC):
         raise typer.BadParameter(f"{text} is in the past; --inactive stops the matching now", param_hint="--expire")
     return when

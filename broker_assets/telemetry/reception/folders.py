@@ -19,6 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import fsspec
 
+from broker_assets.instants import with_zone
 from broker_assets.settings import TelemetrySettings
 from broker_assets.storage.atomic import Part
 from broker_assets.storage.objects import OBJECT_STORES
@@ -274,7 +275,7 @@ def _modified(entry: Mapping[str, Any]) -> datetime | None:
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
     if isinstance(value, datetime):
-        return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+        return with_zone(value)
     return None
 
 

@@ -10,6 +10,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from broker_assets.access.accounts import User, groups_of
+from broker_assets.instants import with_zone
 from broker_assets.tom.observations.store import search as observations_of
 from broker_assets.tom.targets.readers import Reader
 
@@ -90,7 +91,7 @@ def enter(
         If the account has no such event.
     """
     name, description, facility = " ".join(name.split()), description.strip(), " ".join(facility.split())
-    begins, ends = (one if one.tzinfo is not None else one.replace(tzinfo=datetime.UTC) for one in (begins, ends))
+    begins, ends = with_zone(begins), with_zone(ends)
     if not 0 < len(name) <= LONGEST_NAME or len(description) > LONGEST_TEXT or "\0" in name + description:
         raise BadEvent(f"name: write from 1 to {LONGEST_NAME} characters, and a remark of at most {LONGEST_TEXT}")
     if not begins < ends <= begins + datetime.timedelta(days=LONGEST_DAYS):

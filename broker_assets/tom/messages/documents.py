@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from broker_assets.instants import with_zone
 from broker_assets.tom.messages.forms import BadMessage
 from broker_assets.tom.taxonomy.hierarchy import read_taxonomy
 
@@ -145,7 +146,7 @@ def _time(value: Any) -> datetime.datetime | None:
         except ValueError:
             raise BadMessage(f"{value[:80]!r} is not a time") from None
     if isinstance(value, datetime.datetime):
-        return value if value.tzinfo else value.replace(tzinfo=datetime.UTC)
+        return with_zone(value)
     try:
         return _EPOCH + datetime.timedelta(microseconds=round(value * 1000))
     except (TypeError, ValueError, OverflowError):

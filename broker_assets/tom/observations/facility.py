@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
+from broker_assets.instants import instant
 from broker_assets.tom_settings import FacilitySettings
 
 State = Literal["placed", "completed", "expired", "cancelled"]
@@ -225,10 +226,9 @@ def _value(field: Field, text: str) -> Any:
         return number
     if field.kind == "time":
         try:
-            when = datetime.datetime.fromisoformat(text)
+            return instant(text).isoformat()
         except ValueError:
             raise BadRequest(f"{field.name}: {text[:40]!r} is not a time; write 2026-12-01T03:00 (UTC)") from None
-        return (when if when.tzinfo is not None else when.replace(tzinfo=datetime.UTC)).isoformat()
     if field.kind == "choice" and text not in field.choices:
         raise BadRequest(f"{field.name}: {text[:40]!r} is none of {', '.join(field.choices)}")
     return text

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import urlencode, urlsplit
 
 from broker_assets.http import Answer, HttpClient, HttpError
+from broker_assets.instants import instant
 from broker_assets.tom.observations.facility import (
     BadRequest,
     Facility,
@@ -277,10 +278,9 @@ def _rank(state: Any) -> int:
 
 def _time(text: Any) -> datetime.datetime | None:
     try:
-        found = datetime.datetime.fromisoformat(str(text)) if text else None
+        return instant(str(text)) if text else None
     except ValueError:
         return None
-    return found if found is None or found.tzinfo is not None else found.replace(tzinfo=datetime.UTC)
 
 
 def _flat(errors: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 
 from broker_assets.access.accounts import User
+from broker_assets.instants import with_zone
 from broker_assets.tom.spectra.facilities import require_member
 from broker_assets.tom.spectra.known_objects import require_known
 
@@ -51,8 +52,8 @@ def plan_spectrum(
     NotOfFacilityError
         If the account does not speak for the facility.
     """
-    if when is not None and when.tzinfo is None:
-        when = when.replace(tzinfo=datetime.UTC)
+    if when is not None:
+        when = with_zone(when)
     with connection.transaction():
         require_known(connection, [number])
         require_member(connection, user, facility, register=True)
