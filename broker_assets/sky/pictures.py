@@ -5,11 +5,8 @@ from __future__ import annotations
 import io
 
 import astropy.units as u
-import matplotlib as mpl
 import numpy as np
 from astropy.coordinates import SkyCoord
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from mocpy import MOC
 from numpy.typing import ArrayLike, NDArray
 
@@ -52,6 +49,11 @@ def footprint_png(
     >>> footprint_png(MOC.from_str("1/0-3"))[:4]
     b'\\x89PNG'
     """
+    # Here, since every process of the platform loads this module, and few of them plot.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import ListedColormap
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, width * 0.56), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot(projection="mollweide")
@@ -68,7 +70,7 @@ def footprint_png(
         visible = area if area.max_order <= 7 else area.degrade_to_order(7)
         inside = visible.contains_lonlat(np.mod(-grid_x, 2 * np.pi).ravel() * u.rad, grid_y.ravel() * u.rad)
         shown = np.ma.masked_equal(inside.reshape(grid_x.shape).astype(float), 0.0)
-        axes.pcolormesh(longitude, latitude, shown, cmap=mpl.colors.ListedColormap([colour]), rasterized=True)
+        axes.pcolormesh(longitude, latitude, shown, cmap=ListedColormap([colour]), rasterized=True)
     if ra is not None and dec is not None:
         axes.plot(_centred(np.asarray(ra, np.float64)), np.radians(np.asarray(dec, np.float64)), ".",
                   color=FOOTPRINT_COLOUR, markersize=4)  # fmt: skip
