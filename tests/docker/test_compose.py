@@ -321,7 +321,7 @@ def test_the_database_has_connections_for_everything(compose: dict) -> None:
     of_a_run = 3 + 1 + 1 + settings.delivery.workers  # session, attempts, sender and its workers
     of_dagster = (
         instance["sensors"]["num_workers"] + instance["schedules"]["num_workers"]
-        + instance["run_queue"]["dequeue_num_workers"] + 40
+        + instance["run_coordinator"]["config"]["dequeue_num_workers"] + 40
     )  # fmt: skip
     apis = next(
         entry["spec"]["maxReplicas"]

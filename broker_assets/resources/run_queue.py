@@ -1,0 +1,35 @@
+"""The queue of runs, of which one place is for reception.
+
+A drain run that waits costs an alert its minute, whatever its priority, as long as long runs have all places. Dagster
+limits runs by their tags, but neither an operator's runs nor the backfills of its pages have a tag in common. They get
+one here, when they enter the queue; `dagster.yaml` limits it to one run less than there are places.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dagster import DagsterRun
+from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
+from dagster._core.storage.tags import PRIORITY_TAG
+
+YIELDS: Final = {"broker/place": "any"}
+"""Tag of the runs that leave a place free."""
+
+
+class ReceptionQueue(QueuedRunCoordinator):
+    """Dagster's queue; runs without a priority above 0 (`automation.RECEPTION`, `PROMPT`) get the tag `YIELDS`."""
+
+    def submit_run(self, context: SubmitRunContext) -> DagsterRun:
+        """Put a run into the queue."""
+        run = context.dagster_run
+        if not _prior(run.tags.get(PRIORITY_TAG, "0")):
+            self._instance.add_run_tags(run.run_id, YIELDS)
+        return super().submit_run(context)
+
+
+def _prior(priority: str) -> bool:
+    try:
+        return int(priority) > 0
+    except ValueError:
+        return False  # so does Dagster's queue
