@@ -318,8 +318,8 @@ class CanarySettings(BaseModel):
     """Its cluster and credentials; what is left open comes from the top-level section `kafka`."""
     minutes: float = Field(default=5.0, gt=0)
     """Time between two of them; each starts a run."""
-    latency_seconds: float = Field(default=120.0, gt=0)
-    """A canary that takes longer from Kafka to the committed row is an alert."""
+    latency_seconds: float = Field(default=60.0, gt=0)
+    """A canary that takes longer from Kafka to the committed row is an alert: what is promised of an alert."""
     absent_minutes: float = Field(default=15.0, gt=0)
     """No canary for this long is an alert."""
 

@@ -18,6 +18,7 @@ from dagster import (
     AssetExecutionContext,
     AssetsDefinition,
     Failure,
+    FreshnessPolicy,
     MaterializeResult,
     MetadataValue,
     PreviewWarning,
@@ -49,6 +50,8 @@ ASSET = "published_files"
 CODE_VERSION = "1"
 SHOWN_RECEIPTS = 50
 """Maximum number of receipts in the metadata, which are stored with every materialisation."""
+LATE = FreshnessPolicy.time_window(fail_window=datetime.timedelta(days=8), warn_window=datetime.timedelta(days=4))
+"""Quick-look products may pause for a week (`assets.telemetry.products.LATE`); the daily run has a day more."""
 UPSTREAM = (
     *(f"l{level}_{family}" for level in (0, 1) for family in FAMILIES),
     *(f"l2_{family}" for family in ("quicklook", "calibration", "auxiliary")),
@@ -149,8 +152,20 @@ def copy_archive(
     return reports
 
 
-def build_published_files(verdict: DayVerdict, upstream: Sequence[str] = UPSTREAM) -> AssetsDefinition:
-    """The asset; `upstream` are the assets that its files come from."""
+def build_published_files(
+    verdict: DayVerdict, upstream: Sequence[str] = UPSTREAM, *, promised: bool = False
+) -> AssetsDefinition:
+    """The asset.
+
+    Parameters
+    ----------
+    verdict : callable
+        Evaluates its check.
+    upstream : sequence of str
+        Assets that its files come from.
+    promised : bool
+        Whether it has a freshness policy: something is delivered only where an archive is set.
+    """
     with warnings.catch_warnings():
         # Partitioned checks are new in Dagster 1.13; without them one bad day would hide all others.
         warnings.simplefilter("ignore", PreviewWarning)
@@ -164,6 +179,7 @@ def build_published_files(verdict: DayVerdict, upstream: Sequence[str] = UPSTREA
         deps=list(upstream),
         group_name="publication",
         code_version=CODE_VERSION,
+        freshness_policy=LATE if promised else None,
         kinds={"fits", "file"},
         check_specs=[check],
         **labels(ARCHIVE_MANAGERS, survey=INSTRUMENT, level="published", family="products", store="files"),

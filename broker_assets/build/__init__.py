@@ -118,7 +118,7 @@ def subjects(settings: Settings, plan: EnrichmentPlan) -> list[Definitions]:
         annotation_definitions(settings),
         filters.definitions(settings),
         telemetry.definitions(settings),
-        publication.definitions(),
+        publication.definitions(settings),
         tom.definitions(settings),
         queries.definitions(settings),
         backups.definitions(settings),

@@ -15,9 +15,11 @@ PROMISES: Final = ("fresh", "published_as_due")
 
 
 class Miss(BaseModel):
-    """An asset that was not updated within the limit of its freshness policy."""
+    """An asset that was not updated within the limit of its freshness policy, or a canary that was too late."""
 
     asset: str
+    what: str
+    """What was reported: the promise, and how far it was missed."""
     since: datetime.datetime
     """When it was first seen overdue, the last time that it was."""
     until: datetime.datetime | None
@@ -40,7 +42,7 @@ def misses(connection: psycopg.Connection[Any], *, days: int = 30) -> list[Miss]
     """
     with connection.cursor(row_factory=class_row(Miss)) as cursor:
         cursor.execute(
-            "SELECT asset, first_at AS since, ended_at AS until, count, link FROM notification"
+            "SELECT asset, subject AS what, first_at AS since, ended_at AS until, count, link FROM notification"
             " WHERE (kind IN ('freshness', 'canary') OR kind = 'check' AND detail = ANY (%s))"
             " AND (ended_at IS NULL OR ended_at > now() - %s * interval '1 day')"
             " ORDER BY ended_at IS NOT NULL, ended_at DESC, first_at DESC, asset LIMIT %s",

@@ -9,17 +9,21 @@ import pytest
 from dagster import (
     AssetKey,
     AssetMaterialization,
+    AssetsDefinition,
     ExecuteInProcessResult,
 )
 from published_site import Site, site
 
 from broker_assets.assets.published_files import (
     ASSET,
+    LATE,
     UPSTREAM,
     deliver,
 )
+from broker_assets.build import publication
 from broker_assets.database.engine import connect
 from broker_assets.publication.questions import agree
+from broker_assets.settings import PublicationSettings, PublicationTarget, Settings
 from broker_assets.telemetry.archive.day_products import MADE_FROM
 
 __all__ = ["site"]
@@ -38,6 +42,19 @@ def checks(result: ExecuteInProcessResult) -> dict[str | None, bool]:
 
 def test_files_of_every_level_but_packets_may_go_out() -> None:
     assert set(UPSTREAM) == {name for name in MADE_FROM if not name.startswith("lb_")}
+
+
+@pytest.mark.parametrize(("mirror", "promised"), [(None, False), (True, False), (False, True)])
+def test_publication_is_promised_where_there_is_an_archive(mirror: bool | None, promised: bool) -> None:
+    targets = [] if mirror is None else [PublicationTarget(name="soar", url="file:///soar", mirror=mirror)]
+    definitions = publication.definitions(Settings(publication=PublicationSettings(targets=targets)))
+    (policy,) = [
+        spec.freshness_policy
+        for node in definitions.assets or []
+        if isinstance(node, AssetsDefinition)
+        for spec in node.specs
+    ]
+    assert policy == (LATE if promised else None)
 
 
 def test_due_files_are_delivered_once_and_their_days_told(site: Site) -> None:

@@ -14,7 +14,7 @@ from broker_assets.stream.canary import Canary
 class CanaryLimits:
     """When a canary is an alert, seconds."""
 
-    latency: float = 120.0
+    latency: float = 60.0
     """From Kafka to the committed row."""
     absent: float = 900.0
     """Since the last one that came."""

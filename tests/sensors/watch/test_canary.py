@@ -8,10 +8,11 @@ import pytest
 
 from broker_assets.sensors.watch.canary import CanaryLimits, read_canary
 from broker_assets.sensors.watch.findings import Findings, Links
+from broker_assets.settings import CanarySettings
 from broker_assets.stream.canary import Canary
 
 START = 1_900_000_000.0
-LIMITS = CanaryLimits(latency=120.0, absent=900.0)
+LIMITS = CanaryLimits(CanarySettings().latency_seconds, CanarySettings().absent_minutes * 60.0)
 
 
 def judge(came: float | None, latency: float = 3.0, *, now: float) -> Findings:
@@ -27,7 +28,8 @@ def judge(came: float | None, latency: float = 3.0, *, now: float) -> Findings:
         (None, 0.0, 901.0, ["no canary has come through the stream for 15 minutes"]),
         (100.0, 3.0, 999.0, []),
         (100.0, 3.0, 1300.0, ["no canary has come through the stream for 20 minutes"]),
-        (100.0, 300.0, 200.0, ["the last canary took 300 s from Kafka to the committed row (limit 120)"]),
+        (100.0, 59.0, 200.0, []),
+        (100.0, 300.0, 200.0, ["the last canary took 300 s from Kafka to the committed row (limit 60)"]),
     ],
 )
 def test_absence_and_latency_are_errors(came: float | None, latency: float, now: float, what: list[str]) -> None:
