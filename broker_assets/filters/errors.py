@@ -51,13 +51,23 @@ class FilterError(ValueError):
 class Refused(Exception):
     """One problem of one expression; the parser and the translator raise it, and `check` collects it."""
 
-    def __init__(self, message: str, *, suggestion: str = "", example: str = "", at: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        suggestion: str = "",
+        example: str = "",
+        at: int | None = None,
+        several: Iterable[Refused] = (),
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.suggestion = suggestion
         self.example = example
         self.at = at
         """Character of the text, from 0; None where the caller knows it."""
+        self.several = tuple(several)
+        """What is wrong with a query within the query, in place of the message."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from broker_assets.filters.engine.sandbox import STARVED, EngineError, Outcome, Sandbox
 from broker_assets.filters.query import CheckedQuery
-from broker_assets.filters.schema import ALERT, BASE, OBJECT, Kind
+from broker_assets.filters.schema import ALERT, BASE, OBJECT, DerivedTable, Kind
 from broker_assets.filters.values import Value, name
 
 SHARED: Final = 50
@@ -98,7 +98,7 @@ def evaluate(sandbox: Sandbox, tables: Mapping[str, pa.Table], queries: Sequence
 def can_share(query: CheckedQuery) -> bool:
     """Whether each row of a filter's result follows from one row of the tables that it joins, in any order."""
     plan = query.plan
-    return not (plan.left or plan.grouped or plan.distinct or plan.having or plan.order)
+    return not (plan.has_queries or plan.left or plan.grouped or plan.distinct or plan.having or plan.order)
 
 
 def _pass_of(query: CheckedQuery) -> tuple[object, ...]:
@@ -116,7 +116,7 @@ def _cannot_match(query: CheckedQuery, tables: Mapping[str, pa.Table]) -> bool:
     """Whether no alert has what a filter requires of a joined table."""
     plan = query.plan
     for source in plan.sources:
-        if source.alias in plan.left or source.alias == plan.base:
+        if source.alias in plan.left or source.alias == plan.base or isinstance(source.table, DerivedTable):
             continue
         table = tables[source.table.name]
         if not table.num_rows:

@@ -21,9 +21,16 @@ class ExplainedClause:
     """Columns that it names."""
 
 
-def explain_object(
-    connection: psycopg.Connection[Any], query: CheckedQuery, diaobjectid: int
-) -> list[tuple[ExplainedClause, ...]]:
+Rows = list[tuple[ExplainedClause, ...]]
+"""For each row of the joined tables, all clauses."""
+
+
+def explain_parts(connection: psycopg.Connection[Any], query: CheckedQuery, diaobjectid: int) -> dict[str, Rows]:
+    """The clauses of the queries within a filter that read the objects, by their names; see `explain_object`."""
+    return {name: explain_object(connection, part, diaobjectid) for name, part in query.parts.items()}
+
+
+def explain_object(connection: psycopg.Connection[Any], query: CheckedQuery, diaobjectid: int) -> Rows:
     """The clauses of a filter for an object as it is now.
 
     Parameters

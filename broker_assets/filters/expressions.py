@@ -10,7 +10,7 @@ from broker_assets.filters import functions, numeric, operators, values
 from broker_assets.filters.errors import Refused, nearest
 from broker_assets.filters.grammar import position
 from broker_assets.filters.schema import NOW, Kind
-from broker_assets.filters.scope import Scope
+from broker_assets.filters.scope import Queries, Scope
 from broker_assets.filters.values import Value, same
 
 _UNITS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400, "WEEK": 604800}
@@ -54,9 +54,8 @@ def translate(node: exp.Expression, scope: Scope) -> Value:
 
 
 _CALLED = {
-    exp.Select: "a query within a query",
-    exp.Subquery: "a query within a query",
-    exp.Exists: "a query within a query",
+    exp.Any: "ANY",
+    exp.All: "ALL",
     exp.Window: "OVER",
     exp.Star: "*",
     exp.Dot: "a name of three parts",
@@ -69,9 +68,16 @@ def _called(node: exp.Expression) -> str:
 
 
 def _instead(node: exp.Expression) -> str:
-    if isinstance(node, exp.Select | exp.Subquery | exp.Exists):
-        return "Join the table: LEFT JOIN t ON …, and t.column IS NULL for what is not in it."
-    return ""
+    return "IN, EXISTS and max(…) in a query say the same." if isinstance(node, exp.Any | exp.All) else ""
+
+
+def _queries(scope: Scope) -> Queries:
+    if scope.queries is None:
+        raise Refused(
+            "a query within a query is not accepted here: it is used in WHERE, and in a SELECT without groups.",
+            suggestion="Join the table: LEFT JOIN t ON …, and t.column IS NULL for what is not in it.",
+        )
+    return scope.queries
 
 
 _ACCEPTED: dict[type[exp.Expression], frozenset[str]] = {
@@ -221,18 +227,21 @@ def _arguments(function: functions.Function) -> str:
 
 
 def _time(name: str, scope: Scope) -> Value:
-    column = f"{values.name(scope.base)}.{values.name(NOW)}"
-    scope.used.add((scope.base, NOW))
+    place = next((level for level in scope.levels() if level.based), None)
+    if place is None:
+        raise Refused(f"{name}() is used where objects is read", example="SELECT diaObjectId FROM objects WHERE …")
+    column = f"{values.name(place.base)}.{values.name(NOW)}"
+    place.used.add((place.base, NOW))
     # The text of PostgreSQL has a mark in the place of the clock: the query may be run as of another time.
     if name == "mjdnow":
-        return Value(Kind.REAL, column, CLOCK, frozenset({(scope.base, NOW)}))
+        return Value(Kind.REAL, column, CLOCK, frozenset({(place.base, NOW)}))
     seconds = f"(({column} - 40587) * 86400 - {functions.TAI_MINUS_UTC!r}::DOUBLE)"
     clock = f"(({CLOCK} - 40587) * 86400 - '{functions.TAI_MINUS_UTC!r}'::float8)"
     return Value(
         Kind.TIME,
         f"make_timestamp(CAST(round({seconds} * 1000) AS BIGINT) * 1000)",
         f"(timestamp '1970-01-01' + round({clock} * 1000) * interval '1 millisecond')",
-        frozenset({(scope.base, NOW)}),
+        frozenset({(place.base, NOW)}),
     )
 
 
@@ -254,8 +263,10 @@ def _aggregate(name: str, arguments: list[exp.Expression], scope: Scope) -> Valu
         raise Refused(f"{name} has one argument", example=f"{name}(x)")
     if isinstance(arguments[0], exp.Star):
         return functions.aggregate(name, None, distinct=False)
-    inner = Scope(scope.sources, scope.base, used=scope.used)
-    return functions.aggregate(name, translate(arguments[0], inner), distinct=distinct)
+    value = translate(arguments[0], scope.around())
+    if any(alias not in scope.sources for alias, _ in value.columns):
+        raise Refused(f"{name} in a query within a query is of columns of its own tables")
+    return functions.aggregate(name, value, distinct=distinct)
 
 
 def _only_keys(node: exp.Expression, keys: set[str]) -> None:
@@ -292,7 +303,7 @@ def _is(node: exp.Expression, scope: Scope) -> Value:
 
 def _in(node: exp.Expression, scope: Scope) -> Value:
     if node.args.get("query") is not None:
-        raise Refused("a query within a query is not part of the language.", suggestion=_instead(node.args["query"]))
+        return _queries(scope).among(node, translate(node.this, scope), scope)  # type: ignore[arg-type]
     return operators.among(translate(node.this, scope), [translate(item, scope) for item in node.expressions])
 
 
@@ -324,6 +335,8 @@ _NODES: Mapping[type[exp.Expression], Callable[[exp.Expression, Scope], Value]] 
     exp.Cast: _cast,
     exp.Interval: _interval,
     exp.Anonymous: _call,
+    exp.Subquery: lambda node, scope: _queries(scope).scalar(node, scope),  # type: ignore[arg-type]
+    exp.Exists: lambda node, scope: _queries(scope).exists(node, scope),  # type: ignore[arg-type]
     **{kind: _binary(lambda a, b, sign=sign: operators.compare(sign, a, b)) for kind, sign in _COMPARISONS.items()},  # type: ignore[misc]
     **{kind: _binary(lambda a, b, sign=sign: operators.arithmetic(sign, a, b)) for kind, sign in _ARITHMETIC.items()},  # type: ignore[misc]
 }

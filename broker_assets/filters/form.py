@@ -144,5 +144,18 @@ def _topic(text: str, place: int) -> str:
 def _mentioned(form: Form) -> set[str]:
     """Tables that are qualifiers in the other parts, as Lasair's pages take them from there."""
     without = re.sub(r"""'[^'\n]*'|"[^"\n]*\"""", "''", form.selected + "\n" + form.conditions)
+    without = _without_queries(without)
     words = {word.lower() for word in re.findall(r"([A-Za-z_][A-Za-z0-9_]*)`?\s*\.", without)}
     return {ALIASES.get(word, word) for word in words} & set(TABLES)
+
+
+def _without_queries(text: str) -> str:
+    """A text without the queries in parentheses in it, whose tables are their own."""
+    while (begin := re.search(r"\(\s*SELECT\b", text, re.IGNORECASE)) is not None:
+        depth = 0
+        for end in range(begin.start(), len(text)):
+            depth += {"(": 1, ")": -1}.get(text[end], 0)
+            if not depth:
+                break
+        text = text[: begin.start()] + text[end + 1 :]
+    return text

@@ -47,6 +47,8 @@ class Language(Dialect):
             subject = self.sql(inner, "this")
             if isinstance(inner, exp.Is):
                 return f"{subject} IS NOT {self.sql(inner, 'expression')}"
+            if isinstance(inner, exp.In) and inner.args.get("query") is not None:
+                return f"{subject} NOT IN {self.sql(inner, 'query')}"
             if isinstance(inner, exp.In):
                 return f"{subject} NOT IN ({self.expressions(inner, flat=True)})"
             if isinstance(inner, exp.Between):
@@ -54,13 +56,13 @@ class Language(Dialect):
             return str(super().not_sql(expression))
 
 
-def parse(text: str) -> exp.Select:
-    """Parse one SELECT.
+def parse(text: str) -> exp.Select | exp.Union:
+    """Parse one SELECT, or several that UNION joins.
 
     Raises
     ------
     Refused
-        If the text is not one SELECT statement, or more than the language accepts; `at` is the place.
+        If the text is not one statement of this kind, or more than the language accepts; `at` is the place.
     """
     found = tokens(text)
     if not found:
@@ -68,7 +70,7 @@ def parse(text: str) -> exp.Select:
     first = next((token for token in found if token.text == ";"), None)
     if first is not None and first is not found[-1]:
         raise Refused("one statement is accepted; there is more after this semicolon", at=first.start)
-    if found[0].upper != "SELECT":
+    if found[0].upper not in ("SELECT", "WITH"):
         raise Refused(
             f"a filter is one SELECT; this begins with {found[0].text}",
             example="SELECT diaObjectId FROM objects WHERE nDiaSources > 3",
@@ -87,12 +89,26 @@ def parse(text: str) -> exp.Select:
     except (TokenError, RecursionError) as error:
         raise Refused(f"the text cannot be read: {type(error).__name__}", at=0) from None
     tree = trees[0] if trees else None
-    if not isinstance(tree, exp.Select):
+    if not isinstance(tree, exp.Select | exp.Union):
         raise Refused(
-            "a filter is one SELECT without WITH, UNION, EXCEPT and INTERSECT.",
-            suggestion="Join tables instead; a filter of its own can be made of each part.",
+            "a filter is one SELECT, or several with UNION between them; EXCEPT and INTERSECT are not accepted.",
+            suggestion="Write NOT EXISTS (SELECT …) for what is not in another table.",
             at=found[0].start,
         )
+    return tree
+
+
+def parse_select(text: str) -> exp.Select:
+    """Parse one SELECT without UNION.
+
+    Raises
+    ------
+    Refused
+        As by `parse`.
+    """
+    tree = parse(text)
+    if not isinstance(tree, exp.Select):
+        raise Refused("UNION is not accepted in a form.", suggestion="Write the filter as one SELECT.", at=0)
     return tree
 
 

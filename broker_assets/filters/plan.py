@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sqlglot import exp
 
 from broker_assets.filters import operators
 from broker_assets.filters.grammar import rendered
-from broker_assets.filters.schema import ALERT, BASE, NOW, Kind
+from broker_assets.filters.schema import (
+    ALERT,
+    BASE,
+    NOW,
+    OBJECT,
+    OBJECT_COLUMN,
+    DerivedTable,
+    Kind,
+    PublishedTable,
+)
 from broker_assets.filters.scope import Scope, Source
 from broker_assets.filters.values import Value, name
 
@@ -20,6 +30,12 @@ GROUPS = name("$groups")
 
 HAVING = "$having{}"
 """Name of the truth of a term of HAVING in it."""
+
+UNION = "$union"
+"""Alias of the queries that UNION joins, of which the filter selects."""
+
+ALERTS = "$alerts"
+"""Alias of `objects` in the query of clauses, where a query takes its place in the filter."""
 
 Columns = list[tuple[str, str]]
 """SQL and name of each hidden column."""
@@ -76,10 +92,49 @@ class Plan:
     used: set[tuple[str, str]] = field(default_factory=set)
     restricted: dict[str, set[int | str]] = field(default_factory=dict)
     clauses: list[Condition] = field(default_factory=list)
+    nested: list[Plan] = field(default_factory=list)
+    """Queries within its conditions and values."""
+    around: str = ""
+    """Alias of the table of the alerts of the query around it, for a query within a condition or value."""
 
-    def table(self, alias: str) -> str:
-        """Name of the table of an alias."""
-        return next(source.table.name for source in self.sources if source.alias == alias)
+    def table(self, alias: str) -> PublishedTable:
+        """Table of an alias."""
+        return next(source.table for source in self.sources if source.alias == alias)
+
+    @property
+    def object_column(self) -> str:
+        """Column of the base: its object."""
+        return OBJECT if isinstance(self.table(self.base), DerivedTable) else OBJECT_COLUMN
+
+    @property
+    def based(self) -> bool:
+        """Whether its rows are those of `objects`."""
+        table = self.table(self.base)
+        return table.based if isinstance(table, DerivedTable) else table.name == BASE
+
+    @property
+    def weight(self) -> int:
+        """Published tables that it reads."""
+        tables = (source.table for source in self.sources)
+        own = sum(table.weight if isinstance(table, DerivedTable) else 1 for table in tables)
+        return own + sum(plan.weight for plan in self.nested)
+
+    @property
+    def has_queries(self) -> bool:
+        """Whether there are queries within it."""
+        return bool(self.nested) or any(isinstance(source.table, DerivedTable) for source in self.sources)
+
+    def every(self) -> Iterator[Plan]:
+        """This plan and those of all queries within it."""
+        yield self
+        derived = (source.table for source in self.sources if isinstance(source.table, DerivedTable))
+        for plan in (*(plan for table in derived for plan in table.plans), *self.nested):
+            yield from plan.every()
+
+    def keys(self, engine: str) -> Columns:
+        """Columns that say what a row is about: the object, and in the batch engine the alert."""
+        found = [(self._base_column(self.object_column), OBJECT)]
+        return [*found, (self._base_column(ALERT), ALERT)] if engine == "duckdb" else found
 
     def query(self, engine: str, hidden: Columns, limit: int | None, *, among: str = "") -> str:
         """The query: the hidden columns, then those of the user."""
@@ -95,9 +150,8 @@ class Plan:
         text = f"SELECT {'DISTINCT ' if self.distinct else ''}{select}\nFROM {self._from(engine)}"
         text = escape(text + (f"\nWHERE {_joined(where)}" if where else ""))
         if among:
-            text += (
-                f"{' AND' if where else chr(10) + 'WHERE'} {escape(self._base_column(OBJECT_COLUMN))} = ANY({among})"
-            )
+            word = " AND" if where else "\nWHERE"
+            text += f"{word} {escape(self._base_column(self.object_column))} = ANY({among})"
         if self.grouped:
             text += escape("\nGROUP BY " + ", ".join(dict.fromkeys(self._group_columns(engine, hidden))))
         if self.having:
@@ -112,14 +166,19 @@ class Plan:
         if engine == "duckdb":
             joined = [source.alias for source in self.sources if source.alias not in (self.base, *self.left)]
             where += map(self._same_alert, joined)
+            if self.around:
+                where.append(f"{self._base_column(ALERT)} = {name(self.around)}.{name(ALERT)}")
         return where
 
-    def clause_query(self, engine: str, hidden: Columns, *, among: str = "") -> str:
+    def clause_query(self, engine: str, *, among: str = "") -> str:
         """The query of candidates: truth of each clause, and the columns they name."""
         escape = _doubled if among else str
         columns = {
             label: pair for clause in self.clauses for label, pair in zip(clause.names, clause.columns, strict=True)
         }
+        first = name(self._candidate)
+        keys = [(f"{first}.{name(OBJECT_COLUMN)}", OBJECT), (f"{first}.{name(ALERT)}", ALERT)]
+        hidden = keys if engine == "duckdb" else keys[:1]
         select = [f"{sql} AS {name(label)}" for sql, label in hidden]
         for number, clause in enumerate(self.clauses):
             select.append(f"coalesce({_of(clause.value, engine)}, FALSE) AS {name(f'$clause{number}')}")
@@ -131,18 +190,30 @@ class Plan:
         if self.having:
             text += self._passing_groups(engine, hidden)
         if among:
-            return escape(text) + f"\nWHERE {escape(self._base_column(OBJECT_COLUMN))} = ANY({among})"
+            return escape(text) + f"\nWHERE {escape(hidden[0][0])} = ANY({among})"
         return text
+
+    @property
+    def _candidate(self) -> str:
+        """Alias of `objects` in the query of clauses."""
+        return ALERTS if isinstance(self.table(self.base), DerivedTable) else self.base
 
     def _candidates(self, engine: str) -> str:
         """Every object, with the rows of the other tables where there are any."""
         ordered = sorted(self.sources, key=lambda source: source.alias != self.base)
-        known: set[str] = set()
         text = ""
+        if self._candidate != self.base:
+            text = f"{BASE} AS {name(ALERTS)}"
         for source in ordered:
-            known.add(source.alias)
             if not text:
                 text = _relation(source, engine)
+                continue
+            if source.alias == self.base:
+                own, found = f"{name(ALERTS)}.{name(OBJECT_COLUMN)}", self._base_column(self.object_column)
+                on = [f"{own} = {found}"]
+                if engine == "duckdb":
+                    on.append(f"{name(ALERTS)}.{name(ALERT)} = {self._base_column(ALERT)}")
+                text += f"\nLEFT JOIN {_relation(source, engine)} ON {_joined(on)}"
                 continue
             terms = self.left.get(source.alias) or [
                 term for term in self.terms if self._attached(term) and _last(term, ordered) == source.alias
@@ -155,14 +226,14 @@ class Plan:
 
     def _passing_groups(self, engine: str, hidden: Columns) -> str:
         """Join the truth of each term of HAVING: whether it holds for a group of the rows that meet the conditions."""
-        labels = [name(label) for _, label in hidden]
+        labels, own = [name(label) for _, label in hidden], self.keys(engine)
         names = [name(HAVING.format(number)) for number in range(len(self.having))]
-        select = [f"{sql} AS {label}" for (sql, _), label in zip(hidden, labels, strict=True)]
+        select = [f"{sql} AS {label}" for (sql, _), label in zip(own, labels, strict=True)]
         select += [f"{_of(value, engine)} AS {label}" for value, label in zip(self.having, names, strict=True)]
         where = self._where(engine)
         rows = f"SELECT {', '.join(select)} FROM {self._from(engine)}"  # noqa: S608 - made of checked parts
         rows += f" WHERE {_joined(where)}" if where else ""
-        rows += f" GROUP BY {', '.join(dict.fromkeys(self._group_columns(engine, hidden)))}"
+        rows += f" GROUP BY {', '.join(dict.fromkeys(self._group_columns(engine, own)))}"
         truth = [f"bool_or({label}) AS {label}" for label in names]
         shown = ", ".join([*labels, *truth])
         groups = f"SELECT {shown} FROM ({rows}) AS found GROUP BY {', '.join(labels)}"  # noqa: S608 - as above
@@ -196,14 +267,12 @@ class Plan:
     def _group_columns(self, engine: str, hidden: Columns) -> list[str]:
         uses_now = engine == "duckdb" and any(column == NOW for _, column in self.used)
         now = [self._base_column(NOW)] if uses_now else []
-        return [*(sql for sql, _ in hidden), *now, *(_of(value, engine) for value in self.groups)]
+        keys = self.keys(engine)
+        return [*(sql for sql, _ in (*hidden, *keys)), *now, *(_of(value, engine) for value in self.groups)]
 
     def _shown(self, value: Value, engine: str) -> str:
         collate = ' COLLATE "C"' if self.distinct and engine == "postgres" and value.kind is Kind.TEXT else ""
         return _of(value, engine) + collate
-
-
-OBJECT_COLUMN = "diaobjectid"
 
 
 def _of(value: Value, engine: str) -> str:
@@ -219,7 +288,10 @@ def _joined(conditions: list[str]) -> str:
 
 
 def _relation(source: Source, engine: str) -> str:
-    return f"{source.table.postgres if engine == 'postgres' else source.table.name} AS {name(source.alias)}"
+    table = source.table
+    if engine == "duckdb":
+        return f"{table.duckdb if isinstance(table, DerivedTable) else table.name} AS {name(source.alias)}"
+    return f"{table.postgres} AS {name(source.alias)}"
 
 
 def _sorted(value: Value, engine: str, down: bool, nulls_first: bool) -> str:

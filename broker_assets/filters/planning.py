@@ -3,60 +3,122 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from sqlglot import exp
 
 from broker_assets.filters import operators
+from broker_assets.filters.conditions import conditions_of
 from broker_assets.filters.errors import Refused
 from broker_assets.filters.expressions import flattened, translate
 from broker_assets.filters.grammar import position, rendered
-from broker_assets.filters.plan import GROUPS, HAVING, MAX_OUTPUT, OBJECT_COLUMN, Condition, Plan, Term
-from broker_assets.filters.schema import BASE, NOW, Kind
-from broker_assets.filters.scope import Scope, Source
-from broker_assets.filters.statement import Joined, Part, Piece, Statement
+from broker_assets.filters.plan import MAX_OUTPUT, Plan, Term
+from broker_assets.filters.requirements import check_groups, check_joins, check_lists
+from broker_assets.filters.schema import BASE, DerivedTable
+from broker_assets.filters.scope import Queries, Scope
+from broker_assets.filters.statement import Part, Piece, Statement
 from broker_assets.filters.values import Value, as_condition
-from broker_assets.filters.values import name as quoted_name
 
 
-def planned(statement: Statement) -> Plan:
-    """Translate a filter; what is wrong with it is added to its problems."""
+class Translator(Queries, Protocol):
+    """Translates the queries within a query, and keeps their plans for the plan around them."""
+
+    plans: list[Plan]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a query within a query is."""
+
+    around: Scope | None = None
+    """Names of the query around it, if it is in a condition or value; None for one in FROM."""
+    link: exp.Column | None = None
+    """What is IN its result."""
+    total: bool = False
+    """Whether aggregates without GROUP BY are over all of its rows."""
+
+
+def planned(statement: Statement, queries: Translator, place: Place | None = None) -> Plan:
+    """Translate a filter; what is wrong with it is added to its problems.
+
+    Parameters
+    ----------
+    statement : Statement
+        The filter, or a query within it.
+    queries : Translator
+        Translates the queries within it.
+    place : Place, optional
+        Where a query within a filter is.
+    """
     plan = Plan(
         distinct=statement.distinct, restricted={"watchlist_hits": set(), "area_hits": set(), "annotations": set()}
     )
     if statement.problems:
         return plan
     plan.sources = [joined.source for joined in statement.sources]
-    plan.base = next(source.alias for source in plan.sources if source.table.name == BASE)
-    scope = Scope({source.alias: source for source in plan.sources}, plan.base, used=plan.used)
-    builder = _Builder(statement, plan, scope)
+    around = place.around if place is not None else None
+    try:
+        plan.base = _base(statement)
+        for joined in statement.sources:
+            if around is not None and any(joined.source.alias in scope.sources for scope in around.levels()):
+                said = f"a table of the query around this one is called {joined.source.alias} too; use AS"
+                raise Refused(said, example=f"{joined.source.table.name} AS x", at=joined.at)
+    except Refused as problem:
+        statement.refuse(problem, statement.sources[0].part)
+        return plan
+    plan.around = around.base if around is not None else ""
+    scope = Scope(
+        {source.alias: source for source in plan.sources}, plan.base, used=plan.used, outer=around, based=plan.based
+    )
+    builder = _Builder(statement, plan, scope, queries, place)
     builder.conditions()
     builder.items()
     if not statement.problems:  # names of what is selected may be missing
         builder.groups()
         builder.order()
     if not statement.problems:
-        builder.check_lists()
-        builder.check_joins()
+        check_lists(statement, plan)
+        check_joins(statement, plan, scope, nested=place is not None)
     if not statement.problems:
-        builder.check_groups()
-        plan.clauses = builder.clauses()
+        check_groups(statement, plan, scope)
+    if not statement.problems and around is None and plan.based:
+        plan.clauses = conditions_of(plan, scope)
     return plan
+
+
+def _base(statement: Statement) -> str:
+    """Alias of the table whose rows the others are joined to: the objects, or a query over them, where there is one."""
+    inner = [joined.source for joined in statement.sources if not joined.left]
+    objects = [source for source in inner if source.table.name == BASE and not isinstance(source.table, DerivedTable)]
+    derived = [source for source in inner if isinstance(source.table, DerivedTable)]
+    about = [source for source in inner if any(column.is_object for column in source.table.columns.values())]
+    found = [*objects, *(source for source in derived if source.table.based), *about]  # type: ignore[attr-defined]
+    if not found:
+        joined = statement.sources[0]
+        raise Refused(f"{joined.source.alias} is not about objects; join a table that has diaObjectId", at=joined.at)
+    return found[0].alias
 
 
 class _Builder:
     """One pass over the parts of a statement."""
 
-    def __init__(self, statement: Statement, plan: Plan, scope: Scope) -> None:
+    def __init__(
+        self, statement: Statement, plan: Plan, scope: Scope, queries: Translator, place: Place | None
+    ) -> None:
         self.statement, self.plan, self.scope = statement, plan, scope
+        self.queries, self.place = queries, place
         self.named: dict[str, Value] = {}
-        self.ordered_by: list[Value] = []
 
     def attempt(self, part: Part, action: Callable[[], None]) -> None:
         """Note what is wrong instead of ending."""
+        before, self.queries.plans = self.queries.plans, self.plan.nested
         try:
             action()
         except Refused as problem:
             self.statement.refuse(problem, part)
+        finally:
+            self.queries.plans = before
 
     def conditions(self) -> None:
         """Terms of WHERE and ON."""
@@ -65,16 +127,38 @@ class _Builder:
                 self.plan.left[joined.source.alias] = []
             if joined.on is not None:
                 target = self.plan.left[joined.source.alias] if joined.left else self.plan.terms
-                self._terms(joined.on, target)
+                self._terms(joined.on, target, own=joined.left)
         for piece in self.statement.conditions:
             self._terms(piece, self.plan.terms)
+        link = self.place.link if self.place is not None else None
+        first = self.statement.items[0] if self.statement.items else None
+        if link is not None and first is not None:
+            chosen = first.node.unalias()
+            if isinstance(chosen, exp.Column) and not isinstance(chosen.this, exp.Star):
+                self.attempt(first.part, lambda: self._linked(link, chosen))
 
-    def _terms(self, piece: Piece, target: list[Term]) -> None:
+    def _linked(self, link: exp.Column, chosen: exp.Column) -> None:
+        """A row whose value is not that which is looked for is none of the result: says it where both are objects."""
+        around = self.place.around if self.place is not None else None
+        if around is None:
+            return
+        one, other = around.column(link), self.scope.column(chosen)
+        pairs = [next(iter(value.columns), None) for value in (one, other)]
+        if None in pairs or not all(self.scope.is_object(*pair) for pair in pairs if pair is not None):
+            return
+        node = exp.EQ(this=link.copy(), expression=chosen.copy())
+        self.plan.terms.append(Term(operators.compare("=", one, other), node, True, (pairs[0], pairs[1]), None))  # type: ignore[arg-type]
+
+    def _terms(self, piece: Piece, target: list[Term], *, own: bool = False) -> None:
+        """Terms of a condition; of ON of a LEFT JOIN, which only names tables of its own query."""
         for node in flattened(piece.node, exp.And):
-            self.attempt(piece.part, lambda node=node: target.append(self._term(node, piece)))  # type: ignore[misc]
+            self.attempt(piece.part, lambda node=node: target.append(self._term(node, piece, own)))  # type: ignore[misc]
 
-    def _term(self, node: exp.Expression, piece: Piece) -> Term:
-        value = _placed(node, lambda: as_condition(translate(node, self.scope), "this term of the conditions"))
+    def _term(self, node: exp.Expression, piece: Piece, own: bool) -> Term:
+        scope = self.scope if own else replace(self.scope, queries=self.queries)
+        value = _placed(node, lambda: as_condition(translate(node, scope), "this term of the conditions"))
+        if own and any(alias not in self.scope.sources for alias, _ in value.columns):
+            raise Refused("ON of a LEFT JOIN names tables of its own query only", at=position(node))
         inner = node
         while isinstance(inner, exp.Paren):
             inner = inner.this
@@ -102,7 +186,10 @@ class _Builder:
         if not isinstance(column, exp.Column):
             return None
         read = next(iter(self.scope.column(column).columns), None)
-        if read is None or self.scope.sources[read[0]].table.restricted != read[1]:
+        source = self.scope.sources.get(read[0]) if read is not None else None
+        if read is None or source is None or source.table.restricted != read[1]:
+            return None
+        if any(isinstance(item.unnest(), exp.Subquery) for item in given):
             return None
         constants = [translate(item, self.scope).constant for item in given]
         wanted = str if read[1] == "topic" else int
@@ -113,11 +200,20 @@ class _Builder:
     def items(self) -> None:
         """What is selected."""
         names: list[str] = []
-        self.scope.aggregates = bool(self.statement.group)
+        total = self.place is not None and self.place.total
+        self.scope.aggregates = bool(self.statement.group) or total
         for piece in self.statement.items:
             self.attempt(piece.part, lambda piece=piece: self._item(piece, names))  # type: ignore[misc]
         self.scope.aggregates = False
         self.plan.output = tuple(names)
+        if any(value.aggregate for value in self.plan.values) and not self.statement.group and self._row_values():
+            said = "a query with an aggregate and without GROUP BY selects aggregates only"
+            self.statement.refuse(
+                Refused(said, at=position(self.statement.items[0].node)), self.statement.items[0].part
+            )
+
+    def _row_values(self) -> bool:
+        return any(value.columns or not value.aggregate for value in self.plan.values)
 
     def _item(self, piece: Piece, names: list[str]) -> None:
         node = piece.node
@@ -127,7 +223,8 @@ class _Builder:
             return
         alias = node.args["alias"].name if isinstance(node, exp.Alias) else ""
         inner = node.this if isinstance(node, exp.Alias) else node
-        value = _placed(node, lambda: operators.plain(translate(inner, self.scope)))
+        scope = self.scope if self.scope.aggregates else replace(self.scope, queries=self.queries)
+        value = _placed(node, lambda: operators.plain(translate(inner, scope)))
         label = alias or (self._documented(inner) if isinstance(inner, exp.Column) else rendered(inner)[:63])
         self._add(label, value, names, position(node))
         if alias:
@@ -135,7 +232,8 @@ class _Builder:
 
     def _documented(self, node: exp.Column) -> str:
         alias, column = next(iter(self.scope.column(node).columns))
-        return self.scope.sources[alias].table.columns[column].documented
+        source = self.scope.sources.get(alias)
+        return source.table.columns[column].documented if source is not None else node.name
 
     def _add(self, label: str, value: Value, names: list[str], at: int | None) -> None:
         if len(label.encode()) > 63 or label.startswith("$") or not label.isprintable() or not label.strip():
@@ -169,12 +267,12 @@ class _Builder:
         """GROUP BY and HAVING."""
         statement, plan = self.statement, self.plan
         plan.grouped = bool(statement.group)
-        scope = Scope(self.scope.sources, self.scope.base, self.named, used=plan.used)
+        scope = replace(self.scope, names=self.named)
         for piece in statement.group:
             self.attempt(piece.part, lambda piece=piece: self._grouped(piece, scope))  # type: ignore[misc]
         if statement.having is None:
             return
-        scope = Scope(self.scope.sources, self.scope.base, self.named, aggregates=plan.grouped, used=plan.used)
+        scope = replace(self.scope, names=self.named, aggregates=plan.grouped)
         for node in flattened(statement.having.node, exp.And):
             self.attempt(statement.having.part, lambda node=node: self._having(node, scope))  # type: ignore[misc]
 
@@ -202,9 +300,7 @@ class _Builder:
 
     def order(self) -> None:
         """ORDER BY."""
-        scope = Scope(
-            self.scope.sources, self.scope.base, self.named, aggregates=self.plan.grouped, used=self.plan.used
-        )
+        scope = replace(self.scope, names=self.named, aggregates=self.plan.grouped)
         for piece in self.statement.order:
             self.attempt(piece.part, lambda piece=piece: self._ordered(piece, scope))  # type: ignore[misc]
 
@@ -218,109 +314,6 @@ class _Builder:
         if not value.columns and not value.aggregate:
             return  # a constant orders nothing, and DuckDB refuses some
         self.plan.order.append((value, bool(node.args.get("desc")), bool(node.args.get("nulls_first"))))
-
-    def check_lists(self) -> None:
-        """Every use of a table of lists names the lists."""
-        for joined in self.statement.sources:
-            table = joined.source.table
-            if not table.restricted:
-                continue
-            terms = self.plan.left.get(joined.source.alias, self.plan.terms)
-            found = [term.restricts[1] for term in terms if term.restricts and term.restricts[0] == joined.source.alias]
-            if not found:
-                value = "'fink'" if table.restricted == "topic" else "7"
-                example = f"{joined.source.alias}.{table.restricted} = {value}"
-                where = "ON" if joined.left else "the conditions"
-                said = f"{table.name} must be restricted to named ones, by a term of {where} of its own"
-                self.statement.refuse(Refused(said, example=example, at=joined.at), joined.part)
-            for values in found:
-                self.plan.restricted[table.name].update(values)
-
-    def check_joins(self) -> None:
-        """Every table is joined to the others by equal columns."""
-        reached = {self.plan.base}
-        links = [
-            (one[0], other[0])
-            for terms in (self.plan.terms, *self.plan.left.values())
-            for term in terms
-            if term.link is not None
-            for one, other in (term.link, term.link[::-1])
-        ]
-        for _ in self.plan.sources:
-            reached |= {other for one, other in links if one in reached}
-        for joined in self.statement.sources:
-            if joined.source.alias not in reached:
-                self._unjoined(joined)
-
-    def _unjoined(self, joined: Joined) -> None:
-        alias = joined.source.alias
-        example = f"{self.plan.base}.diaObjectId = {alias}.diaObjectId"
-        self.statement.refuse(
-            Refused(f"{alias} is not joined to {self.plan.base} by equal columns", example=example, at=joined.at),
-            joined.part,
-        )
-
-    def check_groups(self) -> None:
-        """What is selected, sorted or tested in a grouped filter has one value for each group."""
-        plan = self.plan
-        if not plan.grouped:
-            return
-        grouped = {next(iter(value.columns)) for value in plan.groups if len(value.columns) == 1}
-        texts = {value.duckdb for value in plan.groups}
-        for value in [*plan.values, *plan.having, *(value for value, _, _ in plan.order)]:
-            if value.duckdb in texts:
-                continue
-            for alias, column in sorted(value.columns - grouped):
-                source = self.scope.sources[alias]
-                if column == NOW or (alias, column) == (plan.base, OBJECT_COLUMN):
-                    continue
-                if source.table.single:
-                    read = self.scope.column(exp.column(column, table=alias))
-                    plan.groups.append(read)
-                    grouped.add((alias, column))
-                    continue
-                said = f"{alias}.{source.table.columns[column].documented} has several values in a group"
-                part = self.statement.items[0].part if self.statement.items else Part("", self.statement.text)
-                self.statement.refuse(Refused(said, example=f"min({alias}.{column})", at=part.shift), part)
-                return
-
-    def clauses(self) -> list[Condition]:
-        """The conditions of a row, generated ones first."""
-        plan, found = self.plan, []
-        for source in plan.sources:
-            if source.alias == plan.base or source.alias in plan.left:
-                continue
-            column = next(
-                side[1] for term in plan.terms if term.link is not None for side in term.link if side[0] == source.alias
-            )
-            present = operators.opposite(operators.is_null(self.scope.column(exp.column(column, table=source.alias))))
-            found.append(Condition(self._meaning(source), present, (), (), True))
-        for term in plan.terms:
-            if plan._attached(term):
-                continue
-            columns = tuple(sorted(pair for pair in term.value.columns if pair[1] != NOW))
-            names = tuple(
-                f"{alias}.{self.scope.sources[alias].table.columns[column].documented}" for alias, column in columns
-            )
-            found.append(Condition(term.node, term.value, columns, names, term.generated))
-        for number, node in enumerate(plan.having_terms):
-            truth = f"{GROUPS}.{quoted_name(HAVING.format(number))}"
-            found.append(Condition(node, Value(Kind.BOOLEAN, truth, truth), (), (), False))
-        return found
-
-    def _meaning(self, source: Source) -> str:
-        values = [
-            str(value)
-            for term in self.plan.terms
-            if term.restricts and term.restricts[0] == source.alias
-            for value in term.restricts[1]
-        ]
-        listed = " or ".join(values)
-        return {
-            "watchlist_hits": f"is in watchlist {listed}",
-            "area_hits": f"is in area {listed}",
-            "annotations": f"has an annotation of {listed}",
-        }.get(source.table.name, f"has a row in {source.alias}")
 
 
 def _placed(node: exp.Expression, action: Callable[[], Value]) -> Value:

@@ -7,21 +7,21 @@ conditions are one expression, which no OR can take apart.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
 from sqlglot import exp
 
-from broker_assets.filters.errors import FilterError, Problem
+from broker_assets.filters.errors import FilterError, Problem, Refused
 from broker_assets.filters.expressions import CLOCK
 from broker_assets.filters.form import Form
 from broker_assets.filters.grammar import parse
-from broker_assets.filters.plan import OBJECT_COLUMN, Plan
+from broker_assets.filters.nested import NestedQueries
+from broker_assets.filters.plan import Plan
 from broker_assets.filters.planning import planned
-from broker_assets.filters.schema import ALERT, BASE, NOW, OBJECT
-from broker_assets.filters.statement import Statement, from_form, from_select
-from broker_assets.filters.values import name
+from broker_assets.filters.schema import BASE, NOW, OBJECT_COLUMN, DerivedTable
+from broker_assets.filters.statement import Part, Statement, from_form, from_select, limit_depth
 
 __all__ = ["CheckedQuery", "Clause", "FilterError", "Form", "Problem", "check"]
 
@@ -62,9 +62,11 @@ class CheckedQuery:
     """Whether `mjdnow()` or `now()` is in it, so that a result over all objects depends on the clock."""
     plan: Plan
     """The translation."""
+    parts: Mapping[str, CheckedQuery] = field(default_factory=dict)
+    """The SELECTs over the objects in WITH, FROM and UNION, by a name for people: their clauses are theirs."""
 
     @property
-    def key(self) -> exp.Select:
+    def key(self) -> exp.Select | exp.Union:
         """The tree of `text`, as sqlglot parses it."""
         return parse(self.text)
 
@@ -82,8 +84,7 @@ class CheckedQuery:
             A query over the tables in `tables`. Its first two columns are `"$diaobjectid"` and `"$diasourceid"`, the
             alert; those of `output` follow.
         """
-        hidden = [(self._base(OBJECT_COLUMN), OBJECT), (self._base(ALERT), ALERT)]
-        return self.plan.query("duckdb", hidden, limit)
+        return self.plan.query("duckdb", self.plan.keys("duckdb"), limit)
 
     def postgres(self, limit: int | None = None, *, now: float | None = None, among: str = "") -> str:
         """SQL for all objects as they are now.
@@ -103,7 +104,7 @@ class CheckedQuery:
         str
             A query whose first column is `"$diaobjectid"`; those of `output` follow.
         """
-        return self._clock(self.plan.query("postgres", [(self._base(OBJECT_COLUMN), OBJECT)], limit, among=among), now)
+        return self._clock(self.plan.query("postgres", self.plan.keys("postgres"), limit, among=among), now)
 
     @property
     def clauses(self) -> tuple[Clause, ...]:
@@ -128,13 +129,7 @@ class CheckedQuery:
             several rows in a joined table is one for each. A clause of HAVING names no columns; it is true if one of
             the groups of the object does, of the rows that meet the conditions.
         """
-        hidden = [(self._base(OBJECT_COLUMN), OBJECT)]
-        if engine == "duckdb":
-            hidden.append((self._base(ALERT), ALERT))
-        return self._clock(self.plan.clause_query(engine, hidden, among=among), now)
-
-    def _base(self, column: str) -> str:
-        return f"{name(self.plan.base)}.{name(column)}"
+        return self._clock(self.plan.clause_query(engine, among=among), now)
 
     @staticmethod
     def _clock(sql: str, now: float | None) -> str:
@@ -167,23 +162,61 @@ def check(form: Form | str) -> CheckedQuery:
     >>> check(Form("objects.diaObjectId", "objects, watchlist:3", "nDiaSources > 3 OR ra > 9")).clauses[0].text
     'is in watchlist 3'
     """
-    statement: Statement = from_form(form) if isinstance(form, Form) else from_select(form)
-    plan = planned(statement)
+    queries = NestedQueries()
+    statement = from_form(form) if isinstance(form, Form) else _read(form, queries)
+    plan = planned(statement, queries)
+    if not statement.problems:
+        queries.check_used(statement, Part("", form if isinstance(form, str) else ""))
     if statement.problems:
         raise FilterError(sorted(statement.problems, key=lambda item: (item.part, item.line, item.column)))
-    by_table: dict[str, set[str]] = {source.table.name: set() for source in plan.sources}
-    for alias, column in plan.used:
-        if column != NOW:
-            by_table[plan.table(alias)].add(column)
-    by_table[BASE].add(OBJECT_COLUMN)
+    parts = {item.name: _checked(item.text, item.plan, {}) for item in queries.over_objects}
+    return _checked(statement.text, plan, parts)
+
+
+def _read(text: str, queries: NestedQueries) -> Statement:
+    """Read a filter that is SQL; what is wrong with it is in `problems`."""
+    part = Part("", text)
+    said = text.strip().rstrip(";").rstrip()
+    try:
+        tree = parse(text)
+        ctes = tree.args.get("with_")
+        if ctes is not None:
+            limit_depth(tree)
+            queries.define(ctes)
+            tree.set("with_", None)
+        if isinstance(tree, exp.Union):
+            limit_depth(tree)
+            statement = queries.union(tree, part, said)
+        else:
+            statement = from_select(tree, part, said, queries)
+    except Refused as problem:
+        statement = Statement("")
+        statement.refuse(problem, part)
+    return statement
+
+
+def _checked(text: str, plan: Plan, parts: Mapping[str, CheckedQuery]) -> CheckedQuery:
+    by_table: dict[str, set[str]] = {BASE: {OBJECT_COLUMN}}
+    restricted: dict[str, set[int | str]] = {}
+    for item in plan.every():
+        for source in item.sources:
+            if not isinstance(source.table, DerivedTable):
+                by_table.setdefault(source.table.name, set())
+        for alias, column in item.used:
+            table = item.table(alias)
+            if column != NOW and not isinstance(table, DerivedTable):
+                by_table[table.name].add(column)
+        for name, found in item.restricted.items():
+            restricted.setdefault(name, set()).update(found)
     return CheckedQuery(
-        text=statement.text,
+        text=text,
         tables=frozenset(by_table),
         columns=MappingProxyType({table: frozenset(columns) for table, columns in by_table.items()}),
-        watchlists=frozenset(item for item in plan.restricted["watchlist_hits"] if isinstance(item, int)),
-        areas=frozenset(item for item in plan.restricted["area_hits"] if isinstance(item, int)),
-        annotators=frozenset(item for item in plan.restricted["annotations"] if isinstance(item, str)),
+        watchlists=frozenset(item for item in restricted["watchlist_hits"] if isinstance(item, int)),
+        areas=frozenset(item for item in restricted["area_hits"] if isinstance(item, int)),
+        annotators=frozenset(item for item in restricted["annotations"] if isinstance(item, str)),
         output=plan.output,
-        uses_now=any(column == NOW for _, column in plan.used),
+        uses_now=any(column == NOW for item in plan.every() for _, column in item.used),
         plan=plan,
+        parts=MappingProxyType(dict(parts)),
     )

@@ -26,6 +26,9 @@ ALERT = "$diasourceid"
 OBJECT = "$diaobjectid"
 """First column of the result of every filter: the object, int64."""
 
+OBJECT_COLUMN = "diaobjectid"
+"""Column of tables: the object."""
+
 NOW = "$mjdnow"
 """Column of `objects` in the batch engine: what `mjdnow()` is for the alert, MJD TAI, float64."""
 
@@ -60,6 +63,18 @@ class PublishedColumn:
     """Size of whole numbers."""
     unit: str = ""
     meaning: str = ""
+    computed: bool = False
+    """Whether a query computes it, so that it has its type in the language already."""
+    identity: bool = False
+    """Whether it is the object that a row of a query is about."""
+    low: int = -(2**63)
+    high: int = 2**63 - 1
+    """Range of a whole number that a query computes."""
+
+    @property
+    def is_object(self) -> bool:
+        """Whether it is the object that the row is about."""
+        return self.identity if self.computed else self.name == OBJECT_COLUMN
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +97,23 @@ class PublishedTable:
     def names(self) -> list[str]:
         """Documented names of the columns."""
         return [column.documented for column in self.columns.values()]
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedTable(PublishedTable):
+    """A query in FROM or WITH, as a table for the query around it.
+
+    It has hidden columns: `"$diaobjectid"`; in the batch engine `"$diasourceid"` too, and `"$mjdnow"` if it is based.
+    """
+
+    duckdb: str = ""
+    """The query in parentheses, for the batch engine."""
+    based: bool = False
+    """Whether its rows are those of `objects`, so that it can take the place of `objects`."""
+    weight: int = 1
+    """Published tables that it reads."""
+    plans: tuple[Any, ...] = ()
+    """Plan of each SELECT (`plan.Plan`)."""
 
 
 _KINDS: tuple[tuple[type[sa.types.TypeEngine[Any]], Kind, int], ...] = (

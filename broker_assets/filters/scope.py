@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from sqlglot import exp
 
 from broker_assets.filters import values
 from broker_assets.filters.errors import Refused, nearest
 from broker_assets.filters.grammar import position
-from broker_assets.filters.schema import Kind, PublishedColumn, PublishedTable
+from broker_assets.filters.schema import NOW, Kind, PublishedColumn, PublishedTable
 from broker_assets.filters.values import Value
 
 
@@ -21,6 +22,19 @@ class Source:
     alias: str
     """Lower case."""
     table: PublishedTable
+
+
+class Queries(Protocol):
+    """Translates the queries within a query."""
+
+    def scalar(self, node: exp.Subquery, scope: Scope) -> Value:
+        """The one value of a query in parentheses."""
+
+    def exists(self, node: exp.Exists, scope: Scope) -> Value:
+        """`EXISTS (SELECT …)`."""
+
+    def among(self, node: exp.In, value: Value, scope: Scope) -> Value:
+        """`value IN (SELECT …)`."""
 
 
 @dataclass(slots=True)
@@ -36,6 +50,12 @@ class Scope:
     """Whether aggregates may be used."""
     used: set[tuple[str, str]] = field(default_factory=set)
     """Columns that were read: alias and SQL name."""
+    outer: Scope | None = None
+    """What names mean in the query around this one."""
+    based: bool = True
+    """Whether `base` has the clock, and its columns come before those of other tables."""
+    queries: Queries | None = None
+    """Translates queries within; None where there may be none."""
 
     def column(self, node: exp.Column) -> Value:
         """What a column is in both engines.
@@ -47,46 +67,71 @@ class Scope:
         """
         if node.args.get("db") or node.args.get("catalog"):
             raise Refused("a column is written as table.column", example="objects.ra", at=position(node))
-        name, qualifier = node.name, node.table.lower()
-        if qualifier:
-            source = self.sources.get(qualifier)
-            if source is None:
-                raise Refused(
-                    f"the query has no table {node.table}.",
-                    suggestion=nearest(qualifier, self.sources),
-                    at=position(node),
-                )
-            found = source.table.columns.get(name.lower())
-            if found is None:
-                raise Refused(
-                    f"{source.table.name} has no column {name}.",
-                    suggestion=nearest(name, source.table.names()),
-                    example=f"{source.alias}.{source.table.names()[0]}",
-                    at=position(node),
-                )
-            return self._read(source, found)
-        if name.lower() in self.names:
-            return self.names[name.lower()]
-        having = [source for source in self.sources.values() if name.lower() in source.table.columns]
-        first = next((source for source in having if source.alias == self.base), None)
-        if first is not None or len(having) == 1:
-            source = first or having[0]
-            return self._read(source, source.table.columns[name.lower()])
-        if having:
-            listed = " or ".join(f"{source.alias}.{name}" for source in having)
-            raise Refused(f"{name} is a column of several tables.", suggestion=f"Write {listed}.", at=position(node))
-        known = [item for source in self.sources.values() for item in source.table.names()]
+        if node.table:
+            return self._qualified(node)
+        name = node.name.lower()
+        if name in self.names:
+            return self.names[name]
+        for scope in self.levels():
+            having = [source for source in scope.sources.values() if name in source.table.columns]
+            first = next((source for source in having if scope.based and source.alias == scope.base), None)
+            if first is not None or len(having) == 1:
+                source = first or having[0]
+                return scope._read(source, source.table.columns[name])
+            if having:
+                listed = " or ".join(f"{source.alias}.{node.name}" for source in having)
+                said = f"{node.name} is a column of several tables."
+                raise Refused(said, suggestion=f"Write {listed}.", at=position(node))
+        known = [item for scope in self.levels() for source in scope.sources.values() for item in source.table.names()]
         raise Refused(
-            f"no table of the query has a column {name}.",
-            suggestion=nearest(name, known) or "A text is written in quotes.",
+            f"no table of the query has a column {node.name}.",
+            suggestion=nearest(node.name, known) or "A text is written in quotes.",
             at=position(node),
         )
+
+    def _qualified(self, node: exp.Column) -> Value:
+        name, qualifier = node.name, node.table.lower()
+        scope = next((scope for scope in self.levels() if qualifier in scope.sources), None)
+        if scope is None:
+            raise Refused(
+                f"the query has no table {node.table}.",
+                suggestion=nearest(qualifier, [alias for scope in self.levels() for alias in scope.sources]),
+                at=position(node),
+            )
+        source = scope.sources[qualifier]
+        found = source.table.columns.get(name.lower())
+        if found is None:
+            raise Refused(
+                f"{source.table.name} has no column {name}.",
+                suggestion=nearest(name, source.table.names()),
+                example=f"{source.alias}.{source.table.names()[0]}",
+                at=position(node),
+            )
+        return scope._read(source, found)
+
+    def levels(self) -> Iterator[Scope]:
+        """This scope and those around it."""
+        scope: Scope | None = self
+        while scope is not None:
+            yield scope
+            scope = scope.outer
+
+    def around(self) -> Scope:
+        """What names mean for a query within this one: what is selected here has no names there."""
+        return Scope(self.sources, self.base, used=self.used, outer=self.outer, based=self.based)
+
+    def is_object(self, alias: str, column: str) -> bool:
+        """Whether a column of this level or of one around it is the object of its row."""
+        scope = next(scope for scope in self.levels() if alias in scope.sources)
+        return column != NOW and scope.sources[alias].table.columns[column].is_object
 
     def _read(self, source: Source, column: PublishedColumn) -> Value:
         self.used.add((source.alias, column.name))
         plain = f"{values.name(source.alias)}.{values.name(column.name)}"
-        duckdb, postgres, low, high = plain, plain, -values.LARGEST - 1, values.LARGEST
-        if column.kind is Kind.INTEGER:
+        duckdb, postgres, low, high = plain, plain, column.low, column.high
+        if column.computed:
+            pass
+        elif column.kind is Kind.INTEGER:
             low, high = -(2 ** (column.bits - 1)), 2 ** (column.bits - 1) - 1
             if column.bits < 64:
                 duckdb, postgres = f"CAST({plain} AS BIGINT)", f"{plain}::bigint"

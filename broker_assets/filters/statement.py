@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Protocol
 
 from sqlglot import exp
 
 from broker_assets.filters.errors import Problem, Refused, nearest
 from broker_assets.filters.form import Form, Member, members
-from broker_assets.filters.grammar import parse, position
+from broker_assets.filters.grammar import parse_select, position
 from broker_assets.filters.lexicon import blank_comments, place, tokens
-from broker_assets.filters.schema import ALIASES, BASE, TABLES
+from broker_assets.filters.schema import ALIASES, BASE, TABLES, DerivedTable, PublishedTable
 from broker_assets.filters.scope import Source
 
 MAX_SOURCES = 12
-"""Most tables of a filter."""
+"""Most tables of a query."""
+MAX_READS = 30
+"""Most tables of a filter with the queries within it; a query of WITH counts as often as it is named."""
 MAX_NESTING = 100
 """Deepest tree of an expression, chains of AND and OR apart."""
 
@@ -66,15 +69,30 @@ class Statement:
     distinct: bool = False
     problems: list[Problem] = field(default_factory=list)
 
+    refusals: list[Refused] = field(default_factory=list)
+    """The problems as they were found; of a query within a query for the query around it."""
+
     def refuse(self, problem: Refused, part: Part) -> None:
         """Note a problem with its place in the part."""
-        self.problems.append(located(problem, part))
+        for item in problem.several or (problem,):
+            self.refusals.append(item)
+            self.problems.append(located(item, part))
 
 
 def located(problem: Refused, part: Part) -> Problem:
     """A problem with its line and column."""
     line, column = place(part.text, (problem.at or part.shift) - part.shift)
     return Problem(problem.message, line, column, part.name, problem.suggestion, problem.example)
+
+
+class Relations(Protocol):
+    """What FROM may name in addition to the published tables."""
+
+    def named(self, name: str) -> PublishedTable | None:
+        """The query of WITH of this name, lower case."""
+
+    def derived(self, node: exp.Subquery) -> PublishedTable:
+        """A query in parentheses with a name."""
 
 
 _PARTS = {"expressions", "from_", "joins", "where", "group", "having", "order", "distinct"}
@@ -87,26 +105,38 @@ def _failed(part: Part, problem: Refused) -> Statement:
     return statement
 
 
-def from_select(text: str) -> Statement:
-    """Read one SELECT; what is wrong with it is in `problems`."""
-    part = Part("", text)
+def from_select(tree: exp.Select, part: Part, text: str, relations: Relations, *, whole: bool = True) -> Statement:
+    """Read one SELECT; what is wrong with it is in `problems`.
+
+    Parameters
+    ----------
+    tree : sqlglot.exp.Select
+        As parsed; a WITH before it is not read.
+    part : Part
+        What it was parsed from.
+    text : str
+        Text of the statement.
+    relations : Relations
+        The queries that FROM may name.
+    whole : bool
+        Whether it is the filter, not a query within one: it then reads the objects, and may have an order.
+    """
+    statement = Statement(text)
     try:
-        tree = parse(text)
-    except Refused as problem:
-        return _failed(part, problem)
-    statement = Statement(text.strip().rstrip(";").rstrip())
-    try:
-        _accept(statement, tree, part, _PARTS)
+        _accept(statement, tree, part, _PARTS if whole else _PARTS - {"order"})
     except Refused as problem:
         return _failed(part, problem)
     start = tree.args.get("from_")
     if start is None:
-        statement.refuse(Refused("the filter reads no table", example=_EXAMPLE, at=0), part)
+        said = "the filter reads no table" if whole else "a query within a query reads a table"
+        statement.refuse(Refused(said, example=_EXAMPLE, at=0 if whole else position(tree)), part)
         return statement
-    _add_source(statement, start.this, None, part)
+    _add_source(statement, start.this, None, part, relations)
     for join in tree.args.get("joins") or ():
-        _add_source(statement, join.this, join, part)
-    _finish_sources(statement, part)
+        _add_source(statement, join.this, join, part, relations)
+    _finish_sources(statement, part, whole=whole)
+    if not whole and tree.args.get("having") is not None and tree.args.get("group") is None:
+        statement.refuse(Refused("HAVING follows GROUP BY", at=position(tree.args["having"])), part)
     statement.items = [Piece(node, part) for node in tree.expressions]
     where = tree.args.get("where")
     if where is not None:
@@ -129,7 +159,9 @@ def from_form(form: Form) -> Statement:
             stop = next((token for token in found if token.text == ";"), None)
             if stop is not None:
                 raise Refused("a semicolon is not accepted in a form", at=stop.start)
-            word = next((token for token in found if part is selected and token.upper == "FROM"), None)
+            word = next(
+                (token for token in found if part is selected and token.upper == "FROM" and not token.depth), None
+            )
             if word is not None:
                 raise Refused("FROM is not part of what is selected: name the tables in tables", at=word.start)
             if part is selected and not found:
@@ -145,14 +177,14 @@ def from_form(form: Form) -> Statement:
     if statement.problems:
         return statement
     try:
-        head = parse(f"SELECT\n{form.selected}\nFROM {BASE}")
+        head = parse_select(f"SELECT\n{form.selected}\nFROM {BASE}")
         _accept(statement, head, selected, {"expressions", "from_", "distinct"})
     except Refused as problem:
         return _failed(selected, problem)
     tail = exp.Select()
     if begins:
         try:
-            tail = parse(opening + form.conditions)
+            tail = parse_select(opening + form.conditions)
             _accept(statement, tail, conditions, {"expressions", "from_", "where", "group", "having", "order"})
         except Refused as problem:
             return _failed(conditions, problem)
@@ -163,7 +195,7 @@ def from_form(form: Form) -> Statement:
         terms = member.terms()
         written += terms
         statement.conditions += [Piece(_generated(term), tables, generated=True) for term in terms]
-    _finish_sources(statement, tables)
+    _finish_sources(statement, tables, whole=True)
     statement.items = [Piece(node, selected) for node in head.expressions]
     statement.distinct = head.args.get("distinct") is not None
     where = tail.args.get("where")
@@ -177,7 +209,7 @@ def from_form(form: Form) -> Statement:
 @lru_cache(maxsize=10_000)
 def _generated(term: str) -> exp.Expression:
     """A condition that the form generates, parsed; many filters have the same ones, and nobody changes the tree."""
-    where = parse(f"SELECT 0 FROM {BASE} WHERE {term}").args["where"]  # noqa: S608 - parsed, never run
+    where = parse_select(f"SELECT 0 FROM {BASE} WHERE {term}").args["where"]  # noqa: S608 - parsed, never run
     condition: exp.Expression = where.this
     return condition
 
@@ -211,19 +243,34 @@ def _accept(statement: Statement, tree: exp.Select, part: Part, accepted: set[st
     """Refuse clauses that the language does not have, and trees that are too deep."""
     for key, value in tree.args.items():
         if value and key not in accepted:
-            if key in ("limit", "offset"):
+            if key == "order":
+                problem = Refused("ORDER BY is at the end of the filter", at=_where(value, part))
+            elif key in ("limit", "offset"):
                 problem = Refused(
                     "LIMIT and OFFSET are not part of a filter.",
                     suggestion="Limits are options of the run.",
                     at=_where(value, part),
                 )
             else:
-                problem = Refused(f"{key.upper().strip('_')} is not accepted in a filter", at=_where(value, part))
+                said = "WITH is at the beginning of the filter" if key == "with_" else ""
+                word = key.upper().strip("_")
+                problem = Refused(said or f"{word} is not accepted in a filter", at=_where(value, part))
             statement.refuse(problem, part)
     statement.distinct = statement.distinct or tree.args.get("distinct") is not None
     distinct = tree.args.get("distinct")
     if distinct is not None and distinct.args.get("on"):
         statement.refuse(Refused("DISTINCT ON is not accepted", at=_where(distinct, part)), part)
+    limit_depth(tree)
+
+
+def limit_depth(tree: exp.Expression) -> None:
+    """Refuse trees that are too deep.
+
+    Raises
+    ------
+    Refused
+        If it is.
+    """
     waiting: list[tuple[exp.Expression, int]] = [(tree, 0)]
     while waiting:
         node, depth = waiting.pop()
@@ -242,13 +289,22 @@ def _where(value: object, part: Part) -> int:
     return part.shift
 
 
-def _add_source(statement: Statement, node: exp.Expression, join: exp.Join | None, part: Part) -> None:
+def _weight(table: PublishedTable) -> int:
+    return table.weight if isinstance(table, DerivedTable) else 1
+
+
+def _add_source(
+    statement: Statement, node: exp.Expression, join: exp.Join | None, part: Part, relations: Relations
+) -> None:
     try:
-        source = _source(node)
+        source = _source(node, relations)
         if any(joined.source.alias == source.alias for joined in statement.sources):
             raise Refused(f"two tables are called {source.alias}; give one another name with AS")
         if len(statement.sources) >= MAX_SOURCES:
-            raise Refused(f"a filter may read {MAX_SOURCES} tables")
+            raise Refused(f"a query may read {MAX_SOURCES} tables")
+        read = sum(_weight(item.table) for item in (source, *(joined.source for joined in statement.sources)))
+        if read > MAX_READS:
+            raise Refused(f"a filter may read {MAX_READS} tables, those of queries within it included")
         left, on = False, None
         if join is not None:
             left, on = _join(join, source.alias, [joined.source.alias for joined in statement.sources])
@@ -261,7 +317,9 @@ def _add_source(statement: Statement, node: exp.Expression, join: exp.Join | Non
     statement.sources.append(Joined(source, left, piece, position(node) or 0, part))
 
 
-def _source(node: exp.Expression) -> Source:
+def _source(node: exp.Expression, relations: Relations) -> Source:
+    if isinstance(node, exp.Subquery):
+        return _derived(node, relations)
     if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
         raise Refused("FROM names published tables; a query, a function or a file is not one.", example=_EXAMPLE)
     unknown = {key for key, value in node.args.items() if value} - {"this", "alias"}
@@ -270,7 +328,7 @@ def _source(node: exp.Expression) -> Source:
     if unknown:
         raise Refused(f"{sorted(unknown)[0].upper()} is not accepted after a table")
     name = node.name.lower()
-    table = TABLES.get(ALIASES.get(name, name))
+    table = relations.named(name) or TABLES.get(ALIASES.get(name, name))
     if table is None:
         raise Refused(
             f"there is no table {node.name[:80]}.",
@@ -281,6 +339,17 @@ def _source(node: exp.Expression) -> Source:
     if alias is not None and {key for key, value in alias.args.items() if value} - {"this"}:
         raise Refused("names of columns are not accepted after the name of a table")
     return Source((alias.name if alias is not None else name).lower(), table)
+
+
+def _derived(node: exp.Subquery, relations: Relations) -> Source:
+    alias = node.args.get("alias")
+    if alias is None or not alias.name:
+        raise Refused("a query in FROM has a name", example="(SELECT diaObjectId FROM objects WHERE ra > 3) AS found")
+    if {key for key, value in alias.args.items() if value} - {"this"}:
+        raise Refused("names of columns are not accepted after the name of a query; name them in it: x AS y")
+    if {key for key, value in node.args.items() if value} - {"this", "alias"}:
+        raise Refused("a query in FROM is followed by its name only")
+    return Source(alias.name.lower(), relations.derived(node))
 
 
 def _join(join: exp.Join, alias: str, earlier: Iterable[str]) -> tuple[bool, exp.Expression | None]:
@@ -305,8 +374,16 @@ def _join(join: exp.Join, alias: str, earlier: Iterable[str]) -> tuple[bool, exp
     return side == "LEFT", on
 
 
-def _finish_sources(statement: Statement, part: Part) -> None:
-    bases = [joined for joined in statement.sources if joined.source.table.name == BASE]
+def _is_base(joined: Joined) -> bool:
+    return joined.source.table is TABLES[BASE]
+
+
+def _finish_sources(statement: Statement, part: Part, *, whole: bool) -> None:
+    bases = [joined for joined in statement.sources if _is_base(joined)]
+    if not bases:  # a query over objects can take its place
+        derived = (joined.source.table for joined in statement.sources if not joined.left)
+        if not whole or any(isinstance(table, DerivedTable) and table.based for table in derived):
+            return
     if len(bases) == 1 and bases[0].left:
         statement.refuse(
             Refused("objects is the table of the alerts; it cannot be the table of a LEFT JOIN", at=bases[0].at), part

@@ -71,6 +71,15 @@ class Survivors:
     """Alerts that meet the clause, whatever the others say."""
     left: list[int] = field(default_factory=list)
     """Alerts that meet it and all clauses before it."""
+    parts: dict[str, Survivors] = field(default_factory=dict)
+    """The same of the queries within the filter that read the objects, by name."""
+
+    @classmethod
+    def of(cls, query: CheckedQuery) -> Survivors:
+        """Nothing counted yet."""
+        number = len(query.clauses)
+        parts = {name: cls.of(part) for name, part in query.parts.items()}
+        return cls(query.clauses, alone=[0] * number, left=[0] * number, parts=parts)
 
 
 @dataclass(frozen=True)
@@ -154,15 +163,16 @@ class Trials:
     def survivors(self, night: str, version: FilterVersion) -> Survivors:
         """How many alerts of a night are left after each clause of a version."""
         query = version.query()
-        number = len(query.clauses)
-        found = Survivors(query.clauses, alone=[0] * number, left=[0] * number)
+        found = Survivors.of(query)
         trial = NightTrial(night)
         for computed, stored in self._batches(night, [version], trial):
             alerts = computed.used[BASE][ALERT].to_numpy()
             tables = computed.batch_tables
             known = alerts if tables is None else alerts[np.isin(tables.alerts["packet"].to_numpy(), stored)]
-            self._count(query, computed.used, known, found)
-        found.alerts = trial.alerts
+            for name, part in (("", query), *query.parts.items()):
+                self._count(part, computed.used, known, found.parts[name] if name else found)
+        for counted in (found, *found.parts.values()):
+            counted.alerts = trial.alerts
         return found
 
     def _count(

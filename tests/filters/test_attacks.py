@@ -105,6 +105,22 @@ HIDDEN = [
     "EXISTS (SELECT 1 FROM watchlists)",
     "ra = (SELECT max(ra) FROM objects)",
     "ra IN (SELECT 1)",
+    "diaObjectId IN (SELECT diaObjectId FROM watchlist_hits)",
+    "diaObjectId IN (SELECT diaObjectId FROM watchlist_hits WHERE wl_id > 0)",
+    "EXISTS (SELECT 1 FROM watchlist_hits w WHERE w.diaObjectId = objects.diaObjectId AND w.wl_id = w.wl_id)",
+    "EXISTS (SELECT 1 FROM annotations a WHERE a.diaObjectId = objects.diaObjectId AND a.topic IN (SELECT a.topic))",
+    "EXISTS (SELECT 1 FROM objects x)",
+    "ra = (SELECT sum(x.ra) FROM objects x, objects y, objects z)",
+    "(SELECT password FROM auth_user) = 'x'",
+    "EXISTS (SELECT pg_sleep(10) FROM object_classes c WHERE c.diaObjectId = objects.diaObjectId)",
+    "EXISTS (SELECT 1 FROM object_classes c WHERE c.diaObjectId = objects.diaObjectId FOR UPDATE)",
+    "EXISTS (SELECT 1 FROM object_classes c TABLESAMPLE BERNOULLI (1) WHERE c.diaObjectId = objects.diaObjectId)",
+    "EXISTS (SELECT `$diasourceid` FROM object_classes c WHERE c.diaObjectId = objects.diaObjectId)",
+    "EXISTS (TABLE objects)",
+    "ra IN (VALUES (1))",
+    "ra IN (DELETE FROM objects RETURNING ra)",
+    "EXISTS (WITH x AS (DELETE FROM objects RETURNING ra) SELECT 1 FROM x)",
+    "EXISTS (SELECT 1 FROM LATERAL (SELECT 1 FROM accounts) x)",
     "ra > ALL (SELECT 1)",
     "ra > 3 LIMIT 1000000000",
     "ra > 3 FOR UPDATE",
@@ -201,6 +217,11 @@ def test_a_filter_reads_no_other_table(table: str) -> None:
     assert refused(f"SELECT ra FROM objects, {table} x")
     assert refused(f"SELECT ra FROM objects JOIN {table} x ON x.id = objects.diaObjectId")
     assert refused(f"SELECT ra FROM objects WHERE EXISTS (SELECT 1 FROM {table})")
+    assert refused(f"SELECT ra FROM objects WHERE diaObjectId IN (SELECT diaObjectId FROM {table})")
+    assert refused(f"SELECT ra, (SELECT max(x.id) FROM {table} x WHERE x.id = objects.diaObjectId) AS x FROM objects")
+    assert refused(f"SELECT ra FROM objects UNION SELECT x.ra FROM objects, {table} x")
+    assert refused(f"SELECT o.ra FROM objects o, (SELECT * FROM {table}) x WHERE x.diaObjectId = o.diaObjectId")
+    assert refused(f"WITH x AS (SELECT * FROM {table}), y AS (SELECT diaObjectId FROM objects, x) SELECT ra FROM y")
     assert refused(f"WITH x AS (SELECT * FROM {table}) SELECT ra FROM objects")
     assert refused(Form("ra", f"objects, {table}", ""))
     assert refused(Form("ra", "objects", f"ra > (SELECT count(*) FROM {table})"))
@@ -227,6 +248,12 @@ def test_recursion_without_end_is_refused() -> None:
     loop = "WITH RECURSIVE x AS (SELECT 1 UNION ALL SELECT 1 FROM x)"
     assert refused(f"{loop} SELECT ra FROM objects, x")
     assert refused(f"SELECT ra FROM ({loop} SELECT * FROM x) y, objects")
+    step = "SELECT diaObjectId FROM objects UNION ALL SELECT diaObjectId FROM x"
+    assert refused(f"WITH RECURSIVE x AS ({step}) SELECT diaObjectId FROM x")
+    assert refused(f"WITH x AS ({step}) SELECT diaObjectId FROM x")
+    assert refused("WITH x AS (SELECT ra FROM y), y AS (SELECT ra FROM x) SELECT ra FROM y")
+    doubled = ", ".join(f"x{n + 1} AS (SELECT a.ra FROM x{n} a UNION ALL SELECT b.ra FROM x{n} b)" for n in range(40))
+    assert refused(f"WITH x0 AS (SELECT ra FROM objects), {doubled} SELECT ra FROM x40")
 
 
 def test_lists_of_others_cannot_be_read_by_any_condition() -> None:
@@ -340,6 +367,11 @@ SEEDS = [
     " ELSE 2.5 END AS k FROM objects JOIN annotations fink ON fink.diaObjectId = objects.diaObjectId WHERE fink.topic ="
     " 'fink' AND fink.timestamp > now() - INTERVAL 3 DAY AND tns_name REGEXP '^2' ORDER BY v",
 ]
+SEEDS += [
+    "WITH x AS (SELECT diaObjectId, max(score) AS best FROM object_classes c GROUP BY diaObjectId) SELECT o.ra, x.best"
+    " FROM objects o LEFT JOIN x ON x.diaObjectId = o.diaObjectId WHERE o.diaObjectId NOT IN (SELECT w.diaObjectId FROM"
+    " watchlist_hits w WHERE w.wl_id = 3) UNION ALL SELECT q.ra, 1 FROM (SELECT ra, decl FROM objects) q ORDER BY ra",
+]
 WORDS = [
     *("SELECT", "FROM", "objects", "WHERE", "AND", "OR", "NOT", "(", ")", ",", ".", "*", "+", "-", "/", "%", "=", "<>"),
     *("IN", "BETWEEN", "LIKE", "IS", "NULL", "CASE", "END", "DISTINCT", "GROUP", "BY", "HAVING", "ORDER", "DESC", "AS"),
@@ -368,7 +400,7 @@ def mutated(chance: random.Random) -> str:
 
 def test_what_is_accepted_is_valid_in_both_engines(empty_engines: Any) -> None:
     accepted = 0
-    for number in range(600):
+    for number in range(800):
         try:
             query: CheckedQuery = check(mutated(random.Random(number)))
         except FilterError:

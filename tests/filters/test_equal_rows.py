@@ -242,9 +242,90 @@ FROM = (
 )
 
 
+_INNER = st.sampled_from(
+    ["c.score", "h.arcsec", "h.cone_id", "c.score + o.ra", "nDiaSources", "o.diaObjectId", "0.5", "3"]
+)
+"""Values in queries over the classes and hits of an object of the query around them."""
+_ROWS = (
+    "FROM object_classes c LEFT JOIN watchlist_hits h ON h.diaObjectId = c.diaObjectId AND h.wl_id IN (1, 3)"
+    " WHERE c.diaObjectId = o.diaObjectId AND"
+)
+_TESTS = st.one_of(
+    st.tuples(_INNER, _SIGN, _INNER).map(" ".join),
+    st.sampled_from(["c.class = 'SN'", "h.name IS NULL", "h.name < s.classification", "NOT c.score > s.z", "TRUE"]),
+    st.sampled_from(
+        ["c.class IN (SELECT k.class FROM object_classes k WHERE k.diaObjectId = c.diaObjectId AND k.score > h.arcsec)"]
+    ),
+)
+_CHOSEN = st.sampled_from(["max(c.score)", "count(*)", "count(DISTINCT h.name)", "min(h.name)", "sum(h.cone_id)"])
+
+
+@st.composite
+def nested(draw: st.DrawFn) -> str:
+    """A condition with a query within it."""
+    test = draw(_TESTS)
+    kind = draw(st.integers(0, 6))
+    word = draw(st.sampled_from(["", "NOT "]))
+    if kind == 0:
+        return f"{word}EXISTS (SELECT 1 {_ROWS} {test})"
+    if kind == 1:
+        other = draw(_TESTS)
+        return f"{word}EXISTS (SELECT c.class {_ROWS} {test} UNION ALL SELECT * {_ROWS} {other})".replace("*", "h.name")
+    if kind == 2:
+        groups = draw(st.sampled_from(["", " AND c.score > 0.1", " GROUP BY c.diaObjectId HAVING count(*) > 1"]))
+        return f"o.diaObjectId {word}IN (SELECT c.diaObjectId FROM object_classes c WHERE c.score > -1{groups})"
+    if kind == 3:
+        return f"{draw(numbers)} {word}IN (SELECT {draw(_INNER)} {_ROWS} {test})"
+    if kind == 4:
+        single = "SELECT x.classification FROM sherlock_classifications x WHERE x.diaObjectId = o.diaObjectId"
+        return f"({single}) {draw(_SIGN)} {draw(texts)}"
+    if kind == 5:
+        return f"s.classification {word}IN (SELECT c.class {_ROWS} {test} UNION SELECT h.name {_ROWS} {test})"
+    chosen = draw(_CHOSEN)
+    sign = f"{draw(_SIGN)} {draw(texts)}" if "min" in chosen else f"{draw(_SIGN)} {draw(numbers)}"
+    return f"(SELECT {chosen} {_ROWS} {test}) {sign}"
+
+
+@st.composite
+def with_queries(draw: st.DrawFn) -> str:
+    """A filter with queries within it: in conditions, in FROM, in WITH, joined by UNION."""
+    where = f"{draw(nested())} {draw(st.sampled_from(['AND', 'OR']))} {draw(st.one_of(nested(), conditions))}"
+    test, order = draw(_TESTS), draw(st.sampled_from(["", " ORDER BY x, 1", " ORDER BY t DESC"]))
+    value = f"(SELECT {draw(_CHOSEN)} {_ROWS} {test})"
+    plain = f"SELECT o.diaObjectId, {draw(numbers)} AS x, {draw(texts)} AS t {FROM} WHERE {where}"
+    kind = draw(st.integers(0, 5))
+    if kind == 0:
+        return f"SELECT o.diaObjectId, {value} AS x, {draw(nested())} AS t {FROM} WHERE {where}{order}"
+    if kind == 1:
+        values = f"{draw(numbers)}, {draw(st.one_of(texts, st.just('NULL')))}"
+        other = f"SELECT o.diaObjectId, {values} {FROM} WHERE {draw(conditions)}"
+        return f"{plain} UNION {draw(st.sampled_from(['', 'ALL ']))}{other}{order}"
+    if kind == 2:
+        return (
+            f"WITH one AS ({plain}), two AS (SELECT diaObjectId AS id, max(score) AS best, count(*) AS n"
+            " FROM object_classes GROUP BY diaObjectId HAVING n > 0) SELECT one.*, two.best, mjdnow() AS now"
+            " FROM one LEFT JOIN two ON two.id = one.diaObjectId AND two.best > 0.2"
+            f" WHERE two.n > 1 OR one.x > 0{order}"
+        )
+    if kind == 3:
+        return (
+            f"WITH one AS ({plain} UNION SELECT diaObjectId, NULL, class FROM object_classes)"
+            " SELECT o.diaObjectId, one.x, one.t, count(*) AS n FROM objects o JOIN one USING (diaObjectId)"
+            " GROUP BY o.diaObjectId, one.x, one.t HAVING n > 0"
+        )
+    if kind == 4:
+        return (
+            f"SELECT DISTINCT q.t, q.x FROM ({plain}) AS q JOIN ({plain}) AS r ON q.diaObjectId = r.diaObjectId{order}"
+        )
+    rest = "diaObjectId NOT IN (SELECT diaObjectId FROM one)"
+    return f"WITH one AS ({plain}) SELECT ra AS x, tns_name AS t FROM objects WHERE {rest}"
+
+
 @st.composite
 def filters(draw: st.DrawFn) -> str:
-    """A filter; some have groups."""
+    """A filter; some have groups, some queries within them."""
+    if draw(st.integers(0, 2)) == 0:
+        return draw(with_queries())
     where = draw(conditions)
     if draw(st.booleans()):
         order = draw(st.sampled_from(["", " ORDER BY x", " ORDER BY t DESC, 1"]))

@@ -10,9 +10,9 @@ from broker_assets.filters.query import FilterError, check
 @pytest.mark.parametrize(
     ("expression", "said"),
     [
-        ("(SELECT 1)", "a query within a query"),
-        ("EXISTS (SELECT 1 FROM objects)", "a query within a query"),
-        ("ra IN (SELECT ra FROM objects)", "a query within a query"),
+        ("(SELECT 1)", "a query within a query reads a table"),
+        ("EXISTS (SELECT 1 FROM objects)", "called objects too"),
+        ("ra IN (SELECT ra FROM objects AS x)", "x is not joined to objects"),
         ("ra = ANY (SELECT 1)", "not part"),
         ("row_number() OVER (ORDER BY ra)", "OVER"),
         ("sum(ra) OVER ()", "OVER"),

@@ -12,8 +12,8 @@ from broker_assets.filters.grammar import parse, position, rendered
 @pytest.mark.parametrize(
     "text",
     [
-        "", "-- nothing", "DELETE FROM objects", "SELECT 1; SELECT 2", "WITH a AS (SELECT 1) SELECT 2",
-        "SELECT 1 UNION SELECT 2", "SELECT 1 INTERSECT SELECT 2", "(SELECT 1)", "EXPLAIN SELECT 1", "VALUES (1)",
+        "", "-- nothing", "DELETE FROM objects", "SELECT 1; SELECT 2", "WITH a AS (SELECT 1)",
+        "SELECT 1 EXCEPT SELECT 2", "SELECT 1 INTERSECT SELECT 2", "(SELECT 1)", "EXPLAIN SELECT 1", "VALUES (1)",
         "COPY objects TO 'x'", "ATTACH 'x'", "SET x = 1", "PRAGMA x", "INSTALL httpfs", "CALL x()", "FROM objects",
         "SELECT FROM FROM", "SELECT 1 +",
     ],
@@ -49,6 +49,7 @@ def test_places_are_those_of_the_text() -> None:
         "a IS NOT NULL",
         "'x IS y' IS NOT NULL",
         "a NOT IN (1, 2)",
+        "a NOT IN (SELECT b FROM c)",
         "a NOT BETWEEN 1 AND 2",
         "a NOT LIKE 'x'",
     ],

@@ -16,7 +16,7 @@ from broker_assets.filters.query import FilterError, check
         ("SELECT ra INTO x FROM objects", "INTO"),
         ("SELECT ra FROM objects FOR UPDATE", "LOCKS"),
         ("SELECT ra FROM objects TABLESAMPLE (1 PERCENT)", ""),
-        ("SELECT ra FROM (SELECT 1) x", "FROM names published tables"),
+        ("SELECT ra FROM (SELECT 1) x", "reads a table"),
         ("SELECT ra FROM generate_series(1, 9)", "FROM names published tables"),
         ("SELECT 1", "reads no table"),
         ("SELECT ra FROM 'x.parquet'", "no table x.parquet"),

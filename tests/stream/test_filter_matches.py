@@ -119,6 +119,14 @@ def test_every_table_of_the_alert_is_there(broker: Any, packets: ModuleType) -> 
         " ON c.diaObjectId = o.diaObjectId WHERE c.score >= 0 ORDER BY c.score DESC",
         "classes",
     )
+    enabled(
+        broker,
+        "WITH near AS (SELECT o.diaObjectId, w.name FROM objects AS o JOIN watchlist_hits AS w USING (diaObjectId)"
+        f" WHERE w.wl_id = {near}) SELECT n.name, (SELECT count(*) FROM object_classes AS c WHERE c.diaObjectId ="
+        " n.diaObjectId) AS scores FROM near AS n WHERE n.diaObjectId IN (SELECT diaObjectId FROM object_link) AND"
+        " EXISTS (SELECT 1 FROM annotations AS a WHERE a.diaObjectId = n.diaObjectId AND a.topic = 'fink')",
+        "nested",
+    )
     drained(broker, packets, made)
     found: dict[str, list[Any]] = {}
     for name, row in broker.query('SELECT name, "row" FROM filter_matches JOIN filters USING (filterid) ORDER BY 1, 2'):
@@ -131,6 +139,7 @@ def test_every_table_of_the_alert_is_there(broker: Any, packets: ModuleType) -> 
     assert found["linked"] == [{"diaObjectId": 1, "linkedId": 99}]
     assert len(found["classes"]) == len(made)
     stored = broker.query("SELECT diaobjectid, class, score FROM class_scores ORDER BY score DESC")
+    assert found["nested"] == [{"name": "star", "scores": sum(row[0] == 1 for row in stored)}]
     for row in found["classes"]:
         best = next(item for item in stored if item[0] == row["diaObjectId"])
         assert row["score"] == pytest.approx(best[2])

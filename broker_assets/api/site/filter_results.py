@@ -18,7 +18,7 @@ from broker_assets.api.site.forms import Number, attachment, logged_in
 from broker_assets.api.site.frame import page
 from broker_assets.database.query_role import as_user
 from broker_assets.filters.errors import FilterError
-from broker_assets.filters.explaining import explain_object
+from broker_assets.filters.explaining import explain_object, explain_parts
 from broker_assets.filters.interactive import TookTooLong, run
 from broker_assets.filters.query import CheckedQuery
 from broker_assets.filters.registry import StoredFilter, unreadable, version_of
@@ -70,9 +70,11 @@ def explain(request: Request, number: Number, object: str = "") -> Response:  # 
             connection.execute("SET LOCAL statement_timeout = '15s'")
             with as_user(connection, user.username):
                 rows = explain_object(connection, query, int(wanted))
+                parts = explain_parts(connection, query, int(wanted)) if rows else {}
     except psycopg.errors.QueryCanceled:
         raise HTTPException(422, "It took too long.") from None
-    return page(request, "filter_explained.html", entry=entry, rows=rows, wanted=wanted, path=f"/filters/{number}/")
+    shown = {"": rows, **parts}
+    return page(request, "filter_explained.html", entry=entry, shown=shown, wanted=wanted, path=f"/filters/{number}/")
 
 
 def _query(request: Request, user: User, number: int) -> tuple[StoredFilter, CheckedQuery]:

@@ -27,7 +27,8 @@ from broker_assets.commands.lists.change import new_owner, open_database, say
 from broker_assets.commands.terminal import echo, terminal
 
 if TYPE_CHECKING:
-    from broker_assets.stream.filter_trials import NightTrial
+    from broker_assets.filters.explaining import ExplainedClause
+    from broker_assets.stream.filter_trials import NightTrial, Survivors
 
 
 def try_(
@@ -120,7 +121,7 @@ def explain(
 
     `broker-assets filter explain 3 --night 2025-10-01`
     """
-    from broker_assets.filters.explaining import explain_object
+    from broker_assets.filters.explaining import explain_object, explain_parts
     from broker_assets.filters.registry import version_of
 
     if (object_ is None) == (night is None):
@@ -129,21 +130,36 @@ def explain(
         version = version_of(connection, number)
         if object_ is not None:
             explained = explain_object(connection, version.query(), object_)
+            parts = explain_parts(connection, version.query(), object_)
     if object_ is not None:
         if not explained:
             raise LookupError(f"there is no object {object_}")
-        for place, candidate in enumerate(explained):
-            table = Table("clause", "met", "values")
-            for clause in candidate:
-                values = ", ".join(f"{key} = {value}" for key, value in clause.values.items())
-                table.add_row(clause.text, "yes" if clause.met else "no", values)
-            if len(explained) > 1:
-                say(f"Row {place + 1} of the tables that are joined:")
-            terminal().print(table)
+        _show_clauses(explained)
+        for name, rows in parts.items():
+            say(f"The query {name} within it:")
+            _show_clauses(rows)
         return
     trials = open_trials(limit=limit)
     begin, _ = parse_range(night or "")
     left = trials.survivors(begin, version)
+    _show_survivors(left)
+    for name, part in left.parts.items():
+        say(f"The query {name} within it:")
+        _show_survivors(part)
+
+
+def _show_clauses(explained: list[tuple[ExplainedClause, ...]]) -> None:
+    for place, candidate in enumerate(explained):
+        table = Table("clause", "met", "values")
+        for clause in candidate:
+            values = ", ".join(f"{key} = {value}" for key, value in clause.values.items())
+            table.add_row(clause.text, "yes" if clause.met else "no", values)
+        if len(explained) > 1:
+            say(f"Row {place + 1} of the tables that are joined:")
+        terminal().print(table)
+
+
+def _show_survivors(left: Survivors) -> None:
     table = Table("clause", "alerts that meet it", "left after it")
     table.add_row("(alerts of the night)", "", f"{left.alerts:,}")
     for term, alone, rest in zip(left.clauses, left.alone, left.left, strict=True):
