@@ -70,6 +70,16 @@ def refusal(servers: str, topic: str, group: str, **properties: Any) -> int | No
     raise AssertionError("neither a message nor an error")
 
 
+def writing(servers: str, topic: str, **properties: Any) -> int | None:
+    """Code of the error that who writes to a topic gets, if any."""
+    answers: list[Any] = []
+    producer = Producer({"bootstrap.servers": servers, "log_level": 0, **properties})
+    producer.produce(topic, b"{}", on_delivery=lambda error, _: answers.append(error))
+    producer.flush(30)
+    (error,) = answers
+    return None if error is None else int(error.code())
+
+
 def test_lasair_s_client_reads_a_public_topic_unmodified(broker: ApacheKafka) -> None:
     from lasair import lasair_consumer
 
@@ -87,11 +97,7 @@ def test_without_a_user_nothing_private_is_read_or_written(broker: ApacheKafka) 
     denied = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
     assert refusal(broker.listeners.public, "private.ann.secret", "some-group") in denied
     assert refusal(broker.listeners.public, "lasair_annbright", "private.ann.group") in denied
-    answers: list[Any] = []
-    producer = Producer({"bootstrap.servers": broker.listeners.public, "log_level": 0})
-    producer.produce("lasair_annbright", b"{}", on_delivery=lambda error, _: answers.append(error))
-    producer.flush(30)
-    assert [error.code() for error in answers] == [KafkaError.TOPIC_AUTHORIZATION_FAILED]
+    assert writing(broker.listeners.public, "lasair_annbright") == KafkaError.TOPIC_AUTHORIZATION_FAILED
 
 
 def test_an_owner_reads_their_own_private_topics_only(broker: ApacheKafka) -> None:
@@ -106,6 +112,9 @@ def test_an_owner_reads_their_own_private_topics_only(broker: ApacheKafka) -> No
     assert len(read_topic(servers, "lasair_annbright", 1, **own)) == 1
     denied = refusal(servers, "private.bob.secret", "private.ann.g", **scram(user, password))
     assert denied == KafkaError.TOPIC_AUTHORIZATION_FAILED
+    for topic in ("private.ann.secret", "lasair_annbright", "private.bob.secret"):
+        refused = writing(servers, topic, **scram(user, password))
+        assert refused == KafkaError.TOPIC_AUTHORIZATION_FAILED, "nobody writes to topics of filters"
     group = refusal(servers, "private.ann.secret", "private.bob.g", **scram(user, password))
     assert group == KafkaError.GROUP_AUTHORIZATION_FAILED
     _, other = readers.create("ann")
