@@ -23,7 +23,7 @@ from rich.table import Table
 from broker_assets.accounting import ledger
 from broker_assets.classifiers.store import ClassifierStore
 from broker_assets.database.engine import connect
-from broker_assets.local import demo_filters
+from broker_assets.local import demo_events, demo_filters
 from broker_assets.local.demo_jobs import JobNotStartedError, start_job
 from broker_assets.monitoring.state_file import Addresses
 from broker_assets.replay.producer import OutgoingMessage, ReplayError, ReplayReport, produce
@@ -34,7 +34,7 @@ from broker_assets.sky.watchlists import parse_watchlist
 from broker_assets.storage.atomic import replace_atomically
 
 if TYPE_CHECKING:
-    from broker_assets.simulation import Survey
+    from broker_assets.simulation import SimulatedAlert, Survey
     from broker_assets.simulation.places import Places
 
 PATIENCE_SECONDS = 240.0
@@ -179,6 +179,8 @@ class Demonstration:
         alerts = itertools.islice(survey.alerts(), self._alerts)
         # The nights before them are simulated while the classifier is trained.
         first = list(itertools.islice(alerts, FIRST_ALERTS))
+        if not ending.is_set():
+            self._send_notice(survey.truth(), first)
         self._wait_for_classifier(bar, task, ending)
         if not ending.is_set():
             self._add_watchlist(survey.truth(), [alert.diaobjectid for alert in first])
@@ -230,6 +232,25 @@ class Demonstration:
                 return
         if done:
             bar.update(task, note=f"{time.monotonic() - begun:.0f} s after the last one was sent")
+
+    def _send_notice(self, truth: pa.Table, first: Sequence[SimulatedAlert]) -> None:
+        """A notice of an event where an object of the first night is, for the moving list."""
+        topic = demo_events.topic_of(self._settings)
+        if topic is None or not first:
+            return
+        chosen = truth.filter(pc.equal(truth["diaobjectid"], first[0].diaobjectid)).slice(0, 1).to_pylist()
+        if not chosen:
+            return
+        night = datetime.date.fromisoformat(first[0].night)
+        trigger = datetime.datetime.combine(night, datetime.time(18), datetime.UTC)
+        cluster = self._settings.moving_list_locations()[topic].cluster
+        demo_events.send(
+            self._addresses.bootstrap_servers,
+            cluster.properties() | {"log_level": "3"},
+            topic,
+            demo_events.notice(chosen[0]["ra"], chosen[0]["dec"], trigger),
+        )
+        self._say("A notice of an event was sent: its error circle becomes a cone of a moving list.")
 
     def _add_watchlist(self, truth: pa.Table, wanted: Sequence[int]) -> None:
         """A watchlist around objects whose alerts are about to be sent, and filters: they match alerts as they come."""

@@ -1,7 +1,7 @@
-"""Filters of the demonstration: one over a watchlist, one over context and features, one over an annotation.
+"""Filters of the demonstration: over a watchlist, over context and features, over an annotation, over a moving list.
 
-Each sends to a Kafka topic, and to the mailbox of the demonstration: the first two once an hour, the last at once. A
-program reads the topic of the second one and annotates the first objects in it, which the last one asks for.
+Each sends to a Kafka topic, and to the mailbox of the demonstration: once an hour, that of the annotation at once. A
+program reads the topic of the second one and annotates the first objects in it, which the third one asks for.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from broker_assets.delivery.errors import SinkError
 from broker_assets.delivery.sinks import Format
 from broker_assets.filters.query import Form
 from broker_assets.filters.store import FilterChanges, change_filter, create_filter
+from broker_assets.local import demo_events
 from broker_assets.replay.producer import ReplayError, ensure_topic
 from broker_assets.settings import Settings
 
@@ -65,6 +66,12 @@ def forms(watchlist: int) -> dict[str, Form]:
             f"objects.diaObjectId, {ANNOTATOR}.classification, {ANNOTATOR}.explanation, objects.nDiaSources",
             f"objects, annotator:{ANNOTATOR}",
             f"{ANNOTATOR}.classification = 'rises'",
+        ),
+        "Objects of events": Form(
+            "objects.diaObjectId, notice_events.name, notice_events.arcsec,"
+            " objects.lastDiaSourceMjdTai - notice_events.trigger_tai AS days",
+            "objects, notice_events",
+            f"notice_events.stream = '{demo_events.LIST}'",
         ),
     }
 

@@ -1,8 +1,8 @@
-"""Settings of the demonstration: a month of partitions, and the folders of its telemetry below `<home>/telemetry-demo`.
+"""Settings of the demonstration: a month of partitions, a moving list, and folders below `<home>/telemetry-demo`.
 
 The folders apply once they are written, if the user has not configured telemetry; the partitions, if the platform of
-this home was first started as a demonstration and the user has not set their beginning. Both apply to the services that
-`broker-assets up` starts, and to commands in other terminals.
+this home was first started as a demonstration and the user has not set their beginning; so does the list, if the user
+reads no notices. All apply to the services that `broker-assets up` starts, and to commands in other terminals.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from broker_assets.local import kafka_readers, mailbox
+from broker_assets.local import demo_events, kafka_readers, mailbox
 from broker_assets.partition_settings import PartitionSettings
 from broker_assets.settings import AutomationSettings, PublicationTarget, Settings, load_settings
 from broker_assets.storage.atomic import replace_atomically
@@ -93,13 +93,17 @@ def is_configured(settings: Settings) -> bool:
 
 
 def with_demonstration(settings: Settings) -> Settings:
-    """The settings with what applies of the demonstration: the first partitions, and the telemetry.
+    """The settings with what applies of the demonstration: the first partitions, the moving list, and the telemetry.
 
     Publication targets of the user receive nothing of it: only the demonstration's own target is served then.
     """
     beginning = _beginning(settings)
     if beginning is not None:
         settings = settings.model_copy(update={"partitions": beginning})
+    if (settings.home.resolve() / BEGINNING).is_file():
+        notices = demo_events.wanted(settings)
+        if notices is not None:
+            settings = settings.model_copy(update={"notices": notices})
     return _with_telemetry(settings)
 
 
@@ -132,7 +136,7 @@ def _with_telemetry(settings: Settings) -> Settings:
 def environment(settings: Settings) -> dict[str, str]:
     """Environment variables that give a process the demonstration's settings; none if they do not apply."""
     changed = with_demonstration(settings)
-    names = ("telemetry", "publication", "partitions", "automation")
+    names = ("telemetry", "publication", "partitions", "automation", "notices")
     return (
         mailbox.environment(settings)
         | kafka_readers.environment(settings)

@@ -17,7 +17,7 @@ from tiny_classifiers import tiny
 from broker_assets.build import build_defs
 from broker_assets.classifiers.store import ClassifierStore
 from broker_assets.database import engine
-from broker_assets.local import demo
+from broker_assets.local import demo, demo_events
 from broker_assets.local.demo import (
     CHECK_JOB,
     LISTED_OBJECTS,
@@ -36,12 +36,15 @@ from broker_assets.settings import (
     DatabaseSettings,
     DrainSettings,
     KafkaSettings,
+    MovingListSettings,
+    NoticeSettings,
     Settings,
     StreamSettings,
 )
 from broker_assets.simulation.cadence import last_night
 from broker_assets.stream.drain import drain
 from broker_assets.stream.enrichments import enrichment_plan
+from broker_assets.stream.notices import notice_topics, read_notices
 
 NOW = datetime.datetime(2026, 11, 29, 15, tzinfo=datetime.UTC)
 ALERTS = 400
@@ -91,6 +94,26 @@ class Site:
             source.close()
         return report.stored
 
+    def read_notices(self) -> int:
+        """Cones of the moving list around objects that are stored, once the notice was read."""
+        topic = demo_events.topic_of(self.settings) or ""
+        source = Kafka.of(self.settings).source(topic)
+        try:
+            read = read_notices(source, self.addresses.database_url, notice_topics(self.settings)[topic])
+        finally:
+            source.close()
+        assert (read.stored, read.quarantined) == (1, 0)
+        with engine.connect(self.addresses.database_url) as connection:
+            events = connection.execute("SELECT ra, decl, radius, mjd_since, mjd_until FROM notice_events").fetchall()
+            objects = connection.execute("SELECT ra, decl, lastdiasourcemjdtai FROM objects").fetchall()
+        return sum(
+            any(
+                abs(decl - dec) < radius / 3600 and abs(right - ra) < radius / 3600 and since <= time < until
+                for right, decl, time in objects
+            )
+            for ra, dec, radius, since, until in events
+        )
+
 
 @pytest.fixture
 def site(tmp_path: Path, database_url: str, kafka: str, topic: str) -> Site:
@@ -100,6 +123,7 @@ def site(tmp_path: Path, database_url: str, kafka: str, topic: str) -> Site:
         database=DatabaseSettings(url=database_url),  # type: ignore[arg-type]
         kafka=KafkaSettings(bootstrap_servers=kafka),
         streams=[StreamSettings(topic=topic, survey="rubin", framing="confluent")],
+        notices=NoticeSettings(lists=[MovingListSettings(name=demo_events.LIST, topics=(f"{topic}.notices",))]),
     )
     addresses = Addresses(
         home=str(tmp_path),
@@ -138,6 +162,7 @@ def test_alerts_are_sent_once_and_followed_until_they_are_stored(site: Site) -> 
     assert not running.is_alive()
     said = site.output.getvalue()
     assert f"{sent:,} received = {sent:,} stored + 0 duplicate + 0 quarantined" in said
+    assert "its error circle becomes a cone of a moving list" in said
     with engine.connect(site.addresses.database_url) as connection:
         nights = [str(row[0]) for row in connection.execute("SELECT DISTINCT night FROM ingest_batch_night")]
     assert len(nights) == NIGHTS
@@ -161,6 +186,7 @@ def test_alerts_are_sent_once_and_followed_until_they_are_stored(site: Site) -> 
     site.demonstration().run(ending)  # the next start
     assert "sent at an earlier start" in site.output.getvalue()
     assert site.drain() == 0
+    assert site.read_notices() == 1
 
 
 def test_the_checks_are_a_job_of_the_platform() -> None:

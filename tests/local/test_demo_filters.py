@@ -16,10 +16,11 @@ from broker_assets.sky.watchlists import parse_watchlist
 
 
 def test_they_ask_for_a_watchlist_for_context_with_features_and_for_an_annotation() -> None:
-    first, second, third = (check(form) for form in forms(3).values())
+    first, second, third, fourth = (check(form) for form in forms(3).values())
     assert first.watchlists == {3}
     assert {"objects", "sherlock_classifications"} <= second.tables
     assert third.annotators == {ANNOTATOR}
+    assert "notice_events" in fourth.tables
 
 
 def test_what_rises_and_what_fades() -> None:
@@ -40,7 +41,7 @@ def test_they_are_active_with_their_sinks(database_url: str) -> None:
     with engine.connect(database_url, autocommit=True) as connection:
         watchlist = create_watchlist(connection, "demo", "w", parse_watchlist(["1,1,one"]), radius=5.0, public=True)
         added = add(connection, Settings(delivery=mail), "demo", watchlist)
-        assert len(added.filters) == 3
+        assert len(added.filters) == 4
         rows = connection.execute(
             "SELECT kind, format, schedule FROM filter_sinks JOIN filters USING (filterid) WHERE filters.active"
             " ORDER BY sinkid"
@@ -48,6 +49,7 @@ def test_they_are_active_with_their_sinks(database_url: str) -> None:
         assert rows == [
             ("kafka", "plain", "now"), ("email", "plain", "hour"), ("kafka", "lite", "now"),
             ("email", "plain", "hour"), ("kafka", "plain", "now"), ("email", "plain", "now"),
+            ("kafka", "plain", "now"), ("email", "plain", "hour"),
         ]  # fmt: skip
         assert added.topic is not None
         assert connection.execute("SELECT topic, owner FROM annotators").fetchall() == [(ANNOTATOR, "demo")]

@@ -77,7 +77,7 @@ def test_the_partitions_of_a_new_platform_begin_a_month_ago_and_stay_so(tmp_path
         remember_beginning(settings, day)
         changed = with_demonstration(settings)
         assert changed.nights_begin == changed.partitions.first_day == MONTH_AGO
-    assert environment(settings).keys() == {"BROKER_PARTITIONS"}
+    assert environment(settings).keys() == {"BROKER_PARTITIONS", "BROKER_NOTICES"}
     given = PartitionSettings.model_validate_json(environment(settings)["BROKER_PARTITIONS"])
     assert given == changed.partitions
 
@@ -93,4 +93,4 @@ def test_a_beginning_that_the_user_sets_holds(tmp_path: Path) -> None:
     remember_beginning(own, TODAY)
     assert not own.home.exists()
     remember_beginning(Settings(home=own.home), TODAY)
-    assert with_demonstration(own) is own
+    assert with_demonstration(own).partitions is own.partitions
