@@ -10,9 +10,17 @@ from typing import Any
 import psycopg
 import pytest
 from received_files import connection, ingest, site
+from telemetry_arrivals import DAY as ARRIVED
 from telemetry_arrivals import NAME, Site
+from tenacity import wait_fixed
 from trace_collector import collector
 
+from broker_assets.publication.run import publish
+from broker_assets.publication.selection import Rules, files_below
+from broker_assets.publication.targets import Target
+from broker_assets.publication.traces import DeliveryTraces
+from broker_assets.telemetry.archive.day_products import make_day
+from broker_assets.telemetry.archive.product_archive import Archive
 from broker_assets.telemetry.archive.product_tree import Outcome
 from broker_assets.telemetry.products.files.record import ProductFile
 from broker_assets.telemetry.traces import file_received, products_made, telemetry_file
@@ -34,6 +42,31 @@ def test_a_file_that_arrives_has_a_trace(site: Site, connection: psycopg.Connect
     assert spans["receive"].attributes["broker.packets"] == outcome.packets > 0
     assert spans["receive"].parent == spans["file"].identifier
     assert spans["waits in its folder"].ends == pytest.approx(spans["receive"].begins)
+
+
+@pytest.mark.database
+def test_the_way_from_a_file_to_its_publication(
+    site: Site, connection: psycopg.Connection[Any], ingest: Any, tmp_path: Path
+) -> None:
+    """A file is received, a product is made of its packets, and delivered: nothing but names joins the three."""
+    site.arrive(1, range(3))
+    (tmp_path / "soar").mkdir()
+    target = Target("soar", str(tmp_path / "soar"), wait=wait_fixed(0.01))
+    rules = Rules(waiting=datetime.timedelta(0))
+    with collector() as found:
+        ingest(progress=file_received)
+        with site.telemetry.store() as store:
+            archive = Archive(tmp_path / "archive", store, site.telemetry.inputs())
+            made = make_day(connection, archive, "l0_housekeeping", ARRIVED, run_id="r")
+        (path,) = made.outcome.written
+        publish(connection, files_below(archive.folder), target, rules, notify=DeliveryTraces("soar"))
+        received = found.of(telemetry_file(NAME.format(number=1)))
+        spans = {span.name: span for span in found.of(product(path.name))}
+    assert set(spans) == {"product", "publication"}
+    assert spans["product"].attributes["broker.rows"] == 3
+    assert received[0].trace in spans["product"].links
+    assert spans["publication"].attributes["broker.status"] == "published"
+    assert received[0].begins <= spans["product"].begins <= spans["publication"].begins
 
 
 def test_a_product_names_what_it_was_made_from() -> None:
