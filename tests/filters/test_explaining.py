@@ -6,7 +6,7 @@ import pytest
 from stored_filters import add_object
 
 from broker_assets.database import engine
-from broker_assets.filters.explaining import explain_object
+from broker_assets.filters.explaining import explain_object, explain_parts
 from broker_assets.filters.query import Form, check
 
 pytestmark = pytest.mark.database
@@ -28,3 +28,21 @@ def test_clauses_of_an_object(database_url: str) -> None:
             ("is in watchlist 3", False), ("objects.ra > 300", True),
         ]  # fmt: skip
         assert explain_object(connection, query, 8) == []
+
+
+def test_queries_within_a_filter_have_clauses_of_their_own(database_url: str) -> None:
+    with engine.connect(database_url) as connection:
+        add_object(connection, 7, ndiasources=2, ra=350.0)
+        query = check(
+            "WITH many AS (SELECT diaObjectId, ra FROM objects WHERE nDiaSources > 3 AND ra > 300)"
+            " SELECT ra FROM many WHERE EXISTS (SELECT 1 FROM object_classes AS c WHERE c.diaObjectId ="
+            " many.diaObjectId AND c.score > 0.5)"
+        )
+        [clauses] = explain_object(connection, query, 7)
+        assert [clause.met for clause in clauses] == [False, False]
+        assert clauses[0].text == "is in many"
+        assert clauses[1].text.startswith("EXISTS")
+        [clauses] = explain_parts(connection, query, 7)["many"]
+        assert [(clause.text, clause.met, clause.values) for clause in clauses] == [
+            ("nDiaSources > 3", False, {"objects.nDiaSources": 2}), ("ra > 300", True, {"objects.ra": 350.0}),
+        ]  # fmt: skip

@@ -73,6 +73,16 @@ def test_a_filter_is_tried_compared_and_explained(command: Any, database_url: st
     assert "objects.diaObjectId = 4" in one.stdout
     assert "no" in one.stdout
     assert "there is no object 99" in command("filter", "explain", number, "--object", 99).stderr
+    with engine.connect(database_url, autocommit=True) as connection:
+        few = (
+            "WITH few AS (SELECT diaObjectId AS id FROM objects WHERE diaObjectId < 3) SELECT id FROM few WHERE id > 1"
+        )
+        save_filter(connection, "ann", number, few)
+    within = [command("filter", "explain", number, *rest).stdout for rest in (("--night", night), ("--object", 4))]
+    for shown in within:
+        own, _, part = shown.partition("The query few within it:")
+        assert "is in few" in own
+        assert "diaObjectId < 3" in part
     assert command("filter", "explain", number).exit_code == 2
     assert "no packets of 2001-01-01" in command("filter", "try", "one.sql", "--nights", "2001-01-01").stderr
 
