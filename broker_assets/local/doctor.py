@@ -78,7 +78,7 @@ def _python() -> Finding:
             "Python", "weaker", f"{version} without venv", "Install it (Debian: apt-get install python3-venv)."
         )
     if os.environ.get("PYTHONDONTWRITEBYTECODE"):
-        remedy = "Unset PYTHONDONTWRITEBYTECODE: every process compiles all modules anew, a quarter of its start."
+        remedy = "Unset PYTHONDONTWRITEBYTECODE: every process compiles all modules again, a quarter of its start."
         return Finding("Python", "weaker", f"{version} keeps nothing that it compiles", remedy)
     return Finding("Python", "ok", f"{version} in {sys.prefix}")
 
