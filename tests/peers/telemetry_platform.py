@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 from dagster import (
     AssetKey,
+    AssetSelection,
     DagsterInstance,
     Definitions,
     EventLogRecord,
@@ -93,13 +96,17 @@ class Mission:
 
     def evaluate(self) -> set[tuple[str, str]]:
         """One tick of the automation sensor: assets and days asked for."""
-        result = evaluate_automation_conditions(self.definitions, self.instance, cursor=self.cursor)
+        keys = self.definitions.resolve_asset_graph().get_all_asset_keys()
+        products = [key for key in keys if key.to_user_string()[:3] in ("lb_", "l0_", "l1_", "l2_")]
+        result = evaluate_automation_conditions(
+            self.definitions, self.instance, AssetSelection.assets(*products), cursor=self.cursor
+        )
         self.cursor = result.cursor
         return {
             (found.key.to_user_string(), day)
             for found in result.results
             for day in result.get_requested_partitions(found.key)
-            if day is not None and found.key.to_user_string()[:3] in ("lb_", "l0_", "l1_", "l2_")
+            if day is not None
         }
 
     def settle(self) -> set[tuple[str, str]]:
@@ -166,20 +173,70 @@ class Mission:
 @pytest.fixture
 def mission(database_url: str, tmp_path: Path, open_inputs: Inputs) -> Iterator[Mission]:
     """Folders of inputs without kernels, an empty packet store, an empty database."""
-    folders = InputFolders.write(tmp_path / "inputs", open_inputs)
-    folders.write_requests([(1234567, "a flare")])
-    settings = Settings(home=tmp_path / "home", telemetry=folders.settings)
     with DagsterInstance.ephemeral() as instance:
-        yield Mission(settings, Database(database_url), folders, instance)
+        yield _new(tmp_path, Database(database_url), open_inputs, instance)
+
+
+def _new(folder: Path, database: Database, open_inputs: Inputs, instance: DagsterInstance) -> Mission:
+    folders = InputFolders.write(folder / "inputs", open_inputs)
+    folders.write_requests([(1234567, "a flare")])
+    return Mission(Settings(home=folder / "home", telemetry=folders.settings), database, folders, instance)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A mission at rest, to be copied: making it takes twenty seconds."""
+
+    folder: Path
+    """Where every copy lies: paths stand in the database and in the instance."""
+    kept: Path
+    database: str
+    """Name of a database that nobody connects to."""
+    folders: InputFolders
+    settings: Settings
+    cursor: Any
+    sensor_cursor: str | None
+
+
+@pytest.fixture(scope="session")
+def settled(
+    postgres: Any,
+    new_database: Callable[..., AbstractContextManager[str]],
+    migrated_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    open_inputs: Inputs,
+    packet_pool: list[RawPacket],
+) -> Iterator[Settled]:
+    """All products of the pool made, automation at rest."""
+    folder = tmp_path_factory.mktemp("settled") / "mission"
+    with new_database(migrated_template) as name:
+        with _instance(folder) as instance:
+            made = _new(folder, Database(postgres.url(name)), open_inputs, instance)
+            made.folders.write_kernels(100)
+            made.evaluate()
+            made.receive(packet_pool)
+            made.settle()
+            made.watch()
+            assert made.stale() == set()
+        kept = folder.with_name("kept")
+        folder.rename(kept)
+        yield Settled(folder, kept, name, made.folders, made.settings, made.cursor, made.sensor_cursor)
 
 
 @pytest.fixture
-def complete(mission: Mission, packet_pool: list[RawPacket]) -> Mission:
-    """All products of the pool made, automation at rest."""
-    mission.folders.write_kernels(100)
-    mission.evaluate()
-    mission.receive(packet_pool)
-    mission.settle()
-    mission.watch()
-    assert mission.stale() == set()
-    return mission
+def complete(
+    settled: Settled, postgres: Any, new_database: Callable[..., AbstractContextManager[str]]
+) -> Iterator[Mission]:
+    """A copy of the settled mission, for one test."""
+    shutil.copytree(settled.kept, settled.folder)
+    with new_database(settled.database) as name, _instance(settled.folder) as instance:
+        mission = Mission(settled.settings, Database(postgres.url(name)), settled.folders, instance)
+        mission.cursor, mission.sensor_cursor = settled.cursor, settled.sensor_cursor
+        yield mission
+    shutil.rmtree(settled.folder)
+
+
+def _instance(folder: Path) -> DagsterInstance:
+    """Dagster's own records, in files."""
+    (folder / "dagster").mkdir(parents=True, exist_ok=True)
+    return DagsterInstance.local_temp(str(folder / "dagster"))

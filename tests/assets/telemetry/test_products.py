@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 from dagster import AssetKey
-from telemetry_platform import BEFORE, DAY, Mission, complete, mission
+from telemetry_platform import BEFORE, DAY, Mission, complete, mission, settled
 
 from broker_assets.assets.telemetry.products import CHECK
 from broker_assets.resources.telemetry import Telemetry
@@ -15,7 +15,7 @@ from broker_assets.settings import Settings
 from broker_assets.telemetry import RawPacket
 from broker_assets.telemetry.archive.input_versions import INPUTS
 
-__all__ = ["complete", "mission"]
+__all__ = ["complete", "mission", "settled"]
 
 pytestmark = pytest.mark.database
 

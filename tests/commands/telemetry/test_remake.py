@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from telemetry_platform import BEFORE, DAY, Mission, complete, mission
+from telemetry_platform import BEFORE, DAY, Mission, complete, mission, settled
 from typer.testing import CliRunner, Result
 
 from broker_assets.cli import app
 from broker_assets.settings import load_settings
 
-__all__ = ["complete", "mission"]
+__all__ = ["complete", "mission", "settled"]
 
 pytestmark = [pytest.mark.database, pytest.mark.slow]
 
