@@ -29,6 +29,7 @@ from broker_assets.stream_settings import (
     ClusterSettings,
     Framing,
     KafkaSettings,
+    PubSubSettings,
     RegistrySettings,
     StreamEnvironment,
     StreamLocation,
@@ -622,9 +623,13 @@ class Settings(BaseSettings):
         """Cluster of the simulated survey's alerts, with what its section inherits."""
         return self.survey.kafka.inheriting(self.kafka)
 
-    def broker_location(self, name: str, topic: str, cluster: str) -> StreamLocation:
-        """Where the messages of a broker on a Kafka topic are; see `annotation_location`."""
+    def broker_location(
+        self, name: str, topic: str, cluster: str, pubsub: PubSubSettings | None = None
+    ) -> StreamLocation:
+        """Where the messages of a broker on a Kafka topic or a subscription are; see `annotation_location`."""
         own = self.survey.kafka.inheriting(self.kafka)
+        if pubsub is not None:
+            return StreamLocation(name, topic, own, pubsub)
         return StreamLocation(name, topic, self.survey.cluster(cluster, own))
 
     def notice_location(self) -> StreamLocation | None:

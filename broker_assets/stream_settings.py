@@ -299,6 +299,21 @@ class StreamSettings(BaseModel):
         return self
 
 
+class PubSubSettings(BaseModel):
+    """A Google Cloud project whose subscriptions are read with the REST interface of Pub/Sub."""
+
+    model_config = _STRICT
+
+    project: str = Field(pattern=r"^[a-z][a-z0-9.:-]{4,62}$")
+    """Identifier of the project that has the subscriptions."""
+    url: str = Field(default="https://pubsub.googleapis.com", pattern=r"^https?://\S+[^/]$")
+    """Address of the service; an emulator has one with `http:`, which credentials are never sent to."""
+    credentials_file: Path | None = None
+    """Key of a service account (JSON); none means Google's default credentials of the machine."""
+    pull_seconds: float = Field(default=5.0, gt=0, le=90)
+    """Time to wait for messages; a service without messages leaves a request open."""
+
+
 @dataclass(frozen=True)
 class StreamLocation:
     """Where the messages of a stream are."""
@@ -306,9 +321,11 @@ class StreamLocation:
     name: str
     """What the stream is called in our tables."""
     topic: str
-    """Kafka topic."""
+    """Kafka topic, or subscription."""
     cluster: ClusterSettings
     """Its cluster, with everything inherited."""
+    pubsub: PubSubSettings | None = None
+    """Where the subscription is, if it is one."""
 
 
 def checked_name(name: str) -> str:

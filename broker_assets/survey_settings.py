@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from broker_assets.stream_settings import ClusterSettings
+from broker_assets.stream_settings import ClusterSettings, PubSubSettings
 
 _STRICT = ConfigDict(extra="forbid", hide_input_in_errors=True)
 DATUMS: Final = "elasticc"
@@ -96,8 +96,10 @@ class BrokerSettings(BaseModel):
     """One of `KINDS`."""
     cluster: str = ""
     """Name of one of `survey.clusters`; empty is the platform's own."""
+    pubsub: PubSubSettings | None = None
+    """Where its subscriptions are, for a broker on Google Pub/Sub."""
     topics: list[str] = Field(default_factory=list)
-    """Kafka topics."""
+    """Kafka topics, or names of subscriptions."""
     topic_pattern: str | None = None
     """Regular expression of further topics; a date of eight digits in their names must be near to today."""
     days_before: int = Field(default=4, ge=0)
@@ -127,6 +129,8 @@ class BrokerSettings(BaseModel):
                 re.compile(self.topic_pattern)
             except re.error as error:
                 raise ValueError(f"topic_pattern is not a regular expression: {error}") from None
+        if self.pubsub is not None and (self.cluster or self.topic_pattern is not None or not self.topics):
+            raise ValueError("a broker on Pub/Sub needs the names of its subscriptions as topics; it has no cluster")
         if not self.topics and self.pattern is None:
             raise ValueError(f"a broker of kind {self.kind} needs topics, or a topic_pattern")
         return self

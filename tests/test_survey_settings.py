@@ -65,9 +65,20 @@ def test_clusters_are_named():
 
 def test_the_example_of_the_documentation_is_one():
     document = (Path(__file__).parents[1] / "docs" / "survey-simulation.md").read_text()
-    (example,) = re.findall(r"```toml\n(.*?)```", document, flags=re.DOTALL)
+    example = "\n".join(re.findall(r"```toml\n(.*?)```", document, flags=re.DOTALL))
     settings = SurveySettings.model_validate(tomllib.loads(example)["survey"])
+    assert settings.brokers["pitt-google"].pubsub is not None
     assert settings.brokers["alerce"].pattern == KINDS["alerce"].topic_pattern
     assert all(f"`{name}`" in document for name in KINDS)
     fields = re.findall(r"`(?:survey\.)?([a-z_]+)`", document[document.index("| setting |") :])
     assert set(fields) <= SurveySettings.model_fields.keys()
+
+
+def test_a_broker_on_pubsub_needs_subscriptions_and_no_cluster():
+    given = {"kind": "pitt-google", "topics": ["elasticc-desc"], "pubsub": {"project": "my-project"}}
+    found = BrokerSettings.model_validate(given)
+    assert found.pubsub is not None
+    assert found.pubsub.url == "https://pubsub.googleapis.com"
+    for name, value in (("topics", []), ("cluster", "c"), ("topic_pattern", "x")):
+        with pytest.raises(ValidationError, match="names of its subscriptions"):
+            BrokerSettings.model_validate({**given, name: value})

@@ -23,6 +23,7 @@ CHAPTERS: dict[str, tuple[str, ...]] = {
         "ingest_batch_facts",
         "stream_attempt",
         "stream_gap",
+        "subscription_message",
         "archive_file",
         "quarantine",
         "notification",

@@ -48,6 +48,7 @@ REFERENCE: Final = frozenset(
         "stream_attempt",
         "stream_gap",
         "stream_offset",
+        "subscription_message",
         # Lists, filters and annotators: joined with objects and alerts.
         "annotator_history",
         "annotators",

@@ -13,6 +13,7 @@ from dagster import (
 from broker_assets.dagster_internals import capture_interrupts, pop_captured_interrupt
 from broker_assets.resources.database import Database
 from broker_assets.resources.kafka import Kafka
+from broker_assets.resources.pubsub import ender, opener
 from broker_assets.settings import Settings
 from broker_assets.stream.broker_message_run import run_brokers
 
@@ -28,8 +29,8 @@ def build_read_broker_messages(settings: Settings) -> JobDefinition:
         # An interrupt would otherwise be raised in the middle of a batch.
         with capture_interrupts():
             run = run_brokers(
-                database.url, settings, kafka.source_at, kafka.ends_at, kafka.topics_at, run_id=context.run_id,
-                stop=pop_captured_interrupt,
+                database.url, settings, opener(kafka.source_at), ender(kafka.ends_at), kafka.topics_at,
+                run_id=context.run_id, stop=pop_captured_interrupt,
             )  # fmt: skip
         for name, read in sorted(run.read.items()):
             context.log.info(

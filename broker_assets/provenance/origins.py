@@ -343,6 +343,7 @@ ROUTES: Final[Mapping[str, Sequence[Part]]] = {
     "ingest_batch_facts": (batch_part(),),
     "stream_offset": (batch_part(),),
     "stream_gap": (batch_part(),),
+    "subscription_message": (batch_part(),),
     "quarantine": (
         Part(
             "message",

@@ -18,6 +18,7 @@ from broker_assets.assets.alerts.streams import ACTIVE_RUNS
 from broker_assets.automation import RECEPTION
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.kafka import Kafka
+from broker_assets.resources.pubsub import ender
 from broker_assets.settings import Settings
 from broker_assets.stream.broker_message_run import look
 
@@ -46,7 +47,7 @@ def build_broker_messages_sensor(settings: Settings, read: JobDefinition) -> Sen
             return SkipReason("a run is in progress")
         try:
             with database.transaction() as connection:
-                found = look(connection, settings, kafka.ends_at, kafka.topics_at)
+                found = look(connection, settings, ender(kafka.ends_at), kafka.topics_at)
         except DATABASE_AWAY as error:
             return SkipReason(f"the positions cannot be read: {error}")
         lag = sum(found.lag.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import traceback
 import uuid
@@ -22,6 +23,7 @@ from broker_assets.stream.decode import Reason
 from broker_assets.stream.errors import is_of_a_message
 from broker_assets.stream.messages import Message, MessageSource
 from broker_assets.stream.retry import RetryReport
+from broker_assets.stream.subscriptions import NumberedDeliveries, Subscription
 from broker_assets.stream.topic_batches import BatchRun
 from broker_assets.stream.topic_run import Entries, retry_entries
 from broker_assets.survey_settings import SurveySettings
@@ -54,7 +56,7 @@ class MessagesRead:
 
 
 def read_broker_messages(
-    source: MessageSource,
+    source: MessageSource | Subscription,
     database_url: str,
     stream: BrokerStream,
     settings: SurveySettings,
@@ -68,8 +70,9 @@ def read_broker_messages(
 
     Parameters
     ----------
-    source : MessageSource
-        Source of the Kafka topic; positions are those of `stream_offset`.
+    source : MessageSource or Subscription
+        Source of the Kafka topic; positions are those of `stream_offset`. Or a subscription, whose messages are
+        acknowledged once they are stored.
     database_url : str
         SQLAlchemy URL of the broker's database.
     stream : BrokerStream
@@ -93,14 +96,20 @@ def read_broker_messages(
         If Kafka or the database fails; what was stored before stays, the rest waits for the next run.
     """
     with connect(database_url, application="broker-assets messages", autocommit=True) as connection:
+        limits = attempt_limits or AttemptSettings()
+        deliveries = None
+        if isinstance(source, Subscription):
+            source = deliveries = NumberedDeliveries(source, connection, stream.name)
+            limits = limits.model_copy(update={"condemn_after": sys.maxsize})
         partitions = source.partitions()
         with ledger.lock_partitions(connection, stream.name, partitions):
             run = _Run(
                 connection=connection, stream=stream.name, kind="annotation", code_version=MESSAGES_VERSION,
                 run_id=run_id, attempt_id=run_id or uuid.uuid4().hex, broker=stream, settings=settings,
+                deliveries=deliveries,
             )  # fmt: skip
             run.read(
-                source, partitions, attempt_limits or AttemptSettings(), run.apply, at_a_time=settings.batch_max,
+                source, partitions, limits, run.apply, at_a_time=settings.batch_max,
                 wait_seconds=min(max(idle_seconds, 0.05), settings.batch_seconds), idle_seconds=idle_seconds,
                 deadline=deadline,
             )  # fmt: skip
@@ -146,6 +155,7 @@ def _write_rows(
 class _Run(BatchRun):
     broker: BrokerStream
     settings: SurveySettings
+    deliveries: NumberedDeliveries | None = None
     done: MessagesRead = field(default_factory=MessagesRead)
 
     def write(self, messages: Sequence[Message], condemned: Reason | None) -> None:
@@ -158,6 +168,8 @@ class _Run(BatchRun):
             ingestid = self.open_batch()
             # First, so that a run that is not alone detects it before it writes anything.
             ledger.advance(self.connection, ingestid, self.stream, ranges)
+            if self.deliveries is not None:
+                self.deliveries.record(messages, ingestid)
             written = _write_rows(self.connection, self.broker, read, messages, ingestid)
             failed = [quarantined(self.stream, messages[number], why) for number, why in sorted(read.refused.items())]
             quarantine.add(self.connection, ingestid, failed)
@@ -170,6 +182,8 @@ class _Run(BatchRun):
             ledger.close_batch(self.connection, ingestid, entry)
         for span in ranges:
             self.positions[span.partition] = span.next_offset
+        if self.deliveries is not None:
+            self.deliveries.acknowledge(messages)
         done = self.done
         done.batches += 1
         done.received += entry.received

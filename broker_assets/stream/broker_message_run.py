@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -22,6 +22,7 @@ from broker_assets.settings import Settings, StreamLocation
 from broker_assets.stream.broker_message_batches import MessagesRead, read_broker_messages
 from broker_assets.stream.broker_messages import BrokerStream, broker_of
 from broker_assets.stream.messages import MessageSource, SourceError
+from broker_assets.stream.subscriptions import Subscription
 from broker_assets.stream.topic_ends import Ends, ask_ends
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ AT_ONCE: Final = 8
 LOOK_SECONDS: Final = 2.0
 """Time between two looks at the streams that are not being read."""
 
-OpenSource = Callable[[StreamLocation], MessageSource]
+OpenSource = Callable[[StreamLocation], MessageSource | Subscription]
 ListTopics = Callable[[StreamLocation], list[str]]
 """Asks Kafka for the topics of a cluster; the name of the location has no meaning."""
 
@@ -115,6 +116,7 @@ def look(
     list_topics: ListTopics,
     *,
     today: datetime.date | None = None,
+    being_read: Collection[str] = (),
 ) -> BrokerLag:
     """Look at what waits on the topics of brokers.
 
@@ -128,13 +130,19 @@ def look(
         Ask Kafka; called from several threads.
     today : date, optional
         Default: the date in UTC.
+    being_read : collection of str
+        Streams that are being read; of these, subscriptions are not asked, which would take messages from the reader.
     """
     day = today or datetime.datetime.now(datetime.UTC).date()
     streams, problems = broker_streams(settings, list_topics, day)
     found = BrokerLag(streams=streams, problems=problems)
     found.positions = {name: ledger.positions(connection, name) for name in streams}
 
-    known, unknown = ask_ends(found.positions, lambda name: stream_location(settings, streams[name]), ends)
+    asked = {
+        name: positions for name, positions in found.positions.items()
+        if streams[name].settings.pubsub is None or name not in being_read
+    }  # fmt: skip
+    known, unknown = ask_ends(asked, lambda name: stream_location(settings, streams[name]), ends)
     found.problems |= unknown
     found.lag = {name: sum(one.lag(found.positions[name]).values()) for name, one in known.items()}
     return found
@@ -148,7 +156,8 @@ def stream_location(settings: Settings, stream: BrokerStream) -> StreamLocation:
     LookupError
         If the settings have no servers of the cluster of its broker.
     """
-    return settings.broker_location(stream.name, stream.topic, stream.settings.cluster)
+    of = stream.settings
+    return settings.broker_location(stream.name, stream.topic, of.cluster, of.pubsub)
 
 
 def run_brokers(
@@ -206,7 +215,7 @@ def run_brokers(
                     last = time.monotonic()
             if time.monotonic() - looked >= LOOK_SECONDS:
                 looked = time.monotonic()
-                lag = look(connection, settings, ends, list_topics)
+                lag = look(connection, settings, ends, list_topics, being_read=reading)
                 run.problems |= lag.problems
                 for name, waiting in lag.lag.items():
                     if waiting and name not in reading:

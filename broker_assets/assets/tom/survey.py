@@ -34,6 +34,7 @@ from broker_assets.partitions import simulated_nights
 from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 from broker_assets.resources.kafka import Kafka, client_configuration
+from broker_assets.resources.pubsub import ender, opener
 from broker_assets.settings import Settings
 from broker_assets.sky.cells import cells_at
 from broker_assets.sky.htm import htm
@@ -311,8 +312,8 @@ def _messages(settings: Settings) -> AssetsDefinition:
     ) -> Iterator[MaterializeResult[Any]]:
         with capture_interrupts():
             run = run_brokers(
-                database.url, settings, kafka.source_at, kafka.ends_at, kafka.topics_at, run_id=context.run.run_id,
-                stop=pop_captured_interrupt,
+                database.url, settings, opener(kafka.source_at), ender(kafka.ends_at), kafka.topics_at,
+                run_id=context.run.run_id, stop=pop_captured_interrupt,
             )  # fmt: skip
         for name, problem in sorted(run.problems.items()):
             context.log.warning(f"{name}: {problem}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.markup import escape
 
 from broker_assets.commands.status import connected_or_given, database
@@ -57,8 +59,15 @@ def broker_poll(
     alerce_topic_pattern: Annotated[
         str | None, typer.Option("--alerce-topic-pattern", help="Regular expression of topics.")
     ] = None,
-    do_pitt: Annotated[bool, typer.Option("--do-pitt", help="Read Pitt-Google from a Kafka cluster.")] = False,
+    do_pitt: Annotated[bool, typer.Option("--do-pitt", help="Read Pitt-Google.")] = False,
     pitt_topic: Annotated[str | None, typer.Option("--pitt-topic", help="Topic.")] = None,
+    pitt_project: Annotated[
+        str | None,
+        typer.Option(
+            "--pitt-project",
+            help="Google Cloud project with the subscription TOPIC-desc; without it, the topic is one of Kafka.",
+        ),
+    ] = None,
     grouptag: Annotated[str | None, typer.Option("-g", "--grouptag", help="Keeps positions of its own.")] = None,
     reset: Annotated[bool, typer.Option("-r", "--reset", help="Read topics from their beginning, once.")] = False,
     once: Annotated[bool, typer.Option("--once", help="End when nothing waits any more.")] = False,
@@ -80,6 +89,8 @@ def broker_poll(
             "pitt-google": (do_pitt, "pitt-google", "pitt-google", pitt_topic, None),
         },
     )
+    if pitt_project is not None:
+        _from_pubsub(chosen, pitt_project)
     settings = connected_or_given(load_settings())
     if chosen:
         settings = _with_brokers(settings, chosen, test_server)
@@ -106,6 +117,17 @@ def _chosen(
     return found
 
 
+def _from_pubsub(chosen: dict[str, dict[str, Any]], project: str) -> None:
+    """Let Pitt-Google be read from its subscription; that of an emulator where the environment names one."""
+    values: dict[str, Any] = {"project": project}
+    if emulator := os.environ.get("PUBSUB_EMULATOR_HOST"):
+        values["url"] = f"http://{emulator}"
+    for broker in chosen.values():
+        if broker["kind"] == "pitt-google":
+            topics = [f"{topic}-desc" for topic in broker["topics"]]
+            broker.update(cluster="", topics=topics, pubsub=values)
+
+
 def _with_brokers(settings: Settings, brokers: dict[str, dict[str, Any]], test_server: str | None) -> Settings:
     from broker_assets.stream_settings import ClusterSettings
     from broker_assets.survey_settings import BrokerSettings
@@ -113,30 +135,34 @@ def _with_brokers(settings: Settings, brokers: dict[str, dict[str, Any]], test_s
     clusters = dict(settings.survey.clusters)
     if test_server is not None:
         clusters["test"] = ClusterSettings(bootstrap_servers=test_server)
-    made = {name: BrokerSettings(**values) for name, values in brokers.items()}
+    try:
+        made = {name: BrokerSettings(**values) for name, values in brokers.items()}
+    except ValidationError as error:
+        raise typer.BadParameter("; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in error.errors())) from None
     survey = settings.survey.model_copy(update={"brokers": made, "clusters": clusters})
     return settings.model_copy(update={"survey": survey})
 
 
 def _forget_positions(settings: Settings) -> None:
-    """Forget how far fixed topics were read; what is stored already is recognised."""
+    """Forget how far fixed topics were read; what is stored already is recognised. Subscriptions have no position."""
     with database(settings) as connection:
         for name, broker in settings.survey.brokers.items():
-            for topic in broker.topics:
+            for topic in broker.topics if broker.pubsub is None else ():
                 connection.execute("DELETE FROM stream_offset WHERE topic = %s", (f"broker.{name}.{topic}",))
         connection.commit()
 
 
 def _poll(settings: Settings, *, forever: bool) -> None:
     from broker_assets.resources.kafka import KafkaSource, listed_topics, stream_ends
+    from broker_assets.resources.pubsub import ender, opener
     from broker_assets.stream.broker_message_run import run_brokers
 
     with _ended_by_signals() as ended:
         run = run_brokers(
             database_url(),
             settings,
-            lambda location: KafkaSource(location.cluster, location.topic),
-            lambda location, positions: stream_ends(location.cluster, location.topic, positions),
+            opener(lambda location: KafkaSource(location.cluster, location.topic)),
+            ender(lambda location, positions: stream_ends(location.cluster, location.topic, positions)),
             lambda location: listed_topics(location.cluster),
             forever=forever,
             idle_seconds=2.0,

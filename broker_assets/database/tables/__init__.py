@@ -47,6 +47,7 @@ from broker_assets.database.tables.ledger import (
     stream_attempt,
     stream_gap,
     stream_offset,
+    subscription_message,
 )
 from broker_assets.database.tables.links import object_link, object_link_history
 from broker_assets.database.tables.notices import event_notices, notice_events
@@ -205,6 +206,7 @@ __all__ = [
     "stream_attempt",
     "stream_gap",
     "stream_offset",
+    "subscription_message",
     "telemetry_file",
     "telemetry_file_day",
     "telemetry_quarantine",

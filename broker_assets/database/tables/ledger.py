@@ -158,6 +158,19 @@ stream_attempt = sa.Table(
 )
 """Messages whose processing has begun and is not committed."""
 
+subscription_message = sa.Table(
+    "subscription_message",
+    metadata,
+    text("stream", "name of the stream", primary_key=True),
+    text("messageId", "identifier that Google Pub/Sub gave the message", primary_key=True),
+    bigint("offset", "its place among the messages of the stream", nullable=False),
+    bigint("ingestId", "batch that read it", nullable=False),
+    timestamp("received_at", "when it was read", server_default=sa.func.now(), nullable=False),
+    sa.UniqueConstraint("stream", "offset", name="subscription_message_offset"),
+    comment="Messages of subscriptions, which are sent again until they are acknowledged; removed after 40 days",
+)
+"""Messages of subscriptions, by the identifiers that they are recognised by."""
+
 archive_file = sa.Table(
     "archive_file",
     metadata,

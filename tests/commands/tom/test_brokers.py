@@ -7,6 +7,7 @@ import time
 import numpy as np
 import psycopg
 import pytest
+from pubsub_service import PROJECT, PubSubService
 
 from broker_assets.database.engine import conninfo
 from broker_assets.tom.survey.fake_broker import ReceivedAlert, answers
@@ -37,6 +38,20 @@ def test_nothing_is_imported_where_nothing_was_reported(command):
     done = command("tom", "update-elasticc2-sources", "--doall")
     assert done.exit_code == 0
     assert "0 detections listed" in done.output
+
+
+@pytest.mark.database
+def test_pitt_google_is_read_from_its_subscription(command, database_url, monkeypatch):
+    options = ("--do-pitt", "--pitt-topic", "elasticc-loop", "--once", "--reset")
+    assert "project: " in command("tom", "brokerpoll2", *options, "--pitt-project", "No").output
+    with PubSubService() as service:
+        datums = answers([ReceivedAlert(1, 1, 0)], 0, np.random.default_rng(1))
+        service.publish("elasticc-loop-desc", *datums)
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", service.host)
+        done = command("tom", "brokerpoll2", *options, "--pitt-project", PROJECT)
+        assert done.exit_code == 0, done.output
+        assert "broker.pitt-google.elasticc-loop-desc: 2 received = 2 stored" in done.output
+        assert len(service.acknowledged) == 2
 
 
 @pytest.mark.database

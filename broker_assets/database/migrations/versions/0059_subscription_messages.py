@@ -1,0 +1,13 @@
+"""Messages of subscriptions, by their identifiers."""
+
+from broker_assets.database.migrations import run_frozen_sql
+
+revision = "0059"
+down_revision = "0053"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Run the SQL in the file of the same name."""
+    run_frozen_sql(__file__)
