@@ -39,6 +39,13 @@ def small_server(database_url: str, home: Path) -> Iterator[InterfaceServer]:
     """Fill the database and serve it."""
     token = fill(database_url)
     settings = Settings(home=home, database=DatabaseSettings(url=database_url), streams=[])  # type: ignore[arg-type]
+    with serving(settings) as url:
+        yield InterfaceServer(url, token, settings)
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[str]:
+    """Run the application on a free port of loopback; gives its address."""
     configuration = uvicorn.Config(create_app(settings), host="127.0.0.1", port=0, log_level="warning", ws="none")
     server = uvicorn.Server(configuration)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -48,7 +55,7 @@ def small_server(database_url: str, home: Path) -> Iterator[InterfaceServer]:
         time.sleep(0.02)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        yield InterfaceServer(f"http://127.0.0.1:{port}", token, settings)
+        yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
         thread.join(10)

@@ -4,11 +4,13 @@ import os
 
 import psycopg
 import pytest
+from api_classifier import classify
+from interface_server import serving
+from manage import create_test_users
+from tom_connection import disconnect
 
 from broker_assets.database.engine import conninfo
-from broker_assets.settings import load_settings
-from broker_assets.tom.messages.forms import uploaded
-from broker_assets.tom.messages.storing import store_messages
+from broker_assets.settings import DatabaseSettings, Settings, load_settings
 
 pytestmark = [pytest.mark.database, pytest.mark.kafka, pytest.mark.shared, pytest.mark.slow]
 
@@ -42,7 +44,7 @@ class Cycle:
         source, group = f"{self.name}-wfd", f"{self.name}-group"
         return self.run(
             "fake_broker", "-k", self.kafka, "-s", source, "-s", f"{self.name}-ddf-full", "-t", f"{self.name}-answers",
-            "-g", group, "--idle-seconds", "1",
+            "-g", group, "--idle-seconds", "5",
         )  # fmt: skip
 
     def poll(self):
@@ -57,7 +59,7 @@ def cycle(command, survey_url, kafka, tmp_path, monkeypatch):
     return Cycle(command, survey_url, kafka, f"cycle-{os.getpid()}")
 
 
-def test_the_cycle_gives_its_numbers(cycle):
+def test_the_cycle_gives_its_numbers(cycle, tmp_path):
     assert "545 alerts sent" in cycle.send("-d", "60578")
     assert "1,090 messages about 545 alerts" in cycle.answer()
     assert "1,090 stored" in cycle.poll()
@@ -83,26 +85,22 @@ def test_the_cycle_gives_its_numbers(cycle):
     # Four most probable classes of each object and classifier that answered.
     assert cycle.counts("diaobjectclassification") == [262]
 
-    sent = cycle.query("SELECT alert_id, diasource_id, extract(epoch FROM alertsenttimestamp) * 1000 FROM"
-                       " elasticc2_ppdbalert WHERE alertsenttimestamp IS NOT NULL")  # fmt: skip
-    messages = [
-        {
-            "alertId": alert, "diaSourceId": source, "elasticcPublishTimestamp": float(when),
-            "brokerIngestTimestamp": float(when) + 0.25, "brokerPublishTimestamp": float(when) + 1.5,
-            "brokerName": "apiclassifier", "brokerVersion": "1.0", "classifierName": "AlwaysTheSame",
-            "classifierParams": "0.5 111, 0.75 112",
-            "classifications": [{"classId": 111, "probability": 0.25}, {"classId": 112, "probability": 0.75}],
-        }
-        for alert, source, when in sent
-    ]  # fmt: skip
-    with psycopg.connect(conninfo(cycle.url)) as connection:
-        assert store_messages(connection, uploaded(messages)).stored == 650
+    create_test_users()
+    disconnect()
+    with serving(Settings(home=tmp_path, database=DatabaseSettings(url=cycle.url), streams=[])) as url:
+        # Batches of at most 100 alerts.
+        assert classify(cycle.kafka, f"{cycle.name}-wfd", url, "apibroker", "testing", 650) >= 7
     assert cycle.counts("brokerclassifier", "brokermessage") == [3, 1950]
     assert cycle.query("SELECT sum(cardinality(probability)) FROM elasticc2_brokermessage") == [(14_950,)]
     assert cycle.query(
-        "SELECT DISTINCT classid, probability, msghdrtimestamp >= brokeringesttimestamp FROM elasticc2_brokermessage"
-        " WHERE topicname = 'REST_push'"
-    ) == [([111, 112], [0.25, 0.75], True)]
+        "SELECT DISTINCT classid, probability, msghdrtimestamp >= brokeringesttimestamp,"
+        " descingesttimestamp - msghdrtimestamp < interval '30 s', now() - descingesttimestamp < interval '5 min',"
+        " streammessage_id FROM elasticc2_brokermessage WHERE topicname = 'REST_push'"
+    ) == [([111, 112], [0.25, 0.75], True, True, True, -1)]
+    # Its detections are known already: they are listed again for the next import, which finds nothing new.
+    assert cycle.counts("brokersourceids") == [650]
+    cycle.run("update_elasticc2_sources")
+    assert cycle.counts("brokersourceids", "diaobject", "diasource", "diaforcedsource") == [0, 131, 650, 5765]
     # Times of messages from Kafka are those of the alerts that they answer.
     assert cycle.query(
         "SELECT count(*) FROM elasticc2_brokermessage AS message JOIN elasticc2_ppdbalert AS alert USING (alert_id)"
