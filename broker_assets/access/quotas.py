@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from broker_assets.access.accounts import User
 from broker_assets.access_settings import AccessSettings
@@ -61,6 +62,11 @@ def require_room(
     OverQuota
         If it would have too many.
     """
+    if connection.info.transaction_status is not TransactionStatus.IDLE:
+        # Of two requests at once the second counts what the first has made.
+        connection.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"quota {user.userid} {what}",)
+        )  # fmt: skip
     use = _use(connection, user, settings, what)
     if use.used + more > use.most:
         raise OverQuota(

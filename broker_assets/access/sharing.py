@@ -32,6 +32,11 @@ class CannotShare(PermissionError):
     """It does not exist, belongs to another account, or the group is not one of the account; the message says which."""
 
 
+def lock_sharing(connection: Connection, kind: Kind, identifier: int | str) -> None:
+    """Let others who share a thing, or remove it, wait until the transaction ends."""
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"sharing {kind} {identifier}",))
+
+
 def share(connection: Connection, user: User, kind: Kind, identifier: str, groups: Collection[str]) -> None:
     """Share something with these groups and with no others.
 
@@ -53,6 +58,8 @@ def share(connection: Connection, user: User, kind: Kind, identifier: str, group
     """
     table, key = _TABLES[kind]
     with connection.transaction():
+        # Of two requests at once the second waits, and replaces what the first has shared.
+        lock_sharing(connection, kind, identifier)
         row = connection.execute(
             sql.SQL("SELECT owner FROM {} WHERE {}::text = %s").format(sql.Identifier(*table), sql.Identifier(key)),
             (identifier,),

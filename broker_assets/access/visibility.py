@@ -112,4 +112,5 @@ def of_thing(connection: Connection, kind: Kind, identifier: int | str, thing: O
 
 def forget(connection: Connection, kind: Kind, identifier: int | str) -> None:
     """Forget with whom a thing that is removed was shared, in the transaction that removes it."""
+    sharing.lock_sharing(connection, kind, identifier)
     connection.execute("DELETE FROM access.shares WHERE kind = %s AND identifier = %s", (kind, str(identifier)))

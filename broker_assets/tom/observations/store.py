@@ -133,7 +133,7 @@ def ask(
     with connection.transaction():
         if not may_ask(connection, user, facility):
             raise NotAllowed(f"{user.username} is in no group that may ask {facility.settings.name}")
-        target = targets.get(connection, Reader.of(user), targetid)
+        target = targets.held(connection, Reader.of(user), targetid)
         document = target.given | {"elements": target.elements}
         parameters = facility.check(document, given)
         row = connection.execute(

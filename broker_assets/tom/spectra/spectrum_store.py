@@ -121,7 +121,7 @@ def add(
         raise BadSpectrum("say of which target or object it is")
     with connection.transaction():
         if targetid is not None:
-            target = targets.get(connection, Reader.of(user), targetid)
+            target = targets.held(connection, Reader.of(user), targetid)
             diaobjectid = diaobjectid if diaobjectid is not None else target.diaobjectid
         title = " ".join(str(given.get("title") or spectrum.about.get("object") or file_name or "spectrum").split())
         facility = given.get("facility") or " ".join(

@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from broker_assets.tom.targets.fields import BadTarget
 from broker_assets.tom.targets.readers import Reader
-from broker_assets.tom.targets.store import NotTheOwner, get
+from broker_assets.tom.targets.store import NotTheOwner, get, held
 
 Connection = psycopg.Connection[Any]
 LONGEST: Final = 10_000
@@ -42,7 +42,7 @@ def write(connection: Connection, author: Reader, number: int, body: str) -> int
     if not text or len(text) > LONGEST or "\0" in text:
         raise BadTarget(f"comment: write from 1 to {LONGEST:,} characters")
     with connection.transaction():
-        get(connection, author, number)
+        held(connection, author, number)
         row = connection.execute(
             "INSERT INTO access.target_comments (targetid, author, body) VALUES (%s, %s, %s) RETURNING commentid",
             (number, author.name, text),

@@ -86,6 +86,12 @@ def change(
 def add(connection: Connection, user: Reader, listid: int, numbers: Sequence[int]) -> int:
     """Add targets that the account may see to its list; those that are in it stay. Returns how many are new."""
     with connection.transaction():
+        # None of them can be removed while it is added.
+        connection.execute("SELECT FROM access.target_lists WHERE listid = %s FOR KEY SHARE", (listid,))
+        connection.execute(
+            "SELECT FROM access.targets WHERE targetid = ANY(%s::bigint[]) ORDER BY targetid FOR KEY SHARE",
+            (list(numbers),),
+        )
         own(connection, user, listid)
         # In one order, so that two who add the same targets wait for each other and not each for the other.
         query = sql.SQL(

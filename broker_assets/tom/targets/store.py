@@ -250,6 +250,18 @@ def get(connection: Connection, reader: Reader, number: int) -> Target:
     return found[0]
 
 
+def held(connection: Connection, reader: Reader, number: int) -> Target:
+    """A target that cannot be removed before the transaction ends, so that something of it can be stored.
+
+    Raises
+    ------
+    UnknownTarget
+        If there is none, or the reader may not see it.
+    """
+    connection.execute("SELECT FROM access.targets WHERE targetid = %s FOR KEY SHARE", (number,))
+    return get(connection, reader, number)
+
+
 def own(connection: Connection, user: Reader, number: int) -> Target:
     """A target that an account may change.
 
