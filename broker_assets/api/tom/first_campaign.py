@@ -20,6 +20,7 @@ from broker_assets.api.tom.answers import Json, TomError
 from broker_assets.api.tom.bodies import Body, integer, numbers, parsed
 from broker_assets.api.tom.classifications import asked
 from broker_assets.api.tom.entrance import admitted, needs
+from broker_assets.api.tom.summary_charts import charts_of
 from broker_assets.api.tom.tables import Listed, count_of, found_row, page_of
 from broker_assets.backoff import LOCK
 from broker_assets.database.tables.tom import elasticc1
@@ -203,7 +204,7 @@ def summary_of(campaign: str, name: str) -> Callable[[Request], Response]:
         title = "ELAsTiCC" if first else "ELAsTiCC2"
         return page(
             request, "tom/summary.html", campaign=title, home=f"/{campaign}/", summary=chosen, rows=rows,
-            most=summaries.MOST,
+            most=summaries.MOST, charts=charts_of(chosen, rows),
         )  # fmt: skip
 
     return show

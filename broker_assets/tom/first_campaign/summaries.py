@@ -1,7 +1,7 @@
 """What the pages of the campaigns count: each page is a question to the tables, with what its columns are called.
 
 Those of the original are pictures that its commands draw at night; here they are counted when they are asked for, from
-the tables and the views that `views.refresh` keeps.
+the tables and the views that `views.refresh` keeps, and drawn by `api.tom.summary_charts`.
 """
 
 # ruff: noqa: S608 - every query is made of constants of this module
@@ -18,6 +18,24 @@ MOST: Final = 2000
 
 
 @dataclass(frozen=True)
+class Drawing:
+    """How the lines of a page are drawn; columns are counted from 0."""
+
+    value: int
+    """Column of the height of a bar, or of the shade of a cell."""
+    x: int
+    """Column of what is below the bars, or of the columns of cells."""
+    of: tuple[int, ...] = ()
+    """Columns of what a chart is of: one chart for each."""
+    y: int | None = None
+    """Column of the rows of cells; None: bars."""
+    most: float = 100.0
+    """Value of the darkest cell."""
+    newest_first: bool = False
+    """Whether the lines are in the opposite order of the bars."""
+
+
+@dataclass(frozen=True)
 class Summary:
     """A page."""
 
@@ -28,6 +46,8 @@ class Summary:
     """What it shows."""
     truth: bool = False
     """Whether it shows the truth, which is not for everybody."""
+    drawing: Drawing | None = None
+    """How it is drawn."""
 
 
 _CLASSIFIER: Final = 'concat_ws(\' \', "brokerName", "brokerVersion", "classifierName", "classifierParams")'
@@ -64,6 +84,7 @@ FIRST: Final[dict[str, Summary]] = {
         " FROM best JOIN elasticc_brokerclassifier USING (\"classifierId\")"
         " GROUP BY \"classifierId\", 1, 2, 3 ORDER BY 1, 2, 4 DESC",
         "The class with the greatest probability in the message about the latest detection of each object.", truth=True,
+        drawing=Drawing(4, 2, of=(0,), y=1),
     ),
     "probvsclassandt": Summary(
         "Mean probability by class and time",
@@ -74,9 +95,11 @@ FIRST: Final[dict[str, Summary]] = {
         " FROM elasticc_view_classifications_probmetrics JOIN elasticc_brokerclassifier USING (\"classifierId\")"
         " GROUP BY \"classifierId\", 1, 2, 3, tbin ORDER BY 1, 2, 3, tbin",
         "Probabilities are those of the middle of their range of 0.05.", truth=True,
+        drawing=Drawing(4, 3, of=(0, 1), y=2, most=1.0),
     ),
     "alertstreamhists": Summary(
-        "Alerts sent by day", _SENT_HEADINGS, _SENT.format(sent="alertSentTimestamp", table="elasticc_diaalert")
+        "Alerts sent by day", _SENT_HEADINGS, _SENT.format(sent="alertSentTimestamp", table="elasticc_diaalert"),
+        drawing=Drawing(1, 0, newest_first=True),
     ),
     "brokerstreamgraphs": Summary(
         "Messages of brokers by day",
@@ -85,6 +108,7 @@ FIRST: Final[dict[str, Summary]] = {
         " count(DISTINCT \"brokerMessageId\"), count(*) FROM elasticc_brokermessage AS message"
         " JOIN elasticc_brokerclassification USING (\"brokerMessageId\") JOIN elasticc_brokerclassifier"
         " USING (\"classifierId\") GROUP BY 1, 2 ORDER BY 1, 2 DESC",
+        drawing=Drawing(3, 1, of=(0,), newest_first=True),
     ),
     "brokercompletenessgraphs": Summary(
         "Alerts that were answered, by day",
@@ -95,6 +119,7 @@ FIRST: Final[dict[str, Summary]] = {
         " CROSS JOIN elasticc_brokerclassifier AS one"
         " LEFT JOIN answered ON answered.\"alertId\" = sent.\"alertId\" AND answered.\"classifierId\" ="
         " one.\"classifierId\" GROUP BY one.\"classifierId\", 1, 2 ORDER BY 1, 2 DESC",
+        drawing=Drawing(4, 1, of=(0,), newest_first=True),
     ),
     "brokercompletenessvsndets": Summary(
         "Alerts that were answered, by detections of the object",
@@ -104,6 +129,7 @@ FIRST: Final[dict[str, Summary]] = {
         " CROSS JOIN elasticc_brokerclassifier AS one"
         " LEFT JOIN answered ON answered.\"alertId\" = sent.\"alertId\" AND answered.\"classifierId\" ="
         " one.\"classifierId\" GROUP BY one.\"classifierId\", 1, 2 ORDER BY 1, 2",
+        drawing=Drawing(4, 1, of=(0,)),
     ),
     "brokertimedelays": Summary(
         "Time from sending to storing",
@@ -115,6 +141,7 @@ FIRST: Final[dict[str, Summary]] = {
         " JOIN elasticc_diaalert USING (\"alertId\") JOIN elasticc_brokerclassification USING (\"brokerMessageId\")"
         " JOIN elasticc_brokerclassifier USING (\"classifierId\") WHERE \"alertSentTimestamp\" IS NOT NULL) AS one"
         " GROUP BY 1 ORDER BY 1",
+        drawing=Drawing(1, 0),
     ),
     "tmpbrokeralerthists": Summary(
         "Alerts that brokers answered, by day of sending",
@@ -123,6 +150,7 @@ FIRST: Final[dict[str, Summary]] = {
         " FROM elasticc_brokermessage JOIN elasticc_diaalert USING (\"alertId\") JOIN elasticc_brokerclassification"
         " USING (\"brokerMessageId\") JOIN elasticc_brokerclassifier USING (\"classifierId\")"
         " WHERE \"alertSentTimestamp\" IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2 DESC",
+        drawing=Drawing(2, 1, of=(0,), newest_first=True),
     ),
     "summary": Summary(
         "Classifications by classifier",
@@ -130,20 +158,24 @@ FIRST: Final[dict[str, Summary]] = {
         "SELECT " + _CLASSIFIER + ", count(\"classificationId\"), count(DISTINCT \"brokerMessageId\")"
         " FROM elasticc_brokerclassifier LEFT JOIN elasticc_brokerclassification USING (\"classifierId\")"
         " GROUP BY \"classifierId\", 1 ORDER BY 1",
+        drawing=Drawing(1, 0),
     ),
     "adminsummary": Summary(
         "Objects by true class",
         ("Class", "Model", "Description", "Objects"),
         "SELECT class.\"classId\", gentype, class.description, count(*) FROM elasticc_diaobjecttruth AS truth"
         " LEFT JOIN elasticc_gentypeofclassid AS class USING (gentype) GROUP BY 1, 2, 3 ORDER BY 1, 2",
-        truth=True,
+        truth=True, drawing=Drawing(3, 2),
     ),
 }  # fmt: skip
 """Pages of the first campaign by the last part of their address."""
 
 SECOND: Final[dict[str, Summary]] = {
     "alertstreamhists": Summary(
-        "Alerts sent by day", _SENT_HEADINGS, _SENT.format(sent="alertsenttimestamp", table="elasticc2_ppdbalert")
+        "Alerts sent by day",
+        _SENT_HEADINGS,
+        _SENT.format(sent="alertsenttimestamp", table="elasticc2_ppdbalert"),
+        drawing=Drawing(1, 0, newest_first=True),
     ),
 }
 """Pages of the second campaign."""
