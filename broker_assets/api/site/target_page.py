@@ -58,6 +58,7 @@ def one(request: Request, number: Number, said: str | None = None, night: str = 
         comments=said_of_it, observations=asked, forms=forms, spectra=spectra, inside=inside,
         outside=[one for one in known if one not in inside],
         facts=facts_of(target), place=place_of(target), sky=_sky(target, when) if not problem else None,
+        moving=_moving(target, when) if not problem else None,
         night=night, problem=problem, **_light(request, target), said=owned.said(said), path=f"/targets/{number}/",
     )  # fmt: skip
 
@@ -195,13 +196,26 @@ def _own(connection: psycopg.Connection[Any], reader: Reader, number: int) -> Ta
 
 
 def _sky(target: Target, when: datetime.datetime) -> list[tuple[str, Visibility]] | None:
-    """What each observatory sees of it in a night; None if it moves."""
+    """What each observatory sees of it in a night; None if it moves, and its elements are not those of an orbit."""
     from broker_assets.tom.spectra.visibility import visibility as seen
 
-    if target.ra is None or target.dec is None:
+    where = _moving(target, when) or (target.ra, target.dec)
+    if where[0] is None or where[1] is None:
         return None
-    ra, dec = np.array([target.ra]), np.array([target.dec])
+    ra, dec = np.array([where[0]]), np.array([where[1]])
     return [(place.name, seen(place, ra, dec, when)) for place in OBSERVATORIES]
+
+
+def _moving(target: Target, when: datetime.datetime) -> tuple[float, float] | None:
+    """Where a target with orbital elements is; it moves little in a night."""
+    from broker_assets.tom.targets.ephemeris import NoOrbit, position_at
+
+    if not target.scheme:
+        return None
+    try:
+        return position_at(target.scheme, target.elements, when)
+    except NoOrbit:
+        return None
 
 
 def _light(request: Request, target: Target) -> dict[str, Any]:

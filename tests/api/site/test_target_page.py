@@ -39,7 +39,7 @@ def test_what_is_shown(people: Any, number: int) -> None:
     assert 'class="curve"' in ann.text(f"/targets/{of_object}/")
     moving = dict.fromkeys(SCHEMES["MPC_COMET"], "0.5") | {"name": "1P", "type": "NON_SIDEREAL", "scheme": "MPC_COMET"}
     comet = f"/targets/{number_in(ann.done('/targets/create/', **moving))}/"
-    assert "it moves" in ann.text(comet)
+    assert "By its orbital elements it is at " in ann.text(f"{comet}?night=2026-12-10")
     assert 'value="MPC_COMET" selected' in ann.text(f"{comet}edit/")
 
 
