@@ -187,6 +187,7 @@ STARTED_OTHERWISE = {
     "nightly_backup": {"users_data_backup", "object_store_inventory"},
     "weekly_backup": {"database_backup"},
     "place_objects": {"root_objects"},
+    "plan_nights": {"spectrum_night_plans"},
     "move_months": {"cold_night", "proven_months", "detached_months"},
 }  # fmt: skip
 """Assets without an automation condition, by the job or sensor that makes or reports them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dagster import AssetSelection, DefaultScheduleStatus, Definitions, ScheduleDefinition, define_asset_job
 
 from broker_assets.assets.tom.comparison import COMPARED, build_comparison_assets
+from broker_assets.assets.tom.night_plans import PLANS, build_night_plans
 from broker_assets.assets.tom.roots import ROOTS, build_root_assets
 from broker_assets.assets.tom.survey import NIGHTLY, build_survey_assets
 from broker_assets.assets.tom.taxonomies import taxonomy_specs
@@ -12,6 +13,7 @@ from broker_assets.automation import BACKGROUND
 from broker_assets.jobs.broker_messages import build_read_broker_messages
 from broker_assets.jobs.observations import build_observe
 from broker_assets.sensors.broker_messages import build_broker_messages_sensor
+from broker_assets.sensors.night_plans import build_night_plans_schedule
 from broker_assets.sensors.observations import build_observations_sensor
 from broker_assets.sensors.roots import build_roots_sensor
 from broker_assets.sensors.survey import build_survey_schedule
@@ -44,6 +46,11 @@ def definitions(settings: Settings) -> Definitions:
         selection=AssetSelection.assets(ROOTS),
         description="Gives every object that has no root object one.",
     )
+    plan = define_asset_job(
+        "plan_nights",
+        selection=AssetSelection.assets(PLANS),
+        description="Plans wanted spectra for a night at each observatory, and keeps the plans.",
+    )
     read = build_read_broker_messages(settings)
     observe = build_observe(settings)
     return Definitions(
@@ -52,12 +59,13 @@ def definitions(settings: Settings) -> Definitions:
             *build_survey_assets(settings),
             *build_comparison_assets(),
             *build_root_assets(),
+            build_night_plans(settings),
         ],
-        jobs=[night, comparison, place, read, observe],
+        jobs=[night, comparison, place, plan, read, observe],
         sensors=[
             build_broker_messages_sensor(settings, read),
             build_roots_sensor(place),
             build_observations_sensor(observe),
         ],
-        schedules=[build_survey_schedule(settings, night), daily],
+        schedules=[build_survey_schedule(settings, night), build_night_plans_schedule(plan), daily],
     )

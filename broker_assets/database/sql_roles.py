@@ -31,8 +31,9 @@ FASTDB: Final = (
     *("root_diaobject", "diaobject", "diaobject_position", "diasource", "diasource_extra", "diaforcedsource"),
     *("diaforcedsource_extra", "diasource_brokerinfo", "reassigned_sources", "reduced_positions", "host_galaxy"),
     *("diaobject_host_match", "spectruminfo", "wantedspectra", "plannedspectra"),
+    "spectrum_night_plans",
 )
-"""Tables and views under the names of FASTDB."""
+"""Tables and views under the names of FASTDB, and plans of nights."""
 _READABLE: Final = (
     "SELECT quote_ident(relname), relname ~ '^elasticc' AND relname !~ '^elasticc2?_broker' FROM pg_class"
     " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm') AND NOT relispartition"

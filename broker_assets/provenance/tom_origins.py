@@ -124,6 +124,7 @@ TOM_BOOKKEEPING: Final[Mapping[str, str]] = {
     "root_diaobject": "placed by the import or the job `place_objects`, at the first object that is there",
     "sent_nights": "recorded by the sender of folders",
     "spectruminfo": _ASKED,
+    "spectrum_night_plans": "recorded by the run in the row",
     "spectrum_facilities": "recorded when the account in the row used the name first",
     **dict.fromkeys(("taxonomy_classes", "taxonomy_exact", "taxonomy_matches"), _TAXONOMY),
     "taxonomy_versions": "stored by `tom.taxonomy.stored.store_version`",

@@ -76,8 +76,7 @@ def middle_of(place: Observatory, date: str) -> datetime.datetime:
         raise BadNight(f"{date[:20]!r} is not a date: write it as 2026-06-21") from None
     if not 1900 <= day.year <= 2100:
         raise BadNight(f"{date} is beyond the years 1900 to 2100")
-    evening = datetime.datetime.combine(day, datetime.time(), datetime.UTC)
-    return evening + datetime.timedelta(days=1, hours=-place.longitude / 15)
+    return place.midnight(day)
 
 
 def as_document(night: PlannedNight) -> dict[str, Any]:

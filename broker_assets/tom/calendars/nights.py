@@ -51,10 +51,7 @@ def nights_of(observatory: Observatory, first: datetime.date, days: int) -> list
     found = []
     for number in range(days):
         evening = first + datetime.timedelta(days=number)
-        # Local midnight after the evening.
-        middle = datetime.datetime.combine(evening, datetime.time(), datetime.UTC)
-        middle += datetime.timedelta(days=1, hours=-observatory.longitude / 15)
-        seen = visibility(observatory, nothing, nothing, middle)
+        seen = visibility(observatory, nothing, nothing, observatory.midnight(evening))
         if seen.begin is not None and seen.end is not None and seen.begin < seen.end:
             found.append(Night(observatory.name, evening, seen.begin, seen.end, seen.moon))
     return found

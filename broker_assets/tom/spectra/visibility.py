@@ -35,6 +35,17 @@ class Observatory:
     latitude: float
     """Degrees."""
 
+    def midnight(self, evening: datetime.date) -> datetime.datetime:
+        """Mean local midnight after the evening of a date, UTC.
+
+        Examples
+        --------
+        >>> OBSERVATORIES[5].midnight(datetime.date(2026, 12, 1)).isoformat(timespec="minutes")
+        '2026-12-02T04:41+00:00'
+        """
+        begin = datetime.datetime.combine(evening, datetime.time(), datetime.UTC)
+        return begin + datetime.timedelta(days=1, hours=-self.longitude / _DEGREES_PER_HOUR)
+
 
 OBSERVATORIES: Final = (
     Observatory("Cerro Pachón", -70.749, -30.245),

@@ -51,7 +51,13 @@ from broker_assets.database.tables.tom.simulation import (
     trainingdiaobjecttruth,
     trainingdiasource,
 )
-from broker_assets.database.tables.tom.spectra import plannedspectra, spectrum_facilities, spectruminfo, wantedspectra
+from broker_assets.database.tables.tom.spectra import (
+    plannedspectra,
+    spectrum_facilities,
+    spectrum_night_plans,
+    spectruminfo,
+    wantedspectra,
+)
 from broker_assets.database.tables.tom.survey import alert_sendings, sent_nights, simulation_files
 from broker_assets.database.tables.tom.tallies import (
     classifier_answers,
@@ -121,6 +127,7 @@ __all__ = [
     "sent_nights",
     "simulation_files",
     "spectrum_facilities",
+    "spectrum_night_plans",
     "spectruminfo",
     "taxonomy_classes",
     "taxonomy_exact",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
-from broker_assets.database.tables.columns import MJD, bigint, double, integer, real, text, timestamp
+from broker_assets.database.tables.columns import MJD, bigint, column, date, double, integer, real, text, timestamp
 from broker_assets.database.tables.tom.columns import numbered, refers, tom_metadata
 
 _OBJECT = (["diaobject_id"], ["elasticc2_diaobjectdetails.diaobject_id"])
@@ -68,3 +69,17 @@ spectrum_facilities = sa.Table(
     comment="Facilities that take spectra; members of the group of the same name may plan for them too",
 )
 """Facilities that take spectra."""
+
+spectrum_night_plans = sa.Table(
+    "spectrum_night_plans",
+    tom_metadata,
+    date("night", "night; in Australia the one that follows", primary_key=True),
+    text("observatory", "observatory", primary_key=True),
+    integer("version", "number of the plan, from 1", primary_key=True, autoincrement=False),
+    text("sha256", "SHA-256 of the plan", nullable=False),
+    timestamp("made_at", "when it was made", nullable=False, server_default=sa.func.now()),
+    text("run_id", "Dagster run that made it"),
+    column("plan", postgresql.JSONB(), "dark hours, slots, and what is left out and why", nullable=False),
+    comment="Wanted spectra as they were planned for a night at an observatory; another plan is another version",
+)
+"""Plans of nights."""
