@@ -309,6 +309,13 @@ class Night:
             stream = BrokerStream("ours", "answers", BrokerSettings(kind="json", topics=["answers"]))
             source = self.packets.ListSource.of([json.dumps(said).encode()], partitions=1)
             read_broker_messages(source, self.database_url, stream, SurveySettings(), idle_seconds=0.1)
+            with connection.transaction():
+                # As if the message had come by a subscription.
+                connection.execute(
+                    'INSERT INTO subscription_message (stream, messageid, "offset", ingestid)'
+                    " SELECT topicname, '7', streammessage_id, ingestid FROM elasticc2_brokermessage"
+                    " WHERE topicname = 'answers'"
+                )
             self.upload(connection, [{**said, "alertId": 500_001, "diaSourceId": 500_001, "classifierName": "second"}])
             assert import_reported(connection, lambda ra, decl: (cells_at(ra, decl), htm(ra, decl))).sources == 2
 

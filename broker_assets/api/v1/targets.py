@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
@@ -36,6 +37,7 @@ class TargetFields(BaseModel):
     name: str | None = Field(default=None, max_length=256, description="Unique for the owner", examples=["M 1"])
     type: Literal["SIDEREAL", "NON_SIDEREAL"] | None = Field(default=None, description="Whether it moves")
     diaobjectid: str | int | None = Field(default=None, description="Object of the broker; alone it makes its target")
+    root: UUID | None = Field(default=None, description="Root object of FASTDB; alone it makes its target")
     ra: float | None = Field(default=None, description="Right ascension, degrees, ICRS", examples=[83.633])
     dec: float | None = Field(default=None, description="Declination, degrees, ICRS", examples=[22.0145])
     epoch: float | None = Field(default=None, description="Epoch of the position, Julian year")
@@ -160,18 +162,22 @@ def target(request: Request, viewer: Anybody, id: TargetId) -> Response:  # noqa
 
 @router.post("/targets", status_code=201, responses=described(_TARGET, "It is made", status=201))
 def make_target(request: Request, writer: Writer, new: TargetFields) -> Response:
-    """Make a target; with nothing but `diaobjectid` (and `name`) the one of that object, which is made once."""
-    from broker_assets.tom.targets.fields import checked
-    from broker_assets.tom.targets.store import get, make, of_object
+    """Make a target; with nothing but `diaobjectid` or `root` (and `name`) that of the object, which is made once."""
+    from broker_assets.tom.targets.fields import BadTarget, checked
+    from broker_assets.tom.targets.store import get, make, of_object, of_root
 
     given = _given(new)
+    root = given.pop("root", None)
+    if root is not None and not set(given) <= {"name", "public"}:
+        raise BadTarget("root: a target of a root object has its position; give nothing but a name besides")
     with changing(request, writer, "target made") as change:
         quotas.require_room(change.connection, _user(writer), request.app.state.access, "targets")
-        if set(given) <= {"diaobjectid", "name", "public"} and given.get("diaobjectid"):
+        options = {"name": given.get("name") or "", "public": bool(given.get("public"))}
+        if root is not None:
+            made = of_root(change.connection, writer.name, root, **options)
+        elif set(given) <= {"diaobjectid", "name", "public"} and given.get("diaobjectid"):
             number = checked({"name": "x", "ra": 0, "dec": 0, "diaobjectid": given["diaobjectid"]}).diaobjectid or 0
-            made = of_object(
-                change.connection, writer.name, number, name=given.get("name") or "", public=bool(given.get("public"))
-            )
+            made = of_object(change.connection, writer.name, number, **options)
         else:
             made = make(change.connection, writer.name, checked(given))
         change.subject = str(made)

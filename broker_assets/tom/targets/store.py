@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from uuid import UUID
 
 import psycopg
 from psycopg import sql
@@ -175,6 +176,55 @@ def of_object(connection: Connection, owner: str, diaobjectid: int, *, name: str
         chosen = name.strip() or found[2] or number
         given = {"name": chosen, "ra": found[0], "dec": found[1], "aliases": [found[2], number], "public": public}
         return make(connection, owner, checked(given | {"diaobjectid": diaobjectid}))
+
+
+def of_root(connection: Connection, owner: str, root: UUID, *, name: str = "", public: bool = False) -> int:
+    """The owner's target of a root object, which it has as an alias; made if there is none.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        A transaction is opened in it; its role reads `root_diaobject`.
+    owner : str
+        Name of the account.
+    root : UUID
+        Root object.
+    name : str
+        Name of a new target; by default the identifier of the root object.
+    public : bool
+        Whether everybody may see a new target.
+
+    Returns
+    -------
+    int
+        Number of the target.
+
+    Raises
+    ------
+    UnknownTarget
+        If there is no such root object, or none with a position.
+    NameTaken
+        If another target of the owner has this name.
+    """
+    number = str(root)
+    with connection.transaction():
+        connection.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"target of root object {owner} {number}",)
+        )
+        row = connection.execute(
+            "SELECT targetid FROM access.targets WHERE owner = %(owner)s"
+            " AND (name = %(root)s OR %(root)s = ANY(aliases)) ORDER BY targetid LIMIT 1",
+            {"owner": owner, "root": number},
+        ).fetchone()
+        if row is not None:
+            return int(row[0])
+        found = connection.execute(
+            "SELECT ra, dec FROM root_diaobject WHERE id = %s AND ra IS NOT NULL AND dec IS NOT NULL", (root,)
+        ).fetchone()
+        if found is None:
+            raise UnknownTarget(f"there is no root object {number} with a position")
+        given = {"name": name.strip() or number, "ra": found[0], "dec": found[1], "aliases": [number], "public": public}
+        return make(connection, owner, checked(given))
 
 
 def change(connection: Connection, user: Reader, number: int, changes: Mapping[str, Any]) -> Target:

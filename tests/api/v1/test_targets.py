@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -42,6 +43,13 @@ def test_from_making_to_removing(ann: httpx.Client, v1_as: Callable[..., httpx.C
     assert [one.status_code for one in of_object] == [201, 201]
     assert of_object[0].json()["targetid"] == of_object[1].json()["targetid"]
     assert ann.post("/targets", json={"diaobjectid": 5}).status_code == 404
+    for body, status in (
+        ({"root": str(uuid.uuid4())}, 404),
+        ({"root": str(uuid.uuid4()), "ra": 1}, 400),
+        ({"root": "x"}, 422),
+    ):
+        assert ann.post("/targets", json=body).status_code == status
+    assert ann.patch(path, json={"root": str(uuid.uuid4())}).status_code == 400
     assert ann.get(path).json()["name"] == "M 1"
     changed = ann.patch(path, json={"dec": 22.5, "tags": ["snr"], "extras": {}}).json()
     assert (changed["dec"], changed["tags"], changed["extras"]) == (22.5, ["snr"], {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,6 +19,7 @@ from broker_assets.tom.targets.store import (
     change,
     get,
     of_object,
+    of_root,
     own,
     remove,
     search,
@@ -87,3 +89,24 @@ def test_two_clicks_make_one_target_of_an_object(desk: Any) -> None:
     assert (found.name, found.aliases, found.diaobjectid, found.ra) == ("x", ["7"], 7, 10)
     with pytest.raises(UnknownTarget):
         of_object(desk.connection, "ann", 8)
+
+
+def test_a_root_object_has_one_target(desk: Any) -> None:
+    root = uuid.uuid4()
+    desk.connection.execute(
+        "INSERT INTO root_diaobject (id, ra, dec, survey, zone) VALUES (%s, 10.5, -5, 1, 0), (%s, NULL, NULL, 1, 0)",
+        (root, other := uuid.uuid4()),
+    )
+
+    def click(_: int) -> int:
+        with engine.connect(desk.url, autocommit=True) as connection:
+            return of_root(connection, "ann", root, name="nova")
+
+    with ThreadPoolExecutor(3) as pool:
+        [number] = set(pool.map(click, range(6)))
+    found = get(desk.connection, desk.reader("ann"), number)
+    assert (found.name, found.aliases, found.ra, found.dec) == ("nova", [str(root)], 10.5, -5)
+    assert get(desk.connection, desk.reader("bob"), of_root(desk.connection, "bob", root)).name == str(root)
+    for unknown in (other, uuid.uuid4()):
+        with pytest.raises(UnknownTarget, match="no root object"):
+            of_root(desk.connection, "ann", unknown)
