@@ -172,7 +172,7 @@ def make_target(request: Request, writer: Writer, new: TargetFields) -> Response
         raise BadTarget("root: a target of a root object has its position; give nothing but a name besides")
     with changing(request, writer, "target made") as change:
         quotas.require_room(change.connection, _user(writer), request.app.state.access, "targets")
-        options = {"name": given.get("name") or "", "public": bool(given.get("public"))}
+        options: dict[str, Any] = {"name": given.get("name") or "", "public": bool(given.get("public"))}
         if root is not None:
             made = of_root(change.connection, writer.name, root, **options)
         elif set(given) <= {"diaobjectid", "name", "public"} and given.get("diaobjectid"):
