@@ -20,6 +20,7 @@ from broker_assets.telemetry.packets.encoding import PacketHeader, encode
 from broker_assets.telemetry.products.levels.level0 import Inputs
 
 __all__ = [
+    "broken_lightcurve",
     "flight_database",
     "flight_inputs",
     "flight_kernels",
@@ -165,12 +166,25 @@ def open_inputs(tmp_path_factory: pytest.TempPathFactory, open_database: Instrum
 
 
 @pytest.fixture(scope="session")
-def odd_lightcurve(open_database: InstrumentDatabase) -> RawPacket:
-    """A light curve of one energy among those of three."""
-    values = lightcurve_values(MIDNIGHT + 400, 2)
-    values |= {"NIX00266": 0b1010, "NIX00270": 1, "NIX00271": [2], "NIX00272": [1, 2]}
+def odd_lightcurve(open_database: InstrumentDatabase) -> Callable[..., RawPacket]:
+    """Packets of light curves of one energy among those of three: begin after midnight, seconds, and samples."""
+
+    def made(after: int = 400, samples: int = 2) -> RawPacket:
+        values = lightcurve_values(MIDNIGHT + after, samples)
+        values |= {"NIX00266": 0b1010, "NIX00270": 1, "NIX00271": [samples], "NIX00272": [1] * samples}
+        values = with_structure_id(open_database, (21, 6, 30), values)
+        header = PacketHeader(MIDNIGHT + after + 100)
+        return RawPacket(encode(open_database, (21, 6, 30), values, header), f"odd{after}.xml", 0, 1)
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def broken_lightcurve(open_database: InstrumentDatabase) -> RawPacket:
+    """A light curve whose energies have different numbers of samples: no product can be made of it."""
+    values = lightcurve_values(MIDNIGHT + 400, 2) | {"NIX00271": [2, 2, 1], "NIX00272": [1] * 5}
     values = with_structure_id(open_database, (21, 6, 30), values)
-    return RawPacket(encode(open_database, (21, 6, 30), values, PacketHeader(MIDNIGHT + 500)), "odd.xml", 0, 1)
+    return RawPacket(encode(open_database, (21, 6, 30), values, PacketHeader(MIDNIGHT + 500)), "broken.xml", 0, 1)
 
 
 MIDNIGHT = 664156800

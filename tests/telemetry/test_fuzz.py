@@ -102,8 +102,7 @@ def test_packets(
             found = level0_of_request(kind_of(key), [stored], open_inputs, problems)  # type: ignore[arg-type]
             assert found or problems
         elif not decoded.failures:
-            product = whole(kind_of(key), [stored], open_inputs, problems)  # type: ignore[arg-type]
-            found = [] if product is None else [product]
+            found = whole(kind_of(key), [stored], open_inputs, problems)  # type: ignore[arg-type]
         else:
             found = []
         for product in found:

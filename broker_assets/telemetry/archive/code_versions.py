@@ -19,7 +19,7 @@ from broker_assets.telemetry.products.kinds import (
     ProductKind,
 )
 
-BUILDER: Final = {"LB": 1, "L0": 2, "L1": 2, "L2": 1}
+BUILDER: Final = {"LB": 1, "L0": 3, "L1": 3, "L2": 1}
 """Raised when the content of files of a level changes under the same name: a corrected header, another encoding."""
 
 OTHERS: Final = "others"
@@ -78,7 +78,7 @@ def file_code_version(level: str, stem: str, overrides: Mapping[str, int]) -> st
     Examples
     --------
     >>> file_code_version("L1", "ql-lightcurve", {"L1/ql-lightcurve": 3})
-    'ql-lightcurve 3, builder 2'
+    'ql-lightcurve 3, builder 3'
     """
     version = next((kind.version_of(level, overrides) for kind in KINDS.values() if kind.file_stem == stem), None)
     if version is None:
@@ -92,9 +92,9 @@ def code_version(level: str, family: str, overrides: Mapping[str, int]) -> str:
     Examples
     --------
     >>> code_version("L1", "calibration", {})
-    'cal-energy 3, builder 2'
+    'cal-energy 3, builder 3'
     >>> code_version("L1", "auxiliary", {"L1/events-5-1": 3})
-    'events-5-1 3, others 2, builder 2'
+    'events-5-1 3, others 2, builder 3'
     >>> code_version("L2", "quicklook", {"LL03/ql-lightcurve": 3})
     'LL03 ql-lightcurve 3, builder 1'
     """

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 import numpy as np
@@ -84,7 +84,7 @@ class Archive:
         self.tree = ProductTree(folder, inputs, report)
         self.programs = programs
         self.now = now
-        self._made: dict[Unit, Product | None] = {}
+        self._made: dict[Unit, list[Product]] = {}
         self._lacking: set[Unit] = set()
         """Days that cannot be made because of an input; their files stay as they are."""
 
@@ -229,8 +229,8 @@ class Archive:
 
     # L0
 
-    def _level0(self, unit: Unit) -> Product | None:
-        """The product of an on-board day, made once per run."""
+    def _level0(self, unit: Unit) -> list[Product]:
+        """The products of an on-board day, made once per run."""
         if unit not in self._made:
             kind = kind_of(unit.key).at("L0", self.inputs.versions)
             first = unit.day * clock.TICKS_PER_SECOND
@@ -247,13 +247,23 @@ class Archive:
         return self._made[unit]
 
     def _level0_file(self, unit: Unit) -> None:
-        product = self._level0(unit)
+        products = self._level0(unit)
         if unit in self._lacking:
             return
-        if product is None:
-            self.tree.remove(level0_day_path(kind_of(unit.key).at("L0", self.inputs.versions), unit.day))
-        else:
-            self.tree.write_level0(product, day_of_ticks(product.average))
+        day = day_of_ticks(unit.day * clock.TICKS_PER_SECOND)
+        path = level0_day_path(kind_of(unit.key).at("L0", self.inputs.versions), unit.day)
+        # The one with most rows last: it stays if another needs the same name.
+        kept = [self.tree.write_level0(product, day) for product in reversed(products)]
+        self._day_written(path, kept, unit.day)
+
+    def _day_written(self, path: PurePosixPath, kept: Sequence[Path], on_board: int | None) -> None:
+        """Files of a day that are no longer made go; a name that two of them need is noted."""
+        if len(set(kept)) < len(kept):
+            reason = f"{len(kept)} parts of the day share {len(set(kept))} file names: same seconds"
+            self.outcome.problems.append(Problem(path.name, reason))
+        if not kept:
+            self.tree.remove(path)
+        self.tree.remove_apart(path, set(kept), on_board)
 
     def _daily(self, units: list[Unit], wanted: set[str]) -> None:
         """Days one after another: level L0 of each, and what is above it for UTC days that no later one touches."""
@@ -290,23 +300,25 @@ class Archive:
         parts = [
             product
             for start in range(day_of(first - clock.TICKS_PER_SECOND), (last >> 16) + 2, clock.SECONDS_PER_DAY)
-            if (product := self._level0(Unit(kind.key, start))) is not None
+            for product in self._level0(Unit(kind.key, start))
         ]
         if Unit(kind.key, ticks_of_day(utc.astype(datetime.date)) // clock.TICKS_PER_SECOND) in self._lacking:
             return
         level1 = level1_of_day(kind, parts, kernels, utc)
         if "L1" in wanted:
-            if level1 is None:
-                self.tree.remove(level1_day_path(kind, utc))
-            else:
-                self.tree.write_level1(level1, kernels, utc.astype(datetime.date))
-        if "L2" in wanted and level1 is not None:
-            self._beyond(level1, kernels, utc)
+            day = utc.astype(datetime.date)
+            kept = [self.tree.write_level1(product, kernels, day) for product in reversed(level1)]
+            self._day_written(level1_day_path(kind, utc), kept, None)
+        if "L2" in wanted and level1:
+            self._beyond(level1[0], kernels, utc)
         elif "L2" in wanted:
             self.tree.remove_matching(names_beyond(kind.key, utc, self.inputs.versions))
 
     def _beyond(self, level1: Product, kernels: Kernels, utc: np.datetime64) -> None:
         made = beyond(level1, self.inputs, self.programs, self.now(), utc)
+        if level1.rows_elsewhere and (made.products or made.picture is not None):
+            reason = f"{level1.rows_elsewhere} rows of the day with other columns are not in what is made from it"
+            made.problems.append(Problem(made.parent, reason))
         self.outcome.problems += made.problems
         self.outcome.skipped += made.skipped
         kept = {self.tree.write_derived(product, made, kernels, utc) for product in made.products}

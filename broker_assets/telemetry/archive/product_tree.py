@@ -17,7 +17,7 @@ import numpy as np
 from broker_assets.storage.atomic import PARTS, remove_abandoned, sync_folders
 from broker_assets.telemetry.archive.days import family_of
 from broker_assets.telemetry.archive.made_of import Provenance
-from broker_assets.telemetry.archive.units import Unit
+from broker_assets.telemetry.archive.units import Unit, day_of_span
 from broker_assets.telemetry.inputs.kernels import Kernels
 from broker_assets.telemetry.packets import clock
 from broker_assets.telemetry.products.files import fits
@@ -157,6 +157,26 @@ class ProductTree:
         for target in sorted(self.folder.glob(pattern)):
             target.unlink()
             self.outcome.removed.append(target)
+
+    def remove_apart(self, path: PurePosixPath, kept: set[Path], on_board: int | None) -> None:
+        """Remove files of rows of a day whose columns differed from those of most, see `product.of_one_day`.
+
+        Parameters
+        ----------
+        path : PurePosixPath
+            Place of the file of the day.
+        kept : set of Path
+            What stays.
+        on_board : int or None
+            First second of the on-board day, where files of all days lie in one folder.
+        """
+        start, _, rest = path.name.rpartition("_V")
+        before = f"{start.rpartition('_')[0]}_"
+        for target in sorted((self.folder / path.parent).glob(f"{before}*-*_V{rest}")):
+            span = target.name.removeprefix(before).partition("_")[0]
+            if target not in kept and (on_board is None or day_of_span(span) == on_board):
+                target.unlink()
+                self.outcome.removed.append(target)
 
     def remove_unmade(self, kept: set[Path]) -> None:
         """Remove files of the same folder, kind and version under another time range."""

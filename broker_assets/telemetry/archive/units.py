@@ -102,6 +102,8 @@ class _Name:
         if found is None:
             return cls("", (), "")
         span = found["span"]
+        if found["request"] is None and "-" in span:  # rows of a day that are apart
+            span = span[:8] if "T" in span else str(day_of_span(span))
         if span.isdigit() and len(span) == 8:
             date = np.datetime64(f"{span[:4]}-{span[4:6]}-{span[6:]}")
             first = int((date - np.datetime64("2000-01-01")).astype(np.int64)) * clock.SECONDS_PER_DAY
@@ -129,6 +131,18 @@ _FILE_NAME: Final = re.compile(
 def day_of(time: int) -> int:
     """First second of the on-board day of a time in ticks."""
     return int(clock.day_start(time))
+
+
+def day_of_span(span: str) -> int:
+    """First second of the on-board day that the middle of a time range in a name is in.
+
+    Examples
+    --------
+    >>> day_of_span("0664156800-0664156804")
+    664156800
+    """
+    first, last = map(int, span.split("-"))
+    return day_of((first + last + 1) // 2 * clock.TICKS_PER_SECOND)
 
 
 def _days(key: StructureKey, first: int, last: int) -> Iterator[Unit]:

@@ -87,6 +87,11 @@ class Product:
     history: tuple[str, ...] = ()
     row_energies: RowEnergies | None = None
     """Set where rows have other energies than `energies`, which are those of most."""
+    apart: bool = False
+    """Rows of a day whose columns differ from those of most rows, as for another number of energies: a file of their
+    own, named by its time range."""
+    rows_elsewhere: int = 0
+    """Rows of the same day in other files, for that reason."""
 
     def with_energies(self, found: RowEnergies) -> Product:
         """The product with energy tables for its rows."""
@@ -150,6 +155,35 @@ class Product:
         return replace(self, data=self.data | {"time": Column(time), "timedel": Column(length)})
 
 
+def shape(*tables: Table) -> frozenset[tuple[object, ...]]:
+    """What rows must have in common to be in one file: columns with the same axes and units.
+
+    Examples
+    --------
+    >>> five, six = ({"counts": Column(np.zeros((2, number)), "count")} for number in (5, 6))
+    >>> shape(five) == shape(six), shape(five) == shape({"counts": Column(np.ones((7, 5)), "count")})
+    (False, True)
+    """
+    return frozenset(
+        (place, name, column.values.shape[1:], column.unit, column.engineering is None, column.engineering_unit)
+        for place, table in enumerate(tables)
+        for name, column in table.items()
+    )
+
+
+def of_one_day(products: Sequence[Product]) -> list[Product]:
+    """The products of a day by shape: that of most rows is the file of the day and comes first, others are apart."""
+
+    def place(product: Product) -> tuple[int, int, str]:
+        return -len(product.time), product.start, str(sorted(map(str, shape(product.data))))
+
+    total = sum(len(product.time) for product in products)
+    return [
+        replace(product, apart=number > 0, rows_elsewhere=total - len(product.time))
+        for number, product in enumerate(sorted(products, key=place))
+    ]
+
+
 def renumbered(control: Table) -> Table:
     """A control table with `index` from 0."""
     count = len(next(iter(control.values())).values)
@@ -204,7 +238,7 @@ def _version(kind: ProductKind) -> str:
 
 def level0_path(product: Product) -> PurePosixPath:
     """Place of a file of level L0."""
-    if not product.kind.by_request:
+    if not (product.kind.by_request or product.apart):
         return level0_day_path(product.kind, int(clock.day_start(product.average)))
     span = f"{product.start >> 16:010d}-{product.end >> 16:010d}"
     return _level0_folder(product.kind) / _name(product.kind, "L0", span, product.request)
@@ -218,10 +252,13 @@ def level0_day_path(kind: ProductKind, day: int) -> PurePosixPath:
 def level1_path(product: Product, start: np.datetime64, end: np.datetime64, average: np.datetime64) -> PurePosixPath:
     """Place of a file of level L1, from the UTC of its begin, end and middle."""
     kind = product.kind
-    if not kind.by_request:
+    if not (kind.by_request or product.apart):
         return level1_day_path(kind, average.astype("datetime64[D]"))
     first, last = (str(time.astype("datetime64[s]")).replace("-", "").replace(":", "") for time in (start, end))
-    return _level1_folder(kind, start) / _name(kind, "L1", f"{first}-{last}", product.request)
+    # A request lies with the day on which it begins, rows of a day with that day.
+    return _level1_folder(kind, start if kind.by_request else average) / _name(
+        kind, "L1", f"{first}-{last}", product.request
+    )
 
 
 def level1_day_path(kind: ProductKind, day: np.datetime64) -> PurePosixPath:

@@ -183,18 +183,18 @@ def test_levelb_and_inputs_by_hand_change_nothing(complete: Mission) -> None:
 
 @pytest.mark.slow
 def test_product_that_cannot_be_made_is_a_warning(
-    mission: Mission, packet_pool: list[RawPacket], odd_lightcurve: RawPacket
+    mission: Mission, packet_pool: list[RawPacket], broken_lightcurve: RawPacket
 ) -> None:
     mission.folders.write_kernels(100)
     mission.evaluate()
-    mission.receive([*packet_pool, odd_lightcurve])
+    mission.receive([*packet_pool, broken_lightcurve])
     mission.settle()
     result = mission.make("l0_quicklook", day=DAY)
     assert result.success
     evaluation = next(item for item in result.get_asset_check_evaluations() if item.check_name == CHECK)
     assert not evaluation.passed
     assert evaluation.severity.value == "WARN"
-    assert "a different shape" in str(evaluation.description)
+    assert "its energies differ in their number of samples" in str(evaluation.description)
     assert mission.metadata("l0_quicklook")["problems"] == 1
     assert mission.metadata("l0_quicklook")["not made"]
 

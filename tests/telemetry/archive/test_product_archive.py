@@ -9,7 +9,7 @@ import itertools
 import os
 import shutil
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -147,13 +147,39 @@ def test_damaged_packets_cost_nothing_else(
         assert all(row[3] for row in store.quarantined())
 
 
-def test_packet_that_fits_no_other_is_left_out(
-    packet_pool: list[RawPacket], odd_lightcurve: RawPacket, open_inputs: Inputs, tmp_path: Path
+def test_packets_with_another_number_of_energies_are_files_of_their_own(
+    packet_pool: list[RawPacket], odd_lightcurve: Callable[..., RawPacket], open_inputs: Inputs, tmp_path: Path
 ) -> None:
-    """A light curve with another number of energies does not cost the day."""
-    (outcome,) = process(tmp_path, [[*packet_pool, odd_lightcurve]], open_inputs)
-    assert "a different shape" in outcome.problems[0].reason
-    assert any("L0_stix-ql-lightcurve_0664156800" in path.name for path in outcome.written)
+    """They do not cost the day, no row is lost, and files that are no longer made are removed, also of those."""
+
+    def files(level: str) -> dict[str, int]:
+        found = sorted((tmp_path / "archive").rglob(f"solo_{level}_stix-ql-lightcurve_*.fits"))
+        return {path.name.split("_")[3]: len(fits.getdata(path, "DATA")) for path in found}
+
+    first = process(tmp_path, [packet_pool], open_inputs)
+    days0, days1 = files("L0"), files("L1")
+    assert not first[0].problems
+    (outcome,) = process(tmp_path, [[odd_lightcurve()]], open_inputs)
+    assert [problem.reason for problem in outcome.problems] == [
+        "2 rows of the day with other columns are not in what is made from it"
+    ], "the plot has those of the file of the day"
+    assert files("L0") == days0 | {"0664157200-0664157208": 2}
+    assert files("L1") == days1 | {"20210117T000635-20210117T000643": 2}
+    (outcome,) = process(tmp_path, [[odd_lightcurve(1000)]], open_inputs)
+    assert [path.name.split("_")[3] for path in outcome.removed] == [
+        "0664157200-0664157208",
+        "20210117T000635-20210117T000643",
+    ]
+    assert files("L0") == days0 | {"0664157200-0664157808": 4}
+    # Now most rows of the day have one energy: the file of the day is theirs.
+    (outcome,) = process(tmp_path, [[odd_lightcurve(2000, 2000)]], open_inputs)
+    (other,) = files("L0").keys() - days0.keys()
+    assert files("L0") == days0 | {"0664156800": 2004, other: days0["0664156800"]}
+    assert sum(files("L1").values()) == sum(days1.values()) + 2004
+    name = next(path.name for path in outcome.written if other in path.name)
+    with PacketStore(tmp_path / "store") as store:
+        units = Touched.everything(store).only([name])
+    assert {(unit.key, unit.day) for unit in units.level0} == {((21, 6, 30), 664156800)}
 
 
 def test_full_disk_leaves_no_partial_file(

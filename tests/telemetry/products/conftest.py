@@ -57,8 +57,7 @@ def make_all(open_database: InstrumentDatabase, open_inputs: Inputs) -> MakerOfA
         if kind_of(key).by_request:
             found = level0_of_request(kind_of(key), packets, inputs, problems)
         else:
-            product = whole(kind_of(key), packets, inputs, problems)
-            found = [] if product is None else [product]
+            found = whole(kind_of(key), packets, inputs, problems)
         return found, [item.reason for item in problems]
 
     return made

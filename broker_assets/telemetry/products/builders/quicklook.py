@@ -12,11 +12,12 @@ from broker_assets.telemetry.packets import clock
 from broker_assets.telemetry.products.builders.energies import groups_of_edges
 from broker_assets.telemetry.products.builders.measured import (
     COMPRESSION_ERROR,
+    Compressed,
     Measured,
     PacketSet,
     UnbuildableProduct,
 )
-from broker_assets.telemetry.products.files.tables import Column, Table
+from broker_assets.telemetry.products.files.tables import Column, Table, take
 
 INTEGRATION_STEP = 0.1
 """Seconds; NIX00405 counts steps from one."""
@@ -56,7 +57,11 @@ def sample_times(packets: PacketSet, counts: NDArray[np.int64]) -> tuple[NDArray
 
 
 def by_energy(
-    values: NDArray[Any], offsets: NDArray[np.int64], energies: NDArray[np.int64], samples: NDArray[np.int64]
+    values: NDArray[Any],
+    offsets: NDArray[np.int64],
+    energies: NDArray[np.int64],
+    samples: NDArray[np.int64],
+    chosen: NDArray[np.int64],
 ) -> NDArray[Any]:
     """Rows of samples from packets that hold one run of samples per energy.
 
@@ -66,12 +71,14 @@ def by_energy(
     offsets : (n + 1,) int64 array
         Values of each packet.
     energies, samples : (n,) int64 arrays
+    chosen : (m,) int64 array
+        Packets with the same number of energies.
 
     Returns
     -------
     (samples, energies) array
     """
-    parts = [values[offsets[i] : offsets[i + 1]].reshape(energies[i], samples[i]).T for i in range(len(energies))]
+    parts = [values[offsets[i] : offsets[i + 1]].reshape(energies[i], samples[i]).T for i in chosen.tolist()]
     return np.concatenate(parts)
 
 
@@ -84,8 +91,6 @@ def _check_energies(packets: PacketSet, counter: str, counts: str) -> tuple[NDAr
     if (energies * last != values).any():
         row = int(np.flatnonzero(energies * last != values)[0])
         raise UnbuildableProduct(f"packet {packets.number[row]}: its energies differ in their number of samples")
-    if len(set(energies.tolist())) > 1:
-        raise UnbuildableProduct(f"packets differ in their number of energies: {sorted(set(energies.tolist()))}")
     return energies, last
 
 
@@ -117,32 +122,60 @@ def trigger_columns(packets: PacketSet, name: str, packet: NDArray[np.int64], gr
     }
 
 
-def _with_edges(control: Table, data: Table, edges: NDArray[np.uint8], energies: NDArray[np.int64]) -> Measured:
-    """Tables whose packets say their energy edges, (n, 33), and the number of energies between them.
+def _by_number_of_energies(
+    control: Table, data: Table, counts: Compressed, name: str, edges: NDArray[np.uint8], samples: NDArray[np.int64]
+) -> list[Measured]:
+    """Tables of packets with the same number of energies each, which the packets say together with their energy edges.
+
+    Parameters
+    ----------
+    control, data : Table
+        A row per packet, with `num_energies`; a row per sample, without counts.
+    counts : Compressed
+        A run of samples per energy.
+    name : str
+        Parameter of the counts.
+    edges : (n, 33) array
+        Energy edges of each packet.
+    samples : (n,) int64 array
+        Number of samples of each packet.
 
     Raises
     ------
     UnbuildableProduct
         If a packet has another number of energies than its edges make.
     """
+    energies = control["num_energies"].values
     between = edges.sum(axis=1, dtype=np.int64) - 1
     wrong = np.flatnonzero(between != energies)
     if len(wrong):
         row = int(wrong[0])
         raise UnbuildableProduct(f"a packet has {energies[row]} energies and edges of {max(between[row], 0)}")
-    distinct, number = np.unique(edges, axis=0, return_inverse=True)
-    tables = tuple(groups_of_edges(mask) for mask in distinct)
-    return Measured(
-        control, data, energies=tables, energies_of_row=number.ravel()[data["control_index"].values.astype(np.int64)]
-    )
+    packet = data["control_index"].values
+    found = []
+    for number in np.unique(energies).tolist():
+        chosen = np.flatnonzero(energies == number)
+        of_row = np.searchsorted(chosen, packet[energies[packet] == number])
+        values, variance = (
+            by_energy(part, counts.offsets, energies, samples, chosen) for part in (counts.values, counts.variance)
+        )
+        distinct, table = np.unique(edges[chosen], axis=0, return_inverse=True)
+        own = take(data, energies[packet] == number) | {
+            "control_index": Column(of_row),
+            "counts": Column(values, "count", parameter=name),
+            "counts_comp_err": Column(np.sqrt(variance).astype(np.float32), "count", COMPRESSION_ERROR),
+        }
+        groups = tuple(groups_of_edges(mask) for mask in distinct)
+        found.append(Measured(take(control, chosen), own, energies=groups, energies_of_row=table.ravel()[of_row]))
+    return found
 
 
 BACKGROUND_GROUPS = 1
 """Trigger groups of the background detector."""
 
 
-def lightcurve(packets: PacketSet) -> Measured:
-    """(21,6,30): counts of all detectors in a few energy bands."""
+def lightcurve(packets: PacketSet) -> list[Measured]:
+    """(21,6,30): counts of all detectors in a few energy bands; packets with as many energies are a table."""
     energies, samples = _check_energies(packets, "NIX00271", "NIX00272")
     packet, times = sample_times(packets, samples)
     counts = packets.compressed("NIX00272")
@@ -160,20 +193,12 @@ def lightcurve(packets: PacketSet) -> Measured:
     }
     groups = triggers.active_groups(detector_mask).sum(axis=1, dtype=np.int64)
     data = times | trigger_columns(packets, "NIX00274", packet, groups)
-    data |= {
-        "rcr": Column(packets.raw("NIX00276").astype(np.uint8), parameter="NIX00276"),
-        "counts": Column(by_energy(counts.values, counts.offsets, energies, samples), "count", parameter="NIX00272"),
-        "counts_comp_err": Column(
-            np.sqrt(by_energy(counts.variance, counts.offsets, energies, samples)).astype(np.float32),
-            "count",
-            COMPRESSION_ERROR,
-        ),
-    }
-    return _with_edges(control, data, edges, energies)
+    data["rcr"] = Column(packets.raw("NIX00276").astype(np.uint8), parameter="NIX00276")
+    return _by_number_of_energies(control, data, counts, "NIX00272", edges, samples)
 
 
-def background(packets: PacketSet) -> Measured:
-    """(21,6,31): counts of the background detector in a few energy bands."""
+def background(packets: PacketSet) -> list[Measured]:
+    """(21,6,31): counts of the background detector in a few energy bands; packets with as many energies are a table."""
     energies, samples = _check_energies(packets, "NIX00277", "NIX00278")
     packet, times = sample_times(packets, samples)
     counts = packets.compressed("NIX00278")
@@ -188,15 +213,7 @@ def background(packets: PacketSet) -> Measured:
     }
     groups = np.full(len(packets), BACKGROUND_GROUPS)
     data = times | trigger_columns(packets, "NIX00274", packet, groups)
-    data |= {
-        "counts": Column(by_energy(counts.values, counts.offsets, energies, samples), "count", parameter="NIX00278"),
-        "counts_comp_err": Column(
-            np.sqrt(by_energy(counts.variance, counts.offsets, energies, samples)).astype(np.float32),
-            "count",
-            COMPRESSION_ERROR,
-        ),
-    }
-    return _with_edges(control, data, edges, energies)
+    return _by_number_of_energies(control, data, counts, "NIX00278", edges, samples)
 
 
 def variance(packets: PacketSet) -> Measured:

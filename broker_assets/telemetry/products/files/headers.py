@@ -137,7 +137,14 @@ def level1_cards(product: Product, kernels: Kernels, planning: Planning) -> list
 
 
 def marked(product: Product) -> Product:
-    """The product with a warning if its rows differ in their energies, and what those of the others are."""
+    """The product with a warning if its rows differ in their energies, or if others of its day are elsewhere."""
+    if product.rows_elsewhere:
+        product = product.warned(
+            f"{product.rows_elsewhere} rows of this day have another number of energies, or other columns:"
+        )
+        product = product.warned(
+            "they are in the file of the day" if product.apart else "they are in files named by their time range"
+        )
     energies = product.row_energies
     if energies is None:
         return product

@@ -32,7 +32,14 @@ from broker_assets.telemetry.products.builders.measured import Measured, PacketS
 from broker_assets.telemetry.products.builders.sequences import Held, nothing_held, sequences
 from broker_assets.telemetry.products.files.tables import Column, Table, rows, stack
 from broker_assets.telemetry.products.kinds import ProductKind
-from broker_assets.telemetry.products.product import Product, RowEnergies, VersionRange, levelb_path
+from broker_assets.telemetry.products.product import (
+    Product,
+    RowEnergies,
+    VersionRange,
+    levelb_path,
+    of_one_day,
+    shape,
+)
 from broker_assets.telemetry.reception.packet_store import StoredPacket
 
 BUILDERS: Final[dict[str, Callable[[PacketSet], Measured | list[Measured]]]] = {
@@ -51,7 +58,7 @@ BUILDERS: Final[dict[str, Callable[[PacketSet], Measured | list[Measured]]]] = {
     "spectrogram": spectrogram.spectrogram,
     "aspect": aspect.aspect,
 }
-"""How the tables of a kind are made; several for a request whose energies change."""
+"""How the tables of a kind are made; several where energies change."""
 
 SAMPLES = "NIX00089"
 """Number of samples of a packet; packets without any are left out."""
@@ -90,19 +97,22 @@ def parent_of(kind: ProductKind, packet: StoredPacket) -> str:
 
 def level0_of_day(
     kind: ProductKind, packets: Sequence[StoredPacket], inputs: Inputs, problems: list[Problem], day: int
-) -> Product | None:
-    """The product of an on-board day, from all packets that may have samples in it.
+) -> list[Product]:
+    """The products of an on-board day, from all packets that may have samples in it: as a rule one.
+
+    Rows with another number of energies than most, or other columns, are products of their own, see `of_one_day`.
 
     Parameters
     ----------
     day : int
         First second of the day.
     """
-    product = whole(kind, packets, inputs, problems)
-    if product is None:
-        return None
-    selected = np.flatnonzero(clock.day_start(product.time) == day)
-    return with_origin(product.with_rows(selected)) if len(selected) else None
+    found = []
+    for product in whole(kind, packets, inputs, problems):
+        selected = np.flatnonzero(clock.day_start(product.time) == day)
+        if len(selected):
+            found.append(with_origin(product.with_rows(selected)))
+    return of_one_day(found)
 
 
 def level0_of_request(
@@ -137,20 +147,18 @@ def level0_of_request(
     return list(products.values())
 
 
-def whole(
-    kind: ProductKind, packets: Sequence[StoredPacket], inputs: Inputs, problems: list[Problem]
-) -> Product | None:
-    """One product of all given packets, rows in order of time; None, and a problem noted, where that cannot be.
+def whole(kind: ProductKind, packets: Sequence[StoredPacket], inputs: Inputs, problems: list[Problem]) -> list[Product]:
+    """The products of all given packets, one of each shape, rows in order of time.
 
-    A packet of a daily product that does not fit the others is left out and noted, so that it affects no other.
+    A packet that makes no product is left out and noted, so that it affects no other.
     """
-    return next(iter(_built(kind, packets, inputs, problems)), None)
+    return _built(kind, packets, inputs, problems)
 
 
 def _built(
     kind: ProductKind, packets: Sequence[StoredPacket], inputs: Inputs, problems: list[Problem]
 ) -> list[Product]:
-    """The products of packets: one, or of a request several where its energies change."""
+    """The products of packets: one, or several where energies or columns change."""
     usable = [packet for packet in packets if packet.failure is None]
     if not usable:
         return []
@@ -170,7 +178,7 @@ def _built(
         problems.append(Problem(parent_of(kind, usable[0]), str(error)))
         return []
     left = len(usable) - len(fitting)
-    return [product.warned(f"{left} packets that do not fit the others are not in this file") for product in made]
+    return [product.warned(f"{left} packets that make no product are not in this file") for product in made]
 
 
 _UNBUILDABLE = (UnbuildableProduct, RequestError, ValueError, IndexError)
@@ -180,25 +188,17 @@ _UNBUILDABLE = (UnbuildableProduct, RequestError, ValueError, IndexError)
 def _fitting(
     kind: ProductKind, usable: Sequence[StoredPacket], inputs: Inputs, problems: list[Problem]
 ) -> list[StoredPacket]:
-    """The packets that make a product alone, of the shape that most of them have."""
-    shapes: dict[frozenset[tuple[str, tuple[int, ...]]], list[StoredPacket]] = {}
+    """The packets that make a product alone."""
+    found = []
     for packet in usable:
-        what = f"{parent_of(kind, packet)}, packet {clock.text(packet.scet)}"
         try:
             made = _whole(kind, [packet], inputs, [])
         except _UNBUILDABLE as error:
+            what = f"{parent_of(kind, packet)}, packet {clock.text(packet.scet)}"
             problems.append(Problem(what, str(error)))
             continue
-        for product in made:
-            shape = frozenset((name, column.values.shape[1:]) for name, column in product.data.items())
-            shapes.setdefault(shape, []).append(packet)
-    ordered = sorted(shapes.items(), key=lambda item: len(item[1]), reverse=True)
-    for shape, others in ordered[1:]:
-        unlike = ", ".join(sorted({name for name, _ in shape ^ ordered[0][0]}))
-        for packet in others:
-            what = f"{parent_of(kind, packet)}, packet {clock.text(packet.scet)}"
-            problems.append(Problem(what, f"a different shape from most packets: {unlike}"))
-    return ordered[0][1] if ordered else []
+        found += [packet] if made else []
+    return found
 
 
 def _whole(kind: ProductKind, usable: Sequence[StoredPacket], inputs: Inputs, problems: list[Problem]) -> list[Product]:
@@ -215,8 +215,19 @@ def _whole(kind: ProductKind, usable: Sequence[StoredPacket], inputs: Inputs, pr
         return []
     what = parent_of(kind, usable[0])
     problems.extend(Problem(what, text) for _, measured in parts for text in measured.problems)
-    products = [[part] for part in parts] if kind.by_request else [parts]
+    products = [[part] for part in parts] if kind.by_request else _alike(parts)
     return [_product(kind, of_product, kept, inputs) for of_product in products]
+
+
+_Part = tuple[DecodedStructure, Measured]
+
+
+def _alike(parts: Sequence[_Part]) -> list[list[_Part]]:
+    """Parts by the columns that they have."""
+    found: dict[frozenset[tuple[object, ...]], list[_Part]] = {}
+    for part in parts:
+        found.setdefault(shape(part[1].control, part[1].data), []).append(part)
+    return list(found.values())
 
 
 def _without_empty(
@@ -263,7 +274,7 @@ def _measured(
 
 def _product(
     kind: ProductKind,
-    parts: Sequence[tuple[DecodedStructure, Measured]],
+    parts: Sequence[_Part],
     usable: Sequence[StoredPacket],
     inputs: Inputs,
 ) -> Product:
@@ -305,7 +316,7 @@ def _product(
     return product.with_rows(order)
 
 
-def _versions(parts: Sequence[tuple[DecodedStructure, Measured]]) -> tuple[VersionRange, ...]:
+def _versions(parts: Sequence[_Part]) -> tuple[VersionRange, ...]:
     """Times of the packets by database version."""
     ranges: dict[str, tuple[int, int]] = {}
     for structure, _ in parts:

@@ -13,7 +13,15 @@ from broker_assets.telemetry.packets import clock
 from broker_assets.telemetry.products.files.tables import Column, Table, rows, stack
 from broker_assets.telemetry.products.kinds import ProductKind
 from broker_assets.telemetry.products.levels.level0 import with_origin
-from broker_assets.telemetry.products.product import Product, RowEnergies, VersionRange, complete, level0_path
+from broker_assets.telemetry.products.product import (
+    Product,
+    RowEnergies,
+    VersionRange,
+    complete,
+    level0_path,
+    of_one_day,
+    shape,
+)
 
 FIXED_ON_BOARD: Final = (2, 26, 36)
 """Database version from which lengths and counts of science bins belong together."""
@@ -23,8 +31,10 @@ SHIFTED = "Time and count arrays were shifted to fix offset"
 NOT_SHIFTED = "Time and count arrays offset not fixed as possibly summed on board"
 
 
-def level1_of_day(kind: ProductKind, parts: Sequence[Product], kernels: Kernels, day: np.datetime64) -> Product | None:
-    """The product of a UTC day from the level L0 products of the on-board days that touch it.
+def level1_of_day(kind: ProductKind, parts: Sequence[Product], kernels: Kernels, day: np.datetime64) -> list[Product]:
+    """The products of a UTC day from the level L0 products of the on-board days that touch it: as a rule one.
+
+    Rows with another number of energies than most, or other columns, are products of their own, see `of_one_day`.
 
     Parameters
     ----------
@@ -35,15 +45,19 @@ def level1_of_day(kind: ProductKind, parts: Sequence[Product], kernels: Kernels,
     kernels : Kernels
     day : datetime64[D]
     """
-    selected = []
+    alike: dict[frozenset[tuple[object, ...]], list[Product]] = {}
     for part in parts:
         published = part.published()
         rows_of_day = np.flatnonzero(kernels.clock.utc_day(published.time) == day)
         if len(rows_of_day):
-            selected.append(_from_level0(published).with_rows(rows_of_day))
-    if not selected:
-        return None
-    joined = selected[0] if len(selected) == 1 else _joined(selected)
+            found = _from_level0(published).with_rows(rows_of_day)
+            alike.setdefault(shape(found.control, found.data), []).append(found)
+    return of_one_day([_finished(kind, same) for same in alike.values()])
+
+
+def _finished(kind: ProductKind, parts: Sequence[Product]) -> Product:
+    """One product of parts of the same shape."""
+    joined = parts[0] if len(parts) == 1 else _joined(parts)
     return replace(
         joined,
         kind=kind,

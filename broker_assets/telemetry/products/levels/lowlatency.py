@@ -150,9 +150,13 @@ def _products(request: Path, work: Path, inputs: Inputs, now: np.datetime64) -> 
                     continue
                 first = unit.day * clock.TICKS_PER_SECOND
                 packets = unique_packets(store.of_days(unit.key, first, first + clock.TICKS_PER_DAY))
-                product = level0_of_day(KINDS[unit.key], packets, inputs, problems, unit.day)
-                if product is not None:
-                    names.append(_write(work, product, now))
+                for product in level0_of_day(KINDS[unit.key], packets, inputs, problems, unit.day):
+                    name = _name(product, now)
+                    if name in names:
+                        problems.append(Problem(name, f"{len(product.time)} rows with other energies need this name"))
+                        continue
+                    _write(work / name, product, now)
+                    names.append(name)
         except (UnknownFile, ConfigurationError, DatabaseError, MissingDatabaseVersion) as error:
             raise RequestFailed(str(error)) from error
     if not names:
@@ -161,16 +165,21 @@ def _products(request: Path, work: Path, inputs: Inputs, now: np.datetime64) -> 
     return Answer(request.name, tuple(names), tuple(problems))
 
 
-def _write(work: Path, product: Product, now: np.datetime64) -> str:
-    stamp = re.sub(r"\D", "", str(now.astype("datetime64[m]")))
+def _stamp(now: np.datetime64) -> str:
+    return re.sub(r"\D", "", str(now.astype("datetime64[m]")))
+
+
+def _name(product: Product, now: np.datetime64) -> str:
     span = f"{product.start >> 16:010d}-{product.end >> 16:010d}"
-    name = f"solo_{LEVEL}_stix-{product.kind.file_stem}_{span}_V{stamp}.fits"
+    return f"solo_{LEVEL}_stix-{product.kind.file_stem}_{span}_V{_stamp(now)}.fits"
+
+
+def _write(path: Path, product: Product, now: np.datetime64) -> None:
     # The chain of files begins here: there is no level LB on that machine.
     parent = Column(np.full(len(product.control["parent"].values), ""))
     product = replace(product, level=LEVEL, control=product.control | {"parent": parent})
     tables = b"".join(fits.table_bytes(extension) for extension in extensions(product))
-    replace_atomically(work / name, _primary(_cards(product, name, stamp)) + tables, sync_name=False)
-    return name
+    replace_atomically(path, _primary(_cards(product, path.name, _stamp(now))) + tables, sync_name=False)
 
 
 def _cards(product: Product, name: str, stamp: str) -> list[Card]:

@@ -243,13 +243,12 @@ def _level1(key: tuple[int, int, int], store: PacketStore, inputs: Inputs, probl
     day = START - 43200
     first = day * clock.TICKS_PER_SECOND
     stored: list[StoredPacket] = store.of_days(key, first, first + clock.TICKS_PER_DAY)
-    product = level0_of_day(KINDS[key], stored, inputs, problems, day)
-    found = None
-    if product is not None and inputs.kernels is not None:
-        found = level1_of_day(KINDS[key], [product], inputs.kernels, inputs.kernels.clock.utc_day(product.time)[0])
-    if found is None:
-        raise RuntimeError(f"no level L1 of {key}")
-    return found
+    products = level0_of_day(KINDS[key], stored, inputs, problems, day)
+    if products and inputs.kernels is not None:
+        utc = inputs.kernels.clock.utc_day(products[0].time)[0]
+        for found in level1_of_day(KINDS[key], products, inputs.kernels, utc):
+            return found
+    raise RuntimeError(f"no level L1 of {key}")
 
 
 def _results(step: Step) -> str:

@@ -24,7 +24,7 @@ from broker_assets.telemetry.inputs.configuration import InstrumentConfiguration
 from broker_assets.telemetry.products.builders.energies import PARTED, REVERSED
 from broker_assets.telemetry.products.files.headers import marked
 from broker_assets.telemetry.products.levels.level0 import Inputs
-from broker_assets.telemetry.products.product import WARNING, Product
+from broker_assets.telemetry.products.product import WARNING, Product, of_one_day
 
 Maker = Callable[..., Product]
 MakerOfAll = Callable[..., tuple[list[Product], list[str]]]
@@ -129,23 +129,29 @@ def test_visibilities(make_all: MakerOfAll, bins: list[list[tuple[int, int]]]) -
 @ANY
 @given(st.lists(st.sets(st.integers(0, 32), min_size=2, max_size=6), min_size=1, max_size=5))
 def test_light_curves(make_all: MakerOfAll, edges: list[set[int]]) -> None:
-    """Edges that change in a day: rows of another number are left out and noted, others of the same number marked."""
+    """Edges that change in a day: rows of another number are a file of their own, others of the same number marked."""
     given_edges = [sorted(of_packet) for of_packet in edges]
     packets = [lightcurve_values(START + 100 * n, of_packet) for n, of_packet in enumerate(given_edges)]
-    (product,), problems = make_all((21, 6, 30), *packets)
+    found, problems = make_all((21, 6, 30), *packets)
+    assert problems == []
+    products = of_one_day(found)
     sizes = [len(of_packet) for of_packet in given_edges]
-    most = max(set(sizes), key=lambda size: (sizes.count(size), -sizes.index(size)))
-    assert len(problems) == len(sizes) - sizes.count(most)
-    assert all("a different shape from most packets: counts" in text for text in problems)
-    assert len(product.time) == 2 * sizes.count(most)
-    kept = [of_packet for of_packet in given_edges if len(of_packet) == most]
-    common = max(kept, key=lambda of_packet: (kept.count(of_packet), -kept.index(of_packet)))
-    assert [low for low, _ in planes(product)] == common[:-1]
-    same = all(of_packet == common for of_packet in kept)
-    assert (WARNING in marked(product).cards) == bool(problems or not same)
-    if not same:
+    ordered_sizes = sorted(set(sizes), key=lambda size: (-sizes.count(size), sizes.index(size)))
+    assert [(len(product.time), product.apart) for product in products] == [
+        (2 * sizes.count(size), number > 0) for number, size in enumerate(ordered_sizes)
+    ]
+    for size, product in zip(ordered_sizes, products, strict=True):
+        kept = [of_packet for of_packet in given_edges if len(of_packet) == size]
+        common = max(kept, key=lambda of_packet: (kept.count(of_packet), -kept.index(of_packet)))
+        assert [low for low, _ in planes(product)] == common[:-1]
+        same = all(of_packet == common for of_packet in kept)
+        assert (WARNING in marked(product).cards) == bool(len(products) > 1 or not same)
         text = f"ENERGIES holds for {2 * kept.count(common)} of {2 * len(kept)} rows of DATA, not for these:"
-        assert text in marked(product).comments
+        assert (text in marked(product).comments) != same
+        starts = [START + 100 * n for n, of_packet in enumerate(given_edges) if len(of_packet) == size]
+        assert product.control["scet_coarse"].values[product.data["control_index"].values].tolist() == [
+            start for start in starts for _ in range(2)
+        ]
 
 
 def test_edges_and_the_number_of_energies_disagree(make: Maker) -> None:

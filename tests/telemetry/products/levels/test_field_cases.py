@@ -44,15 +44,27 @@ def test_energies_has_one_row_per_plane_of_counts(process: Process, case: str) -
         assert hdus[0].header["DATAWARN"] == 1
 
 
-def test_packets_with_another_number_of_energies_are_named(process: Process) -> None:
-    outcome, (path,) = process("ql_energy_change_number")
-    assert [item.reason for item in outcome.problems[:2]] == [
-        "a different shape from most packets: counts, counts_comp_err"
-    ] * 2
-    with fits.open(path) as hdus:
-        assert hdus["DATA"].data["counts"].shape[-1] == len(hdus["ENERGIES"].data) == 3
-        assert hdus[0].header["DATAWARN"] == 1
-        assert "2 packets that do not fit the others are not in this file" in str(hdus[0].header["COMMENT"])
+def test_packets_with_another_number_of_energies_are_a_file(process: Process) -> None:
+    """Every row of the day is in a file, at both levels, and each file says where the others are."""
+    outcome, level0 = process("ql_energy_change_number")
+    assert outcome.problems == []
+    level1 = sorted(path for path in outcome.written if path.name.startswith("solo_L1"))
+    for of_level in (level0, level1):
+        found = {}
+        for path in of_level:
+            with fits.open(path) as hdus:
+                energies = len(hdus["ENERGIES"].data)
+                assert hdus["DATA"].data["counts"].shape[-1] == energies
+                assert set(hdus["CONTROL"].data["num_energies"]) == {energies}
+                assert hdus[0].header["DATAWARN"] == 1
+                comment = " ".join(str(hdus[0].header["COMMENT"]).split())
+                found[energies] = ("-" in path.name.split("_")[3], len(hdus["DATA"].data), comment)
+        others, main = sorted(found, key=lambda energies: found[energies][0], reverse=True)
+        rows = [found[energies][1] for energies in (main, others)]
+        assert [found[energies][0] for energies in (main, others)] == [False, True]
+        assert f"{rows[1]} rows of this day have another number of energies" in found[main][2]
+        assert "named by their time range" in found[main][2]
+        assert f"{rows[0]} rows of this day have another number of energies" in found[others][2]
 
 
 @pytest.mark.parametrize(

@@ -56,11 +56,10 @@ def level1(shared_folder: Path, flight_inputs: Inputs, tmp_path: Path) -> Level1
             for day in days:
                 first = day * clock.TICKS_PER_SECOND
                 packets = unique_packets(store.of_days(key, first, first + clock.TICKS_PER_DAY))
-                part = level0_of_day(KINDS[key], packets, flight_inputs, [], day)
-                parts += [] if part is None else [part]
+                parts += level0_of_day(KINDS[key], packets, flight_inputs, [], day)
         utc = sorted({day for part in parts for day in kernels.clock.utc_day(part.time).tolist()})
         found = (level1_of_day(KINDS[key], parts, kernels, np.datetime64(day)) for day in utc)
-        return [product for product in found if product is not None]
+        return [product for products in found for product in products]
 
     return make
 
