@@ -66,7 +66,7 @@ class NotEqual(ValueError):
 
 
 def due(connection: psycopg.Connection[Any], now: datetime.date, hot_months: int) -> list[Month]:
-    """Months that should leave: older ones with rows, and with them those that got points after they had left.
+    """Months that should leave: older ones with rows, and those that got or lost points after they had left.
 
     Parameters
     ----------
@@ -84,10 +84,14 @@ def due(connection: psycopg.Connection[Any], now: datetime.date, hot_months: int
         for month in _attached(connection, table)
     }
     old = sorted({month for month in names.values() if month < limit})
+    lost = {
+        np.datetime64(month, "M")
+        for (month,) in connection.execute("SELECT DISTINCT month FROM cold_months WHERE moved <> '{}'")
+    }
     found = []
     for month in old:
         leaves = [name for name, of_month in names.items() if of_month == month]
-        if any(_has_rows(connection, name) for name in leaves):
+        if month in lost or any(_has_rows(connection, name) for name in leaves):
             found.append(month)
     return found
 
@@ -332,7 +336,7 @@ def _record(connection: psycopg.Connection[Any], table: sa.Table, month: Month, 
         "INSERT INTO cold_months (name, month, begins, ends, rows, checksum, snapshotid)"
         " SELECT name, %s, %s, %s, %s, %s, snapshotid FROM cold_tables WHERE name = %s ON CONFLICT (name, month) DO"
         " UPDATE SET rows = excluded.rows, checksum = excluded.checksum, snapshotid = excluded.snapshotid,"
-        " detached_at = now()",
+        " detached_at = now(), moved = '{}'",
         (
             f"{month}-01",
             partitions.month_start(month),

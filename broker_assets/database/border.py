@@ -2,7 +2,9 @@
 
 This is the only place that decides between the two. A month that has left keeps an empty partition for points that
 arrive late: these are in the database until their month leaves again. Where both stores have a point, that in the
-database is newer and counts. The points of a night that was brought back (`thaw`) are in the database alone.
+database is newer and counts. A point that is stored again with a time of another month is noted with the month that it
+left (`note_moved`), until that month is proven equal and leaves again. The points of a night that was brought back
+(`thaw`) are in the database alone.
 """
 
 from __future__ import annotations
@@ -63,6 +65,8 @@ class Border:
     """Beginning and end of each month, MJD TAI."""
     thawed: frozenset[datetime.date]
     """Nights that are in the database nevertheless."""
+    moved: tuple[tuple[float, float, tuple[int, ...]], ...] = ()
+    """Beginning and end of months, and the points (`point_keys`) whose time has been moved out of them since."""
 
     def within(self, conditions: Conditions) -> tuple[tuple[float, float], ...]:
         """The months that rows with some conditions may be in."""
@@ -80,14 +84,45 @@ def border_of(connection: psycopg.Connection[Any], table: sa.Table) -> Border | 
     # Naming the table locks it as a reader does, before the answer is looked up: no month can leave while it is used.
     rows = connection.execute(
         sql.SQL(
-            "SELECT metadata_location, begins, ends FROM cold_months JOIN cold_tables USING (name) WHERE name = {}"
-            " AND NOT EXISTS (SELECT FROM {} WHERE false) ORDER BY begins"
+            "SELECT metadata_location, begins, ends, moved FROM cold_months JOIN cold_tables USING (name)"
+            " WHERE name = {} AND NOT EXISTS (SELECT FROM {} WHERE false) ORDER BY begins"
         ).format(sql.Literal(table.name), sql.Identifier(table.name))
     ).fetchall()
     if not rows:
         return None
     thawed = connection.execute("SELECT night FROM cold_thawed").fetchall()
-    return Border(rows[0][0], tuple((row[1], row[2]) for row in rows), frozenset(row[0] for row in thawed))
+    months = tuple((row[1], row[2]) for row in rows)
+    moved = tuple((row[1], row[2], tuple(row[3])) for row in rows if row[3])
+    return Border(rows[0][0], months, frozenset(row[0] for row in thawed), moved)
+
+
+def note_moved(
+    connection: psycopg.Connection[Any], table: sa.Table, points: pa.Table, before: NDArray[np.float64]
+) -> None:
+    """Note that points have a time of another month now: what the cold store has of them is no longer read.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In the transaction that writes them.
+    table : Table
+        One of `tables.PARTITIONED`.
+    points : Table
+        What identifies them, and their time now.
+    before : (n,) float64 array
+        Their stored times, MJD TAI.
+    """
+    border = border_of(connection, table)
+    if border is None:
+        return
+    now, numbers = points[TIME].to_numpy(), point_keys(table, points).view(np.int64)
+    for begins, ends in border.months:
+        left = (before >= begins) & (before < ends) & ~((now >= begins) & (now < ends))
+        if left.any():
+            connection.execute(
+                "UPDATE cold_months SET moved = moved || %s::bigint[] WHERE name = %s AND begins = %s",
+                (numbers[left].tolist(), table.name, begins),
+            )
 
 
 def rows(
@@ -158,6 +193,8 @@ def rows_beyond(
             pa.schema([(name, arrow_type(table.c[name].type)) for name in _keyed(table)]),
         )
         found = found.filter(pa.array(~np.isin(point_keys(table, found), point_keys(table, newer))))
+    if found.num_rows and border.moved:
+        found = found.filter(pa.array(~_has_moved(table, found, border)))
     if found.num_rows and border.thawed:
         found = found.filter(pa.array([night not in border.thawed for night in found["night"].to_pylist()], pa.bool_()))
     schema = pa.schema([(name, arrow_type(table.c[name].type)) for name in columns])
@@ -231,9 +268,15 @@ def warm(
 
 
 def point_keys(table: sa.Table, found: pa.Table) -> NDArray[np.uint64]:
-    """A number for each point, different ones for different points up to a chance of 2⁻⁶⁴."""
+    """A number for each point, different ones for different points up to a chance of 2⁻⁶⁴.
+
+    Without a column `reduction` they are points of reduction 0.
+    """
     identity = identities(KINDS[table], found)
-    reduction = mix(np.asarray(found["reduction"].to_numpy(), np.int64))
+    if "reduction" in found.column_names:
+        reduction = mix(np.asarray(found["reduction"].to_numpy(), np.int64))
+    else:
+        reduction = mix(np.zeros(found.num_rows, np.int64))
     return keys(found["diaobjectid"].to_numpy(), identity) ^ reduction
 
 
@@ -309,6 +352,15 @@ def _cold(
     for begins, ends in months:
         inside |= (times >= begins) & (times < ends)
     return found if inside.all() else found.filter(pa.array(inside))
+
+
+def _has_moved(table: sa.Table, found: pa.Table, border: Border) -> NDArray[np.bool_]:
+    """Which rows of the cold store are of points whose time is now in another month."""
+    times, numbers = found[TIME].to_numpy(), point_keys(table, found).view(np.int64)
+    result = np.zeros(len(times), bool)
+    for begins, ends, moved in border.moved:
+        result |= (times >= begins) & (times < ends) & np.isin(numbers, np.array(moved, np.int64))
+    return result
 
 
 def _times(months: Sequence[tuple[float, float]], *, margin: float = MARGIN) -> list[list[Test]]:

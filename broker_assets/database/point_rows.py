@@ -262,7 +262,10 @@ class _Writer:
             wins[hit] = better
             if better.any():
                 replaced = old.take(better)
-                self._delete(kind, self._rows[kind].filter(pa.array(wins & hit)), replaced.midpointmjdtai)
+                rows = self._rows[kind].filter(pa.array(wins & hit))
+                self._delete(kind, rows, replaced.midpointmjdtai)
+                if (months_of(rows[border.TIME].to_numpy()) != months_of(replaced.midpointmjdtai)).any():
+                    border.note_moved(self._connection, TABLES[kind], rows, replaced.midpointmjdtai)
                 changes.append(replaced.changes(kind, removed=True))
             changes.append(points.take(wins).changes(kind))
             chosen[kind] = _marked(self._rows[kind].filter(pa.array(wins)), marks[wins])

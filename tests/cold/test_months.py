@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import psycopg
+import pyarrow as pa
 import pytest
 from cold_points import bring, mjd
 
@@ -22,7 +23,7 @@ from broker_assets.database.arrow import arrow_schema
 from broker_assets.database.documented_rows import documented_rows
 from broker_assets.database.engine import connect
 from broker_assets.database.point_identity import PointKind
-from broker_assets.database.point_rows import mark_withdrawn, remove_points
+from broker_assets.database.point_rows import mark_withdrawn, remove_points, write_points
 from broker_assets.database.reading import light_curve
 from broker_assets.database.tables import PARTITIONED, diaforcedsources, diasources
 from broker_assets.filters import tap
@@ -205,3 +206,50 @@ def test_late_points_go_where_their_month_is(store: ColdStore, connection: psyco
     detach(connection, [january])
     assert light_curve(connection, [1, 2]).forced_sources.num_rows == found
     assert connection.execute("SELECT count(*) FROM diaforcedsources_2026_01").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("to", [61290.25, 61055.25, 61350.25], ids=["month here", "month left", "no month yet"])
+def test_a_point_whose_time_is_moved_out_of_a_month_that_has_left_stands_once(
+    store: ColdStore, connection: psycopg.Connection[Any], to: float
+) -> None:
+    """An earlier packet has another time for it: readers find it there alone, also after months leave again."""
+    for night in (START, START + datetime.timedelta(days=31), START + datetime.timedelta(days=250)):
+        bring(connection, night, [1])
+        write_night(store, night, TABLES)
+    left = [np.datetime64("2025-12"), np.datetime64("2026-01")]
+    detach(connection, left)
+    before = light_curve(connection, [1], full=True).forced_sources
+    gone = [row for row in before.to_pylist() if left[0] <= partitions.months([row["midpointmjdtai"]])[0] <= left[1]]
+    first = min(gone, key=lambda row: float(row["midpointmjdtai"]))
+    connection.commit()
+    earlier = datetime.date(2025, 12, 5)
+    point = {
+        "diaobjectid": 1, "diaforcedsourceid": first["diaforcedsourceid"], "midpointmjdtai": to, "band": "r",
+        "psfflux": 7.0, "psffluxerr": 2.0, "broughtby": 5, "broughtbymjdtai": mjd(earlier), "night": earlier,
+        "survey": 1, "ingestid": 2,
+    }  # fmt: skip
+    schema = arrow_schema(diaforcedsources)
+    rows_of_point = pa.table({name: pa.array([value], schema.field(name).type) for name, value in point.items()})
+    partitions.ensure(connection, [to])
+    for _ in range(2):  # sent twice
+        with connection.transaction():
+            write_points(connection, {PointKind.FORCED: rows_of_point})
+
+    def stands() -> list[tuple[int, float, float]]:
+        found = light_curve(connection, [1], full=True).forced_sources.to_pylist()
+        connection.rollback()
+        return sorted((row["diaforcedsourceid"], row["midpointmjdtai"], row["psfflux"]) for row in found)
+
+    wanted = [
+        (row["diaforcedsourceid"], row["midpointmjdtai"], row["psfflux"])
+        for row in before.to_pylist()
+        if row["diaforcedsourceid"] != first["diaforcedsourceid"]
+    ]
+    wanted = sorted([*wanted, (first["diaforcedsourceid"], to, 7.0)])
+    assert stands() == wanted
+    # The month that lost the point leaves again: its night is written without it, and nothing remains noted.
+    assert leave(store, connection) > 0
+    assert stands() == wanted
+    assert connection.execute("SELECT count(*) FROM cold_months WHERE moved <> '{}'").fetchone() == (0,)
+    counts = [point_sums.read(connection, np.array([1])).entries["number"].sum()]
+    assert counts == [border.rows(connection, diaforcedsources, ["diaobjectid"], []).num_rows + 3 + 3]

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from broker_assets.database.tables.columns import MJD, bigint, date, double, metadata, text, timestamp
+from broker_assets.database.tables.columns import MJD, bigint, column, date, double, metadata, text, timestamp
 
 
 def _checksum(comment: str) -> sa.Column[Any]:
@@ -49,6 +49,13 @@ cold_months = sa.Table(
     _checksum("sum of the hashes of all rows of the month, modulo 2⁶⁴, equal here and in the cold store"),
     bigint("snapshotId", "snapshot of the cold store that was proven to have them", nullable=False),
     timestamp("detached_at", "when they left", server_default=sa.func.now(), nullable=False),
+    column(
+        "moved",
+        sa.ARRAY(sa.BigInteger()),
+        "points that have been stored with a time of another month since, see `border.point_keys`",
+        nullable=False,
+        server_default="{}",
+    ),
     comment="Months whose points are in the cold store, but for those that came later",
 )
 """Months that have left the database."""
