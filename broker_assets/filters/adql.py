@@ -19,7 +19,8 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokens import TokenType  # type: ignore[attr-defined]
 
 from broker_assets.database.query_role import OBSERVATIONS, PUBLISHED
-from broker_assets.filters.adql_geometry import GEOMETRY, UNKNOWN_GEOMETRY, AdqlError, Near, with_geometry
+from broker_assets.filters.adql_geometry import GEOMETRY, UNKNOWN_GEOMETRY, Near, with_geometry
+from broker_assets.filters.adql_polygons import AdqlError
 from broker_assets.filters.tap_schema import NAMES, OBSCORE, SCHEMA, row_type
 from broker_assets.filters.tap_uploads import Upload
 
@@ -162,8 +163,9 @@ def translate(text: str, *, limit: int, uploads: Mapping[str, Upload] | None = N
         if isinstance(node, _FORBIDDEN):
             raise AdqlError(f"{node.sql(dialect='postgres')[:60]} is not part of ADQL here")
     tokens = _Tokens(uploads or {})
-    root = with_geometry(root, tokens.uploads, tokens.circle)
     _functions(root)
+    root = with_geometry(root, tokens.uploads, tokens.circle)
+    _no_other_geometry(root)
     tables = _tables(root, tokens)
     asked = _asked(root)
     most = limit if asked is None else min(asked, limit)
@@ -232,7 +234,7 @@ def _functions(root: exp.Expression) -> None:
     for node in list(root.find_all(exp.Func)):
         name = (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).lower()
         if isinstance(node, exp.Anonymous) and name.upper() in GEOMETRY | UNKNOWN_GEOMETRY:
-            raise AdqlError(f"{name.upper()} cannot be used here; regions are CIRCLE in CONTAINS")
+            continue
         if isinstance(node, exp.Cast) and node.to.this not in _TYPES:
             raise AdqlError(f"nothing can be cast to {node.to.sql()[:40]}")
         if isinstance(node, exp.Log):
@@ -245,3 +247,13 @@ def _functions(root: exp.Expression) -> None:
             node.replace(outer)
         elif name not in _FUNCTIONS and not isinstance(node, exp.Connector):
             raise AdqlError(f"there is no function {name[:40]}; functions are {', '.join(sorted(_FUNCTIONS))}")
+
+
+def _no_other_geometry(root: exp.Expression) -> None:
+    """Refuse points and regions that are no arguments of what is translated."""
+    for node in root.find_all(exp.Anonymous):
+        if node.name.upper() in GEOMETRY | UNKNOWN_GEOMETRY:
+            raise AdqlError(
+                f"{node.name.upper()} cannot be used here: points and regions are arguments of CONTAINS, INTERSECTS,"
+                " DISTANCE, AREA, CENTROID, COORD1 and COORD2; REGION is not offered (write CIRCLE, POLYGON or BOX)"
+            )

@@ -1,8 +1,9 @@
 """Geometry of ADQL (IVOA ADQL 2.1, section 4.2) as arithmetic of PostgreSQL: what can be translated exactly.
 
-Points, circles and convex polygons with fixed vertices, in ICRS. A condition on positions of `objects` also names the
+Points, circles, boxes, and polygons with fixed vertices, in ICRS. A condition on positions of `objects` also names the
 HEALPix cells that it can hold in, so that the index finds them: for a fixed circle in the statement, for circles around
-the rows of an uploaded table by their cells, which are bound.
+the rows of an uploaded table by their cells, which are bound. What ADQL 2.1 deprecates works (BOX, COORDSYS, names of
+coordinate systems), except REGION, which is refused with what to write instead.
 """
 
 from __future__ import annotations
@@ -17,22 +18,20 @@ import sqlglot
 from numpy.typing import NDArray
 from sqlglot import exp
 
+from broker_assets.filters import adql_polygons
+from broker_assets.filters.adql_polygons import AdqlError
 from broker_assets.sky.cone_search import cone_ranges
 
 GEOMETRY: Final = frozenset(
-    {"POINT", "CIRCLE", "POLYGON", "CONTAINS", "INTERSECTS", "DISTANCE", "COORD1", "COORD2", "AREA"}
-)
+    {"POINT", "CIRCLE", "BOX", "POLYGON", "CONTAINS", "INTERSECTS", "DISTANCE", "COORD1", "COORD2", "COORDSYS", "AREA",
+     "CENTROID"}
+)  # fmt: skip
 """Functions that are translated."""
-UNKNOWN_GEOMETRY: Final = frozenset({"BOX", "REGION", "CENTROID", "COORDSYS"})
+UNKNOWN_GEOMETRY: Final = frozenset({"REGION"})
 """Functions that are refused with a reason of their own."""
 _MOST_RANGES: Final = 200
-_MOST_VERTICES: Final = 100
 _LARGEST_NEAR: Final = 5.0
 """Radius up to which the cells around uploaded positions are looked up, degrees."""
-
-
-class AdqlError(ValueError):
-    """A query that is not accepted; the message says why and what to write."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +109,10 @@ def with_geometry(root: exp.Expression, uploads: Mapping[str, Any], cells: Cells
             return _distance(*first, *second)
         if name in ("COORD1", "COORD2"):
             return _point(_only(node))[int(name[-1]) - 1].copy()
+        if name == "COORDSYS":
+            return exp.Literal.string("ICRS")
         if name == "AREA":
-            _, _, radius = _circle(_only(node))
-            # Of a spherical cap, square degrees.
-            return exp.paren(_parsed("2 * PI() * (1 - COS(RADIANS({0}))) * POWER(180 / PI(), 2)", radius))
+            return _area(_only(node))
         return node
 
     return root.transform(rest)
@@ -166,9 +165,11 @@ def _only(node: Any) -> Any:
 
 
 def _parsed(template: str, *nodes: Any) -> Any:
-    found: Any = sqlglot.parse_one(
-        template.format(*(f"({node.sql(dialect='postgres')})" for node in nodes)), dialect="postgres"
-    )
+    return _read(template.format(*(f"({node.sql(dialect='postgres')})" for node in nodes)))
+
+
+def _read(text: str) -> Any:
+    found: Any = sqlglot.parse_one(text, dialect="postgres")
     return found
 
 
@@ -181,7 +182,9 @@ def _in_icrs(arguments: list[Any]) -> list[Any]:
     return arguments
 
 
-def _point(node: Any) -> tuple[exp.Expression, exp.Expression]:
+def _point(node: Any) -> tuple[Any, Any]:
+    if _name(node) == "CENTROID":
+        return _centroid(_only(node))
     if _name(node) != "POINT":
         raise AdqlError(f"{node.sql()[:60]} is not a point; write POINT(ra, decl)")
     arguments = _in_icrs(list(node.expressions))
@@ -190,12 +193,29 @@ def _point(node: Any) -> tuple[exp.Expression, exp.Expression]:
     return arguments[0], arguments[1]
 
 
-def _circle(node: Any) -> tuple[exp.Expression, exp.Expression, exp.Expression]:
-    if _name(node) != "CIRCLE":
-        raise AdqlError(
-            f"{node.sql()[:60]} is not a region that is known here; regions are CIRCLE(ra, decl, radius) and"
-            " POLYGON(ra, decl, …), degrees"
-        )
+def _centroid(node: Any) -> tuple[Any, Any]:
+    if _name(node) == "POINT":
+        return _point(node)
+    if _name(node) == "CIRCLE":
+        return _circle(node)[:2]
+    if _name(node) == "BOX":
+        return _box(node)[:2]
+    ra, dec = adql_polygons.centroid(_corners(node))
+    return _literal(ra), _literal(dec)
+
+
+def _area(node: Any) -> Any:
+    """Square degrees."""
+    if _name(node) == "CIRCLE":
+        return exp.paren(_parsed("2 * PI() * (1 - COS(RADIANS({0}))) * POWER(180 / PI(), 2)", _circle(node)[2]))
+    if _name(node) == "BOX":
+        template = "4 * ASIN(SIN(RADIANS({0}) / 2) * SIN(RADIANS({1}) / 2)) * POWER(180 / PI(), 2)"
+        return exp.paren(_parsed(template, *_box(node)[2:]))
+    return _literal(adql_polygons.area(_corners(node)))
+
+
+def _circle(node: Any) -> tuple[Any, Any, Any]:
+    _known(node, ("CIRCLE",))
     arguments = _in_icrs(list(node.expressions))
     if len(arguments) == 2:
         return (*_point(arguments[0]), arguments[1])
@@ -204,26 +224,82 @@ def _circle(node: Any) -> tuple[exp.Expression, exp.Expression, exp.Expression]:
     return arguments[0], arguments[1], arguments[2]
 
 
+def _box(node: Any) -> tuple[Any, Any, Any, Any]:
+    arguments = _in_icrs(list(node.expressions))
+    if len(arguments) == 3:
+        return (*_point(arguments[0]), arguments[1], arguments[2])
+    if len(arguments) != 4:
+        raise AdqlError("BOX takes right ascension, declination, width and height, degrees: BOX(150.1, 2.2, 1, 0.5)")
+    return arguments[0], arguments[1], arguments[2], arguments[3]
+
+
+def _corners(node: Any) -> adql_polygons.Vectors:
+    """Corners of a polygon, or of a box with a fixed place."""
+    _known(node, ("BOX", "POLYGON"))
+    if _name(node) == "BOX":
+        place = [_number(one) for one in _box(node)]
+        if any(value is None for value in place):
+            raise AdqlError("the place and the sides of this BOX must be numbers, degrees: BOX(150.1, 2.2, 1, 0.5)")
+        return adql_polygons.box(*(value for value in place if value is not None))
+    arguments = _in_icrs(list(node.expressions))
+    if arguments and _name(arguments[0]) in ("POINT", "CENTROID"):
+        arguments = [value for one in arguments for value in _point(one)]
+    numbers = [_number(one) for one in arguments]
+    if any(value is None for value in numbers):
+        raise AdqlError("vertices of a POLYGON are numbers, degrees: POLYGON(10, 0, 11, 0, 11, 1)")
+    return adql_polygons.polygon([value for value in numbers if value is not None])
+
+
+def _known(node: Any, names: tuple[str, ...]) -> None:
+    if _name(node) == "REGION":
+        raise AdqlError(
+            "REGION is not offered (ADQL 2.1 deprecates it): write CIRCLE(ra, decl, radius), POLYGON(ra, decl, …) or"
+            " BOX(ra, decl, width, height), degrees, ICRS"
+        )
+    if _name(node) not in names:
+        raise AdqlError(
+            f"{node.sql()[:60]} cannot be here; regions are CIRCLE(ra, decl, radius), POLYGON(ra, decl, …) and"
+            " BOX(ra, decl, width, height), degrees, and one of two regions is a CIRCLE"
+        )
+
+
 def _holds(node: Any, uploads: Mapping[str, Any], cells: Cells) -> Any:
     """CONTAINS or INTERSECTS as a condition."""
     if len(node.expressions) != 2:
         raise AdqlError("CONTAINS takes a point and a region: CONTAINS(POINT(ra, decl), CIRCLE(150.1, 2.2, 0.1))")
     inner, outer = node.expressions
-    if _name(node) == "INTERSECTS" and _name(outer) == "POINT":
+    meets = _name(node) == "INTERSECTS"
+    if meets and (_name(outer) in ("POINT", "CENTROID") or (_name(outer) == "CIRCLE" and _name(inner) != "POINT")):
         inner, outer = outer, inner
-    if _name(inner) == "CIRCLE":  # of two circles the sum or the difference of the radii decides
-        ra, dec, size = _circle(inner)
+    if _name(inner) == "CIRCLE":
+        return _circle_holds(inner, outer, meets=meets)
+    if _name(inner) in ("BOX", "POLYGON"):  # a circle, below 90 degrees, has all of them if it has their corners
         ra0, dec0, radius = _circle(outer)
-        limit = "{0} + {1}" if _name(node) == "INTERSECTS" else "{0} - {1}"
-        return exp.LTE(this=_distance(ra, dec, ra0, dec0), expression=_parsed(limit, radius, size))
+        corners = (np.degrees([np.arctan2(y, x), np.arcsin(np.clip(z, -1, 1))]) for x, y, z in _corners(inner))
+        within = (f"{_distance(*map(_literal, corner), ra0, dec0).sql(dialect='postgres')}" for corner in corners)
+        return _parsed(" AND ".join(f"{one} <= {{0}}" for one in within), radius)
     ra, dec = _point(inner)
-    if _name(outer) == "POLYGON":
+    if _name(outer) in ("BOX", "POLYGON"):
         return _in_polygon(ra, dec, outer)
     ra0, dec0, radius = _circle(outer)
-    within: exp.Expression = exp.LTE(this=_distance(ra, dec, ra0, dec0), expression=radius.copy())
+    around: exp.Expression = exp.LTE(this=_distance(ra, dec, ra0, dec0), expression=radius.copy())
     found = _cells(ra, dec, ra0, dec0, radius) or _near(ra, dec, ra0, dec0, radius, uploads, cells)
-    both: Any = exp.and_(found, within) if found is not None else within
+    both: Any = exp.and_(found, around) if found is not None else around
     return both
+
+
+def _circle_holds(inner: Any, outer: Any, *, meets: bool) -> Any:
+    """Whether a circle is in a region, or meets it."""
+    ra, dec, size = _circle(inner)
+    if _name(outer) == "CIRCLE":  # the sum or the difference of the radii decides
+        ra0, dec0, radius = _circle(outer)
+        limit = _parsed("{0} + {1}" if meets else "{0} - {1}", radius, size)
+        return exp.LTE(this=_distance(ra, dec, ra0, dec0), expression=limit)
+    corners = _corners(outer)
+    place = [f"({one.sql(dialect='postgres')})" for one in (ra, dec)]
+    inside = adql_polygons.holds(corners, *place)
+    near = adql_polygons.touches(corners, *place, f"({size.sql(dialect='postgres')})")
+    return _read(f"({inside}) OR {near}" if meets else f"({inside}) AND NOT ({near})")
 
 
 def _distance(ra: Any, dec: Any, ra0: Any, dec0: Any) -> exp.Expression:
@@ -238,41 +314,25 @@ def _distance(ra: Any, dec: Any, ra0: Any, dec0: Any) -> exp.Expression:
 
 
 def _in_polygon(ra: Any, dec: Any, node: Any) -> exp.Expression:
-    """On the inner side of every edge, a great circle, of a convex polygon."""
-    arguments = _in_icrs(list(node.expressions))
-    if arguments and _name(arguments[0]) == "POINT":
-        arguments = [value for one in arguments for value in _point(one)]
-    numbers = [_number(one) for one in arguments]
-    if any(value is None for value in numbers):
-        raise AdqlError("vertices of a POLYGON are numbers, degrees: POLYGON(10, 0, 11, 0, 11, 1)")
-    if len(numbers) < 6 or len(numbers) % 2 or len(numbers) > 2 * _MOST_VERTICES:
-        raise AdqlError(f"a POLYGON has 3 to {_MOST_VERTICES} vertices, each right ascension and declination, degrees")
-    corner = np.radians(np.array(numbers, float).reshape(-1, 2))
-    if (np.abs(corner[:, 1]) > np.pi / 2).any():
-        raise AdqlError("a declination of the POLYGON is not between -90 and 90")
-    towards = np.column_stack(
-        [np.cos(corner[:, 1]) * np.cos(corner[:, 0]), np.cos(corner[:, 1]) * np.sin(corner[:, 0]), np.sin(corner[:, 1])]
-    )
-    normals = np.cross(towards, np.roll(towards, -1, axis=0))
-    length = np.linalg.norm(normals, axis=1, keepdims=True)
-    if (length < 1e-12).any():
-        raise AdqlError("two neighbouring vertices of a POLYGON are the same, or opposite")
-    normals /= length
-    sides = normals @ towards.T
-    # Vertices are given in either direction; each must lie on one side of all edges.
-    if (sides < 1e-9).all():
-        normals, sides = -normals, -sides
-    if not (sides > -1e-9).all() or (sides.max(axis=0) < 1e-9).any():
-        raise AdqlError("this POLYGON is not convex; write it as a union of convex ones: … OR …")
-    edge = "{2!r} * COS(RADIANS({1})) * COS(RADIANS({0})) + {3!r} * COS(RADIANS({1})) * SIN(RADIANS({0}))"
-    edge += " + {4!r} * SIN(RADIANS({1})) >= 0"
-    texts = [f"({node.sql(dialect='postgres')})" for node in (ra, dec)]
-    found: Any = sqlglot.parse_one(
-        " AND ".join(edge.format(*texts, *row) for row in normals.tolist()), dialect="postgres"
-    )
+    """Inside a polygon or a box."""
+    if _name(node) == "BOX" and any(_number(one) is None for one in _box(node)):
+        return _in_moving_box(ra, dec, *_box(node))
+    corners = _corners(node)
+    found = _read(adql_polygons.holds(corners, *(f"({one.sql(dialect='postgres')})" for one in (ra, dec))))
     column = _of_objects(ra, dec)
-    cells = _polygon_cells(column, np.degrees(corner)) if column is not None else None
-    return exp.paren(found) if cells is None else exp.paren(exp.and_(cells, found))
+    ranges = adql_polygons.ranges(corners) if column is not None else None
+    if column is None or ranges is None:
+        return exp.paren(found)
+    return exp.paren(exp.and_(_in_ranges(column, *ranges), found))
+
+
+def _in_moving_box(ra: Any, dec: Any, ra0: Any, dec0: Any, width: Any, height: Any) -> exp.Expression:
+    """Inside a box around a position of a row: in its tangential plane, between two lines either way."""
+    ahead = "(SIN(RADIANS({1})) * SIN(RADIANS({3})) + COS(RADIANS({1})) * COS(RADIANS({3})) * COS(RADIANS({0} - {2})))"
+    north = "(SIN(RADIANS({1})) * COS(RADIANS({3})) - COS(RADIANS({1})) * SIN(RADIANS({3})) * COS(RADIANS({0} - {2})))"
+    east = "(COS(RADIANS({1})) * SIN(RADIANS({0} - {2})))"
+    lines = f"ABS({east}) <= TAN(RADIANS({{4}}) / 2) * {ahead} AND ABS({north}) <= TAN(RADIANS({{5}}) / 2) * {ahead}"
+    return exp.paren(_parsed(lines, ra, dec, ra0, dec0, width, height))
 
 
 def _of_objects(ra: Any, dec: Any) -> str | None:
@@ -321,31 +381,6 @@ def _in_ranges(column: str, low: list[int], high: list[int]) -> exp.Expression:
     return exp.paren(found)
 
 
-def _polygon_cells(column: str, corners: NDArray[np.float64]) -> exp.Expression | None:
-    """Cells of objects that a polygon covers, the finest that are not too many."""
-    import astropy.units as u
-    from astropy.coordinates import Latitude, Longitude
-    from cdshealpix.nested import polygon_search
-
-    from broker_assets.sky.cells import DEEPEST
-
-    for order in range(10, 2, -1):
-        cells, orders, _ = polygon_search(
-            Longitude(np.mod(corners[:, 0], 360.0), u.deg), Latitude(corners[:, 1], u.deg), depth=order
-        )
-        shift = 2 * (DEEPEST - orders.astype(np.int64))
-        low = cells.astype(np.int64) << shift
-        high = low + (np.int64(1) << shift)
-        place = np.argsort(low)
-        low, high = low[place], high[place]
-        first = np.append(True, low[1:] > high[:-1])
-        if first.sum() <= _MOST_RANGES:
-            return _in_ranges(
-                column, low[first].tolist(), high[np.append(np.flatnonzero(first)[1:] - 1, len(high) - 1)].tolist()
-            )
-    return None
-
-
 def _near(
     ra: Any, dec: Any, ra0: Any, dec0: Any, radius: Any, uploads: Mapping[str, Any], cells: Cells
 ) -> exp.Expression | None:
@@ -378,3 +413,7 @@ def _number(node: Any) -> float | None:
         return None
     value = sign * float(node.this)
     return value if math.isfinite(value) else None
+
+
+def _literal(value: float) -> Any:
+    return _read(repr(float(value)))

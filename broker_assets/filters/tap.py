@@ -18,7 +18,8 @@ from broker_assets.database.border_sql import across
 from broker_assets.database.query_role import TEMPORARY, as_user, limit_temporary_files
 from broker_assets.database.table_formats import field
 from broker_assets.filters.adql import Translated, translate
-from broker_assets.filters.adql_geometry import AdqlError, near_arrays
+from broker_assets.filters.adql_geometry import near_arrays
+from broker_assets.filters.adql_polygons import AdqlError
 from broker_assets.filters.tap_border import asked
 from broker_assets.filters.tap_schema import NAMES, tap_schema
 from broker_assets.filters.tap_uploads import Upload

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from broker_assets.filters.adql import translate
-from broker_assets.filters.adql_geometry import AdqlError
+from broker_assets.filters.adql_polygons import AdqlError
 from broker_assets.filters.tap_uploads import Upload, UploadedColumn
 
 
@@ -27,6 +27,9 @@ from broker_assets.filters.tap_uploads import Upload, UploadedColumn
         ("SELECT DISTANCE(POINT(ra, decl), POINT(1, 2)), COORD1(POINT(ra, decl)) FROM objects", ["ASIN", ", ra FROM"]),
         ("SELECT DISTANCE(ra, decl, 1, 2) FROM objects", ["ASIN"]),
         ("SELECT AREA(CIRCLE(1, 2, 3)) FROM objects", ["PI()"]),
+        ("SELECT COORDSYS(POINT(ra, decl)) FROM objects", ["'ICRS'"]),
+        ("SELECT COORD2(CENTROID(CIRCLE(ra, decl, 1))) FROM objects", ["SELECT decl FROM"]),
+        ("SELECT 1 FROM objects WHERE 1 = CONTAINS(POINT(ra, decl), BOX(1, 2, 3, 4))", ["healpix >="]),
         ("SELECT broker.objects.ra FROM broker.objects", ["SELECT objects.ra FROM objects"]),
         ("SELECT T.table_name FROM tap_schema.tables AS T", ['AS "t"']),
         ("SELECT ivoa.obscore.obs_id FROM ivoa.obscore", ["FROM obscore"]),
@@ -55,10 +58,12 @@ def test_translated(query: str, parts: list[str]) -> None:
         ("SELECT CAST(ra AS regclass) FROM objects", "cast"),
         ("SELECT :a FROM objects", "."),
         ("SELECT 1 FROM objects WHERE 1 = CONTAINS(POINT('GALACTIC', ra, decl), CIRCLE(1, 2, 3))", "ICRS"),
-        ("SELECT 1 FROM objects WHERE 1 = CONTAINS(POINT(ra, decl), BOX(1, 2, 3, 4))", "CIRCLE"),
+        ("SELECT 1 FROM objects WHERE 1 = CONTAINS(BOX(ra, decl, 1, 1), BOX(1, 2, 3, 4))", "one of two regions"),
+        ("SELECT REGION('CIRCLE 1 2 3') FROM objects", "write CIRCLE"),
         ("SELECT 1 FROM objects WHERE 1 = CONTAINS(ra, CIRCLE(1, 2, 3))", "POINT"),
         ("SELECT POINT(ra, decl) FROM objects", "cannot be used"),
         ("SELECT CENTROID(CIRCLE(1, 2, 3)) FROM objects", "cannot be used"),
+        ("SELECT AREA(POINT(1, 2)) FROM objects", "regions are"),
         ("SELECT * FROM tap_upload.mine", "no table"),
         ("SELECT * FROM ivoa.secrets", "no table"),
         ("SELECT TOP ra decl FROM objects", "."),

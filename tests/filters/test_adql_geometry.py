@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from broker_assets.filters.adql import translate
-from broker_assets.filters.adql_geometry import AdqlError, near_arrays
+from broker_assets.filters.adql_geometry import near_arrays
+from broker_assets.filters.adql_polygons import AdqlError
 from broker_assets.sky.cells import cells_at
 from broker_assets.sky.separation import separation
 
@@ -14,7 +15,8 @@ from broker_assets.sky.separation import separation
 @pytest.mark.parametrize(
     ("region", "says"),
     [
-        ("POLYGON(0, 0, 10, 0, 5, 1, 5, 10)", "not convex"),
+        ("POLYGON(0, 0, 120, 10, 240, 0, 300, 40)", "half of the sky"),
+        ("POLYGON(0, 0, 10, 0, 20, 0)", "one great circle"),
         ("POLYGON(0, 0, 10, 0)", "3 to 100"),
         ("POLYGON(0, 0, 0, 0, 5, 5)", "same"),
         ("POLYGON(0, 0, 10, 0, 5, 95)", "declination"),
@@ -22,6 +24,11 @@ from broker_assets.sky.separation import separation
         ("POLYGON('GALACTIC', 0, 0, 10, 0, 5, 9)", "ICRS"),
         ("CIRCLE(1, 2)", "not a point"),
         ("CIRCLE(1)", "CIRCLE takes"),
+        ("BOX(1, 2, 3)", "not a point"),
+        ("BOX(1, 2)", "BOX takes"),
+        ("BOX(1, 2, 180, 3)", "below 180"),
+        ("BOX(1, 92, 1, 3)", "declination"),
+        ("REGION('CIRCLE ICRS 1 2 3')", "deprecates"),
     ],
 )
 def test_regions_that_are_refused(region: str, says: str) -> None:

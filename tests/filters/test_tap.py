@@ -11,7 +11,7 @@ import pytest
 
 from broker_assets.database.engine import connect
 from broker_assets.database.query_role import PUBLISHED
-from broker_assets.filters.adql_geometry import AdqlError
+from broker_assets.filters.adql_polygons import AdqlError
 from broker_assets.filters.tap import TookTooLong, reading, run
 from broker_assets.filters.tap_schema import tap_schema
 from broker_assets.filters.tap_uploads import Upload, UploadedColumn

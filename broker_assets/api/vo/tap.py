@@ -35,7 +35,7 @@ EXAMPLES: Final = (
 @router.post("/tap/sync", response_class=Response, operation_id="tap_sync_post")
 def sync(request: Request, viewer: Anybody, given: GivenParameters) -> Response:
     """Run QUERY (LANG=ADQL); MAXREC rows at most, RESPONSEFORMAT votable, csv or parquet; UPLOAD tables with it."""
-    from broker_assets.filters.adql_geometry import AdqlError
+    from broker_assets.filters.adql_polygons import AdqlError
     from broker_assets.filters.tap import TookTooLong, run
     from broker_assets.filters.tap_uploads import BadUpload, read_upload
 

@@ -19,7 +19,7 @@ from broker_assets.api.vo.tap_questions import question
 from broker_assets.database.engine import DatabaseUnavailableError
 from broker_assets.database.table_formats import MEDIA_TYPES, encode
 from broker_assets.filters import tap_jobs
-from broker_assets.filters.adql_geometry import AdqlError
+from broker_assets.filters.adql_polygons import AdqlError
 from broker_assets.filters.tap import TookTooLong, reading
 from broker_assets.filters.tap_jobs import Job
 from broker_assets.filters.tap_uploads import BadUpload, read_upload

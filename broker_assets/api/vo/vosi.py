@@ -18,14 +18,27 @@ _VOSI: Final[Mapping[str, str]] = {
     "tables": "ivo://ivoa.net/std/VOSI#tables-1.1",
 }
 _FEATURES: Final[Mapping[str, tuple[str, ...]]] = {
-    "adqlgeo": ("POINT", "CIRCLE", "POLYGON", "CONTAINS", "INTERSECTS", "DISTANCE", "COORD1", "COORD2", "AREA"),
+    "adqlgeo": (
+        "POINT",
+        "CIRCLE",
+        "BOX",
+        "POLYGON",
+        "CONTAINS",
+        "INTERSECTS",
+        "DISTANCE",
+        "COORD1",
+        "COORD2",
+        "COORDSYS",
+        "AREA",
+        "CENTROID",
+    ),
     "adql-string": ("LOWER", "UPPER", "ILIKE"),
     "adql-sets": ("UNION", "EXCEPT", "INTERSECT"),
     "adql-common-table": ("WITH",),
     "adql-type": ("CAST",),
     "adql-offset": ("OFFSET",),
 }
-"""Optional parts of ADQL that are available, by kind."""
+"""Optional parts of ADQL that are available, by kind; not REGION, which ADQL 2.1 deprecates."""
 _DAY: Final = 86_400
 _VERSION: Final = ' version="1.1"'
 _FORMATS: Final = (
