@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Depends, HTTPException, Path, Query, Request
@@ -24,6 +24,7 @@ from broker_assets.api.site.frame import viewer_of
 MOST_FIELDS: Final = 300
 _ROOM: Final = 1024**2
 """Bytes of a request besides its file."""
+Whoever = TypeVar("Whoever", bound=User | Response)
 Number = Annotated[int, Path(ge=1, lt=2**63)]
 """Number of a thing in an address."""
 Chosen = Annotated[int | None, Query(ge=1, lt=2**63)]
@@ -137,6 +138,19 @@ def logged_in(request: Request) -> User | Response:
     user = viewer_of(request).user
     if user is None:
         return RedirectResponse(f"/accounts/login/?{urlencode({'next': request.url.path})}", 302)
+    return user
+
+
+def operator(user: Whoever) -> Whoever:
+    """Somebody who operates the platform, or the way to the log-in, unchanged.
+
+    Raises
+    ------
+    HTTPException
+        403 for all others.
+    """
+    if isinstance(user, User) and not user.operates:
+        raise HTTPException(403, "This page is for operators. Ask an administrator for the role.")
     return user
 
 

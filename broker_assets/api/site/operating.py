@@ -1,4 +1,4 @@
-"""Pages of operators: the quarantine with retry and dismissal, and the logs of services by day."""
+"""Pages of operators: the quarantine of messages with retry and dismissal, and the logs of services by day."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import psycopg
 from fastapi import APIRouter, FastAPI, HTTPException, Request
 from fastapi.responses import Response
 
-from broker_assets.access.accounts import User
 from broker_assets.accounting import quarantine
 from broker_assets.api.authentication import accounts_of
 from broker_assets.api.connections import Connections
-from broker_assets.api.site import owned
-from broker_assets.api.site.forms import Sent, acting, logged_in, see
+from broker_assets.api.site import owned, quarantine_kinds
+from broker_assets.api.site.forms import Sent, acting, logged_in, operator, see
 from broker_assets.api.site.frame import page
 from broker_assets.api.site.quarantine_retry import QuarantineRetry
 from broker_assets.monitoring import service_logs
@@ -54,18 +53,13 @@ def add_to(app: FastAPI, settings: Settings) -> None:
     app.state.logs = settings.home / "logs"
     app.state.daily_logs = settings.home / "service_logs"
     app.include_router(router)
-
-
-def _operator(user: User | Response) -> User | Response:
-    if isinstance(user, User) and not user.operates:
-        raise HTTPException(403, "This page is for operators. Ask an administrator for the role.")
-    return user
+    app.include_router(quarantine_kinds.router)
 
 
 @router.get("/quarantine/")
 def waiting(request: Request, said: str = "") -> Response:
-    """Messages that could not be read, by topic and kind of reason, with an example of each."""
-    user = _operator(logged_in(request))
+    """What could not be read or delivered: messages by topic and kind of reason, telemetry files, dead letters."""
+    user = operator(logged_in(request))
     if isinstance(user, Response):
         return user
     reader: Connections = request.app.state.connections
@@ -75,9 +69,12 @@ def waiting(request: Request, said: str = "") -> Response:
         for (_, state), count in quarantine.counts(connection).items():
             states[state] = states.get(state, 0) + count
         shown = [_shown(connection, group) for group in groups]
+        with accounts_of(request) as accounts:
+            kinds = quarantine_kinds.waiting(connection, accounts)
+    known = SAID | quarantine_kinds.SAID
     return page(
-        request, "quarantine.html", groups=shown, states=states, most=GROUPS, said=SAID.get(said, ""),
-        writes=request.app.state.writes_stream, retry=request.app.state.quarantine_retry.last,
+        request, "quarantine.html", groups=shown, states=states, most=GROUPS, said=known.get(said, ""),
+        writes=request.app.state.writes_stream, retry=request.app.state.quarantine_retry.last, **kinds,
     )  # fmt: skip
 
 
@@ -98,9 +95,7 @@ def _shown(connection: psycopg.Connection[Any], group: quarantine.ReasonGroup) -
 @router.post("/quarantine/")
 def settle(request: Request, form: Sent) -> Response:
     """Read the messages of a kind of reason again, or dismiss them."""
-    user = _operator(acting(request, form))
-    if isinstance(user, Response):
-        return user
+    user = operator(acting(request, form))
     if not request.app.state.writes_stream:
         raise HTTPException(403, "This server may not write what the stream writes: use the command of the page.")
     topic, kind = form.text("topic"), form.text("reason")
@@ -123,7 +118,7 @@ def settle(request: Request, form: Sent) -> Response:
 @router.get("/costs/")
 def run_costs(request: Request, asset: str = "", days: int = 30) -> Response:
     """What runs cost, by day and asset."""
-    user = _operator(logged_in(request))
+    user = operator(logged_in(request))
     if isinstance(user, Response):
         return user
     if not 1 <= days <= 400:
@@ -136,7 +131,7 @@ def run_costs(request: Request, asset: str = "", days: int = 30) -> Response:
 @router.get("/logs/")
 def logs(request: Request, service: str = "", day: str = "", problems: bool = False, text: str = "") -> Response:
     """What the services on this machine wrote, by day (UTC)."""
-    user = _operator(logged_in(request))
+    user = operator(logged_in(request))
     if isinstance(user, Response):
         return user
     folder: Path = request.app.state.logs

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from page_browser import DESK, PHONE, PageBrowser
+from queued_messages import add_sink, queue
 from site_visitors import Visitor, signed_in, without_markup
 
 from broker_assets.accounting import quarantine
@@ -104,6 +105,10 @@ def test_a_server_that_may_not_write_shows_the_commands(
     people: Any, module_database_url: str, tmp_path: Any, server_of: Callable[[Settings], AbstractContextManager[str]]
 ) -> None:
     database = DatabaseSettings(url=module_database_url, reader_url=module_database_url, access_url=module_database_url)  # type: ignore[arg-type]
+    people.connection.execute(
+        "INSERT INTO telemetry_file (folder, url, name, version, size, state)"
+        " VALUES ('f', 'f/TM9', 'TM9', 1, 9, 'failed')"
+    )
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "daemon.log").write_text("2026-11-30 10:00:00 +0000 - ERROR - <b>broken\n")
     with server_of(Settings(home=tmp_path, database=database, streams=[])) as url:
@@ -130,8 +135,52 @@ def test_a_server_that_may_not_write_shows_the_commands(
         assert "12.5" in shown
         assert "1,000,000" in shown
         assert visitor.get("/status/costs/?days=0").status_code == 400
+        assert "telemetry files retry" in visitor.text(PATH)
+        assert 'type="checkbox"' not in visitor.text(PATH)
+        assert visitor.send(f"{PATH}files/", do="retry", entry="1").status_code == 403
         visitor.close()
+    people.connection.execute("DELETE FROM telemetry_file")
     assert "no log files" in people.root.text("/status/logs/")
+
+
+def test_telemetry_files_and_dead_letters_are_settled_by_operators_alone(people: Any) -> None:
+    connection = people.connection
+    for number, state in ((1, "quarantined"), (2, "failed"), (3, "processed"), (4, "quarantined")):
+        connection.execute(
+            "INSERT INTO telemetry_file (telemetryfileid, folder, url, name, version, size, state, tries, reason)"
+            " OVERRIDING SYSTEM VALUE VALUES (%s, 'f', 'f/' || %s, 'TM' || %s, 1, 9, %s, 3, 'no <b>packet')",
+            (number, number, number, state),
+        )
+    sink = add_sink(connection, target="https://broker.example/hook")
+    queue(connection, [11, 21])
+    connection.execute("UPDATE deliveries SET state = 'dead', failure = 'refused'")
+    text = people.root.text(PATH)
+    assert [f"TM{number}" in text for number in range(1, 5)] == [True, True, False, True]
+    assert "no &lt;b&gt;packet" in text
+    assert "2 × webhook to https://broker.example/hook" in text
+    files, letters = f"{PATH}files/", f"{PATH}dead-letters/"
+    for path, fields in ((files, {"entry": "1"}), (letters, {"sink": str(sink)})):
+        assert people.ann.send(path, do="retry", **fields).status_code == 403
+        assert people.guest.send(path, do="retry", **fields).status_code == 401
+        assert people.root.send(path, forged=True, do="retry", **fields).status_code == 403
+        assert people.root.send(path, do="delete", **fields).status_code == 422
+    assert "said=files-retry" in people.root.done(files, do="retry", entry=["1", "x", "3"])
+    assert "said=files-dismiss" in people.root.done(files, do="dismiss", entry="2")
+    assert "said=nothing" in people.root.done(files, do="dismiss")
+    found = connection.execute("SELECT state FROM telemetry_file ORDER BY telemetryfileid").fetchall()
+    assert [state for (state,) in found] == ["new", "dismissed", "processed", "quarantined"]
+    assert "said=letters-retry" in people.root.done(letters, do="retry", sink=str(sink))
+    assert connection.execute("SELECT DISTINCT state FROM deliveries").fetchall() == [("pending",)]
+    connection.execute("UPDATE deliveries SET state = 'dead'")
+    assert "said=letters-dismiss" in people.root.done(letters, do="dismiss", sink=str(sink))
+    assert "said=nothing" in people.root.done(letters, do="retry", sink=str(sink))
+    noted = connection.execute("SELECT action FROM access.changes ORDER BY changeid DESC LIMIT 4").fetchall()
+    assert [action for (action,) in noted] == [
+        "dead letters dismissed", "dead letters retried", "telemetry files dismissed", "telemetry files retried",
+    ]  # fmt: skip
+    connection.execute("DELETE FROM deliveries")
+    connection.execute("DELETE FROM filter_sinks")
+    connection.execute("DELETE FROM telemetry_file")
 
 
 @pytest.mark.browser
