@@ -108,11 +108,13 @@ def with_geometry(root: exp.Expression, uploads: Mapping[str, Any], cells: Cells
                 raise AdqlError("DISTANCE takes two points: DISTANCE(POINT(ra, decl), POINT(150.1, 2.2))")
             return _distance(*first, *second)
         if name in ("COORD1", "COORD2"):
-            return _point(_only(node))[int(name[-1]) - 1].copy()
+            coordinate: exp.Expression = _point(_only(node))[int(name[-1]) - 1].copy()
+            return coordinate
         if name == "COORDSYS":
             return exp.Literal.string("ICRS")
         if name == "AREA":
-            return _area(_only(node))
+            size: exp.Expression = _area(_only(node))
+            return size
         return node
 
     return root.transform(rest)
@@ -276,7 +278,7 @@ def _holds(node: Any, uploads: Mapping[str, Any], cells: Cells) -> Any:
     if _name(inner) in ("BOX", "POLYGON"):  # a circle, below 90 degrees, has all of them if it has their corners
         ra0, dec0, radius = _circle(outer)
         corners = (np.degrees([np.arctan2(y, x), np.arcsin(np.clip(z, -1, 1))]) for x, y, z in _corners(inner))
-        within = (f"{_distance(*map(_literal, corner), ra0, dec0).sql(dialect='postgres')}" for corner in corners)
+        within = (_distance(_literal(a), _literal(d), ra0, dec0).sql(dialect="postgres") for a, d in corners)
         return _parsed(" AND ".join(f"{one} <= {{0}}" for one in within), radius)
     ra, dec = _point(inner)
     if _name(outer) in ("BOX", "POLYGON"):
@@ -296,9 +298,9 @@ def _circle_holds(inner: Any, outer: Any, *, meets: bool) -> Any:
         limit = _parsed("{0} + {1}" if meets else "{0} - {1}", radius, size)
         return exp.LTE(this=_distance(ra, dec, ra0, dec0), expression=limit)
     corners = _corners(outer)
-    place = [f"({one.sql(dialect='postgres')})" for one in (ra, dec)]
-    inside = adql_polygons.holds(corners, *place)
-    near = adql_polygons.touches(corners, *place, f"({size.sql(dialect='postgres')})")
+    at_ra, at_dec, radius = (f"({one.sql(dialect='postgres')})" for one in (ra, dec, size))
+    inside = adql_polygons.holds(corners, at_ra, at_dec)
+    near = adql_polygons.touches(corners, at_ra, at_dec, radius)
     return _read(f"({inside}) OR {near}" if meets else f"({inside}) AND NOT ({near})")
 
 
