@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -129,3 +130,76 @@ def test_ten_thousand_points_zoom_within_a_fifth_of_a_second(site: Any, page_bro
     times = sorted(browser.evaluate(zoom) for _ in range(5))
     assert times[0] < 200
     assert browser.troubles == []
+
+
+@pytest.fixture
+def network(page_browser: PageBrowser) -> Iterator[Any]:
+    """Sets what of the network is blocked, and how late all answers are; at the end nothing is."""
+
+    def change(*blocked: str, latency: int = 0) -> None:
+        page_browser._call("Network.setBlockedURLs", urls=list(blocked))
+        page_browser._call("Network.emulateNetworkConditions", offline=False, latency=latency, downloadThroughput=-1,
+                           uploadThroughput=-1)  # fmt: skip
+
+    yield change
+    change()
+
+
+def test_slow_parts_say_so_and_failed_ones_can_be_tried_again(
+    site: Any, page_browser: PageBrowser, path: str, network: Any
+) -> None:
+    browser, note = page_browser, "document.querySelector('.trouble[role=alert]')"
+    again = f"{note}.querySelector('button').click()"
+    network("*/points.json*")
+    browser.go(f"{site.url}{path}")
+    browser.soon(f"{note}.textContent.includes('The chart cannot be zoomed: the server cannot be reached')")
+    assert browser.evaluate("document.querySelectorAll('.still svg .mark').length") > 1
+    for size, dark in ((DESK, False), (PHONE, True)):
+        browser.resize(*size)
+        assert browser.sideways() <= 0, dark
+    assert browser.inaccessible() == []
+    browser.resize(*DESK)
+    network(latency=900)
+    browser.evaluate(again)
+    browser.soon("document.querySelector('#curve figure[aria-busy=true]')")
+    browser.soon("document.getElementById('said').matches('.shown') && said.textContent === 'Loading …'")
+    browser.soon("document.querySelector('.live canvas') && !document.querySelector('[aria-busy]')")
+    assert browser.evaluate(f"{note} === null && !document.getElementById('said').matches('.shown')")
+    network("*/health-sentence*")
+    browser.go(site.url)
+    browser.soon(f"{note}.textContent.includes('This part could not be loaded')")
+    network()
+    browser.evaluate(again)
+    browser.soon(f"document.querySelector('.health .verdict') && {note} === null")
+    assert browser.troubles == []
+
+
+MOST = {"/": (10, 80), "/nights/": (10, 80), "/telemetry/": (12, 90), "object": (24, 260)}
+"""Requests of a page with an empty cache, and kB that go over the network for it; the object with its stamps."""
+
+
+@pytest.mark.parametrize("page", MOST)
+def test_pages_are_light(site: Any, page_browser: PageBrowser, path: str, page: str) -> None:
+    browser = page_browser
+    browser._call("Network.setCacheDisabled", cacheDisabled=True)
+    try:
+        browser.go(f"{site.url}{path if page == 'object' else page}")
+        browser.soon("document.querySelector('[aria-busy]') === null")
+        seen = browser.evaluate("""new Promise(done => {
+          let paint = 0, shift = 0;
+          new PerformanceObserver(list => { paint = list.getEntries().at(-1).startTime })
+            .observe({type: 'largest-contentful-paint', buffered: true});
+          new PerformanceObserver(list => list.getEntries().forEach(one => { shift += one.value }))
+            .observe({type: 'layout-shift', buffered: true});
+          setTimeout(() => {
+            const all = [...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')];
+            done({requests: all.length, kilobytes: all.reduce((sum, one) => sum + one.transferSize, 0) / 1000,
+                  paint, shift});
+          }, 400);
+        })""")
+    finally:
+        browser._call("Network.setCacheDisabled", cacheDisabled=False)
+    print(page, {name: round(value, 2) for name, value in seen.items()})  # the paint depends on what else runs here
+    assert seen["requests"] <= MOST[page][0]
+    assert 0 < seen["kilobytes"] <= MOST[page][1]
+    assert seen["shift"] <= 0.05

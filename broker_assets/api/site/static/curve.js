@@ -9,13 +9,24 @@
   async function mount(section) {
     if (!section || section.dataset.mounted || !window.uPlot) return;
     section.dataset.mounted = "yes";
+    const figure = section.querySelector("figure"), page = window.broker;
     let points;
+    page.busy(figure);
     try {
       const answer = await fetch(section.dataset.points, { cache: "no-store" });
-      if (!answer.ok) return;
+      if (!answer.ok) throw new Error("the server answered " + answer.status);
       points = await answer.json();
-    } catch {
-      return; // the drawing of the server stays
+    } catch (error) {
+      const why = error instanceof TypeError ? "the server cannot be reached" : error.message;
+      // The drawing of the server stays.
+      page.trouble(section, "The chart cannot be zoomed: " + why + ". The drawing is complete.", (event) => {
+        event.target.parentElement.remove();
+        delete section.dataset.mounted;
+        mount(section);
+      });
+      return;
+    } finally {
+      page.idle(figure);
     }
     if (points.x.length) new Curve(section, points);
   }

@@ -1,4 +1,5 @@
-// What every page does: copy buttons, and the word that says so; maps that open in their place. Pages work without it.
+// What every page does: copy buttons, and the word that says so; maps that open in their place; parts that load, or could
+// not be loaded. Pages work without it.
 "use strict";
 (() => {
   const said = document.getElementById("said");
@@ -41,7 +42,71 @@
     if (button) copy(button.dataset.copy === "" ? location.href : button.dataset.copy);
   });
 
+  // What failed, at its place, with a button to try again; the rest of the page works on.
+  function trouble(place, text, again) {
+    well(place);
+    const note = document.createElement("p");
+    note.className = "note bad trouble";
+    note.setAttribute("role", "alert");
+    note.append("✗ " + text + " ");
+    if (again) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "plain small";
+      button.textContent = "Try again";
+      button.addEventListener("click", again);
+      note.append(button);
+    }
+    place.prepend(note);
+  }
+
+  function well(place) {
+    place.querySelectorAll(":scope > .trouble").forEach((note) => note.remove());
+  }
+
+  // A part that is slow is marked at once, and named after 0.3 s.
+  const LOADING = "Loading …";
+  let waiting;
+
+  function busy(place) {
+    place.setAttribute("aria-busy", "true");
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      clearTimeout(hide);
+      said.textContent = LOADING;
+      said.classList.add("shown");
+    }, 300);
+  }
+
+  function idle(place) {
+    place.removeAttribute("aria-busy");
+    clearTimeout(waiting);
+    if (said.textContent === LOADING) said.classList.remove("shown");
+  }
+
+  function failed(event, why) {
+    const { target, requestConfig, pathInfo, boosted } = event.detail;
+    const path = pathInfo?.finalRequestPath;
+    const again = requestConfig?.verb === "get" && path
+      ? () => (boosted ? location.assign(path) : window.htmx.ajax("GET", path, { target, swap: "innerHTML" }))
+      : null;
+    trouble(target, "This part could not be loaded: " + why + ".", again);
+  }
+
+  document.addEventListener("htmx:beforeRequest", (event) => busy(event.detail.target));
+  document.addEventListener("htmx:afterRequest", (event) => {
+    idle(event.detail.target);
+    if (event.detail.successful) well(event.detail.target);
+  });
+  document.addEventListener("htmx:responseError", (event) => {
+    const { status, responseText } = event.detail.xhr;
+    const number = /request ([0-9a-f]{8})/.exec(responseText);
+    failed(event, "the server answered " + status + (number ? ", request " + number[1] : ""));
+  });
+  document.addEventListener("htmx:sendError", (event) => failed(event, "the server cannot be reached"));
+  document.addEventListener("htmx:timeout", (event) => failed(event, "the server did not answer in time"));
+
   // Buttons that need a script are hidden without one.
   document.documentElement.classList.add("scripted");
-  window.broker = { say, copy };
+  window.broker = { say, copy, busy, idle, trouble };
 })();
