@@ -117,7 +117,7 @@ def sky_svg(
         return np.column_stack([width / 2 + x / 2 * half, height / 2 - y * (height / 2 - 8)])
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="sky" viewBox="0 0 {width} {height}" width="{width}"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="sky" viewBox="-28 0 {width + 56} {height}" width="{width}"'
         f' height="{height}" role="{"group" if links else "img"}" aria-label={quoteattr(summary or "Map of the sky")}>',
         f'<ellipse cx="{width / 2:g}" cy="{height / 2:g}" rx="{half:g}" ry="{height / 2 - 8:g}" class="frame"/>',
     ]
@@ -125,9 +125,6 @@ def sky_svg(
     parts += [_line(place(*mollweide(np.full(61, at), along))) for at in (-120.0, -60.0, 0.0, 60.0, 120.0)]
     around = np.linspace(-179.999, 179.999, 61)
     parts += [_line(place(*mollweide(around, np.full(61, at)))) for at in (-60.0, -30.0, 0.0, 30.0, 60.0)]
-    for hour in (20, 0, 4):
-        x, y = place(*mollweide([hour * 15.0], [0.0]))[0]
-        parts.append(f'<text x="{x:.0f}" y="{y - 3:.0f}" class="faint" text-anchor="middle">{hour}h</text>')
     places = place(*mollweide(ra, dec))
     for row, (x, y) in enumerate(places.tolist()):
         key = class_key(classes[row])
@@ -137,6 +134,14 @@ def sky_svg(
             label = quoteattr(titles[row]) if titles else '""'
             mark = f'<a href={quoteattr(links[row])} aria-label={label} tabindex="-1">{title}{mark}</a>'
         parts.append(mark if links else mark.replace("/>", f">{title}</path>"))
+    # Over the objects, which would hide them; the style sheet gives them an outline.
+    for hour in (16, 20, 0, 4, 8):
+        x, y = place(*mollweide([hour * 15.0], [0.0]))[0]
+        parts.append(f'<text x="{x:.0f}" y="{y - 3:.0f}" class="faint date" text-anchor="middle">{hour}h</text>')
+    for degrees in (-60, -30, 30, 60):
+        x, y = place(*mollweide([179.999], [float(degrees)]))[0]
+        words = f"{degrees:+d}°".replace("-", "−")
+        parts.append(f'<text x="{x - 6:.0f}" y="{y + 4:.0f}" class="faint date" text-anchor="end">{words}</text>')
     parts.append("</svg>")
     return "".join(parts)
 

@@ -31,7 +31,7 @@ from broker_assets.sentences import sentence
 log = logging.getLogger(__name__)
 
 MENU: Final = (
-    ("/", "Front"),
+    ("/", "Home"),
     ("/filters/", "Filters"),
     ("/watchlists/", "Watchlists"),
     ("/watchmaps/", "Areas"),

@@ -86,12 +86,10 @@ def object_page(request: Request, connection: Database, curve: Light) -> Respons
     """Everything about an object."""
     from broker_assets.lightcurves.chart.marks import summary
     from broker_assets.lightcurves.chart.rows import rows
-    from broker_assets.lightcurves.photometry import BANDS
     from broker_assets.search.finding import object_title
 
     columns, points, shown = curve.columns, curve.points, curve.shown
     parts = parts_of(connection, curve.identifier, columns["tns_name"], curve.sight)
-    bands = [band for code, band in enumerate(BANDS) if (points.band == code).any()]
     newest = shown.points.where(np.arange(len(shown.points))[::-1][:MOST_ROWS])
     table = [row | {"stamps": has} for row, has in zip(rows(newest), newest.has_packet.tolist(), strict=True)]
     return page(
@@ -107,7 +105,7 @@ def object_page(request: Request, connection: Database, curve: Light) -> Respons
         summary=summary(shown, curve.state),
         svg=drawn(curve, WIDE),
         narrow_svg=drawn(curve, NARROW) if len(shown) < 3000 else "",
-        legend=[(band, _symbol(band), shown.counts[band]) for band in bands],
+        legend=legend(curve),
         rows=table,
         parts=parts,
         stamps=_stamps(request, points),
@@ -266,6 +264,14 @@ def _finder(connection: psycopg.Connection[Any], curve: Curve) -> str:
     others = len(field.points) - 1
     summary = f"Finding chart, {field.width * 3600:.0f}″ wide, north up, with {others} other marked positions"
     return finder_svg(field, summary=summary)
+
+
+def legend(curve: Curve) -> list[tuple[str, str, int]]:
+    """Bands that a light curve has, with the path of their symbol and the number of points that are shown."""
+    from broker_assets.lightcurves.photometry import BANDS
+
+    bands = [band for code, band in enumerate(BANDS) if (curve.points.band == code).any()]
+    return [(band, _symbol(band), curve.shown.counts[band]) for band in bands]
 
 
 def drawn(curve: Curve, size: tuple[int, int], *, standalone: bool = False) -> str:

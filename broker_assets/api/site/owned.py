@@ -20,7 +20,7 @@ Connection = psycopg.Connection[Any]
 _Thing = TypeVar("_Thing", bound=Owned)
 
 SAID: Final = {
-    "made": "It is made.",
+    "made": "Created.",
     "requested": "It is asked for; the facility gets it in a moment.",
     "saved": "The changes are saved.",
     "copied": "This copy is yours; nobody else sees it yet.",

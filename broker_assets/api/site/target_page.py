@@ -234,6 +234,7 @@ def _light(request: Request, target: Target) -> dict[str, Any]:
                 if len(curve.points):
                     found["curve"] = object_page.drawn(curve, object_page.WIDE)
                     found["narrow"] = object_page.drawn(curve, object_page.NARROW)
+                    found["legend"] = object_page.legend(curve)
                 field = object_field(connection, target.diaobjectid)
             except (HTTPException, NoPosition):
                 field = None

@@ -51,7 +51,7 @@ def test_from_log_in_to_an_active_filter(site: Any, newcomer: Any, page_browser:
     press(browser, "Log in")
 
     fill(browser, name="stars", lines="10, -5, first\noh, no\n11, -5, second")
-    press(browser, "Make the watchlist")
+    press(browser, "Create watchlist")
     words = browser.evaluate("document.querySelector('main').innerText")
     assert "1 line was not accepted" in words
     assert "right ascension 'oh'" in words
@@ -73,7 +73,7 @@ def test_from_log_in_to_an_active_filter(site: Any, newcomer: Any, page_browser:
     browser.soon("location.pathname === '/filters/create/' && document.readyState === 'complete'")
     fill(browser, name="bright", text="SELECT diaObjectId, objects.nDiaSources FROM objects WHERE nDiaSources > 3")
     press(browser, "Save")
-    assert "It is made." in browser.evaluate("document.querySelector('main').innerText")
+    assert "Created." in browser.evaluate("document.querySelector('main').innerText")
     press(browser, "Activate")
     browser.soon("document.querySelector('main').innerText.includes('the filter is active')", 240)
     browser.evaluate("document.querySelector('.actions a').click()")

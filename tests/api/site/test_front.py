@@ -22,7 +22,7 @@ def test_new_objects_rates_and_the_sky_are_shown(site: Any) -> None:
     assert 'class="sky"' in text
     assert "class-" in text
     assert "/objects/" in text
-    nights = text.split("What was stored")[1].split("</table>")[0]
+    nights = text.split("Stored, by the date")[1].split("</table>")[0]
     assert nights.count("<tr>") >= 3
 
 

@@ -45,7 +45,7 @@ def test_everything_is_there_without_scripts(site: Any, known: dict[str, Any], p
         assert site.client.get(address[0]).content.startswith(b"\x89PNG")
     assert site.client.get("/stamps/1/science.png").status_code == 404
     assert "simbad" in text
-    for heading in ("Position", "Context", "Light curve", "Stamps", "Points", "Why is it here?", "Annotations"):
+    for heading in ("Position", "Context", "Light curve", "Stamps", "Data points", "Why is it here?", "Annotations"):
         assert f">{heading}</h2>" in text
     assert re.search(r'data-copy="\d+\.\d{6} [+-]\d+\.\d{6}"', text)
     assert re.search(r'data-copy="\d\d:\d\d:\d\d\.\d{3} [+-]\d\d:\d\d:\d\d\.\d\d"', text)

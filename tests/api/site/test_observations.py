@@ -107,7 +107,7 @@ def test_two_clicks_and_a_stored_file(observers: Observers) -> None:
     assert observers.portal.posts == 1
     assert str(number) in observers.bob.text("/targets/observations/?state=all")
     assert "No request is open" in observers.bob.text("/targets/observations/")
-    assert "no group that may ask" in observers.eve.text(
+    assert "None of your groups may use a facility" in observers.eve.text(
         f"/targets/{number_in(observers.eve.done('/targets/create/', name='x', ra='1', dec='2'))}/"
     )
 

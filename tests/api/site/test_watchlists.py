@@ -67,7 +67,7 @@ def test_what_was_wrong_is_shown_with_its_line_and_given_as_a_file(people: Any, 
     assert "1 line was not accepted" in without_markup(page)
     assert "oh, no" in page
     assert "neither decimal degrees nor sexagesimal" in page
-    assert "It is made." in page
+    assert "Created." in page
     upload = int(address.rpartition("=")[2])
     file = people.ann.get(f"/watchlists/rejects/{upload}/")
     assert file.headers["content-disposition"].startswith("attachment")
