@@ -250,7 +250,7 @@ def _functions(root: exp.Expression) -> None:
 
 
 def _no_other_geometry(root: exp.Expression) -> None:
-    """Refuse points and regions that are no arguments of what is translated."""
+    """Refuse points and regions outside the functions that are translated."""
     for node in root.find_all(exp.Anonymous):
         if node.name.upper() in GEOMETRY | UNKNOWN_GEOMETRY:
             raise AdqlError(

@@ -45,7 +45,7 @@ def polygon(numbers: Sequence[float]) -> Vectors:
     Raises
     ------
     AdqlError
-        If they are no polygon.
+        If they do not form a polygon.
 
     Examples
     --------

@@ -24,7 +24,7 @@ from broker_assets.api.site.frame import viewer_of
 MOST_FIELDS: Final = 300
 _ROOM: Final = 1024**2
 """Bytes of a request besides its file."""
-Whoever = TypeVar("Whoever", bound=User | Response)
+Visitor = TypeVar("Visitor", bound=User | Response)
 Number = Annotated[int, Path(ge=1, lt=2**63)]
 """Number of a thing in an address."""
 Chosen = Annotated[int | None, Query(ge=1, lt=2**63)]
@@ -141,7 +141,7 @@ def logged_in(request: Request) -> User | Response:
     return user
 
 
-def operator(user: Whoever) -> Whoever:
+def operator(user: Visitor) -> Visitor:
     """Somebody who operates the platform, or the way to the log-in, unchanged.
 
     Raises

@@ -28,6 +28,8 @@ def check(browser: PageBrowser, url: str) -> None:
         browser.go(url, size, dark=dark)
         assert browser.sideways() <= 0
         assert browser.inaccessible() == []
+    browser.resize(320, 700)
+    assert browser.sideways() <= 0
     assert browser.troubles == []
     assert browser.hosts <= {url.split("/")[2]}
 

@@ -72,7 +72,7 @@
     place.setAttribute("aria-busy", "true");
     clearTimeout(waiting);
     waiting = setTimeout(() => {
-      clearTimeout(hide);
+      if (said.classList.contains("shown")) return; // something else is said
       said.textContent = LOADING;
       said.classList.add("shown");
     }, 300);
