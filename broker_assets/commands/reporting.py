@@ -52,7 +52,7 @@ def dagster_instance(settings: Settings) -> DagsterInstance:
     if state is None or state.addresses is None:
         return DagsterInstance.ephemeral()
     # Its dagster.yaml names the variable.
-    os.environ.setdefault("DAGSTER_PG_URL", state.addresses.dagster_url)
+    os.environ.setdefault("DAGSTER_PG_URL", state.addresses.environment()["DAGSTER_PG_URL"])
     return DagsterInstance.from_config(state.addresses.dagster_home)
 
 

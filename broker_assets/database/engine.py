@@ -70,6 +70,19 @@ def in_schema(url: str | URL, schema: str) -> str:
     return parsed.update_query_dict({"options": " ".join(options)}).render_as_string(hide_password=False)
 
 
+def watched(url: str | URL) -> str:
+    """The URL of a database with `NETWORK_LOST`, for programs that connect by themselves, as Dagster does.
+
+    Examples
+    --------
+    >>> watched("postgresql+psycopg2://db/dagster?keepalives_idle=5").partition("?")[2]
+    'keepalives_count=3&keepalives_idle=5&keepalives_interval=10&tcp_user_timeout=60000'
+    """
+    parsed = make_url(url)
+    wanted = {name: str(value) for name, value in sorted(NETWORK_LOST.items())}
+    return parsed.set(query=wanted | dict(parsed.query)).render_as_string(hide_password=False)
+
+
 def describe(url: str | URL) -> str:
     """Name a database without its password.
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from broker_assets.database.engine import watched
 from broker_assets.settings import Settings
 from broker_assets.storage.atomic import replace_atomically
 
@@ -83,7 +84,7 @@ class Addresses:
             "BROKER_CODE_SERVER_HOST": self.code_server_host,
             "BROKER_CODE_SERVER_PORT": str(self.code_server_port),
             "DAGSTER_HOME": self.dagster_home,
-            "DAGSTER_PG_URL": self.dagster_url,
+            "DAGSTER_PG_URL": watched(self.dagster_url) if self.dagster_url else "",
         }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from broker_assets.database import engine, migrations
 
@@ -32,6 +33,16 @@ def test_connections_carry_a_name_and_limits(database_url: str) -> None:
             for name in ("application_name", "statement_timeout", "lock_timeout", "timezone")
         ]
     assert settings == [("tests",), ("1500ms",), ("2s",), ("UTC",)]
+
+
+@pytest.mark.database
+def test_a_driver_that_connects_by_itself_takes_the_limits(dagster_url: str) -> None:
+    """psycopg2, which Dagster uses, has no arguments of ours: they are in the URL."""
+    with sa.create_engine(engine.watched(dagster_url)).connect() as connection:
+        given = connection.connection.dbapi_connection.info.dsn_parameters  # type: ignore[union-attr]
+        assert {name: given[name] for name in engine.NETWORK_LOST} == {
+            name: str(value) for name, value in engine.NETWORK_LOST.items()
+        }
 
 
 @pytest.mark.database

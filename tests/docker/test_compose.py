@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import jsonschema
 import pytest
@@ -12,6 +13,7 @@ import yaml
 from compose_schema import COMPOSE_SCHEMA
 from setting_names import setting_variables
 
+from broker_assets.database.engine import NETWORK_LOST
 from broker_assets.local import jars, platform
 from broker_assets.resources.run_containers import OF_SERVICES, SettingsRunLauncher, passed_on
 from broker_assets.settings import KafkaSettings, Settings
@@ -88,6 +90,15 @@ def test_variables_of_the_workspace_and_the_launcher_are_set(compose: dict) -> N
     names |= set(launcher["run_launcher"]["config"]["env_vars"])
     assert {"DAGSTER_PG_URL", "BROKER_CODE_SERVER_HOST"} <= names
     assert names <= set(compose["services"]["daemon"]["environment"])
+
+
+def test_dagsters_connections_notice_that_the_network_is_down(compose: dict) -> None:
+    """As ours do; of Dagster's, which makes them by itself, the address must say so, in every deployment."""
+    texts = [DOCKER / "compose.yaml", DOCKER / "compose.pgbouncer.yaml", DOCKER / "kubernetes" / "secrets.example.yaml"]
+    addresses = [re.findall(r"DAGSTER_PG_URL: (\S+)", text.read_text()) for text in texts]
+    assert [len(found) for found in addresses] == [1, 1, 1]
+    for (address,) in addresses:
+        assert parse_qs(address.rpartition("?")[2]) == {name: [str(value)] for name, value in NETWORK_LOST.items()}
 
 
 def test_every_setting_reaches_every_container(compose: dict) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from platform_state import ADDRESSES, state
 
+from broker_assets.database.engine import watched
 from broker_assets.local import platform
 from broker_assets.local.platform import NotRunningError
 from broker_assets.local.supervisor import end_platform
@@ -46,7 +47,8 @@ def test_named_servers_need_no_platform(tmp_path: Path) -> None:
     found = platform.addresses(settings)
     assert found.database_url == "postgresql+psycopg://db/broker"
     assert found.bootstrap_servers == "kafka:9092"
-    assert found.environment()["DAGSTER_PG_URL"] == "postgresql+psycopg2://db/dagster"
+    # Dagster connects by itself: that the network is down is noticed within a minute there, too.
+    assert found.environment()["DAGSTER_PG_URL"] == watched("postgresql+psycopg2://db/dagster")
 
 
 def streams(**kafka: Any) -> list[Any]:
