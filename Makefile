@@ -12,7 +12,7 @@ TEST_WORKERS ?= 3
 # of the platform compiles a thousand modules anew, which is a quarter of its start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run up down status doctor scripts test test-all retest lint compiled bench bench-compare soak pictures lock clean
+.PHONY: help run up down status doctor scripts test test-all retest lint compiled bench bench-compare soak night pictures lock clean
 
 help:
 	@echo "make run     install, start everything, replay a sample stream and a day of telemetry; Ctrl-C ends it"
@@ -28,6 +28,7 @@ help:
 	@echo "make bench   every benchmark, a table each; kept in benchmarks/records/"
 	@echo "make bench-compare BASE=COMMIT  fails when this checkout needs more processor time than that commit"
 	@echo "make soak HOURS=2  a platform of its own under load and faults, with a report (docs/soak.md)"
+	@echo "make night ALERTS=1000000  a night drained, exported, lost and restored, with a report (docs/closing-scene.md)"
 	@echo "make pictures  the pictures of the documentation, from the platform that runs here; needs Chromium"
 	@echo "make scripts  fetch the scripts of the pages again, at the versions of versions.json; needs npm"
 	@echo "make lock    resolve the dependencies anew into requirements.lock"
@@ -106,6 +107,11 @@ FAULTS ?= 60
 soak: $(INSTALLED)
 	$(BIN)/python tests/faults/soak.py --hours $(HOURS) --rate $(RATE) --faults-per-hour $(FAULTS) \
 		--report build/soak $(SOAK_OPTIONS)
+
+# A night of so many alerts, from the topic to a restored installation (docs/closing-scene.md).
+ALERTS ?= 1000000
+night: $(INSTALLED)
+	$(BIN)/python tests/faults/closing_scene.py --alerts $(ALERTS) --report build/night.md $(NIGHT_OPTIONS)
 
 # Newest versions that pyproject.toml allows, for every system and Python, with the hashes of all their files; commit the
 # result after `make test`. CONSTRAINTS=FILE keeps versions.

@@ -33,6 +33,8 @@ ID_BASE = 1 << 60
 """Added to every identifier, so that its zigzag form takes nine bytes whatever the number."""
 
 _OBJECT, _SOURCE, _FORCED, _LAST_SOURCE, _LAST_FORCED = (ID_BASE + (1 << 58) + number for number in range(1, 6))
+_HISTORY = 1 << 57
+"""Added to identifiers of the history of an object."""
 _TIME, _LAST_TIME = 987654.3210123, 876543.2101234
 _RA, _DEC = 150.0123456789, 2.0123456789
 _SPREAD = 0.7548776662466927
@@ -113,6 +115,10 @@ class PacketFactory:
     """Newest time that the preloaded rows have."""
     places: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
     """Positions that the objects have in turn, degrees."""
+    cutouts: bool = True
+    """Whether packets have images."""
+    own_history: bool = False
+    """Whether the history of each object has identifiers of its own, as those of a survey have."""
     _generator: np.random.Generator = field(init=False)
 
     def __post_init__(self) -> None:
@@ -200,7 +206,7 @@ class PacketFactory:
             "diaObject": summary,
             "ssSource": None,
             "mpc_orbits": None,
-            **{name: fits_like(self._generator, size) for name, size in CUTOUT_BYTES.items()},
+            **{name: fits_like(self._generator, size) if self.cutouts else None for name, size in CUTOUT_BYTES.items()},
         }
 
     @cached_property
@@ -233,6 +239,8 @@ class PacketFactory:
             (number, _find(raw, _varint(source)), _find(raw, _varint(forced)), _find(raw, np.float64(time).tobytes()))
             for number, source, forced, time in marks
         ]
+        old = range(max(self.history, self.forced)) if self.own_history else ()
+        at_old = [_find(raw, _varint(ID_BASE + number)) for number in old]
         nine, eight = np.arange(9), np.arange(8)
         # One shared cutout would let the archive compress across nothing, but let the kernel's caches help: shift it.
         for start in range(0, objects.size, chunk):
@@ -242,6 +250,9 @@ class PacketFactory:
             for at, degrees in zip((at_ra, at_dec), self.positions(numbers), strict=True):
                 values = np.ascontiguousarray(degrees, np.float64).view(np.uint8).reshape(-1, 8)
                 block[:, (at[:, None] + eight).ravel()] = np.tile(values, (1, at.size))
+            for index, at in enumerate(at_old):
+                own = _varints(ID_BASE + _HISTORY + numbers * len(at_old) + index)
+                block[:, (at[:, None] + nine).ravel()] = np.tile(own, (1, at.size))
             for number, at_source, at_forced, at_time in visits:
                 ids = ID_BASE + (np.int64(number + 1) << np.int64(40)) + numbers * 16
                 mjd = np.frombuffer(np.float64(self.fresh_mjd + number * 0.003).tobytes(), np.uint8)

@@ -1,29 +1,26 @@
-"""The server is lost under load: a backup is restored into an empty installation, which continues the stream."""
+"""The closing scene in small: a night through three drain runs, its loss under load, and a restored installation.
+
+`closing_scene.py` is the same at full size. That messages are read from Kafka once more where the log is lost too, is
+seen here alone.
+"""
 
 from __future__ import annotations
 
-import os
-import signal
-import time
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import psycopg
 import pytest
+from closing_steps import Stream, empty
+from played_scene import Scene, make_factory, write_schema
 
-from broker_assets.accounting import balance
-from broker_assets.backups.base import write_base
-from broker_assets.backups.log import start_receiving
-from broker_assets.backups.programs import Connection, Programs, end
-from broker_assets.backups.recovery import restore_base
-from broker_assets.backups.shelf import Shelf
-from broker_assets.database.engine import connect
+from broker_assets.database import migrations
 from broker_assets.local.postgres import EmbeddedPostgres
 
-pytestmark = [pytest.mark.faults, pytest.mark.database, pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.faults, pytest.mark.database, pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 SMALL = {"shared_buffers": "32MB", "min_wal_size": "32MB"}
+ALERTS = 1000
 
 
 @pytest.fixture(scope="module")
@@ -33,68 +30,36 @@ def mortal_postgres(service_folder: Path) -> Any:
         yield server
 
 
-def test_a_restored_server_continues_the_stream(
-    platform: Any, packets: ModuleType, tmp_path: Path, service_folder: Path
+def test_a_night_is_drained_moved_lost_and_restored(
+    mortal_postgres: EmbeddedPostgres, mortal_kafka: Any, tmp_path: Path, service_folder: Path
 ) -> None:
-    messages = list(packets.Survey(objects=40, visits=12).packets())
-    third = len(messages) // 3
-    shelf, programs = Shelf(tmp_path / "backups"), Programs()
-    producer = platform.producer()
-
-    def send(some: list[bytes]) -> None:
-        for message in some:
-            platform.produce(producer, message)
-        producer.flush(30)
-
-    send(messages[:third])
-    child = platform.start_child()
-    platform.wait_until_drained()
-    lost = platform.postgres
-    receiver = start_receiving(
-        programs, shelf.log, Connection.of(lost.url("postgres")), compress=True, output=tmp_path / "receiver.log"
-    )
+    with psycopg.connect(mortal_postgres.dsn("postgres"), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE night")
+    migrations.upgrade(mortal_postgres.url("night"))
+    factory = make_factory()
+    stream = Stream(
+        mortal_postgres, mortal_kafka, empty(tmp_path / "scene"), write_schema(tmp_path / "schemas", factory),
+        "night", "night", bounds={"batch_max": 100, "batch_seconds": 0.2},
+    )  # fmt: skip
     try:
-        backup = write_base(platform.database_url, shelf, programs)
-        send(messages[third : 2 * third])
-        platform.wait_until_drained()
-        acknowledged = platform.received()
-        with psycopg.connect(lost.dsn("postgres"), autocommit=True) as connection:
-            row = connection.execute("SELECT pg_current_wal_flush_lsn()").fetchone()
-            deadline = time.monotonic() + 30
-            received = "SELECT count(*) FROM pg_stat_replication WHERE flush_lsn >= %s"
-            while connection.execute(received, row).fetchone() != (1,):
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-        # The machine is lost, with everything on it but the backups and the object store.
-        os.kill(lost.pid, signal.SIGKILL)
-        child.kill()
+        scene = Scene(stream, factory, ALERTS, seed=7, samples=25)
+        backup = scene.play()
+        assert len(stream.kills) == 1
+        place = service_folder / "restored"
+        scene.restored(backup, place)
+        with EmbeddedPostgres(place, configuration=SMALL) as restored:
+            scene.go_on(restored)
+
+        # Without the log, the messages since the base backup are read from Kafka once more.
+        place = service_folder / "restored-without-log"
+        received = stream.restore(scene.shelf, backup, scene.programs, place, follow=False)
+        assert received == scene.in_backup < scene.acknowledged
+        with EmbeddedPostgres(place, configuration=SMALL) as restored:
+            stream.postgres = restored
+            stream.runs = 1
+            stream.start(0)
+            stream.wait()
+            stream.stop()
+            assert stream.assert_closed() == stream.produced
     finally:
-        end(receiver)
-        lost.stop()
-
-    place = service_folder / "restored"
-    found = restore_base(shelf, backup, programs, place / "data", database=platform.database)
-    assert found.ledger is not None
-    assert found.ledger.received == acknowledged, "every committed batch is back"
-    with EmbeddedPostgres(place, configuration=SMALL) as restored:
-        platform.postgres = restored
-        send(messages[2 * third :])
-        child = platform.start_child()
-        platform.wait_until_drained()
-        assert child.stop() == 0
-        platform.assert_agreement()
-
-    # Without the log, the messages since the base backup are read from Kafka once more.
-    place = service_folder / "restored-without-log"
-    found = restore_base(shelf, backup, programs, place / "data", database=platform.database, follow=False)
-    assert found.ledger is not None
-    assert found.ledger.received == third
-    with EmbeddedPostgres(place, configuration=SMALL) as restored:
-        platform.postgres = restored
-        child = platform.start_child()
-        platform.wait_until_drained()
-        assert child.stop() == 0
-        with connect(platform.database_url) as connection:
-            for check in (balance.batches, balance.offsets, balance.stored_rows, balance.archived_packets):
-                assert check(connection) == [], check.__name__
-        assert platform.received() == platform.produced
+        stream.stop(at_once=True)
