@@ -1,4 +1,4 @@
-"""The statistics of every object of the archive, computed by Spark from the cold store."""
+"""The statistics and features of every object of the archive, computed by Spark from the cold store."""
 
 import importlib.util
 import sys
@@ -11,6 +11,8 @@ from broker_assets.monitoring.alerts import NEXT_STEP
 from broker_assets.resources.database import Database
 from broker_assets.resources.spark_statistics import JOB
 
+TABLES = [*KINDS, "objects", "context_matches"]
+"""Tables of the cold store that it reads."""
 CONFIG = {"target": str, "master": str, "parts": int}
 
 
@@ -23,7 +25,7 @@ def build_rebuild_statistics() -> JobDefinition:
             raise Failure("Spark is not installed", {NEXT_STEP: "pip install 'broker_assets[spark]'"})
         with connect(database.url, application="broker-assets statistics") as connection:
             rows = connection.execute(
-                "SELECT name, metadata_location FROM cold_tables WHERE name = ANY(%s)", (list(KINDS),)
+                "SELECT name, metadata_location FROM cold_tables WHERE name = ANY(%s)", (TABLES,)
             ).fetchall()
         if not rows:
             raise Failure("nothing is in the cold store", {NEXT_STEP: "materialise cold_night of some nights first"})
@@ -34,7 +36,10 @@ def build_rebuild_statistics() -> JobDefinition:
         )
         context.log.info(f"rows: {[answer.get('rows') for answer in invocation.get_custom_messages()]}")
 
-    @job(description="Computes the statistics of every object of the archive with Spark, and writes them as Parquet.")
+    @job(
+        description="Computes with Spark the statistics of every object of the archive, and the features that each "
+        "night left it with, and writes them as Parquet."
+    )
     def rebuild_statistics() -> None:
         rebuild_statistics_of_all()
 

@@ -120,7 +120,7 @@ class ObjectFeatures:
         keys = batch.alerts.select(["packet", *_KEYS])
         found = keys
         for name in rows.column_names:
-            found = found.append_column(name, _stored(rows[name], name))
+            found = found.append_column(name, stored(rows[name], name))
         state = found.select(["packet", *(name for name in rows.column_names if name not in _NOT_STATE)])
         return Computed({ASSET: found}, batch.revision or 0, self.inputs(), state)
 
@@ -163,7 +163,7 @@ class ObjectFeatures:
             _points(points, owner, (owner >= 0) & ~forced, len(packets)),
             _points(points, owner, (owner >= 0) & forced, len(packets)),
         )
-        short = _lengths(curves.sources, own["firstdiasourcemjdtai"]) < self.fit_days
+        short = lengths(curves.sources, own["firstdiasourcemjdtai"]) < self.fit_days
         near = _context(context, place, len(packets))
         return curves.with_(
             ra=ra,
@@ -198,13 +198,13 @@ def _points(points: pa.Table, owner: NDArray[np.int64], chosen: NDArray[np.bool_
     )
 
 
-def _lengths(sources: Points, first: NDArray[np.float64]) -> NDArray[np.float64]:
+def lengths(sources: Points, first: NDArray[np.float64]) -> NDArray[np.float64]:
     """Days from the first source of each object, which the survey knows, to its newest; NaN without sources."""
-    lengths = np.full(len(first), np.nan)
+    days = np.full(len(first), np.nan)
     some = np.diff(sources.offsets) > 0
     oldest = np.fmin(sources.mjd[sources.offsets[:-1][some]], first[some])
-    lengths[some] = sources.mjd[sources.offsets[1:][some] - 1] - oldest
-    return lengths
+    days[some] = sources.mjd[sources.offsets[1:][some] - 1] - oldest
+    return days
 
 
 def _of_objects(rows: pa.Table, place: NDArray[np.int64], alerts: int) -> dict[str, NDArray[np.float64]]:
@@ -252,7 +252,7 @@ def _floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
 _TYPES: Final = {item.name: item.type for item in arrow_schema(objects)}
 
 
-def _stored(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+def stored(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     """A column of features with the type of the database; null where that cannot hold it."""
     kind = _TYPES[name]
     if column.type == kind:

@@ -14,6 +14,8 @@ from typing import Any, Final
 import pyarrow as pa
 from dagster_pipes import open_dagster_pipes
 
+from broker_assets.lightcurves import archive_features
+from broker_assets.lightcurves.archive_features import STATES, features_of_points
 from broker_assets.lightcurves.archive_statistics import KINDS, POINTS, statistics_of_points
 
 PACKAGE: Final = "org.apache.iceberg:iceberg-spark-runtime-4.0_2.13:1.10.0"
@@ -21,59 +23,137 @@ PACKAGE: Final = "org.apache.iceberg:iceberg-spark-runtime-4.0_2.13:1.10.0"
 JOB: Final = "job"
 
 
-def rebuild(job: Mapping[str, Any]) -> int:
-    """Compute the statistics of every object, and write them as Parquet; gives the number of rows.
+def rebuild(job: Mapping[str, Any]) -> dict[str, int]:
+    """Compute statistics and features of every object, and write them as Parquet; gives the number of rows of each.
 
     Parameters
     ----------
     job : mapping
-        `locations` (metadata file of each table of points), `target` (folder), `master` and `parts`.
+        `locations` (metadata file of each table of the cold store), `target` (folder), `master` and `parts`.
+
+    Returns
+    -------
+    dict of str to int
+        Rows in the folders `statistics` and `features` of the target.
     """
     from pyspark.sql import SparkSession
-    from pyspark.sql import functions as f
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     if str(job["master"]).startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     spark = (
         SparkSession.builder.master(job["master"])
-        .appName("broker-assets statistics")
+        .appName("broker-assets rebuild")
         .config("spark.jars.packages", PACKAGE)
         .config("spark.ui.enabled", "false")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
+        .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.shuffle.partitions", str(job["parts"]))
         .getOrCreate()
     )
     try:
-        points = None
-        for number, (table, (flux, error)) in enumerate(KINDS.items()):
-            if table not in job["locations"]:
-                continue
-            rows = spark.read.format("iceberg").load(job["locations"][table])
-            rows = rows.where("reduction = 0 AND timewithdrawnmjdtai IS NULL AND diaobjectid <> 0")
-            chosen = rows.select(
-                "diaobjectid",
-                f.lit(number).cast("int").alias("kind"),
-                "midpointmjdtai",
-                f.col(flux).cast("double").alias("flux"),
-                f.col(error).cast("double").alias("error"),
-                "band",
-            )
-            points = chosen if points is None else points.unionByName(chosen)
-        if points is None:
-            return 0
-        shared = points.withColumn("part", f.pmod(f.hash("diaobjectid"), f.lit(int(job["parts"]))))
-        # Of an empty table: the columns of the result.
-        schema = _spark_type(statistics_of_points(POINTS.empty_table()).schema)
-
-        def of_part(rows: pa.Table) -> pa.Table:
-            return statistics_of_points(rows.select(POINTS.names).cast(POINTS))
-
-        shared.groupBy("part").applyInArrow(of_part, schema).write.mode("overwrite").parquet(job["target"])
-        return int(spark.read.parquet(job["target"]).count())
+        return {
+            name: _write(spark, made, f"{job['target']}/{name}")
+            for name, made in (("statistics", _statistics(spark, job)), ("features", _features(spark, job)))
+            if made is not None
+        }
     finally:
         spark.stop()
+
+
+def _statistics(spark: Any, job: Mapping[str, Any]) -> Any:
+    """Statistics of all light curves as they are now."""
+    from pyspark.sql import functions as f
+
+    points = None
+    for number, (table, (flux, error)) in enumerate(KINDS.items()):
+        rows = _table(spark, job, table)
+        if rows is None:
+            continue
+        rows = rows.where("reduction = 0 AND timewithdrawnmjdtai IS NULL AND diaobjectid <> 0")
+        chosen = rows.select(
+            "diaobjectid",
+            f.lit(number).cast("int").alias("kind"),
+            "midpointmjdtai",
+            f.col(flux).cast("double").alias("flux"),
+            f.col(error).cast("double").alias("error"),
+            "band",
+        )
+        points = chosen if points is None else points.unionByName(chosen)
+    if points is None:
+        return None
+
+    def of_part(rows: pa.Table) -> pa.Table:
+        return statistics_of_points(rows.select(POINTS.names).cast(POINTS))
+
+    # Of an empty table: the columns of the result.
+    schema = _spark_type(statistics_of_points(POINTS.empty_table()).schema)
+    return _shared(points, job).groupBy("part").applyInArrow(of_part, schema)
+
+
+def _features(spark: Any, job: Mapping[str, Any]) -> Any:
+    """Features of all objects as each night left them."""
+    from pyspark.sql import functions as f
+
+    objects, points = _table(spark, job, "objects"), None
+    for number, table in enumerate(archive_features.KINDS):
+        rows = _table(spark, job, table)
+        if rows is None:
+            continue
+        reliability = f.col("reliability") if table == "diasources" else f.lit(None)
+        chosen = rows.where("reduction = 0 AND diaobjectid <> 0").select(
+            "diaobjectid",
+            f.lit(number).cast("int").alias("kind"),
+            "midpointmjdtai",
+            f.col("psfflux").cast("double").alias("flux"),
+            "band",
+            reliability.cast("double").alias("reliability"),
+            "broughtbymjdtai",
+            "timewithdrawnmjdtai",
+        )
+        points = chosen if points is None else points.unionByName(chosen)
+    if objects is None or points is None:
+        return None
+    near = _table(spark, job, "context_matches")
+    names = ("classification", "best_distance", "z", "photoz")
+    if near is None:
+        for name in names:
+            objects = objects.withColumn(name, f.lit(None))
+    else:
+        near = near.select("diaobjectid", f.col("diasourceid").alias("broughtby"), *names)
+        objects = objects.drop(*names).join(near, ["diaobjectid", "broughtby"], "left")
+    states = objects.select(*(f.col(item.name).cast(_sql_type(item)).alias(item.name) for item in STATES))
+
+    def of_part(left: pa.Table, right: pa.Table) -> pa.Table:
+        points = right.select(archive_features.POINTS.names).cast(archive_features.POINTS)
+        return features_of_points(left.select(STATES.names).cast(STATES), points)
+
+    empty = features_of_points(STATES.empty_table(), archive_features.POINTS.empty_table())
+    grouped = _shared(states, job).groupBy("part").cogroup(_shared(points, job).groupBy("part"))
+    return grouped.applyInArrow(of_part, _spark_type(empty.schema))
+
+
+def _table(spark: Any, job: Mapping[str, Any], name: str) -> Any:
+    """A table of the cold store; None if there is none."""
+    location = job["locations"].get(name)
+    return None if location is None else spark.read.format("iceberg").load(location)
+
+
+def _shared(rows: Any, job: Mapping[str, Any]) -> Any:
+    """With the part that all rows of an object go to."""
+    from pyspark.sql import functions as f
+
+    return rows.withColumn("part", f.pmod(f.hash("diaobjectid"), f.lit(int(job["parts"]))))
+
+
+def _write(spark: Any, rows: Any, target: str) -> int:
+    rows.write.mode("overwrite").parquet(target)
+    return int(spark.read.parquet(target).count())
+
+
+def _sql_type(item: pa.Field) -> str:
+    return str({pa.int64(): "bigint", pa.float64(): "double", pa.date32(): "date"}.get(item.type, "string"))
 
 
 def _spark_type(schema: pa.Schema) -> Any:
@@ -85,9 +165,9 @@ def _spark_type(schema: pa.Schema) -> Any:
 def main() -> None:
     """Run the job in the extras of the Pipes session."""
     with open_dagster_pipes() as pipes:
-        number = rebuild(pipes.get_extra(JOB))
-        pipes.log.info(f"{number} rows of statistics")
-        pipes.report_custom_message({"rows": number})
+        numbers = rebuild(pipes.get_extra(JOB))
+        pipes.log.info(", ".join(f"{number} rows of {name}" for name, number in numbers.items()))
+        pipes.report_custom_message({"rows": numbers})
 
 
 if __name__ == "__main__":

@@ -28,6 +28,6 @@ def test_the_number_of_rows_is_reported(monkeypatch: pytest.MonkeyPatch) -> None
             said.append(message)
 
     monkeypatch.setattr(spark_statistics, "open_dagster_pipes", Session)
-    monkeypatch.setattr(spark_statistics, "rebuild", lambda job: len(job["target"]))
+    monkeypatch.setattr(spark_statistics, "rebuild", lambda job: {"statistics": len(job["target"])})
     spark_statistics.main()
-    assert said == ["4 rows of statistics", {"rows": 4}]
+    assert said == ["4 rows of statistics", {"rows": {"statistics": 4}}]
