@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
+from pyiceberg.exceptions import UnauthorizedError
+from rest_catalogue import TOKEN, rest_catalogue
 
 from broker_assets.cold.catalogue import SCHEMA, ColdStore, snapshot
 from broker_assets.database.engine import connect
@@ -30,3 +35,38 @@ def test_a_table_is_made_and_gets_new_columns(store: ColdStore) -> None:
 def test_options_of_a_catalogue_are_not_shown() -> None:
     store = ColdStore("postgresql+psycopg://x@y/z", "s3://bucket", "https://catalogue.example", {"token": "hidden"})
     assert "hidden" not in repr(store)
+
+
+def test_a_rest_catalogue_serves_as_well(tmp_path: Path) -> None:
+    """Tables are made, changed and overwritten through it; who was overtaken begins again; a token is needed."""
+    with rest_catalogue(tmp_path) as (address, asked):
+        options = {"token": TOKEN}
+        ours, theirs = (
+            ColdStore("postgresql+psycopg://nowhere/broker", (tmp_path / "cold").as_uri(), address, options)
+            for _ in range(2)
+        )
+        night = pa.array([datetime.date(2026, 1, 20)], pa.date32())
+
+        def part(number: int) -> pa.Table:
+            return pa.table([pa.array([number]), night, pa.array([1], pa.int16())], schema=COLUMNS)
+
+        first = ours.overwrite_night("things", "2026-01-20", COLUMNS, lambda: [part(1)], lambda: "v1")
+        interrupted = [True]
+
+        def overtaken() -> list[pa.Table]:
+            if interrupted.pop() if interrupted else False:
+                theirs.overwrite_night("things", "2026-01-20", COLUMNS, lambda: [part(2)], lambda: "v2")
+            return [part(3)]
+
+        second = ours.overwrite_night("things", "2026-01-20", COLUMNS, overtaken, lambda: "v3")
+        table = theirs.table("things")
+        assert table is not None
+        assert table.scan().to_arrow()["diaobjectid"].to_pylist() == [3]
+        assert table.scan(snapshot_id=first.identifier).to_arrow()["diaobjectid"].to_pylist() == [1]
+        assert snapshot(table) == second
+        more = ours.prepared("things", COLUMNS.append(pa.field("flux", pa.float32())))
+        assert more.schema().column_names == [*COLUMNS.names, "flux"]
+        assert "GET /v1/config" in " ".join(asked)
+        stranger = ColdStore("postgresql+psycopg://nowhere/broker", (tmp_path / "cold").as_uri(), address)
+        with pytest.raises(UnauthorizedError):
+            stranger.table("things")
