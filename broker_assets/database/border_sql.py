@@ -6,7 +6,7 @@ as a common table expression of that name. The statement itself stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -21,6 +21,8 @@ MOST: Final = 200_000
 MOST_BEYOND: Final = 5_000_000
 """The same of a statement of the platform, which reads the light curves of a chosen number of objects."""
 
+_NO_VIEWS: Final[Mapping[str, sa.Select[Any]]] = {}
+
 Statement = TypeVar("Statement", str, sql.SQL, sql.Composed)
 
 
@@ -31,6 +33,7 @@ def across(
     *,
     most: int = MOST,
     has_values: bool = False,
+    views: Mapping[str, sa.Select[Any]] = _NO_VIEWS,
 ) -> Statement | sql.Composed | str:
     """A statement that also finds what has left the database.
 
@@ -45,7 +48,9 @@ def across(
     most : int
         Rows of the cold store for each table.
     has_values : bool
-        Whether values are passed with a statement of type `str`, so that `%` must be doubled.
+        Whether values are passed with a statement, so that `%` must be doubled.
+    views : mapping of str to Select
+        Views over these tables that the statement names instead of them.
 
     Returns
     -------
@@ -65,12 +70,74 @@ def across(
             parts.append(_expression(table, columns, found))
     if not parts:
         return statement
+    parts += [_view(name, query) for name, query in views.items()]
     expressions = sql.SQL(", ").join(parts)
     if isinstance(statement, str):
         text = expressions.as_string(connection)
         return _prefixed(text.replace("%", "%%") if has_values else text, statement)
+    text = expressions.as_string(connection)
     rest = statement.as_string(connection)
-    return sql.SQL("{}").format(sql.SQL(_prefixed(expressions.as_string(connection), rest)))
+    return sql.SQL("{}").format(sql.SQL(_prefixed(text.replace("%", "%%") if has_values else text, rest)))
+
+
+def anything_left(connection: psycopg.Connection[Any]) -> bool:
+    """Whether any month has left the database."""
+    row = connection.execute("SELECT EXISTS (SELECT FROM cold_months)").fetchone()
+    return bool(row and row[0])
+
+
+def out_of_reach(connection: psycopg.Connection[Any], text: str) -> str:
+    """Months that a statement which only reads the database does not find, by the tables or views of points it names.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        To read with.
+    text : str
+        SQL; a word like `diasource` or `elasticc2_diasource` stands for all views of that table.
+    """
+    rows = connection.execute(
+        "SELECT name, to_char(min(month), 'YYYY-MM'), to_char(max(month), 'YYYY-MM'), count(*) FROM cold_months"
+        " GROUP BY name ORDER BY name"
+    ).fetchall()
+    words = text.lower()
+    return "; ".join(
+        f"{name}: {number} months from {first} to {last}"
+        for name, first, last, number in rows
+        if name.removesuffix("s") in words
+    )
+
+
+def ask(
+    connection: psycopg.Connection[Any],
+    statement: Statement,
+    tables: Mapping[sa.Table, Conditions],
+    values: Sequence[Any] | Mapping[str, Any] | None = None,
+    *,
+    most: int = MOST_BEYOND,
+    views: Mapping[str, sa.Select[Any]] = _NO_VIEWS,
+) -> psycopg.Cursor[Any]:
+    """Execute a statement that also finds what has left the database.
+
+    Parameters
+    ----------
+    connection, statement, tables, most, views
+        As of `across`.
+    values : sequence or mapping, optional
+        Values of the statement.
+    """
+    whole = across(connection, statement, tables, most=most, has_values=values is not None, views=views)
+    return connection.execute(whole, values)  # type: ignore[arg-type]
+
+
+def _view(name: str, query: sa.Select[Any]) -> sql.Composed:
+    """A view under its own name, over the tables as they are in the statement."""
+    from sqlalchemy.dialects import postgresql
+
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    # In the text of a view nothing is bound, and `%` is written once.
+    text = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True})).replace("%%", "%")
+    return sql.SQL("{} AS NOT MATERIALIZED ({})").format(sql.Identifier(name), sql.SQL(text))
 
 
 def _prefixed(expressions: str, statement: str) -> str:

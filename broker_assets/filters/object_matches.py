@@ -9,6 +9,8 @@ import psycopg
 from psycopg.rows import dict_row
 
 from broker_assets.access.visibility import readable_sql, reader
+from broker_assets.database.border_sql import ask
+from broker_assets.database.tables import diasources
 
 MOST: Final = 200
 """Filters that are given."""
@@ -76,12 +78,14 @@ def match_times(
         Time of the triggering detection (MJD TAI), ascending, and the names of the filters that it passed, with commas
         between; detections that are not stored any more are left out.
     """
-    rows = connection.execute(
+    rows = ask(
+        connection,
         "SELECT source.midpointmjdtai, string_agg(DISTINCT filter.name, ', ' ORDER BY filter.name)"  # noqa: S608
         " FROM filter_matches AS hit JOIN filters AS filter USING (filterid) JOIN LATERAL ("
         "SELECT midpointmjdtai FROM diasources WHERE diaobjectid = hit.diaobjectid AND diasourceid = hit.diasourceid"
         " ORDER BY midpointmjdtai DESC LIMIT 1) AS source ON true WHERE hit.diaobjectid = %(object)s"
         f" AND {readable_sql('filter', 'filter.filterid::text')} GROUP BY 1 ORDER BY 1 DESC LIMIT %(most)s",
+        {diasources: [[("diaobjectid", "=", diaobjectid)]]},
         {"object": diaobjectid, "most": MOST, **reader(viewer, shared, everything=everything)},
     ).fetchall()
     return [(float(time), names) for time, names in reversed(rows)]

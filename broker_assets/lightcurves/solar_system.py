@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from broker_assets.database import border
 from broker_assets.database.arrow import arrow_type
+from broker_assets.database.border_sql import MOST_BEYOND, across
 from broker_assets.database.fetch import fetch
 from broker_assets.database.tables import diasources, mpc_orbits, ssobjects, sssources
 from broker_assets.lightcurves.photometry import magnitude
@@ -253,7 +255,12 @@ def track(connection: psycopg.Connection[Any], identifiers: Iterable[int], *, wi
             *((name, arrow_type(sssources.c[name].type)) for name in _OF_GEOMETRY),
         ]
     )
-    rows = fetch(connection, query, schema)
+    numbers = connection.execute(
+        "SELECT diasourceid FROM sssources WHERE ssobjectid = ANY(%s::bigint[])", (sorted(identifiers),)
+    ).fetchall()
+    wanted: border.Conditions = [[("diasourceid", "in", sorted(number for (number,) in numbers))]]
+    whole = across(connection, query, {diasources: wanted}, most=MOST_BEYOND)
+    rows = fetch(connection, whole, schema)  # type: ignore[arg-type]
     flux, error = _floats(rows["psfflux"]), _floats(rows["psffluxerr"])
     mag = magnitude(flux)
     with np.errstate(divide="ignore", invalid="ignore"):

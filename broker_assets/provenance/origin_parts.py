@@ -19,6 +19,10 @@ class Part:
     """Whether a row without it is unexplained."""
     instead_of: tuple[str, ...] = ()
     """Parts that a row does not need where it has this one."""
+    source: str = ""
+    """SQL expression of the source whose packet this is, of `this` and of `before`."""
+    before: str = ""
+    """SQL joins that this expression needs."""
 
 
 def json_part(found: str, **fields: str) -> str:

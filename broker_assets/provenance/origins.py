@@ -40,6 +40,8 @@ def _packet(source: str, *, of_object: str = "NULL", time: str = "", survey: str
         f"{joins} LEFT JOIN LATERAL (SELECT own.* FROM diasources AS own WHERE own.diasourceid = {source}{at}"  # noqa: S608
         f" AND own.archivefileid IS NOT NULL ORDER BY own.diaobjectid IS NOT DISTINCT FROM {of_object} DESC LIMIT 1)"
         " AS packet ON true LEFT JOIN archive_file AS file ON file.archivefileid = packet.archivefileid",
+        source=source,
+        before=joins,
     )
 
 
@@ -419,3 +421,11 @@ def origin_query(table: str) -> str:
     values = ", ".join(f"{part.value} AS {part.name}" for part in parts)
     joins = " ".join(part.joins for part in parts)
     return f"SELECT jsonb_build_object({key}) AS row, {values} FROM {table} AS this {joins} WHERE true"  # noqa: S608
+
+
+def sources_query(table: str) -> str | None:
+    """SQL for the sources whose packets brought rows of a table, named `this`; conditions can be appended."""
+    packet = next((part for part in ROUTES[table] if part.source), None)
+    if packet is None:
+        return None
+    return f"SELECT DISTINCT {packet.source} FROM {table} AS this {packet.before} WHERE true"  # noqa: S608

@@ -6,15 +6,26 @@ Every table has an answer for each of its rows, see `origins`.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import psycopg
+import sqlalchemy as sa
 from psycopg import sql
 from psycopg.rows import dict_row
 from pydantic import BaseModel, ConfigDict
 
-from broker_assets.provenance.origins import BOOKKEEPING, ROUTES, key_columns, origin_query, table_of
+from broker_assets.database.border import Conditions, TooManyBeyond
+from broker_assets.database.border_sql import MOST, across, anything_left, ask
+from broker_assets.database.tables import PARTITIONED, diasources
+from broker_assets.provenance.origins import (
+    BOOKKEEPING,
+    ROUTES,
+    key_columns,
+    origin_query,
+    sources_query,
+    table_of,
+)
 
 MOST_ROWS: Final = 20
 """Rows that are explained unless more are asked for."""
@@ -215,11 +226,53 @@ def why(
         order,
     )
     try:
+        beyond = _beyond(connection, table, where, conditions)
+        whole = across(connection, query, beyond, has_values=True)
         with connection.cursor(row_factory=dict_row) as cursor:
-            rows = cursor.execute(query, (*where.values(), limit)).fetchall()
+            rows = cursor.execute(whole, (*where.values(), limit)).fetchall()  # type: ignore[arg-type]
     except psycopg.DataError as error:
         raise UnknownRowError(f"a value does not fit its column: {error.diag.message_primary}") from error
+    except TooManyBeyond as error:
+        raise UnknownRowError(str(error)) from error
     return [_origin(table, row, locate) for row in rows]
+
+
+def _beyond(
+    connection: psycopg.Connection[Any], table: str, where: Mapping[str, Any], conditions: Sequence[sql.Composable]
+) -> dict[sa.Table, Conditions]:
+    """What the query may need of months that have left: the rows themselves, and the sources whose packets they are."""
+    if not anything_left(connection):
+        return {}
+    points = {one.name: one for one in PARTITIONED}
+    if table in points:
+        # A value that does not fit its column is found by the database, which says so.
+        connection.execute(_select("1", table, conditions), tuple(where.values()))
+    own: Conditions = [[(name, "=", value)] for name, value in where.items()]
+    found: dict[sa.Table, Conditions] = {points[table]: own} if table in points else {}
+    query = sources_query(table)
+    if query is None:
+        return found
+    rows = ask(
+        connection,
+        sql.SQL("{}{}").format(sql.SQL(query), sql.Composed(conditions)),  # type: ignore[arg-type]
+        found,
+        tuple(where.values()),
+        most=MOST,
+    )
+    packets = [number for (number,) in rows if number is not None]
+    if table == diasources.name:
+        rows = ask(connection, _select("this.diasourceid", table, conditions), found, tuple(where.values()), most=MOST)
+        packets += [number for (number,) in rows]
+    return {**found, diasources: [[("diasourceid", "in", sorted(set(packets)))]]}
+
+
+def _select(what: str, table: str, conditions: Sequence[sql.Composable]) -> sql.Composed:
+    """A query for rows with some conditions."""
+    return sql.SQL("SELECT {} FROM {} AS this WHERE true{}").format(
+        sql.SQL(what),  # type: ignore[arg-type]
+        sql.Identifier(table),
+        sql.Composed(conditions),
+    )
 
 
 def _origin(table: str, row: dict[str, Any], locate: Locate) -> Origin:

@@ -9,6 +9,8 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
+from broker_assets.database.border_sql import ask
+from broker_assets.database.tables import diasources
 from broker_assets.lightcurves.solar_system import UnknownObjectError
 from broker_assets.lightcurves.solar_system import find as solar_system_object
 from broker_assets.packets.identifiers import is_ztf_object_id, ztf_object_name
@@ -106,9 +108,11 @@ def _object_hit(diaobjectid: int, detections: int | None, arcsec: float | None =
 
 
 def _source(connection: psycopg.Connection[Any], reading: Reading) -> tuple[list[Hit], int]:
-    row = connection.execute(
+    row = ask(
+        connection,
         "SELECT diaobjectid FROM diasources WHERE diasourceid = %s AND reduction = 0"
         " ORDER BY midpointmjdtai DESC LIMIT 1",
+        {diasources: [[("diasourceid", "=", reading.number)]]},
         (reading.number,),
     ).fetchone()
     if row is None:
@@ -120,8 +124,10 @@ def _source(connection: psycopg.Connection[Any], reading: Reading) -> tuple[list
 
 def object_of_source(connection: psycopg.Connection[Any], diasourceid: int) -> int | None:
     """The object of a source; None if it has none."""
-    row = connection.execute(
+    row = ask(
+        connection,
         "SELECT diaobjectid FROM diasources WHERE diasourceid = %s AND reduction = 0 AND diaobjectid <> 0 LIMIT 1",
+        {diasources: [[("diasourceid", "=", diasourceid)]]},
         (diasourceid,),
     ).fetchone()
     return int(row[0]) if row is not None else None

@@ -13,7 +13,8 @@ import numpy as np
 import psycopg
 import pyarrow as pa
 
-from broker_assets.database.tables import SURVEYS
+from broker_assets.database.border_sql import ask
+from broker_assets.database.tables import SURVEYS, diasources
 from broker_assets.delivery.errors import MessageRefusedError
 from broker_assets.delivery.messages import JsonObject, Message, Place
 from broker_assets.packets.archive import ArchivedPacket, ArchiveError, read_packet
@@ -89,11 +90,13 @@ class PacketContents:
     ) -> dict[tuple[int, int], tuple[int, str, int, int]]:
         """Survey and place in the archive of the packet of each source, by object and source."""
         wanted = sorted({(one.diaobjectid, one.diasourceid or 0) for one in messages})
-        rows = connection.execute(
+        rows = ask(
+            connection,
             "SELECT diaobjectid, diasourceid, survey, url, archiveposition, archivelength FROM diasources"
             " JOIN archive_file USING (archivefileid)"
             " JOIN unnest(%s::bigint[], %s::bigint[]) AS wanted (object, source)"
             " ON diaobjectid = object AND diasourceid = source WHERE archiveposition IS NOT NULL",
+            {diasources: [[("diasourceid", "in", sorted({source for _, source in wanted}))]]},
             ([one for one, _ in wanted], [source for _, source in wanted]),
         ).fetchall()
         return {(row[0], row[1]): (row[2], row[3], row[4], row[5]) for row in rows}

@@ -8,11 +8,15 @@ from typing import Any, Final
 import numpy as np
 import psycopg
 import pyarrow as pa
+import sqlalchemy as sa
 from numpy.typing import NDArray
 from psycopg import sql
 
+from broker_assets.database.border import TIME, Conditions, Test
+from broker_assets.database.border_sql import MOST_BEYOND, across
 from broker_assets.database.fetch import fetch
 from broker_assets.database.reductions import ALERTS
+from broker_assets.database.tables import diaforcedsources, diasources
 
 DAYS: Final = 30.0
 """Days before now within which an object must have been detected, unless asked otherwise."""
@@ -59,7 +63,10 @@ def hot_objects(
         Objects, ascending.
     """
     begin = sql.Literal(since)
+    tables: dict[sa.Table, Conditions] = {}
+    of_time: list[list[Test]] = [[(TIME, ">=", since)], *([[(TIME, "<=", until)]] if until is not None else [])]
     if by_forced:
+        tables = {diaforcedsources: [*of_time, [("reduction", "in", list(reductions))]]}
         query = sql.SQL(
             "SELECT DISTINCT point.diaobjectid FROM diaforcedsources AS point JOIN elasticc2_diaobjectdetails"
             " ON diaobject_id = point.diaobjectid WHERE midpointmjdtai >= {since} AND midpointmjdtai <= {until}"
@@ -72,6 +79,7 @@ def hot_objects(
         )
     elif set(reductions) != {0}:
         # Of other reductions no newest detection is kept.
+        tables = {diasources: [*of_time, [("reduction", "in", list(reductions))]]}
         query = sql.SQL(
             "SELECT diaobject_id FROM elasticc2_diaobjectdetails WHERE EXISTS (SELECT FROM diasources"
             " WHERE diaobjectid = diaobject_id AND reduction = ANY({reductions}::smallint[])"
@@ -81,6 +89,7 @@ def hot_objects(
         query = sql.SQL(_RECENT).format(since=begin)
         if until is not None:
             # The newest detection may be after the end.
+            tables = {diasources: [*of_time, [("reduction", "=", 0)]]}
             query = sql.SQL(
                 "SELECT diaobject_id FROM ({recent}) AS recent WHERE EXISTS (SELECT FROM diasources"
                 " WHERE diaobjectid = diaobject_id AND reduction = 0 AND midpointmjdtai >= {since}"
@@ -91,7 +100,8 @@ def hot_objects(
             "SELECT found.number FROM ({found}) AS found (number) JOIN elasticc2_diaobjecttruth AS truth"
             " ON truth.diaobject_id = found.number WHERE truth.gentype = ANY({gentypes}::int[])"
         ).format(found=query, gentypes=sql.Literal(list(gentypes)))
-    found = fetch(connection, query, pa.schema([("number", pa.int64())]))["number"].to_numpy()
+    whole = across(connection, query, tables, most=MOST_BEYOND)
+    found = fetch(connection, whole, pa.schema([("number", pa.int64())]))["number"].to_numpy()  # type: ignore[arg-type]
     result: NDArray[np.int64] = np.sort(found)
     return result
 

@@ -30,6 +30,15 @@ from broker_assets.filters import tap
 from broker_assets.lightcurves.chart.points import curve_points
 from broker_assets.lightcurves.curve_tables import curve_table
 from broker_assets.lightcurves.stored_curves import stored_curves
+from broker_assets.provenance.why import Place, why
+from broker_assets.search.finding import object_of_source
+from broker_assets.tom.hot_transients import hot_objects
+from broker_assets.tom.light_curves import DETECTIONS, PATCH, curves_of
+from broker_assets.tom.spectra.wanted import Choice, wanted_spectra
+from broker_assets.tom.versions import definitions
+from broker_assets.tom.versions.curves import find_roots, root_curves
+from broker_assets.tom.versions.hot import hot_roots
+from broker_assets.tom.versions.searching import COUNTED, count, search
 
 pytestmark = pytest.mark.database
 
@@ -71,6 +80,69 @@ def leave(store: ColdStore, connection: psycopg.Connection[Any]) -> int:
     return len(done)
 
 
+def known_elsewhere(connection: psycopg.Connection[Any], sources: list[int]) -> None:
+    """The objects of the points, also under the names of DESC's TOM and of FASTDB; a spectrum of each is wanted."""
+    numbers = OBJECTS.tolist()
+    connection.execute(
+        "INSERT INTO archive_file (archivefileid, ingestid, topic, night, url, packets, bytes, sha256)"
+        " VALUES (1, 1, 'alerts', '2026-01-10', 'file:///a', 1, 1, 'x')"
+    )
+    connection.execute(
+        "INSERT INTO objects (diaobjectid, survey, ra, decl, broughtby, lastdiasourcemjdtai)"
+        " SELECT number, 3, 10, 20, %s, 62000 FROM unnest(%s::bigint[]) AS number",
+        (sources[0], numbers),
+    )
+    connection.execute(
+        "INSERT INTO elasticc2_diaobjectdetails (diaobject_id, isddf, latestsourcemjd)"
+        " SELECT number, false, 62000 FROM unnest(%s::bigint[]) AS number",
+        (numbers,),
+    )
+    connection.execute(
+        "INSERT INTO root_diaobject (id, ra, dec, survey, zone) SELECT md5(number::text)::uuid, 10, 20, 3, 36000"
+        " FROM unnest(%s::bigint[]) AS number",
+        (numbers,),
+    )
+    connection.execute(
+        "INSERT INTO diaobject (diaobjectid, base_procver_id, rootid) SELECT number, id, md5(number::text)::uuid"
+        " FROM unnest(%s::bigint[]) AS number, base_processing_version WHERE _table = 'diaobject' AND reduction = 0",
+        (numbers,),
+    )
+    connection.execute(
+        "INSERT INTO elasticc2_wantedspectra (wantspec_id, wanttime, diaobject_id, requester, priority, user_id)"
+        " SELECT number || 'ann', now(), number, 'ann', 1, 1 FROM unnest(%s::bigint[]) AS number",
+        (numbers,),
+    )
+    connection.commit()
+
+
+def everything_else(connection: psycopg.Connection[Any], sources: list[int], middle: float) -> list[Any]:
+    """What other readers answer: look-ups of a source, what was detected in some time, light curves and statistics
+    under the names of DESC's TOM and of FASTDB, and where a row is from."""
+    version = definitions.find(connection, "default")
+    roots = find_roots(connection, OBJECTS.tolist())
+    found: list[Any] = [object_of_source(connection, one) for one in sources[:3]]
+    for options in ({"by_forced": True}, {"since": middle - 60.0, "until": middle}):
+        found.append(hot_objects(connection, **{"since": middle - 30.0, **options}).tolist())  # type: ignore[arg-type]
+        begin, until = options.get("since", middle - 30.0), options.get("until")
+        found.append(hot_roots(connection, version, begin, until).identifiers)
+    for which in (DETECTIONS, PATCH):  # the latter reads forced photometry, too
+        found.append(curves_of(connection, OBJECTS, which=which).points)
+        curves = root_curves(connection, version, roots, which=which)
+        found.append({name: values.tolist() for name, values in curves.columns.items()})
+    found.append(search(connection, version, {"ndets": (1.0, None)}))
+    found += [count(connection, version, what) for what in COUNTED]
+    found.append(wanted_spectra(connection, Choice(None, None, None, middle)))
+    for table, name, value in (("diasources", "diasourceid", sources[0]), ("diaforcedsources", "diaobjectid", 3),
+                               ("objects", "diaobjectid", 2)):  # fmt: skip
+        answer = why(connection, table, {name: value}, lambda *_: Place(0, 7), limit=1000)
+        assert answer, table
+        found.append([one.model_copy(update={"batch": None}) for one in answer])
+    assert all(found[:3])
+    assert found[-1][0].packet is not None, "of a source that has left"
+    connection.commit()
+    return found
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_equal_rows_on_both_sides(
@@ -92,7 +164,7 @@ def test_equal_rows_on_both_sides(
                 flux, withdrawn = float(random.integers(50, 90)), int(random.choice(OBJECTS))
                 again = nights[int(random.integers(0, number + 1))]
                 for connection in (hot, cold):
-                    bring(connection, night, objects, flux=flux)
+                    bring(connection, night, objects, flux=flux, survey=3)
                     if number == 3:
                         with connection.transaction():
                             found = border.rows(
@@ -106,7 +178,7 @@ def test_equal_rows_on_both_sides(
                     if number == 4:
                         with connection.transaction():
                             remove_points(connection, again, 1)
-                        bring(connection, again, [1, 2, 3, 4, 5], flux=flux + 1)
+                        bring(connection, again, [1, 2, 3, 4, 5], flux=flux + 1, survey=3)
                 if number % 2:
                     left += leave(store, cold)
                 for table in PARTITIONED:
@@ -152,6 +224,10 @@ def test_equal_rows_on_both_sides(
                 )
                 assert one_side == other_side
                 assert one_side
+            for one in (hot, cold):
+                known_elsewhere(one, numbers)
+            ours, theirs = (everything_else(one, numbers, middle) for one in (cold, hot))
+            assert ours == theirs
             # What stays in the database of the months that left: nothing.
             gone = cold.execute("SELECT sum(rows) FROM cold_months").fetchone()
             assert gone is not None

@@ -36,6 +36,7 @@ def bring(
     before: int = 3,
     step: float = 20.0,
     flux: float = 100.0,
+    survey: int = 1,
 ) -> None:
     """Packets of a night: a source of each object, with forced points and limits of earlier months.
 
@@ -44,7 +45,7 @@ def bring(
     time = mjd(night)
     sources, forced, limits = [], [], []
     for item in objects:
-        brought = {"broughtby": item * 100_000 + int(time), "broughtbymjdtai": time, "night": night, "survey": 1}
+        brought = {"broughtby": item * 100_000 + int(time), "broughtbymjdtai": time, "night": night, "survey": survey}
         own = {"diaobjectid": item, "diasourceid": item * 100_000 + int(time), "midpointmjdtai": time, "band": "g"}
         archived = {"archivefileid": 1, "archiveposition": item, "archivelength": 10}
         sources.append({**own, "psfflux": flux + item, "psffluxerr": 1.0, **archived, **brought})

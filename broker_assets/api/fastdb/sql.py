@@ -12,7 +12,7 @@ from upath import UPath
 from broker_assets.api.authentication import accounts_of
 from broker_assets.api.fastdb.answers import FastdbError, Given, Json, only
 from broker_assets.api.fastdb.entrance import admitted
-from broker_assets.api.tom.sql import address, blocks, document, statements_in
+from broker_assets.api.tom.sql import address, blocks, document, left_out, statements_in
 from broker_assets.tom.queries import queue, running
 from broker_assets.tom.queries.json_rows import columns_as_json, rows_as_json
 from broker_assets.tom.queries.queue import Queued, TooManyQueriesError, UnknownQueryError
@@ -51,7 +51,9 @@ def run(request: Request, given: Given) -> Response:
         raise FastdbError(str(error), _CONFLICT) from None
     except (BadStatementError, QueryError) as error:
         raise FastdbError(str(error)) from None
-    return Json(b'{"status":"ok",' + (b'"rows":' if form == 0 else b'"data":') + found + b"}")
+    answer = Json(b'{"status":"ok",' + (b'"rows":' if form == 0 else b'"data":') + found + b"}")
+    answer.headers.update(left_out(request, statements))
+    return answer
 
 
 def submit(request: Request, given: Given) -> Response:

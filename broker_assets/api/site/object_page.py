@@ -18,7 +18,8 @@ from broker_assets.api.objects import ObjectId, documented, identifier_of
 from broker_assets.api.site.frame import FRAMED, page
 from broker_assets.api.site.object_parts import Sight, match_times_of, parts_of, sight_of
 from broker_assets.api.sources import FOREVER, Packet, SourceId
-from broker_assets.database.tables import object_features, objects
+from broker_assets.database.border_sql import ask
+from broker_assets.database.tables import diasources, object_features, objects
 
 router = APIRouter(include_in_schema=False)
 Database = Annotated[psycopg.Connection[Any], Depends(database)]
@@ -156,8 +157,10 @@ def stamp(connection: Database, packet: Packet, diasourceid: SourceId, kind: str
 
     if kind not in STAMPS:
         raise HTTPException(404, f"There is no stamp {kind}.")
-    row = connection.execute(
+    row = ask(
+        connection,
         "SELECT ra, decl FROM diasources WHERE diasourceid = %s AND reduction = 0 AND ra IS NOT NULL LIMIT 1",
+        {diasources: [[("diasourceid", "=", diasourceid)]]},
         (diasourceid,),
     ).fetchone()
     try:

@@ -15,6 +15,8 @@ from broker_assets.api.connections import Connections
 from broker_assets.api.site.frame import page
 from broker_assets.api.tom.entrance import admitted
 from broker_assets.api.tom.spectrum_nights import BadNight, middle_of, planned
+from broker_assets.database.border_sql import ask
+from broker_assets.database.tables import diasources
 from broker_assets.tom.spectra.claims import Claim, claims_of
 from broker_assets.tom.spectra.schedule import MINUTES
 from broker_assets.tom.spectra.visibility import OBSERVATORIES, Visibility, visibility
@@ -91,9 +93,11 @@ def chart(request: Request, number: int) -> Response:
             raise HTTPException(404, f"There is no object {number}.")
         ra, dec = float(row[0]) % 360.0, float(row[1])
         charts = [(radius, cone_field(connection, ra, dec, radius)) for radius in CHARTS]
-        source = connection.execute(
+        source = ask(
+            connection,
             "SELECT diasourceid FROM diasources WHERE diaobjectid = %s AND archivefileid IS NOT NULL"
             " ORDER BY midpointmjdtai DESC LIMIT 1",
+            {diasources: [[("diaobjectid", "=", number)]]},
             (number,),
         ).fetchone()
     stars = sources_around(request.app.state.settings.catalogue_folder, ra, dec, 2 * CHARTS[-1])

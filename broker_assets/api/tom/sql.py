@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -17,6 +17,7 @@ from broker_assets.api.authentication import accounts_of
 from broker_assets.api.tom.answers import EXPECTED, Json, TomError
 from broker_assets.api.tom.bodies import Body, parsed
 from broker_assets.api.tom.entrance import admitted
+from broker_assets.database.border_sql import out_of_reach
 from broker_assets.database.sql_roles import sql_url
 from broker_assets.settings import Settings
 from broker_assets.tom.queries import queue, running
@@ -31,6 +32,8 @@ from broker_assets.tom.queries.turns import NoTurnError, Turns
 from broker_assets.tom_settings import TomSettings
 
 OFF: Final = "users' SQL is off: the operator sets BROKER_DATABASE__SQL_PASSWORD"
+NOT_READ: Final = "X-Months-Not-Read"
+"""Header of answers: months that have left the database, which users' own SQL does not read."""
 _BLOCK: Final = 1024**2
 
 
@@ -89,6 +92,13 @@ def address(request: Request, user: User) -> str:
     return url
 
 
+def left_out(request: Request, statements: Sequence[Statement]) -> dict[str, str]:
+    """What an answer says of months that have left the database, where statements name points."""
+    with request.app.state.connections.use() as connection:
+        found = out_of_reach(connection, " ".join(statement.text for statement in statements))
+    return {NOT_READ: found} if found else {}
+
+
 def run(request: Request, body: Body) -> Response:
     """Run SQL and answer its rows."""
     user = admitted(request)
@@ -108,7 +118,9 @@ def run(request: Request, body: Body) -> Response:
             )
     except (BadStatementError, QueryError, NoTurnError) as error:
         return _failed(error)
-    return Response(b'{"status":"ok","rows":' + rows + b"}", media_type="application/json")
+    return Response(
+        b'{"status":"ok","rows":' + rows + b"}", media_type="application/json", headers=left_out(request, statements)
+    )
 
 
 def submit(request: Request, body: Body) -> Response:

@@ -11,7 +11,9 @@ from fastapi.responses import Response
 from broker_assets.api.v1 import answers
 from broker_assets.api.v1.viewers import Anybody, Database
 from broker_assets.api.vo.parameters import Parameters, VoError, base_of
+from broker_assets.database.border_sql import ask
 from broker_assets.database.table_formats import field
+from broker_assets.database.tables import diasources
 
 router = APIRouter(tags=["VO"])
 
@@ -54,9 +56,11 @@ STANDARD: Final = "ivo://ivoa.net/std/DataLink#links-1.1"
 def _known(connection: Any, identifiers: list[str]) -> dict[str, tuple[int, bool]]:
     """Object of each source that exists, and whether its packet is kept."""
     numbers = [int(one) for one in identifiers if one.isascii() and one.isdecimal() and len(one) < 19]
-    rows = connection.execute(
+    rows = ask(
+        connection,
         "SELECT diasourceid, diaobjectid, archivefileid IS NOT NULL FROM diasources WHERE diasourceid = ANY(%s)"
         " AND reduction = 0",
+        {diasources: [[("diasourceid", "in", numbers)]]},
         (numbers,),
     )
     return {str(source): (identifier, kept) for source, identifier, kept in rows}

@@ -15,8 +15,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from psycopg import sql
 
+from broker_assets.database.border import Conditions
+from broker_assets.database.border_sql import MOST_BEYOND, across
 from broker_assets.database.fetch import fetch
-from broker_assets.database.tables.tom import diaobjectclassification
+from broker_assets.database.tables import diasources
+from broker_assets.database.tables.tom import SOURCE_VIEW, diaobjectclassification
 from broker_assets.tom.objects.rollup_rows import replace_rows
 
 RANKS: Final = 4
@@ -112,7 +115,11 @@ def update_classes(connection: psycopg.Connection[Any], objects: NDArray[np.int6
     if not len(objects):
         return 0
     given = sql.Literal(np.unique(objects).tolist())
-    newest = fetch(connection, sql.SQL(_NEWEST).format(given=given), KEYS)
+    of_objects: Conditions = [[("diaobjectid", "in", objects)]]
+    query = across(
+        connection, sql.SQL(_NEWEST).format(given=given), {diasources: of_objects}, most=MOST_BEYOND, views=SOURCE_VIEW
+    )
+    newest = fetch(connection, query, KEYS)  # type: ignore[arg-type]
     wanted = sql.Literal(newest["brokermessage_id"].to_pylist())
     probabilities = fetch(
         connection,

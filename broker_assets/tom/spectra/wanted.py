@@ -9,6 +9,11 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
+from broker_assets.database.border import Conditions
+from broker_assets.database.border_sql import ask
+from broker_assets.database.tables import diaforcedsources, diasources
+from broker_assets.database.tables.tom import POINT_VIEWS
+
 DAYS: Final = 14.0
 """Days within which a spectrum was asked for and its object detected, unless asked otherwise."""
 CLAIM_DAYS: Final = 7.0
@@ -114,12 +119,20 @@ def wanted_spectra(
     }
     clauses = [sql.SQL(text) for text, applies in conditions.items() if applies]  # type: ignore[arg-type]
     query = _WANTED.format(conditions=sql.SQL(" AND ").join(clauses) if clauses else sql.SQL("true"))
-    rows = connection.execute(
+    since = choice.since or datetime.datetime.min.replace(tzinfo=datetime.UTC)
+    asked = connection.execute(
+        "SELECT DISTINCT diaobject_id FROM elasticc2_wantedspectra WHERE wanttime >= %s ORDER BY 1", (since,)
+    ).fetchall()
+    of_objects: Conditions = [[("diaobjectid", "in", [number for (number,) in asked])]]
+    rows = ask(
+        connection,
         query,
+        {diasources: of_objects, diaforcedsources: of_objects},
         {
-            "since": choice.since or datetime.datetime.min.replace(tzinfo=datetime.UTC), "zero": zero_point,
+            "since": since, "zero": zero_point,
             "significant": SIGNIFICANT, "detected": choice.detected, "claimed": choice.claimed, "taken": choice.taken,
         },
+        views=POINT_VIEWS,
     ).fetchall()  # fmt: skip
     found: dict[int, Wanted] = {}
     for number, ra, dec, requester, priority, band, mjd, magnitude in rows:

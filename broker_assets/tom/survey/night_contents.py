@@ -10,8 +10,13 @@ from typing import Any, Final, LiteralString, NamedTuple
 
 import numpy as np
 import psycopg
+import sqlalchemy as sa
 
-from broker_assets.tom.survey.nights import MJD_EPOCH, night_window
+from broker_assets.database.border import TIME, Conditions
+from broker_assets.database.border_sql import ask
+from broker_assets.database.tables import diasources
+from broker_assets.database.tables.tom import SOURCE_VIEW
+from broker_assets.tom.survey.nights import MJD_EPOCH, Window, night_window
 
 Connection = psycopg.Connection[Any]
 
@@ -66,9 +71,12 @@ def content(connection: Connection, step: str, evening: datetime.date) -> Conten
         The night.
     """
     chosen = night_window(evening)
-    row = connection.execute(
+    row = ask(
+        connection,
         "SELECT count(*), coalesce(sum(hash::numeric), 0) FROM (" + _STEPS[step] + ") AS rows",  # noqa: S608
+        _within(chosen),
         {"start": chosen.start, "through": chosen.through},
+        views=SOURCE_VIEW,
     ).fetchone()
     count, total = (0, 0) if row is None else row
     return Content(int(count), f"{int(count)}-{int(total) % 2**64:016x}")
@@ -109,9 +117,17 @@ def survey_content(connection: Connection) -> Content:
 def objects_of_night(connection: Connection, evening: datetime.date) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Objects that have an imported detection in a night."""
     chosen = night_window(evening)
-    rows = connection.execute(
+    rows = ask(
+        connection,
         "SELECT DISTINCT diaobject_id FROM elasticc2_diasource"
         " WHERE midpointtai >= %s AND midpointtai <= %s ORDER BY diaobject_id",
+        _within(chosen),
         (chosen.start, chosen.through),
+        views=SOURCE_VIEW,
     ).fetchall()
     return np.array([number for (number,) in rows], np.int64)
+
+
+def _within(chosen: Window) -> dict[sa.Table, Conditions]:
+    """Detections of a night, wherever they are."""
+    return {diasources: [[(TIME, ">=", chosen.start)], [(TIME, "<=", chosen.through)]]}

@@ -7,6 +7,9 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
+from broker_assets.database.border import TIME, Test
+from broker_assets.database.border_sql import ask
+from broker_assets.database.tables import diasources
 from broker_assets.tom.versions import definitions
 from broker_assets.tom.versions.curves import Roots, find_roots
 from broker_assets.tom.versions.definitions import Version
@@ -71,4 +74,7 @@ def hot_roots(connection: psycopg.Connection[Any], version: Version, since: floa
     if not parts:
         return find_roots(connection, [])
     query = sql.SQL(" UNION ").join(parts)
-    return find_roots(connection, [row[0] for row in connection.execute(query)])
+    asked: list[list[Test]] = [[(TIME, ">=", since)], [("reduction", "in", sorted(reductions))]]
+    if until is not None:
+        asked.append([(TIME, "<=", until)])
+    return find_roots(connection, [row[0] for row in ask(connection, query, {diasources: asked})])

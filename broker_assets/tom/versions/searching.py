@@ -7,9 +7,13 @@ from typing import Any, Final
 
 import numpy as np
 import psycopg
+import sqlalchemy as sa
 from psycopg import sql
 
+from broker_assets.database.border import Conditions
+from broker_assets.database.border_sql import anything_left, ask
 from broker_assets.database.reductions import TENTHS
+from broker_assets.database.tables import diaforcedsources, diasources
 from broker_assets.tom.versions import definitions
 from broker_assets.tom.versions.definitions import Version
 from broker_assets.tom.versions.roots import ZONE
@@ -39,6 +43,7 @@ STATISTICS: Final[dict[str, str]] = {
 """Statistic of the detections of a root object: its SQL. Times MJD TAI, fluxes nJy."""
 PLACE: Final = ("ra", "dec")
 FORCED_STATISTICS: Final = ("nfrc", "lastforced_mjd", "lastforced_flux", "lastforced_fluxerr")
+_TABLES: Final = {definitions.DETECTIONS: diasources, definitions.FORCED: diaforcedsources}
 _POINTS: Final = (
     "SELECT DISTINCT ON (object.rootid, exposure) object.rootid, coalesce(visit, -round(midpointmjdtai * {tenths})"
     "::bigint) AS exposure, CASE band WHEN 'y' THEN 'Y' ELSE band END AS band, midpointmjdtai AS mjd, psfflux AS flux,"
@@ -72,6 +77,19 @@ def _points(version: Version, kind: str, chosen: sql.Composable, until: float | 
         if until is not None
         else sql.SQL(""),
     )
+
+
+def _tables(connection: Connection, chosen: sql.Composable) -> dict[sa.Table, Conditions]:
+    """The points that a search may need; which objects' is asked only where some have left the database."""
+    if not anything_left(connection):
+        return {}
+    objects = connection.execute(
+        sql.SQL("SELECT object.diaobjectid FROM {} JOIN diaobject AS object ON object.rootid = chosen.id").format(
+            chosen
+        )
+    ).fetchall()
+    conditions: Conditions = [[("diaobjectid", "in", [number for (number,) in objects])]]
+    return dict.fromkeys(_TABLES.values(), conditions)
 
 
 def search(
@@ -153,7 +171,7 @@ def search(
         ),
         most=sql.Literal(most),
     )
-    rows = connection.execute(query).fetchall()
+    rows = ask(connection, query, _tables(connection, chosen)).fetchall()
     return {name: [row[number] for row in rows] for number, name in enumerate(names)}
 
 
@@ -240,7 +258,8 @@ def count(connection: Connection, version: Version, what: str) -> int:
         points = _points(version, what, sql.SQL("root_diaobject AS chosen"), None)
         if points is None:
             return 0
-        row = connection.execute(sql.SQL("SELECT count(*) FROM ({}) AS point").format(points)).fetchone()
+        whole = sql.SQL("SELECT count(*) FROM ({}) AS point").format(points)
+        row = ask(connection, whole, {_TABLES[what]: []}).fetchone()
     return int(row[0]) if row is not None else 0
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import requests
 
+from broker_assets.database.engine import connect
 from broker_assets.settings import Settings
 from broker_assets.tom.queries.worker import QueryWorker
 
@@ -125,8 +126,27 @@ def test_the_life_of_a_queued_query(own_site: str, log_in: Callable[[str, str], 
     assert root.post("db/getsqlqueryresults/x/").status_code == 422
 
 
-def test_a_queued_query_is_cancelled(own_site: str, log_in: Callable[[str, str], Any]) -> None:
+def months_not_read(client: Any, table: str) -> str | None:
+    answer = client.post("db/runsqlquery/", json={"query": f"SELECT count(*) FROM {table}"})
+    assert answer.json()["status"] == "ok"
+    found: str | None = answer.headers.get("X-Months-Not-Read")
+    return found
+
+
+def test_a_queued_query_is_cancelled(own_site: str, log_in: Callable[[str, str], Any], database_url: str) -> None:
     root = log_in(own_site, "root")
+    # Views cannot read beyond the database: an answer says which months it lacks.
+    assert months_not_read(root, "elasticc2_diasource") is None
+    with connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO cold_tables (name, metadata_location, snapshotid) VALUES ('diasources', 'x', 1)"
+        )
+        connection.execute(
+            "INSERT INTO cold_months (name, month, begins, ends, rows, checksum, snapshotid)"
+            " VALUES ('diasources', '2024-01-01', 60310, 60341, 1, 1, 1)"
+        )
+    assert months_not_read(root, "elasticc2_diasource") == "diasources: 1 months from 2024-01 to 2024-01"
+    assert months_not_read(root, "elasticc2_brokerclassifier") is None
     identifier = root.post("db/submitsqlquery/", json={"query": "SELECT 1"}).json()["queryid"]
     for cancelled in (True, False):
         assert root.post(f"db/cancelsqlquery/{identifier}/").json() == {

@@ -83,9 +83,14 @@ TOM_VIEWS: dict[str, tuple[sa.Select[Any], str]] = {
     **processing.VIEWS,
 }
 """View name: its query and comment."""
+POINT_VIEWS = {name: local.VIEWS[name][0] for name in ("elasticc2_diasource", "elasticc2_diaforcedsource")}
+"""Those of points of ELAsTiCC, which readers ask on both sides of the border (`database.border_sql`)."""
+SOURCE_VIEW = {"elasticc2_diasource": POINT_VIEWS["elasticc2_diasource"]}
 
 __all__ = [
     "HASH_PARTITIONS",
+    "POINT_VIEWS",
+    "SOURCE_VIEW",
     "TOM_HASHED",
     "TOM_VIEWS",
     "alert_sendings",
