@@ -424,7 +424,7 @@ def origin_query(table: str) -> str:
 
 
 def sources_query(table: str) -> str | None:
-    """SQL for the sources whose packets brought rows of a table, named `this`; conditions can be appended."""
+    """SQL for the sources of whose packets the rows of a table are, named `this`; conditions can be appended."""
     packet = next((part for part in ROUTES[table] if part.source), None)
     if packet is None:
         return None

@@ -64,7 +64,9 @@ def hot_objects(
     """
     begin = sql.Literal(since)
     tables: dict[sa.Table, Conditions] = {}
-    of_time: list[list[Test]] = [[(TIME, ">=", since)], *([[(TIME, "<=", until)]] if until is not None else [])]
+    of_time: list[list[Test]] = [[(TIME, ">=", since)]]
+    if until is not None:
+        of_time.append([(TIME, "<=", until)])
     if by_forced:
         tables = {diaforcedsources: [*of_time, [("reduction", "in", list(reductions))]]}
         query = sql.SQL(

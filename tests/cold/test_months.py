@@ -226,8 +226,7 @@ def test_equal_rows_on_both_sides(
                 assert one_side
             for one in (hot, cold):
                 known_elsewhere(one, numbers)
-            ours, theirs = (everything_else(one, numbers, middle) for one in (cold, hot))
-            assert ours == theirs
+            assert everything_else(cold, numbers, middle) == everything_else(hot, numbers, middle)
             # What stays in the database of the months that left: nothing.
             gone = cold.execute("SELECT sum(rows) FROM cold_months").fetchone()
             assert gone is not None

@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import random
+import runpy
 import shutil
 import signal
 import sys
@@ -42,7 +43,7 @@ from broker_assets.database.engine import connect
 from broker_assets.database.tables import PARTITIONED
 from broker_assets.settings import DatabaseSettings, Settings
 
-FAULTS = Path(__file__).resolve().parents[1] / "faults"
+DRAIN_PROCESS = Path(__file__).resolve().parents[1] / "faults" / "drain_process.py"
 PRELOADED = [
     *("broker_assets.stream.drain", "broker_assets.sky.matching", "broker_assets.resources.kafka"),
     *("broker_assets.packets.decoder", "broker_assets.packets.registry"),
@@ -59,12 +60,9 @@ CHECKS = (
 
 def _drain(arguments: dict[str, Any], log: str) -> None:
     """Drain until SIGTERM, in a process of its own."""
-    sys.path.insert(0, str(FAULTS))
-    import drain_process
-
     with open(log, "a", buffering=1) as output:
         sys.stdout = sys.stderr = output
-        drain_process.main(**arguments)
+        runpy.run_path(str(DRAIN_PROCESS))["main"](**arguments)
 
 
 @dataclass

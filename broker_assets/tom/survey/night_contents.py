@@ -16,7 +16,8 @@ from broker_assets.database.border import TIME, Conditions
 from broker_assets.database.border_sql import ask
 from broker_assets.database.tables import diasources
 from broker_assets.database.tables.tom import SOURCE_VIEW
-from broker_assets.tom.survey.nights import MJD_EPOCH, Window, night_window
+from broker_assets.tom.survey.nights import MJD_EPOCH, night_window
+from broker_assets.tom.survey.selection import Window
 
 Connection = psycopg.Connection[Any]
 
