@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 import psycopg
+from _many_points import CONFIGURATION, DAYS, FIRST, SEASON, Points, fill_points, season
 
 from broker_assets.api.tom.answers import json_of
-from broker_assets.database import engine, migrations, partitions
+from broker_assets.database import engine, migrations
 from broker_assets.local.postgres import EmbeddedPostgres
 from broker_assets.tom.versions import definitions
 from broker_assets.tom.versions.curves import Roots, find_roots, root_curves
@@ -28,41 +29,35 @@ from broker_assets.tom.versions.definitions import Version
 from broker_assets.tom.versions.hot import hot_roots
 from broker_assets.tom.versions.roots import place_new
 
-FIRST, DAYS = 60_280.0, 730.0
 HOT = 200
 """Objects that are hot, about."""
 MANY = 1000
 """Light curves that are asked for together."""
+ASKED = 300
+"""Light curves that are asked for one by one."""
 
 
-def fill(connection: psycopg.Connection[Any], objects: int, points: int) -> None:
+def fill(connection: psycopg.Connection[Any], url: str, objects: int, points: int) -> None:
     """Objects with as many detections as forced points in a season of 100 days; a tenth of them twice in the survey.
 
     Every third visit has a second reduction.
     """
-    partitions.ensure(connection, np.arange(FIRST, FIRST + DAYS + 101, 20))
-    definitions.add_base(connection, "dr1")
+    reduction = definitions.add_base(connection, "dr1")
     definitions.add_version(connection, "dr1", {"dr1": 1, "realtime": 0})
-    values = {"objects": objects, "points": points, "first": FIRST, "days": DAYS}
-    season = "%(first)s + %(days)s * n / %(objects)s::float8"
     # A tenth of the objects is 0.3 arcsec from the one before it.
     connection.execute(
-        "INSERT INTO objects (diaobjectid, survey, ra, decl, firstdiasourcemjdtai, lastdiasourcemjdtai)"
+        "INSERT INTO objects (diaobjectid, survey, ra, decl, firstdiasourcemjdtai, lastdiasourcemjdtai)"  # type: ignore[arg-type]
         " SELECT n, 1, (k * 137.50776) %% 360, 60 * sin(k) + (n - k) * 0.3 / 3600,"
-        f" {season}, {season} + 100 FROM (SELECT n, n - (n %% 10 = 0)::int AS k"
-        " FROM generate_series(1, %(objects)s) AS n) AS numbered",
-        values,
+        f" {season(objects)}, {season(objects)} + {SEASON} FROM (SELECT n, n - (n %% 10 = 0)::int AS k"
+        " FROM generate_series(1, %s) AS n) AS numbered",
+        (objects,),
     )
-    for table, identifier in (("diasources", "diasourceid"), ("diaforcedsources", "diaforcedsourceid")):
-        for reduction, every in ((0, 1), (1, 3)):
-            connection.execute(
-                f"INSERT INTO {table} ({identifier}, diaobjectid, visit, midpointmjdtai, band, psfflux, psffluxerr,"
-                f" survey, reduction) SELECT n * 1000 + visit, n, n * 1000 + visit, {season} + 100.0 * visit /"
-                " %(points)s, 'r', 1000 * random(), 10, 1, %(reduction)s FROM generate_series(1, %(objects)s) AS n,"
-                " generate_series(1, %(points)s, %(every)s) AS visit",
-                {**values, "reduction": reduction, "every": every},
-            )
-    connection.execute("VACUUM ANALYZE")
+    connection.execute("VACUUM ANALYZE objects")
+    took = fill_points(url, Points(objects, points, survey=1, reductions=((0, 1), (reduction, 3))))
+    print(
+        f"{objects:,} objects, {objects * points:,} detections and as many forced points, a third of them in two"
+        f" reductions, filled in {took:.0f} s"
+    )
 
 
 def ours(connection: psycopg.Connection[Any], version: Version, roots: Roots) -> bytes:
@@ -128,11 +123,10 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="broker-bench-") as folder:
         Path(folder).chmod(0o711)
-        with EmbeddedPostgres(Path(folder) / "postgres") as server:
+        with EmbeddedPostgres(Path(folder) / "postgres", configuration=CONFIGURATION) as server:
             migrations.upgrade(server.url())
             with engine.connect(server.url(), autocommit=True) as connection:
-                fill(connection, given.objects, given.points)
-                print(f"{given.objects:,} objects, {given.objects * given.points:,} detections and forced points")
+                fill(connection, server.url(), given.objects, given.points)
                 measure(connection, given.objects)
 
 
@@ -157,7 +151,10 @@ def measure(connection: psycopg.Connection[Any], objects: int) -> None:
     wanted = random.choice(objects, min(MANY, objects), replace=False) + 1
     for name in ("realtime", "dr1"):
         compare(
-            connection, definitions.find(connection, name), wanted.tolist(), FIRST + DAYS + 100 - DAYS * HOT / objects
+            connection,
+            definitions.find(connection, name),
+            wanted.tolist(),
+            FIRST + DAYS + SEASON - DAYS * (HOT + 0.5) / objects,
         )
 
 
@@ -168,6 +165,16 @@ def compare(connection: psycopg.Connection[Any], version: Version, wanted: list[
     fast = timed(lambda: ours(connection, version, find_roots(connection, wanted)))
     slow = timed(lambda: theirs(connection, version, roots.identifiers), 2)
     print(f"{len(roots.identifiers):,} light curves, {version.description}: {fast:8.1f} ms, original's way {slow:8.1f}")
+    one = [
+        timed(lambda number=number: ours(connection, version, find_roots(connection, [number])), 1)  # type: ignore[misc]
+        for number in wanted[:ASKED]
+    ]
+    middle, last = np.quantile(one, [0.5, 0.99])
+    few = [[root] for root in roots.identifiers[:50]]
+    slow = float(np.median([timed(lambda some=some: theirs(connection, version, some), 1) for some in few]))  # type: ignore[misc]
+    print(
+        f"one light curve, {version.description}: p50 {middle:.1f} ms, p99 {last:.1f} ms, original's way p50 {slow:.1f}"
+    )
     found = hot_roots(connection, version, since)
     assert set(found.identifiers) == set(hot_of_theirs(connection, version, since))
     fast = timed(lambda: ours(connection, version, hot_roots(connection, version, since)))

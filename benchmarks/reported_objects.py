@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import psycopg
+from _many_points import CONFIGURATION, DAYS, FIRST, SEASON, Points, fill_points, season
 from numpy.typing import NDArray
 
 from broker_assets.api.tom.curve_answers import Form, rows
-from broker_assets.database import engine, migrations, partitions
+from broker_assets.database import engine, migrations
 from broker_assets.local.postgres import EmbeddedPostgres
 from broker_assets.tom.hot_transients import hot_objects
 from broker_assets.tom.light_curves import read_curves
 
-FIRST, DAYS = 60_280.0, 730.0
 HOT = 200
 """Objects that are hot, about."""
 ASKED = 300
@@ -35,29 +35,21 @@ ASKED = 300
 FORM = Form(0, 27.5, hosts=False, constants={})
 
 
-def fill(connection: psycopg.Connection[Any], objects: int, points: int) -> None:
+def fill(connection: psycopg.Connection[Any], url: str, objects: int, points: int) -> None:
     """Objects with as many detections as forced points, each within a season of 100 days."""
-    partitions.ensure(connection, np.arange(FIRST, FIRST + DAYS + 101, 20))
-    values = {"objects": objects, "points": points, "first": FIRST, "days": DAYS}
     connection.execute(
         "INSERT INTO objects (diaobjectid, survey, ra, decl) SELECT n, 3, n %% 360, -5"
-        " FROM generate_series(1, %(objects)s) AS n",
-        values,
+        " FROM generate_series(1, %s) AS n",
+        (objects,),
     )
-    season = "%(first)s + %(days)s * n / %(objects)s::float8"
-    for table, identifier in (("diasources", "diasourceid"), ("diaforcedsources", "diaforcedsourceid")):
-        connection.execute(
-            f"INSERT INTO {table} ({identifier}, diaobjectid, midpointmjdtai, band, psfflux, psffluxerr, survey)"
-            f" SELECT n * 1000 + visit, n, {season} + 100.0 * visit / %(points)s, 'r', 1000 * random(), 10, 3"
-            " FROM generate_series(1, %(objects)s) AS n, generate_series(1, %(points)s) AS visit",
-            values,
-        )
     connection.execute(
-        "INSERT INTO elasticc2_diaobjectdetails (diaobject_id, isddf, latestsourcemjd)"
-        f" SELECT n, false, {season} + 100 FROM generate_series(1, %(objects)s) AS n",
-        values,
+        "INSERT INTO elasticc2_diaobjectdetails (diaobject_id, isddf, latestsourcemjd)"  # type: ignore[arg-type]
+        f" SELECT n, false, {season(objects)} + {SEASON} FROM generate_series(1, %s) AS n",
+        (objects,),
     )
-    connection.execute("VACUUM ANALYZE")
+    connection.execute("VACUUM ANALYZE objects, elasticc2_diaobjectdetails")
+    took = fill_points(url, Points(objects, points, survey=3, numbered=False))
+    print(f"{objects:,} objects, {objects * points:,} detections and as many forced points, filled in {took:.0f} s")
 
 
 def naive_curves(connection: psycopg.Connection[Any], objects: list[int]) -> str:
@@ -93,11 +85,10 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="broker-bench-") as folder:
         Path(folder).chmod(0o711)
-        with EmbeddedPostgres(Path(folder) / "postgres") as server:
+        with EmbeddedPostgres(Path(folder) / "postgres", configuration=CONFIGURATION) as server:
             migrations.upgrade(server.url())
             with engine.connect(server.url(), autocommit=True) as connection:
-                fill(connection, given.objects, given.points)
-                print(f"{given.objects:,} objects, {given.objects * given.points:,} detections and forced points")
+                fill(connection, server.url(), given.objects, given.points)
                 measure(connection, given.objects)
 
 
@@ -118,7 +109,7 @@ def measure(connection: psycopg.Connection[Any], objects: int) -> None:
 
     random = np.random.default_rng(1)
     curves(np.array([1]))  # what is compiled is read from the disk first
-    since = FIRST + DAYS + 100 - DAYS * HOT / objects
+    since = FIRST + DAYS + SEASON - DAYS * (HOT + 0.5) / objects
     found = hot_objects(connection, since)
     assert found.tolist() == naive_hot(connection, since)
     ours = min(timed(lambda: curves(hot_objects(connection, since))) for _ in range(5))

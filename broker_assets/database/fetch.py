@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import numba
@@ -9,9 +10,10 @@ import numpy as np
 import psycopg
 import pyarrow as pa
 from numpy.typing import NDArray
-from psycopg import sql
+from psycopg import pq, sql
+from psycopg.waiting import Ready, Wait
 
-from broker_assets.database.copy import DAYS_TO_2000, HEADER, MICROSECONDS_TO_2000
+from broker_assets.database.copy import DAYS_TO_2000, HEADER, MICROSECONDS_TO_2000, TRAILER
 
 Bytes = NDArray[np.uint8]
 
@@ -183,8 +185,39 @@ def fetch(connection: psycopg.Connection[Any], query: sql.Composable, schema: pa
         Names and types of the columns of the result; the types must be those of the SQL columns.
     """
     statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT BINARY)").format(query)
+    blocks = bytearray()
     with connection.cursor() as cursor, cursor.copy(statement) as stream:
-        blocks = bytearray()
+        connection.wait(_rows_into(blocks, connection.pgconn))
         for block in stream:
             blocks += block
     return decode(bytes(blocks), schema)
+
+
+_ENDS = (TRAILER, HEADER + TRAILER)
+"""Last messages: the second one where there are no rows."""
+
+
+def _rows_into(blocks: bytearray, connection: pq.abc.PGconn) -> Generator[Wait, Ready, None]:
+    """Append the messages of a COPY, one for each row, up to its trailer.
+
+    Those that have arrived are taken without asking whether to wait, which costs more than the message itself. What
+    follows the trailer, or an error, is left to the caller's stream.
+    """
+    while True:
+        count, message = connection.get_copy_data(1)
+        if count > 0:
+            blocks += message
+            if message in _ENDS:
+                return
+        elif count == 0:
+            while not (yield Wait.R):
+                continue
+            connection.consume_input()
+        else:
+            # The query failed: its result is there, and says why.
+            failed = connection.get_result()
+            while connection.get_result() is not None:
+                pass
+            if failed is None:
+                raise psycopg.OperationalError("the binary COPY stream ended before its trailer")
+            raise psycopg.errors.error_from_result(failed)

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from psycopg import sql
 
-from broker_assets.database.border import TIME, Test
+from broker_assets.database.border import TIME, Test, one_of
 from broker_assets.database.border_sql import MOST_BEYOND, across
 from broker_assets.database.fetch import fetch
 from broker_assets.database.reductions import ALERTS, points
@@ -237,8 +237,8 @@ def _points(
         points=points(
             table.name,
             ["diaobjectid", "midpointmjdtai", "band", "psfflux", "psffluxerr", identifier],
-            sql.SQL("diaobjectid = ANY({}::bigint[]){}").format(
-                sql.Literal(objects),
+            sql.SQL("diaobjectid = ANY({}){}").format(
+                one_of(objects),
                 sql.SQL("") if until is None else sql.SQL(" AND midpointmjdtai <= {}").format(sql.Literal(until)),
             ),
             reductions,
