@@ -197,7 +197,7 @@ _ENDS = (TRAILER, HEADER + TRAILER)
 """Last messages: the second one where there are no rows."""
 
 
-def _rows_into(blocks: bytearray, connection: pq.abc.PGconn) -> Generator[Wait, Ready, None]:
+def _rows_into(blocks: bytearray, connection: pq.abc.PGconn) -> Generator[Wait, Ready | int, None]:
     """Append the messages of a COPY, one for each row, up to its trailer.
 
     Those that have arrived are taken without asking whether to wait, which costs more than the message itself. What

@@ -30,12 +30,18 @@ FASTDB: Final = (
     *("processing_version", "processing_version_alias", "base_processing_version", "base_procver_of_procver"),
     *("root_diaobject", "diaobject", "diaobject_position", "diasource", "diasource_extra", "diaforcedsource"),
     *("diaforcedsource_extra", "diasource_brokerinfo", "reassigned_sources", "reduced_positions", "host_galaxy"),
-    *("diaobject_host_match", "spectruminfo", "wantedspectra", "plannedspectra"),
+    *("diaobject_host_match", "spectruminfo", "wantedspectra", "plannedspectra", "root_link"),
     "spectrum_night_plans",
 )
-"""Tables and views under the names of FASTDB, and plans of nights."""
+"""Tables and views under the names of FASTDB, root objects of several surveys, and plans of nights."""
+HIDDEN: Final = (
+    *("authuser", "passwordlink", "query_queue"),
+    *("ppdb_diaobject", "ppdb_diasource", "ppdb_diaforcedsource", "ppdb_host_galaxy", "ppdb_alerts_sent"),
+)
+"""Those of FASTDB's names that only administrators read: accounts, what others ask, and the simulated future."""
 _READABLE: Final = (
-    "SELECT quote_ident(relname), relname ~ '^elasticc' AND relname !~ '^elasticc2?_broker' FROM pg_class"
+    "SELECT quote_ident(relname), (relname ~ '^elasticc' AND relname !~ '^elasticc2?_broker')"
+    " OR relname = ANY(CAST(:hidden AS text[])) FROM pg_class"
     " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm') AND NOT relispartition"
     " AND NOT relrowsecurity AND (relname ~ '^elasticc' OR relname = ANY(CAST(:names AS text[])))"
 )
@@ -81,7 +87,8 @@ def prepare_sql_roles(connection: sa.Connection) -> bool:
     connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA public TO {both}")
     # A table that has owners since the last time is not read any more.
     connection.exec_driver_sql(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {both}")
-    found = connection.execute(sa.text(_READABLE), {"names": [*PUBLISHED, *_TAXONOMY, *FASTDB]}).all()
+    named = {"names": [*PUBLISHED, *_TAXONOMY, *FASTDB, *HIDDEN], "hidden": list(HIDDEN)}
+    found = connection.execute(sa.text(_READABLE), named).all()
     for names, roles in (
         ([name for name, hidden in found if not hidden], both),
         ([row[0] for row in found], ADMINISTRATORS),

@@ -94,6 +94,7 @@ def test_information_schema_lists_what_a_role_reads(
     } <= small
     assert not {name for name in small if name.startswith("elasticc") and "broker" not in name}
     assert {"elasticc2_diaobjecttruth", "elasticc2_ppdbdiasource", "elasticc2_diaobject"} <= large - small
+    assert {"authuser", "passwordlink", "query_queue", "ppdb_diaobject", "ppdb_alerts_sent"} <= large - small
     assert not {name for name in large if name[-1].isdigit()}, "partitions are not listed"
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         everybody.execute("SELECT * FROM elasticc2_diaobjecttruth")

@@ -71,8 +71,8 @@ def test_every_column_of_the_original_is_there_in_its_order(
         assert [name for name in found if name not in MORE.get(table, ())] == columns, table
 
 
-NOT_HERE = {"authuser", "passwordlink", "query_queue", "diasource_import_time", "all_alerts_import_time"}
-"""Tables of FASTDB that are not for SQL here: accounts, queries of others, and the import that the stream replaces."""
+NOT_HERE = {"diasource_import_time", "all_alerts_import_time"}
+"""Tables of FASTDB that are not here: those of the import, which the stream replaces."""
 FASTDB_MORE = {"base_processing_version": {"reduction"}, "root_diaobject": {"survey", "zone"}}
 
 
@@ -81,9 +81,9 @@ def test_fastdb_has_its_columns(shared_folder: Path, connection: psycopg.Connect
     wanted: dict[str, set[str]] = {}
     with (shared_folder / "data" / "desc_tom" / "schema" / "fastdb_columns.csv").open(newline="") as file:
         for row in csv.DictReader(file):
-            if row["table_name"] not in NOT_HERE and not row["table_name"].startswith("ppdb_"):
+            if row["table_name"] not in NOT_HERE:
                 wanted.setdefault(row["table_name"], set()).add(row["column_name"])
-    assert len(wanted) == 17
+    assert len(wanted) == 25
     for table, columns in wanted.items():
         cursor = connection.execute(f"SELECT * FROM {table} LIMIT 0")  # type: ignore[arg-type]
         found = {column.name for column in cursor.description or ()}
@@ -91,6 +91,47 @@ def test_fastdb_has_its_columns(shared_folder: Path, connection: psycopg.Connect
     # Photometry is stored once: both names of it have the same rows.
     connection.execute("SELECT * FROM diasource WHERE diaobjectid = 1")
     assert rows(connection, "SELECT count(*) FROM base_processing_version WHERE reduction = 0") == [(5,)]
+
+
+def test_fastdb_names_accounts_and_their_queries(connection: psycopg.Connection[Any]) -> None:
+    from broker_assets.access import accounts
+    from broker_assets.api.fastdb.login import uuid_of
+
+    user = accounts.add(connection, "anna", "sufficiently long", email="anna@example.org")
+    insert(
+        connection, "db_queryqueue", queryid="5f0c8a8e-0000-4000-8000-000000000001", submitted="2026-01-01",
+        error=False, queries=["SELECT 1"], subdicts=[], format="csv", userid=user.userid,
+    )  # fmt: skip
+    insert(
+        connection, "access.mailed_links", sha256="secret", userid=user.userid, purpose="password", address="::1",
+        date_expires="2026-01-02",
+    )  # fmt: skip
+    found = rows(connection, "SELECT id, username, email, pubkey IS NOT NULL, privkey FROM authuser")
+    assert found == [(uuid_of(user), "anna", "anna@example.org", True, None)]
+    assert rows(connection, "SELECT userid, queries FROM query_queue") == [(uuid_of(user), ["SELECT 1"])]
+    assert rows(connection, "SELECT userid FROM passwordlink WHERE id::text <> 'secret'") == [(uuid_of(user),)]
+    connection.execute("UPDATE access.mailed_links SET date_used = now()")
+    assert rows(connection, "SELECT id FROM passwordlink") == []
+
+
+def test_root_objects_of_two_surveys_are_linked(connection: psycopg.Connection[Any]) -> None:
+    connection.execute(
+        "INSERT INTO root_diaobject (id, ra, dec, survey, zone) SELECT md5(n::text)::uuid, 10, -5, n, 0"
+        " FROM generate_series(1, 2) AS n"
+    )
+    connection.execute(
+        "INSERT INTO diaobject (diaobjectid, base_procver_id, rootid) SELECT n, id, md5(n::text)::uuid"
+        " FROM generate_series(1, 2) AS n, base_processing_version WHERE _table = 'diaobject' AND reduction = 0"
+    )
+    connection.execute(
+        "INSERT INTO object_link (diaobjectid, linkedid, arcsec, night, survey, linkedsurvey)"
+        " VALUES (1, 2, 0.5, '2026-01-01', 1, 2), (2, 1, 0.5, '2026-01-01', 2, 1)"
+    )
+    assert rows(
+        connection,
+        "SELECT rootid = md5('1')::uuid, linkedrootid = md5('2')::uuid, arcsec, survey, linkedsurvey FROM root_link"
+        " ORDER BY survey",
+    ) == [(True, True, 0.5, 1, 2), (False, False, 0.5, 2, 1)]
 
 
 def test_everything_says_what_it_is() -> None:
@@ -129,6 +170,17 @@ def test_the_snapshot_restores_with_its_counts(tom_snapshot_url: str) -> None:
     with engine.connect(tom_snapshot_url) as connection:
         for table, count in counts.items():
             assert rows(connection, f"SELECT count(*) FROM elasticc2_{table}") == [(count,)], table
+        # The same under FASTDB's names.
+        for table, count in (("diaobject", 346), ("diasource", 1862), ("diaforcedsource", 52172), ("alerts_sent", 650)):
+            assert rows(connection, f"SELECT count(*) FROM ppdb_{table}") == [(count,)], table
+        assert rows(
+            connection,
+            "SELECT bool_and(abs(host.petroflux_r / power(10, (31.4 - object.hostgal_mag_r) / 2.5) - 1) < 1e-5),"
+            " bool_and(abs(host.stdcolor_g_r - (object.hostgal_mag_g - object.hostgal_mag_r)) < 1e-4), count(*) > 100"
+            " FROM ppdb_diaobject AS known JOIN ppdb_host_galaxy AS host ON host.id = known.nearbyextobj1id"
+            " JOIN elasticc2_ppdbdiaobject AS object ON object.diaobject_id = known.diaobjectid"
+            " WHERE object.hostgal_mag_r < 900 AND object.hostgal_mag_g < 900",
+        ) == [(True, True, True)]
         # Nothing is stored twice: the photometry is that of the broker.
         assert rows(connection, "SELECT count(*) FROM diaforcedsources WHERE survey = 3") == [(5765,)]
         assert rows(connection, "SELECT count(*) FROM objects") == [(131,)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from broker_assets.database.tables.tom import elasticc1, local, processing, taxonomy
+from broker_assets.database.tables.tom import elasticc1, fastdb_views, local, processing, taxonomy
 from broker_assets.database.tables.tom.columns import HASH_PARTITIONS, tom_metadata
 from broker_assets.database.tables.tom.local import (
     diaobjectclassification,
@@ -81,6 +81,7 @@ TOM_VIEWS: dict[str, tuple[sa.Select[Any], str]] = {
     **taxonomy.VIEWS,
     **elasticc1.VIEWS,
     **processing.VIEWS,
+    **fastdb_views.VIEWS,
 }
 """View name: its query and comment."""
 POINT_VIEWS = {name: local.VIEWS[name][0] for name in ("elasticc2_diasource", "elasticc2_diaforcedsource")}

@@ -25,6 +25,7 @@ from broker_assets.database.tables.columns import (
     text,
     timestamp,
 )
+from broker_assets.database.tables.links import object_link
 from broker_assets.database.tables.objects import objects
 from broker_assets.database.tables.sources import diaforcedsources, diasources
 from broker_assets.database.tables.tom.columns import key, tom_metadata
@@ -287,6 +288,8 @@ _document = sa.func.coalesce(
     ),
 )  # fmt: skip
 
+_one, _other = diaobject.alias("one"), diaobject.alias("other")
+
 VIEWS: dict[str, tuple[Any, str]] = {
     "diaobject_position": (
         sa.union_all(
@@ -345,6 +348,18 @@ VIEWS: dict[str, tuple[Any, str]] = {
             _named(diaforcedsources, "detector", "scienceflux", "sciencefluxerr", *_PROCESSING),
         ),
         "Further measurements of forced photometry: those of diaforcedsources",
+    ),
+    "root_link": (
+        sa.select(
+            _one.c.rootid,
+            _other.c.rootid.label("linkedrootid"),
+            object_link.c.arcsec,
+            object_link.c.survey,
+            object_link.c.linkedsurvey,
+        )
+        .join_from(object_link, _one, _one.c.diaobjectid == object_link.c.diaobjectid)
+        .join(_other, _other.c.diaobjectid == object_link.c.linkedid),
+        "Root objects of different surveys that are one source, by object_link; each pair in both directions",
     ),
     "diasource_brokerinfo": (
         sa.select(
