@@ -9,7 +9,7 @@ import datetime
 import itertools
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
 from broker_assets.api.connections import Connections
+from broker_assets.api.fastdb import hot_rows
 from broker_assets.api.fastdb.answers import FastdbError, Given, Json, only
 from broker_assets.api.fastdb.entrance import admitted
 from broker_assets.api.fastdb.values import mjd_of, objects, real, several, text, version, whole, yes
@@ -25,6 +26,7 @@ from broker_assets.tom.light_curves import DETECTIONS, FORCED, PATCH, WHICH
 from broker_assets.tom.versions import definitions
 from broker_assets.tom.versions.curves import POSITION, RootCurves, Roots, find_roots, root_curves
 from broker_assets.tom.versions.definitions import DEFAULT, REALTIME, Version
+from broker_assets.tom.versions.hosts import likeliest_hosts
 from broker_assets.tom.versions.hot import hot_roots
 from broker_assets.tom.versions.objects import COLUMNS, known_objects, weighted_positions
 
@@ -41,7 +43,10 @@ _CHOSEN: Final = {
     *("bands", "which", "offset", "limit", "nonevalue", "return_object_info", "return_diaobject_positions"),
     "object_processing_version",
 }
-_TIMES: Final = {"detected_since_mjd", "detected_in_last_days", "source_patch", "processing_version"}
+_HOT: Final = {
+    *("detected_since_mjd", "detected_in_last_days", "source_patch", "processing_version", "return_format"),
+    *("include_hostinfo", "include_object_position", "bands", "object_processing_version"),
+}
 _NO_OBJECTS: Final = "Must pass POST data as a json dict with at least objids as a key"
 _RANDOM_TRIES: Final = 20
 
@@ -65,6 +70,8 @@ class _Form:
     positions: Version
     weighted: bool
     always_weighted: bool
+    hosts: bool = False
+    """With the likeliest host of each object."""
 
 
 def _form(request: Request, given: Mapping[str, Any], name: str, *, which: str | None = None, info: bool) -> _Form:
@@ -150,15 +157,22 @@ def random(request: Request, given: Given, procver: str = DEFAULT) -> Response:
 def hot(request: Request, given: Given, procver: str | None = None) -> Response:
     """Root objects that were detected lately, with their light curves."""
     admitted(request)
-    only(given, {*_SHOWN, *_TIMES, "return_format"})
-    if given.get("return_format") not in (None, 0):
-        raise FastdbError("return_format must be 0")
+    only(given, {*_SHOWN, *_HOT})
+    layout = whole(given.get("return_format") or 0, "return_format")
+    if layout not in (0, 1, 2):
+        raise FastdbError(f"return_format must be 0, 1 or 2, not {layout}")
     if given.get("detected_since_mjd") is not None and given.get("detected_in_last_days") is not None:
         raise FastdbError("only give one of detected_since_mjd or detected_in_last_days")
     name = procver or text(given, "processing_version") or REALTIME
     asked = given.get("source_patch")
     patch = asked is None or yes(asked, "source_patch")
-    form = _form(request, given, name, which=PATCH if patch else FORCED, info=True)
+    if "include_object_position" in given:
+        # The documentation has this name of it.
+        given = {**given, "include_object_positions": given["include_object_position"]}
+    form = replace(
+        _form(request, given, name, which=PATCH if patch else FORCED, info=True),
+        hosts=yes(given.get("include_hostinfo"), "include_hostinfo"),
+    )
     since = real(given.get("detected_since_mjd"), "detected_since_mjd")
     if since is None:
         days = real(given.get("detected_in_last_days"), "detected_in_last_days")
@@ -166,13 +180,18 @@ def hot(request: Request, given: Given, procver: str | None = None) -> Response:
         since = now - (DAYS if days is None else days)
     with _connections(request).use() as connection:
         roots = hot_roots(connection, form.version, since, form.until)
-    return _streamed(request, form, roots)
+    if layout == 0:
+        return _streamed(request, form, roots)
+    parts = ((part.curves, part.info, part.hosts) for part in _parts(request, form, roots))
+    return StreamingResponse(hot_rows.written(parts, columns=layout == 2), media_type="application/json")
 
 
 @dataclass(frozen=True)
 class _Part:
     curves: RootCurves
     info: dict[str, list[Any]]
+    hosts: list[dict[str, Any]]
+    """See `versions.hosts.likeliest_hosts`."""
 
 
 def _read(connection: Any, form: _Form, roots: Roots) -> _Part:
@@ -180,7 +199,7 @@ def _read(connection: Any, form: _Form, roots: Roots) -> _Part:
         connection, form.version, roots, which=form.which, bands=form.bands, until=form.until, positions=form.places
     )
     if not form.info:
-        return _Part(curves, {})
+        return _Part(curves, {}, [])
     info = known_objects(connection, form.objects, list(curves.identifiers), positions=form.positions)
     if form.weighted:
         seen = root_curves(
@@ -189,7 +208,8 @@ def _read(connection: Any, form: _Form, roots: Roots) -> _Part:
         _weigh(info, weighted_positions(seen), always=form.always_weighted)
     if not form.info_places:
         info = {name: values for name, values in info.items() if name not in ("pos_base_procver", *POSITION)}
-    return _Part(curves, info)
+    hosts = likeliest_hosts(connection, form.version, info["diaobjectid"]) if form.hosts else []
+    return _Part(curves, info, hosts)
 
 
 def _weigh(info: dict[str, list[Any]], places: Mapping[uuid.UUID, tuple[float | None, ...]], *, always: bool) -> None:
@@ -213,7 +233,7 @@ def _rows(part: _Part, form: _Form) -> Iterator[bytes]:
                 called = {one.reduction: one.description for one in form.version.of(kind)}
                 values = curves.columns[reduction].tolist()
                 columns[column] = np.array([called.get(value) for value in values], object)
-    plain = {name: _plain(values) for name, values in columns.items()}
+    plain = {name: hot_rows.plain(values) for name, values in columns.items()}
     for identifier, (begin, end) in zip(curves.identifiers, itertools.pairwise(curves.begins.tolist()), strict=True):
         yield json_of({"rootid": str(identifier), **{name: values[begin:end] for name, values in plain.items()}})
 
@@ -226,15 +246,6 @@ def _names(form: _Form) -> list[str]:
         names += [f"det_{name}" for name in POSITION]
     left_out = {"ispatch"} if form.which != PATCH else set()
     return [name for name in names if name not in left_out and (forced or "forced" not in name)]
-
-
-def _plain(values: Any) -> Any:
-    """What can be written as JSON: an array of numbers, or a list with nulls."""
-    if isinstance(values, np.ma.MaskedArray):
-        if values.dtype.kind == "f":
-            return np.ascontiguousarray(values.filled(np.nan))
-        return values.tolist()
-    return values.tolist() if values.dtype.kind == "O" else np.ascontiguousarray(values)
 
 
 def _parts(request: Request, form: _Form, roots: Roots) -> Iterator[_Part]:
@@ -256,6 +267,7 @@ def _streamed(request: Request, form: _Form, roots: Roots) -> Response:
 
 def _written(parts: Iterator[_Part], form: _Form) -> Iterator[bytes]:
     info: dict[str, list[Any]] = {name: [] for name in _info_names(form)}
+    hosts: list[dict[str, Any]] = []
     before = b'{"ltcvs":[' if form.info else b"["
     for part in parts:
         for row in _rows(part, form):
@@ -263,8 +275,12 @@ def _written(parts: Iterator[_Part], form: _Form) -> Iterator[bytes]:
             before = b","
         for name, values in part.info.items():
             info[name] += values
+        hosts += part.hosts
     start = b"" if before == b"," else before
-    yield start + b"]" + (b',"objinfo":' + json_of(_texts(info)) + b"}" if form.info else b"")
+    yield start + b"]"
+    if form.info:
+        yield b',"objinfo":' + json_of(_texts(info))
+        yield (b',"hostinfo":' + json_of(hot_rows.host_columns(hosts)) if form.hosts else b"") + b"}"
 
 
 def _info_names(form: _Form) -> list[str]:

@@ -160,14 +160,12 @@ def search(request: Request, given: Given, procver: str = DEFAULT) -> Response:
     bands = given.get("searchband", given.get("statbands"))
     chosen = None if bands is None else [str(band) for band in several(bands)]
     with _connections(request).use() as connection:
-        found = searching.search(
-            connection,
-            version(connection, procver),
-            {name: (least, most) for name, (least, most) in conditions.items()},
-            cone=cone,
-            bands=chosen,
-            until=real(given.get("mjd_now"), "mjd_now"),
-        )
+        used, until = version(connection, procver), real(given.get("mjd_now"), "mjd_now")
+        bounds = {name: (least, most) for name, (least, most) in conditions.items()}
+        try:
+            found = searching.search(connection, used, bounds, cone=cone, bands=chosen, until=until)
+        except searching.TooManyObjectsError as error:
+            raise FastdbError(str(error)) from None
     if yes(given.get("just_objids"), "just_objids"):
         found = {"rootid": found["rootid"]}
     return Json(found)

@@ -93,6 +93,12 @@ def load(
     forced: Annotated[
         Path | None, typer.Option(help="Parquet: columns of diaforcedsources.", show_default=False)
     ] = None,
+    hosts: Annotated[
+        Path | None,
+        typer.Option(
+            help="Parquet: diaObjectId, host_catalog, host_id, ra, dec, and what is known.", show_default=False
+        ),
+    ] = None,
     survey: Annotated[str, typer.Option(help="rubin, ztf or elasticc.")] = "rubin",
 ) -> None:
     """Load a reduction from Parquet files; the same again adds only what is missing."""
@@ -106,7 +112,7 @@ def load(
         raise typer.BadParameter(f"surveys are {', '.join(SURVEYS)}", param_hint="--survey")
     tables = {
         name: None if path is None else pq.read_table(path)
-        for name, path in (("objects", objects), ("sources", sources), ("forced", forced))
+        for name, path in (("objects", objects), ("sources", sources), ("forced", forced), ("hosts", hosts))
     }
     with _connect() as connection:
         try:
@@ -114,8 +120,8 @@ def load(
         except (definitions.VersionError, definitions.UnknownVersionError) as error:
             raise typer.BadParameter(str(error)) from None
     terminal().print(
-        f"{done.objects:,} objects ({done.roots:,} new root objects), {done.sources:,} sources and {done.forced:,}"
-        " forced points are new.",
+        f"{done.objects:,} objects ({done.roots:,} new root objects), {done.sources:,} sources, {done.forced:,}"
+        f" forced points, {done.hosts:,} host galaxies and {done.matches:,} matches with them are new.",
         highlight=False,
     )
 

@@ -17,7 +17,8 @@ from psycopg import sql
 from broker_assets.database import copy, partitions
 from broker_assets.database.tables import SURVEYS, diaforcedsources, diasources
 from broker_assets.database.tables.tom import reduced_positions
-from broker_assets.tom.versions.definitions import OBJECTS, POSITIONS, VersionError, find_base
+from broker_assets.tom.versions.definitions import HOSTS, OBJECTS, POSITIONS, VersionError, find_base
+from broker_assets.tom.versions.hosts import add_hosts, checked_hosts
 from broker_assets.tom.versions.roots import place_given
 
 Connection = psycopg.Connection[Any]
@@ -42,6 +43,10 @@ class Loaded:
     """Root objects that were made for them."""
     sources: int = 0
     forced: int = 0
+    hosts: int = 0
+    """Galaxies."""
+    matches: int = 0
+    """Objects that a galaxy may be the host of, each counted for each galaxy."""
 
 
 def load_reduction(
@@ -51,6 +56,7 @@ def load_reduction(
     objects: pa.Table | None = None,
     sources: pa.Table | None = None,
     forced: pa.Table | None = None,
+    hosts: pa.Table | None = None,
     survey: str = "rubin",
 ) -> Loaded:
     """Store what a reduction has.
@@ -66,6 +72,8 @@ def load_reduction(
         alerts have too need none.
     sources, forced : pyarrow.Table, optional
         Columns of `diasources` and `diaforcedsources` (documented names in any case, `dec` or `decl`): nJy, MJD TAI.
+    hosts : pyarrow.Table, optional
+        See `hosts.add_hosts`.
     survey : str
         Whose objects.
 
@@ -87,7 +95,8 @@ def load_reduction(
         for kind, table in (("objects", objects), ("sources", sources), ("forced", forced))
         if table is not None and table.num_rows
     }
-    done = {"objects": 0, "roots": 0, "sources": 0, "forced": 0}
+    galaxies = None if hosts is None or not hosts.num_rows else checked_hosts(hosts)
+    done = {"objects": 0, "roots": 0, "sources": 0, "forced": 0, "hosts": 0, "matches": 0}
     for kind in _POINTS.keys() & given.keys():
         partitions.ensure(connection, given[kind]["midpointmjdtai"].to_numpy(), tables=(_POINTS[kind],))
     with connection.transaction():
@@ -95,6 +104,8 @@ def load_reduction(
             done["objects"], done["roots"] = _add_objects(connection, given["objects"], owner, place, SURVEYS[survey])
         for kind in sorted(_POINTS.keys() & given.keys()):
             done[kind] = _add_points(connection, kind, given[kind], reduction, SURVEYS[survey])
+        if galaxies is not None:
+            done["hosts"], done["matches"] = add_hosts(connection, galaxies, find_base(connection, base, HOSTS)[0])
     return Loaded(**done)
 
 

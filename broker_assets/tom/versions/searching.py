@@ -42,6 +42,8 @@ STATISTICS: Final[dict[str, str]] = {
 }
 """Statistic of the detections of a root object: its SQL. Times MJD TAI, fluxes nJy."""
 PLACE: Final = ("ra", "dec")
+MOST_LOOKED_AT: Final = 100_000
+"""Root objects whose points a search may read: statistics are of all of them, and kept of none."""
 FORCED_STATISTICS: Final = ("nfrc", "lastforced_mjd", "lastforced_flux", "lastforced_fluxerr")
 _TABLES: Final = {definitions.DETECTIONS: diasources, definitions.FORCED: diaforcedsources}
 _POINTS: Final = (
@@ -56,6 +58,16 @@ _MOVED: Final = (
     " AND NOT EXISTS (SELECT FROM reassigned_sources AS moved WHERE moved.diasourceid = point.diasourceid"
     " AND moved.reduction = point.reduction AND moved.diaobjectid <> point.diaobjectid)"
 )
+
+
+class TooManyObjectsError(ValueError):
+    """A search would read the points of too many root objects."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"more than {most:,} root objects are where the search looks: give ra, dec and radius, or limits of ra and"
+            " dec; in a version of the alerts alone also limits of firstdet_mjd, lastdet_mjd or maxdet_mjd"
+        )
 
 
 def _points(version: Version, kind: str, chosen: sql.Composable, until: float | None) -> sql.Composable | None:
@@ -101,6 +113,7 @@ def search(
     bands: Sequence[str] | None = None,
     until: float | None = None,
     most: int = 100_000,
+    looked_at: int = MOST_LOOKED_AT,
 ) -> dict[str, list[Any]]:
     """Find root objects by statistics of their detections.
 
@@ -120,16 +133,27 @@ def search(
         Only points up to this time, MJD TAI.
     most : int
         Rows, at most.
+    looked_at : int
+        Root objects whose points are read, at most: those that the cone, limits of `ra` and `dec`, and times leave.
 
     Returns
     -------
     dict of str to list
         `rootid`, `band` where bands are given, `ra`, `dec`, `STATISTICS` and `FORCED_STATISTICS`, by root object.
+
+    Raises
+    ------
+    TooManyObjectsError
+        If there are more.
     """
     place = {name: conditions[name] for name in PLACE if name in conditions}
-    chosen = sql.SQL("(SELECT id, ra, dec FROM root_diaobject AS root WHERE {}) AS chosen").format(
-        _all([*_bounds(place), *([] if cone is None else [_in_cone(*cone)]), *_candidates(version, conditions)])
-    )
+    where = _all([*_bounds(place), *([] if cone is None else [_in_cone(*cone)]), *_candidates(version, conditions)])
+    beyond = connection.execute(
+        sql.SQL("SELECT FROM root_diaobject AS root WHERE {} OFFSET {} LIMIT 1").format(where, sql.Literal(looked_at))
+    ).fetchone()
+    if beyond is not None:
+        raise TooManyObjectsError(looked_at)
+    chosen = sql.SQL("(SELECT id, ra, dec FROM root_diaobject AS root WHERE {}) AS chosen").format(where)
     points = _points(version, definitions.DETECTIONS, chosen, until)
     names = ["rootid", *(["band"] if bands is not None else []), *PLACE, *STATISTICS, *FORCED_STATISTICS]
     if points is None:

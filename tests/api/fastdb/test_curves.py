@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from fastdb_dialogue import FastdbClient, RefusedError
 
 from broker_assets.api.fastdb import curves
 from broker_assets.database import engine
+from broker_assets.tom.versions.loading import load_reduction
 
 pytestmark = pytest.mark.database
 
@@ -75,6 +77,37 @@ def test_hot(client: FastdbClient) -> None:
     assert client.post("/ltcv/gethottransients", {"mjd_now": 61100, "processing_version": "dr1"})["ltcvs"] == []
 
 
+def test_hot_in_every_layout_with_hosts(client: FastdbClient, fastdb_database: str) -> None:
+    galaxies = [
+        {"diaObjectId": 1, "host_catalog": "DES", "host_id": "7", "ra": 0.001, "dec": -20.0, "pzmean": 0.25},
+        {"diaObjectId": 1, "host_catalog": "DES", "host_id": "8", "ra": 0.002, "dec": -20.0, "pzmean": 0.5},
+        {"diaObjectId": 2, "host_catalog": "DES", "host_id": "7", "ra": 0.001, "dec": -20.0, "pzmean": 0.25},
+    ]
+    with engine.connect(fastdb_database, autocommit=True) as connection:
+        done = load_reduction(connection, "dr1", hosts=pa.Table.from_pylist(galaxies))
+        assert (done.hosts, done.matches) == (2, 3)
+    body = {"mjd_now": 61005.5, "detected_in_last_days": 3.5, "include_hostinfo": True, "processing_version": "dr1"}
+    whole = client.post("/ltcv/gethottransients", body)
+    assert whole["hostinfo"] == {
+        "diaobjectid": [1, 2], "host_catalog": ["DES"] * 2, "host_id": ["7", "7"], "host_base_procver": ["dr1"] * 2,
+        "host_ra": [0.001] * 2, "host_dec": [-20.0] * 2, "hostgal_pzmean": [0.25] * 2,
+    }  # fmt: skip
+    rows = client.post("/ltcv/gethottransients", {**body, "return_format": 1})
+    bright = next(row for row in rows if row["diaobjectid"] == 1)
+    same = next(one for one in whole["ltcvs"] if one["rootid"] == bright["rootid"])
+    assert {name: bright[name] for name in ("mjd", "band", "flux", "isdet", "ispatch")} == {
+        name: same[name] for name in ("mjd", "band", "flux", "isdet", "ispatch")
+    }
+    assert (bright["zp"], bright["redshift"], bright["host_id"], bright["hostgal_pzmean"]) == (31.4, -99, "7", 0.25)
+    columns = client.post("/ltcv/gethottransients/dr1", {**body, "return_format": 2})
+    assert columns["rootid"] == [row["rootid"] for row in rows]
+    assert columns["flux"] == [row["flux"] for row in rows]
+    assert columns["hostgal_pzmean"] == [row.get("hostgal_pzmean") for row in rows]
+    empty = client.post("/ltcv/gethottransients", {"return_format": 2, "include_object_position": False})
+    assert empty["rootid"] == empty["flux"] == []
+    assert client.post("/ltcv/gethottransients", {"return_format": 1}) == []
+
+
 def test_what_brokers_say(client: FastdbClient, fastdb_database: str) -> None:
     with engine.connect(fastdb_database, autocommit=True) as connection:
         connection.execute(
@@ -125,6 +158,7 @@ def test_what_brokers_say(client: FastdbClient, fastdb_database: str) -> None:
         ("getltcv/kitten", None, "must be a list"),
         ("getrandomltcv/none", None, "Unknown processing version none"),
         ("gethottransients", {"detected_since_mjd": 1, "detected_in_last_days": 1}, "only give one of"),
+        ("gethottransients", {"return_format": 3}, "return_format must be 0, 1 or 2, not 3"),
         ("gethottransients", {"foo": 1}, "Unknown data parameters: {'foo'}"),
         ("getbrokerinfo", {}, "must include key diasourceids"),
         ("getbrokerinfo/none", {"diasourceids": [1]}, "Unknown processing version none"),

@@ -9,7 +9,14 @@ import pytest
 
 from broker_assets.tom.versions import definitions
 from broker_assets.tom.versions.curves import find_roots
-from broker_assets.tom.versions.searching import FORCED_STATISTICS, STATISTICS, count, estimate, search
+from broker_assets.tom.versions.searching import (
+    FORCED_STATISTICS,
+    STATISTICS,
+    TooManyObjectsError,
+    count,
+    estimate,
+    search,
+)
 
 pytestmark = pytest.mark.database
 
@@ -58,6 +65,15 @@ def test_conditions(
     wanted = {identifier for number in objects for identifier in find_roots(connection, [number]).identifiers}
     assert set(found["rootid"]) == wanted
     assert ("band" in found) == ("bands" in options)
+
+
+def test_a_search_without_limits_says_which_it_needs(connection: psycopg.Connection[Any]) -> None:
+    realtime, dr1 = (definitions.find(connection, name) for name in ("realtime", "dr1"))
+    with pytest.raises(TooManyObjectsError, match="more than 1 root objects are where the search looks: give ra, dec"):
+        search(connection, realtime, {}, looked_at=1)
+    assert len(search(connection, realtime, {}, looked_at=2)["rootid"]) == 2
+    assert len(search(connection, dr1, {}, cone=(40.0, 10.0, 2.0), looked_at=1)["rootid"]) == 1
+    assert len(search(connection, realtime, {"lastdet_mjd": (61003.0, None)}, looked_at=1)["rootid"]) == 1
 
 
 def test_counts(connection: psycopg.Connection[Any]) -> None:
