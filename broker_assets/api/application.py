@@ -105,6 +105,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.connections = connections
     app.state.accounts = accounts
     app.state.access = settings.access
+    app.state.features = settings.features
     lasair.add_to(app, settings)
     account.add_to(app, settings)
     app.state.disclosure = Disclosure(settings)

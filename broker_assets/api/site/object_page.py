@@ -58,7 +58,6 @@ class Curve:
 def curve_of(request: Request, connection: Database, diaobjectid: ObjectId) -> Curve:
     """Read an object with its light curves in all surveys; HTTP 404 if it is unknown."""
     from broker_assets.lightcurves.chart.marks import marks
-    from broker_assets.lightcurves.chart.points import curve_points
     from broker_assets.lightcurves.chart.state import ChartState
     from broker_assets.packets.timescales import unix_to_mjd_tai
     from broker_assets.sky.object_links import members
@@ -72,11 +71,28 @@ def curve_of(request: Request, connection: Database, diaobjectid: ObjectId) -> C
     columns = dict(zip([column.name for column in cursor.description or ()], row, strict=True))
     found = {member.diaobjectid: member.survey for member in members(connection, identifier)}
     state = ChartState.read(request.query_params)
-    points = curve_points(connection, found, as_of=state.as_of)
+    points = _points_of_version(connection, identifier, found, state)
     now = float(unix_to_mjd_tai([time.time()])[0])
     sight = sight_of(request)
     matches = match_times_of(connection, identifier, sight)
     return Curve(identifier, columns, found, points, state, marks(points, state), now, sight, matches)
+
+
+def _points_of_version(connection: Database, identifier: int, found: dict[int, int], state: Any) -> Any:
+    """The points of the version that the address names, also those of the other objects of the root object."""
+    from broker_assets.api.v1.lightcurves import reductions_of
+    from broker_assets.lightcurves.chart.points import curve_points
+    from broker_assets.tom.versions.curves import find_roots
+    from broker_assets.tom.versions.definitions import UnknownVersionError, find
+
+    if not state.version:
+        return curve_points(connection, found, as_of=state.as_of)
+    try:
+        reductions = reductions_of(find(connection, state.version))
+    except UnknownVersionError as error:
+        raise HTTPException(404, f"{error}.") from None
+    every = {*found, *find_roots(connection, [identifier]).objects.tolist()}
+    return curve_points(connection, every, as_of=state.as_of, reductions=reductions)
 
 
 Light = Annotated[Curve, Depends(curve_of)]
@@ -110,7 +126,7 @@ def object_page(request: Request, connection: Database, curve: Light) -> Respons
         rows=table,
         parts=parts,
         stamps=_stamps(request, points),
-        features=_features(columns),
+        features=_features(_columns_of_version(request, connection, curve)),
         path=f"/objects/{curve.identifier}/",
         finder=_finder(connection, curve),
         allow=FRAMED,
@@ -241,6 +257,18 @@ def _stamps(request: Request, points: Any) -> dict[str, Any] | None:
         name: str(points.identifier[with_stamps[at]]) if 0 <= at < len(with_stamps) else "" for name, at in near.items()
     }
     return found | {"steps": steps, "number": order + 1, "of": len(with_stamps)}
+
+
+def _columns_of_version(request: Request, connection: psycopg.Connection[Any], curve: Curve) -> dict[str, Any]:
+    """Features of the newest alert; where the address names a version, those of its light curve."""
+    from broker_assets.api.v1.lightcurves import features_in
+    from broker_assets.tom.versions.definitions import find
+
+    if not curve.state.version:
+        return curve.columns
+    found = features_in(request, connection, curve.identifier, find(connection, curve.state.version)).to_pylist()
+    names = documented(object_features)
+    return {column.name: found[0].get(names[column.name]) for column in object_features.columns} if found else {}
 
 
 def _features(columns: dict[str, Any]) -> list[tuple[str, Any, str]]:

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from broker_assets.api import objects as earlier
 from broker_assets.api.documents import records
 from broker_assets.api.v1.answers import Format, chosen_form, described, document, table
+from broker_assets.api.v1.lightcurves import features_in, version_of
 from broker_assets.api.v1.names import one_of
 from broker_assets.api.v1.objects import ObjectId
 from broker_assets.api.v1.viewers import Anybody, Database
@@ -33,6 +34,15 @@ def features(
     connection: Database,
     viewer: Anybody,
     id: ObjectId,  # noqa: A002
+    processing_version: Annotated[
+        str | None,
+        Query(
+            description="Version of the processing: features of the stored light curve in this version, computed now."
+            " Default: those of the alerts",
+            max_length=200,
+            examples=["realtime"],
+        ),
+    ] = None,
     form: Format = None,
 ) -> Response:
     """Features of the light curve as they were in each alert of the object that is kept, by time of the alert."""
@@ -40,12 +50,17 @@ def features(
 
     chosen = chosen_form(request, form)
     identifier = one_of(connection, id)
-    found = documented_rows(
-        connection, object_features, "diaobjectid", [identifier], order=("lastdiasourcemjdtai", "diasourceid")
-    )
+    version = version_of(connection, processing_version)
+    if version is None:
+        found = documented_rows(
+            connection, object_features, "diaobjectid", [identifier], order=("lastdiasourcemjdtai", "diasourceid")
+        )
+    else:
+        found = features_in(request, connection, identifier, version)
     if chosen != "json":
         return table(found.combine_chunks().to_batches(), found.schema, chosen, f"features_{identifier}")
-    return document(request, {"diaObjectId": identifier, "features": records(found.drop_columns(["diaObjectId"]))})
+    content = {"diaObjectId": identifier, "features": records(found.drop_columns(["diaObjectId"]))}
+    return document(request, content if version is None else {**content, "processingVersion": version.description})
 
 
 @router.get(

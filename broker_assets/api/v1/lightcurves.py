@@ -103,6 +103,20 @@ def version_of(connection: psycopg.Connection[Any], name: str | None) -> Version
         raise Problem("bad-parameter", f"processing_version: {error}") from None
 
 
+def features_in(request: Request, connection: psycopg.Connection[Any], identifier: int, version: Version) -> pa.Table:
+    """Features of the light curve of an object in a version, with the points of all objects of its root object.
+
+    See `lightcurves.version_features.version_features`.
+    """
+    from broker_assets.lightcurves.curve_tables import known_objects
+    from broker_assets.lightcurves.version_features import version_features
+    from broker_assets.tom.versions.curves import find_roots
+
+    survey = known_objects(connection, [identifier])[identifier]
+    members = dict.fromkeys((identifier, *find_roots(connection, [identifier]).objects.tolist()), survey)
+    return version_features(connection, identifier, members, reductions_of(version), request.app.state.features)
+
+
 class Wanted(BaseModel):
     """Light curves that are asked for."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from broker_assets.database.border import Conditions
 from broker_assets.database.border_sql import across
+from broker_assets.database.reductions import ALERTS, TENTHS
 from broker_assets.database.tables import PARTITIONED
 from broker_assets.lightcurves.photometry import band_codes
 
@@ -21,9 +22,9 @@ LIMIT: Final = 2
 KIND_LETTERS: Final = "dfl"
 """Letters of the kinds, by their code."""
 
-_COLUMNS: Final = "diaobjectid, survey, midpointmjdtai, band"
+_COLUMNS: Final = "diaobjectid, survey, midpointmjdtai, band, visit, reduction"
 _KNOWN: Final = (
-    "diaobjectid = ANY(%(objects)s::bigint[]) AND reduction = 0"
+    "diaobjectid = ANY(%(objects)s::bigint[]) AND reduction = ANY(%(reductions)s::smallint[])"
     " AND (%(as_of)s::float8 IS NULL OR broughtbymjdtai <= %(as_of)s)"
     " AND (timewithdrawnmjdtai IS NULL OR timewithdrawnmjdtai = 'NaN' OR timewithdrawnmjdtai > %(as_of)s)"
 )
@@ -36,6 +37,10 @@ _QUERIES: Final = (
     f" false, {_COLUMNS} FROM dianondetectionlimits WHERE {_KNOWN} AND dianoise IS NOT NULL",
 )
 """Of each kind."""
+
+
+_NAMES: Final = ("detections", "forced", "limits")
+"""Kinds by their code, as versions of the processing have them."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,11 @@ class CurvePoints:
 
 
 def curve_points(
-    connection: psycopg.Connection[Any], diaobjectid: Collection[int], *, as_of: float | None = None
+    connection: psycopg.Connection[Any],
+    diaobjectid: Collection[int],
+    *,
+    as_of: float | None = None,
+    reductions: Mapping[str, Mapping[int, int]] | None = None,
 ) -> CurvePoints:
     """Read all points of some objects.
 
@@ -90,17 +99,24 @@ def curve_points(
     as_of : float, optional
         MJD TAI: only points that a packet of this time or before provided, and those that were withdrawn later. Without
         it, all that are not withdrawn.
+    reductions : mapping, optional
+        Of `detections`, `forced` and `limits`, which reductions and with which priorities: of the points of a visit (of
+        limits: and band) that of the highest priority counts. Default: what alerts said.
     """
-    values = {"objects": list(diaobjectid), "as_of": as_of}
+    values: dict[str, Any] = {"objects": list(diaobjectid), "as_of": as_of}
     rows: list[tuple[Any, ...]] = []
     kinds: list[int] = []
     wanted: Conditions = [[("diaobjectid", "in", list(diaobjectid))]]
     for kind, (query, table) in enumerate(zip(_QUERIES, PARTITIONED, strict=True)):
         whole = across(connection, query, {table: wanted}, has_values=True)
+        priorities = ALERTS if reductions is None else reductions[_NAMES[kind]]
+        values["reductions"] = list(priorities)
         found = connection.execute(whole, values).fetchall()  # type: ignore[call-overload]
+        if len(priorities) > 1:
+            found = _of_each_visit(found, priorities, by_band=kind == LIMIT)
         rows += found
         kinds += [kind] * len(found)
-    columns = list(zip(*rows, strict=True)) if rows else [()] * 12
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 14
 
     def reals(place: int) -> NDArray[np.float64]:
         return np.array([np.nan if value is None else value for value in columns[place]], np.float64)
@@ -124,3 +140,16 @@ def curve_points(
         has_packet=np.array(columns[7], np.bool_),
     )
     return points.where(np.lexsort((points.identifier, points.mjd)))
+
+
+def _of_each_visit(
+    found: list[tuple[Any, ...]], priorities: Mapping[int, int], *, by_band: bool
+) -> list[tuple[Any, ...]]:
+    """One point of each survey and visit, that of the highest priority; without a number a visit is its time."""
+    best: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    for row in found:
+        survey, mjd, band, visit, reduction = row[9:]
+        key = (survey, -round(mjd * TENTHS) if visit is None else visit, band if by_band else None)
+        if key not in best or priorities[reduction] > priorities[best[key][-1]]:
+            best[key] = row
+    return list(best.values())

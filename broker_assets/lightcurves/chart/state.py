@@ -1,8 +1,9 @@
 """The state of a chart of a light curve, as the address of its page has it.
 
 `b` has the letters of the bands, `k` the kinds (d detections, f forced photometry, l limits), `y` and `x` the axes, `t`
-the interval of time as MJD, and `as_of` the time (MJD TAI) at which the light curve is shown as it was known. What is
-not in the address is as in `ChartState()`.
+the interval of time as MJD, `as_of` the time (MJD TAI) at which the light curve is shown as it was known, and
+`processing_version` the version of the processing whose points are shown. What is not in the address is as in
+`ChartState()`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ X_AXES: Final[dict[str, str]] = {"mjd": "MJD (TAI)", "ago": "days ago"}
 """Horizontal axes and their labels."""
 _ALL_BANDS: Final = "".join(BANDS)
 _ALL_KINDS: Final = "".join(KINDS)
+_LONGEST: Final = 200
+"""Characters of the name of a version."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class ChartState:
     """MJD TAI."""
     as_of: float | None = None
     """MJD TAI: without what later packets provided."""
+    version: str = ""
+    """Name of a version of the processing; empty: what alerts said."""
 
     @classmethod
     def read(cls, given: Mapping[str, str]) -> ChartState:
@@ -71,6 +76,7 @@ class ChartState:
             since=since,
             until=until,
             as_of=_time(given.get("as_of", "")),
+            version=given.get("processing_version", "")[:_LONGEST],
         )
 
     def having(self, **changes: Any) -> ChartState:
@@ -104,6 +110,8 @@ class ChartState:
             found["t"] = f"{self.since:.12g}:{self.until:.12g}"
         if self.as_of is not None:
             found["as_of"] = f"{self.as_of:.12g}"
+        if self.version:
+            found["processing_version"] = self.version
         return found
 
     def query(self) -> str:

@@ -138,6 +138,35 @@ def test_other_readers_take_a_version_too(client: Any, fastdb_site: str) -> None
     for path in ("objects/1/lightcurve", "lightcurves?ids=1"):
         assert [detections(version, path) for version in (None, "realtime", "dr1", "only_dr1")] == [3, 3, 3, 0]
     assert client.session.get(f"{site}/api/v1/objects/1/lightcurve?processing_version=none").status_code == 422
+
+    def features(version: str) -> list[Any]:
+        answer = client.session.get(f"{site}/api/v1/objects/1/features", params={"processing_version": version})
+        assert answer.status_code == 200, answer.text
+        content = answer.json()
+        assert (content["diaObjectId"], content["processingVersion"]) == ("1", version)
+        return list(content["features"])
+
+    def drawn(version: str) -> str:
+        answer = client.session.get(f"{site}/objects/1/points.csv", params={"processing_version": version})
+        assert answer.status_code == 200, answer.text
+        return str(answer.text)
+
+    assert [len(drawn(version).splitlines()) - 1 for version in ("realtime", "dr1", "only_dr1")] == [10, 11, 6]
+    assert ",2001" in drawn("dr1")
+    assert ",2001" not in drawn("realtime")
+    page = client.session.get(f"{site}/objects/1/?processing_version=dr1").text
+    assert "In the processing version dr1" in page
+    assert "points.json?processing_version=dr1" in page
+    assert "nrSources" in page
+    assert client.session.get(f"{site}/objects/1/?processing_version=none").status_code == 404
+    assert client.session.get(f"{site}/api/v1/objects/1/features").json()["features"] == []  # no alert came
+    # The points of all objects of the root: in dr1 the first visits are those of its own object, 1000 nJy brighter.
+    said, again, alone = (features(version)[0] for version in ("realtime", "dr1", "only_dr1"))
+    assert (said["diaSourceId"], again["diaSourceId"], alone["diaSourceId"]) == ("10060", "10060", "10030")
+    assert [one["nrSources"] for one in (said, again, alone)] == [5, 6, 3]
+    assert [one["firstDiaSourceMjdTai"] for one in (said, again, alone)] == [61001.0, 61000.0, 61000.0]
+    assert [one["latest_psfFlux"] for one in (said, again, alone)] == [1006.0, 1006.0, 2003.0]
+    assert client.session.get(f"{site}/api/v1/objects/1/features?processing_version=none").status_code == 422
     frozen = client.session.post(f"{site}/api/v1/snapshots", json={"ids": [1], "processing_version": "default"}).json()
     assert frozen["versions"]["processing"]["version"] == "realtime"
     assert frozen["question"]["processing_version"] == "default"
