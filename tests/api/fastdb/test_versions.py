@@ -143,7 +143,7 @@ def test_other_readers_take_a_version_too(client: Any, fastdb_site: str) -> None
         answer = client.session.get(f"{site}/api/v1/objects/1/features", params={"processing_version": version})
         assert answer.status_code == 200, answer.text
         content = answer.json()
-        assert (content["diaObjectId"], content["processingVersion"]) == ("1", version)
+        assert (content["diaObjectId"], content["processingVersion"]) == (1, version)
         return list(content["features"])
 
     def drawn(version: str) -> str:
@@ -162,7 +162,7 @@ def test_other_readers_take_a_version_too(client: Any, fastdb_site: str) -> None
     assert client.session.get(f"{site}/api/v1/objects/1/features").json()["features"] == []  # no alert came
     # The points of all objects of the root: in dr1 the first visits are those of its own object, 1000 nJy brighter.
     said, again, alone = (features(version)[0] for version in ("realtime", "dr1", "only_dr1"))
-    assert (said["diaSourceId"], again["diaSourceId"], alone["diaSourceId"]) == ("10060", "10060", "10030")
+    assert (said["diaSourceId"], again["diaSourceId"], alone["diaSourceId"]) == (10060, 10060, 10030)
     assert [one["nrSources"] for one in (said, again, alone)] == [5, 6, 3]
     assert [one["firstDiaSourceMjdTai"] for one in (said, again, alone)] == [61001.0, 61000.0, 61000.0]
     assert [one["latest_psfFlux"] for one in (said, again, alone)] == [1006.0, 1006.0, 2003.0]

@@ -26,6 +26,6 @@ def test_a_reduction_from_files(command, database_url, tmp_path):
     pq.write_table(pa.Table.from_pylist([{**point, "psfFluxErr": 1.0}]), tmp_path / "forced.parquet")
     files = ["--objects", str(tmp_path / "objects.parquet"), "--forced", str(tmp_path / "forced.parquet")]
     done = command("tom", "versions", "load", "dr1", *files)
-    assert "1 objects (0 new root objects), 0 sources and 1 forced" in done.output
+    assert "1 objects (0 new root objects), 0 sources, 1 forced points, 0 host galaxies" in done.output
     assert command("tom", "versions", "load", "realtime", *files).exit_code == 2
     assert command("tom", "versions", "load", "dr1", "--survey", "none").exit_code == 2
