@@ -3,7 +3,7 @@
 from broker_assets.database.migrations import run_frozen_sql
 
 revision = "0057"
-down_revision = "0059"
+down_revision = "0052"
 branch_labels = None
 depends_on = None
 
