@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from loopback import LoopbackServer, QuietHandler
 
 from broker_assets.delivery.public_files import CannotFetch, fetch
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     def do_GET(self) -> None:
         self.send_response(302 if self.path == "/elsewhere" else 200)
         self.send_header("Location", "http://169.254.169.254/")
         self.end_headers()
         self.wfile.write(b"<VOTABLE/>" * (100 if self.path == "/large" else 1))
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    with LoopbackServer(_Handler) as server:
+        yield server.url
 
 
 def test_a_file(address: str) -> None:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import uvicorn
 import yaml
 from debian_programs import needed_program
 from kubernetes_objects import one, pod, rendered, workloads
+from loopback import LoopbackServer, QuietHandler
 from visitors import PASSWORD, make_accounts
 
 from broker_assets.access import accounts, guesses, tokens
@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 CONFIGURATION = (ROOT / "docker" / "proxy" / "nginx.conf").read_text()
 
 
-class Echo(BaseHTTPRequestHandler):
+class Echo(QuietHandler):
     """Answers with the request that arrived."""
 
     def do_GET(self) -> None:
@@ -48,9 +48,6 @@ class Echo(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """As GET."""
         self.do_GET()
-
-    def log_message(self, *_: Any) -> None:
-        """Not to the terminal."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +81,7 @@ def proxy(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) ->
     api, dagster, pages, operators, inside, unused = free_ports(6)
     with engine.connect(module_database_url, autocommit=True) as connection:
         make_accounts(connection, "operator", "ann", "guest")
-    echo = ThreadingHTTPServer(("127.0.0.1", dagster), Echo)
-    threading.Thread(target=echo.serve_forever, daemon=True).start()
+    echo = LoopbackServer(Echo, port=dagster)
     settings = Settings(
         home=home,
         streams=[],
@@ -114,8 +110,7 @@ def proxy(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) ->
             process.terminate()
         for process in processes:
             process.wait(10)
-        echo.shutdown()
-        echo.server_close()
+        echo.close()
 
 
 def _nginx(

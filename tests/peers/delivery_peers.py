@@ -9,18 +9,17 @@ import hashlib
 import hmac
 import json
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import psycopg
 from aiosmtpd.controller import Controller
 from confluent_kafka import Consumer, Message, TopicPartition
+from loopback import LoopbackServer, QuietHandler
 
 from broker_assets.delivery.errors import MessageRefusedError
 from broker_assets.delivery.messages import Message as Outgoing
@@ -104,7 +103,7 @@ def receiver(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
     """An HTTP server on loopback, or HTTPS with a context."""
     state = Receiver()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             request = Request(self.path, {key.lower(): value for key, value in self.headers.items()}, body)
@@ -120,20 +119,9 @@ def receiver(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
             self.end_headers()
             self.wfile.write(b"ok")
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    if context is not None:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    state.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with LoopbackServer(Handler, context=context) as server:
+        state.port = server.port
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def read_topic(bootstrap: str, topic: str, count: int, *, seconds: float = 30.0, **properties: Any) -> list[Message]:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from loopback import LoopbackServer, QuietHandler
 
 
 @dataclass
@@ -54,7 +54,7 @@ def docker_engine() -> Iterator[DockerEngine]:
     """An engine that listens while the block runs."""
     engine = DockerEngine()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -70,14 +70,6 @@ def docker_engine() -> Iterator[DockerEngine]:
         def do_POST(self) -> None:
             self.do_GET()
 
-        def log_message(self, *_: Any) -> None:
-            """Not to the terminal."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    engine.port = server.server_address[1]
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    try:
+    with LoopbackServer(Handler) as server:
+        engine.port = server.port
         yield engine
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -11,17 +11,16 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
 from kubernetes_objects import Manifest, problems
+from loopback import LoopbackServer, QuietHandler
 
 TOKEN = "token-of-the-daemon"
 JOBS = re.compile(r"/apis/batch/v1/namespaces/([^/]+)/jobs(?:/([^/]+)(?:/status)?)?")
@@ -111,7 +110,7 @@ def kubernetes_api(objects: list[Manifest]) -> Iterator[Cluster]:
     """A server that listens while the block runs."""
     cluster = Cluster(objects)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -131,17 +130,9 @@ def kubernetes_api(objects: list[Manifest]) -> Iterator[Cluster]:
         def do_DELETE(self) -> None:
             self.do_GET()
 
-        def log_message(self, *_: Any) -> None:
-            """Not to the terminal."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    cluster.port = server.server_address[1]
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    try:
+    with LoopbackServer(Handler) as server:
+        cluster.port = server.port
         yield cluster
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def image_variables(home: Path) -> dict[str, str]:

@@ -7,17 +7,16 @@ import hashlib
 import hmac
 import json
 import secrets
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+from loopback import LoopbackServer, QuietHandler
 
 CLIENT, SECRET = "broker", "secret of the broker"
 
@@ -98,7 +97,7 @@ def openid_provider() -> Iterator[OpenIdProvider]:
     provider = OpenIdProvider()
     provider.rotate()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             if parts.path == "/authorize":
@@ -127,14 +126,6 @@ def openid_provider() -> Iterator[OpenIdProvider]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: Any) -> None:
-            """Not to the terminal."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    provider.issuer = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with LoopbackServer(Handler) as server:
+        provider.issuer = server.url
         yield provider
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -10,10 +10,10 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from loopback import LoopbackServer, QuietHandler
 from pyiceberg.catalog import load_catalog
 from pyiceberg.catalog.rest import CreateTableRequest
 from pyiceberg.exceptions import (
@@ -37,15 +37,12 @@ _CODES = {
 }
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     """One request."""
 
     catalogue: Any
     asked: list[str]
     lock = threading.Lock()
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing."""
 
     def _answer(self, code: int, content: Any = None) -> None:
         body = b"" if content is None else json.dumps(content).encode()
@@ -140,11 +137,5 @@ def rest_catalogue(folder: Path) -> Iterator[tuple[str, list[str]]]:
     )
     asked: list[str] = []
     handler = type("Handler", (_Handler,), {"catalogue": catalogue, "asked": asked})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", asked
-        finally:
-            server.shutdown()
-            thread.join(10)
+    with LoopbackServer(handler) as server:
+        yield server.url, asked

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import ssl
-import threading
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from loopback import LoopbackServer, QuietHandler
 
 
 class Registry:
@@ -21,7 +21,7 @@ class Registry:
         self.credentials: tuple[str, str] | None = None
         registry = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_GET(self) -> None:
                 registry.requests[self.path] += 1
                 status, answer = registry.respond(self.path, self.headers.get("Authorization"))
@@ -32,13 +32,8 @@ class Registry:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._server = LoopbackServer(Handler)
+        self.url = self._server.url
 
     def respond(self, path: str, authorization: str | None) -> tuple[int, Any]:
         if self.failing:
@@ -61,10 +56,8 @@ class Registry:
 
     def serve_tls(self, context: ssl.SSLContext) -> None:
         """From now on answer under TLS only."""
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self.url = self.url.replace("http://", "https://")
+        self._server.serve_tls(context)
+        self.url = self._server.url
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.close()

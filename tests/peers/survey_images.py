@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from loopback import LoopbackServer, QuietHandler
 from PIL import Image
 
 PROPERTIES = """\
@@ -50,7 +49,7 @@ def survey_images() -> Iterator[Survey]:
         "Allsky.jpg": ("image/jpeg", _picture(27 * 64, 29 * 64)),
     }
 
-    class Answers(BaseHTTPRequestHandler):
+    class Answers(QuietHandler):
         def do_GET(self) -> None:
             found.asked.append(self.path)
             name = self.path.partition("?")[0].rpartition("/")[2]
@@ -63,13 +62,6 @@ def survey_images() -> Iterator[Survey]:
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, *about: object) -> None:
-            """Nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    found.url = f"http://127.0.0.1:{server.server_port}/hips"
-    try:
+    with LoopbackServer(Answers) as server:
+        found.url = f"{server.url}/hips"
         yield found
-    finally:
-        server.shutdown()

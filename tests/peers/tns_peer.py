@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-import threading
 import urllib.parse
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from loopback import LoopbackServer, QuietHandler
 
 KEY, BOT_ID, BOT_NAME = "a-secret-key", 4711, "Broker_Bot"
 MARKER = 'tns_marker{"tns_id":4711,"type":"bot","name":"Broker_Bot"}'
@@ -72,19 +73,15 @@ class TnsPeer:
     requests: list[Request] = field(default_factory=list)
 
     def __enter__(self) -> TnsPeer:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
+        self._server = LoopbackServer(self._handler())
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.close()
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return self._server.url
 
     @property
     def bulk_url(self) -> str:
@@ -125,7 +122,7 @@ class TnsPeer:
     def _handler(self) -> Callable[..., BaseHTTPRequestHandler]:
         peer = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
@@ -144,8 +141,5 @@ class TnsPeer:
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
 
         return Handler

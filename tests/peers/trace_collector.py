@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from loopback import LoopbackServer, QuietHandler
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from broker_assets import tracing
@@ -53,7 +52,7 @@ def collector(share: float = 1.0) -> Iterator[Collector]:
     """A collector that this process sends its traces to while the block runs."""
     found = Collector()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
@@ -64,20 +63,14 @@ def collector(share: float = 1.0) -> Iterator[Collector]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, *_: Any) -> None:
-            """Not to the terminal."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found.url = f"http://127.0.0.1:{server.server_address[1]}/v1/traces"
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    settings = {"endpoint": found.url, "share": share, "headers": {"authorization": "Bearer of-the-test"}}
-    tracing.start(TraceSettings.model_validate(settings))
-    try:
-        yield found
-    finally:
-        tracing.stop()
-        server.shutdown()
-        server.server_close()
+    with LoopbackServer(Handler) as server:
+        found.url = f"{server.url}/v1/traces"
+        settings = {"endpoint": found.url, "share": share, "headers": {"authorization": "Bearer of-the-test"}}
+        tracing.start(TraceSettings.model_validate(settings))
+        try:
+            yield found
+        finally:
+            tracing.stop()
 
 
 def _spans(request: ExportTraceServiceRequest) -> Iterator[Span]:

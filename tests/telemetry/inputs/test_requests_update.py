@@ -6,11 +6,12 @@ import os
 import threading
 import time
 from datetime import date
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 from http_peer import HttpPeer
+from loopback import LoopbackServer
 
 from broker_assets.telemetry.inputs.requests import RequestTable
 from broker_assets.telemetry.inputs.requests_update import update
@@ -77,17 +78,12 @@ def test_a_service_that_does_not_answer_costs_no_more_than_the_limit(
         def do_GET(self) -> None:
             release.wait(60)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Silent)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        began = time.monotonic()
-        assert update(table, f"http://127.0.0.1:{server.server_port}/", seconds=0.5) == 1
-        assert time.monotonic() - began < 20
-        assert update(table, f"http://127.0.0.1:{server.server_port}/", seconds=0) == 1
-        assert "the time limit was reached" in caplog.text
-    finally:
-        release.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with LoopbackServer(Silent) as server:
+        try:
+            began = time.monotonic()
+            assert update(table, f"{server.url}/", seconds=0.5) == 1
+            assert time.monotonic() - began < 20
+            assert update(table, f"{server.url}/", seconds=0) == 1
+            assert "the time limit was reached" in caplog.text
+        finally:
+            release.set()
