@@ -108,7 +108,7 @@ def here() -> Iterator[Platform]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_life(here: Platform) -> None:
-    """Start; a second start; killed services come back; `down`; start again on the same state; killed outright."""
+    """Start; a second start; killed outright; start again on the same state; killed services come back; `down`."""
     here.up()
     state = here.state()
     assert state.addresses is not None
@@ -129,6 +129,16 @@ def test_life(here: Platform) -> None:
     assert second.returncode == 1
     assert f"already run by process {state.supervisor.pid}" in second.stdout + second.stderr
 
+    started = here.processes()
+    assert here.process is not None
+    here.process.kill()
+    here.process.wait()
+    assert wait_for_end(started, 30.0) == []
+    assert json.loads((here.home / "state.json").read_text())["supervisor"]["pid"] == here.process.pid
+    assert state_file.running(here.settings) is None
+
+    here.up()
+    state = here.state()
     # Of the code server only the process with its definitions: what remains answers with errors.
     killed = {"PostgreSQL", "code-server"}
     for service in state.services:
@@ -151,19 +161,10 @@ def test_life(here: Platform) -> None:
     started = here.processes()
     assert len(started) > 6
     assert here.run("down").returncode == 0
-    assert here.process is not None
     assert here.process.wait(30) == 0
     assert wait_for_end(started, 5.0) == []
     assert not (here.home / "state.json").exists()
     assert "Nothing was running" in here.run("down").stdout
-
-    here.up()
-    started = here.processes()
-    here.process.kill()
-    here.process.wait()
-    assert wait_for_end(started, 30.0) == []
-    assert json.loads((here.home / "state.json").read_text())["supervisor"]["pid"] == here.process.pid
-    assert state_file.running(here.settings) is None
 
 
 @pytest.mark.slow
