@@ -25,10 +25,11 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from dagster._core.errors import DagsterAssetCheckFailedError, DagsterUserCodeUnreachableError
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
+from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
 from dagster._core.scheduler.instigation import InstigatorStatus
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
-from dagster._core.storage.tags import WILL_RETRY_TAG
+from dagster._core.storage.tags import PRIORITY_TAG, WILL_RETRY_TAG
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._grpc.client import DagsterGrpcClient
@@ -49,6 +50,7 @@ __all__ = [
     "DATA_VERSION_TAG",
     "NULL_DATA_VERSION",
     "NULL_EVENT_POINTER",
+    "PRIORITY_TAG",
     "WILL_RETRY_TAG",
     "AssetCheckEvaluationTargetMaterializationData",
     "AssetCheckExecutionsTable",
@@ -64,9 +66,11 @@ __all__ = [
     "InstigatorType",
     "LaunchRunContext",
     "PartitionBackfill",
+    "QueuedRunCoordinator",
     "RunLauncher",
     "SqlEventLogStorage",
     "SqlEventLogStorageTable",
+    "SubmitRunContext",
     "UnresolvedAssetJobDefinition",
     "WorkerStatus",
     "WorkspaceFileTarget",

@@ -28,6 +28,7 @@ from dagster import (
 from broker_assets import dagster_internals
 from broker_assets.dagster_internals import (
     CHECK_FAILED_ERROR,
+    PRIORITY_TAG,
     AssetCheckEvaluationTargetMaterializationData,
     AssetCheckExecutionsTable,
     BulkActionsFilter,
@@ -42,9 +43,11 @@ from broker_assets.dagster_internals import (
     InstigatorType,
     LaunchRunContext,
     PartitionBackfill,
+    QueuedRunCoordinator,
     RunLauncher,
     SqlEventLogStorage,
     SqlEventLogStorageTable,
+    SubmitRunContext,
     UnresolvedAssetJobDefinition,
     WorkerStatus,
     WorkspaceFileTarget,
@@ -79,10 +82,13 @@ TESTED = {
     "LaunchRunContext",
     "NULL_DATA_VERSION",
     "NULL_EVENT_POINTER",
+    "PRIORITY_TAG",
     "PartitionBackfill",
+    "QueuedRunCoordinator",
     "RunLauncher",
     "SqlEventLogStorage",
     "SqlEventLogStorageTable",
+    "SubmitRunContext",
     "UnresolvedAssetJobDefinition",
     "WILL_RETRY_TAG",
     "WorkerStatus",
@@ -284,3 +290,9 @@ def test_error_of_a_run_that_a_blocking_check_fails() -> None:
 def test_methods_of_the_instance_that_are_not_documented(method: str, expected: list[str] | None) -> None:
     found = parameters(getattr(DagsterInstance, method))[1:]
     assert found if expected is None else found[: len(expected)] == expected
+
+
+def test_a_run_enters_the_queue_with_its_priority() -> None:
+    assert PRIORITY_TAG == "dagster/priority"
+    assert list(inspect.signature(QueuedRunCoordinator.submit_run).parameters) == ["self", "context"]
+    assert "dagster_run" in SubmitRunContext._fields

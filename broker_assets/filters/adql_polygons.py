@@ -87,7 +87,7 @@ def box(ra: float, dec: float, width: float, height: float) -> Vectors:
     Examples
     --------
     >>> corners = box(10, 0, 2, 4)
-    >>> np.degrees(np.arcsin(corners[:, 2])).round(3)
+    >>> np.degrees(np.arcsin(corners[:, 2])).round(4)
     array([-1.9997, -1.9997,  1.9997,  1.9997])
     """
     if not -90 <= dec <= 90:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 from dagster import DagsterRun
-from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
-from dagster._core.storage.tags import PRIORITY_TAG
+
+from broker_assets.dagster_internals import PRIORITY_TAG, QueuedRunCoordinator, SubmitRunContext
 
 YIELDS: Final = {"broker/place": "any"}
 """Tag of the runs that leave a place free."""

@@ -12,6 +12,9 @@ from dagster._core.definitions.reconstruct import ReconstructableJob
 from dagster._core.instance.config import dagster_instance_config_schema
 from dagster._core.loader import LoadingContextForTest
 from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.test_utils import create_run_for_test
+from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 
 __all__ = [
     "CachingStaleStatusResolver",
@@ -20,7 +23,12 @@ __all__ = [
     "FreshnessStateChange",
     "JobPythonOrigin",
     "LoadingContextForTest",
+    "QueuedRunCoordinatorDaemon",
+    "RegisteredCodeLocationOrigin",
+    "RemoteJobOrigin",
+    "RemoteRepositoryOrigin",
     "RepositoryPythonOrigin",
+    "create_run_for_test",
     "dagster_instance_config_schema",
     "job_of_file",
     "validate_config",

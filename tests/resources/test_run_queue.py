@@ -9,12 +9,16 @@ from typing import Any, cast
 import pytest
 import yaml
 from dagster import DagsterEvent, DagsterEventType, DagsterInstance
-from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
-from dagster._core.run_coordinator import SubmitRunContext
-from dagster._core.test_utils import create_run_for_test
-from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
+from dagster_private import (
+    QueuedRunCoordinatorDaemon,
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+    create_run_for_test,
+)
 
 from broker_assets.automation import BACKGROUND, PROMPT, RECEPTION
+from broker_assets.dagster_internals import SubmitRunContext
 from broker_assets.local.instance import write_instance
 from broker_assets.resources.run_queue import YIELDS, ReceptionQueue
 

@@ -1,0 +1,120 @@
+"""Dagster's records in PostgreSQL, with a connection that is kept and nothing asked twice.
+
+Dagster opens a connection for each statement, and asks the server with nearly each whether tables and columns exist
+that a migration may have left out; its code server makes new storages at every tick of a sensor. On an idle platform
+that was most of what PostgreSQL did. Here the storages of a process share one pool, and what exists is remembered.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Any, Final
+
+import sqlalchemy as sa
+from dagster_postgres import (
+    DagsterPostgresStorage,
+    PostgresEventLogStorage,
+    PostgresRunStorage,
+    PostgresScheduleStorage,
+)
+from dagster_postgres.utils import pg_url_from_config
+
+_RECYCLE_SECONDS: Final = 600
+"""A connection that is older is replaced, before a firewall between has forgotten it."""
+
+_true: set[tuple[str, ...]] = set()
+"""What is known of a database: address, question, and its arguments. Migrations add tables and columns, none goes."""
+
+
+class _Remembering:
+    """Storage that asks each of `SETTLED` until the answer is yes."""
+
+    postgres_url: str
+    SETTLED: tuple[str, ...] = ()
+
+    def __init_subclass__(cls) -> None:
+        for name in cls.SETTLED:
+            setattr(cls, name, _settled(name, cls))
+
+    def __init__(self, postgres_url: str) -> None:
+        super().__init__(postgres_url, should_autocreate_tables=False)  # type: ignore[call-arg]
+        self._engine: sa.Engine = _pool(postgres_url)
+
+
+def _settled(name: str, cls: type) -> Any:
+    asked = getattr(cls, name)
+
+    def known(self: Any, *arguments: Any) -> bool:
+        key = (self.postgres_url, cls.__name__, name, *(part for part in arguments if isinstance(part, str)))
+        if key not in _true:
+            if not asked(self, *arguments):
+                return False
+            _true.add(key)
+        return True
+
+    return known
+
+
+class ScheduleStorage(_Remembering, PostgresScheduleStorage):
+    """Sensors, schedules and their ticks."""
+
+    SETTLED = (
+        *("has_instigators_table", "_has_instigators_table", "_has_asset_daemon_asset_evaluations_table"),
+        *("has_secondary_index_table", "has_built_index"),
+    )
+
+
+class RunStorage(_Remembering, PostgresRunStorage):
+    """Runs and backfills."""
+
+    SETTLED = (
+        *("has_run_stats_index_cols", "has_bulk_actions_selector_cols", "has_backfill_id_column"),
+        *("has_bulk_action_job_name_column", "has_backfill_tags_table"),
+    )
+
+
+class EventLogStorage(_Remembering, PostgresEventLogStorage):
+    """Events."""
+
+    SETTLED = ("has_asset_key_col", "_has_asset_key_col_on_connection", "has_table")
+
+
+class SharedPostgresStorage(DagsterPostgresStorage):
+    """`DagsterPostgresStorage` with the same settings, for `storage: custom` in `dagster.yaml`."""
+
+    def __init__(self, postgres_url: str, should_autocreate_tables: bool = True, inst_data: Any = None) -> None:
+        found = (postgres_url, "tables")
+        if should_autocreate_tables and found not in _true:
+            DagsterPostgresStorage(postgres_url)  # makes the tables that are missing
+            _true.add(found)
+        super(DagsterPostgresStorage, self).__init__()  # type: ignore[no-untyped-call]
+        self.postgres_url = postgres_url
+        self.should_autocreate_tables = should_autocreate_tables
+        self._inst_data = inst_data
+        self._run_storage = RunStorage(postgres_url)
+        self._event_log_storage = EventLogStorage(postgres_url)
+        self._schedule_storage = ScheduleStorage(postgres_url)
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> SharedPostgresStorage:
+        """The storage of a section of `dagster.yaml`."""
+        create = config_value.get("should_autocreate_tables", True)
+        return cls(pg_url_from_config(config_value), create, inst_data)
+
+
+@cache
+def _pool(postgres_url: str) -> sa.Engine:
+    """The pool of this process: one connection is kept, more are opened while they are needed."""
+    engine = sa.create_engine(
+        postgres_url,
+        isolation_level="AUTOCOMMIT",
+        pool_size=1,
+        max_overflow=-1,
+        pool_pre_ping=True,
+        pool_recycle=_RECYCLE_SECONDS,
+        use_native_hstore=False,
+    )
+    # A forked process must not speak over its parent's connection, nor close it.
+    os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
+    return engine
