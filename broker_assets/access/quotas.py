@@ -10,6 +10,7 @@ from psycopg.pq import TransactionStatus
 
 from broker_assets.access.accounts import User
 from broker_assets.access_settings import AccessSettings
+from broker_assets.database.turns import in_turn
 
 MORE: Final = 10
 """Times as much that accounts with a role may have."""
@@ -64,9 +65,7 @@ def require_room(
     """
     if connection.info.transaction_status is not TransactionStatus.IDLE:
         # Of two requests at once the second counts what the first has made.
-        connection.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"quota {user.userid} {what}",)
-        )  # fmt: skip
+        in_turn(connection, f"quota {user.userid} {what}")
     use = _use(connection, user, settings, what)
     if use.used + more > use.most:
         raise OverQuota(

@@ -14,6 +14,7 @@ from psycopg import sql
 
 from broker_assets.access import changes
 from broker_assets.access.accounts import User
+from broker_assets.database.turns import in_turn
 
 Connection = psycopg.Connection[Any]
 Kind = Literal["filter", "watchlist", "area", "annotator", "target", "target_list"]
@@ -34,7 +35,7 @@ class CannotShare(PermissionError):
 
 def lock_sharing(connection: Connection, kind: Kind, identifier: int | str) -> None:
     """Let others who share a thing, or remove it, wait until the transaction ends."""
-    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"sharing {kind} {identifier}",))
+    in_turn(connection, f"sharing {kind} {identifier}")
 
 
 def share(connection: Connection, user: User, kind: Kind, identifier: str, groups: Collection[str]) -> None:

@@ -17,6 +17,8 @@ from typing import Any, Final, Literal
 import psycopg
 from psycopg.rows import class_row
 
+from broker_assets.database.turns import in_turn
+
 Connection = psycopg.Connection[Any]
 Phase = Literal["PENDING", "QUEUED", "EXECUTING", "COMPLETED", "ERROR", "ABORTED"]
 
@@ -149,7 +151,7 @@ def make(
     given = {"userid": owner.userid, "address": address, "kept": KEPT - 1}
     with connection.transaction():
         destroy_expired(connection)
-        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('broker_assets tap jobs', 0))")
+        in_turn(connection, "broker_assets tap jobs")
         row = connection.execute(
             "SELECT count(*) FILTER (WHERE userid IS NOT DISTINCT FROM %(userid)s::bigint AND address = %(address)s),"
             " count(*) FILTER (WHERE userid IS NULL) FROM access.tap_jobs"

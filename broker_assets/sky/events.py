@@ -17,6 +17,7 @@ import numpy as np
 import psycopg
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ValidationError
 
+from broker_assets.database.turns import in_turn
 from broker_assets.provenance.revisions import next_revision
 from broker_assets.settings import LIMITS, InputLimits
 from broker_assets.sky.lists import SQUARE_DEGREES, expect_rematch
@@ -163,7 +164,7 @@ def apply_notice(
         If its map cannot be used.
     """
     with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"{NAMESPACE} {notice.event}",))
+        in_turn(connection, f"{NAMESPACE} {notice.event}")
         if notice.retracts:
             return _retract(connection, notice, ingestid)
         if notice.sky_map is None or notice.event_time is None:

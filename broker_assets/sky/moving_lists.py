@@ -20,6 +20,7 @@ import psycopg
 import pyarrow as pa
 from astropy.time import Time
 
+from broker_assets.database.turns import in_turn
 from broker_assets.settings import MovingListSettings
 from broker_assets.sky.error_circles import ErrorCircle, EventNotice, circles_of_json
 from broker_assets.sky.lists import change, create_watchlist, remove_cones
@@ -210,9 +211,7 @@ def moving_watchlist(connection: Connection, wanted: MovingListSettings) -> int:
     found = connection.execute(find, (PLATFORM_OWNER, wanted.name)).fetchone()
     if found is None:
         # Two processes may want it at once.
-        connection.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"broker_assets.sky moving list {wanted.name}",)
-        )
+        in_turn(connection, f"broker_assets.sky moving list {wanted.name}")
         found = connection.execute(find, (PLATFORM_OWNER, wanted.name)).fetchone()
     if found is not None:
         return int(found[0])

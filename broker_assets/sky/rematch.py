@@ -17,6 +17,7 @@ from mocpy import MOC
 from numpy.typing import NDArray
 from psycopg import sql
 
+from broker_assets.database.turns import in_turn
 from broker_assets.provenance.revisions import current_revision, wait_for_batches
 from broker_assets.sky.areas import build_area_index
 from broker_assets.sky.changes import BEFORE_ALL, cone_rows, index_of_rows
@@ -106,9 +107,7 @@ def rematch(connection: Connection, kind: Kind, identifier: int, *, whole: bool 
     wait_for_batches(connection)
     with connection.transaction():
         # One re-match of a list at a time.
-        connection.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"broker_assets.sky rematch {kind} {identifier}",)
-        )
+        in_turn(connection, f"broker_assets.sky rematch {kind} {identifier}")
         row = connection.execute(
             "SELECT revision, hits FROM rematch WHERE kind = %s AND list_id = %s", (kind, identifier)
         ).fetchone()

@@ -19,6 +19,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 from broker_assets import backoff
 from broker_assets.database import copy
 from broker_assets.database.tables.sky import crossmatch_tns, crossmatch_tns_history
+from broker_assets.database.turns import in_turn
 from broker_assets.provenance.periods import record_changes
 from broker_assets.sky.lists import change, remove_cones
 from broker_assets.tns.bulk import BadRow, BulkFile
@@ -156,7 +157,7 @@ def _apply_once(
     largest_loss: float,
 ) -> Refresh:
     with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (_LOCK,))
+        in_turn(connection, _LOCK)
         unchanged = skip_unchanged(connection, file.sha256, name=name, kind=kind, covers_until=covers_until)
         if unchanged is not None:
             return unchanged

@@ -25,6 +25,7 @@ from upath import UPath
 
 from broker_assets.database import copy, tables
 from broker_assets.database.arrow import arrow_schema
+from broker_assets.database.turns import in_turn
 from broker_assets.storage.published import publish, read_published
 
 SNAPSHOT_VERSION = "1"
@@ -144,7 +145,7 @@ def install_snapshot(connection: psycopg.Connection[Any], table: sa.Table, folde
         _columns_as(table, None, "new"),
     )
     with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"{_LOCK} {table.name}",))
+        in_turn(connection, f"{_LOCK} {table.name}")
         connection.execute("DROP TABLE IF EXISTS pg_temp.snapshot_new")
         connection.execute(
             sql.SQL("CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA").format(

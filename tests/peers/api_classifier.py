@@ -33,7 +33,7 @@ def logged_in(url: str, name: str, password: str) -> requests.Session:
 
 
 def classify(kafka: str, topic: str, url: str, name: str, password: str, count: int, seconds: float = 60.0) -> int:
-    """Upload messages about so many alerts of a topic; gives the number of requests."""
+    """Upload messages about some of the alerts of a topic; gives the number of requests."""
     session = logged_in(url, name, password)
     consumer = Consumer(
         {"bootstrap.servers": kafka, "group.id": f"{topic}-classifier", "auto.offset.reset": "earliest"}

@@ -179,7 +179,7 @@ class Stream:
         return 0
 
     def wait(self, *, until: int | None = None, timeout: float = 3600.0) -> None:
-        """Wait until so many messages are in the ledger; default: all that were sent."""
+        """Wait until a number of messages is in the ledger; default: all that were sent."""
         deadline = time.monotonic() + timeout
         while self.received() < (self.produced if until is None else until):
             assert time.monotonic() < deadline, f"{self.received()} of {self.produced} messages are stored"

@@ -33,7 +33,7 @@ VISITS = 4
 NEXT_NIGHT = 334
 """Visits, three minutes apart, until the next night."""
 NEXT_SHARE = 25
-"""One object of so many has alerts in the next night: two, the first of them before the server is lost."""
+"""One object in this number has alerts in the next night: two, the first of them before the server is lost."""
 HISTORY, FORCED, NEW_FORCED = 6, 24, 3
 """Points of each packet, its own among them."""
 

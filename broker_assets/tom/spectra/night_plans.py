@@ -17,6 +17,7 @@ import numpy as np
 import psycopg
 from psycopg.types.json import Jsonb
 
+from broker_assets.database.turns import in_turn
 from broker_assets.tom.spectra.schedule import MINUTES, schedule_night
 from broker_assets.tom.spectra.visibility import OBSERVATORIES, Observatory
 from broker_assets.tom.spectra.wanted import CLAIM_DAYS, ZERO_POINT, Choice, Wanted, wanted_spectra
@@ -138,7 +139,7 @@ def keep_plans(
         Where.
     """
     # Of two runs at once the second compares with what the first has kept.
-    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"night plans {night}",))
+    in_turn(connection, f"night plans {night}")
     claimed = datetime.datetime.combine(night, datetime.time(), datetime.UTC) - datetime.timedelta(days=CLAIM_DAYS)
     wanted = wanted_spectra(connection, Choice(None, claimed, None, None), zero_point=zero_point)
     plans = [plan_of(one, evening_of(one, night), wanted, minutes) for one in observatories]

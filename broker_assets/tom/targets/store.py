@@ -15,6 +15,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from broker_assets.access import visibility
+from broker_assets.database.turns import in_turn
 from broker_assets.tom.targets.fields import ELEMENTS, POSITION, BadTarget, Draft, checked
 from broker_assets.tom.targets.readers import TARGET_READABLE, Reader
 
@@ -157,7 +158,8 @@ def of_object(connection: Connection, owner: str, diaobjectid: int, *, name: str
         If another target of the owner has this name.
     """
     with connection.transaction():
-        _in_turn(connection, f"target of object {owner} {diaobjectid}")
+        # Of two clicks the second waits here, and finds the target of the first.
+        in_turn(connection, f"target of object {owner} {diaobjectid}")
         row = connection.execute(
             "SELECT targetid FROM access.targets WHERE owner = %s AND diaobjectid = %s ORDER BY targetid LIMIT 1",
             (owner, diaobjectid),
@@ -205,7 +207,7 @@ def of_root(connection: Connection, owner: str, root: UUID, *, name: str = "", p
     """
     number = str(root)
     with connection.transaction():
-        _in_turn(connection, f"target of root object {owner} {number}")
+        in_turn(connection, f"target of root object {owner} {number}")
         row = connection.execute(
             "SELECT targetid FROM access.targets WHERE owner = %(owner)s"
             " AND (name = %(root)s OR %(root)s = ANY(aliases)) ORDER BY targetid LIMIT 1",
@@ -220,11 +222,6 @@ def of_root(connection: Connection, owner: str, root: UUID, *, name: str = "", p
             raise UnknownTarget(f"there is no root object {number} with a position")
         given = {"name": name.strip() or number, "ra": found[0], "dec": found[1], "aliases": [number], "public": public}
         return make(connection, owner, checked(given))
-
-
-def _in_turn(connection: Connection, what: str) -> None:
-    """Of two clicks the second waits here until the end of the first's transaction, and finds its target."""
-    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (what,))
 
 
 def change(connection: Connection, user: Reader, number: int, changes: Mapping[str, Any]) -> Target:
