@@ -97,8 +97,10 @@ class SharedPostgresStorage(DagsterPostgresStorage):
         self._schedule_storage = ScheduleStorage(postgres_url)
 
     @classmethod
-    def from_config_value(cls, inst_data: Any, config_value: Any) -> SharedPostgresStorage:
-        """The storage of a section of `dagster.yaml`."""
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> Any:
+        """The storage of a section of `dagster.yaml`; Dagster's own where a cloud's tokens are the passwords."""
+        if config_value.get("auth_provider") is not None:
+            return DagsterPostgresStorage.from_config_value(inst_data, config_value)
         create = config_value.get("should_autocreate_tables", True)
         return cls(pg_url_from_config(config_value), create, inst_data)
 

@@ -14,8 +14,14 @@ import pytest
 import sqlalchemy as sa
 import yaml
 from dagster import AssetKey, AssetMaterialization, DagsterInstance
+from dagster_postgres import DagsterPostgresStorage
 
-from broker_assets.resources.dagster_storage import EventLogStorage, RunStorage, ScheduleStorage
+from broker_assets.resources.dagster_storage import (
+    EventLogStorage,
+    RunStorage,
+    ScheduleStorage,
+    SharedPostgresStorage,
+)
 
 pytestmark = pytest.mark.database
 
@@ -63,6 +69,13 @@ def test_what_one_instance_writes_another_reads_over_one_connection(
             connection.execute("SELECT pg_terminate_backend(%s, 5000)", (*answering,))
         assert other.get_latest_materialization_event(AssetKey("sources")) is not None
         assert {backend(storage) for storage in storages(one)}.isdisjoint(answering)
+
+
+def test_tokens_of_a_cloud_are_left_to_dagster() -> None:
+    server = {"username": "reader", "hostname": "127.0.0.1", "db_name": "dagster", "port": 1, "password": ""}
+    section = {"auth_provider": {"gcp_wif": {}}, "postgres_db": server, "should_autocreate_tables": False}
+    made = SharedPostgresStorage.from_config_value(None, section)
+    assert type(made) is DagsterPostgresStorage
 
 
 def test_a_table_is_asked_for_until_it_is_there(postgres: Any, database: str) -> None:
