@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import uuid
@@ -36,6 +37,18 @@ IMAGE = "broker-assets:0.1.0"
 @pytest.fixture(scope="module")
 def manifests() -> list[Manifest]:
     return rendered(FOLDER)
+
+
+@pytest.fixture(scope="module")
+def with_readers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of somebody who wants the listeners for readers."""
+    docker = tmp_path_factory.mktemp("readers") / "docker"
+    shutil.copytree(ROOT / "docker", docker)
+    chosen = docker / "kubernetes" / "kustomization.yaml"
+    text = chosen.read_text()
+    assert "# components: [readers]" in text
+    chosen.write_text(text.replace("# components: [readers]", "components: [readers]"))
+    return chosen.parent
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +98,18 @@ def test_what_kubernetes_would_refuse_is_found(manifests: list[Manifest]) -> Non
     ]
 
 
-def test_kustomize_makes_the_same_of_it(manifests: list[Manifest]) -> None:
-    program = shutil.which("kustomize")
+def test_kustomize_makes_the_same_of_it(manifests: list[Manifest], with_readers: Path) -> None:
+    programs = {"kustomize": ["build"], "kubectl": ["kustomize"]}
+    program = next(([path, *words] for name, words in programs.items() if (path := shutil.which(name))), None)
     if program is None:
-        pytest.skip("kustomize is not installed")
-    done = subprocess.run([program, "build", str(FOLDER)], capture_output=True, text=True, check=True)
-    by_name = {(entry["kind"], entry["metadata"]["name"]): entry for entry in yaml.safe_load_all(done.stdout)}
-    assert by_name == {(entry["kind"], entry["metadata"]["name"]): entry for entry in manifests}
+        pytest.skip("neither kustomize nor kubectl is installed")
+
+    def by_name(found: list[Manifest]) -> dict[tuple[str, str], Manifest]:
+        return {(entry["kind"], entry["metadata"]["name"]): entry for entry in found}
+
+    for folder, ours in ((FOLDER, manifests), (with_readers, rendered(with_readers))):
+        done = subprocess.run([*program, str(folder)], capture_output=True, text=True, check=True)
+        assert by_name(list(yaml.safe_load_all(done.stdout))) == by_name(ours)
 
 
 def test_everything_starts_in_an_empty_namespace(manifests: list[Manifest], secrets: list[Manifest]) -> None:
@@ -200,6 +218,60 @@ def test_who_reaches_whom_is_as_in_compose(manifests: list[Manifest], compose: A
     assert admitted("webserver") == {"proxy"}
     assert admitted("api") == {"proxy"}
     assert admitted("proxy") == set()
+
+
+def test_listeners_for_readers_are_those_of_compose(
+    with_readers: Path, manifests: list[Manifest], secrets: list[Manifest]
+) -> None:
+    """Whose properties are those of one machine (`test_compose.py`), which `delivery/test_readers.py` runs."""
+    found = rendered(with_readers)
+    for manifest in found:
+        if manifest["kind"] != "Issuer":
+            assert problems(manifest) == [], manifest["metadata"]["name"]
+    kafka = container(found, "kafka")
+    compose = yaml.safe_load((ROOT / "docker" / "compose.readers.yaml").read_text())["services"]["kafka"]["environment"]
+    wanted = {
+        name: value.replace("${KAFKA_PASSWORD:?}", "$(OWN_PASSWORD)").replace(
+            "${READERS_HOST:-localhost}", "$(READERS_HOST)"
+        )
+        for name, value in compose.items()
+    }
+    given = {entry["name"]: entry.get("value") for entry in kafka["env"]}
+    assert {name: given[name] for name in wanted} == wanted
+    before = {entry["name"]: entry["value"] for entry in container(manifests, "kafka")["env"]}
+    assert given == before | wanted | {"READERS_HOST": None, "OWN_PASSWORD": None}
+    # Kubernetes puts in what is further up in the list, and leaves other names as they are.
+    for number, entry in enumerate(kafka["env"]):
+        named = set(re.findall(r"\$\((\w+)\)", entry.get("value", "")))
+        assert named <= {earlier["name"] for earlier in kafka["env"][:number]}, entry["name"]
+
+    settings = of(found, "ConfigMap")["broker-settings"]["data"]
+    added = settings.keys() - of(manifests, "ConfigMap")["broker-settings"]["data"].keys()
+    assert added - {"READERS_HOST"} <= set(setting_variables())
+    for which in ("PUBLIC", "PRIVATE"):
+        assert settings[f"BROKER_DELIVERY__READERS__{which}"].partition(":")[0] == settings["READERS_HOST"]
+    for entry in kafka["env"][:2]:
+        (source,) = entry["valueFrom"].values()
+        assert source["name"] in {*of(found, "ConfigMap"), *of(secrets, "Secret")}
+        assert source["key"] in {"READERS_HOST", "BROKER_KAFKA__PASSWORD"}
+
+    service = of(found, "Service")["kafka-readers"]["spec"]
+    labels = workloads(found)["kafka"]["spec"]["template"]["metadata"]["labels"]
+    assert service["selector"].items() <= labels.items()
+    opened = {port["port"] for port in service["ports"]}
+    assert opened == {9094, 9095}
+    assert opened < {port["containerPort"] for port in kafka["ports"]}
+    policy = of(found, "NetworkPolicy")["kafka-readers"]["spec"]
+    assert policy["podSelector"]["matchLabels"].items() <= labels.items()
+    (rule,) = policy["ingress"]
+    assert ({port["port"] for port in rule["ports"]}, "from" in rule) == (opened, False)
+
+    changed = {"kafka", "broker-settings", "kafka-readers"}
+
+    def others(of_all: list[Manifest]) -> list[Manifest]:
+        return [entry for entry in of_all if entry["metadata"]["name"] not in changed or entry["kind"] == "Secret"]
+
+    assert others(found) == others(manifests)
 
 
 # Pods that agree ------------------------------------------------------------------------------------------------------

@@ -19,9 +19,12 @@ import yaml
 Manifest = dict[str, Any]
 
 KNOWN = {
-    "apiVersion", "kind", "resources", "configMapGenerator", "generatorOptions", "images", "replacements",
+    "apiVersion", "kind", "resources", "configMapGenerator", "generatorOptions", "images", "replacements", "components",
+    "patches",
 }  # fmt: skip
 GENERATOR = {"apiVersion": "v1", "kind": "ConfigMap"}
+MERGED_BY = {"containers": "name", "env": "name", "ports": "containerPort"}
+"""Lists whose entries a patch changes or adds, by what tells them apart; other lists are replaced."""
 
 
 def rendered(folder: Path) -> list[Manifest]:
@@ -36,6 +39,14 @@ def rendered(folder: Path) -> list[Manifest]:
     for generator in text.get("configMapGenerator", []):
         data = {name: (folder / name).read_text() for name in generator["files"]}
         found.append({**GENERATOR, "metadata": {"name": generator["name"]}, "data": data})
+    for name in text.get("components", []):
+        component = yaml.safe_load((folder / name / "kustomization.yaml").read_text())
+        assert component["kind"] == "Component"
+        found += rendered(folder / name)
+        for patch in component.get("patches", []):
+            assert set(patch) == {"path"}
+            for change in read(folder / name / patch["path"]):
+                _merge(one(found, {"kind": change["kind"], "name": change["metadata"]["name"]}), change)
     for image in text.get("images", []):
         for container in _containers(found):
             if container["image"] == image["name"]:
@@ -65,6 +76,25 @@ def pod(manifest: Manifest) -> Manifest:
     """The specification of the pods of a Deployment, StatefulSet or Job."""
     found: Manifest = manifest["spec"]["template"]["spec"]
     return found
+
+
+def _merge(node: Manifest, change: Manifest) -> None:
+    """A strategic merge, for what our patches need of one."""
+    for key, value in change.items():
+        if isinstance(value, dict) and isinstance(node.get(key), dict):
+            _merge(node[key], value)
+        elif key in MERGED_BY and key in node:
+            by = MERGED_BY[key]
+            known = {entry[by]: entry for entry in node[key]}
+            changed = {entry[by] for entry in value}
+            for entry in value:
+                if entry[by] in known:
+                    _merge(known[entry[by]], entry)
+            node[key] = [known.get(entry[by], entry) for entry in value] + [
+                entry for entry in node[key] if entry[by] not in changed
+            ]
+        else:
+            node[key] = value
 
 
 def workloads(manifests: list[Manifest]) -> dict[str, Manifest]:
