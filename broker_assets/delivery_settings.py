@@ -109,7 +109,7 @@ class DeliverySettings(BaseModel):
     webhook_key_file: Path | None = None
     """File that holds it, in place of `webhook_key`."""
     webhook_seconds: float = Field(default=10.0, gt=0)
-    """Time limit for the answer of a webhook."""
+    """Time limit for the whole answer of a webhook."""
     private_addresses: bool = False
     """Whether webhooks may be on private, loopback and link-local addresses."""
     attempts: int = Field(default=10, ge=1)

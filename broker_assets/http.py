@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import email.utils
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -99,13 +100,25 @@ def retry_after(answer: Answer) -> float | None:
     >>> retry_after(Answer("http://example.org/", 429, b"", {"retry-after": "7"}))
     7.0
     """
-    written = answer.headers.get("retry-after")
+    return asked_to_wait(answer.headers.get("retry-after"))
+
+
+def asked_to_wait(written: str | None) -> float | None:
+    """Seconds that a field `Retry-After` asks to wait; none if there is none, or it says nothing.
+
+    Examples
+    --------
+    >>> [asked_to_wait(one) for one in ("7", "-3", "nan", "soon", None)]
+    [7.0, 0.0, None, None, None]
+    """
     if written is None:
         return None
     try:
-        return max(0.0, float(written))
+        seconds = float(written)
     except ValueError:
         pass
+    else:
+        return None if math.isnan(seconds) else max(0.0, seconds)
     try:
         until = email.utils.parsedate_to_datetime(written)
     except (ValueError, TypeError, IndexError, OverflowError):  # what the library raises for dates that are none

@@ -239,6 +239,15 @@ def remove_feed(connection: Connection, owner: str, name: str) -> bool:
     return connection.execute("DELETE FROM change_feeds WHERE owner = %s AND name = %s", (owner, name)).rowcount > 0
 
 
+_SENT: Final = "url IS NOT NULL AND active AND due_at <= now()"
+
+
+def feeds_due(connection: Connection) -> bool:
+    """Whether a feed has a webhook that is due."""
+    row = connection.execute(f"SELECT EXISTS (SELECT FROM change_feeds WHERE {_SENT})").fetchone()  # noqa: S608
+    return bool(row and row[0])
+
+
 def send_feeds(connection: Connection, settings: DeliverySettings) -> int:
     """Send what is new to the webhooks of feeds that are due; gives the number of objects sent.
 
@@ -253,7 +262,7 @@ def send_feeds(connection: Connection, settings: DeliverySettings) -> int:
     secret = settings.revealed_webhook_key()
     if secret is None:
         return 0
-    for feed in _feeds(connection, "url IS NOT NULL AND active AND due_at <= now()", ()):
+    for feed in _feeds(connection, _SENT, ()):
         found = changes(connection, feed.held, feed.cursor)
         pause = 0.0 if found.more else LOOK_SECONDS
         if not found.objects:

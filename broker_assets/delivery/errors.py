@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 
+def storable(said: str) -> str:
+    """What a receiver said, as a database can hold it: without NUL and without halves of characters.
+
+    Examples
+    --------
+    >>> storable("no\\x00 \\ud800")
+    'no� ?'
+    """
+    return said.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+
+
 class SinkUnavailableError(Exception):
     """The sink is out of reach, which says nothing about the message: it and those behind it wait.
 
@@ -15,7 +26,7 @@ class SinkUnavailableError(Exception):
     """
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
-        super().__init__(reason)
+        super().__init__(storable(reason))
         self.retry_after = retry_after
 
 
@@ -31,7 +42,7 @@ class MessageRefusedError(Exception):
     """
 
     def __init__(self, reason: str, *, final: bool = False) -> None:
-        super().__init__(reason)
+        super().__init__(storable(reason))
         self.final = final
 
 

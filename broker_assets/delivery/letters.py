@@ -18,6 +18,14 @@ _AT_A_TIME: Final = 100
 _WITHOUT_ADDRESS: Final = "the owner has no address: `broker-assets delivery contacts set`"
 
 
+def letters_due(connection: psycopg.Connection[Any]) -> bool:
+    """Whether a message to an owner is due."""
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM owner_messages WHERE state = 'pending' AND due_at <= now())"
+    ).fetchone()
+    return bool(row and row[0])
+
+
 def send_letters(connection: psycopg.Connection[Any], settings: DeliverySettings, authority: str) -> int:
     """Send the messages to owners that are due; returns how many were delivered.
 
@@ -32,11 +40,6 @@ def send_letters(connection: psycopg.Connection[Any], settings: DeliverySettings
     authority : str
         Host name in Message-IDs.
     """
-    row = connection.execute(
-        "SELECT EXISTS (SELECT FROM owner_messages WHERE state = 'pending' AND due_at <= now())"
-    ).fetchone()
-    if row is None or not row[0]:
-        return 0
     row = connection.execute(f"SELECT {_LOCK}").fetchone()
     if row is None or not row[0]:
         return 0

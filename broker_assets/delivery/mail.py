@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import smtplib
+import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
@@ -15,13 +16,16 @@ from email.policy import SMTP
 from email.utils import formatdate
 from typing import Any, Final
 
-from broker_assets.delivery.errors import MessageRefusedError, SinkUnavailableError
+from broker_assets.delivery.deadline import Deadline
+from broker_assets.delivery.errors import MessageRefusedError, SinkUnavailableError, storable
 from broker_assets.delivery.messages import as_json
 from broker_assets.delivery_settings import MailSettings
 from broker_assets.stream_settings import SecretFileError
 
 TABLE_ROWS: Final = 500
 """Matches in the text and table of one message; the attachment has all."""
+CONVERSATION: Final = 4
+"""A message may take this many times the limit of one answer, whatever the server goes on to say."""
 _TABLE: Final = 'border="1" cellspacing="0" cellpadding="4"'
 
 
@@ -122,9 +126,11 @@ class MailServer:
         """
         if self._settings.host is None:
             raise SinkUnavailableError("no mail server is configured: set BROKER_DELIVERY__MAIL__HOST")
+        deadline = Deadline(CONVERSATION * self._settings.seconds)
         try:
-            server = self._connected()
-            return self._sent(server, message)
+            with deadline:
+                server = self._connected(deadline)
+                return self._sent(server, message)
         except smtplib.SMTPServerDisconnected as error:
             self.close()
             raise SinkUnavailableError(f"the mail server closed the connection: {error}") from None
@@ -164,9 +170,10 @@ class MailServer:
             raise smtplib.SMTPDataError(code, reply)
         return f"{code} {_text(reply)}"
 
-    def _connected(self) -> smtplib.SMTP:
+    def _connected(self, deadline: Deadline) -> smtplib.SMTP:
         if self._open is not None:
             try:
+                deadline.ends(_socket(self._open))
                 if self._open.noop()[0] == 250:
                     return self._open
             except (OSError, smtplib.SMTPException):
@@ -176,9 +183,11 @@ class MailServer:
         kind = smtplib.SMTP_SSL if settings.tls else smtplib.SMTP
         server = kind(settings.host or "", settings.port, timeout=settings.seconds)
         try:
+            deadline.ends(_socket(server))
             server.ehlo_or_helo_if_needed()
             if settings.starttls:
                 server.starttls(context=ssl.create_default_context())
+                deadline.ends(_socket(server))
             if settings.username is not None:
                 server.login(settings.username, settings.revealed_password())
         except BaseException:
@@ -206,7 +215,14 @@ def _refused(code: int, reply: bytes | str) -> MessageRefusedError | SinkUnavail
 
 
 def _text(reply: bytes | str) -> str:
-    return (reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply).replace("\n", " ")[:500]
+    said = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+    return storable(said.replace("\n", " ")[:500])
+
+
+def _socket(server: smtplib.SMTP) -> socket.socket:
+    if server.sock is None:
+        raise smtplib.SMTPServerDisconnected("not connected")
+    return server.sock
 
 
 def _cell(value: Any) -> str:

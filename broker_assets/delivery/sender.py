@@ -2,7 +2,8 @@
 
 A drain run has one in a thread, so that messages leave a moment after their batch is committed; a job has one for what
 is left: retries, digests, what a run that died did not send. Locks decide who serves a sink, see `queue`. Topics of all
-sinks are written together, other sinks one after the other, several at a time.
+sinks are written together. Other sinks are served by threads, each for a limited time before it is the turn of others,
+and nothing waits for a slow one: topics are written meanwhile.
 
 A message whose sink is out of reach waits, with those behind it, while the pauses between attempts grow. One that is
 refused is tried a number of times and is then a dead letter, which does not block those behind it.
@@ -12,8 +13,11 @@ from __future__ import annotations
 
 import datetime
 import logging
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -21,14 +25,15 @@ from urllib.parse import urlsplit
 import psycopg
 
 from broker_assets.backoff import SINK, pause_after
-from broker_assets.database.engine import connect
+from broker_assets.database.engine import DatabaseUnavailableError, connect
 from broker_assets.delivery import queue
-from broker_assets.delivery.changes import send_feeds
+from broker_assets.delivery.changes import feeds_due, send_feeds
 from broker_assets.delivery.errors import MessageRefusedError, SinkUnavailableError
-from broker_assets.delivery.letters import send_letters
+from broker_assets.delivery.letters import letters_due, send_letters
 from broker_assets.delivery.messages import Also, Contents, Message
 from broker_assets.delivery.queue import Delivered, Outcome, Quotas
 from broker_assets.delivery.services import Services
+from broker_assets.delivery.services import Written as WrittenForService
 from broker_assets.delivery.sinks import Sink, next_due
 from broker_assets.delivery.topics import Outgoing, Topics, Written
 from broker_assets.delivery.traces import settled
@@ -45,10 +50,16 @@ TOPIC_MESSAGES: Final = {"plain": 1000, "gcn": 1000, "voevent": 1000, "lite": 20
 """Messages of a topic sent at a time, by format: bounds the memory."""
 ROUND_MESSAGES: Final = 5000
 """Messages of all topics sent at a time."""
-DIGEST_MESSAGES: Final = 5000
-"""Matches in one digest; more make another."""
+DIGEST_MESSAGES: Final = {**TOPIC_MESSAGES, "plain": 5000}
+"""Matches in one digest, by format; more make another."""
 FEEDS: Final = -1
 """What is locked, in place of a sink, by the sender of feeds."""
+LETTERS: Final = -3
+"""What stands for messages to owners among the sinks that are served."""
+TURN_SECONDS: Final = 30.0
+"""A sink that has taken messages for this long lets others go first."""
+LOOK_SECONDS: Final = 0.5
+"""How often the outbox is looked at while nothing but slow sinks is at work."""
 SETTLE_SECONDS: Final = 2.0
 """Added to the time limit of confirmations before the end of a topic is read."""
 
@@ -109,17 +120,23 @@ class Sender:
             replication=settings.replication,
             retention_days=settings.retention_days,
         )
-        self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="sink")
+        # Two more than sinks are served at a time: slow ones keep neither messages to owners nor feeds waiting.
+        self._pool = ThreadPoolExecutor(settings.workers + 2, thread_name_prefix="sink")
+        self._served: dict[int, Future[SendReport | None]] = {}
+        self._closing = threading.Event()
         self._connection: Connection | None = None
         self._also = also
 
-    def send_due(self, stop: Callable[[], bool] = lambda: False) -> SendReport:
+    def send_due(self, stop: Callable[[], bool] = lambda: False, *, wait: bool = True) -> SendReport:
         """Send until nothing is due.
 
         Parameters
         ----------
         stop : callable
             If true, what was begun is finished and the rest stays for later.
+        wait : bool
+            Whether to wait for sinks that are still taking messages when nothing else is due. Otherwise they go on,
+            and what they took is in the report of a later call.
 
         Raises
         ------
@@ -127,33 +144,36 @@ class Sender:
             If the database fails. Nothing is lost: what was begun is looked for before it is sent again.
         """
         report = SendReport()
+        others: set[int] = set()  # which another sender serves
         try:
             connection = self._connected()
-            report.delivered += send_letters(connection, self._settings, self._writer.authority)
-            self._send_feeds(connection)
+            if LETTERS not in self._served and letters_due(connection):
+                self._served[LETTERS] = self._pool.submit(self._send_letters)
+            if FEEDS not in self._served and feeds_due(connection):
+                self._served[FEEDS] = self._pool.submit(self._send_feeds)
             report.delivered += self._also.send(connection) if self._also is not None else 0
             while not stop():
-                sinks = queue.due_sinks(connection)
-                topics = [sink for sink in sinks if sink.kind == "kafka"]
-                others = [
-                    self._pool.submit(self._send_to_service, sink, stop) for sink in sinks if sink.kind != "kafka"
-                ]
-                done = SendReport()
-                try:
-                    done.add(self._send_to_topics(connection, topics))
-                finally:
-                    for future in others:
-                        done.add(future.result())
+                due = [sink for sink in queue.due_sinks(connection) if sink.sinkid not in others]
+                self._serve([sink for sink in due if sink.kind != "kafka"], stop)
+                done = self._send_to_topics(connection, [sink for sink in due if sink.kind == "kafka"])
+                done.add(self._collected(others))
                 report.add(done)
-                if not (done.delivered or done.dead or done.failures):
+                if done.delivered or done.dead or done.failures:
+                    continue
+                if not wait or not self._served:
                     break
+                wait_for(self._served.values(), timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
+            if wait:
+                wait_for(self._served.values())
+                report.add(self._collected(others))
         except psycopg.Error:
             self._disconnect()
             raise
         return report
 
     def close(self) -> None:
-        """Disconnect from everything."""
+        """Finish what was begun, and disconnect from everything."""
+        self._closing.set()
         self._pool.shutdown()
         self._topics.close()
         if self._also is not None:
@@ -170,17 +190,42 @@ class Sender:
             self._connection.close()  # which releases its locks
             self._connection = None
 
-    def _send_feeds(self, connection: Connection) -> None:
+    def _serve(self, sinks: Sequence[Sink], stop: Callable[[], bool]) -> None:
+        """Let threads send to sinks, those that have waited longest first, as many as there are places."""
+        for sink in sinks:
+            if len(self._served.keys() - {LETTERS, FEEDS}) >= self._settings.workers:
+                break
+            if sink.sinkid not in self._served:
+                self._served[sink.sinkid] = self._pool.submit(self._send_to_service, sink, stop)
+
+    def _collected(self, others: set[int]) -> SendReport:
+        """What was done for sinks that are not served any more; notes those that another sender serves."""
+        report = SendReport()
+        for sinkid in [sinkid for sinkid, future in self._served.items() if future.done()]:
+            found = self._served.pop(sinkid).result()
+            if found is None:
+                others.add(sinkid)
+            else:
+                report.add(found)
+        return report
+
+    def _send_letters(self) -> SendReport:
+        """Send the messages to owners."""
+        with connect(self._url, application="broker-assets sender", autocommit=True) as connection:
+            return SendReport(delivered=send_letters(connection, self._settings, self._writer.authority))
+
+    def _send_feeds(self) -> SendReport:
         """Send what is new to the feeds of owners; one sender does."""
-        if not queue.lock(connection, [FEEDS]):
-            return
-        try:
-            send_feeds(connection, self._settings)
-        except BatchesDoNotEnd as error:
-            log.info("feeds wait: %s", error)
-        finally:
-            if not connection.closed:
-                queue.unlock(connection, [FEEDS])
+        with connect(self._url, application="broker-assets sender", autocommit=True) as connection:
+            if queue.lock(connection, [FEEDS]):
+                try:
+                    send_feeds(connection, self._settings)
+                except BatchesDoNotEnd as error:
+                    log.info("feeds wait: %s", error)
+                finally:
+                    if not connection.closed:
+                        queue.unlock(connection, [FEEDS])
+        return SendReport()
 
     # Topics -----------------------------------------------------------------------------------------------------------
 
@@ -309,11 +354,17 @@ class Sender:
 
     # Other sinks ------------------------------------------------------------------------------------------------------
 
-    def _send_to_service(self, sink: Sink, stop: Callable[[], bool]) -> SendReport:
+    def _send_to_service(self, sink: Sink, stop: Callable[[], bool]) -> SendReport | None:
+        """Send to a sink until nothing waits or its turn is over; None if another sender serves it."""
         report = SendReport()
+        ends = time.monotonic() + TURN_SECONDS
+
+        def is_over() -> bool:
+            return self._closing.is_set() or stop() or time.monotonic() > ends
+
         with connect(self._url, application="broker-assets sender", autocommit=True) as connection:
             if not queue.lock(connection, [sink.sinkid]):
-                return report
+                return None
             services = Services(self._settings, self._writer)
             try:
                 # Their receivers recognise what they have by its identity.
@@ -326,16 +377,18 @@ class Sender:
                     )
                     messages = []
                 together = sink.schedule != "now" and sink.format not in ("gcn", "voevent")
-                limit = DIGEST_MESSAGES if together else 1
-                goes_on = True
-                while goes_on and not stop():
+                limit = DIGEST_MESSAGES[sink.format] if together else 1
+                goes_on, over = True, False
+                while goes_on and not (over := is_over()):
                     # A digest that was begun is sent again as it was, under its identity.
                     messages = messages or queue.claim(connection, [sink], self._quotas, {sink.sinkid: limit})
                     if not messages:
                         break
                     goes_on = self._send_one(connection, services, sink, messages, report)
                     messages = []
-                if goes_on and sink.schedule != "now" and not stop():
+                if over:
+                    queue.wait(connection, sink.sinkid, 0.0)  # behind the others that wait
+                elif goes_on and sink.schedule != "now":
                     due = next_due(sink.schedule, datetime.datetime.now(datetime.UTC), self._settings.digest_hour)
                     queue.works(connection, {sink.sinkid: due})
             finally:
@@ -351,7 +404,11 @@ class Sender:
         outcome = Outcome()
         failure: SinkUnavailableError | None = None
         try:
-            receipt, size = services.send(connection, sink, messages)
+            written = services.written(connection, sink, messages)
+            messages = self._writable(connection, sink, messages, written, report)
+            if not messages:
+                return True
+            receipt, size = services.send(sink, messages, written)
         except SinkUnavailableError as error:
             failure = error
         except OSError as error:
@@ -361,6 +418,12 @@ class Sender:
                 self._refused(outcome, message, error)
             if outcome.again:
                 failure = SinkUnavailableError(str(error))
+        except (psycopg.Error, DatabaseUnavailableError):
+            raise
+        except Exception as error:
+            # A defect that one sink brings out must not end the others.
+            log.exception("sink %s (%s %s)", sink.sinkid, sink.kind, sink.target)
+            failure = SinkUnavailableError(f"a defect of the platform: {type(error).__name__}: {error}")
         else:
             share = size // len(messages)
             outcome.delivered = [Delivered(message, receipt, share) for message in messages]
@@ -377,6 +440,32 @@ class Sender:
         if outcome.delivered:
             queue.works(connection, {sink.sinkid: None})
         return True
+
+    def _writable(
+        self,
+        connection: Connection,
+        sink: Sink,
+        messages: Sequence[Message],
+        written: Mapping[int, WrittenForService],
+        report: SendReport,
+    ) -> list[Message]:
+        """Messages that could be written; the others are settled, and do not take the rest of a digest with them.
+
+        That comes before the digest is sent: its identity is that of the messages in it, also if this process ends.
+        """
+        outcome = Outcome()
+        found = []
+        for message in messages:
+            value = written[message.deliveryid]
+            if isinstance(value, MessageRefusedError):
+                self._refused(outcome, message, value)
+            else:
+                found.append(message)
+        if outcome.dead or outcome.again:
+            queue.settle(connection, outcome)
+            settled({sink.sinkid: sink}, messages, outcome)
+            report.dead += len(outcome.dead)
+        return found
 
     # Failures ---------------------------------------------------------------------------------------------------------
 

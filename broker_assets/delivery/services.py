@@ -6,7 +6,7 @@ Each function sends one request for one or several matches and gives its receipt
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import apprise
@@ -21,6 +21,8 @@ from broker_assets.delivery.writing import Writer, envelope
 from broker_assets.delivery_settings import DeliverySettings
 from broker_assets.stream_settings import SecretFileError
 
+Written = JsonObject | bytes | MessageRefusedError
+"""A message as its sink gets it, or why it cannot be written."""
 Receipt = tuple[dict[str, Any], int]
 """Receipt, and size of what was sent in bytes."""
 CHAT_ROWS: Final = 20
@@ -61,29 +63,47 @@ class Services:
         self._writer = writer
         self.mail = MailServer(settings.mail)
 
-    def send(self, connection: psycopg.Connection[Any], sink: Sink, messages: Sequence[Message]) -> Receipt:
+    def written(
+        self, connection: psycopg.Connection[Any], sink: Sink, messages: Sequence[Message]
+    ) -> Mapping[int, Written]:
+        """Each message as the sink gets it, by its number.
+
+        Raises
+        ------
+        OSError
+            If the packet archive is out of reach.
+        """
+        if sink.format in ("gcn", "voevent"):
+            return self._writer.values(connection, {sink.sinkid: sink}, messages)
+        return self._writer.records(connection, {sink.sinkid: sink}, messages)
+
+    def send(self, sink: Sink, messages: Sequence[Message], written: Mapping[int, Written]) -> Receipt:
         """Send messages in one request.
+
+        Parameters
+        ----------
+        sink, messages : Sink, sequence of Message
+            Where to, and which.
+        written : mapping
+            Of `written`; it has all of them.
 
         Raises
         ------
         SinkUnavailableError, MessageRefusedError
             If the sink did not take it.
         """
-        if sink.kind == "webhook" and sink.format in ("gcn", "voevent"):
-            # One document of another network: there is no list of several.
-            (message,) = messages
-            value = self._writer.values(connection, {sink.sinkid: sink}, [message])[message.deliveryid]
+        values = [written[message.deliveryid] for message in messages]
+        records: list[JsonObject] = []
+        for value in values:
+            if isinstance(value, bytes):
+                # One document of another network: there is no list of several.
+                (_,) = messages
+                return self._post(
+                    sink, messages, value, "application/json" if sink.format == "gcn" else "application/xml"
+                )
             if isinstance(value, MessageRefusedError):
                 raise value
-            kind = "application/json" if sink.format == "gcn" else "application/xml"
-            return self._post(sink, messages, value, kind)
-        found = self._writer.records(connection, {sink.sinkid: sink}, messages)
-        records: list[JsonObject] = []
-        for message in messages:
-            one = found[message.deliveryid]
-            if isinstance(one, MessageRefusedError):
-                raise one
-            records.append(one)
+            records.append(value)
         if sink.kind == "email":
             return self._mail(sink, messages, records)
         if sink.kind == "apprise":

@@ -3,6 +3,8 @@
 Signatures follow Standard Webhooks (https://www.standardwebhooks.com): `webhook-id`, `webhook-timestamp` and
 `webhook-signature` with HMAC-SHA256 over `id.timestamp.body`. The id is the same whenever a message is sent again. The
 key of a sink is derived from the secret of the platform, so that none is stored.
+
+A receiver may be slow or malicious: a request ends when its time is over, however much of an answer keeps coming.
 """
 
 from __future__ import annotations
@@ -19,10 +21,14 @@ from urllib.parse import urlsplit
 import certifi
 import urllib3
 
-from broker_assets.delivery.errors import MessageRefusedError, SinkUnavailableError
+from broker_assets.delivery.deadline import Deadline
+from broker_assets.delivery.errors import MessageRefusedError, SinkUnavailableError, storable
+from broker_assets.http import asked_to_wait
 
 PREFIX: Final = "whsec_"
 """Beginning of a key as receivers are given it."""
+LONGEST_WAIT: Final = 3600.0
+"""Seconds: a receiver that asks to wait longer is asked again after this time, so that its messages do not pile up."""
 _REPLY_BYTES: Final = 300
 """Of the answer, for the receipt."""
 _BUSY: Final = frozenset({408, 425, 429, 502, 503, 504})
@@ -82,7 +88,7 @@ def post(
     content_type : str
         Of the body.
     seconds : float
-        Time limit for connecting, and for the answer.
+        Time limit for connecting, and for the whole answer after that.
     private_addresses : bool
         Whether addresses that are not public may be connected to.
     ca_file : str, optional
@@ -109,6 +115,7 @@ def post(
         "webhook-timestamp": str(timestamp),
         "webhook-signature": signature(key, identity, timestamp, body),
     }
+    deadline = Deadline(seconds)
     options: dict[str, Any] = {"timeout": urllib3.Timeout(seconds), "retries": False, "maxsize": 1}
     pool: urllib3.HTTPConnectionPool
     if secure:
@@ -118,25 +125,42 @@ def post(
         )  # fmt: skip
     else:
         pool = urllib3.HTTPConnectionPool(address, port, **options)
+    pool.ConnectionCls = _bounded(pool.ConnectionCls, deadline)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    status, reply, wait = 0, "", None
     try:
-        with pool:
+        with pool, deadline:
             answer = pool.urlopen(
                 "POST", target, body=body, headers=headers, redirect=False, retries=False, preload_content=False,
                 decode_content=False,
             )  # fmt: skip
-            reply = answer.read(_REPLY_BYTES).decode("utf-8", "replace")
+            status, wait = answer.status, asked_to_wait(answer.headers.get("retry-after"))
+            reply = storable(answer.read(_REPLY_BYTES).decode("utf-8", "replace"))
             answer.close()
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise SinkUnavailableError(f"{host}: {type(error).__name__}: {error}") from None
-    if 200 <= answer.status < 300:
-        return {"status": answer.status, "reply": reply}
-    said = f"{host} answers {answer.status}{f': {reply}' if reply else ''}"
-    if answer.status in _BUSY:
-        raise SinkUnavailableError(said, _seconds(answer.headers.get("retry-after")))
-    if 300 <= answer.status < 400:
+        # Who has said that it has the message has it, however the sentence ends.
+        if not 200 <= status < 300:
+            why = f"no answer in {seconds:g} s" if deadline.over else f"{type(error).__name__}: {error}"
+            raise SinkUnavailableError(f"{host}: {why}") from None
+    if 200 <= status < 300:
+        return {"status": status, "reply": reply}
+    said = f"{host} answers {status}{f': {reply}' if reply else ''}"
+    if status in _BUSY:
+        raise SinkUnavailableError(said, None if wait is None else min(wait, LONGEST_WAIT))
+    if 300 <= status < 400:
         raise MessageRefusedError(f"{said}; redirects are not followed", final=True)
-    raise MessageRefusedError(said, final=answer.status in _FINAL)
+    raise MessageRefusedError(said, final=status in _FINAL)
+
+
+def _bounded(kind: Any, deadline: Deadline) -> Any:
+    """A class of connections that end with the time limit."""
+
+    class Bounded(kind):  # type: ignore[misc]
+        def connect(self) -> None:
+            super().connect()
+            deadline.ends(self.sock)
+
+    return Bounded
 
 
 def host_address(host: str, port: int, *, private_addresses: bool) -> str:
@@ -181,10 +205,3 @@ def is_public(address: str) -> bool:
         if inner is not None:
             return is_public(str(inner))
     return parsed.is_global and not parsed.is_multicast
-
-
-def _seconds(written: str | None) -> float | None:
-    try:
-        return None if written is None else max(0.0, float(written))
-    except ValueError:
-        return None

@@ -84,7 +84,7 @@ class Sending:
                 ending = self._ends is not None
                 self._wake.clear()
                 try:
-                    self.report.add(self._sender.send_due(self._is_over))
+                    self.report.add(self._sender.send_due(self._is_over, wait=ending))
                 except (psycopg.Error, DatabaseUnavailableError) as error:
                     # The run itself says what is wrong; what was begun is looked for before it is sent again.
                     log.warning("messages wait, the database fails: %s", error)

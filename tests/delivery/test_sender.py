@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ from delivery_peers import (
     value,
 )
 from queued_messages import add_sink, queue
+from rude_receiver import rude_receiver, says
 
 from broker_assets.delivery import owners
 from broker_assets.delivery.outbox import identity
@@ -221,6 +223,104 @@ def test_one_sink_has_one_sender(connection: Connection, database_url: str, hook
         assert started.send_due().delivered == 1
 
 
+def test_no_words_of_a_receiver_end_the_sender(connection: Connection, database_url: str, hook: Receiver) -> None:
+    """What PostgreSQL cannot hold: NUL, and pauses of more than its longest interval."""
+    nul = b"\r\ncontent-length: 5\r\n\r\n\0\xff\xed\xa0\x80"
+    with (
+        rude_receiver(says(b"HTTP/1.1 200 OK" + nul)) as taken,
+        rude_receiver(says(b"HTTP/1.1 400 No" + nul)) as refused,
+        rude_receiver(says(b"HTTP/1.1 503 Later\r\nretry-after: 1e300" + nul)) as busy,
+    ):
+        for number, url in enumerate((taken, refused, busy, hook.url()), start=1):
+            add_sink(connection, filterid=number, target=url)
+            queue(connection, [number], filterid=number)
+        with sender(database_url, settings()) as started:
+            report = started.send_due()
+    assert (report.delivered, report.dead, report.failures) == (2, 1, 1)
+    rows = connection.execute("SELECT state, failure, receipt->>'reply' FROM deliveries ORDER BY filterid").fetchall()
+    assert [state for state, *_ in rows] == ["delivered", "dead", "pending", "delivered"]
+    assert rows[0][2].startswith("\N{REPLACEMENT CHARACTER}")
+    assert "answers 400: \N{REPLACEMENT CHARACTER}" in rows[1][1]
+    ((due,),) = connection.execute("SELECT due_at < now() + interval '2 hours' FROM filter_sinks WHERE filterid = 3")
+    assert due
+
+
+@pytest.mark.kafka
+def test_nothing_waits_for_a_slow_receiver(
+    connection: Connection, database_url: str, kafka: str, hook: Receiver, mailbox: Mailbox
+) -> None:
+    """Neither topics, nor messages to owners, nor a sink for which there is no place but that of the slow one."""
+    add_sink(connection, filterid=2, kind="kafka", target="lasair_annslow")
+    add_sink(connection, filterid=3, target=hook.url())
+    owners.set_contact(connection, "ann", "ann@example.org")
+    reached = threading.Event()
+
+    def silent(_: Any, ending: threading.Event) -> None:
+        reached.set()
+        ending.wait()
+
+    with rude_receiver(silent) as slow:
+        number = add_sink(connection, target=slow)
+        connection.execute("UPDATE filter_sinks SET due_at = now() - interval '1 minute' WHERE sinkid = %s", (number,))
+        queue(connection, [1])
+        configured = settings(workers=1, webhook_seconds=5.0, mail_port=mailbox.port)
+        with sender(database_url, configured, kafka) as started:
+            assert started.send_due(wait=False).delivered == 0
+            assert reached.wait(30)
+            queue(connection, [2], filterid=2)
+            queue(connection, [3], filterid=3)
+            owners.notify(connection, "ann", "Filter 3 is paused", "It took too long.")
+            connection.commit()
+            report = started.send_due(wait=False)
+            assert states(connection) == {"sending": 1, "delivered": 1, "pending": 1}, "the topic goes first"
+            report.add(started.send_due())
+    assert (report.delivered, report.failures) == (3, 1)
+    assert states(connection) == {"delivered": 2, "pending": 1}
+    assert mailbox.subjects == ["[broker-assets] Filter 3 is paused"]
+
+
+def test_a_sink_has_its_turn_and_lets_others_go_first(
+    connection: Connection, database_url: str, hook: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("broker_assets.delivery.sender.TURN_SECONDS", 0.0)
+    first = add_sink(connection, target=hook.url("/first"))
+    connection.execute("UPDATE filter_sinks SET due_at = now() - interval '1 minute' WHERE sinkid = %s", (first,))
+    add_sink(connection, filterid=2, target=hook.url("/second"))
+    queue(connection, [1])
+    queue(connection, [2], filterid=2)
+    with sender(database_url, settings(workers=1)) as started:
+        assert started.send_due().delivered == 0
+        row = connection.execute("SELECT sinkid = %s FROM filter_sinks ORDER BY due_at LIMIT 1", (first,)).fetchone()
+        assert row == (False,)
+        monkeypatch.undo()
+        assert started.send_due().delivered == 2
+    assert [request.path for request in hook.accepted] == ["/second", "/first"]
+
+
+def test_a_defect_with_one_sink_does_not_end_the_others(
+    connection: Connection, database_url: str, hook: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from broker_assets.delivery import webhooks
+
+    post = webhooks.post
+
+    def breaks(url: str, *arguments: Any, **options: Any) -> Any:
+        if url.endswith("/broken"):
+            raise KeyError("nobody has thought of this")
+        return post(url, *arguments, **options)
+
+    monkeypatch.setattr(webhooks, "post", breaks)
+    add_sink(connection, target=hook.url("/broken"))
+    add_sink(connection, filterid=2, target=hook.url())
+    queue(connection, [1])
+    queue(connection, [2], filterid=2)
+    with sender(database_url, settings()) as started:
+        report = started.send_due()
+    assert (report.delivered, report.failures) == (1, 1)
+    ((failure,),) = connection.execute("SELECT failure FROM deliveries WHERE state = 'pending'")
+    assert "a defect of the platform: KeyError" in failure
+
+
 # E-mail ---------------------------------------------------------------------------------------------------------------
 
 
@@ -272,6 +372,43 @@ def test_a_digest_that_was_begun_is_sent_as_it_was(connection: Connection, datab
         "bright: 1 matches of the hour",
     ]
     assert mailbox.messages[1]["Message-ID"] == identifiers[0] != mailbox.messages[2]["Message-ID"]
+
+
+@pytest.mark.parametrize("kind", ["email", "webhook"])
+def test_what_cannot_be_written_does_not_take_the_digest_with_it(
+    connection: Connection, database_url: str, mailbox: Mailbox, hook: Receiver, kind: str
+) -> None:
+    add_sink(
+        connection, kind=kind, target="ann@example.org" if kind == "email" else hook.url(), schedule="hour",
+        format="lite",
+    )  # fmt: skip
+    queue(connection, [12, 13, 14])  # 13 has no packet
+    with sender(database_url, settings(mail_port=mailbox.port)) as started:
+        report = started.send_due()
+    assert (report.delivered, report.dead, report.failures) == (2, 1, 0)
+    assert connection.execute("SELECT diasourceid, failure FROM deliveries WHERE state = 'dead'").fetchall() == [
+        (13, "no packet")
+    ]
+    if kind == "email":
+        assert mailbox.subjects == ["bright: 2 matches of the hour"]
+    else:
+        assert sources(hook) == ["12", "14"]
+
+
+def test_a_digest_with_light_curves_comes_in_parts(
+    connection: Connection, database_url: str, hook: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are in memory together: thousands of packets would not fit."""
+    from broker_assets.delivery.sender import DIGEST_MESSAGES
+
+    assert DIGEST_MESSAGES["full"] <= 50
+    assert DIGEST_MESSAGES["lite"] <= 200
+    monkeypatch.setitem(DIGEST_MESSAGES, "full", 2)
+    add_sink(connection, target=hook.url(), schedule="day", format="full")
+    queue(connection, [1, 2, 3])
+    with sender(database_url, settings()) as started:
+        assert started.send_due().delivered == 3
+    assert [len(one.document["matches"]) for one in hook.accepted] == [2, 1]
 
 
 def test_owners_are_sent_their_messages(connection: Connection, database_url: str, mailbox: Mailbox) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from certificates import loopback_certificate
 from delivery_peers import receiver
+from rude_receiver import Behaviour, begins, drips, rude_receiver, says
 
 from broker_assets.delivery.errors import MessageRefusedError, SinkUnavailableError
-from broker_assets.delivery.webhooks import is_public, key_of, post, signature
+from broker_assets.delivery.webhooks import LONGEST_WAIT, is_public, key_of, post, signature
 
 OPTIONS: dict[str, Any] = {"key": key_of(b"secret", "sink/1"), "identity": "ab", "seconds": 3.0}
 
@@ -85,3 +86,56 @@ def test_a_certificate_that_nobody_knows_is_not_trusted(tmp_path: Path) -> None:
             post(url, b"{}", private_addresses=True, **OPTIONS)
         assert hook.requests == []
         assert post(url, b"{}", private_addresses=True, ca_file=str(own), **OPTIONS)["status"] == 200
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        begins(b""),
+        drips(b"", b"H"),
+        drips(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        drips(b"HTTP/1.1 503 Busy\r\ncontent-length: 100000\r\n\r\n", b"x"),
+        says(b"\0\1\2 not HTTP\r\n\r\n"),
+        says(OK + b"x: " + b"a" * 100_000),
+        says(OK + b"x: a\r\n" * 1000 + b"\r\n"),
+        says(b"HTTP/1.1 99999999999999999999 OK\r\n\r\n"),
+    ],
+    ids=["silent", "no status", "continues", "slow body", "garbage", "long field", "too many fields", "no such status"],
+)  # fmt: skip
+def test_no_answer_keeps_us_longer_than_its_time(behaviour: Behaviour) -> None:
+    """Each byte of it comes in time."""
+    with rude_receiver(behaviour) as url, pytest.raises(SinkUnavailableError):
+        post(url, b"{}", private_addresses=True, **{**OPTIONS, "seconds": 0.4})
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        drips(OK, b"x"),
+        drips(OK, b"x-more: a\r\n"),
+        drips(OK + b"content-length: 100000\r\n\r\n", b"x"),
+        says(OK + b"content-length: 100000\r\n\r\nok"),
+        says(OK + b"content-len"),
+    ],
+    ids=["no fields", "many fields", "slow body", "short body", "cut"],
+)
+def test_who_says_that_it_has_the_message_has_it(behaviour: Behaviour) -> None:
+    with rude_receiver(behaviour) as url:
+        receipt = post(url, b"{}", private_addresses=True, **{**OPTIONS, "seconds": 0.4})
+    assert receipt["status"] == 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "waits"),
+    [("7", 7.0), ("-1", 0.0), ("1e300", LONGEST_WAIT), ("inf", LONGEST_WAIT), ("nan", None), ("soon", None),
+     ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_WAIT), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0)],
+)  # fmt: skip
+def test_nobody_is_waited_for_longer_than_an_hour(asked: str, waits: float | None) -> None:
+    with receiver() as hook:
+        hook.answer = lambda request: (503, {"retry-after": asked})
+        with pytest.raises(SinkUnavailableError) as away:
+            post(hook.url(), b"{}", private_addresses=True, **OPTIONS)
+        assert away.value.retry_after == waits

@@ -329,7 +329,7 @@ def test_the_database_has_connections_for_everything(compose: dict) -> None:
     instance = yaml.safe_load((ROOT / "dagster.yaml").read_text())
     settings = Settings()
     of_an_api = 2 * settings.server.database_connections  # to read, and for accounts
-    of_a_run = 3 + 1 + 1 + settings.delivery.workers  # session, attempts, sender and its workers
+    of_a_run = 3 + 1 + 1 + settings.delivery.workers + 2  # session, attempts, sender, its workers, letters and feeds
     of_dagster = (
         instance["sensors"]["num_workers"] + instance["schedules"]["num_workers"]
         + instance["run_coordinator"]["config"]["dequeue_num_workers"] + 40
