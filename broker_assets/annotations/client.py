@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 
 from broker_assets.annotations.content import AnnotationRefused, annotation
 
@@ -24,6 +24,9 @@ AT_A_TIME: Final = 100
 """Messages after which positions are committed."""
 FLUSH_SECONDS: Final = 30.0
 """Longest wait for the broker to confirm annotations."""
+
+_REFUSED: Final = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED})
+"""Errors that waiting does not change; a topic that does not exist may still be made."""
 
 Said = str | Mapping[str, Any] | None
 Classify = Callable[[Mapping[str, Any]], Said]
@@ -93,7 +96,7 @@ def run_annotator(
     NotSentError
         If the broker does not confirm annotations.
     confluent_kafka.KafkaException
-        If Kafka refuses.
+        If Kafka refuses, as it does users without the right to read.
     """
     done = Annotated()
     consumer = Consumer(
@@ -109,6 +112,12 @@ def run_annotator(
     )
     producer = Producer({"bootstrap.servers": servers, "enable.idempotence": True, **(sending or {})})
     topic = kafka_topic or f"anno_{annotator}"
+    refusals: list[str] = []
+
+    def answered(error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            refusals.append(error.str())
+
     try:
         consumer.subscribe([filter_topic])
         last = time.monotonic()
@@ -123,17 +132,19 @@ def run_annotator(
             for message in messages:
                 error = message.error()
                 if error is not None:
-                    if error.retriable() or not error.fatal():
-                        continue
-                    raise KafkaException(error)
+                    if error.fatal() or error.code() in _REFUSED:
+                        raise KafkaException(error)
+                    continue
                 done.read += 1
                 document = _classified(classify, message.value() or b"", annotator, version, done)
                 if document is not None:
-                    producer.produce(topic, json.dumps(document).encode())
+                    producer.produce(topic, json.dumps(document).encode(), on_delivery=answered)
                     sent += 1
             left = producer.flush(FLUSH_SECONDS)
             if left:
                 raise NotSentError(f"{left} annotations were not confirmed by {servers} within {FLUSH_SECONDS:.0f} s")
+            if refusals:
+                raise NotSentError(f"{len(refusals)} of {sent} annotations were not taken: {refusals[0]}")
             done.sent += sent
             if done.read > before:  # not only what Kafka reports, as that the topic does not exist yet
                 consumer.commit(asynchronous=False)

@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import Producer
 
 from broker_assets.annotations.annotators import add_annotator
-from broker_assets.annotations.client import run_annotator
+from broker_assets.annotations.client import NotSentError, run_annotator
 from broker_assets.database import engine
 from broker_assets.replay.producer import ensure_topic
 from broker_assets.resources.kafka import Kafka
@@ -82,6 +82,19 @@ def test_it_goes_on_where_it_was_stopped(kafka: str, new_topic: Callable[..., st
     assert run_annotator(classify, most=3, **options).sent == 3
     assert run_annotator(classify, most=2, **options).read == 2
     assert seen == [0, 1, 2, 3, 4]
+
+
+def test_what_is_not_taken_is_not_read(kafka: str, new_topic: Callable[..., str]) -> None:
+    """The librdkafka of the sender gives up before we do, and has nothing left to confirm then."""
+    topic, back = new_topic(1), new_topic(1)
+    send(kafka, topic, [{"diaObjectId": 1}])
+    arguments: dict[str, Any] = {
+        "filter_topic": topic, "annotator": "a", "servers": kafka, "group": topic, "kafka_topic": back, "most": 1,
+    }  # fmt: skip
+    away = {"bootstrap.servers": "127.0.0.1:1", "message.timeout.ms": 500, "log_level": 0}
+    with pytest.raises(NotSentError, match="1 of 1 annotations were not taken"):
+        run_annotator(lambda row: "SN", sending=away, **arguments)
+    assert run_annotator(lambda row: "SN", **arguments).sent == 1, "it is read again"
 
 
 def test_a_topic_that_is_made_later_is_read(kafka: str, new_topic: Callable[..., str]) -> None:

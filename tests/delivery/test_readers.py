@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from delivery_peers import read_topic, value
 
+from broker_assets.annotations.client import NotSentError, run_annotator
 from broker_assets.delivery.errors import SinkError
 from broker_assets.delivery.readers import Readers
 from broker_assets.delivery.topics import Outgoing, Topics
@@ -123,6 +124,19 @@ def test_an_owner_reads_their_own_private_topics_only(broker: ApacheKafka) -> No
     assert len(read_topic(servers, "private.ann.secret", 1, **{**own, "sasl.password": other})) == 1
     readers.remove("ann")
     assert "ann" not in readers.users()
+
+
+def test_an_annotator_without_rights_is_told_so(broker: ApacheKafka) -> None:
+    assert broker.listeners is not None
+    user, password = Readers(cluster(broker)).create("ann")
+    own: dict[str, Any] = {"servers": broker.listeners.private, "annotator": "of_bob", "reading": scram(user, password)}
+    with pytest.raises(KafkaException, match="authorization failed"):
+        run_annotator(lambda row: "SN", filter_topic="private.bob.secret", group="private.ann.a", **own)
+    with pytest.raises((KafkaException, NotSentError)):
+        run_annotator(
+            lambda row: "SN", filter_topic="private.ann.secret", group="private.ann.b", most=1,
+            sending=scram(user, password), **own,
+        )  # fmt: skip
 
 
 def test_hop_client_reads_a_topic(broker: ApacheKafka) -> None:
