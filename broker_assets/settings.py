@@ -306,6 +306,8 @@ class AnnotationSettings(BaseModel):
     """Time between two looks of the sensor at the topics of annotators."""
     silent_days: float = Field(default=7.0, gt=0)
     """An active annotator from which nothing has come for this long is reported."""
+    filters_seconds: float = Field(default=60.0, gt=0)
+    """What is promised of an annotation: time from its arrival to the matches of the filters that ask for it."""
 
 
 class CanarySettings(BaseModel):

@@ -19,6 +19,7 @@ from stored_filters import enabled
 from broker_assets.annotations.annotators import add_annotator
 from broker_assets.annotations.client import run_annotator
 from broker_assets.assets.alerts.streams import DRAIN_TAG, stream_key
+from broker_assets.checks.annotations import filters_ran
 from broker_assets.database import engine
 from broker_assets.delivery import owners, sinks
 from broker_assets.filters.query import Form
@@ -42,6 +43,8 @@ FIRST, SECOND = "2025-11-20", "2025-11-21"
 GOES_ON_SECONDS = 100.0
 """Longest interruption of a stream after a kill where much else is at work: 30 s on a quiet machine, and three minutes
 if nothing but Dagster's own time limit noticed the kill."""
+ANSWERED_SECONDS = 120.0
+"""From an annotation to the match of a filter that asks for it: 60 s are promised, on a machine of its own."""
 ROUNDS = int(os.environ.get("BROKER_FAULT_ROUNDS", "1"))
 
 
@@ -169,6 +172,11 @@ def test_an_alert_becomes_a_message_of_the_next_filter(
             )
             assert done.sent == 4
             running.wait(lambda: len(mailbox.messages) >= 2, "e-mail of the second filter")
+            with engine.connect(database_url) as connection:
+                answered = filters_ran(connection, ANSWERED_SECONDS)
+            print(answered.description)
+            assert answered.passed, answered.description
+            assert answered.metadata["messages"] >= 2
             letters = {str(message["Subject"]) for message in mailbox.messages}
             assert letters == {"two: object 3", "two: object 5"}
             with engine.connect(database_url) as connection:

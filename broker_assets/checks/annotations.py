@@ -26,7 +26,12 @@ def build_annotation_checks(settings: AnnotationSettings) -> list[AssetChecksDef
             lambda connection: silent(connection, settings.silent_days),
             ASK,
         ),
-        _check("filters_ran", "The filters of all annotations have run within minutes.", filters_ran, READ),
+        _check(
+            "filters_ran",
+            f"The filters that ask for an annotation have run {settings.filters_seconds:g} s after it came.",
+            lambda connection: filters_ran(connection, settings.filters_seconds),
+            READ,
+        ),
         _check("history_agrees", "The newest of the history are the annotations in force.", history_agrees, ""),
     ]
 
@@ -63,16 +68,40 @@ def silent(connection: psycopg.Connection[Any], days: float) -> Verdict:
     return Verdict(False, text, AssetCheckSeverity.WARN, {"silent annotators": len(quiet)})
 
 
-def filters_ran(connection: psycopg.Connection[Any]) -> Verdict:
-    """No annotation has waited for its filters for longer than a quarter of an hour."""
+def filters_ran(connection: psycopg.Connection[Any], seconds: float) -> Verdict:
+    """No annotation waits for its filters, and those of the last day that matched did not wait longer than promised."""
     row = connection.execute(
         "SELECT count(*), min(finished_at) FROM annotation_due JOIN ingest_batch USING (ingestid)"
-        " WHERE finished_at < now() - interval '15 minutes'"
+        " WHERE finished_at < now() - greatest(%s, 900) * interval '1 second'",
+        (seconds,),
     ).fetchone()
     count, since = row or (0, None)
-    if not count:
+    if count:
+        return Verdict(False, f"the filters of {count} annotations have not run since {since:%Y-%m-%d %H:%M} UTC")
+    # From the time of the message in Kafka, or the call of the function, to the transaction of the match. What waited
+    # for its object came with the batch that released it.
+    row = connection.execute(
+        "WITH matched AS (SELECT extract(epoch FROM queued.created_at - batch.finished_at)::float8"
+        "  + coalesce(batch.latency_max, 0) AS waited"
+        " FROM deliveries AS queued JOIN annotation_history AS said"
+        "  ON said.annotationid = split_part(queued.trigger, '/', 2)::bigint AND said.diaobjectid = queued.diaobjectid"
+        " JOIN ingest_batch AS batch ON batch.ingestid = said.ingestid"
+        " WHERE queued.night >= current_date - 1 AND queued.trigger LIKE 'annotation/%%'"
+        "  AND queued.created_at > now() - interval '1 day')"
+        " SELECT count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY waited),"
+        " percentile_cont(0.99) WITHIN GROUP (ORDER BY waited), count(*) FILTER (WHERE waited > %s) FROM matched",
+        (seconds,),
+    ).fetchone()
+    count, median, most, late = row or (0, 0.0, 0.0, 0)
+    if not count or median is None or most is None:
         return Verdict(True, "no annotation waits for its filters")
-    return Verdict(False, f"the filters of {count} annotations have not run since {since:%Y-%m-%d %H:%M} UTC")
+    shown = {"median (s)": round(median, 2), "99th percentile (s)": round(most, 2), "messages": count}
+    text = f"{count} messages of the last day: half of them {median:.1f} s after their annotation, 99 % {most:.1f} s"
+    if most <= seconds:
+        return Verdict(True, text, metadata=shown)
+    return Verdict(
+        False, f"{text}; {late} later than the {seconds:g} s that are promised", AssetCheckSeverity.WARN, shown
+    )
 
 
 def history_agrees(connection: psycopg.Connection[Any]) -> Verdict:

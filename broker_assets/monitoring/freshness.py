@@ -10,8 +10,9 @@ from psycopg.rows import class_row
 from pydantic import BaseModel
 
 MOST: Final = 100
-PROMISES: Final = ("fresh", "published_as_due")
-"""Checks of telemetry products and deliveries that are promises, too; that of alerts is kept by the canary."""
+PROMISES: Final = ("fresh", "published_as_due", "filters_ran")
+"""Checks of telemetry products, deliveries and annotations that are promises, too; that of alerts is kept by the
+canary."""
 
 
 class Miss(BaseModel):

@@ -6,11 +6,16 @@ from typing import Any
 
 import psycopg
 import pytest
+from dagster import AssetCheckSeverity
+from queued_messages import add_sink
+from stored_filters import enabled
 
 from broker_assets.annotations.annotators import add_annotator
 from broker_assets.checks.annotations import filters_ran, history_agrees, silent
 from broker_assets.database import engine
-from broker_assets.stream.annotation_followup import annotate
+from broker_assets.filters.query import Form
+from broker_assets.stream.annotation_filters import filters_of_annotations
+from broker_assets.stream.annotation_followup import annotate, run_filters
 
 pytestmark = pytest.mark.database
 
@@ -42,11 +47,27 @@ def test_silent_annotators_are_named(connection: psycopg.Connection[Any]) -> Non
 
 
 def test_filters_that_did_not_run_are_reported(connection: psycopg.Connection[Any]) -> None:
-    assert filters_ran(connection).passed
+    assert filters_ran(connection, 60.0).passed
     annotate(connection, None, [{"topic": "said", "objectId": 1, "classification": "SN"}])
-    assert filters_ran(connection).passed  # not for long
+    assert filters_ran(connection, 60.0).passed  # not for long
     connection.execute("UPDATE ingest_batch SET finished_at = now() - interval '1 hour'")
-    assert "filters of 1 annotations have not run" in filters_ran(connection).description
+    assert "filters of 1 annotations have not run" in filters_ran(connection, 60.0).description
+
+
+def test_filters_that_ran_late_are_reported(connection: psycopg.Connection[Any]) -> None:
+    number = enabled(connection, Form("objects.diaObjectId", "objects, annotator:said", ""), owner="anna")
+    add_sink(connection, filterid=number)
+    annotate(connection, None, [{"topic": "said", "objectId": 1, "classification": "SN"}])
+    assert run_filters(connection, filters_of_annotations()) == 1
+    verdict = filters_ran(connection, 60.0)
+    assert verdict.passed
+    assert verdict.metadata["messages"] == 1
+    assert 0 <= verdict.metadata["median (s)"] < 60
+    connection.execute("UPDATE ingest_batch SET latency_max = 130")
+    verdict = filters_ran(connection, 60.0)
+    assert not verdict.passed
+    assert verdict.severity == AssetCheckSeverity.WARN
+    assert "1 later than the 60 s that are promised" in verdict.description
 
 
 @pytest.mark.parametrize(
