@@ -22,6 +22,8 @@ from broker_assets.filters.schema import (
 from broker_assets.filters.scope import Scope, Source
 from broker_assets.filters.values import Value, name
 
+OF_MESSAGES = frozenset({"UTC", "alert", "late"})
+"""Names of what messages of filters have besides the selected values, see `delivery.messages.record`."""
 MAX_OUTPUT = 500
 """Most columns of a result."""
 

@@ -13,7 +13,7 @@ from broker_assets.filters.conditions import conditions_of
 from broker_assets.filters.errors import Refused
 from broker_assets.filters.expressions import flattened, translate
 from broker_assets.filters.grammar import position, rendered
-from broker_assets.filters.plan import MAX_OUTPUT, Plan, Term
+from broker_assets.filters.plan import MAX_OUTPUT, OF_MESSAGES, Plan, Term
 from broker_assets.filters.requirements import check_groups, check_joins, check_lists
 from broker_assets.filters.schema import BASE, DerivedTable
 from broker_assets.filters.scope import Queries, Scope
@@ -241,6 +241,10 @@ class _Builder:
                 "the name of a selected value has 1 to 63 characters and does not begin with $",
                 example="ra AS x",
                 at=at,
+            )
+        if label in OF_MESSAGES:
+            raise Refused(
+                f"every message has a value {label} of its own.", suggestion="Give it another name: x AS y.", at=at
             )
         if label.lower() in (known.lower() for known in names):
             raise Refused(

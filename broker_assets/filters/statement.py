@@ -402,6 +402,9 @@ def _finish_sources(statement: Statement, part: Part, *, whole: bool) -> None:
 def _add_rest(statement: Statement, tree: exp.Select, part: Part) -> None:
     group, having, order = (tree.args.get(key) for key in ("group", "having", "order"))
     if group is not None:
+        if not group.expressions and not any(group.args.values()):
+            said = Refused("nothing follows GROUP BY", example="GROUP BY diaObjectId", at=_where(group, part))
+            statement.refuse(said, part)
         if {key for key, value in group.args.items() if value} - {"expressions"}:
             statement.refuse(Refused("GROUP BY is followed by expressions only", at=_where(group, part)), part)
         statement.group = [Piece(node, part) for node in group.expressions]
