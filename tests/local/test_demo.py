@@ -6,17 +6,20 @@ import datetime
 import io
 import json
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from dagster import validate_run_config
+from delivery_peers import Mailbox, mail_server, make_due, read_topic, value
 from rich.console import Console
 from tiny_classifiers import tiny
 
 from broker_assets.build import build_defs
 from broker_assets.classifiers.store import ClassifierStore
 from broker_assets.database import engine
+from broker_assets.delivery_settings import MailSettings
 from broker_assets.local import demo, demo_events
 from broker_assets.local.demo import (
     CHECK_JOB,
@@ -34,6 +37,7 @@ from broker_assets.resources.kafka import Kafka
 from broker_assets.settings import (
     ClassifierSettings,
     DatabaseSettings,
+    DeliverySettings,
     DrainSettings,
     KafkaSettings,
     MovingListSettings,
@@ -45,6 +49,7 @@ from broker_assets.simulation.cadence import last_night
 from broker_assets.stream.drain import drain
 from broker_assets.stream.enrichments import enrichment_plan
 from broker_assets.stream.notices import notice_topics, read_notices
+from broker_assets.stream.sending import make_sender
 
 NOW = datetime.datetime(2026, 11, 29, 15, tzinfo=datetime.UTC)
 ALERTS = 400
@@ -94,8 +99,8 @@ class Site:
             source.close()
         return report.stored
 
-    def read_notices(self) -> int:
-        """Cones of the moving list around objects that are stored, once the notice was read."""
+    def read_notices(self) -> None:
+        """What a run of notices does."""
         topic = demo_events.topic_of(self.settings) or ""
         source = Kafka.of(self.settings).source(topic)
         try:
@@ -103,6 +108,9 @@ class Site:
         finally:
             source.close()
         assert (read.stored, read.quarantined) == (1, 0)
+
+    def cones_around_objects(self) -> int:
+        """Cones of the moving list around objects that are stored."""
         with engine.connect(self.addresses.database_url) as connection:
             events = connection.execute("SELECT ra, decl, radius, mjd_since, mjd_until FROM notice_events").fetchall()
             objects = connection.execute("SELECT ra, decl, lastdiasourcemjdtai FROM objects").fetchall()
@@ -113,6 +121,16 @@ class Site:
             )
             for ra, dec, radius, since, until in events
         )
+
+    def send(self) -> None:
+        """What a run that delivers does, at the next full hour."""
+        with engine.connect(self.addresses.database_url) as connection:
+            make_due(connection)
+        sender = make_sender(self.settings, self.addresses.database_url)
+        try:
+            sender.send_due()
+        finally:
+            sender.close()
 
 
 @pytest.fixture
@@ -140,13 +158,22 @@ def site(tmp_path: Path, database_url: str, kafka: str, topic: str) -> Site:
     return Site(settings, addresses)
 
 
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with mail_server() as started:
+        yield started
+
+
 @pytest.mark.kafka
 @pytest.mark.database
-def test_alerts_are_sent_once_and_followed_until_they_are_stored(site: Site) -> None:
-    """It ends when a drain run, which begins while it waits, has stored what it sent."""
+def test_alerts_are_sent_once_and_followed_until_they_are_stored(site: Site, kafka: str, mailbox: Mailbox) -> None:
+    """It ends when a drain run, which begins while it waits, has stored what it sent; filters deliver matches of it."""
     ending = threading.Event()
     record = site.settings.home / "demo.json"
-    site.settings = site.settings.model_copy(update={"classifiers": ClassifierSettings(train_default=True)})
+    delivery = DeliverySettings(mail=MailSettings(host="127.0.0.1", port=mailbox.port))
+    site.settings = site.settings.model_copy(
+        update={"classifiers": ClassifierSettings(train_default=True), "delivery": delivery}
+    )
     running = threading.Thread(target=site.demonstration().run, args=(ending,))
     running.start()
     # Alerts are sent when there is a classifier to score them.
@@ -157,6 +184,7 @@ def test_alerts_are_sent_once_and_followed_until_they_are_stored(site: Site) -> 
         running.join(0.1)
     sent = json.loads(record.read_text())["alerts"]
     assert running.is_alive()  # nothing is stored yet
+    site.read_notices()  # as the platform does, which has Kafka's notices before the alerts
     assert site.drain() == sent
     running.join(60)
     assert not running.is_alive()
@@ -171,22 +199,51 @@ def test_alerts_are_sent_once_and_followed_until_they_are_stored(site: Site) -> 
     assert "Objects by their class with the highest score of tiny: " in said
     with engine.connect(site.addresses.database_url) as connection:
         ((cones, objects),) = connection.execute(
-            "SELECT count(*), count(DISTINCT diaobjectid) FROM watchlist_cones LEFT JOIN objects"
-            " ON 'object ' || diaobjectid = watchlist_cones.name"
+            "SELECT count(*), count(DISTINCT diaobjectid) FROM watchlist_cones AS cone JOIN watchlists USING (wl_id)"
+            " LEFT JOIN objects ON 'object ' || diaobjectid = cone.name WHERE owner = %s",
+            (OWNER,),
         )
         assert 20 < cones == objects <= LISTED_OBJECTS
         assert connection.execute("SELECT owner FROM areas").fetchall() == [(OWNER,)]
-        ((filters, deliveries),) = connection.execute(
-            "SELECT count(DISTINCT filterid), count(*) FROM deliveries JOIN filters USING (filterid) WHERE owner = %s",
-            (OWNER,),
+        queued = dict(
+            connection.execute(
+                "SELECT filters.name, count(DISTINCT trigger) FROM deliveries JOIN filters USING (filterid)"
+                " WHERE owner = %s AND trigger LIKE 'alert/%%' GROUP BY 1",
+                (OWNER,),
+            ).fetchall()
         )
-        assert filters == 1  # the second one needs catalogues, the third one annotations
-        assert deliveries > 10
+        # The one of context needs catalogues, the one of the annotator annotations.
+        assert queued.keys() == {"Objects of a watchlist", "Objects of events"}
+        assert queued["Objects of a watchlist"] > 10
+        ((radius, event_topic),) = connection.execute(
+            "SELECT event.radius, target FROM notice_events AS event, filter_sinks WHERE kind = 'kafka'"
+            " AND filter_sinks.name = 'Objects of events'"
+        ).fetchall()
+        inside, matched = (
+            {row[0] for row in connection.execute(statement)}
+            for statement in (
+                # On so small a circle, the plane will do.
+                "SELECT diaobjectid FROM objects, notice_events AS event WHERE sqrt((objects.decl - event.decl) ^ 2 +"
+                " ((objects.ra - event.ra) * cos(radians(event.decl))) ^ 2) * 3600 < event.radius + 1",
+                "SELECT diaobjectid FROM deliveries JOIN filters USING (filterid) WHERE name = 'Objects of events'",
+            )
+        )
+        assert matched
+        assert matched <= inside
     assert "The checks could not be started" in said  # nothing answers on the webserver's port
     site.demonstration().run(ending)  # the next start
     assert "sent at an earlier start" in site.output.getvalue()
     assert site.drain() == 0
-    assert site.read_notices() == 1
+    assert site.cones_around_objects() == 1
+    site.send()
+    (letter,) = [one for one in mailbox.messages if str(one["Subject"]).startswith("Objects of events: ")]
+    assert f"{queued['Objects of events']} matches of the hour" in str(letter["Subject"])
+    (attached,) = [json.loads(part.get_content()) for part in letter.iter_attachments()]
+    messages = [json.loads(value(one)) for one in read_topic(kafka, event_topic, len(attached))]
+    for found in (messages, attached):
+        assert {one["diaObjectId"] for one in found} == matched
+        assert {one["name"] for one in found} == {demo_events.EVENT}
+        assert all(0 <= one["arcsec"] < radius and one["days"] >= 0 for one in found)
 
 
 def test_the_checks_are_a_job_of_the_platform() -> None:
