@@ -220,13 +220,13 @@ class Reporter:
             if self._run_id is not None:
                 costs.record(connection, self._run_id, used)
 
-    def spent(self, stages: Mapping[str, float], *, rows: int, size: int) -> None:
+    def spent(self, stages: Mapping[str, tuple[float, float]], *, rows: int, size: int) -> None:
         """Record what a run cost that made several assets at once, and how long its stages took.
 
         Parameters
         ----------
         stages : mapping
-            Seconds by stage.
+            Seconds, and those of the processor, by stage.
         rows, size : int
             Messages that it read, and their bytes.
         """
@@ -234,7 +234,10 @@ class Reporter:
             return
         seconds, processor = costs.METER.read()
         whole = costs.Cost(seconds=seconds, processor_seconds=processor, rows=rows, bytes=size)
-        parts = [costs.Cost(stage=name, seconds=took, rows=rows) for name, took in stages.items()]
+        parts = [
+            costs.Cost(stage=name, seconds=took, processor_seconds=used, rows=rows)
+            for name, (took, used) in stages.items()
+        ]
         with self._database.transaction() as connection:
             costs.record(connection, self._run_id, [whole, *parts])
 

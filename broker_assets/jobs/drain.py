@@ -133,7 +133,8 @@ def build_drain_op(
                 nights.add(event.partition)
             yield event
         reporter = Reporter(context.instance, database, context.log, run_id=context.run_id)
-        reporter.spent(report.stages, rows=report.received, size=report.received_bytes)
+        stages = {name: (spent.seconds, spent.processor_seconds) for name, spent in report.stages.items()}
+        reporter.spent(stages, rows=report.received, size=report.received_bytes)
         with database.transaction() as connection:
             lasair_statistics.refresh(connection, datetime.now(UTC))
         if report.batches or report.gaps or nights:

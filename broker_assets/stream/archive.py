@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import time
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from broker_assets.stream.decode import Compare, DecodedBatch, Reason, decode_ba
 from broker_assets.stream.messages import Message
 from broker_assets.stream.orphaned_files import ExpectedFile, PendingFiles
 from broker_assets.stream.session import BeginAttempt
+from broker_assets.stream.spent import Stopwatch
 
 
 class BatchPreparer:
@@ -86,7 +86,7 @@ class BatchPreparer:
         StaleStreamPosition
             If another run has taken over the partitions meanwhile.
         """
-        clock = time.perf_counter()
+        watch = Stopwatch()
         received_bytes = sum(len(message.value) for message in decoded.messages)
         groups, note = self._archive(decoded)
         decoded.release()
@@ -96,7 +96,7 @@ class BatchPreparer:
             ranges=self._ranges(decoded.messages),
             received_bytes=received_bytes,
             note=note,
-            seconds={"archive": time.perf_counter() - clock},
+            spent={"archive": watch.lap()},
             started_at=decoded.started_at,
         )
 

@@ -26,6 +26,7 @@ from broker_assets.stream.messages import Message
 from broker_assets.stream.night_locks import share_nights
 from broker_assets.stream.progress import Committed
 from broker_assets.stream.report import QuarantineFlood
+from broker_assets.stream.spent import Spent, Stopwatch
 
 CODE_VERSION = f"ingest {INGEST_VERSION}, decoder {DECODER_VERSION}"
 """Version of the code that makes rows from packets, for the ledger."""
@@ -62,7 +63,7 @@ class PreparedBatch:
     received_bytes: int
     note: UPath | None = None
     """Says which archive files were written, see `orphaned_files`."""
-    seconds: dict[str, float] = field(default_factory=dict)
+    spent: dict[str, Spent] = field(default_factory=dict)
     """By stage."""
     started_at: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
 
@@ -94,7 +95,7 @@ def write_batch(
     StaleStreamPosition
         If another process moved the position meanwhile; nothing is written.
     """
-    clock = time.perf_counter()
+    watch = Stopwatch()
     decoded, messages = batch.decoded, batch.decoded.messages
     ensure_partitions(connection, decoded)
     with connection.transaction():
@@ -111,9 +112,10 @@ def write_batch(
         )
         now = time.time()
         latency = commit_latency(messages, now)
-        batch.seconds |= decoded.seconds
-        batch.seconds["enrich"] = enriched.seconds
-        batch.seconds["write"] = time.perf_counter() - clock
+        batch.spent |= decoded.spent
+        batch.spent["enrich"] = enriched.spent
+        batch.spent["write"] = watch.lap()
+        took = {stage: spent.seconds for stage, spent in batch.spent.items()}
         ledger.close_batch(
             connection,
             ingestid,
@@ -123,17 +125,17 @@ def write_batch(
                 duplicate=written.duplicate,
                 quarantined=len(decoded.failed),
                 bytes=batch.received_bytes,
-                read_seconds=batch.seconds.get("consume"),
-                decode_seconds=sum(batch.seconds.get(stage, 0.0) for stage in ("identify", "compare", "decode")),
-                archive_seconds=batch.seconds.get("archive"),
-                enrich_seconds=enriched.seconds,
-                write_seconds=batch.seconds["write"],
+                read_seconds=took.get("consume"),
+                decode_seconds=sum(took.get(stage, 0.0) for stage in ("identify", "compare", "decode")),
+                archive_seconds=took.get("archive"),
+                enrich_seconds=took["enrich"],
+                write_seconds=took["write"],
                 **latency_columns(latency),
             ),
             nights=written.nights,
         )
-        clock = time.perf_counter()
-    batch.seconds["commit"] = time.perf_counter() - clock
+        watch.lap()
+    batch.spent["commit"] = watch.lap()
     return Committed(
         ingestid=ingestid,
         ranges={item.partition: (item.first_offset, item.next_offset) for item in batch.ranges},
@@ -147,7 +149,7 @@ def write_batch(
         omitted=decoded.tables.omitted,
         commit_latency=latency,
         observation_latency=observation_latency(decoded, now),
-        seconds=batch.seconds,
+        spent=batch.spent,
         flood=_flood(batch),
     )
 

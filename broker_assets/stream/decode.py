@@ -8,7 +8,6 @@ whether it became rows or why not. Nothing here accesses database or archive.
 from __future__ import annotations
 
 import datetime
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +29,7 @@ from broker_assets.packets.tables import SQL_TABLES, AlertTables
 from broker_assets.sky.cells import cells_at
 from broker_assets.sky.htm import htm
 from broker_assets.stream.messages import Message
+from broker_assets.stream.spent import Spent, Stopwatch
 
 INGEST_VERSION = "2"
 """Increased whenever this package makes different rows from the same packets."""
@@ -75,7 +75,7 @@ class DecodedBatch:
     """What was determined about its points before the transaction."""
     stamps: Stamps
     """Reads the stamps of the messages; keeps their datums until it is released, by who computes with them."""
-    seconds: dict[str, float] = field(default_factory=dict)
+    spent: dict[str, Spent] = field(default_factory=dict)
     """By stage."""
     started_at: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
 
@@ -129,15 +129,8 @@ def decode_batch(
         If a schema is neither cached nor available at the moment. Failures caused by a packet are not raised.
     """
     started_at = datetime.datetime.now(datetime.UTC)
-    clock = time.perf_counter()
-    seconds: dict[str, float] = {}
-
-    def lap(stage: str) -> None:
-        nonlocal clock
-        now = time.perf_counter()
-        seconds[stage] = seconds.get(stage, 0.0) + now - clock
-        clock = now
-
+    watch = Stopwatch()
+    spent: dict[str, Spent] = {}
     failed = {
         number: condemned[place]
         for number, message in enumerate(messages if condemned else ())
@@ -146,19 +139,19 @@ def decode_batch(
     # A condemned message keeps its number: as an empty message it fails the framing, and its own reason is inserted.
     payloads = [b"" if number in failed else message.value for number, message in enumerate(messages)]
     identified = decoder.identify(payloads)
-    lap("identify")
+    spent["identify"] = watch.lap()
     sane = {path: sane_time(points.midpointmjdtai) for path, points in identified.points.items()}
     keep, comparison = _compared(identified, sane, compare)
-    lap("compare")
+    spent["compare"] = watch.lap()
     tables = decoder.decode(identified, wanted=keep)
     damaged = Counter({f"{path}: without a valid time": int((~mask).sum()) for path, mask in sane.items()})
     tables = replace(tables, omitted=Counter(tables.omitted) + damaged)
     for failure in tables.failures:
         failed.setdefault(failure.packet, Reason(failure.reason, failure.traceback))
     _require_consistency(tables, failed, len(messages))
-    lap("decode")
+    spent["decode"] = watch.lap()
     return DecodedBatch(
-        messages, tables, identified.framed, failed, comparison, Stamps(identified.framed), seconds, started_at
+        messages, tables, identified.framed, failed, comparison, Stamps(identified.framed), spent, started_at
     )
 
 

@@ -40,6 +40,7 @@ from broker_assets.stream.pipeline import IN_FLIGHT_BATCHES, Pipeline
 from broker_assets.stream.progress import Accounts, Committed, Progress
 from broker_assets.stream.report import DrainReport, Outcome
 from broker_assets.stream.session import DrainSession
+from broker_assets.stream.spent import Stopwatch
 from broker_assets.stream.traces import batch_committed
 from broker_assets.stream.trial import any_passes
 
@@ -237,12 +238,12 @@ class _Drain:
             outcome = self._asked_to_end()
             if outcome is None:
                 poller.max_messages = self.isolation.batch_max
-                began = time.perf_counter()
+                watch = Stopwatch()
                 messages = poller.poll(lambda: self._asked_to_end() is not None)
                 if messages:
                     last_message = time.monotonic()
                     self.accounts.began()
-                    pipeline.submit(messages, time.perf_counter() - began)
+                    pipeline.submit(messages, watch.lap())
                     del messages  # the next are collected while these are processed: saves the memory of a batch
                 elif not pipeline and self._is_idle(time.monotonic() - last_message):
                     outcome = Outcome.IDLE

@@ -8,10 +8,9 @@ that exist.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,6 +22,7 @@ from broker_assets.accounting import facts
 from broker_assets.accounting.facts import AlertBatch, Computed, FactInput, FactTable, ReadStamps, Written, no_stamps
 from broker_assets.packets.tables import AlertTables
 from broker_assets.provenance.revisions import begin_batch
+from broker_assets.stream.spent import Spent, Stopwatch
 
 FactCounts = dict[str, dict[str, int]]
 """Facts by night and asset."""
@@ -83,7 +83,7 @@ class Enriched:
 
     computed: Mapping[str, Computed]
     """By name of the enrichment."""
-    seconds: float = 0.0
+    spent: Spent = field(default_factory=Spent)
     """Time that took."""
     batch: AlertBatch | None = None
     """What it was computed from."""
@@ -169,10 +169,10 @@ class EnrichmentPlan:
         stamps : callable
             Reads stamps out of the packets.
         """
-        clock = time.perf_counter()
+        watch = Stopwatch()
         batch = AlertBatch(alerts_of(tables), _by_name(tables), connection, revision, stamps)
         computed = self._computed(batch, {})
-        return Enriched(computed, time.perf_counter() - clock, batch)
+        return Enriched(computed, watch.lap(), batch)
 
     def _computed(self, batch: AlertBatch, known: Mapping[str, Computed]) -> dict[str, Computed]:
         """Compute for a batch what is not known."""
@@ -202,10 +202,11 @@ class EnrichmentPlan:
                 outdated.add(enrichment.name)
         if not outdated or enriched.batch is None:
             return enriched
-        clock = time.perf_counter()
+        watch = Stopwatch()
         known = {name: done for name, done in enriched.computed.items() if name not in outdated}
         batch = replace(enriched.batch, connection=connection)
-        return Enriched(self._computed(batch, known), enriched.seconds + time.perf_counter() - clock, batch)
+        computed = self._computed(batch, known)
+        return Enriched(computed, enriched.spent + watch.lap(), batch)
 
     def write(
         self,

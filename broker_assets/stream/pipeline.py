@@ -22,6 +22,7 @@ from broker_assets.stream.enrichment import Enriched
 from broker_assets.stream.errors import BatchError, is_transient, release_frames
 from broker_assets.stream.messages import Message
 from broker_assets.stream.progress import Committed
+from broker_assets.stream.spent import Spent
 
 IN_FLIGHT_BATCHES = 3
 """Batches decoded, archived, enriched or written while the next is gathered. Those being written have given up their
@@ -71,14 +72,14 @@ class Pipeline:
     def __len__(self) -> int:
         return len(self._queue)
 
-    def submit(self, messages: Sequence[Message], read_seconds: float) -> None:
+    def submit(self, messages: Sequence[Message], read: Spent) -> None:
         """Submit a batch; does not wait.
 
         Parameters
         ----------
         messages : sequence of Message
             Not empty.
-        read_seconds : float
+        read : Spent
             Time needed to collect them, for the ledger.
         """
         # The data kept for the report of a failure must not reference the payloads.
@@ -86,7 +87,7 @@ class Pipeline:
         decoded = self._decoding.submit(self._guarded_decode, messages)
         prepared = self._archiving.submit(self._guarded_archive, decoded)
         enriched = self._enriching.submit(self._guarded_enrich, decoded)
-        self._queue.append(self._committing.submit(self._guarded_commit, places, prepared, enriched, read_seconds))
+        self._queue.append(self._committing.submit(self._guarded_commit, places, prepared, enriched, read))
 
     def completed(self, *, leave: int) -> Iterator[Committed]:
         """Results in order: available ones, then wait for more until at most `leave` batches are being processed.
@@ -130,12 +131,12 @@ class Pipeline:
         places: Sequence[Message],
         prepared: Future[PreparedBatch],
         enriching: Future[Enriched],
-        read_seconds: float,
+        read: Spent,
     ) -> Committed:
         try:
             batch, enriched = prepared.result(), enriching.result()
             self._require_good()
-            batch.seconds["consume"] = read_seconds
+            batch.spent["consume"] = read
             return self._commit(batch, enriched)
         except CancelledError:
             raise

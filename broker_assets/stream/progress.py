@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from broker_assets.database.alerts import NightCounts
 from broker_assets.stream.report import DrainReport, QuarantineFlood
+from broker_assets.stream.spent import Spent
 
 RATES_KEPT = 2000
 """Maximum number of points of the rate curve in a report; with more, every second one is dropped."""
@@ -37,7 +38,7 @@ class Committed:
     """Seconds, per message."""
     observation_latency: NDArray[np.float64]
     """Seconds, per decoded packet."""
-    seconds: dict[str, float]
+    spent: dict[str, Spent]
     """By stage."""
     flood: QuarantineFlood | None = None
     omitted: Mapping[str, int] = field(default_factory=dict)
@@ -104,8 +105,8 @@ class Accounts:
             report.floods.append(batch.flood)
         report.commit_latency.add(batch.commit_latency)
         report.observation_latency.add(batch.observation_latency)
-        for stage, seconds in batch.seconds.items():
-            report.stages[stage] = report.stages.get(stage, 0.0) + seconds
+        for stage, spent in batch.spent.items():
+            report.stages[stage] = report.stages.get(stage, Spent()) + spent
         report.rates.append((now - self._started, batch.received / max(now - max(self._last, self._began or 0), 1e-3)))
         if len(report.rates) > RATES_KEPT:
             report.rates = report.rates[::2]

@@ -9,6 +9,7 @@ from typing import Any
 
 from broker_assets.database.alerts import NightCounts, added
 from broker_assets.stream.latency import LatencyHistogram
+from broker_assets.stream.spent import Spent
 
 
 class Outcome(StrEnum):
@@ -90,8 +91,8 @@ class DrainReport:
     """From the timestamp of the Kafka message to the commit."""
     observation_latency: LatencyHistogram = field(default_factory=LatencyHistogram)
     """From the mid-point of the exposure to the commit; large in replays."""
-    stages: dict[str, float] = field(default_factory=dict)
-    """Seconds spent per stage, summed over threads."""
+    stages: dict[str, Spent] = field(default_factory=dict)
+    """Time spent per stage, summed over threads."""
     rates: list[tuple[float, float]] = field(default_factory=list)
     """Seconds since the start of the run and messages per second, per batch; for the plot."""
     interruptions: list[str] = field(default_factory=list)
@@ -148,7 +149,8 @@ class DrainReport:
             "quarantine_floods": [vars(flood) for flood in self.floods],
             "commit_latency_seconds": _rounded(self.commit_latency.quantiles()),
             "observation_latency_seconds": _rounded(self.observation_latency.quantiles()),
-            "stage_seconds": _rounded(self.stages),
+            "stage_seconds": _rounded({name: spent.seconds for name, spent in self.stages.items()}),
+            "stage_processor_seconds": _rounded({name: one.processor_seconds for name, one in self.stages.items()}),
             "facts": self.facts,
             "ingest_ids": self.ingest_ids,
             "interruptions": self.interruptions,

@@ -226,7 +226,7 @@ class DrainSession:
                     reasons=Counter(reason for (reason,) in reasons),
                     commit_latency=np.zeros(0),
                     observation_latency=np.zeros(0),
-                    seconds={},
+                    spent={},
                 )
             )
         return found

@@ -49,7 +49,7 @@ def batch_committed(decoded: DecodedBatch, committed: Committed, *, topic: str, 
             "broker.stored": committed.stored,
             "broker.duplicate": committed.duplicate,
             "broker.quarantined": committed.quarantined,
-            **{f"broker.seconds.{stage}": seconds for stage, seconds in committed.seconds.items()},
+            **{f"broker.seconds.{stage}": spent.seconds for stage, spent in committed.spent.items()},
         },
         links=[subject for subject, _ in found[:MOST_LINKS]],
     )

@@ -87,6 +87,8 @@ class TestUndisturbed:
         assert set(report.commit_latency.quantiles()) == {"p50", "p90", "p99"}
         assert set(report.nights) == {"2025-11-20", "2025-11-21", "2025-11-22"}
         assert {"identify", "compare", "decode", "archive", "write"} <= report.stages.keys()
+        assert all(report.stages[stage].processor_seconds > 0.0 for stage in ("identify", "decode", "write"))
+        assert all(one.processor_seconds <= one.seconds + 0.1 for one in report.stages.values())
         assert {night for _, night in report.data_versions} == set(report.nights)
         assert seen[-1].received == 48
         assert report.metadata()["stored"] == 48

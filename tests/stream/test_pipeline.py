@@ -18,6 +18,7 @@ from broker_assets.accounting.ledger import StaleStreamPosition
 from broker_assets.stream.errors import BatchError
 from broker_assets.stream.messages import Message
 from broker_assets.stream.pipeline import Pipeline
+from broker_assets.stream.spent import Spent
 
 STAGES = ("decode", "archive", "enrich", "commit")
 
@@ -48,7 +49,7 @@ class Stages:
 
         def archive(number: Any) -> Any:
             self._do("archive", number)
-            return SimpleNamespace(number=number, seconds={})
+            return SimpleNamespace(number=number, spent={})
 
         def enrich(number: Any) -> Any:
             self._do("enrich", number)
@@ -57,7 +58,7 @@ class Stages:
         def commit(batch: Any, enriched: Any) -> Any:
             assert batch.number == enriched
             self._do("commit", batch.number)
-            return batch.number, batch.seconds
+            return batch.number, batch.spent
 
         return Pipeline(decode, archive, enrich, commit)
 
@@ -69,11 +70,11 @@ def test_every_batch_passes_every_stage_in_order(count: int, leave: int, seed: i
     done: list[Any] = []
     with stages.pipeline() as pipeline:
         for number in range(count):
-            pipeline.submit(messages(number), read_seconds=number / 2)
+            pipeline.submit(messages(number), read=Spent(number / 2))
             done.extend(pipeline.completed(leave=leave))
             assert len(pipeline) <= leave
         done.extend(pipeline.completed(leave=0))
-    assert done == [(number, {"consume": number / 2}) for number in range(count)]
+    assert done == [(number, {"consume": Spent(number / 2)}) for number in range(count)]
     assert stages.calls == {stage: list(range(count)) for stage in STAGES}
 
 
@@ -83,7 +84,7 @@ def test_nothing_is_committed_after_a_failure(stage: str) -> None:
     done: list[Any] = []
     with stages.pipeline() as pipeline:
         for number in range(6):
-            pipeline.submit(messages(number), 0.0)
+            pipeline.submit(messages(number), Spent())
         with pytest.raises(BatchError, match="2 messages from partition 0 offset 20") as raised:
             done.extend(pipeline.completed(leave=0))
         assert isinstance(raised.value.__cause__, ValueError)
@@ -98,7 +99,7 @@ def test_failures_of_the_surroundings_are_raised_as_they_are(error: Exception) -
     """They say nothing of the batch."""
     stages = Stages(failing={("archive", 0): error})
     with stages.pipeline() as pipeline:
-        pipeline.submit(messages(0), 0.0)
+        pipeline.submit(messages(0), Spent())
         with pytest.raises(type(error)) as raised:
             list(pipeline.completed(leave=0))
     assert raised.value is error
@@ -108,7 +109,7 @@ def test_batches_behind_a_failure_are_cancelled_and_not_blamed() -> None:
     stages = Stages(failing={("decode", 0): ValueError("a packet")})
     with stages.pipeline() as pipeline:
         for number in range(3):
-            pipeline.submit(messages(number), 0.0)
+            pipeline.submit(messages(number), Spent())
         with pytest.raises(BatchError):
             list(pipeline.completed(leave=0))
         with pytest.raises(CancelledError):
@@ -128,11 +129,11 @@ def test_archiving_and_enriching_of_a_batch_go_on_side_by_side() -> None:
 
     pipeline = Pipeline(
         len,  # type: ignore[arg-type]
-        meet(lambda number: SimpleNamespace(number=number, seconds={})),
+        meet(lambda number: SimpleNamespace(number=number, spent={})),
         meet(lambda number: number),
         lambda batch, enriched: (batch.number, enriched),  # type: ignore[attr-defined, arg-type, return-value]
     )
     with pipeline:
-        pipeline.submit(messages(0), 0.0)
+        pipeline.submit(messages(0), Spent())
         done: list[Any] = list(pipeline.completed(leave=0))
     assert done == [(2, 2)]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from broker_assets.database.alerts import NightCounts
 from broker_assets.stream.progress import INTERRUPTIONS_KEPT, RATES_KEPT, Accounts, Committed, Progress
 from broker_assets.stream.report import DrainReport
+from broker_assets.stream.spent import Spent
 
 NIGHTS = ("2026-01-01", "2026-01-02")
 counts = st.builds(
@@ -47,7 +48,7 @@ def committed(number: int, partition: int, first: int, size: int, quarantined: i
         "reasons": Counter(),
         "commit_latency": np.full(size, 2.0),
         "observation_latency": np.full(size, 60.0),
-        "seconds": {"commit": 0.5},
+        "spent": {"commit": Spent(0.5, 0.25)},
     }
     return Committed(**(values | more))  # type: ignore[arg-type]
 
@@ -77,7 +78,7 @@ def test_counts_nights_offsets_and_reasons_add_up(given_batches: list[tuple[Any,
         assert report.nights.get(night, NightCounts()) == expected
     assert report.archived_bytes == sum(counted.archived_bytes for counted in report.nights.values())
     assert report.commit_latency.count == report.received
-    assert report.stages.get("commit", 0.0) == 0.5 * report.batches
+    assert report.stages.get("commit", Spent()) == Spent(0.5 * report.batches, 0.25 * report.batches)
     assert [item.received for item in told] == np.cumsum([size for _, size, *_ in given_batches]).tolist()
     if given_batches:
         assert report.ingest_ids == [100, 100 + len(given_batches) - 1]
