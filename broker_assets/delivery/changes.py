@@ -7,6 +7,7 @@ batches that are under way when it is asked, and no further. A feed keeps its cu
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,11 +17,13 @@ from psycopg.rows import class_row, dict_row
 
 from broker_assets.backoff import SINK, pause_after
 from broker_assets.delivery import webhooks
-from broker_assets.delivery.errors import MessageRefusedError, SinkError, SinkUnavailableError
+from broker_assets.delivery.errors import MessageRefusedError, SinkError, SinkUnavailableError, storable
 from broker_assets.delivery.messages import as_json
 from broker_assets.delivery.sinks import checked_webhook
 from broker_assets.delivery_settings import DeliverySettings
 from broker_assets.provenance.revisions import newest_number, wait_for_writers
+
+log = logging.getLogger(__name__)
 
 Connection = psycopg.Connection[Any]
 
@@ -268,8 +271,8 @@ def send_feeds(connection: Connection, settings: DeliverySettings) -> int:
         if not found.objects:
             _moved(connection, feed.feedid, found.cursor, pause)
             continue
-        body = as_json({"feed": feed.name, "owner": feed.owner, "cursor": found.cursor, "objects": found.objects})
         try:
+            body = as_json({"feed": feed.name, "owner": feed.owner, "cursor": found.cursor, "objects": found.objects})
             webhooks.post(
                 feed.url or "",
                 body,
@@ -280,15 +283,23 @@ def send_feeds(connection: Connection, settings: DeliverySettings) -> int:
                 private_addresses=settings.private_addresses,
             )
         except (SinkUnavailableError, MessageRefusedError) as error:
-            connection.execute(
-                "UPDATE change_feeds SET failures = failures + 1, failure = %s,"
-                " due_at = now() + make_interval(secs => %s) WHERE feedid = %s",
-                (str(error)[:2000], pause_after(feed.failures + 1, SINK), feed.feedid),
-            )
+            _failed(connection, feed, str(error))
+        except Exception as error:
+            # A defect that one feed brings out must not end the others.
+            log.exception("feed %s of %s", feed.name, feed.owner)
+            _failed(connection, feed, storable(f"a defect of the platform: {type(error).__name__}: {error}"))
         else:
             sent += len(found.objects)
             _moved(connection, feed.feedid, found.cursor, pause)
     return sent
+
+
+def _failed(connection: Connection, feed: Feed, reason: str) -> None:
+    connection.execute(
+        "UPDATE change_feeds SET failures = failures + 1, failure = %s, due_at = now() + make_interval(secs => %s)"
+        " WHERE feedid = %s",
+        (reason[:2000], pause_after(feed.failures + 1, SINK), feed.feedid),
+    )
 
 
 def _feeds(connection: Connection, condition: str, values: Sequence[Any]) -> list[Feed]:

@@ -144,7 +144,7 @@ class Sender:
             If the database fails. Nothing is lost: what was begun is looked for before it is sent again.
         """
         report = SendReport()
-        others: set[int] = set()  # which another sender serves
+        others: set[int] = set()  # which another sender serves, or that cannot be served
         try:
             connection = self._connected()
             if LETTERS not in self._served and letters_due(connection):
@@ -199,10 +199,19 @@ class Sender:
                 self._served[sink.sinkid] = self._pool.submit(self._send_to_service, sink, stop)
 
     def _collected(self, others: set[int]) -> SendReport:
-        """What was done for sinks that are not served any more; notes those that another sender serves."""
+        """What was done for sinks that are not served any more; notes those to be left alone for now."""
         report = SendReport()
         for sinkid in [sinkid for sinkid, future in self._served.items() if future.done()]:
-            found = self._served.pop(sinkid).result()
+            try:
+                found = self._served.pop(sinkid).result()
+            except (psycopg.Error, DatabaseUnavailableError):
+                raise
+            except Exception:
+                # A defect that one sink, or a message to an owner, brings out must not end the others.
+                log.exception("sink %s", sinkid)
+                report.failures += 1
+                others.add(sinkid)
+                continue
             if found is None:
                 others.add(sinkid)
             else:

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from delivery_peers import receiver, sender, settings
+from rude_receiver import rude_receiver, says
 
 from broker_assets.database import engine
 from broker_assets.delivery.changes import Held, add_feed, changes, newest, read_feed, remove_feed
@@ -122,3 +123,32 @@ def test_a_feed_is_sent_and_read(connection: Connection, database_url: str) -> N
     assert remove_feed(connection, "ann", "by hand")
     with pytest.raises(SinkError, match="no feed"):
         read_feed(connection, "ann", "by hand")
+
+
+def test_no_feed_keeps_another_waiting(
+    connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by a defect that it brings out nor by what its receiver says."""
+    from broker_assets.delivery import webhooks
+
+    post = webhooks.post
+
+    def breaks(url: str, *arguments: Any, **options: Any) -> Any:
+        if url.endswith("/broken"):
+            raise KeyError("nobody has thought of this")
+        return post(url, *arguments, **options)
+
+    monkeypatch.setattr(webhooks, "post", breaks)
+    nul = b"HTTP/1.1 400 No\r\ncontent-length: 1\r\n\r\n\0"
+    with receiver() as hook, rude_receiver(says(nul)) as rude:
+        for name, url in (("a", hook.url("/broken")), ("b", rude), ("c", hook.url())):
+            add_feed(connection, settings(), "ann", name, Held(objects=(2,)), url)
+        add_batch(connection, {2: 3})
+        connection.execute("UPDATE change_feeds SET due_at = now()")
+        with sender(database_url, settings()) as started:
+            started.send_due()
+        assert len(hook.accepted) == 1
+    failures = [row[0] for row in connection.execute("SELECT failure FROM change_feeds ORDER BY name")]
+    assert failures[0].startswith("a defect of the platform: KeyError")
+    assert failures[1].endswith("answers 400: \N{REPLACEMENT CHARACTER}")
+    assert failures[2] is None

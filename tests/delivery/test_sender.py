@@ -309,14 +309,19 @@ def test_a_defect_with_one_sink_does_not_end_the_others(
             raise KeyError("nobody has thought of this")
         return post(url, *arguments, **options)
 
+    def cannot(*_: Any) -> int:
+        raise KeyError("nor of this")
+
     monkeypatch.setattr(webhooks, "post", breaks)
+    monkeypatch.setattr("broker_assets.delivery.sender.send_letters", cannot)
+    owners.notify(connection, "ann", "Filter 3 is paused", "It took too long.")
     add_sink(connection, target=hook.url("/broken"))
     add_sink(connection, filterid=2, target=hook.url())
     queue(connection, [1])
     queue(connection, [2], filterid=2)
     with sender(database_url, settings()) as started:
         report = started.send_due()
-    assert (report.delivered, report.failures) == (1, 1)
+    assert (report.delivered, report.failures) == (1, 2)
     ((failure,),) = connection.execute("SELECT failure FROM deliveries WHERE state = 'pending'")
     assert "a defect of the platform: KeyError" in failure
 
