@@ -115,7 +115,7 @@ COMMANDS = {
         "broker_assets.commands.sky:match", OFFLINE, "Match positions against a watchlist, an area or a sky map."
     ),
     "context": _Command(
-        "broker_assets.commands.context:context", OFFLINE, "What a position is near to in the catalogues, as JSON."
+        "broker_assets.commands.context:app", OFFLINE, "What a position is near to in the catalogues, as JSON."
     ),
     "features": _Command(
         "broker_assets.commands.features:features", OFFLINE, "Features of the light curves in alerts, as JSON."

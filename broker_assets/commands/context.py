@@ -15,9 +15,12 @@ from broker_assets.context.store import CatalogueStore
 from broker_assets.settings import load_settings
 from broker_assets.sky.angles import parse_angle
 
-TOO_FEW = "no catalogue is loaded: `broker-assets catalogues add` loads one"
+TOO_FEW = "no catalogue is loaded: `broker-assets catalogues default` loads some, `broker-assets catalogues add` yours"
+
+app = typer.Typer(rich_markup_mode="markdown", add_completion=False)
 
 
+@app.command(context_settings={"ignore_unknown_options": True})  # a southern declination begins with a minus
 def context(
     ra: Annotated[str, typer.Argument(help="Right ascension, ICRS: degrees, or sexagesimal hours.")],
     dec: Annotated[str, typer.Argument(help="Declination, ICRS: degrees, or sexagesimal degrees.")],

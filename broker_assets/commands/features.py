@@ -46,8 +46,8 @@ def features(
     """Print one JSON document per object: the columns of Lasair's `objects`, schema 11_1.
 
     FILES are packets, or alerts as JSON: `{"diaObject": …, "diaSourcesList": […], "diaForcedSourcesList": […],
-    "ebv": …, "annotations": {"sherlock": […]}}`, a list of them, or one per line. Of several alerts of an object the
-    newest counts. Without `ebv`, the reddening is that of the dust map.
+    "ebv": …, "annotations": {"sherlock": […]}}`, a list of them, or one after the other. Of several alerts of an object
+    the newest counts. Without `ebv`, the reddening is that of the dust map.
 
     Black bodies are fitted where the annotations say SN, NT or ORPHAN; to objects in packets, which have no
     annotations, as the stream does it.
@@ -130,14 +130,22 @@ def _alerts(name: str) -> list[Any] | None:
 
 
 def _parsed(content: bytes) -> list[Any]:
-    try:
-        found = json.loads(content)
-    except ValueError:
-        lines = content.splitlines()
-        if len(lines) < 2:
-            raise
-        found = [json.loads(line) for line in lines if line.strip()]
-    return found if isinstance(found, list) else [found]
+    text = content.decode(json.detect_encoding(content))
+    decoder = json.JSONDecoder()
+    found: list[Any] = []
+    at = _next(text, 0)
+    while at < len(text) or not found:
+        document, end = decoder.raw_decode(text, at)
+        found.append(document)
+        at = _next(text, end)
+    return found[0] if len(found) == 1 and isinstance(found[0], list) else found
+
+
+def _next(text: str, at: int) -> int:
+    """Where the next document of a text begins."""
+    while at < len(text) and text[at].isspace():
+        at += 1
+    return at
 
 
 def _of_alerts(alerts: Sequence[Any], enrichment: ObjectFeatures) -> Documents:

@@ -32,10 +32,10 @@ Out = Annotated[Path | None, typer.Option("--out", "-o", help="File; default: st
 AsOf = Annotated[float | None, typer.Option(help="Points as of this time, MJD TAI.", show_default=False)]
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})  # a southern declination begins with a minus
 def cone(
     ra: Annotated[float, typer.Argument(help="Right ascension, degrees, ICRS.")],
-    dec: Annotated[float, typer.Argument(help="Declination, degrees, ICRS; after -- if it is negative.")],
+    dec: Annotated[float, typer.Argument(help="Declination, degrees, ICRS.")],
     radius: Annotated[float, typer.Option("--radius", "-r", help="Radius, arcsec.")] = 5.0,
     form: Form = "csv",
     out: Out = None,

@@ -61,22 +61,27 @@ def light_curves(alerts: Sequence[Mapping[str, Any]]) -> LightCurves:
     (array([2.]), array([5.]))
     """
     for number, alert in enumerate(alerts):
-        if not isinstance(alert, Mapping) or not isinstance(alert.get("diaSourcesList"), list):
-            raise NotAnAlert(f"alert {number + 1} has no list diaSourcesList")
+        problem = _problem(alert)
+        if problem is not None:
+            raise NotAnAlert(f"alert {number + 1} {problem}")
     objects = [alert.get("diaObject") or {} for alert in alerts]
     contexts = [_context(alert) for alert in alerts]
-    return LightCurves(
-        sources=_points(alerts, "diaSourcesList"),
-        forced=_points(alerts, "diaForcedSourcesList"),
-        ra=_numbers(item.get("ra") for item in objects),
-        dec=_numbers(item.get("dec", item.get("decl")) for item in objects),
-        ebv=_numbers(alert.get("ebv") for alert in alerts),
-        explosive=np.array([item.get("classification") in EXPLOSIVE for item in contexts], bool),
-        distance=_numbers(item.get("best_distance") for item in contexts),
-        redshift=_numbers(item.get("z") for item in contexts),
-        photometric_redshift=_numbers(item.get("photoZ", item.get("photoz")) for item in contexts),
-        first_mjd=_numbers(item.get("firstDiaSourceMjdTai") for item in objects),
-    )
+    sources, forced = (_points(alerts, name) for name in ("diaSourcesList", "diaForcedSourcesList"))
+    try:
+        return LightCurves(
+            sources=sources,
+            forced=forced,
+            ra=_numbers(item.get("ra") for item in objects),
+            dec=_numbers(item.get("dec", item.get("decl")) for item in objects),
+            ebv=_numbers(alert.get("ebv") for alert in alerts),
+            explosive=np.array([item.get("classification") in EXPLOSIVE for item in contexts], bool),
+            distance=_numbers(item.get("best_distance") for item in contexts),
+            redshift=_numbers(item.get("z") for item in contexts),
+            photometric_redshift=_numbers(item.get("photoZ", item.get("photoz")) for item in contexts),
+            first_mjd=_numbers(item.get("firstDiaSourceMjdTai") for item in objects),
+        )
+    except (TypeError, ValueError) as error:
+        raise NotAnAlert(f"a number of diaObject, annotations or ebv cannot be read: {error}") from None
 
 
 def survey_columns(alert: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,10 +121,26 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _problem(alert: Any) -> str | None:
+    """How a document differs in form from an alert."""
+    if not isinstance(alert, Mapping) or not isinstance(alert.get("diaSourcesList"), list):
+        return "has no list diaSourcesList"
+    for name, form, words in (
+        ("diaObject", Mapping, "an object"),
+        ("diaForcedSourcesList", list, "a list"),
+        ("annotations", Mapping, "an object"),
+    ):
+        if alert.get(name) and not isinstance(alert[name], form):
+            return f"has {name} that is not {words}"
+    contexts = (alert.get("annotations") or {}).get("sherlock") or []
+    if not isinstance(contexts, list) or not all(isinstance(item, Mapping) for item in contexts[:1]):
+        return "has annotations.sherlock that is not a list of objects"
+    return None
+
+
 def _context(alert: Mapping[str, Any]) -> Mapping[str, Any]:
-    contexts = (alert.get("annotations") or {}).get("sherlock") or [{}]
-    first = contexts[0]
-    return first if isinstance(first, Mapping) else {}
+    contexts = (alert.get("annotations") or {}).get("sherlock")
+    return contexts[0] if contexts else {}
 
 
 def _points(alerts: Sequence[Mapping[str, Any]], name: str) -> Points:

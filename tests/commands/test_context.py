@@ -7,10 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
-from broker_assets.commands.context import context
+from broker_assets.commands.context import app
 from broker_assets.context.store import CatalogueStore
 from broker_assets.settings import load_settings
 
@@ -21,8 +20,6 @@ Run = Callable[..., Result]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("BROKER_HOME", str(tmp_path / "home"))
     load_settings.cache_clear()
-    app = typer.Typer()
-    app.command()(context)
     return lambda *arguments: CliRunner().invoke(app, list(arguments))
 
 
@@ -40,8 +37,9 @@ def test_a_position(run: Run, tmp_path: Path) -> None:
         assert answer["description"] == row["description"]
         assert list(answer["catalogues"]) == ["sdss_spec"]
     assert [row["rank"] for row in json.loads(run("--all", "10.0", "20.0014").output)["crossmatches"]] == [1, 2]
-    orphan = json.loads(run("200", "--", "-20").output)
-    assert (orphan["classification"], orphan["crossmatches"]) == ("ORPHAN", [])
+    for south in (("200", "-20"), ("200", "--", "-20"), ("--all", "13:20:00", "-20:00:00", "--epoch", "2016")):
+        orphan = json.loads(run(*south).output)
+        assert (orphan["dec"], orphan["classification"], orphan["crossmatches"]) == (-20.0, "ORPHAN", [])
 
 
 def test_a_star_is_looked_for_where_it_has_moved(run: Run, tmp_path: Path) -> None:
@@ -55,7 +53,12 @@ def test_a_star_is_looked_for_where_it_has_moved(run: Run, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("position", "says"),
-    [(("10", "95"), "beyond a pole"), (("ten", "5"), "ten"), (("10", "5"), "no catalogue is loaded")],
+    [
+        (("10", "95"), "beyond a pole"),
+        (("ten", "5"), "ten"),
+        (("10", "5"), "no catalogue is loaded"),
+        (("10", "-5", "--al"), "--al"),
+    ],
 )
 def test_what_is_wrong_is_said(run: Run, position: tuple[str, str], says: str) -> None:
     found = run(*position)

@@ -42,6 +42,10 @@ def test_what_an_alert_says_becomes_a_light_curve() -> None:
         ({"diaSourcesList": [{"psfFlux": 1.0}]}, "a point of diaSourcesList has no midpointMjdTai"),
         ({"diaSourcesList": [SOURCE | {"psfFlux": "x"}]}, "cannot be read"),
         ({"diaSourcesList": [3]}, "cannot be read"),
+        ({"diaSourcesList": [], "diaObject": "7"}, "alert 1 has diaObject that is not an object"),
+        ({"diaSourcesList": [], "diaForcedSourcesList": SOURCE}, "diaForcedSourcesList that is not a list"),
+        ({"diaSourcesList": [], "annotations": {"sherlock": {"classification": "SN"}}}, "not a list of objects"),
+        ({"diaSourcesList": [], "diaObject": {"ra": "here"}}, "a number of diaObject, .* cannot be read"),
     ],
 )
 def test_other_documents_are_refused(alert: dict[str, object], reason: str) -> None:
