@@ -20,6 +20,8 @@ from dagster import (
     DefaultSensorStatus,
 )
 
+from broker_assets.automation_ticks import AutomationOnChange
+
 SENSOR = "automation"
 """Name of the sensor that evaluates the conditions."""
 
@@ -34,6 +36,9 @@ RECEPTION: Final = {"dagster/priority": "1"}
 # telemetry products of the demonstration in the queue and four runs at a time, a changed catalogue waited for minutes.
 PROMPT: Final = {"dagster/priority": "1"}
 """Tags of the short runs that bring changed lists and catalogues into force: users wait for them."""
+
+UNUSED_SECONDS: Final = 600
+"""Interval of sensors that the settings give nothing to do: a tick costs several processes, and says only that."""
 
 TRIGGER: Final = {"broker/trigger": "automation"}
 """Tag of the runs that automation starts."""
@@ -114,12 +119,12 @@ def on_new_versions_after_the_night() -> AutomationCondition[AssetKey]:
 
 
 def build_automation_sensor(seconds: int) -> AutomationConditionSensorDefinition:
-    """Evaluates every condition of the code location, at this interval.
+    """Evaluates every condition of the code location, at this interval, if anything has happened.
 
-    A tick over a few thousand nights takes a few tenths of a second.
+    An evaluation over a few thousand nights takes a few tenths of a second.
     """
-    return AutomationConditionSensorDefinition(
-        name=SENSOR,
+    return AutomationOnChange(
+        SENSOR,
         description="Rebuilds assets whose inputs or code have changed (broker_assets/automation.py).",
         target=AssetSelection.all(),
         # The sensor that Dagster adds by default is stopped until an operator switches it on.

@@ -21,6 +21,7 @@ from dagster._core.definitions.data_version import (
     get_input_event_pointer_tag,
 )
 from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.definitions.sensor_definition import SensorExecutionData
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.errors import DagsterAssetCheckFailedError, DagsterUserCodeUnreachableError
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
@@ -68,6 +69,7 @@ __all__ = [
     "PartitionBackfill",
     "QueuedRunCoordinator",
     "RunLauncher",
+    "SensorExecutionData",
     "SqlEventLogStorage",
     "SqlEventLogStorageTable",
     "SubmitRunContext",

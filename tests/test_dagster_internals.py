@@ -45,6 +45,7 @@ from broker_assets.dagster_internals import (
     PartitionBackfill,
     QueuedRunCoordinator,
     RunLauncher,
+    SensorExecutionData,
     SqlEventLogStorage,
     SqlEventLogStorageTable,
     SubmitRunContext,
@@ -86,6 +87,7 @@ TESTED = {
     "PartitionBackfill",
     "QueuedRunCoordinator",
     "RunLauncher",
+    "SensorExecutionData",
     "SqlEventLogStorage",
     "SqlEventLogStorageTable",
     "SubmitRunContext",
@@ -296,3 +298,8 @@ def test_a_run_enters_the_queue_with_its_priority() -> None:
     assert PRIORITY_TAG == "dagster/priority"
     assert list(inspect.signature(QueuedRunCoordinator.submit_run).parameters) == ["self", "context"]
     assert "dagster_run" in SubmitRunContext._fields
+
+
+def test_a_tick_that_is_left_out_has_a_reason_and_keeps_its_cursor() -> None:
+    skipped = SensorExecutionData(skip_message="nothing to do", cursor="here")
+    assert (skipped.skip_message, skipped.cursor, skipped.run_requests) == ("nothing to do", "here", None)

@@ -8,6 +8,7 @@ machine.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -39,6 +40,7 @@ from broker_assets.resources.object_store import ObjectStore
 from broker_assets.resources.publisher import Publisher
 from broker_assets.resources.telemetry import Telemetry
 from broker_assets.resources.tns import Tns
+from broker_assets.sensors.code_versions import serves_definitions
 from broker_assets.settings import Settings, load_settings
 from broker_assets.stream.enrichment import EnrichmentPlan
 from broker_assets.stream.enrichments import enrichment_plan
@@ -78,12 +80,14 @@ def build_defs(
 
 def resources(settings: Settings, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """The resources by name."""
-    database = overrides.get("database") or Database.of(settings)
+    # The code server evaluates sensors every few seconds.
+    keep = serves_definitions(sys.argv)
+    database = overrides.get("database") or Database.of(settings, keep=keep)
     telemetry = overrides.get("telemetry") or Telemetry.of(settings)
     ours: dict[str, Any] = {
         "backups": Backups.of(settings),
         "database": database,
-        "kafka": Kafka.of(settings),
+        "kafka": Kafka.of(settings, keep=keep),
         "object_store": ObjectStore.of(settings),
         "cold": Cold.of(settings),
         "decoders": Decoders(settings),

@@ -13,6 +13,7 @@ from broker_assets.assets.sky.tns import build_tns_assets
 from broker_assets.assets.sky.watchlists import build_watchlist_assets
 from broker_assets.checks.sky import build_sky_checks
 from broker_assets.jobs.notices import build_read_notices
+from broker_assets.resources.tns import Tns
 from broker_assets.sensors.lists import build_lists_sensor
 from broker_assets.sensors.notices import build_notices
 from broker_assets.sensors.tns import build_tns_cadence
@@ -59,7 +60,7 @@ def definitions(settings: Settings) -> Definitions:
         jobs=[fetch_tns, match_lists, read_notices],
         sensors=[
             build_lists_sensor(settings.sky, match_lists, {name: code_versions[name] for name in INDICES}),
-            build_tns_cadence(fetch_tns),
+            build_tns_cadence(fetch_tns, configured=not Tns.of(settings).missing),
             build_notices(list(topics), read_notices),
         ],
     )

@@ -9,6 +9,7 @@ from broker_assets.assets.telemetry.folders import folder_key, input_files, tele
 from broker_assets.assets.telemetry.inputs import build_telemetry_inputs
 from broker_assets.assets.telemetry.products import build_telemetry_products
 from broker_assets.assets.telemetry.register import telemetry_register
+from broker_assets.automation import UNUSED_SECONDS
 from broker_assets.checks.telemetry import build_telemetry_checks
 from broker_assets.jobs.check_telemetry import build_check_telemetry
 from broker_assets.jobs.fetch_inputs import build_fetch_inputs
@@ -49,7 +50,7 @@ def definitions(settings: Settings) -> Definitions:
         sensors=[
             *(build_telemetry_files(receive, seconds) for receive in receiving),
             *(sensor for fetch in fetching for sensor in build_fetching_sensors(settings, fetch)),
-            build_telemetry_inputs_sensor(seconds),
+            build_telemetry_inputs_sensor(seconds if Telemetry.of(settings).configured else UNUSED_SECONDS),
             build_daily_products(daily_products),
         ],
         schedules=[build_telemetry_checks_schedule(check_telemetry)],

@@ -6,6 +6,8 @@ Unix socket). No message of this module shows a password.
 
 from __future__ import annotations
 
+import os
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypedDict, Unpack
@@ -22,6 +24,10 @@ NETWORK_LOST: Final = {
 }
 """libpq parameters by which a connection over a network that is down fails within a minute, instead of the two hours of
 the operating system; a slow answer of a server that is reachable is waited for. Without effect on Unix sockets."""
+
+
+RECYCLE_SECONDS: Final = 600
+"""A kept connection that is older is replaced: its process has grown, and a firewall between may have forgotten it."""
 
 
 class DatabaseUnavailableError(ConnectionError):
@@ -183,10 +189,40 @@ def transaction(url: str | URL, **options: Unpack[ConnectionOptions]) -> Iterato
         connection.close()
 
 
-def engine(url: str | URL, *, application: str = "broker-assets") -> sa.Engine:
-    """Return an SQLAlchemy engine without a pool, for migrations and for libraries that need one."""
-    return sa.create_engine(
-        make_url(url).set(drivername="postgresql+psycopg"),
-        poolclass=sa.pool.NullPool,
-        connect_args={**NETWORK_LOST, "application_name": application},
+def engine(url: str | URL, *, application: str = "broker-assets", keep: bool = False) -> sa.Engine:
+    """Return an SQLAlchemy engine, for migrations and for libraries that need one.
+
+    Without a pool, unless it is to `keep` a connection for the next question.
+    """
+    address = make_url(url).set(drivername="postgresql+psycopg")
+    arguments = {**NETWORK_LOST, "application_name": application}
+    if not keep:
+        return sa.create_engine(address, poolclass=sa.pool.NullPool, connect_args=arguments)
+    return pooled(
+        sa.create_engine(address, pool_size=1, max_overflow=-1, pool_recycle=RECYCLE_SECONDS, connect_args=arguments)
     )
+
+
+def pooled(engine: sa.Engine) -> sa.Engine:
+    """Prepare an engine whose pool keeps connections between statements: one that the server has closed is replaced.
+
+    A look at the socket shows that; asking the server before each statement (`pool_pre_ping`) was a third of what an
+    idle platform asked. A forked process gets connections of its own and leaves those of its parent alone.
+    """
+
+    @sa.event.listens_for(engine, "checkout")
+    def replace_closed(connection: Any, _record: Any, _proxy: Any) -> None:
+        if has_news(connection):
+            raise sa.exc.DisconnectionError("the server has closed the connection")
+
+    os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
+    return engine
+
+
+def has_news(connection: Any) -> bool:
+    """Whether the server has sent something to an idle connection, which it does when it ends it."""
+    try:
+        readable, _, _ = select.select([connection.fileno()], [], [], 0)
+    except (OSError, ValueError, sa.exc.SQLAlchemyError, psycopg.Error):
+        return True
+    return bool(readable)

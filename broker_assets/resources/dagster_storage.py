@@ -7,7 +7,8 @@ that was most of what PostgreSQL did. Here the storages of a process share one p
 
 from __future__ import annotations
 
-import os
+import time
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -20,8 +21,10 @@ from dagster_postgres import (
 )
 from dagster_postgres.utils import pg_url_from_config
 
-_RECYCLE_SECONDS: Final = 600
-"""A connection that is older is replaced, before a firewall between has forgotten it."""
+from broker_assets.database.engine import RECYCLE_SECONDS, pooled
+
+_PURGE_SECONDS: Final = 3600.0
+"""How often old ticks are deleted: Dagster would after each tick, once for each of its limits."""
 
 _true: set[tuple[str, ...]] = set()
 """What is known of a database: address, question, and its arguments. Migrations add tables and columns, none goes."""
@@ -63,6 +66,20 @@ class ScheduleStorage(_Remembering, PostgresScheduleStorage):
         *("has_instigators_table", "_has_instigators_table", "_has_asset_daemon_asset_evaluations_table"),
         *("has_secondary_index_table", "has_built_index"),
     )
+
+    def __init__(self, postgres_url: str) -> None:
+        super().__init__(postgres_url)
+        self._purged: dict[tuple[str, ...], float] = {}
+
+    def purge_ticks(
+        self, origin_id: str, selector_id: str, before: float, tick_statuses: Sequence[Any] | None = None
+    ) -> None:
+        """Delete ticks of a sensor or schedule that began before a time (Unix), once an hour."""
+        key = (origin_id, selector_id, *(status.value for status in tick_statuses or ()))
+        if time.monotonic() - self._purged.get(key, float("-inf")) < _PURGE_SECONDS:
+            return
+        super().purge_ticks(origin_id, selector_id, before, tick_statuses)
+        self._purged[key] = time.monotonic()
 
 
 class RunStorage(_Remembering, PostgresRunStorage):
@@ -108,15 +125,13 @@ class SharedPostgresStorage(DagsterPostgresStorage):
 @cache
 def _pool(postgres_url: str) -> sa.Engine:
     """The pool of this process: one connection is kept, more are opened while they are needed."""
-    engine = sa.create_engine(
-        postgres_url,
-        isolation_level="AUTOCOMMIT",
-        pool_size=1,
-        max_overflow=-1,
-        pool_pre_ping=True,
-        pool_recycle=_RECYCLE_SECONDS,
-        use_native_hstore=False,
+    return pooled(
+        sa.create_engine(
+            postgres_url,
+            isolation_level="AUTOCOMMIT",
+            pool_size=1,
+            max_overflow=-1,
+            pool_recycle=RECYCLE_SECONDS,
+            use_native_hstore=False,
+        )
     )
-    # A forked process must not speak over its parent's connection, nor close it.
-    os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
-    return engine

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 import sqlalchemy as sa
 
 from broker_assets.database import engine as connections
+from broker_assets.database.kept import KeptConnections
 from broker_assets.settings import Settings
 
 
@@ -37,16 +38,21 @@ class Database:
     url : str or None
         `postgresql+psycopg://…`. None is allowed so that definitions can be loaded anywhere; using it then fails
         with a message that explains what to do.
+    keep : bool
+        Whether connections are kept for the next transaction, as where sensors are evaluated
+        (`broker_assets.database.kept`). Runs open few and keep none.
     """
 
-    def __init__(self, url: str | None) -> None:
+    def __init__(self, url: str | None, *, keep: bool = False) -> None:
         self._url = url
+        self._keep = keep
+        self._schemas: dict[str, Database] = {}
 
     @classmethod
-    def of(cls, settings: Settings) -> Database:
+    def of(cls, settings: Settings, *, keep: bool = False) -> Self:
         """The database of the settings."""
         secret = settings.database.url
-        return cls(secret.get_secret_value() if secret is not None else None)
+        return cls(secret.get_secret_value() if secret is not None else None, keep=keep)
 
     @property
     def url(self) -> str:
@@ -65,15 +71,23 @@ class Database:
 
     @cached_property
     def engine(self) -> sa.Engine:
-        """SQLAlchemy engine without a pool: a run opens few connections and keeps none."""
-        return connections.engine(self.url)
+        """SQLAlchemy engine; without a pool unless connections are kept."""
+        return connections.engine(self.url, keep=self._keep)
+
+    @cached_property
+    def _kept(self) -> KeptConnections:
+        return KeptConnections(self.url)
 
     def in_schema(self, schema: str) -> Database:
         """The same database with another schema in the place of `public`."""
-        return Database(connections.in_schema(self.url, schema))
+        if schema not in self._schemas:
+            self._schemas[schema] = Database(connections.in_schema(self.url, schema), keep=self._keep)
+        return self._schemas[schema]
 
     def transaction(self, **options: Any) -> AbstractContextManager[psycopg.Connection[tuple[Any, ...]]]:
         """A psycopg connection for one transaction; options as in `database.engine.connect`."""
+        if self._keep and options.keys() <= {"connect_timeout"}:
+            return self._kept.transaction(**options)
         return connections.transaction(self.url, **options)
 
     def __repr__(self) -> str:

@@ -11,6 +11,8 @@ committed in the database for external monitoring tools that do not know our dat
 from __future__ import annotations
 
 import logging
+import os
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -43,6 +45,9 @@ FETCH_BYTES = 2 * LARGEST_MESSAGE
 
 QUEUE_KILOBYTES = 64 * 1024
 """Messages that librdkafka reads ahead, kB: limits the memory of a run besides its batches."""
+
+KEPT_SECONDS = 600.0
+"""A source that is kept and older is replaced."""
 
 _REFUSALS = frozenset(
     {
@@ -227,14 +232,13 @@ class KafkaSource:
         """
         wanted = set(partitions)
         deadline = time.monotonic() + timeout
-        found: dict[int, int] = {}
-        while wanted - found.keys() and time.monotonic() < deadline:
-            self.consume(1, min(0.1, max(deadline - time.monotonic(), 0.0)))
-            for partition in wanted - found.keys():
-                end = self._fetched_end(partition)
-                if end is not None:
-                    found[partition] = end
-        return found
+        # What the client remembers of a fetch for an earlier question may be too small by now.
+        heard: set[int] = set()
+        while wanted - heard and time.monotonic() < deadline:
+            received = self.consume(1, min(0.1, max(deadline - time.monotonic(), 0.0)))
+            heard |= wanted & ({message.partition for message in received} | self._ends.keys())
+        ends = {partition: self._fetched_end(partition) for partition in heard}
+        return {partition: end for partition, end in ends.items() if end is not None}
 
     def partitions(self) -> list[int]:
         """Numbers of all partitions of the topic, ascending."""
@@ -261,6 +265,11 @@ class KafkaSource:
             self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
             log.warning("positions of %s were not mirrored to group %s: %s", self.topic, self._group, error)
+
+    def rest(self) -> None:
+        """Fetch nothing more until something is assigned; the connection stays."""
+        self._assigned = ()
+        self._consumer.unassign()
 
     def close(self) -> None:
         """Disconnect from the broker; closing twice is harmless."""
@@ -368,15 +377,24 @@ def _taken(message: Any) -> Message:
 
 
 class Kafka:
-    """The resource: opens sources, and finds where topics end; each stream on its own cluster."""
+    """The resource: opens sources, and finds where topics end; each stream on its own cluster.
 
-    def __init__(self, locations: Iterable[StreamLocation]) -> None:
+    Parameters
+    ----------
+    locations : iterable of StreamLocation
+        The streams.
+    keep : bool
+        Whether connections for the question where a stream ends are kept for the next, as where sensors are evaluated.
+    """
+
+    def __init__(self, locations: Iterable[StreamLocation], *, keep: bool = False) -> None:
         self._locations = {location.name: location for location in locations}
+        self._kept = KeptSources() if keep else None
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    def of(cls, settings: Settings, *, keep: bool = False) -> Self:
         """For the streams and the notices of the settings."""
-        return cls(settings.locations())
+        return cls(settings.locations(), keep=keep)
 
     def source(self, name: str) -> KafkaSource:
         """A source of a stream for a run; the caller closes it.
@@ -392,6 +410,8 @@ class Kafka:
     def ends(self, name: str, positions: Mapping[int, int], *, timeout: float = 5.0) -> StreamEnds:
         """Where every partition of a stream ends; see `stream_ends`."""
         location = self._location(name)
+        if self._kept is not None:
+            return self._kept.ends(location, positions, timeout=timeout)
         return stream_ends(location.cluster, location.topic, positions, timeout=timeout)
 
     def source_at(self, location: StreamLocation) -> KafkaSource:
@@ -457,23 +477,69 @@ def stream_ends(
     SourceUnavailableError, SourceRefusedError
         If the broker is unavailable, or does not have the topic.
     """
-    deadline = time.monotonic() + timeout
     source = KafkaSource(cluster, topic, timeout=timeout, read_ahead=False)
     try:
-        partitions = source.partitions()
-        watermarks = {partition: source.watermarks(partition, deadline=deadline) for partition in partitions}
-        ends = {partition: high for partition, (_, high) in watermarks.items()}
-        beginnings = {partition: low for partition, (low, _) in watermarks.items()}
-        starts = {partition: positions.get(partition, beginnings[partition]) for partition in partitions}
-        drained = {partition: starts[partition] for partition in partitions if ends[partition] <= starts[partition]}
-        if drained:
-            source.assign(drained)
-            try:
-                probed = source.fetched_ends(drained, timeout=max(deadline - time.monotonic(), 0.2))
-            except OffsetOutOfRangeError:
-                # The topic was recreated and ends before our position; the drain run finds out and says so.
-                probed = {}
-            ends |= {partition: max(end, ends[partition]) for partition, end in probed.items()}
-        return StreamEnds(topic=topic, ends=ends, beginnings=beginnings)
+        return ends_of(source, positions, timeout=timeout)
     finally:
         source.close()
+
+
+def ends_of(source: KafkaSource, positions: Mapping[int, int], *, timeout: float) -> StreamEnds:
+    """The same, asked over a source that may be asked again."""
+    deadline = time.monotonic() + timeout
+    partitions = source.partitions()
+    watermarks = {partition: source.watermarks(partition, deadline=deadline) for partition in partitions}
+    ends = {partition: high for partition, (_, high) in watermarks.items()}
+    beginnings = {partition: low for partition, (low, _) in watermarks.items()}
+    starts = {partition: positions.get(partition, beginnings[partition]) for partition in partitions}
+    drained = {partition: starts[partition] for partition in partitions if ends[partition] <= starts[partition]}
+    if drained:
+        source.assign(drained)
+        try:
+            probed = source.fetched_ends(drained, timeout=max(deadline - time.monotonic(), 0.2))
+        except OffsetOutOfRangeError:
+            # The topic was recreated and ends before our position; the drain run finds out and says so.
+            probed = {}
+        finally:
+            source.rest()
+        ends |= {partition: max(end, ends[partition]) for partition, end in probed.items()}
+    return StreamEnds(topic=source.topic, ends=ends, beginnings=beginnings)
+
+
+class KeptSources:
+    """Sources that are asked again and again where streams end, safe to use from several threads.
+
+    To connect to a cluster costs it and us three times what the answer costs. A source that could not answer is
+    replaced, and one that is old.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: dict[tuple[str, float], tuple[float, KafkaSource]] = {}
+        self._process = os.getpid()
+
+    def ends(self, location: StreamLocation, positions: Mapping[int, int], *, timeout: float) -> StreamEnds:
+        """Where every partition of a stream ends; see `stream_ends`."""
+        if self._process != os.getpid():
+            # The threads of the clients have stayed with the process from which this one was forked.
+            return stream_ends(location.cluster, location.topic, positions, timeout=timeout)
+        key = (location.name, timeout)
+        with self._lock:
+            since, source = self._idle.pop(key, (0.0, None))
+        if source is not None and time.monotonic() - since > KEPT_SECONDS:
+            source.close()
+            source = None
+        if source is None:
+            since = time.monotonic()
+            source = KafkaSource(location.cluster, location.topic, timeout=timeout, read_ahead=False)
+        try:
+            found = ends_of(source, positions, timeout=timeout)
+        except BaseException:
+            source.close()
+            raise
+        with self._lock:
+            if key not in self._idle:
+                self._idle[key] = (since, source)
+                return found
+        source.close()
+        return found

@@ -15,15 +15,12 @@ from dagster import (
 )
 
 from broker_assets.assets.alerts.streams import ACTIVE_RUNS
-from broker_assets.automation import RECEPTION
+from broker_assets.automation import RECEPTION, UNUSED_SECONDS
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.kafka import Kafka
 from broker_assets.resources.pubsub import ender
 from broker_assets.settings import Settings
 from broker_assets.stream.broker_message_run import look
-
-UNUSED_SECONDS = 600
-"""Where no broker is followed, a tick only says so."""
 
 
 def build_broker_messages_sensor(settings: Settings, read: JobDefinition) -> SensorDefinition:

@@ -16,7 +16,7 @@ from broker_assets.delivery.backlog import is_due
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.sensors.run_history import requested
 
-INTERVAL_SECONDS = 10
+INTERVAL_SECONDS = 15
 LEFT_SECONDS = 10.0
 """Messages that have been due for this long are not being sent by the run that queued them."""
 

@@ -21,7 +21,7 @@ from dagster import (
 
 from broker_assets.accounting import ledger
 from broker_assets.assets.alerts.streams import ACTIVE_RUNS
-from broker_assets.automation import RECEPTION
+from broker_assets.automation import RECEPTION, UNUSED_SECONDS
 from broker_assets.jobs.notices import NOT_CONFIGURED
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.kafka import Kafka
@@ -38,7 +38,7 @@ def build_notices(names: Sequence[str], read: JobDefinition) -> SensorDefinition
     @sensor(
         name="notices",
         job=read,
-        minimum_interval_seconds=INTERVAL_SECONDS,
+        minimum_interval_seconds=INTERVAL_SECONDS if names else UNUSED_SECONDS,
         default_status=DefaultSensorStatus.RUNNING,
         description="Starts a run when notices of events are waiting.",
     )

@@ -15,7 +15,7 @@ from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.sensors.run_history import requested
 from broker_assets.tom.observations.working import is_due
 
-INTERVAL_SECONDS = 15
+INTERVAL_SECONDS = 30
 
 
 def build_observations_sensor(observe: JobDefinition) -> SensorDefinition:

@@ -22,7 +22,7 @@ from dagster import (
 from broker_assets.assets.alerts.streams import ACTIVE_RUNS
 from broker_assets.assets.reporter import Reporter
 from broker_assets.assets.sky.tns import bulk_files_entries
-from broker_assets.automation import BACKGROUND
+from broker_assets.automation import BACKGROUND, UNUSED_SECONDS
 from broker_assets.dagster_internals import UnresolvedAssetJobDefinition
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.resources.tns import Tns
@@ -33,13 +33,13 @@ RETRY_SECONDS = 900.0
 """Missing or failed files are requested again after this time, not at every tick: TNS limits requests."""
 
 
-def build_tns_cadence(job: UnresolvedAssetJobDefinition) -> SensorDefinition:
-    """The sensor; it starts this job."""
+def build_tns_cadence(job: UnresolvedAssetJobDefinition, *, configured: bool = True) -> SensorDefinition:
+    """The sensor; it starts this job. Where TNS is not `configured`, it only says so."""
 
     @sensor(
         name="tns_cadence",
         job=job,
-        minimum_interval_seconds=INTERVAL_SECONDS,
+        minimum_interval_seconds=INTERVAL_SECONDS if configured else UNUSED_SECONDS,
         default_status=DefaultSensorStatus.RUNNING,
         description="Fetches the bulk files of the Transient Name Server that are due.",
     )

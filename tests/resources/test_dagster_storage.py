@@ -15,7 +15,9 @@ import sqlalchemy as sa
 import yaml
 from dagster import AssetKey, AssetMaterialization, DagsterInstance
 from dagster_postgres import DagsterPostgresStorage
+from dagster_private import TickData, TickStatus
 
+from broker_assets.dagster_internals import InstigatorType
 from broker_assets.resources.dagster_storage import (
     EventLogStorage,
     RunStorage,
@@ -105,3 +107,23 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 assert backend() == mine, "the child has closed the connection of its parent"
 """
     subprocess.run([sys.executable, "-c", program, postgres.dagster_url(database)], check=True, timeout=120)
+
+
+def test_old_ticks_are_deleted_once_an_hour(postgres: Any, database: str) -> None:
+    url = postgres.dagster_url(database)
+    DagsterPostgresStorage(url)
+    ticks = ScheduleStorage(url)
+    skipped = TickData("origin", "kafka_lag", InstigatorType.SENSOR, TickStatus.SKIPPED, 100.0, selector_id="kafka_lag")
+
+    def left_after_a_purge(of: str) -> int:
+        ticks.create_tick(skipped)
+        ticks.purge_ticks("origin", of, 200.0, [TickStatus.SKIPPED])
+        return len(ticks.get_ticks("origin", "kafka_lag"))
+
+    assert left_after_a_purge("kafka_lag") == 0
+    assert left_after_a_purge("kafka_lag") == 1, "a second look within the hour"
+    ticks.purge_ticks("origin", "kafka_lag", 200.0, [TickStatus.FAILURE])
+    assert len(ticks.get_ticks("origin", "kafka_lag")) == 1
+    # A daemon that has just started deletes at once.
+    ScheduleStorage(url).purge_ticks("origin", "kafka_lag", 200.0, [TickStatus.SKIPPED])
+    assert ticks.get_ticks("origin", "kafka_lag") == []

@@ -43,3 +43,26 @@ def test_an_absent_server_is_away() -> None:
 def test_the_password_is_not_shown() -> None:
     assert "secret" not in repr(Database("postgresql+psycopg://me:secret@host/broker"))
     assert "host" in repr(Database("postgresql+psycopg://me:secret@host/broker"))
+
+
+@pytest.mark.database
+def test_the_code_server_keeps_its_connections(database_url: str) -> None:
+    settings = Settings(database=DatabaseSettings(url=database_url))  # type: ignore[arg-type]
+
+    def backends(database: Database) -> list[object]:
+        found: list[object] = []
+        for asked in (database, database.in_schema("pg_catalog")):
+            with asked.transaction() as connection:
+                found += connection.execute("SELECT pg_backend_pid(), current_schema()").fetchone() or ()
+        with database.engine.connect() as other:
+            found.append(other.exec_driver_sql("SELECT pg_backend_pid()").scalar())
+        with database.transaction(statement_timeout=1.0) as connection:
+            found += connection.execute("SHOW statement_timeout").fetchone() or ()
+        return found
+
+    keeping = Database.of(settings, keep=True)
+    first = backends(keeping)
+    assert backends(keeping) == first
+    assert first[-1] == "1s", "a connection with other options is its own"
+    others = [backends(Database.of(settings)) for _ in range(2)]
+    assert len({found for row in (first, *others) for found in row if isinstance(found, int)}) == 9

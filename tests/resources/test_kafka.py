@@ -5,13 +5,15 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, ConsumerGroupState, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from broker_assets.resources.kafka import KafkaSource, stream_ends
-from broker_assets.settings import KafkaSettings
+from broker_assets.resources.kafka import Kafka, KafkaSource, stream_ends
+from broker_assets.settings import KafkaSettings, StreamLocation
 from broker_assets.stream.messages import (
     Message,
     MessageSource,
@@ -198,6 +200,33 @@ def test_ends_of_a_topic_made_a_moment_ago(kafka: str, settings: KafkaSettings) 
 def test_ends_of_a_topic_made_anew(topic: str, settings: KafkaSettings) -> None:
     """The position is beyond the end: no lag is invented, and nothing hangs."""
     assert stream_ends(settings, topic, {0: 10, 1: 10}).ends == {0: 0, 1: 0}
+
+
+def test_a_kept_source_knows_what_came_since(
+    kafka: str, topic: str, settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    class Counted(KafkaSource):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            opened.append(self.topic)
+
+    monkeypatch.setattr("broker_assets.resources.kafka.KafkaSource", Counted)
+    location = StreamLocation("alerts", topic, settings)
+    resource = Kafka([location], keep=True)
+    ends = partial(resource.ends, "alerts", timeout=5.0)
+    produce(kafka, topic, {0: [b"a"] * 3, 1: [b"b"]})
+    assert ends({0: 3, 1: 1}).lag({0: 3, 1: 1}) == {0: 0, 1: 0}
+    produce(kafka, topic, {0: [b"c"]})
+    assert ends({0: 3, 1: 1}).ends == {0: 4, 1: 1}
+    assert ends({0: 4, 1: 1}).lag({0: 4, 1: 1}) == {0: 0, 1: 0}
+    # A position beyond the end, as of a topic that was made anew, is nothing that stops the next question.
+    assert ends({0: 9, 1: 1}).ends == {0: 4, 1: 1}
+    assert ends({0: 4, 1: 0}).lag({0: 4, 1: 0}) == {0: 0, 1: 1}
+    assert opened == [topic]
+    Kafka([location]).ends("alerts", {}, timeout=5.0)
+    assert opened == [topic, topic]
 
 
 def free_port() -> int:
