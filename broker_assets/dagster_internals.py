@@ -33,6 +33,7 @@ from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.tags import PRIORITY_TAG, WILL_RETRY_TAG
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster._grpc import server as grpc_server
 from dagster._grpc.client import DagsterGrpcClient
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
@@ -80,5 +81,6 @@ __all__ = [
     "capture_interrupts",
     "get_input_data_version_tag",
     "get_input_event_pointer_tag",
+    "grpc_server",
     "pop_captured_interrupt",
 ]

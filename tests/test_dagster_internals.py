@@ -56,8 +56,10 @@ from broker_assets.dagster_internals import (
     capture_interrupts,
     get_input_data_version_tag,
     get_input_event_pointer_tag,
+    grpc_server,
     pop_captured_interrupt,
 )
+from broker_assets.local.loaded_code import OPENS_DEFINITIONS
 from broker_assets.local.processes import free_ports
 
 ROOT = Path(__file__).parents[1]
@@ -99,6 +101,7 @@ TESTED = {
     "capture_interrupts",
     "get_input_data_version_tag",
     "get_input_event_pointer_tag",
+    "grpc_server",
     "pop_captured_interrupt",
 }
 """Names that a test below compares with what we rely on."""
@@ -160,6 +163,14 @@ def parameters(function: object) -> list[str]:
 
 def test_command_line_has_the_entry_that_runs_use() -> None:
     assert callable(importlib.import_module(dagster_internals.COMMAND_LINE).main)
+
+
+def test_code_server_opens_the_process_with_the_definitions_by_one_function() -> None:
+    """`local.loaded_code.fork_definitions` puts another in its place."""
+    assert "open_ipc_subprocess(subprocess_args, cwd=cwd, env=env)" in inspect.getsource(
+        grpc_server.open_server_process
+    )
+    assert callable(getattr(grpc_server, OPENS_DEFINITIONS))
 
 
 def test_tags_are_those_of_events_that_are_stored() -> None:

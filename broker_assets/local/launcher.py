@@ -29,9 +29,9 @@ from broker_assets.dagster_internals import (
     RunLauncher,
     WorkerStatus,
 )
+from broker_assets.local.loaded_code import LoadedCode
 from broker_assets.local.processes import start_child, tail
-from broker_assets.local.run_workers import PID_TAG, Watch, Worker, find_worker, worker_tags
-from broker_assets.local.warm_workers import WarmWorkers
+from broker_assets.local.run_workers import PID_TAG, RUN_NAME, Watch, Worker, find_worker, worker_tags
 
 KEEP_LOGS_SECONDS = 14 * 86_400
 """Outputs of workers older than this are removed when the next run starts."""
@@ -58,7 +58,7 @@ class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         super().__init__()  # type: ignore[no-untyped-call]
         self._inst_data = inst_data
         self._log_folder = log_folder
-        self._warm = WarmWorkers(lambda: self._log("loaded-code")) if load_once else None
+        self._loaded = LoadedCode(lambda: self._log("loaded-code")) if load_once else None
         self._watch = Watch(lambda: self._instance if self.has_instance else None, self._last_output)
 
     @property
@@ -98,10 +98,10 @@ class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
 
     def _start(self, arguments: list[str], log: Path) -> Worker:
         """Fork the process that has loaded the code, or else start from nothing."""
-        forked = self._warm.start(arguments, log) if self._warm is not None else None
+        command = [sys.executable, "-m", "broker_assets.local.run_worker", *arguments]
+        forked = self._loaded.start(command, log=log, name=RUN_NAME) if self._loaded is not None else None
         if forked is not None:
             return forked
-        command = [sys.executable, "-m", "broker_assets.local.run_worker", *arguments]
         # No death signal: the run continues when the daemon, which runs this code, is killed.
         return start_child(command, log=log, death_signal=None)
 
@@ -145,8 +145,8 @@ class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
 
     def dispose(self) -> None:
         """Give the loaded code back; runs continue."""
-        if self._warm is not None:
-            self._warm.close()
+        if self._loaded is not None:
+            self._loaded.close()
 
     def join(self, timeout: int = 30) -> None:
         """Wait for the processes started by this object, at most `timeout` seconds in total."""

@@ -8,7 +8,6 @@ servers that own a folder. How a child is forked and signalled is in `processes`
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +15,7 @@ from typing import Self
 
 import psutil
 
-from broker_assets.local.processes import FolderLock, end_orphans, explain_failure, rotate_log, stop_child
+from broker_assets.local.processes import Child, FolderLock, end_orphans, explain_failure, rotate_log, stop_child
 from broker_assets.storage.atomic import remove_abandoned
 
 
@@ -47,7 +46,7 @@ class ManagedProcess:
         self.log = log
         self._timeout = timeout
         self._deadline = 0.0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Child | None = None
 
     @property
     def pid(self) -> int | None:
@@ -114,7 +113,7 @@ class ManagedProcess:
         if process is not None:
             stop_child(process, self.stop_signals)
 
-    def _launch(self) -> subprocess.Popen[bytes]:
+    def _launch(self) -> Child:
         """Start the child; see `start_child`."""
         raise NotImplementedError
 

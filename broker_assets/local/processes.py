@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, Protocol
 
 import psutil
 
@@ -48,6 +49,21 @@ class FolderInUseError(LocalPlatformError):
     """Another living process holds the folder."""
 
 
+class Child(Protocol):
+    """A child process: `subprocess.Popen`, or one forked from loaded code (`local.loaded_code`)."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Its exit code if it has ended."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; `subprocess.TimeoutExpired` after `timeout` seconds."""
+
+    def send_signal(self, sig: int, /) -> None:
+        """Send a signal, unless it has ended."""
+
+
 def _prepare(parent: int, death_signal: signal.Signals | None, user: Identity | None) -> Callable[[], None]:
     """Runs in a child between fork and exec; calls nothing that may need a lock held by another thread at the fork."""
 
@@ -57,12 +73,25 @@ def _prepare(parent: int, death_signal: signal.Signals | None, user: Identity | 
         if user is not None:
             user.assume()
         # After the change of user, which clears it.
-        if death_signal is not None and sys.platform == "linux":
-            _libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-            if os.getppid() != parent:  # the parent died before the signal was set
-                os._exit(1)
+        if death_signal is not None:
+            end_with_parent(parent, death_signal)
 
     return prepare
+
+
+def end_with_parent(parent: int, death_signal: signal.Signals) -> None:
+    """Have the kernel send this process a signal when its parent ends; without effect outside Linux.
+
+    Parameters
+    ----------
+    parent : int
+        Process id of the parent; if it has ended already, this process ends at once.
+    death_signal : signal
+    """
+    if sys.platform == "linux":
+        _libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
 
 
 def name_process(name: str) -> None:
@@ -131,11 +160,10 @@ def run_child(
     failure: str,
     seconds: float,
     log: Path,
-    environment: Mapping[str, str] | None = None,
-    folder: Path | None = None,
-    user: Identity | None = None,
+    start: Callable[..., Child] = start_child,
+    **options: Any,
 ) -> None:
-    """Run a command that ends by itself; see `start_child`.
+    """Run a command that ends by itself.
 
     Parameters
     ----------
@@ -143,13 +171,19 @@ def run_child(
         How the message begins if it fails.
     seconds : float
         Time limit.
+    log : Path
+        File to which its output is appended.
+    start : callable, optional
+        What starts it; default: `start_child`.
+    **options
+        Further arguments of `start`.
 
     Raises
     ------
     LocalPlatformError
         If it cannot be started, ends with another code than 0, or is not ready in time; with the end of the log.
     """
-    process = start_child(command, log=log, environment=environment, folder=folder, user=user)
+    process = start(command, log=log, **options)
     try:
         code = process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -161,7 +195,7 @@ def run_child(
         raise explain_failure(failure, log)
 
 
-def stop_child(process: subprocess.Popen[bytes], signals: Sequence[tuple[signal.Signals, float]]) -> int:
+def stop_child(process: Child, signals: Sequence[tuple[signal.Signals, float]]) -> int:
     """Send signals in turn, waiting the given seconds after each, until the child has ended; finally SIGKILL.
 
     SIGKILL goes to the child's whole process group, so that its own children do not stay behind.

@@ -20,9 +20,11 @@ from typing import Protocol
 import psutil
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
-from broker_assets.local.warm_process import RUN_NAME
-from broker_assets.local.warm_workers import UNKNOWN_END
+from broker_assets.local.loaded_code import UNKNOWN_END
 from broker_assets.monitoring.state_file import ProcessIdentity
+
+RUN_NAME = "run-worker"
+"""Name of the processes of runs, as `ps` and `top` show it."""
 
 PID_TAG = "broker/worker_pid"
 CREATED_TAG = "broker/worker_created"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,8 +11,9 @@ from typing import Protocol
 
 import psutil
 
+from broker_assets.local.loaded_code import DEFINITIONS_NAME, LoadedCode
 from broker_assets.local.managed import ManagedProcess
-from broker_assets.local.processes import LocalPlatformError, rotate_log, start_child
+from broker_assets.local.processes import Child, LocalPlatformError, rotate_log, start_child
 
 
 class Part(Protocol):
@@ -53,6 +54,10 @@ class Service(ManagedProcess):
         Whether it answers; called repeatedly, must not block for more than a few seconds.
     timeout : float
         Time limit to become ready, seconds.
+    loaded : LoadedCode, optional
+        Loaded code from which it is forked, if the command is a program of Python.
+    forks : bool
+        Whether it starts processes of loaded code itself.
     """
 
     pause = 0.2
@@ -66,15 +71,30 @@ class Service(ManagedProcess):
         environment: Mapping[str, str],
         healthy: Callable[[], bool],
         timeout: float = 120.0,
+        loaded: LoadedCode | None = None,
+        forks: bool = False,
     ) -> None:
         super().__init__(f"The {name}", log, timeout=timeout)
+        self.name = name
         self.command = [program_path(command[0]), *command[1:]]
         self.healthy = healthy
         self._environment = dict(environment)
+        self._loaded = loaded
+        self._forks = forks
 
-    def _launch(self) -> subprocess.Popen[bytes]:
+    def _launch(self) -> Child:
         rotate_log(self.log)
-        return start_child(self.command, log=self.log, environment=self._environment)
+        forked = None
+        if self._loaded is not None:
+            forked = self._loaded.start(
+                self.command,
+                log=self.log,
+                name=self.name,
+                environment=self._environment,
+                death_signal=signal.SIGTERM,
+                forks=self._forks,
+            )
+        return forked if forked is not None else start_child(self.command, log=self.log, environment=self._environment)
 
     def _silence(self) -> str | None:
         return None if self.healthy() else ""
@@ -110,14 +130,14 @@ class CodeServer(Service):
     def _children(self) -> list[psutil.Process]:
         """Children that serve definitions; libraries start others for a moment, such as a look for a compiler."""
         try:
-            return [child for child in psutil.Process(self.pid).children() if _serves(child)]
+            return [child for child in psutil.Process(self.pid).children(recursive=True) if _serves(child)]
         except psutil.NoSuchProcess:
             return []
 
 
 def _serves(process: psutil.Process) -> bool:
     try:
-        return "grpc" in process.cmdline()
+        return process.name() == DEFINITIONS_NAME or "grpc" in process.cmdline()
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False
 

@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +27,10 @@ import psutil
 from broker_assets.backoff import SERVICE, pause_after
 from broker_assets.local import instance, kafka, platform, readiness
 from broker_assets.local.compiling import Compiling
+from broker_assets.local.loaded_code import LoadedCode
 from broker_assets.local.postgres import EmbeddedPostgres
 from broker_assets.local.processes import (
+    Child,
     FolderInUseError,
     FolderLock,
     LocalPlatformError,
@@ -36,6 +38,7 @@ from broker_assets.local.processes import (
     free_ports,
     run_child,
     shorten_log,
+    start_child,
     tail,
     wait_for_end,
 )
@@ -60,6 +63,9 @@ PREPARE_SECONDS = 1800.0
 
 UNHEALTHY_SECONDS = 90.0
 """A live service that has not answered for this long is restarted."""
+
+STARTING_OTHERS = ("code-server", "daemon")
+"""Services that start processes of loaded code: the one with the definitions, and runs."""
 
 LARGEST_DAEMON = 1536 * 1024**2
 """Resident memory above which the Dagster daemon is restarted, bytes (it is known to grow; runs are not affected)."""
@@ -101,7 +107,7 @@ class Supervisor:
         self._started = time.time()
         self._stopping = threading.Event()
         self._low_space = False
-        self._environment: dict[str, str] = {}
+        self._loaded = LoadedCode(lambda: self.home / "logs" / "loaded-code.log", idle_seconds=0)
 
     def run(self, on_ready: Callable[[Addresses, threading.Event], None] | None = None) -> None:
         """Start everything, then watch it until a signal or `down` stops it.
@@ -173,6 +179,7 @@ class Supervisor:
         if identity is not None:
             os.environ["BROKER_SUPERVISOR"] = f"{identity.pid}:{identity.created!r}"
         (self.home / "logs").mkdir(exist_ok=True)
+        self._loaded.begin(_of_services())  # while the servers start
         self._compiling = Compiling(self.home / "logs" / "compiling.log", self._report)
         self._compiling.begin()
         addresses = self._start_servers()
@@ -185,10 +192,18 @@ class Supervisor:
             failure="The servers could not be prepared",
             seconds=PREPARE_SECONDS,
             log=self.home / "logs" / "prepare.log",
+            start=self._start_program,
+            name="prepare",
         )
         self._start_services(addresses)
         self._save()
         return addresses
+
+    def _start_program(self, command: Sequence[str], *, log: Path, name: str) -> Child:
+        forked = self._loaded.start(
+            command, log=log, name=name, environment=_of_services(), death_signal=signal.SIGTERM
+        )
+        return forked if forked is not None else start_child(command, log=log)
 
     def _start_servers(self) -> Addresses:
         settings, server = self.settings, self.settings.server
@@ -240,11 +255,6 @@ class Supervisor:
             workspace=str(instance.project_file("workspace.yaml")),
         )
         commands["code-server"][commands["code-server"].index("--host") + 1] = addresses.code_server_host
-        environment = os.environ | {
-            "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": "60",
-            "DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD": "10",
-            "PYTHONUNBUFFERED": "1",
-        }
         health = {
             "code-server": readiness.answers_grpc(addresses.code_server_host, addresses.code_server_port),
             "daemon": readiness.daemon_is_alive(addresses.dagster_url),
@@ -258,7 +268,15 @@ class Supervisor:
         for name, command in commands.items():
             log = logs / f"{name}.log"
             kind = CodeServer if name == "code-server" else Service
-            service = kind(name, command, log=log, environment=environment, healthy=health[name])
+            service = kind(
+                name,
+                command,
+                log=log,
+                environment=_of_services(),
+                healthy=health[name],
+                loaded=self._loaded,
+                forks=name in STARTING_OTHERS,
+            )
             self._watched.append(_Watched(name, service))
             services.append(service)
             if name == "daemon":  # it starts runs, which would compile the same
@@ -390,6 +408,7 @@ class Supervisor:
             wait_for_end(workers, 20.0)
         if code_server is not None:
             code_server.stop()
+        self._loaded.close()
         for watched in reversed(self._watched):
             watched.part.stop()
         os.environ.pop(state_file.MARKER, None)
@@ -432,6 +451,15 @@ def end_platform(settings: Settings, *, timeout: float = 90.0) -> bool:
     left = platform.platform_processes(home)
     end_orphans(lambda: platform.platform_processes(home), patience=5.0)
     return supervisor is not None or bool(left)
+
+
+def _of_services() -> dict[str, str]:
+    """Environment of the services."""
+    return os.environ | {
+        "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": "60",
+        "DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD": "10",
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 def _resident(pid: int | None) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 from dagster_services import DagsterServices, wait_until
+from forked_programs import programs_of
 
 from broker_assets.local.launcher import LocalProcessRunLauncher
 from broker_assets.local.processes import wait_for_end
@@ -55,12 +56,10 @@ def daemons(tmp_path: Path, dagster_url: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 def end_workers(home: Path) -> None:
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("DAGSTER_HOME") == str(home) and is_run_worker(process):
+    for process in programs_of(home):
+        with suppress(psutil.Error):
+            if is_run_worker(process):
                 process.kill()
-        except psutil.Error:
-            continue
 
 
 def started(

@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from broker_assets.local import platform
+from broker_assets.local.loaded_code import DEFINITIONS_NAME
 from broker_assets.local.processes import free_ports, wait_for_end
 from broker_assets.local.readiness import answers_http
 from broker_assets.monitoring import state_file
@@ -146,8 +147,8 @@ def test_life(here: Platform) -> None:
             assert service.pid is not None
             pid = service.pid
             if service.name == "code-server":
-                children = psutil.Process(pid).children()
-                [pid] = [child.pid for child in children if "grpc" in child.cmdline()]
+                children = psutil.Process(pid).children(recursive=True)
+                [pid] = [child.pid for child in children if child.name() == DEFINITIONS_NAME]
             os.kill(pid, signal.SIGKILL)
     here.wait_until(
         lambda: all(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dagster_services import DagsterServices
+from forked_programs import loaded_code
 
 from broker_assets.local import platform
 from broker_assets.local.instance import project_file
@@ -74,6 +75,7 @@ class DagsterPages(DagsterServices):
             log=folder / "webserver.log",
             environment=self._environment,
             healthy=answers_http(f"{self.address}/server_info"),
+            loaded=loaded_code(),
         )
 
     @contextmanager

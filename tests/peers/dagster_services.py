@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from forked_programs import environment_of_programs, loaded_code
 
 from broker_assets.local import platform
 from broker_assets.local.instance import create_instance, project_file, write_instance
@@ -42,13 +43,15 @@ class DagsterServices:
         self._commands = platform.commands(
             host="127.0.0.1", dagster_port=0, api_port=0, code_port=self._port, workspace=workspace
         )
-        self._environment = os.environ | {
-            "DAGSTER_HOME": str(self.home),
-            "DAGSTER_PG_URL": dagster_url,
-            "BROKER_CODE_SERVER_HOST": "127.0.0.1",
-            "BROKER_CODE_SERVER_PORT": str(self._port),
-            **(environment or {}),
-        }
+        self._environment = environment_of_programs(
+            {
+                "DAGSTER_HOME": str(self.home),
+                "DAGSTER_PG_URL": dagster_url,
+                "BROKER_CODE_SERVER_HOST": "127.0.0.1",
+                "BROKER_CODE_SERVER_PORT": str(self._port),
+                **(environment or {}),
+            }
+        )
         self.code_server = self._new_code_server({})
         self.daemon = Service(
             "daemon",
@@ -56,6 +59,8 @@ class DagsterServices:
             log=folder / "daemon.log",
             environment=self._environment,
             healthy=lambda: True,
+            loaded=loaded_code(),
+            forks=True,
         )
 
     def deploy(self, environment: Mapping[str, str]) -> None:
@@ -75,6 +80,8 @@ class DagsterServices:
             log=self.folder / "code.log",
             environment=self._environment | dict(environment),
             healthy=answers_grpc("127.0.0.1", self._port),
+            loaded=loaded_code(),
+            forks=True,
         )
 
     @contextmanager

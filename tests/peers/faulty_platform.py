@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 import dagster as dg
 
-folder = Path(os.environ["FAULTS"])
+folder = Path(os.environ["BROKER_TEST_FAULTS"])
 nights = dg.StaticPartitionsDefinition(["2024-05-01", "2024-05-02", "2024-05-03"])
 
 @dg.asset(partitions_def=nights, backfill_policy=dg.BackfillPolicy.multi_run(1))

@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 import psycopg
 
+from broker_assets.local.loaded_code import DEFINITIONS_NAME
+from broker_assets.local.loaded_process import LOADED_NAME
 from broker_assets.local.platform import platform_processes
 from broker_assets.local.run_workers import is_run_worker
 from broker_assets.monitoring.state_file import PlatformState, running
@@ -63,8 +65,8 @@ class Victims:
         return found
 
     def loaded_code(self) -> list[psutil.Process]:
-        """The process that is forked for runs."""
-        return [one for one in platform_processes(self.home) if not is_run_worker(one) and _says(one, "warm_process")]
+        """The process from which services are forked, and those from which runs and definitions are."""
+        return [one for one in platform_processes(self.home) if _is_named(one, LOADED_NAME)]
 
     def workers(self) -> dict[str, psutil.Process]:
         """Processes of runs, by run."""
@@ -100,17 +102,13 @@ class Victims:
         for name, jobs in RUNS.items():
             found[name] = lambda jobs=jobs: self.runs(*jobs)  # type: ignore[misc]
         found[LOADED_CODE] = self.loaded_code
-        found["code server's definitions"] = lambda: [one for one in self.with_children("code-server") if _serves(one)]
+        found["code server's definitions"] = lambda: [
+            one for one in self.with_children("code-server") if _is_named(one, DEFINITIONS_NAME)
+        ]
         return found
 
 
-def _serves(process: psutil.Process) -> bool:
+def _is_named(process: psutil.Process, name: str) -> bool:
     with suppress(psutil.Error):
-        return "grpc" in process.cmdline()
-    return False
-
-
-def _says(process: psutil.Process, word: str) -> bool:
-    with suppress(psutil.Error):
-        return any(word in part for part in process.cmdline())
+        return process.name() == name
     return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ import pytest
 import sqlalchemy as sa
 from confluent_kafka import Producer
 from dagster import AssetKey, DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+from forked_programs import environment_of_programs, loaded_code, programs_of
 
 from broker_assets.accounting import balance
 from broker_assets.assets.alerts.streams import DRAIN_TAG
@@ -26,7 +26,7 @@ from broker_assets.database.engine import connect
 from broker_assets.http import HttpClient
 from broker_assets.local.instance import create_instance, project_file, write_instance
 from broker_assets.local.platform import commands
-from broker_assets.local.processes import free_ports, start_child
+from broker_assets.local.processes import Child, free_ports
 from broker_assets.local.run_workers import PID_TAG
 from broker_assets.resources.database import Database
 
@@ -37,11 +37,11 @@ class RunningPlatform:
     def __init__(self, folder: Path, environment: dict[str, str], database_url: str, kafka: str, topic: str) -> None:
         self.folder = folder
         self.home = Path(environment["DAGSTER_HOME"])
-        self.environment = {**os.environ, **environment}
+        self.environment = environment_of_programs(environment)
         self.database = Database(database_url)
         self.topic = topic
         self.producer = Producer({"bootstrap.servers": kafka})
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, Child] = {}
         self.instance = DagsterInstance.from_config(str(self.home))
         (self.webserver_port,) = free_ports(1)
 
@@ -55,11 +55,17 @@ class RunningPlatform:
             workspace=str(project_file("workspace.yaml")),
         )
         program, *arguments = made[name]
-        command = [str(Path(sys.executable).with_name(program)), *arguments]
-        log = self.folder / f"{name}.log"
-        self.processes[name] = start_child(
-            command, log=log, environment=self.environment, folder=self.folder, death_signal=signal.SIGKILL
+        forked = loaded_code().start(
+            [str(Path(sys.executable).with_name(program)), *arguments],
+            log=self.folder / f"{name}.log",
+            name=name,
+            environment=self.environment,
+            folder=self.folder,
+            death_signal=signal.SIGKILL,
+            forks=name != "webserver",
         )
+        assert forked is not None
+        self.processes[name] = forked
 
     def kill(self, name: str) -> None:
         """Kill a service and its children without warning."""
@@ -144,10 +150,9 @@ class RunningPlatform:
         """End everything that carries our home in its environment."""
         for name in list(self.processes):
             self.kill(name)
-        for process in psutil.process_iter():
+        for process in programs_of(self.home):
             with suppress(psutil.Error):
-                if process.environ().get("DAGSTER_HOME") == str(self.home) and process.pid != os.getpid():
-                    process.kill()
+                process.kill()
         self.instance.dispose()
 
 

@@ -35,7 +35,7 @@ def running(
     python_path = os.pathsep.join([str(folder), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
     with new_database() as name, pytest.MonkeyPatch.context() as patch:
         patch.setenv("DAGSTER_PG_URL", postgres.dagster_url(name))
-        environment = {"PYTHONPATH": python_path, "FAULTS": str(faults)}
+        environment = {"PYTHONPATH": python_path, "BROKER_TEST_FAULTS": str(faults)}
         pages = DagsterPages(folder, postgres.dagster_url(name), "faulty_definitions", environment)
         with pages.running(), DagsterInstance.from_config(str(pages.home)) as instance:
             yield Running(pages, faults, instance)

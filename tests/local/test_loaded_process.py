@@ -9,9 +9,11 @@ import socket
 import time
 from contextlib import suppress
 
+import psutil
 import pytest
 
-from broker_assets.local.warm_process import LARGEST_MESSAGE, Forks
+from broker_assets.local import loaded_process
+from broker_assets.local.loaded_process import LARGEST_MESSAGE, Forks
 
 
 def in_child(idle_seconds: float = 60.0) -> tuple[socket.socket, int]:
@@ -47,7 +49,7 @@ def ended(pid: int) -> int:
 
 def test_each_request_is_a_process_whose_end_is_said() -> None:
     connection, pid = in_child()
-    request = b'{"arguments": []}\n'
+    request = b'{"death_signal": 0}\n'
     # Two at once, the second in two pieces.
     connection.sendall(request + request[:5])
     connection.sendall(request[5:])
@@ -68,3 +70,26 @@ def test_it_ends_by_itself(reason: str) -> None:
             connection.sendall(b"x" * (LARGEST_MESSAGE + 1))
     assert ended(pid) == 0
     connection.close()
+
+
+def test_a_child_that_was_to_end_with_it_is_killed_when_it_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loaded_process, "GRACE_SECONDS", 0.5)
+    mine, other = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        mine.close()
+        forks = Forks(other, 60.0)
+        if forks.serve() is None:
+            forks.end_children()
+            os._exit(0)
+        # One that hears only its parent's signal, and one that waits for a database that has gone.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        time.sleep(600)
+        os._exit(7)
+    other.close()
+    mine.sendall(b'{"death_signal": %d}\n{"death_signal": %d}\n' % (signal.SIGTERM, signal.SIGUSR1))
+    children = [psutil.Process(message["started"]) for message in lines(mine, 2)]
+    mine.close()
+    assert ended(pid) == 0
+    psutil.wait_procs(children, timeout=30.0)
+    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)

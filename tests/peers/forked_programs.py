@@ -1,0 +1,46 @@
+"""One process with loaded code for all tests of a worker: programs of platforms are forked from it, as on one machine.
+
+Each would load the same code otherwise, for seconds of processor time.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+from broker_assets.local.loaded_code import LoadedCode
+
+OF_PYTEST = "PYTEST_CURRENT_TEST"
+"""Differs from test to test: what was loaded for one would not do for the next."""
+
+
+@cache
+def loaded_code() -> LoadedCode:
+    """The process of this worker, which ends with it."""
+    folder = Path(tempfile.mkdtemp(prefix="loaded-code-"))
+    code = LoadedCode(lambda: folder / "loaded-code.log", idle_seconds=0)
+    atexit.register(code.close)
+    return code
+
+
+def environment_of_programs(more: Mapping[str, str]) -> dict[str, str]:
+    """That of this process and more variables."""
+    return {name: value for name, value in os.environ.items() if name != OF_PYTEST} | dict(more)
+
+
+def programs_of(home: Path) -> Iterator[psutil.Process]:
+    """Living programs of a Dagster home: by their environment, or by the place of their output if they were forked."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            output = Path(f"/proc/{process.pid}/fd/1").readlink()
+            if process.environ().get("DAGSTER_HOME") == str(home) or output.is_relative_to(home):
+                yield process
