@@ -15,17 +15,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import IO, Any
 
 import psycopg
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
+from forked_programs import open_program
 
 from broker_assets.accounting import balance
 from broker_assets.database import migrations
 from broker_assets.database.engine import connect
 from broker_assets.local.kafka import apache_kafka
+from broker_assets.local.loaded_code import ForkedProcess
 from broker_assets.local.postgres import EmbeddedPostgres
 from broker_assets.local.processes import LocalPlatformError
 from broker_assets.packets import archive
@@ -60,7 +62,8 @@ def mortal_kafka(service_folder: Path) -> Iterator[Any]:
 class DrainChild:
     """A process that drains until it is told to stop, or killed."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | ForkedProcess
+    output: IO[str]
     reports: list[dict[str, Any]] = field(default_factory=list)
     """What its runs reported."""
     errors: list[str] = field(default_factory=list)
@@ -73,8 +76,7 @@ class DrainChild:
         self._reader.start()
 
     def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+        for line in self.output:
             with suppress(ValueError):
                 event = json.loads(line)
                 if "report" in event:
@@ -101,6 +103,22 @@ class DrainChild:
         code = self.process.wait(timeout)
         self._reader.join(5.0)
         return code
+
+
+def _drain_process(
+    arguments: str, environment: Mapping[str, str] | None
+) -> tuple[subprocess.Popen[str] | ForkedProcess, IO[str]]:
+    """Forked from loaded code, unless its own environment may concern what it loads."""
+    if environment is None:
+        return open_program(DRAIN_PROCESS.stem, arguments, paths=[DRAIN_PROCESS.parent])
+    process = subprocess.Popen(
+        [sys.executable, str(DRAIN_PROCESS), arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    assert process.stdout is not None
+    return process, process.stdout
 
 
 @dataclass
@@ -162,13 +180,7 @@ class Platform:
             "idle_seconds": 1.0,
             **options,
         }
-        process = subprocess.Popen(
-            [sys.executable, str(DRAIN_PROCESS), json.dumps(arguments)],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **(environment or {})},
-        )
-        child = DrainChild(process)
+        child = DrainChild(*_drain_process(json.dumps(arguments), environment))
         self.children.append(child)
         if wait:
             assert child.ready.wait(60.0), "the draining process did not come up"

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +12,7 @@ import numpy as np
 import psycopg
 import pytest
 from enrichments import Meddler
+from forked_programs import open_program
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -176,18 +174,16 @@ def test_no_message_stops_a_partition_even_if_it_ends_the_process(
         "poison": [packets.source_id(number, 0) for number in (7, 30)],
         "batch_max": batch_max,
     }
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1] / "peers"), os.environ.get("PYTHONPATH", "")])
-    }
+    here = Path(__file__).parent
     died = 0
     while True:
-        run = subprocess.run(
-            [sys.executable, str(Path(__file__).with_name("dying_drain.py")), json.dumps(arguments)],
-            env=environment, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
-        if run.returncode == 0:
+        run, output = open_program("dying_drain", json.dumps(arguments), paths=[here, here.parent / "peers"])
+        with output:
+            said = output.read()
+        code = run.wait(120)
+        if code == 0:
             break
-        assert run.returncode == 9, run.stderr
+        assert code == 9, said
         died += 1
         assert died <= 12, "the partition does not go on"
     assert broker.value("SELECT count(*) FROM diasources") == 38
