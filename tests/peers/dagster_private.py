@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from dagster import DagsterInstance
 from dagster._config import validate_config
 from dagster._core.code_pointer import FileCodePointer
 from dagster._core.definitions.data_version import CachingStaleStatusResolver
@@ -33,6 +35,7 @@ __all__ = [
     "TickStatus",
     "create_run_for_test",
     "dagster_instance_config_schema",
+    "instance_in_files",
     "job_of_file",
     "validate_config",
 ]
@@ -41,3 +44,13 @@ __all__ = [
 def job_of_file(path: Path, name: str) -> JobPythonOrigin:
     """Where other processes find a job: the name of a function in a file."""
     return ReconstructableJob.for_file(str(path), name).get_python_origin()
+
+
+def instance_in_files(folder: Path) -> DagsterInstance:
+    """Keep an instance in files, and the events of all runs in one: else each run makes a database of its own."""
+    events: dict[str, Any] = {
+        "module": "dagster._core.storage.event_log",
+        "class": "ConsolidatedSqliteEventLogStorage",
+        "config": {"base_dir": str(folder)},
+    }
+    return DagsterInstance.local_temp(str(folder), overrides={"event_log_storage": events})

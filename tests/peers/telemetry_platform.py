@@ -24,6 +24,7 @@ from dagster import (
     build_sensor_context,
     evaluate_automation_conditions,
 )
+from dagster_private import instance_in_files
 from telemetry_folders import InputFolders
 
 from broker_assets.assets.reporter import Entry, Reporter
@@ -239,4 +240,4 @@ def complete(
 def _instance(folder: Path) -> DagsterInstance:
     """Dagster's own records, in files."""
     (folder / "dagster").mkdir(parents=True, exist_ok=True)
-    return DagsterInstance.local_temp(str(folder / "dagster"))
+    return instance_in_files(folder / "dagster")
