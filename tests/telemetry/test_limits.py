@@ -6,8 +6,6 @@ import json
 import os
 import random
 import re
-import resource
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -18,11 +16,11 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from forked_commands import ForkedCommand
 
 from broker_assets.storage.atomic import PARTS, remove_abandoned, replace_atomically
 from broker_assets.telemetry.simulation.mission import Mission, write_mission
 
-COMMAND = (sys.executable, "-c", "from broker_assets.commands.telemetry.application import app; app()", "process")
 BENCHMARK = Path(__file__).parents[2] / "benchmarks/telemetry_memory.py"
 UNSTABLE = re.compile(rb"(DATE    |CHECKSUM|DATASUM )=.{71}", re.DOTALL)
 SECONDS = 240
@@ -47,8 +45,9 @@ class Undisturbed:
 def undisturbed(mission: Mission, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     """One run from nothing."""
     folder = tmp_path_factory.mktemp("undisturbed")
+    process = ForkedCommand(command(mission, folder), folder / "all")
     begin = time.monotonic()
-    subprocess.run(command(mission, folder), check=False, capture_output=True, timeout=SECONDS)
+    process.wait(SECONDS)
     seconds = time.monotonic() - begin
     found = Undisturbed(tree(folder), index(folder), seconds)
     levels = {name.split("_")[1] for name in found.tree}
@@ -57,12 +56,12 @@ def undisturbed(mission: Mission, tmp_path_factory: pytest.TempPathFactory) -> U
 
 
 def command(mission: Mission, folder: Path, *options: str, files: list[Path] | None = None) -> list[str]:
-    """`telemetry process` of all files, or of some, into a folder."""
+    """Arguments of `telemetry`: process all files, or some, into a folder."""
     given = mission.process_options
     if files is not None:
         at = given.index("--tm-dir")
         given = [*given[:at], *given[at + 2 :], *map(str, files)]
-    return [*COMMAND, *given, "--fits-dir", str(folder / "products"), "--store", str(folder / "packets"), *options]
+    return ["process", *given, "--fits-dir", str(folder / "products"), "--store", str(folder / "packets"), *options]
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -114,18 +113,16 @@ def test_killed_at_random_moments(mission: Mission, undisturbed: Undisturbed, tm
         folder = tmp_path / str(number)
         moments = []
         for _ in range(3):
-            process = subprocess.Popen(
-                command(mission, folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )  # fmt: skip
-            # Half of the kills come while files are written: imports take the first half of the time.
-            moments.append(source.uniform(0.3, 1.0) * undisturbed.seconds)
+            process = ForkedCommand(command(mission, folder), tmp_path / "killed")
+            # While packets are stored or files are written: all modules are imported already.
+            moments.append(source.uniform(0.05, 1.0) * undisturbed.seconds)
             try:
                 process.wait(moments[-1])
             except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
+                process.kill()
             process.wait(SECONDS)
-        ended = subprocess.run(command(mission, folder), check=False, capture_output=True, timeout=SECONDS)
-        assert ended.returncode in (0, 1), ended.stderr
+        ended = ForkedCommand(command(mission, folder), tmp_path / "ended")
+        assert ended.wait(SECONDS) in (0, 1), ended.errors
         try:
             check(folder, undisturbed)
         except AssertionError as error:
@@ -137,15 +134,12 @@ def test_two_processes_at_once(mission: Mission, undisturbed: Undisturbed, tmp_p
     """Both work on one store and archive, with files that share packets; nothing is lost, doubled or torn."""
     halves = [list(mission.files[::2]), list(mission.files[1::2])]
     running = [
-        subprocess.Popen(
-            command(mission, tmp_path, files=files), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
-        for files in halves
+        ForkedCommand(command(mission, tmp_path, files=files), tmp_path / str(number))
+        for number, files in enumerate(halves)
     ]
     for process in running:
-        _, errors = process.communicate(timeout=SECONDS)
-        assert process.returncode in (0, 1)
-        assert "Traceback" not in errors
+        assert process.wait(SECONDS) in (0, 1)
+        assert "Traceback" not in process.errors
     check(tmp_path, undisturbed)
 
 
@@ -161,14 +155,11 @@ def test_cut_files_and_late_kernels(mission: Mission, undisturbed: Undisturbed, 
         cut[-1].write_bytes(whole[: source.randrange(1, len(whole))])
     without = command(mission, tmp_path, files=cut)
     at = without.index("--spice-dir")
-    first = subprocess.run(
-        [*without[:at], *without[at + 2 :]], check=False, capture_output=True, text=True, timeout=SECONDS
-    )
-    assert first.returncode == 1
-    assert "needs SPICE kernels" in first.stderr
+    first = ForkedCommand([*without[:at], *without[at + 2 :]], tmp_path / "first")
+    assert first.wait(SECONDS) == 1
+    assert "needs SPICE kernels" in first.errors
     assert {name.split("_")[1] for name in tree(tmp_path)} == {"LB", "L0"}
-    again = subprocess.run(command(mission, tmp_path), check=False, capture_output=True, timeout=SECONDS)
-    assert again.returncode in (0, 1)
+    assert ForkedCommand(command(mission, tmp_path), tmp_path / "again").wait(SECONDS) in (0, 1)
     check(tmp_path, undisturbed)
 
 
@@ -198,40 +189,31 @@ def test_full_disk(where: str, mission: Mission, undisturbed: Undisturbed, small
         filler.write_bytes(b"")
         free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
         filler.write_bytes(bytes(max(0, free - (kilobytes << 10))))
-        ended = subprocess.run(
-            command(mission, tmp_path), check=False, capture_output=True, text=True, timeout=SECONDS
-        )  # fmt: skip
-        assert ended.returncode != 0
-        assert "No space left on device" in ended.stderr
+        ended = ForkedCommand(command(mission, tmp_path), tmp_path / "ended")
+        assert ended.wait(SECONDS) != 0
+        assert "No space left on device" in ended.errors
         if where == "products":
             filler.unlink()
             found = tree(tmp_path)
             assert set(found) <= set(undisturbed.tree)
             assert [name for name in found if found[name] != undisturbed.tree[name]] == []
     filler.unlink(missing_ok=True)
-    again = subprocess.run(command(mission, tmp_path), check=False, capture_output=True, timeout=SECONDS)
-    assert again.returncode in (0, 1)
+    assert ForkedCommand(command(mission, tmp_path), tmp_path / "again").wait(SECONDS) in (0, 1)
     check(tmp_path, undisturbed)
 
 
 @pytest.mark.slow
 def test_file_size_limit(mission: Mission, undisturbed: Undisturbed, tmp_path: Path) -> None:
     """A limit of the operating system on the size of files stops large products only until it is lifted."""
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
-
     given = [*command(mission, tmp_path), "--continue-on-error"]
     (tmp_path / "packets").mkdir()
-    subprocess.run([*given, "-e", "LB"], check=False, capture_output=True, timeout=SECONDS)
-    ended = subprocess.run(
-        [*given, "-b", "LB"], check=False, capture_output=True, timeout=SECONDS, text=True, preexec_fn=limit
-    )  # fmt: skip
-    assert ended.returncode != 0
-    assert "File too large" in ended.stderr
+    ForkedCommand([*given, "-e", "LB"], tmp_path / "stored").wait(SECONDS)
+    ended = ForkedCommand([*given, "-b", "LB"], tmp_path / "ended", largest_file=400_000)
+    assert ended.wait(SECONDS) != 0
+    assert "File too large" in ended.errors
     found = tree(tmp_path)
     assert [name for name in found if found[name] != undisturbed.tree[name]] == []
-    subprocess.run(given, check=False, capture_output=True, timeout=SECONDS)
+    ForkedCommand(given, tmp_path / "again").wait(SECONDS)
     check(tmp_path, undisturbed)
 
 
