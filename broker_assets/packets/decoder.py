@@ -34,7 +34,7 @@ from broker_assets.packets.surveys.adapter import Identity, SurveyAdapter
 from broker_assets.packets.tables import SCHEMAS, AlertTables, concatenate, table
 from broker_assets.packets.usable import usable
 
-DECODER_VERSION: Final = "4"
+DECODER_VERSION: Final = "5"
 """Increased whenever the tables made from the same packets change."""
 
 NAMED_FIELDS: Final = 20

@@ -233,7 +233,8 @@ def _cutout(name: str, file: bytes) -> bytes:
 
 
 def _julian_date(mjd_tai: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(mjd_tai - TAI_MINUS_UTC + 2_400_000.5)
+    """UTC of the starts of exposures whose middles are these, as ZTF gives it."""
+    return np.asarray(mjd_tai - TAI_MINUS_UTC - ZTF.exposure / 2 / 86_400 + 2_400_000.5)
 
 
 def _magnitude(flux: NDArray[np.float64]) -> NDArray[np.float64]:

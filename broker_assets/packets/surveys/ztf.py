@@ -1,8 +1,9 @@
 """ZTF: schemas 3.x and 4.x, as written by IPAC and as passed on by other brokers.
 
 Magnitudes become fluxes in nJy with the sign of the subtraction; Julian dates in UTC become MJD in TAI. ZTF gives the
-start of the exposure and, in histories, no exposure time: `midpointmjdtai` is the start, so that a source has one time
-whichever packet contains it.
+start of the exposure and, in histories, no exposure time: half of the 30 s that its surveys expose is added to every
+start, so that a source has one time whichever packet contains it. The middle of a longer exposure is later by half of what
+it exceeds 30 s.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ SENTINEL: Final = -99_998.0
 """ZTF writes −99999 where the forced photometry has no result; this value and smaller ones mean no value."""
 MAGNITUDE_ERROR: Final = math.log(10) / 2.5
 """Relative error of a flux for an error of one magnitude."""
+HALF_EXPOSURE: Final = 15.0 / 86_400.0
+"""Days from the start of an exposure of ZTF's surveys to its middle."""
 MAGNITUDES: Final = (0.0, 90.0)
 """Magnitudes are between these; −999, 0 and 99 mean no value."""
 POSITIVE: Final = ("t", "true", "1")
@@ -220,7 +223,7 @@ class ZtfAdapter(SurveyAdapter):
             diasourceid=as_integer(root["candidate.candid"]),
             diaobjectid=objects,
             ssobjectid=np.zeros(len(objects), dtype=np.int64),
-            midpointmjdtai=jd_utc_to_mjd_tai(as_float(root["candidate.jd"])),
+            midpointmjdtai=_midpoint(root["candidate.jd"]),
             ra=as_float(root["candidate.ra"]),
             decl=as_float(root["candidate.dec"]),
         )
@@ -228,7 +231,7 @@ class ZtfAdapter(SurveyAdapter):
     def _points_of(self, path: str, values: pa.Table, identity: Identity) -> Points:
         packet = as_integer(values["packet"])
         rows = packet_rows(values["packet"], identity)
-        objects, times = identity.diaobjectid[rows], jd_utc_to_mjd_tai(as_float(values["jd"]))
+        objects, times = identity.diaobjectid[rows], _midpoint(values["jd"])
         end = values["@end"].to_numpy()
         if path == "fp_hists":
             numbers = point_id(objects, as_integer(values["pid"]))
@@ -250,7 +253,7 @@ class ZtfAdapter(SurveyAdapter):
         points = _record(values, "candidate") if not path else values
         columns: dict[str, Any] = {
             "packet": points["packet"],
-            "midpointmjdtai": jd_utc_to_mjd_tai(as_float(points["jd"])),
+            "midpointmjdtai": _midpoint(points["jd"]),
             "band": _band(points["fid"]),
         }
         if name == "forced_source":
@@ -366,7 +369,7 @@ class ZtfAdapter(SurveyAdapter):
         if "candidate.ndethist" in root.column_names:
             columns["ndiasources"] = root["candidate.ndethist"]
         if "candidate.jdstarthist" in root.column_names:
-            first = jd_utc_to_mjd_tai(as_float(root["candidate.jdstarthist"]))
+            first = _midpoint(root["candidate.jdstarthist"])
             columns["firstdiasourcemjdtai"] = pa.array(first, mask=~np.isfinite(first))
         return table("object", columns)
 
@@ -424,13 +427,18 @@ def _exposure(values: pa.Table, identity: Identity, rows: NDArray[np.int64], sur
         "packet": values["packet"],
         "survey": constant(survey_code, values.num_rows, pa.int16()),
         "diaobjectid": identity.diaobjectid[rows],
-        "midpointmjdtai": jd_utc_to_mjd_tai(as_float(values["jd"])),
+        "midpointmjdtai": _midpoint(values["jd"]),
         "band": _band(values["fid"]),
     }
     for field, column in (("pid", "visit"), ("rcid", "detector")):
         if field in values.column_names:
             columns[column] = values[field]
     return columns
+
+
+def _midpoint(start: Column) -> NDArray[np.float64]:
+    """Middle of exposures, MJD TAI, from the Julian dates (UTC) of their starts."""
+    return jd_utc_to_mjd_tai(as_float(start)) + HALF_EXPOSURE
 
 
 def _band(filters: Column) -> pa.Array:

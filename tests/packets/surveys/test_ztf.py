@@ -9,22 +9,26 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from astropy import units
 from astropy.time import Time
 from hypothesis import given
 from hypothesis import strategies as st
 
 from broker_assets.database.point_identity import PointKind, identities
+from broker_assets.lightcurves.chart.rows import utc_text
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.packets.designations import designation
 from broker_assets.packets.identifiers import ztf_object_id
 from broker_assets.packets.points import Points
+from broker_assets.packets.registry import SchemaFolder
 from broker_assets.packets.surveys.ztf import magnitude_to_flux
 
 pytestmark = pytest.mark.shared
 
 
 def mjd_tai(jd):
-    return Time(jd, format="jd", scale="utc").tai.mjd
+    """Middle of an exposure of 30 s that begins then."""
+    return (Time(jd, format="jd", scale="utc") + 15 * units.s).tai.mjd
 
 
 def njy(magnitude):
@@ -48,6 +52,18 @@ def decoded(messages):
     assert tables.failures == []
     assert decoder.unknown_fields == {}
     return tables
+
+
+def test_one_instant_has_one_time_in_both_surveys(messages, records, packets, tmp_path):
+    """Rubin gives the middle of an exposure in TAI, ZTF its start in UTC."""
+    ztf = AlertDecoder("ztf", "container").identify(messages[:1]).midpointmjdtai[0]
+    candidate = records[0]["candidate"]
+    assert candidate["exptime"] == 30
+    middle = Time(candidate["jd"], format="jd", scale="utc") + candidate["exptime"] / 2 * units.s
+    rubin = AlertDecoder("rubin", "confluent", SchemaFolder(packets.write_schema_folder(tmp_path)), topic="alerts")
+    alert = packets.alert(7, [(0, middle.tai.mjd)])
+    assert abs(rubin.identify([packets.encode(alert)]).midpointmjdtai[0] - ztf) * 86_400 < 0.001
+    assert utc_text(ztf) == middle.utc.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def by_packet(table, trigger=None):
