@@ -84,6 +84,7 @@ def field(
     datatype: str = "",
     utype: str = "",
     xtype: str = "",
+    arraysize: str = "",
 ) -> pa.Field:
     """A field with what it means.
 
@@ -97,8 +98,13 @@ def field(
         Datatype of VOTable, where it is not that of the kind: `char` for text that is ASCII by its nature.
     utype, xtype : str
         Place in a data model, and what a text stands for, of VOTable.
+    arraysize : str
+        How many numbers a text contains, with spaces between them, where `datatype` is that of a number.
     """
-    given = {"unit": unit, "description": description, "ucd": ucd, "datatype": datatype, "utype": utype, "xtype": xtype}
+    given = {
+        "unit": unit, "description": description, "ucd": ucd, "datatype": datatype, "utype": utype, "xtype": xtype,
+        "arraysize": arraysize,
+    }  # fmt: skip
     return pa.field(name, kind, metadata={key: value for key, value in given.items() if value})
 
 
@@ -213,7 +219,8 @@ def _field(item: pa.Field) -> str:
     attributes = [f"name={quoteattr(item.name)}"]
     datatype = next((name for test, name in _DATATYPES if test(item.type)), None)
     if datatype is None:
-        attributes.append(f'datatype="{given.get("datatype", "unicodeChar")}" arraysize="*"')
+        size = given.get("arraysize", "*")
+        attributes.append(f'datatype="{given.get("datatype", "unicodeChar")}" arraysize="{size}"')
     else:
         attributes.append(f'datatype="{datatype}"')
     attributes.extend(f"{key}={_quoted(given[key])}" for key in ("unit", "ucd", "utype", "xtype") if given.get(key))

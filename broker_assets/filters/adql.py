@@ -19,7 +19,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokens import TokenType  # type: ignore[attr-defined]
 
 from broker_assets.database.query_role import OBSERVATIONS, PUBLISHED
-from broker_assets.filters.adql_geometry import GEOMETRY, UNKNOWN_GEOMETRY, Near, with_geometry
+from broker_assets.filters.adql_geometry import GEOMETRY, UNKNOWN_GEOMETRY, Near, Shape, shown, with_geometry
 from broker_assets.filters.adql_polygons import AdqlError
 from broker_assets.filters.tap_schema import NAMES, OBSCORE, SCHEMA, row_type
 from broker_assets.filters.tap_uploads import Upload
@@ -87,6 +87,8 @@ class Translated:
     """Uploaded tables that it reads; their number is that of their parameters."""
     near: tuple[Near, ...] = ()
     """Circles around uploaded positions, bound as `%(near_0_1)s`."""
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    """Columns of the answer that are points or regions."""
 
 
 @dataclass
@@ -165,13 +167,14 @@ def translate(text: str, *, limit: int, uploads: Mapping[str, Upload] | None = N
     tokens = _Tokens(uploads or {})
     _functions(root)
     root = with_geometry(root, tokens.uploads, tokens.circle)
+    shapes = shown(root)
     _no_other_geometry(root)
     tables = _tables(root, tokens)
     asked = _asked(root)
     most = limit if asked is None else min(asked, limit)
     root = root.limit(most + 1 if asked is None or asked > limit else most)
     statement = tokens.bound(root.sql(dialect="postgres").replace("%", "%%"))
-    return Translated(statement, tables, most, tuple(tokens.read), tuple(tokens.near))
+    return Translated(statement, tables, most, tuple(tokens.read), tuple(tokens.near), shapes)
 
 
 def _asked(root: exp.Expression) -> int | None:
@@ -254,6 +257,7 @@ def _no_other_geometry(root: exp.Expression) -> None:
     for node in root.find_all(exp.Anonymous):
         if node.name.upper() in GEOMETRY | UNKNOWN_GEOMETRY:
             raise AdqlError(
-                f"{node.name.upper()} cannot be used here: points and regions are arguments of CONTAINS, INTERSECTS,"
-                " DISTANCE, AREA, CENTROID, COORD1 and COORD2; REGION is not offered (write CIRCLE, POLYGON or BOX)"
+                f"{node.name.upper()} cannot be used here: points and regions are what the query gives, or arguments of"
+                " CONTAINS, INTERSECTS, DISTANCE, AREA, CENTROID, COORD1 and COORD2; REGION is not offered (write"
+                " CIRCLE, POLYGON or BOX)"
             )

@@ -57,6 +57,23 @@ class Near:
         )
 
 
+@dataclass(frozen=True)
+class Shape:
+    """A point or a region as a column of a VOTable (DALI 1.1, section 3.3)."""
+
+    xtype: str
+    numbers: int | None
+    """How many; None if that depends on the row."""
+
+    @property
+    def about(self) -> dict[str, str]:
+        """Attributes of its FIELD."""
+        return {
+            "datatype": "double", "arraysize": "*" if self.numbers is None else str(self.numbers),
+            "xtype": self.xtype, "unit": "deg",
+        }  # fmt: skip
+
+
 Cells = Callable[[str, str, str, float], str | None]
 """Names circles around uploaded positions: table, columns and radius; gives a token, or None."""
 
@@ -118,6 +135,46 @@ def with_geometry(root: exp.Expression, uploads: Mapping[str, Any], cells: Cells
         return node
 
     return root.transform(rest)
+
+
+def shown(root: exp.Expression) -> dict[str, Shape]:
+    """Write points and regions that a query selects as DALI does: numbers with spaces between them, degrees.
+
+    Parameters
+    ----------
+    root : Expression
+        The query; only what its first SELECT gives can be a point or a region.
+
+    Returns
+    -------
+    dict
+        Columns that are points or regions.
+    """
+    found: dict[str, Shape] = {}
+    for node in list(root.expressions) if isinstance(root, exp.Select) else []:
+        inner = node.this if isinstance(node, exp.Alias) else node
+        kind = _name(inner)
+        if kind == "CIRCLE":
+            values, shape = list(_circle(inner)), Shape("circle", 3)
+        elif kind == "POLYGON":
+            values, shape = _vertices(inner), Shape("polygon", None)
+            if len(values) < 6 or len(values) % 2:
+                _corners(inner)  # says what is wrong
+        elif kind == "BOX":
+            ra, dec = adql_polygons.degrees(_corners(inner))
+            pairs = zip(ra.tolist(), dec.tolist(), strict=True)
+            values, shape = [_literal(value) for pair in pairs for value in pair], Shape("polygon", None)
+        elif kind in ("POINT", "CENTROID"):
+            values, shape = list(_point(inner)), Shape("point", 2)
+        else:
+            continue
+        texts = [f"CAST(CAST(({one.sql(dialect='postgres')}) AS DOUBLE PRECISION) AS TEXT)" for one in values]
+        name = node.alias if isinstance(node, exp.Alias) else kind.lower()
+        quoted = isinstance(node, exp.Alias) and bool(node.args["alias"].args.get("quoted"))
+        alias = exp.to_identifier(name, quoted=quoted)
+        node.replace(exp.Alias(this=_read(" || ' ' || ".join(texts)), alias=alias))
+        found[name if quoted else name.lower()] = shape
+    return found
 
 
 def near_arrays(
@@ -243,13 +300,18 @@ def _corners(node: Any) -> adql_polygons.Vectors:
         if any(value is None for value in place):
             raise AdqlError("the place and the sides of this BOX must be numbers, degrees: BOX(150.1, 2.2, 1, 0.5)")
         return adql_polygons.box(*(value for value in place if value is not None))
-    arguments = _in_icrs(list(node.expressions))
-    if arguments and _name(arguments[0]) in ("POINT", "CENTROID"):
-        arguments = [value for one in arguments for value in _point(one)]
-    numbers = [_number(one) for one in arguments]
+    numbers = [_number(one) for one in _vertices(node)]
     if any(value is None for value in numbers):
         raise AdqlError("vertices of a POLYGON are numbers, degrees: POLYGON(10, 0, 11, 0, 11, 1)")
     return adql_polygons.polygon([value for value in numbers if value is not None])
+
+
+def _vertices(node: Any) -> list[Any]:
+    """Right ascension and declination of the vertices of a polygon, as they are written."""
+    arguments = _in_icrs(list(node.expressions))
+    if arguments and _name(arguments[0]) in ("POINT", "CENTROID"):
+        return [value for one in arguments for value in _point(one)]
+    return arguments
 
 
 def _known(node: Any, names: tuple[str, ...]) -> None:
@@ -261,7 +323,7 @@ def _known(node: Any, names: tuple[str, ...]) -> None:
     if _name(node) not in names:
         raise AdqlError(
             f"{node.sql()[:60]} cannot be here; regions are CIRCLE(ra, decl, radius), POLYGON(ra, decl, …) and"
-            " BOX(ra, decl, width, height), degrees, and one of two regions is a CIRCLE"
+            " BOX(ra, decl, width, height), degrees"
         )
 
 
@@ -275,9 +337,12 @@ def _holds(node: Any, uploads: Mapping[str, Any], cells: Cells) -> Any:
         inner, outer = outer, inner
     if _name(inner) == "CIRCLE":
         return _circle_holds(inner, outer, meets=meets)
+    if _name(inner) in ("BOX", "POLYGON") and _name(outer) in ("BOX", "POLYGON"):
+        decide = adql_polygons.meets if meets else adql_polygons.within
+        return exp.Boolean(this=decide(_corners(inner), _corners(outer)))
     if _name(inner) in ("BOX", "POLYGON"):  # a circle, below 90 degrees, has all of them if it has their corners
         ra0, dec0, radius = _circle(outer)
-        corners = (np.degrees([np.arctan2(y, x), np.arcsin(np.clip(z, -1, 1))]) for x, y, z in _corners(inner))
+        corners = zip(*adql_polygons.degrees(_corners(inner)), strict=True)
         within = (_distance(_literal(a), _literal(d), ra0, dec0).sql(dialect="postgres") for a, d in corners)
         return _parsed(" AND ".join(f"{one} <= {{0}}" for one in within), radius)
     ra, dec = _point(inner)

@@ -22,6 +22,8 @@ _ORDERS: Final = range(3, 11)
 _FEW_SIDES: Final = 8
 """Sides of a convex polygon, up to which each is a condition of its own."""
 _ROUNDING: Final = 1e-9
+_TOUCH: Final = 1e-10
+"""Radians, 20 microarcsec: what is nearer to a side than this is on it."""
 _SAME: Final = 1e-12
 """Radians; neighbouring vertices are farther from one another."""
 
@@ -105,6 +107,12 @@ def box(ra: float, dec: float, width: float, height: float) -> Vectors:
     return found
 
 
+def degrees(corners: Vectors) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Right ascension and declination of corners, degrees."""
+    ra = np.degrees(np.arctan2(corners[:, 1], corners[:, 0])) % 360.0
+    return ra, np.degrees(np.arcsin(np.clip(corners[:, 2], -1.0, 1.0)))
+
+
 def holds(corners: Vectors, ra: str, dec: str) -> str:
     """The condition that a position is inside.
 
@@ -161,6 +169,39 @@ def touches(corners: Vectors, ra: str, dec: str, radius: str) -> str:
     )
     return _over_sides(condition, ra, dec, n=normals, f=np.cross(normals, corners), b=np.cross(following, normals),
                        c=corners)  # fmt: skip
+
+
+def within(inner: Vectors, outer: Vectors) -> bool:
+    """Whether a polygon is inside another one; sides may touch.
+
+    Examples
+    --------
+    >>> within(polygon([1, 1, 2, 1, 2, 2]), polygon([0, 0, 3, 0, 3, 3, 0, 3]))
+    True
+    """
+    if _cross(inner, outer):
+        return False
+    # A side between two sides of the other polygon may leave it there: it is looked at between all corners on it.
+    starts, ends = inner, np.roll(inner, -1, axis=0)
+    looked = [inner]
+    for start, end in zip(starts, ends, strict=True):
+        touched = outer[_on_side(outer, start, end)]
+        along = np.vstack([start, touched[np.argsort(-touched @ start)], end])
+        middles = along[1:] + along[:-1]
+        lengths = np.linalg.norm(middles, axis=1, keepdims=True)
+        looked.append(middles / lengths)
+    return bool(_inside(outer, np.concatenate(looked)).all())
+
+
+def meets(one: Vectors, other: Vectors) -> bool:
+    """Whether two polygons have a position in common; a touch counts.
+
+    Examples
+    --------
+    >>> meets(polygon([0, 0, 2, 0, 2, 2]), polygon([1, -1, 3, -1, 1, 3]))
+    True
+    """
+    return bool(_inside(one, other).any() or _inside(other, one).any() or _cross(one, other))
 
 
 def area(corners: Vectors) -> float:
@@ -222,6 +263,56 @@ def _normals(corners: Vectors) -> Vectors:
     normals = np.cross(corners, np.roll(corners, -1, axis=0))
     found: Vectors = normals / np.linalg.norm(normals, axis=1, keepdims=True)
     return found
+
+
+def _inside(corners: Vectors, positions: Vectors) -> NDArray[np.bool_]:
+    """Which positions are inside a polygon or on a side, as `holds` says for those of a query."""
+    following = np.roll(corners, -1, axis=0)
+    found = np.zeros(len(positions), bool)
+    for start, end in zip(corners, following, strict=True):
+        found |= _on_side(positions, start, end)
+    normals = _normals(corners)
+    if _is_convex(corners):
+        normals = -normals if (normals @ corners.T < _ROUNDING).all() else normals
+        return np.asarray(found | (positions @ normals.T >= 0).all(axis=1))
+    centre, north = _plane(corners)
+    east = np.cross(north, centre)
+    ahead = positions @ centre
+    safe = np.where(ahead > 0, ahead, 1.0)
+    x, y = (positions @ east) / safe, (positions @ north) / safe
+    one, two = (np.column_stack([at @ east, at @ north]) / (at @ centre)[:, None] for at in (corners, following))
+    above, beyond = one[:, 1] > y[:, None], two[:, 1] > y[:, None]
+    slope = np.where(above != beyond, two[:, 1] - one[:, 1], 1.0)
+    at_x = one[:, 0] + (y[:, None] - one[:, 1]) / slope * (two[:, 0] - one[:, 0])
+    odd = ((above != beyond) & (x[:, None] < at_x)).sum(axis=1) % 2 == 1
+    return np.asarray(found | (odd & (ahead > 0)))
+
+
+def _on_side(positions: Vectors, start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which positions are on a side, its ends included."""
+    normal = np.cross(start, end)
+    normal /= np.linalg.norm(normal)
+    between = (positions @ np.cross(normal, start) >= -_TOUCH) & (positions @ np.cross(end, normal) >= -_TOUCH)
+    return np.asarray((np.abs(positions @ normal) <= _TOUCH) & between)
+
+
+def _cross(one: Vectors, other: Vectors) -> bool:
+    """Whether a side of a polygon goes through one of another; a touch does not count."""
+    first, second = _normals(one), _normals(other)
+    sides = [(np.cross(normals, at), np.cross(np.roll(at, -1, axis=0), normals))
+             for normals, at in ((first, one), (second, other))]  # fmt: skip
+    meeting = np.cross(first[:, None], second[None])
+    lengths = np.linalg.norm(meeting, axis=2)
+    meeting /= np.where(lengths > _TOUCH, lengths, 1.0)[:, :, None]
+    for sign in (1.0, -1.0):
+        at = sign * meeting
+        through = lengths > _TOUCH
+        for vectors, letters in ((sides[0], "i"), (sides[1], "j")):
+            for vector in vectors:
+                through &= np.einsum(f"ijk,{letters}k->ij", at, vector) > _TOUCH
+        if through.any():
+            return True
+    return False
 
 
 def _is_convex(corners: Vectors) -> bool:

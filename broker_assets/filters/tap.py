@@ -137,6 +137,7 @@ def reading(
     given = uploads or {}
     values = _bound(query, given)
     known = _known(query.tables, [given[name] for name in query.uploads])
+    known |= {name: shape.about for name, shape in query.shapes.items()}
     try:
         with connection.transaction():
             connection.execute("SET LOCAL transaction_read_only = on")
@@ -195,7 +196,9 @@ def _schema(columns: Sequence[Any], known: Mapping[str, Mapping[str, str]]) -> p
         kind = _OIDS.get(column.type_code, pa.string())
         about = dict(known.get(column.name, {}))
         datatype, xtype = about.pop("datatype", ""), about.pop("xtype", "")
-        if column.type_code in _TIME_OIDS or (column.type_code in _TEXT_OIDS and datatype == "char"):
+        if "arraysize" in about:  # a point or a region, which is a text of numbers
+            about |= {"datatype": datatype, "xtype": xtype}
+        elif column.type_code in _TIME_OIDS or (column.type_code in _TEXT_OIDS and datatype == "char"):
             about["datatype"] = "char"
             about["xtype"] = xtype if column.type_code in _TEXT_OIDS else "timestamp"
         fields.append(field(name, kind, **about))

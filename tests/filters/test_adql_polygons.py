@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
 import psycopg
 import pytest
+from astropy.io.votable import parse_single_table
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from broker_assets.database.engine import connect
+from broker_assets.database.table_formats import encode
 from broker_assets.filters import adql_polygons
 from broker_assets.filters.tap import run
 from broker_assets.filters.tap_uploads import Upload, UploadedColumn
@@ -143,6 +146,63 @@ def test_circles_that_meet_polygons_or_are_inside(
     farthest = np.array([separation(one, two, corner_ra, corner_dec).max() for one, two in zip(ra, dec, strict=True)])
     held = rows(connection, f"1 = CONTAINS({text}, {circle})", ra, dec)
     assert (held == (farthest <= radius * 3600)).all()
+
+
+def test_polygons_in_polygons() -> None:
+    """Against positions that are in both: of random pairs, the second smaller and smaller."""
+    random = np.random.default_rng(8)
+    seen = set()
+    for number in range(60):
+        place = (float(random.choice([0.0, 200.0])), float(random.choice([-88.0, 0.0, 41.8])))
+        other = tuple(value[0] for value in around(random, *place, random.uniform(0, 6, 1), random.uniform(0, 7, 1)))
+        pairs = []
+        for centre, size in ((place, 5.0), (other, 5.0 / (1 + number % 6))):
+            angle = (np.arange(7) + random.uniform(0, 0.8, 7)) / 7 * 2 * np.pi
+            pairs.append(around(random, *centre, size * random.uniform(0.3, 1, 7), angle))
+        ra, dec = around(random, *other, 5 * np.sqrt(random.uniform(0, 1, 20_000)), random.uniform(0, 7, 20_000))
+        first, second = (wound(ra, dec, *pair) for pair in pairs)
+        one, two = (adql_polygons.polygon(np.column_stack(pair).ravel().tolist()) for pair in pairs)
+        meet, inside = adql_polygons.meets(one, two), adql_polygons.within(two, one)
+        assert adql_polygons.meets(two, one) == meet
+        assert (
+            meet or not (first & second).any()
+        )  # positions may miss what is small; we may not
+        assert inside or (second & ~first).any()
+        assert not inside or not (second & ~first).any()
+        assert not meet or (first & second).any() or not inside
+        assert adql_polygons.within(one, one)
+        seen.add((meet, inside))
+    assert seen == {(False, False), (True, False), (True, True)}
+
+
+def test_polygons_that_touch() -> None:
+    square = adql_polygons.polygon([0, 0, 2, 0, 2, 2, 0, 2])
+    notched = adql_polygons.polygon([0, 0, 4, 0, 4, 4, 3, 4, 2, 1, 1, 4, 0, 4])
+    assert adql_polygons.meets(square, adql_polygons.polygon([2, 0, 4, 0, 4, 2]))
+    assert not adql_polygons.meets(square, adql_polygons.polygon([2.001, 0, 4, 0, 4, 2]))
+    assert not adql_polygons.within(adql_polygons.polygon([1, 4, 3, 4, 2, 3.9]), notched)  # between its horns
+    assert adql_polygons.within(adql_polygons.polygon([0, 0, 4, 0, 2, 1]), notched)
+    assert not adql_polygons.meets(square, adql_polygons.polygon([180, 0, 182, 0, 182, -2, 180, -2]))
+
+
+def test_points_and_regions_are_columns(connection: psycopg.Connection[Any]) -> None:
+    corners = "0, 0, 1, 0, 1, 1"
+    query = (
+        "SELECT POINT(10 + 0.5, -2), CIRCLE(POINT(1, 2), 0.25) AS \"C\", POLYGON('ICRS', 0, 0, 1, 0, 1, 1) p,"
+        f" BOX(10, 0, 2, 2) AS b, POINT(NULL, 1) AS n FROM tap_schema.schemas"
+        f" WHERE 1 = CONTAINS(POLYGON({corners}), BOX(0, 0, 3, 3)) AND"
+        f" 0 = INTERSECTS(BOX(9, 9, 1, 1), POLYGON({corners}))"
+    )
+    found = run(connection, query, limit=1, seconds=10).table
+    row = found.to_pylist()[0]
+    assert (row["point"], row["C"], row["p"], row["n"]) == ("10.5 -2", "1 2 0.25", "0 0 1 0 1 1", None)
+    assert np.array(row["b"].split(), float)[::2] == pytest.approx([9.0, 11.0, 11.0, 9.0])
+    votable = b"".join(encode(found.to_batches(), found.schema, "votable"))
+    read = parse_single_table(io.BytesIO(votable))
+    assert [(one.name, one.xtype, one.arraysize, str(one.unit)) for one in read.fields[:3]] == [
+        ("point", "point", "2", "deg"), ("C", "circle", "3", "deg"), ("p", "polygon", "*", "deg"),
+    ]  # fmt: skip
+    assert read.array["C"][0].tolist() == [1, 2, 0.25]
 
 
 def test_areas_and_centroids(connection: psycopg.Connection[Any]) -> None:
