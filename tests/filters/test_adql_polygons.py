@@ -164,9 +164,7 @@ def test_polygons_in_polygons() -> None:
         one, two = (adql_polygons.polygon(np.column_stack(pair).ravel().tolist()) for pair in pairs)
         meet, inside = adql_polygons.meets(one, two), adql_polygons.within(two, one)
         assert adql_polygons.meets(two, one) == meet
-        assert (
-            meet or not (first & second).any()
-        )  # positions may miss what is small; we may not
+        assert meet or not (first & second).any()  # positions may miss what is small; we may not
         assert inside or (second & ~first).any()
         assert not inside or not (second & ~first).any()
         assert not meet or (first & second).any() or not inside
