@@ -7,6 +7,8 @@ symmetric about zero. Pixels without a value are hatched.
 from __future__ import annotations
 
 import io
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -61,35 +63,50 @@ def oriented(fits: bytes, position: tuple[float, float] | None = None) -> Stamp:
     sky = _sky(fits)
     if sky is None:
         return Stamp(square[::-1], None, None)
-    from astropy import units
-    from astropy.coordinates import SkyCoord
-
     rows, columns = pixels.shape
     middle = np.array([(columns - 1) / 2, (rows - 1) / 2])
-    centre = sky.pixel_to_world(*middle).icrs
-    steps = []
-    for angle in (90.0, 0.0):  # east, north
-        moved = centre.directional_offset_by(angle * units.deg, 1.0 * units.arcsec)
-        steps.append(np.array(sky.world_to_pixel(moved), np.float64) - middle)
-    along = np.column_stack(steps)  # pixels per arcsec
+    centre = np.radians(sky.wcs_pix2world([middle], 0)[0])
+    east, north = _directions(*centre)
+    # Where a step of one arcsec to the east, and one to the north, leads.
+    moved = [_coordinates(_vector(*centre) + math.radians(1 / 3600) * direction) for direction in (east, north)]
+    steps = sky.wcs_world2pix(np.degrees(moved), 0) - middle
+    along = np.column_stack(list(steps))  # pixels per arcsec
     determinant = float(np.linalg.det(along))
     if not np.isfinite(determinant) or abs(determinant) < 1e-12:
         return Stamp(square[::-1], None, None)
     arcsec = 1.0 / np.sqrt(abs(determinant))
     offset = (np.arange(size) - (size - 1) / 2) * arcsec
-    east, north = np.meshgrid(-offset, -offset)
-    x = middle[0] + along[0, 0] * east + along[0, 1] * north
-    y = middle[1] + along[1, 0] * east + along[1, 1] * north
+    to_east, to_north = np.meshgrid(-offset, -offset)
+    x = middle[0] + along[0, 0] * to_east + along[0, 1] * to_north
+    y = middle[1] + along[1, 0] * to_east + along[1, 1] * to_north
     column, row = np.rint(x).astype(int), np.rint(y).astype(int)
     inside = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
     turned = np.full((size, size), np.nan)
     turned[inside] = pixels[row[inside], column[inside]]
     target = None
     if position is not None:
-        source = SkyCoord(*position, unit="deg")
-        east_of, north_of = (float(value.to_value(units.arcsec)) for value in centre.spherical_offsets_to(source))
-        target = ((size - 1) / 2 - east_of / arcsec, (size - 1) / 2 - north_of / arcsec)
+        source = _vector(*np.radians(position))
+        ahead = float(source @ _vector(*centre))
+        if ahead > 0:
+            aside, up = (3600 * math.degrees(float(source @ one) / ahead) for one in (east, north))
+            target = ((size - 1) / 2 - aside / arcsec, (size - 1) / 2 - up / arcsec)
     return Stamp(turned, arcsec, target)
+
+
+def _vector(ra: float, dec: float) -> NDArray[np.float64]:
+    """Direction of a position, radians."""
+    return np.array([math.cos(dec) * math.cos(ra), math.cos(dec) * math.sin(ra), math.sin(dec)])
+
+
+def _directions(ra: float, dec: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Unit vectors to the east and to the north at a position, radians."""
+    east = np.array([-math.sin(ra), math.cos(ra), 0.0])
+    return east, np.cross(_vector(ra, dec), east)
+
+
+def _coordinates(vector: NDArray[np.float64]) -> tuple[float, float]:
+    """Position of a direction, radians."""
+    return math.atan2(vector[1], vector[0]), math.atan2(vector[2], math.hypot(vector[0], vector[1]))
 
 
 def limits(pixels: NDArray[np.float64], *, difference: bool) -> tuple[float, float]:
@@ -117,7 +134,7 @@ def limits(pixels: NDArray[np.float64], *, difference: bool) -> tuple[float, flo
     return (low, high) if high > low else (low, low + 1.0)
 
 
-def stamp_png(stamp: Stamp, low: float, high: float, *, stretched: bool, small: bool = False) -> bytes:
+def stamp_png(stamp: Stamp, low: float, high: float, *, stretched: bool) -> bytes:
     """Draw a stamp.
 
     Parameters
@@ -128,8 +145,6 @@ def stamp_png(stamp: Stamp, low: float, high: float, *, stretched: bool, small: 
         Values that are black and white; see `limits`.
     stretched : bool
         asinh instead of linear.
-    small : bool
-        One pixel of the picture for one of the stamp, and nothing else in it.
 
     Returns
     -------
@@ -138,8 +153,37 @@ def stamp_png(stamp: Stamp, low: float, high: float, *, stretched: bool, small: 
     """
     from PIL import Image, ImageDraw
 
-    size = stamp.pixels.shape[0]
-    scale = 1 if small else max(-(-SIDE // size), 1)
+    scale = max(-(-SIDE // stamp.pixels.shape[0]), 1)
+    picture = Image.fromarray(_greys(stamp, low, high, stretched=stretched, scale=scale))
+    _decorate(ImageDraw.Draw(picture), stamp, scale, picture.width, f"{low:.4g} … {high:.4g}".replace("-", "−"))
+    return _png(picture)
+
+
+def stamps_png(stamps: Sequence[tuple[Stamp, tuple[float, float], bool]]) -> bytes:
+    """Draw stamps side by side, a pixel of the picture for one of the stamp, and nothing else in it.
+
+    Parameters
+    ----------
+    stamps : sequence of (Stamp, (float, float), bool)
+        Each with the values that are black and white, and whether it is stretched; see `stamp_png`.
+
+    Returns
+    -------
+    bytes
+        PNG; between two stamps, and where one is smaller, it is transparent.
+    """
+    from PIL import Image
+
+    side = max(stamp.pixels.shape[0] for stamp, _, _ in stamps)
+    gap = max(side // 13, 1)
+    picture = Image.new("LA", (side * len(stamps) + gap * (len(stamps) - 1), side))
+    for place, (stamp, (low, high), stretched) in enumerate(stamps):
+        part = Image.fromarray(_greys(stamp, low, high, stretched=stretched, scale=1)).convert("LA")
+        picture.paste(part, (place * (side + gap) + (side - part.width) // 2, (side - part.height) // 2))
+    return _png(picture)
+
+
+def _greys(stamp: Stamp, low: float, high: float, *, stretched: bool, scale: int) -> NDArray[np.uint8]:
     part = np.clip((stamp.pixels - low) / (high - low), 0.0, 1.0)
     if stretched:
         part = np.arcsinh(part * _SOFTENING) / np.arcsinh(_SOFTENING)
@@ -147,12 +191,12 @@ def stamp_png(stamp: Stamp, low: float, high: float, *, stretched: bool, small: 
     big = np.kron(grey, np.ones((scale, scale), np.uint8))
     missing = np.kron(~np.isfinite(part), np.ones((scale, scale), np.bool_))
     diagonal = np.add.outer(np.arange(big.shape[0]), np.arange(big.shape[1])) // 3 % 2
-    big = np.where(missing, np.where(diagonal == 0, *_HATCH), big).astype(np.uint8)
-    picture = Image.fromarray(big)
-    if not small:
-        _decorate(ImageDraw.Draw(picture), stamp, scale, picture.width, f"{low:.4g} … {high:.4g}".replace("-", "−"))
+    return np.asarray(np.where(missing, np.where(diagonal == 0, *_HATCH), big), np.uint8)
+
+
+def _png(picture: Any) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, format="png", optimize=True)
+    picture.save(buffer, format="png")
     return buffer.getvalue()
 
 
@@ -197,7 +241,10 @@ def _sky(fits: bytes) -> Any:
             warnings.simplefilter("ignore", FITSFixedWarning)
             header = next(unit.header for unit in units if getattr(unit, "is_image", False) and len(unit.shape) == 2)
             found = WCS(header)
-            return found if found.has_celestial and found.naxis == 2 else None
+            # Galactic, ecliptic and B1950 images have another north; those of surveys have that of ICRS.
+            is_known = found.wcs.lngtyp == "RA" and str(found.wcs.radesys).strip() in ("", "ICRS", "FK5")
+            axes = (found.naxis, found.wcs.lng, found.wcs.lat)
+            return found if found.has_celestial and is_known and axes == (2, 0, 1) else None
     except Exception as error:  # noqa: BLE001 (headers of others are wrong in many ways; the image is shown as it is)
         _ = error
         return None

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from broker_assets.packets.cutouts import CutoutError
-from broker_assets.packets.stamp_pictures import limits, oriented, stamp_png
+from broker_assets.packets.stamp_pictures import limits, oriented, stamp_png, stamps_png
 
 SIZE = 41
 STAR = (150.0, 2.0)
@@ -85,11 +85,14 @@ def test_pictures_are_equally_large_and_missing_pixels_are_hatched() -> None:
         assert {96, 160} <= set(picture.convert("L").crop((SIZE * 6 - 20, SIZE * 6 - 20, SIZE * 6, SIZE * 6)).tobytes())
 
 
-def test_small_pictures_have_only_the_pixels() -> None:
+def test_small_pictures_are_side_by_side_with_only_the_pixels() -> None:
     drawn = oriented(stamp(0.0), None)
-    content = stamp_png(drawn, 0.0, 100.0, stretched=False, small=True)
-    with Image.open(io.BytesIO(content)) as picture:
-        pixels = np.asarray(picture.convert("L"))
-    assert pixels.shape == drawn.pixels.shape
-    assert pixels[SIZE // 2, SIZE // 2] == 255
-    assert np.count_nonzero(pixels) == 2
+    with Image.open(io.BytesIO(stamps_png([(drawn, (0.0, 100.0), False), (drawn, (0.0, 50.0), True)]))) as picture:
+        grey, opaque = (np.asarray(part) for part in picture.split())
+    gap = SIZE // 13
+    assert grey.shape == (SIZE, 2 * SIZE + gap)
+    assert opaque.all(axis=0).tolist() == [True] * SIZE + [False] * gap + [True] * SIZE
+    for first in (0, SIZE + gap):
+        part = grey[:, first : first + SIZE]
+        assert part[SIZE // 2, SIZE // 2] == 255
+        assert np.count_nonzero(part) == 2

@@ -36,17 +36,23 @@ MENU: Final = (
     ("/watchlists/", "Watchlists"),
     ("/watchmaps/", "Areas"),
     ("/mma_watchmaps/", "Sky maps"),
-    ("/annotators/", "Annotators"),
-    ("/comres/", "Public"),
     ("/nights/", "Nights"),
-    ("/status/", "Service"),
     ("/telemetry/", "Telemetry"),
     ("/targets/", "Targets"),
     ("/spectra/", "Spectra"),
+    ("/status/", "Service"),
+)
+"""Addresses and names; those that this server does not have are left out. The menu is one row of 1280 pixels."""
+MORE: Final = (
+    ("/annotators/", "Annotators"),
+    ("/comres/", "Public resources"),
+    ("/sso/", "Solar system"),
     ("/elasticc/", "ELAsTiCC"),
     ("/elasticc2/", "ELAsTiCC2"),
+    ("/schema/", "Tables"),
+    ("/help/", "Help"),
 )
-"""Addresses and names; those that this server does not have are left out."""
+"""The same, of the list that *More* opens."""
 FOOT: Final = (("/sso/", "Solar system"), ("/schema/", "Tables"), ("/help/", "Help"))
 """The same, at the bottom of every page."""
 POLICY: Final[dict[str, tuple[str, ...]]] = {
@@ -117,8 +123,8 @@ def page(
     request : Request
         Whose page it is.
     template : str
-        It gets `viewer`, `user` (None if nobody is logged in), `csrf`, `menu`, `here` (the path) and `query` (of the
-        search box).
+        It gets `viewer`, `user` (None if nobody is logged in), `csrf`, `menu`, `more`, `foot`, `here` (the path) and
+        `query` (of the search box).
     code : int
         HTTP status.
     allow : mapping, optional
@@ -133,8 +139,9 @@ def page(
         "viewer": viewer,
         "user": viewer.user,
         "csrf": viewer.csrf,
-        "menu": menu_of(request.app),
-        "foot": [entry for entry in FOOT if is_served(request.app, entry[0])],
+        "menu": [entry for entry in MENU if entry in menu_of(request.app)],
+        "more": [entry for entry in MORE if entry in menu_of(request.app)],
+        "foot": [entry for entry in FOOT if entry in menu_of(request.app)],
         "here": request.url.path,
         "query": "",
     }
@@ -164,7 +171,7 @@ def menu_of(app: FastAPI) -> list[tuple[str, str]]:
     """The entries of the menu that the application has."""
     known: list[tuple[str, str]] | None = getattr(app.state, "menu", None)
     if known is None:
-        known = app.state.menu = [(path, name) for path, name in MENU if is_served(app, path)]
+        known = app.state.menu = [(path, name) for path, name in (*MENU, *MORE) if is_served(app, path)]
     return known
 
 

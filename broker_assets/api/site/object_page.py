@@ -27,6 +27,8 @@ Database = Annotated[psycopg.Connection[Any], Depends(database)]
 MOST_ROWS = 300
 """Rows of the table of points; the file has all."""
 STAMPS = ("science", "template", "difference")
+SMALL = "small"
+"""Kind of the picture that has all of them."""
 DRAWING = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'", "Cache-Control": "no-store"}
 """Headers of a drawing that is a file of its own: its style is within it."""
 WIDE, NARROW = (800, 400), (344, 280)
@@ -163,15 +165,15 @@ def curve_svg(curve: Light) -> Response:
 
 
 @router.get("/stamps/{diasourceid}/{kind}.png")
-def stamp(connection: Database, packet: Packet, diasourceid: SourceId, kind: str, small: bool = False) -> Response:
+def stamp(connection: Database, packet: Packet, diasourceid: SourceId, kind: str) -> Response:
     """A stamp of a detection, north up; science and template have the limits of the science image.
 
-    `small` is for tables: without words, and a pixel of the image is one of the picture.
+    The kind `small` has all three side by side, for tables: a row of a table asks once.
     """
     from broker_assets.packets.cutouts import CutoutError, from_packet
-    from broker_assets.packets.stamp_pictures import limits, oriented, stamp_png
+    from broker_assets.packets.stamp_pictures import limits, oriented, stamp_png, stamps_png
 
-    if kind not in STAMPS:
+    if kind not in (*STAMPS, SMALL):
         raise HTTPException(404, f"There is no stamp {kind}.")
     row = ask(
         connection,
@@ -179,13 +181,26 @@ def stamp(connection: Database, packet: Packet, diasourceid: SourceId, kind: str
         {diasources: [[("diasourceid", "=", diasourceid)]]},
         (diasourceid,),
     ).fetchone()
-    try:
-        drawn = oriented(from_packet(packet, kind), row)
-        measured = oriented(from_packet(packet, "science"), row) if kind == "template" else drawn
-    except CutoutError as error:
-        raise HTTPException(404, f"Source {diasourceid}: {error}.") from error
-    low, high = limits(measured.pixels, difference=kind == "difference")
-    content = stamp_png(drawn, low, high, stretched=kind != "difference", small=small)
+    needed = {SMALL: STAMPS, "template": ("science", "template")}.get(kind, (kind,))
+    drawn: dict[str, Any] = {}
+    for name in needed:
+        try:
+            drawn[name] = oriented(from_packet(packet, name), row)
+        except CutoutError as error:
+            if kind != SMALL:
+                raise HTTPException(404, f"Source {diasourceid}: {error}.") from error
+    if not drawn:
+        raise HTTPException(404, f"Source {diasourceid} has no stamps.")
+    found = []
+    for name, one in drawn.items():
+        linear = name == "difference"
+        measured = one if linear else drawn.get("science", one)
+        found.append((one, limits(measured.pixels, difference=linear), not linear))
+    if kind == SMALL:
+        content = stamps_png(found)
+    else:
+        asked, ends, stretched = found[-1]
+        content = stamp_png(asked, *ends, stretched=stretched)
     return Response(content, media_type="image/png", headers=FOREVER)
 
 

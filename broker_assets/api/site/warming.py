@@ -88,5 +88,28 @@ def warm() -> None:
     finder_svg(MarkedField(10.0, 10.0, 0.01, (Point(10.0, 10.0, "x"),)), summary="")
     object_title(1)
     label_font()
+    _warm_stamps()
     for name in ("object.html", "front.html", "search.html", "error.html"):
         templates.get_template(name)
+
+
+def _warm_stamps() -> None:
+    """Read a made-up packet with an image, and draw it: the stamps are the largest that a reader waits for."""
+    import io
+
+    import numpy as np
+    from astropy.io import fits
+    from astropy.wcs import WCS
+
+    from broker_assets.packets.reader import PacketReader
+    from broker_assets.packets.stamp_pictures import limits, oriented, stamp_png
+
+    sky = WCS(naxis=2)
+    sky.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    buffer = io.BytesIO()
+    fits.PrimaryHDU(np.zeros((4, 4), np.float32), sky.to_header()).writeto(buffer)
+    fields = [{"name": "cutout", "type": ["null", "bytes"]}, {"name": "flux", "type": "double"}]
+    reader = PacketReader({"type": "record", "name": "alert", "fields": fields}, {"": ["cutout"]})
+    reader.read([bytes(9)])
+    drawn = oriented(buffer.getvalue(), (0.0, 0.0))
+    stamp_png(drawn, *limits(drawn.pixels, difference=False), stretched=True)

@@ -42,6 +42,15 @@
     if (button) copy(button.dataset.copy === "" ? location.href : button.dataset.copy);
   });
 
+  // The list that More opens closes when something else is pressed, and with Escape.
+  const more = document.querySelector("details.more");
+  document.addEventListener("click", (event) => { if (more && !more.contains(event.target)) more.open = false; });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !more || !more.open) return;
+    more.open = false;
+    more.querySelector("summary").focus();
+  });
+
   // What failed, at its place, with a button to try again; the rest of the page works on.
   function trouble(place, text, again) {
     well(place);
@@ -83,6 +92,28 @@
     clearTimeout(waiting);
     if (said.textContent === LOADING) said.classList.remove("shown");
   }
+
+  // A whole page that is slow to come is waited for in the same way; a file that is saved leaves the page as it is.
+  const main = document.getElementById("main");
+  let leaving;
+
+  function leave(address) {
+    if (address.origin !== location.origin || /^\/(api|static)\/|\.[a-z]+$/i.test(address.pathname)) return;
+    busy(main);
+    clearTimeout(leaving);
+    leaving = setTimeout(() => idle(main), 30000);
+  }
+
+  addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href]");
+    if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    if (link.target || link.hasAttribute("download") || (link.hash && link.href.split("#")[0] === location.href.split("#")[0])) return;
+    leave(new URL(link.href));
+  });
+  addEventListener("submit", (event) => {
+    if (!event.defaultPrevented && !event.target.target) leave(new URL(event.target.getAttribute("action") || "", location));
+  });
+  addEventListener("pageshow", () => idle(main));
 
   function failed(event, why) {
     const { target, requestConfig, pathInfo, boosted } = event.detail;
