@@ -73,7 +73,7 @@ def from_datum(datum: bytes, schema: AvroSchema, kind: str) -> bytes:
 
 @functools.lru_cache(maxsize=16)
 def _reader(schema: str) -> tuple[dict[str, str], PacketReader]:
-    """Fields with cutouts by their kind, and what reads them: made once for a schema, which takes a tenth of a second."""
+    """Fields with cutouts by their kind, and what reads them; a tenth of a second for each new schema."""
     parsed = json.loads(schema)
     known = leaf_fields(parsed)[""]
     fields = {kind: field for kind, field in adapter_of(parsed).CUTOUTS.items() if field in known}

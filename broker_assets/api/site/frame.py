@@ -123,7 +123,7 @@ def page(
     request : Request
         Whose page it is.
     template : str
-        It gets `viewer`, `user` (None if nobody is logged in), `csrf`, `menu`, `more`, `foot`, `here` (the path) and
+        It gets `viewer`, `user` (None if nobody is logged in), `csrf`, `menu`, `rarer`, `foot`, `here` (the path) and
         `query` (of the search box).
     code : int
         HTTP status.
@@ -140,7 +140,7 @@ def page(
         "user": viewer.user,
         "csrf": viewer.csrf,
         "menu": [entry for entry in MENU if entry in menu_of(request.app)],
-        "more": [entry for entry in MORE if entry in menu_of(request.app)],
+        "rarer": [entry for entry in MORE if entry in menu_of(request.app)],
         "foot": [entry for entry in FOOT if entry in menu_of(request.app)],
         "here": request.url.path,
         "query": "",

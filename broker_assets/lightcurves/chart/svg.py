@@ -26,6 +26,8 @@ from broker_assets.lightcurves.photometry import BANDS
 COLOURS: Final = {"u": "#1600ea", "g": "#31de1f", "r": "#b52626", "i": "#370201", "z": "#ba52ff", "y": "#61a2b3"}
 """Rubin's colours of bands on light grounds, RTN-045."""
 _OTHER: Final = "#667085"
+_MINUTE: Final = 1 / 1440
+"""Of a date: midnight of TAI is 37 s before that of UTC, and has the date of the day that begins."""
 _SIZE: Final = 4.5
 """Half the size of a symbol, pixels."""
 
@@ -206,7 +208,7 @@ class _Drawing:
             parts.append(f'<text x="{at}" y="{self.bottom + 16}" text-anchor="middle">{text}</text>')
             if timed:
                 parts.append(
-                    f'<text x="{at}" y="{self.top - 8}" text-anchor="middle" class="faint">{utc_text(mjd)[:10]}</text>'
+                    f'<text x="{at}" y="{self.top - 8}" text-anchor="middle" class="faint">{utc_text(mjd + _MINUTE)[:10]}</text>'
                 )
         middle_x, middle_y = (self.left + self.right) / 2, (self.top + self.bottom) / 2
         below = escape(self.axes.x or X_AXES[self.state.x])

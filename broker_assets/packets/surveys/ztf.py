@@ -2,8 +2,8 @@
 
 Magnitudes become fluxes in nJy with the sign of the subtraction; Julian dates in UTC become MJD in TAI. ZTF gives the
 start of the exposure and, in histories, no exposure time: half of the 30 s that its surveys expose is added to every
-start, so that a source has one time whichever packet contains it. The middle of a longer exposure is later by half of what
-it exceeds 30 s.
+start, so that a source has one time whichever packet contains it. The middle of a longer exposure is later by half of
+what it exceeds 30 s.
 """
 
 from __future__ import annotations

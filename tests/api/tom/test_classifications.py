@@ -103,7 +103,7 @@ def test_stored_messages_can_be_read(broker: Any) -> None:
 
 def test_without_classifiers_there_are_none(broker: Any) -> None:
     assert broker.get("elasticc2/classifiers_json").json() == {}
-    assert "There are none" in broker.get("elasticc2/classifiers").text
+    assert "Nothing is stored here yet" in broker.get("elasticc2/classifiers").text
     classes = broker.post("elasticc2/classids").json()
     assert len(classes) == 42
     assert list(classes) == sorted(classes, key=int)

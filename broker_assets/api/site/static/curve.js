@@ -106,8 +106,8 @@
     }
 
     date(x) {
-      // 37 s are between TAI and UTC: nothing in a date.
-      const moment = new Date((x + this.shift - 40587) * 86400e3 - 37e3);
+      // Midnight of TAI is 37 s before that of UTC, and has the date of the day that begins.
+      const moment = new Date((x + this.shift - 40587) * 86400e3);
       return isNaN(moment) ? "" : moment.toISOString().slice(0, 10);
     }
 
