@@ -7,6 +7,7 @@ decided by the server (`database.query_role`), not here.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -155,7 +156,7 @@ def translate(text: str, *, limit: int, uploads: Mapping[str, Upload] | None = N
     try:
         statements = [one for one in sqlglot.parse(text, dialect=_Adql) if one is not None]
     except (SqlglotError, RecursionError) as error:
-        raise AdqlError("the query cannot be read: " + str(error).partition("\n")[0].replace("\x1b[4m", "")) from None
+        raise _unreadable(error) from None
     if len(statements) != 1 or not isinstance(statements[0], exp.Select | exp.SetOperation):
         raise AdqlError("a query is one SELECT")
     root: Any = statements[0]
@@ -175,6 +176,17 @@ def translate(text: str, *, limit: int, uploads: Mapping[str, Upload] | None = N
     root = root.limit(most + 1 if asked is None or asked > limit else most)
     statement = tokens.bound(root.sql(dialect="postgres").replace("%", "%%"))
     return Translated(statement, tables, most, tuple(tokens.read), tuple(tokens.near), shapes)
+
+
+def _unreadable(error: Exception) -> AdqlError:
+    """What the parser says, without the names of its classes."""
+    found = next(iter(getattr(error, "errors", [])), {})
+    description = str(found.get("description") or str(error).partition("\n")[0].replace("\x1b[4m", ""))
+    said = re.sub(r"Required keyword: '\w+' missing for <class '[\w.]+'>", "something is missing here", description)
+    line, end = int(found.get("line") or 0), int(found.get("col") or 0)
+    column = max(end - len(str(found.get("highlight") or "")) + 1, 1) if line else 0
+    place = f" at line {line}, column {column}" if line else ""
+    return AdqlError(f"the query cannot be read{place}: {said.rstrip('.')}", line, column)
 
 
 def _asked(root: exp.Expression) -> int | None:

@@ -29,7 +29,17 @@ _SAME: Final = 1e-12
 
 
 class AdqlError(ValueError):
-    """A query that is not accepted; the message says why and what to write."""
+    """A query that is not accepted; the message says why and what to write.
+
+    Attributes
+    ----------
+    line, column : int
+        Place in the query, from 1; 0 if it is not known.
+    """
+
+    def __init__(self, message: str, line: int = 0, column: int = 0) -> None:
+        super().__init__(message)
+        self.line, self.column = line, column
 
 
 def polygon(numbers: Sequence[float]) -> Vectors:

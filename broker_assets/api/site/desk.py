@@ -20,6 +20,7 @@ from broker_assets.api.site import (
     sky_maps,
     sky_view,
     spectra,
+    sql,
     target_page,
     targets,
     watchlists,
@@ -32,7 +33,7 @@ ROUTERS: Final = (
     # Addresses with a word come before those with a number at the same place.
     filter_editing.router, filter_trials.router, filter_sinks.router, filter_results.router, filters.router,
     watchlists.router, areas.router, sky_maps.router, sky_view.router, annotators.router, resources.router,
-    targets.router, observations.router, target_page.router, calendar.router, spectra.router,
+    targets.router, observations.router, target_page.router, calendar.router, spectra.router, sql.router,
 )  # fmt: skip
 """The pages."""
 

@@ -44,6 +44,7 @@ MENU: Final = (
 )
 """Addresses and names; those that this server does not have are left out. The menu is one row of 1280 pixels."""
 MORE: Final = (
+    ("/sql/", "SQL"),
     ("/annotators/", "Annotators"),
     ("/comres/", "Public resources"),
     ("/sso/", "Solar system"),

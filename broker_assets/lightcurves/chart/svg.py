@@ -207,9 +207,8 @@ class _Drawing:
             parts.append(f'<path d="M{at} {self.top}V{self.bottom}" class="grid"/>')
             parts.append(f'<text x="{at}" y="{self.bottom + 16}" text-anchor="middle">{text}</text>')
             if timed:
-                parts.append(
-                    f'<text x="{at}" y="{self.top - 8}" text-anchor="middle" class="faint">{utc_text(mjd + _MINUTE)[:10]}</text>'
-                )
+                day = utc_text(mjd + _MINUTE)[:10]
+                parts.append(f'<text x="{at}" y="{self.top - 8}" text-anchor="middle" class="faint">{day}</text>')
         middle_x, middle_y = (self.left + self.right) / 2, (self.top + self.bottom) / 2
         below = escape(self.axes.x or X_AXES[self.state.x])
         parts.append(f'<text x="{middle_x:g}" y="{self.height - 6}" text-anchor="middle">{below}</text>')

@@ -1,10 +1,10 @@
-// The editor of filters: CodeMirror over the text field of the page, with names completed and problems marked where they
+// The editor of filters and of SQL: CodeMirror over the text field of the page, with names completed and problems marked where they
 // are. Without CodeMirror the field stays, and names and problems still lead to their place. Tab leaves the editor.
 "use strict";
 (() => {
   const field = document.getElementById("text");
   if (!field) return;
-  const KEYWORDS = "select distinct from where and or not in is null like ilike between order by asc desc limit as case when then else end true false cast exists selected tables conditions";
+  const KEYWORDS = field.dataset.keywords || "select distinct from where and or not in is null like ilike between order by asc desc limit as case when then else end true false cast exists selected tables conditions";
   const problems = document.getElementById("problems");
   const editor = window.codemirror ? withCodeMirror(window.codemirror) : plain();
 
