@@ -176,7 +176,7 @@ def _rows(request: Request, job: Job) -> list[list[str]]:
                 break
     text = content[:_READ].decode("utf-8", "ignore")
     if len(content) < job.bytes:
-        text = text[: text.rfind("\n") + 1]  # the last row is not whole
+        text = text[: text.rfind("\n") + 1]  # the last row may be cut
     return list(csv.reader(io.StringIO(text)))[: _SHOWN + 1]
 
 
