@@ -180,7 +180,7 @@ def translate(text: str, *, limit: int, uploads: Mapping[str, Upload] | None = N
 
 def _unreadable(error: Exception) -> AdqlError:
     """What the parser says, without the names of its classes."""
-    found = next(iter(getattr(error, "errors", [])), {})
+    found: dict[str, Any] = next(iter(getattr(error, "errors", [])), {})
     description = str(found.get("description") or str(error).partition("\n")[0].replace("\x1b[4m", ""))
     said = re.sub(r"Required keyword: '\w+' missing for <class '[\w.]+'>", "something is missing here", description)
     line, end = int(found.get("line") or 0), int(found.get("col") or 0)

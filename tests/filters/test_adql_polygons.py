@@ -154,7 +154,8 @@ def test_polygons_in_polygons() -> None:
     seen = set()
     for number in range(60):
         place = (float(random.choice([0.0, 200.0])), float(random.choice([-88.0, 0.0, 41.8])))
-        other = tuple(value[0] for value in around(random, *place, random.uniform(0, 6, 1), random.uniform(0, 7, 1)))
+        near = around(random, *place, random.uniform(0, 6, 1), random.uniform(0, 7, 1))
+        other = (float(near[0][0]), float(near[1][0]))
         pairs = []
         for centre, size in ((place, 5.0), (other, 5.0 / (1 + number % 6))):
             angle = (np.arange(7) + random.uniform(0, 0.8, 7)) / 7 * 2 * np.pi

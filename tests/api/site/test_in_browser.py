@@ -102,6 +102,41 @@ def test_without_scripts_the_drawing_is_there(site: Any, page_browser: PageBrows
         page_browser.go("about:blank")
 
 
+def test_on_paper_it_has_the_drawing_its_key_and_whole_tables(site: Any, page_browser: PageBrowser, path: str) -> None:
+    browser = page_browser
+    browser.go(f"{site.url}{path}", (794, 1123), dark=True)  # A4
+    browser.soon("document.querySelector('.live canvas') !== null")
+    browser._call("Emulation.setEmulatedMedia", media="print", features=[])
+    try:
+        seen = browser.evaluate("""(() => {
+          const shown = (what) => [...document.querySelectorAll(what)].filter((one) => one.checkVisibility()).length;
+          const style = (what, name) => getComputedStyle(document.querySelector(what))[name];
+          const wide = [...document.querySelectorAll('main table')].filter((one) => one.checkVisibility())
+            .filter((one) => one.getBoundingClientRect().right > innerWidth).length;
+          return {drawings: shown('.still:not(.narrow) svg'), live: shown('.live'), buttons: shown('main button'),
+                  key: shown('.on-paper svg'), wide, features: shown('details table td'),
+                  ground: style('body', 'backgroundColor'), symbols: new Set([...document.querySelectorAll(
+                    '.on-paper path')].map((one) => one.getAttribute('d'))).size};
+        })()""")
+    finally:
+        browser._call("Emulation.setEmulatedMedia", media="", features=[])
+    assert (seen["drawings"], seen["live"], seen["buttons"], seen["wide"]) == (1, 0, 0, 0)
+    assert seen["key"] == seen["symbols"] > 1  # grey or not, a symbol is one band
+    assert seen["features"] > 20
+    assert seen["ground"] == "rgb(255, 255, 255)"
+
+
+def test_a_page_that_is_slow_to_come_says_so(site: Any, page_browser: PageBrowser, network: Any) -> None:
+    browser, said = page_browser, "document.getElementById('said')"
+    browser.go(f"{site.url}/help/")
+    network(latency=2500)
+    browser.evaluate("document.querySelector('header a[href=\"/nights/\"]').click()")
+    browser.soon(f"{said}.matches('.shown') && {said}.textContent === 'Loading …'", 2)
+    assert browser.evaluate("document.querySelector('main').getAttribute('aria-busy')") == "true"
+    browser.soon("location.pathname === '/nights/' && document.querySelector('main:not([aria-busy]) h1')")
+    assert browser.troubles == []
+
+
 def test_ten_thousand_points_zoom_within_a_fifth_of_a_second(site: Any, page_browser: PageBrowser, path: str) -> None:
     """The chart of the page with a long made-up light curve in place of its own."""
     browser = page_browser
