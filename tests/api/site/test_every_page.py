@@ -30,7 +30,7 @@ EMPTY: Final = {
     "/spectra/": "No spectrum is wanted. Candidates are",
     "/spectra/files/": "You may see no spectrum yet. Add one",
     "/sql/": "None yet: choose an example above",
-    "/sso/": "solar-system",
+    "/sso/": "Detections of known asteroids and comets appear here as alerts with them arrive",
     "/status/costs/": "No run has recorded what it cost",
     "/status/quarantine/": "No message waits",
     "/targets/": "You have no target yet. Create one",
