@@ -42,7 +42,7 @@ def test_what_is_wrong_is_said_at_its_place(people: Any) -> None:
     [problem] = judged("SELECT ra\nFROM objecs").problems
     assert (problem.line, problem.column) == (2, 6)
     [problem] = judged("SELECT ra FROM objects\nWHERE ra >").problems
-    assert (problem.line, problem.column) == (2, 11)
+    assert (problem.line, problem.column) == (2, 10)
     assert judged("SELECT nothing FROM objects WHERE pg_sleep(3) = 1").problems[0].column == 35
     assert judged("SELECT ra FROM objects").reads == ("objects",)
     part = people.ann.send("/sql/check/", text="SELECT ra\nFROM objecs").text
