@@ -25,7 +25,7 @@ from sqlalchemy.dialects import postgresql
 from broker_assets.database import copy
 from broker_assets.database.arrow import arrow_schema, arrow_type
 from broker_assets.database.fetch import fetch
-from broker_assets.database.point_identity import IDENTIFYING, PointKind, identities, keys, mix
+from broker_assets.database.point_identity import IDENTIFYING, MARGIN, PointKind, identities, keys, mix
 from broker_assets.database.tables import PARTITIONED, diaforcedsources, dianondetectionlimits, diasources
 
 Operator = Literal["=", "<", "<=", ">=", "in", "is null"]
@@ -41,8 +41,6 @@ KINDS: Final = {
     dianondetectionlimits: PointKind.LIMIT,
 }
 """Kind of the points of each table."""
-MARGIN: Final = 1.0 / 1440
-"""Days by which times of the same point may differ, see `stored_points.MARGIN`."""
 
 
 class TooManyBeyond(ValueError):

@@ -25,6 +25,10 @@ MJD_MINIMUM: Final = 40_000.0
 MJD_MAXIMUM: Final = 100_000.0
 """Times outside this range (1968 to 2132) are considered damaged: no point with such a time is stored."""
 
+MARGIN: Final = 1.0 / 1440
+"""Days by which times of the same point may differ without one of them being wrong: packets differ in the last digit.
+"""
+
 TENTHS_OF_A_SECOND: Final = 864_000
 """Per day; no survey takes two exposures of a field in a tenth of a second."""
 
@@ -68,6 +72,24 @@ def mix(values: NDArray[np.int64]) -> Hashes:
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
+
+
+def unmix(values: Hashes) -> NDArray[np.int64]:
+    """The integers that `mix` scattered.
+
+    Examples
+    --------
+    >>> unmix(mix(np.array([0, 1, -7]))).tolist()
+    [0, 1, -7]
+    """
+    # The inverses modulo 2⁶⁴ of the two factors; a shift is undone by itself, as often as bits are left.
+    x = values ^ (values >> np.uint64(31)) ^ (values >> np.uint64(62))
+    x = x * np.uint64(pow(0x94D049BB133111EB, -1, 2**64))
+    x = x ^ (x >> np.uint64(27)) ^ (x >> np.uint64(54))
+    x = x * np.uint64(pow(0xBF58476D1CE4E5B9, -1, 2**64))
+    x = x ^ (x >> np.uint64(30)) ^ (x >> np.uint64(60))
+    found: NDArray[np.int64] = (x - np.uint64(0x9E3779B97F4A7C15)).view(np.int64)
+    return found
 
 
 def keys(diaobjectid: NDArray[np.int64], identity: Hashes) -> Hashes:

@@ -29,7 +29,16 @@ from broker_assets.database.point_identity import IDENTIFYING, WITHDRAWN, PointK
 from broker_assets.database.point_selection import NO_OBJECT
 from broker_assets.database.point_sums import Changes, Sums, months_of
 from broker_assets.database.staging import Conflict, Inserted, append, insert
-from broker_assets.database.stored_points import COLUMNS, TABLES, Comparison, StoredPoints, prevails, stored_in
+from broker_assets.database.stored_points import (
+    COLUMNS,
+    TABLES,
+    Comparison,
+    StoredPoints,
+    prevails,
+    stored_in,
+    stored_of,
+    stored_without_object,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -296,11 +305,19 @@ class _Writer:
     ) -> StoredPoints:
         """The stored ones of these points, sorted."""
         asked = ~np.isin(points.diaobjectid, sums.objects[settled])
-        objects, months = points.diaobjectid[asked], months_of(points.midpointmjdtai[asked])
+        lonely = asked & (points.diaobjectid == NO_OBJECT)
+        asked &= ~lonely
         # A point may be stored with another time, in any of the months of its object.
-        others = sums.months(kind, sums.place(np.unique(objects[objects != NO_OBJECT])))
-        objects, months = np.concatenate([objects, others[0]]), np.concatenate([months, others[1]])
-        found = stored_in(self._connection, kind, objects, months).joined(whole)
+        place = sums.place(np.unique(points.diaobjectid[asked]))
+        months = months_of(points.midpointmjdtai[asked])
+        found = (
+            stored_in(self._connection, kind, points.diaobjectid[asked], months)
+            .joined(stored_of(self._connection, kind, sums, place))
+            .joined(
+                stored_without_object(self._connection, kind, points.identity[lonely], points.midpointmjdtai[lonely])
+            )
+            .joined(whole)
+        )
         if self._comparison is not None:
             earlier = self._comparison.stored[kind]
             kept = np.isin(earlier.diaobjectid, sums.objects[settled])

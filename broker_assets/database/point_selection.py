@@ -6,9 +6,16 @@ hashes are the same (`point_sums`). Then those after them are new; and those bef
 earlier packet than the one that provided them has arrived late. What cannot be proved is left open, to be compared with
 the stored points one by one.
 
-A point may also be stored with a time of another month, if one of its times is damaged. This is excluded if all stored
-points of the object from the first month that the packet lists are listed in their months; else all are compared. In
-the first month, which the window of a survey's histories cuts, and before it, such points are not looked for.
+A point may also be stored with a time of another month, if one of its times is damaged. Without reading points, this is
+excluded as follows; where it cannot be excluded, the new points are compared with all stored points of the object.
+
+- Within the time that the survey's packets look back (`Triggers.history_days`), every stored month is listed, and those
+  after the first are listed completely. The window cuts the first one, of which only the listed points are compared.
+- Before it, all points were provided by packets that were taken before the point that seems to be new. A packet only
+  lists what was taken before it, so none of these can be the same point. This says nothing about rows of points' own
+  packets: a source of which only the history knows is looked for among them.
+
+So a point has one row if at most one of its times is wrong, by whatever amount, in any order of the packets.
 """
 
 from __future__ import annotations
@@ -21,8 +28,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from broker_assets.database.point_identity import Hashes, PointKind, mix
-from broker_assets.database.point_sums import Sums, months_of
+from broker_assets.database.point_identity import MARGIN, Hashes, PointKind, mix
+from broker_assets.database.point_sums import EVER, Sums, months_of
 
 NO_OBJECT: Final = 0
 """`diaobjectid` of a source that belongs to no DIAObject."""
@@ -70,6 +77,13 @@ class Triggers:
     """0 if the source has no DIAObject."""
     diasourceid: NDArray[np.int64]
     midpointmjdtai: NDArray[np.float64]
+    history_days: float = 365.0
+    """How far back the survey's packets list points."""
+
+    @property
+    def lookback(self) -> NDArray[np.int64]:
+        """First month of which each packet lists points, if there are any."""
+        return months_of(self.midpointmjdtai - self.history_days)
 
 
 @dataclass(frozen=True)
@@ -104,12 +118,24 @@ def standings(triggers: Triggers, points: Listed, sums: Sums) -> Standings:
     listed = np.full(len(points.trigger), Standing.OPEN, np.int8)
     place = sums.place(triggers.diaobjectid)
     month = months_of(triggers.midpointmjdtai)
+    lookback = triggers.lookback
     # Without points of its month in the history, the own source is new if nothing of the month is stored.
     entry, known = sums.find(place, np.full(len(own), PointKind.SOURCE), month)
     newest = np.full(len(sums.objects), np.iinfo(np.int64).min)
+    provided = np.full(len(sums.objects), -np.inf)
     rows = np.flatnonzero(sums.entries["kind"] == SOURCE)
     newest[sums.owner[rows]] = sums.entries["month"][rows]  # ascending: the last one remains
+    np.maximum.at(provided, sums.owner[rows], sums.entries["broughtbymjdtai"][rows])
     late = newest[place] > month
+    silent = np.ones(len(own), bool)
+    silent[points.trigger[(points.kind == SOURCE) & (points.diaobjectid == triggers.diaobjectid[points.trigger])]] = (
+        False
+    )
+    late |= silent & (
+        (newest[place] >= lookback)
+        | (sums.since[place] > lookback)
+        | (provided[place] >= triggers.midpointmjdtai - MARGIN)
+    )
     own[known & (entry["number"] == 0) & ~late] = Standing.NEW
     scattered = {kind: np.zeros(len(sums.objects), bool) for kind in PointKind}
     scattered[PointKind.SOURCE][place[late]] = True
@@ -126,9 +152,9 @@ def standings(triggers: Triggers, points: Listed, sums: Sums) -> Standings:
             rows, part = rows[order], part.take(order)
         found = np.empty(rows.size, np.int8)
         _prove(
-            int(kind), part.trigger, part.diaobjectid, part.identity, months_of(part.midpointmjdtai),
-            triggers.diaobjectid, triggers.diasourceid, mix(triggers.diasourceid), triggers.midpointmjdtai, month,
-            place, sums.objects, sums.known, sums.since, first, sums.entries,
+            int(kind), part.trigger, part.diaobjectid, part.identity, part.midpointmjdtai,
+            months_of(part.midpointmjdtai), triggers.diaobjectid, triggers.diasourceid, mix(triggers.diasourceid),
+            triggers.midpointmjdtai, month, lookback, place, sums.objects, sums.known, sums.since, first, sums.entries,
             np.zeros(_table_size(part.trigger), np.uint64), found, own, scattered[kind],
         )  # fmt: skip
         found[part.withdrawn & (found == STORED)] = OPEN
@@ -143,12 +169,14 @@ def _prove(
     trigger: NDArray[np.int64],
     objects: NDArray[np.int64],
     identity: Hashes,
+    times: NDArray[np.float64],
     month: NDArray[np.int64],
     own_object: NDArray[np.int64],
     own_source: NDArray[np.int64],
     own_identity: Hashes,
     own_time: NDArray[np.float64],
     own_month: NDArray[np.int64],
+    lookback: NDArray[np.int64],
     own_place: NDArray[np.int64],
     known_objects: NDArray[np.int64],
     known: NDArray[np.bool_],
@@ -197,12 +225,13 @@ def _prove(
             is_own = one == own_object[packet]
             place = own_place[packet] if is_own else np.searchsorted(known_objects, one)
             oldest, until, complete = month[row], row, True
+            since_when = min(oldest, lookback[packet])
             # Entries of months that the packet does not list; that of its own month counts for its own source.
             unlisted = 0
             for at in range(first[place], first[place + 1]):
                 entry = entries[at]
                 owns = kind == SOURCE and is_own and entry.month == own_month[packet]
-                unlisted += entry.kind == kind and entry.month >= oldest and not owns
+                unlisted += entry.kind == kind and entry.month >= since_when and not owns
             while until < stop and objects[until] == one:
                 # Those of a month.
                 start, end = until, until
@@ -238,6 +267,19 @@ def _prove(
                     own[packet] = NEW if proved else OPEN
                 complete = complete and bool(proved or month[start] == oldest)
                 until = end
+            if complete and unlisted == 0:
+                # The first point that seems to be new, and whether it is a source of which only the history knows.
+                new, foreign = np.inf, False
+                for at in range(row, until):
+                    if listed[at] == NEW:
+                        new, foreign = min(new, times[at]), kind == SOURCE
+                if kind == SOURCE and is_own and own[packet] == NEW:
+                    new = min(new, own_time[packet])
+                complete = new == np.inf or (since[place] <= since_when and not (foreign and since[place] > EVER))
+                for at in range(first[place], first[place + 1]):
+                    entry = entries[at]
+                    if entry.kind == kind and entry.month < since_when:
+                        complete = complete and not foreign and entry.broughtbymjdtai < new - MARGIN
             if not complete or unlisted > 0:
                 scattered[place] = True
                 for at in range(row, until):

@@ -32,7 +32,7 @@ _MONTH_OF_MJD_ZERO: Final = np.datetime64("1858-11-17", "D")
 _MONTHS: Final = (
     (_MONTH_OF_MJD_ZERO + np.arange(int(MJD_MINIMUM), int(MJD_MAXIMUM) + 1)).astype("datetime64[M]").astype(np.int64)
 )
-_EVER: Final = -(2**15)
+EVER: Final = -(2**15)
 """First month of an object of which no month was dropped."""
 _ABSENT: Final = -1
 """`changes` of an object without a row."""
@@ -104,7 +104,8 @@ class Sums:
     owner: NDArray[np.int64]
     """(m,) place in `objects` of each entry; ascending."""
     entries: NDArray[Any]
-    """(m,) of type `ENTRY`; for each object ascending by kind and month."""
+    """(m,) of type `ENTRY`; for each object ascending by kind and month. Before `since`, only months of which a packet
+    since then provided points, and their numbers and checksums mean nothing."""
 
     def place(self, objects: NDArray[np.int64]) -> NDArray[np.int64]:
         """Place in `objects` of each of some objects; all of them must be there."""
@@ -141,7 +142,8 @@ class Sums:
         """
         suspect: NDArray[np.bool_] = before.removals[before.place(self.objects)] != self.removals
         # A night that is rebuilt removes its points and writes the same again, as a rule.
-        rows = np.flatnonzero(np.isin(before.objects[before.owner], self.objects[suspect]))
+        counted = before.entries["month"] >= before.since[before.owner]
+        rows = np.flatnonzero(counted & np.isin(before.objects[before.owner], self.objects[suspect]))
         entries, place = before.entries[rows], self.place(before.objects[before.owner[rows]])
         now, known = self.find(place, entries["kind"], entries["month"].astype(np.int64))
         same = known & (now["number"] == entries["number"]) & (now["checksum"] == entries["checksum"])
@@ -164,10 +166,11 @@ class Sums:
         kept = self.known & ~fresh
         owner, entries = (self.owner, self.entries) if kept.all() else self._of(kept)
         known = self.known | fresh
-        since = np.where(fresh, _EVER, self.since)
+        since = np.where(fresh, EVER, self.since)
         added_owner = np.concatenate([np.zeros(0, np.int64), *(self.place(part.diaobjectid) for part in parts)])
         added = np.concatenate([np.zeros(0, ENTRY), *(part.entries() for part in parts)])
-        usable = known[added_owner] & (added["month"] >= since[added_owner])
+        # Of months that are not known, what the packets that provided their points exclude is nevertheless known.
+        usable = known[added_owner] & ((added["month"] >= since[added_owner]) | np.isfinite(added["broughtbymjdtai"]))
         owner, entries = _joined(owner, entries, *_ordered(added_owner[usable], added[usable]))
         held = _drop_old_months(owner, entries, since)
         if not held.all():
@@ -392,7 +395,9 @@ def _joined(
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def _drop_old_months(owner: NDArray[np.int64], entries: NDArray[Any], since: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which entries are of months that packets still list; `since` is set for the objects of the others."""
+    """Which entries are of months that packets still list, or come from such packets; `since` is set for the objects of
+    the others.
+    """
     held = np.ones(owner.size, np.bool_)
     begin = 0
     while begin < owner.size:
@@ -405,7 +410,12 @@ def _drop_old_months(owner: NDArray[np.int64], entries: NDArray[Any], since: NDA
         if oldest < first:
             since[owner[begin]] = first
         for row in range(begin, end):
-            held[row] = entries[row].month >= since[owner[begin]]
+            bound = entries[row].broughtbymjdtai
+            if bound > MJD_MINIMUM:
+                provided = _MONTHS[min(int(bound - MJD_MINIMUM), _MONTHS.size - 1)]
+                held[row] = max(np.int64(entries[row].month), provided) >= since[owner[begin]]
+            else:
+                held[row] = entries[row].month >= since[owner[begin]]
         begin = end
     return held
 
@@ -415,7 +425,7 @@ def _decoded(wanted: NDArray[np.int64], heads: NDArray[Any], content: bytes) -> 
     changes = np.full(len(wanted), _ABSENT)
     removals = np.zeros(len(wanted), np.int64)
     known = np.ones(len(wanted), bool)
-    since = np.full(len(wanted), _EVER)
+    since = np.full(len(wanted), EVER)
     changes[place] = heads["changes"]
     removals[place] = heads["removals"]
     filled = heads["length"] >= 0

@@ -15,9 +15,19 @@ from psycopg import sql
 from broker_assets.database.arrow import arrow_type
 from broker_assets.database.border import TIME, Test, border_of, rows_beyond
 from broker_assets.database.fetch import fetch
-from broker_assets.database.point_identity import IDENTIFYING, WITHDRAWN, Hashes, PointKind, identities, keys, mix
-from broker_assets.database.point_selection import Listed, Standing, Triggers, standings
-from broker_assets.database.point_sums import Changes, Sums, month_begins, months_of, read
+from broker_assets.database.point_identity import (
+    IDENTIFYING,
+    MARGIN,
+    WITHDRAWN,
+    Hashes,
+    PointKind,
+    identities,
+    keys,
+    mix,
+    unmix,
+)
+from broker_assets.database.point_selection import NO_OBJECT, Listed, Standing, Triggers, standings
+from broker_assets.database.point_sums import EVER, Changes, Sums, month_begins, months_of, read
 from broker_assets.database.tables import diaforcedsources, dianondetectionlimits, diasources
 
 TABLES: Final = {
@@ -38,10 +48,6 @@ COLUMNS: Final = {
     for kind, table in TABLES.items()
 }
 """Columns of each table that make `StoredPoints`."""
-
-MARGIN: Final = 1.0 / 1440
-"""Days before and after a month in which a point of it is looked for, since packets differ in the last digit of a time.
-"""
 
 
 @dataclass(frozen=True)
@@ -195,15 +201,77 @@ def stored_in(
         ends=sql.Literal(ends.tolist()),
     )
     hot = fetch(connection, query, columns)
-    table = TABLES[kind]
-    border = border_of(connection, table)
-    if border is None:
-        return StoredPoints.of(kind, hot).sorted()
     conditions: list[list[Test]] = [[("diaobjectid", "in", np.unique(wanted))], [("reduction", "=", 0)]]
     if months is not None:
         conditions += [[(TIME, ">=", float(begins.min()))], [(TIME, "<", float(ends.max()))]]
-    cold = rows_beyond(connection, table, columns.names, conditions, border)
-    return StoredPoints.of(kind, hot if cold is None else pa.concat_tables([hot, cold])).sorted()
+    return StoredPoints.of(kind, _with_cold(connection, kind, hot, conditions)).sorted()
+
+
+def stored_of(
+    connection: psycopg.Connection[Any], kind: PointKind, sums: Sums, place: NDArray[np.int64]
+) -> StoredPoints:
+    """Fetch all stored points of the objects at some places of sums, sorted, each point once."""
+    dropped = place[~sums.known[place] | (sums.since[place] > EVER)]
+    known = sums.months(kind, np.setdiff1d(place, dropped))
+    return stored_in(connection, kind, *known).joined(stored_in(connection, kind, sums.objects[dropped], None)).sorted()
+
+
+def stored_without_object(
+    connection: psycopg.Connection[Any], kind: PointKind, identity: Hashes, times: NDArray[np.float64]
+) -> StoredPoints:
+    """Fetch stored points that belong to no object, in the months between the first and the last of some times.
+
+    There are as many such sources in a month as a survey detects asteroids: they are found by their number.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Connection to use.
+    kind : PointKind
+        Kind of points.
+    identity, times : (n,) uint64 and float64 arrays
+        Of the points; MJD TAI.
+
+    Returns
+    -------
+    StoredPoints
+        Sorted, each point once.
+    """
+    if not identity.size:
+        return StoredPoints.none()
+    months = months_of(times)
+    if kind is not PointKind.SOURCE:  # no packet has such points
+        return stored_in(connection, kind, np.full(times.size, NO_OBJECT), months)
+    table, columns, numbers = TABLES[kind], COLUMNS[kind], np.unique(unmix(identity))
+    begin, end = month_begins(np.array([months.min(), months.max() + 1])) + np.array([-MARGIN, MARGIN])
+    query = sql.SQL(
+        "SELECT {columns} FROM {table} WHERE diasourceid = ANY({numbers}::bigint[])"
+        " AND midpointmjdtai >= {begin} AND midpointmjdtai < {end} AND reduction = 0"
+    ).format(
+        columns=sql.SQL(", ").join(map(sql.Identifier, columns.names)),
+        table=sql.Identifier(table.name),
+        numbers=sql.Literal(numbers.tolist()),
+        begin=sql.Literal(float(begin)),
+        end=sql.Literal(float(end)),
+    )
+    conditions: list[list[Test]] = [
+        [("diasourceid", "in", numbers)],
+        [("reduction", "=", 0)],
+        [(TIME, ">=", float(begin))],
+        [(TIME, "<", float(end))],
+    ]
+    found = _with_cold(connection, kind, fetch(connection, query, columns), conditions)
+    return StoredPoints.of(kind, found.filter(pc.equal(found["diaobjectid"], NO_OBJECT))).sorted()
+
+
+def _with_cold(
+    connection: psycopg.Connection[Any], kind: PointKind, hot: pa.Table, conditions: list[list[Test]]
+) -> pa.Table:
+    """Rows of a table, with those of months that have left for the cold store."""
+    table = TABLES[kind]
+    border = border_of(connection, table)
+    cold = None if border is None else rows_beyond(connection, table, COLUMNS[kind].names, conditions, border)
+    return hot if cold is None else pa.concat_tables([hot, cold])
 
 
 @dataclass(frozen=True)
@@ -248,9 +316,16 @@ def compare(
         is_open = np.concatenate([found.listed[rows], found.own[sources]]) == Standing.OPEN
         objects = np.concatenate([points.diaobjectid[rows], triggers.diaobjectid[sources]])
         times = np.concatenate([points.midpointmjdtai[rows], triggers.midpointmjdtai[sources]])
-        wanted = [(objects[is_open], months_of(times[is_open])), sums.months(kind, found.scattered[kind])]
-        there = stored_in(connection, kind, *map(np.concatenate, zip(*wanted, strict=True)))
         identity = np.concatenate([points.identity[rows], mix(triggers.diasourceid[sources])])
+        is_lonely = is_open & (objects == NO_OBJECT)
+        is_open &= ~is_lonely
+        there = stored_in(connection, kind, objects[is_open], months_of(times[is_open])).joined(
+            stored_without_object(connection, kind, identity[is_lonely], times[is_lonely])
+        )
+        # A point that is not stored in its month may be stored in another one.
+        missed = objects[is_open & ~there.sorted().find(keys(objects, identity))[1]]
+        everywhere = np.union1d(found.scattered[kind], sums.place(missed))
+        there = there.joined(stored_of(connection, kind, sums, everywhere)).sorted()
         at, hit = there.find(keys(objects, identity))
         listed = hit[: rows.size]
         by = points.trigger[rows[listed]]

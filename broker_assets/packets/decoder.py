@@ -62,6 +62,8 @@ class Identified:
     schema: NDArray[np.int32]
     """Row in `framed.schemas`."""
     framed: FramedPackets
+    history_days: float
+    """How far back the survey's packets list points."""
     points: dict[str, Points] = field(default_factory=dict)
     """Points of the histories by path, ascending by packet, in the order of the packet."""
     light_curve: pa.Table = field(default_factory=LIGHT_CURVE.empty_table)
@@ -355,6 +357,7 @@ class AlertDecoder:
             night=np.empty(len(packet), "datetime64[D]"),
             schema=schema,
             framed=framed,
+            history_days=self._adapter.HISTORY_DAYS,
             points={path: _by_packet(found) for path, found in points.items()},
             failures=failures,
         ).take(np.argsort(packet, kind="stable"))

@@ -165,7 +165,7 @@ def _compared(
     place = np.zeros(len(identified.framed.starts), np.int64)
     place[identified.packet] = np.arange(len(identified))
     found, comparison = compare(
-        Triggers(identified.diaobjectid, identified.diasourceid, identified.midpointmjdtai),
+        Triggers(identified.diaobjectid, identified.diasourceid, identified.midpointmjdtai, identified.history_days),
         Listed(
             place[points.packet],
             points.kind,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from typing import Any
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker_assets.database.point_identity import PointKind, mix
@@ -25,14 +27,17 @@ def sums_of(stored: Stored, objects: set[int]) -> Sums:
     parts = []
     for kind in PointKind:
         rows = [(one, number, *rest) for (one, which, number), rest in stored.items() if which is kind]
-        columns = [np.array([row[place] for row in rows]) for place in range(6)]
-        parts.append(
-            Changes(
-                columns[0].astype(np.int64), kind, columns[2].astype(float), mix(columns[1].astype(np.int64)),
-                columns[3].astype(bool), columns[4].astype(float), columns[5].astype(np.int64),
-            )
-        )  # fmt: skip
+        parts.append(changes_of(kind, rows))
     return empty.after(parts)
+
+
+def changes_of(kind: PointKind, rows: list[tuple[Any, ...]]) -> Changes:
+    """Points that are added: object, number, time, own packet, time and number of the packet that brought it."""
+    columns = [np.array([row[place] for row in rows]) for place in range(6)]
+    return Changes(
+        columns[0].astype(np.int64), kind, columns[2].astype(float), mix(columns[1].astype(np.int64)),
+        columns[3].astype(bool), columns[4].astype(float), columns[5].astype(np.int64),
+    )  # fmt: skip
 
 
 def arrays(
@@ -57,7 +62,7 @@ def arrays(
     )
 
 
-TIMES = st.sampled_from([60000.5 + 13 * step for step in range(8)])
+TIMES = st.sampled_from([60000.5 + 27 * step for step in range(8)])
 NUMBERS = st.integers(1, 6)
 OBJECTS = st.integers(0, 2)
 KINDS = st.sampled_from(list(PointKind))
@@ -70,35 +75,41 @@ KINDS = st.sampled_from(list(PointKind))
         min_size=1,
         max_size=4,
     ),
+    st.sampled_from([30.0, 365.0]),
 )
-def test_whatever_is_proved_is_true(stored: Stored, packets: Any) -> None:
+def test_whatever_is_proved_is_true(stored: Stored, packets: Any, history_days: float) -> None:
     triggers, points = arrays(packets)
+    triggers = dataclasses.replace(triggers, history_days=history_days)
     objects = {packet[0] for packet in packets} | {point[0] for packet in packets for point in packet[3]}
     known = {key: value for key, value in stored.items() if key[0] in objects}
     found = standings(triggers, points, sums_of(known, objects))
-    # The proof is about identities within a month, whichever of their times is stored, and excludes other months from
-    # the first one on that the packet lists.
+
+    def may_be_new(key: tuple[int, PointKind, int], at: float, packet: Any, *, is_own: bool) -> bool:
+        """Whether the point is not stored, or only with a time that one wrong time cannot explain."""
+        if key not in known:
+            return True
+        one, _, time, history = packet
+        stored_at, own, brought, _ = known[key]
+        listed = [when for of, kind, _, when in history if of == one == key[0] and kind is key[1]]
+        listed = listed or [when for of, kind, _, when in history if of == key[0] and kind is key[1]]
+        begin = month(min([time, *listed] if is_own else listed))
+        if month(stored_at) >= min(begin, month(time - history_days)):
+            # The window may cut the first month that is listed: only points of the same month are excluded there.
+            return month(stored_at) == begin and month(at) != begin
+        # Only the packet that brought it proves that it was taken before.
+        return brought < at if not own else is_own or key[1] is not PointKind.SOURCE
+
     place = 0
-    for number, (one, source, time, history) in enumerate(packets):
-        key = (one, PointKind.SOURCE, source)
+    for number, packet in enumerate(packets):
+        one, source, time, history = packet
+        assert found.own[number] != Standing.STORED
         if found.own[number] == Standing.NEW:
             assert one != NO_OBJECT
-            begin = min([time, *(at for of, kind, _, at in history if of == one and kind is PointKind.SOURCE)])
-            if key in known and month(known[key][0]) >= month(begin):
-                # In the first month, which may be cut, only points of the same month are excluded.
-                assert month(known[key][0]) == month(begin)
-                assert month(time) != month(begin)
-        assert found.own[number] != Standing.STORED
+            assert may_be_new((one, PointKind.SOURCE, source), time, packet, is_own=True)
         for point_object, kind, identifier, at in history:
             key = (point_object, kind, identifier)
-            listed = [when for of, what, _, when in history if of == point_object and what is kind]
-            begin, end = min(listed), max(listed)
             if found.listed[place] == Standing.NEW:
-                # A point whose time moved to a month behind all that the packet lists is not looked for there.
-                if key in known and month(begin) <= month(known[key][0]) <= month(end):
-                    # In the first month, which may be cut, only points of the same month are excluded.
-                    assert month(known[key][0]) == month(begin)
-                    assert month(at) != month(begin)
+                assert may_be_new(key, at, packet, is_own=False)
             elif found.listed[place] == Standing.STORED:
                 is_own, brought = known[key][1], known[key][2:]
                 assert is_own or (time, source) >= brought
@@ -157,3 +168,57 @@ def test_a_point_that_may_be_stored_in_another_month_stays_open() -> None:
     found = standings(triggers, points, sums_of(stored, {1}))
     assert found.listed.tolist() == [Standing.STORED, Standing.OPEN]
     assert found.scattered[PointKind.FORCED].tolist() == [0]
+
+
+@st.composite
+def campaigns(draw: st.DrawFn) -> tuple[float, list[tuple[int, int, float, list[tuple[int, PointKind, int, float]]]]]:
+    """Packets of one object in any order, each with the points of its window; one of the times is wrong."""
+    history_days = draw(st.sampled_from([30.0, 365.0]))
+    steps = draw(st.lists(st.sampled_from([9, 40, 170, 400]), min_size=2, max_size=6))
+    visits = [60000.3 + float(sum(steps[:number])) for number in range(len(steps))]
+    wrong_kind, wrong = draw(st.sampled_from(PointKind)), draw(st.integers(0, 2))
+    wrong_in = wrong + draw(st.integers(0, 1))
+    shift = draw(st.sampled_from([-700.0, -200.0, -45.0, -20.0, 20.0, 45.0, 200.0]))
+    packets = []
+    for visit, time in enumerate(visits):
+        history, own = [], time
+        for earlier in range(visit + 1):
+            for kind in PointKind:
+                at = visits[earlier] + (shift if (wrong_kind, wrong, wrong_in) == (kind, earlier, visit) else 0.0)
+                if kind is PointKind.SOURCE and earlier == visit:
+                    own = at
+                elif visits[earlier] >= time - history_days and (earlier == wrong or draw(st.booleans())):
+                    history.append((1, kind, earlier, at))
+        packets.append((1, visit, own, sorted(history, key=lambda point: point[3])))
+    in_order = draw(st.booleans())
+    return history_days, packets if in_order else draw(st.permutations(packets))
+
+
+@settings(max_examples=1000 if os.environ.get("BROKER_TEST_FULL") else 200)
+@given(campaigns())
+def test_no_point_has_two_rows_in_any_order(campaign: Any) -> None:
+    """As `compare` and the writer use the proofs: a new point that is stored would get a second row."""
+    history_days, packets = campaign
+    stored: Stored = {}
+    sums = sums_of(stored, {1})
+    for packet in packets:
+        one, source, time, history = packet
+        triggers, points = arrays([packet])
+        found = standings(dataclasses.replace(triggers, history_days=history_days), points, sums)
+        every = [(one, PointKind.SOURCE, source, time), *history]
+        standing = [found.own[0], *found.listed]
+        by_kind = {}
+        for kind in PointKind:
+            is_open = [month(p[3]) for p, s in zip(every, standing, strict=True) if p[1] is kind and s == Standing.OPEN]
+            by_kind[kind] = None if found.scattered[kind].size else is_open
+        added: dict[PointKind, list[tuple[Any, ...]]] = {kind: [] for kind in PointKind}
+        for number, (point, how) in enumerate(zip(every, standing, strict=True)):
+            read = by_kind[point[1]]
+            if how == Standing.NEW and read is not None:
+                assert point[:3] not in stored or month(stored[point[:3]][0]) in read
+            if how == Standing.STORED:
+                assert point[:3] in stored
+            if point[:3] not in stored:
+                stored[point[:3]] = (point[3], number == 0, time, source)
+                added[point[1]].append((1, point[2], *stored[point[:3]]))
+        sums = sums.after([changes_of(kind, rows) for kind, rows in added.items()])

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from broker_assets.database.alerts import AlertRows, write
-from broker_assets.database.point_identity import PointKind, mix
+from broker_assets.database.point_identity import PointKind, mix, unmix
 from broker_assets.database.point_selection import Listed, Triggers
 from broker_assets.database.point_sums import months_of
 from broker_assets.database.stored_points import StoredPoints, compare, prevails, stored_in
@@ -69,6 +69,29 @@ def test_a_source_that_is_stored_is_found(stored: psycopg.Connection[Any]) -> No
     none = forced()
     assert compare(stored, packet(61042.0, 9), none)[1].stored[PointKind.SOURCE].own.tolist() == [True]
     assert compare(stored, packet(61042.0, 8), none)[1].stored[PointKind.SOURCE].own.tolist() == []
+
+
+def test_a_source_without_object_is_found_among_all_of_its_month(
+    connection: psycopg.Connection[Any], make_sources: Make
+) -> None:
+    """There are as many as asteroids that the survey detects in the month: only those asked for are read."""
+    numbers = np.arange(1, 501)
+    rows = make_sources(np.zeros(500, int), 61042.0, diasourceid=numbers)
+    write(connection, AlertRows(sources=rows), ingestid=1)
+    connection.execute("ANALYZE diasources")
+    connection.execute("SET LOCAL enable_seqscan = off")  # a table of the size of a survey is not read whole
+    read = (
+        "SELECT sum(coalesce(idx_tup_fetch, 0) + coalesce(seq_tup_read, 0)) FROM pg_stat_xact_user_tables"
+        " WHERE relname LIKE 'diasources%'"
+    )
+    before = connection.execute(read).fetchone()
+    triggers = Triggers(np.zeros(3, np.int64), np.array([7, 400, 900]), np.array([61042.0, 61043.0, 61080.0]))
+    found = compare(connection, triggers, forced())[1]
+    after = connection.execute(read).fetchone()
+    assert before is not None
+    assert after is not None
+    assert sorted(unmix(found.stored[PointKind.SOURCE].identity).tolist()) == [7, 400]
+    assert after[0] - before[0] <= 3
 
 
 def test_points_of_a_month_or_of_all_times(stored: psycopg.Connection[Any]) -> None:

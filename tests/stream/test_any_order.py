@@ -1,9 +1,10 @@
 """The rows of light curves do not depend on the order, the batches, the partitions or the runs of the packets.
 
 Packets of a few objects are made at random, so that nothing about them is in order: points that only later packets
-have, points measured before the first source, times that differ in the last digit or by weeks, other values of the
-same point in every packet, packets that come twice. Whatever is done with them, the rows must be those of a
-brute-force rule: the row of a point is that of its own packet, else that of the earliest packet that lists it.
+have, points measured before the first source, times that differ in the last digit, other values of the same point in
+every packet, packets that come twice. One of the times of a point may be wrong by weeks or by a year. Whatever is done
+with them, the rows must be those of a brute-force rule: the row of a point is that of its own packet, else that of the
+earliest packet that lists it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ pytestmark = pytest.mark.database
 SURVEYS = {"alerts": "rubin"}
 VISITS = [(number, 60998.2 + 9 * (number // 3) + 0.013 * (number % 3)) for number in range(21)]
 """Seven nights in three months."""
+YEARS = [(number, 60300.2 + 37 * number) for number in range(21)]
+"""Nights of two years: packets list the last one."""
+WINDOW = 365.0
+"""Days that a packet looks back."""
 NOT_COMPARED = ("ingestid", "archivefileid", "archiveposition", "archivelength", "timestamp")
 
 Point = tuple[int, int]
@@ -44,17 +49,20 @@ class World:
 
     packets: ModuleType
     generator: random.Random
+    visits: list[tuple[int, float]] = field(default_factory=lambda: VISITS)
     values: list[bytes] = field(default_factory=list)
     sources: dict[Point, tuple[bool, float, int, float, float]] = field(default_factory=dict)
     """(not own, time of the packet, its source) of the best row yet, and its own time and flux."""
     forced: dict[Point, tuple[bool, float, int, float, float]] = field(default_factory=dict)
     withdrawn: dict[Point, float] = field(default_factory=dict)
     """Earliest time at which a packet says that a point was withdrawn."""
+    wrong: set[Point] = field(default_factory=set)
+    """Points that a packet listed with a wrong time."""
 
     def add(self, object_id: int, visit: int) -> None:
         """Make the packet of a source."""
         generator, packets = self.generator, self.packets
-        number, mjd = VISITS[visit]
+        number, mjd = self.visits[visit]
         trigger = packets.source_id(object_id, number)
         record = packets.alert(object_id, [(number, mjd)], cutout_bytes=8)
         record["diaSource"]["psfFlux"] = self._flux()
@@ -64,12 +72,16 @@ class World:
         history, forced = [], []
         if object_id:
             # Not every packet lists every point, as if the survey had measured some of them afterwards.
-            for earlier, time in VISITS[: visit + generator.randrange(2)]:
-                # All list the first, so that no time lies before the months that a packet lists.
-                if earlier == 0 or generator.random() < 0.6:
-                    history.append(packets.source(object_id, earlier, self._jittered(time), psfFlux=self._flux()))
-                if earlier == 0 or generator.random() < 0.6:
-                    forced.append(packets.forced_source(object_id, earlier, self._jittered(time)))
+            for earlier, time in self.visits[: visit + generator.randrange(2)]:
+                if time < mjd - WINDOW:
+                    continue
+                if generator.random() < 0.6:
+                    at = self._jittered(time, (object_id, packets.source_id(object_id, earlier)))
+                    history.append(packets.source(object_id, earlier, at, psfFlux=self._flux()))
+                if generator.random() < 0.6:
+                    forced.append(packets.forced_source(object_id, earlier, time))
+                    at = self._jittered(time, (object_id, -forced[-1]["diaForcedSourceId"]))
+                    forced[-1]["midpointMjdTai"] = at
                     forced[-1]["psfFlux"] = self._flux()
                     if generator.random() < 0.1:
                         forced[-1]["timeWithdrawnMjdTai"] = mjd - generator.randrange(2)
@@ -78,7 +90,7 @@ class World:
             if history and generator.random() < 0.1:
                 history.append(history[0] | {"psfFlux": history[0]["psfFlux"]})
             if generator.random() < 0.1:
-                history.append(packets.source(object_id + 100, 3, VISITS[3][1], psfFlux=self._flux()))
+                history.append(packets.source(object_id + 100, 3, self.visits[3][1], psfFlux=self._flux()))
             if generator.random() < 0.1:
                 forced.append(packets.forced_source(object_id, 99, generator.choice([2461000.7, 1.48e9, math.nan])))
             if generator.random() < 0.2:
@@ -101,9 +113,10 @@ class World:
     def _flux(self) -> float:
         return float(self.generator.randrange(10**6))
 
-    def _jittered(self, time: float) -> float:
-        if time > VISITS[0][1] and self.generator.random() < 0.03:
-            return time + self.generator.choice([20.0, 45.0])
+    def _jittered(self, time: float, point: Point) -> float:
+        if point not in self.wrong and self.generator.random() < 0.05:
+            self.wrong.add(point)
+            return time + self.generator.choice([20.0, 45.0, -20.0, -45.0, -400.0])
         return self.generator.choice([time, time, time, math.nextafter(time, 0), math.nextafter(time, 1e9)])
 
     @staticmethod
@@ -146,8 +159,8 @@ class World:
 
 def make_world(packets: ModuleType, seed: int) -> World:
     """A world whose packets are in the order of time."""
-    world = World(packets, random.Random(seed))
-    for visit in range(len(VISITS)):
+    world = World(packets, random.Random(seed), YEARS if seed % 3 == 2 else VISITS)
+    for visit in range(len(world.visits)):
         for object_id in (0, 1, 2, 3):
             if world.generator.random() < 0.5:
                 world.add(object_id, visit)

@@ -101,6 +101,8 @@ class SurveyAdapter(ABC):
     """Columns of sources and forced points whose fields are read for `light_curve`."""
     NUMBERS_EXPOSURES: ClassVar[bool] = True
     """Whether packets number the exposures of limits."""
+    HISTORY_DAYS: ClassVar[float] = 365.0
+    """How far back the histories of packets reach, as the survey documents it: one year of Rubin (LSE-163, 3.2.1)."""
 
     @property
     def survey_code(self) -> int:

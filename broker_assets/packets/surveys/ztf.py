@@ -211,6 +211,8 @@ class ZtfAdapter(SurveyAdapter):
         "fp_hists": ("forced_source",),
     }
 
+    HISTORY_DAYS = 30.0
+
     def recognises(self, fields: Mapping[str, Sequence[str]]) -> bool:
         """Packets with an objectId and a candidate."""
         return "objectId" in fields[""] and "candidate.jd" in fields[""]
