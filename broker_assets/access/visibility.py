@@ -111,6 +111,9 @@ def of_thing(connection: Connection, kind: Kind, identifier: int | str, thing: O
 
 
 def forget(connection: Connection, kind: Kind, identifier: int | str) -> None:
-    """Forget with whom a thing that is removed was shared, in the transaction that removes it."""
+    """Forget with whom a thing that is removed was shared, in the transaction that removes it.
+
+    It comes before the rows of the thing are locked: who shares it takes the locks in that order too.
+    """
     sharing.lock_sharing(connection, kind, identifier)
     connection.execute("DELETE FROM access.shares WHERE kind = %s AND identifier = %s", (kind, str(identifier)))

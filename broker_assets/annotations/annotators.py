@@ -216,6 +216,7 @@ def remove_annotator(connection: Connection, topic: str, *, owner: str | None = 
         As their names say.
     """
     with connection.transaction():
+        visibility.forget(connection, "annotator", topic)
         found = lock(connection, [topic])
         if topic not in found:
             raise UnknownAnnotator(f"there is no annotator with topic {topic}")
@@ -230,7 +231,6 @@ def remove_annotator(connection: Connection, topic: str, *, owner: str | None = 
         connection.execute("DELETE FROM annotation_due WHERE topic = %s", (topic,))
         removed = connection.execute("DELETE FROM annotations WHERE topic = %s", (topic,)).rowcount
         connection.execute("DELETE FROM annotators WHERE topic = %s", (topic,))
-        visibility.forget(connection, "annotator", topic)
     return removed
 
 

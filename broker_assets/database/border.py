@@ -24,8 +24,9 @@ from sqlalchemy.dialects import postgresql
 
 from broker_assets.database import copy
 from broker_assets.database.arrow import arrow_schema, arrow_type
-from broker_assets.database.fetch import fetch
+from broker_assets.database.fetch import fetch, fetch_grouped
 from broker_assets.database.point_identity import IDENTIFYING, MARGIN, PointKind, identities, keys, mix
+from broker_assets.database.reductions import COMPARED
 from broker_assets.database.tables import PARTITIONED, diaforcedsources, dianondetectionlimits, diasources
 
 Operator = Literal["=", "<", "<=", ">=", "in", "is null"]
@@ -124,7 +125,12 @@ def note_moved(
 
 
 def rows(
-    connection: psycopg.Connection[Any], table: sa.Table, columns: Sequence[str], conditions: Conditions
+    connection: psycopg.Connection[Any],
+    table: sa.Table,
+    columns: Sequence[str],
+    conditions: Conditions,
+    *,
+    many: bool = False,
 ) -> pa.Table:
     """Rows of a table of points, from both sides of the border.
 
@@ -138,6 +144,8 @@ def rows(
         Columns wanted.
     conditions : sequence
         See `Conditions`.
+    many : bool
+        Whether many rows of each object are expected; `diaobjectid` is then one of the columns.
 
     Returns
     -------
@@ -147,7 +155,7 @@ def rows(
     schema = pa.schema([(name, arrow_type(table.c[name].type)) for name in columns])
     query = select(table, columns, conditions)
     while True:
-        hot = fetch(connection, query, schema)
+        hot = fetch_grouped(connection, query, schema, by="diaobjectid") if many else fetch(connection, query, schema)
         # Asked afterwards: a month that left meanwhile is in both, which is noticed; before, it could be in neither.
         border = border_of(connection, table)
         if border is None:
@@ -293,9 +301,9 @@ def select(table: sa.Table, columns: Sequence[str], conditions: Conditions) -> s
 
 def _sql(table: sa.Table, test: Test) -> sql.Composed:
     name, operator, value = test
-    column = sql.Identifier(name)
     if operator == "is null":
-        return sql.SQL("{} IS NULL").format(column)
+        return sql.SQL("{} IS NULL").format(sql.Identifier(name))
+    column = COMPARED if name == "reduction" else sql.Identifier(name)
     kind = sql.SQL(str(table.c[name].type.compile(dialect=_DIALECT)))  # type: ignore[arg-type]
     if operator == "in":
         return sql.SQL("{} = ANY({})").format(column, one_of(_plain(value), kind))

@@ -93,24 +93,21 @@ def _list_offsets(data: Bytes, positions: NDArray[np.int64], lengths: NDArray[np
 
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _gather_elements(
-    data: Bytes, positions: NDArray[np.int64], offsets: NDArray[np.int64], width: int
-) -> tuple[Bytes, NDArray[np.bool_]]:
-    """The elements of all arrays, and which of them are null."""
-    out = np.zeros(offsets[-1] * width, np.uint8)
-    null = np.zeros(offsets[-1], np.bool_)
+def _find_elements(
+    data: Bytes, positions: NDArray[np.int64], offsets: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where the elements of all arrays are, and their lengths; −1 for nulls."""
+    found = np.empty(offsets[-1], np.int64)
+    lengths = np.empty(offsets[-1], np.int64)
     for row in range(positions.size):
         position = positions[row] + _HEADER
         for element in range(offsets[row], offsets[row + 1]):
             length = _length_at(data, position)
             position += 4
-            if length == width:
-                for k in range(width):
-                    out[element * width + k] = data[position + width - 1 - k]
-                position += width
-            else:
-                null[element] = True
-    return out, null
+            found[element] = position
+            lengths[element] = length
+            position += max(length, 0)
+    return found, lengths
 
 
 def decode(stream: bytes, schema: pa.Schema) -> pa.Table:
@@ -156,8 +153,8 @@ def _array(data: Bytes, positions: NDArray[np.int64], lengths: NDArray[np.int64]
         return pa.Array.from_buffers(large, positions.size, buffers).cast(kind)
     if pa.types.is_list(kind):
         starts = _list_offsets(data, positions, lengths)
-        elements, missing = _gather_elements(data, positions, starts, kind.value_type.bit_width // 8)
-        values = pa.array(elements.view(kind.value_type.to_pandas_dtype()), kind.value_type, mask=missing)
+        places, sizes = _find_elements(data, positions, starts)
+        values = _array(data, places, sizes, kind.value_type)
         return pa.ListArray.from_arrays(
             pa.array(starts, pa.int32()), values, mask=pa.array(null) if null.any() else None
         )
@@ -191,6 +188,36 @@ def fetch(connection: psycopg.Connection[Any], query: sql.Composable, schema: pa
         for block in stream:
             blocks += block
     return decode(bytes(blocks), schema)
+
+
+def fetch_grouped(
+    connection: psycopg.Connection[Any], query: sql.Composable, schema: pa.Schema, *, by: str
+) -> pa.Table:
+    """The same rows as of `fetch`, sent as one message for each value of a column that many of them share.
+
+    A message costs more than a row: a thousand light curves arrive in a third of the time.
+
+    Parameters
+    ----------
+    connection, query, schema
+        See `fetch`.
+    by : str
+        The column, which has no nulls. Rows of one value follow one another, in no particular order.
+    """
+    names = [name for name in schema.names if name != by]
+    if not names:
+        return fetch(connection, query, schema)
+    arrays = sql.SQL(", ").join(sql.SQL("array_agg({})").format(sql.Identifier(name)) for name in names)
+    whole = sql.SQL("SELECT {by}, {arrays} FROM ({query}) AS part GROUP BY {by}").format(
+        by=sql.Identifier(by), arrays=arrays, query=query
+    )
+    lists = pa.schema([schema.field(by), *((name, pa.list_(schema.field(name).type)) for name in names)])
+    found = fetch(connection, whole, lists).combine_chunks()
+    counts = found[names[0]].combine_chunks().value_lengths().to_numpy()
+    of_row = pa.array(np.repeat(np.arange(found.num_rows), counts))
+    columns = {name: found[name].combine_chunks().flatten() for name in names}
+    columns[by] = found[by].take(of_row)
+    return pa.table([columns[name] for name in schema.names], schema=schema)
 
 
 _ENDS = (TRAILER, HEADER + TRAILER)

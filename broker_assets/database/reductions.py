@@ -12,6 +12,12 @@ from typing import Final
 
 from psycopg import sql
 
+COMPARED: Final = sql.SQL("(reduction + 0::smallint)")
+"""The column of the reduction where points of objects are looked up.
+
+It comes last in the indices. Hidden from them, it is compared after a point is found, which takes half the time of
+searching the index with it.
+"""
 ALERTS: Final[Mapping[int, int]] = MappingProxyType({0: 0})
 """The reduction of the alerts alone: number of a reduction, and its priority."""
 TENTHS: Final = 864_000
@@ -45,19 +51,19 @@ def points(
     Examples
     --------
     >>> points("diasources", ["band"], sql.SQL("diaobjectid = 1")).as_string()
-    'SELECT "band" FROM "diasources" WHERE diaobjectid = 1 AND reduction = 0'
+    'SELECT "band" FROM "diasources" WHERE diaobjectid = 1 AND (reduction + 0::smallint) = 0'
     """
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
     if set(reductions) == {0}:
-        return sql.SQL("SELECT {} FROM {} WHERE {} AND reduction = 0").format(
-            shown or names, sql.Identifier(table), where
+        return sql.SQL("SELECT {} FROM {} WHERE {} AND {} = 0").format(
+            shown or names, sql.Identifier(table), where, COMPARED
         )
     order = sorted(reductions, key=lambda one: -reductions[one])
     band = sql.SQL(", band" if table == "dianondetectionlimits" else "")
     return sql.SQL(
         "SELECT {shown} FROM (SELECT DISTINCT ON (diaobjectid, exposure_of_visit{band}) {names},"
         " coalesce(visit, -round(midpointmjdtai * {tenths})::bigint) AS exposure_of_visit FROM {table}"
-        " WHERE {where} AND reduction = ANY({order}::smallint[])"
+        " WHERE {where} AND {compared} = ANY({order}::smallint[])"
         " ORDER BY diaobjectid, exposure_of_visit{band}, array_position({order}::smallint[], reduction)) AS point"
     ).format(
         shown=shown or names,
@@ -66,5 +72,6 @@ def points(
         tenths=sql.Literal(TENTHS),
         table=sql.Identifier(table),
         where=where,
+        compared=COMPARED,
         order=sql.Literal(order),
     )

@@ -208,13 +208,13 @@ def pause(connection: Connection, filterid: int, reason: str) -> bool:
 def remove_filter(connection: Connection, owner: str, filterid: int) -> None:
     """Remove a filter; its versions, and when they ran, stay known."""
     with connection.transaction():
+        visibility.forget(connection, "filter", filterid)
         lock(connection, filterid, owner)
         connection.execute(
             "UPDATE filter_periods SET revision_to = %s WHERE filterid = %s AND revision_to IS NULL",
             (next_revision(connection), filterid),
         )
         connection.execute("DELETE FROM filters WHERE filterid = %s", (filterid,))
-        visibility.forget(connection, "filter", filterid)
 
 
 def change(connection: Connection, filterid: int) -> int:

@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike
 from psycopg import sql
 
 from broker_assets.database.arrow import arrow_type
-from broker_assets.database.border import TIME, Conditions, Test
+from broker_assets.database.border import TIME, Conditions, Test, one_of
 from broker_assets.database.border_sql import MOST_BEYOND, across
-from broker_assets.database.fetch import fetch
+from broker_assets.database.fetch import fetch_grouped
 from broker_assets.database.reductions import ALERTS, points
 from broker_assets.database.table_formats import field
 from broker_assets.database.tables import SURVEYS, diaforcedsources, dianondetectionlimits, diasources
@@ -186,15 +186,14 @@ def _points(
     schema = pa.schema([(column, arrow_type(table.c[column].type)) for column in columns])
     query = point_query(table, columns, wanted, as_of=as_of, since=since, until=until, reductions=reductions)
     whole = across(connection, query, {table: _conditions(wanted, since, until)}, most=MOST_BEYOND)
-    rows = fetch(connection, whole, schema)  # type: ignore[arg-type]
+    rows = fetch_grouped(connection, whole, schema, by="diaobjectid")  # type: ignore[arg-type]
     if not rows.num_rows:
         return SCHEMA.empty_table()
-    codes = np.array([survey[int(one)] for one in wanted], np.int16)
-    of_row = codes[np.searchsorted(wanted, rows["diaobjectid"].to_numpy())]
+    names = pa.array([_NAMES.get(survey[int(one)]) for one in wanted], pa.string())
     found = {
         "diaObjectId": rows["diaobjectid"],
-        "survey": pa.array([_NAMES.get(code) for code in of_row.tolist()], pa.string()),
-        "kind": pa.array([name] * rows.num_rows, pa.string()),
+        "survey": names.take(pa.array(np.searchsorted(wanted, rows["diaobjectid"].to_numpy()))),
+        "kind": pa.repeat(name, rows.num_rows),
         "id": rows[columns[2]] if kind != "limits" else None,
         "midpointMjdTai": rows["midpointmjdtai"],
         "band": rows["band"],
@@ -233,7 +232,7 @@ def point_query(
 ) -> sql.Composed:
     """The query of `curve_table` for one table of points."""
     wanted = [int(value) for value in np.atleast_1d(np.asarray(diaobjectid, np.int64))]
-    conditions: list[sql.Composable] = [sql.SQL("diaobjectid = ANY({}::bigint[])").format(sql.Literal(wanted))]
+    conditions: list[sql.Composable] = [sql.SQL("diaobjectid = ANY({})").format(one_of(wanted))]
     if as_of is not None:
         moment = sql.Literal(as_of)
         conditions.append(sql.SQL(_AS_OF).format(moment))

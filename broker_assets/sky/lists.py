@@ -248,6 +248,7 @@ def delete_list(connection: Connection, owner: str, kind: Kind, identifier: int)
     """Delete a list and its hits; what it was while it was matched stays known by its number."""
     table, key = _TABLE[kind]
     with connection.transaction():
+        visibility.forget(connection, kind, identifier)
         _lock(connection, kind, identifier, owner)
         revision = next_revision(connection)
         _close_period(connection, kind, identifier, revision)
@@ -257,7 +258,6 @@ def delete_list(connection: Connection, owner: str, kind: Kind, identifier: int)
         connection.execute(
             sql.SQL("DELETE FROM {} WHERE {} = %s").format(sql.Identifier(table), sql.Identifier(key)), (identifier,)
         )
-        visibility.forget(connection, kind, identifier)
 
 
 def expire_lists(connection: Connection) -> dict[Kind, list[int]]:

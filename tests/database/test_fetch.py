@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from broker_assets.database.copy import encode
-from broker_assets.database.fetch import decode, fetch
+from broker_assets.database.fetch import decode, fetch, fetch_grouped
 
 TWO = sa.Table("two", sa.MetaData(), sa.Column("large", sa.BigInteger), sa.Column("words", sa.Text))
 
@@ -58,14 +58,28 @@ def test_lists_arrive_with_their_nulls(
     texts = [
         None if one is None else "{" + ",".join("NULL" if x is None else str(x) for x in one) + "}" for one in lists
     ]
-    schema = pa.schema([("small", pa.list_(pa.int16())), ("real", pa.list_(pa.float32())), ("n", pa.int64())])
+    kinds = {"small": pa.int16(), "real": pa.float32(), "words": pa.string()}
+    schema = pa.schema([*((name, pa.list_(kind)) for name, kind in kinds.items()), ("n", pa.int64())])
     query = sql.SQL(
-        "SELECT one::smallint[], one::real[], n FROM unnest({}::text[]) WITH ORDINALITY AS s (one, n) ORDER BY n"
+        "SELECT one::smallint[], one::real[], one::text[], n FROM unnest({}::text[]) WITH ORDINALITY AS s (one, n)"
+        " ORDER BY n"
     ).format(sql.Literal(texts))
     found = fetch(connection, query, schema)
     assert found.schema == schema
     assert found["small"].to_pylist() == lists
     assert found["real"].to_pylist() == lists
+    words = [one if one is None else [None if x is None else str(x) for x in one] for one in lists]
+    assert found["words"].to_pylist() == words
+
+    # Rows that share a value, sent together, are the same rows.
+    flat = pa.schema([("small", pa.int16()), ("n", pa.int64()), ("words", pa.string())])
+    rows = sql.SQL(
+        "SELECT unnest(small) AS small, n, unnest(words) AS words FROM ({}) AS listed (small, real, words, n)"
+    )
+    wanted = fetch(connection, rows.format(query), flat)
+    together = fetch_grouped(connection, rows.format(query), flat, by="n")
+    assert together.schema == flat
+    assert together.sort_by("n").to_pylist() == wanted.sort_by("n").to_pylist()
 
 
 def test_what_is_no_stream_is_refused() -> None:

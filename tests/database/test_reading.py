@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from psycopg import sql
 
-from broker_assets.database import partitions
+from broker_assets.database import border, partitions
 from broker_assets.database.alerts import AlertRows, write
 from broker_assets.database.arrow import arrow_schema
 from broker_assets.database.fetch import fetch
@@ -55,13 +55,22 @@ def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     ids=lambda v: getattr(v, "name", ""),
 )
 @pytest.mark.parametrize("wanted", [[7], list(range(1, 20))], ids=["one object", "many objects"])
+@pytest.mark.parametrize("version", [False, True], ids=["what alerts say", "of a version"])
 def test_light_curves_are_index_only_scans(
-    filled: psycopg.Connection[Any], table: Any, columns: tuple[str, ...], wanted: list[int]
+    filled: psycopg.Connection[Any], table: Any, columns: tuple[str, ...], wanted: list[int], version: bool
 ) -> None:
     # A few hundred rows fit into a few pages, which PostgreSQL would rather read whole; a night's worth does not.
     filled.execute("SET enable_seqscan = off")
-    query = sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) {}").format(light_curve_query(table, columns, wanted))
-    row = filled.execute(query).fetchone()
+    query = light_curve_query(table, columns, wanted)
+    if version:
+        query = border.select(
+            table, [*columns, "visit", "reduction"],
+            [
+                [("diaobjectid", "in", wanted)], [("reduction", "in", [0, 3])],
+                [("timewithdrawnmjdtai", "is null", None)],
+            ],
+        )  # fmt: skip
+    row = filled.execute(sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) {}").format(query)).fetchone()
     assert row is not None
     (plan,) = row
     leaves = [node for node in _nodes(plan[0]["Plan"]) if "Relation Name" in node]

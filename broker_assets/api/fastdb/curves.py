@@ -30,7 +30,7 @@ from broker_assets.tom.versions.hosts import likeliest_hosts
 from broker_assets.tom.versions.hot import hot_roots
 from broker_assets.tom.versions.objects import COLUMNS, known_objects, weighted_positions
 
-TOGETHER: Final = 250
+TOGETHER: Final = 500
 """Root objects that are read at a time."""
 DAYS: Final = 30.0
 """Days before now within which a root object must have been detected, unless asked otherwise."""

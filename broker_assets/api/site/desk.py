@@ -17,6 +17,7 @@ from broker_assets.api.site import (
     filters,
     observations,
     resources,
+    root_page,
     sky_maps,
     sky_view,
     spectra,
@@ -34,6 +35,7 @@ ROUTERS: Final = (
     filter_editing.router, filter_trials.router, filter_sinks.router, filter_results.router, filters.router,
     watchlists.router, areas.router, sky_maps.router, sky_view.router, annotators.router, resources.router,
     targets.router, observations.router, target_page.router, calendar.router, spectra.router, sql.router,
+    root_page.router,
 )  # fmt: skip
 """The pages."""
 

@@ -200,6 +200,8 @@ def add_to(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(DatabaseUnavailableError, database_unavailable)
+    app.add_exception_handler(LookupError, _refused)
+    app.add_exception_handler(PermissionError, _refused)
     app.add_exception_handler(Exception, _broken)
 
 
@@ -217,6 +219,21 @@ async def _bad_request(request: Request, error: Exception) -> Response:
         return await request_validation_exception_handler(request, error)
     said = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors())
     return error_page(request, 400, f"The address has a value that cannot be used: {said}")
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    """What the domain refuses, though it was there a moment before: another request removed it, or gave it away.
+
+    Errors of these kinds that are not of the domain are faults of the program.
+    """
+    if not type(error).__module__.startswith("broker_assets."):
+        raise error
+    from broker_assets.api.documents import Document
+
+    code = 404 if isinstance(error, LookupError) else 403
+    if wants_page(request):
+        return error_page(request, code, sentence(error))
+    return Document({"detail": sentence(error)}, code)
 
 
 def _broken(request: Request, error: Exception) -> Response:

@@ -119,6 +119,7 @@ def object_page(request: Request, connection: Database, curve: Light) -> Respons
         shown=shown,
         title=object_title(curve.identifier),
         members=[(number, object_title(number)) for number in curve.members if number != curve.identifier],
+        root=_root(connection, curve.identifier),
         position=_position(columns),
         extremes=_extremes(points),
         summary=summary(shown, curve.state),
@@ -133,6 +134,12 @@ def object_page(request: Request, connection: Database, curve: Light) -> Respons
         finder=_finder(connection, curve),
         allow=FRAMED,
     )
+
+
+def _root(connection: Database, identifier: int) -> Any:
+    """The root object of an object; none before it is placed."""
+    row = connection.execute("SELECT rootid FROM diaobject WHERE diaobjectid = %s", (identifier,)).fetchone()
+    return row and row[0]
 
 
 @router.get("/objects/{diaobjectid}/points.json", response_class=Document)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final
 
+import numpy as np
+import orjson
 import psycopg
 import pyarrow as pa
+import pyarrow.compute as pc
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from broker_assets.api.documents import plain, records
+from broker_assets.api.documents import EXACT, plain
 from broker_assets.api.v1.answers import Format, chosen_form, described, document, json_stream, table
 from broker_assets.api.v1.names import meant, resolve, unknown
 from broker_assets.api.v1.objects import ObjectId
@@ -79,6 +81,15 @@ ProcessingVersion = Annotated[
 ]
 
 
+Root = Annotated[
+    bool,
+    Query(
+        description="With the other objects of its root object: identifiers that the survey gave to the same thing,"
+        " a data release for instance"
+    ),
+]
+
+
 def reductions_of(version: Version | None) -> dict[str, Mapping[int, int]] | None:
     """Reductions of each kind of points in a version; none for what alerts say."""
     if version is None or all(base.reduction == 0 for base in version.bases):
@@ -128,6 +139,7 @@ class Wanted(BaseModel):
     since: float | None = Field(default=None, ge=0, le=200_000, description="MJD TAI")
     until: float | None = Field(default=None, ge=0, le=200_000, description="MJD TAI")
     joint: bool = Field(default=False, description="With the objects of other surveys that are linked to them")
+    root: bool = Field(default=False, description="With the other objects of their root objects")
     processing_version: str | None = Field(default=None, max_length=200, description="As in the other question")
 
 
@@ -142,6 +154,7 @@ def lightcurve(
     since: Since = None,
     until: Until = None,
     joint: Annotated[bool, Query(description="With the objects of other surveys that are linked to it")] = False,
+    root: Root = False,
     processing_version: ProcessingVersion = None,
     form: Format = None,
 ) -> Response:
@@ -155,6 +168,8 @@ def lightcurve(
         raise unknown(id)
     if joint:
         survey = _linked(connection, [identifier])
+    if root:
+        survey = _of_roots(connection, survey)
     reductions = reductions_of(version_of(connection, processing_version))
     found = curve_table(
         connection, survey, kinds=parts.split(","), as_of=as_of, since=since, until=until, reductions=reductions
@@ -163,7 +178,7 @@ def lightcurve(
         return table(found.combine_chunks().to_batches(), found.schema, chosen, f"lightcurve_{identifier}")
     curves = {one["diaObjectId"]: one for one in documents(found, survey, parts.split(","), as_of)}
     content = curves.pop(identifier)
-    if joint:
+    if joint or root:
         content["linked"] = list(curves.values())
     return document(request, content)
 
@@ -181,6 +196,7 @@ def some_lightcurves(
     since: Since = None,
     until: Until = None,
     joint: Annotated[bool, Query(description="With the objects of other surveys that are linked to them")] = False,
+    root: Root = False,
     processing_version: ProcessingVersion = None,
     form: Format = None,
 ) -> Response:
@@ -189,7 +205,7 @@ def some_lightcurves(
     if not 0 < len(texts) <= MOST:
         raise Problem("bad-parameter", f"ids: {len(texts)} objects are asked for; 1 to {MOST} at once")
     wanted = Wanted(
-        ids=texts, parts=parts.split(","), as_of=as_of, since=since, until=until, joint=joint,
+        ids=texts, parts=parts.split(","), as_of=as_of, since=since, until=until, joint=joint, root=root,
         processing_version=processing_version,
     )  # fmt: skip
     return many_lightcurves(request, connection, viewer, wanted, form)
@@ -208,6 +224,8 @@ def many_lightcurves(
         raise Problem("bad-parameter", f"parts: there are {', '.join(KINDS)}")
     identifiers, unknown = resolve(connection, [str(one) for one in wanted.ids])
     survey = _linked(connection, identifiers) if wanted.joint else known_objects(connection, identifiers)
+    if wanted.root:
+        survey = _of_roots(connection, survey)
     options: dict[str, Any] = {
         "kinds": wanted.parts,
         "as_of": wanted.as_of,
@@ -233,7 +251,10 @@ def many_lightcurves(
             for begin, part in enumerate(curve_tables(own, survey, **options)):
                 chosen_ones = ordered[begin * 500 : (begin + 1) * 500]
                 of_part = {one: survey[one] for one in chosen_ones}
-                texts = [_written(one) for one in documents(part, of_part, wanted.parts, wanted.as_of)]
+                texts = [
+                    _written(one | {"diaObjectId": plain(one["diaObjectId"])})
+                    for one in documents(part, of_part, wanted.parts, wanted.as_of)
+                ]
                 yield (b"" if first else b",") + b",".join(texts)
                 first = False
         yield b'],"unknown":' + _written(unknown) + b"}"
@@ -248,22 +269,44 @@ def documents(
     from broker_assets.database.tables import SURVEYS
 
     names = {code: name for name, code in SURVEYS.items()}
-    answer: dict[int, dict[str, Any]] = {}
-    asked = {"detections": "diaSources", "forced": "diaForcedSources", "limits": "diaNondetectionLimits"}
+    asked = {"detections": "detection", "forced": "forced", "limits": "limit"}
+    points: dict[str, dict[int, list[dict[str, Any]]]] = {}
+    for kind in (asked[part] for part in asked if part in parts):
+        named, columns = _OF_PART[kind]
+        own = found.filter(pc.equal(found["kind"], kind))
+        values = [_exact(own["id"])] if named is not None else []
+        values += [_finite(own[column]) for column in columns]
+        keys = [named, *columns] if named is not None else list(columns)
+        rows = [dict(zip(keys, row, strict=True)) for row in zip(*values, strict=True)]
+        objects, counts = np.unique(own["diaObjectId"].to_numpy(), return_counts=True)
+        ends = np.cumsum(counts)
+        points[_PARTS[kind]] = {
+            one: rows[begin:end]
+            for one, begin, end in zip(objects.tolist(), (ends - counts).tolist(), ends.tolist(), strict=True)
+        }
     for identifier in sorted(survey):
-        answer[identifier] = {"diaObjectId": identifier, "survey": names.get(survey[identifier]), "asOf": as_of}
-        answer[identifier] |= {asked[part]: [] for part in asked if part in parts}
-    for row in records(found):
-        named, columns = _OF_PART[row["kind"]]
-        point = {named: row["id"]} if named is not None else {}
-        for column in columns:
-            point[column] = row[column]
-        answer[row["diaObjectId"]][_PARTS[row["kind"]]].append(point)
-    yield from answer.values()
+        known = {"diaObjectId": identifier, "survey": names.get(survey[identifier]), "asOf": as_of}
+        yield known | {part: of_object.get(identifier, []) for part, of_object in points.items()}
+
+
+def _exact(numbers: pa.ChunkedArray) -> list[int | str | None]:
+    """Identifiers: as texts where JSON readers would round them."""
+    values: list[int | None] = numbers.to_pylist()
+    return [str(one) if one is not None and not -EXACT <= one <= EXACT else one for one in values]
+
+
+def _finite(column: pa.ChunkedArray) -> list[Any]:
+    """Values, of 32-bit floats with the fewest digits that stand for them; none where they are not finite."""
+    if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_finite(column), column, None)
+    if pa.types.is_float32(column.type):
+        column = column.cast(pa.string()).cast(pa.float64())
+    values: list[Any] = column.to_pylist()
+    return values
 
 
 def _written(content: Any) -> bytes:
-    return json.dumps(plain(content), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return orjson.dumps(content)
 
 
 def _linked(connection: Any, identifiers: list[int]) -> dict[int, int]:
@@ -271,3 +314,13 @@ def _linked(connection: Any, identifiers: list[int]) -> dict[int, int]:
     from broker_assets.sky.object_links import members
 
     return {one.diaobjectid: one.survey for identifier in identifiers for one in members(connection, identifier)}
+
+
+def _of_roots(connection: psycopg.Connection[Any], survey: Mapping[int, int]) -> dict[int, int]:
+    """Survey code of objects and of the other objects of their root objects."""
+    rows = connection.execute(
+        "SELECT DISTINCT member.diaobjectid, root.survey FROM diaobject AS own JOIN diaobject AS member USING (rootid)"
+        " JOIN root_diaobject AS root ON root.id = own.rootid WHERE own.diaobjectid = ANY(%s)",
+        (list(survey),),
+    )
+    return {int(number): int(code) for number, code in rows} | dict(survey)

@@ -209,7 +209,8 @@ diasources = sa.Table(
             integer("archiveLength", "length of that block", "byte"),
         ]
     ),
-    # The only unique index, and covering: the light curve of an object is read from it without touching the table.
+    # The only unique index, and covering: the light curve of an object is read from it without touching the table, also
+    # in a version of the processing, which needs the visit.
     sa.Index(
         "diasources_lightcurve",
         "diaobjectid",
@@ -217,7 +218,7 @@ diasources = sa.Table(
         "diasourceid",
         "reduction",
         unique=True,
-        postgresql_include=["band", "psfflux", "psffluxerr", "reliability"],
+        postgresql_include=["visit", "band", "psfflux", "psffluxerr", "reliability", "timewithdrawnmjdtai"],
     ),
     sa.Index("diasources_diasourceid", "diasourceid"),
     sa.Index(
@@ -270,7 +271,7 @@ diaforcedsources = sa.Table(
         "diaforcedsourceid",
         "reduction",
         unique=True,
-        postgresql_include=["band", "psfflux", "psffluxerr"],
+        postgresql_include=["visit", "band", "psfflux", "psffluxerr", "timewithdrawnmjdtai"],
     ),
     sa.Index(
         "diaforcedsources_night",

@@ -117,8 +117,8 @@ def remove(connection: Connection, user: Reader, listid: int) -> TargetList:
     """Remove a list; its targets stay. Returns what it was."""
     with connection.transaction():
         found = own(connection, user, listid)
-        connection.execute("DELETE FROM access.target_lists WHERE listid = %s", (listid,))
         visibility.forget(connection, "target_list", listid)
+        connection.execute("DELETE FROM access.target_lists WHERE listid = %s", (listid,))
     return found
 
 

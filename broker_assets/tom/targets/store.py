@@ -278,8 +278,8 @@ def remove(connection: Connection, user: Reader, number: int) -> Target:
     """
     with connection.transaction():
         found = own(connection, user, number)
-        connection.execute("DELETE FROM access.targets WHERE targetid = %s", (number,))
         visibility.forget(connection, "target", number)
+        connection.execute("DELETE FROM access.targets WHERE targetid = %s", (number,))
     return found
 
 

@@ -31,10 +31,12 @@ _TABLES: Final = {
     definitions.FORCED: (diaforcedsources, "diaforcedsourceid"),
 }
 POSITION: Final = ("ra", "dec", "raerr", "decerr", "ra_dec_cov")
-_COLUMNS: Final = ("diaobjectid", "visit", border.TIME, "band", "psfflux", "psffluxerr", "reduction")
+_COLUMNS: Final = ("diaobjectid", "visit", border.TIME, "band", "psfflux", "psffluxerr")
 _PLACES: Final = ("ra", "decl", "raerr", "decerr", "ra_dec_cov")
 _NAMES: Final = {border.TIME: "mjd", "psfflux": "flux", "psffluxerr": "fluxerr", "decl": "dec"}
 """What columns are called here."""
+_FEW_MOVED: Final = 1000
+"""Detections that belong to another object by now up to which all of a range are read, instead of asking for each."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,8 @@ def _points(
     """The points that count, one of each root object and visit, in their order."""
     table, identifier = _TABLES[kind]
     priorities = version.reductions(kind)
-    names = [identifier, *_COLUMNS, *(_PLACES if positions else ())]
+    several = ("reduction",) if len(priorities) > 1 else ()
+    names = [identifier, *_COLUMNS, *several, *(_PLACES if positions else ())]
     conditions: list[list[border.Test]] = [
         [("diaobjectid", "in", wanted.roots.objects.tolist())],
         [("reduction", "in", list(priorities))],
@@ -169,8 +172,10 @@ def _points(
         conditions.append([(border.TIME, "<=", wanted.until)])
     if wanted.bands is not None:
         conditions.append([("band", "in", sorted({"y" if band == "Y" else band for band in wanted.bands}))])
-    found = border.rows(connection, table, names, conditions)
+    found = border.rows(connection, table, names, conditions, many=True)
     columns = {name: _array(found[name]) for name in found.column_names}
+    if not several:
+        columns["reduction"] = np.full(found.num_rows, next(iter(priorities), 0), np.int16)
     columns = {_NAMES.get(name, "id" if name == identifier else name): values for name, values in columns.items()}
     order = np.argsort(wanted.roots.objects)
     at = np.searchsorted(wanted.roots.objects, columns["diaobjectid"], sorter=order)
@@ -194,12 +199,21 @@ def _points(
 
 def _moved(connection: Connection, columns: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
     """Which detections belong to another object by now."""
-    # As one text: thousands of numbers are written and read faster so than value by value.
-    rows = connection.execute(
-        "SELECT diasourceid, reduction, diaobjectid FROM reassigned_sources WHERE diasourceid = ANY(%s::bigint[])",
-        ("{" + ",".join(map(str, columns["id"].tolist())) + "}",),
-    ).fetchall()
     moved = np.zeros(len(columns["id"]), bool)
+    if not len(moved):
+        return moved
+    query = "SELECT diasourceid, reduction, diaobjectid FROM reassigned_sources WHERE diasourceid "
+    first, last = int(columns["id"].min()), int(columns["id"].max())
+    rows = connection.execute(
+        query + "BETWEEN %s AND %s LIMIT %s",  # type: ignore[arg-type]
+        (first, last, _FEW_MOVED + 1),
+    ).fetchall()
+    if len(rows) > _FEW_MOVED:
+        # As one text: thousands of numbers are written and read faster so than value by value.
+        rows = connection.execute(
+            query + "= ANY(%s::bigint[])",  # type: ignore[arg-type]
+            ("{" + ",".join(map(str, columns["id"].tolist())) + "}",),
+        ).fetchall()
     if not rows:
         return moved
     sources, reductions, owners = (np.array(values, np.int64) for values in zip(*rows, strict=True))

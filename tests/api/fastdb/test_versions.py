@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import requests
 from fastdb_dialogue import RefusedError, sent
 
 pytestmark = pytest.mark.database
@@ -139,6 +142,14 @@ def test_other_readers_take_a_version_too(client: Any, fastdb_site: str) -> None
         assert [detections(version, path) for version in (None, "realtime", "dr1", "only_dr1")] == [3, 3, 3, 0]
     assert client.session.get(f"{site}/api/v1/objects/1/lightcurve?processing_version=none").status_code == 422
 
+    def by_object(path: str) -> dict[str, int]:
+        content = client.session.get(f"{site}/api/v1/{path}&processing_version=dr1&root=true").json()
+        every = content.get("lightcurves") or [content, *content["linked"]]
+        return {str(one["diaObjectId"]): len(one["diaSources"]) for one in every}
+
+    for path in ("objects/1/lightcurve?parts=detections", "lightcurves?ids=1&parts=detections"):
+        assert by_object(path) == {"1": 3, "2": 2, "101": 3}
+
     def features(version: str) -> list[Any]:
         answer = client.session.get(f"{site}/api/v1/objects/1/features", params={"processing_version": version})
         assert answer.status_code == 200, answer.text
@@ -159,6 +170,27 @@ def test_other_readers_take_a_version_too(client: Any, fastdb_site: str) -> None
     assert "points.json?processing_version=dr1" in page
     assert "nrSources" in page
     assert client.session.get(f"{site}/objects/1/?processing_version=none").status_code == 404
+
+    # The page of the root object has all its objects, and their points in any version.
+    found = re.search(r"/roots/[0-9a-f-]{36}/", page)
+    assert found is not None
+    root = f"{site}{found[0]}"
+    asked = client.post(
+        "/spectrum/askforspectrum",
+        {"requester": "SRS", "rootids": [found[0][7:-1]], "priorities": [4], "ras": [10], "decs": [1]},
+    )
+    assert asked["num"] == 1
+    answers = [client.session.get(root, params={"processing_version": one}).text for one in ("realtime", "dr1")]
+    for answer, points in zip(answers, (10, 11), strict=True):
+        assert f"{points} points of all objects" in answer
+        assert "wanted by SRS, priority 4" in answer
+        assert 'class="curve"' in answer
+        assert [number for number in (1, 2, 101) if f">{number}<" in answer] == [1, 2, 101]
+    assert "wanted by SRS" not in requests.get(root, timeout=60).text
+    assert "/objects/1/?processing_version=dr1" in answers[1]
+    assert "/objects/101/" not in answers[1]  # of the data release alone, the broker has no page of it
+    assert client.session.get(root, params={"processing_version": "none"}).status_code == 404
+    assert client.session.get(f"{site}/roots/{uuid.uuid4()}/").status_code == 404
     assert client.session.get(f"{site}/api/v1/objects/1/features").json()["features"] == []  # no alert came
     # The points of all objects of the root: in dr1 the first visits are those of its own object, 1000 nJy brighter.
     said, again, alone = (features(version)[0] for version in ("realtime", "dr1", "only_dr1"))

@@ -1,6 +1,7 @@
 """Targets, lists, spectra, observations, calendars, annotations, written by two sessions and another user at once.
 
-Every writing endpoint of the interface's part `targets` is here; a new one that is missing fails the test.
+Every writing endpoint of the interface's part `targets` is here, and every form of the pages of the same things; a new
+one that is missing fails the test.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from every_route import every_route
 from interface_server import fill, serving
 
-from broker_assets.access import accounts, tokens
+from broker_assets.access import accounts, sessions, tokens
 from broker_assets.access import groups as all_groups
 from broker_assets.access_settings import AccessSettings
 from broker_assets.annotations.annotators import add_annotator
+from broker_assets.api import create_app
 from broker_assets.database import engine
 from broker_assets.settings import DatabaseSettings, Settings
 from broker_assets.tom_settings import FacilitySettings, TomSettings
@@ -40,6 +43,9 @@ class Race:
     runners: list[httpx.Client]
     connection: psycopg.Connection[Any]
     pool: ThreadPoolExecutor
+    settings: Settings
+    browsers: list[tuple[httpx.Client, str]]
+    """The same three at the pages, with the value that a form repeats."""
     tried: set[tuple[str, str]] = field(default_factory=set)
 
     def run(self, method: str, template: str, path: str, **options: Any) -> list[httpx.Response]:
@@ -52,6 +58,20 @@ class Race:
         found = list(self.pool.map(lambda pair: pair[0](pair[1]), zip(requests, self.runners, strict=True)))
         assert all(one.status_code < 500 for one in found), [one.text for one in found]
         return found
+
+    def send(self, template: str, tail: str, *forms: dict[str, Any]) -> list[int]:
+        """A form at once by all three, or one of each; the codes."""
+        path = template.split("{", 1)[0] + tail if tail else template
+        self.tried.add(("post", template))
+
+        def one(pair: tuple[tuple[httpx.Client, str], dict[str, Any]]) -> httpx.Response:
+            (browser, token), form = pair
+            own = dict(form)
+            return browser.post(own.pop("to", path), data=own | {"csrfmiddlewaretoken": token})
+
+        found = list(self.pool.map(one, zip(self.browsers, forms * 3 if len(forms) == 1 else forms, strict=True)))
+        assert all(one.status_code < 500 for one in found), [(one.url.path, one.text[:2000]) for one in found]
+        return [one.status_code for one in found]
 
     def against_removal(self, method: str, template: str, tail: str, **options: Any) -> None:
         """A request about a target by ann and bob while ann removes it, three times over."""
@@ -103,8 +123,12 @@ def race(database_url: str, tmp_path: Path) -> Iterator[Race]:
                 httpx.Client(base_url=f"{url}/api/v1", headers={"Authorization": f"Token {name}"}, timeout=60)
                 for name in names
             ]
-            yield Race(runners, connection, pool)
-            for one in runners:
+            browsers = []
+            for user in (accounts.get(connection, "ann"), accounts.get(connection, "ann"), bob):
+                cookie, token_of_forms = sessions.begin(connection, user)
+                browsers.append((httpx.Client(base_url=url, cookies={"sessionid": cookie}, timeout=60), token_of_forms))
+            yield Race(runners, connection, pool, settings, browsers)
+            for one in (*runners, *(browser for browser, _ in browsers)):
                 one.close()
 
 
@@ -217,6 +241,8 @@ def test_users_at_once_on_every_writing_endpoint(race: Race) -> None:
         )  # fmt: skip
     assert race.value("SELECT count(*) FROM access.targets WHERE owner = 'ann'") == 10
 
+    _forms_at_once(race)
+
     document = json.loads((Path(__file__).parents[3] / "docs" / "openapi-v1.json").read_text())
     writing = {
         (method, name)
@@ -226,3 +252,99 @@ def test_users_at_once_on_every_writing_endpoint(race: Race) -> None:
     }
     assert writing - race.tried == set()
     assert len(writing) > 15
+
+
+def _forms_at_once(race: Race) -> None:
+    """The same by the forms of the pages: nobody meets an error of the server, and what is stored is whole."""
+    race.connection.execute("DELETE FROM access.targets")
+    sky = {"type": "SIDEREAL", "ra": "83.6", "dec": "22"}
+    assert sorted(race.send("/targets/create/", "", {"name": "M 1"} | sky)) == [303, 303, 422]
+    assert race.send("/targets/of-object/", "", {"diaobjectid": "2"}) == [303, 303, 303]
+    assert race.value("SELECT count(*) FROM access.targets WHERE diaobjectid = 2") == 2
+    race.send("/targets/import/", "", {"lines": "name,ra,dec\nf,1,2\n"})
+    assert race.value("SELECT count(*) FROM access.targets WHERE name = 'f' AND owner = 'ann'") == 1
+    target = race.value("SELECT targetid FROM access.targets WHERE owner = 'ann' AND name = 'M 1'")
+    share = {"audience": "group", "group": "AGN"}
+    assert race.send("/targets/{number}/share/", f"{target}/share/", share)[:2] == [303, 303]
+    assert race.value(f"SELECT count(*) FROM access.shares WHERE kind = 'target' AND identifier = '{target}'") == 1
+    assert race.send("/targets/{number}/comments/", f"{target}/comments/", {"body": "rising"}) == [303, 303, 303]
+    comment = race.value("SELECT min(commentid) FROM access.target_comments WHERE author = 'ann'")
+    race.send("/targets/{number}/comments/", f"{target}/comments/", {"remove": str(comment)})
+    assert race.value(f"SELECT count(*) FROM access.target_comments WHERE targetid = {target}") == 2
+    edited = race.send(
+        "/targets/{number}/edit/", f"{target}/edit/", *({"name": f"M {place}"} | sky for place in range(3))
+    )
+    assert edited[:2] == [303, 303]
+    assert edited[2] in (403, 404)
+
+    assert sorted(race.send("/targets/lists/", "", {"name": "now"})) == [303, 303, 422]
+    number = race.value("SELECT listid FROM access.target_lists WHERE owner = 'ann' AND name = 'now'")
+    template, inside = "/targets/lists/{number}/{what}/", {"target": str(target)}
+    for what, form in (("share", share), ("update", {"name": "later"}), ("add", inside), ("drop", inside)):
+        assert race.send(template, f"{number}/{what}/", form)[:2] == [303, 303], what
+    whole = f"/targets/lists/{number}"
+    gone = race.send(
+        template, "", {"to": f"{whole}/delete/"}, {"to": f"{whole}/add/"} | inside, {"to": f"{whole}/share/"} | share
+    )
+    assert gone[0] == 303
+    assert gone[1] in (303, 404)
+
+    asked = {"facility": "Calar Alto", "key": "form", "f-exposure_time": "60", "f-exposure_count": "1"}
+    assert race.send("/targets/{number}/observations/", f"{target}/observations/", asked) == [303, 303, 303]
+    of_ann = "SELECT {} FROM access.observations WHERE owner = 'ann' AND key = 'form'"
+    assert race.value(of_ann.format("count(*)")) == 1
+    observation = race.value(of_ann.format("observationid"))
+    told = {"state": "completed", "text": "clear"}
+    race.send("/targets/observations/{number}/say/", f"{observation}/say/", told)
+    race.send("/targets/observations/{number}/cancel/", f"{observation}/cancel/", {})
+
+    stored = race.send("/spectra/files/", "", {"target": str(target), "lines": FILE.decode(), "title": "s"})
+    assert stored == [303, 303, 303]
+    spectrum = race.value("SELECT min(spectrumid) FROM access.spectra WHERE owner = 'ann' AND title = 's'")
+    race.send("/spectra/files/{number}/versions/", f"{spectrum}/versions/", {"remark": "no file"})
+    path = f"/spectra/files/{spectrum}"
+    removed = race.send(
+        "/spectra/files/{number}/delete/",
+        "",
+        {"to": f"{path}/delete/"},
+        {"to": f"{path}/delete/"},
+        {"to": f"{path}/versions/"},
+    )
+    assert sorted(removed[:2]) in ([303, 303], [303, 404])
+    claim = {"objectid": "1", "facility": "AGN", "plantime": "2026-12-01 03:00:00"}
+    race.send("/spectra/plan", "", claim)
+    race.send("/spectra/remove", "", claim)
+    race.send("/spectra/report", "", claim | {"mjd": "61000"})
+
+    event = {"name": "run", "begins": "2026-12-01T01:00", "ends": "2026-12-01T02:00", "facility": "AGN"}
+    assert race.send("/calendar/events/", "", event) == [303, 303, 303]
+    race.send("/calendar/address/", "", {"do": "renew"})
+    assert race.value("SELECT count(*) FROM access.calendar_feeds") == 2
+
+    for template in ("edit", "share", "comments", "observations"):
+        victim = race.made("/targets", json={"name": f"gone {template}", "ra": 1, "dec": 2})["targetid"]
+        race.runners[0].put(f"/targets/{victim}/groups", json=GROUP)
+        forms: dict[str, dict[str, Any]] = {
+            "edit": {"name": "x"} | sky, "share": share, "comments": {"body": "x"},
+            "observations": asked | {"key": "y"},
+        }  # fmt: skip
+        of_victim = {"to": f"/targets/{victim}/{template}/"} | forms[template]
+        codes_found = race.send(
+            "/targets/{number}/delete/", "", {"to": f"/targets/{victim}/delete/"}, of_victim, of_victim
+        )
+        assert codes_found[0] == 303
+
+    # A list of the sky is shared in the order of locks in which it is removed, too.
+    for turn in range(2):
+        race.send("/watchlists/create/", "", {"name": f"w {turn}", "radius": "5", "lines": "10.0, 20.0, one"})
+        watchlist = race.value(f"SELECT wl_id FROM watchlists WHERE owner = 'ann' AND name = 'w {turn}'")
+        of_it = f"/watchlists/{watchlist}"
+        both = {"to": f"{of_it}/share/"} | share
+        assert race.send("/watchlists/{number}/delete/", "", {"to": f"{of_it}/delete/"}, both, both)[0] == 303
+
+    forms_there = {
+        path
+        for method, path in every_route(create_app(race.settings))
+        if method == "POST" and path.startswith(("/targets/", "/spectra/", "/calendar/"))
+    }
+    assert {("post", path) for path in forms_there} - race.tried == set()
