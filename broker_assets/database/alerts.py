@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from psycopg import sql
 
+from broker_assets.database.number_arrays import array_text
 from broker_assets.database.point_identity import PointKind
 from broker_assets.database.point_rows import Removed, remove_points, write_points
 from broker_assets.database.staging import Conflict, Inserted, by_night, insert, unique_sorted
@@ -246,26 +247,26 @@ def delete_night(connection: psycopg.Connection[Any], night: datetime.date, surv
     """
     removed = remove_points(connection, night, survey)
     counts = {TABLES[kind].name: count for kind, count in removed.count.items()}
-    _lock(connection, objects, "diaobjectid", removed.objects.tolist())
+    _lock(connection, objects, "diaobjectid", removed.objects)
     found = connection.execute(
         "DELETE FROM sssources WHERE night = %s AND survey = %s RETURNING ssobjectid", (night, survey)
     ).fetchall()
-    moving = sorted({row[0] for row in found})
+    moving = np.unique(np.array([row[0] for row in found], np.int64))
     _lock(connection, ssobjects, "ssobjectid", moving)
     connection.execute(
         "SELECT FROM mpc_orbits WHERE ssobjectid = ANY(%s::bigint[]) OR night = %s ORDER BY designation FOR UPDATE",
-        (moving, night),
+        (array_text(moving), night),
     )
     return DeletedNight(counts | {"sssources": len(found)}, removed)
 
 
-def _lock(connection: psycopg.Connection[Any], table: sa.Table, key: str, values: list[int]) -> None:
+def _lock(connection: psycopg.Connection[Any], table: sa.Table, key: str, values: NDArray[np.int64]) -> None:
     """Lock rows in the order of their keys, until the transaction ends."""
     connection.execute(
         sql.SQL("SELECT FROM {} WHERE {key} = ANY(%s::bigint[]) ORDER BY {key} FOR UPDATE").format(
             sql.Identifier(table.name), key=sql.Identifier(key)
         ),
-        (values,),
+        (array_text(values),),
     )
 
 

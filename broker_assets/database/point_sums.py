@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from psycopg import sql
 
 from broker_assets.database import copy
+from broker_assets.database.number_arrays import array_text
 from broker_assets.database.point_identity import MJD_MAXIMUM, MJD_MINIMUM, Hashes, PointKind
 from broker_assets.database.tables import point_sums
 
@@ -286,7 +287,7 @@ def _packed(
     heads, contents = b"", b""
     with connection.cursor(binary=True) as cursor:
         for start in range(0, len(wanted), _MOST_OBJECTS):
-            cursor.execute(query, [wanted[start : start + _MOST_OBJECTS].tolist()])
+            cursor.execute(query, [array_text(wanted[start : start + _MOST_OBJECTS])])
             head, content = cursor.fetchone() or (None, None)
             heads += head or b""
             contents += content or b""

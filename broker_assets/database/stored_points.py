@@ -15,6 +15,7 @@ from psycopg import sql
 from broker_assets.database.arrow import arrow_type
 from broker_assets.database.border import TIME, Test, border_of, rows_beyond
 from broker_assets.database.fetch import fetch
+from broker_assets.database.number_arrays import array_text
 from broker_assets.database.point_identity import (
     IDENTIFYING,
     MARGIN,
@@ -196,9 +197,9 @@ def stored_in(
     ).format(
         columns=sql.SQL(", ").join(map(sql.Identifier, columns.names)),
         table=sql.Identifier(TABLES[kind].name),
-        objects=sql.Literal(wanted.tolist()),
-        begins=sql.Literal(begins.tolist()),
-        ends=sql.Literal(ends.tolist()),
+        objects=sql.Literal(array_text(wanted)),
+        begins=sql.Literal(array_text(begins)),
+        ends=sql.Literal(array_text(ends)),
     )
     hot = fetch(connection, query, columns)
     conditions: list[list[Test]] = [[("diaobjectid", "in", np.unique(wanted))], [("reduction", "=", 0)]]
