@@ -26,6 +26,7 @@ from broker_assets.context.object_context import ASSET, RULES, catalogue_input
 from broker_assets.context.rules import Rules, Search
 from broker_assets.context.store import Catalogue, intervals
 from broker_assets.database.fetch import fetch
+from broker_assets.database.turns import turn_is_free
 from broker_assets.provenance.revisions import next_revision, wait_for_batches
 from broker_assets.provenance.stale_facts import mark_nights
 
@@ -96,12 +97,11 @@ def compare(
     rules = in_force.rules
     wait_for_batches(connection, seconds=patience)
     with connection.transaction():
-        held = connection.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (_LOCK,)).fetchone()
-        if not held or not held[0]:
+        if not turn_is_free(connection, _LOCK):
             return Compared()
         known = _known(connection)
         before = {name: version for name, (version, _) in known.items() if name != _RULES}
-        found = _Comparison(connection, in_force, rules, (ASSET, *readers), present)
+        found = _Comparison(connection, in_force, rules, (ASSET, *readers))
         changed = [name for name in sorted(before.keys() | present.keys()) if before.get(name) != present.get(name)]
         if not before or not present:
             found.mark_all("first catalogue" if present else "no catalogue any more", without=not before)
@@ -130,13 +130,11 @@ class _Comparison:
         in_force: CataloguesInForce,
         rules: Rules,
         assets: Sequence[str],
-        present: dict[str, str],
     ) -> None:
         self._connection = connection
         self._in_force = in_force
         self._rules = rules
         self._assets = list(assets)
-        self._present = present
         self.marked = self.nights = 0
         row = connection.execute("SELECT min(night), max(night) FROM context_matches").fetchone()
         first, last = row or (None, None)

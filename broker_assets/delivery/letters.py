@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import Any, Final
 
 import psycopg
 
 from broker_assets.backoff import SINK, pause_after
+from broker_assets.database.turns import session_turn
 from broker_assets.delivery import mail
 from broker_assets.delivery.errors import MessageRefusedError, SinkUnavailableError
 from broker_assets.delivery.mail import MailServer
 from broker_assets.delivery_settings import DeliverySettings
 
-_LOCK: Final = "pg_try_advisory_lock(hashtextextended(concat('broker_assets letters ', current_schema()), 0))"
+_TURN: Final = "broker_assets letters"
 _AT_A_TIME: Final = 100
 _WITHOUT_ADDRESS: Final = "the owner has no address: `broker-assets delivery contacts set`"
 
@@ -40,12 +42,10 @@ def send_letters(connection: psycopg.Connection[Any], settings: DeliverySettings
     authority : str
         Host name in Message-IDs.
     """
-    row = connection.execute(f"SELECT {_LOCK}").fetchone()
-    if row is None or not row[0]:
-        return 0
-    server = MailServer(settings.mail)
     delivered = 0
-    try:
+    with session_turn(connection, _TURN) as free, closing(MailServer(settings.mail)) as server:
+        if not free:
+            return 0
         rows = connection.execute(
             "SELECT messageid, message.owner, subject, body, attempts, extract(epoch FROM created_at)::float8,"
             # An owner who wants another address than that of the account, or no messages, has a row.
@@ -89,10 +89,6 @@ def send_letters(connection: psycopg.Connection[Any], settings: DeliverySettings
                     " attempts = attempts + 1, receipt = %s::jsonb WHERE messageid = %s",
                     (json.dumps({"smtp": reply, "to": email}), messageid),
                 )
-    finally:
-        server.close()
-        if not connection.closed:
-            connection.execute(f"SELECT {_LOCK.replace('pg_try_advisory_lock', 'pg_advisory_unlock')}")
     return delivered
 
 

@@ -19,6 +19,7 @@ from dagster import (
 )
 from pydantic import Field
 
+from broker_assets.database.turns import turn_is_free
 from broker_assets.resources.database import Database
 from broker_assets.resources.telemetry import Telemetry
 
@@ -47,10 +48,7 @@ def build_fetch_inputs() -> JobDefinition:
     ) -> Iterator[None]:
         source = telemetry.source(config.source)
         with database.transaction() as connection:
-            row = connection.execute(
-                "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (LOCK + source.name,)
-            ).fetchone()
-            if row != (True,):
+            if not turn_is_free(connection, LOCK + source.name):
                 context.log.info(f"another run is already fetching {source.name}")
                 return
             try:

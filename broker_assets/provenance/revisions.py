@@ -18,6 +18,8 @@ from typing import Any
 
 import psycopg
 
+from broker_assets.database.turns import turn_is_free
+
 _LOCK = "broker_assets batch"
 PAUSE = 0.05
 """Seconds between two checks."""
@@ -147,8 +149,7 @@ def alone(connection: psycopg.Connection[Any], *, seconds: float) -> bool:
     """
     deadline = time.monotonic() + seconds
     while True:
-        row = connection.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (_LOCK,)).fetchone()
-        if row is not None and row[0]:
+        if turn_is_free(connection, _LOCK):
             return True
         if time.monotonic() >= deadline:
             return False

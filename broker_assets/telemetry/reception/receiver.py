@@ -24,6 +24,7 @@ from typing import Any, Final
 import psycopg
 
 from broker_assets.database.engine import connect
+from broker_assets.database.turns import session_turn, turn_is_free
 from broker_assets.storage.atomic import remove_abandoned
 from broker_assets.telemetry.archive.days import touched_days
 from broker_assets.telemetry.idb.database import InstrumentDatabase
@@ -119,23 +120,17 @@ def ingest_session(database_url: str) -> Iterator[psycopg.Connection[Any]]:
     """
     connection = connect(database_url, application="broker-assets telemetry", autocommit=True)
     try:
-        held = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (LOCK,)).fetchone()
-        if held is None or not held[0]:
-            raise IngestBusy("telemetry files are being received by another run")
-        try:
+        with session_turn(connection, LOCK) as free:
+            if not free:
+                raise IngestBusy("telemetry files are being received by another run")
             yield connection
-        finally:
-            # The server takes a moment to notice a closed connection; the next run must not find the lock.
-            with contextlib.suppress(psycopg.Error):
-                connection.execute("SELECT pg_advisory_unlock_all()")
     finally:
         connection.close()
 
 
 def is_busy(connection: psycopg.Connection[Any]) -> bool:
     """Whether a run holds the lock; the connection must be in a transaction."""
-    row = connection.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (LOCK,)).fetchone()
-    return row is None or not row[0]
+    return not turn_is_free(connection, LOCK)
 
 
 def look(

@@ -17,6 +17,7 @@ import psycopg
 from upath import UPath
 
 from broker_assets.backoff import RUNS, pause_after
+from broker_assets.database.turns import session_turn
 from broker_assets.storage.objects import store
 from broker_assets.tom.observations.facility import Facility, Letter, Order, Refused, RemoteFile, Unavailable
 
@@ -25,7 +26,7 @@ Post = Callable[[Connection, str, Letter, str], None]
 """Queues a letter for an owner, in the transaction of the connection; the last is its cause: of each there is one."""
 FOLDER: Final = "observations"
 """Of the object store."""
-_LOCK: Final = "pg_try_advisory_lock(hashtextextended(concat('broker_assets observations ', current_schema()), 0))"
+_TURN: Final = "broker_assets observations"
 _AT_A_TIME: Final = 200
 _MOST_ATTEMPTS: Final = 20
 """Attempts to fetch a file."""
@@ -94,10 +95,9 @@ def work(connection: Connection, plan: Work, stop: Callable[[], bool] = lambda: 
         Whether to end early.
     """
     report = Report()
-    row = connection.execute(f"SELECT {_LOCK}").fetchone()
-    if row is None or not row[0]:
-        return report
-    try:
+    with session_turn(connection, _TURN) as free:
+        if not free:
+            return report
         rows = connection.execute(
             "SELECT observationid, state, facility FROM access.observations WHERE due <= now() ORDER BY due LIMIT %s",
             (_AT_A_TIME,),
@@ -117,9 +117,6 @@ def work(connection: Connection, plan: Work, stop: Callable[[], bool] = lambda: 
                 report.refused += 1
                 _refuse(connection, number, str(error))
         _fetch(connection, plan, report, stop)
-    finally:
-        if not connection.closed:
-            connection.execute(f"SELECT {_LOCK.replace('pg_try_advisory_lock', 'pg_advisory_unlock')}")
     return report
 
 

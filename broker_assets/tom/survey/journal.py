@@ -16,6 +16,7 @@ from typing import Any, Final
 import psycopg
 from psycopg.types.json import Jsonb
 
+from broker_assets.database.turns import session_turn
 from broker_assets.tom.survey.kafka_topics import Positions
 
 Connection = psycopg.Connection[Any]
@@ -52,14 +53,10 @@ def sole_sender(connection: Connection, place: str) -> Iterator[None]:
         If there is one already.
     """
     name = f"survey sender {place}"
-    row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (name,)).fetchone()
-    if row is None or not row[0]:
-        raise SenderBusy(f"another sender is sending the alerts of {place}")
-    try:
+    with session_turn(connection, name) as free:
+        if not free:
+            raise SenderBusy(f"another sender is sending the alerts of {place}")
         yield
-    finally:
-        if not connection.closed:
-            connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (name,))
 
 
 def begin(
