@@ -225,14 +225,14 @@ def known(request: Request, given: Given) -> Response:
     )
     roots = given.get("root_diaobject_ids")
     selection = RootSelection(
-        None if roots is None else [identifier(one, "root_diaobject_ids") for one in several(roots)],
-        text(given, "facility"),
-        real(given.get("mjd_min"), "mjd_min"),
-        real(given.get("mjd_max"), "mjd_max"),
-        None if given.get("classid") is None else whole(given["classid"], "classid", bits=32),
-        real(given.get("z_min"), "z_min"),
-        real(given.get("z_max"), "z_max"),
-        moment(given.get("since"), "since"),
+        roots=None if roots is None else [identifier(one, "root_diaobject_ids") for one in several(roots)],
+        facility=text(given, "facility"),
+        mjd_min=real(given.get("mjd_min"), "mjd_min"),
+        mjd_max=real(given.get("mjd_max"), "mjd_max"),
+        classid=None if given.get("classid") is None else whole(given["classid"], "classid", bits=32),
+        z_min=real(given.get("z_min"), "z_min"),
+        z_max=real(given.get("z_max"), "z_max"),
+        since=moment(given.get("since"), "since"),
     )
     connections: Connections = request.app.state.connections
     with connections.use() as connection:

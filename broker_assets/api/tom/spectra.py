@@ -240,14 +240,14 @@ def known(request: Request, body: Body) -> Response:
     classid = given.get("classid")
     facility = given.get("facility")
     selection = Selection(
-        None if given.get("objectid") is None else numbers(given["objectid"], _KNOWN, "objectid").tolist(),
-        None if facility is None else _text(facility, _KNOWN, "facility"),
-        real(given.get("mjd_min"), _KNOWN, "mjd_min"),
-        real(given.get("mjd_max"), _KNOWN, "mjd_max"),
-        None if classid is None else integer(classid, _KNOWN, "classid"),
-        real(given.get("z_min"), _KNOWN, "z_min"),
-        real(given.get("z_max"), _KNOWN, "z_max"),
-        since and with_zone(since),
+        objects=None if given.get("objectid") is None else numbers(given["objectid"], _KNOWN, "objectid").tolist(),
+        facility=None if facility is None else _text(facility, _KNOWN, "facility"),
+        mjd_min=real(given.get("mjd_min"), _KNOWN, "mjd_min"),
+        mjd_max=real(given.get("mjd_max"), _KNOWN, "mjd_max"),
+        classid=None if classid is None else integer(classid, _KNOWN, "classid"),
+        z_min=real(given.get("z_min"), _KNOWN, "z_min"),
+        z_max=real(given.get("z_max"), _KNOWN, "z_max"),
+        since=since and with_zone(since),
     )
     connections: Connections = request.app.state.connections
     with connections.use() as connection:

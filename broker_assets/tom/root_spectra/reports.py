@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -15,6 +13,7 @@ from psycopg.rows import dict_row
 from broker_assets.access.accounts import User
 from broker_assets.tom.root_spectra.known_roots import require_roots
 from broker_assets.tom.spectra.facilities import require_member
+from broker_assets.tom.spectra.reports import Taken
 
 Connection = psycopg.Connection[Any]
 
@@ -38,18 +37,11 @@ class RootReport:
     is_host: bool | None = None
 
 
-@dataclass(frozen=True)
-class RootSelection:
-    """Which reports are listed; None: whatever it is."""
+@dataclass(frozen=True, kw_only=True)
+class RootSelection(Taken):
+    """Which reports of root objects are listed."""
 
-    roots: Sequence[uuid.UUID] | None = None
-    facility: str | None = None
-    mjd_min: float | None = None
-    mjd_max: float | None = None
-    classid: int | None = None
-    z_min: float | None = None
-    z_max: float | None = None
-    since: datetime.datetime | None = None
+    roots: list[uuid.UUID] | None = None
 
 
 def report_root_spectrum(connection: Connection, user: User, report: RootReport) -> None:
@@ -87,26 +79,12 @@ def report_root_spectrum(connection: Connection, user: User, report: RootReport)
         )
 
 
-_CONDITIONS: Final = {
-    "roots": "root_diaobject_id = ANY(%(roots)s::uuid[])",
-    "facility": "facility = %(facility)s",
-    "mjd_min": "mjd >= %(mjd_min)s",
-    "mjd_max": "mjd <= %(mjd_max)s",
-    "classid": "classid = %(classid)s",
-    "z_min": "z >= %(z_min)s::real",
-    "z_max": "z <= %(z_max)s::real",
-    "since": "inserted_at >= %(since)s",
-}
-
-
 def reported_root_spectra(connection: Connection, selection: RootSelection) -> list[dict[str, Any]]:
     """Rows of `spectruminfo`, in the order in which the spectra were taken."""
-    given = {name: value for name, value in vars(selection).items() if value is not None}
-    clauses = [sql.SQL(_CONDITIONS[name]) for name in given]  # type: ignore[arg-type]
+    condition, given = selection.condition(roots="root_diaobject_id = ANY(%(roots)s::uuid[])")
     query = sql.SQL(
         "SELECT specinfo_id, root_diaobject_id, facility, inserted_at, mjd, z, classid, ra, dec, is_host,"
         " class_description FROM spectruminfo WHERE {} ORDER BY mjd, specinfo_id"
-    ).format(sql.SQL(" AND ").join(clauses) if clauses else sql.SQL("true"))
+    ).format(condition)
     with connection.cursor(row_factory=dict_row) as cursor:
-        values = {name: list(value) if name == "roots" else value for name, value in given.items()}
-        return cursor.execute(query, values).fetchall()
+        return cursor.execute(query, given).fetchall()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -34,11 +33,10 @@ class Report:
     reported: datetime.datetime
 
 
-@dataclass(frozen=True)
-class Selection:
-    """Which reports are listed; None: whatever it is."""
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """Which spectra are listed, by what facilities report of them; None: whatever it is."""
 
-    objects: Sequence[int] | None = None
     facility: str | None = None
     mjd_min: float | None = None
     mjd_max: float | None = None
@@ -46,6 +44,20 @@ class Selection:
     z_min: float | None = None
     z_max: float | None = None
     since: datetime.datetime | None = None
+
+    def condition(self, **further: LiteralString) -> tuple[sql.Composable, dict[str, Any]]:
+        """What follows WHERE, and its parameters; `further` has the conditions of fields of a subclass."""
+        known = _CONDITIONS | further
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        clauses = [sql.SQL(known[name]) for name in given]
+        return sql.SQL(" AND ").join(clauses) if clauses else sql.SQL("true"), given
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection(Taken):
+    """Which reports of objects are listed."""
+
+    objects: list[int] | None = None
 
 
 def report_spectrum(
@@ -105,8 +117,7 @@ def report_spectrum(
     return reported
 
 
-_CONDITIONS = {
-    "objects": "diaobject_id = ANY(%(objects)s::bigint[])",
+_CONDITIONS: Final[dict[str, LiteralString]] = {
     "facility": "facility = %(facility)s",
     "mjd_min": "mjd >= %(mjd_min)s",
     "mjd_max": "mjd <= %(mjd_max)s",
@@ -119,13 +130,10 @@ _CONDITIONS = {
 
 def reported_spectra(connection: Connection, selection: Selection) -> list[Report]:
     """List spectra that were reported, in the order in which they were taken."""
-    given = {name: value for name, value in vars(selection).items() if value is not None}
-    clauses = [sql.SQL(_CONDITIONS[name]) for name in given]  # type: ignore[arg-type]
+    condition, given = selection.condition(objects="diaobject_id = ANY(%(objects)s::bigint[])")
     query = sql.SQL(
         "SELECT diaobject_id AS number, facility, mjd, z, classid, inserted_at AS reported"
         " FROM elasticc2_spectruminfo WHERE {} ORDER BY mjd, specinfo_id"
-    ).format(sql.SQL(" AND ").join(clauses) if clauses else sql.SQL("true"))
+    ).format(condition)
     with connection.cursor(row_factory=class_row(Report)) as cursor:
-        return cursor.execute(
-            query, {name: list(value) if name == "objects" else value for name, value in given.items()}
-        ).fetchall()
+        return cursor.execute(query, given).fetchall()
