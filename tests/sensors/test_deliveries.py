@@ -18,11 +18,11 @@ pytestmark = pytest.mark.database
 
 
 def test_a_run_is_started_for_what_nobody_sends(platform: Any) -> None:
-    assert tick(platform, "deliveries").skip_message == "nothing is due"
+    assert tick(platform, "deliveries").skip_message == "no messages are due"
     with connect(platform.database.url, autocommit=True) as connection:
         add_sink(connection)
         queue(connection, [1])
-        assert tick(platform, "deliveries").skip_message == "nothing is due", "the run that queued it may send it"
+        assert tick(platform, "deliveries").skip_message == "no messages are due", "the run that queued it may send it"
         connection.execute("UPDATE deliveries SET created_at = now() - interval '1 minute'")
         connection.execute("UPDATE filter_sinks SET due_at = now() - interval '1 minute'")
     asked = tick(platform, "deliveries")
