@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import psycopg
@@ -20,6 +20,9 @@ from broker_assets.api.site.object_parts import Sight, match_times_of, parts_of,
 from broker_assets.api.sources import FOREVER, Packet, SourceId
 from broker_assets.database.border_sql import ask
 from broker_assets.database.tables import diasources, object_features, objects
+
+if TYPE_CHECKING:
+    from broker_assets.tom.versions.definitions import Version
 
 router = APIRouter(include_in_schema=False)
 Database = Annotated[psycopg.Connection[Any], Depends(database)]
@@ -47,6 +50,8 @@ class Curve:
     """`CurvePoints` of all of them."""
     state: Any
     """`ChartState` of the address."""
+    version: Version | None
+    """The processing version that the address names."""
     shown: Any
     """`Marks` of that state."""
     now: float
@@ -73,26 +78,34 @@ def curve_of(request: Request, connection: Database, diaobjectid: ObjectId) -> C
     columns = dict(zip([column.name for column in cursor.description or ()], row, strict=True))
     found = {member.diaobjectid: member.survey for member in members(connection, identifier)}
     state = ChartState.read(request.query_params)
-    points = _points_of_version(connection, identifier, found, state)
+    version = _version(connection, state.version)
+    points = _points_of_version(connection, identifier, found, state, version)
     now = float(unix_to_mjd_tai([time.time()])[0])
     sight = sight_of(request)
     matches = match_times_of(connection, identifier, sight)
-    return Curve(identifier, columns, found, points, state, marks(points, state), now, sight, matches)
+    return Curve(identifier, columns, found, points, state, version, marks(points, state), now, sight, matches)
 
 
-def _points_of_version(connection: Database, identifier: int, found: dict[int, int], state: Any) -> Any:
-    """The points of the version that the address names, also those of the other objects of the root object."""
+def _version(connection: Database, name: str) -> Version | None:
+    from broker_assets.tom.versions.definitions import UnknownVersionError, find
+
+    try:
+        return find(connection, name) if name else None
+    except UnknownVersionError as error:
+        raise HTTPException(404, f"{error}.") from None
+
+
+def _points_of_version(
+    connection: Database, identifier: int, found: dict[int, int], state: Any, version: Version | None
+) -> Any:
+    """The points of a version, also those of the other objects of the root object; without one, of the alerts."""
     from broker_assets.api.v1.lightcurves import reductions_of
     from broker_assets.lightcurves.chart.points import curve_points
     from broker_assets.tom.versions.curves import find_roots
-    from broker_assets.tom.versions.definitions import UnknownVersionError, find
 
-    if not state.version:
+    if version is None:
         return curve_points(connection, found, as_of=state.as_of)
-    try:
-        reductions = reductions_of(find(connection, state.version))
-    except UnknownVersionError as error:
-        raise HTTPException(404, f"{error}.") from None
+    reductions = reductions_of(version)
     every = {*found, *find_roots(connection, [identifier]).objects.tolist()}
     return curve_points(connection, every, as_of=state.as_of, reductions=reductions)
 
@@ -284,11 +297,10 @@ def _stamps(request: Request, points: Any) -> dict[str, Any] | None:
 def _columns_of_version(request: Request, connection: psycopg.Connection[Any], curve: Curve) -> dict[str, Any]:
     """Features of the newest alert; where the address names a version, those of its light curve."""
     from broker_assets.api.v1.lightcurves import features_in
-    from broker_assets.tom.versions.definitions import find
 
-    if not curve.state.version:
+    if curve.version is None:
         return curve.columns
-    found = features_in(request, connection, curve.identifier, find(connection, curve.state.version)).to_pylist()
+    found = features_in(request, connection, curve.identifier, curve.version).to_pylist()
     names = documented(object_features)
     return {column.name: found[0].get(names[column.name]) for column in object_features.columns} if found else {}
 
