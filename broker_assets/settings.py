@@ -125,7 +125,7 @@ class AttemptSettings(BaseModel):
     narrow_after: int = Field(default=2, ge=1)
     """Runs that died at a position before its messages are processed one at a time."""
     condemn_after: int = Field(default=2, ge=1)
-    """Runs that died with a message alone before it goes to quarantine unread; a machine may fail once by chance."""
+    """Runs that died with a message alone before it goes to quarantine unread; one run may die for another reason."""
 
 
 class InputLimits(BaseModel):

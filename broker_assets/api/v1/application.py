@@ -79,8 +79,8 @@ Names are those of Rubin's data products (camelCase). Times are MJD TAI, fluxes 
 arcsec. Unknown values are `null`. **Identifiers above 2^53 are strings in JSON**, because many readers round them.
 
 Tables come as JSON, CSV, Arrow, Parquet or VOTable: by `format=` or the header `Accept`. Long lists come in pages:
-`next` of a page is the `cursor` of the next. Every error is a problem document (RFC 9457) that says what to do. What is
-public needs no account; what is one's own needs the header `Authorization: Token …`.
+`next` of a page is the `cursor` of the next. Every error is a problem document (RFC 9457) that says what to do. Public
+data need no account; your own data need the header `Authorization: Token …`.
 """
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import threading
 import time
 from collections import Counter
@@ -31,7 +30,6 @@ from broker_assets.api.v1.viewers import Anybody, Viewer
 from broker_assets.database.engine import DatabaseUnavailableError
 
 router = APIRouter(tags=["filters"])
-log = logging.getLogger(__name__)
 
 MOST: Final = 100
 """Listeners of a process of the server."""
@@ -132,7 +130,7 @@ def events(
         Header(alias="Last-Event-ID", max_length=100, description="Identifier of the last event that was received"),
     ] = None,
 ) -> EventStream:
-    """Listen to new matches of filters, and to the progress of one's own trials and queries.
+    """Listen to new matches of filters, and to the progress of the user's trials and queries.
 
     With `Last-Event-ID` nothing between two connections is missed. The connection is closed after an hour; clients
     connect again by themselves.

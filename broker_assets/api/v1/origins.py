@@ -82,7 +82,7 @@ def why_delivery(
     account: Account,
     id: Annotated[int, Path(ge=1, lt=2**63, description="Number of a message of a filter", examples=[12])],  # noqa: A002
 ) -> Response:
-    """The path of a message of one's own filter, from the packet over catalogues, lists and filter to the receipt."""
+    """The path of a message of your filter: packet, catalogues, lists, filter and receipt."""
     from broker_assets.monitoring.notification_path import notification_path
     from broker_assets.packets.kafka_place import kafka_place
 
