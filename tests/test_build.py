@@ -159,9 +159,10 @@ def test_links_lead_to_the_location_of_the_workspace() -> None:
     assert [entry["grpc_server"]["location_name"] for entry in workspace["load_from"]] == [LOCATION]
 
 
-def test_nothing_made_here_lacks_its_parents(definitions: Definitions) -> None:
-    graph = definitions.resolve_asset_graph()
-    assert not [key for key in graph.materializable_asset_keys if not graph.get(key).parent_keys]
+def test_nothing_made_here_lacks_its_parents(definitions: Definitions, watching: Definitions) -> None:
+    for made in (definitions, watching):
+        graph = made.resolve_asset_graph()
+        assert not [key for key in graph.materializable_asset_keys if not graph.get(key).parent_keys]
 
 
 STARTED_OTHERWISE = {

@@ -49,7 +49,7 @@ def test_the_path_of_a_message_and_no_second_one(platform: Any, survey: Callable
         assert "nDiaSources >= 2" in found["definition"]
         assert any("filter_matches" in text for _, text in lines)
         assert found["sink"] == f"{sink}: webhook {hook.url()}, lite"
-        assert found["receipt"].startswith("reply ok, status 200") or "status 200" in found["receipt"]
+        assert "status 200" in found["receipt"]
         assert '"receipt"' in as_document(lines)
 
         # The night is delivered: whatever computes its matches again sends nothing.

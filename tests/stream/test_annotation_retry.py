@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from typing import Any
 
-import psycopg
 import pytest
+from failing_writes import REFUSE, failing_writes
 
 from broker_assets.accounting import balance, quarantine
 from broker_assets.annotations.annotators import AnnotatorChange, add_annotator, change_annotator, get
@@ -19,12 +18,9 @@ from broker_assets.stream.annotations import read_annotations
 
 pytestmark = pytest.mark.database
 SETTINGS = AnnotationSettings()
-stream_module: Any = importlib.import_module("broker_assets.stream.annotations")
 
 
-def test_after_a_fix_what_was_refused_is_applied_in_its_place(
-    database_url: str, packets: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_a_fix_what_was_refused_is_applied_in_its_place(database_url: str, packets: Any) -> None:
     with engine.connect(database_url) as connection, connection.transaction():
         connection.execute("INSERT INTO objects (diaobjectid, survey) SELECT n, 1 FROM generate_series(1, 9) AS n")
         add_annotator(connection, "fastfinder", "anna", schema='{"required": ["p"]}')
@@ -42,7 +38,11 @@ def test_after_a_fix_what_was_refused_is_applied_in_its_place(
         change_annotator(connection, "fastfinder", AnnotatorChange(schema=""))
         connection.commit()
         [first, *_] = quarantine.entries(connection, topic=stream.name)
-    one = retry_annotations(database_url, stream, SETTINGS, quarantineids=[first.quarantineid])
+    only = {"quarantineids": [first.quarantineid]}
+    with failing_writes(database_url, "annotation_history", REFUSE):
+        [reason] = retry_annotations(database_url, stream, SETTINGS, **only).reasons
+    assert reason.startswith("division by zero")
+    one = retry_annotations(database_url, stream, SETTINGS, **only)
     assert (one.retried, one.stored, one.failed) == (1, 1, 0)
     report = retry_annotations(database_url, stream, SETTINGS)
     assert (report.retried, report.stored, report.failed) == (3, 2, 1)
@@ -56,9 +56,3 @@ def test_after_a_fix_what_was_refused_is_applied_in_its_place(
     assert dict(history) == {1: 2, 2: 1, 3: 2, 4: 1}  # the part of `mixed` that was applied is not there twice
     assert states == {(stream.name, "resolved"): 3, (stream.name, "retried"): 1}
     assert contradictions == []
-
-    def refusing(connection: psycopg.Connection[Any], *arguments: Any, **options: Any) -> Any:
-        connection.execute("SELECT 1/0")
-
-    monkeypatch.setattr(stream_module, "apply", refusing)
-    assert list(retry_annotations(database_url, stream, SETTINGS).reasons) == ["division by zero"]

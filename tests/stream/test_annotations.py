@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 from broker_messages import fink
+from failing_writes import LOSE_CONNECTION, REFUSE, failing_writes
 
 from broker_assets.accounting import balance, ledger, quarantine
 from broker_assets.annotations.annotators import AnnotatorChange, add_annotator, change_annotator, get
@@ -114,18 +115,11 @@ def test_bad_messages_are_quarantined_with_bytes_and_reason_and_the_rest_goes_on
 
 
 def test_a_message_that_only_the_database_refuses_is_found_in_its_batch(
-    database_url: str, stream: AnnotationStream, packets: Any, monkeypatch: pytest.MonkeyPatch
+    database_url: str, stream: AnnotationStream, packets: Any
 ) -> None:
-    apply = stream_module.apply
-
-    def refusing(connection: psycopg.Connection[Any], items: Sequence[Any], *arguments: Any, **options: Any) -> Any:
-        if any(item.annotation.diaobjectid == 17 for item in items):
-            connection.execute("SELECT 1/0")
-        return apply(connection, items, *arguments, **options)
-
-    monkeypatch.setattr(stream_module, "apply", refusing)
     source = packets.ListSource.of([lasair(n) for n in range(1, 41)], partitions=2)
-    done = read(database_url, stream, source)
+    with failing_writes(database_url, "annotations", REFUSE, when="NEW.diaobjectid = 17"):
+        done = read(database_url, stream, source)
     assert (done.received, done.stored, done.quarantined) == (40, 39, 1)
     assert rows(database_url, "SELECT payload FROM quarantine") == [(lasair(17),)]
     assert rows(database_url, "SELECT count(*) FROM stream_attempt") == [(0,)]
@@ -133,19 +127,11 @@ def test_a_message_that_only_the_database_refuses_is_found_in_its_batch(
 
 
 def test_failures_of_the_surroundings_are_left_to_the_next_run(
-    database_url: str, stream: AnnotationStream, packets: Any, monkeypatch: pytest.MonkeyPatch
+    database_url: str, stream: AnnotationStream, packets: Any
 ) -> None:
     source = packets.ListSource.of([lasair(n) for n in range(1, 100)])
-    apply, calls = stream_module.apply, []
-
-    def failing_once(*arguments: Any, **options: Any) -> Any:
-        calls.append(1)
-        if len(calls) == 2:
-            raise psycopg.OperationalError("server closed the connection")
-        return apply(*arguments, **options)
-
-    monkeypatch.setattr(stream_module, "apply", failing_once)
-    with pytest.raises(psycopg.OperationalError):
+    second = failing_writes(database_url, "annotations", LOSE_CONNECTION, when="NEW.diaobjectid = 60")
+    with second, pytest.raises(psycopg.OperationalError):
         read(database_url, stream, source)
     assert rows(database_url, "SELECT count(*) FROM annotations") == [(50,)]
     assert read(database_url, stream, source).stored == 49

@@ -4,8 +4,9 @@ import fastavro
 import numpy as np
 import psycopg
 import pytest
+from failing_writes import LOSE_CONNECTION, failing_writes
 
-from broker_assets.accounting import balance, ledger
+from broker_assets.accounting import balance
 from broker_assets.database.engine import conninfo
 from broker_assets.stream.broker_message_batches import read_broker_messages, retry_broker_messages
 from broker_assets.stream.broker_messages import BrokerStream
@@ -74,19 +75,13 @@ def test_a_message_of_several_classifiers_is_one_message(database_url, packets):
     assert (done.received, done.stored, done.rows) == (1, 1, 2)
 
 
-def test_a_death_before_the_commit_loses_nothing(database_url, packets, monkeypatch):
+def test_a_death_before_the_commit_loses_nothing(database_url, packets):
     source = packets.ListSource.of(datums(60))
-    original = ledger.close_batch
-    calls = []
-
-    def dies(*arguments):
-        calls.append(1)
-        if len(calls) == 2:
-            raise psycopg.OperationalError("the server is gone")
-        return original(*arguments)
-
-    monkeypatch.setattr(ledger, "close_batch", dies)
-    with pytest.raises(psycopg.OperationalError):
+    second = "NEW.finished_at IS NOT NULL AND EXISTS (SELECT FROM ingest_batch WHERE finished_at IS NOT NULL)"
+    with (
+        failing_writes(database_url, "ingest_batch", LOSE_CONNECTION, when=second, on="UPDATE"),
+        pytest.raises(psycopg.OperationalError),
+    ):
         read(database_url, source)
     assert query(database_url, "SELECT count(*) FROM elasticc2_brokermessage") == [(50,)]
     done = read(database_url, source)

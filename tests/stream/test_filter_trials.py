@@ -9,10 +9,13 @@ import psycopg
 import pytest
 
 from broker_assets.database import engine
+from broker_assets.filters.matching import FilterMatches
 from broker_assets.filters.query import Form
 from broker_assets.filters.registry import FilterVersion, write_definition
 from broker_assets.sky.lists import create_watchlist
+from broker_assets.sky.matching import SkyMatching
 from broker_assets.sky.watchlists import parse_watchlist
+from broker_assets.stream.enrichment import EnrichmentPlan
 from broker_assets.stream.filter_trials import TooMany, Trials, later_lists, require_quota
 
 pytestmark = pytest.mark.database
@@ -92,13 +95,19 @@ def test_a_limit_ends_after_a_file_and_says_so(broker: Any, trials: Trials, pack
     assert trial.alerts == 6
 
 
-def test_nothing_can_be_written_by_a_trial(broker: Any, trials: Trials, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = type(trials.filters).run
+class WritingFilters(FilterMatches):
+    """Filters that write while they run."""
 
-    def write(self: Any, batch: Any, *arguments: Any, **options: Any) -> Any:
+    def run(self, batch: Any, *arguments: Any, **options: Any) -> Any:
+        """Delete what there is."""
         batch.connection.execute("DELETE FROM objects")
-        return original(self, batch, *arguments, **options)
+        return super().run(batch, *arguments, **options)
 
-    monkeypatch.setattr(type(trials.filters), "run", write)
+
+def test_nothing_can_be_written_by_a_trial(trials: Trials) -> None:
+    others = [item for item in trials.plan.enrichments if not isinstance(item, FilterMatches)]
+    sky = next(item for item in others if isinstance(item, SkyMatching))
+    filters = WritingFilters(sky.matches, trials.filters.sandbox)
+    writing = Trials(trials.database_url, trials.surveys, EnrichmentPlan([*others, filters]))
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-        trials.over(NIGHT, [version("SELECT diaObjectId FROM objects")])
+        writing.over(NIGHT, [version("SELECT diaObjectId FROM objects")])

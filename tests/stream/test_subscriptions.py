@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
+from failing_writes import LOSE_CONNECTION, failing_writes
 from pubsub_service import PROJECT, PubSubService
 
-from broker_assets.accounting import balance, ledger
+from broker_assets.accounting import balance
 from broker_assets.database.engine import conninfo
 from broker_assets.resources.pubsub import ender, opener
 from broker_assets.settings import Settings
@@ -96,20 +97,14 @@ def test_a_lost_acknowledgement_stores_nothing_twice(database_url: str, service:
     assert_balanced(database_url)
 
 
-def test_a_death_before_the_commit_loses_nothing(
-    database_url: str, service: PubSubService, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_death_before_the_commit_loses_nothing(database_url: str, service: PubSubService) -> None:
     service.publish(NAME, *datums(5))
-    original = ledger.close_batch
-
-    def dies(*_: Any) -> None:
-        raise psycopg.OperationalError("the server is gone")
-
-    monkeypatch.setattr(ledger, "close_batch", dies)
-    with pytest.raises(psycopg.OperationalError):
+    with (
+        failing_writes(database_url, "ingest_batch", LOSE_CONNECTION, when="NEW.finished_at IS NOT NULL", on="UPDATE"),
+        pytest.raises(psycopg.OperationalError),
+    ):
         read(database_url, service)
     assert (service.acknowledged, query(database_url, "SELECT count(*) FROM subscription_message")) == ([], [(0,)])
-    monkeypatch.setattr(ledger, "close_batch", original)
     service.expire()
     assert read(database_url, service).stored == 10
     assert len(service.acknowledged) == 10

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
+from failing_writes import REFUSE, failing_writes
 from numpy.typing import NDArray
 
 from broker_assets.database import engine
 from broker_assets.sky.cells import cells_at
 from broker_assets.sky.htm import htm
-from broker_assets.tom.objects import class_rollup, importing
+from broker_assets.tom.objects import importing
 from broker_assets.tom.objects.importing import Imported, ImportRunning, import_reported
 
 pytestmark = pytest.mark.database
@@ -155,21 +156,15 @@ def test_restored_objects_are_placed_on_the_sky(connection: Any, monkeypatch: py
     assert rows(connection, unplaced) == [(2,)]
 
 
-def test_parts_are_transactions(connection: Any, survey: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_are_transactions(
+    database_url: str, connection: Any, survey: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in (1, 2, 3):
         survey(number, [60300.1], [60300.1])
     listed(connection, 100, 200, 300)
     monkeypatch.setattr(importing, "TOGETHER", 2)
-    real, calls = class_rollup.update_classes, []
-
-    def fails_at_the_second(connection: Any, objects: Any) -> int:
-        calls.append(objects.tolist())
-        if len(calls) == 2:
-            raise RuntimeError("killed")
-        return real(connection, objects)
-
-    monkeypatch.setattr(importing, "update_classes", fails_at_the_second)
-    with pytest.raises(RuntimeError, match="killed"):
+    second = failing_writes(database_url, "elasticc2_diaobjectinfo", REFUSE, when="NEW.diaobject_id = 3")
+    with second, pytest.raises(psycopg.errors.DivisionByZero):
         import_reported(connection, cells)
     assert counts(connection) == (2, 2, 2)
     assert rows(connection, "SELECT diasource_id FROM elasticc2_brokersourceids") == [(300,)]

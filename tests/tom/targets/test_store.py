@@ -73,9 +73,9 @@ def test_targets_are_found(desk: Any) -> None:
     assert found(type="NON_SIDEREAL") == found(owner="bob") == found(listid=1) == []
     page = search(desk.connection, desk.reader("ann"), Choice(), limit=1, after=first)
     assert [one.targetid for one in page] == [second]
-    assert tags_of(desk.connection, desk.reader("ann")) == [("SNR", 2), ("x", 1)] or tags_of(
-        desk.connection, desk.reader("ann")
-    ) == [("snr", 2), ("x", 1)]
+    # Which spelling is shown depends on the collation of the database.
+    tags = tags_of(desk.connection, desk.reader("ann"))
+    assert [(tag.lower(), count) for tag, count in tags] == [("snr", 2), ("x", 1)]
 
 
 def test_two_clicks_make_one_target_of_an_object(desk: Any) -> None:
