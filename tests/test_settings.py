@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from broker_assets.settings import DatabaseSettings, InputLimits, Settings, load_settings
 
@@ -128,3 +129,24 @@ def test_the_documented_moving_lists_are_settings(tmp_path: Path, monkeypatch: p
 def test_moving_lists_that_cannot_be_are_refused(lists: list[dict[str, object]], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         Settings(notices={"lists": lists})  # type: ignore[arg-type]
+
+
+def groups_of_settings() -> set[type[BaseModel]]:
+    """All groups of settings, from the modules that declare them."""
+    package = Path(__file__).parents[1] / "broker_assets"
+    names = [path.stem for path in package.glob("*settings.py")]
+    modules = [importlib.import_module(f"broker_assets.{name}") for name in names]
+    found = [value for module in modules for value in vars(module).values() if isinstance(value, type)]
+    return {value for value in found if issubclass(value, BaseModel) and value.__module__.startswith("broker_assets.")}
+
+
+def test_every_setting_is_read_somewhere() -> None:
+    package = Path(__file__).parents[1] / "broker_assets"
+    read = set()
+    for path in package.rglob("*.py"):
+        read |= set(re.findall(r"\.([a-z]\w*)", path.read_text()))
+    by_name = {f"most_{what}" for what in ("filters", "watchlists", "cones", "areas", "targets")}  # access/quotas.py
+    groups = groups_of_settings()
+    assert len(groups) > 20
+    unread = [f"{group.__name__}.{name}" for group in groups for name in group.model_fields if name not in read]
+    assert sorted(unread) == sorted(f"AccessSettings.{name}" for name in by_name)

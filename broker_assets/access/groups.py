@@ -31,16 +31,6 @@ def every(connection: Connection) -> list[Group]:
     return [Group(*row) for row in rows]
 
 
-def members(connection: Connection, groupid: int) -> list[str]:
-    """Names of the accounts in a group."""
-    rows = connection.execute(
-        "SELECT username FROM access.memberships JOIN access.users USING (userid) WHERE groupid = %s"
-        " ORDER BY lower(username)",
-        (groupid,),
-    )
-    return [row[0] for row in rows]
-
-
 def add(connection: Connection, name: str, *, by: int | None = None) -> None:
     """Make a group.
 

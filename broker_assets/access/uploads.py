@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
 import io
 import json
@@ -68,14 +67,6 @@ class Upload:
         for one in self.rejected:
             lines.write(f"# line {one['line']}: {' '.join(str(one['reason']).split())}\n{one['text']}\n")
         return lines.getvalue()
-
-    def as_table(self) -> str:
-        """The same as CSV with the columns line, reason, text."""
-        written = io.StringIO()
-        writer = csv.writer(written, lineterminator="\n")
-        writer.writerow(["line", "reason", "text"])
-        writer.writerows([one["line"], one["reason"], one["text"]] for one in self.rejected)
-        return written.getvalue()
 
 
 def remember(

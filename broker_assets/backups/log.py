@@ -10,7 +10,6 @@ import gzip
 import itertools
 import re
 import shutil
-import subprocess
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -63,15 +62,6 @@ def make_slot(programs: Programs, folder: Path, connection: Connection) -> None:
     folder.chmod(0o700)
     arguments = ["--create-slot", "--if-not-exists", "--slot", SLOT, "--no-password", "-d", connection.text]
     programs.run("pg_receivewal", arguments, environment=connection.environment, seconds=60)
-
-
-def start_receiving(
-    programs: Programs, folder: Path, connection: Connection, *, compress: bool, output: Path | None = None
-) -> subprocess.Popen[bytes]:
-    """Keep the log until the process is ended; it connects again by itself when the server was unavailable."""
-    make_slot(programs, folder, connection)
-    arguments = receive_arguments(folder, connection, compress=compress)
-    return programs.start("pg_receivewal", arguments, environment=connection.environment, output=output)
 
 
 def segment_number(name: str, size: int = SEGMENT) -> tuple[int, int]:

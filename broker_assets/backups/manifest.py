@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 NAME: Final = "manifest.json"
 FORMAT: Final = 1
 """Raised when older code could not read a backup; newer code reads all."""
-BLOCK: Final = 1 << 20
 
 Kind = Literal["users", "database", "objects"]
 KINDS: Final[tuple[Kind, ...]] = ("users", "database", "objects")

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import datetime
-import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -27,8 +26,6 @@ from broker_assets.backups.manifest import (
     verify_files,
 )
 from broker_assets.storage.atomic import hidden_folder, move_folder, remove_abandoned
-
-logger = logging.getLogger(__name__)
 
 _TIME: Final = "%Y%m%dT%H%M%S.%fZ"
 _CLOSED_FOLDER: Final = 0o700

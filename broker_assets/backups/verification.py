@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker_assets.backups.log import SLOT, SLOT_QUERY, gaps, segments, slot_state
-from broker_assets.backups.manifest import Kind
 from broker_assets.backups.programs import Programs
 from broker_assets.backups.recovery import recovered
 from broker_assets.backups.scratch import empty_server, scratch_folder
@@ -75,9 +74,3 @@ def log_troubles(shelf: Shelf, url: str) -> list[str]:
     troubles = [f"segments between {a} and {b} are missing" for a, b in gaps(shelf.log)]
     slot = slot_state([(bool(a), b, c) for a, b, c in rows])
     return troubles + ([slot] if slot else [])
-
-
-def age(shelf: Shelf, kind: Kind, now: datetime.datetime) -> datetime.timedelta | None:
-    """How old the newest usable backup of a kind is; None if there is none."""
-    usable = [backup.manifest for backup in shelf.backups(kind) if backup.manifest is not None]
-    return now - usable[-1].begun if usable else None

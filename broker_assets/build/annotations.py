@@ -14,7 +14,7 @@ from broker_assets.stream.annotation_filters import filters_of_annotations
 
 def definitions(settings: Settings) -> Definitions:
     """What there is of annotations."""
-    read = build_read_annotations(settings, filters_of_annotations())
+    read = build_read_annotations(settings, filters_of_annotations(settings.filters))
     return Definitions(
         assets=build_annotation_assets(),
         asset_checks=build_annotation_checks(settings.annotations),

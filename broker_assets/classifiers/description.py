@@ -22,8 +22,6 @@ from broker_assets.database.tables import (
     objects,
 )
 
-STAMPS: Final = ("science", "template", "difference")
-"""Kinds of stamps."""
 LARGEST_STAMP: Final = 256
 """Pixels along a side."""
 MOST_CLASSES: Final = 1000

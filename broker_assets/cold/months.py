@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import itertools
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,8 +26,6 @@ from broker_assets.database import border, partitions
 from broker_assets.database.arrow import arrow_schema
 from broker_assets.database.border import TIME, Conditions
 from broker_assets.database.tables import PARTITIONED
-
-logger = logging.getLogger(__name__)
 
 SCHEMA: Final = "detached"
 """Schema of what has left and is not dropped yet."""
@@ -285,7 +282,7 @@ def _late(connection: psycopg.Connection[Any], months: Sequence[Month]) -> list[
 
 
 def _exchange(connection: psycopg.Connection[Any], table: sa.Table, month: Month) -> None:
-    """Put an empty partition in the place of that of a month."""
+    """Put an empty partition in place of that of a month."""
     name = partitions.partition_name(table, month)
     row = connection.execute("SELECT extract(epoch FROM now())::float8").fetchone()
     now = float(row[0]) if row else 0.0

@@ -103,7 +103,7 @@ def restore(
 ) -> None:
     """Bring a backup back, all of it or nothing.
 
-    Users' data go into an empty database, or with `--replace` in the place of what it has. A base backup becomes the
+    Users' data go into an empty database, or with `--replace` in place of what it has. A base backup becomes the
     data folder of a server that is not running; start it, and the streams continue from the restored position.
 
     Example: `broker-assets backup restore database`

@@ -66,7 +66,7 @@ def _without(these: Sources, those: Sources) -> pa.Table:
 
 
 def _filled(table: pa.Table) -> pa.Table:
-    """With values in the place of nulls, which would differ from one another."""
+    """With values in place of nulls, which would differ from one another."""
     columns = [pc.fill_null(table[name], "\0" if name in TEXTS else -1e300) for name in SCHEMA.names]
     return pa.Table.from_arrays(columns, names=SCHEMA.names)
 

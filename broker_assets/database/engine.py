@@ -63,7 +63,7 @@ def conninfo(url: str | URL) -> str:
 
 
 def in_schema(url: str | URL, schema: str) -> str:
-    """The URL of a database with another schema in the place of `public`, which is then out of sight.
+    """The URL of a database with another schema in place of `public`, which is then out of sight.
 
     Examples
     --------

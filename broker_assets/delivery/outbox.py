@@ -7,7 +7,6 @@ stays when messages are pruned. Sending is in `sender`.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Final
 
 import psycopg
@@ -87,17 +86,6 @@ def put(
         return 0
     values = {name: matches[name].to_pylist() for name in MATCHES.names}
     return connection.execute(_PUT, {**values, "ingestid": ingestid, "late": late, "late_days": late_days}).rowcount
-
-
-def identity(filterid: int, sinkid: int, trigger: str) -> str:
-    """What identifies a message wherever it arrives: 32 hexadecimal digits.
-
-    Examples
-    --------
-    >>> identity(3, 7, "alert/1/2")
-    '6d7ec49802d186df10ea31715f96133b'
-    """
-    return hashlib.md5(f"{filterid}/{sinkid}/{trigger}".encode(), usedforsecurity=False).hexdigest()
 
 
 def prune(connection: Connection, *, content_days: int, days: int) -> dict[str, int]:

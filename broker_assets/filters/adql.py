@@ -236,7 +236,7 @@ def _tables(root: exp.Expression, tokens: _Tokens) -> tuple[str, ...]:
 
 
 def _rows(source: str, table: exp.Table, name: str) -> exp.Expression:
-    """A sub-query in the place of a table, under the name by which the rest of the query knows it."""
+    """A sub-query in place of a table, under the name by which the rest of the query knows it."""
     inner: Any = sqlglot.parse_one(f"SELECT * FROM {source}", dialect="postgres")  # noqa: S608
     given = table.args.get("alias")
     known = given.this if given is not None and given.this is not None else exp.to_identifier(name)

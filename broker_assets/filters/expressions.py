@@ -232,7 +232,7 @@ def _time(name: str, scope: Scope) -> Value:
         raise Refused(f"{name}() is used where objects is read", example="SELECT diaObjectId FROM objects WHERE …")
     column = f"{values.name(place.base)}.{values.name(NOW)}"
     place.used.add((place.base, NOW))
-    # The text of PostgreSQL has a mark in the place of the clock: the query may be run as of another time.
+    # The text of PostgreSQL has a mark in place of the clock: the query may be run as of another time.
     if name == "mjdnow":
         return Value(Kind.REAL, column, CLOCK, frozenset({(place.base, NOW)}))
     seconds = f"(({column} - 40587) * 86400 - {functions.TAI_MINUS_UTC!r}::DOUBLE)"

@@ -3,7 +3,7 @@
 The filters, lists, annotations and rows of TNS are those of the number of the counter of changes that the batch
 records. What is computed outside the transaction holds for the number of that moment; where something changed before
 the batch is written, the filters that it concerns run again. A filter that fails, takes too long or floods costs no
-other filter and no alert anything: its account says so (`filter_runs`), and `pausing` lets it stop.
+other filter and no alert anything: its account says so (`filter_runs`), and `pausing` stops it.
 """
 
 from __future__ import annotations

@@ -20,10 +20,6 @@ from broker_assets.filters.values import (
     unified,
 )
 
-Build = Callable[[list[Value]], Value]
-"""From the arguments of a function to its value."""
-
-
 _HALF_DEGREE = "CAST('0.008726646259971648' AS DOUBLE)"
 _DEGREE = "CAST('0.017453292519943295' AS DOUBLE)"
 _ARCSEC = "CAST('412529.6124941927' AS DOUBLE)"

@@ -206,17 +206,6 @@ def active_at(
     return [FilterVersion(*row) for row in rows]
 
 
-def changed_between(connection: Connection, first: int, last: int) -> bool:
-    """Whether the filters that run at two numbers may differ."""
-    low, high = sorted((first, last))
-    row = connection.execute(
-        "SELECT EXISTS (SELECT FROM filter_periods WHERE (revision_from > %(low)s AND revision_from <= %(high)s)"
-        " OR (revision_to > %(low)s AND revision_to <= %(high)s))",
-        {"low": low, "high": high},
-    ).fetchone()
-    return bool(row and row[0])
-
-
 class Named(Protocol):
     """What a filter names that may be private."""
 

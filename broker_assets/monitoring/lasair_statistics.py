@@ -1,6 +1,6 @@
 """Numbers of each night under Lasair's names, as its status page and programs read them: `nid`, name, value.
 
-Three verbs as in the original: `put` (a value in the place of another), `add` (to what there is), `read`. Those that
+Three verbs as in the original: `put` (a value in place of another), `add` (to what there is), `read`. Those that
 the ledger has are computed from it, so that they agree with it whatever happened in between.
 """
 
@@ -44,7 +44,7 @@ def begin_of(nid: int) -> datetime.datetime:
 
 
 def put(connection: psycopg.Connection[Any], nid: int, values: Mapping[str, float]) -> None:
-    """Store values in the place of those that there are."""
+    """Store values in place of those that there are."""
     _write(connection, nid, values, "value = excluded.value")
 
 

@@ -11,8 +11,6 @@ from psycopg.rows import dict_row
 from broker_assets.access.accounts import User, groups_of
 
 Connection = psycopg.Connection[Any]
-
-_COUNTED: Final = ("filters", "watchlists", "areas", "annotators")
 _PARTS: Final[dict[str, str]] = {
     "filters": "SELECT * FROM filters WHERE owner = %s ORDER BY filterid",
     "filter_versions": "SELECT version.filterid, version.version, definition, saved_at FROM filter_versions AS version"
@@ -52,13 +50,6 @@ _ACCOUNT: Final[dict[str, str]] = {
     " ORDER BY asked_at",
     "changes": "SELECT at, action, subject, details FROM access.changes WHERE userid = %s ORDER BY changeid",
 }
-
-
-def count(connection: Connection, owner: str) -> dict[str, int]:
-    """How many filters, watchlists, areas and annotators an account owns."""
-    query = ", ".join(f"(SELECT count(*) FROM {table} WHERE owner = %(owner)s)" for table in _COUNTED)  # noqa: S608
-    row = connection.execute(f"SELECT {query}", {"owner": owner}).fetchone()  # type: ignore[call-overload]
-    return dict(zip(_COUNTED, row or (0,) * len(_COUNTED), strict=True))
 
 
 def export(connection: Connection, user: User) -> dict[str, Any]:

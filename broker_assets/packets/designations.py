@@ -16,8 +16,6 @@ Kind = Literal["number", "provisional", "survey", "comet number", "comet"]
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _LETTERS: Final = "ABCDEFGHJKLMNOPQRSTUVWXYZ"
 """Second letters, 25 to a cycle: I is not used."""
-_HALVES: Final = _LETTERS[:-1]
-"""Letters of half months: neither I nor Z."""
 FIRST_TILDE: Final = 620_000
 """Smallest number that is packed with a tilde."""
 LARGEST_NUMBER: Final = FIRST_TILDE + 62**4 - 1

@@ -71,12 +71,3 @@ def clear(connection: psycopg.Connection[Any], assets: Collection[str], night: s
     return connection.execute(
         "DELETE FROM stale_facts WHERE night = %s::date AND asset = ANY(%s)", (night, sorted(assets))
     ).rowcount
-
-
-def counts(connection: psycopg.Connection[Any]) -> dict[tuple[str, str], int]:
-    """Number of objects with stale facts, by asset and night; −1 where all are stale."""
-    rows = connection.execute(
-        "SELECT asset, night::text, CASE WHEN bool_or(diaobjectid = 0) THEN -1 ELSE count(DISTINCT diaobjectid) END"
-        " FROM stale_facts GROUP BY 1, 2"
-    )
-    return {(asset, night): number for asset, night, number in rows}

@@ -79,7 +79,7 @@ class Database:
         return KeptConnections(self.url)
 
     def in_schema(self, schema: str) -> Database:
-        """The same database with another schema in the place of `public`."""
+        """The same database with another schema in place of `public`."""
         if schema not in self._schemas:
             self._schemas[schema] = Database(connections.in_schema(self.url, schema), keep=self._keep)
         return self._schemas[schema]

@@ -35,7 +35,6 @@ SVOM_RETRACTION: Final = "219"
 _TRUE: Final = ("true", "1", "yes")
 _ICECUBE: Final = re.compile(r"#ICECUBE_\w*?_Event.*_(\d+)_(\d+)_(\d+)$", re.IGNORECASE)
 """IVORN of IceCube: stream, run, event and revision at its end."""
-_NOTICE_NUMBER: Final = re.compile(r"[-_]\d+$")
 
 
 class _Fields(BaseModel):

@@ -53,17 +53,6 @@ def publish(folder: UPath, files: Mapping[str, bytes], *, version: str, about: M
     return _versions(folder).put(version, files, {"files": described, "about": dict(about or {})})
 
 
-def current(folder: UPath) -> dict[str, Any] | None:
-    """What the pointer says: `version`, `files`, `about`; none before the first version.
-
-    Raises
-    ------
-    DamagedProduct
-        If the pointer cannot be read.
-    """
-    return _versions(folder).pointer()
-
-
 def read_published(folder: UPath) -> tuple[str, dict[str, bytes]]:
     """The current version and its files, each verified by its checksum.
 

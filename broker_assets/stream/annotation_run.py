@@ -7,7 +7,6 @@ them.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -27,8 +26,6 @@ from broker_assets.stream.annotation_messages import AnnotationStream
 from broker_assets.stream.annotations import AnnotationsRead, read_annotations
 from broker_assets.stream.messages import MessageSource, SourceError
 from broker_assets.stream.topic_ends import Ends
-
-logger = logging.getLogger(__name__)
 
 AT_ONCE: Final = 8
 """Streams that are read at the same time."""

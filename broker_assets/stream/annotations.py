@@ -1,7 +1,7 @@
 """Annotations from Kafka: each exactly once, in micro-batches, in the transaction of their positions.
 
 A stream is a Kafka topic of an active annotator. Its messages are read and applied many at a time (one transaction
-each would limit it to some hundreds a second); if the database refuses a batch because of a message, the batch is
+each would limit it to a few hundred a second); if the database refuses a batch because of a message, the batch is
 halved until that message is found and quarantined. A message that ends the process is found by `accounting.attempts`.
 """
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from log_receiver import start_receiving
 
 from broker_assets.backups.base import write_base
-from broker_assets.backups.log import start_receiving
 from broker_assets.backups.programs import Connection, Programs, end
 from broker_assets.backups.shelf import Backup, Shelf
 from broker_assets.backups.verification import log_troubles

@@ -6,7 +6,7 @@ import first_campaign
 import psycopg
 import pytest
 from mocpy import MOC
-from owned_things import own_something
+from owned_things import own_something, owned
 from sqlalchemy.engine import make_url
 
 from broker_assets.access import accounts, sharing, uploads
@@ -86,7 +86,7 @@ def test_an_account_goes_with_what_it_owns(urls: tuple[str, str], database_url: 
     with engine.connect(urls[0], autocommit=True) as connection:
         assert len(belongings.export(connection, ann)["watchlists"]) == 1
         remove_account(connection, ann)
-        assert set(belongings.count(connection, "ann").values()) == {0}
+        assert set(owned(connection, "ann").values()) == {0}
 
 
 def test_it_changes_filters_lists_and_annotators(urls: tuple[str, str], database_url: str) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 import pytest
-from queued_messages import NIGHT, add_sink, matches, queue
+from queued_messages import NIGHT, add_sink, identity, matches, queue
 
 from broker_assets.database import engine
-from broker_assets.delivery.outbox import identity, prune, put
+from broker_assets.delivery.outbox import prune, put
 
 pytestmark = pytest.mark.database
 

@@ -22,11 +22,10 @@ from delivery_peers import (
     states,
     value,
 )
-from queued_messages import add_sink, queue
+from queued_messages import add_sink, identity, queue
 from rude_receiver import rude_receiver, says
 
 from broker_assets.delivery import owners
-from broker_assets.delivery.outbox import identity
 from broker_assets.delivery.topics import Outgoing, Topics
 from broker_assets.delivery.webhooks import key_of
 from broker_assets.stream_settings import ClusterSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from owned_things import own_something
+from owned_things import own_something, owned
 
 from broker_assets.database import engine
 from broker_assets.ownership import belongings
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.database
 def test_everything_of_one_account_and_nothing_of_another(module_database_url: str) -> None:
     with engine.connect(module_database_url, autocommit=True) as connection:
         ann, _ = own_something(connection, "ann"), own_something(connection, "bob")
-        assert belongings.count(connection, "ann") == {"filters": 1, "watchlists": 1, "areas": 1, "annotators": 2}
-        assert set(belongings.count(connection, "nobody").values()) == {0}
+        assert owned(connection, "ann") == {"filters": 1, "watchlists": 1, "areas": 1, "annotators": 2}
+        assert set(owned(connection, "nobody").values()) == {0}
         document = belongings.export(connection, ann)
     text = json.dumps(document)
     assert "bob" not in text

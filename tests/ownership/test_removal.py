@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from owned_things import own_something
+from owned_things import own_something, owned
 
 from broker_assets.access import accounts
 from broker_assets.access.accounts import BadAccount
 from broker_assets.database import engine
-from broker_assets.ownership.belongings import count
 from broker_assets.ownership.removal import owns_something, remove_account
 
 pytestmark = pytest.mark.database
@@ -21,8 +20,8 @@ def test_what_is_private_goes_and_what_others_rely_on_has_no_name(module_databas
         own_something(connection, "bob")
         assert owns_something(connection, "ANN")
         remove_account(connection, ann, by=ann.userid)
-        assert set(count(connection, "ann").values()) == {0}
-        assert count(connection, "bob")["filters"] == 1
+        assert set(owned(connection, "ann").values()) == {0}
+        assert owned(connection, "bob")["filters"] == 1
         assert not owns_something(connection, "ann")
         kept = connection.execute("SELECT topic, owner, active FROM annotators WHERE topic LIKE 'ann%'").fetchall()
         assert kept == [("ann_public", f"removed-{ann.userid}", False)]
@@ -54,4 +53,4 @@ def test_the_last_administrator_and_its_things_stay(module_database_url: str) ->
         user = accounts.update(connection, "root", roles=["administrator"])
         with pytest.raises(BadAccount, match="last administrator"):
             remove_account(connection, user)
-        assert count(connection, "root")["filters"] == 1
+        assert owned(connection, "root")["filters"] == 1

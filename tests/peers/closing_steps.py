@@ -25,12 +25,12 @@ import psycopg
 from confluent_kafka import KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from interface_server import serving
+from log_receiver import start_receiving
 from upath import UPath
 
 from broker_assets.accounting import balance
 from broker_assets.assets.alerts.cold import tables_of_night
 from broker_assets.backups.base import write_base
-from broker_assets.backups.log import start_receiving
 from broker_assets.backups.programs import Connection, Programs, end
 from broker_assets.backups.recovery import restore_base
 from broker_assets.backups.shelf import Backup, Shelf

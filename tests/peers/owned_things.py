@@ -32,3 +32,11 @@ def own_something(connection: psycopg.Connection[Any], name: str, password: str 
     add_annotator(connection, f"{name}_private", name)
     set_contact(connection, name, f"{name}@example.org")
     return user
+
+
+def owned(connection: psycopg.Connection[Any], owner: str) -> dict[str, int]:
+    """How many filters, watchlists, areas and annotators an account owns."""
+    return {
+        table: connection.execute(f"SELECT count(*) FROM {table} WHERE owner = %s", (owner,)).fetchall()[0][0]
+        for table in ("filters", "watchlists", "areas", "annotators")
+    }

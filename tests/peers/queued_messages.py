@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -37,6 +38,11 @@ def add_sink(connection: psycopg.Connection[Any], filterid: int = 1, **columns: 
     ).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def identity(filterid: int, sinkid: int, trigger: str) -> str:
+    """What identifies a message wherever it arrives."""
+    return hashlib.md5(f"{filterid}/{sinkid}/{trigger}".encode(), usedforsecurity=False).hexdigest()
 
 
 def matches(sources: Iterable[int], *, filterid: int = 1, version: int = 1, night: datetime.date = NIGHT) -> pa.Table:

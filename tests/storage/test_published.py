@@ -16,7 +16,6 @@ from upath import UPath
 from broker_assets.storage.published import (
     POINTER,
     DamagedProduct,
-    current,
     publish,
     read_published,
     remove_unlisted,
@@ -27,7 +26,8 @@ from broker_assets.storage.published import (
 @pytest.mark.parametrize("form", ["path", "url"])
 def test_a_version_is_whole_or_not_there(tmp_path: Path, form: str) -> None:
     folder = UPath(tmp_path if form == "path" else tmp_path.as_uri()) / "wl_1"
-    assert current(folder) is None
+    with pytest.raises(DamagedProduct, match="nothing is published"):
+        read_published(folder)
     assert publish(folder, {"moc000.fits": b"one"}, version="a", about={"cones": 1})
     assert not publish(folder, {"moc000.fits": b"one"}, version="a", about={"cones": 1})
     assert read_published(folder) == ("a", {"moc000.fits": b"one"})
@@ -55,13 +55,14 @@ def test_any_store_will_do() -> None:
     assert read_published(folder) == ("v", {"a": b"1"})
     assert remove_unlisted(UPath("memory://products"), "wl_", [1]) == []
     assert remove_unlisted(UPath("memory://products"), "wl_", [2]) == ["wl_1"]
-    assert current(folder) is None
+    with pytest.raises(DamagedProduct, match="nothing is published"):
+        read_published(folder)
 
 
 def test_a_damaged_pointer_is_named(tmp_path: Path) -> None:
     (tmp_path / POINTER).write_text('{"files": {}}')
     with pytest.raises(DamagedProduct, match=r"current\.json is damaged"):
-        current(UPath(tmp_path))
+        read_published(UPath(tmp_path))
     with pytest.raises(DamagedProduct, match=r"current\.json is damaged"):
         publish(UPath(tmp_path), {"a": b"1"}, version="v")
 

@@ -22,7 +22,6 @@ MOST_OBJECTS: Final = 20_000
 """Objects of a request."""
 _LONGEST: Final = 500
 _EPOCH: Final = datetime.datetime(1858, 11, 17, tzinfo=datetime.UTC)
-_INT8: Final = 2**63
 
 
 def version(connection: psycopg.Connection[Any], name: str) -> Version:

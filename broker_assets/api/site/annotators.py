@@ -52,7 +52,7 @@ def own(connection: psycopg.Connection[Any], user: User, topic: str) -> Annotato
 
 @router.get("/")
 def every(request: Request, said: str | None = None) -> Response:
-    """The annotators that one may see, requests of one's own, and for administrators all without an answer."""
+    """The annotators that one may see, the user's requests, and for administrators all without an answer."""
     return _list(request, said=owned.said(said))
 
 

@@ -25,11 +25,6 @@ def warm_in_background() -> threading.Thread | None:
     return thread
 
 
-def is_warm() -> bool:
-    """Whether everything is loaded."""
-    return _warm.is_set()
-
-
 def _run() -> None:
     begin = time.monotonic()
     try:

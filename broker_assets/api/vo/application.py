@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 
 from fastapi import FastAPI, Request
@@ -14,8 +13,6 @@ from broker_assets.api.vo import datalink, scs, tap, tap_jobs
 from broker_assets.api.vo.parameters import PATH, VoError, answer
 from broker_assets.api.vo.tap_worker import TapWorker
 from broker_assets.settings import Settings
-
-log = logging.getLogger(__name__)
 
 
 def add_to(app: FastAPI, settings: Settings) -> None:

@@ -8,6 +8,7 @@ from broker_assets.commands.original_options import NORMALISED, with_lists
 from broker_assets.commands.tom import brokers, dumps, queries, sending, simulation, versions
 from broker_assets.commands.tom.contradictions import contradictions
 from broker_assets.commands.tom.scorecards import scorecards
+from broker_assets.commands.tom.taxonomies import taxonomy
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,5 +30,6 @@ app.command("import")(dumps.import_file)
 app.command("export")(dumps.export_file)
 app.command("scorecards")(scorecards)
 app.command("contradictions")(contradictions)
+app.command("taxonomy")(taxonomy)
 app.add_typer(versions.app, name="versions")
 app.command("long-query-runner", context_settings=NORMALISED)(queries.long_query_runner)

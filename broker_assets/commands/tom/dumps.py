@@ -47,7 +47,7 @@ def export_file(
         float | None, typer.Option("--seed", min=-1, max=1, help="The same number gives the same objects.")
     ] = None,
 ) -> None:
-    """Write objects of the survey, chosen by chance, as a plain SQL dump with all that there is of them."""
+    """Write objects of the survey, chosen at random, as a plain SQL dump with all that there is of them."""
     from broker_assets.database.engine import connect
     from broker_assets.tom.dumps.writing import export_dump
 

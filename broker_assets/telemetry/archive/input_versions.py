@@ -60,29 +60,6 @@ _PROGRAM_INDEX: Final = "ecc/ecc_conf_index.json"
 _FOR_EVER: Final = np.datetime64("9999-12-31")
 
 
-def input_versions(inputs: Inputs, day: datetime.date, requests: Collection[int] | None = None) -> dict[str, str]:
-    """Version of each input for a day; an input that is not available then is left out.
-
-    For many days, use one `InputVersions`, which reads its files once.
-
-    Parameters
-    ----------
-    inputs : Inputs
-    day : date
-    requests : collection of int, optional
-        Identifiers of the requests answered on that day (`days.requests_of_day`); if not given, those that are in the
-        table for it.
-
-    Raises
-    ------
-    ConfigurationError
-        If the configuration has no version.
-    KernelError
-        If kernels cannot be loaded.
-    """
-    return InputVersions(inputs).of(day, requests)
-
-
 @dataclass(frozen=True)
 class InputVersions:
     """The inputs' versions, day by day; what is read from files is kept."""
@@ -90,7 +67,22 @@ class InputVersions:
     inputs: Inputs
 
     def of(self, day: datetime.date, requests: Collection[int] | None = None) -> dict[str, str]:
-        """See `input_versions`."""
+        """Version of each input for a day; an input that is not available then is left out.
+
+        Parameters
+        ----------
+        day : date
+        requests : collection of int, optional
+            Identifiers of the requests answered on that day (`days.requests_of_day`); if not given, those that are in
+            the table for it.
+
+        Raises
+        ------
+        ConfigurationError
+            If the configuration has no version.
+        KernelError
+            If kernels cannot be loaded.
+        """
         found = {
             DATABASE: self._database(day),
             CONFIGURATION: self._configuration(day),

@@ -175,7 +175,7 @@ class Kernels:
 
 
 MOST_META_BYTES = 16 << 20
-"""Bytes of a meta-kernel, which lists some hundred files."""
+"""Bytes of a meta-kernel, which lists a few hundred files."""
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\w+|\+?=")
 
 

@@ -26,7 +26,6 @@ _SETVAL: Final = re.compile(
 )
 _IGNORED: Final = re.compile(r"(--|SET |SELECT pg_catalog\.set_config\(|\\(un)?restrict |BEGIN|COMMIT)")
 _TAXONOMY: Final = ("elasticc2_gentypeofclassid", "elasticc2_classidofgentype")
-_BLOCK: Final = 1 << 20
 _CLASSIFIERS: Final = "elasticc2_brokerclassifier"
 _MESSAGES: Final = "elasticc2_brokermessage"
 _KEYS: Final = {

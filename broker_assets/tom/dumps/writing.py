@@ -44,7 +44,7 @@ def export_dump(
     only_sent: bool = False,
     seed: float | None = None,
 ) -> Written:
-    """Write objects of the survey, chosen by chance, with photometry, alerts, truth, classifiers and messages.
+    """Write objects of the survey, chosen at random, with photometry, alerts, truth, classifiers and messages.
 
     Parameters
     ----------

@@ -68,20 +68,6 @@ def confusion(true: ArrayLike, reported: ArrayLike, objects: ArrayLike) -> Confu
     return Confusion(rows, columns, matrix)
 
 
-def at_level(found: Confusion, taxonomy: Taxonomy, level: str) -> Confusion:
-    """The same by the classes of a level; objects whose true or reported class is less specific are left out.
-
-    Raises
-    ------
-    TaxonomyError
-        If there is no such level.
-    """
-    true, reported = taxonomy.at_level(found.true, level), taxonomy.at_level(found.reported, level)
-    kept = (true[:, None] >= 0) & (reported[None, :] >= 0)
-    row, column = np.nonzero(kept)
-    return confusion(true[row], reported[column], found.objects[row, column])
-
-
 def _shares(counts: NDArray[np.int64], axis: int) -> NDArray[np.float64]:
     shares: NDArray[np.float64] = counts / counts.sum(axis=axis, keepdims=True)
     return shares

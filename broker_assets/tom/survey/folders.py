@@ -231,7 +231,7 @@ def send_folders(
     topic : str
         Kafka topic.
     nights : range, optional
-        Integer MJD of the nights; default: all that there are.
+        Integer MJD of the nights; default: all.
     version, pace, stop, step
         See `sending.send_alerts`.
     progress : callable

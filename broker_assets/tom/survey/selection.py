@@ -26,10 +26,6 @@ class Window(NamedTuple):
     """None: from the beginning."""
     through: float
 
-    def contains(self, mjd: float) -> bool:
-        """Whether a detection is in it."""
-        return (self.start is None or self.start <= mjd) and mjd <= self.through
-
 
 class AlertPage(NamedTuple):
     """Alerts in the order of their times; each an (n,) array."""

@@ -23,8 +23,6 @@ LEVELS: Final = ("broad", "general", "category", "exact")
 """From the least to the most specific one."""
 TAXONOMIES: Final = ("elasticc2", "elasticc")
 """Those that come with the package, as files next to this module: what a new database begins with."""
-OTHER: Final = "Other"
-"""End of the name of a class of what is in none of its siblings."""
 
 
 class TaxonomyError(ValueError):
@@ -174,21 +172,6 @@ class Taxonomy:
         if not self.gentype.size:
             return np.full(np.shape(gentype), -1, np.int64)
         return np.where(known, self.classid[self.gentype_class[place]], -1)
-
-    def at_level(self, classid: ArrayLike, level: str) -> NDArray[np.int64]:
-        """The class of a level that contains each class; -1 of unknown and of less specific ones.
-
-        Examples
-        --------
-        >>> read_taxonomy("elasticc2").at_level([2222, 2220, 2200], "category")
-        array([2220, 2220,   -1])
-        """
-        if level not in LEVELS:
-            raise TaxonomyError(f"there is no level {level!r}; there are {', '.join(LEVELS)}")
-        place, known = _find(self.classid, np.asarray(classid, np.int64))
-        steps = self.rank[place] - LEVELS.index(level)
-        above = self._lineage[place, np.clip(steps, 0, None)]
-        return np.where(known & (steps >= 0) & (above >= 0), self.classid[above], -1)
 
     def classes(self) -> list[dict[str, Any]]:
         """Rows of `taxonomy_classes`, without taxonomy and version."""

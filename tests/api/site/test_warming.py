@@ -22,7 +22,6 @@ def test_it_runs_once_and_does_not_keep_the_process() -> None:
     assert thread.daemon
     assert warming.warm_in_background() is None
     thread.join(300)
-    assert warming.is_warm()
     assert warming.warm_in_background() is None
 
 
@@ -36,5 +35,7 @@ def test_what_cannot_be_loaded_is_in_the_log_only(
     thread = warming.warm_in_background()
     assert thread is not None
     thread.join(60)
-    assert not warming.is_warm()
     assert "could not be loaded ahead" in caplog.text
+    again = warming.warm_in_background()  # nothing is loaded yet: it is tried again
+    assert again is not None
+    again.join(60)

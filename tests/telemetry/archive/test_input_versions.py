@@ -24,7 +24,6 @@ from broker_assets.telemetry.archive.input_versions import (
     PLAN,
     REQUESTS,
     InputVersions,
-    input_versions,
 )
 from broker_assets.telemetry.idb.database_versions import InstrumentDatabases
 from broker_assets.telemetry.inputs.configuration import InstrumentConfiguration
@@ -80,14 +79,14 @@ def write_kernels(tmp_path: Path, open_inputs: Inputs) -> ClockWriter:
 
 
 def test_all_inputs_have_versions(open_inputs: Inputs) -> None:
-    found = input_versions(open_inputs, FIRST)
+    found = InputVersions(open_inputs).of(FIRST)
     assert set(found) == set(INPUTS)
-    assert found == input_versions(open_inputs, FIRST)
+    assert found == InputVersions(open_inputs).of(FIRST)
     assert found[REQUESTS] == found[PLAN] == NOTHING
 
 
 def test_without_kernels_there_is_no_version(open_inputs: Inputs) -> None:
-    assert set(INPUTS) - set(input_versions(replace(open_inputs, kernels=None), FIRST)) == {KERNELS}
+    assert set(INPUTS) - set(InputVersions(replace(open_inputs, kernels=None)).of(FIRST)) == {KERNELS}
 
 
 @pytest.mark.parametrize(("hours", "expected"), [(4 * 24 + 12, {4, 5, 6, 7, 8, 9}), (5 * 24 + 4, {5, 6, 7, 8, 9})])
@@ -158,9 +157,9 @@ def test_programs_of_the_energy_calibration_count(open_inputs: Inputs, tmp_path:
     (folder / "ecc/ecc_conf_index.json").write_text(json.dumps([item]))
     before = replace(open_inputs, configuration=InstrumentConfiguration(folder))
     assert changed(open_inputs, before, CONFIGURATION) == {5, 6}, "6 by ten minutes of the day before"
-    old = {day: input_versions(before, day)[CONFIGURATION] for day in DAYS}
+    old = {day: InputVersions(before).of(day)[CONFIGURATION] for day in DAYS}
     (folder / "ecc/one/ECC.cfg").write_text("another")
-    new = {day: input_versions(before, day)[CONFIGURATION] for day in DAYS}
+    new = {day: InputVersions(before).of(day)[CONFIGURATION] for day in DAYS}
     assert [number for number, day in enumerate(DAYS) if old[day] != new[day]] == [5, 6]
 
 
@@ -178,9 +177,9 @@ def test_rows_of_requests_count_for_their_day(open_inputs: Inputs) -> None:
 
 def test_requests_that_were_answered_count_wherever_they_stand(open_inputs: Inputs) -> None:
     """A request that data answer but that has no row yet is waited for."""
-    before = input_versions(open_inputs, FIRST, requests=[7])
+    before = InputVersions(open_inputs).of(FIRST, requests=[7])
     table = RequestTable({7: [row(7, "2019-01-01T00:00:00")]})
-    after = input_versions(replace(open_inputs, requests=table), FIRST, requests=[7])
+    after = InputVersions(replace(open_inputs, requests=table)).of(FIRST, requests=[7])
     assert before[REQUESTS] != after[REQUESTS]
     assert NOTHING not in (before[REQUESTS], after[REQUESTS])
 

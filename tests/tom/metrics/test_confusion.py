@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker_assets.tom.metrics.confusion import at_level, confusion
+from broker_assets.tom.metrics.confusion import confusion
 from broker_assets.tom.taxonomy.hierarchy import read_taxonomy
 
 TAXONOMY = read_taxonomy("elasticc2")
@@ -37,8 +37,3 @@ def test_a_class_above_is_right_unless_exactness_is_asked_for() -> None:
     assert found.right(TAXONOMY, "broad") == 0.8
     assert found.right(TAXONOMY, "category") == 0.8
     assert math.isnan(confusion([], [], []).right(TAXONOMY))
-
-
-def test_classes_of_a_level() -> None:
-    found = at_level(confusion([2222, 2223, 2222], [2223, 2222, 2200], [5, 3, 2]), TAXONOMY, "category")
-    assert (found.true.tolist(), found.reported.tolist(), found.objects.tolist()) == ([2220], [2220], [[8]])

@@ -64,9 +64,3 @@ def test_times_that_do_not_say_what_is_sent_are_refused(connection, days):
 def test_without_alerts_there_is_no_window(database_url):
     with psycopg.connect(conninfo(database_url)) as connection:
         assert window(connection, added_days=1) is None
-
-
-def test_a_window_contains_its_ends():
-    assert Window(1.0, 2.0).contains(1.0)
-    assert Window(None, 2.0).contains(2.0)
-    assert not Window(1.0, 2.0).contains(0.9)

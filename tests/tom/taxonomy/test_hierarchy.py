@@ -53,7 +53,6 @@ def test_unknown_classes_and_models_match_nothing() -> None:
     assert taxonomy.matches(2222, [10, 20, 999]).tolist() == [True, False, False]
     assert taxonomy.matches(np.array([[2220], [2240]]), np.array([10, 42])).tolist() == [[True, False], [False, True]]
     assert taxonomy.true_class([]).tolist() == []
-    assert taxonomy.at_level([2222, 999], "broad").tolist() == [2000, -1]
 
 
 def test_a_match_at_a_level_is_one_at_every_level_below() -> None:
