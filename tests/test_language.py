@@ -50,11 +50,6 @@ AVOIDED = {
     r"cannot be had": "cannot be fetched",
     r"without a word": "silently",
     r"(this|the|our) house": "the package, the project",
-    r"one's own": "your own, their own",
-    r"by chance": "at random, occasionally",
-    r"in the place of": "in place of, instead of",
-    r"lets? (it|them) stop": "pause, stop",
-    r"some hundreds?": "a few hundred, hundreds of",
 }
 """Regular expression of whole words, lower case: what to write instead."""
 

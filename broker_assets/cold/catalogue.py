@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 from sqlalchemy.engine import make_url
@@ -192,3 +192,8 @@ def _optional(schema: pa.Schema) -> pa.Schema:
 def _kind(kind: pa.DataType) -> pa.DataType:
     """Iceberg has no 16-bit integers."""
     return pa.int32() if kind == pa.int16() else kind
+
+
+def as_of(table: Table, identifier: int) -> Any:
+    """A scan of a table as it was at a snapshot."""
+    return table.scan(snapshot_id=identifier)
