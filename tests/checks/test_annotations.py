@@ -13,6 +13,7 @@ from stored_filters import enabled
 from broker_assets.annotations.annotators import add_annotator
 from broker_assets.checks.annotations import filters_ran, history_agrees, silent
 from broker_assets.database import engine
+from broker_assets.filter_settings import FilterSettings
 from broker_assets.filters.query import Form
 from broker_assets.stream.annotation_filters import filters_of_annotations
 from broker_assets.stream.annotation_followup import annotate, run_filters
@@ -58,7 +59,7 @@ def test_filters_that_ran_late_are_reported(connection: psycopg.Connection[Any])
     number = enabled(connection, Form("objects.diaObjectId", "objects, annotator:said", ""), owner="anna")
     add_sink(connection, filterid=number)
     annotate(connection, None, [{"topic": "said", "objectId": 1, "classification": "SN"}])
-    assert run_filters(connection, filters_of_annotations()) == 1
+    assert run_filters(connection, filters_of_annotations(FilterSettings())) == 1
     verdict = filters_ran(connection, 60.0)
     assert verdict.passed
     assert verdict.metadata["messages"] == 1

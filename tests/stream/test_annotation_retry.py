@@ -38,11 +38,11 @@ def test_after_a_fix_what_was_refused_is_applied_in_its_place(database_url: str,
         change_annotator(connection, "fastfinder", AnnotatorChange(schema=""))
         connection.commit()
         [first, *_] = quarantine.entries(connection, topic=stream.name)
-    only = {"quarantineids": [first.quarantineid]}
+    only = [first.quarantineid]
     with failing_writes(database_url, "annotation_history", REFUSE):
-        [reason] = retry_annotations(database_url, stream, SETTINGS, **only).reasons
+        [reason] = retry_annotations(database_url, stream, SETTINGS, quarantineids=only).reasons
     assert reason.startswith("division by zero")
-    one = retry_annotations(database_url, stream, SETTINGS, **only)
+    one = retry_annotations(database_url, stream, SETTINGS, quarantineids=only)
     assert (one.retried, one.stored, one.failed) == (1, 1, 0)
     report = retry_annotations(database_url, stream, SETTINGS)
     assert (report.retried, report.stored, report.failed) == (3, 2, 1)
