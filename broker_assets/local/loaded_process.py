@@ -29,7 +29,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module, metadata
-from importlib.util import find_spec
 from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn, TypedDict, cast
@@ -167,8 +166,7 @@ def load() -> None:
     global _began
     _began = beginning(os.environ)
     for module in (*PROGRAMS, *imported_by_shell()):
-        if module.partition(".")[2] and find_spec(module) is not None:
-            import_module(module)
+        import_module(module)
         if DEPENDS_ON_SETTINGS in sys.modules:
             raise ImportError(f"{module} imports {DEPENDS_ON_SETTINGS}, which must not be loaded before a fork")
     # A child's garbage collector would write to objects that live as long as the process, and so copy the memory that
@@ -185,7 +183,7 @@ class Forks:
     connection : socket.socket
         To the process that asks.
     idle_seconds : float
-        End after this time without a request; 0: never.
+        End after this time without a request, if no child would end with it; 0: never.
     """
 
     def __init__(self, connection: socket.socket, idle_seconds: float) -> None:
@@ -206,6 +204,8 @@ class Forks:
             watched: list[socket.socket | int] = [self._connection, self._wake]
             ready, _, _ = select.select(watched, [], [], self._idle_seconds)
             if not ready:
+                if self._bound:
+                    continue
                 return None
             if self._wake in ready:
                 with suppress(BlockingIOError):

@@ -72,6 +72,24 @@ def test_it_ends_by_itself(reason: str) -> None:
     connection.close()
 
 
+def test_it_stays_as_long_as_a_child_would_end_with_it() -> None:
+    mine, other = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        mine.close()
+        if Forks(other, 0.1).serve() is not None:
+            time.sleep(600)
+        os._exit(0)
+    other.close()
+    mine.sendall(b'{"death_signal": 15}\n')
+    [child] = [message["started"] for message in lines(mine, 1)]
+    time.sleep(0.5)
+    assert os.waitpid(pid, os.WNOHANG) == (0, 0)
+    os.kill(child, signal.SIGKILL)
+    assert ended(pid) == 0
+    mine.close()
+
+
 def test_a_child_that_was_to_end_with_it_is_killed_when_it_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loaded_process, "GRACE_SECONDS", 0.5)
     mine, other = socket.socketpair()
