@@ -22,7 +22,8 @@ def test_no_page_and_no_answer_shows_what_is_private(ground: Any, name: str, que
         address = filled(path, ground.values)
         answer = someone.get(address, params=query, follow_redirects=False)
         shown = answer.text.replace(ground.values["topic"], "") if SECRET in address else answer.text
-        shown = shown.replace(SECRET, "", 3) if query and "search" in path else shown  # what was asked for
+        repeats_question = query and ("search" in path or path == "/sql/")
+        shown = shown.replace(SECRET, "", 3) if repeats_question else shown
         assert SECRET not in shown, f"{address} shows {name or 'everybody'} what is private"
         assert answer.status_code < 500 or path in ("/health", "/ready"), address
         seen += answer.status_code == 200

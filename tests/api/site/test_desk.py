@@ -54,4 +54,4 @@ def test_every_page_is_served() -> None:
     pages = ("/filters/", "/filters/create/", "/filters/trials/", "/filters/3/", "/watchlists/", "/watchlists/create/",
              "/watchmaps/3/", "/mma_watchmaps/", "/annotators/", "/annotators/fink/", "/comres/")  # fmt: skip
     assert [page for page in pages if not is_served(app, page)] == []
-    assert ("/comres/", "Public") in menu_of(app)
+    assert ("/comres/", "Public resources") in menu_of(app)
