@@ -156,20 +156,14 @@ class _Loaded:
         self._buffer = b""
 
     @classmethod
-    def start(cls, log: Path, environment: Mapping[str, str], idle_seconds: float) -> _Loaded:
+    def start(cls, log: Path, environment: Mapping[str, str], idle_seconds: float, modules: Sequence[str]) -> _Loaded:
         """Start one from nothing."""
         began = beginning(environment)
         ours, theirs = socket.socketpair()
         with theirs:
             descriptor = theirs.fileno()
-            command = [
-                sys.executable,
-                "-m",
-                loaded_process.__name__,
-                str(descriptor),
-                str(idle_seconds),
-                loaded_process.REMARK,
-            ]
+            given = [str(descriptor), str(idle_seconds), " ".join(modules), loaded_process.REMARK]
+            command = [sys.executable, "-m", loaded_process.__name__, *given]
             try:
                 # No death signal: it would come when the thread that asks ends. The closed socket ends the process.
                 process = start_child(
@@ -265,11 +259,16 @@ class LoadedCode:
         Returns the file for the output of the loaded process.
     idle_seconds : float
         The loaded process ends after this time without a request; 0: never.
+    modules : sequence of str
+        What it loads; default: what services and runs need.
     """
 
-    def __init__(self, log: Callable[[], Path], idle_seconds: float = IDLE_SECONDS) -> None:
+    def __init__(
+        self, log: Callable[[], Path], idle_seconds: float = IDLE_SECONDS, modules: Sequence[str] = ()
+    ) -> None:
         self._log = log
         self._idle_seconds = idle_seconds
+        self._modules = tuple(modules)
         self._lock = threading.Lock()
         self._loaded: _Loaded | None = None
         self._replaced: list[_Loaded] = []
@@ -278,7 +277,7 @@ class LoadedCode:
         """Begin to load the code, without waiting for it."""
         with self._lock, suppress(LocalPlatformError):
             if self._loaded is None:
-                self._loaded = _Loaded.start(self._log(), environment, self._idle_seconds)
+                self._loaded = _Loaded.start(self._log(), environment, self._idle_seconds, self._modules)
 
     def start(
         self,
@@ -353,7 +352,7 @@ class LoadedCode:
         if self._loaded is None:
             try:
                 log = self._log()
-                self._loaded = _Loaded.start(log, environment, self._idle_seconds)
+                self._loaded = _Loaded.start(log, environment, self._idle_seconds, self._modules)
             except LocalPlatformError:
                 _log.warning("programs start without loaded code", exc_info=True)
                 return None

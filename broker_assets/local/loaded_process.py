@@ -155,8 +155,13 @@ def _imported(module: ast.Module) -> Iterator[str]:
                     yield f"{statement.module}.{alias.name}"
 
 
-def load() -> None:
-    """Import what services and runs import, except what depends on settings.
+def load(modules: Sequence[str] = ()) -> None:
+    """Import modules before the first fork.
+
+    Parameters
+    ----------
+    modules : sequence of str, optional
+        What to import; default: what services and runs import, except what depends on settings.
 
     Raises
     ------
@@ -165,7 +170,7 @@ def load() -> None:
     """
     global _began
     _began = beginning(os.environ)
-    for module in (*PROGRAMS, *imported_by_shell()):
+    for module in modules or (*PROGRAMS, *imported_by_shell()):
         import_module(module)
         if DEPENDS_ON_SETTINGS in sys.modules:
             raise ImportError(f"{module} imports {DEPENDS_ON_SETTINGS}, which must not be loaded before a fork")
@@ -390,14 +395,14 @@ def serve(connection: socket.socket, idle_seconds: float) -> NoReturn:
 
 
 def main() -> None:
-    """Load, say so, and serve."""
+    """Load, say so, and serve; arguments: descriptor of the connection, idle seconds, modules, remark."""
     connection = socket.socket(fileno=int(sys.argv[1]))
     connection.set_inheritable(False)
     # It would use the space of the environment as well, by which the processes of a platform are known.
     os.environ["SPT_NOENV"] = "1"
-    show(LOADED_NAME, sys.argv[3:])
+    show(LOADED_NAME, [REMARK])
     del os.environ["SPT_NOENV"]
-    load()
+    load(sys.argv[3].split())
     connection.sendall(b'{"ready": 1}\n')
     serve(connection, float(sys.argv[2]))
 

@@ -1,4 +1,4 @@
-"""Programs that begin with loaded code: real processes, one loaded process for most of the file."""
+"""Programs that begin with loaded code: real processes, which load little where it does not matter what."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from typing import Any
 import psutil
 import pytest
 from dagster_services import wait_until
+from forked_programs import OF_PYTEST, loaded_code
 
-from broker_assets.local import loaded_code
+from broker_assets.local import loaded_code as asking
 from broker_assets.local.loaded_code import UNKNOWN_END, ForkedProcess, LoadedCode
 from broker_assets.local.loaded_process import DEPENDS_ON_SETTINGS, LOADED_NAME, beginning, code_on_disk, runs
 from broker_assets.local.run_workers import RUN_NAME, is_run_worker
@@ -27,7 +28,7 @@ import json, os, pathlib, sys, threading, time
 facts = {
     "argv": sys.argv, "environment": dict(os.environ), "folder": os.getcwd(), "session": os.getsid(0),
     "threads": threading.active_count(), "files": len(os.listdir("/proc/self/fd")), "name": __name__,
-    "loaded": "broker_assets.stream.enrichments" in sys.modules,
+    "loaded": [name in sys.modules for name in ("broker_assets.stream.enrichments", "broker_assets.sky.angles")],
     "settings_read": "broker_assets.partitions" in sys.modules,
 }
 from broker_assets.partitions import nights
@@ -37,13 +38,16 @@ pathlib.Path(__file__).with_suffix(f".{os.getpid()}").write_text(json.dumps(fact
 time.sleep(600)
 """
 
+LITTLE = ("broker_assets.sky.angles",)
+"""A module that little else imports."""
+
 Start = Callable[..., tuple[ForkedProcess, dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadedCode]:
     folder = tmp_path_factory.mktemp("loaded")
-    code = LoadedCode(lambda: folder / "loaded-code.log")
+    code = LoadedCode(lambda: folder / "loaded-code.log", modules=LITTLE)
     yield code
     code.close()
 
@@ -54,9 +58,11 @@ def start(loaded: LoadedCode, tmp_path: Path) -> Iterator[Start]:
     (tmp_path / "program_that_waits.py").write_text(textwrap.dedent(CODE))
     started: list[ForkedProcess] = []
 
-    def one(program: str = "program_that_waits", **options: Any) -> tuple[ForkedProcess, dict[str, Any]]:
+    def one(
+        program: str = "program_that_waits", code: LoadedCode = loaded, **options: Any
+    ) -> tuple[ForkedProcess, dict[str, Any]]:
         command = [sys.executable, "-m", program, "an argument"]
-        process = loaded.start(command, folder=tmp_path, name=RUN_NAME, log=tmp_path / "program.log", **options)
+        process = code.start(command, folder=tmp_path, name=RUN_NAME, log=tmp_path / "program.log", **options)
         assert process is not None
         started.append(process)
         facts = tmp_path / f"{program}.{process.pid}"
@@ -77,13 +83,14 @@ def parent(process: ForkedProcess) -> int:
 def test_a_program_is_what_a_started_process_would_be(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, _ = start()
+    monkeypatch.delenv(OF_PYTEST)
+    first, _ = start(code=loaded_code())
     monkeypatch.setenv("BROKER_OF_THIS_TEST", "environment of the process that asks")
     # Settings are its own, though the code was loaded before they were given.
     monkeypatch.setenv("BROKER_PARTITIONS__FIRST_NIGHT", "2031-02-03")
-    process, facts = start()
+    process, facts = start(code=loaded_code())
     assert parent(process) == parent(first), "the code is loaded once"
-    assert (facts["loaded"], facts["settings_read"], facts["name"]) == (True, False, "__main__")
+    assert (facts["loaded"], facts["settings_read"], facts["name"]) == ([True, True], False, "__main__")
     assert facts["nights"] == "2031-02-03"
     assert facts["argv"][1:] == ["an argument"]
     assert facts["environment"].items() >= dict(os.environ).items()
@@ -134,7 +141,7 @@ def test_what_a_program_starts_itself_begins_with_loaded_code_too(start: Start, 
     inner = said["inner"]
     facts = tmp_path / f"program_that_waits.{inner}"
     wait_until(lambda: facts.exists() and facts.stat().st_size > 0)
-    assert json.loads(facts.read_text())["loaded"]
+    assert json.loads(facts.read_text())["loaded"] == [False, True], "what its ancestor had loaded"
     assert not (tmp_path / "never-needed.log").exists()
     chain = [process.pid for process in psutil.Process(inner).parents()]
     assert outer.pid in chain
@@ -146,8 +153,8 @@ def test_a_loaded_process_that_hangs_is_replaced_and_starts_nothing_later(
 ) -> None:
     """Its answer comes too late: a run that it started then would have two processes."""
     process, _ = start()
-    monkeypatch.setattr(loaded_code, "ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr(loaded_code, "END_SECONDS", 0.2)
+    monkeypatch.setattr(asking, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(asking, "END_SECONDS", 0.2)
     hanging = psutil.Process(parent(process))
     hanging.suspend()
     later, _ = start()
