@@ -5,17 +5,17 @@ from __future__ import annotations
 import datetime
 import os
 import signal
-import subprocess
-import sys
 import textwrap
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
+from forked_programs import open_program
 from telemetry_arrivals import DAY, Site, make_site
 
 from broker_assets.database import engine
+from broker_assets.local.loaded_code import ForkedProcess
 from broker_assets.provenance import versions
 from broker_assets.telemetry.archive.days import day_version
 
@@ -23,8 +23,11 @@ pytestmark = [pytest.mark.database, pytest.mark.faults, pytest.mark.slow]
 
 WORKER = textwrap.dedent(
     """
-    import logging, sys, time
+    import logging, os, sys, time
     from pathlib import Path
+
+    errors = os.open(Path(sys.argv[2]) / "stderr.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.dup2(errors, 2)
     from dagster import DagsterInstance
     from broker_assets.jobs.receive_telemetry import file_days
     from broker_assets.telemetry.reception.receiver import IngestBusy, Limits, Receiver, ingest_session
@@ -65,19 +68,12 @@ WORKER = textwrap.dedent(
 DAYS = [DAY + datetime.timedelta(days=number) for number in range(4)]
 
 
-def start(site: Site, url: str) -> subprocess.Popen[str]:
-    """A run; it has loaded everything and begins now."""
-    with errors(site).open("a") as stderr:
-        worker = subprocess.Popen(
-            [sys.executable, "-c", WORKER, url, str(site.folder)],
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-            bufsize=1,
-        )
-    assert worker.stdout is not None
-    assert worker.stdout.readline() == "ready\n", errors(site).read_text()
-    return worker
+def start(site: Site, url: str) -> tuple[ForkedProcess, TextIO]:
+    """A run, which has loaded everything and begins now, and what it writes."""
+    (site.folder / "killed_ingest.py").write_text(WORKER)
+    worker, output = open_program("killed_ingest", url, str(site.folder), paths=[site.folder])
+    assert output.readline() == "ready\n", errors(site).read_text()
+    return worker, output
 
 
 def errors(site: Site) -> Path:
@@ -87,23 +83,23 @@ def errors(site: Site) -> Path:
 
 def finish(site: Site, url: str) -> list[str]:
     """The lines of a run that nothing disturbs."""
-    worker = start(site, url)
-    lines, _ = worker.communicate(timeout=240)
-    assert worker.returncode == 0, errors(site).read_text()
-    return lines.splitlines()
+    worker, output = start(site, url)
+    with output:
+        lines = output.read().splitlines()
+    assert worker.wait(240) == 0, errors(site).read_text()
+    return lines
 
 
 def kill(site: Site, url: str, *, after: int, delay: float) -> None:
     """Kill a run some time after so many files and days; one that has less to do ends."""
-    worker = start(site, url)
-    assert worker.stdout is not None
-    for _ in range(after):
-        if not worker.stdout.readline():
-            break
-    time.sleep(delay)
-    worker.send_signal(signal.SIGKILL)
-    assert worker.wait(60) in (0, -signal.SIGKILL), errors(site).read_text()
-    worker.stdout.close()
+    worker, output = start(site, url)
+    with output:
+        for _ in range(after):
+            if not output.readline():
+                break
+        time.sleep(delay)
+        worker.send_signal(signal.SIGKILL)
+        assert worker.wait(60) in (0, -signal.SIGKILL), errors(site).read_text()
 
 
 def arrive(site: Site) -> int:
