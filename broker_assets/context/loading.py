@@ -32,6 +32,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from broker_assets.context.catalogue import REQUIRED, SCHEMA, TEXTS, Sources
+from broker_assets.storage.fits_headers import refuse_impossible_in
 
 ROWS: Final = 500_000
 """Read at a time."""
@@ -205,6 +206,8 @@ def read_parts(path: Path) -> Iterator[pa.Table]:
                 yield pa.Table.from_batches([batch])
         elif name.endswith((".fits", ".fit", ".vot", ".votable", ".xml")):
             form = "fits" if name.endswith((".fits", ".fit")) else "votable"
+            with path.open("rb") as stream:
+                refuse_impossible_in(stream)
             table = Table.read(path, format=form)
             for start in range(0, len(table), ROWS):
                 yield _as_arrow(table[start : start + ROWS])

@@ -19,6 +19,7 @@ from broker_assets.packets.reader import PacketReader
 from broker_assets.packets.surveys import adapter_of
 from broker_assets.packets.surveys.fields import leaf_fields
 from broker_assets.packets.tables import CUTOUT_KINDS
+from broker_assets.storage.fits_headers import refuse_impossible
 
 FITS_MAXIMUM: Final = 64 << 20
 """A stamp larger than this when decompressed is hostile."""
@@ -114,6 +115,7 @@ def image(fits: bytes) -> NDArray[np.float64]:
     from astropy.io import fits as astropy_fits  # takes half a second, and most commands never need it
 
     try:
+        refuse_impossible(fits)
         with astropy_fits.open(io.BytesIO(fits), memmap=False) as units:
             for unit in units:
                 if not getattr(unit, "is_image", False) or len(unit.shape) != 2:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from broker_assets.packets.cutouts import image
 from broker_assets.plots import label_font
+from broker_assets.storage.fits_headers import refuse_impossible
 
 SIDE: Final = 240
 """Pixels of a picture, at least."""
@@ -237,6 +238,7 @@ def _sky(fits: bytes) -> Any:
     from astropy.wcs import WCS, FITSFixedWarning
 
     try:
+        refuse_impossible(fits)
         with warnings.catch_warnings(), astropy_fits.open(io.BytesIO(fits), memmap=False) as units:
             warnings.simplefilter("ignore", FITSFixedWarning)
             header = next(unit.header for unit in units if getattr(unit, "is_image", False) and len(unit.shape) == 2)

@@ -21,6 +21,7 @@ from broker_assets.sky.cells import DEEPEST, CellIndex, cells_at, order_of
 from broker_assets.sky.headers import coordinate_system, number_value, text_value
 from broker_assets.sky.separation import check_positions
 from broker_assets.sky.unpacking import unpacked
+from broker_assets.storage.fits_headers import refuse_impossible
 
 AREA_INDEX_VERSION = "1"
 
@@ -100,6 +101,7 @@ def _table(content: bytes) -> tuple[fits.Header, int]:
     """Header of the table of a MOC, after checking it, and the place of its first byte."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is wrong with the file is said by the error
+        refuse_impossible(content)
         with fits.open(io.BytesIO(content), memmap=False, disable_image_compression=True) as hdus:
             if len(hdus) < 2:
                 raise NotAnArea("the FITS file has no second HDU; a MOC is a binary table extension")

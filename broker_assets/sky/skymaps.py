@@ -20,6 +20,7 @@ from broker_assets.sky.cells import DEEPEST, cells_at, order_of
 from broker_assets.sky.headers import coordinate_system, number_value, text_value
 from broker_assets.sky.separation import check_positions
 from broker_assets.sky.unpacking import unpacked
+from broker_assets.storage.fits_headers import refuse_impossible
 
 CONTOURS = (10, 20, 30, 40, 50, 60, 70, 80, 90)
 """Credible levels kept as MOCs, per cent."""
@@ -188,6 +189,7 @@ def _table(content: bytes, most_rows: int) -> tuple[fits.Header, dict[str, NDArr
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is wrong with the file is said by the error
+            refuse_impossible(content)
             with fits.open(io.BytesIO(content), memmap=False, disable_image_compression=True) as hdus:
                 tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and hdu.columns.names]
                 found = [hdu for hdu in tables if "UNIQ" in hdu.columns.names]

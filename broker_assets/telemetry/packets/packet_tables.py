@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
+from broker_assets.storage.fits_headers import refuse_impossible_in
 from broker_assets.telemetry.packets.batches import BadPacket, RawPacket
 from broker_assets.telemetry.packets.space_packets import is_idle
 
@@ -49,6 +50,7 @@ def read_tables(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]:
         with warnings.catch_warnings():
             # A truncated file is opened with a warning.
             warnings.simplefilter("error")
+            refuse_impossible_in(stream)
             # Compressed images, and columns of varying length, could expand to any size.
             with astropy_fits.open(stream, memmap=False, lazy_load_hdus=False, disable_image_compression=True) as hdus:
                 for table in ("CONTROL", "DATA"):

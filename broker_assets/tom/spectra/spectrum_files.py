@@ -17,6 +17,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from broker_assets.storage.fits_headers import refuse_impossible
+
 Floats = NDArray[np.float64]
 
 LARGEST: Final = 8 * 1024**2
@@ -125,6 +127,7 @@ def _from_fits(content: bytes) -> Spectrum:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
+            refuse_impossible(content)
             with fits.open(io.BytesIO(content), memmap=False, lazy_load_hdus=False) as units:
                 about = _about([unit.header for unit in units])
                 for unit in units:
