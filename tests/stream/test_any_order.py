@@ -31,9 +31,9 @@ from broker_assets.stream.reprocess import reprocess_night
 pytestmark = pytest.mark.database
 
 SURVEYS = {"alerts": "rubin"}
-VISITS = [(number, 60998.2 + 9 * (number // 3) + 0.013 * (number % 3)) for number in range(21)]
-"""Seven nights in three months."""
-YEARS = [(number, 60300.2 + 37 * number) for number in range(21)]
+VISITS = [(number, 60998.2 + 13 * (number // 3) + 0.013 * (number % 3)) for number in range(15)]
+"""Five nights in three months."""
+YEARS = [(number, 60300.2 + 52 * number) for number in range(15)]
 """Nights of two years: packets list the last one."""
 WINDOW = 365.0
 """Days that a packet looks back."""
