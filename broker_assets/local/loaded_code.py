@@ -330,7 +330,9 @@ class LoadedCode:
                 started = loaded.fork(request)
                 if started is not None:
                     return started
-                self._drop()
+                # Whatever it has: an answer that comes later would be a second process of the same program.
+                self._loaded = None
+                loaded.close()
         return None
 
     def close(self) -> None:
@@ -376,7 +378,6 @@ class LoadedCode:
 def fork_definitions() -> None:
     """Let Dagster's code server, in this process, fork the process with the definitions."""
     code = LoadedCode(lambda: Path(os.devnull))
-
     from_nothing = getattr(grpc_server, OPENS_DEFINITIONS)
 
     def start(parts: Sequence[str], **options: Any) -> Any:

@@ -17,6 +17,7 @@ from dagster_services import wait_until
 from forked_programs import OF_PYTEST, loaded_code
 
 from broker_assets.local import loaded_code as asking
+from broker_assets.local import loaded_process
 from broker_assets.local.loaded_code import UNKNOWN_END, ForkedProcess, LoadedCode
 from broker_assets.local.loaded_process import DEPENDS_ON_SETTINGS, LOADED_NAME, beginning, code_on_disk, runs
 from broker_assets.local.run_workers import RUN_NAME, is_run_worker
@@ -153,14 +154,17 @@ def test_a_loaded_process_that_hangs_is_replaced_and_starts_nothing_later(
 ) -> None:
     """Its answer comes too late: a run that it started then would have two processes."""
     process, _ = start()
+    bound, _ = start(death_signal=signal.SIGTERM)
     monkeypatch.setattr(asking, "ANSWER_SECONDS", 0.5)
     monkeypatch.setattr(asking, "END_SECONDS", 0.2)
+    monkeypatch.setattr(loaded_process, "GRACE_SECONDS", 0.2)
     hanging = psutil.Process(parent(process))
     hanging.suspend()
     later, _ = start()
     assert parent(later) != hanging.pid
     assert not hanging.is_running()
-    assert len(list(tmp_path.glob("program_that_waits.*[0-9]"))) == 2, "each request became one process"
+    assert bound.wait(30.0) == UNKNOWN_END, "what was to end with it has ended, and can be started again"
+    assert len(list(tmp_path.glob("program_that_waits.*[0-9]"))) == 3, "each request became one process"
     assert process.poll() is None
 
 
