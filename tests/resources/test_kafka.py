@@ -221,7 +221,7 @@ def test_a_kept_source_knows_what_came_since(
     produce(kafka, topic, {0: [b"c"]})
     assert ends({0: 3, 1: 1}).ends == {0: 4, 1: 1}
     assert ends({0: 4, 1: 1}).lag({0: 4, 1: 1}) == {0: 0, 1: 0}
-    # A position beyond the end, as of a topic that was made anew, is nothing that stops the next question.
+    # A position beyond the end, as of a topic that was deleted and made again, does not stop the next question.
     assert ends({0: 9, 1: 1}).ends == {0: 4, 1: 1}
     assert ends({0: 4, 1: 0}).lag({0: 4, 1: 0}) == {0: 0, 1: 1}
     assert opened == [topic]
