@@ -25,10 +25,10 @@ from broker_assets.database.engine import connect
 from broker_assets.local.kafka import apache_kafka
 from broker_assets.local.postgres import EmbeddedPostgres
 from broker_assets.resources.kafka import KafkaSource
+from broker_assets.settings.stream import ClusterSettings
+from broker_assets.settings.surveys import BrokerSettings, SurveySettings
 from broker_assets.stream.broker_message_batches import read_broker_messages
 from broker_assets.stream.broker_messages import BrokerStream
-from broker_assets.stream_settings import ClusterSettings
-from broker_assets.survey_settings import BrokerSettings, SurveySettings
 from broker_assets.tom.survey.fake_broker import ReceivedAlert, answers
 from broker_assets.tom.survey.fields import OBJECT_COLUMNS
 from broker_assets.tom.survey.kafka_topics import KafkaTopics, Outgoing

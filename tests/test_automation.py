@@ -39,7 +39,8 @@ from broker_assets.automation import (
 from broker_assets.build import build_defs
 from broker_assets.checks.definition import newest_materialisations
 from broker_assets.partitions import nights
-from broker_assets.settings import AutomationSettings, Settings, TelemetrySettings
+from broker_assets.settings import Settings, TelemetrySettings
+from broker_assets.settings.operation import AutomationSettings
 
 NIGHT = "2024-05-01"
 OTHER_NIGHT = "2024-05-02"

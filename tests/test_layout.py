@@ -12,11 +12,23 @@ TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "broker_assets"
 NOT_TESTED = ("__init__.py", "migrations/env.py", "migrations/versions/*.py")
 """Packages, and what Alembic runs: `database/test_migrations.py` runs all of it."""
+DECLARED_SETTINGS = [
+    "settings/annotations.py",
+    "settings/database.py",
+    "settings/drain.py",
+    "settings/enrichment.py",
+    "settings/limits.py",
+    "settings/operation.py",
+    "settings/publication.py",
+    "settings/sky.py",
+    "settings/telemetry.py",
+]
 AS_A_WHOLE = {
     "definitions.py": "test_build.py",
     "build/*.py": "test_build.py",
     "database/tables/*.py": "database/test_tables.py",
     "database/tables/tom/*.py": "database/test_tom_tables.py",
+    **dict.fromkeys(DECLARED_SETTINGS, "settings/test_init.py"),
 }
 """Modules that only declare parts of one thing, and the test of that thing."""
 

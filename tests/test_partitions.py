@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker_assets.packets.nights import night_of
-from broker_assets.partition_settings import MISSION_START
 from broker_assets.partitions import (
     known_days,
     known_nights,
@@ -21,6 +20,7 @@ from broker_assets.partitions import (
     sky_map_key,
 )
 from broker_assets.settings import load_settings
+from broker_assets.settings.partitions import MISSION_START
 
 
 def now() -> datetime.datetime:

@@ -11,7 +11,7 @@ import pytest
 from trace_collector import collector
 
 from broker_assets import tracing
-from broker_assets.trace_settings import TraceSettings
+from broker_assets.settings.traces import TraceSettings
 from broker_assets.tracing import Subject, product, record
 
 ALERT = Subject("alert", "alert/12/34")
@@ -84,7 +84,7 @@ def test_off_nothing_is_imported_and_a_step_costs_next_to_nothing() -> None:
     code = """
 import sys, time
 from broker_assets import tracing
-from broker_assets.trace_settings import TraceSettings
+from broker_assets.settings.traces import TraceSettings
 tracing.start(TraceSettings())
 began = time.process_time()
 for _ in range(100_000):

@@ -20,8 +20,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from broker_assets.access.identities import Person
-from broker_assets.access_settings import OpenIdSettings
 from broker_assets.http import HttpClient, HttpError
+from broker_assets.settings.access import OpenIdSettings
 from broker_assets.web_guard import is_loopback
 
 ALGORITHMS: Final = ("RS256", "ES256", "PS256", "EdDSA")

@@ -9,8 +9,8 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from broker_assets.access.accounts import User
-from broker_assets.access_settings import AccessSettings
 from broker_assets.database.turns import in_turn
+from broker_assets.settings.access import AccessSettings
 
 MORE: Final = 10
 """Times as much that accounts with a role may have."""

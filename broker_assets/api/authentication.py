@@ -18,8 +18,8 @@ from fastapi import Request
 from broker_assets.access import requests, sessions, tokens
 from broker_assets.access.accounts import User
 from broker_assets.access.sessions import Session
-from broker_assets.access_settings import AccessSettings
 from broker_assets.api.connections import Connections
+from broker_assets.settings.access import AccessSettings
 
 NO_TOKEN: Final = "Authentication credentials were not provided."  # noqa: S105
 SESSION: Final = "sessionid"

@@ -17,11 +17,11 @@ from broker_assets.access import accounts, sessions
 from broker_assets.access.accounts import WrongPassword
 from broker_assets.access.guesses import TooManyGuesses
 from broker_assets.access.sessions import Session
-from broker_assets.access_settings import AccessSettings
 from broker_assets.api.authentication import CSRF, SESSION, accounts_of, address_of, session_of
 from broker_assets.api.parameters import Parameters
 from broker_assets.api.site.frame import page
 from broker_assets.sentences import sentence
+from broker_assets.settings.access import AccessSettings
 
 router = APIRouter(prefix="/accounts", tags=["accounts"])
 

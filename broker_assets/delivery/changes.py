@@ -20,8 +20,8 @@ from broker_assets.delivery import webhooks
 from broker_assets.delivery.errors import MessageRefusedError, SinkError, SinkUnavailableError, storable
 from broker_assets.delivery.messages import as_json
 from broker_assets.delivery.sinks import checked_webhook
-from broker_assets.delivery_settings import DeliverySettings
 from broker_assets.provenance.revisions import newest_number, wait_for_writers
+from broker_assets.settings.delivery import DeliverySettings
 
 log = logging.getLogger(__name__)
 

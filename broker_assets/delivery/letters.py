@@ -13,7 +13,7 @@ from broker_assets.database.turns import session_turn
 from broker_assets.delivery import mail
 from broker_assets.delivery.errors import MessageRefusedError, SinkUnavailableError
 from broker_assets.delivery.mail import MailServer
-from broker_assets.delivery_settings import DeliverySettings
+from broker_assets.settings.delivery import DeliverySettings
 
 _TURN: Final = "broker_assets letters"
 _AT_A_TIME: Final = 100

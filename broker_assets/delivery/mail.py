@@ -19,8 +19,8 @@ from typing import Any, Final
 from broker_assets.delivery.deadline import Deadline
 from broker_assets.delivery.errors import MessageRefusedError, SinkUnavailableError, storable
 from broker_assets.delivery.messages import as_json
-from broker_assets.delivery_settings import MailSettings
-from broker_assets.stream_settings import SecretFileError
+from broker_assets.settings.delivery import MailSettings
+from broker_assets.settings.stream import SecretFileError
 
 TABLE_ROWS: Final = 500
 """Matches in the text and table of one message; the attachment has all."""

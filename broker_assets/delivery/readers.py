@@ -29,7 +29,7 @@ from confluent_kafka.admin import (
 
 from broker_assets.delivery.errors import SinkError
 from broker_assets.delivery.names import PRIVATE, PUBLIC, private_prefix, reader_name
-from broker_assets.stream_settings import ClusterSettings
+from broker_assets.settings.stream import ClusterSettings
 
 log = logging.getLogger(__name__)
 

@@ -38,9 +38,9 @@ from broker_assets.delivery.sinks import Sink, next_due
 from broker_assets.delivery.topics import Outgoing, Topics, Written
 from broker_assets.delivery.traces import settled
 from broker_assets.delivery.writing import Writer, headers
-from broker_assets.delivery_settings import DeliverySettings
 from broker_assets.provenance.revisions import BatchesDoNotEnd
-from broker_assets.stream_settings import ClusterSettings
+from broker_assets.settings.delivery import DeliverySettings
+from broker_assets.settings.stream import ClusterSettings
 
 log = logging.getLogger(__name__)
 

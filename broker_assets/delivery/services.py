@@ -18,8 +18,8 @@ from broker_assets.delivery.mail import MailServer
 from broker_assets.delivery.messages import JsonObject, Message
 from broker_assets.delivery.sinks import Sink
 from broker_assets.delivery.writing import Writer, envelope
-from broker_assets.delivery_settings import DeliverySettings
-from broker_assets.stream_settings import SecretFileError
+from broker_assets.settings.delivery import DeliverySettings
+from broker_assets.settings.stream import SecretFileError
 
 Written = JsonObject | bytes | MessageRefusedError
 """A message as its sink gets it, or why it cannot be written."""

@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 from broker_assets.delivery.errors import SinkError
 from broker_assets.delivery.names import topic_name
 from broker_assets.delivery.owners import BadAddressError, checked_address, contact
-from broker_assets.delivery_settings import DeliverySettings
+from broker_assets.settings.delivery import DeliverySettings
 
 Connection = psycopg.Connection[Any]
 Kind = Literal["kafka", "email", "webhook", "apprise"]

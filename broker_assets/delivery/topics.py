@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from broker_assets.delivery.errors import SinkUnavailableError
-from broker_assets.stream_settings import ClusterSettings, SecretFileError
+from broker_assets.settings.stream import ClusterSettings, SecretFileError
 
 log = logging.getLogger(__name__)
 

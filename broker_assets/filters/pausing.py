@@ -13,11 +13,11 @@ from typing import Any
 
 import psycopg
 
-from broker_assets.filter_settings import FilterSettings
 from broker_assets.filters.errors import FilterError
 from broker_assets.filters.query import check
 from broker_assets.filters.registry import StoredFilter, list_filters, read_definition, unreadable, version_of
 from broker_assets.filters.store import pause
+from broker_assets.settings.filters import FilterSettings
 
 Notify = Callable[..., int | None]
 """Queues a message to an owner (`delivery.owners.notify`): connection, owner, subject, text, and `cause` by name."""

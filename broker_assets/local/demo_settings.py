@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker_assets.local import demo_events, kafka_readers, mailbox
-from broker_assets.partition_settings import PartitionSettings
-from broker_assets.settings import AutomationSettings, PublicationTarget, Settings, load_settings
+from broker_assets.settings import PublicationTarget, Settings, load_settings
+from broker_assets.settings.operation import AutomationSettings
+from broker_assets.settings.partitions import PartitionSettings
 from broker_assets.storage.atomic import replace_atomically
 
 FOLDER = "telemetry-demo"

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from broker_assets.delivery_settings import DeliverySettings
 from broker_assets.local.processes import LocalPlatformError, free_ports, port_is_free
 from broker_assets.settings import Settings
+from broker_assets.settings.delivery import DeliverySettings
 from broker_assets.storage.atomic import replace_atomically
 
 FOLDER: Final = "mailbox"

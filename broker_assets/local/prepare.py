@@ -14,7 +14,6 @@ from pathlib import Path
 
 from broker_assets.access import accounts
 from broker_assets.access.accounts import NameTaken
-from broker_assets.access_settings import AccessSettings
 from broker_assets.database import migrations
 from broker_assets.database.access_role import create_access_role
 from broker_assets.database.engine import connect
@@ -25,6 +24,7 @@ from broker_assets.local import instance, platform, readiness
 from broker_assets.local.processes import LocalPlatformError
 from broker_assets.monitoring import state_file
 from broker_assets.settings import Settings, load_settings
+from broker_assets.settings.access import AccessSettings
 
 ABANDONED = "--end-abandoned-runs"
 

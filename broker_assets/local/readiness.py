@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 from broker_assets.http import HttpClient, HttpError
 from broker_assets.local.processes import LocalPlatformError, port_is_free
 from broker_assets.settings import Settings
-from broker_assets.stream_settings import SecretFileError
+from broker_assets.settings.stream import SecretFileError
 
 PING = "/api.DagsterApi/Ping"
 """Method of Dagster's code server; an empty request is answered."""

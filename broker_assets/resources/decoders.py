@@ -8,7 +8,7 @@ from collections.abc import Callable
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.packets.registry import RegistryUnavailable, SchemaRegistry, SchemaSource, schema_source
 from broker_assets.settings import RegistrySettings, Settings, StreamSettings
-from broker_assets.stream_settings import SecretFileError
+from broker_assets.settings.stream import SecretFileError
 
 
 class Decoders:

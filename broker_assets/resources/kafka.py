@@ -23,6 +23,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay
 
 from broker_assets import backoff
 from broker_assets.settings import ClusterSettings, Settings, StreamLocation
+from broker_assets.settings.stream import MIRROR_GROUP, SecretFileError
 from broker_assets.stream.memory import keep_freed_memory
 from broker_assets.stream.messages import (
     Message,
@@ -33,7 +34,6 @@ from broker_assets.stream.messages import (
     StreamEnds,
     TopicAbsentError,
 )
-from broker_assets.stream_settings import MIRROR_GROUP, SecretFileError
 
 log = logging.getLogger(__name__)
 

@@ -20,6 +20,7 @@ from google.auth.transport.requests import AuthorizedSession
 from google.oauth2.service_account import Credentials
 
 from broker_assets.settings import StreamLocation
+from broker_assets.settings.stream import PubSubSettings
 from broker_assets.stream.messages import (
     MessageSource,
     SourceRefusedError,
@@ -29,7 +30,6 @@ from broker_assets.stream.messages import (
 )
 from broker_assets.stream.subscriptions import PARTITION, Delivery, Subscription
 from broker_assets.stream.topic_ends import Ends
-from broker_assets.stream_settings import PubSubSettings
 
 SCOPE: Final = "https://www.googleapis.com/auth/pubsub"
 AT_A_TIME: Final = 1000

@@ -1,7 +1,7 @@
 """Launching runs in Docker containers that get every setting of the platform.
 
 Dagster's launcher passes on the environment variables that its configuration lists. Settings have hundreds of names
-(`settings.py`: one for each entry of each section and of each stream), and one that is missing from a list would hold
+(`settings/`: one for each entry of each section and of each stream), and one that is missing from a list would hold
 for the services and not for the runs. This launcher passes on what its own process has. It belongs here, and not to
 `local`, since production uses it; on Kubernetes, where runs take their environment from the same objects as the
 services, Dagster's launcher is enough.

@@ -17,8 +17,8 @@ from broker_assets.database import migrations
 from broker_assets.replay.producer import ReplayError
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.settings import Settings
+from broker_assets.settings.stream import SecretFileError
 from broker_assets.stream.canary import SCHEMA, ensure_sink, prune, send
-from broker_assets.stream_settings import SecretFileError
 
 INTERVAL_SECONDS = 30
 

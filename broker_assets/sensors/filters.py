@@ -21,13 +21,13 @@ from broker_assets.assets.filters import active_versions, entry
 from broker_assets.assets.reporter import Entry
 from broker_assets.database.engine import connect
 from broker_assets.delivery.owners import notify
-from broker_assets.filter_settings import FilterSettings
 from broker_assets.filters.expiry import Expiries, warn_and_expire
 from broker_assets.filters.matching import FILTERS
 from broker_assets.filters.pausing import Paused, pause_failing
 from broker_assets.partitions import filters
 from broker_assets.resources.database import DATABASE_AWAY, Database
 from broker_assets.sensors.observed_partitions import follow_partitions
+from broker_assets.settings.filters import FilterSettings
 
 EXPIRY_SECONDS: Final = 3600.0
 """How often expiries are looked at."""

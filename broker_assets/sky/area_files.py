@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 from mocpy import MOC
 
-from broker_assets.settings import LIMITS, InputLimits
+from broker_assets.settings.limits import LIMITS, InputLimits
 from broker_assets.sky.areas import DEEPEST_AREA_ORDER, NotAnArea, read_moc
 from broker_assets.sky.cells import DEEPEST
 from broker_assets.sky.regions import region_area

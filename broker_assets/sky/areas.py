@@ -16,7 +16,7 @@ from mocpy import MOC
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from broker_assets.settings import LIMITS, InputLimits
+from broker_assets.settings.limits import LIMITS, InputLimits
 from broker_assets.sky.cells import DEEPEST, CellIndex, cells_at, order_of
 from broker_assets.sky.headers import coordinate_system, number_value, text_value
 from broker_assets.sky.separation import check_positions

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
-from broker_assets.settings import LIMITS, InputLimits
+from broker_assets.settings.limits import LIMITS, InputLimits
 from broker_assets.sky.error_circles import ErrorCircle, EventNotice, Kind
 from broker_assets.sky.notice_fields import BadNotice, Instant, Name, Number, Text, first_problem
 from broker_assets.sky.notice_records import read_record

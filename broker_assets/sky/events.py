@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ValidationError
 
 from broker_assets.database.turns import in_turn
 from broker_assets.provenance.revisions import next_revision
-from broker_assets.settings import LIMITS, InputLimits
+from broker_assets.settings.limits import LIMITS, InputLimits
 from broker_assets.sky.lists import SQUARE_DEGREES, expect_rematch
 from broker_assets.sky.notice_fields import BadNotice, Instant, Name, Number, Text, first_problem, mjd_tai
 from broker_assets.sky.notice_records import read_record

@@ -15,7 +15,7 @@ import psycopg
 from mocpy import MOC
 from psycopg import sql
 
-from broker_assets.settings import MocSettings
+from broker_assets.settings.sky import MocSettings
 from broker_assets.sky.areas import moc_bytes
 from broker_assets.sky.changes import cone_rows, index_of_rows
 from broker_assets.sky.cones import ConeIndex

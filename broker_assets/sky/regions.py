@@ -8,7 +8,7 @@ import numpy as np
 from mocpy import MOC
 from numpy.typing import ArrayLike
 
-from broker_assets.settings import LIMITS, InputLimits
+from broker_assets.settings.limits import LIMITS, InputLimits
 from broker_assets.sky.areas import NotAnArea
 from broker_assets.sky.ds9 import read_ds9
 from broker_assets.sky.shapes import Shapes

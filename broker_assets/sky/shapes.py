@@ -16,7 +16,7 @@ from astropy.coordinates import Latitude, Longitude, SkyCoord
 from mocpy import MOC
 from numpy.typing import NDArray
 
-from broker_assets.settings import LIMITS, InputLimits
+from broker_assets.settings.limits import LIMITS, InputLimits
 from broker_assets.sky.areas import NotAnArea
 from broker_assets.sky.polygons import polygon_moc
 from broker_assets.sky.separation import check_positions

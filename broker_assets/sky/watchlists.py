@@ -14,7 +14,7 @@ from astropy.coordinates import Latitude, Longitude
 from mocpy import MOC
 from numpy.typing import NDArray
 
-from broker_assets.settings import LIMITS, InputLimits
+from broker_assets.settings.limits import LIMITS, InputLimits
 from broker_assets.sky.angles import decimal_number, parse_angle
 from broker_assets.sky.cones import ConeIndex, build_cone_index
 from broker_assets.sky.separation import check_positions

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from broker_assets.filter_settings import FilterSettings
 from broker_assets.filters.triggered import run
+from broker_assets.settings.filters import FilterSettings
 from broker_assets.stream.annotation_followup import Triggered
 
 

@@ -17,6 +17,7 @@ import psycopg
 from broker_assets.accounting import ledger, quarantine
 from broker_assets.database.engine import connect
 from broker_assets.settings import AttemptSettings
+from broker_assets.settings.surveys import SurveySettings
 from broker_assets.stream.broker_messages import BrokerStream, ReadBatch, read_messages
 from broker_assets.stream.commit import commit_latency, latency_columns, quarantined
 from broker_assets.stream.decode import Reason
@@ -26,7 +27,6 @@ from broker_assets.stream.retry import RetryReport
 from broker_assets.stream.subscriptions import NumberedDeliveries, Subscription
 from broker_assets.stream.topic_batches import BatchRun
 from broker_assets.stream.topic_run import Entries, retry_entries
-from broker_assets.survey_settings import SurveySettings
 from broker_assets.tom.messages.storing import store_messages
 
 MESSAGES_VERSION: Final = "broker messages 1"

@@ -19,9 +19,9 @@ import pyarrow as pa
 from broker_assets.annotations.content import AnnotationRefused
 from broker_assets.annotations.fields import plain, value_at
 from broker_assets.annotations.forms import documents
+from broker_assets.settings.surveys import DATUMS, BrokerSettings
 from broker_assets.stream.decode import Reason
 from broker_assets.stream.messages import Message
-from broker_assets.survey_settings import DATUMS, BrokerSettings
 from broker_assets.tom.messages.datums import CONTENT, checked, read_datums
 from broker_assets.tom.messages.documents import message_rows
 from broker_assets.tom.messages.forms import BadMessage

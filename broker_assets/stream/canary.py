@@ -21,8 +21,8 @@ from psycopg import sql
 from broker_assets.database.tables import metadata, revision_counter, stream_offset
 from broker_assets.filters.store import FilterChanges, change_filter, create_filter
 from broker_assets.replay.producer import OutgoingMessage, produce
+from broker_assets.settings.stream import StreamLocation
 from broker_assets.simulation import Survey
-from broker_assets.stream_settings import StreamLocation
 
 SCHEMA: Final = "canary"
 """Schema of the database with its tables."""

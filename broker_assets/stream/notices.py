@@ -9,7 +9,8 @@ from typing import Any
 
 import psycopg
 
-from broker_assets.settings import LIMITS, AttemptSettings, InputLimits, MovingListSettings, Settings
+from broker_assets.settings import AttemptSettings, MovingListSettings, Settings
+from broker_assets.settings.limits import LIMITS, InputLimits
 from broker_assets.sky.event_notices import read_event_notice
 from broker_assets.sky.events import apply_notice, read_notice
 from broker_assets.sky.moving_lists import apply_event_notice

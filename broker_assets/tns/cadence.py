@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import psycopg
 
-from broker_assets.settings import LIMITS, InputLimits
+from broker_assets.settings.limits import LIMITS, InputLimits
 from broker_assets.tns.bulk import BadBulkFile, covered_interval, fingerprint, parse_bulk_csv, unpack
 from broker_assets.tns.client import TnsClient, TnsNotFoundError, bulk_name
 from broker_assets.tns.refresh import Kind, Refresh, apply_bulk_file, skip_unchanged

@@ -12,7 +12,7 @@ import requests
 from openid_provider import CLIENT, SECRET, OpenIdProvider, openid_provider
 
 from broker_assets.access.openid import OpenIdError, Provider
-from broker_assets.access_settings import OpenIdSettings
+from broker_assets.settings.access import OpenIdSettings
 
 BACK = "http://127.0.0.1:1/back/"
 

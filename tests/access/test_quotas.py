@@ -8,8 +8,8 @@ import pytest
 
 from broker_assets.access import accounts
 from broker_assets.access.quotas import OverQuota, of_account, require_room
-from broker_assets.access_settings import AccessSettings
 from broker_assets.filters.store import create_filter
+from broker_assets.settings.access import AccessSettings
 from broker_assets.sky.lists import create_watchlist
 from broker_assets.sky.watchlists import parse_watchlist
 

@@ -9,10 +9,10 @@ import pytest
 from fastapi import Request
 
 from broker_assets.access import accounts, tokens
-from broker_assets.access_settings import AccessSettings
 from broker_assets.api.authentication import NotAuthenticatedError, ReadOnlyTokenError, caller
 from broker_assets.api.connections import Connections
 from broker_assets.database import engine
+from broker_assets.settings.access import AccessSettings
 
 pytestmark = pytest.mark.database
 

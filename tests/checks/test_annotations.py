@@ -13,8 +13,8 @@ from stored_filters import enabled
 from broker_assets.annotations.annotators import add_annotator
 from broker_assets.checks.annotations import filters_ran, history_agrees, silent
 from broker_assets.database import engine
-from broker_assets.filter_settings import FilterSettings
 from broker_assets.filters.query import Form
+from broker_assets.settings.filters import FilterSettings
 from broker_assets.stream.annotation_filters import filters_of_annotations
 from broker_assets.stream.annotation_followup import annotate, run_filters
 

@@ -17,13 +17,13 @@ from broker_assets.database.access_role import create_access_role
 from broker_assets.database.reader import create_reader
 from broker_assets.delivery import sinks
 from broker_assets.delivery.backlog import retry
-from broker_assets.delivery_settings import DeliverySettings
 from broker_assets.filters import history, store, trials
 from broker_assets.filters.query import Form
 from broker_assets.filters.store import FilterChanges
 from broker_assets.filters.yields import newest_yield
 from broker_assets.ownership import belongings
 from broker_assets.ownership.removal import remove_account
+from broker_assets.settings.delivery import DeliverySettings
 from broker_assets.sky import lists
 from broker_assets.sky.lists import ListSettings
 from broker_assets.sky.overview import summaries

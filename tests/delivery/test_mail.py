@@ -12,7 +12,7 @@ from delivery_peers import Mailbox, mail_server
 
 from broker_assets.delivery.errors import MessageRefusedError, SinkUnavailableError
 from broker_assets.delivery.mail import MailServer, compose, notice
-from broker_assets.delivery_settings import MailSettings
+from broker_assets.settings.delivery import MailSettings
 
 RECORDS = [{"diaObjectId": 12, "class": "SN <b>", "UTC": "2026-11-20 03:04:05", "alert": {"big": [1]}}]
 OPTIONS: dict[str, Any] = {

@@ -19,7 +19,7 @@ from broker_assets.delivery.topics import Outgoing, Topics
 from broker_assets.local.jars import kafka_jars
 from broker_assets.local.kafka import ApacheKafka
 from broker_assets.local.processes import LocalPlatformError
-from broker_assets.stream_settings import ClusterSettings
+from broker_assets.settings.stream import ClusterSettings
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 

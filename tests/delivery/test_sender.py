@@ -28,7 +28,7 @@ from rude_receiver import rude_receiver, says
 from broker_assets.delivery import owners
 from broker_assets.delivery.topics import Outgoing, Topics
 from broker_assets.delivery.webhooks import key_of
-from broker_assets.stream_settings import ClusterSettings
+from broker_assets.settings.stream import ClusterSettings
 
 pytestmark = pytest.mark.database
 

@@ -15,7 +15,7 @@ from broker_assets.delivery.messages import Message
 from broker_assets.delivery.services import Receipt, Services, request_id
 from broker_assets.delivery.sinks import Sink
 from broker_assets.delivery.writing import Writer
-from broker_assets.delivery_settings import DestinationSettings
+from broker_assets.settings.delivery import DestinationSettings
 
 NOTHING: Any = None
 

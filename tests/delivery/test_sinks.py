@@ -11,7 +11,7 @@ from queued_messages import queue
 
 from broker_assets.delivery import owners, sinks
 from broker_assets.delivery.errors import SinkError
-from broker_assets.delivery_settings import DestinationSettings, ReaderSettings
+from broker_assets.settings.delivery import DestinationSettings, ReaderSettings
 
 pytestmark = pytest.mark.database
 

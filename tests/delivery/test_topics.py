@@ -9,7 +9,7 @@ from delivery_peers import header, read_topic
 
 from broker_assets.delivery.errors import SinkUnavailableError
 from broker_assets.delivery.topics import LARGEST_MESSAGE, Outgoing, Refused, Topics, Written, identity_of
-from broker_assets.stream_settings import ClusterSettings
+from broker_assets.settings.stream import ClusterSettings
 
 pytestmark = pytest.mark.kafka
 

@@ -11,7 +11,7 @@ import time
 from delivery_peers import PlainContents, settings
 
 from broker_assets.delivery.sender import Sender
-from broker_assets.stream_settings import ClusterSettings
+from broker_assets.settings.stream import ClusterSettings
 
 
 def main(database_url: str, bootstrap_servers: str) -> None:

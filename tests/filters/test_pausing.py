@@ -6,11 +6,11 @@ import pytest
 from stored_filters import Notices, add_batch, add_run, enabled
 
 from broker_assets.database import engine
-from broker_assets.filter_settings import FilterSettings
 from broker_assets.filters.pausing import pause_failing
 from broker_assets.filters.query import Form
 from broker_assets.filters.registry import get_filter
 from broker_assets.filters.store import FilterChanges, change_filter
+from broker_assets.settings.filters import FilterSettings
 from broker_assets.sky.lists import ListSettings, change_list, create_watchlist
 from broker_assets.sky.watchlists import parse_watchlist
 

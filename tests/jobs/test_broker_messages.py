@@ -15,7 +15,7 @@ from broker_assets.jobs.broker_messages import build_read_broker_messages
 from broker_assets.resources.database import Database
 from broker_assets.sensors.broker_messages import build_broker_messages_sensor
 from broker_assets.settings import Settings
-from broker_assets.survey_settings import BrokerSettings, SurveySettings
+from broker_assets.settings.surveys import BrokerSettings, SurveySettings
 from broker_assets.tom.survey.fake_broker import ReceivedAlert, answers
 
 pytestmark = pytest.mark.database

@@ -12,16 +12,16 @@ from lco_portal import TOKEN, Portal
 from broker_assets.access import accounts
 from broker_assets.database.engine import connect
 from broker_assets.delivery.letters import send_letters
-from broker_assets.delivery_settings import DeliverySettings, MailSettings
 from broker_assets.jobs.observations import build_observe
 from broker_assets.resources.database import Database
 from broker_assets.sensors.observations import build_observations_sensor
 from broker_assets.settings import Settings
+from broker_assets.settings.delivery import DeliverySettings, MailSettings
+from broker_assets.settings.tom import FacilitySettings, TomSettings
 from broker_assets.tom.observations.facility import made
 from broker_assets.tom.observations.store import ask
 from broker_assets.tom.targets.fields import checked
 from broker_assets.tom.targets.store import make
-from broker_assets.tom_settings import FacilitySettings, TomSettings
 
 pytestmark = pytest.mark.database
 

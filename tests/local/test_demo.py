@@ -19,7 +19,6 @@ from tiny_classifiers import tiny
 from broker_assets.build import build_defs
 from broker_assets.classifiers.store import ClassifierStore
 from broker_assets.database import engine
-from broker_assets.delivery_settings import MailSettings
 from broker_assets.local import demo, demo_events
 from broker_assets.local.demo import (
     CHECK_JOB,
@@ -45,6 +44,7 @@ from broker_assets.settings import (
     Settings,
     StreamSettings,
 )
+from broker_assets.settings.delivery import MailSettings
 from broker_assets.simulation.cadence import last_night
 from broker_assets.stream.drain import drain
 from broker_assets.stream.enrichments import enrichment_plan

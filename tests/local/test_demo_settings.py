@@ -18,8 +18,8 @@ from broker_assets.local.demo_settings import (
     remember_beginning,
     with_demonstration,
 )
-from broker_assets.partition_settings import PartitionSettings
 from broker_assets.settings import PublicationTarget, Settings, TelemetrySettings, load_settings
+from broker_assets.settings.partitions import PartitionSettings
 
 
 def written(tmp_path: Path) -> Settings:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from broker_assets.access import accounts
-from broker_assets.access_settings import AccessSettings
 from broker_assets.database import engine
 from broker_assets.local.first_accounts import SIGNING_KEY, adopt_signing_key, make_first_accounts
 from broker_assets.local.prepare import make_administrator
 from broker_assets.settings import Settings
+from broker_assets.settings.access import AccessSettings
 
 
 @pytest.mark.database

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from broker_assets.delivery_settings import DeliverySettings, ReaderSettings
 from broker_assets.local.kafka_readers import ReaderListeners, environment, folder_of, prepare
 from broker_assets.settings import Settings
+from broker_assets.settings.delivery import DeliverySettings, ReaderSettings
 
 
 def test_ports_and_password_stay(tmp_path: Path) -> None:

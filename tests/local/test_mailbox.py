@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from broker_assets.delivery.mail import MailServer, notice
-from broker_assets.delivery_settings import DeliverySettings, MailSettings
 from broker_assets.local.mailbox import Mailbox, environment, folder_of, forget, is_used, letters, prepare
 from broker_assets.local.processes import LocalPlatformError
 from broker_assets.settings import Settings
+from broker_assets.settings.delivery import DeliverySettings, MailSettings
 
 
 def test_messages_are_written_as_they_were_sent(tmp_path: Path) -> None:

@@ -25,9 +25,9 @@ from broker_assets.delivery.errors import MessageRefusedError
 from broker_assets.delivery.messages import Message as Outgoing
 from broker_assets.delivery.messages import Place
 from broker_assets.delivery.sender import Sender
-from broker_assets.delivery_settings import DeliverySettings, MailSettings
 from broker_assets.local.processes import free_ports
-from broker_assets.stream_settings import ClusterSettings
+from broker_assets.settings.delivery import DeliverySettings, MailSettings
+from broker_assets.settings.stream import ClusterSettings
 
 KEY = "a secret of the tests that is long enough"
 PAGES = "http://broker.example"

@@ -12,7 +12,7 @@ from loopback import LoopbackServer, QuietHandler
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from broker_assets import tracing
-from broker_assets.trace_settings import TraceSettings
+from broker_assets.settings.traces import TraceSettings
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ from broker_assets.provenance.versions import Artefact, Input, record
 from broker_assets.provenance.why import Origin, why
 from broker_assets.resources.database import Database
 from broker_assets.settings import AnnotationSettings, DrainSettings, MovingListSettings
+from broker_assets.settings.surveys import BrokerSettings, SurveySettings
 from broker_assets.simulation import Survey
 from broker_assets.simulation.cadence import mjd_of
 from broker_assets.sky.cells import cells_at
@@ -73,7 +74,6 @@ from broker_assets.stream.drain import drain
 from broker_assets.stream.enrichment import EnrichmentPlan
 from broker_assets.stream.notices import moving_list_topic, notice_topic, read_notices
 from broker_assets.stream.reprocess import reprocess_night
-from broker_assets.survey_settings import BrokerSettings, SurveySettings
 from broker_assets.tns.bulk import parse_bulk_csv
 from broker_assets.tns.refresh import apply_bulk_file
 from broker_assets.tom.contradictions.finding import find

@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from broker_assets.resources.kafka import Kafka, KafkaSource, stream_ends
 from broker_assets.settings import KafkaSettings, StreamLocation
+from broker_assets.settings.stream import MIRROR_GROUP
 from broker_assets.stream.messages import (
     Message,
     MessageSource,
@@ -21,7 +22,6 @@ from broker_assets.stream.messages import (
     SourceRefusedError,
     SourceUnavailableError,
 )
-from broker_assets.stream_settings import MIRROR_GROUP
 
 pytestmark = pytest.mark.kafka
 

@@ -11,9 +11,9 @@ from pubsub_service import PROJECT, PubSubService
 
 from broker_assets.resources.pubsub import PubSubSubscription, ender
 from broker_assets.settings import Settings
+from broker_assets.settings.stream import PubSubSettings
 from broker_assets.stream.messages import SourceRefusedError, SourceUnavailableError, StreamEnds, TopicAbsentError
 from broker_assets.stream.subscriptions import Subscription
-from broker_assets.stream_settings import PubSubSettings
 
 
 @pytest.fixture

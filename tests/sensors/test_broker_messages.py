@@ -9,7 +9,7 @@ from broker_assets.jobs.broker_messages import build_read_broker_messages
 from broker_assets.resources.database import Database
 from broker_assets.sensors.broker_messages import build_broker_messages_sensor
 from broker_assets.settings import Settings
-from broker_assets.survey_settings import BrokerSettings, SurveySettings
+from broker_assets.settings.surveys import BrokerSettings, SurveySettings
 
 AWAY = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
 

@@ -11,7 +11,7 @@ from dagster import AssetKey, DagsterInstance, SkipReason, build_schedule_contex
 from broker_assets.build import tom
 from broker_assets.resources.database import Database
 from broker_assets.settings import Settings
-from broker_assets.survey_settings import SurveySettings
+from broker_assets.settings.surveys import SurveySettings
 
 pytestmark = pytest.mark.database
 

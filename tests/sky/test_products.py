@@ -11,7 +11,7 @@ from astropy.coordinates import Latitude, Longitude
 from mocpy import MOC
 
 from broker_assets.database import engine
-from broker_assets.settings import MocSettings
+from broker_assets.settings.sky import MocSettings
 from broker_assets.sky.lists import UnknownList, add_cones, create_area, create_watchlist
 from broker_assets.sky.products import area_product, watchlist_product
 from broker_assets.sky.regions import cone_area

@@ -8,9 +8,9 @@ from failing_writes import LOSE_CONNECTION, failing_writes
 
 from broker_assets.accounting import balance
 from broker_assets.database.engine import conninfo
+from broker_assets.settings.surveys import BrokerSettings, SurveySettings
 from broker_assets.stream.broker_message_batches import read_broker_messages, retry_broker_messages
 from broker_assets.stream.broker_messages import BrokerStream
-from broker_assets.survey_settings import BrokerSettings, SurveySettings
 from broker_assets.tom.survey.fake_broker import ReceivedAlert, answers
 from broker_assets.tom.survey.schemas import classification_schema
 

@@ -6,10 +6,10 @@ import pytest
 
 from broker_assets.database.engine import conninfo
 from broker_assets.settings import Settings
+from broker_assets.settings.stream import ClusterSettings, KafkaSettings
+from broker_assets.settings.surveys import BrokerSettings, SurveySettings
 from broker_assets.stream.broker_message_run import broker_streams, look, run_brokers, stream_named
 from broker_assets.stream.messages import SourceUnavailableError, StreamEnds, TopicAbsentError
-from broker_assets.stream_settings import ClusterSettings, KafkaSettings
-from broker_assets.survey_settings import BrokerSettings, SurveySettings
 from broker_assets.tom.survey.fake_broker import ReceivedAlert, answers
 
 TODAY = datetime.date(2023, 11, 5)

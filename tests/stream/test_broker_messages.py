@@ -5,9 +5,9 @@ import broker_messages as sent
 import fastavro
 import numpy as np
 
+from broker_assets.settings.surveys import BrokerSettings
 from broker_assets.stream.broker_messages import BrokerStream, broker_of, read_messages
 from broker_assets.stream.messages import Message
-from broker_assets.survey_settings import BrokerSettings
 from broker_assets.tom.messages.storing import MESSAGES
 from broker_assets.tom.survey.fake_broker import ReceivedAlert, answers
 

@@ -13,10 +13,10 @@ from delivery_peers import header, read_topic, value
 
 from broker_assets.database import engine
 from broker_assets.settings import Settings
+from broker_assets.settings.stream import StreamSettings
 from broker_assets.sky.lists import create_watchlist
 from broker_assets.sky.watchlists import parse_watchlist
 from broker_assets.stream.enriched_topic import EnrichedTopic
-from broker_assets.stream_settings import StreamSettings
 
 pytestmark = [pytest.mark.database, pytest.mark.kafka]
 

@@ -15,11 +15,11 @@ from broker_assets.accounting import balance
 from broker_assets.database.engine import conninfo
 from broker_assets.resources.pubsub import ender, opener
 from broker_assets.settings import Settings
+from broker_assets.settings.stream import PubSubSettings
+from broker_assets.settings.surveys import BrokerSettings, SurveySettings
 from broker_assets.stream.broker_message_batches import MessagesRead, read_broker_messages
 from broker_assets.stream.broker_message_run import run_brokers, stream_location
 from broker_assets.stream.broker_messages import BrokerStream
-from broker_assets.stream_settings import PubSubSettings
-from broker_assets.survey_settings import BrokerSettings, SurveySettings
 from broker_assets.tom.survey.fake_broker import ReceivedAlert, answers
 
 pytestmark = pytest.mark.database

@@ -14,13 +14,13 @@ from broker_assets.access import accounts, mailed_links
 from broker_assets.access.accounts import BadAccount, NameTaken
 from broker_assets.access.mailed_links import BadLink, Link, Purpose, TooManyLinks
 from broker_assets.access.passwords import BadPassword, hash_password
-from broker_assets.access_settings import AccessSettings
 from broker_assets.api.account.forms import MayNotError, check_before, csrf_before, remember, text
 from broker_assets.api.account.letters import Letters
 from broker_assets.api.authentication import accounts_of, address_of
 from broker_assets.api.parameters import Parameters
 from broker_assets.api.site.frame import page
 from broker_assets.sentences import sentence
+from broker_assets.settings.access import AccessSettings
 
 router = APIRouter(tags=["accounts"], include_in_schema=False)
 

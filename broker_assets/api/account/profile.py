@@ -14,13 +14,13 @@ from broker_assets.access import quotas as limits
 from broker_assets.access.accounts import BadAccount, User
 from broker_assets.access.passwords import BadPassword
 from broker_assets.access.tokens import BadToken
-from broker_assets.access_settings import AccessSettings
 from broker_assets.api.account.forms import changing, password_problem, remember, signed_in, text
 from broker_assets.api.authentication import SESSION, accounts_of
 from broker_assets.api.login import set_cookie
 from broker_assets.api.parameters import Parameters
 from broker_assets.api.site.frame import page
 from broker_assets.sentences import sentence
+from broker_assets.settings.access import AccessSettings
 
 router = APIRouter(tags=["accounts"], include_in_schema=False)
 

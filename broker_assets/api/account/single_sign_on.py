@@ -17,12 +17,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from broker_assets.access import identities, sessions
 from broker_assets.access.identities import NoAccount
 from broker_assets.access.signing import BadSignature, Signer
-from broker_assets.access_settings import AccessSettings
 from broker_assets.api.account.forms import remember
 from broker_assets.api.authentication import SESSION, accounts_of
 from broker_assets.api.login import local, set_cookie
 from broker_assets.api.site.frame import error_page
 from broker_assets.sentences import sentence
+from broker_assets.settings.access import AccessSettings
 
 if TYPE_CHECKING:
     from broker_assets.access.openid import Provider

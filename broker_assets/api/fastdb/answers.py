@@ -12,7 +12,7 @@ from fastapi.responses import PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
 from broker_assets.api.tom.answers import json_of
-from broker_assets.tom_settings import TomSettings
+from broker_assets.settings.tom import TomSettings
 
 REFUSED: Final = 422
 """Status of whatever is wrong with a request."""

@@ -16,11 +16,11 @@ from broker_assets.access import accounts, challenges, sessions
 from broker_assets.access.accounts import User, WrongPassword
 from broker_assets.access.guesses import TooManyGuesses
 from broker_assets.access.signing import Signer
-from broker_assets.access_settings import AccessSettings
 from broker_assets.api.authentication import CSRF, SESSION, accounts_of, address_of, session_of
 from broker_assets.api.fastdb.answers import FastdbError, Given, Json, required
 from broker_assets.api.login import set_cookie
 from broker_assets.sentences import sentence
+from broker_assets.settings.access import AccessSettings
 
 COOKIE: Final = "fastdbchallenge"
 """Cookie of who asked for a challenge."""

@@ -13,6 +13,7 @@ from broker_assets.api.authentication import accounts_of
 from broker_assets.api.fastdb.answers import FastdbError, Given, Json, only
 from broker_assets.api.fastdb.entrance import admitted
 from broker_assets.api.tom.sql import address, blocks, document, left_out, statements_in
+from broker_assets.settings.tom import TomSettings
 from broker_assets.tom.queries import queue, running
 from broker_assets.tom.queries.json_rows import columns_as_json, rows_as_json
 from broker_assets.tom.queries.queue import Queued, TooManyQueriesError, UnknownQueryError
@@ -20,7 +21,6 @@ from broker_assets.tom.queries.result_files import FORMATS
 from broker_assets.tom.queries.running import QueryError
 from broker_assets.tom.queries.statements import BadStatementError
 from broker_assets.tom.queries.turns import NoTurnError, Turns
-from broker_assets.tom_settings import TomSettings
 
 _KNOWN: Final = ("query", "subdict", "return_format")
 _CONFLICT: Final = 409

@@ -17,9 +17,9 @@ from starlette.datastructures import UploadFile
 
 from broker_assets.access.accounts import User
 from broker_assets.access.sessions import is_same
-from broker_assets.access_settings import AccessSettings
 from broker_assets.api.authentication import session_of
 from broker_assets.api.site.frame import viewer_of
+from broker_assets.settings.access import AccessSettings
 
 MOST_FIELDS: Final = 300
 _ROOM: Final = 1024**2

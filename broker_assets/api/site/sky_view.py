@@ -20,7 +20,7 @@ from broker_assets.api.objects import ObjectId, identifier_of
 from broker_assets.api.site import areas
 from broker_assets.api.site.forms import Number, missing
 from broker_assets.api.site.frame import page, viewer_of
-from broker_assets.page_settings import SkyImage
+from broker_assets.settings.pages import SkyImage
 
 router = APIRouter(prefix="/sky", include_in_schema=False)
 Database = Annotated[psycopg.Connection[Any], Depends(database)]

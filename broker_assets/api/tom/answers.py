@@ -8,7 +8,7 @@ import orjson
 from fastapi import Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
-from broker_assets.tom_settings import TomSettings
+from broker_assets.settings.tom import TomSettings
 
 
 class Json(Response):

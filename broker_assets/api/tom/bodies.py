@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from numpy.typing import NDArray
 
 from broker_assets.api.tom.answers import TomError
-from broker_assets.tom_settings import TomSettings
+from broker_assets.settings.tom import TomSettings
 
 
 async def _body(request: Request) -> bytes:

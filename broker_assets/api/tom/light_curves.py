@@ -20,13 +20,13 @@ from broker_assets.api.tom.curve_answers import Form, Layout, answer
 from broker_assets.api.tom.entrance import admitted, needs
 from broker_assets.database.fetch import fetch
 from broker_assets.database.reductions import ALERTS
+from broker_assets.settings.tom import TomSettings
 from broker_assets.tom.features import TooFewPoints, features
 from broker_assets.tom.hot_transients import DAYS, hot_objects
 from broker_assets.tom.light_curves import DETECTIONS, FORCED, WHICH, read_curves
 from broker_assets.tom.versions.definitions import DETECTIONS as OF_DETECTIONS
 from broker_assets.tom.versions.definitions import FORCED as OF_FORCED
 from broker_assets.tom.versions.definitions import UnknownVersionError, Version, find
-from broker_assets.tom_settings import TomSettings
 
 _CURVES: Final = "Exception in LtcvsView: "
 _FEATURES: Final = "Exception in LtcvFeatures: "

@@ -16,6 +16,7 @@ from broker_assets.api.tom.answers import EXPECTED, Json, TomError
 from broker_assets.api.tom.bodies import Body, integer, numbers, parsed, real
 from broker_assets.api.tom.entrance import admitted
 from broker_assets.instants import with_zone
+from broker_assets.settings.tom import TomSettings
 from broker_assets.tom.queries.json_rows import moment
 from broker_assets.tom.spectra import plans, reports, requests
 from broker_assets.tom.spectra.facilities import NotOfFacilityError
@@ -23,7 +24,6 @@ from broker_assets.tom.spectra.known_objects import UnknownObjectError
 from broker_assets.tom.spectra.reports import Selection
 from broker_assets.tom.spectra.times import BadTimeError, read_date, read_time
 from broker_assets.tom.spectra.wanted import CLAIM_DAYS, DAYS, Choice, wanted_spectra
-from broker_assets.tom_settings import TomSettings
 
 _ASK: Final = "Mal-formed data for askforspectrum"
 _WANTED: Final = "Exception in WhatSpectraAreWanted: "

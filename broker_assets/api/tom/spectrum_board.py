@@ -17,11 +17,11 @@ from broker_assets.api.tom.entrance import admitted
 from broker_assets.api.tom.spectrum_nights import BadNight, middle_of, planned
 from broker_assets.database.border_sql import ask
 from broker_assets.database.tables import diasources
+from broker_assets.settings.tom import TomSettings
 from broker_assets.tom.spectra.claims import Claim, claims_of
 from broker_assets.tom.spectra.schedule import MINUTES
 from broker_assets.tom.spectra.visibility import OBSERVATORIES, Visibility, visibility
 from broker_assets.tom.spectra.wanted import Choice, Wanted, wanted_spectra
-from broker_assets.tom_settings import TomSettings
 
 MOST: Final = 200
 """Objects of the page."""

@@ -12,11 +12,11 @@ import numpy as np
 from fastapi import Request
 
 from broker_assets.api.connections import Connections
+from broker_assets.settings.tom import TomSettings
 from broker_assets.tom.calendars.nights import observatory_named
 from broker_assets.tom.spectra.schedule import Schedule, schedule_night
 from broker_assets.tom.spectra.visibility import OBSERVATORIES, Observatory
 from broker_assets.tom.spectra.wanted import CLAIM_DAYS, Choice, Wanted, wanted_spectra
-from broker_assets.tom_settings import TomSettings
 
 
 class BadNight(ValueError):

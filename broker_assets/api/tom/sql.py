@@ -20,6 +20,7 @@ from broker_assets.api.tom.entrance import admitted
 from broker_assets.database.border_sql import out_of_reach
 from broker_assets.database.sql_roles import sql_url
 from broker_assets.settings import Settings
+from broker_assets.settings.tom import TomSettings
 from broker_assets.tom.queries import queue, running
 from broker_assets.tom.queries.json_rows import rows_as_json
 from broker_assets.tom.queries.own_queue import show_own_queue
@@ -29,7 +30,6 @@ from broker_assets.tom.queries.result_store import results_folder
 from broker_assets.tom.queries.running import QueryError
 from broker_assets.tom.queries.statements import BadStatementError, Statement, statements_of
 from broker_assets.tom.queries.turns import NoTurnError, Turns
-from broker_assets.tom_settings import TomSettings
 
 OFF: Final = "users' SQL is off: the operator sets BROKER_DATABASE__SQL_PASSWORD"
 NOT_READ: Final = "X-Months-Not-Read"

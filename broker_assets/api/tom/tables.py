@@ -21,7 +21,7 @@ from broker_assets.api.documents import Document
 from broker_assets.api.tom.answers import Json, RefusedError
 from broker_assets.api.tom.entrance import admitted, needs
 from broker_assets.database.tables import tom
-from broker_assets.tom_settings import TomSettings
+from broker_assets.settings.tom import TomSettings
 
 PAGE: Final = 100
 """Rows of a page, unless asked otherwise."""

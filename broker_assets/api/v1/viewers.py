@@ -18,9 +18,9 @@ from broker_assets.access import changes
 from broker_assets.access.accounts import User
 from broker_assets.access.sharing import Kind
 from broker_assets.access.visibility import PLATFORM, Owned, shared
-from broker_assets.access_settings import AccessSettings
 from broker_assets.api.authentication import SESSION, NotAuthenticatedError, accounts_of, caller
 from broker_assets.api.connections import database
+from broker_assets.settings.access import AccessSettings
 
 Database = Annotated[psycopg.Connection[Any], Depends(database)]
 """The connection of a request: it reads."""

@@ -33,7 +33,7 @@ from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 from broker_assets.resources.object_store import ObjectStore
 from broker_assets.resources.tns import Tns
-from broker_assets.settings import LIMITS, InputLimits
+from broker_assets.settings.limits import LIMITS, InputLimits
 from broker_assets.tns.bulk import TNS_VERSION
 from broker_assets.tns.cadence import DueFile, applied_files, catch_up, due_files, files_version
 from broker_assets.tns.client import bulk_name

@@ -34,7 +34,7 @@ from broker_assets.partitions import sky_map_key, watchlists
 from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 from broker_assets.resources.object_store import ObjectStore
-from broker_assets.settings import MocSettings
+from broker_assets.settings.sky import MocSettings
 from broker_assets.sky.cones import CONE_INDEX_VERSION
 from broker_assets.sky.events import expire_sky_maps
 from broker_assets.sky.hits import MATCHING_VERSION

@@ -129,8 +129,8 @@ def _from_pubsub(chosen: dict[str, dict[str, Any]], project: str) -> None:
 
 
 def _with_brokers(settings: Settings, brokers: dict[str, dict[str, Any]], test_server: str | None) -> Settings:
-    from broker_assets.stream_settings import ClusterSettings
-    from broker_assets.survey_settings import BrokerSettings
+    from broker_assets.settings.stream import ClusterSettings
+    from broker_assets.settings.surveys import BrokerSettings
 
     clusters = dict(settings.survey.clusters)
     if test_server is not None:

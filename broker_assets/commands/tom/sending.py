@@ -33,7 +33,7 @@ Do = Annotated[bool, typer.Option("--do", help="Send; otherwise the alerts are c
 def kafka_configuration(settings: Settings, server: str | None) -> dict[str, Any]:
     """Properties of librdkafka for the cluster of the survey, or for another server."""
     from broker_assets.resources.kafka import client_configuration
-    from broker_assets.stream_settings import ClusterSettings
+    from broker_assets.settings.stream import ClusterSettings
 
     if server is not None:
         return client_configuration(ClusterSettings(bootstrap_servers=server))

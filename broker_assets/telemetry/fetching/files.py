@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 
-from broker_assets.source_settings import InputSource
+from broker_assets.settings.sources import InputSource
 from broker_assets.storage.atomic import hidden_folder, replace_atomically, sync, sync_folders
 from broker_assets.telemetry.fetching.zips import FetchError, unpack_kernels
 from broker_assets.telemetry.reception.folders import FolderError, IncomingFolder, Listed, NotComplete

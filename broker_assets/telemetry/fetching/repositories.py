@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from broker_assets.source_settings import InputSource
+from broker_assets.settings.sources import InputSource
 from broker_assets.storage.atomic import exchange_folder, hidden_folder
 from broker_assets.telemetry.fetching.files import Fetched, Record
 from broker_assets.telemetry.fetching.zips import FetchError

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from broker_assets.settings import TelemetrySettings
-from broker_assets.source_settings import InputSource
+from broker_assets.settings.sources import InputSource
 from broker_assets.telemetry.fetching.files import Fetched, Record, fetch_files, listed, listing_version
 from broker_assets.telemetry.fetching.repositories import fetch_tag, is_repository, newest_tag
 from broker_assets.telemetry.fetching.zips import FetchError

@@ -13,7 +13,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from broker_assets.source_settings import InputSource
+from broker_assets.settings.sources import InputSource
 
 KERNEL_FOLDERS: Final = ("mk", "lsk", "sclk", "spk", "fk", "pck", "ck", "ik")
 """Folders of kernels by kind; whatever is above them in a zip file is dropped."""

@@ -36,7 +36,7 @@ def message_rows(said: Mapping[str, Any], classes: Mapping[str, int], document: 
     Parameters
     ----------
     said : mapping
-        By the names of `survey_settings.PLACES`; what is not there is None or missing.
+        By the names of `settings.surveys.PLACES`; what is not there is None or missing.
     classes : mapping
         Classes by the names that the broker gives them, besides those of the taxonomy.
     document : str or None

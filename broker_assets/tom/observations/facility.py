@@ -1,6 +1,6 @@
 """What a facility is to us: a class that checks, places, follows and cancels requests, and gives the files of them.
 
-Settings name facilities and their classes (`tom_settings.FacilitySettings`). A class keeps no state: what is known of a
+Settings name facilities and their classes (`settings.tom.FacilitySettings`). A class keeps no state: what is known of a
 request is in the database (`store`), and `working` calls the methods. A facility is asked by letter, if `letter` gives
 one, or by `find` and `place`.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
 from broker_assets.instants import instant
-from broker_assets.tom_settings import FacilitySettings
+from broker_assets.settings.tom import FacilitySettings
 
 State = Literal["placed", "completed", "expired", "cancelled"]
 LONGEST_TEXT: Final = 2000

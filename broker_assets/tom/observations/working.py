@@ -64,7 +64,7 @@ class Work:
     pages : str
         Address of the web application as people reach it.
     minutes, days, most_bytes
-        See `tom_settings.TomSettings`: `observation_minutes`, `products_days`, `product_bytes`.
+        See `settings.tom.TomSettings`: `observation_minutes`, `products_days`, `product_bytes`.
     """
 
     facilities: Mapping[str, Facility]

@@ -12,10 +12,10 @@ import pytest
 from delivery_peers import Mailbox, mail_server
 from visitors import Visitor, application, logged_in, make_accounts, visitor
 
-from broker_assets.access_settings import AccessSettings
 from broker_assets.database import engine
-from broker_assets.delivery_settings import DeliverySettings, MailSettings
 from broker_assets.settings import DatabaseSettings, Settings
+from broker_assets.settings.access import AccessSettings
+from broker_assets.settings.delivery import DeliverySettings, MailSettings
 
 
 @dataclass(frozen=True)

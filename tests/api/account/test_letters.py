@@ -11,8 +11,8 @@ from delivery_peers import mail_server
 from broker_assets.access.accounts import User
 from broker_assets.access.mailed_links import Link
 from broker_assets.api.account.letters import Letters
-from broker_assets.delivery_settings import DeliverySettings, MailSettings
 from broker_assets.settings import ServerSettings, Settings
+from broker_assets.settings.delivery import DeliverySettings, MailSettings
 
 ANN = User(1, "ann", "ann@example.org", frozenset(), True, datetime.datetime.now(datetime.UTC), None)
 LINK = Link(ANN, "s3cret")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from broker_assets.access.signing import BadKey
-from broker_assets.access_settings import AccessSettings
 from broker_assets.api.account.routes import signer_of
 from broker_assets.settings import ServerSettings, Settings
+from broker_assets.settings.access import AccessSettings
 
 
 def test_a_server_for_others_needs_a_signing_key() -> None:

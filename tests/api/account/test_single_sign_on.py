@@ -11,7 +11,7 @@ from openid_provider import CLIENT, SECRET, OpenIdProvider, openid_provider
 from pydantic import SecretStr
 
 from broker_assets.access import accounts
-from broker_assets.access_settings import OpenIdSettings
+from broker_assets.settings.access import OpenIdSettings
 
 pytestmark = pytest.mark.database
 

@@ -18,12 +18,12 @@ from sky_lists import cones
 from visitors import Visitor, application, logged_in, make_accounts, visitor
 
 from broker_assets.access import accounts, tokens
-from broker_assets.access_settings import AccessSettings
 from broker_assets.annotations.annotators import add_annotator
 from broker_assets.database import engine
 from broker_assets.filters.query import Form
 from broker_assets.filters.store import create_filter
 from broker_assets.settings import DatabaseSettings, Settings
+from broker_assets.settings.access import AccessSettings
 from broker_assets.sky.lists import create_area, create_watchlist
 
 OBSERVING = {

@@ -13,7 +13,7 @@ from reduced_photometry import reduced
 from broker_assets.access import accounts
 from broker_assets.database import engine
 from broker_assets.settings import DatabaseSettings, Settings
-from broker_assets.tom_settings import TomSettings
+from broker_assets.settings.tom import TomSettings
 
 
 @pytest.fixture(scope="session")

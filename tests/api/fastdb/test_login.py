@@ -14,10 +14,10 @@ from fastdb_dialogue import PASSWORD, RefusedError, decrypted, sent
 
 from broker_assets.access import accounts, challenges, guesses
 from broker_assets.access.passwords import hash_password
-from broker_assets.access_settings import AccessSettings
 from broker_assets.api.fastdb import login
 from broker_assets.database import engine
 from broker_assets.settings import DatabaseSettings, Settings
+from broker_assets.settings.access import AccessSettings
 
 pytestmark = pytest.mark.database
 

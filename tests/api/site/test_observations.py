@@ -19,8 +19,8 @@ from broker_assets.access import tokens
 from broker_assets.database import engine
 from broker_assets.jobs.observations import plan_of
 from broker_assets.settings import DatabaseSettings, Settings
+from broker_assets.settings.tom import FacilitySettings, TomSettings
 from broker_assets.tom.observations.working import work
-from broker_assets.tom_settings import FacilitySettings, TomSettings
 
 pytestmark = pytest.mark.database
 ASKED: dict[str, Any] = {

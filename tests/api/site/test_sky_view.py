@@ -18,8 +18,8 @@ from whole_sky_notice import whole_sky_notice
 
 from broker_assets.api.site.frame import POLICY
 from broker_assets.database import engine
-from broker_assets.page_settings import SkyImage
 from broker_assets.settings import Settings
+from broker_assets.settings.pages import SkyImage
 from broker_assets.sky.events import apply_notice, read_notice
 
 pytestmark = pytest.mark.database

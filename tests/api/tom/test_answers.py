@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from broker_assets.api.tom.answers import Json, TomError, failed
-from broker_assets.tom_settings import TomSettings
+from broker_assets.settings.tom import TomSettings
 
 
 def request(accept: str = "*/*", **settings: Any) -> Any:

@@ -22,12 +22,12 @@ from interface_server import fill, serving
 
 from broker_assets.access import accounts, sessions, tokens
 from broker_assets.access import groups as all_groups
-from broker_assets.access_settings import AccessSettings
 from broker_assets.annotations.annotators import add_annotator
 from broker_assets.api import create_app
 from broker_assets.database import engine
 from broker_assets.settings import DatabaseSettings, Settings
-from broker_assets.tom_settings import FacilitySettings, TomSettings
+from broker_assets.settings.access import AccessSettings
+from broker_assets.settings.tom import FacilitySettings, TomSettings
 
 pytestmark = pytest.mark.database
 GROUP = {"groups": ["AGN"]}

@@ -18,8 +18,8 @@ from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 from broker_assets.resources.kafka import Kafka
 from broker_assets.settings import Settings
-from broker_assets.stream_settings import KafkaSettings
-from broker_assets.survey_settings import BrokerSettings, SurveySettings
+from broker_assets.settings.stream import KafkaSettings
+from broker_assets.settings.surveys import BrokerSettings, SurveySettings
 
 pytestmark = [pytest.mark.database, pytest.mark.kafka, pytest.mark.shared]
 

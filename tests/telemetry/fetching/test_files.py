@@ -9,7 +9,7 @@ import fsspec
 import pytest
 from input_sources import zipped
 
-from broker_assets.source_settings import InputSource
+from broker_assets.settings.sources import InputSource
 from broker_assets.telemetry.fetching import files
 from broker_assets.telemetry.fetching.files import Record, fetch_files, listed, listing_version
 from broker_assets.telemetry.fetching.zips import FetchError

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from input_sources import git, repository
 
-from broker_assets.source_settings import InputSource
+from broker_assets.settings.sources import InputSource
 from broker_assets.telemetry.fetching.repositories import fetch_tag, newest_tag, shown
 from broker_assets.telemetry.fetching.zips import FetchError
 

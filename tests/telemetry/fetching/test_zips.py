@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from input_sources import zipped
 
-from broker_assets.source_settings import InputSource
+from broker_assets.settings.sources import InputSource
 from broker_assets.telemetry.fetching.zips import KERNEL_FOLDERS, FetchError, kernel_path, unpack_kernels
 
 SOURCE = InputSource(input="spice_kernels", url="/x", file_bytes=10_000_000, total_bytes=20_000_000, files=20)

@@ -15,6 +15,7 @@ from broker_assets.access import accounts
 from broker_assets.access import groups as all_groups
 from broker_assets.access.accounts import User
 from broker_assets.database import engine
+from broker_assets.settings.tom import FacilitySettings
 from broker_assets.tom.observations.by_mail import ByMail
 from broker_assets.tom.observations.facility import Facility, Letter
 from broker_assets.tom.observations.lco import Lco
@@ -23,7 +24,6 @@ from broker_assets.tom.observations.working import Report, Work, work
 from broker_assets.tom.targets.fields import checked
 from broker_assets.tom.targets.readers import OPERATOR
 from broker_assets.tom.targets.store import make
-from broker_assets.tom_settings import FacilitySettings
 
 GIVEN = {
     "proposal": "LCO2026B-001", "observation_type": "NORMAL", "configuration_type": "SPECTRUM",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from broker_assets.settings.tom import FacilitySettings
 from broker_assets.tom.observations.by_mail import ByMail
 from broker_assets.tom.observations.facility import BadRequest, Order
-from broker_assets.tom_settings import FacilitySettings
 
 TARGET = {"name": "1P", "ra": 150.1, "dec": -2.2, "pm_ra": 1.5, "scheme": "MPC_COMET", "elements": {"perihdist": 0.6}}
 

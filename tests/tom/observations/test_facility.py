@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from broker_assets.settings.tom import FacilitySettings
 from broker_assets.tom.observations.by_mail import ByMail
 from broker_assets.tom.observations.facility import BadRequest, Field, checked_fields, made
 from broker_assets.tom.observations.lco import Lco
-from broker_assets.tom_settings import FacilitySettings
 
 FIELDS = (
     Field("n", "Exposures", "number", least=1, most=5),

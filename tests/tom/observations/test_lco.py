@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from broker_assets.settings.tom import FacilitySettings
 from broker_assets.tom.observations.facility import BadRequest, Order, Refused, Unavailable
 from broker_assets.tom.observations.lco import Lco
-from broker_assets.tom_settings import FacilitySettings
 
 pytestmark = pytest.mark.database
 TARGET = {"name": "SN 2026x", "type": "SIDEREAL", "ra": 150.1, "dec": 2.2, "pm_ra": 1.5, "epoch": None}

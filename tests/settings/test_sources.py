@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from broker_assets.settings import Settings
-from broker_assets.source_settings import InputSource
+from broker_assets.settings.sources import InputSource
 
 
 def test_sources_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

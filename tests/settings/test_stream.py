@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from broker_assets.settings import Settings
-from broker_assets.stream_settings import (
+from broker_assets.settings.stream import (
     ClusterSettings,
     KafkaSettings,
     RegistrySettings,
@@ -381,7 +381,7 @@ def test_names_in_the_environment() -> None:
 
 
 def test_the_example_of_the_documentation(given: Given) -> None:
-    page = (Path(__file__).parents[1] / "docs" / "operating.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
     (toml,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     (variable,) = set(re.findall(r"BROKER_(STREAMS__[A-Z]+__KAFKA__PASSWORD)", page))
     assert [stream.name for stream in given(toml).streams] == ["rubin", "ztf"]

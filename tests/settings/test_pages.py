@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from broker_assets.page_settings import SkyImage, usual_sky_images
+from broker_assets.settings.pages import SkyImage, usual_sky_images
 
 
 def test_usual_ones_are_fine() -> None:

@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from broker_assets.packets.surveys import ADAPTERS
-from broker_assets.partition_settings import SURVEY_STARTS, PartitionSettings
 from broker_assets.settings import Settings, StreamSettings
+from broker_assets.settings.partitions import SURVEY_STARTS, PartitionSettings
 
 
 def test_every_survey_has_a_start() -> None:

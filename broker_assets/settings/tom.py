@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from broker_assets.stream_settings import SecretFileError
+from broker_assets.settings.stream import SecretFileError
 
 MIB = 1024**2
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from broker_assets.settings import Settings
-from broker_assets.tom_settings import TomSettings
+from broker_assets.settings.tom import TomSettings
 
 
 def test_the_environment_sets_them(monkeypatch: pytest.MonkeyPatch) -> None:

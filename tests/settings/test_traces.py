@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from broker_assets.settings import Settings
-from broker_assets.trace_settings import TraceSettings
+from broker_assets.settings.traces import TraceSettings
 
 
 def test_off_by_default_and_set_by_variables(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from broker_assets.delivery_settings import DeliverySettings, MailSettings
 from broker_assets.settings import Settings
-from broker_assets.stream_settings import SecretFileError
+from broker_assets.settings.delivery import DeliverySettings, MailSettings
+from broker_assets.settings.stream import SecretFileError
 
 
 def test_secrets_come_from_files(tmp_path: Path) -> None:

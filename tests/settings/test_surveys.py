@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from broker_assets.stream_settings import ClusterSettings
-from broker_assets.survey_settings import DATUMS, KINDS, PLACES, BrokerSettings, SurveySettings
+from broker_assets.settings.stream import ClusterSettings
+from broker_assets.settings.surveys import DATUMS, KINDS, PLACES, BrokerSettings, SurveySettings
 
 TODAY = datetime.date(2023, 11, 5)
 
@@ -64,7 +64,7 @@ def test_clusters_are_named():
 
 
 def test_the_example_of_the_documentation_is_one():
-    document = (Path(__file__).parents[1] / "docs" / "survey-simulation.md").read_text()
+    document = (Path(__file__).parents[2] / "docs" / "survey-simulation.md").read_text()
     example = "\n".join(re.findall(r"```toml\n(.*?)```", document, flags=re.DOTALL))
     settings = SurveySettings.model_validate(tomllib.loads(example)["survey"])
     assert settings.brokers["pitt-google"].pubsub is not None

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from broker_assets.cold_settings import ColdSettings
 from broker_assets.settings import Settings
+from broker_assets.settings.cold import ColdSettings
 
 
 def test_nothing_leaves_by_itself_unless_it_is_asked_for() -> None:

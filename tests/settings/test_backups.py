@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from broker_assets.backup_settings import BackupSettings
 from broker_assets.settings import Settings
+from broker_assets.settings.backups import BackupSettings
 
 
 def test_backups_are_below_home_unless_they_have_a_folder(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from broker_assets.stream_settings import ClusterSettings, PubSubSettings
+from broker_assets.settings.stream import ClusterSettings, PubSubSettings
 
 _STRICT = ConfigDict(extra="forbid", hide_input_in_errors=True)
 DATUMS: Final = "elasticc"

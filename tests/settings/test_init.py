@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from broker_assets import settings
 from broker_assets.settings import DatabaseSettings, InputLimits, Settings, load_settings
 
 TOML = """
@@ -92,11 +93,11 @@ def test_settings_of_a_process_are_read_once(file: Path) -> None:
 
 
 def test_every_limit_that_a_message_names_is_a_setting(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sources = [path.read_text() for path in (Path(__file__).parents[1] / "broker_assets").rglob("*.py")]
+    sources = [path.read_text() for path in (Path(__file__).parents[2] / "broker_assets").rglob("*.py")]
     named = {name for text in sources for name in re.findall(r"BROKER_LIMITS__([A-Z_]+)", text)}
     named |= {name.upper() for text in sources for name in re.findall(r'unpacked\([^"]*"([a-z_]+)"\)', text)}
     assert {"SKY_MAP_BYTES", "AREA_BYTES", "TNS_ROWS"} <= named
-    documented = (Path(__file__).parents[1] / "docs" / "operating.md").read_text()
+    documented = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
     for name in named | {field.upper() for field in InputLimits.model_fields}:
         assert f"`{name}`" in documented, name
         monkeypatch.setenv(f"BROKER_LIMITS__{name}", "7")
@@ -104,7 +105,7 @@ def test_every_limit_that_a_message_names_is_a_setting(file: Path, monkeypatch: 
 
 
 def test_the_documented_moving_lists_are_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    document = (Path(__file__).parents[1] / "docs" / "matching.md").read_text()
+    document = (Path(__file__).parents[2] / "docs" / "matching.md").read_text()
     [example] = [block for block in re.findall(r"```toml\n(.*?)```", document, re.DOTALL) if "notices.lists" in block]
     path = tmp_path / "lists.toml"
     path.write_text(example + '[notices.kafka]\nbootstrap_servers = "gcn.example:9092"\n')
@@ -133,15 +134,14 @@ def test_moving_lists_that_cannot_be_are_refused(lists: list[dict[str, object]],
 
 def groups_of_settings() -> set[type[BaseModel]]:
     """All groups of settings, from the modules that declare them."""
-    package = Path(__file__).parents[1] / "broker_assets"
-    names = [path.stem for path in package.glob("*settings.py")]
-    modules = [importlib.import_module(f"broker_assets.{name}") for name in names]
+    package = Path(settings.__path__[0])
+    modules = [importlib.import_module(f"broker_assets.settings.{path.stem}") for path in package.glob("*.py")]
     found = [value for module in modules for value in vars(module).values() if isinstance(value, type)]
     return {value for value in found if issubclass(value, BaseModel) and value.__module__.startswith("broker_assets.")}
 
 
 def test_every_setting_is_read_somewhere() -> None:
-    package = Path(__file__).parents[1] / "broker_assets"
+    package = Path(settings.__path__[0]).parent
     read = set()
     for path in package.rglob("*.py"):
         read |= set(re.findall(r"\.([a-z]\w*)", path.read_text()))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from broker_assets.stream_settings import ClusterSettings, SecretFileError
+from broker_assets.settings.stream import ClusterSettings, SecretFileError
 
 _STRICT = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
