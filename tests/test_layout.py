@@ -1,10 +1,13 @@
-"""The test tree mirrors the package: `sky/cones.py` is tested in `sky/test_cones.py`.
+"""The test tree mirrors the package: `sky/cones.py` is tested in `sky/test_cones.py`, and tests it as it is.
 
-A new module comes with its test. ``python tests/test_layout.py`` prints the modules that have none.
+A new module comes with its test. No test replaces a function or class of the package: it acts through an argument, a
+setting, a component of its own or a true fault; a constant such as a limit may be another one for a test.
+``python tests/test_layout.py`` prints the modules that have no test.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -68,6 +71,61 @@ def test_every_module_has_a_test_of_its_own() -> None:
 def test_every_test_of_a_module_tests_something() -> None:
     empty = [str(path) for path in sorted({mirrored(module) for module in modules()}) if not has_tests(TESTS / path)]
     assert not empty
+
+
+def replaced(code: str) -> list[str]:
+    """Functions and classes of the package that a test replaces, as `line: call`."""
+    tree = ast.parse(code)
+    ours = {
+        name.asname or name.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE.name
+        for name in node.names
+    }
+    return [
+        f"{node.lineno}: {ast.unparse(node)}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("setattr", "setitem", "delattr", "delitem")
+        and _replaces(node.args, ours)
+    ]
+
+
+def _replaces(arguments: list[ast.expr], ours: set[str]) -> bool:
+    target = arguments[0]
+    if isinstance(target, ast.Constant):
+        place, _, name = str(target.value).rpartition(".")
+        return place.split(".")[0] == PACKAGE.name and not name.isupper()
+    names = [str(arguments[1].value) if isinstance(arguments[1], ast.Constant) else ""]
+    while isinstance(target, ast.Attribute):
+        names.append(target.attr)
+        target = target.value
+    if not isinstance(target, ast.Name) or target.id not in ours:
+        return False
+    return not any(name.isupper() for name in (*names, target.id))
+
+
+def test_no_test_replaces_a_function() -> None:
+    codes = {path.relative_to(TESTS).as_posix(): path.read_text() for path in sorted(TESTS.rglob("*.py"))}
+    found = {path: replaced(code) for path, code in codes.items() if re.search(r"\.(set|del)(attr|item)\(", code)}
+    assert len(found) > 10
+    assert {path: calls for path, calls in found.items() if calls} == {}
+
+
+def test_a_replaced_function_is_found() -> None:
+    code = """
+from broker_assets.api import things
+from broker_assets.api.things import LIMITS, Thing
+monkeypatch.setattr(things, "MOST", 1)
+monkeypatch.setattr(things, "_read", None)
+patch.setattr(Thing, "of", None)
+monkeypatch.setattr("broker_assets.api.things.read", None)
+monkeypatch.setattr("broker_assets.api.things.MOST", 1)
+monkeypatch.setitem(LIMITS, "a", 1)
+monkeypatch.setattr(os, "replace", None)
+"""
+    assert [call.partition(":")[0] for call in replaced(code)] == ["5", "6", "7"]
 
 
 if __name__ == "__main__":

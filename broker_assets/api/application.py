@@ -83,7 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         connections.open()
         accounts.open()
         log_lines.add_times()
-        warming.warm_in_background()
+        warming.PROCESS.start()
         app.state.tap_worker.begin()
         yield
         app.state.listeners.closing = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import pyarrow as pa
@@ -162,10 +162,16 @@ def _spark_type(schema: pa.Schema) -> Any:
     return from_arrow_schema(schema)
 
 
-def main() -> None:
-    """Run the job in the extras of the Pipes session."""
+def main(compute: Callable[[Mapping[str, Any]], Mapping[str, int]] = rebuild) -> None:
+    """Run the job in the extras of the Pipes session, and report the number of rows of each folder.
+
+    Parameters
+    ----------
+    compute : callable
+        What the job is given to.
+    """
     with open_dagster_pipes() as pipes:
-        numbers = rebuild(pipes.get_extra(JOB))
+        numbers = compute(pipes.get_extra(JOB))
         pipes.log.info(", ".join(f"{number} rows of {name}" for name, number in numbers.items()))
         pipes.report_custom_message({"rows": numbers})
 

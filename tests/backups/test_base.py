@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from broker_assets.backups import base
 from broker_assets.backups.base import extract, write_base
 from broker_assets.backups.manifest import NAME, BackupError, DamagedBackup
 from broker_assets.backups.programs import Programs
@@ -61,35 +60,14 @@ def base_files(path: Path) -> Any:
     return describe_files(path)
 
 
-def test_a_full_disk(saved: Any, small_disk: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk(saved: Any, small_disk: Callable[[str], Path], database_url: str) -> None:
     """Neither making nor unpacking one leaves anything behind."""
-    disk = small_disk("8m")
+    disk = small_disk("2m")
     with pytest.raises(BackupError, match="No space left"):
         extract(saved.shelf, saved.backup, disk / "data")
     shutil.rmtree(disk / "data")
     shelf = Shelf(disk)
-
-    def no_room(self: Programs, name: str, arguments: Any, **_: Any) -> str:
-        (Path(arguments[1]) / "base.tar.gz").write_bytes(b"x" * 10_000_000)
-        raise AssertionError
-
-    monkeypatch.setattr(Programs, "run", no_room)
-    monkeypatch.setattr(base, "connect", lambda *_, **__: _Nothing())
-    monkeypatch.setattr(base, "_segment_size", lambda _: 16 << 20)
-    monkeypatch.setattr(base, "_ledger", lambda _: None)
-    monkeypatch.setattr(base, "revision", lambda _: None)
-    monkeypatch.setattr(base, "server_version", lambda _: 180000)
     with pytest.raises(BackupError, match="No space left"):
-        write_base("postgresql+psycopg://nobody@/broker", shelf, Programs())
+        write_base(database_url, shelf, Programs())
     assert shelf.backups() == []
     assert list((disk / "database").iterdir()) == []
-
-
-class _Nothing:
-    class info:  # noqa: N801
-        user = dbname = "x"
-
-    def __enter__(self) -> _Nothing:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import sqlalchemy as sa
+from psycopg import sql
 
 import broker_assets.database.tables.desk  # noqa: F401 - its tables are among those of accounts
 from broker_assets.backups.manifest import BackupError, DamagedBackup
@@ -144,20 +146,27 @@ def test_an_empty_database_has_nothing_to_save(postgres: Any, new_database: Any,
     assert Shelf(tmp_path).backups() == []
 
 
-def test_one_snapshot(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows that are written meanwhile are in no table of the backup."""
-    from broker_assets.backups import users_data
-
+def test_one_snapshot(database_url: str, tmp_path: Path) -> None:
+    """Rows that are deleted while it is being written are in the backup, in every table."""
     fill(database_url)
-    original = users_data._write_table
-
-    def meddling(connection: psycopg.Connection[Any], table: str, names: list[str], path: Path) -> None:
-        with connect(database_url, autocommit=True) as other:
-            other.execute("DELETE FROM watchlists")
-            other.execute("DELETE FROM delivery_identities")
-        original(connection, table, names, path)
-
-    monkeypatch.setattr(users_data, "_write_table", meddling)
     shelf = Shelf(tmp_path)
-    restored = restore_users_data(shelf, write_users_data(database_url, shelf), database_url, replace=True)
+    with connect(database_url) as other, ThreadPoolExecutor(1) as threads:
+        # The backup waits at its last table, when it has read the others once.
+        other.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(USERS_DATA[-1])))
+        backup = threads.submit(write_users_data, database_url, shelf)
+        deadline = time.monotonic() + 60
+        with connect(database_url, autocommit=True) as watching:
+            while watching.execute(WAITING, (USERS_DATA[-1],)).fetchone() != (1,):
+                assert not backup.done(), backup.exception()
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        other.execute("DELETE FROM watchlists")
+        other.execute("DELETE FROM delivery_identities")
+        other.commit()
+        made = backup.result()
+    restored = restore_users_data(shelf, made, database_url, replace=True)
     assert (restored["watchlists"].rows, restored["delivery_identities"].rows) == (3, 50)
+
+
+WAITING = "SELECT count(*) FROM pg_locks WHERE relation = %s::regclass AND NOT granted"
+"""Readers and writers of a table that wait for a lock."""

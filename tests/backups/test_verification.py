@@ -11,7 +11,10 @@ from broker_assets.backups.manifest import BackupError, DamagedBackup
 from broker_assets.backups.programs import Programs
 from broker_assets.backups.shelf import Shelf
 from broker_assets.backups.users_data import write_users_data
-from broker_assets.backups.verification import verify_base, verify_users_data
+from broker_assets.backups.verification import verify_users_data
+from broker_assets.checks.backups import restored_base
+from broker_assets.resources.backups import Backups
+from broker_assets.settings import BackupSettings
 
 pytestmark = pytest.mark.database
 
@@ -33,8 +36,11 @@ def test_users_data_are_restored_into_a_server_of_their_own(
 
 
 def test_a_server_starts_on_the_newest_base_backup(saved: Any, service_folder: Path) -> None:
-    found = verify_base(saved.shelf, Programs(), service_folder / "verified")
-    assert (found.name, found.messages) == (saved.backup.name, 70)
+    verified = BackupSettings(scratch=service_folder / "verified")
+    verdict = restored_base(Backups(verified, saved.shelf.folder, None, "memory://"))
+    assert verdict.passed
+    assert verdict.metadata["backup"] == saved.backup.name
+    assert verdict.metadata["messages in the ledger"] == 70
     assert list((service_folder / "verified").iterdir()) == []
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from broker_assets.backups.verification import Verified
 from broker_assets.checks import backups as checks
 from broker_assets.resources.backups import Backups
 from broker_assets.settings import BackupSettings
@@ -39,14 +38,13 @@ def test_without_backups_and_after_a_loss(database_url: str, tmp_path: Path) -> 
     assert "annotations" in checks.restored_users_data(backups).description
 
 
-def test_what_was_restored_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import datetime
-
-    now = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-    monkeypatch.setattr(checks, "verify_base", lambda *_: Verified("database/x", now, messages=7, segments=3))
-    verdict = checks.restored_base(Backups(BackupSettings(), tmp_path, None, "memory://"))
-    assert verdict.passed
-    assert verdict.metadata["messages in the ledger"] == 7
-    monkeypatch.setattr(checks, "log_troubles", lambda *_: ["segments between a and b are missing"])
-    backups = Backups(BackupSettings(), tmp_path, "postgresql+psycopg://x@/y", "memory://")
-    assert "weekly_backup" in checks.complete_log(backups).next_step
+def test_a_gap_in_the_log_is_shown(database_url: str, tmp_path: Path) -> None:
+    """That a server starts on a base backup, and what is then shown of it, is in `tests/backups`."""
+    backups = Backups(BackupSettings(), tmp_path, database_url, "memory://")
+    backups.shelf.log.mkdir()
+    for number in (1, 3):
+        (backups.shelf.log / f"{number:024X}").write_bytes(b"")
+    verdict = checks.complete_log(backups)
+    assert not verdict.passed
+    assert f"segments between {1:024X} and {3:024X} are missing" in verdict.description
+    assert "weekly_backup" in verdict.next_step

@@ -10,6 +10,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 from cold_points import bring
+from failing_writes import LOSE_CONNECTION, failing_writes
 
 from broker_assets.cold import nights
 from broker_assets.cold.catalogue import VERSION_PROPERTY, ColdStore, as_of
@@ -73,9 +74,7 @@ def test_a_night_is_written_and_written_again(s3_store: ColdStore, connection: p
     ).fetchone() == (4, rewritten[0].snapshot.identifier)
 
 
-def test_a_process_that_dies_leaves_the_old_night(
-    s3_store: ColdStore, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_that_dies_leaves_the_old_night(s3_store: ColdStore, connection: psycopg.Connection[Any]) -> None:
     """Between the files and the commit, and between the commit and what readers are pointed to."""
     bring(connection, FIRST, [1, 2])
     write_night(s3_store, FIRST, TABLES)
@@ -95,10 +94,12 @@ def test_a_process_that_dies_leaves_the_old_night(
     assert table is not None
     assert ordered(table.scan().to_arrow()) == old
 
-    with monkeypatch.context() as patched:
-        patched.setattr(nights, "_point", lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            write_night(s3_store, FIRST, TABLES)
+    with (
+        failing_writes(s3_store.database_url, "cold_tables", LOSE_CONNECTION, on="INSERT OR UPDATE"),
+        pytest.raises(psycopg.OperationalError),
+    ):
+        write_night(s3_store, FIRST, TABLES)
+    assert len(table.refresh().scan().to_arrow()) == 3, "the cold store has the new night"
     assert ordered(in_cold(connection, diasources, FIRST)) == old
     write_night(s3_store, FIRST, TABLES)
     assert ordered(in_cold(connection, diasources, FIRST)) == ordered(in_database(connection, diasources, FIRST))

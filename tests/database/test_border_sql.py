@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -9,7 +11,8 @@ import pyarrow as pa
 import pytest
 from psycopg import sql
 
-from broker_assets.database import border
+from broker_assets.cold.catalogue import ColdStore
+from broker_assets.cold.nights import ColdTable, write_night
 from broker_assets.database.arrow import arrow_schema
 from broker_assets.database.border import TooManyBeyond
 from broker_assets.database.border_sql import across
@@ -18,27 +21,26 @@ from broker_assets.database.tables import diasources
 
 pytestmark = pytest.mark.database
 
+NIGHT = datetime.date(1859, 1, 5)
+
 
 @pytest.fixture
-def beyond(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A connection to a database of which a month has left, with three rows that are in the cold store."""
+def beyond(database_url: str, tmp_path: Path) -> Any:
+    """A connection to a database whose cold store, in a folder, has three rows that the database has not."""
     rows = {
         "diaobjectid": [7, 7, 8], "diasourceid": [1, 2, 3], "midpointmjdtai": [101.0, 102.0, 103.0], "survey": [1] * 3,
         "band": ["g", None, "100% 'r'"], "reduction": [0] * 3, "centroid_flag": [True, False, None],
+        "night": [NIGHT] * 3,
     }  # fmt: skip
     schema = pa.schema([item.with_nullable(True) for item in arrow_schema(diasources)])
     table = pa.table({item.name: pa.array(rows.get(item.name, [None] * 3), item.type) for item in schema})
-
-    def scan(wanted: pa.Schema, conditions: Any, location: str, most: int | None = None) -> pa.Table:
-        return table.select(wanted.names).slice(0, most)
-
-    monkeypatch.setattr(border, "_scan", scan)
+    of_night = ColdTable("diasources", schema, lambda *_: iter([table]), "sources")
+    write_night(ColdStore(database_url, (tmp_path / "cold").as_uri()), NIGHT, [of_night])
     with connect(database_url) as connection:
         yield connection
 
 
 def leave(connection: psycopg.Connection[Any]) -> None:
-    connection.execute("INSERT INTO cold_tables (name, metadata_location, snapshotid) VALUES ('diasources', 'x', 1)")
     connection.execute(
         "INSERT INTO cold_months (name, month, begins, ends, rows, checksum, snapshotid)"
         " VALUES ('diasources', '1859-01-01', 100, 130, 1, 1, 1)"

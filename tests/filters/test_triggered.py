@@ -11,7 +11,7 @@ import pytest
 from stored_filters import add_annotator, add_batch, add_object, enabled
 
 from broker_assets.database import engine
-from broker_assets.filters import interactive, triggered
+from broker_assets.filters import triggered
 from broker_assets.filters.query import Form
 from broker_assets.filters.store import FilterChanges, change_filter, save_filter
 
@@ -105,22 +105,20 @@ def test_a_loop_between_a_filter_and_an_annotator_ends(connection: psycopg.Conne
 
 
 def test_a_filter_that_fails_is_accounted_for_and_the_others_run(
-    connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+    connection: psycopg.Connection[Any], database_url: str
 ) -> None:
-    slow, broken, good = (enabled(connection, FORM, name) for name in ("slow", "broken", "good"))
-    texts = {1: "SELECT pg_sleep(30)", 2: "SELECT 1 / 0 AS x"}
-    original = interactive.run
-
-    def run(connection: Any, query: Any, **options: Any) -> Any:
-        place = texts.pop(1, None) or texts.pop(2, None)
-        if place is None:
-            return original(connection, query, **options)
-        with monkeypatch.context() as patch:
-            patch.setattr(type(query), "postgres", lambda *_, **__: place)
-            return original(connection, query, **options)
-
-    monkeypatch.setattr(triggered, "run_query", run)
-    assert annotate(connection, Outbox(), (1, "SN"), seconds=0.2) == 1
+    """One waits for a table that is locked, and one needs a function that the database has lost."""
+    waits = Form("objects.diaObjectId, crossmatch_tns.tns_name",
+                 "objects, crossmatch_tns, annotator:fink")  # fmt: skip
+    lacks = Form("objects.diaObjectId, sqrt(objects.ra) AS x", "objects, annotator:fink")
+    slow, broken, good = (
+        enabled(connection, form, name) for form, name in ((waits, "slow"), (lacks, "broken"), (FORM, "good"))
+    )
+    connection.execute("DROP FUNCTION filter_sqrt")
+    connection.commit()
+    with engine.connect(database_url) as other:
+        other.execute("LOCK TABLE crossmatch_tns IN ACCESS EXCLUSIVE MODE")
+        assert annotate(connection, Outbox(), (1, "SN"), seconds=0.2) == 1
     rows = connection.execute("SELECT filterid, matches, problem FROM filter_runs ORDER BY 1").fetchall()
     assert rows == [(slow, 0, "time"), (broken, 0, "error"), (good, 1, None)]
 

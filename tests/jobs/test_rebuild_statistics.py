@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from pathlib import Path
 
 import pytest
 from dagster import DagsterInstance
@@ -15,9 +16,16 @@ pytestmark = pytest.mark.database
 CONFIG = {"ops": {"rebuild_statistics_of_all": {"config": {"target": "t", "master": "local[1]", "parts": 2}}}}
 
 
-@pytest.mark.parametrize(("found", "reason"), [(None, "Spark is not installed"), (object(), "nothing is in the cold")])
-def test_what_is_missing_is_named(database_url: str, monkeypatch: pytest.MonkeyPatch, found: Any, reason: str) -> None:
-    monkeypatch.setattr("broker_assets.jobs.rebuild_statistics.importlib.util.find_spec", lambda name: found)
+@pytest.mark.parametrize(("installed", "reason"), [(0, "Spark is not installed"), (1, "nothing is in the cold")])
+def test_what_is_missing_is_named(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: bool, reason: str
+) -> None:
+    if installed:
+        (tmp_path / "pyspark").mkdir()
+        (tmp_path / "pyspark" / "__init__.py").touch()
+        monkeypatch.syspath_prepend(tmp_path)
+    else:
+        monkeypatch.setitem(sys.modules, "pyspark", None)
     with DagsterInstance.ephemeral() as instance:
         result = build_rebuild_statistics().execute_in_process(
             run_config=CONFIG,

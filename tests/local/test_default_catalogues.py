@@ -39,7 +39,7 @@ def program(folder: Path, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(
         "PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     )
-    monkeypatch.setattr("broker_assets.local.default_catalogues.sys.executable", str(bin_ / "python"))
+    monkeypatch.setattr(sys, "executable", str(bin_ / "python"))
 
 
 @pytest.mark.parametrize(("code", "more"), [(0, ""), (1, " Some could not be loaded")])

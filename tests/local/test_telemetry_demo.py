@@ -48,9 +48,9 @@ def output() -> io.StringIO:
 
 
 @pytest.fixture
-def demonstration(settings: Settings, database_url: str, output: io.StringIO) -> Iterator[TelemetryDemonstration]:
-    """A demonstration over an empty database; nothing answers on the webserver's port."""
-    addresses = Addresses(
+def addresses(settings: Settings, database_url: str) -> Addresses:
+    """A platform with an empty database; nothing answers on the webserver's port."""
+    return Addresses(
         home=str(settings.home),
         database_url=database_url,
         dagster_url="",
@@ -62,6 +62,11 @@ def demonstration(settings: Settings, database_url: str, output: io.StringIO) ->
         code_server_host="",
         code_server_port=0,
     )
+
+
+@pytest.fixture
+def demonstration(settings: Settings, addresses: Addresses, output: io.StringIO) -> Iterator[TelemetryDemonstration]:
+    """A demonstration over an empty database; nothing answers on the webserver's port."""
     yield TelemetryDemonstration(settings, addresses, Console(file=output, width=160))
     folders = DemoFolders.of(settings)
     for path in [*folders.incoming.iterdir(), folders.root / "dropped.json"]:
@@ -138,8 +143,9 @@ def test_it_ends_with_the_platform(
 
 
 @pytest.mark.database
+@pytest.mark.usefixtures("demonstration")  # which removes what is delivered
 def test_it_follows_to_the_end(
-    demonstration: TelemetryDemonstration,
+    addresses: Addresses,
     settings: Settings,
     database_url: str,
     output: io.StringIO,
@@ -163,8 +169,8 @@ def test_it_follows_to_the_end(
             runs.append(job)
             return result.run_id
 
-        monkeypatch.setattr(telemetry_demo, "start_job", start)
-        demonstration.drop()
+        following = TelemetryDemonstration(settings, addresses, Console(file=output, width=160), start=start)
+        following.drop()
         assert definitions.resolve_job_def("ingest_telemetry").execute_in_process(instance=instance).success
         made = [
             *(f"{level}_{family}" for level in ("l0", "l1") for family in FAMILIES),
@@ -173,7 +179,7 @@ def test_it_follows_to_the_end(
         definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance, asset_selection=[AssetKey(name) for name in made], partition_key=day
         )
-        demonstration.follow(threading.Event())
+        following.follow(threading.Event())
         curve = instance.fetch_materializations(AssetKey("l1_quicklook"), limit=1).records[0].asset_materialization
     assert curve is not None
     assert "data:image/png;base64" in str(curve.metadata["light curve"].value)
@@ -187,6 +193,6 @@ def test_it_follows_to_the_end(
     assert len(list(folders.archive.rglob("*.fits"))) >= 30
     assert len(json.loads((folders.root / "dropped.json").read_text())["files"]) == 6
     output.truncate(0)
-    demonstration.follow(threading.Event())
+    following.follow(threading.Event())
     assert "at an earlier start" in output.getvalue()
     assert runs == [PUBLISH_JOB, "check_telemetry"]

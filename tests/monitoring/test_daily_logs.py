@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from broker_assets.monitoring import daily_logs
 from broker_assets.monitoring.daily_logs import collect, days, prune
 from broker_assets.monitoring.service_logs import read_day, services
-from broker_assets.storage.atomic import replace_atomically
 
 NOW = datetime.datetime(2026, 11, 30, 12, tzinfo=datetime.UTC)
 
@@ -72,15 +74,16 @@ def test_a_process_that_dies_doubles_no_line(tmp_path: Path, monkeypatch: pytest
     collect(logs, tmp_path / "daily", NOW)
     with (logs / "api.log").open("a") as file:
         file.write(line(28, "two") + line(29, "three"))
-    calls: list[Path] = []
+    calls: list[Any] = []
+    replace = os.replace
 
-    def dying(path: Path, content: str) -> None:
-        calls.append(path)
+    def full(source: Any, target: Any) -> None:
+        calls.append(target)
         if len(calls) == when:
-            raise OSError(28, "No space left on device")
-        replace_atomically(path, content)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(source, target)
 
-    monkeypatch.setattr(daily_logs, "replace_atomically", dying)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space left"):
         collect(logs, tmp_path / "daily", NOW)
     monkeypatch.undo()

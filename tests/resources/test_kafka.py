@@ -6,11 +6,11 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, ConsumerGroupState, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from network_link import NetworkLink
 
 from broker_assets.resources.kafka import Kafka, KafkaSource, stream_ends
 from broker_assets.settings import KafkaSettings, StreamLocation
@@ -202,18 +202,17 @@ def test_ends_of_a_topic_made_anew(topic: str, settings: KafkaSettings) -> None:
     assert stream_ends(settings, topic, {0: 10, 1: 10}).ends == {0: 0, 1: 0}
 
 
-def test_a_kept_source_knows_what_came_since(
-    kafka: str, topic: str, settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened: list[str] = []
+def test_a_kept_source_knows_what_came_since(kafka: str, topic: str, settings: KafkaSettings) -> None:
+    host, _, port = kafka.partition(",")[0].rpartition(":")
+    with NetworkLink(lambda: (host, int(port))) as link:
+        # Clients make their first connection to it, and learn the address of the broker from that.
+        through = settings.model_copy(update={"bootstrap_servers": f"127.0.0.1:{link.port}"})
+        assert_kept(kafka, link, StreamLocation("alerts", topic, through))
 
-    class Counted(KafkaSource):
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            super().__init__(*arguments, **options)
-            opened.append(self.topic)
 
-    monkeypatch.setattr("broker_assets.resources.kafka.KafkaSource", Counted)
-    location = StreamLocation("alerts", topic, settings)
+def assert_kept(kafka: str, link: NetworkLink, location: StreamLocation) -> None:
+    """A resource that keeps its source asks through one client, another one through one for each question."""
+    topic = location.topic
     resource = Kafka([location], keep=True)
     ends = partial(resource.ends, "alerts", timeout=5.0)
     produce(kafka, topic, {0: [b"a"] * 3, 1: [b"b"]})
@@ -224,9 +223,10 @@ def test_a_kept_source_knows_what_came_since(
     # A position beyond the end, as of a topic that was deleted and made again, does not stop the next question.
     assert ends({0: 9, 1: 1}).ends == {0: 4, 1: 1}
     assert ends({0: 4, 1: 0}).lag({0: 4, 1: 0}) == {0: 0, 1: 1}
-    assert opened == [topic]
-    Kafka([location]).ends("alerts", {}, timeout=5.0)
-    assert opened == [topic, topic]
+    assert link.connections == 1
+    for _ in range(2):
+        Kafka([location]).ends("alerts", {}, timeout=5.0)
+    assert link.connections == 3
 
 
 def free_port() -> int:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from broker_assets.annotations.sources import checked_source
-from broker_assets.stream import annotation_messages
 from broker_assets.stream.annotation_messages import AnnotationStream, annotator_of, object_named, read_message
 from broker_assets.stream.decode import Reason
 from broker_assets.stream.messages import Message
@@ -38,7 +37,16 @@ def test_the_topic_of_a_message_is_the_annotator_or_its_kafka_topic(topic: str |
     assert (item.message.stream, item.message.partition, item.message.offset) == (STREAM.name, 1, 5)
 
 
-def test_what_is_not_an_annotation_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+class Broken(dict[str, Any]):
+    """A document that brings out what nobody has thought of."""
+
+    def get(self, *_: Any) -> Any:
+        raise ZeroDivisionError("oh")
+
+    __getitem__ = __iter__ = get
+
+
+def test_what_is_not_an_annotation_has_a_reason() -> None:
     other = read_message(STREAM, message(objectId=1, classification="SN", topic="anno_other"), 1000)
     assert isinstance(other, Reason)
     assert "anno_fastfinder is the topic of fastfinder" in other.reason
@@ -46,11 +54,7 @@ def test_what_is_not_an_annotation_has_a_reason(monkeypatch: pytest.MonkeyPatch)
     assert isinstance(large, Reason)
     assert "more than 10" in large.reason
 
-    def broken(*arguments: Any) -> Any:
-        raise ZeroDivisionError("oh")
-
-    monkeypatch.setattr(annotation_messages, "documents", broken)
-    failed = read_message(STREAM, message(objectId=1), 1000)
+    failed = read_message(STREAM, message(objectId=1), 1000, Broken())
     assert isinstance(failed, Reason)
     assert failed.reason == "ZeroDivisionError: oh"
     assert "Traceback" in failed.traceback

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.database
 
 @dataclass(kw_only=True)
 class Noted(BatchRun):
-    """Notes what is written together; a message of `bad` is refused by the database."""
+    """Notes what is written together; a message `bad` is refused by the database, with `gone` the database is away."""
 
     bad: bytes = b"bad"
     written: list[tuple[list[int], str | None]] = field(default_factory=list)
@@ -23,6 +23,8 @@ class Noted(BatchRun):
     def write(self, messages, condemned):
         if condemned is None and any(message.value == self.bad for message in messages):
             raise psycopg.errors.CheckViolation("not that one")
+        if any(message.value == b"gone" for message in messages):
+            raise psycopg.OperationalError("gone")
         self.written.append(([message.offset for message in messages], condemned and condemned.reason))
 
 
@@ -47,9 +49,9 @@ def test_the_message_that_the_database_refuses_is_found_by_halving(run):
 
 
 def test_an_error_of_the_environment_is_not_a_messages(run):
-    run.write = lambda *_: (_ for _ in ()).throw(psycopg.OperationalError("gone"))
     with pytest.raises(psycopg.OperationalError):
-        run.apply(messages(b"a", b"b"))
+        run.apply(messages(b"a", b"gone"))
+    assert run.written == []
 
 
 def test_messages_at_which_runs_have_died_are_written_alone(run):

@@ -36,12 +36,12 @@ class QuarantineRetry:
 
     Parameters
     ----------
-    command : sequence of str
-        What is run, with the topic and the reason as options.
+    command : sequence of str, optional
+        What is run, with the topic and the reason as options; `COMMAND` if left out.
     """
 
-    def __init__(self, command: Sequence[str] = COMMAND) -> None:
-        self._command = tuple(command)
+    def __init__(self, command: Sequence[str] | None = None) -> None:
+        self._command = tuple(COMMAND if command is None else command)
         self._lock = threading.Lock()
         self._last: Retry | None = None
 

@@ -9,33 +9,45 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
+from typing import Final
 
 log = logging.getLogger(__name__)
 
-_once = threading.Lock()
-_warm = threading.Event()
 
+class Warming:
+    """Loads once in a thread that does not keep the process.
 
-def warm_in_background() -> threading.Thread | None:
-    """Run `warm` in a thread that does not keep the process; None if it has run or runs in this process."""
-    if _warm.is_set() or not _once.acquire(blocking=False):
-        return None
-    thread = threading.Thread(target=_run, name="warming", daemon=True)
-    thread.start()
-    return thread
+    Parameters
+    ----------
+    load : callable
+        What loads it.
+    """
 
+    def __init__(self, load: Callable[[], None]) -> None:
+        self._load = load
+        self._once = threading.Lock()
+        self._done = threading.Event()
 
-def _run() -> None:
-    begin = time.monotonic()
-    try:
-        warm()
-        _warm.set()
-        log.info("what pages of objects need is loaded, after %.1f s", time.monotonic() - begin)
-    except Exception:
-        # Pages load it themselves then, and say what is wrong.
-        log.exception("what pages of objects need could not be loaded ahead")
-    finally:
-        _once.release()
+    def start(self) -> threading.Thread | None:
+        """The thread that loads; None if another one does, or has."""
+        if self._done.is_set() or not self._once.acquire(blocking=False):
+            return None
+        thread = threading.Thread(target=self._run, name="warming", daemon=True)
+        thread.start()
+        return thread
+
+    def _run(self) -> None:
+        begin = time.monotonic()
+        try:
+            self._load()
+            self._done.set()
+            log.info("what pages of objects need is loaded, after %.1f s", time.monotonic() - begin)
+        except Exception:
+            # Pages load it themselves then, and say what is wrong.
+            log.exception("what pages of objects need could not be loaded ahead")
+        finally:
+            self._once.release()
 
 
 def warm() -> None:
@@ -108,3 +120,7 @@ def _warm_stamps() -> None:
     reader.read([bytes(9)])
     drawn = oriented(buffer.getvalue(), (0.0, 0.0))
     stamp_png(drawn, *limits(drawn.pixels, difference=False), stretched=True)
+
+
+PROCESS: Final = Warming(warm)
+"""Of this process, however many applications it has."""

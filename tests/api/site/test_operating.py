@@ -14,8 +14,7 @@ from site_visitors import Visitor, signed_in, without_markup
 
 from broker_assets.accounting import quarantine
 from broker_assets.accounting.quarantine import QuarantinedMessage
-from broker_assets.api.site import operating
-from broker_assets.api.site.quarantine_retry import QuarantineRetry
+from broker_assets.api.site import quarantine_retry
 from broker_assets.database.engine import connect
 from broker_assets.provenance import costs
 from broker_assets.settings import DatabaseSettings, Settings
@@ -29,7 +28,7 @@ def fake_retry() -> Iterator[None]:
     """A retry that only prints its options."""
     command = [sys.executable, "-c", "import sys; print('read again', sys.argv[1:])"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(operating, "QuarantineRetry", lambda: QuarantineRetry(command))
+        patch.setattr(quarantine_retry, "COMMAND", command)
         yield
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
+
 import pyarrow as pa
 import pytest
 
@@ -11,9 +14,11 @@ TABLE = pa.table({"$diasourceid": list(range(3000)), "x": [float(n) for n in ran
 
 
 @pytest.fixture(autouse=True)
-def _no_limit_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_limit_stays() -> Iterator[None]:
     """The limit of processor time would stay after the test, and end the process of all tests."""
-    monkeypatch.setattr(Worker, "_limit_processor", lambda self, seconds: None)
+    before = resource.getrlimit(resource.RLIMIT_CPU)
+    yield
+    resource.setrlimit(resource.RLIMIT_CPU, before)
 
 
 def test_tables_are_replaced_and_settings_locked() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from dagster import (
@@ -20,13 +20,14 @@ from dagster import (
     op,
 )
 from telemetry_arrivals import Site, make_site
+from watched_folder import watched
 
 from broker_assets.assets.telemetry.folders import INGEST_JOB, INGEST_OP, folder_key, telemetry_folders
 from broker_assets.resources.database import Database
 from broker_assets.resources.telemetry import Telemetry
 from broker_assets.sensors.telemetry import arrivals
 from broker_assets.sensors.telemetry.arrivals import build_telemetry_files
-from broker_assets.telemetry.reception.folders import IncomingFolder, folders
+from broker_assets.telemetry.reception.folders import folders
 from broker_assets.telemetry.reception.receiver import Receiver, ingest_session
 
 pytestmark = pytest.mark.database
@@ -207,22 +208,16 @@ def test_a_folder_that_is_away_is_told_and_hinders_no_other(
 
 
 def test_a_folder_that_does_not_answer_costs_a_tick_no_more_than_its_time(
-    ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, instance: DagsterInstance, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import threading
-
     answer = threading.Event()
-
-    def silent(self: IncomingFolder) -> Any:
-        answer.wait(60)
-        return []
-
-    monkeypatch.setattr(IncomingFolder, "files", silent)
     monkeypatch.setattr(arrivals, "LOOK_SECONDS", 0.2)
-    try:
-        assert "did not answer within" in skipped(ticks.tick())
-    finally:
-        answer.set()
+    with watched(tmp_path / "arriving", before_listing=lambda: answer.wait(60)) as url:
+        site = make_site(tmp_path, incoming=[url])
+        try:
+            assert "did not answer within" in skipped(Ticks(instance, Database(database_url), site.telemetry).tick())
+        finally:
+            answer.set()
 
 
 def test_an_absent_database_and_absent_settings_are_a_sentence(

@@ -8,9 +8,9 @@ from pathlib import Path
 import fsspec
 import pytest
 from input_sources import zipped
+from watched_folder import watched
 
 from broker_assets.settings.sources import InputSource
-from broker_assets.telemetry.fetching import files
 from broker_assets.telemetry.fetching.files import Record, fetch_files, listed, listing_version
 from broker_assets.telemetry.fetching.zips import FetchError
 
@@ -97,14 +97,13 @@ def test_a_failed_fetch_keeps_what_there_was(tmp_path: Path) -> None:
     assert set(site.present()) == {"mk/a.tm", "spk/b.bsp"}
 
 
-def test_a_file_that_grows_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_grows_without_end_is_refused(tmp_path: Path) -> None:
     site = Site(tmp_path)
     site.put("mk/a.tm", b"x" * 100)
-    item = listed(site.source)["mk/a.tm"]
-    site.put("mk/a.tm", b"x" * 5_000_000)
-    monkeypatch.setattr(files, "listed", lambda _: {"mk/a.tm": item})
-    with pytest.raises(FetchError, match="more than the 100 bytes"):
-        site.fetch()
+    with watched(site.there, before_reading=lambda path: path.write_bytes(b"x" * 5_000_000)) as url:
+        site.source = site.source.model_copy(update={"url": url})
+        with pytest.raises(FetchError, match="more than the 100 bytes"):
+            site.fetch()
     assert site.present() == {}
 
 

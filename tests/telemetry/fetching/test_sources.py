@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 
 import pytest
+from http_peer import HttpPeer
 from input_sources import repository
 
 from broker_assets.settings import TelemetrySettings
@@ -43,26 +45,24 @@ def test_sources_know_whether_something_is_new(tmp_path: Path) -> None:
         plans.fetch()
 
 
-def test_the_table_of_a_web_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from broker_assets.telemetry.fetching import sources
-
-    def update(path: Path, url: str, *, seconds: float, strict: bool) -> int:
-        assert strict
-        if "down" in url:
-            raise OSError("HTTP 503")
-        path.write_text("_id\n1\n")
-        return 1
-
-    monkeypatch.setattr(sources, "update", update)
-    for url in ("https://requests.example/down/", "https://requests.example/"):
+def test_the_table_of_a_web_service(tmp_path: Path) -> None:
+    table = tmp_path / "requests.csv"
+    now = datetime.datetime.now(datetime.UTC)
+    known = f"_id,unique_id,start_utc\n1,7,{now:%Y-%m-%dT%H:%M:%S}\n"
+    table.write_text(known)
+    with HttpPeer() as service:
         settings = TelemetrySettings.model_validate(
-            {"requests": tmp_path / "requests.csv", "sources": [{"input": "request_table", "url": url}]}
+            {"requests": table, "sources": [{"input": "request_table", "url": f"{service.url}/"}]}
         )
         (one,) = named_sources(settings, tmp_path)
         assert one.version() is None
-        if "down" in url:
-            with pytest.raises(FetchError, match="HTTP 503"):
-                one.fetch()
-        else:
-            assert one.fetch().new == ["requests.csv"]
-            assert one.fetch().new == []
+        service.answers = [(503, {}, b"")]
+        with pytest.raises(FetchError, match="HTTP 503"):
+            one.fetch()
+        assert table.read_text() == known
+        more = known.replace("\n1,", "\n2,").encode()
+        service.answers = [(200, {}, more)]
+        assert one.fetch().new == ["requests.csv"]
+        assert table.read_text() == known + more.decode().partition("\n")[2]
+        service.answers = [(200, {}, more)]
+        assert one.fetch().new == []

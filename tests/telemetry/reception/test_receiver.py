@@ -18,12 +18,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from received_files import connection, ingest, rows, site
+from received_files import connection, ingest, rows, run, site
 from telemetry_arrivals import DAY, NAME, Site, make_site
+from watched_folder import watched
 
 from broker_assets.database import engine
 from broker_assets.telemetry.reception import register
-from broker_assets.telemetry.reception.folders import IncomingFolder, folders
+from broker_assets.telemetry.reception.folders import folders
 from broker_assets.telemetry.reception.receiver import (
     IngestBusy,
     Ingested,
@@ -228,21 +229,23 @@ def test_a_file_that_ends_every_run_is_given_up(site: Site, ingest: Callable[...
 
 
 def test_a_file_that_grows_while_it_is_read_is_looked_at_again(
-    site: Site, ingest: Callable[..., Ingested], connection: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, database_url: str, connection: Any
 ) -> None:
-    path = site.arrive(1, range(2))
-    read = IncomingFolder._blocks
+    grown: list[Path] = []
 
-    def growing(self: IncomingFolder, file: Any) -> Iterator[bytes]:
-        yield from read(self, file)
-        path.write_bytes(site.content(range(3)))
+    def grows_once(path: Path) -> None:
+        if not grown:
+            path.write_bytes(own.content(range(3)))
+            grown.append(path)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(IncomingFolder, "_blocks", growing)
-        (outcome,) = ingest().files
-    assert (outcome.state, "changed while it was copied" in outcome.reason) == ("new", True)
-    assert copies(site) == []
-    assert ingest().new == 3
+    with watched(tmp_path / "arriving", after_reading=grows_once) as url:
+        own = make_site(tmp_path, incoming=[url])
+        path = own.arrive(1, range(2))
+        (outcome,) = run(own, database_url).files
+        assert grown == [path]
+        assert (outcome.state, "changed while it was copied" in outcome.reason) == ("new", True)
+        assert copies(own) == []
+        assert run(own, database_url).new == 3
     assert rows(connection) == [(NAME.format(number=1), 1, "processed")]
 
 

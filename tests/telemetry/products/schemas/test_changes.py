@@ -10,37 +10,44 @@ import numpy as np
 import pytest
 from product_specimens import known, light_curve, specimens
 
-from broker_assets.telemetry.products.builders.measured import Measured, PacketSet
 from broker_assets.telemetry.products.files import fits
 from broker_assets.telemetry.products.files.fits import Extension
-from broker_assets.telemetry.products.files.reading import read
+from broker_assets.telemetry.products.files.reading import ProductTables, read
 from broker_assets.telemetry.products.files.tables import Column
-from broker_assets.telemetry.products.levels import level0
 from broker_assets.telemetry.products.schemas.changes import FormatChanged, differences, format_changes, merged, update
 from broker_assets.telemetry.products.schemas.schema import ProductSchema, UnknownSchema, described, schema_of, schemas
-from broker_assets.telemetry.products.schemas.specimens import write_specimens
 
 __all__ = ["known", "specimens"]
 
 
-def test_changed_unit_needs_a_new_version(
-    monkeypatch: pytest.MonkeyPatch, known: list[ProductSchema], tmp_path: Path
-) -> None:
-    """A builder that writes another unit, name and width is told to raise the version; nothing is written."""
-    real = level0.BUILDERS["lightcurve"]
+def changed(product: ProductTables, change: Callable[[dict[str, Column]], dict[str, Column]], folder: Path) -> Path:
+    """A file like a product, with another table `DATA`; the types in it are those of the arrays."""
+    cards = [card for card in product.header.cards if card[0] not in WRITTEN]
+    tables = [Extension(name, change(table) if name == "DATA" else table) for name, table in product.tables.items()]
+    folder.mkdir(exist_ok=True)
+    fits.write(folder / product.name, cards, tables)
+    return folder / product.name
 
-    def changed(packets: PacketSet) -> Measured:
-        made = real(packets)
-        assert isinstance(made, list)
-        (measured,) = made
-        data = dict(measured.data)
-        data["counts"] = replace(data["counts"], unit="count s-1")
+
+WRITTEN = ("SIMPLE", "BITPIX", "NAXIS", "EXTEND", "CHECKSUM", "DATASUM")
+"""Cards that the writer adds."""
+
+
+def test_changed_unit_needs_a_new_version(known: list[ProductSchema], specimens: list[Path], tmp_path: Path) -> None:
+    """Light curves with another unit, name and width need a higher version; nothing is written."""
+
+    def change(table: dict[str, Column]) -> dict[str, Column]:
+        data = dict(table)
+        data["counts"] = replace(table["counts"], unit="count s-1")
         data["regime"] = data.pop("rcr")
-        data["triggers"] = Column(data["triggers"].values.astype(np.int32), parameter="NIX00274")
-        return replace(measured, data=data)
+        data["triggers"] = replace(data["triggers"], values=data["triggers"].values.astype(np.int32))
+        return data
 
-    monkeypatch.setitem(level0.BUILDERS, "lightcurve", changed)
-    derived = merged(described(read(path)) for path in write_specimens(tmp_path / "specimens"))
+    files = [
+        changed(read(path), change, tmp_path / "changed") if "ql-lightcurve" in path.name else path
+        for path in specimens
+    ]
+    derived = merged(described(read(path)) for path in files)
     found = format_changes(known, derived)
     assert {text.split(" (")[0] for text in found} == {
         f"format changed: raise the version of ql-lightcurve at level {level}" for level in ("L0", "L1", "LL01")
@@ -126,14 +133,5 @@ def test_differences_can_be_read(
     tmp_path: Path,
 ) -> None:
     """One sentence per difference, in the file's own words."""
-    product = light_curve(specimens)
-    cards = [card for card in product.header.cards if card[0] not in ("SIMPLE", "BITPIX", "NAXIS", "EXTEND")]
-    tables = [
-        Extension(name, change(table) if name == "DATA" else table)
-        for name, table in product.tables.items()
-    ]  # fmt: skip
-    path = tmp_path / product.name
-    # The types that the writer chooses are those of the arrays; numpy reads what the file has.
-    fits.write(path, [card for card in cards if card[0] not in ("CHECKSUM", "DATASUM")], tables)
-    found = read(path)
+    found = read(changed(light_curve(specimens), change, tmp_path / "changed"))
     assert differences(schema_of(found, known), found) == expected
