@@ -28,6 +28,7 @@ from broker_assets.api import (
 from broker_assets.api.connections import Connections
 from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
+from broker_assets.api.http_methods import HeadAsGet, take_either_slash
 from broker_assets.api.observer import Observer
 from broker_assets.api.site import (
     almanac,
@@ -102,6 +103,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.add_middleware(WebGuard, hosts=settings.server.names, open_reading=True)
+    app.add_middleware(HeadAsGet)
+    take_either_slash(app)
     app.state.connections = connections
     app.state.accounts = accounts
     app.state.access = settings.access

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from broker_assets.api.compression import Compression
 from broker_assets.api.documents import Document
+from broker_assets.api.http_methods import take_either_slash
 from broker_assets.api.v1 import (
     alerts,
     calendar,
@@ -114,6 +115,7 @@ def create_v1(app: FastAPI, settings: Settings) -> FastAPI:
     found.state.tide = Tide()
     found.state.tide_lock = threading.Lock()
     found.add_middleware(Compression)
+    take_either_slash(found)
     for router in ROUTERS:
         found.include_router(router)
     problems.add_to(found)
