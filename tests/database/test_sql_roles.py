@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
+from astropy.coordinates import angular_separation
 from sqlalchemy.engine import make_url
 
 from broker_assets.access import accounts
@@ -105,6 +107,31 @@ def test_temporary_tables_are_allowed(everybody: psycopg.Connection[Any]) -> Non
     everybody.execute("CREATE TEMP TABLE mine AS SELECT * FROM elasticc2_brokerclassifier")
     everybody.execute("INSERT INTO mine (classifier_id) VALUES (1)")
     assert everybody.execute("SELECT classifier_id FROM pg_temp.mine").fetchall() == [(1,)]
+
+
+def test_positions_are_searched_with_the_functions_of_q3c(everybody: psycopg.Connection[Any]) -> None:
+    rng = np.random.default_rng(8)
+    ra, dec = rng.uniform(0, 360, (2, 200)), np.degrees(np.arcsin(rng.uniform(-1, 1, (2, 200))))
+    # Near neighbours, also across the meridian; a pole; the opposite point.
+    ra[1, :100], dec[1, :100] = (ra[0, :100] + rng.normal(0, 1e-3, 100)) % 360, np.clip(dec[0, :100] + 1e-3, -90, 90)
+    ra[:, 0], dec[:, 0], dec[:, 1] = (359.9999, 0.0001), (10, 10), (90, 89.5)
+    ra[:, 2], dec[:, 2] = (10, 190), (20, -20)
+    known = np.degrees(angular_separation(*np.radians([ra[0], dec[0], ra[1], dec[1]])))
+    everybody.execute("CREATE TEMP TABLE pairs (ra1 float8, dec1 float8, ra2 float8, dec2 float8)")
+    with everybody.cursor().copy("COPY pairs FROM STDIN") as copy:
+        for row in zip(ra[0], dec[0], ra[1], dec[1], strict=True):
+            copy.write_row([float(value) for value in row])
+    columns = "ra1, dec1, ra2, dec2"
+    found = everybody.execute(
+        f"SELECT q3c_dist({columns}), q3c_radial_query({columns}, 0.002), q3c_join({columns}, 40) FROM pairs"
+    ).fetchall()
+    distances = np.array([row[0] for row in found])
+    np.testing.assert_allclose(distances, known, rtol=1e-9, atol=1e-11)
+    assert [row[1] for row in found] == list(known < 0.002)
+    assert [row[2] for row in found] == list(known < 40)
+    assert 0 < sum(known < 0.002) < 200
+    one = "SELECT q3c_radial_query(NULL, 1, 1, 1, 1), q3c_radial_query(10, 20, 10, 20, 1), q3c_dist(0.5::real, 0, 1, 0)"
+    assert everybody.execute(one).fetchone() == (None, True, pytest.approx(0.5))
 
 
 def test_what_is_shared_with_another_account_is_not_shown(

@@ -30,7 +30,7 @@ def test_a_worked_query_finds_something(root: Any, anna: Any, name: str, before:
 
 
 def test_there_are_several_worked_queries() -> None:
-    assert len(QUERIES) == 8
+    assert len(QUERIES) == 9
 
 
 def test_what_a_role_reads_is_listed(anna: Any) -> None:
