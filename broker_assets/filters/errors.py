@@ -27,6 +27,8 @@ class Problem:
     def __str__(self) -> str:
         place = f"line {self.line}, column {self.column}"
         text = f"{self.part + ', ' if self.part else ''}{place}: {self.message}"
+        if (self.suggestion or self.example) and not text.endswith((".", "?", "!")):
+            text += "."
         if self.suggestion:
             text += f" {self.suggestion}"
         if self.example:

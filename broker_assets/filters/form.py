@@ -88,7 +88,7 @@ def members(form: Form) -> list[Member]:
             watchlist = _number(rest, "watchlist", place)
         elif colon and kind in ("area", "watchmap"):
             areas += [_number(part, "area", place) for part in rest.split("&")]
-        elif colon and kind == "annotator":
+        elif colon and kind.startswith("annotator"):
             annotators += [_topic(part, place) for part in rest.split("&")]
         elif not colon and ALIASES.get(kind, kind) in TABLES:
             plain.add(ALIASES.get(kind, kind))

@@ -258,7 +258,7 @@ class _Builder:
     def _star(self, node: exp.Expression, names: list[str]) -> None:
         if isinstance(node, exp.Star) and any(value for value in node.args.values()):
             raise Refused("* is followed by nothing else", at=position(node))
-        wanted = node.table.lower() if isinstance(node, exp.Column) else ""
+        wanted = self.scope.table_named(node.table) if isinstance(node, exp.Column) else ""
         if wanted and wanted not in self.scope.sources:
             raise Refused(f"the query has no table {wanted}", at=position(node))
         for source in self.scope.sources.values():

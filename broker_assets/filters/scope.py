@@ -11,7 +11,7 @@ from sqlglot import exp
 from broker_assets.filters import values
 from broker_assets.filters.errors import Refused, nearest
 from broker_assets.filters.grammar import position
-from broker_assets.filters.schema import NOW, Kind, PublishedColumn, PublishedTable
+from broker_assets.filters.schema import ALIASES, NOW, Kind, PublishedColumn, PublishedTable
 from broker_assets.filters.values import Value
 
 
@@ -90,7 +90,7 @@ class Scope:
         )
 
     def _qualified(self, node: exp.Column) -> Value:
-        name, qualifier = node.name, node.table.lower()
+        name, qualifier = node.name, self.table_named(node.table)
         scope = next((scope for scope in self.levels() if qualifier in scope.sources), None)
         if scope is None:
             raise Refused(
@@ -108,6 +108,11 @@ class Scope:
                 at=position(node),
             )
         return scope._read(source, found)
+
+    def table_named(self, written: str) -> str:
+        """The table that is meant before the dot of a column: the form may call `objects` by its former name."""
+        name = written.lower()
+        return name if any(name in scope.sources for scope in self.levels()) else ALIASES.get(name, name)
 
     def levels(self) -> Iterator[Scope]:
         """This scope and those around it."""

@@ -10,6 +10,12 @@ def test_a_problem_is_a_sentence_with_its_place() -> None:
     assert str(problem) == "tables, line 2, column 7: there is no table objets. Did you mean objects? Example: objects"
 
 
+def test_what_follows_a_problem_is_a_sentence_of_its_own() -> None:
+    assert str(Problem("nothing is selected", example="objects.ra")) == (
+        "line 1, column 1: nothing is selected. Example: objects.ra"
+    )
+
+
 def test_an_error_has_all_problems() -> None:
     error = FilterError([Problem("one"), Problem("two")])
     assert [item.message for item in error.problems] == ["one", "two"]

@@ -23,6 +23,7 @@ def tables(text: str, conditions: str = "") -> list[tuple[str, object]]:
         ("objects, area:3", [("objects", None), ("area_hits", 3)]),
         ("objects, watchmap:3&4", [("objects", None), ("ar0", 3), ("ar1", 4)]),
         ("objects, annotator:fink&alerce", [("objects", None), ("fink", "fink"), ("alerce", "alerce")]),
+        ("objects, annotators:fink", [("objects", None), ("fink", "fink")]),
         ("crossmatch_tns, watchlist:7", [("objects", None), ("watchlist_hits", 7), ("crossmatch_tns", None)]),
         ("mpc_orbits", [("objects", None), ("sssources", None), ("mpc_orbits", None)]),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from broker_assets.filters.query import FilterError, check
+from broker_assets.filters.query import FilterError, Form, check
 
 JOINED = "FROM objects AS o JOIN sherlock_classifications s ON o.diaObjectId = s.diaObjectId"
 
@@ -32,6 +32,12 @@ def test_others_are_refused(column: str, said: str) -> None:
     with pytest.raises(FilterError) as caught:
         check(f"SELECT {column} {JOINED}")
     assert said in str(caught.value)
+
+
+def test_objects_may_have_its_former_name_before_a_dot() -> None:
+    form = Form("objects_ext.diaObjectId, objects.ra", "objects_ext", "objects_ext.decl > 1 ORDER BY objects_ext.ra")
+    assert check(form).columns == {"objects": {"diaobjectid", "ra", "decl"}}
+    assert check(Form("objects_ext.*", "objects_ext")).output == check(Form("objects.*", "objects")).output
 
 
 def test_a_column_of_several_other_tables_needs_its_table() -> None:
