@@ -11,7 +11,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from starlette.datastructures import URL
 from starlette.responses import RedirectResponse
-from starlette.routing import Match, Router, get_route_path
+from starlette.routing import Match, Router
 
 from broker_assets.web_guard import READING, Application, Receive, Scope, Send
 
@@ -69,10 +69,9 @@ class EitherSlash:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or redirect one that only reads."""
-        path = get_route_path(scope)
-        if scope["type"] == "http" and path != "/":
-            whole = scope["path"]
-            other = {**scope, "path": whole.rstrip("/") if path.endswith("/") else f"{whole}/"}
+        path = scope.get("path", "")
+        if scope["type"] == "http" and path.rstrip("/") != scope.get("root_path", "").rstrip("/"):
+            other = {**scope, "path": path.rstrip("/") if path.endswith("/") else f"{path}/"}
             if any(route.matches(other)[0] is not Match.NONE for route in self.router.routes):
                 if scope["method"] in READING:
                     await RedirectResponse(str(URL(scope=other)))(scope, receive, send)

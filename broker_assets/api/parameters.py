@@ -119,6 +119,14 @@ Flag = Annotated[bool, BeforeValidator(_word)]
 """A boolean of a form."""
 
 
+def _written(value: Any) -> Any:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Text = Annotated[str, BeforeValidator(_written)]
+"""A text; a number of a JSON document counts as its digits, so that a form and JSON say the same."""
+
+
 def checked(model: type[_Model], given: Mapping[str, Any]) -> _Model:
     """The parameters as a model has them; others are ignored.
 

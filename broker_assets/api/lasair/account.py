@@ -10,7 +10,7 @@ from broker_assets.access import accounts, tokens
 from broker_assets.access.accounts import WrongPassword
 from broker_assets.api.authentication import accounts_of
 from broker_assets.api.documents import Document
-from broker_assets.api.parameters import BadParametersError, Parameters, checked
+from broker_assets.api.parameters import BadParametersError, Parameters, Text, checked
 
 router = APIRouter(prefix="/api", tags=["Lasair"])
 
@@ -21,8 +21,8 @@ NAME = "auth-token"
 class Credentials(BaseModel):
     """Parameters of `auth-token`."""
 
-    username: str = Field(max_length=150)
-    password: str = Field(max_length=1024)
+    username: Text = Field(max_length=150)
+    password: Text = Field(max_length=1024)
 
 
 @router.post("/auth-token/", response_class=Document)

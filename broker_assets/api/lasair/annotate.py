@@ -11,26 +11,26 @@ from pydantic import BaseModel, Field
 
 from broker_assets.api.authentication import accounts_of, caller
 from broker_assets.api.documents import Document
-from broker_assets.api.parameters import BadRequestError, Parameters, checked
+from broker_assets.api.parameters import BadRequestError, Parameters, Text, checked
 
 router = APIRouter(prefix="/api", tags=["Lasair"])
 
 MOST: Final = 10_000
 """Annotations of a list."""
-TOPIC: Final = "annotations"
-"""Where annotations go, as the answer says."""
+TOPIC: Final = "fast_annotations"
+"""What the answer names: the topic through which Lasair takes annotations. Here they are written at once."""
 
 
 class Annotation(BaseModel):
     """Parameters of `annotate`."""
 
-    topic: str = Field(max_length=255)
-    objectId: str | int  # noqa: N815
-    classification: str
-    version: str | float | None = None
-    explanation: str = ""
+    topic: Text = Field(max_length=255)
+    objectId: Text  # noqa: N815
+    classification: Text
+    version: Text | None = None
+    explanation: Text = ""
     classdict: str | dict[str, Any] | None = None
-    url: str = ""
+    url: Text = ""
 
 
 class Annotations(BaseModel):
@@ -56,7 +56,12 @@ def annotate_list(request: Request, given: Parameters) -> Response:
 
 
 def _message(asked: Annotation) -> dict[str, Any]:
-    return asked.model_dump() | {"classdict": asked.classdict or "{}"}
+    classdict = asked.classdict or "{}"
+    return {
+        "diaObjectId": asked.objectId,
+        **asked.model_dump(exclude={"objectId", "classdict"}),
+        "classdict": classdict if isinstance(classdict, str) else json.dumps(classdict),
+    }
 
 
 def _write(request: Request, given: dict[str, Any], messages: list[dict[str, Any]]) -> int:

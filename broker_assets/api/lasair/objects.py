@@ -16,7 +16,7 @@ from broker_assets.api.lasair import object_document
 from broker_assets.api.lasair.catalogues import Catalogues, NoCataloguesError
 from broker_assets.api.lasair.today import julian_year
 from broker_assets.api.objects import identifier_of
-from broker_assets.api.parameters import BadRequestError, Flag, Parameters, checked
+from broker_assets.api.parameters import BadRequestError, Flag, Parameters, Text, checked
 
 router = APIRouter(prefix="/api", tags=["Lasair"])
 Database = Annotated[psycopg.Connection[Any], Depends(database)]
@@ -37,7 +37,7 @@ class Cone(BaseModel):
 class ObjectRequest(BaseModel):
     """Parameters of `object`."""
 
-    objectId: str = Field(max_length=40)  # noqa: N815
+    objectId: Text = Field(max_length=40)  # noqa: N815
     lite: Flag = False
     lasair_added: Flag = True
     reliabilityThreshold: float = 0.0  # noqa: N815
@@ -46,7 +46,7 @@ class ObjectRequest(BaseModel):
 class SherlockObject(BaseModel):
     """Parameters of `sherlock/object`."""
 
-    objectId: str = Field(max_length=40)  # noqa: N815
+    objectId: Text = Field(max_length=40)  # noqa: N815
     lite: Flag = False
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from broker_assets.api.authentication import caller
 from broker_assets.api.connections import database
 from broker_assets.api.documents import Document
-from broker_assets.api.parameters import BadRequestError, Parameters, checked
+from broker_assets.api.parameters import BadRequestError, Parameters, Text, checked
 
 router = APIRouter(prefix="/api", tags=["Lasair"])
 Database = Annotated[psycopg.Connection[Any], Depends(database)]
@@ -21,10 +21,10 @@ Database = Annotated[psycopg.Connection[Any], Depends(database)]
 class Query(BaseModel):
     """Parameters of `query`."""
 
-    selected: str = Field(max_length=4096)
-    tables: str = Field(max_length=1024)
-    conditions: str = Field(max_length=4096)
-    limit: int = Field(default=1000, ge=1, le=1_000_000)
+    selected: Text = Field(max_length=4096)
+    tables: Text = Field(max_length=1024)
+    conditions: Text = Field(max_length=4096)
+    limit: int = Field(default=1000, ge=0, le=1_000_000)
     offset: int = Field(default=0, ge=0, le=10_000_000)
 
 

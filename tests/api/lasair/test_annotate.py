@@ -37,7 +37,11 @@ def test_an_annotation_by_the_client_is_seen_at_once(client: Any, identifier: in
     said = {"version": "1.0", "explanation": "fast", "classdict": {"p": 0.9}, "url": "https://x.example/"}
     answer = client.annotate("finder", identifier, "SN", **said)
     assert answer["status"] == "success"
-    assert json.loads(answer["message"])["classification"] == "SN"
+    assert answer["annotation_topic"] == "fast_annotations"
+    assert json.loads(answer["message"]) == {
+        "diaObjectId": str(identifier), "topic": "finder", "classification": "SN", **said,
+        "classdict": json.dumps(said["classdict"]),
+    }  # fmt: skip
     [row] = client.object(identifier)["lasairData"]["annotations"]
     assert (row["topic"], row["classification"], row["version"], row["explanation"]) == ("finder", "SN", "1.0", "fast")
     assert row["classdict"] == {"p": 0.9}
@@ -98,6 +102,19 @@ def test_an_annotation_that_cannot_be(site: Any, new_token: Any, identifier: int
     answer = httpx.post(f"{site.url}/api/annotate/", data=form, headers=header)
     assert answer.status_code == 400
     assert answer.json()["error"]
+
+
+def test_numbers_of_a_json_document_are_texts(site: Any, new_token: Any, identifier: int) -> None:
+    header = {"Authorization": f"Token {new_token('ann')}"}
+    said = {"topic": "finder", "objectId": identifier, "classification": 7, "version": 0.1, "classdict": {"p": 1}}
+    answer = httpx.post(f"{site.url}/api/annotate/", json=said, headers=header)
+    assert answer.status_code == 200, answer.text
+    [row] = httpx.post(f"{site.url}/api/object/", json={"objectId": identifier, "lite": True}, headers=header).json()[
+        "lasairData"
+    ]["annotations"]
+    assert (row["classification"], row["version"], row["classdict"]) == ("7", "0.1", {"p": 1})
+    answer = httpx.post(f"{site.url}/api/object/", json={"objectId": True}, headers=header)
+    assert (answer.status_code, list(answer.json())) == (400, ["objectId"])
 
 
 def test_the_dialogue_of_ampel(site: Any, new_token: Any, identifier: int) -> None:

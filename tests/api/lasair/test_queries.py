@@ -28,6 +28,7 @@ def test_rows_of_the_client(client: Any, site: Any) -> None:
     everything = client.query("objects.diaObjectId", "objects", "", limit=100_000)
     identifiers = {str(row["diaObjectId"]) for row in everything}
     assert identifiers == set(map(str, objects_of(site)))
+    assert client.query("objects.diaObjectId", "objects", "", limit=0) == []
     ordered = [
         client.query("diaObjectId", "objects", "ORDER BY diaObjectId", limit=7, offset=offset) for offset in (0, 7)
     ]
