@@ -22,6 +22,14 @@ def test_packets_are_read_like_those_of_a_survey_and_differ() -> None:
     assert len(set(found.diasourceid.tolist())) == 2
 
 
+@pytest.mark.parametrize("seed", [65, 126, 454, 850])
+def test_there_is_one_every_minute(seed: int) -> None:
+    """In these minutes a survey of few objects saw none of them, and the canary could not be sent."""
+    now = NOW - NOW % (1024 * 60) + seed * 60
+    found = AlertDecoder("ztf", "container", schema_source()).identify([packet(now)])
+    assert found.diasourceid.size == 1
+
+
 @pytest.mark.database
 def test_tables_of_the_canary_are_a_schema_of_their_own(database_url: str) -> None:
     migrations.upgrade_schema(database_url, SCHEMA)
