@@ -98,7 +98,9 @@ def test_nothing_is_executed_by_another_method(client: httpx.Client, method: str
     before = runs(client)
     for path in ("/graphql", "/graphql/", "//graphql", "/%67raphql"):
         answer = client.request(method, path, params={"query": query})
-        assert answer.status_code == 405 or "data" not in answer.text or "text/html" in answer.headers["content-type"]
+        page = answer.headers.get("content-type", "").startswith("text/html")
+        assert answer.status_code >= 400 or page, path
+        assert page or '"data"' not in answer.text, path
     assert client.request(method, "/graphql", params={"query": query}).status_code == 405
     assert runs(client) == before
 

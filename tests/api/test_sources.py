@@ -36,7 +36,8 @@ def test_a_packet_comes_back_as_it_was_received(site: Any) -> None:
     document = site.client.get(f"/api/sources/{alert.diasourceid}/packet").json()
     assert document["diaSource"]["midpointMjdTai"] == alert.midpointmjdtai
     assert document["diaSource"]["diaSourceId"] == str(alert.diasourceid)
-    assert document["diaSource"]["dipoleLength"] is None or packet["diaSource"]["isDipole"]
+    assert not packet["diaSource"]["isDipole"]
+    assert document["diaSource"]["dipoleLength"] is None
     assert document["cutoutScience"] == {"bytes": 8640}
     assert "NaN" not in json.dumps(document)
 

@@ -146,6 +146,7 @@ def _wait(url: str) -> None:
         except httpx.HTTPError:
             pass
         time.sleep(0.1)
+    pytest.fail(f"{url} does not answer")
 
 
 def _log_in(client: httpx.Client, name: str) -> None:

@@ -438,6 +438,7 @@ def test_every_row_is_explained(connection: psycopg.Connection[Any], table: str)
 @pytest.mark.parametrize("table", OF_PACKETS)
 def test_the_packet_named_has_the_row(night: Night, connection: psycopg.Connection[Any], table: str) -> None:
     found = why(connection, table, {}, kafka_place, limit=ALL)
+    assert found
     by_packet: dict[tuple[str, int, int], list[Origin]] = {}
     for item in found:
         if item.row.get("diaobjectid") == IMPORTED:
@@ -445,6 +446,7 @@ def test_the_packet_named_has_the_row(night: Night, connection: psycopg.Connecti
             continue
         assert item.packet is not None
         by_packet.setdefault((item.packet.archive_url, item.packet.position, item.packet.length), []).append(item)
+    assert by_packet
     decoders = {topic: night.decoder(topic) for topic in SURVEYS}
     for place, items in by_packet.items():
         packet = read_packet(*place)
@@ -533,7 +535,9 @@ def test_an_archive_that_cannot_be_read_leaves_the_rest(night: Night, connection
 def test_a_match_names_the_code_the_rules_and_the_catalogue(night: Night, connection: psycopg.Connection[Any]) -> None:
     store = CatalogueStore(night.folder / "catalogues")
     for table in ("context_matches", "associations"):
-        for item in why(connection, table, {}, kafka_place, limit=20):
+        found = why(connection, table, {}, kafka_place, limit=20)
+        assert len(found) == 20
+        for item in found:
             assert item.computed is not None
             assert item.computed.code_version == CONTEXT_VERSION
             assert item.computed.inputs == {
@@ -543,20 +547,26 @@ def test_a_match_names_the_code_the_rules_and_the_catalogue(night: Night, connec
 
 
 def test_statistics_name_the_code_and_the_rows_of_their_night(connection: psycopg.Connection[Any]) -> None:
-    for item in why(connection, "object_statistics", {}, kafka_place, limit=ALL):
+    found = why(connection, "object_statistics", {}, kafka_place, limit=ALL)
+    assert found
+    for item in found:
         assert item.computed is not None
         assert item.computed.code_version == STATISTICS_VERSION
         assert set(item.computed.inputs) == {f"{asset}:{item.row['night']}" for asset in PARENTS}
 
 
 def test_links_name_the_radius(connection: psycopg.Connection[Any]) -> None:
-    for item in why(connection, "object_link", {}, kafka_place, limit=ALL):
+    found = why(connection, "object_link", {}, kafka_place, limit=ALL)
+    assert found
+    for item in found:
         assert item.computed is not None
         assert item.computed.code_version == links_version(LINK_RADIUS)
 
 
 def test_features_name_the_code_and_the_dust_map(connection: psycopg.Connection[Any]) -> None:
-    for item in why(connection, "object_features", {}, kafka_place, limit=ALL):
+    found = why(connection, "object_features", {}, kafka_place, limit=ALL)
+    assert found
+    for item in found:
         assert item.computed is not None
         assert item.computed.code_version == ObjectFeatures().version
         assert item.computed.inputs == {"dust_map": ObjectFeatures().dust.version}

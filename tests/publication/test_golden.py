@@ -129,6 +129,7 @@ def test_the_report_of_supplements(golden: Path, published: Any) -> None:
 def test_headers_of_delivered_files(golden: Path, published: Any) -> None:
     _, _, folder, _ = published
     headers = json.loads((golden / "run1.json").read_text())["headers"]
+    assert len(headers) == 9
     for name, expected in headers.items():
         data = (folder / "esa" / name).read_bytes()
         with warnings.catch_warnings():
@@ -153,7 +154,9 @@ def test_headers_of_delivered_files(golden: Path, published: Any) -> None:
 
 
 def test_tables_of_delivered_files_are_those_of_ours(golden: Path, published: Any) -> None:
-    for path in (published[2] / "esa").iterdir():
+    paths = list((published[2] / "esa").iterdir())
+    assert len(paths) == 9
+    for path in paths:
         delivered, source = fits.open(path), fits.open(golden / "esa" / path.name)
         assert [part.name for part in delivered] == [part.name for part in source]
         difference = fits.HDUDiff(delivered["DATA"], source["DATA"], ignore_keywords=["*"])

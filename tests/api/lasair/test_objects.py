@@ -24,7 +24,7 @@ def star(site: Any) -> Any:
 def test_cones_by_the_client(client: Any, star: Any) -> None:
     ra, dec, identifier = star["ra"], star["dec"], star["diaObjectId"]
     found = client.cone(ra, dec, radius=2, requestType="all")
-    assert found["nearest"]["object"] in (identifier, str(identifier))
+    assert found["nearest"]["object"] == str(identifier)
     assert found["nearest"]["separation"] < 2
     assert found["count"] == len(found["objects"]) >= 1
     assert client.cone(ra, dec, radius=2, requestType="count") == {"count": found["count"]}
@@ -63,11 +63,11 @@ def test_an_object_by_the_client(client: Any, site: Any, star: Any) -> None:
     assert record["diaSource"]["midpointMjdTai"] in times
     assert set(found["diaSourcesList"][0]) >= {"psfFlux", "psfFluxErr", "midpointMjdTai", "band", "reliability"}
     data = found["lasairData"]
-    assert data["nDiaSources"] == star["nDiaSources"] or data["nDiaSources"] >= 1
+    assert data["nDiaSources"] == len(times) == star["nDiaSources"]
     assert data["latestMjd"] == times[0]
     assert data["discMjd"] == times[-1]
     assert data["latestFilter"] == found["diaSourcesList"][0]["band"]
-    assert data["mjdmin_ago"] >= data["mjdmax_ago"]
+    assert data["mjdmin_ago"] - data["mjdmax_ago"] == pytest.approx(times[0] - times[-1], abs=0.01)
     assert data["rasex"].count(":") == data["decsex"].count(":") == 2
     assert data["sherlock"]["classification"] == "VS"
     assert data["TNS"] == {}
@@ -112,7 +112,7 @@ def test_sherlock_by_the_client(client: Any, star: Any) -> None:
     found = client.sherlock_object(star["diaObjectId"], lite=False)
     [(label, description)] = found["classifications"].values()
     assert label == "VS"
-    assert description
+    assert description == "The position coincides with the star V1 (vsx)."
     assert found["crossmatches"][0]["catalogue_object_id"] == "V1"
     near = client.sherlock_position(star["ra"], star["dec"])
     assert near["classifications"]["query"][0] == "VS"

@@ -29,7 +29,9 @@ def test_the_files_are_those_of_the_list() -> None:
 
 
 def test_every_package_comes_with_its_licence() -> None:
-    for package in vendored.read_list():
+    packages = vendored.read_list()
+    assert packages
+    for package in packages:
         assert package["licence"]
         assert any(file["name"].startswith("LICENSE") for file in package["files"]), package["name"]
 

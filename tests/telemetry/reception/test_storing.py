@@ -64,7 +64,9 @@ def test_packets_of_unknown_kinds_are_decoded_once_a_database_knows_them(
 
 
 def test_time_spans(packet_pool: list[RawPacket], open_database: InstrumentDatabase) -> None:
-    for structure in decode([packet.data for packet in packet_pool], open_database).structures:
+    structures = decode([packet.data for packet in packet_pool], open_database).structures
+    assert len(structures) > 3
+    for structure in structures:
         first, last = time_span(structure)
         assert len(first) == len(last) == len(structure)
         assert (first <= last).all(), structure.key

@@ -30,6 +30,7 @@ def test_days_do_not_depend_on_one_another(sun: Sun) -> None:
 
 
 def test_flares_rise_to_their_peak_and_end(sun: Sun) -> None:
+    assert sun.flares
     for flare in sun.flares:
         times = np.arange(flare.start - 60, flare.end + 60, 1.0)
         rate = low(flare.rates(times))

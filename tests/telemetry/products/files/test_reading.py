@@ -81,7 +81,9 @@ def test_older_and_golden_files(shared_folder: Path) -> None:
 def test_values_are_those_of_astropy(shared_folder: Path) -> None:
     """Offsets and byte order applied; nothing changed."""
     folder = shared_folder / "data/stix/fits_ref/stixpy"
-    for path in folder.glob("*sci-xray-*.fits"):
+    paths = list(folder.glob("*sci-xray-*.fits"))
+    assert paths
+    for path in paths:
         product = read(path)
         with astropy_fits.open(path) as hdus:
             for name, column in product.data.items():
