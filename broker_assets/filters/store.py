@@ -17,6 +17,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from broker_assets.access import visibility
+from broker_assets.delivery import sinks
 from broker_assets.filters.query import CheckedQuery, Form, check
 from broker_assets.filters.registry import (
     COLUMNS,
@@ -183,6 +184,8 @@ def change_filter(connection: Connection, owner: str, filterid: int, settings: F
         present = lock(connection, filterid, owner)
         if not changes:
             return
+        if settings.public is False and present.public:
+            _require_no_open_topic(connection, filterid)
         if settings.active:
             require_readable(connection, present.owner, version_of(connection, filterid, present.version).query())
         try:
@@ -206,10 +209,12 @@ def pause(connection: Connection, filterid: int, reason: str) -> bool:
 
 
 def remove_filter(connection: Connection, owner: str, filterid: int) -> None:
-    """Remove a filter; its versions, and when they ran, stay known."""
+    """Remove a filter and its sinks; its versions, when they ran, and what was sent stay known."""
     with connection.transaction():
         visibility.forget(connection, "filter", filterid)
         lock(connection, filterid, owner)
+        for sink in sinks.listed(connection, filterid=filterid):
+            sinks.remove(connection, sink.sinkid)
         connection.execute(
             "UPDATE filter_periods SET revision_to = %s WHERE filterid = %s AND revision_to IS NULL",
             (next_revision(connection), filterid),
@@ -267,6 +272,13 @@ def lock(connection: Connection, filterid: int, owner: str) -> StoredFilter:
     if found.owner != owner:
         raise NotTheOwner(f"filter {filterid} belongs to {found.owner}; only its owner may change it")
     return found
+
+
+def _require_no_open_topic(connection: Connection, filterid: int) -> None:
+    """Everybody may read a public topic, which would go on with the matches of a filter that is not public."""
+    for sink in sinks.listed(connection, filterid=filterid):
+        if sink.public:
+            raise BadSetting(f"everybody may read its topic {sink.target}: remove that destination first")
 
 
 def require_readable(connection: Connection, owner: str, query: CheckedQuery) -> None:

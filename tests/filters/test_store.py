@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from queued_messages import add_sink, queue
 from stored_filters import add_annotator, enabled
 
 from broker_assets.database import engine
+from broker_assets.delivery import sinks
 from broker_assets.filters.errors import FilterError
 from broker_assets.filters.query import Form
 from broker_assets.filters.registry import UnknownFilter, active_at, get_filter, version_of
@@ -70,6 +72,26 @@ def test_every_version_stays_and_runs_from_its_number_on(database_url: str) -> N
         assert version_of(connection, number, 1).definition == ONE
         with pytest.raises(UnknownFilter):
             get_filter(connection, number)
+
+
+def test_a_filter_goes_with_its_sinks_and_a_public_topic_keeps_it_public(database_url: str) -> None:
+    with engine.connect(database_url) as connection:
+        number, other = enabled(connection, ONE, "one"), enabled(connection, ONE, "other")
+        change_filter(connection, "ann", number, FilterChanges(public=True))
+        open_topic = add_sink(connection, number, kind="kafka", target="lasair_open", public=True)
+        add_sink(connection, number, target="https://example.org/mine")
+        kept = add_sink(connection, other, target="https://example.org/other")
+        queue(connection, [1, 2], filterid=number)
+        with pytest.raises(BadSetting, match="everybody may read its topic lasair_open: remove that destination first"):
+            change_filter(connection, "ann", number, FilterChanges(public=False, description="hidden"))
+        assert (get_filter(connection, number).public, get_filter(connection, number).description) == (True, "")
+        sinks.remove(connection, open_topic)
+        change_filter(connection, "ann", number, FilterChanges(public=False))
+        queue(connection, [3], filterid=number)
+        remove_filter(connection, "ann", number)
+        assert [one.sinkid for one in sinks.listed(connection)] == [kept]
+        states = connection.execute("SELECT state, count(*) FROM deliveries GROUP BY 1").fetchall()
+        assert states == [("dismissed", 5)]
 
 
 def test_a_form_is_stored_as_it_was_written(database_url: str) -> None:
