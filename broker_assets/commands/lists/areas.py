@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from broker_assets.commands.lists import definition_files, options
-from broker_assets.commands.lists.change import find, finish, new_owner, open_database, say, to_change
+from broker_assets.commands.lists.change import find, finish, new_owner, open_database, remove_list, say, to_change
 from broker_assets.commands.lists.files import read_area_file
-from broker_assets.commands.lists.tables import count, one_line, show_details, summary_table
+from broker_assets.commands.lists.tables import show_details, summary_table
 from broker_assets.commands.output import write_output
 from broker_assets.commands.terminal import echo, terminal
 from broker_assets.settings import load_settings
@@ -195,14 +195,7 @@ def remove(
 
     Example: `broker-assets areas remove M31`
     """
-    from broker_assets.sky.lists import delete_list
-
-    with open_database() as connection:
-        found = to_change(connection, "area", which, owner)
-        if not yes:
-            typer.confirm(f"{one_line(found)}; {count(found.hits, 'hit')}. Remove it with its hits?", abort=True)
-        delete_list(connection, found.owner, "area", found.id)
-    say(f"Area {found.id} ({found.name}) is removed with its hits; its files go within about half a minute.")
+    remove_list("area", which, owner, asked=not yes)
 
 
 def _order(order: int | None) -> int:

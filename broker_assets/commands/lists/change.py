@@ -102,6 +102,21 @@ def to_change(connection: Any, kind: Kind, which: str, owner: str | None) -> Sum
     return found
 
 
+def remove_list(kind: Kind, which: str, owner: str | None, *, asked: bool) -> None:
+    """Remove a list with its hits, after a question if that is `asked`."""
+    from broker_assets.sky.lists import delete_list
+
+    with open_database() as connection:
+        found = to_change(connection, kind, which, owner)
+        if asked:
+            typer.confirm(f"{one_line(found)}; {count(found.hits, 'hit')}. Remove it with its hits?", abort=True)
+        delete_list(connection, found.owner, kind, found.id)
+    say(
+        f"{kind.capitalize()} {found.id} ({found.name}) is removed with its hits; its files go within about half a "
+        "minute."
+    )
+
+
 def new_owner(owner: str | None) -> str:
     """The owner of a new list."""
     from broker_assets.sky.overview import PLATFORM_OWNER

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from broker_assets.commands.lists import definition_files, options
-from broker_assets.commands.lists.change import find, finish, new_owner, open_database, say, to_change
+from broker_assets.commands.lists.change import find, finish, new_owner, open_database, remove_list, say, to_change
 from broker_assets.commands.lists.files import read_cones
-from broker_assets.commands.lists.tables import cone_table, count, one_line, show_details, summary_table
+from broker_assets.commands.lists.tables import cone_table, count, show_details, summary_table
 from broker_assets.commands.output import write_output
 from broker_assets.commands.sky import DEFAULT_RADIUS
 from broker_assets.commands.terminal import echo, terminal
@@ -230,11 +230,4 @@ def remove(
 
     Example: `broker-assets watchlists remove quasars`
     """
-    from broker_assets.sky.lists import delete_list
-
-    with open_database() as connection:
-        found = to_change(connection, "watchlist", which, owner)
-        if not yes:
-            typer.confirm(f"{one_line(found)}; {count(found.hits, 'hit')}. Remove it with its hits?", abort=True)
-        delete_list(connection, found.owner, "watchlist", found.id)
-    say(f"Watchlist {found.id} ({found.name}) is removed with its hits; its files go within about half a minute.")
+    remove_list("watchlist", which, owner, asked=not yes)
