@@ -10,7 +10,6 @@ from fastapi.responses import Response
 
 from broker_assets.access import visibility
 from broker_assets.access.accounts import User
-from broker_assets.access.sharing import CannotShare
 from broker_assets.annotations import annotators, requests
 from broker_assets.annotations.annotators import Annotator, AnnotatorChange, BadAnnotator
 from broker_assets.annotations.content import UnknownAnnotator
@@ -22,6 +21,7 @@ from broker_assets.api.connections import Connections
 from broker_assets.api.site import owned
 from broker_assets.api.site.forms import Number, Sent, SentForm, acting, missing, see
 from broker_assets.api.site.frame import page, viewer_of
+from broker_assets.api.site.owned_routes import Shared
 from broker_assets.sentences import sentence
 
 router = APIRouter(prefix="/annotators", include_in_schema=False)
@@ -127,16 +127,14 @@ def update(request: Request, topic: Topic, form: Sent) -> Response:
 @router.post("/{topic}/share/")
 def share(request: Request, topic: Topic, form: Sent) -> Response:
     """Change who may see it."""
-    user = acting(request, form)
-    with accounts_of(request) as connection:
-        own(connection, user, topic)
-        try:
-            with connection.transaction():
-                public = owned.share(connection, user, "annotator", topic, form)
-                annotators.change_annotator(connection, topic, AnnotatorChange(public=public), owner=user.username)
-        except CannotShare as error:
-            raise HTTPException(422, sentence(error)) from None
-    return see(f"/annotators/{topic}/", said="shared")
+    return _SHARED.share(request, topic, form)
+
+
+def _publish(connection: psycopg.Connection[Any], user: User, topic: str, entry: Annotator, public: bool) -> None:
+    annotators.change_annotator(connection, topic, AnnotatorChange(public=public), owner=user.username)
+
+
+_SHARED: Final = Shared("annotator", "/annotators/", own, _publish)
 
 
 def _list(

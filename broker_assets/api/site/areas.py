@@ -30,6 +30,7 @@ from broker_assets.api.site.forms import (
     wants_part,
 )
 from broker_assets.api.site.frame import FRAMED, page, viewer_of
+from broker_assets.api.site.owned_routes import Removable, Shared, add_removal, add_sharing
 from broker_assets.sentences import sentence
 from broker_assets.sky import hit_tables, lists, overview
 from broker_assets.sky.area_files import read_area
@@ -178,21 +179,6 @@ def update(request: Request, number: Number, form: Sent) -> Response:
     return see(f"/watchmaps/{number}/", said="saved")
 
 
-@router.post("/{number}/share/")
-def share(request: Request, number: Number, form: Sent) -> Response:
-    """Change who may see it."""
-    user = acting(request, form)
-    with accounts_of(request) as connection:
-        entry = own(connection, user, number)
-        try:
-            with connection.transaction():
-                public = owned.share(connection, user, "area", number, form)
-                lists.change_list(connection, entry.owner, "area", number, ListSettings(public=public))
-        except _TROUBLE as error:
-            raise HTTPException(422, sentence(error)) from None
-    return see(f"/watchmaps/{number}/", said="shared")
-
-
 @router.post("/{number}/replace/")
 def replace(request: Request, number: Number, form: Sent) -> Response:
     """Make another region the area."""
@@ -226,29 +212,6 @@ def copy(request: Request, number: Number, form: Sent) -> Response:
         )  # fmt: skip
         owned.note(connection, user, "area made", made, f"copy of {number}")
     return see(f"/watchmaps/{made}/", said="copied")
-
-
-@router.get("/{number}/delete/")
-def ask_delete(request: Request, number: Number) -> Response:
-    """Ask before an area is removed."""
-    user = logged_in(request)
-    if isinstance(user, Response):
-        return user
-    with accounts_of(request) as connection:
-        entry = own(connection, user, number)
-    what = f"with its {entry.hits:,} hits"
-    return page(request, "remove.html", kind="area", name=entry.name, what=what, path=f"/watchmaps/{number}/")
-
-
-@router.post("/{number}/delete/")
-def delete(request: Request, number: Number, form: Sent) -> Response:
-    """Remove an area with its hits."""
-    user = acting(request, form)
-    with accounts_of(request) as connection:
-        entry = own(connection, user, number)
-        lists.delete_list(connection, entry.owner, "area", number)
-        owned.note(connection, user, "area removed", number, entry.name)
-    return see("/watchmaps/", said="removed")
 
 
 @router.get("/{number}/file/")
@@ -343,3 +306,19 @@ def _drawn(form: SentForm) -> tuple[DrawingMap, list[tuple[float, float]]]:
 
 def _form(request: Request, form: SentForm, trouble: str = "", code: int = 200) -> Response:
     return page(request, "area_new.html", code, form=form, trouble=trouble, example=EXAMPLE)
+
+
+def _publish(connection: psycopg.Connection[Any], user: User, number: int, entry: AreaSummary, public: bool) -> None:
+    lists.change_list(connection, entry.owner, "area", number, ListSettings(public=public))
+
+
+def _described(connection: psycopg.Connection[Any], entry: AreaSummary) -> tuple[str, str]:
+    return entry.name, f"with its {entry.hits:,} hits"
+
+
+def _remove(connection: psycopg.Connection[Any], user: User, number: int, entry: AreaSummary) -> None:
+    lists.delete_list(connection, entry.owner, "area", number)
+
+
+add_sharing(router, Shared("area", "/watchmaps/", own, _publish, _TROUBLE))
+add_removal(router, Removable("area", "/watchmaps/", own, _described, _remove))

@@ -15,9 +15,10 @@ from broker_assets.access.sharing import CannotShare
 from broker_assets.api.authentication import accounts_of
 from broker_assets.api.connections import Connections
 from broker_assets.api.site import owned
-from broker_assets.api.site.forms import BadField, Chosen, Number, Sent, acting, logged_in, missing, see
+from broker_assets.api.site.forms import BadField, Chosen, Number, Sent, acting, missing, see
 from broker_assets.api.site.frame import page, viewer_of
 from broker_assets.api.site.night_bars import night_chart
+from broker_assets.api.site.owned_routes import Removable, Shared, add_removal, add_sharing
 from broker_assets.delivery import receipts, sinks
 from broker_assets.filters import history, store, trials
 from broker_assets.filters.files import write_definition
@@ -154,26 +155,6 @@ def settings(request: Request, number: Number, form: Sent) -> Response:
     return see(f"/filters/{number}/", said="saved")
 
 
-@router.post("/{number}/share/")
-def share(request: Request, number: Number, form: Sent) -> Response:
-    """Change who may see it."""
-    user = acting(request, form)
-    with accounts_of(request) as connection:
-        entry = own(connection, user, number)
-        try:
-            with connection.transaction():
-                public = owned.share(connection, user, "filter", number, form)
-                open_topics = [one for one in sinks.listed(connection, filterid=number) if one.public]
-                if entry.public and not public and open_topics:
-                    raise BadSetting(
-                        f"everybody may read its topic {open_topics[0].target}: remove that destination first"
-                    )
-                store.change_filter(connection, entry.owner, number, FilterChanges(public=public))
-        except TROUBLE as error:
-            raise HTTPException(422, sentence(error)) from None
-    return see(f"/filters/{number}/", said="shared")
-
-
 @router.post("/{number}/pause/")
 def pause(request: Request, number: Number, form: Sent) -> Response:
     """Let it stop."""
@@ -204,27 +185,17 @@ def copy(request: Request, number: Number, form: Sent) -> Response:
     return see(f"/filters/{made}/", said="copied")
 
 
-@router.get("/{number}/delete/")
-def ask_delete(request: Request, number: Number) -> Response:
-    """Ask before a filter is removed."""
-    user = logged_in(request)
-    if isinstance(user, Response):
-        return user
-    with accounts_of(request) as connection:
-        entry = own(connection, user, number)
-    what = f"with its {entry.version} versions; what it passed stays known"
-    return page(request, "remove.html", kind="filter", name=entry.name, what=what, path=f"/filters/{number}/")
+def _publish(connection: psycopg.Connection[Any], user: User, number: int, entry: StoredFilter, public: bool) -> None:
+    store.change_filter(connection, entry.owner, number, FilterChanges(public=public))
 
 
-@router.post("/{number}/delete/")
-def delete(request: Request, number: Number, form: Sent) -> Response:
-    """Remove a filter."""
-    user = acting(request, form)
-    with accounts_of(request) as connection:
-        entry = own(connection, user, number)
-        with connection.transaction():
-            for sink in sinks.listed(connection, filterid=number):
-                sinks.remove(connection, sink.sinkid)
-            store.remove_filter(connection, entry.owner, number)
-            owned.note(connection, user, "filter removed", number, entry.name)
-    return see("/filters/", said="removed")
+def _described(connection: psycopg.Connection[Any], entry: StoredFilter) -> tuple[str, str]:
+    return entry.name, f"with its {entry.version} versions; what it passed stays known"
+
+
+def _remove(connection: psycopg.Connection[Any], user: User, number: int, entry: StoredFilter) -> None:
+    store.remove_filter(connection, entry.owner, number)
+
+
+add_sharing(router, Shared("filter", "/filters/", own, _publish, TROUBLE))
+add_removal(router, Removable("filter", "/filters/", own, _described, _remove))

@@ -12,8 +12,9 @@ from fastapi.responses import Response
 from broker_assets.access.accounts import User
 from broker_assets.api.authentication import accounts_of
 from broker_assets.api.site import owned
-from broker_assets.api.site.forms import BadField, Chosen, Number, Sent, acting, attachment, logged_in, missing, see
+from broker_assets.api.site.forms import BadField, Chosen, Number, Sent, acting, attachment, missing, see
 from broker_assets.api.site.frame import page, viewer_of
+from broker_assets.api.site.owned_routes import Removable, add_removal
 from broker_assets.sentences import sentence
 from broker_assets.tom.spectra import spectrum_store as store
 from broker_assets.tom.spectra.spectrum_files import BadSpectrum
@@ -172,33 +173,6 @@ def add_version(request: Request, number: Number, form: Sent) -> Response:
     return see(f"/spectra/files/{number}/", said="saved", version=added.version)
 
 
-@router.get("/{number}/delete/")
-def ask_delete(request: Request, number: Number) -> Response:
-    """Ask before a spectrum is removed."""
-    user = logged_in(request)
-    if isinstance(user, Response):
-        return user
-    with accounts_of(request) as connection:
-        found = found_spectrum(connection, user, number)
-    path = f"/spectra/files/{number}/"
-    what = f"with {found.versions} version{'s' if found.versions != 1 else ''}"
-    return page(request, "remove.html", kind="spectrum", name=found.title, what=what, path=path)
-
-
-@router.post("/{number}/delete/")
-def delete(request: Request, number: Number, form: Sent) -> Response:
-    """Remove a spectrum."""
-    user = acting(request, form)
-    with accounts_of(request) as connection:
-        found_spectrum(connection, user, number)
-        try:
-            found = store.remove(connection, user, number)
-        except NotTheOwner as error:
-            raise HTTPException(403, sentence(error)) from None
-        owned.note(connection, user, "spectrum removed", number, found.title)
-    return see("/spectra/files/", said="removed")
-
-
 def as_csv(version: Version) -> str:
     """Points of a version as CSV."""
     out = io.StringIO()
@@ -212,3 +186,17 @@ def as_csv(version: Version) -> str:
 
 def _whole(form: Any, name: str, what: str) -> int | None:
     return form.whole(name, least=1, most=2**63 - 1, what=what) if form.text(name) else None
+
+
+def _described(connection: psycopg.Connection[Any], found: Stored) -> tuple[str, str]:
+    return found.title, f"with {found.versions} version{'s' if found.versions != 1 else ''}"
+
+
+def _remove(connection: psycopg.Connection[Any], user: User, number: int, found: Stored) -> None:
+    try:
+        store.remove(connection, user, number)
+    except NotTheOwner as error:
+        raise HTTPException(403, sentence(error)) from None
+
+
+add_removal(router, Removable("spectrum", "/spectra/files/", found_spectrum, _described, _remove))

@@ -11,11 +11,13 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
 from broker_assets.access import visibility
+from broker_assets.access.accounts import User
 from broker_assets.api.authentication import accounts_of
 from broker_assets.api.connections import Connections
 from broker_assets.api.site import object_page, observations, owned
 from broker_assets.api.site.forms import Number, Sent, SentForm, acting, logged_in, missing, see
 from broker_assets.api.site.frame import page, viewer_of
+from broker_assets.api.site.owned_routes import Removable, Shared, add_removal, add_sharing
 from broker_assets.api.site.targets import TROUBLE, form_page, given_by, reader_of
 from broker_assets.sentences import sentence
 from broker_assets.tom.observations import store as requests
@@ -91,21 +93,6 @@ def change(request: Request, number: Number, form: Sent) -> Response:
     return see(f"/targets/{number}/", said="saved")
 
 
-@router.post("/{number}/share/")
-def share(request: Request, number: Number, form: Sent) -> Response:
-    """Change who may see it."""
-    user = acting(request, form)
-    with accounts_of(request) as connection:
-        _own(connection, Reader.of(user), number)
-        try:
-            with connection.transaction():
-                public = owned.share(connection, user, "target", number, form)
-                store.change(connection, Reader.of(user), number, {"public": public})
-        except TROUBLE as error:
-            raise HTTPException(422, sentence(error)) from None
-    return see(f"/targets/{number}/", said="shared")
-
-
 @router.post("/{number}/comments/")
 def comment(request: Request, number: Number, form: Sent) -> Response:
     """Write a comment, or remove one."""
@@ -123,30 +110,6 @@ def comment(request: Request, number: Number, form: Sent) -> Response:
         except TROUBLE as error:
             raise HTTPException(422, sentence(error)) from None
     return see(f"/targets/{number}/#comments")
-
-
-@router.get("/{number}/delete/")
-def ask_delete(request: Request, number: Number) -> Response:
-    """Ask before a target is removed."""
-    user = logged_in(request)
-    if isinstance(user, Response):
-        return user
-    with accounts_of(request) as connection:
-        target = _own(connection, Reader.of(user), number)
-        said_of_it = comments.of_target(connection, number)
-    what = f"with {len(said_of_it)} comments"
-    return page(request, "remove.html", kind="target", name=target.name, what=what, path=f"/targets/{number}/")
-
-
-@router.post("/{number}/delete/")
-def delete(request: Request, number: Number, form: Sent) -> Response:
-    """Remove a target."""
-    user = acting(request, form)
-    with accounts_of(request) as connection:
-        target = _own(connection, Reader.of(user), number)
-        store.remove(connection, Reader.of(user), number)
-        owned.note(connection, user, "target removed", number, target.name)
-    return see("/targets/", said="removed")
 
 
 def evening(night: str) -> tuple[datetime.datetime, str]:
@@ -245,3 +208,24 @@ def _light(request: Request, target: Target) -> dict[str, Any]:
         summary = f"Finding chart, {field.width * 3600:.0f}″ wide, north up, with {others} other marked positions"
         found["finder"] = finder_svg(field, summary=summary)
     return found
+
+
+def _owned(connection: psycopg.Connection[Any], user: User, number: int) -> Target:
+    return _own(connection, Reader.of(user), number)
+
+
+def _publish(connection: psycopg.Connection[Any], user: User, number: int, target: Target, public: bool) -> None:
+    store.change(connection, Reader.of(user), number, {"public": public})
+
+
+def _described(connection: psycopg.Connection[Any], target: Target) -> tuple[str, str]:
+    number = len(comments.of_target(connection, target.targetid))
+    return target.name, f"with {number} comment{'s' if number != 1 else ''}"
+
+
+def _remove(connection: psycopg.Connection[Any], user: User, number: int, target: Target) -> None:
+    store.remove(connection, Reader.of(user), number)
+
+
+add_sharing(router, Shared("target", "/targets/", _owned, _publish, TROUBLE))
+add_removal(router, Removable("target", "/targets/", _owned, _described, _remove))

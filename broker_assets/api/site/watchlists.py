@@ -29,6 +29,7 @@ from broker_assets.api.site.forms import (
     wants_part,
 )
 from broker_assets.api.site.frame import page, viewer_of
+from broker_assets.api.site.owned_routes import Removable, Shared, add_removal, add_sharing
 from broker_assets.sentences import sentence
 from broker_assets.sky import hit_tables, lists, overview
 from broker_assets.sky.lists import BadSetting, ListSettings, NameTaken
@@ -170,21 +171,6 @@ def update(request: Request, number: Number, form: Sent) -> Response:
     return see(f"/watchlists/{number}/", said="saved")
 
 
-@router.post("/{number}/share/")
-def share(request: Request, number: Number, form: Sent) -> Response:
-    """Change who may see it."""
-    user = acting(request, form)
-    with accounts_of(request) as connection:
-        entry = own(connection, user, number)
-        try:
-            with connection.transaction():
-                public = owned.share(connection, user, "watchlist", number, form)
-                lists.change_list(connection, entry.owner, "watchlist", number, ListSettings(public=public))
-        except _TROUBLE as error:
-            raise HTTPException(422, sentence(error)) from None
-    return see(f"/watchlists/{number}/", said="shared")
-
-
 @router.post("/{number}/cones/")
 def load(request: Request, number: Number, form: Sent) -> Response:
     """Add the lines of a file or of pasted text, or replace the cones by them."""
@@ -232,29 +218,6 @@ def copy(request: Request, number: Number, form: Sent) -> Response:
         )  # fmt: skip
         owned.note(connection, user, "watchlist made", made, f"copy of {number}")
     return see(f"/watchlists/{made}/", said="copied")
-
-
-@router.get("/{number}/delete/")
-def ask_delete(request: Request, number: Number) -> Response:
-    """Ask before a list is removed."""
-    user = logged_in(request)
-    if isinstance(user, Response):
-        return user
-    with accounts_of(request) as connection:
-        entry = own(connection, user, number)
-    what = f"with {entry.cones:,} cones and {entry.hits:,} hits"
-    return page(request, "remove.html", kind="watchlist", name=entry.name, what=what, path=f"/watchlists/{number}/")
-
-
-@router.post("/{number}/delete/")
-def delete(request: Request, number: Number, form: Sent) -> Response:
-    """Remove a list with its hits."""
-    user = acting(request, form)
-    with accounts_of(request) as connection:
-        entry = own(connection, user, number)
-        lists.delete_list(connection, entry.owner, "watchlist", number)
-        owned.note(connection, user, "watchlist removed", number, entry.name)
-    return see("/watchlists/", said="removed")
 
 
 @router.get("/{number}/cat/")
@@ -354,3 +317,21 @@ def _form(
         request, "watchlist_new.html", code, form=form, trouble=trouble, upload=refused, example=EXAMPLE,
         lines=form.values.get("lines", ""),
     )  # fmt: skip
+
+
+def _publish(
+    connection: psycopg.Connection[Any], user: User, number: int, entry: WatchlistSummary, public: bool
+) -> None:
+    lists.change_list(connection, entry.owner, "watchlist", number, ListSettings(public=public))
+
+
+def _described(connection: psycopg.Connection[Any], entry: WatchlistSummary) -> tuple[str, str]:
+    return entry.name, f"with {entry.cones:,} cones and {entry.hits:,} hits"
+
+
+def _remove(connection: psycopg.Connection[Any], user: User, number: int, entry: WatchlistSummary) -> None:
+    lists.delete_list(connection, entry.owner, "watchlist", number)
+
+
+add_sharing(router, Shared("watchlist", "/watchlists/", own, _publish, _TROUBLE))
+add_removal(router, Removable("watchlist", "/watchlists/", own, _described, _remove))

@@ -1,0 +1,110 @@
+"""Routes that things of owners have alike: sharing with groups or everybody, and removal after a question.
+
+A subject states once what differs: what a thing is called, who may change it, how it is published and removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import psycopg
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import Response
+
+from broker_assets.access.accounts import User
+from broker_assets.access.sharing import CannotShare, Kind
+from broker_assets.api.authentication import accounts_of
+from broker_assets.api.site import owned
+from broker_assets.api.site.forms import Number, Sent, SentForm, acting, logged_in, see
+from broker_assets.api.site.frame import page
+from broker_assets.sentences import sentence
+
+Connection = psycopg.Connection[Any]
+_Key = TypeVar("_Key", int, str)
+_Thing = TypeVar("_Thing")
+
+
+@dataclass(frozen=True)
+class Shared(Generic[_Key, _Thing]):
+    """How things of a kind are shared."""
+
+    kind: Kind
+    place: str
+    """Address of the list of them, as `/filters/`; a thing is below it."""
+    own: Callable[[Connection, User, _Key], _Thing]
+    """The thing of a number or topic, if the account may change it."""
+    publish: Callable[[Connection, User, _Key, _Thing, bool], object]
+    """Stores whether everybody may see it."""
+    trouble: tuple[type[Exception], ...] = (CannotShare,)
+    """What can be wrong with what a form asks for, as a sentence."""
+
+    def share(self, request: Request, key: _Key, form: SentForm) -> Response:
+        """Share a thing as a form says, all of it or nothing."""
+        user = acting(request, form)
+        with accounts_of(request) as connection:
+            thing = self.own(connection, user, key)
+            try:
+                with connection.transaction():
+                    public = owned.share(connection, user, self.kind, key, form)
+                    self.publish(connection, user, key, thing, public)
+            except self.trouble as error:
+                raise HTTPException(422, sentence(error)) from None
+        return see(f"{self.place}{key}/", said="shared")
+
+
+@dataclass(frozen=True)
+class Removable(Generic[_Thing]):
+    """How things of a kind are removed."""
+
+    kind: str
+    """What a page and the record of changes call one."""
+    place: str
+    own: Callable[[Connection, User, int], _Thing]
+    describe: Callable[[Connection, _Thing], tuple[str, str]]
+    """Its name, and with what it is removed."""
+    remove: Callable[[Connection, User, int, _Thing], object]
+
+    def ask(self, request: Request, number: int) -> Response:
+        """Ask before a thing is removed."""
+        user = logged_in(request)
+        if isinstance(user, Response):
+            return user
+        with accounts_of(request) as connection:
+            name, what = self.describe(connection, self.own(connection, user, number))
+        return page(request, "remove.html", kind=self.kind, name=name, what=what, path=f"{self.place}{number}/")
+
+    def delete(self, request: Request, number: int, form: SentForm) -> Response:
+        """Remove a thing, with an entry in the record of changes."""
+        user = acting(request, form)
+        with accounts_of(request) as connection:
+            thing = self.own(connection, user, number)
+            with connection.transaction():
+                name, _ = self.describe(connection, thing)
+                self.remove(connection, user, number, thing)
+                owned.note(connection, user, f"{self.kind} removed", number, name)
+        return see(self.place, said="removed")
+
+
+def add_sharing(router: APIRouter, shared: Shared[int, Any]) -> None:
+    """Add the route `POST /{number}/share/`."""
+
+    @router.post("/{number}/share/")
+    def share(request: Request, number: Number, form: Sent) -> Response:
+        """Change who may see it."""
+        return shared.share(request, number, form)
+
+
+def add_removal(router: APIRouter, removable: Removable[Any]) -> None:
+    """Add the routes `GET /{number}/delete/`, which asks, and `POST /{number}/delete/`, which removes."""
+
+    @router.get("/{number}/delete/")
+    def ask_delete(request: Request, number: Number) -> Response:
+        """Ask before it is removed."""
+        return removable.ask(request, number)
+
+    @router.post("/{number}/delete/")
+    def delete(request: Request, number: Number, form: Sent) -> Response:
+        """Remove it."""
+        return removable.delete(request, number, form)
