@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import itertools
 import re
 import secrets
 from dataclasses import dataclass
@@ -95,6 +96,7 @@ def create(
         raise BadToken("a token ends after 0 to 36,500 days")
     token = secrets.token_hex(20)
     with connection.transaction():
+        _in_turn(connection, user)
         count = connection.execute("SELECT count(*) FROM access.tokens WHERE userid = %s", (user.userid,)).fetchone()
         if count is not None and count[0] >= MOST:
             raise BadToken(f"an account has at most {MOST} tokens: revoke one that is not used")
@@ -112,8 +114,51 @@ def create(
 def replace(connection: Connection, user: User, name: str, scope: Scope) -> str:
     """A new token in place of the one of that name, if there is one; see `create`."""
     with connection.transaction():
+        _in_turn(connection, user)
         connection.execute("DELETE FROM access.tokens WHERE userid = %s AND name = %s", (user.userid, name))
         return create(connection, user, name, scope, by=user.userid)
+
+
+def issue(connection: Connection, user: User, name: str, scope: Scope, *, most: int) -> str:
+    """One more token for programs that ask for one by password whenever they start.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        A transaction is opened in it.
+    user : User
+        Whose it is.
+    name : str
+        What the tokens are for; all but the first have a number behind it.
+    scope : str
+        As of `create`.
+    most : int
+        Of them that the account has. The one that was not used for the longest time ends for the new one: programs
+        that ask at the same time do not end each other's.
+
+    Returns
+    -------
+    str
+        The token. It cannot be read again.
+    """
+    with connection.transaction():
+        _in_turn(connection, user)
+        rows = connection.execute(
+            "SELECT name FROM access.tokens WHERE userid = %s AND name ~ ('^' || %s || '( [0-9]+)?$')"
+            " ORDER BY greatest(last_used, date_created), tokenid",
+            (user.userid, re.escape(name)),
+        ).fetchall()
+        given = [str(row[0]) for row in rows]
+        ended = given[: max(0, len(given) - most + 1)]
+        connection.execute("DELETE FROM access.tokens WHERE userid = %s AND name = ANY(%s)", (user.userid, ended))
+        names = (name if number == 1 else f"{name} {number}" for number in itertools.count(1))
+        free = next(one for one in names if one not in given or one in ended)
+        return create(connection, user, free, scope, by=user.userid)
+
+
+def _in_turn(connection: Connection, user: User) -> None:
+    """Wait for others who make tokens of the account: what is counted and replaced includes theirs."""
+    connection.execute("SELECT FROM access.users WHERE userid = %s FOR NO KEY UPDATE", (user.userid,))
 
 
 def of_user(connection: Connection, user: User) -> list[Token]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from broker_assets.access import accounts, tokens
 from broker_assets.access.tokens import BadToken
+from broker_assets.database import engine
 
 pytestmark = pytest.mark.database
 Connection = psycopg.Connection[Any]
@@ -58,6 +61,31 @@ def test_names_of_tokens_are_those_of_an_account(connection: Connection, ann: ac
     first = tokens.replace(connection, ann, "script", "read")
     assert tokens.replace(connection, ann, "script", "read") != first
     assert tokens.bearer(connection, first) is None
+
+
+def test_issued_tokens_end_by_their_disuse(connection: Connection, ann: accounts.User) -> None:
+    tokens.create(connection, ann, "login of mine")
+    first, second = (tokens.issue(connection, ann, "login", "write", most=2) for _ in range(2))
+    assert tokens.bearer(connection, first) is not None  # which is its use
+    third = tokens.issue(connection, ann, "login", "write", most=2)
+    assert [tokens.bearer(connection, one) is not None for one in (first, second, third)] == [True, False, True]
+    assert sorted(one.name for one in tokens.of_user(connection, ann)) == ["login", "login 2", "login of mine"]
+
+
+def test_tokens_that_are_made_at_once(connection: Connection, ann: accounts.User, module_database_url: str) -> None:
+    def work(function: Callable[[Connection], str]) -> str:
+        with engine.connect(module_database_url, autocommit=True) as own:
+            return [function(own) for _ in range(5)][-1]
+
+    ways: list[Callable[[Connection], str]] = [
+        lambda own: tokens.replace(own, ann, "script", "read"),
+        lambda own: tokens.issue(own, ann, "login", "write", most=3),
+    ]
+    with ThreadPoolExecutor(6) as pool:
+        last = list(pool.map(work, ways * 3))
+    names = [one.name for one in tokens.of_user(connection, ann)]
+    assert sorted(names) == ["login", "login 2", "login 3", "script"]
+    assert sum(tokens.bearer(connection, one) is not None for one in last[::2]) == 1
 
 
 @pytest.mark.parametrize(

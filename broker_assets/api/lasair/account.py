@@ -15,7 +15,9 @@ from broker_assets.api.parameters import BadParametersError, Parameters, Text, c
 router = APIRouter(prefix="/api", tags=["Lasair"])
 
 NAME = "auth-token"
-"""Of the token that a program gets in this way; the next one takes its place."""
+"""Of the tokens that programs get in this way."""
+MOST = 10
+"""Of these that an account has."""
 
 
 class Credentials(BaseModel):
@@ -28,7 +30,7 @@ class Credentials(BaseModel):
 @router.post("/auth-token/", response_class=Document)
 @router.post("/token-auth/", response_class=Document)
 def auth_token(request: Request, given: Parameters) -> Response:
-    """A token that may read and write; the one that was given in this way before ends."""
+    """A token that may read and write; of those given in this way, the ten that were used last stay."""
     asked = checked(Credentials, given)
     address = request.client.host if request.client is not None else ""
     with accounts_of(request) as connection:
@@ -36,4 +38,4 @@ def auth_token(request: Request, given: Parameters) -> Response:
             user = accounts.log_in(connection, asked.username, asked.password, address)
         except WrongPassword:
             raise BadParametersError({"non_field_errors": ["Unable to log in with provided credentials."]}) from None
-        return Document({"token": tokens.replace(connection, user, NAME, "write")})
+        return Document({"token": tokens.issue(connection, user, NAME, "write", most=MOST)})
