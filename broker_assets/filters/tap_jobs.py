@@ -366,14 +366,20 @@ def keep_result(connection: Connection, jobid: str, pieces: Iterable[bytes]) -> 
     ------
     ResultTooLarge
         If it is larger than what is kept.
+    JobEnded
+        If the job has been removed meanwhile.
     """
     size, number, held = 0, 0, bytearray()
 
     def store() -> None:
         nonlocal number
-        connection.execute(
-            "INSERT INTO access.tap_results (jobid, number, content) VALUES (%s, %s, %s)", (jobid, number, bytes(held))
-        )
+        try:
+            connection.execute(
+                "INSERT INTO access.tap_results (jobid, number, content) VALUES (%s, %s, %s)",
+                (jobid, number, bytes(held)),
+            )
+        except psycopg.errors.ForeignKeyViolation:
+            raise JobEnded(f"the job {jobid} has been removed") from None
         number += 1
         held.clear()
 
