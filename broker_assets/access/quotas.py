@@ -8,7 +8,7 @@ from typing import Any, Final
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from broker_assets.access.accounts import User
+from broker_assets.access.accounts import UnknownAccount, User
 from broker_assets.database.turns import in_turn
 from broker_assets.settings.access import AccessSettings
 
@@ -50,7 +50,8 @@ def require_room(
     Parameters
     ----------
     connection : psycopg.Connection
-        To count with.
+        With the transaction in which they are added: of two requests at once the second counts what the first has
+        made, and what a removed account still asks for is not made.
     user, settings : User, AccessSettings
         Whose, and the limits.
     what : str
@@ -62,10 +63,15 @@ def require_room(
     ------
     OverQuota
         If it would have too many.
+    UnknownAccount
+        If it has been removed since the request came.
     """
-    if connection.info.transaction_status is not TransactionStatus.IDLE:
-        # Of two requests at once the second counts what the first has made.
-        in_turn(connection, f"quota {user.userid} {what}")
+    if connection.info.transaction_status is TransactionStatus.IDLE:
+        raise RuntimeError("room is required in the transaction that takes it")
+    in_turn(connection, f"quota {user.userid} {what}")
+    known = "SELECT FROM access.users WHERE userid = %s AND date_removed IS NULL FOR KEY SHARE"
+    if connection.execute(known, (user.userid,)).fetchone() is None:
+        raise UnknownAccount(f"the account {user.username} has been removed")
     use = _use(connection, user, settings, what)
     if use.used + more > use.most:
         raise OverQuota(

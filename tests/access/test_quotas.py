@@ -6,14 +6,19 @@ from typing import Any
 
 import pytest
 
-from broker_assets.access import accounts
-from broker_assets.access.quotas import OverQuota, of_account, require_room
+from broker_assets.access import accounts, quotas
+from broker_assets.access.quotas import OverQuota, of_account
 from broker_assets.filters.store import create_filter
 from broker_assets.settings.access import AccessSettings
 from broker_assets.sky.lists import create_watchlist
 from broker_assets.sky.watchlists import parse_watchlist
 
 pytestmark = pytest.mark.database
+
+
+def require_room(connection: Any, *asked: Any) -> None:
+    with connection.transaction():
+        quotas.require_room(connection, *asked)
 
 
 def test_an_account_has_room_up_to_its_quota(connection: Any) -> None:
@@ -34,3 +39,12 @@ def test_an_account_has_room_up_to_its_quota(connection: Any) -> None:
     create_filter(connection, "ann", "g", "SELECT ra FROM objects")
     with pytest.raises(OverQuota, match="2 of 2 filters"):
         require_room(connection, ann, settings, "filters")
+
+
+def test_room_is_for_accounts_that_are_there(connection: Any) -> None:
+    with pytest.raises(RuntimeError, match="transaction"):
+        quotas.require_room(connection, accounts.add(connection, "gwen", None), AccessSettings(), "filters")
+    gone = accounts.add(connection, "hal", None)
+    accounts.remove(connection, "hal")
+    with pytest.raises(accounts.UnknownAccount, match="hal has been removed"):
+        require_room(connection, gone, AccessSettings(), "filters")

@@ -127,12 +127,13 @@ def create(request: Request, form: Sent) -> Response:
     user = acting(request, form)
     with accounts_of(request) as connection:
         try:
-            quotas.require_room(connection, user, request.app.state.access, "areas")
             made = _moc(request, form)
-            number = lists.create_area(
-                connection, user.username, form.text("name"), made, description=form.text("description")[:4096],
-                expire=owned.renewed_until(request),
-            )  # fmt: skip
+            with connection.transaction():
+                quotas.require_room(connection, user, request.app.state.access, "areas")
+                number = lists.create_area(
+                    connection, user.username, form.text("name"), made, description=form.text("description")[:4096],
+                    expire=owned.renewed_until(request),
+                )  # fmt: skip
         except _TROUBLE as error:
             return _form(request, form, str(error), 422)
         owned.note(connection, user, "area made", number, form.text("name"))
@@ -201,15 +202,20 @@ def copy(request: Request, number: Number, form: Sent) -> Response:
     user = acting(request, form)
     with accounts_of(request) as connection:
         entry = found(connection, user, number)
+        moc = overview.area_moc(connection, number)
         try:
-            quotas.require_room(connection, user, request.app.state.access, "areas")
+            with connection.transaction():
+                quotas.require_room(connection, user, request.app.state.access, "areas")
+                made = owned.under_free_name(
+                    entry.name,
+                    lambda: [one.name for one in overview.summaries(connection, "area", owner=user.username)],
+                    lambda name: lists.create_area(
+                        connection, user.username, name, moc, description=entry.description,
+                        expire=owned.renewed_until(request),
+                    ),
+                )  # fmt: skip
         except OverQuota as error:
             raise HTTPException(422, sentence(error)) from None
-        mine = overview.summaries(connection, "area", owner=user.username)
-        made = lists.create_area(
-            connection, user.username, owned.free_name(entry.name, [one.name for one in mine]),
-            overview.area_moc(connection, number), description=entry.description, expire=owned.renewed_until(request),
-        )  # fmt: skip
         owned.note(connection, user, "area made", made, f"copy of {number}")
     return see(f"/watchmaps/{made}/", said="copied")
 

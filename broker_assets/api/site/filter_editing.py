@@ -94,11 +94,12 @@ def create(request: Request, form: Sent) -> Response:
         return _editor(request, text, code, verdict=verdict, name=form.text("name"), about=form.text("description"))
     with accounts_of(request) as connection:
         try:
-            quotas.require_room(connection, user, request.app.state.access, "filters")
-            number = store.create_filter(
-                connection, user.username, form.text("name"), read_definition(text).form,
-                description=form.text("description")[:4096], expire=owned.renewed_until(request),
-            )  # fmt: skip
+            with connection.transaction():
+                quotas.require_room(connection, user, request.app.state.access, "filters")
+                number = store.create_filter(
+                    connection, user.username, form.text("name"), read_definition(text).form,
+                    description=form.text("description")[:4096], expire=owned.renewed_until(request),
+                )  # fmt: skip
         except TROUBLE as error:
             return _editor(
                 request, text, 422, verdict=verdict, name=form.text("name"), about=form.text("description"),

@@ -173,12 +173,17 @@ def copy(request: Request, number: Number, form: Sent) -> Response:
     with accounts_of(request) as connection:
         entry = found(connection, user, number)
         try:
-            quotas.require_room(connection, user, request.app.state.access, "filters")
-            taken = [one.name for one in list_filters(connection, owner=user.username)]
-            made = store.create_filter(
-                connection, user.username, owned.free_name(entry.name, taken), version_of(connection, number).form,
-                description=entry.description, on_alerts=entry.on_alerts, on_annotations=entry.on_annotations,
-            )  # fmt: skip
+            definition = version_of(connection, number).form
+            with connection.transaction():
+                quotas.require_room(connection, user, request.app.state.access, "filters")
+                made = owned.under_free_name(
+                    entry.name,
+                    lambda: [one.name for one in list_filters(connection, owner=user.username)],
+                    lambda name: store.create_filter(
+                        connection, user.username, name, definition, description=entry.description,
+                        on_alerts=entry.on_alerts, on_annotations=entry.on_annotations,
+                    ),
+                )  # fmt: skip
         except TROUBLE as error:
             raise HTTPException(422, sentence(error)) from None
         owned.note(connection, user, "filter made", made, f"copy of {number}")

@@ -202,6 +202,7 @@ def add_to(app: FastAPI) -> None:
     app.add_exception_handler(DatabaseUnavailableError, database_unavailable)
     app.add_exception_handler(LookupError, _refused)
     app.add_exception_handler(PermissionError, _refused)
+    app.add_exception_handler(ValueError, _refused)
     app.add_exception_handler(Exception, _broken)
 
 
@@ -221,8 +222,13 @@ async def _bad_request(request: Request, error: Exception) -> Response:
     return error_page(request, 400, f"The address has a value that cannot be used: {said}")
 
 
+_CODES: Final = {LookupError: 404, PermissionError: 403, ValueError: 422}
+"""Status of what the domain refuses, by the kind of its error; the first that fits counts."""
+
+
 def _refused(request: Request, error: Exception) -> Response:
-    """What the domain refuses, though it was there a moment before: another request removed it, or gave it away.
+    """What the domain refuses, though it was possible a moment before: another request removed a thing, gave it away,
+    or took its name.
 
     Errors of these kinds that are not of the domain are faults of the program.
     """
@@ -230,7 +236,7 @@ def _refused(request: Request, error: Exception) -> Response:
         raise error
     from broker_assets.api.documents import Document
 
-    code = 404 if isinstance(error, LookupError) else 403
+    code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
     if wants_page(request):
         return error_page(request, code, sentence(error))
     return Document({"detail": sentence(error)}, code)

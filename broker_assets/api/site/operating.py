@@ -106,8 +106,9 @@ def settle(request: Request, form: Sent) -> Response:
         if form.text("do") == "dismiss":
             with connection.transaction():
                 number = quarantine.dismiss(connection, quarantine.of_kind(connection, topic, kind))
-                owned.note(connection, user, "quarantine dismissed", topic, f"{number} messages: {kind}")
-            return see("/status/quarantine/", said="dismissed")
+                if number:
+                    owned.note(connection, user, "quarantine dismissed", topic, f"{number} messages: {kind}")
+            return see("/status/quarantine/", said="dismissed" if number else "gone")
         runner: QuarantineRetry = request.app.state.quarantine_retry
         started = runner.start(topic, kind, by=user.username)
         if started:

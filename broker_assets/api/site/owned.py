@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -14,10 +15,14 @@ from broker_assets.access.accounts import EVERYBODY, User, groups_of
 from broker_assets.access.sharing import Kind
 from broker_assets.access.visibility import Owned
 from broker_assets.api.site.forms import SentForm
+from broker_assets.filters import store
 from broker_assets.filters.expiry import renewed
+from broker_assets.sky import lists
 
 Connection = psycopg.Connection[Any]
 _Thing = TypeVar("_Thing", bound=Owned)
+_ATTEMPTS: Final = 5
+_TAKEN: Final = (lists.NameTaken, store.NameTaken)
 
 SAID: Final = {
     "made": "Created.",
@@ -114,6 +119,34 @@ def free_name(wanted: str, taken: Iterable[str]) -> str:
         number += 1
         found = f"{wanted[:240]} {number}"
     return found
+
+
+def under_free_name(wanted: str, taken: Callable[[], Iterable[str]], make: Callable[[str], int]) -> int:
+    """Make a thing under a name that is free; under the next one if another request takes that meanwhile.
+
+    Parameters
+    ----------
+    wanted : str
+        The name if nothing has it.
+    taken : callable
+        Names that the account has given to things of the kind.
+    make : callable
+        Makes the thing under a name, and gives its number.
+
+    Returns
+    -------
+    int
+        The number of the thing.
+
+    Raises
+    ------
+    NameTaken
+        If it is so again and again.
+    """
+    for _ in range(_ATTEMPTS):
+        with suppress(*_TAKEN):
+            return make(free_name(wanted, taken()))
+    return make(free_name(wanted, taken()))
 
 
 def renewed_until(request: Request) -> datetime.datetime:

@@ -165,8 +165,10 @@ def create(request: Request, form: Sent) -> Response:
     user = acting(request, form)
     with accounts_of(request) as connection:
         try:
-            quotas.require_room(connection, user, request.app.state.access, "targets")
-            number = make(connection, user.username, checked(given_by(form)))
+            draft = checked(given_by(form))
+            with connection.transaction():
+                quotas.require_room(connection, user, request.app.state.access, "targets")
+                number = make(connection, user.username, draft)
         except TROUBLE as error:
             return form_page(request, form, sentence(error), 422)
         owned.note(connection, user, "target made", number, form.text("name"))
@@ -179,9 +181,10 @@ def take(request: Request, form: Sent) -> Response:
     user = acting(request, form)
     with accounts_of(request) as connection:
         try:
-            quotas.require_room(connection, user, request.app.state.access, "targets")
             identifier = form.whole("diaobjectid", least=1, most=2**63 - 1, what="Object")
-            number = of_object(connection, user.username, identifier, name=form.text("name"))
+            with connection.transaction():
+                quotas.require_room(connection, user, request.app.state.access, "targets")
+                number = of_object(connection, user.username, identifier, name=form.text("name"))
         except UnknownTarget as error:
             raise HTTPException(404, sentence(error)) from None
         except TROUBLE as error:

@@ -107,12 +107,13 @@ def create(request: Request, form: Sent) -> Response:
         try:
             radius = form.number("radius", least=0.01, most=360, what="Radius")
             cones = _read(request, form)
-            quotas.require_room(connection, user, request.app.state.access, "watchlists")
-            quotas.require_room(connection, user, request.app.state.access, "cones", len(cones))
-            number = lists.create_watchlist(
-                connection, user.username, form.text("name"), cones, radius=radius,
-                description=form.text("description")[:4096], expire=owned.renewed_until(request),
-            )  # fmt: skip
+            with connection.transaction():
+                quotas.require_room(connection, user, request.app.state.access, "watchlists")
+                quotas.require_room(connection, user, request.app.state.access, "cones", len(cones))
+                number = lists.create_watchlist(
+                    connection, user.username, form.text("name"), cones, radius=radius,
+                    description=form.text("description")[:4096], expire=owned.renewed_until(request),
+                )  # fmt: skip
         except BadWatchlist as error:
             number = uploads.remember(connection, user, "watchlist", None, name, 0, error.bad)
             return _form(request, form, str(error), 422, refused=uploads.get(connection, user, number))
@@ -181,18 +182,19 @@ def load(request: Request, number: Number, form: Sent) -> Response:
         try:
             cones = _read(request, form)
             more = len(cones) - (entry.cones if form.text("how") == "replace" else 0)
-            quotas.require_room(connection, user, request.app.state.access, "cones", max(more, 0))
+            with connection.transaction():
+                quotas.require_room(connection, user, request.app.state.access, "cones", max(more, 0))
+                if form.text("how") == "replace":
+                    lists.replace_cones(connection, entry.owner, number, cones)
+                else:
+                    lists.add_cones(connection, entry.owner, number, cones)
+                kept = ListSettings(expire=owned.renewed_until(request))
+                lists.change_list(connection, entry.owner, "watchlist", number, kept)
         except BadWatchlist as error:
             upload = uploads.remember(connection, user, "watchlist", number, name, 0, error.bad)
             return see(f"/watchlists/{number}/", upload=upload)
         except _TROUBLE as error:
             raise HTTPException(422, sentence(error)) from None
-        if form.text("how") == "replace":
-            lists.replace_cones(connection, entry.owner, number, cones)
-        else:
-            lists.add_cones(connection, entry.owner, number, cones)
-        kept = ListSettings(expire=owned.renewed_until(request))
-        lists.change_list(connection, entry.owner, "watchlist", number, kept)
         upload = uploads.remember(connection, user, "watchlist", number, name, len(cones), cones.bad)
         how = "replaced by" if form.text("how") == "replace" else "added:"
         owned.note(connection, user, "watchlist changed", number, f"cones {how} {len(cones)}")
@@ -205,17 +207,21 @@ def copy(request: Request, number: Number, form: Sent) -> Response:
     user = acting(request, form)
     with accounts_of(request) as connection:
         entry = found(connection, user, number)
+        cones = overview.stored_cones(connection, number)
         try:
-            quotas.require_room(connection, user, request.app.state.access, "watchlists")
-            quotas.require_room(connection, user, request.app.state.access, "cones", entry.cones)
+            with connection.transaction():
+                quotas.require_room(connection, user, request.app.state.access, "watchlists")
+                quotas.require_room(connection, user, request.app.state.access, "cones", len(cones))
+                made = owned.under_free_name(
+                    entry.name,
+                    lambda: [one.name for one in overview.summaries(connection, "watchlist", owner=user.username)],
+                    lambda name: lists.create_watchlist(
+                        connection, user.username, name, cones, radius=entry.radius, description=entry.description,
+                        expire=owned.renewed_until(request),
+                    ),
+                )  # fmt: skip
         except OverQuota as error:
             raise HTTPException(422, sentence(error)) from None
-        mine = overview.summaries(connection, "watchlist", owner=user.username)
-        made = lists.create_watchlist(
-            connection, user.username, owned.free_name(entry.name, [one.name for one in mine]),
-            overview.stored_cones(connection, number), radius=entry.radius, description=entry.description,
-            expire=owned.renewed_until(request),
-        )  # fmt: skip
         owned.note(connection, user, "watchlist made", made, f"copy of {number}")
     return see(f"/watchlists/{made}/", said="copied")
 
