@@ -99,7 +99,10 @@ def find_programs(
     calibration = None if ecc_path is None else EnergyCalibration(ecc_path)
     if calibration is not None and calibration.missing():
         raise typer.BadParameter(f"{ecc_path} has no {', '.join(calibration.missing())}", param_hint="--ecc-path")
-    command = tuple(shlex.split(aspect_command or ""))
+    try:
+        command = tuple(shlex.split(aspect_command or ""))
+    except ValueError as error:
+        raise typer.BadParameter(f"not the line of a command: {error}", param_hint="--aspect-command") from error
     if idl_enabled and not command:
         raise typer.BadParameter("requires --aspect-command, the bridge to IDL", param_hint="--idl-enabled")
     if idl_gsw_path is not None and not idl_gsw_path.is_dir():

@@ -8,7 +8,7 @@ import logging
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any
@@ -157,6 +157,10 @@ def process(
         raise typer.BadParameter("give telemetry files, --tm-dir or --input-files")
     if named and first not in ("TM", "LB"):
         raise typer.BadParameter(f"telemetry files require start level TM or LB, not {first}")
+    store = store or fits_dir.parent / "packets"
+    for folder, option in ((fits_dir, "--fits-dir"), (store, "--store")):
+        if folder.exists() and not folder.is_dir():
+            raise typer.BadParameter(f"{folder} is not a folder", param_hint=option)
     programs = find_programs(ecc_path, aspect_command, idl_enabled, idl_gsw_path)
     if idl_batchsize > 1:
         logger.info("the aspect program runs once per day; --idl-batchsize %d has no effect", idl_batchsize)
@@ -183,7 +187,7 @@ def process(
     accepted = _accepted(filter_, regular=listed is not None)
     levels = [level for level in WRITTEN if ORDER.index(first) <= ORDER.index(level) <= ORDER.index(last)]
     failed = 0
-    with PacketStore(store or fits_dir.parent / "packets") as packets:
+    with PacketStore(store) as packets:
         if first == "TM" or (first == "LB" and named):
             touched, failed = _receive(_telemetry(files, tm_dir, listed, accepted), packets, inputs)
         else:
@@ -244,7 +248,10 @@ def _accepted(pattern: str | None, *, regular: bool) -> Callable[[PurePosixPath]
     if pattern is None:
         return None
     if regular:
-        expression = re.compile(pattern)
+        try:
+            expression = re.compile(pattern)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise typer.BadParameter(f"not a regular expression: {error}", param_hint="--filter") from error
         return lambda path: expression.search(str(path)) is not None
     return lambda path: fnmatch.fnmatch(path.name, pattern)
 
@@ -259,12 +266,19 @@ def _telemetry(
     found = dict.fromkeys(listed or (), True)
     for path in [*(files or ()), *([folder] if folder else ())]:
         if path.is_dir():
-            below = sorted(file for name in TELEMETRY_FILES for file in path.rglob(name))
+            below = sorted(file for file in path.rglob("*") if _named_like(file, TELEMETRY_FILES) and not file.is_dir())
+            if not below:
+                echo(f"no file in {path} is named like telemetry: {', '.join(TELEMETRY_FILES)}", err=True)
             for file in below:
-                found.setdefault(file, any(file.match(pattern) for pattern in SURELY_TELEMETRY))
+                found.setdefault(file, _named_like(file, SURELY_TELEMETRY))
         else:
             found[path] = True
     return {path: sure for path, sure in found.items() if accepted is None or accepted(PurePosixPath(path.as_posix()))}
+
+
+def _named_like(path: Path, patterns: Iterable[str]) -> bool:
+    """Whether a name matches a pattern, in capital or small letters."""
+    return any(fnmatch.fnmatchcase(path.name.lower(), pattern.lower()) for pattern in patterns)
 
 
 def _receive(paths: Mapping[Path, bool], packets: PacketStore, inputs: Inputs) -> tuple[Touched, int]:
@@ -311,7 +325,7 @@ def _take_over(
     """Read LB files that the store does not have: those listed, or all if it is empty."""
     if listed is None and packets.kinds():
         return 0
-    found = sorted(folder.rglob("*.fits")) if listed is None else [path for path in listed if path.is_file()]
+    found = [path for path in (sorted(folder.rglob("*.fits")) if listed is None else listed) if path.is_file()]
     chosen = [path for path in found if accepted is None or accepted(PurePosixPath(path.as_posix()))]
     unknown = {path: True for path in chosen if not packets.has_file(path.name, _digest(path))}
     _, failed = _receive(unknown, packets, inputs)

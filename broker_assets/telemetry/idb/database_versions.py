@@ -59,7 +59,7 @@ def read_history(path: Path) -> tuple[Validity, ...]:
         for item in items:
             start, end = (int(limit["coarse"]) << 16 | int(limit["fine"]) for limit in item["validityPeriodOBT"])
             periods.append(Validity(str(item["version"]), start, end))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise DatabaseError(f"history of database versions {path} cannot be read: {error!r}") from error
     periods.sort(key=lambda period: period.start)
     for earlier, later in itertools.pairwise(periods):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,10 +42,13 @@ class RequestTable:
         """
         found: dict[int, list[dict[str, str]]] = {}
         try:
-            reader = csv.DictReader(io.StringIO(bounded_text(path)))
+            reader = csv.DictReader(io.StringIO(bounded_text(path), newline=""))
             if reader.fieldnames is not None and IDENTIFIER not in reader.fieldnames:
                 columns = ", ".join(str(name)[:40] for name in reader.fieldnames[:20])
                 raise RequestError(f"{path} is not a table of requests: it has no column {IDENTIFIER}, but {columns}")
+            twice = next((name for name, times in Counter(reader.fieldnames or ()).items() if name and times > 1), None)
+            if twice is not None:
+                raise RequestError(f"{path} has two columns {twice[:40]}; it is not known which is meant")
             for row in reader:
                 identifier = (row.get(IDENTIFIER) or "").strip()
                 if re.fullmatch(r"[0-9]{1,10}", identifier):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ COMMENTS: Final = {
     "TARGET": "Type of target from planning",
 }
 """Keywords in the order in which defaults are in the header."""
+
+
+_TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}(?::\d{2}(?::\d{2}(?:\.\d{1,9})?)?)?)?Z?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ class Planning:
             with _named(path):
                 content = bounded_json(path)
                 name, version = str(content["info"]["name"]), int(content["info"]["internalVersion"])
+                if not name.isprintable() or not name or name != Path(name).name:
+                    raise ValueError(f"{name[:40]!r} is not the name of a plan")
             if name not in plans or version >= plans[name][0]:
                 plans[name] = version, content
         campaigns: list[Interval] = []
@@ -105,8 +111,15 @@ def _named(path: object) -> Iterator[None]:
 
 
 def _interval(item: dict[str, Any], *keywords: tuple[str, str]) -> Interval:
-    start, end = (np.datetime64(str(item[name]).rstrip("Z")) for name in ("startDate", "endDate"))
+    start, end = (_instant(item[name]) for name in ("startDate", "endDate"))
     return Interval(start, end, keywords)
+
+
+def _instant(text: Any) -> np.datetime64:
+    """A time in UTC; the texts without a date that numpy takes for no time, and offsets that it ignores, are none."""
+    if not isinstance(text, str) or not _TIME.fullmatch(text):
+        raise ValueError(f"{str(text)[:40]!r} is not a date and time in UTC")
+    return np.datetime64(text.rstrip("Z"))
 
 
 def _campaign(item: dict[str, Any]) -> Interval:

@@ -59,7 +59,9 @@ def read_tables(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]:
                 texts, rows = data["data"].tolist(), data["control_index"].tolist()
                 origin = _origin(control, name)
     except Exception as error:
-        raise NotPackets(f"{name} is not a file of level LB: {error}") from error
+        # astropy's messages have several lines.
+        reason = " ".join(str(error).split())[:500]
+        raise NotPackets(f"{name} is not a file of level LB: {reason}") from error
     for place, (text, row) in enumerate(zip(texts, rows, strict=True)):
         file, number = origin.get(int(row), (name, None))
         try:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import stat
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,11 +111,18 @@ class PlainStream(io.RawIOBase):
         return len(found)
 
     def read(self, size: int = -1, /) -> bytes:
-        try:
+        if not isinstance(self._stream, gzip.GzipFile):
             return self._stream.read(size)
+        # Piece by piece: a single read would lose what lies before the damage.
+        pieces: list[bytes] = []
+        left = sys.maxsize if size < 0 else size
+        try:
+            while left > 0 and (piece := self._stream.read1(min(left, BLOCK))):
+                pieces.append(piece)
+                left -= len(piece)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             self.damage = f"the compressed file is damaged: {error}"
-            return b""
+        return b"".join(pieces)
 
 
 class _Recoded(PlainStream):
@@ -158,17 +167,37 @@ def opened(path: str | Path | BinaryIO, limits: FileLimits) -> Iterator[tuple[Pl
     Raises
     ------
     UnknownFile
-        If it is compressed or encoded in a way that is not read; the message says what to do.
+        If it is compressed or encoded in a way that is not read, or no regular file; the message says what to do.
     FileTooLarge
         If it has too many bytes.
     """
     if isinstance(path, str | Path):
+        refuse_special(Path(path))
         with Path(path).open("rb") as stream:
             yield _plain(stream, str(path), limits), str(path)
     else:
         # A name may be a descriptor's number.
         name = str(getattr(path, "name", "<stream>"))
         yield _plain(path, name, limits), name
+
+
+def refuse_special(path: Path) -> None:
+    """Refuse what only looks like a file: opening a pipe would wait for its other end, a device may never end.
+
+    Raises
+    ------
+    UnknownFile
+        If it is not a regular file; the message says what it is.
+    OSError
+        If there is nothing of that name.
+    """
+    try:
+        mode = path.stat().st_mode
+    except ValueError as error:  # a NUL in a name
+        raise UnknownFile(f"{str(path)!r} is not the name of a file: {error}") from error
+    if not stat.S_ISREG(mode):
+        what = "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device"
+        raise UnknownFile(f"{path} is {what}, not a file")
 
 
 def _plain(stream: BinaryIO, name: str, limits: FileLimits) -> PlainStream:

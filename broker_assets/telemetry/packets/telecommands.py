@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO
 from xml.etree import ElementTree
 
+from broker_assets.instants import with_zone
 from broker_assets.telemetry.packets.batches import BadPacket
 from broker_assets.telemetry.packets.xml_elements import CHUNK, find_elements
 
@@ -114,5 +115,6 @@ def _time(text: str) -> datetime | None:
     """UTC of a time of the report; the beginning of 1970 means none."""
     if not text:
         return None
-    time = datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+    # Without a zone it would be taken for one of this machine.
+    time = with_zone(datetime.fromisoformat(text.replace("Z", "+00:00"))).astimezone(UTC)
     return None if time == datetime(1970, 1, 1, tzinfo=UTC) else time

@@ -133,7 +133,11 @@ class PacketIndex:
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, timeout=60.0)
-        self._connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + _SCHEMA)
+        try:
+            self._connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + _SCHEMA)
+        except sqlite3.DatabaseError as error:
+            self._connection.close()
+            raise type(error)(f"{path}: {error}") from error  # SQLite does not name the file
         if not self._has_apid():
             self._add_apid(path.parent / "segments")
         self._connection.executescript(_COUNTS)

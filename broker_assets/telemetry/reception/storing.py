@@ -19,6 +19,7 @@ from broker_assets.telemetry.idb.instrument_rules import StructureKey
 from broker_assets.telemetry.packets import clock, files
 from broker_assets.telemetry.packets.batches import BadPacket, PacketBatch, RawPacket, batched
 from broker_assets.telemetry.packets.headers import TELEMETRY_BYTES, Headers, parse_headers
+from broker_assets.telemetry.packets.sources import refuse_special
 from broker_assets.telemetry.products.builders.measured import PacketSet
 from broker_assets.telemetry.products.builders.quicklook import integration_ticks
 from broker_assets.telemetry.reception.packet_store import NewPacket, PacketStore
@@ -63,6 +64,7 @@ def receive(
     OSError
         If it cannot be read or the store cannot be written.
     """
+    refuse_special(path)
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(HASHED_AT_A_TIME):

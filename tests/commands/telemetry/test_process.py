@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,10 @@ def test_a_command_line_of_the_original(site: dict[str, Any]) -> None:
         (("--processing-version", "LB/packets=3"), "LB has no kind packets"),
         (("--processing-version", "L1/ql-lightcurve=²"), "is not LEVEL/KIND=N"),
         (("-i", "nowhere.txt"), "nowhere.txt cannot be read"),
+        (("-i", "other.csv", "-F", "("), "--filter: not a regular expression"),
+        (("--aspect-command", "'idl"), "--aspect-command: not the line of a command"),
+        (("--store", "other.csv"), "other.csv is not a folder"),
+        (("-r", "twice.csv"), "twice.csv has two columns unique_id"),
     ],
 )
 def test_unusable_options(
@@ -190,6 +195,7 @@ def test_unusable_options(
     """Exit code 2 before anything is written, with what is wrong."""
     monkeypatch.chdir(site["folder"])
     Path("other.csv").write_text("a,b\n1,2\n")
+    Path("twice.csv").write_text("unique_id,unique_id\n1,2\n")
     result = run(site, "-t", "tm", *options)
     assert result.exit_code == 2, result.output
     assert message in " ".join(result.output.replace("│", " ").split())
@@ -215,6 +221,27 @@ def test_a_folder_that_also_holds_other_files(site: dict[str, Any]) -> None:
     assert run(site, str(folder / "tm/plan.xml"), "-e", "LB").exit_code == 1
     (folder / "tm/solo_LB_stix-3-25-1_0664156800_V02.fits").write_bytes(b"SIMPLE  =                    T")
     assert run(site, "-t", str(folder / "tm"), "-e", "LB").exit_code == 1
+
+
+def test_names_in_capitals_and_a_folder_without_telemetry(site: dict[str, Any]) -> None:
+    folder = site["folder"]
+    (folder / "tm/a.PktTmRaw.xml").rename(folder / "tm/A.PKTTMRAW.XML")
+    assert "2 files written" in run(site, "-t", str(folder / "tm"), "-e", "L0").output
+    (folder / "empty").mkdir()
+    result = run(site, "-t", str(folder / "empty"), "-e", "L0")
+    assert f"no file in {folder}/empty is named like telemetry: *.xml" in " ".join(result.output.split())
+
+
+def test_a_line_that_names_no_file_costs_no_other(site: dict[str, Any]) -> None:
+    """Nor does a pipe between the files of a folder, which would be waited for."""
+    folder = site["folder"]
+    os.mkfifo(folder / "tm/0.PktTmRaw.xml")
+    (folder / "list").write_bytes(b"a\0b\n\xff\n" + str(folder / "tm/a.PktTmRaw.xml").encode() + b"\n")
+    for options in (("-i", str(folder / "list")), ("-t", str(folder / "tm"))):
+        result = run(site, *options, "-e", "LB")
+        assert result.exit_code == 1
+    assert "3 packets, 3 new" in (folder / "log").read_text()
+    assert "is a pipe, socket or device" in (folder / "log").read_text()
 
 
 @pytest.mark.parametrize("name", ["two\nlines", "é ünï €", "\u2028\x85\x1c", "\udcff", "%41'\"&; --x"])

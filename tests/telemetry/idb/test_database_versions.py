@@ -109,9 +109,11 @@ def test_folders_that_cannot_serve_are_refused(tmp_path: Path, folder: Path) -> 
     write_history(folder, ("3.0.0", 0, 100), ("3.0.1", 99, 200))
     with pytest.raises(DatabaseError, match="overlap"):
         InstrumentDatabases(folder)
-    (folder / "idbVersionHistory.json").write_text("[{}]")
-    with pytest.raises(DatabaseError, match="cannot be read"):
-        InstrumentDatabases(folder)
+    limits = '[{"version": "1", "validityPeriodOBT": [{"coarse": 1e400, "fine": 0}, {"coarse": 1, "fine": 0}]}]'
+    for content in ("[{}]", limits, "[" * 100_000):
+        (folder / "idbVersionHistory.json").write_text(content)
+        with pytest.raises(DatabaseError, match="cannot be read"):
+            InstrumentDatabases(folder)
 
 
 @pytest.mark.shared

@@ -82,6 +82,26 @@ def test_campaigns_of_the_simulated_mission(tmp_path: Path) -> None:
     assert found["OBS_TYPE"] == "A1;B1"
 
 
+OBSERVED = (
+    '{"info": {"name": "M04", "internalVersion": 1}, "observations": [{"name": "A", "compositeId": {"obsType": "B"},'
+    ' "socIds": [], "startDate": "%s", "endDate": "2021-01-02T00:00:00Z"}]}'
+)
+
+
+@pytest.mark.parametrize("start", ["", "NaT", "now", "today", "2021-01-01T00:00:00+02:00", "99999-01-01", "20210101"])
+def test_times_that_are_none_are_not_taken_for_one(tmp_path: Path, start: str) -> None:
+    (tmp_path / PLAN.format("01")).write_text(OBSERVED % start)
+    with pytest.raises(ValueError, match=r"M04 cannot be read.*is not a date and time in UTC"):
+        Planning.of_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../M04", "/M04", "a\\u0000b", "a\\nb", ""])
+def test_the_name_of_a_plan_is_no_path(tmp_path: Path, name: str) -> None:
+    (tmp_path / PLAN.format("01")).write_text('{"info": {"name": "' + name + '", "internalVersion": 1}}')
+    with pytest.raises(ValueError, match="is not the name of a plan"):
+        Planning.of_folder(tmp_path)
+
+
 @pytest.mark.parametrize("content", ["", "{", "{}", '{"info": {"name": "M04", "internalVersion": "x"}}'])
 def test_a_damaged_export_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / PLAN.format("01")).write_text(content)

@@ -7,6 +7,8 @@ import contextlib
 import gzip
 import io
 import lzma
+import os
+import re
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -55,8 +57,29 @@ def test_a_compressed_file_that_is_cut_gives_what_is_there(length: int) -> None:
     with contextlib.suppress(UnknownFile):  # cut before it says what it is
         kind_of(io.BytesIO(content))
         packets, bad = delivered(read(io.BytesIO(content)))
-        assert packets == PACKETS[: len(packets)]
+        there = zlib.decompressobj(wbits=31).decompress(content)
+        assert packets == PACKETS[: len(re.findall(rb"<Packet>[0-9A-Fa-f]+</", there))]
         assert "the compressed file is damaged" in bad[-1].reason
+
+
+@pytest.mark.parametrize(("text", "rest"), [("xml", b"junk"), ("hex", b"\x1f\x8b\x08"), ("xml", b"\x1f\x8bx")])
+def test_what_follows_a_compressed_file_costs_none_of_it(text: str, rest: bytes) -> None:
+    packets, bad = delivered(read(io.BytesIO(gzip.compress(TEXTS[text]) + rest)))
+    assert packets == PACKETS
+    assert ["the compressed file is damaged" in one.reason for one in bad] == [True]
+
+
+def test_a_pipe_a_folder_and_a_device_are_no_files(tmp_path: Path) -> None:
+    """Opening a pipe would wait for ever."""
+    os.mkfifo(tmp_path / "pipe.xml")
+    for path, message in (
+        (tmp_path / "pipe.xml", "is a pipe, socket or device"),
+        (tmp_path, "is a folder, not a file"),
+        (Path("/dev/zero"), "is a pipe, socket or device"),
+        (Path("a\0b.xml"), "is not the name of a file"),
+    ):
+        with pytest.raises(UnknownFile, match=message):
+            list(read(path))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -36,6 +37,19 @@ def test_every_report_is_read() -> None:
     assert first.uplink_time is None
     assert first.custom == {"uniqueID": "7"}
     assert first.parameters == ({"ParameterName": "PIX1", "ParamValue": "3"},)
+
+
+def test_a_time_without_zone_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the zone of this machine is."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        [found] = reports(document((REPORT % 1).replace(b"57.355586Z", b"57.355586")))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert isinstance(found, TelecommandReport)
+    assert found.execution_time == datetime(2020, 5, 18, 8, 11, 57, 355586, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
