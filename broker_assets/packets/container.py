@@ -21,6 +21,8 @@ SYNC_BYTES: Final = 16
 CODECS: Final = ("null", "deflate", "zstandard", "snappy")
 DECOMPRESSED_MAXIMUM: Final = 64 << 20
 """Bytes of a block once it is decompressed: an alert with all its cutouts has a hundredth of that."""
+_PIECE: Final = 1 << 20
+"""Bytes of a gzip file decompressed at a time."""
 
 _COMPRESSIONS: Final = {
     b"\x1f\x8b\x08": "gzip",
@@ -104,16 +106,40 @@ def gunzip(content: bytes, maximum: int) -> bytes:
     ContainerError
         If it is damaged, or longer than `maximum` bytes when decompressed.
     """
+    result, damage = gunzip_until_damage(content, maximum)
+    if damage:
+        raise ContainerError(damage)
+    return result
+
+
+def gunzip_until_damage(content: bytes, maximum: int) -> tuple[bytes, str]:
+    """What gzip data hold before they are damaged or truncated, and what is wrong with them; nothing if they are whole.
+
+    Raises
+    ------
+    ContainerError
+        If it is longer than `maximum` bytes when decompressed.
+
+    Examples
+    --------
+    >>> gunzip_until_damage(gzip.compress(b"Obj") + b"more", 10)
+    (b'Obj', "the gzip data are damaged: Not a gzipped file (b'mo')")
+    """
+    pieces: list[bytes] = []
+    left, damage = maximum + 1, ""
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
-            result = stream.read(maximum + 1)
-    except EOFError as error:
-        raise ContainerError("the gzip data are truncated") from error
+            # Piece by piece: a single read would lose what lies before the damage.
+            while left > 0 and (piece := stream.read1(min(left, _PIECE))):
+                pieces.append(piece)
+                left -= len(piece)
+    except EOFError:
+        damage = "the gzip data are truncated"
     except (OSError, zlib.error) as error:
-        raise ContainerError(f"the gzip data are damaged: {error}") from error
-    if len(result) > maximum:
+        damage = f"the gzip data are damaged: {error}"
+    if left <= 0:
         raise ContainerError(f"the gzip data are longer than {maximum} bytes when decompressed")
-    return result
+    return b"".join(pieces), damage
 
 
 def read_header(content: bytes) -> ContainerHeader:

@@ -21,7 +21,7 @@ from broker_assets.packets.container import (
     MAGIC,
     ContainerError,
     compression_of,
-    gunzip,
+    gunzip_until_damage,
     read_blocks,
     read_header,
 )
@@ -193,16 +193,19 @@ def read_packets(name: str, schemas: Schemas) -> Iterator[FilePacket]:
 
 def _packets(name: str, content: bytes, schemas: Schemas) -> Iterator[FilePacket]:
     compression = compression_of(content)
+    damage = ""
     if compression == "gzip":
-        content = gunzip(content, FILE_BYTES)
+        content, damage = gunzip_until_damage(content, FILE_BYTES)
     elif compression is not None:
         raise ContainerError(f"the file is compressed with {compression}: decompress it first")
     if not content:
-        raise ContainerError("the file is empty")
+        raise ContainerError(damage or "the file is empty")
     if content[: len(MAGIC)] == MAGIC:
         yield from _read_container(name, content)
     else:
         yield _read_bytes(name, content, schemas)
+    if damage:
+        raise ContainerError(damage)
 
 
 def _read_bytes(name: str, content: bytes, schemas: Schemas) -> FilePacket:

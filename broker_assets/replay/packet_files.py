@@ -9,11 +9,14 @@ is kept in memory.
 from __future__ import annotations
 
 import errno
+import lzma
 import os
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Literal, cast
 
@@ -22,7 +25,7 @@ from broker_assets.packets.container import (
     MAGIC,
     ContainerError,
     compression_of,
-    gunzip,
+    gunzip_until_damage,
     read_blocks,
     read_header,
     write_header,
@@ -91,6 +94,8 @@ def read_packets(
         try:
             for name, file, content in _contents(path):
                 try:
+                    if isinstance(content, Exception):
+                        raise content
                     for position, value, key in _split(content, file, framing, schema_id):
                         yield FilePacket(value, f"{name}, byte {position}", key)
                 except Exception as error:  # noqa: BLE001 (isolation boundary: a file may be broken in any way)
@@ -112,8 +117,8 @@ def _report(error: PacketFileError, on_error: Callable[[PacketFileError], None] 
     on_error(error)
 
 
-def _contents(path: Path) -> Iterator[tuple[str, Path | None, bytes]]:
-    """Name, file (None for members of archives) and bytes of every packet file under a path."""
+def _contents(path: Path) -> Iterator[tuple[str, Path | None, bytes | Exception]]:
+    """Name, file (None for members of archives) and bytes of every packet file under a path, or why it has none."""
     if path.is_dir():
         for child in sorted(path.rglob("*")):
             if child.is_file() and child.name.endswith((*SUFFIXES, *ARCHIVES)):
@@ -121,7 +126,7 @@ def _contents(path: Path) -> Iterator[tuple[str, Path | None, bytes]]:
         return
     lower = path.name.lower()
     if not lower.endswith(ARCHIVES):
-        yield str(path), path, path.read_bytes()
+        yield str(path), path, _or_error(path.read_bytes)
         return
     try:
         if lower.endswith(".zip"):
@@ -129,7 +134,8 @@ def _contents(path: Path) -> Iterator[tuple[str, Path | None, bytes]]:
                 for name in archive.namelist():
                     if name.endswith(SUFFIXES):
                         _require_size(f"{path}:{name}", archive.getinfo(name).file_size)
-                        yield f"{path}:{name}", None, archive.read(name)
+                        # A member that is damaged or encrypted costs no other.
+                        yield f"{path}:{name}", None, _or_error(partial(archive.read, name))
         else:
             # Read as a stream: a nightly archive of ZTF is a hundred gigabytes and has no directory.
             with tarfile.open(path, "r|*") as tar:
@@ -137,8 +143,15 @@ def _contents(path: Path) -> Iterator[tuple[str, Path | None, bytes]]:
                     if member.isfile() and member.name.endswith(SUFFIXES):
                         _require_size(f"{path}:{member.name}", member.size)
                         yield f"{path}:{member.name}", None, cast("IO[bytes]", tar.extractfile(member)).read()
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise PacketFileError(f"{path} is damaged: {error}") from error
+
+
+def _or_error(read: Callable[[], bytes]) -> bytes | Exception:
+    try:
+        return read()
+    except Exception as error:  # noqa: BLE001 (isolation boundary: a file may be broken in any way)
+        return error
 
 
 def _require_size(name: str, size: int) -> None:
@@ -152,9 +165,21 @@ def _split(
     """Position in the file, message and key of each packet."""
     compression = compression_of(content)
     if compression == "gzip":
-        content, file = gunzip(content, FILE_BYTES), None
-    elif compression is not None:
+        whole, damage = gunzip_until_damage(content, FILE_BYTES)
+        if whole or not damage:
+            yield from _messages(whole, None, framing, schema_id)
+        if damage:
+            raise ContainerError(damage)
+        return
+    if compression is not None:
         raise ContainerError(f"the file is compressed with {compression}: decompress it first")
+    yield from _messages(content, file, framing, schema_id)
+
+
+def _messages(
+    content: bytes, file: Path | None, framing: Framing, schema_id: int | None
+) -> Iterator[tuple[int, bytes, bytes | None]]:
+    """The same for content that is not compressed."""
     if not content:
         raise ContainerError("the file is empty")
     if not content.startswith(MAGIC):
@@ -176,8 +201,13 @@ def _split(
                 number = schema_id if schema_id is not None else packet.schema.schema_id
                 yield packet.position, _framed(packet.datum, False, framing, number), packet.key
         return
-    blocks = list(read_blocks(content, header))
-    if len(blocks) == 1 and blocks[0].records == 1 and framing in ("keep", "container"):
+    blocks, broken = [], None
+    try:
+        for block in read_blocks(content, header):
+            blocks.append(block)  # noqa: PERF402 (those before the damage are kept)
+    except ContainerError as error:  # after the packets before it
+        broken = error
+    if broken is None and len(blocks) == 1 and blocks[0].records == 1 and framing in ("keep", "container"):
         yield 0, content, None
         return
     splitter = RecordSplitter(framed_schema(header.schema_text).schema)
@@ -188,6 +218,8 @@ def _split(
                 yield block.position, b"".join((start, write_long(1), write_long(len(datum)), datum, header.sync)), None
             else:
                 yield block.position, _framed(datum, False, framing, schema_id), None
+    if broken is not None:
+        raise broken
 
 
 def _framed(message: bytes, confluent: bool, framing: Framing, schema_id: int | None) -> bytes:

@@ -1,5 +1,8 @@
+import gzip
+import io
 import json
 
+import fastavro
 import pytest
 
 from broker_assets.packets.files import Schemas, find_files, read_packets, version_in
@@ -28,6 +31,16 @@ def test_folders_are_searched_and_names_kept(tmp_path):
         "-",
         "nowhere",
     ]
+
+
+@pytest.mark.parametrize("rest", [b"junk", b"\x1f\x8b\x08"])
+def test_packets_before_the_damage_of_a_compressed_file_are_read(schemas, tmp_path, rest):
+    whole = io.BytesIO()
+    fastavro.writer(whole, PLAIN, [{"x": 1}, {"x": 2}])
+    (tmp_path / "a.avro.gz").write_bytes(gzip.compress(whole.getvalue()) + rest)
+    *packets, last = read_packets(str(tmp_path / "a.avro.gz"), schemas)
+    assert [packet.datum for packet in packets] == [b"\x02", b"\x04"]
+    assert "the gzip data are" in str(last.error)
 
 
 def test_of_the_schemas_that_fit_the_named_one_else_the_newest(schemas):

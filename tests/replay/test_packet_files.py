@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tarfile
@@ -91,6 +92,35 @@ def test_damage_is_reported_with_file_and_byte(tmp_path: Path, content: bytes, c
     with pytest.raises(PacketFileError, match=complaint) as caught:
         list(read_packets([path]))
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("damage", ["cut", "junk"])
+def test_packets_before_the_damage_are_read(tmp_path: Path, damage: str, zipped: bool) -> None:
+    whole = container(RECORDS) + container(RECORDS)[-200:]
+    content = gzip.compress(container(RECORDS)) + b"junk" if zipped else whole
+    if damage == "cut":
+        content = gzip.compress(whole)[:-12] if zipped else whole[:-5]
+    path = tmp_path / ("a.avro.gz" if zipped else "a.avro")
+    path.write_bytes(content)
+    errors: list[PacketFileError] = []
+    assert len(list(read_packets([path], on_error=errors.append))) >= len(RECORDS)
+    assert [str(path) in str(error) for error in errors] == [True]
+
+
+def test_a_damaged_member_costs_no_other(tmp_path: Path) -> None:
+    """Nor does a file that cannot be read, wherever it is."""
+    one = container(RECORDS)
+    with zipfile.ZipFile(tmp_path / "night.zip", "w") as archive:
+        for name in ("a.avro", "b.avro", "c.avro"):
+            archive.writestr(name, one)
+    content = (tmp_path / "night.zip").read_bytes()
+    at = content.index(b"b.avro") + 60
+    (tmp_path / "night.zip").write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+    errors: list[PacketFileError] = []
+    found = list(read_packets([tmp_path / "night.zip"], on_error=errors.append))
+    assert len(found) == 2 * len(RECORDS)
+    assert "night.zip:b.avro" in str(errors[0])
 
 
 def test_damaged_archives_are_reported(tmp_path: Path) -> None:
