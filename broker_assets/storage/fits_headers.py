@@ -16,15 +16,19 @@ MOST: Final = 999
 CARD: Final = 80
 """Bytes of a card; headers and data fill whole blocks of 36 of them."""
 
-_CLAIM: Final = re.compile(rb"(?:HIERARCH +)?(Z?NAXIS|TFIELDS) *= *'? *[+-]?([0-9]{4,})", re.IGNORECASE)
+_CLAIM: Final = re.compile(rb"(?:HIERARCH +)?(Z?NAXIS|TFIELDS) *= *'? *[+-]?([0-9]{4,70})", re.IGNORECASE)
+_SIZE: Final = re.compile(
+    rb"(Z?NAXIS[0-9]{0,3}|PCOUNT|GCOUNT|TFIELDS) *= *(-[0-9]{1,70}|\+?[0-9]{19,70})", re.IGNORECASE
+)
+"""A size below 0, or one that no file has."""
 
 
 class ImpossibleHeader(ValueError):
-    """A header claims more axes or columns than FITS allows."""
+    """A header claims what FITS does not allow, or no file can hold."""
 
 
 def refuse_impossible(content: bytes | bytearray | memoryview | mmap.mmap) -> None:
-    """Refuse a FITS file whose headers claim more than 999 axes or columns.
+    """Refuse a FITS file whose headers claim more than 999 axes or columns, or sizes below 0 or beyond 10¹⁸.
 
     Parameters
     ----------
@@ -47,6 +51,11 @@ def refuse_impossible(content: bytes | bytearray | memoryview | mmap.mmap) -> No
     for found in _CLAIM.finditer(content):
         if found.start() % CARD == 0 and int(found[2]) > MOST:
             raise ImpossibleHeader(f"{found[1].decode().upper()} is {int(found[2])}; FITS allows {MOST} at most")
+    for found in _SIZE.finditer(content):
+        if found.start() % CARD == 0 and not 0 <= int(found[2]) < 10**18:
+            raise ImpossibleHeader(
+                f"{found[1].decode().upper()} is {found[2].decode()}, which is not the size of anything in a file"
+            )
 
 
 def refuse_impossible_in(stream: BinaryIO) -> None:

@@ -56,6 +56,15 @@ def test_no_reader_believes_it(reader: str, keyword: str, tmp_path: Path) -> Non
         read(a_file(keyword, 9_999_999_999), tmp_path)
 
 
+@pytest.mark.parametrize("claim", [-1, 10**18, 10**19])
+@pytest.mark.parametrize("keyword", ["NAXIS2", "PCOUNT"])
+@pytest.mark.parametrize("reader", READERS)
+def test_sizes_of_no_file(reader: str, keyword: str, claim: int, tmp_path: Path) -> None:
+    read, error = READERS[reader]
+    with pytest.raises(error, match=f"{keyword} is {claim}, which is not the size of anything"):
+        read(a_file(keyword, claim), tmp_path)
+
+
 @given(st.sampled_from(["NAXIS", "TFIELDS"]), st.integers(0, 10**12))
 def test_what_fits_allows_is_left_to_the_reader(keyword: str, claim: int) -> None:
     content = a_file(keyword, claim)
