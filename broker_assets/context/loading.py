@@ -14,7 +14,9 @@ Which column is which, and its unit, is said by a mapping, a small YAML file:
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,10 +34,13 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from broker_assets.context.catalogue import REQUIRED, SCHEMA, TEXTS, Sources
-from broker_assets.storage.fits_headers import refuse_impossible_in
+from broker_assets.context.votables import MOST_COLUMNS, refuse_hostile
+from broker_assets.storage.fits_headers import refuse_impossible, refuse_impossible_in
 
 ROWS: Final = 500_000
 """Read at a time."""
+_LONGEST_LINE: Final = 1 << 20
+"""Bytes of the first line of a CSV file."""
 
 UNITS: Final = {
     field.name: u.Unit(field.metadata[b"unit"].decode()) for field in SCHEMA if b"unit" in (field.metadata or {})
@@ -202,21 +207,50 @@ def read_parts(path: Path) -> Iterator[pa.Table]:
         elif name.endswith(".parquet"):
             yield from _arrow([path], path)
         elif name.endswith((".csv", ".txt")):
+            _refuse_wide(path)
             for batch in pyarrow.csv.open_csv(path, read_options=pyarrow.csv.ReadOptions(block_size=1 << 26)):
                 yield pa.Table.from_batches([batch])
         elif name.endswith((".fits", ".fit", ".vot", ".votable", ".xml")):
             form = "fits" if name.endswith((".fits", ".fit")) else "votable"
-            with path.open("rb") as stream:
-                refuse_impossible_in(stream)
+            if form == "votable":
+                refuse_hostile(path)
+            elif path.name.lower().endswith(".gz"):
+                with gzip.open(path) as packed:
+                    # Pieces of whole blocks, which no card crosses.
+                    while piece := packed.read(2880 * 1024):
+                        refuse_impossible(piece)
+            else:
+                with path.open("rb") as stream:
+                    refuse_impossible_in(stream)
             table = Table.read(path, format=form)
             for start in range(0, len(table), ROWS):
                 yield _as_arrow(table[start : start + ROWS])
         else:
             raise CatalogueError(f"{path.name}: its name does not end like CSV, FITS, VOTable or Parquet")
-    except (pa.ArrowException, OSError, ValueError, IndexError) as error:
+    except (
+        pa.ArrowException,
+        OSError,
+        EOFError,
+        zlib.error,
+        ValueError,
+        IndexError,
+        MemoryError,
+        RecursionError,
+    ) as error:
         if isinstance(error, CatalogueError):
             raise
         raise CatalogueError(f"{path.name} cannot be read: {error}") from error
+
+
+def _refuse_wide(path: Path) -> None:
+    """Refuse a CSV file whose first line alone would take all memory: each column costs thousands of bytes."""
+    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as stream:
+        first = stream.readline(_LONGEST_LINE + 1)
+    if len(first) > _LONGEST_LINE:
+        raise CatalogueError(f"{path.name}: its first line has more than {_LONGEST_LINE:,} bytes")
+    columns = first.count(b",") + 1
+    if columns > MOST_COLUMNS:
+        raise CatalogueError(f"{path.name} has {columns:,} columns; at most {MOST_COLUMNS:,} are read")
 
 
 def _arrow(files: list[Path], path: Path) -> Iterator[pa.Table]:

@@ -130,6 +130,22 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str, conten
         read(path)
 
 
+@pytest.mark.parametrize(("line", "says"), [("c," * 20_000, "20,001 columns"), ("x" * (2 << 20), "its first line")])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_table_of_very_many_columns_is_refused(tmp_path: Path, line: str, says: str, zipped: bool) -> None:
+    path = tmp_path / ("c.csv.gz" if zipped else "c.csv")
+    path.write_bytes(gzip.compress(line.encode()) if zipped else line.encode())
+    with pytest.raises(CatalogueError, match=says):
+        list(read_parts(path))
+
+
+def test_a_compressed_fits_file_that_claims_the_impossible_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.fits.gz"
+    path.write_bytes(gzip.compress(b"SIMPLE  =                    T".ljust(80) + b"NAXIS   =  9999999999".ljust(2800)))
+    with pytest.raises(CatalogueError, match="NAXIS is 9999999999"):
+        list(read_parts(path))
+
+
 def test_the_checksum_is_that_of_the_content(tmp_path: Path) -> None:
     one, other = tmp_path / "a.csv", tmp_path / "b" / "a.csv"
     other.parent.mkdir()
