@@ -30,6 +30,8 @@ class InputLimits(BaseModel):
     """Bytes of a watchlist file."""
     watchlist_rows: int = Field(default=10_000_000, ge=1)
     """Lines of a watchlist file."""
+    watchlist_bad_lines: int = Field(default=10_000, ge=0)
+    """Lines of a watchlist file that may be bad; a file with more is not a watchlist."""
     watchlist_cells: int = Field(default=50_000_000, ge=1)
     """Cells, about, of the MOC of a watchlist that `broker-assets moc build` makes."""
     tns_bytes: int = Field(default=1024**3, ge=1)

@@ -22,6 +22,8 @@ from broker_assets.sky.unpacking import unpacked
 _ASCII_MOC = re.compile(r"\s*\d+\s*/", re.ASCII)
 # The numbers of digits keep a search linear, and are more than any order or cell has.
 _ORDER = re.compile(r"(\d{1,9})\s{0,9}/", re.ASCII)
+_JOINED_ORDER = re.compile(r"/\d{1,9}/", re.ASCII)
+"""An order without cells before another needs a blank: `3/1/2` may mean cell 1 of order 3, or order 1."""
 _CELLS = re.compile(r"(\d{1,30})(?:-(\d{1,30}))?$", re.ASCII)
 
 
@@ -102,6 +104,9 @@ def _json_cells(text: str) -> Iterator[tuple[int, int, int]]:
 
 def _ascii_cells(text: str) -> Iterator[tuple[int, int, int]]:
     order: int | None = None
+    joined = _JOINED_ORDER.search(text)
+    if joined is not None:
+        raise NotAnArea(f"not a MOC as text: {joined[0]!r} is ambiguous; put a blank before each order, as `3/1-4 5/9`")
     for token in _ORDER.sub(r" \1/ ", text).replace(",", " ").split():
         if _ORDER.fullmatch(token):
             order = int(token[:-1])

@@ -48,7 +48,8 @@ class _Localisation(BaseModel):
 
     ra: Number | None = None
     dec: Number | None = None
-    ra_dec_error: Annotated[list[Number] | None, BeforeValidator(_axes), Field(max_length=3)] = None
+    # The length is that of a list: null, as some senders write it, has none.
+    ra_dec_error: Annotated[Annotated[list[Number], Field(max_length=3)] | None, BeforeValidator(_axes)] = None
     containment_probability: Number | None = None
     healpix_url: Text | None = None
     healpix_file: Any = None

@@ -14,6 +14,7 @@ from typing import Final
 from mocpy import MOC
 
 from broker_assets.sky.areas import NotAnArea
+from broker_assets.sky.quoting import quoted
 from broker_assets.sky.shapes import FRAMES, Shapes
 
 _TOKEN = re.compile(r"[()]|[^\s()]+")
@@ -113,7 +114,11 @@ class _Reader:
         wanted = _VALUES[word]
         number = len(wanted.split(", ")) + ("two" in wanted) if wanted else 0
         if (len(values) % 2 or len(values) < 6) if word == "POLYGON" else len(values) != number:
-            raise NotAnArea(f"not understood as STC-S: {word} has {len(values)} numbers; it takes {wanted or 'none'}")
+            rest = self._tokens[self._at] if self._at < len(self._tokens) else ")"
+            odd = "" if rest.upper() in WORDS | {"(", ")", "UNIT"} else f", then {quoted(rest, 40)}"
+            raise NotAnArea(
+                f"not understood as STC-S: {word} has {len(values)} numbers{odd}; it takes {wanted or 'none'}"
+            )
         if word == "POLYGON":
             return self._shapes.polygon(frame, values[::2], values[1::2])
         if word == "CIRCLE":

@@ -19,6 +19,7 @@ from typing import Final
 
 from pydantic import BaseModel, ValidationError
 
+from broker_assets.sky.angles import decimal_number
 from broker_assets.sky.error_circles import ErrorCircle, EventNotice, Kind
 from broker_assets.sky.notice_fields import BadNotice, Instant, Name, Text, first_problem
 
@@ -199,7 +200,7 @@ def _float(position: ElementTree.Element, path: str) -> float | None:
     if not text:
         return None
     try:
-        return float(text)
+        return decimal_number(text)
     except ValueError:
         raise BadNotice(f"{path} of the position is not a number: {text[:40]!r}") from None
 
@@ -212,7 +213,7 @@ def _degrees(root: ElementTree.Element, name: str) -> float:
             if unit not in DEGREES:
                 raise BadNotice(f"{name} is in {unit}; read are {', '.join(DEGREES)}")
             try:
-                return float(value) * DEGREES[unit]
+                return decimal_number(value) * DEGREES[unit]
             except ValueError:
                 raise BadNotice(f"{name} is not a number: {value[:40]!r}") from None
     raise BadNotice(f"the VOEvent has no {name}")

@@ -29,6 +29,17 @@ _LARGEST_CELL = float(np.degrees(np.sqrt(np.pi / 3.0)) * 3600.0)
 """arcsec; width of a square of the area of a cell of order 0."""
 _SHOWN = 1000
 """Characters of a bad line that are kept."""
+_LONGEST_LINE = 100_000
+"""Characters; a longer line is not split, since each of its columns would cost a hundred times its bytes."""
+_OTHER_FILES = {
+    b"\x1f\x8b": "compressed with gzip; expand it first, with gunzip",
+    b"PK\x03\x04": "a zip archive or a workbook; save the list as CSV",
+    b"SIMPLE  =": "a FITS file; save its columns ra, dec, name and radius as CSV",
+    b"<": "XML or HTML; save the list as CSV",
+    b"%PDF": "a PDF; save the list as CSV",
+    b"PAR1": "a Parquet file; save its columns ra, dec, name and radius as CSV",
+}
+"""What a file is that begins with these characters, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +115,10 @@ def read_watchlist(
     if len(content) > limits.watchlist_bytes:
         reason = f"{len(content):,} bytes, more than {limits.watchlist_bytes:,} (BROKER_LIMITS__WATCHLIST_BYTES)"
         raise BadWatchlist((BadLine(0, "", reason),))
+    beginning = content[:100].removeprefix(b"\xef\xbb\xbf").lstrip()
+    other = next((what for first, what in _OTHER_FILES.items() if beginning.startswith(first)), None)
+    if other is not None:
+        raise BadWatchlist((BadLine(0, "", f"this is {other}"),))
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -133,7 +148,7 @@ def parse_watchlist(
     largest_radius : float
         arcsec.
     limits : InputLimits
-        `watchlist_rows` limits the lines.
+        `watchlist_rows` limits the lines, `watchlist_bad_lines` those that are bad.
 
     Returns
     -------
@@ -142,8 +157,8 @@ def parse_watchlist(
     Raises
     ------
     BadWatchlist
-        If `refuse` is true and a line is bad, if no line is good, if there are too many lines, or if the first line
-        names columns that are not understood: then it is not known which is which.
+        If `refuse` is true and a line is bad, if no line is good, if there are too many lines or bad lines, or if the
+        first line names columns that are not understood: then it is not known which is which.
 
     Examples
     --------
@@ -176,6 +191,10 @@ def parse_watchlist(
             raise BadWatchlist((BadLine(number, stripped[:_SHOWN], str(error)),)) from None
         except ValueError as error:
             bad.append(BadLine(number, stripped[:_SHOWN], str(error)))
+            if len(bad) > limits.watchlist_bad_lines:
+                first = f"the first is line {bad[0].line}: {bad[0].reason}"
+                reason = f"more than {limits.watchlist_bad_lines:,} bad lines; {first}"
+                raise BadWatchlist((BadLine(0, "", f"{reason} (BROKER_LIMITS__WATCHLIST_BAD_LINES)"),)) from None
     if bad and (refuse or not rows):
         raise BadWatchlist(tuple(bad))
     if not rows:
@@ -198,6 +217,8 @@ def _another_order(comment: str) -> Columns | None:
 
 def _fields(line: str) -> list[str]:
     """The fields of a line; `ValueError` if a quote is open at its end, or something follows a closed one."""
+    if len(line) > _LONGEST_LINE:
+        raise ValueError(f"a line of {len(line):,} characters; at most {_LONGEST_LINE:,}")
     separator = "|" if "|" in line else ","
     try:
         [fields] = csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True)

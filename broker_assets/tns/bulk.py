@@ -197,10 +197,11 @@ def parse_bulk_csv(text: bytes, *, limits: InputLimits = LIMITS) -> BulkFile:
         If it is not such a CSV file, columns are missing (the message says which), or there are too many rows.
     """
     try:
-        decoded = text.decode("utf-8-sig")
+        text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadBulkFile(f"not UTF-8 at byte {error.start}") from error
-    reader = csv.reader(io.StringIO(decoded, newline=""))
+    # Decoded as it is read: a text file in memory would take four bytes for each.
+    reader = csv.reader(io.TextIOWrapper(io.BytesIO(text), encoding="utf-8-sig", newline=""))
     banner, header = "", []
     try:
         for row in reader:
@@ -223,9 +224,9 @@ def parse_bulk_csv(text: bytes, *, limits: InputLimits = LIMITS) -> BulkFile:
     bad: list[BadRow] = []
     before = reader.line_num
     try:
-        for row in reader:
+        for number, row in enumerate(reader):
             line, before = before + 1, reader.line_num
-            if len(rows) + len(bad) >= limits.tns_rows:
+            if number >= limits.tns_rows:  # empty lines count: they take their time, too
                 raise BadBulkFile(f"more than {limits.tns_rows:,} rows (BROKER_LIMITS__TNS_ROWS)")
             if len(row) == len(header):
                 rows.append(row)

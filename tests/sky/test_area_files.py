@@ -100,6 +100,7 @@ def test_damaged_files_are_areas_or_say_why(content: bytes) -> None:
         (b"3/768", "no cell 768 of order 3; its cells are 0 to 767"),
         (b"3/5-2", "no range 5-2"),
         (b"3/1 x", "'x' is neither an order"),
+        (b"3/1/2", "'/1/' is ambiguous; put a blank before each order"),
         (b"15/1", "order 15, more than 14"),
         (b"30/1", "no order 30"),
         (b'{"3": [1', "not JSON"),

@@ -75,6 +75,14 @@ def test_a_flare_has_the_time_of_its_observation_and_no_circle() -> None:
     assert notice.trigger == datetime.datetime(2026, 11, 20, tzinfo=datetime.UTC)
 
 
+def test_fields_that_are_null_are_missing() -> None:
+    """As senders write them whose schema allows it."""
+    fields = json.loads(einstein_probe())
+    for name in sorted(fields.keys() - {"id", "trigger_time"}):
+        notice = read_event_notice(json.dumps(fields | {name: None}).encode())
+        assert bool(notice.circles) == (name not in ("ra", "dec", "ra_dec_error")), name
+
+
 @pytest.mark.parametrize("tense", ["test", "injection", "planned", "commanded"])
 def test_what_was_not_observed_is_a_test(tense: str) -> None:
     for kind in ("initial", "retraction"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from pathlib import Path
 
@@ -244,6 +245,15 @@ def test_fields_as_spreadsheets_write_them(line: str) -> None:
         ("1,2".encode("utf-16"), InputLimits(), "not UTF-8 text at byte 0"),
         (b"", InputLimits(), "contains no cone"),
         (b"lon,lat\n1,2\n", InputLimits(), "call them ra and dec"),
+        (
+            b"1,2\n" + b"x\n" * 4,
+            InputLimits(watchlist_bad_lines=3),
+            "more than 3 bad lines; the first is line 2: 1 col",
+        ),
+        (gzip.compress(b"1,2\n"), InputLimits(), "this is compressed with gzip; expand it first, with gunzip"),
+        (b"PK\x03\x04[Content_Types].xml", InputLimits(), "a zip archive or a workbook; save the list as CSV"),
+        (b"SIMPLE  =                    T", InputLimits(), "a FITS file; save its columns"),
+        (b"\xef\xbb\xbf\n <?xml version='1.0'?><VOTABLE/>", InputLimits(), "XML or HTML"),
     ],
 )
 def test_files_that_are_refused_as_a_whole(content: bytes, limits: InputLimits, reason: str) -> None:
@@ -264,6 +274,14 @@ def test_damaged_files_are_read_by_line_or_say_why(content: bytes) -> None:
         cones = read_watchlist(content)
         assert ((cones.ra >= 0) & (cones.ra < 360) & (np.abs(cones.dec) <= 90)).all()
         assert all(line.reason for line in cones.bad)
+
+
+def test_a_line_of_millions_of_columns_costs_no_more_than_its_bytes() -> None:
+    content = b"10,20,good\n" + b"," * 3_000_000 + b"\n30,40,good\n"
+    with memory_below(40 << 20):
+        cones = read_watchlist(content)
+    assert cones.ra.tolist() == [10.0, 30.0]
+    assert "a line of 3,000,000 characters; at most 100,000" in cones.bad[0].reason
 
 
 @pytest.mark.parametrize("line", ['"' * 100_000, "1," * 100_000, "1" * 200_000 + ",2", "1,2," + "x" * 200_000, "\0,1"])

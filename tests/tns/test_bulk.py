@@ -229,6 +229,13 @@ def test_limits() -> None:
     assert unpack(zipped(content), limits=InputLimits(tns_bytes=len(content))) == content
 
 
+def test_empty_lines_are_bounded_too() -> None:
+    content = bulk_csv([tns_row(1, "2026a", 1, 2)])
+    assert len(parse_bulk_csv(content + b"\n" * 50, limits=InputLimits(tns_rows=60)).objects) == 1
+    with memory_below(40 << 20), pytest.raises(BadBulkFile, match="more than 1,000 rows"):
+        parse_bulk_csv(content + b"\n" * (8 << 20), limits=InputLimits(tns_rows=1000))
+
+
 def many_members() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

@@ -235,9 +235,16 @@ def _from_text(content: bytes) -> Spectrum:
 
 def _numbers(cells: Sequence[str]) -> list[float] | None:
     try:
-        return [float(cell.replace("D", "e").replace("d", "e")) for cell in cells]
+        return [_number(cell) for cell in cells]
     except ValueError:
         return None
+
+
+def _number(cell: str) -> float:
+    """A number, also with the D of Fortran; forms that only Python takes, such as 1_0, are none."""
+    if "_" in cell or not cell.isascii():
+        raise ValueError(f"{cell[:40]!r} is not a number")
+    return float(cell.replace("D", "e").replace("d", "e"))
 
 
 def _first(names: Sequence[str], known: Any) -> str | None:

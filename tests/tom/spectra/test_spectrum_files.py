@@ -100,6 +100,8 @@ WITHOUT_STEP.header["CRVAL1"] = 4000.0
         (b"4000 1\n4000 2\n", "4000 .* is there twice"),
         (b"4000 1\nhello\n", "line 2 is neither numbers nor a comment: 'hello'"),
         (b"0.4 1\n0.5 2\n", "the wavelengths have no unit"),
+        (b"4000 1\n4_001 2\n", "line 2 is neither numbers nor a comment: '4_001 2'"),
+        ("4000 1\n٤٠٠١ 2\n".encode(), "line 2 is neither numbers nor a comment"),
         (b"# wavelength[furlong] flux\n4000 1\n4001 1\n", "'furlong', is not known"),
         (b"4000 nan\n4001 inf\n", "none of the fluxes is a number"),
         (b"-1 1\n# x\n4000 1\n", "have no unit"),
@@ -115,7 +117,7 @@ WITHOUT_STEP.header["CRVAL1"] = 4000.0
         (fits_bytes(fits.PrimaryHDU()), "has neither a table"),
         (fits_bytes(table(WAVE, FLUX))[:-2880], "the FITS file|points"),
     ],
-    ids=range(20),
+    ids=range(22),
 )  # fmt: skip
 def test_what_is_wrong_is_said(content: bytes, why: str) -> None:
     with pytest.raises(BadSpectrum, match=why):
