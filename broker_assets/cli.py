@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
+import math
 import os
 import sys
 from importlib import metadata
@@ -178,7 +179,25 @@ def _load(name: str) -> Any:
         found = application
     command = typer.main.get_command(found)
     command.name = name
+    _refuse_odd_numbers(command)
     return command
+
+
+def _refuse_odd_numbers(command: Any) -> None:
+    """Let no option or argument of a command, or of those below it, be infinite or NaN."""
+    for parameter in command.params:
+        parameter.callback = _finite(parameter.callback)
+    for below in getattr(command, "commands", {}).values():
+        _refuse_odd_numbers(below)
+
+
+def _finite(callback: Any) -> Any:
+    def checked(ctx: Any, parameter: Any, value: Any) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise typer.BadParameter(f"{value} is not a finite number", ctx=ctx, param=parameter)
+        return value if callback is None else callback(ctx, parameter, value)
+
+    return checked
 
 
 def _explained(error: BaseException) -> bool:

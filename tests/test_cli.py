@@ -16,7 +16,7 @@ import pytest
 import typer
 from command_line import Done, invoke
 
-from broker_assets.cli import COMMANDS, explain, pipeline, publisher
+from broker_assets.cli import COMMANDS, _load, explain, pipeline, publisher
 
 
 def run(*arguments: str, home: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -55,6 +55,21 @@ def test_help_lists_every_command_and_loads_none() -> None:
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_no_option_is_infinite_or_nan(name: str) -> None:
+    """They would end as positions, radii and times with which nothing can be compared."""
+
+    def numbers(command: Any) -> Any:
+        yield from (one for one in command.params if one.type_descriptor.annotation is float)
+        for below in getattr(command, "commands", {}).values():
+            yield from numbers(below)
+
+    for parameter in numbers(_load(name)):
+        for value in ("nan", "inf", "-inf", "1e400"):
+            with pytest.raises(typer.BadParameter, match=r"finite|should be (greater|less)"):
+                parameter.process_value(None, value)
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -42,8 +43,12 @@ def match(
         Path | None, typer.Option(help="MOC as FITS, JSON or text, or a region in STC-S or DS9 form.")
     ] = None,
     sky_map: Annotated[Path | None, typer.Option("--sky-map", help="Multi-order sky map as FITS.")] = None,
-    radius: Annotated[float, typer.Option(help="Radius of cones that do not specify one, arcsec.")] = DEFAULT_RADIUS,
-    level: Annotated[float, typer.Option(help="Largest credible level of a sky map hit, per cent.")] = 100.0,
+    radius: Annotated[
+        float, typer.Option(min=0.001, max=360.0, help="Radius of cones that do not specify one, arcsec.")
+    ] = DEFAULT_RADIUS,
+    level: Annotated[
+        float, typer.Option(min=0.0, max=100.0, help="Largest credible level of a sky map hit, per cent.")
+    ] = 100.0,
     strict: Annotated[bool, typer.Option("--strict", help="Reject a watchlist with a bad line.")] = False,
 ) -> None:
     """Print the positions that match, as CSV.
@@ -107,7 +112,9 @@ def build(
     area: Annotated[
         bool, typer.Option("--area", help="The file is a region in STC-S or DS9 form, or a MOC as JSON or text.")
     ] = False,
-    radius: Annotated[float, typer.Option(help="Radius of cones that give none, arcsec.")] = DEFAULT_RADIUS,
+    radius: Annotated[
+        float, typer.Option(min=0.001, max=360.0, help="Radius of cones that give none, arcsec.")
+    ] = DEFAULT_RADIUS,
     order: Annotated[int, typer.Option(min=0, max=29, help="Deepest HEALPix order.")] = 13,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a file with a bad line.")] = False,
 ) -> None:
@@ -139,28 +146,45 @@ def _read_positions(path: Path) -> tuple[list[str], NDArray[np.float64], NDArray
     """Read the columns id, ra, dec; bad lines end the command with an error that names them."""
     import numpy as np
 
-    text = sys.stdin.read() if str(path) == "-" else _read_bytes(path).decode("utf-8-sig")
-    rows = list(csv.reader(text.splitlines()))
-    header = [name.strip().lower() for name in rows[0]] if rows else []
-    missing = [name for name in ("id", "ra", "dec") if name not in header]
-    if missing:
-        _fail(f"{path}: no column {', '.join(missing)}; the first line must name the columns id, ra, dec")
-    at = [header.index(name) for name in ("id", "ra", "dec")]
+    from broker_assets.sky.angles import decimal_number
+
+    content = sys.stdin.buffer.read() if str(path) == "-" else _read_bytes(path)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        _fail(f"{path}: not UTF-8 text at byte {error.start}; save the positions as CSV in UTF-8, not compressed")
+    # Not `splitlines`: a name may have letters that Python takes for ends of lines.
+    reader = csv.reader(io.StringIO(text, newline=""))
+    columns = ("id", "ra", "dec")
+    header: list[str] = []
     identifiers: list[str] = []
     values: list[tuple[float, float]] = []
     bad: list[str] = []
-    for number, row in enumerate(rows[1:], start=2):
-        if not row:
-            continue
-        try:
-            identifier, ra, dec = row[at[0]].strip(), float(row[at[1]]), float(row[at[2]])
-            if not (np.isfinite(ra) and -90.0 <= dec <= 90.0):
-                raise ValueError(f"ra {ra}, dec {dec} is not a position in degrees")
-        except (IndexError, ValueError) as error:
-            bad.append(f"line {number}: {error}")
-            continue
-        identifiers.append(identifier)
-        values.append((ra, dec))
+    try:
+        header = [name.strip().lower() for name in next(reader, [])]
+        missing = [name for name in columns if name not in header]
+        if missing:
+            _fail(f"{path}: no column {', '.join(missing)}; the first line must name the columns id, ra, dec")
+        twice = [name for name in columns if header.count(name) > 1]
+        if twice:
+            _fail(f"{path}: two columns {', '.join(twice)}; the first line must name each of id, ra, dec once")
+        at = [header.index(name) for name in columns]
+        for row in reader:
+            if not row:
+                continue
+            try:
+                if len(row) <= max(at):
+                    raise ValueError(f"{len(row)} column(s), and {columns[at.index(max(at))]} is column {max(at) + 1}")
+                identifier, ra, dec = row[at[0]].strip(), decimal_number(row[at[1]]), decimal_number(row[at[2]])
+                if not -90.0 <= dec <= 90.0:
+                    raise ValueError(f"ra {ra}, dec {dec} is not a position in degrees")
+            except ValueError as error:
+                bad.append(f"line {reader.line_num}: {error}")
+                continue
+            identifiers.append(identifier)
+            values.append((ra, dec))
+    except csv.Error as error:
+        _fail(f"{path}: line {reader.line_num}: not CSV: {error}")
     if bad:
         _fail(f"{path}: {len(bad)} bad line(s): {'; '.join(bad[:5])}")
     array = np.array(values, dtype=np.float64).reshape(-1, 2)

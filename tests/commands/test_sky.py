@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import re
 from pathlib import Path
@@ -81,16 +82,38 @@ def test_sky_map(tmp_path: Path, shared_folder: Path) -> None:
         ("ra,dec\n1,2\n", "no column id"),
         ("", "no column id"),
         ("id,ra,dec\nx,1,95\n", "line 2"),
-        ("id,ra,dec\nx,1\n", "line 2"),
+        ("id,ra,dec\nx,1\n", "line 2: 2 column(s), and dec is column 3"),
+        ("id,ra,dec\nx,nan,1\ny,1_0,1\nz,1,١\nw,1e400,1\n", "4 bad line(s): line 2: 'nan' is not a decimal number"),
+        ("id,ra,dec,RA\nx,1,2,3\n", "two columns ra"),
+        ("id,ra,dec\n" + "x" * 200_000 + ",1,2\n", "line 2: not CSV: field larger than"),
+        (b"id,ra,dec\n\xe9,1,2\n", "not UTF-8 text at byte 10"),
+        ("id,ra,dec\nx,1,2\n".encode("utf-16"), "not UTF-8 text at byte 0"),
+        (gzip.compress(b"id,ra,dec\nx,1,2\n", mtime=0), "not compressed"),
     ],
 )
-def test_bad_positions_end_with_a_message(tmp_path: Path, text: str, message: str) -> None:
+def test_bad_positions_end_with_a_message(tmp_path: Path, text: str | bytes, message: str) -> None:
     path, area = tmp_path / "positions.csv", tmp_path / "area.fits"
-    path.write_text(text)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
     area.write_bytes(moc_bytes(MOC.from_str("0/4")))
     result = runner.invoke(matching, [str(path), "--area", str(area)])
     assert result.exit_code == 2
+    assert f"{path}: " in result.stderr
     assert message in result.stderr
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "a\u2028b", "a\x85b", "é, “x”"])
+def test_identifiers_of_any_letters(tmp_path: Path, name: str) -> None:
+    path, area = tmp_path / "positions.csv", tmp_path / "area.fits"
+    path.write_text(f'id,ra,dec\n"{name}",10,20\n')
+    area.write_bytes(moc_bytes(MOC.from_str("0/0-11")))
+    written = rows(runner.invoke(matching, [str(path), "--area", str(area)]).stdout)
+    assert written[1][0] in (name, name.replace("\u2028", "\\u2028").replace("\x85", "\\u0085"))
+
+
+@pytest.mark.parametrize("option", [("--radius", "0"), ("--radius", "400"), ("--level", "-1"), ("--level", "101")])
+def test_numbers_out_of_range_are_refused(positions: Path, option: tuple[str, str]) -> None:
+    result = runner.invoke(matching, [str(positions), "--watchlist", str(positions), *option])
+    assert (result.exit_code, option[0] in result.stderr) == (2, True)
 
 
 def test_missing_file_and_no_choice(tmp_path: Path, positions: Path) -> None:
