@@ -168,7 +168,9 @@ def read_dust_map(paths: Sequence[Path | str] = (), *, scale: float = 1.0, colum
             return _read_healpix(files[0], files[0].name, scale, column)
         if len(files) == 2:
             return _read_polar(files, scale)
-    except (OSError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except NotADustMap:
+        raise
+    except Exception as error:  # astropy fails in many ways on damaged files, all equivalent here
         raise NotADustMap(f"{', '.join(map(str, files))}: {error}") from error
     raise NotADustMap(f"a dust map is one file or two, not {len(files)}")
 

@@ -1,8 +1,13 @@
-"""Keywords in the headers of FITS files from outside, where any value may be missing, undefined or of another type."""
+"""Keywords in the headers of FITS files from outside.
+
+Any value may be missing, undefined, of another type, or be written so that it cannot be read.
+"""
 
 from __future__ import annotations
 
 import math
+import sys
+from typing import Any
 
 from astropy.io import fits
 
@@ -10,8 +15,24 @@ _EQUATORIAL = frozenset({"", "C", "Q", "ICRS", "EQUATORIAL", "CELESTIAL", "FK5",
 """Words for equatorial coordinates in COORDSYS: of the HEALPix libraries, of IVOA, and those that files have."""
 
 
+def _value(header: fits.Header, keyword: str) -> Any:
+    """Value of a keyword; the text that is written there, or a question mark, if that is no value."""
+    try:
+        return header.get(keyword)
+    except (fits.VerifyError, ValueError):
+        card = header.cards[keyword]
+    try:
+        card.verify("silentfix")
+        return card.value
+    except (fits.VerifyError, ValueError):
+        return "?"
+
+
 def text_value(header: fits.Header, keyword: str) -> str:
     """Value of a keyword as text; empty if it is missing or undefined.
+
+    Of a card that breaks the rules of FITS it is what is written there, so that no word that decides something is
+    taken for missing.
 
     Examples
     --------
@@ -19,20 +40,22 @@ def text_value(header: fits.Header, keyword: str) -> str:
     >>> text_value(header, "OBJECT"), text_value(header, "ORIGIN")
     ('', '')
     """
-    value = header.get(keyword)
+    value = _value(header, keyword)
     return "" if value is None or isinstance(value, fits.card.Undefined) else str(value).strip()
 
 
 def number_value(header: fits.Header, keyword: str) -> float:
-    """Value of a keyword as a number; NaN if it is missing, undefined or no number.
+    """Value of a keyword as a number; NaN if it is missing, undefined, not finite or no number.
 
     Examples
     --------
     >>> number_value(fits.Header([("DISTMEAN", 40)]), "DISTMEAN"), number_value(fits.Header(), "DISTMEAN")
     (40.0, nan)
     """
-    value = header.get(keyword)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    value = _value(header, keyword)
+    if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > sys.float_info.max:
+        return math.nan
+    return float(value)
 
 
 def coordinate_system(header: fits.Header) -> str | None:

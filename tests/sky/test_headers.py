@@ -24,6 +24,12 @@ def header(card: str) -> fits.Header:
         ("DISTMEAN=                    T", "True", math.nan),
         ("DISTMEAN=           (1.0, 2.0)", "(1+2j)", math.nan),
         ("OTHER   = 1", "", math.nan),
+        ("DISTMEAN= 39.8.1", "39.8.1", math.nan),
+        ("DISTMEAN= 'far", "'far", math.nan),
+        ("DISTMEAN= G A", "G A", math.nan),
+        ("DISTMEAN= 1E999", "inf", math.nan),
+        ("DISTMEAN= \x01", "?", math.nan),
+        ("DISTMEAN= 1" + 65 * "0", "1" + 65 * "0", 1e65),
     ],
 )
 def test_values(card: str, text: str, number: float) -> None:
@@ -40,3 +46,9 @@ def test_words_for_equatorial_coordinates(word: str) -> None:
 @pytest.mark.parametrize("word", ["G", "GALACTIC", "E", "ECLIPTIC", "CG", "EQ", "1"])
 def test_other_words_are_named(word: str) -> None:
     assert coordinate_system(fits.Header([("COORDSYS", word)])) == repr(word)
+
+
+@pytest.mark.parametrize("card", ["COORDSYS= 'G", "COORDSYS= G A", "COORDSYS= C"])
+def test_a_word_that_cannot_be_read_is_not_taken_for_missing(card: str) -> None:
+    """A value without quotes is none in FITS; what would be equatorial is taken as such all the same."""
+    assert (coordinate_system(header(card)) is None) == (card == "COORDSYS= C")
