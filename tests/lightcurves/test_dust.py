@@ -134,7 +134,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.fits").write_text("no map")
     north, south = _polar(tmp_path, size=64, LAM_SCAL=31.0)
     unreadable = tmp_path / "unreadable.fits"
-    unreadable.write_bytes(re.sub(rb"(CRPIX1  = ).{20}", rb"\g<1>            thirty two", north.read_bytes()))
+    unreadable.write_bytes(re.sub(rb"(CRPIX1  = ).{20}", rb"\g<1>          thirty two", north.read_bytes()))
     for paths, reason in (
         ([unreadable, south], "unreadable.fits, .*CRPIX1"),
         ([tmp_path / "text.fits"], "text.fits"),
