@@ -6,17 +6,22 @@ import csv
 import datetime
 import io
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from fastapi import HTTPException, Request
 from fastapi.responses import Response
 from numpy.typing import NDArray
 
+from broker_assets.access import permissions
+from broker_assets.api.authentication import accounts_of
 from broker_assets.api.connections import Connections
 from broker_assets.api.site.frame import page
+from broker_assets.api.site.night_bars import night_chart
 from broker_assets.api.tom.entrance import admitted
+from broker_assets.api.tom.summary_charts import SummaryChart
 from broker_assets.tom.contradictions.opinions import COUNTED, SOURCES, Opinion, count_only, only_kept
 from broker_assets.tom.metrics.confusion import Confusion
 from broker_assets.tom.metrics.scorecards import ClassScore, Scorecard, scorecards
@@ -30,6 +35,14 @@ _MOST: Final = 500
 """Contradictions on a page."""
 _PAGE: Final = 100
 """Objects on a page."""
+_MOST_BARS: Final = 360
+"""Bars of a chart."""
+DELAY_WORDS: Final = {
+    "full": "from sending to storing",
+    "broker": "from sending to the message",
+    "tom": "from the message to storing",
+}
+"""What the delays are, by their names in the counts."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,10 @@ class Cell:
 
     x: int
     y: int
-    share: float
+    of_true: float
+    """Share of the objects of the true class."""
+    of_reported: float
+    """Share of the objects with the reported class."""
     objects: int
     true: str
     reported: str
@@ -60,24 +76,28 @@ class Cell:
 
 def cards(request: Request) -> Response:
     """A line for each classifier."""
-    admitted(request, "login")
+    truth = _sees_truth(request)
     found, names, counted = _cards(request)
     return page(
-        request, "tom/scorecards.html", cards=found, names=names, counted=counted, levels=LEVELS, nan=math.isnan
-    )
+        request, "tom/scorecards.html", cards=found, names=names, counted=counted, nan=math.isnan,
+        levels=LEVELS if truth else (), truth=truth,
+    )  # fmt: skip
 
 
 def card(request: Request, number: int) -> Response:
-    """The scorecard of a classifier."""
-    admitted(request, "login")
+    """The scorecard of a classifier; what is compared with the truth only for accounts that may see that."""
+    truth = _sees_truth(request)
     found, names, _ = _cards(request)
     one = next((item for item in found if item.classifier.classifier_id == number), None)
     if one is None:
         raise HTTPException(404, f"Classifier {number} has sent no message yet, or does not exist.")
+    progress = progress_of(one)
+    if not truth:
+        return page(request, "tom/scorecard.html", card=one, levels=(), truth=False, progress=progress, nan=math.isnan)
     charts = [charts_of(names.get(item.classid, str(item.classid)), item) for item in one.classes]
     return page(
-        request, "tom/scorecard.html", card=one, levels=LEVELS, charts=charts, side=SIDE, nan=math.isnan,
-        cells=cells_of(one.confusion, names), across=len(one.confusion.reported) * _CELL, size=_CELL,
+        request, "tom/scorecard.html", card=one, levels=LEVELS, truth=True, charts=charts, side=SIDE, nan=math.isnan,
+        cells=cells_of(one.confusion, names), across=len(one.confusion.reported) * _CELL, size=_CELL, progress=progress,
         down=len(one.confusion.true) * _CELL,
         true_names=[names.get(item, str(item)) for item in one.confusion.true.tolist()],
         reported_names=[names.get(item, str(item)) for item in one.confusion.reported.tolist()],
@@ -150,14 +170,49 @@ def charts_of(name: str, one: ClassScore) -> ClassCharts:
     )  # fmt: skip
 
 
+def progress_of(one: Scorecard) -> list[SummaryChart]:
+    """Charts of what needs no truth: alerts that were answered, by day and by detections, and delays."""
+    made = [
+        SummaryChart(title, f"{title}: share of the alerts in percent", bars=night_chart(shares))
+        for title, shares in (
+            ("Alerts answered, by the day on which they were sent", _percent(one.by_day)[-_MOST_BARS:]),
+            ("Alerts answered, by the detections of the object", _percent(one.by_detections)[:_MOST_BARS]),
+        )
+        if shares
+    ]
+    for kind, words in DELAY_WORDS.items():
+        counts = one.delays[kind].tolist()
+        if any(counts):
+            first = next(place for place, messages in enumerate(counts) if messages)
+            bars = [(_seconds(place), messages, True) for place, messages in enumerate(counts) if place >= first]
+            title = f"Delay {words}"
+            made.append(SummaryChart(title, f"{title}: messages by seconds, from", bars=night_chart(bars)))
+    return made
+
+
+def _percent(pairs: Mapping[Any, tuple[int, int]]) -> list[tuple[str, int, bool]]:
+    return [(str(key), round(100 * answered / sent), True) for key, (answered, sent) in pairs.items() if sent]
+
+
+def _seconds(place: int) -> str:
+    """The lower end of a bin of the delays.
+
+    Examples
+    --------
+    >>> [_seconds(place) for place in (0, 1, 2, 9)]
+    ['0 s', '1 s', '1.8 s', '100 s']
+    """
+    return f"{0.0 if place == 0 else 10.0 ** ((place - 1) / 4.0):.2g} s".replace("1e+02", "100")
+
+
 def cells_of(found: Confusion, names: dict[int, str]) -> list[Cell]:
-    """Cells with objects, shaded by the share of the objects of the true class."""
-    shares = found.by_true_class
+    """Cells with objects, with their shares of the true and of the reported class."""
+    of_true, of_reported = found.by_true_class, found.by_reported_class
     return [
         Cell(
-            int(column) * _CELL, int(row) * _CELL, round(float(shares[row, column]), 3),
-            int(found.objects[row, column]), names.get(int(found.true[row]), ""),
-            names.get(int(found.reported[column]), ""),
+            int(column) * _CELL, int(row) * _CELL, round(float(of_true[row, column]), 3),
+            round(float(of_reported[row, column]), 3), int(found.objects[row, column]),
+            names.get(int(found.true[row]), ""), names.get(int(found.reported[column]), ""),
         )
         for row, column in zip(*np.nonzero(found.objects), strict=True)
     ]  # fmt: skip
@@ -168,6 +223,16 @@ def _line(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
     return " ".join(
         f"{SIDE * one:.1f},{SIDE * (1.0 - other):.1f}" for one, other in zip(x[known], y[known], strict=True)
     )
+
+
+def _sees_truth(request: Request) -> bool:
+    """Whether the account may see what is compared with the truth.
+
+    A broker that gives a classifier of its own to each object would read the true class of each from their sums.
+    """
+    user = admitted(request, "login")
+    with accounts_of(request) as connection:
+        return permissions.may(connection, user, permissions.ELASTICC_ADMIN)
 
 
 def _cards(request: Request) -> tuple[list[Scorecard], dict[int, str], str | None]:

@@ -11,7 +11,9 @@ import requests
 from judged_classifiers import World
 from page_browser import DESK, PHONE
 
+from broker_assets.api.tom.comparison import cells_of
 from broker_assets.database import engine
+from broker_assets.tom.metrics.confusion import confusion
 from broker_assets.tom.metrics.tallies import tally
 from broker_assets.tom.objects.class_rollup import update_classes
 
@@ -39,13 +41,21 @@ def test_scorecards_and_contradictions(own_site: str, database_url: str, log_in:
         assert listed.status_code == 200
         assert listed.text.count("Broker 1 · classifier") == 2
     assert "as of 20" in listed.text
-    one = anna.get("elasticc2/scorecards/1/")
-    assert one.status_code == 200
+    # What needs no truth is for every account, the rest for those who may see the truth.
+    plain, one = (log_in(own_site, name).get("elasticc2/scorecards/1/") for name in ("anna", "truth"))
+    for shown in (plain, one):
+        assert shown.status_code == 200
+        for title in ("by the day on which they were sent", "by the detections of the object", "Delay from sending"):
+            assert title in shown.text
+    for text in ("Shares of the true class", "Shares of the reported class", "ROC", "Ia as ", "Objects right"):
+        assert text in one.text
+        assert text not in plain.text
+    assert "Right, exact" in log_in(own_site, "truth").get("elasticc2/scorecards/").text
+    assert "Right, " not in listed.text
     assert "Area of the ROC curve" in one.text
     assert len(re.findall("<polyline", one.text)) >= 5
     for points in re.findall(r'points="([^"]*)"', one.text):
         assert all(0.0 <= float(value) <= 240.0 for value in re.split("[ ,]", points))
-    assert "Ia as " in one.text
     assert anna.get("elasticc2/scorecards/99/").status_code == 404
     shown = anna.get("elasticc2/contradictions/").text
     assert 'href="/objects/77/"' in shown
@@ -102,6 +112,13 @@ def test_what_one_source_has_and_another_has_not(
     page_browser.soon("location.search.includes('without=context')")
     assert page_browser.evaluate("document.querySelector('#without').value") == "context"
     assert page_browser.troubles == []
+
+
+def test_both_shares_of_a_confusion_are_what_they_are_called() -> None:
+    cells = cells_of(confusion([10, 10, 20], [10, 20, 20], [3, 1, 2]), {10: "Ia", 20: "AGN"})
+    assert [(one.true, one.reported, one.objects, one.of_true, one.of_reported) for one in cells] == [
+        ("Ia", "Ia", 3, 0.75, 1.0), ("Ia", "AGN", 1, 0.25, 0.333), ("AGN", "AGN", 2, 1.0, 0.667),
+    ]  # fmt: skip
 
 
 def test_only_accounts_see_them(own_site: str) -> None:
