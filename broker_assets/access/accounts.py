@@ -331,6 +331,8 @@ def log_in(connection: Connection, username: str, password: str, address: str) -
     WrongPassword
         If they do not belong together.
     """
+    if "\0" in username:  # no text of the database has it
+        raise WrongPassword("name or password are wrong")
     guesses.check(connection, username, address)
     row = connection.execute(
         f"SELECT {USER_COLUMNS}, password FROM access.users WHERE lower(username) = lower(%s) AND date_removed IS NULL",  # noqa: S608

@@ -44,6 +44,12 @@ _EXPLAINED: Final[dict[type, str]] = {
 }
 
 
+def unfit(error: BaseException) -> str:
+    """Why the database does not take a value, such as a text with NUL or a number out of range."""
+    reason = getattr(getattr(error, "diag", None), "message_primary", None) or error
+    return f"a value does not fit: {reason}"
+
+
 def explained(error: Exception) -> str:
     """What a user is shown of an error of the database: no address, and what to do.
 

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
+from broker_assets.api.connections import unfit
 from broker_assets.api.tom.answers import json_of
 from broker_assets.settings.tom import TomSettings
 
@@ -45,6 +46,11 @@ def failed(request: Request, error: Exception) -> Response:
 def too_long(request: Request, error: Exception) -> Response:
     """A question that takes longer than an answer may: asking again would not help."""
     return PlainTextResponse("the question takes too long: ask for less, or for an estimate, or queue SQL", REFUSED)
+
+
+def misfit(request: Request, error: Exception) -> Response:
+    """A value that the database does not take."""
+    return PlainTextResponse(unfit(error), REFUSED)
 
 
 def refused(request: Request, error: Exception) -> Response:

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any, Final
 
+import psycopg
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from broker_assets.api.connections import QuestionTooLongError
 from broker_assets.api.fastdb import curves, login, spectra, sql, versions
-from broker_assets.api.fastdb.answers import FastdbError, failed, refused, too_long
+from broker_assets.api.fastdb.answers import FastdbError, failed, misfit, refused, too_long
 from broker_assets.api.site.frame import database_unavailable
 from broker_assets.database.engine import DatabaseUnavailableError
 
@@ -75,6 +76,7 @@ def application() -> FastAPI:
     found.add_exception_handler(HTTPException, refused)
     found.add_exception_handler(RequestValidationError, refused)
     found.add_exception_handler(QuestionTooLongError, too_long)
+    found.add_exception_handler(psycopg.DataError, misfit)
     found.add_exception_handler(DatabaseUnavailableError, database_unavailable)
     return found
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import psycopg
 from fastapi import FastAPI, Request
 from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
 from fastapi.exceptions import RequestValidationError
@@ -22,7 +23,7 @@ from starlette.routing import Match
 
 from broker_assets.access.accounts import User
 from broker_assets.api.authentication import CSRF, session_of
-from broker_assets.api.connections import explained
+from broker_assets.api.connections import explained, unfit
 from broker_assets.api.site.files import address_of
 from broker_assets.api.templating import templates
 from broker_assets.database.engine import DatabaseUnavailableError
@@ -203,6 +204,7 @@ def add_to(app: FastAPI) -> None:
     app.add_exception_handler(LookupError, _refused)
     app.add_exception_handler(PermissionError, _refused)
     app.add_exception_handler(ValueError, _refused)
+    app.add_exception_handler(psycopg.DataError, _unfit)
     app.add_exception_handler(Exception, _broken)
 
 
@@ -240,6 +242,15 @@ def _refused(request: Request, error: Exception) -> Response:
     if wants_page(request):
         return error_page(request, code, sentence(error))
     return Document({"detail": sentence(error)}, code)
+
+
+def _unfit(request: Request, error: Exception) -> Response:
+    """A value that the database does not take: a mistake of the request."""
+    from broker_assets.api.documents import Document
+
+    if wants_page(request):
+        return error_page(request, 422, sentence(unfit(error)))
+    return Document({"detail": sentence(unfit(error))}, 422)
 
 
 def _broken(request: Request, error: Exception) -> Response:

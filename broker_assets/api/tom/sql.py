@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+import psycopg
 from fastapi import FastAPI, Request
 from fastapi.responses import Response, StreamingResponse
 from upath import UPath
@@ -131,7 +132,7 @@ def submit(request: Request, body: Body) -> Response:
         address(request, user)
         with accounts_of(request) as connection:
             identifier = queue.submit(connection, user.userid, statements, str(given.get("format", "csv")))
-    except ValueError as error:
+    except (ValueError, psycopg.DataError) as error:
         return _failed(error)
     return Json({"status": "ok", "queryid": str(identifier)})
 

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 
 from broker_assets.access.requests import TooManyRequests
 from broker_assets.api.authentication import NotAuthenticatedError, ReadOnlyTokenError
-from broker_assets.api.connections import ConnectionsInUseError, QuestionTooLongError, explained
+from broker_assets.api.connections import ConnectionsInUseError, QuestionTooLongError, explained, unfit
 from broker_assets.api.documents import Document
 from broker_assets.database.engine import DatabaseUnavailableError
 
@@ -141,7 +141,7 @@ def translated(error: Exception) -> Problem:
         log.warning("%s", error)
         return Problem("unavailable", explained(error), headers={"Retry-After": "5"})
     if isinstance(error, psycopg.DataError):
-        return Problem("bad-parameter", "a value does not fit: " + str(error.diag.message_primary or "out of range"))
+        return Problem("bad-parameter", unfit(error))
     if type(error).__module__.startswith("broker_assets."):  # meant for users; others are our faults
         for kind, names in _BY_NAME.items():
             if any(one.__name__ in names for one in type(error).__mro__):
