@@ -145,8 +145,9 @@ def search(request: Request, given: Given, procver: str = DEFAULT) -> Response:
     conditions: dict[str, list[float | None]] = {}
     options = {"radius", "searchband", "statbands", "mjd_now", "just_objids", "noforced"}
     cone = None
-    if "radius" in given:
-        values = [real(given.get(name), name) for name in ("ra", "dec", "radius")]
+    values = [real(given.get(name), name) for name in ("ra", "dec", "radius")]
+    # A position alone would be compared digit by digit, and find nothing.
+    if values != [None] * 3:
         if None in values:
             raise FastdbError("a cone needs ra, dec and radius")
         ra, dec, radius = (float(value) for value in values if value is not None)
@@ -154,7 +155,7 @@ def search(request: Request, given: Given, procver: str = DEFAULT) -> Response:
             raise FastdbError("dec must be between -90 and 90, and radius not negative")
         cone = (ra, dec, radius)
     for name, value in given.items():
-        if name in options or (cone is not None and name in ("ra", "dec")):
+        if name in options or name in ("ra", "dec"):
             continue
         _condition(conditions, name, real(value, name))
     bands = given.get("searchband", given.get("statbands"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 from fastapi.routing import APIRoute
 
 from broker_assets.access.guesses import TooManyGuesses
@@ -27,12 +27,19 @@ def add_to(app: FastAPI, settings: Settings) -> None:
             if isinstance(route, APIRoute):
                 path = route.path.rstrip("/")
                 app.add_api_route(path, route.endpoint, methods=sorted(route.methods or ()), include_in_schema=False)
+    for path in ("/api-auth/", "/api-auth/login/"):
+        app.add_api_route(path, _log_in, methods=["GET"], include_in_schema=False)
     app.add_exception_handler(BadParametersError, _bad_parameters)
     app.add_exception_handler(BadRequestError, _bad_request)
     app.add_exception_handler(NotAuthenticatedError, _not_authenticated)
     app.add_exception_handler(ReadOnlyTokenError, _read_only)
     app.add_exception_handler(TooManyRequests, _too_many)
     app.add_exception_handler(TooManyGuesses, _too_many)
+
+
+def _log_in(request: Request) -> Response:
+    """The log-in of Lasair's pages of the interface is that of all pages."""
+    return RedirectResponse(str(request.url.replace(scheme="", netloc="", path="/accounts/login/")), 302)
 
 
 def _bad_parameters(request: Request, error: Exception) -> Response:

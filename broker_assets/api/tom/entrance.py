@@ -71,7 +71,7 @@ def admitted(request: Request, otherwise: Otherwise = "forbidden", *, writing: b
         if otherwise == "json":
             raise RefusedError(_unauthorised(str(error))) from None
         if otherwise == "login" and not unsafe:
-            onward = quote(request.url.path, safe="/")
+            onward = quote(f"{request.url.path}?{request.url.query}".removesuffix("?"), safe="/")
             answer = RedirectResponse(f"/accounts/login/?next={onward}", 302)
             answer.headers["Content-Type"] = "text/html; charset=utf-8"
             raise RefusedError(answer) from None

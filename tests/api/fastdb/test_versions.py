@@ -93,6 +93,8 @@ def test_searches(client: Any) -> None:
         ("objectsearch", {"foo_min": 1}, "Unknown search keyword foo_min"),
         ("objectsearch", {"ndets_min": "many"}, "ndets_min must be a number"),
         ("objectsearch", {"ra": 1, "radius": 1}, "a cone needs ra, dec and radius"),
+        ("objectsearch", {"ra": 1, "dec": 1, "radius": None}, "a cone needs ra, dec and radius"),
+        ("objectsearch", {"dec": 1}, "a cone needs ra, dec and radius"),
         ("objectsearch", {"ra": 1, "dec": 91, "radius": 1}, "dec must be between -90 and 90"),
     ],
 )

@@ -56,3 +56,10 @@ def test_a_post_without_the_slash_is_not_redirected(site: Any, path: str) -> Non
         answer = httpx.post(f"{site.url}/api/{path}{slash}", json=[])
         assert answer.status_code == 400
         assert answer.json() == {"error": "the body must be a JSON object with the parameters"}
+
+
+@pytest.mark.database
+def test_the_log_in_of_the_interface_is_that_of_the_pages(site: Any) -> None:
+    for path in ("", "login/"):
+        answer = httpx.get(f"{site.url}/api-auth/{path}?next=/api/cone/")
+        assert (answer.status_code, answer.headers["location"]) == (302, "/accounts/login/?next=/api/cone/")

@@ -31,6 +31,8 @@ def test_pages_send_to_the_log_in(root: Any, path: str) -> None:
     answer = anonymous(root, "GET", f"elasticc2/{path}")
     assert answer.status_code == 302
     assert answer.headers["location"] == f"/accounts/login/?next=/elasticc2/{path}"
+    asked = anonymous(root, "GET", f"elasticc2/{path}?limit=3&a=/b")
+    assert asked.headers["location"] == f"{answer.headers['location']}%3Flimit%3D3%26a%3D/b"
     # Its clients follow that, and find the form.
     assert "csrfmiddlewaretoken" in requests.get(f"{root.url}/elasticc2/{path}", timeout=30).text
     assert anonymous(root, "POST", f"elasticc2/{path}").status_code == 403
