@@ -19,10 +19,13 @@ from broker_assets.api.documents import records
 from broker_assets.api.lasair.today import mjd_tai, utc_text
 from broker_assets.api.objects import documented, sherlock_row
 from broker_assets.database.tables import crossmatch_tns, diaforcedsources, diasources, objects
+from broker_assets.packets.timescales import tai_to_utc
 
 _LITE: Final = ("nDiaSources", "firstDiaSourceMjdTai", "lastDiaSourceMjdTai", "glat", "ebv")
 _ZERO_POINT: Final = 31.4
 """AB magnitude of 1 nJy."""
+_JULIAN_DATE: Final = 2_400_000.5
+"""Julian date of the modified one 0."""
 _ERROR_FACTOR: Final = 2.5 / math.log(10.0)
 _KINDS: Final = ("Science", "Template", "Difference")
 _OBJECT: Final = sql.SQL("SELECT {} FROM objects WHERE diaobjectid = %s").format(
@@ -113,7 +116,28 @@ def complete(
         "diaSourcesList": sources,
         "diaForcedSourcesList": forced,
         "lasairData": added,
+        **former_shape(text, columns, sources),
     }
+
+
+def former_shape(text: str, columns: dict[str, Any], newest_first: list[dict[str, Any]]) -> dict[str, Any]:
+    """Position and detections under the names of Lasair's interface to ZTF, which SkyPortal reads of every survey.
+
+    Times are UTC there; a detection without a positive flux has no magnitude.
+    """
+    times = tai_to_utc([point["midpointMjdTai"] for point in newest_first]).tolist()
+    candidates = []
+    for point, mjd in zip(newest_first, times, strict=True):
+        magnitude, error = magnitude_of(point["psfFlux"], point["psfFluxErr"])
+        candidates.append(
+            {
+                "candid": point["diaSourceId"], "jd": mjd + _JULIAN_DATE, "mjd": mjd, "filter": point["band"],
+                "ra": point.get("ra", columns["ra"]), "dec": point.get("decl", columns["decl"]),
+                "magpsf": magnitude, "sigmapsf": error,
+            }
+        )  # fmt: skip
+    place = {"ramean": columns["ra"], "decmean": columns["decl"], "ncand": len(candidates)}
+    return {"objectId": text, "objectData": place, "candidates": candidates}
 
 
 def _light_curve(
@@ -177,10 +201,26 @@ def magnitude_text(flux: float | None, error: float | None) -> str | None:
     '22.500±0.011'
     >>> magnitude_text(-5.0, 1.0)
     """
-    if flux is None or not flux > 0:
+    magnitude, uncertainty = magnitude_of(flux, error)
+    if magnitude is None:
         return None
-    text = f"{_ZERO_POINT - 2.5 * math.log10(flux):.3f}"
-    return text if error is None or not error >= 0 else f"{text}±{_ERROR_FACTOR * error / flux:.3f}"
+    return f"{magnitude:.3f}" if uncertainty is None else f"{magnitude:.3f}±{uncertainty:.3f}"
+
+
+def magnitude_of(flux: float | None, error: float | None) -> tuple[float | None, float | None]:
+    """AB magnitude of a difference flux in nJy, and its error; None where there is none.
+
+    Examples
+    --------
+    >>> [round(value, 3) for value in magnitude_of(3630.8, 36.3)]
+    [22.5, 0.011]
+    >>> magnitude_of(-5.0, 1.0), magnitude_of(1.0, None)
+    ((None, None), (31.4, None))
+    """
+    if flux is None or not flux > 0:
+        return None, None
+    uncertainty = None if error is None or not error >= 0 else _ERROR_FACTOR * error / flux
+    return _ZERO_POINT - 2.5 * math.log10(flux), uncertainty
 
 
 def _tns(connection: psycopg.Connection[Any], name: str | None) -> dict[str, Any]:

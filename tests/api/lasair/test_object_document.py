@@ -49,6 +49,23 @@ def test_first_last_and_brightest_detection(connection: Any) -> None:
     assert data["decsex"] == "-00:15:00.00"
 
 
+def test_detections_have_the_names_that_skyportal_reads(connection: Any) -> None:
+    document = _document(connection)
+    assert document["objectId"] == "3137"
+    assert document["objectData"] == {"ramean": 10.0, "decmean": -0.25, "ncand": 3}
+    newest, brightest, first = document["candidates"]
+    assert [one["candid"] for one in (newest, brightest, first)] == [
+        one["diaSourceId"] for one in document["diaSourcesList"]
+    ]
+    assert (newest["magpsf"], newest["sigmapsf"]) == (None, None)
+    assert (brightest["magpsf"], brightest["sigmapsf"]) == pytest.approx(
+        (31.4 - 2.5 * np.log10(3000), 1.0857 / 300), 1e-4
+    )
+    assert (first["ra"], first["dec"], first["filter"]) == (10.0, -0.25, document["diaSourcesList"][-1]["band"])
+    tai = document["diaSourcesList"][-1]["midpointMjdTai"]
+    assert first["jd"] - 2_400_000.5 == pytest.approx(tai - 37 / 86_400, abs=1e-8)
+
+
 def test_annotations_that_are_not_public_are_shown_to_their_owner(connection: Any) -> None:
     def topics(user: str) -> set[str]:
         return {row["topic"] for row in _document(connection, user)["lasairData"]["annotations"]}
