@@ -7,12 +7,14 @@ belong to the routers.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, Final
 
 import psycopg
+from anyio import from_thread
 from fastapi import Request
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -42,6 +44,19 @@ _EXPLAINED: Final[dict[type, str]] = {
     ConnectionsInUseError: "too many requests at once; try again in a moment",
     QuestionTooLongError: f"the database did not answer within {TIMEOUT:.0f} s; ask for less, or try again later",
 }
+
+
+def has_gone(request: Request) -> Callable[[], bool]:
+    """A function that any thread may call: whether the client of a request has closed its connection.
+
+    For functions that the server runs in a thread of its own, after they have read the body.
+    """
+    loop = from_thread.run_sync(asyncio.get_running_loop)
+
+    def asked() -> bool:
+        return asyncio.run_coroutine_threadsafe(request.is_disconnected(), loop).result(timeout=10)
+
+    return asked
 
 
 def unfit(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from fastapi.responses import Response, StreamingResponse
 from upath import UPath
 
 from broker_assets.api.authentication import accounts_of
+from broker_assets.api.connections import has_gone
 from broker_assets.api.fastdb.answers import FastdbError, Given, Json, only
 from broker_assets.api.fastdb.entrance import admitted
 from broker_assets.api.tom.sql import address, blocks, document, left_out, statements_in
@@ -18,7 +19,7 @@ from broker_assets.tom.queries import queue, running
 from broker_assets.tom.queries.json_rows import columns_as_json, rows_as_json
 from broker_assets.tom.queries.queue import Queued, TooManyQueriesError, UnknownQueryError
 from broker_assets.tom.queries.result_files import FORMATS
-from broker_assets.tom.queries.running import QueryError
+from broker_assets.tom.queries.running import QueryError, QueryStoppedError
 from broker_assets.tom.queries.statements import BadStatementError
 from broker_assets.tom.queries.turns import NoTurnError, Turns
 
@@ -42,14 +43,17 @@ def run(request: Request, given: Given) -> Response:
         url = address(request, user)
         with (
             turns.turn(user.userid),
-            running.session(url, settings.query_seconds, who=user.username) as (connection, _),
+            running.session(url, settings.query_seconds, who=user.username, unwanted=has_gone(request)) as (
+                connection,
+                _,
+            ),
         ):
             found = encode(
                 running.pieces(connection, statements), most_rows=settings.query_rows, most_bytes=settings.query_bytes
             )
     except NoTurnError as error:
         raise FastdbError(str(error), _CONFLICT) from None
-    except (BadStatementError, QueryError) as error:
+    except (BadStatementError, QueryError, QueryStoppedError) as error:
         raise FastdbError(str(error)) from None
     answer = Json(b'{"status":"ok",' + (b'"rows":' if form == 0 else b'"data":') + found + b"}")
     answer.headers.update(left_out(request, statements))

@@ -15,6 +15,7 @@ from broker_assets.access import permissions
 from broker_assets.access.accounts import User
 from broker_assets.access.permissions import ELASTICC_ADMIN
 from broker_assets.api.authentication import accounts_of
+from broker_assets.api.connections import has_gone
 from broker_assets.api.tom.answers import EXPECTED, Json, TomError
 from broker_assets.api.tom.bodies import Body, parsed
 from broker_assets.api.tom.entrance import admitted
@@ -28,7 +29,7 @@ from broker_assets.tom.queries.own_queue import show_own_queue
 from broker_assets.tom.queries.queue import Queued, UnknownQueryError
 from broker_assets.tom.queries.result_files import FORMATS
 from broker_assets.tom.queries.result_store import results_folder
-from broker_assets.tom.queries.running import QueryError
+from broker_assets.tom.queries.running import QueryError, QueryStoppedError
 from broker_assets.tom.queries.statements import BadStatementError, Statement, statements_of
 from broker_assets.tom.queries.turns import NoTurnError, Turns
 
@@ -110,14 +111,17 @@ def run(request: Request, body: Body) -> Response:
         url = address(request, user)
         with (
             turns.turn(user.userid),
-            running.session(url, settings.query_seconds, who=user.username) as (connection, _),
+            running.session(url, settings.query_seconds, who=user.username, unwanted=has_gone(request)) as (
+                connection,
+                _,
+            ),
         ):
             with accounts_of(request) as owner:
                 show_own_queue(owner, connection, user.userid, statements)
             rows = rows_as_json(
                 running.pieces(connection, statements), most_rows=settings.query_rows, most_bytes=settings.query_bytes
             )
-    except (BadStatementError, QueryError, NoTurnError) as error:
+    except (BadStatementError, QueryError, QueryStoppedError, NoTurnError) as error:
         return _failed(error)
     return Response(
         b'{"status":"ok","rows":' + rows + b"}", media_type="application/json", headers=left_out(request, statements)

@@ -65,10 +65,15 @@ class Watch:
         Connection that runs statements.
     seconds : float
         Limit of all of them together.
+    unwanted : callable, optional
+        Asked every second whether nobody waits for the answer any more; then the statement is cancelled.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any], seconds: float) -> None:
+    def __init__(
+        self, connection: psycopg.Connection[Any], seconds: float, unwanted: Callable[[], bool] | None = None
+    ) -> None:
         self._connection = connection
+        self._unwanted = unwanted
         self._deadline = time.monotonic() + seconds
         self._wake = threading.Event()
         self._over = False
@@ -91,7 +96,12 @@ class Watch:
         self._wake.set()
 
     def _watch(self) -> None:
-        self._wake.wait(max(0.0, self._deadline - time.monotonic()))
+        while (left := self._deadline - time.monotonic()) > 0:
+            if self._wake.wait(left if self._unwanted is None else min(left, _AGAIN_SECONDS)):
+                break
+            if self._unwanted is not None and self._unwanted():
+                self.stopped = True
+                break
         if self._over:
             return
         self.late = not self.stopped
@@ -105,7 +115,9 @@ class Watch:
 
 
 @contextlib.contextmanager
-def session(url: str, seconds: float, *, who: str) -> Iterator[tuple[psycopg.Connection[Any], Watch]]:
+def session(
+    url: str, seconds: float, *, who: str, unwanted: Callable[[], bool] | None = None
+) -> Iterator[tuple[psycopg.Connection[Any], Watch]]:
     """A connection of its own in a transaction that is rolled back.
 
     Parameters
@@ -116,6 +128,8 @@ def session(url: str, seconds: float, *, who: str) -> Iterator[tuple[psycopg.Con
         Limit of all statements together.
     who : str
         Account that asks; operators see it in `pg_stat_activity`.
+    unwanted : callable, optional
+        See `Watch`.
 
     Raises
     ------
@@ -125,7 +139,7 @@ def session(url: str, seconds: float, *, who: str) -> Iterator[tuple[psycopg.Con
         If a statement failed, was late, or was stopped.
     """
     opened = contextlib.closing(connect(url, application=f"sql of {who}"[:63]))
-    with opened as connection, Watch(connection, seconds) as watch:
+    with opened as connection, Watch(connection, seconds, unwanted) as watch:
         try:
             # The server ends it too, if this process dies; a statement can change that, but not what `Watch` does.
             limit = sql.Literal(round(seconds * 1000) + 1)
@@ -141,8 +155,9 @@ def session(url: str, seconds: float, *, who: str) -> Iterator[tuple[psycopg.Con
                 ) from None
             raise QueryError(text_of(error)) from None
         finally:
-            with contextlib.suppress(psycopg.Error):
-                connection.rollback()
+            # Its end rolls back. To ask for that would wait for ever where rows are left that nobody reads: whoever
+            # raised the error holds what reads them, and that the connection.
+            connection.close()
 
 
 def pieces(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -173,3 +174,20 @@ def test_two_users_at_once_submit_and_cancel(own_site: str, log_in: Callable[[st
         listed = client.post("db/listsqlqueries/").json()["queries"]
         assert {one["queryid"] for one in listed} == found[name]
         assert json.dumps(listed).count("cancelled") == 8
+
+
+def test_a_query_ends_with_the_connection_of_its_client(
+    own_site: str, database_url: str, log_in: Callable[[str, str], Any]
+) -> None:
+    anna = log_in(own_site, "anna")
+    with pytest.raises(requests.ReadTimeout):
+        anna.post("db/runsqlquery/", json={"query": "SELECT pg_sleep(50)"}, timeout=0.5)
+    running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE %s AND state = 'active'"
+    with connect(database_url, autocommit=True) as connection:
+        for _ in range(100):
+            if connection.execute(running, ("SELECT pg_sleep(50)%",)).fetchone() == (0,):
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("the query runs on")
+    assert anna.post("db/runsqlquery/", json={"query": "SELECT 1 AS a"}).json()["rows"] == [{"a": 1}]

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from broker_assets.tom.queries import running
+from broker_assets.tom.queries.json_rows import rows_as_json
 from broker_assets.tom.queries.running import PIECE, Piece, QueryError, QueryStoppedError, QueryTimeoutError, text_of
 from broker_assets.tom.queries.statements import statements_of
 
@@ -105,6 +106,32 @@ def test_what_is_stopped_ends(sql_addresses: dict[bool, str]) -> None:
             list(running.pieces(connection, statements_of("SELECT pg_sleep(30)", None)))
 
     with pytest.raises(QueryStoppedError):
+        work()
+
+
+def test_what_nobody_waits_for_ends(sql_addresses: dict[bool, str]) -> None:
+    began = time.monotonic()
+
+    def work() -> None:
+        gone = iter([False, True]).__next__
+        with running.session(sql_addresses[True], 60, who="anna", unwanted=gone) as (connection, _):
+            list(running.pieces(connection, statements_of("SELECT pg_sleep(30)", None)))
+
+    with pytest.raises(QueryStoppedError):
+        work()
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "query", ["SELECT generate_series(1, 1000000)", "SELECT '\\x00'::bytea, generate_series(1, 9000)"]
+)
+def test_an_error_of_the_reader_ends_what_has_rows_left(sql_addresses: dict[bool, str], query: str) -> None:
+    def work() -> None:
+        with running.session(sql_addresses[True], 60, who="anna") as (connection, _):
+            rows_as_json(running.pieces(connection, statements_of(query, None)), most_rows=3000, most_bytes=10**9)
+
+    with pytest.raises(QueryError, match=r"more than 3000 rows|not JSON serializable"):
         work()
 
 
