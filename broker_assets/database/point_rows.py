@@ -307,12 +307,11 @@ class _Writer:
         asked = ~np.isin(points.diaobjectid, sums.objects[settled])
         lonely = asked & (points.diaobjectid == NO_OBJECT)
         asked &= ~lonely
-        # A point may be stored with another time, in any of the months of its object.
+        # A point may be stored with another time, in any of the months of its object: in those that have an entry in
+        # the locked sums, and nowhere else.
         place = sums.place(np.unique(points.diaobjectid[asked]))
-        months = months_of(points.midpointmjdtai[asked])
         found = (
-            stored_in(self._connection, kind, points.diaobjectid[asked], months)
-            .joined(stored_of(self._connection, kind, sums, place))
+            stored_of(self._connection, kind, sums, place)
             .joined(
                 stored_without_object(self._connection, kind, points.identity[lonely], points.midpointmjdtai[lonely])
             )

@@ -15,7 +15,10 @@ excluded as follows; where it cannot be excluded, the new points are compared wi
   lists what was taken before it, so none of these can be the same point. This says nothing about rows of points' own
   packets: a source of which only the history knows is looked for among them.
 
-So a point has one row if at most one of its times is wrong, by whatever amount, in any order of the packets.
+So a point has one row if at most one of its times is wrong, by whatever amount, in any order of the packets. With two
+wrong times it may have two rows: if one is stored before the window of a packet that lists the other, and the other is
+later than the packet that provided the first. Only comparing every new point with every older month of its object, or
+a set of identities in place of a sum of them, could exclude it.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ from broker_assets.database.point_identity import (
 )
 from broker_assets.database.point_selection import NO_OBJECT, Listed, Standing, Triggers, standings
 from broker_assets.database.point_sums import EVER, Changes, Sums, month_begins, months_of, read
+from broker_assets.database.reductions import COMPARED
 from broker_assets.database.tables import diaforcedsources, dianondetectionlimits, diasources
 
 TABLES: Final = {
@@ -37,6 +38,9 @@ TABLES: Final = {
     PointKind.LIMIT: dianondetectionlimits,
 }
 """Table of each kind of point."""
+
+MOST_MONTHS: Final = 40
+"""Points of more months are fetched with all points of their objects: histories have twelve, damaged ones any."""
 
 COLUMNS: Final = {
     kind: pa.schema(
@@ -184,27 +188,33 @@ def stored_in(
     if not objects.size:
         return StoredPoints.none()
     columns = COLUMNS[kind]
-    if months is None:
-        wanted = np.unique(objects)
-        begins, ends = np.full(wanted.size, -np.inf), np.full(wanted.size, np.inf)
-    else:
-        wanted, month = np.unique(np.stack([objects, months]), axis=1)
-        begins, ends = month_begins(month) - MARGIN, month_begins(month + 1) + MARGIN
-    query = sql.SQL(
-        "SELECT {columns} FROM unnest({objects}::bigint[], {begins}::float8[], {ends}::float8[]) AS wanted (o, f, t)"
-        " CROSS JOIN LATERAL (SELECT {columns} FROM {table} WHERE diaobjectid = wanted.o"
-        " AND midpointmjdtai >= wanted.f AND midpointmjdtai < wanted.t AND reduction = 0) AS point"
-    ).format(
-        columns=sql.SQL(", ").join(map(sql.Identifier, columns.names)),
-        table=sql.Identifier(TABLES[kind].name),
-        objects=sql.Literal(array_text(wanted)),
-        begins=sql.Literal(array_text(begins)),
-        ends=sql.Literal(array_text(ends)),
+    spans = [(np.unique(objects), -np.inf, np.inf)]
+    if months is not None and (each := np.unique(months)).size <= MOST_MONTHS:
+        begins, ends = month_begins(each) - MARGIN, month_begins(each + 1) + MARGIN
+        spans = [
+            (np.unique(objects[months == month]), float(begin), float(end))
+            for month, begin, end in zip(each, begins, ends, strict=True)
+        ]
+    # A search for each month, in which the index is walked once, in the order of the objects; objects and months
+    # joined one by one are looked up one by one, which takes up to four times as long.
+    query = sql.SQL(" UNION ALL ").join(
+        sql.SQL(
+            "(SELECT {columns} FROM {table} WHERE diaobjectid = ANY({objects}::bigint[])"
+            " AND midpointmjdtai >= {begin}::float8 AND midpointmjdtai < {end}::float8 AND {compared} = 0)"
+        ).format(
+            columns=sql.SQL(", ").join(map(sql.Identifier, columns.names)),
+            table=sql.Identifier(TABLES[kind].name),
+            objects=sql.Literal(array_text(wanted)),
+            begin=sql.Literal(begin),
+            end=sql.Literal(end),
+            compared=COMPARED,
+        )
+        for wanted, begin, end in spans
     )
     hot = fetch(connection, query, columns)
-    conditions: list[list[Test]] = [[("diaobjectid", "in", np.unique(wanted))], [("reduction", "=", 0)]]
-    if months is not None:
-        conditions += [[(TIME, ">=", float(begins.min()))], [(TIME, "<", float(ends.max()))]]
+    conditions: list[list[Test]] = [[("diaobjectid", "in", np.unique(objects))], [("reduction", "=", 0)]]
+    if np.isfinite(spans[0][1]):
+        conditions += [[(TIME, ">=", spans[0][1])], [(TIME, "<", spans[-1][2])]]
     return StoredPoints.of(kind, _with_cold(connection, kind, hot, conditions)).sorted()
 
 
@@ -220,9 +230,11 @@ def stored_of(
 def stored_without_object(
     connection: psycopg.Connection[Any], kind: PointKind, identity: Hashes, times: NDArray[np.float64]
 ) -> StoredPoints:
-    """Fetch stored points that belong to no object, in the months between the first and the last of some times.
+    """Fetch stored points that belong to no object.
 
-    There are as many such sources in a month as a survey detects asteroids: they are found by their number.
+    There are as many such sources in a month as a survey detects asteroids: they are found by their number, whatever
+    their time is. In months that have left for the cold store, only those between the first and the last of some times
+    are looked at: its files are not ordered by number, and each would be read.
 
     Parameters
     ----------
@@ -246,14 +258,12 @@ def stored_without_object(
     table, columns, numbers = TABLES[kind], COLUMNS[kind], np.unique(unmix(identity))
     begin, end = month_begins(np.array([months.min(), months.max() + 1])) + np.array([-MARGIN, MARGIN])
     query = sql.SQL(
-        "SELECT {columns} FROM {table} WHERE diasourceid = ANY({numbers}::bigint[])"
-        " AND midpointmjdtai >= {begin} AND midpointmjdtai < {end} AND reduction = 0"
+        "SELECT {columns} FROM {table} WHERE diasourceid = ANY({numbers}::bigint[]) AND {compared} = 0"
     ).format(
         columns=sql.SQL(", ").join(map(sql.Identifier, columns.names)),
         table=sql.Identifier(table.name),
-        numbers=sql.Literal(numbers.tolist()),
-        begin=sql.Literal(float(begin)),
-        end=sql.Literal(float(end)),
+        numbers=sql.Literal(array_text(numbers)),
+        compared=COMPARED,
     )
     conditions: list[list[Test]] = [
         [("diasourceid", "in", numbers)],

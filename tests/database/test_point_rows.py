@@ -16,7 +16,8 @@ from broker_assets.database.alerts import AlertRows, write
 from broker_assets.database.point_identity import PointKind, mix
 from broker_assets.database.point_rows import PointsRemovedError, remove_points, write_points
 from broker_assets.database.point_selection import Listed, Triggers
-from broker_assets.database.stored_points import Comparison, compare, stored_in
+from broker_assets.database.point_sums import month_begins
+from broker_assets.database.stored_points import MOST_MONTHS, Comparison, compare, stored_in
 
 pytestmark = pytest.mark.database
 
@@ -109,6 +110,40 @@ def test_a_time_in_another_month_is_found_by_the_packet_that_replaces_it(
     )
     assert counts[PointKind.FORCED].total == 1
     assert [row[2] for row in connection.execute(FORCED)] == [2.0]
+
+
+@pytest.mark.parametrize("by_comparison", [False, True])
+@pytest.mark.parametrize(
+    "times", [(61000.0, 61045.0, 60800.0), (60800.0, 61000.0, 61000.0), (61300.0, 60700.0, 61000.0)]
+)
+def test_a_source_without_object_has_one_row_whatever_its_time(
+    connection: psycopg.Connection[Any], make_sources: Make, times: tuple[float, ...], by_comparison: bool
+) -> None:
+    """It has no sums, and is found by its number in every month; that of another survey's asteroid is another one."""
+    none = Listed(*(np.zeros(0, kind) for kind in (np.int64, np.int8, np.int64, np.uint64, np.float64, bool)))
+    for time in times:
+        rows = make_sources([0, 0], [time, 60999.0], diasourceid=[99, 98])
+        triggers = Triggers(np.array([0, 0]), np.array([99, 98]), np.array([time, 60999.0]))
+        comparison = compare(connection, triggers, none)[1] if by_comparison else None
+        write(connection, AlertRows(sources=rows), ingestid=1, comparison=comparison)
+    stored = "SELECT diasourceid, midpointmjdtai FROM diasources ORDER BY 1"
+    assert connection.execute(stored).fetchall() == [(98, 60999.0), (99, times[0])]
+
+
+def test_points_of_more_months_than_are_asked_for_one_by_one(
+    connection: psycopg.Connection[Any], make_forced: Make
+) -> None:
+    """Months are those of the points, or all: never more or fewer points than are stored in them."""
+    times = month_begins(np.arange(500, 500 + MOST_MONTHS + 5)) + 3.0
+    write(connection, AlertRows(sources=pa.table({}), forced_sources=make_forced(7, times)), ingestid=1)
+    for count in (1, 3, MOST_MONTHS, MOST_MONTHS + 1):
+        months = np.arange(501, 501 + count)
+        found = stored_in(connection, PointKind.FORCED, np.full(count, 7), months)
+        assert np.isin(times[1 : count + 1], found.midpointmjdtai).all()
+        if count <= MOST_MONTHS:
+            assert np.sort(found.midpointmjdtai).tolist() == times[1 : count + 1].tolist()
+    apart = stored_in(connection, PointKind.FORCED, np.array([7, 8, 7]), np.array([500, 501, 503]))
+    assert np.sort(apart.midpointmjdtai).tolist() == times[[0, 3]].tolist()
 
 
 def test_what_was_stored_since_the_comparison_is_compared_again(

@@ -2,9 +2,10 @@
 
 Packets of a few objects are made at random, so that nothing about them is in order: points that only later packets
 have, points measured before the first source, times that differ in the last digit, other values of the same point in
-every packet, packets that come twice. One of the times of a point may be wrong by weeks or by a year. Whatever is done
-with them, the rows must be those of a brute-force rule: the row of a point is that of its own packet, else that of the
-earliest packet that lists it.
+every packet, packets that come twice. One of the times of a point may be wrong by weeks or by a year; so may that of a
+source without object whose packet is sent again. Whatever is done with them, the rows must be those of a brute-force
+rule: the row of a point is that of its own packet, else that of the earliest packet that lists it; of two own packets,
+either.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ class World:
     forced: dict[Point, tuple[bool, float, int, float, float]] = field(default_factory=dict)
     withdrawn: dict[Point, float] = field(default_factory=dict)
     """Earliest time at which a packet says that a point was withdrawn."""
+    resent: dict[Point, tuple[bool, float, int, float, float]] = field(default_factory=dict)
+    """Rows of own packets that were sent again with another time: they are duplicates of the first, or it of them."""
     wrong: set[Point] = field(default_factory=set)
     """Points that a packet listed with a wrong time."""
 
@@ -110,6 +113,17 @@ class World:
         value = packets.encode(record)
         self.values += [value] * (1 + (generator.random() < 0.1))
 
+    def resend(self, visit: int) -> None:
+        """Make another packet of a source without object, whose time is of another month."""
+        number, mjd = self.visits[visit]
+        trigger = self.packets.source_id(0, number)
+        mjd += self.generator.choice([45.0, -45.0, -400.0])
+        record = self.packets.alert(0, [(number, mjd)], cutout_bytes=8)
+        record["diaSource"]["psfFlux"] = self._flux()
+        record["diaObject"] = None
+        self._note(self.resent, (0, trigger), False, mjd, trigger, record["diaSource"])
+        self.values.append(self.packets.encode(record))
+
     def _flux(self) -> float:
         return float(self.generator.randrange(10**6))
 
@@ -148,7 +162,10 @@ class World:
                 f" FROM {table}"
             )
             assert len(found) == len(expected)
-            assert {(row[0], row[1]): row[2:] for row in found} == expected
+            rows = {(row[0], row[1]): row[2:] for row in found}
+            assert rows == expected | {
+                key: row for key, row in self.resent.items() if key in expected and rows[key] == row
+            }
             marks = (
                 f"SELECT diaobjectid, {name}, timewithdrawnmjdtai FROM {table} WHERE timewithdrawnmjdtai IS NOT NULL"
             )
@@ -164,6 +181,8 @@ def make_world(packets: ModuleType, seed: int) -> World:
         for object_id in (0, 1, 2, 3):
             if world.generator.random() < 0.5:
                 world.add(object_id, visit)
+                if object_id == 0 and world.generator.random() < 0.4:
+                    world.resend(visit)
     return world
 
 
