@@ -15,7 +15,7 @@ from psycopg import sql
 from broker_assets.database.border import TIME, Conditions, Test
 from broker_assets.database.border_sql import MOST_BEYOND, across
 from broker_assets.database.fetch import fetch
-from broker_assets.database.reductions import ALERTS
+from broker_assets.database.reductions import ALERTS, COMPARED
 from broker_assets.database.tables import diaforcedsources, diasources
 
 DAYS: Final = 30.0
@@ -84,9 +84,9 @@ def hot_objects(
         tables = {diasources: [*of_time, [("reduction", "in", list(reductions))]]}
         query = sql.SQL(
             "SELECT diaobject_id FROM elasticc2_diaobjectdetails WHERE EXISTS (SELECT FROM diasources"
-            " WHERE diaobjectid = diaobject_id AND reduction = ANY({reductions}::smallint[])"
+            " WHERE diaobjectid = diaobject_id AND {compared} = ANY({reductions}::smallint[])"
             " AND midpointmjdtai >= {since} AND midpointmjdtai <= {until})"
-        ).format(reductions=sql.Literal(list(reductions)), since=begin, until=_end(until))
+        ).format(compared=COMPARED, reductions=sql.Literal(list(reductions)), since=begin, until=_end(until))
     else:
         query = sql.SQL(_RECENT).format(since=begin)
         if until is not None:
@@ -94,9 +94,9 @@ def hot_objects(
             tables = {diasources: [*of_time, [("reduction", "=", 0)]]}
             query = sql.SQL(
                 "SELECT diaobject_id FROM ({recent}) AS recent WHERE EXISTS (SELECT FROM diasources"
-                " WHERE diaobjectid = diaobject_id AND reduction = 0 AND midpointmjdtai >= {since}"
+                " WHERE diaobjectid = diaobject_id AND {compared} = 0 AND midpointmjdtai >= {since}"
                 " AND midpointmjdtai <= {until})"
-            ).format(recent=query, since=begin, until=_end(until))
+            ).format(recent=query, compared=COMPARED, since=begin, until=_end(until))
     if gentypes is not None:
         query = sql.SQL(
             "SELECT found.number FROM ({found}) AS found (number) JOIN elasticc2_diaobjecttruth AS truth"

@@ -19,9 +19,10 @@ _RECENT: Final = (
     "SELECT diaobject_id AS diaobjectid FROM elasticc2_diaobjectdetails WHERE latestsourcemjd >= {since}"
     " UNION SELECT diaobjectid FROM objects WHERE lastdiasourcemjdtai >= {since}"
 )
+# The reduction is hidden from the index, as `reductions.COMPARED` is: comparing it afterwards takes a fifth less.
 _POINTS: Final = (
     "FROM diasources AS point WHERE point.midpointmjdtai >= {since}"
-    " AND point.midpointmjdtai <= {until} AND point.reduction = ANY({reductions}::smallint[])"
+    " AND point.midpointmjdtai <= {until} AND (point.reduction + 0::smallint) = ANY({reductions}::smallint[])"
     " AND timewithdrawnmjdtai IS NULL AND NOT EXISTS (SELECT FROM reassigned_sources AS moved"
     " WHERE moved.diasourceid = point.diasourceid AND moved.reduction = point.reduction"
     " AND moved.diaobjectid <> point.diaobjectid)"
