@@ -25,6 +25,7 @@ from broker_assets.api import (
     v1,
     vo,
 )
+from broker_assets.api.conflicts import AnswerAgain
 from broker_assets.api.connections import Connections
 from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
@@ -102,6 +103,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,  # their pages load scripts from other hosts
         redoc_url=None,
     )
+    app.add_middleware(AnswerAgain)
     app.add_middleware(WebGuard, hosts=settings.server.names, open_reading=True)
     app.add_middleware(HeadAsGet)
     take_either_slash(app)

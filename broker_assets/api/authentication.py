@@ -18,6 +18,7 @@ from fastapi import Request
 from broker_assets.access import requests, sessions, tokens
 from broker_assets.access.accounts import User
 from broker_assets.access.sessions import Session
+from broker_assets.api.conflicts import aside
 from broker_assets.api.connections import Connections
 from broker_assets.settings.access import AccessSettings
 
@@ -96,7 +97,8 @@ def caller(request: Request, parameter: str | None = None, *, writing: bool = Fa
         raise ReadOnlyTokenError(why_not)
     settings: AccessSettings = request.app.state.access
     more = user.has_more
-    with accounts_of(request) as connection:
+    # A request that is answered again because of a conflict counts twice.
+    with accounts_of(request) as connection, aside():
         requests.count(connection, user.userid, settings.requests_power if more else settings.requests)
     return Caller(user, writes, settings.rows_power if more else settings.rows)
 

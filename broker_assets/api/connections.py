@@ -16,9 +16,17 @@ from typing import Any, Final
 import psycopg
 from anyio import from_thread
 from fastapi import Request
+from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from broker_assets.database.engine import DatabaseUnavailableError, connect, connection_arguments, unavailable
+from broker_assets.api.conflicts import ConflictError, note
+from broker_assets.database.engine import (
+    CONFLICTS,
+    DatabaseUnavailableError,
+    connect,
+    connection_arguments,
+    unavailable,
+)
 
 TIMEOUT: Final = 20.0
 """Time limit of a query, seconds."""
@@ -41,6 +49,7 @@ class QuestionTooLongError(DatabaseUnavailableError):
 
 
 _EXPLAINED: Final[dict[type, str]] = {
+    ConflictError: "another request changed the same things at the same time; try again in a moment",
     ConnectionsInUseError: "too many requests at once; try again in a moment",
     QuestionTooLongError: f"the database did not answer within {TIMEOUT:.0f} s; ask for less, or try again later",
 }
@@ -138,11 +147,15 @@ class Connections:
         if self._url is None or self._pool is None:
             raise DatabaseUnavailableError("no database is configured")
         connection = self._take(self._pool, self._url)
+        connection.writes = self._writes
         try:
             with nullcontext() if self._writes else connection.transaction():
                 yield connection
         except psycopg.errors.QueryCanceled as error:
             raise QuestionTooLongError(str(error)) from error
+        except CONFLICTS as error:
+            note(conflict=True)
+            raise ConflictError(str(error)) from error
         except psycopg.OperationalError as error:
             raise unavailable(self._url, error) from error
         finally:
@@ -197,6 +210,18 @@ class Connections:
 
 class _Connection(psycopg.Connection[tuple[Any, ...]]):
     """A connection of the pool, which keeps to itself why it could not connect."""
+
+    writes = False
+    """Whether what it commits is noted of the request."""
+
+    @contextmanager
+    def transaction(self, *arguments: Any, **options: Any) -> Iterator[psycopg.Transaction]:
+        """As of any connection."""
+        whole = self.info.transaction_status == TransactionStatus.IDLE
+        with super().transaction(*arguments, **options) as transaction:
+            yield transaction
+        if whole and self.writes:
+            note(committed=True)
 
     @classmethod
     def connect(cls, conninfo: str = "", *, report: Any = None, **arguments: Any) -> _Connection:  # type: ignore[override]

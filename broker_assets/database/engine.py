@@ -30,6 +30,10 @@ RECYCLE_SECONDS: Final = 600
 """A kept connection that is older is replaced: its process has grown, and a firewall between may have forgotten it."""
 
 
+CONFLICTS: Final = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+"""Errors of a transaction that was rolled back because another one was in the way: it can be repeated as it is."""
+
+
 class DatabaseUnavailableError(ConnectionError):
     """The database cannot be reached; the message says which one and why."""
 

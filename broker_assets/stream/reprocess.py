@@ -26,7 +26,7 @@ from broker_assets import backoff
 from broker_assets.accounting import facts, ledger
 from broker_assets.database import alerts, border
 from broker_assets.database.border_sql import MOST_BEYOND, across
-from broker_assets.database.engine import connect
+from broker_assets.database.engine import CONFLICTS, connect
 from broker_assets.database.point_selection import Listed, Triggers
 from broker_assets.database.stored_points import compare
 from broker_assets.database.tables import SURVEYS, diasources
@@ -167,7 +167,7 @@ def reprocess_night(
 
     # Rows that are new to the tables cannot be locked beforehand: two transactions may wait for each other's.
     report = Retrying(
-        retry=retry_if_exception_type((psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)),
+        retry=retry_if_exception_type(CONFLICTS),
         wait=backoff.CONFLICT,
         stop=stop_after_attempt(ATTEMPTS),
         before_sleep=before_sleep_log(logger, logging.WARNING),

@@ -18,6 +18,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from broker_assets import backoff
 from broker_assets.database import copy
+from broker_assets.database.engine import CONFLICTS
 from broker_assets.database.tables.sky import crossmatch_tns, crossmatch_tns_history
 from broker_assets.database.turns import in_turn
 from broker_assets.provenance.periods import record_changes
@@ -142,8 +143,8 @@ def apply_bulk_file(
     -----
     Files may arrive in any order: a row that TNS changed before the stored one is skipped.
     """
-    is_deadlock = retry_if_exception_type(psycopg.errors.DeadlockDetected)
-    attempts = Retrying(retry=is_deadlock, stop=stop_after_attempt(_TRIES), wait=backoff.CONFLICT, reraise=True)
+    in_the_way = retry_if_exception_type(CONFLICTS)
+    attempts = Retrying(retry=in_the_way, stop=stop_after_attempt(_TRIES), wait=backoff.CONFLICT, reraise=True)
     return attempts(_apply_once, connection, file, name, kind, covers_until, lists_until or covers_until, largest_loss)
 
 

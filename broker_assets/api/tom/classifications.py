@@ -11,18 +11,17 @@ from fastapi.responses import PlainTextResponse, Response
 
 from broker_assets.access.permissions import ELASTICC_BROKER
 from broker_assets.api.authentication import accounts_of
+from broker_assets.api.conflicts import again
 from broker_assets.api.connections import Connections
 from broker_assets.api.site.frame import page
 from broker_assets.api.tom.answers import Json, TomError
 from broker_assets.api.tom.bodies import Body, parsed
 from broker_assets.api.tom.entrance import admitted, needs
-from broker_assets.backoff import LOCK
 from broker_assets.tom.messages.forms import BadMessage, uploaded
 from broker_assets.tom.messages.reading import BadQuestion, Question, question_of, read_messages
 from broker_assets.tom.messages.storing import StoredMessages
 from broker_assets.tom.messages.uploading import store_upload
 
-_ATTEMPTS: Final = 5
 _FIELDS: Final = ("brokername", "brokerversion", "classifiername", "classifierparams")
 
 
@@ -87,18 +86,12 @@ def upload_of_first_campaign(request: Request) -> Response:
 
 def _store(request: Request, messages: Any, username: str, content: bytes) -> StoredMessages:
     """Once more where another upload was in the way."""
-    import psycopg
-    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
-
-    in_the_way = retry_if_exception_type(
-        (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)  # type: ignore[arg-type]
-    )
 
     def attempt() -> StoredMessages:
         with accounts_of(request) as connection, connection.transaction():
             return store_upload(connection, messages, username=username, content=content)
 
-    return Retrying(retry=in_the_way, stop=stop_after_attempt(_ATTEMPTS), wait=LOCK, reraise=True)(attempt)
+    return again(attempt)
 
 
 def stored_messages(request: Request) -> Response:

@@ -9,10 +9,10 @@ import psycopg
 from fastapi import Request
 from fastapi.responses import Response
 from psycopg.rows import dict_row
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from broker_assets.access.permissions import ELASTICC_ADMIN
 from broker_assets.api.authentication import accounts_of
+from broker_assets.api.conflicts import again
 from broker_assets.api.connections import Connections
 from broker_assets.api.documents import Document
 from broker_assets.api.site.frame import page
@@ -22,14 +22,12 @@ from broker_assets.api.tom.classifications import asked
 from broker_assets.api.tom.entrance import admitted, needs
 from broker_assets.api.tom.summary_charts import charts_of
 from broker_assets.api.tom.tables import Listed, count_of, found_row, page_of
-from broker_assets.backoff import LOCK
 from broker_assets.database.tables.tom import elasticc1
 from broker_assets.tom.first_campaign import summaries, writing
 from broker_assets.tom.first_campaign.alerts import alert_documents
 from broker_assets.tom.first_campaign.messages import read_first_messages
 from broker_assets.tom.first_campaign.writing import BadDocumentError
 
-_ATTEMPTS: Final = 5
 _MOST_ALERTS: Final = 1000
 """Alerts of an answer, at most."""
 
@@ -166,16 +164,13 @@ def _written(
     user = admitted(request, writing=True)
     needs(request, user, ELASTICC_ADMIN)
     given = parsed(body, "")
-    in_the_way = retry_if_exception_type(
-        (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)  # type: ignore[arg-type]
-    )
 
     def attempt() -> dict[str, Any]:
         with accounts_of(request) as connection, connection.transaction():
             return write(connection, given)
 
     try:
-        done = Retrying(retry=in_the_way, stop=stop_after_attempt(_ATTEMPTS), wait=LOCK, reraise=True)(attempt)
+        done = again(attempt)
     except (BadDocumentError, psycopg.IntegrityError, psycopg.DataError) as error:
         text = str(error) if isinstance(error, BadDocumentError) else str(error.diag.message_primary)
         return Document({"status": "error", "message": text, "exception": type(error).__name__}, 422)
