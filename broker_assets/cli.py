@@ -86,7 +86,7 @@ COMMANDS = {
         "broker_assets.commands.annotators:app", STREAM, "Programs and brokers that annotate objects: add, list, …"
     ),
     "annotation": _Command(
-        "broker_assets.commands.annotations:app", STREAM, "What annotators say of an object: add, show."
+        "broker_assets.commands.annotations:app", STREAM, "What annotators say about an object: add, show."
     ),
     "alerts": _Command(
         "broker_assets.commands.alerts:app", PLATFORM, "What is wrong at the moment: list, show, close."
@@ -105,9 +105,7 @@ COMMANDS = {
     "database": _Command(
         "broker_assets.commands.database:app", PLATFORM, "Tables of the database: check them, upgrade them."
     ),
-    "backup": _Command(
-        "broker_assets.commands.backup:app", PLATFORM, "Backups and their return: run, list, check, restore, …"
-    ),
+    "backup": _Command("broker_assets.commands.backup:app", PLATFORM, "Backups: run, list, check, restore, …"),
     "snapshots": _Command(
         "broker_assets.commands.snapshots:app", PLATFORM, "Tables as versioned files for other nodes: write, install."
     ),
@@ -115,9 +113,7 @@ COMMANDS = {
     "match": _Command(
         "broker_assets.commands.sky:match", OFFLINE, "Match positions against a watchlist, an area or a sky map."
     ),
-    "context": _Command(
-        "broker_assets.commands.context:app", OFFLINE, "What a position is near to in the catalogues, as JSON."
-    ),
+    "context": _Command("broker_assets.commands.context:app", OFFLINE, "Catalogue sources near a position, as JSON."),
     "features": _Command(
         "broker_assets.commands.features:features", OFFLINE, "Features of the light curves in alerts, as JSON."
     ),

@@ -50,6 +50,9 @@ AVOIDED = {
     r"cannot be had": "cannot be fetched",
     r"without a word": "silently",
     r"(this|the|our) house": "the package, the project",
+    r"any more": "no longer",
+    r"(say|says|said) of(?! (which|what)\b)": "say about",
+    r"in the order of time": "in chronological order",
 }
 """Regular expression of whole words, lower case: what to write instead."""
 
@@ -123,6 +126,8 @@ def test_strings_and_comments_of_the_package_use_plain_words() -> None:
         "the packet is cut",
         "version 2 stands in for it",
         "the sequence is not whole: 3 missing",
+        "the list is not matched any more",
+        "what brokers say of an object",
     ],
 )
 def test_avoided_words_are_found(text: str) -> None:
@@ -138,6 +143,7 @@ def test_avoided_words_are_found(text: str) -> None:
         "the product is cut into files",
         "its column has the form 2E, not whole numbers (J, K)",
         "whole packets; storytelling; a stall",
+        "say of which target it is",
     ],
 )
 def test_other_words_are_not(text: str) -> None:

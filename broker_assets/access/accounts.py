@@ -340,7 +340,7 @@ def log_in(connection: Connection, username: str, password: str, address: str) -
     ).fetchone()
     if not is_correct(password, row[-1] if row else None) or row is None or not row[4]:
         guesses.remember(connection, username, address)
-        raise WrongPassword("name or password are wrong")
+        raise WrongPassword("the name or the password is wrong")
     with connection.transaction():
         guesses.forget(connection, username)
         connection.execute("UPDATE access.users SET last_login = now() WHERE userid = %s", (row[0],))
@@ -367,7 +367,7 @@ def _check(username: str, email: str, roles: Collection[str]) -> None:
     if username.lower() in RESERVED:
         raise BadAccount(f"{username} is a name of the platform; choose another one")
     if username.lower().startswith("removed-"):
-        raise BadAccount("names that begin with removed- are those of removed accounts")
+        raise BadAccount("names that begin with removed- are reserved for removed accounts")
     check_address(email)
     unknown = sorted(set(roles) - set(ROLES))
     if unknown:
@@ -379,4 +379,4 @@ def _keep_an_administrator(connection: Connection) -> None:
         "SELECT FROM access.users WHERE active AND 'administrator' = ANY(roles) AND date_removed IS NULL LIMIT 1"
     ).fetchone()
     if left is None:
-        raise BadAccount("this is the last administrator: make another one first")
+        raise BadAccount("this is the last administrator: appoint another one first")

@@ -70,7 +70,7 @@ def log_in(
             )
         user = user_of(row) if row is not None else _create(connection, person, is_taken)
         if not user.active:
-            raise NoAccount("the account is switched off")
+            raise NoAccount("the account is deactivated")
         connection.execute("UPDATE access.users SET last_login = now() WHERE userid = %s", (user.userid,))
     return user
 
@@ -114,4 +114,4 @@ def _create(connection: Connection, person: Person, is_taken: Callable[[str], bo
             continue
         bind(connection, user.username, person.issuer, person.subject, by=user.userid)
         return user
-    raise NoAccount("no name for a new account is free; ask an administrator")
+    raise NoAccount("no name is free for a new account; ask an administrator")

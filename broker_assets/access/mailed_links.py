@@ -111,7 +111,7 @@ def find(connection: Connection, purpose: Purpose, secret: str) -> User:
     """
     found = _find(connection, purpose, secret)
     if found is None:
-        raise BadLink("the link is unknown, was used already, or has ended; ask for another one")
+        raise BadLink("the link is unknown, has already been used, or has expired; request a new one")
     return found
 
 

@@ -1,7 +1,7 @@
 """Log-in at a provider of OpenID Connect: the code flow with PKCE, state and nonce (OpenID Connect Core 1.0, RFC 7636).
 
-What the provider says of itself (endpoints, keys) is read at the first log-in, and its keys again when one that signs
-is not known. Who the person is comes from the signed ID token alone.
+What the provider says about itself (endpoints, keys) is read at the first log-in, and its keys again when one that
+signs is not known. Who the person is comes from the signed ID token alone.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class Provider:
                 raise OpenIdError(f"the provider did not accept the log-in ({type(error).__name__})") from None
         statement = token.get("id_token") if isinstance(token, dict) else None
         if not isinstance(statement, str) or len(statement) > _LARGEST:
-            raise OpenIdError("the provider said nothing about who logged in")
+            raise OpenIdError("the provider did not say who logged in")
         claims = self._claims(statement)
         self._check(claims, nonce)
         confirmed = claims.get("email_verified") is True and isinstance(claims.get("email"), str)
@@ -137,7 +137,7 @@ class Provider:
             except (JoseError, ValueError, TypeError, KeyError):
                 continue
             return dict(token.claims)
-        raise OpenIdError("the provider's statement is not signed by one of its keys")
+        raise OpenIdError("the provider's ID token is not signed by one of its keys")
 
     def _check(self, claims: dict[str, Any], nonce: str) -> None:
         now, client = time.time(), self._settings.client_id
@@ -183,7 +183,7 @@ class Provider:
         except (HttpError, ValueError) as error:
             raise OpenIdError(f"the provider is unavailable: {error}") from None
         if not isinstance(found, dict):
-            raise OpenIdError("the provider is unavailable: its answer is not what was asked for")
+            raise OpenIdError("the provider is unavailable: its answer is not the expected document")
         return found
 
 

@@ -25,7 +25,7 @@ _COUNTED: Final = {
 
 
 class OverQuota(ValueError):
-    """An account has as much as it may have; the message says of what, and how much."""
+    """An account has as much as it may have; the message says what, and how much."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 The cookie is random and stored as its hash. A new one is made at every log-in, so that nobody can know it before. A
 session ends by logging out, two weeks after its last use, 90 days after the log-in, when the password changes, or when
-the account is switched off.
+the account is deactivated.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class BadKey(ValueError):
 
 
 class BadSignature(ValueError):
-    """It was not signed here for this purpose, or its time is over."""
+    """It was not signed here for this purpose, or it has expired."""
 
 
 class Signer:
@@ -93,7 +93,7 @@ class Signer:
         document : mapping
             Values of JSON.
         seconds : float
-            After which it is not recognised any more.
+            After which it is no longer recognised.
         """
         body = _encoded(json.dumps([time.time() + seconds, dict(document)], separators=(",", ":")).encode())
         return f"{body}.{self.sign(purpose, body)}"
@@ -104,14 +104,14 @@ class Signer:
         Raises
         ------
         BadSignature
-            If it was not sealed here for this purpose, or its time is over.
+            If it was not sealed here for this purpose, or it has expired.
         """
         body, _, signature = sealed.partition(".")
         if len(sealed) > 4096 or not self.is_signed(purpose, body, signature):
-            raise BadSignature("it was not made here")
+            raise BadSignature("it was not issued here")
         until, document = json.loads(_decoded(body))
         if time.time() > until:
-            raise BadSignature("its time is over")
+            raise BadSignature("it has expired")
         return dict(document)
 
 

@@ -73,7 +73,7 @@ def create(
     scope : str
         `read`, or `write` for one that may change things as well.
     days : float, optional
-        After which it ends; never, if not given.
+        Days until it expires; default: never.
     by : int, optional
         Account that makes it; none for the command line.
 
@@ -93,7 +93,7 @@ def create(
     if scope not in ("read", "write"):
         raise BadToken(f"the scope of a token is read or write, not {scope!r}")
     if days is not None and not 0 < days <= 36_500:
-        raise BadToken("a token ends after 0 to 36,500 days")
+        raise BadToken("a token expires after 0 to 36,500 days")
     token = secrets.token_hex(20)
     with connection.transaction():
         _in_turn(connection, user)
@@ -172,7 +172,7 @@ def of_user(connection: Connection, user: User) -> list[Token]:
 
 
 def revoke(connection: Connection, user: User, name: str, *, by: int | None = None) -> None:
-    """End a token.
+    """Revoke a token.
 
     Raises
     ------

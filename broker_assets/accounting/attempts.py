@@ -92,7 +92,7 @@ def suspects(
     found: dict[int, Suspect] = {}
     for partition, position in positions.items():
         # A message was alone if the run that died last had begun nothing else, also of other partitions. What earlier
-        # runs had begun besides is not known any more: entries have the name of the last run only.
+        # runs had begun besides is no longer known: entries have the name of the last run only.
         entries = connection.execute(
             'SELECT "offset", next_offset, attempts, next_offset = "offset" + 1 AND of_run = 1'
             " AND run_id = first_value(run_id) OVER (ORDER BY started_at DESC) AS alone"

@@ -434,7 +434,7 @@ def _together(inputs: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 
 def prune(connection: psycopg.Connection[Any], asset: str, *, before: str) -> int:
-    """Delete from the table of an asset the nights before one, and what provenance and ledger say of them.
+    """Delete from the table of an asset the nights before one, and what provenance and ledger say about them.
 
     Parameters
     ----------

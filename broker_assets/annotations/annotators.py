@@ -203,7 +203,7 @@ def change_annotator(connection: Connection, topic: str, change: AnnotatorChange
 
 
 def remove_annotator(connection: Connection, topic: str, *, owner: str | None = None) -> int:
-    """Remove an annotator and what it says of objects now; what it said stays known by its numbers.
+    """Remove an annotator and what it says about objects now; what it said stays known by its numbers.
 
     Returns
     -------

@@ -144,7 +144,7 @@ def run_annotator(
             if left:
                 raise NotSentError(f"{left} annotations were not confirmed by {servers} within {FLUSH_SECONDS:.0f} s")
             if refusals:
-                raise NotSentError(f"{len(refusals)} of {sent} annotations were not taken: {refusals[0]}")
+                raise NotSentError(f"{len(refusals)} of {sent} annotations were not accepted: {refusals[0]}")
             done.sent += sent
             if done.read > before:  # not only what Kafka reports, as that the topic does not exist yet
                 consumer.commit(asynchronous=False)

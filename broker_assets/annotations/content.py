@@ -71,7 +71,7 @@ LIMITS: Final = Limits()
 
 @dataclass(frozen=True)
 class Annotation:
-    """What an annotator says of an object."""
+    """What an annotator says about an object."""
 
     topic: str
     """The annotator."""

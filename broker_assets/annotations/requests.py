@@ -73,7 +73,7 @@ def ask(connection: Connection, user: User, topic: str, description: str, url: s
     if not TOPIC.fullmatch(topic):
         raise BadAnnotator("a topic is a letter, then letters, digits and underscores, at most 63")
     if not 10 <= len(description.strip()) <= 4000:
-        raise BadAnnotator("describe in 10 to 4,000 characters what it will say, and by which method")
+        raise BadAnnotator("describe in 10 to 4,000 characters what it will annotate, and by which method")
     if url and (len(url) > 1024 or not url.lower().startswith(("http://", "https://"))):
         raise BadAnnotator("the address of its page begins with http:// or https:// and has at most 1,024 characters")
     with connection.transaction():
@@ -87,7 +87,7 @@ def ask(connection: Connection, user: User, topic: str, description: str, url: s
             (topic, user.userid),
         ).fetchone()
         if row is not None and row[1]:
-            raise BadAnnotator(f"you have asked for {topic} already; it waits for an answer")
+            raise BadAnnotator(f"you have asked for {topic} already; it is waiting for an answer")
         if row is not None and row[0] >= MOST_OPEN:
             raise BadAnnotator(f"{row[0]} of your requests wait for an answer")
         found = connection.execute(

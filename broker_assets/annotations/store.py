@@ -382,7 +382,7 @@ def of_object(
     topic : str, optional
         Only of this annotator.
     history : bool
-        All that there were, not only those in force.
+        All annotations ever made, not only the current ones.
     public : bool
         Only those of public annotators.
 

@@ -22,7 +22,7 @@ def annotations_for(
     shared: Collection[str] = (),
     everything: bool = False,
 ) -> list[dict[str, Any]]:
-    """What annotators say of an object now, the newest first.
+    """What annotators say about an object now, the newest first.
 
     Parameters
     ----------

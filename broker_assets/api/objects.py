@@ -74,7 +74,7 @@ def about_object(connection: Database, diaobjectid: ObjectId) -> Response:
     """An object as of its newest alert: every column of `objects`, the features of its light curve among them.
 
     `classifications` has the scores of each classifier, of the newest alert that it scored; `sherlock` what it is near
-    to, null while it has no class; `annotations` what public annotators say of it.
+    to, null while it has no class; `annotations` what public annotators say about it.
     """
     from broker_assets.annotations.store import of_object
 

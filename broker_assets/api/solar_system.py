@@ -37,7 +37,7 @@ def track(
         float, Query(gt=0, le=3600, description="Arcseconds from the predicted position within which detections count")
     ] = 5.0,
 ) -> Response:
-    """Detections of an object in the order of time: positions, magnitudes, distances and geometry."""
+    """Detections of an object in order of time: positions, magnitudes, distances and geometry."""
     from broker_assets.lightcurves.solar_system import track as stored
 
     answer, identifiers = _about(connection, name)
@@ -51,7 +51,7 @@ def track(
 
 @router.get("/{name:path}", response_class=Document)
 def about_object(connection: Database, name: Name) -> Response:
-    """An object: its designations, its orbits, and what surveys say of it."""
+    """An object: its designations, its orbits, and what surveys say about it."""
     answer, _ = _about(connection, name)
     return Document(answer)
 

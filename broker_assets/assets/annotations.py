@@ -1,4 +1,4 @@
-"""What annotators say of objects: `annotations`, one partition for each annotator.
+"""What annotators say about objects: `annotations`, one partition for each annotator.
 
 Runs of `read_annotations` write it and report it here. The data version is the number of the newest change of an
 annotation of the annotator and how many objects have one, so that two nodes with the same numbers have the same rows.
@@ -36,8 +36,9 @@ def build_annotation_assets() -> list[AssetSpec]:
             kinds={"postgres"},
             **labels(STREAM_OPERATORS, survey=ALL_SURVEYS, level="rows", family="annotations", store="postgres"),
             **about(
-                "What outside annotators and brokers say of objects: the newest of each object and annotator. The "
-                "partitions are the annotators. Every annotation that there was is in annotation_history.",
+                "What outside annotators and brokers say about objects: the newest annotation of each object and "
+                "annotator. The "
+                "partitions are the annotators. All annotations ever made are in annotation_history.",
                 ANNOTATE,
                 table_metadata(tables.tables["annotations"]),
             ),

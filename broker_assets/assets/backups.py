@@ -62,8 +62,8 @@ def build_backup_assets(settings: Settings) -> list[AssetsDefinition]:
             DATABASE,
             "database",
             about(
-                "The files of the whole database server, from which the write-ahead log is followed: a base backup, "
-                f"kept for {weeks} weeks.",
+                "A base backup: the files of the whole database server, from which the write-ahead log is replayed. "
+                f"Kept for {weeks} weeks.",
                 WEEKLY_BACKUP,
             ),
             WEEKLY,
@@ -72,8 +72,8 @@ def build_backup_assets(settings: Settings) -> list[AssetsDefinition]:
             OBJECTS,
             "objects",
             about(
-                "The files of the object store with their sizes, and the checksums that the ledger has: what there "
-                f"must be when it is restored. Kept for {days} days.",
+                "The files of the object store with their sizes, and the checksums in the ledger: what must be "
+                f"present after a restore. Kept for {days} days.",
                 NIGHTLY_BACKUP,
             ),
             DAILY,

@@ -83,7 +83,7 @@ def build_filters() -> AssetsDefinition:
         key = context.partition_key
         with database.transaction() as connection:
             if key not in active_versions(connection):
-                raise Failure(f"there is no active filter {key!r} any more", allow_retries=False)
+                raise Failure(f"there is no longer an active filter {key!r}", allow_retries=False)
             found = entry(connection, key)
         yield from Reporter(context.instance, database, context.log, run_id=context.run.run_id).seen(found)
 

@@ -1,4 +1,4 @@
-"""What the pages of Dagster say of an asset besides its content: tags, owners, and what writes it.
+"""What the pages of Dagster say about an asset besides its content: tags, owners, and what writes it.
 
 Every asset has the same four tags, so that the catalogue can be searched by them. Owners are roles; `docs/operating.md`
 says what each one looks after. Assets that a job writes outside of Dagster's automation name it, with links.

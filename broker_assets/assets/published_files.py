@@ -59,8 +59,8 @@ UPSTREAM = (
 """Assets that the files come from; packets as received (LB) are not published."""
 CHECK = "not_worse_than_published"
 CHECK_TEXT = (
-    "No file of the day is held back: nothing changed under a delivered name, and no new version has fewer rows, more "
-    "NaN or less time than the delivered one, unless an operator agreed."
+    "No file of the day is held back: nothing changed under a delivered name, and no new version has fewer rows, "
+    "more NaN or a shorter coverage than the delivered one, unless an operator agreed."
 )
 
 DayVerdict = Callable[[DayState], AssetCheckResult]

@@ -44,7 +44,7 @@ BYTES: Final = ("bytes", "archived_bytes", "received_bytes")
 """Metadata that say how much a materialisation holds, the most telling first."""
 EMPTY: Final = "empty"
 """Data version of a partition without content. One that had content is reported with it, so that children see that it
-has none any more; one that never had any is not reported at all."""
+no longer has one; one that never had any is not reported at all."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a backup says of itself: its files with their checksums, and what was in the database.
+"""What a backup says about itself: its files with their checksums, and what was in the database.
 
 The manifest is written last. A folder without one, or with files that differ from it, is not a backup.
 """

@@ -173,7 +173,7 @@ def restore_users_data(shelf: Shelf, backup: Backup, url: str, *, replace: bool 
     """
     manifest = shelf.opened(backup)
     if manifest.revision is None:
-        raise BackupError(f"{backup.name} does not say at which step of the migrations it was made")
+        raise BackupError(f"{backup.name} does not record the migration at which it was made")
     present = migrations.current(url)
     fresh = present is None
     if fresh:
@@ -181,7 +181,7 @@ def restore_users_data(shelf: Shelf, backup: Backup, url: str, *, replace: bool 
     elif present != manifest.revision:
         raise BackupError(
             f"{backup.name} is of the step {manifest.revision} of the migrations, and the database is at {present}: "
-            "restore it into an empty database, which is then brought to the newest step"
+            "restore it into an empty database, which is then upgraded"
         )
     contents = json.loads((backup.path / CONTENTS).read_text())
     # The tables that the backup has, whatever this code would save today.
@@ -210,7 +210,7 @@ def _compare(name: str, wanted: dict[str, TableContent], found: dict[str, TableC
     for table, content in wanted.items():
         if found[table] != content:
             raise BackupError(
-                f"{name}: {table} has {found[table].rows} rows (checksum {found[table].checksum}) after the return, "
+                f"{name}: {table} has {found[table].rows} rows (checksum {found[table].checksum}) after the restore, "
                 f"and had {content.rows} (checksum {content.checksum}) when it was saved"
             )
 

@@ -39,7 +39,7 @@ def definitions(settings: Settings, plan: EnrichmentPlan) -> Definitions:
     drain = build_drain_job(settings, plan, live, canary_plan)
     checked = build_check_nights(NIGHT_CHECKS)
     in_force = CataloguesInForce(settings.catalogue_folder, settings.context.rules)
-    moved = define_asset_job("move_months", [PROVEN, DETACHED], description="Lets old months leave the database.")
+    moved = define_asset_job("move_months", [PROVEN, DETACHED], description="Moves old months out of the database.")
     compared = build_compare_catalogues(in_force, plan.readers(CONTEXT))
     return Definitions(
         assets=[

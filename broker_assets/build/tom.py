@@ -44,7 +44,7 @@ def definitions(settings: Settings) -> Definitions:
     place = define_asset_job(
         "place_objects",
         selection=AssetSelection.assets(ROOTS),
-        description="Gives every object that has no root object one.",
+        description="Assigns a root object to every object that has none.",
     )
     plan = define_asset_job(
         "plan_nights",

@@ -28,11 +28,11 @@ def build_annotation_checks(settings: AnnotationSettings) -> list[AssetChecksDef
         ),
         _check(
             "filters_ran",
-            f"The filters that ask for an annotation have run {settings.filters_seconds:g} s after it came.",
+            f"Filters that ask for an annotation have run {settings.filters_seconds:g} s after it came.",
             lambda connection: filters_ran(connection, settings.filters_seconds),
             READ,
         ),
-        _check("history_agrees", "The newest of the history are the annotations in force.", history_agrees, ""),
+        _check("history_agrees", "The newest annotations of the history are the current ones.", history_agrees, ""),
     ]
 
 

@@ -32,21 +32,21 @@ def build_backup_checks(settings: Settings) -> list[AssetChecksDefinition]:
         _check(
             DATABASE,
             RESTORED,
-            "A server was started on the newest base backup and followed the write-ahead log to its end; its ledger "
-            "lacks nothing.",
+            "A server was started on the newest base backup and replayed the write-ahead log to its end; its ledger "
+            "is complete.",
             restored_base,
         ),
         _check(
             DATABASE,
             LOG,
-            "No segment of the write-ahead log is missing, and it is being received, where it is kept at all.",
+            "If the write-ahead log is kept, it is being received, and none of its segments is missing.",
             complete_log,
         ),
         _check(
             OBJECTS,
             FILES,
-            "Every file that the ledger names is in the object store, and none of an earlier list has vanished or has "
-            "another size.",
+            "Every file that the ledger names is in the object store, and no file of an earlier list has disappeared "
+            "or changed size.",
             present_files,
         ),
     ]

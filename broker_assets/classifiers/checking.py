@@ -141,7 +141,7 @@ def try_out(model: Model) -> None:
         if (wrong >= 0).any():
             row = int(np.argmax(wrong >= 0))
             missing = " whose missing values are NaN: give them a fill" if row == 0 else ""
-            raise ClassifierError(f"{_WRONG[int(wrong[row])]}, for an invented alert{missing}")
+            raise ClassifierError(f"{_WRONG[int(wrong[row])]}, for a made-up alert{missing}")
 
 
 def _invented(item: ColumnInput | StampInput, number: int, model: Model) -> NDArray[np.floating]:

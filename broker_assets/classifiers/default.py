@@ -105,7 +105,7 @@ HELD_OUT: Final = 0.25
 
 
 class NotEnoughExamples(ValueError):
-    """There are too few examples of a class; the message says of which."""
+    """There are too few examples of a class; the message names the class."""
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ def store_failures(connection: psycopg.Connection[Any], failures: pa.Table, inge
 
 
 def prune(connection: psycopg.Connection[Any], *, before: str, present: Sequence[str]) -> dict[str, int]:
-    """Delete scores of old nights, what provenance and ledger say of them, and the state of removed classifiers.
+    """Delete scores of old nights, what provenance and ledger say about them, and the state of removed classifiers.
 
     Parameters
     ----------

@@ -124,7 +124,7 @@ class ClassifierStore:
         found = []
         for path in sorted(self.folder.glob(f"*/{POINTER}")):
             version = _active(path)
-            # A version that is being removed is not active any more.
+            # A version that is being removed is no longer active.
             if version is not None and (path.parent / version / ABOUT).is_file():
                 found.append(self._stored(path.parent.name, version))
         return found

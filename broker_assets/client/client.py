@@ -96,7 +96,7 @@ class Client:
         return self._document("GET", f"/objects/{name}/context")
 
     def annotations(self, name: int | str) -> list[dict[str, Any]]:
-        """What annotators say of an object."""
+        """What annotators say about an object."""
         return list(self._document("GET", f"/objects/{name}/annotations")["annotations"])
 
     # Alerts

@@ -29,7 +29,7 @@ LOCK_SPACE: Final = 0x636F6C64
 """Class of the advisory locks on tables of the cold store."""
 
 Read = Callable[[psycopg.Connection[Any], datetime.date, int], Iterator[pa.Table] | None]
-"""Gives the rows of a night in parts of about so many rows; None if the database does not have them any more."""
+"""Gives the rows of a night in parts of about so many rows; None if the database no longer has them."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _of_night(table: sa.Table, names: Sequence[str], night: datetime.date) -> sq
 
 def _facts(asset: str, query: Callable[[datetime.date], sql.Composed], schema: pa.Schema) -> Read:
     def read(connection: psycopg.Connection[Any], night: datetime.date, most: int) -> Iterator[pa.Table] | None:
-        # What is pruned is not in the ledger of facts any more: the night stays as it was written.
+        # What is pruned is no longer in the ledger of facts: the night stays as it was written.
         if (asset, night.isoformat()) not in facts.nights(connection, [night.isoformat()]):
             return None
         return iter([_sorted(fetch(connection, query(night), schema))])

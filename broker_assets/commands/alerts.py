@@ -66,11 +66,11 @@ def show(alert: Annotated[str, typer.Argument(help="Alert, as `list` shows it.")
 @app.command()
 def close(
     alert: Numbers,
-    note: Annotated[str, typer.Option(help="Why, for those who get the message that it has ended.")],
+    note: Annotated[str, typer.Option(help="Reason, included in the message that the alert has ended.")],
 ) -> None:
-    """Close alerts that no check or run will end, such as that of a night which is not rebuilt.
+    """Close alerts that no check or run will end, such as one for a night that will not be rebuilt.
 
-    The same failure is a new alert when it is seen again.
+    If the same failure is seen again, it is a new alert.
 
     Example: `broker-assets alerts close 1f0c2b7d --note "the file is lost, the survey knows"`
     """

@@ -1,4 +1,4 @@
-"""`broker-assets annotation`: what annotators say of an object, and single annotations by hand."""
+"""`broker-assets annotation`: what annotators say about an object, and single annotations by hand."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def add(
     classdict: Annotated[str, typer.Option(help="Anything else as a JSON object.")] = "{}",
     url: Annotated[str, typer.Option(help="Link to more.")] = "",
     owner: Annotated[
-        str | None, typer.Option(help="Account that annotates; an operator, who may use all, unless given.")
+        str | None, typer.Option(help="Account that annotates; default: an operator, who may use every annotator.")
     ] = None,
 ) -> None:
     """Annotate an object; the filters that ask for the annotator run within seconds.
@@ -53,10 +53,12 @@ def add(
 def show(
     object_id: Object,
     topic: Annotated[str | None, typer.Option("--topic", "-t", help="Only of this annotator.")] = None,
-    history: Annotated[bool, typer.Option("--history", help="All that there were, not only those in force.")] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="All annotations ever made, not only the current ones.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Show what annotators say of an object, public or not.
+    """Show what annotators say about an object, public or not.
 
     Example: `broker-assets annotation show 313853499513569305 --history`
     """

@@ -30,14 +30,14 @@ Owner = Annotated[
     typer.Option(help="Account that may annotate with it; your user name on this machine unless given."),
 ]
 Description = Annotated[str | None, typer.Option(help="What it is.", show_default=False)]
-Version = Annotated[str | None, typer.Option(help="Version of annotations that give none.", show_default=False)]
+Version = Annotated[str | None, typer.Option(help="Version of annotations that do not state one.", show_default=False)]
 Schema = Annotated[
     Path | None,
     typer.Option(help="File with the JSON Schema of classdict.", exists=True, dir_okay=False, show_default=False),
 ]
 Url = Annotated[str | None, typer.Option(help="Page about it.", show_default=False)]
 Public = Annotated[
-    bool | None, typer.Option("--public/--private", help="Whether others see what it says.", show_default=False)
+    bool | None, typer.Option("--public/--private", help="Whether others see its annotations.", show_default=False)
 ]
 Kind = Annotated[
     str | None,
@@ -71,13 +71,13 @@ def add(
     cluster: Cluster = None,
     source: SourceFile = None,
     create_topic: Annotated[
-        bool, typer.Option(help="Make its Kafka topic on the platform's own broker, if there is none.")
+        bool, typer.Option(help="Create its Kafka topic on the platform's own broker if it does not exist.")
     ] = True,
 ) -> None:
     """Add an annotator.
 
-    Without a kind, its annotations come by the API, by command and on the Kafka topic `anno_TOPIC` in the form of
-    Lasair's producer.
+    Without a kind, its annotations arrive through the API, by command, or on the Kafka topic `anno_TOPIC` in the format
+    of Lasair's producer.
 
     Examples:
 
@@ -169,7 +169,7 @@ def change(
     description: Description = None,
     version: Version = None,
     schema: Schema = None,
-    no_schema: Annotated[bool, typer.Option("--no-schema", help="Any JSON object is a classdict.")] = False,
+    no_schema: Annotated[bool, typer.Option("--no-schema", help="Accept any JSON object as classdict.")] = False,
     url: Url = None,
     public: Public = None,
     kind: Kind = None,
@@ -177,7 +177,7 @@ def change(
     cluster: Cluster = None,
     source: SourceFile = None,
 ) -> None:
-    """Change what is given of an annotator; earlier settings stay known by their numbers.
+    """Change the settings of an annotator; earlier settings are kept under their numbers.
 
     Example: `broker-assets annotator change fastfinder --version 2 --schema new.json`
     """
@@ -197,7 +197,7 @@ def change(
 
 @app.command()
 def activate(topic: Topic) -> None:
-    """Let an annotator annotate; its Kafka topics are read from where they were left."""
+    """Activate an annotator; its Kafka topics are read from the last position."""
     from broker_assets.annotations.annotators import AnnotatorChange
 
     _change(topic, AnnotatorChange(active=True))
@@ -205,7 +205,7 @@ def activate(topic: Topic) -> None:
 
 @app.command()
 def deactivate(topic: Topic) -> None:
-    """Refuse annotations of an annotator, and stop reading its Kafka topics; what it has said stays."""
+    """Refuse annotations of an annotator, and stop reading its Kafka topics; its annotations are kept."""
     from broker_assets.annotations.annotators import AnnotatorChange
 
     _change(topic, AnnotatorChange(active=False))

@@ -113,7 +113,7 @@ def backfill_of(
             time.sleep(1.0)
             found = _graphql(webserver, _WATCH, {"backfill": identifier})["partitionBackfillOrError"]
             if found["__typename"] != "PartitionBackfill":
-                raise DagsterRefusedError(f"Dagster does not know the backfill any more: {found.get('message')}")
+                raise DagsterRefusedError(f"Dagster no longer knows the backfill: {found.get('message')}")
             status = found["status"]
     if status not in ("COMPLETED", "COMPLETED_SUCCESS"):
         message = (found.get("error") or {}).get("message", "see its runs")
@@ -134,7 +134,7 @@ def _graphql(webserver: str, query: str, variables: dict[str, Any]) -> dict[str,
             found = error.answer  # Dagster reports an unknown asset as an error of the server, with a message
         answer = found.json()
         if not isinstance(answer, dict) or not answer.keys() & {"data", "errors"}:
-            raise HttpError(f"HTTP {found.status}, and no answer of GraphQL")
+            raise HttpError(f"HTTP {found.status}, and no GraphQL answer")
     except (HttpError, ValueError) as error:
         raise DagsterRefusedError(
             f"Dagster's webserver at {webserver} does not answer ({error}); --local works without it"

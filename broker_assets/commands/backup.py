@@ -48,7 +48,7 @@ def run(
 
 @app.command("list")
 def list_backups() -> None:
-    """Show the backups; of damaged ones, what is wrong."""
+    """List the backups; for damaged ones, show what is wrong."""
     backups = Backups.of(load_settings())
     table = Table("Backup", "Size", "Holds", title=f"Backups in {backups.shelf.folder}", title_justify="left")
     for backup in backups.shelf.backups():
@@ -98,12 +98,12 @@ def restore(
         bool, typer.Option("--log/--no-log", help="Base backup: follow the write-ahead log to its end.")
     ] = True,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Users' data: delete those that the database has.")
+        bool, typer.Option("--replace", help="Users' data: delete those already in the database.")
     ] = False,
 ) -> None:
-    """Bring a backup back, all of it or nothing.
+    """Restore a backup, completely or not at all.
 
-    Users' data go into an empty database, or with `--replace` in place of what it has. A base backup becomes the
+    Users' data go into an empty database or, with `--replace`, replace what it has. A base backup becomes the
     data folder of a server that is not running; start it, and the streams continue from the restored position.
 
     Example: `broker-assets backup restore database`
@@ -134,10 +134,12 @@ def restore(
 
 @app.command()
 def fetch(name: Annotated[str, typer.Argument(help="Copy, as `list` shows it.")]) -> None:
-    """Bring a backup back from the copies on another machine."""
+    """Fetch a backup from the copies on another machine."""
     backups = Backups.of(load_settings())
     if backups.copies is None:
-        raise typer.BadParameter("the settings name no place of copies: set BROKER_BACKUP__COPY_URL", param_hint="NAME")
+        raise typer.BadParameter(
+            "the settings name no location for copies: set BROKER_BACKUP__COPY_URL", param_hint="NAME"
+        )
     echo(f"{backups.copies.fetch(name, backups.shelf).path} is complete.")
 
 
@@ -154,7 +156,7 @@ def receive() -> None:
     program = backups.programs.path("pg_receivewal")
     echo(f"Keeping the write-ahead log in {backups.shelf.log}.")
     sys.stdout.flush()
-    # In its place: nothing of this process is needed any more, and signals reach the program itself.
+    # In its place: this process is no longer needed, and signals reach the program itself.
     command = [os.fspath(part) for part in (program, *arguments)]
     os.execve(command[0], command, {**os.environ, **connection.environment})  # noqa: S606 - our own command
 

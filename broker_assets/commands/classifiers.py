@@ -32,7 +32,7 @@ def add(
     folder: Annotated[Path, typer.Argument(help="Folder with model.onnx and classifier.yaml.")],
     activate: Annotated[bool, typer.Option(help="Score alerts with it from now on.")] = True,
 ) -> None:
-    """Check a model, try it out with invented alerts, and add it.
+    """Check a model, try it out on made-up alerts, and add it.
 
     It is refused if its inputs are not known, its outputs do not have the declared shapes, onnxruntime lacks one of its
     operators, weights are in files outside the folder, or its scores are not finite or not within 0 to 1.
@@ -101,7 +101,7 @@ def _fill(column: Column) -> str:
 def activate(
     name: Name,
     version: Annotated[str | None, typer.Argument(help="Version.")] = None,
-    off: Annotated[bool, typer.Option("--off", help="No version: alerts are not scored by it.")] = False,
+    off: Annotated[bool, typer.Option("--off", help="Use no version: it scores no alerts.")] = False,
 ) -> None:
     """Score alerts with another version of a classifier, or with none."""
     if off == (version is not None):

@@ -27,7 +27,7 @@ def context(
     epoch: Annotated[float, typer.Option(help="Julian year to which sources with proper motion are moved.")] = 2026.0,
     all_: Annotated[bool, typer.Option("--all", help="All associations by rank, not only the best.")] = False,
 ) -> None:
-    """Print the class of a position and what it is near to, as JSON."""
+    """Print the classification of a position and the sources near it, as JSON."""
     settings = load_settings()
     try:
         rules = read_rules(settings.context.rules or DEFAULT)
@@ -35,7 +35,7 @@ def context(
     except (RulesError, ValueError) as error:
         raise typer.BadParameter(str(error)) from error
     if abs(position[1][0]) > 90.0:
-        raise typer.BadParameter(f"declination {dec} is beyond a pole")
+        raise typer.BadParameter(f"declination {dec} is outside [-90, 90] degrees")
     store = CatalogueStore(settings.catalogue_folder)
     opened = {stored.name: store.open(stored.name) for stored in store.list()}
     if not opened:

@@ -35,7 +35,7 @@ def features(
         typer.Option(
             "--dust",
             metavar="FITS",
-            help="Dust map: a HEALPix table, or twice, with the two images of the original SFD map. "
+            help="Dust map: a HEALPix table or, given twice, the two images of the original SFD map. "
             "Default: that of the settings.",
         ),
     ] = None,
@@ -46,11 +46,11 @@ def features(
     """Print one JSON document per object: the columns of Lasair's `objects`, schema 11_1.
 
     FILES are packets, or alerts as JSON: `{"diaObject": …, "diaSourcesList": […], "diaForcedSourcesList": […],
-    "ebv": …, "annotations": {"sherlock": […]}}`, a list of them, or one after the other. Of several alerts of an object
-    the newest counts. Without `ebv`, the reddening is that of the dust map.
+    "ebv": …, "annotations": {"sherlock": […]}}`, a list of them, or one after the other. Of several alerts of an
+    object, the newest is used. Without `ebv`, the reddening is that of the dust map.
 
-    Black bodies are fitted where the annotations say SN, NT or ORPHAN; to objects in packets, which have no
-    annotations, as the stream does it.
+    Black bodies are fitted where the annotations say SN, NT or ORPHAN; for objects in packets, which have no
+    annotations, as in the stream.
 
     With `--statistics`, a document has the statistics of the table `object_statistics` by band, and those of `all`
     bands together; JSON alerts may have `diaNondetectionLimitsList`, too.

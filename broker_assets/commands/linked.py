@@ -22,13 +22,13 @@ _SHOWN = ("duration", "amplitude", "reducedChi2", "stetsonK", "eta", "period")
 def linked(
     diaobject: Annotated[str, typer.Argument(metavar="OBJECT", help="diaObjectId, or the name of a ZTF object.")],
     features: Annotated[
-        bool, typer.Option("--features", help="Statistics by survey and band, and of all surveys.")
+        bool, typer.Option("--features", help="Statistics by survey and band, and over all surveys.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document, with all points.")] = False,
 ) -> None:
     """Show a source in all surveys: its objects, its light curve, and statistics of it.
 
-    Each survey keeps its photometric system: bands of one letter are different filters.
+    Each survey keeps its photometric system: bands with the same letter are different filters.
 
     Examples: `broker-assets linked ZTF18abcdefg --features`, `broker-assets linked 3137 --json`
     """

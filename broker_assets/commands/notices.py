@@ -37,9 +37,9 @@ def apply(
         typer.Option("--list", help="The moving list; needed if the settings have several.", show_default=False),
     ] = None,
 ) -> None:
-    """Apply a notice from a file, as if it had come from its topic.
+    """Apply a notice from a file, as if it had arrived on its topic.
 
-    A notice may be applied twice, and after later ones: the event ends with the same cones.
+    Notices may be applied repeatedly and in any order: the event ends up with the same cones.
 
     Example: `broker-assets notices apply notice.xml --list "GCN bursts"`
     """
@@ -62,8 +62,8 @@ def apply(
 @app.command("list")
 def list_events(
     stream: Annotated[str | None, typer.Option("--list", help="Only this moving list.", show_default=False)] = None,
-    ended: Annotated[bool, typer.Option("--ended", help="Also events that are not matched any more.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 50,
+    ended: Annotated[bool, typer.Option("--ended", help="Include events that are no longer matched.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number, newest first.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List the events that have a cone, newest first, with the objects inside.
@@ -91,10 +91,10 @@ def list_events(
 
 @app.command()
 def show(
-    event: Annotated[str, typer.Argument(help="Identifier of the event, as `list --json` has it.")],
+    event: Annotated[str, typer.Argument(help="Identifier of the event, as shown by `list --json`.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show the notices that were received of an event, oldest first, and why it has no cone if it has none.
+    """Show the notices received for an event, oldest first, and why it has no cone if it has none.
 
     Example: `broker-assets notices show 1299999`
     """

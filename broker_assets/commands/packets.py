@@ -94,7 +94,7 @@ def cutout(
     file: Annotated[str, typer.Argument(help="File with the packet, '-' is standard input.")],
     out: Annotated[Path, typer.Option("--out", metavar="X.fits|X.png", help="Ends in .fits or .png.", dir_okay=False)],
     kind: Annotated[str, typer.Option(help="science, template or difference.")] = "science",
-    record: Annotated[int, typer.Option(min=0, help="Which packet of the file, from 0.")] = 0,
+    record: Annotated[int, typer.Option(min=0, help="Which packet of the file, counted from 0.")] = 0,
     schema: Schema = None,
 ) -> None:
     """Write a cutout of a packet as FITS or as a PNG image (z-scale)."""

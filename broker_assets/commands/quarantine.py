@@ -180,8 +180,8 @@ def retry(
 ) -> None:
     """Read quarantined messages again, after a fix; those that can now be read become rows.
 
-    Reads all waiting entries, or those given. The nights that they bring rows of are reported to Dagster, and their
-    checks are run. The exit code is 1 if some failed again.
+    Reads all waiting entries, or those given. The nights whose rows change are reported to Dagster, and their checks
+    are run. The exit code is 1 if some failed again.
 
     Examples:
 
@@ -288,7 +288,7 @@ def dismiss(
 ) -> None:
     """Mark messages as not worth reading; they stay in the database with their bytes.
 
-    Give their numbers, or a topic or reason, of which all waiting messages are dismissed after a question.
+    Give their numbers; or a topic or reason, to dismiss all its waiting messages after confirmation.
 
     Examples:
 

@@ -55,7 +55,7 @@ def one_object(
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """All that is known of an object, as JSON.
+    """Everything known about an object, as JSON.
 
     Example: `broker-assets query object ZTF18abcdefg`
     """
@@ -68,7 +68,7 @@ def one_object(
 def lightcurve(
     names: Annotated[list[str], typer.Argument(help="Objects, by diaObjectId, ZTF name or name at TNS.")],
     as_of: AsOf = None,
-    joint: Annotated[bool, typer.Option("--joint", help="With linked objects of other surveys.")] = False,
+    joint: Annotated[bool, typer.Option("--joint", help="Include linked objects of other surveys.")] = False,
     form: Form = "csv",
     out: Out = None,
     url: Url = None,
@@ -85,7 +85,7 @@ def lightcurve(
 @app.command()
 def sql(
     file: Annotated[Path, typer.Argument(help="A filter: one SELECT, or sections; - is standard input.")],
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Rows, at most.")] = 1000,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of rows.")] = 1000,
     form: Annotated[str, typer.Option("--format", "-f", help="csv or json.")] = "csv",
     url: Url = None,
     token: Token = None,
@@ -117,7 +117,7 @@ def get(
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """Any question of the interface, in any form that it has.
+    """Send any request to the interface, in any of its formats.
 
     Example: `broker-assets query get "/watchlists/7/hits" --format csv`
     """

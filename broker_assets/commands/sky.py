@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
     from broker_assets.sky.watchlists import Cones
 
-moc_app = typer.Typer(help="Make MOCs (maps of sky coverage).", no_args_is_help=True)
+moc_app = typer.Typer(help="Build MOCs (maps of sky coverage).", no_args_is_help=True)
 
 
 @moc_app.callback()
 def moc() -> None:
-    """Make MOCs (maps of sky coverage)."""
+    """Build MOCs (maps of sky coverage)."""
     # An application with one command and no callback would be that command, without its name.
 
 

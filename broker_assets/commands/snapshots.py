@@ -18,7 +18,9 @@ from broker_assets.settings import load_settings
 from broker_assets.tns.snapshots import DEFAULT_TABLES, install_snapshot, known_tables, write_snapshot
 
 app = typer.Typer(no_args_is_help=True, help="Tables as versioned files for other nodes.")
-Tables = Annotated[list[str] | None, typer.Option("--table", help="Tables; default: those that nodes join with.")]
+Tables = Annotated[
+    list[str] | None, typer.Option("--table", help="Tables; default: those that other nodes need for joins.")
+]
 
 
 def _chosen(names: list[str] | None) -> list[str]:

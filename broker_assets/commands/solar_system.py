@@ -39,7 +39,7 @@ def solar_system(
     ] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Show a known solar-system object and its detections in the order of time.
+    """Show a known solar-system object and its detections in chronological order.
 
     Designations are those of the Minor Planet Center; orbits connect numbers, names and provisional designations.
     Magnitudes are AB; reduced ones are those at 1 au from Sun and observer.

@@ -43,7 +43,8 @@ def status(
 
     The exit code is 0 if all is well, and 1 if something does not work: a service or server is unavailable, the ledger
     does not balance, a stream has stalled, a check, run, backfill or sensor has failed, an asset is overdue, alerts
-    cannot be sent, or nobody looks for all this. Warnings, quarantined messages and stale assets alone are notices.
+    cannot be sent, or the process that watches for all this does not run. Warnings, quarantined messages and stale
+    assets alone are notices.
 
     Examples:
 

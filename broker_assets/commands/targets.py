@@ -53,13 +53,13 @@ def add(
     name: Annotated[str, typer.Argument(help="Name, unique for the owner.")] = "",
     ra: Annotated[str, typer.Option(help="Right ascension: degrees, or hours as 10:00:00.")] = "",
     dec: Annotated[str, typer.Option(help="Declination: degrees, or as -05:30:00.")] = "",
-    object: Annotated[int | None, typer.Option("--object", min=1, help="Object of the broker that it is.")] = None,  # noqa: A002
+    object: Annotated[int | None, typer.Option("--object", min=1, help="Object of the broker.")] = None,  # noqa: A002
     tag: Tag = None,
-    alias: Annotated[list[str] | None, typer.Option("--alias", help="Another name; several times.")] = None,
+    alias: Annotated[list[str] | None, typer.Option("--alias", help="Another name; repeatable.")] = None,
     public: Annotated[bool, typer.Option("--public", help="Everybody may see it.")] = False,
     owner: Owner = None,
 ) -> None:
-    """Make a target by its position, or the one of an object of the broker.
+    """Create a target at a position, or for an object of the broker.
 
     Examples:
 
@@ -142,7 +142,9 @@ def change(
     name: Annotated[str | None, typer.Option(help="Another name.")] = None,
     tag: Tag = None,
     public: Annotated[bool | None, typer.Option("--public/--private", help="Whether everybody may see it.")] = None,
-    group: Annotated[list[str] | None, typer.Option("--group", help="Share with this group; `none` ends it.")] = None,
+    group: Annotated[
+        list[str] | None, typer.Option("--group", help="Share with this group; `none` ends the sharing.")
+    ] = None,
 ) -> None:
     """Change name, tags, and who sees a target."""
     from broker_assets.tom.targets.readers import OPERATOR
@@ -161,7 +163,9 @@ def change(
 
 
 @app.command()
-def comment(number: Number, body: Annotated[str, typer.Argument(help="What to say.")], owner: Owner = None) -> None:
+def comment(
+    number: Number, body: Annotated[str, typer.Argument(help="Text of the comment.")], owner: Owner = None
+) -> None:
     """Comment on a target that the account may see."""
     from broker_assets.tom.targets.comments import write
     from broker_assets.tom.targets.readers import Reader
@@ -192,7 +196,7 @@ def import_file(
     listid: Annotated[int | None, typer.Option("--list", min=1, help="List of the account to add them to.")] = None,
     rest: Annotated[Path | None, typer.Option(help="Write the rows that were refused to this file.")] = None,
 ) -> None:
-    """Make the targets of a CSV file; rows that cannot be read are named, and the others are made (exit code 1).
+    """Create the targets of a CSV file; rows that cannot be read are listed, and the others created (exit code 1).
 
     Example: `broker-assets targets import targets.csv --owner ann --rest refused.csv`
     """

@@ -27,7 +27,7 @@ def show(
     name: Annotated[str, typer.Argument(help="Name of the object, with or without prefix: 2025abc, SN 2025abc.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show what TNS says of an object. The table `crossmatch_tns` has what its last bulk file said.
+    """Show what TNS has about an object. The table `crossmatch_tns` holds its latest bulk file.
 
     Needs a bot of TNS in the settings (`BROKER_TNS__KEY`, `BROKER_TNS__BOT_ID`, `BROKER_TNS__BOT_NAME`).
 

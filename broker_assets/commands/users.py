@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from broker_assets.access.accounts import User
 
 app = typer.Typer(no_args_is_help=True, help="Accounts, and the tokens of their programs.")
-token = typer.Typer(no_args_is_help=True, help="Tokens of programs: make, list, revoke.")
+token = typer.Typer(no_args_is_help=True, help="Tokens of programs: create, list, revoke.")
 app.add_typer(token, name="token")
 
-Name = Annotated[str, typer.Argument(metavar="USER", help="Name of the account, whatever its case.")]
+Name = Annotated[str, typer.Argument(metavar="USER", help="Name of the account; upper and lower case do not matter.")]
 Role = Annotated[
     list[str] | None,
     typer.Option("--role", help=f"May be given several times: {', '.join(ROLES)}. `none` for none of them."),
@@ -68,10 +68,10 @@ def add(
     group: Group = None,
     ask: Annotated[bool, typer.Option("--ask", help="Ask for the password at the terminal.")] = False,
 ) -> None:
-    """Make an account.
+    """Create an account.
 
-    The password is that of the variable BROKER_NEW_PASSWORD, or asked for with `--ask`; otherwise a random one is drawn
-    and shown once.
+    The password is that of the variable BROKER_NEW_PASSWORD, or asked for with `--ask`; otherwise a random one is
+    generated and shown once.
     """
     given = _password(ask)
     password = given if given is not None else new_password()
@@ -110,7 +110,7 @@ def update(
     active: Annotated[bool | None, typer.Option(help="Whether the account can be used.")] = None,
     password: Annotated[bool, typer.Option("--password", help="Ask for a new password at the terminal.")] = False,
 ) -> None:
-    """Change an account; roles that are given replace those it has."""
+    """Change an account; the given roles replace those it has."""
     with _connection() as connection:
         user = accounts.update(
             connection, name, password=_password(password), email=email, roles=_roles(role), active=active
@@ -124,7 +124,7 @@ def update(
 def remove(name: Name) -> None:
     """Remove an account with its filters, lists and private annotators.
 
-    Its public annotators stay, switched off, and so does the record of its changes; both without its name.
+    Its public annotators are kept but deactivated, as is the record of its changes; both without its name.
     """
     from broker_assets.ownership.removal import remove_account
 
@@ -137,9 +137,9 @@ def remove(name: Name) -> None:
 def bind(
     name: Name,
     issuer: Annotated[str, typer.Argument(help="Address of the OpenID Connect provider, as in the settings.")],
-    subject: Annotated[str, typer.Argument(help="Identifier of the person there.")],
+    subject: Annotated[str, typer.Argument(help="Identifier of the user there.")],
 ) -> None:
-    """Let a person of an OpenID Connect provider log in to an account."""
+    """Allow a user of an OpenID Connect provider to log in to an account."""
     with _connection() as connection:
         identities.bind(connection, name, issuer, subject)
     echo(f"{subject} logs in as {name}")
@@ -159,7 +159,7 @@ def export_(
 
 @app.command(name="import")
 def import_(path: Annotated[Path, typer.Argument(help="File of `export`, or of Django's auth_user as JSON.")]) -> None:
-    """Make the accounts of a file, with their identifiers and passwords; those that cannot be made are named."""
+    """Create the accounts in a file, with their identifiers and passwords; those that cannot be created are listed."""
     try:
         document = json.loads(path.read_bytes())
     except ValueError as error:
@@ -191,10 +191,10 @@ def changes_(most: Annotated[int, typer.Option(min=1, help="How many.")] = 50) -
 def create(
     name: Name,
     label: Annotated[str, typer.Argument(metavar="NAME", help="What the token is for.")],
-    write: Annotated[bool, typer.Option("--write", help="It may change things as well.")] = False,
-    days: Annotated[float | None, typer.Option(help="After which it ends; never, if not given.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Allow it to make changes, too.")] = False,
+    days: Annotated[float | None, typer.Option(help="Days until it expires; default: never.")] = None,
 ) -> None:
-    """Make a token; it is shown once."""
+    """Create a token; it is shown once."""
     with _connection() as connection:
         user = accounts.get(connection, name)
         made = tokens.create(connection, user, label, "write" if write else "read", days=days)
@@ -218,7 +218,7 @@ def list_tokens(name: Name) -> None:
 
 @token.command()
 def revoke(name: Name, label: Annotated[str, typer.Argument(metavar="NAME", help="Name of the token.")]) -> None:
-    """End a token."""
+    """Revoke a token."""
     with _connection() as connection:
         user: User = accounts.get(connection, name)
         tokens.revoke(connection, user, label)

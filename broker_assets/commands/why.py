@@ -33,7 +33,7 @@ def why(
         ),
     ] = None,
     where: Annotated[
-        list[str] | None, typer.Argument(metavar="[COLUMN=VALUE]...", help="Of a table: which rows.")
+        list[str] | None, typer.Argument(metavar="[COLUMN=VALUE]...", help="Which rows of the table.")
     ] = None,
     notification: Annotated[
         int | None, typer.Option("--notification", "-n", help="Number of a message to a sink of a filter.")
@@ -42,11 +42,11 @@ def why(
 ) -> None:
     """Show where a source, any other row, a product file or an asset comes from.
 
-    A row of a table: the packet, message or file that brought it with Kafka topic, partition and offset, the batch that
+    A row of a table: the packet, message or file it came from, with Kafka topic, partition and offset, the batch that
     wrote it, its run and code version, and the lists that it was matched with. A product file: inputs and parents with
     checksums, telemetry files, code version, run; the current version first, then those before it. An asset, or one
     partition of it: data version, code version, run, and the versions of its inputs. A message to a sink: its whole
-    path, from the packet over light curve, catalogues, lists and filter to the receipt.
+    path, from the packet through light curve, catalogues, lists and filter to the receipt.
 
     Examples: `broker-assets why 168110947020308481`, `broker-assets why objects diaobjectid=3137`,
     `broker-assets why diaforcedsources diaobjectid=3137 visit=2025102600071`, `broker-assets why crossmatch_tns

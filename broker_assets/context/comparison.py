@@ -104,7 +104,7 @@ def compare(
         found = _Comparison(connection, in_force, rules, (ASSET, *readers))
         changed = [name for name in sorted(before.keys() | present.keys()) if before.get(name) != present.get(name)]
         if not before or not present:
-            found.mark_all("first catalogue" if present else "no catalogue any more", without=not before)
+            found.mark_all("first catalogue" if present else "catalogue removed", without=not before)
         else:
             for name in changed:
                 found.compare_catalogue(name, before.get(name), present.get(name))

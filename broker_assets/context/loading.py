@@ -96,7 +96,7 @@ class Mapped:
         missing = [name for name in REQUIRED if name not in known]
         if missing:
             raise CatalogueError(
-                f"the file has no column {', '.join(missing)}: say with a mapping which columns these are"
+                f"the file has no column {', '.join(missing)}: use a mapping to say which columns these are"
                 f" (it has {', '.join(names[:20])})"
             )
         return cls({name: Column(name) for name in known})
@@ -226,7 +226,9 @@ def read_parts(path: Path) -> Iterator[pa.Table]:
             for start in range(0, len(table), ROWS):
                 yield _as_arrow(table[start : start + ROWS])
         else:
-            raise CatalogueError(f"{path.name}: its name does not end like CSV, FITS, VOTable or Parquet")
+            raise CatalogueError(
+                f"{path.name}: its name does not have the extension of a CSV, FITS, VOTable or Parquet file"
+            )
     except (
         pa.ArrowException,
         OSError,

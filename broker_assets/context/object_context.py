@@ -83,14 +83,14 @@ class ObjectContext:
         """The table of matches."""
         rules = FactInput(
             asset=RULES,
-            description="Which catalogues positions are compared with, how far, and what a match means.",
-            files="The YAML file of the rules, as the settings name it; by default the one of the package.",
+            description="Which catalogues positions are compared with, out to what radius, and what a match means.",
+            files="The YAML file of rules that the settings name; by default that of the package.",
             version=lambda: self.in_force.rules.version,
             code_version=RULES_VERSION,
             describe=self._describe_rules,
             partial=True,
         )
-        description = "What the object of each alert was near to: its association with the sources of catalogues."
+        description = "Association of the object of each alert with sources of catalogues."
         return (
             FactTable(ASSET, context_matches, description, (CATALOGUES,), inputs=(rules,), describe=describe_night),
         )

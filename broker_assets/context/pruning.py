@@ -1,4 +1,4 @@
-"""Associations that nothing refers to any more, deleted.
+"""Deletes associations that nothing refers to.
 
 An association is stored once for each position of an object and what was found there. Facts that are computed again,
 after a catalogue has changed, refer to others; those of before stay behind.

@@ -45,7 +45,7 @@ FARTHEST: Final = 240.0
 DENSITY: Final = "density.npy"
 POINTER: Final = "catalogue.json"
 ABOUT: Final = "about.json"
-"""What `Stored` says of a version."""
+"""What `Stored` says about a version."""
 
 
 @dataclass(frozen=True)

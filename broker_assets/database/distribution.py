@@ -129,7 +129,7 @@ def place(table: sa.Table) -> tuple[Place, str]:
     Raises
     ------
     LookupError
-        If nothing is said of it: a new table must be.
+        If nothing is said about it: a new table must be.
 
     Examples
     --------

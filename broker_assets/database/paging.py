@@ -128,7 +128,7 @@ def page(
     except psycopg.DataError as error:
         if place is None:
             raise
-        raise BadPlaceError("the cursor does not fit this question") from error
+        raise BadPlaceError("the cursor does not belong to this request") from error
     if len(rows) <= limit:
         return Page(rows, None)
     rows = rows[:limit]

@@ -134,7 +134,7 @@ class Sums:
         return self.objects[self.owner[rows]], self.entries["month"][rows].astype(np.int64)
 
     def removed_since(self, before: Sums) -> NDArray[np.bool_]:
-        """Of which objects points of earlier sums are not all there any more.
+        """Of which objects points of earlier sums are no longer all there.
 
         Parameters
         ----------

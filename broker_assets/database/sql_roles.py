@@ -85,7 +85,7 @@ def prepare_sql_roles(connection: sa.Connection) -> bool:
     both = f"{EVERYBODY}, {ADMINISTRATORS}"
     connection.exec_driver_sql(f"GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {both}")
     connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA public TO {both}")
-    # A table that has owners since the last time is not read any more.
+    # A table that has owners since the last time is no longer read.
     connection.exec_driver_sql(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {both}")
     named = {"names": [*PUBLISHED, *_TAXONOMY, *FASTDB, *HIDDEN], "hidden": list(HIDDEN)}
     found = connection.execute(sa.text(_READABLE), named).all()

@@ -49,7 +49,7 @@ def fetch(url: str, *, most_bytes: int, seconds: float = 10.0, private_addresses
         raise CannotFetch(f"{url[:80]!r} is not an address") from None
     host = parts.hostname or ""
     if parts.scheme not in ("http", "https") or not host or parts.username is not None:
-        raise CannotFetch("files are fetched from http:// and https:// addresses without a name of a user")
+        raise CannotFetch("files are fetched from http:// and https:// addresses without a user name")
     try:
         address = host_address(host, port, private_addresses=private_addresses)
     except (MessageRefusedError, SinkUnavailableError) as error:

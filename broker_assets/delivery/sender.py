@@ -199,7 +199,7 @@ class Sender:
                 self._served[sink.sinkid] = self._pool.submit(self._send_to_service, sink, stop)
 
     def _collected(self, others: set[int]) -> SendReport:
-        """What was done for sinks that are not served any more; notes those to be left alone for now."""
+        """What was done for sinks that are no longer served; notes those to be left alone for now."""
         report = SendReport()
         for sinkid in [sinkid for sinkid, future in self._served.items() if future.done()]:
             try:

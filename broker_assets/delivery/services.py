@@ -151,7 +151,7 @@ class Services:
     def _chat(self, sink: Sink, messages: Sequence[Message], records: Sequence[JsonObject]) -> Receipt:
         destination = self._settings.destinations.get(sink.target)
         if destination is None:
-            raise SinkUnavailableError(f"the settings have no destination {sink.target!r} any more")
+            raise SinkUnavailableError(f"the settings no longer have a destination {sink.target!r}")
         service = apprise.Apprise()
         if not service.add(destination.url.get_secret_value()):
             raise SinkUnavailableError(f"the address of destination {sink.target!r} is not one that apprise knows")

@@ -137,7 +137,7 @@ def translate(text: str, *, limit: int, uploads: Mapping[str, Upload] | None = N
     text : str
         ADQL.
     limit : int
-        Rows, at most.
+        Maximum number of rows.
     uploads : mapping, optional
         Tables that were uploaded with it, by their names in lower case.
 

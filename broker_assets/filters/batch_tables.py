@@ -199,7 +199,7 @@ class BatchTables:
         return self._with_keys("object_classes", keys, rows)
 
     def _solar_system(self, name: str) -> pa.Table:
-        """Of each alert what its packet says of a known solar-system object."""
+        """Of each alert what its packet says about a known solar-system object."""
         keys, rows = self._of_alerts(self.batch.tables.get(_OF_PACKETS[name]))
         return self._with_keys(name, keys, rows)
 
@@ -259,7 +259,7 @@ class BatchTables:
         return self._beside(name, near, "name", rows, "tns_name")
 
     def _events(self, connection: psycopg.Connection[Any], cones: pa.Table) -> pa.Table:
-        """Events of notices with the alerts that their circles hold; what is said of a cone never changes."""
+        """Events of notices with the alerts that their circles hold; what is said about a cone never changes."""
         name = "notice_events"
         wanted = self._wanted(name)
         schema = pa.schema([*wanted, *([] if "cone_id" in wanted.names else [pa.field("cone_id", pa.int64())])])

@@ -107,8 +107,8 @@ def warn_and_expire(connection: Connection, *, warn_days: float, notify: Notify 
                     connection,
                     item.owner,
                     f"Your {item.kind} {item.name} has expired",
-                    f"The {item.kind} {item.name} (number {item.identifier}) expired on {item.when:%Y-%m-%d} and is not"
-                    f" used any more. {_HOW.format(kind=item.kind)}\n",
+                    f"The {item.kind} {item.name} (number {item.identifier}) expired on {item.when:%Y-%m-%d} and is no"
+                    f" longer used. {_HOW.format(kind=item.kind)}\n",
                     cause=f"{item.kind} {item.identifier} expired {item.when:%Y-%m-%dT%H:%M:%S}",
                 )
     return Expiries(warned, over)
@@ -123,7 +123,7 @@ def _warn(connection: Connection, item: Expiring, notify: Notify) -> bool:
         item.owner,
         f"Your {item.kind} {item.name} expires on {item.when:%Y-%m-%d}",
         f"The {item.kind} {item.name} (number {item.identifier}) expires on {item.when:%Y-%m-%d %H:%M} UTC and is then"
-        f" not used any more. {_HOW.format(kind=item.kind)}\n",
+        f" no longer used. {_HOW.format(kind=item.kind)}\n",
         cause=f"{item.kind} {item.identifier} expires {item.when:%Y-%m-%dT%H:%M:%S}",
     )
     return message is not None

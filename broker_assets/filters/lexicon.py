@@ -118,7 +118,7 @@ def tokens(text: str) -> list[Token]:
                 cases.append(position)
             run = run + 1 if upper in ("NOT", "-", "+") else 0
             if depth < 0:
-                raise Refused("this parenthesis closes none", at=position)
+                raise Refused("this closing parenthesis has no match", at=position)
             if max(depth + len(cases), run) > MAX_DEPTH:
                 raise Refused(f"the expression is nested more than {MAX_DEPTH} levels deep", at=position)
             if len(found) > MAX_TOKENS:

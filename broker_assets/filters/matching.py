@@ -192,7 +192,7 @@ class FilterMatches:
             deliver(written.connection, _messages(rows), written.ingestid, late=late)
 
     def _checked(self, versions: Sequence[FilterVersion]) -> dict[tuple[int, int], CheckedQuery]:
-        """The checked queries of versions; those that the language does not accept any more are left out."""
+        """The checked queries of versions; those that the language no longer accepts are left out."""
         found = {}
         with self._lock:
             for item in versions:

@@ -71,7 +71,7 @@ class NestedQueries:
     def define(self, node: exp.With) -> None:
         """Read the queries of WITH; each may name those before it."""
         if node.args.get("recursive"):
-            raise Refused("WITH RECURSIVE is not accepted: a query does not name itself", at=position(node))
+            raise Refused("WITH RECURSIVE is not accepted: a query may not refer to itself", at=position(node))
         for query in node.expressions:
             alias = query.args["alias"]
             name, at = alias.name.lower(), position(alias)

@@ -76,7 +76,7 @@ def match_times(
     -------
     list of (float, str)
         Time of the triggering detection (MJD TAI), ascending, and the names of the filters that it passed, with commas
-        between; detections that are not stored any more are left out.
+        between; detections that are no longer stored are left out.
     """
     rows = ask(
         connection,

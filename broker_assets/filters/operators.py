@@ -42,7 +42,7 @@ def arithmetic(sign: str, left: Value, right: Value) -> Value:
     for part in (left, right):
         if part.kind is Kind.TIME:
             raise Refused(
-                "times cannot be computed with as numbers.", suggestion="mjd(t) is a time as a number of days."
+                "times cannot be used as numbers in a computation.", suggestion="mjd(t) is a time as a number of days."
             )
     if sign != "/" and left.kind is right.kind is Kind.INTEGER:
         return _whole(sign, left, right)

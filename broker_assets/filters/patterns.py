@@ -58,7 +58,7 @@ def regular(pattern: str) -> str:
     reader = _Reader(pattern)
     written, size, _ = reader.alternatives(0)
     if reader.position < len(pattern):
-        raise Refused("a parenthesis in the regular expression closes none", example=_EXAMPLE)
+        raise Refused("a closing parenthesis in the regular expression has no match", example=_EXAMPLE)
     if size > MAX_STATES:
         raise Refused("the repetitions of the regular expression multiply to too many", example=_EXAMPLE)
     return written

@@ -1,4 +1,4 @@
-"""Lets filters stop that fail, take too long, flood, or name a list that their owner may not read any more.
+"""Lets filters stop that fail, take too long, flood, or name a list that their owner may no longer read.
 
 The account of the batches says which (`filter_runs`). Each is paused with a reason, its owner is notified once, and all
 others go on. A filter that was paused is enabled again by its owner.
@@ -103,9 +103,9 @@ def _named(definition: str) -> _Named | str:
 def _unreadable(connection: psycopg.Connection[Any], item: StoredFilter) -> str | None:
     named = _named(version_of(connection, item.filterid, item.version).definition)
     if isinstance(named, str):
-        return f"it is not accepted any more: {named}"
+        return f"it is no longer accepted: {named}"
     missing = unreadable(connection, item.owner, named)
-    return f"{', '.join(missing)} is deleted, or not public any more" if missing else None
+    return f"{', '.join(missing)} is deleted, or no longer public" if missing else None
 
 
 def _floods(connection: psycopg.Connection[Any], settings: FilterSettings) -> dict[int, str]:

@@ -257,7 +257,7 @@ class _Builder:
 
     def _star(self, node: exp.Expression, names: list[str]) -> None:
         if isinstance(node, exp.Star) and any(value for value in node.args.values()):
-            raise Refused("* is followed by nothing else", at=position(node))
+            raise Refused("nothing may follow *", at=position(node))
         wanted = self.scope.table_named(node.table) if isinstance(node, exp.Column) else ""
         if wanted and wanted not in self.scope.sources:
             raise Refused(f"the query has no table {wanted}", at=position(node))

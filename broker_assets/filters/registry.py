@@ -71,7 +71,7 @@ class FilterVersion:
         return read_definition(self.definition)
 
     def query(self) -> CheckedQuery:
-        """The checked query; raises `FilterError` if the language does not accept it any more."""
+        """The checked query; raises `FilterError` if the language no longer accepts it."""
         return check(self.form)
 
 

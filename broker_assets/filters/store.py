@@ -225,7 +225,7 @@ def remove_filter(connection: Connection, owner: str, filterid: int) -> None:
 def change(connection: Connection, filterid: int) -> int:
     """Take the number of a change of a filter, whose row is locked and says already what it is from now on.
 
-    Its period ends if it does not run any more, or not the same version for the same triggers; another begins if it
+    Its period ends if it no longer runs, or not the same version for the same triggers; another begins if it
     runs.
 
     Returns

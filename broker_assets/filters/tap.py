@@ -116,7 +116,7 @@ def reading(
     text : str
         ADQL.
     limit : int
-        Rows, at most.
+        Maximum number of rows.
     seconds : float
         Time, at most.
     viewer : str
@@ -225,7 +225,7 @@ def _text(value: Any) -> str | None:
 
 
 def _known(tables: tuple[str, ...], uploads: Iterable[Upload]) -> dict[str, dict[str, str]]:
-    """What VOTable says of columns, by name, of some tables."""
+    """What VOTable says about columns, by name, of some tables."""
     found: dict[str, dict[str, str]] = {}
     for row in tap_schema("columns"):
         if row["table_name"] in tables:

@@ -402,7 +402,7 @@ def finish(
 ) -> None:
     """End a job, unless it was aborted or another process has begun it again.
 
-    Its uploads are not needed any more; a failed one loses its result.
+    Its uploads are no longer needed; a failed one loses its result.
     """
     done = connection.execute(
         "UPDATE access.tap_jobs SET phase = %s, said = %s, media_type = %s, bytes = %s, finished_at = now()"

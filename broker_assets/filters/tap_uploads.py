@@ -46,7 +46,7 @@ class UploadedColumn:
     """Type in PostgreSQL."""
     values: list[Any]
     about: dict[str, str] = field(default_factory=dict)
-    """What its VOTable says of it: datatype, xtype, unit, UCD, utype, description."""
+    """What its VOTable says about it: datatype, xtype, unit, UCD, utype, description."""
 
 
 @dataclass(frozen=True)

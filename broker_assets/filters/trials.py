@@ -105,7 +105,7 @@ def ask(
     nights : int
         The newest nights of the archive, 1 to 30.
     most_alerts : int, optional
-        Alerts of a night that are read, about.
+        Approximate number of alerts read per night.
     lists_now : bool
         Whether lists are applied as they are now.
     filterid, version : int, optional

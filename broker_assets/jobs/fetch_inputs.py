@@ -55,7 +55,7 @@ def build_fetch_inputs() -> JobDefinition:
                 done = source.fetch()
             except OSError as error:
                 raise Failure(
-                    f"{source.name} was not fetched, and what there was stays in force: {error}",
+                    f"{source.name} was not fetched, and the earlier version stays in use: {error}",
                     {"source": source.name, "error": str(error)},
                 ) from error
         shown = ", ".join(done.new[:20]) + (" …" if len(done.new) > 20 else "")

@@ -55,7 +55,7 @@ def build_observe(settings: Settings) -> JobDefinition:
     @job(
         name="observe",
         executor_def=in_process_executor,
-        description="Places requests of observations at facilities, follows them, and stores their files.",
+        description="Submits observation requests to facilities, follows them, and stores their files.",
     )
     def observe() -> None:
         work_on_observations()

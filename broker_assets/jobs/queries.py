@@ -34,7 +34,7 @@ def build_run_queries(settings: Settings) -> JobDefinition:
     @job(
         name="run_queries",
         executor_def=in_process_executor,
-        description="Works on SQL that users have queued; each query takes a role that only reads.",
+        description="Runs SQL queries that users have queued, each with a read-only role.",
     )
     def run_queries() -> None:
         run_queued()

@@ -37,8 +37,8 @@ def build_rebuild_statistics() -> JobDefinition:
         context.log.info(f"rows: {[answer.get('rows') for answer in invocation.get_custom_messages()]}")
 
     @job(
-        description="Computes with Spark the statistics of every object of the archive, and the features that each "
-        "night left it with, and writes them as Parquet."
+        description="Computes with Spark the statistics of every object of the archive, and its features after each "
+        "night, and writes them as Parquet."
     )
     def rebuild_statistics() -> None:
         rebuild_statistics_of_all()

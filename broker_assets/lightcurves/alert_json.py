@@ -85,7 +85,7 @@ def light_curves(alerts: Sequence[Mapping[str, Any]]) -> LightCurves:
 
 
 def survey_columns(alert: Mapping[str, Any]) -> dict[str, Any]:
-    """What an alert says of its object, by column of `objects`.
+    """What an alert says about its object, by column of `objects`.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def documents(copied: Sequence[Mapping[str, Any]], computed: pa.Table) -> list[d
     Parameters
     ----------
     copied : sequence of mapping
-        What the survey says of each object, by column of `objects`.
+        What the survey says about each object, by column of `objects`.
     computed : pyarrow.Table
         Its features, and any other columns that take precedence over what the survey says.
 

@@ -201,7 +201,7 @@ def _read_healpix(path: Path, name: str, scale: float, column: str | None) -> Du
         ordering = str(header.get("ORDERING", "")).strip().upper()
     order = round(math.log2(max(len(values) / 12, 1)) / 2)
     if len(values) != 12 * 4**order:
-        raise NotADustMap(f"{path} has {len(values)} pixels, which is not all the sky")
+        raise NotADustMap(f"{path} has {len(values)} pixels, which does not cover the whole sky")
     if ordering not in ("RING", "NESTED", "NEST"):
         raise NotADustMap(f"{path} does not say how its pixels are ordered")
     values[~(values > -1e30)] = np.nan  # HEALPix marks pixels without a value by -1.6375e30

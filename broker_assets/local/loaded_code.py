@@ -38,7 +38,7 @@ ANSWER_SECONDS = 10.0
 """Time for a fork."""
 
 END_SECONDS = 2.0
-"""Time in which a loaded process ends by itself when nobody asks any more."""
+"""Time in which a loaded process ends by itself when there are no more requests."""
 
 UNKNOWN_END = 256
 """In place of an exit code, which is smaller, where nobody could say how a process ended."""
@@ -217,8 +217,8 @@ class _Loaded:
     def close(self) -> None:
         """End the process, and with it the children that were to end with it; the others go on.
 
-        It ends by itself once nobody asks any more. One that does not, because it hangs, is killed: a request that it
-        still has would become a second process of a run that has been started in another way.
+        It ends by itself once there are no more requests. One that does not, because it hangs, is killed: a request
+        that it still has would become a second process of a run that has been started in another way.
         """
         with self._lock:
             self._connection.close()

@@ -268,7 +268,7 @@ class Forks:
                 self._say({"ended": pid, "code": os.waitstatus_to_exitcode(status)})
 
     def _say(self, message: dict[str, int]) -> None:
-        # Who does not listen any more has ended; the next wait shows it.
+        # Who no longer listens has ended; the next wait shows it.
         with suppress(OSError):
             self._connection.sendall(json.dumps(message).encode() + b"\n")
 

@@ -1,6 +1,6 @@
 """The whole path of one message to a sink: packet, light curve, catalogues, lists, filter, sink and receipt.
 
-Each part is what was used for this message, with its version; a part that is not known any more says so.
+Each part is what was used for this message, with its version; a part that is no longer known says so.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _trigger(connection: Connection, message: dict[str, Any], locate: Locate) ->
     found = why(connection, "diasources", identity, locate, limit=1)
     packet = found[0].packet if found else None
     if packet is None:
-        yield "packet", f"that of source {message['diasourceid']} is not known any more"
+        yield "packet", f"that of source {message['diasourceid']} is no longer known"
         return
     place = packet.problem or f"partition {packet.partition}, offset {packet.offset}"
     yield "packet", f"topic {packet.topic}, {place}; source {packet.diasourceid}"
@@ -83,7 +83,7 @@ def _annotation(connection: Connection, message: dict[str, Any]) -> Iterator[Lin
         (number, number),
     )
     if not rows:
-        yield "annotation", f"{number}, which is not known any more"
+        yield "annotation", f"{number}, which is no longer known"
     for row in rows[:1]:
         yield "annotation", f"{number} by {row['topic']} {row['version']}: {row['classification']}"
         if row["explanation"]:
@@ -165,7 +165,7 @@ def _filter(connection: Connection, message: dict[str, Any]) -> Iterator[Line]:
     )
     named = f"{message['filterid']}, version {message['version']}"
     if not rows:
-        yield "filter", f"{named}, which is not known any more"
+        yield "filter", f"{named}, which is no longer known"
     for row in rows:
         yield "filter", f"{row['name'] or message['name']} of {row['owner'] or message['owner']}: {named}"
         saved = f"saved by {row['saved_by']}, {_time(row['saved_at'])}, change {row['revision']}"

@@ -207,7 +207,7 @@ def content_of(root: UPath, snapshot: Snapshot) -> bytes:
     try:
         content: bytes = root.joinpath(snapshot.path).read_bytes()
     except OSError as error:
-        raise SnapshotGone(f"{known}: its file is not in the object store any more") from error
+        raise SnapshotGone(f"{known}: its file is no longer in the object store") from error
     if hashlib.sha256(content).hexdigest() != snapshot.sha256:
         raise SnapshotGone(f"{known}: its file in the object store is damaged")
     return content

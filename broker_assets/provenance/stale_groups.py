@@ -99,7 +99,7 @@ def automation_notes(connection: psycopg.Connection[Any]) -> dict[str, str]:
 
 
 def note_automation(connection: psycopg.Connection[Any], notes: Mapping[str, str]) -> None:
-    """Note what automation does about assets; of the others nothing is known any more."""
+    """Note what automation does about assets; nothing is kept about the others."""
     connection.execute(
         "UPDATE code SET automation = noted.automation FROM code AS known LEFT JOIN"
         " unnest(%s::text[], %s::text[]) AS noted (asset, automation) USING (asset)"

@@ -94,7 +94,7 @@ def publish(
     refresh : function, optional
         Ephemeris cards for a header.
     conflicts : Target, optional
-        Target for files that the archive does not accept any more.
+        Target for files that the archive no longer accepts.
     dry_run : bool
         Decide only; neither the history nor the target changes.
     now : function, optional

@@ -125,7 +125,7 @@ class Target:
 
     @classmethod
     def conflicts_of(cls, settings: PublicationTarget) -> Self | None:
-        """Target for files that the archive does not accept any more; None if they are only kept locally."""
+        """Target for files that the archive no longer accepts; None if they are only kept locally."""
         if settings.conflicts_url is None:
             return None
         same = fsspec.utils.get_protocol(settings.conflicts_url) == fsspec.utils.get_protocol(settings.url)

@@ -211,7 +211,7 @@ def build_alerting(settings: Settings) -> SensorDefinition:
         name="alerting",
         minimum_interval_seconds=settings.notifier.look_seconds,
         default_status=DefaultSensorStatus.RUNNING,
-        description="Notifies operators of what is wrong, once per asset, partition and kind, and of its end.",
+        description="Notifies operators of what is wrong, once per asset, partition and kind, and when it ends.",
     )
     def alerting(
         context: SensorEvaluationContext,

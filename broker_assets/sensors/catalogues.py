@@ -48,7 +48,8 @@ def build_catalogues_sensor(folder: Path, in_force: CataloguesInForce, compare: 
         job=compare,
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=DefaultSensorStatus.RUNNING,
-        description="Observes catalogues that were loaded, changed or removed, and has past alerts compared with them.",
+        description="Observes catalogues that were loaded, changed or removed, and starts comparing past alerts with "
+        "them.",
     )
     def catalogues(context: SensorEvaluationContext, database: ResourceParam[Database]) -> RunRequest | SkipReason:
         try:

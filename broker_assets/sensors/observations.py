@@ -14,5 +14,5 @@ def build_observations_sensor(observe: JobDefinition) -> SensorDefinition:
     """The sensor; it starts this job."""
     return build_work_due(
         "observations", observe, is_due, what="requests", seconds=INTERVAL_SECONDS,
-        description="Starts a run when requests of observations wait, or facilities are to be asked about them.",
+        description="Starts a run when observation requests are waiting, or facilities are due to be asked about them.",
     )  # fmt: skip

@@ -28,7 +28,7 @@ def build_roots_sensor(job: UnresolvedAssetJobDefinition) -> SensorDefinition:
         job=job,
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=DefaultSensorStatus.RUNNING,
-        description="Starts a run that gives new objects their root objects when batches were stored.",
+        description="Starts a run that assigns root objects to new objects after batches were stored.",
     )
     def roots(context: SensorEvaluationContext, database: ResourceParam[Database]) -> RunRequest | SkipReason:
         try:

@@ -83,7 +83,8 @@ def build_move_months(job: JobDefinition | UnresolvedAssetJobDefinition, *, want
         cron_schedule="30 21 * * *",
         execution_timezone="UTC",
         default_status=DefaultScheduleStatus.RUNNING,
-        description="Lets months that are old enough leave the database, once they are proven equal in the cold store.",
+        description="Moves months that are old enough out of the database, once they are proven equal in the cold "
+        "store.",
     )
     def move_months(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
         if not wanted:

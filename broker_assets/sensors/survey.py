@@ -29,8 +29,8 @@ def build_survey_schedule(settings: Settings, job: UnresolvedAssetJobDefinition)
         cron_schedule="0 12 * * *",
         execution_timezone="UTC",
         default_status=DefaultScheduleStatus.RUNNING,
-        description="Sends the next nights of the simulated survey, reads what brokers say, and imports it; how many, "
-        "the setting survey.nights_a_day says. It is 0 unless set. Reports the files of simulations.",
+        description="Sends the next nights of the simulated survey, reads what brokers say, and imports it. The "
+        "setting survey.nights_a_day (default: 0) is the number of nights. Reports the files of simulations.",
     )
     def survey_night(
         context: ScheduleEvaluationContext, database: ResourceParam[Database]

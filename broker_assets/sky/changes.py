@@ -43,7 +43,7 @@ class ConeChanges:
     removed_cones: Ids
     """Cones that were deleted."""
     removed_lists: Ids
-    """Watchlists of which every cone goes: not matched any more, or with another default radius."""
+    """Watchlists of which every cone goes: no longer matched, or with another default radius."""
     added: pa.Table
     """Cones that were added, columns `CONE_COLUMNS`; of lists with another radius all of them."""
 
@@ -95,7 +95,7 @@ class AreaChanges:
     """What came and went between two numbers."""
 
     removed: Ids
-    """Areas not matched any more, or with another MOC."""
+    """Areas no longer matched, or with another MOC."""
     added: dict[int, MOC]
     """Areas that were added, or have another MOC."""
 

@@ -135,7 +135,7 @@ def _around(
         return shapes.circle(frame, *centre, values[0])
     if name == "annulus":
         if len(values) < 2 or sorted(set(values)) != values:
-            raise _wrong_number(statement, "longitude, latitude, two or more radii that rise")
+            raise _wrong_number(statement, "longitude, latitude, two or more increasing radii")
         return shapes.ring(frame, *centre, values[0], values[-1])
     # DS9 turns by an angle from the axis of longitudes, so that the second axis is at that position angle.
     make = shapes.box if name == "box" else shapes.ellipse
@@ -143,7 +143,7 @@ def _around(
     pairs = list(zip(sizes[::2], sizes[1::2], strict=True))
     rising = all(inner[0] < outer[0] and inner[1] < outer[1] for inner, outer in pairwise(pairs))
     if not pairs or not rising:
-        raise _wrong_number(statement, "longitude, latitude, two sizes (or more pairs that rise), angle")
+        raise _wrong_number(statement, "longitude, latitude, two sizes (or more increasing pairs), angle")
     turned = angle if name == "box" else angle + 90.0
     outer = make(frame, centre[0], centre[1], pairs[-1][0], pairs[-1][1], turned)
     hole = [size - shapes.margin for size in pairs[0]]

@@ -1,4 +1,4 @@
-"""Error circles of events, and what a notice says of an event: the same whatever form it was sent in.
+"""Error circles of events, and what a notice says about an event: the same whatever form it was sent in.
 
 An issuer gives a position, a radius and the probability that the circle contains the event. The radius for another
 probability follows from a Gaussian error that is the same in all directions.
@@ -58,7 +58,7 @@ class ErrorCircle:
 
 @dataclass(frozen=True)
 class EventNotice:
-    """What a notice says of an event."""
+    """What a notice says about an event."""
 
     event: str
     """Identifier given by the issuer; the same in all notices of an event."""

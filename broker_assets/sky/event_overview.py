@@ -31,7 +31,7 @@ def events(
     stream : str, optional
         Only those of this moving list, whatever the case.
     ended : bool
-        Also cones that are not matched any more; `ended` says why.
+        Also cones that are no longer matched; `ended` says why.
     limit : int
         How many.
     """

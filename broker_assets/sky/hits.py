@@ -103,7 +103,7 @@ def write_cone_hits(connection: psycopg.Connection[Any], index: ConeIndex, posit
     The index may be older than the lists: a hit is written only while its cone exists and its list is matched. Nothing
     keeps the cone from being deleted before the transaction ends: the re-match that follows the deletion waits for
     batches that are under way and takes their hits away. A stored hit goes only if its cone is in this index and does
-    not contain the object any more.
+    no longer contain the object.
     """
     matches = ConesInForce.of(index, 0).match(positions.ra, positions.dec, positions.times)
     return store_cone_hits(connection, positions, matches, origin, indexed=index.cone)
@@ -344,7 +344,7 @@ class _Difference:
     """What of the hits of some objects must change."""
 
     removed: list[tuple[int, int]]
-    """Object and other key of stored hits that are none any more."""
+    """Object and other key of stored hits that no longer are hits."""
     written: pa.Table
     """Matches with `diaobjectid` that are not stored, or otherwise."""
     objects: list[int]

@@ -352,7 +352,7 @@ def _lock(connection: Connection, kind: Kind, identifier: int, owner: str) -> No
 def change(connection: Connection, kind: Kind, identifier: int) -> int:
     """Take the number of a change of a list, whose row is locked and says already what it is from now on.
 
-    The list's period ends if it is not matched any more, or not with the same radius or MOC; another begins if it is.
+    The list's period ends if it is no longer matched, or not with the same radius or MOC; another begins if it is.
 
     Returns
     -------
@@ -394,7 +394,7 @@ def change(connection: Connection, kind: Kind, identifier: int) -> int:
 
 
 def expect_rematch(connection: Connection, kind: str, identifiers: Sequence[int]) -> None:
-    """Let the next re-match know lists that are not matched any more.
+    """Let the next re-match know lists that are no longer matched.
 
     Batches may have written hits of a list that was never matched against past objects, and may still do so.
     """

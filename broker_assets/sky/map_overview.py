@@ -112,7 +112,7 @@ def map_content(connection: psycopg.Connection[Any], identifier: int) -> SkyMap:
     Raises
     ------
     UnknownMap
-        If there is no map of this number, or it is not kept any more.
+        If there is no map of this number, or it is no longer kept.
     """
     row = connection.execute("SELECT sky_map FROM mma_areas WHERE mw_id = %s", (identifier,)).fetchone()
     if row is None or row[0] is None:

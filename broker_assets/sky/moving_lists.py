@@ -77,7 +77,7 @@ class EventCone:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """What `notice_events` says of it; it becomes another cone if any of it changes."""
+        """What `notice_events` says about it; it becomes another cone if any of it changes."""
         return {
             "name": self.name,
             "notice_type": self.source.notice.kind,

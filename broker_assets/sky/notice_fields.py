@@ -1,4 +1,4 @@
-"""Fields that notices of every form have: instants, names, numbers; and what is said of a notice that lacks one."""
+"""Fields that notices of every form have: instants, names, numbers; and what is said about a notice that lacks one."""
 
 from __future__ import annotations
 

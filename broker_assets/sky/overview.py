@@ -56,7 +56,7 @@ class _Summary(BaseModel):
     """matched: past objects have been matched with it as it is now; waiting: not yet; inactive and expired: it is not
     matched at all."""
     matched_at: datetime.datetime | None
-    """When past objects were last matched with it; none where that was never, or where it is not matched any more and
+    """When past objects were last matched with it; none where that was never, or where it is no longer matched and
     its hits are gone."""
     hits: int
     """Objects that are hits now, once for each cone."""

@@ -63,7 +63,7 @@ class Rematched:
 
 
 def lists_to_rematch(connection: Connection) -> list[tuple[Kind, int, int]]:
-    """Lists that changed since their hits were brought up to date: kind, id, revision (0 if not matched any more)."""
+    """Lists that changed since their hits were brought up to date: kind, id, revision (0 if no longer matched)."""
     return connection.execute(
         "WITH list AS (SELECT 'watchlist' AS kind, wl_id AS id, revision FROM watchlists"
         "  JOIN watchlist_periods AS period USING (wl_id) WHERE period.revision_to IS NULL"
@@ -91,7 +91,7 @@ def rematch(connection: Connection, kind: Kind, identifier: int, *, whole: bool 
     connection : psycopg.Connection
         A transaction is opened in it.
     kind, identifier
-        Which list. One that is not matched any more loses its hits.
+        Which list. One that is no longer matched loses its hits.
     whole : bool
         Match every object again, whatever is stored, instead of what changed.
 
@@ -254,7 +254,7 @@ def _locked(connection: Connection, objects: NDArray[np.int64]) -> Positions:
 
 
 def _forget(connection: Connection, kind: Kind, identifier: int, revision: int) -> Rematched:
-    """Delete the hits of a list that is not matched any more."""
+    """Delete the hits of a list that is no longer matched."""
     table, key = _HITS[kind]
     losers = _delete_hits(connection, table, key, [identifier])
     if losers and kind == "watchlist":

@@ -224,7 +224,7 @@ class VersionedFolder:
             _remove_tree(self.folder)
 
     def withdraw(self) -> None:
-        """Remove the pointer: nothing is in force any more. The versions stay."""
+        """Remove the pointer: no version is in force then. The versions stay."""
         if self.folder.exists():
             with self._alone():
                 (self.folder / self._name).unlink(missing_ok=True)

@@ -35,7 +35,7 @@ class AnnotationStream:
     """Kafka topic."""
     source: Source
     version: str
-    """Version of annotations that give none."""
+    """Version of annotations that do not state one."""
 
     @property
     def name(self) -> str:

@@ -95,7 +95,7 @@ class Trials:
     plan : EnrichmentPlan
         The enrichments of the platform, with `FilterMatches` among them.
     limit : int, optional
-        Alerts of a night that are read, about.
+        Approximate number of alerts read per night.
     lists_now : bool
         Apply lists as they are now.
     progress : callable

@@ -49,7 +49,7 @@ class PacketContents:
     def alerts(
         self, connection: psycopg.Connection[Any], messages: Sequence[Message], *, full: bool
     ) -> dict[int, JsonObject | MessageRefusedError]:
-        """The alert of each message, by its number; points in the order of time, without images.
+        """The alert of each message, by its number; points in order of time, without images.
 
         Raises
         ------
@@ -163,7 +163,7 @@ def _full(tables: AlertTables, count: int) -> list[JsonObject]:
 
 
 def _add_lists(documents: list[JsonObject], name: str, table: pa.Table, columns: Sequence[str]) -> None:
-    """Add the points of each packet, in the order of time."""
+    """Add the points of each packet, in order of time."""
     for document in documents:
         document[LISTS[name]] = []
     ordered = table.sort_by([("packet", "ascending"), ("midpointmjdtai", "ascending")])

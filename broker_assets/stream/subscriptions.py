@@ -162,7 +162,7 @@ class NumberedDeliveries:
             log.warning("%s: %d messages will come again: %s", self._stream, len(acknowledgements), error)
 
     def _prune(self) -> None:
-        """Forget messages that the service cannot send any more; the last one stays, for its place."""
+        """Forget messages that the service can no longer send; the last one stays, for its place."""
         self._connection.execute(
             "DELETE FROM subscription_message WHERE stream = %s AND received_at < now() - make_interval(days => %s)"
             ' AND "offset" < (SELECT max("offset") FROM subscription_message WHERE stream = %s)',

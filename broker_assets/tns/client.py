@@ -146,7 +146,7 @@ class TnsClient:
         Returns
         -------
         dict
-            What TNS says of it, as its API names it.
+            What TNS says about it, as its API names it.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What a classifier says of the objects of one true class, by days from their peak.
+"""What a classifier says about the objects of one true class, by days from their peak.
 
 Of each detection the message that was stored last counts; a day is the largest whole number of days not above the time
 since the peak, from 20 days before to 90 days after.

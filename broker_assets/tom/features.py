@@ -1,6 +1,6 @@
 """Features of a light curve of all bands together, as DESC's TOM gives them.
 
-N points at times t with fluxes m and uncertainties δ, in the order of time; w = 1/δ²; the weighted mean is
+N points at times t with fluxes m and uncertainties δ, in order of time; w = 1/δ²; the weighted mean is
 m̄ = Σwm / Σw. Formulas: the contract of the TOM; D'Isanto et al. 2016, MNRAS 457, 3119 (quantiles, linear fit); Stetson
 1996, PASP 108, 851 (K); Stephens 1974, JASA 69, 730 (Anderson-Darling); Otsu 1979, IEEE SMC 9, 62.
 """
@@ -29,7 +29,7 @@ def features(mjd: Vector, flux: Vector, fluxerr: Vector) -> dict[str, float]:
     Parameters
     ----------
     mjd, flux, fluxerr : (n,) float64 array
-        Points in the order of time: days, nJy, nJy.
+        Points in order of time: days, nJy, nJy.
 
     Returns
     -------

@@ -57,7 +57,7 @@ def test_what_cannot_be_is_refused(connection: psycopg.Connection[Any], people: 
 
 def test_topics_are_asked_for_once(connection: psycopg.Connection[Any], people: dict[str, Any]) -> None:
     requests.ask(connection, people["ann"], "mine", WHY)
-    with pytest.raises(BadAnnotator, match="waits for an answer"):
+    with pytest.raises(BadAnnotator, match="is waiting for an answer"):
         requests.ask(connection, people["ann"], "Mine", WHY)
     annotators.add_annotator(connection, "taken", "otto")
     with pytest.raises(TopicTaken):

@@ -54,7 +54,7 @@ def test_a_star_is_looked_for_where_it_has_moved(run: Run, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("position", "says"),
     [
-        (("10", "95"), "beyond a pole"),
+        (("10", "95"), "is outside [-90, 90]"),
         (("ten", "5"), "ten"),
         (("10", "5"), "no catalogue is loaded"),
         (("10", "-5", "--al"), "--al"),

@@ -120,7 +120,7 @@ def test_a_mapping_that_does_not_fit_is_refused(text: str, says: str) -> None:
         ("c.fits", "SIMPLE", "cannot be read"),
         ("c.vot", "<VOTABLE", "cannot be read"),
         ("c.parquet", "PAR1", "cannot be read"),
-        ("c.doc", "", "does not end like"),
+        ("c.doc", "", "does not have the extension"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str, content: str, says: str) -> None:

@@ -47,7 +47,7 @@ def test_a_text_is_split_with_places() -> None:
         ("SELECT @x", "sign @", 7),
         ("SELECT ?", "sign ?", 7),
         ("SELECT (1", "not closed", 7),
-        ("SELECT 1)", "closes none", 8),
+        ("SELECT 1)", "has no match", 8),
         ("SELECT " + "9" * 31, "number", 7),
         ("SELECT " + "a" * 65, "name", 7),
         ("SELECT '" + "a" * (MAX_LITERAL + 1) + "'", "1000 characters", 7),

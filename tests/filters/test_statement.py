@@ -70,7 +70,7 @@ def test_what_a_select_may_not_have(text: str, said: str) -> None:
     [
         (Form("", "objects"), "selected", "nothing is selected"),
         (Form("ra FROM users", "objects"), "selected", "FROM"),
-        (Form("ra", "objects", "ra > 3) OR (ra < 1"), "conditions", "closes none"),
+        (Form("ra", "objects", "ra > 3) OR (ra < 1"), "conditions", "has no match"),
         (Form("ra", "objects", "ra > 3 UNION SELECT 1"), "conditions", "UNION"),
         (Form("ra", "objects", "ra > 3 LIMIT 5"), "conditions", "LIMIT"),
         (Form("ra", "objects", "ra > 3; DROP TABLE x"), "conditions", "semicolon"),

@@ -121,7 +121,7 @@ def test_no_value_where_there_is_no_position_or_no_map(tmp_path: Path) -> None:
     [
         ({"EBV": np.ones(12)}, {"ORDERING": "NESTED", "COORDSYS": "C"}, "not in galactic coordinates"),
         ({"EBV": np.ones(12)}, {}, "how its pixels are ordered"),
-        ({"EBV": np.ones(13)}, {"ORDERING": "RING"}, "not all the sky"),
+        ({"EBV": np.ones(13)}, {"ORDERING": "RING"}, "does not cover the whole sky"),
         ({"A": np.ones(12), "B": np.ones(12)}, {"ORDERING": "RING"}, "no column EBV; it has A, B"),
     ],
 )

@@ -68,8 +68,8 @@ def test_what_is_not_known_any_more_says_so(platform: Any) -> None:
         queue(connection, [7])
         (number,) = connection.execute("SELECT deliveryid FROM deliveries").fetchone() or (0,)
         found = dict(notification_path(connection, number, kafka_place))
-        assert "not known any more" in found["packet"]
-        assert "not known any more" in found["filter"]
+        assert "no longer known" in found["packet"]
+        assert "no longer known" in found["filter"]
         assert found["receipt"] == "none yet"
         with pytest.raises(LookupError, match="no message 99"):
             notification_path(connection, 99, kafka_place)

@@ -53,7 +53,7 @@ def test_kept_and_read_back(database_url: str, tmp_path: Path) -> None:
         with pytest.raises(SnapshotGone, match=f"{made.snapshotid}.*damaged"):
             content_of(root, made)
         file.unlink()
-        with pytest.raises(SnapshotGone, match=f"{made.sha256}.*not in the object store"):
+        with pytest.raises(SnapshotGone, match=f"{made.sha256}.*no longer in the object store"):
             content_of(root, made)
         assert (
             content_of(root, keep(connection, root, {"objects": TABLE}, question={"ids": [1]}, versions=versions))

@@ -205,7 +205,7 @@ def test_a_list_is_observed_by_hand(
     failed = job.execute_in_process(instance=instance, asset_selection=chosen, partition_key=key, raise_on_error=False)
     assert not failed.success
     [event] = instance.get_records_for_run(failed.run_id, of_type=DagsterEventType.STEP_FAILURE).records
-    assert "is not matched any more" in str(event.event_log_entry.dagster_event)
+    assert "is no longer matched" in str(event.event_log_entry.dagster_event)
 
 
 def test_a_cone_whose_window_has_passed_is_a_reason(connection: psycopg.Connection, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def add(request: Request, given: Parameters, background: BackgroundTasks) -> Res
     name, email = text(given, "username", 150).strip(), text(given, "email", 254).strip()
     try:
         if not email:
-            raise BadAccount("an address is needed: the link to set a password goes there")
+            raise BadAccount("an address is needed: the link to set a password is sent there")
         with accounts_of(request) as connection, connection.transaction():
             user = accounts.add_with_hash(connection, name, "", email=email, active=False, by=by.userid)
             link = mailed_links.make(connection, "activation", user, address_of(request))

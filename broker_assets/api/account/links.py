@@ -88,7 +88,7 @@ def register(request: Request, given: Parameters, background: BackgroundTasks) -
     username, email = text(given, "username", 150).strip(), text(given, "email", 254).strip()
     try:
         if not email:
-            raise BadAccount("an address is needed: the link goes there")
+            raise BadAccount("an address is needed: the link is sent there")
         hashed = hash_password(text(given, "password"), username)
         with accounts_of(request) as connection:
             known = mailed_links.ask(connection, "password", email, address_of(request)) if "@" in email else []

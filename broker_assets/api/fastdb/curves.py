@@ -1,4 +1,4 @@
-"""Light curves of root objects by version, objects that were detected lately, and what brokers say of detections.
+"""Light curves of root objects by version, objects that were detected lately, and what brokers say about detections.
 
 Many light curves are read and written some at a time: what fails before the first ones is an error of the request.
 """
@@ -303,7 +303,7 @@ def _of_one(request: Request, form: _Form, roots: Roots, missing: str) -> Respon
 
 
 def broker_info(request: Request, given: Given, procver: str = REALTIME) -> Response:
-    """What brokers say of some detections."""
+    """What brokers say about some detections."""
     admitted(request)
     only(given, ["diasourceids", "brokername", "topic"])
     if "diasourceids" not in given:

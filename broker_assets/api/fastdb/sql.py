@@ -95,7 +95,7 @@ def results(request: Request, queryid: str) -> Response:
     try:
         file: Any = path.open("rb")
     except FileNotFoundError:
-        raise FastdbError(f"the result of query {queryid} is not kept any more: submit it again") from None
+        raise FastdbError(f"the result of query {queryid} is no longer kept: submit it again") from None
     headers = {"Content-Length": str(query.resultbytes), "X-Content-Type-Options": "nosniff"}
     return StreamingResponse(blocks(file), headers=headers, media_type=FORMATS[query.format][0])
 

@@ -260,7 +260,7 @@ def _moc(request: Request, form: SentForm) -> MOC:
     corners = form.text("corners")
     content = form.file or form.text("region").encode()
     if sum((bool(content), any(circle), bool(corners))) != 1:
-        raise BadField("give one of a file or region, a circle, and the corners of a polygon")
+        raise BadField("give exactly one of these: a file or region, a circle, or the corners of a polygon")
     if any(circle):
         ra = form.number("ra", least=0, most=360, what="Right ascension")
         dec = form.number("dec", least=-90, most=90, what="Declination")

@@ -38,7 +38,7 @@ conditions:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of a text."""
+    """What is said about a text."""
 
     problems: tuple[Problem, ...]
     lines: tuple[str, ...]

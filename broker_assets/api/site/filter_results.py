@@ -84,7 +84,7 @@ def _query(request: Request, user: User, number: int) -> tuple[StoredFilter, Che
         try:
             query = version_of(connection, number).query()
         except FilterError as error:
-            raise HTTPException(422, f"The filter is not accepted any more: {error}") from None
+            raise HTTPException(422, f"The filter is no longer accepted: {error}") from None
         hidden = unreadable(connection, user.username, query)
     if hidden:
         raise HTTPException(403, f"The filter reads {', '.join(hidden)}, which is neither public nor yours.")

@@ -97,7 +97,7 @@ async def sent_form(request: Request) -> SentForm:
     request._body = bytes(body)
     try:
         sent = await request.form(max_files=1, max_fields=MOST_FIELDS, max_part_size=most)
-    except Exception:  # noqa: BLE001 - whatever the parser says of what a stranger sent
+    except Exception:  # noqa: BLE001 - whatever the parser says about what a stranger sent
         raise HTTPException(400, "The form cannot be read.") from None
     several: dict[str, list[str]] = {}
     content, name = b"", ""
@@ -127,7 +127,7 @@ def acting(request: Request, form: SentForm) -> User:
     if session is None:
         raise HTTPException(401, "Log in to change something.")
     if not is_same(form.values.get("csrfmiddlewaretoken") or request.headers.get("x-csrftoken"), session.csrf):
-        raise HTTPException(403, "The form does not repeat the value of the session: load the page again.")
+        raise HTTPException(403, "The form does not belong to this session: reload the page.")
     if session.user.is_guest:
         raise HTTPException(403, "Guests may only read. Ask an administrator for an account of your own.")
     return session.user

@@ -70,7 +70,9 @@ def one(request: Request, connection: Database, night: str) -> Response:
     now = datetime.datetime.now(datetime.UTC)
     found = nights.accounts(connection, date, date, now=now, stale=nights.stale_of(stale))
     if not found:
-        raise HTTPException(404, f"There is nothing of {date}: it is before the first night with alerts, or not yet.")
+        raise HTTPException(
+            404, f"There is nothing of {date}: it is before the first night with alerts, or in the future."
+        )
     disclosure: Disclosure = request.app.state.disclosure
     operates = disclosure.is_entitled(request)
     return page(

@@ -33,7 +33,7 @@ SAID: Final = {
     "retrying": "The messages are read again; this page shows how it ends.",
     "busy": "Another retry runs: wait until it has ended.",
     "dismissed": "The messages are dismissed; their bytes stay in the database.",
-    "gone": "No waiting message has this reason any more.",
+    "gone": "No message with this reason is waiting any longer.",
 }
 
 
@@ -97,7 +97,9 @@ def settle(request: Request, form: Sent) -> Response:
     """Read the messages of a kind of reason again, or dismiss them."""
     user = operator(acting(request, form))
     if not request.app.state.writes_stream:
-        raise HTTPException(403, "This server may not write what the stream writes: use the command of the page.")
+        raise HTTPException(
+            403, "This server has no write access to what the stream writes: use the command shown on the page."
+        )
     topic, kind = form.text("topic"), form.text("reason")
     with accounts_of(request) as connection:
         chosen = {(group.topic, group.kind) for group in quarantine.groups(connection)}

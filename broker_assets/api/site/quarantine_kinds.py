@@ -24,7 +24,7 @@ SAID: Final = {
     "files-dismiss": "The files are dismissed; their bytes and reasons stay.",
     "letters-retry": "The messages are sent again.",
     "letters-dismiss": "The messages are dismissed and stay unsent.",
-    "nothing": "Nothing was changed: nothing of this waits any more.",
+    "nothing": "Nothing was changed: none of this is waiting any longer.",
 }
 
 
@@ -48,7 +48,9 @@ def settle_files(request: Request, form: Sent) -> Response:
     """Let the next run read files again, or dismiss them."""
     user = operator(acting(request, form))
     if not request.app.state.writes_stream:
-        raise HTTPException(403, "This server may not write what the stream writes: use the command of the page.")
+        raise HTTPException(
+            403, "This server has no write access to what the stream writes: use the command shown on the page."
+        )
     chosen = [int(text) for text in form.several.get("entry", [])[:FILES] if text.isascii() and text.isdigit()]
     chosen = [number for number in chosen if number < 2**63]
     do = _do(form)

@@ -178,7 +178,7 @@ def _searched(found: Any) -> str:
 
 
 def _named(row: dict[str, Any]) -> list[tuple[str, Any, str]]:
-    """Names, values and meanings of what surveys say of an object, as far as it is known."""
+    """Names, values and meanings of what surveys say about an object, as far as it is known."""
     names = documented(ssobjects)
     skipped = {"ssobjectid", "designation", "broughtby", "survey", "ingestid", "night"}
     return [

@@ -168,7 +168,7 @@ def add_version(request: Request, number: Number, form: Sent) -> Response:
         except NotTheOwner as error:
             raise HTTPException(403, sentence(error)) from None
         except BadSpectrum as error:
-            raise HTTPException(422, f"{sentence(error)} The versions that there are stay as they are.") from None
+            raise HTTPException(422, f"{sentence(error)} The existing versions are kept.") from None
         owned.note(connection, user, "spectrum changed", number, f"version {added.version}")
     return see(f"/spectra/files/{number}/", said="saved", version=added.version)
 

@@ -110,7 +110,7 @@ def _near(text: str) -> tuple[float, float, float]:
     for reading in read(text):
         if reading.kind == "position":
             return reading.ra, reading.dec, reading.radius / 3600
-    raise BadField(f"Near: {text[:60]!r} is not a position; write RA, Dec and a radius, as 10.68 41.27 5'")
+    raise BadField(f"Near: {text[:60]!r} is not a position; write RA, Dec and a radius, such as 10.68 41.27 5'")
 
 
 @router.get("/")

@@ -1,4 +1,5 @@
-"""What a classifier says of the objects of one true class, as the data frames that the original prepared in files."""
+"""What a classifier says about the objects of one true class, as the data frames that the original prepared in "
+"files."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def answer(request: Request, curves: Iterable[Curves], form: Form) -> Response:
 
 
 def _heads(curves: Curves, form: Form) -> list[dict[str, Any]]:
-    """What is said of each object besides its points."""
+    """What is said about each object besides its points."""
     names = ("objectid", "ra", "dec")
     columns: dict[str, list[Any]] = {name: curves.objects[name].to_pylist() for name in names}
     count = curves.objects.num_rows

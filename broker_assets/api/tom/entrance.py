@@ -92,7 +92,7 @@ def needs(request: Request, user: User, permission: str) -> None:
     with accounts_of(request) as connection:
         allowed = permissions.may(connection, user, permission)
     if not allowed:
-        raise RefusedError(forbidden(f"This needs the right {permission}, which a group gives."))
+        raise RefusedError(forbidden(f"This needs the right {permission}, which is granted by a group."))
 
 
 def _repeats(request: Request) -> bool:

@@ -33,7 +33,7 @@ _FEATURES: Final = "Exception in LtcvFeatures: "
 _HOT: Final = "Exception in GetHotSNeView: "
 _LAYOUTS: Final[dict[Any, Layout]] = {0: 0, 1: 1, 2: 2, "0": 0, "1": 1, "2": 2}
 _UNKNOWN: Final = {"redshift": -99, "sncode": -99}
-"""What the original says of redshift and class of each object."""
+"""What the original says about redshift and class of each object."""
 _DETECTIONS: Final = ("source", "forced")
 _MJD_OF_1970: Final = 40_587.0
 

@@ -95,7 +95,7 @@ def address(request: Request, user: User) -> str:
 
 
 def left_out(request: Request, statements: Sequence[Statement]) -> dict[str, str]:
-    """What an answer says of months that have left the database, where statements name points."""
+    """What an answer says about months that have left the database, where statements name points."""
     with request.app.state.connections.use() as connection:
         found = out_of_reach(connection, " ".join(statement.text for statement in statements))
     return {NOT_READ: found} if found else {}
@@ -212,7 +212,7 @@ def results(request: Request, identifier: str) -> Response:
     try:
         file = path.open("rb")
     except FileNotFoundError:
-        raise TomError(f"the result of query {identifier} is not kept any more: submit it again", 410) from None
+        raise TomError(f"the result of query {identifier} is no longer kept: submit it again", 410) from None
     headers = {"Content-Length": str(query.resultbytes), "X-Content-Type-Options": "nosniff"}
     return StreamingResponse(blocks(file), headers=headers, media_type=FORMATS[query.format][0])
 

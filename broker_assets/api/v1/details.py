@@ -92,7 +92,7 @@ def said(
     topic: Annotated[str | None, Query(max_length=200, description="Only of this annotator")] = None,
     history: Annotated[bool, Query(description="All that there were, not only those in force")] = False,
 ) -> Response:
-    """What annotators say of the object: public ones, and those that the account may read."""
+    """What annotators say about the object: public ones, and those that the account may read."""
     return document(
         request,
         {

@@ -76,7 +76,7 @@ class Listeners:
             if self._each[who] >= MOST_EACH or self._each.total() >= MOST:
                 raise Problem(
                     "too-many-requests",
-                    f"you listen {self._each[who]} times already, or the server has no place for more",
+                    f"you listen {self._each[who]} times already, or the server cannot take more",
                     headers={"Retry-After": "60"},
                 )
             self._each[who] += 1
@@ -221,7 +221,7 @@ def _matches(request: Request, listening: _Listening, viewer: Viewer) -> list[st
 
     filters = _readable(request, viewer, listening)
     if len(filters) < len(listening.filters):
-        raise Problem("not-found", "a filter is gone, or may no longer be read")
+        raise Problem("not-found", "a filter was removed, or you may no longer read it")
     with _tide(request) as (connection, upto):
         if upto is None:
             return []

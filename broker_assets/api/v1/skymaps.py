@@ -48,7 +48,7 @@ def skymap_fits(request: Request, connection: Database, viewer: Anybody, id: Lis
     """The map as it was received, a multi-order HEALPix map as FITS."""
     row = connection.execute("SELECT sky_map FROM mma_areas WHERE mw_id = %s", (id,)).fetchone()
     if row is None or row[0] is None:
-        raise Problem("not-found" if row is None else "gone", f"sky map {id} is unknown or not kept any more")
+        raise Problem("not-found" if row is None else "gone", f"sky map {id} is unknown or no longer kept")
     headers = {"Content-Disposition": f'attachment; filename="skymap_{id}.fits"'}
     return Response(bytes(row[0]), media_type="application/fits", headers=headers)
 

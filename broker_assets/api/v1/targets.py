@@ -169,7 +169,7 @@ def make_target(request: Request, writer: Writer, new: TargetFields) -> Response
     given = _given(new)
     root = given.pop("root", None)
     if root is not None and not set(given) <= {"name", "public"}:
-        raise BadTarget("root: a target of a root object has its position; give nothing but a name besides")
+        raise BadTarget("root: a target of a root object has its position; give only a name in addition")
     with changing(request, writer, "target made") as change:
         quotas.require_room(change.connection, _user(writer), request.app.state.access, "targets")
         options: dict[str, Any] = {"name": given.get("name") or "", "public": bool(given.get("public"))}

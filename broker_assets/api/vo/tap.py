@@ -43,7 +43,7 @@ def sync(request: Request, viewer: Anybody, given: GivenParameters) -> Response:
     seconds: float = min(request.app.state.interactive_seconds, LONGEST_SECONDS)
     slots: threading.BoundedSemaphore = request.app.state.tap_slots
     if not slots.acquire(timeout=WAIT_SECONDS):
-        raise VoError("several queries run at the moment; try again, or ask asynchronously", 503)
+        raise VoError("several queries are running; try again, or use the asynchronous interface", 503)
     try:
         uploads = {name: read_upload(content) for name, content in given.uploads.items()}
         with request.app.state.connections.use() as connection:
@@ -54,7 +54,7 @@ def sync(request: Request, viewer: Anybody, given: GivenParameters) -> Response:
     except (AdqlError, BadUpload) as error:
         raise VoError(str(error)) from error
     except TookTooLong as error:
-        raise VoError(f"{error}: ask for less, or ask asynchronously", 503) from error
+        raise VoError(f"{error}: ask for less, or use the asynchronous interface", 503) from error
     finally:
         slots.release()
     batches = found.table.combine_chunks().to_batches()

@@ -153,7 +153,7 @@ def parameters(job: AJob) -> Response:
 def set_parameters(request: Request, job: OwnJob, given: GivenParameters) -> Response:
     """Change parameters of a job that is PENDING."""
     if given.uploads:
-        raise VoError("tables are uploaded when the job is made")
+        raise VoError("tables are uploaded when the job is created")
     with accounts_of(request) as own:
         tap_jobs.change(own, job.jobid, parameters=job.parameters | given.values)
     return _to(request, job.jobid)

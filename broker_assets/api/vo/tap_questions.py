@@ -133,7 +133,9 @@ async def _given(request: Request, viewer: Anybody) -> Given:
         from broker_assets.delivery.public_files import CannotFetch, fetch
 
         if viewer.user is None or viewer.user.is_guest:
-            raise VoError("tables are fetched from addresses for accounts only; send it with the request", 403)
+            raise VoError(
+                "tables are fetched from addresses only for users with an account; send the table with the request", 403
+            )
         try:
             allowed = request.app.state.delivery.private_addresses
             return fetch(address, most_bytes=LARGEST, private_addresses=allowed)

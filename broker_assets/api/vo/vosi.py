@@ -1,4 +1,4 @@
-"""What services say of themselves (IVOA VOSI 1.1): capabilities, availability, tables."""
+"""What services say about themselves (IVOA VOSI 1.1): capabilities, availability, tables."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def build_cold_assets(settings: Settings) -> list[AssetsDefinition]:
         **about(
             "The rows of a night in tables of Apache Iceberg: sources, forced photometry and limits from its packets, "
             "objects as it left them, features, context and matches. Each materialisation overwrites the "
-            "night; the number of a table's snapshot cites what it had then.",
+            "night; the snapshot number of a table identifies its content at that time.",
             None if chosen.nightly else moved_by,
         ),
     )
@@ -88,14 +88,14 @@ def build_cold_assets(settings: Settings) -> list[AssetsDefinition]:
                 CHECK,
                 asset=PROVEN,
                 blocking=True,
-                description="The cold store has the same rows of the months that should leave: equal numbers and "
-                "checksums, by night.",
+                description="The cold store has the same rows of the months that are due to leave the database: equal "
+                "numbers and checksums, by night.",
             )
         ],
         **named,
         **about(
             f"Months older than {chosen.hot_months} months, compared row by row with the cold store. Nights that "
-            "differ there are written again first.",
+            f"differ there are rewritten first.",
             moved_by,
         ),
     )

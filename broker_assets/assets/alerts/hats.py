@@ -40,7 +40,7 @@ def build_hats_asset(settings: Settings) -> AssetsDefinition:
         **labels(STREAM_OPERATORS, survey=ALL_SURVEYS, level="published", family="alerts", store="files"),
         **about(
             "Objects with nested light curves and a margin in the layout of HATS. A night rewrites the tiles of the "
-            "sky that have its objects; the others are taken over.",
+            "sky that contain its objects; the others are kept.",
         ),
     )
     def hats_catalogue(

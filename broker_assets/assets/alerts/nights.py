@@ -252,8 +252,9 @@ def _fact_input(item: FactInput) -> AssetsDefinition:
         kinds={"file"},
         **labels(STREAM_OPERATORS, survey=ALL_SURVEYS, level="input", family="alerts", store="files"),
         **about(
-            f"{item.description} A new version makes those facts of "
-            f"{'the objects that it concerns' if item.partial else 'all nights'} stale that were made with another.",
+            f"{item.description} A new version makes the facts of "
+            f"{'affected objects' if item.partial else 'all nights'} "
+            "that were made with another one stale.",
             FACT_INPUT_OBSERVER,
         ),
     )

@@ -82,7 +82,7 @@ def build_classifier(folder: Path) -> AssetsDefinition:
     def observe(context: AssetExecutionContext, database: ResourceParam[Database]) -> Iterator[ObserveResult]:
         found = entries(folder).get(context.partition_key)
         if found is None:
-            raise Failure(f"there is no classifier {context.partition_key!r} any more", allow_retries=False)
+            raise Failure(f"there is no longer a classifier {context.partition_key!r}", allow_retries=False)
         yield from Reporter(context.instance, database, context.log, run_id=context.run.run_id).seen(found)
 
     observed: AssetsDefinition = observe

@@ -69,7 +69,7 @@ def build_training_assets(settings: Settings) -> list[AssetsDefinition]:
         kinds={"parquet", "file"},
         **labels(STREAM_OPERATORS, survey=ALL_SURVEYS, level="input", family="alerts", store="files"),
         **about(
-            "Alerts of a simulated survey whose classes are known, with what the default classifier is given of them, "
+            "Alerts of a simulated survey whose classes are known, with the inputs of the default classifier, "
             "computed by the code of the stream.",
             TRAIN,
         ),

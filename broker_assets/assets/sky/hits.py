@@ -66,7 +66,8 @@ def _hits(kind: Kind) -> AssetsDefinition:
         kinds={"postgres"},
         **labels(SKY_LIST_CURATORS, survey=ALL_SURVEYS, level="hits", family="sky", store="postgres"),
         **about(
-            f"{meaning} Drain runs keep it up to date for the objects that they move. Materialising a partition "
+            f"{meaning} Drain runs keep it up to date for the objects whose positions they change. Materialising a "
+            f"partition "
             "matches all objects with the list again. For changed lists:",
             MATCH,
             table_metadata(table),

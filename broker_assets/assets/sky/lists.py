@@ -104,7 +104,7 @@ def _observed(asset: str) -> AssetsDefinition:
         with database.transaction() as connection:
             revision = revisions(connection, asset).get(key)
         if revision is None:
-            raise Failure(f"{key} of {asset} is not matched any more", allow_retries=False)
+            raise Failure(f"{key} of {asset} is no longer matched", allow_retries=False)
         reporter = Reporter(context.instance, database, context.log, run_id=context.run.run_id)
         yield from reporter.seen(entry(asset, key, revision))
 

@@ -78,7 +78,10 @@ def build_tns_assets(limits: InputLimits = LIMITS, *, promised: bool = False) ->
         group_name="sky",
         kinds={"csv"},
         **labels(SKY_LIST_CURATORS, survey=ALL_SURVEYS, level="raw", family="tns", store="files"),
-        **about("Bulk files of the Transient Name Server: everything daily, and changes of each hour.", TNS_OBSERVER),
+        **about(
+            "Bulk files of the Transient Name Server: a complete one each day, and the changes of each hour.",
+            TNS_OBSERVER,
+        ),
     )
 
     @asset(

@@ -154,7 +154,7 @@ def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinitio
                     f"{result.candidates} examined, {result.hits} new, {result.total} in total"
                 )
                 context.log.info(f"{kind} {identifier}: {done[f'{kind} {identifier}']}")
-                if revision:  # a list that is not matched any more has no partition
+                if revision:  # a list that is no longer matched has no partition
                     key = keys[identifier] if kind == "sky_map" else str(identifier)
                     for event in reports.report([hits_entry(kind, key, result)], partitions=HITS[kind][2]):
                         context.log_event(event)

@@ -24,7 +24,7 @@ def telemetry_register(folders: Iterable[AssetKey] = (), writer: Writer | None =
         kinds={"postgres"},
         **labels(INSTRUMENT_OPERATORS, survey=INSTRUMENT, level="raw", family="packets", store="postgres"),
         **about(
-            "Register of telemetry files: state, tries and reasons, one row per content that arrived.",
+            "Register of telemetry files: state, attempts and reasons, one row per distinct content that arrived.",
             writer,
             table_metadata(telemetry_file),
         ),

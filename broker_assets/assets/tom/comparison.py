@@ -1,4 +1,5 @@
-"""What brokers say, compared: with the truth of the simulated survey, and with what others say of the same objects."""
+"""What brokers say, compared: with the truth of the simulated survey, and with what others say about the same "
+"objects."""
 
 import hashlib
 import math
@@ -48,9 +49,10 @@ def _scorecards() -> AssetsDefinition:
         code_version=TALLY_VERSION,
         **labels(STREAM_OPERATORS, survey="elasticc", level="facts", family="alerts", store="postgres"),
         **about(
-            "How right the classifiers of brokers are: confusion of classes, ROC and precision against recall, "
+            "How accurate the classifiers of brokers are: confusion matrices, ROC and precision–recall curves, "
             "calibration, delays and completeness, against the truth of the simulated survey. New messages are added "
-            "to the counts; another truth or taxonomy counts all messages again. `broker-assets tom scorecards --out "
+            "to the counts; with a new truth or taxonomy, all messages are counted again. `broker-assets tom "
+            "scorecards --out "
             "FOLDER` writes them as Parquet.",
             COMPARISON,
             table_metadata(classifier_scores),
@@ -88,8 +90,9 @@ def _contradictions() -> AssetsDefinition:
         code_version=CONTRADICTIONS_VERSION,
         **labels(STREAM_OPERATORS, survey=ALL_SURVEYS, level="facts", family="alerts", store="postgres"),
         **about(
-            "Objects of which two sources say what cannot both be right: classifiers of brokers, TNS, public "
-            "annotators, context, classifiers of our own. Two classes contradict each other if neither contains the "
+            "Objects about which two sources make statements that cannot both be true: classifiers of brokers, TNS, "
+            "public annotators, context, our own classifiers. Two classes contradict each other if neither contains "
+            "the "
             "other. Filters read the table as of the batch.",
             COMPARISON,
             table_metadata(contradictions_table),

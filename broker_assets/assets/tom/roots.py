@@ -74,8 +74,8 @@ def _reassigned() -> AssetsDefinition:
         automation_condition=on_new_versions_after_the_night(),
         **labels(STREAM_OPERATORS, survey=ALL_SURVEYS, level="facts", family="alerts", store="postgres"),
         **about(
-            "Sources that alerts of the night gave to another object than earlier alerts did, and the object that they "
-            "belong to: light curves of root objects follow.",
+            "Sources that alerts of the night assign to a different object than earlier alerts did, with that "
+            "object; light curves of root objects are updated accordingly.",
             metadata=table_metadata(reassigned_table),
         ),
     )

@@ -269,7 +269,7 @@ def _answers(settings: Settings) -> AssetsDefinition:
     @asset(
         **_arguments(
             ANSWERS, "raw", "alerts", "kafka",
-            "Answers of a broker of our own to the alerts, for rehearsals, on the topic of the setting "
+            "Answers of a test broker to the alerts, for rehearsals, on the topic of the setting "
             "`survey.rehearsal_topic`; without that, nothing.",
         ),
         partitions_def=simulated_nights,
@@ -301,8 +301,8 @@ def _messages(settings: Settings) -> AssetsDefinition:
     @asset(
         **_arguments(
             MESSAGES, "rows", "alerts", "postgres",
-            "What brokers say of the alerts of a night of the simulation. A run reads all that waits on their topics; "
-            "what comes later is read by the next.", tables.brokermessage,
+            "What brokers say about the alerts of a night of the simulation. A run reads everything waiting on their "
+            "topics; later messages are read by the next run.", tables.brokermessage,
         ),
         partitions_def=simulated_nights,
         code_version=MESSAGES_VERSION,
@@ -354,8 +354,8 @@ def _rollups() -> AssetsDefinition:
     @asset(
         **_arguments(
             ROLLUPS, "facts", "alerts", "postgres",
-            "Roll-ups of the objects of a night, by band and by classifier. The import keeps them; a run makes them "
-            "again from what is stored.", tables.diaobjectinfo,
+            "Roll-ups of the objects of a night, by band and by classifier. The import maintains them; a run rebuilds "
+            "them from what is stored.", tables.diaobjectinfo,
         ),
         partitions_def=simulated_nights,
         code_version=IMPORT_VERSION,

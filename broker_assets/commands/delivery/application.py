@@ -16,7 +16,7 @@ from broker_assets.commands.terminal import echo, terminal
 from broker_assets.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Where the matches of filters go, and what became of them.")
-dead_letters = typer.Typer(no_args_is_help=True, help="Messages that were given up: list, retry, dismiss.")
+dead_letters = typer.Typer(no_args_is_help=True, help="Messages that could not be delivered: list, retry, dismiss.")
 app.add_typer(sinks.app, name="sinks")
 app.add_typer(contacts.app, name="contacts")
 app.add_typer(feeds.app, name="feeds")
@@ -122,7 +122,7 @@ def list_refused(
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of lines.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List messages that were given up, the newest first."""
+    """List messages that could not be delivered, newest first."""
     from broker_assets.delivery.backlog import refused
 
     with database(load_settings()) as connection:
@@ -149,7 +149,7 @@ def retry_refused(
     every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     over_quota: OverQuota = False,
 ) -> None:
-    """Send messages again that were given up."""
+    """Retry messages that could not be delivered."""
     _settle(numbers, sink, every=every, over_quota=over_quota, dismiss=False)
 
 
@@ -160,7 +160,7 @@ def dismiss_refused(
     every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     over_quota: OverQuota = False,
 ) -> None:
-    """Leave messages unsent that were given up."""
+    """Dismiss messages that could not be delivered."""
     _settle(numbers, sink, every=every, over_quota=over_quota, dismiss=True)
 
 

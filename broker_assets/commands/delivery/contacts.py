@@ -44,9 +44,9 @@ def list_addresses() -> None:
 
 @app.command("remove")
 def remove_address(owner: Owner) -> None:
-    """Remove the address of an owner: messages to them wait for another one."""
+    """Remove the address of an owner; messages to them wait until there is a new one."""
     from broker_assets.delivery.owners import set_contact
 
     with database(load_settings()) as connection:
         set_contact(connection, owner, None)
-    terminal().print(f"{escape(owner)} has no address any more.", highlight=False)
+    terminal().print(f"{escape(owner)} no longer has an address.", highlight=False)

@@ -13,7 +13,7 @@ from broker_assets.commands.status import connected_or_given, database
 from broker_assets.commands.terminal import echo, terminal
 from broker_assets.settings import load_settings
 
-app = typer.Typer(no_args_is_help=True, help="What is new on objects of an owner: add, list, read, remove.")
+app = typer.Typer(no_args_is_help=True, help="Feeds of changes to objects: add, list, read, remove.")
 
 Owner = Annotated[str, typer.Argument(help="Whose feed it is.")]
 Name = Annotated[str, typer.Argument(help="Name of the feed.")]
@@ -26,9 +26,9 @@ def add(
     filterid: Annotated[int | None, typer.Option("--filter", help="Objects that this filter has matched.")] = None,
     watchlist: Annotated[int | None, typer.Option("--watchlist", help="Objects in this watchlist.")] = None,
     objects: Annotated[list[int] | None, typer.Option("--object", help="This object; may be repeated.")] = None,
-    url: Annotated[str | None, typer.Option(help="Webhook that is sent what is new.")] = None,
+    url: Annotated[str | None, typer.Option(help="Webhook to which changes are sent.")] = None,
 ) -> None:
-    """Make a feed, which begins now.
+    """Create a feed of changes from now on.
 
     Example: `broker-assets delivery feeds add ann hosts --watchlist 5 --url https://ann.example/changes`
     """
@@ -66,9 +66,11 @@ def list_feeds() -> None:
 def read(
     owner: Owner,
     name: Name,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the feed where it is: the same is read again.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Do not advance the feed: the next reading prints the same again.")
+    ] = False,
 ) -> None:
-    """Print what is new since it was read last, one object a line, as JSON."""
+    """Print what has changed since the last reading, as JSON, one object per line."""
     from broker_assets.delivery.changes import read_feed
 
     with database(load_settings()) as connection:

@@ -11,16 +11,16 @@ from broker_assets.commands.status import connected_or_given
 from broker_assets.commands.terminal import terminal
 from broker_assets.settings import load_settings
 
-app = typer.Typer(no_args_is_help=True, help="Users that read private topics: create, list, remove.")
+app = typer.Typer(no_args_is_help=True, help="Kafka users who may read private topics: create, list, remove.")
 
 Owner = Annotated[str, typer.Argument(help="Owner of the filters.")]
 
 
 @app.command("create")
 def create_reader(owner: Owner) -> None:
-    """Make the Kafka user of an owner, or give it another password; the old password is void at once.
+    """Create the Kafka user of an owner, or give it a new password; the old one becomes invalid at once.
 
-    The password is shown once and kept nowhere.
+    The password is shown once and is not stored.
     """
     from broker_assets.delivery.names import private_prefix
     from broker_assets.delivery.readers import Readers
@@ -41,7 +41,7 @@ def create_reader(owner: Owner) -> None:
 
 @app.command("open")
 def open_topics() -> None:
-    """Let everybody read the topics of public filters. To be run once on a cluster with an authorizer."""
+    """Allow everybody to read the topics of public filters. Run this once on a cluster with an authorizer."""
     from broker_assets.delivery.readers import Readers
 
     Readers(connected_or_given(load_settings()).delivery_cluster).open_public_topics()

@@ -27,8 +27,8 @@ def add_sink(
     ] = None,
     form: Annotated[str, typer.Option("--format", "-f", help="plain, lite, full, gcn or voevent.")] = "plain",
     schedule: Annotated[str, typer.Option("--schedule", "-s", help="now, hour or day.")] = "now",
-    messages: Annotated[int | None, typer.Option(min=0, help="Messages of a night, at most.")] = None,
-    size: Annotated[int | None, typer.Option("--bytes", min=0, help="Bytes of a night, at most.")] = None,
+    messages: Annotated[int | None, typer.Option(min=0, help="Maximum number of messages per night.")] = None,
+    size: Annotated[int | None, typer.Option("--bytes", min=0, help="Maximum number of bytes per night.")] = None,
 ) -> None:
     """Send the matches of a filter somewhere, from the next one on.
 
@@ -97,7 +97,7 @@ def list_sinks(
 
 @app.command("remove")
 def remove_sink(sinkid: Annotated[int, typer.Argument(help="Number of the sink.")]) -> None:
-    """Remove a sink; what waits for it is dismissed. A topic keeps its messages, and its name."""
+    """Remove a sink and dismiss what waits for it. A topic keeps its messages and its name."""
     from broker_assets.delivery import sinks
 
     with database(load_settings()) as connection:

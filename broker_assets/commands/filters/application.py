@@ -42,7 +42,7 @@ app.command()(trying.explain)
 @app.command()
 def add(
     file: File,
-    name: Annotated[str, typer.Option(help="Its name; each of yours needs a different one.", show_default=False)],
+    name: Annotated[str, typer.Option(help="Name, unique among yours.", show_default=False)],
     description: options.Description = None,
     public: options.Public = False,
     owner: options.Owner = None,
@@ -132,11 +132,11 @@ def enable(
     number: Number,
     owner: options.Owner = None,
     quota: Annotated[
-        int | None, typer.Option(min=1, help="Matches a night that it may have, if not the default.")
+        int | None, typer.Option(min=1, help="Maximum number of matches per night, if not the default.")
     ] = None,
     limit: Limit = None,
 ) -> None:
-    """Let a filter run, after trying it on the newest night.
+    """Enable a filter, after trying it on the newest night.
 
     It is refused if it passes more than its quota of a reference night.
     """
@@ -169,7 +169,7 @@ def disable(number: Number, owner: options.Owner = None) -> None:
 
     with open_database() as connection:
         change_filter(connection, new_owner(owner), number, FilterChanges(active=False))
-    say(f"Filter {number} does not run any more.")
+    say(f"Filter {number} no longer runs.")
 
 
 @app.command()
@@ -185,7 +185,7 @@ def change(
     ] = None,
     expire: options.Expire = None,
 ) -> None:
-    """Change what a filter is called, who sees it, what triggers it, and until when it runs."""
+    """Change the name of a filter, who sees it, what triggers it, and when it expires."""
     from broker_assets.filters.store import FilterChanges, change_filter
 
     changes = FilterChanges(
@@ -203,7 +203,7 @@ def run(
     limit: Annotated[int, typer.Option(min=1, help="Rows.")] = 1000,
     owner: options.Owner = None,
 ) -> None:
-    """Run a filter over all objects as they are now; rows as lines of JSON."""
+    """Run a filter over all objects as they are now, and print the rows as lines of JSON."""
     from broker_assets.filters.interactive import run as run_query
     from broker_assets.filters.registry import unreadable
 

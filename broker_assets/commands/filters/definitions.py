@@ -28,8 +28,10 @@ File = Annotated[
 ]
 Number = Annotated[int, typer.Argument(metavar="FILTER", help="Its number.", show_default=False)]
 Nights = Annotated[str, typer.Option(help="Nights YYYY-MM-DD: one, or A:B (both included).", show_default=False)]
-Limit = Annotated[int | None, typer.Option(min=1, help="Alerts of a night that are read, about.", show_default=False)]
-LastNights = Annotated[int, typer.Option("--nights", min=1, help="How many of the last nights.")]
+Limit = Annotated[
+    int | None, typer.Option(min=1, help="Approximate number of alerts read per night.", show_default=False)
+]
+LastNights = Annotated[int, typer.Option("--nights", min=1, help="Number of recent nights.")]
 
 
 def read_text(file: Path) -> str:

@@ -35,13 +35,13 @@ def try_(
     file: File,
     nights: Nights,
     lists: Annotated[
-        str, typer.Option(help="Lists as they were when the alerts came (then), or as they are (now).")
+        str, typer.Option(help="Lists as they were when the alerts arrived (then), or as they are (now).")
     ] = "then",
     limit: Limit = None,
     owner: options.Owner = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Try a filter on past nights: what it would have passed, and nothing is written.
+    """Try a filter on past nights: show what it would have passed, without writing anything.
 
     The packets are read from the archive again, and computed as of their batches: no later light curve, annotation,
     list or context.
@@ -113,7 +113,7 @@ def explain(
     ] = None,
     limit: Limit = None,
 ) -> None:
-    """Explain where a filter loses an alert: each clause with the values that it saw, or with the alerts it leaves.
+    """Explain where a filter loses an alert: each clause with the values it saw, or with how many alerts remain.
 
     Examples:
 

@@ -42,7 +42,7 @@ Order = Annotated[
 
 @app.command()
 def add(
-    name: Annotated[str, typer.Option(help="Its name; each of yours needs a different one.", show_default=False)],
+    name: Annotated[str, typer.Option(help="Name, unique among yours.", show_default=False)],
     file: Annotated[Path | None, typer.Argument(help=f"The area: {FORMS}.", show_default=False)] = None,
     cone: Cone = None,
     polygon: Polygon = None,

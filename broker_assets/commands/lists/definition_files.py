@@ -60,6 +60,6 @@ def _apply(kind: Kind) -> Callable[..., None]:
         same = sum(step.action == "same" for step in steps)
         say(f"{same:,} of {len(steps):,} are as in their files." + (" Nothing was changed." if dry_run else ""))
 
-    what = "; new filters do not run until they are enabled" if kind == "filter" else ""
-    apply.__doc__ = f"Make, change and, with --prune, remove your {kind}s until they are as in a folder{what}."
+    more = " New filters do not run until they are enabled." if kind == "filter" else ""
+    apply.__doc__ = f"Make your {kind}s match the files of a folder; with --prune, remove those without a file.{more}"
     return apply

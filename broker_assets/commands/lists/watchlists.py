@@ -38,7 +38,7 @@ class UnknownCone(LookupError):
 @app.command()
 def add(
     file: File,
-    name: Annotated[str, typer.Option(help="Its name; each of yours needs a different one.", show_default=False)],
+    name: Annotated[str, typer.Option(help="Name, unique among yours.", show_default=False)],
     description: options.Description = None,
     radius: Annotated[float, typer.Option(help="Radius of cones without one of their own, arcsec.")] = DEFAULT_RADIUS,
     public: options.Public = False,
@@ -157,7 +157,7 @@ def update(
     ] = None,
     drop: Annotated[
         list[int] | None,
-        typer.Option(help="Remove this cone, by its number as `show` has it; may be repeated.", show_default=False),
+        typer.Option(help="Remove this cone, by its number in `show`; may be repeated.", show_default=False),
     ] = None,
     name: options.NewName = None,
     description: options.Description = None,

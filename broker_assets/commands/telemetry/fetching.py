@@ -12,14 +12,15 @@ from broker_assets.settings import load_settings
 
 def fetch(
     source: Annotated[
-        list[str] | None, typer.Argument(help="Names of sources, as `spice_kernels`; all of the settings unless given.")
+        list[str] | None,
+        typer.Argument(help="Names of sources, such as `spice_kernels`; all of the settings unless given."),
     ] = None,
     look: Annotated[bool, typer.Option("--look", help="Only show whether something is new.")] = False,
 ) -> None:
     """Fetch kernels, plans, configuration or the table of requests from the sources of the settings.
 
-    The exit code is 1 if one cannot be fetched; what there was stays in force then. While the platform runs, sensors do
-    this by themselves.
+    The exit code is 1 if one cannot be fetched; the earlier version then stays in use. While the platform runs, sensors
+    do this by themselves.
 
     Example: `broker-assets telemetry fetch spice_kernels`
     """

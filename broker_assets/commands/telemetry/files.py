@@ -79,7 +79,7 @@ def show(
     name: Annotated[str, typer.Argument(help="Name of a file.")],
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON document per version.")] = False,
 ) -> None:
-    """Show every version of a file, which level is next and what it waits for, and packets that could not be used.
+    """Show every version of a file, which level is next and what it waits for, and unusable packets.
 
     Example: `broker-assets telemetry files show TM_BatchRequest.PktTmRaw.SOL.0.2023.305.xml`
     """
@@ -126,7 +126,7 @@ def retry(
 
 @app.command()
 def dismiss(entry: Annotated[list[int], typer.Argument(help="Numbers of entries, as listed by `list`.")]) -> None:
-    """Give up failed and quarantined files, such as those that nobody can send again; their alert ends.
+    """Dismiss failed and quarantined files, such as those that cannot be sent again; their alert ends.
 
     Their bytes and reasons stay, and `retry` with their numbers retries them. Other content under the same name is a
     new file.

@@ -12,7 +12,7 @@ from broker_assets.commands.tom.taxonomies import taxonomy
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Target and observation manager: a simulated survey, and what brokers say of it.",
+    help="Target and observation manager: a simulated survey, and what brokers say about it.",
     context_settings=NORMALISED,
 )
 app.command("load-snana-fits", cls=with_lists("-d", "--directories", "-f", "--files"), context_settings=NORMALISED)(

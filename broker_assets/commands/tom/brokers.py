@@ -28,10 +28,10 @@ def fake_broker(
     group: Annotated[str, typer.Option("-g", "--group-id", help="Consumer group.")] = "rknop-test",
     seed: Annotated[int | None, typer.Option(help="Of the random classifier.")] = None,
     idle_seconds: Annotated[
-        float | None, typer.Option(help="End when nothing has arrived for this long; never unless given.")
+        float | None, typer.Option(help="Stop when nothing has arrived for this long; default: never.")
     ] = None,
 ) -> None:
-    """Answer alerts with two classifiers, one always sure and one at random: a broker for rehearsals.
+    """Answer alerts with two classifiers, one always certain and one random: a broker for rehearsals.
 
     Example: `broker-assets tom fake-broker -s alerts-wfd -t classifications --idle-seconds 10`
     """
@@ -68,11 +68,13 @@ def broker_poll(
             help="Google Cloud project with the subscription TOPIC-desc; without it, the topic is one of Kafka.",
         ),
     ] = None,
-    grouptag: Annotated[str | None, typer.Option("-g", "--grouptag", help="Keeps positions of its own.")] = None,
+    grouptag: Annotated[
+        str | None, typer.Option("-g", "--grouptag", help="Consumer group with its own positions.")
+    ] = None,
     reset: Annotated[bool, typer.Option("-r", "--reset", help="Read topics from their beginning, once.")] = False,
-    once: Annotated[bool, typer.Option("--once", help="End when nothing waits any more.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Stop when no more messages are waiting.")] = False,
 ) -> None:
-    """Read messages of brokers until a signal ends it (TERM, INT, USR1); those of the settings unless options say.
+    """Read messages of brokers until a signal (TERM, INT, USR1); default: those of the settings.
 
     Each message is stored once, in the transaction of its position; one that cannot be read goes to the quarantine.
 

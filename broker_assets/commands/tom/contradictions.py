@@ -19,17 +19,17 @@ _MOST = 50
 
 def contradictions(
     only: Annotated[
-        str | None, typer.Option("--only", help="Objects of which this kind of source says something …")
+        str | None, typer.Option("--only", help="Objects about which this kind of source says something …")
     ] = None,
     without: Annotated[
         str | None,
-        typer.Option("--without", help="… and this one does not."),
+        typer.Option("--without", help="… and about which this one says nothing."),
     ] = None,
     rule: Annotated[
-        Path | None, typer.Option("--rule", help="A rule of your own instead of the default one.", show_default=False)
+        Path | None, typer.Option("--rule", help="Your own rule instead of the default one.", show_default=False)
     ] = None,
 ) -> None:
-    """Compare what is said of every object, and show what contradicts; or what only one kind of source has.
+    """Compare the statements about every object and show contradictions, or what only one kind of source has.
 
     Kinds of sources are annotator, broker, classifier, context and tns.
 

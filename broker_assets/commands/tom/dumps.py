@@ -19,7 +19,7 @@ def import_file(
 ) -> None:
     """Read a plain SQL dump of DESC's TOM: all of it, or nothing.
 
-    Rows that are stored already stay as they are; nothing that the file says is executed.
+    Rows already stored stay as they are; no statement of the file is executed.
     """
     from broker_assets.database.engine import connect
     from broker_assets.tom.dumps.reading import import_dump
@@ -47,7 +47,7 @@ def export_file(
         float | None, typer.Option("--seed", min=-1, max=1, help="The same number gives the same objects.")
     ] = None,
 ) -> None:
-    """Write objects of the survey, chosen at random, as a plain SQL dump with all that there is of them."""
+    """Write randomly chosen objects of the survey, with everything stored about them, as a plain SQL dump."""
     from broker_assets.database.engine import connect
     from broker_assets.tom.dumps.writing import export_dump
 

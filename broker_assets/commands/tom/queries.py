@@ -17,13 +17,14 @@ IDLE_SECONDS = 5.0
 
 
 def long_query_runner(
-    once: Annotated[bool, typer.Option("-o", "--once", help="Work on at most one query.")] = False,
-    loop: Annotated[bool, typer.Option("-l", "--loop", help="Work on queries until a signal ends it.")] = False,
+    once: Annotated[bool, typer.Option("-o", "--once", help="Run at most one query.")] = False,
+    loop: Annotated[bool, typer.Option("-l", "--loop", help="Run queries until stopped by a signal.")] = False,
     prune: Annotated[
-        float | None, typer.Option("-p", "--prune", help="First remove what ended more than these days ago.")
+        float | None,
+        typer.Option("-p", "--prune", help="First remove queries that ended more than this many days ago."),
     ] = None,
 ) -> None:
-    """Work on queued SQL; without an option until none waits.
+    """Run queued SQL queries; without options, until the queue is empty.
 
     Example: `broker-assets tom long-query-runner --once`
     """

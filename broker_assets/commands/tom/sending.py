@@ -109,9 +109,9 @@ def send_alerts(
     rate: Rate = None,
     do: Do = False,
 ) -> None:
-    """Send the alerts of the simulated survey by time, each once.
+    """Send the alerts of the simulated survey in order of time, each once.
 
-    A sender that was killed is finished by the next one: no alert is left out, and none is sent twice.
+    The work of a sender that was killed is finished by the next one: no alert is left out, and none is sent twice.
 
     Examples:
 
@@ -169,7 +169,7 @@ def send_folders(
     through_day: Annotated[int | None, typer.Option("-d", "--through-day", help="Last night, integer MJD.")] = None,
     campaign_start: Annotated[
         datetime.datetime | None,
-        typer.Option(help="Begin of a campaign, UTC: the nights that are due today are sent."),
+        typer.Option(help="Beginning of a campaign, UTC: the nights that are due today are sent."),
     ] = None,
     compression_factor: Annotated[
         int, typer.Option(min=1, help="Nights of the simulation for each day of the campaign.")

@@ -52,7 +52,7 @@ def load_snana_fits(
     ppdb: Annotated[bool, typer.Option("--ppdb", help="Load the survey.")] = False,
     train: Annotated[bool, typer.Option("--train", help="Load a training set.")] = False,
     dont_disable_indexes_fks: Annotated[
-        bool, typer.Option("--dont-disable-indexes-fks", help="Without effect: indices and keys always stay.")
+        bool, typer.Option("--dont-disable-indexes-fks", help="No effect: indices and keys are always kept.")
     ] = False,
     do: Annotated[bool, typer.Option("--do", help="Write; otherwise the files are read and counted.")] = False,
 ) -> None:
@@ -128,7 +128,7 @@ def dump_alert_tars(
 
 
 def clock() -> None:
-    """Show the time of the simulation: of the latest detection whose alert was sent."""
+    """Show the time of the simulation: that of the latest detection whose alert was sent."""
     from broker_assets.tom.survey.nights import night_of
     from broker_assets.tom.survey.selection import simulation_clock
 

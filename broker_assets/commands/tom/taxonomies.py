@@ -32,8 +32,8 @@ def taxonomy(
     """Show the classes of a taxonomy, or store a new version of it.
 
     The version that is stored is used from then on: roll-ups, metrics and views made with the one before become stale.
-    Earlier versions are kept. The number of a class above is its `parent`, empty at the top; `gentypes` are numbers of
-    models with blanks between them.
+    Earlier versions are kept. `parent` is the number of the class above, empty at the top; `gentypes` are numbers of
+    models, separated by blanks.
 
     Example: `broker-assets tom taxonomy elasticc2 -f classes.csv --comment "TDEs have a class of their own"`
     """

@@ -23,7 +23,7 @@ def _connect() -> Any:
 
 @app.command("list")
 def show() -> None:
-    """Show versions with their further names and base versions."""
+    """Show versions with their aliases and base versions."""
     from broker_assets.tom.versions import definitions
 
     shown = Table("Version", "Further names", "Base versions of detections, the highest priority first")
@@ -72,10 +72,10 @@ def add(
 
 @app.command("alias")
 def alias(
-    other: Annotated[str, typer.Argument(help="Further name, as default or realtime.")],
-    name: Annotated[str, typer.Argument(help="Version that it means.")],
+    other: Annotated[str, typer.Argument(help="Alias, such as default or realtime.")],
+    name: Annotated[str, typer.Argument(help="Version that it refers to.")],
 ) -> None:
-    """Let a further name mean a version."""
+    """Define an alias of a version."""
     from broker_assets.tom.versions import definitions
 
     with _connect() as connection:
@@ -101,7 +101,7 @@ def load(
     ] = None,
     survey: Annotated[str, typer.Option(help="rubin, ztf or elasticc.")] = "rubin",
 ) -> None:
-    """Load a reduction from Parquet files; the same again adds only what is missing."""
+    """Load a reduction from Parquet files; loading the same files again adds only what is missing."""
     import pyarrow.parquet as pq
 
     from broker_assets.database.tables import SURVEYS
@@ -128,7 +128,7 @@ def load(
 
 @app.command("place")
 def place() -> None:
-    """Give every object that has no root object one; the sensor `roots` does so after each batch."""
+    """Assign a root object to every object that has none; the sensor `roots` does so after each batch."""
     from broker_assets.tom.versions.roots import place_new
 
     with _connect() as connection:

@@ -1,4 +1,4 @@
-"""What outside annotators say of objects: annotators, annotations as they are now, and every one that there was."""
+"""What external annotators say about objects: annotators, current annotations, and all earlier ones."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -52,7 +52,7 @@ annotators = sa.Table(
     timestamp("date_created", "when it was added", server_default=sa.func.now(), nullable=False),
     timestamp("date_modified", "when it was last changed", server_default=sa.func.now(), nullable=False),
     bigint("revision", "number of its last change, see revision_counter", nullable=False),
-    comment="Annotators: programs and brokers outside that say something of objects",
+    comment="Annotators: external programs and brokers that annotate objects",
 )
 """Annotators as they are now."""
 
@@ -73,7 +73,7 @@ annotator_history = sa.Table(
 annotations = sa.Table(
     "annotations",
     metadata,
-    bigint("annotationID", "identifier of the annotation; another one when its content changes", nullable=False),
+    bigint("annotationID", "identifier of the annotation; it changes with the content", nullable=False),
     bigint("diaObjectId", "object", primary_key=True, autoincrement=False),
     text("topic", "annotator", primary_key=True),
     timestamp("timestamp", "when it was received", server_default=sa.func.now(), nullable=False),
@@ -113,7 +113,7 @@ annotation_history = sa.Table(
     sa.Index("annotation_history_object", "diaobjectid", "topic", "revision_from"),
     sa.Index("annotation_history_annotationid", "annotationid"),
     sa.Index("annotation_history_revision_from", "revision_from"),
-    comment="Every annotation with another content than the one before it of the same object and annotator",
+    comment="Every annotation that differs in content from the one before it of the same object and annotator",
 )
 """Every annotation."""
 
@@ -152,6 +152,6 @@ annotation_waiting = sa.Table(
     blob("key", "key of the message"),
     blob("payload", "message as received", nullable=False),
     sa.Index("annotation_waiting_timestamp", "timestamp"),
-    comment="Annotations of objects that no alert has brought yet; applied when one does, quarantined if none does",
+    comment="Annotations of objects without an alert so far; applied when one arrives, quarantined if none does",
 )
 """Annotations that wait for their objects."""

@@ -29,7 +29,7 @@ class_scores = sa.Table(
         ]
     ),
     sa.Index("class_scores_night", "night"),
-    comment="Scores of the classes of each active classifier for each alert, when it came; kept for some months",
+    comment="Scores of the classes of each active classifier for each alert, when it arrived; kept for some months",
 )
 """Scores of each alert."""
 

@@ -32,7 +32,7 @@ cold_nights = sa.Table(
     date("night", "night", primary_key=True),
     bigint("rows", "rows that the night has there", nullable=False),
     _checksum("sum of the hashes of the rows, modulo 2⁶⁴"),
-    bigint("snapshotId", "snapshot that brought the night in its present form", nullable=False),
+    bigint("snapshotId", "snapshot that contains the night in its present form", nullable=False),
     timestamp("changed_at", "when it was written", server_default=sa.func.now(), nullable=False),
     comment="Nights in the tables of the cold store",
 )
@@ -56,7 +56,7 @@ cold_months = sa.Table(
         nullable=False,
         server_default="{}",
     ),
-    comment="Months whose points are in the cold store, but for those that came later",
+    comment="Months whose points are in the cold store, except those that arrived later",
 )
 """Months that have left the database."""
 

@@ -24,7 +24,7 @@ associations = sa.Table(
     *by_width(
         [
             bigint("diaObjectId", "object", primary_key=True, autoincrement=False),
-            bigint("associationId", "hash of the row, its object apart", primary_key=True, autoincrement=False),
+            bigint("associationId", "hash of the row without its object", primary_key=True, autoincrement=False),
             double("ra", "right ascension that was searched: that of the object in the alert", DEGREES, nullable=False),
             double("decl", "declination that was searched", DEGREES, nullable=False),
             bigint("healpix", "HEALPix cell of order 29, nested scheme, of the position", nullable=False),
@@ -66,7 +66,7 @@ context_compared = sa.Table(
     metadata,
     text("name", "catalogue, or (rules)", primary_key=True),
     text("version", "version up to which facts were compared", nullable=False),
-    text("content", "of rules what they say, as JSON"),
+    text("content", "for rules: their content, as JSON"),
     timestamp("compared_at", "when that was", server_default=sa.func.now(), nullable=False),
     comment="Up to which version of each catalogue and of the rules stale facts are marked",
 )
@@ -79,6 +79,7 @@ context_matches = sa.Table(
     bigint("associationId", "association of the alert's object, see associations", nullable=False),
     sa.Index("context_matches_night", "night"),
     sa.Index("context_matches_association", "diaobjectid", "associationid"),
-    comment="What the object of each alert was near to; alerts that came while no catalogue was loaded have none",
+    comment="Association of the object of each alert with catalogue sources; alerts that arrived while no catalogue "
+    "was loaded have none",
 )
 """Association of each alert."""

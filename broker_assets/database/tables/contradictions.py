@@ -1,4 +1,4 @@
-"""Objects of which two sources say what cannot both be right."""
+"""Objects about which two sources make statements that cannot both be true."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ contradictions = sa.Table(
     metadata,
     *_contradiction(),
     sa.Index("contradictions_source", "source"),
-    comment="Objects of which two sources say what cannot both be right",
+    comment="Objects about which two sources make statements that cannot both be true",
 )
 """Contradictions as they are."""
 

@@ -62,7 +62,7 @@ annotator_requests = sa.Table(
     _identity("requestid", "identifier of the request"),
     bigint("userid", "account that asks to annotate", nullable=False),
     text("topic", "topic that it asks for", nullable=False),
-    text("description", "what it wants to say of objects", nullable=False),
+    text("description", "what it would annotate, and by which method", nullable=False),
     text("url", "page about it"),
     timestamp("at", "when it was asked", nullable=False, server_default=sa.func.now()),
     flag("accepted", "the answer; null: there is none yet"),

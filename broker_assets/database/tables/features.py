@@ -36,6 +36,6 @@ object_features = sa.Table(
         ]
     ),
     sa.Index("object_features_night", "night"),
-    comment="Features of the light curve in each alert, as it was when it came; kept for some months",
+    comment="Features of the light curve in each alert, as it was when it arrived; kept for some months",
 )
 """Features of the light curve in each alert."""

@@ -144,7 +144,10 @@ objects = sa.Table(
             *_neighbours(),
             *survey_columns(),
             newest_packet(),
-            bigint("associationId", "what the object is near to, see associations; null while no catalogue is loaded"),
+            bigint(
+                "associationId",
+                "association of the object with catalogue sources, see associations; null while no catalogue is loaded",
+            ),
         ]
     ),
     sa.Index("objects_lastdiasourcemjdtai", "lastdiasourcemjdtai"),

@@ -63,7 +63,7 @@ def _hit_columns() -> list[sa.Column[object]]:
 
 
 def _tns_columns() -> tuple[sa.Column[Any], ...]:
-    """What TNS says of an object, and the file that said it."""
+    """What TNS says about an object, and the file that said it."""
     return (
         bigint("objid", "identifier of the object at TNS; unchanged when it is renamed"),
         double("ra", "right ascension", DEGREES, nullable=False),

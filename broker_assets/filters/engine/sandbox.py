@@ -218,7 +218,7 @@ class Sandbox:
                 found[running] = self._blame(took, isinstance(error, TimeoutError), reason)
 
     def _blame(self, took: float, silent: bool, reason: str) -> Outcome:
-        """What is said of the statement that was running when the process ended."""
+        """What is said about the statement that was running when the process ended."""
         if silent or took >= self.limits.statement_seconds:
             message = f"took longer than {self.limits.statement_seconds:g} s and could not be interrupted"
             return Outcome(None, (), took, TIME, message)

@@ -229,6 +229,6 @@ def _load(worker: Worker, request: dict[str, Any], content: bytes) -> dict[str, 
 
 
 if __name__ == "__main__":
-    sys.tracebacklimit = 0  # source files cannot be read any more
+    sys.tracebacklimit = 0  # source files can no longer be read
     with os.fdopen(os.dup(0), "rb") as requests, os.fdopen(os.dup(1), "wb") as answers:
         serve(requests, answers)

@@ -19,7 +19,7 @@ from broker_assets.telemetry.reception.packet_store import PacketStore
 from broker_assets.telemetry.reception.shared_counts import held_between
 
 LOOK_BACK = datetime.timedelta(days=60)
-"""Packets missing for longer will not arrive any more."""
+"""Packets missing for longer will no longer arrive."""
 MOST = 500
 """Number of latest requests checked, whose packets are read."""
 

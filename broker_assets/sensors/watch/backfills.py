@@ -22,7 +22,7 @@ FAILED = (BulkActionStatus.COMPLETED_FAILED, BulkActionStatus.FAILED)
 
 
 def read_backfills(instance: DagsterInstance, notifier: Notifier, links: Links, *, since: float) -> Findings:
-    """Backfills that failed since a time (Unix), and those of which nothing lacks any more."""
+    """Backfills that failed since a time (Unix), and those that are complete by now."""
     failed = instance.get_backfills(
         filters=BulkActionsFilter(statuses=list(FAILED), created_after=datetime.fromtimestamp(since, UTC)),
         limit=LOOKED_AT,

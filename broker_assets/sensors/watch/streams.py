@@ -94,7 +94,7 @@ def read_streams(
         for partition, lag in answer.lag(positions[name]).items():
             cause = Cause("stream", asset, str(partition), "moves")
             if not lag:
-                look.findings.ended[cause] = "nothing waits any more"
+                look.findings.ended[cause] = "nothing is waiting any longer"
                 continue
             position = positions[name].get(partition, -1)
             known = before.get(f"{name}:{partition}")

@@ -52,7 +52,7 @@ NOTHING: Final = "none"
 _CLOCK_SAMPLES: Final = 600
 """Seconds between the samples of the clock; it is linear over hours."""
 _STATE_SAMPLES: Final = 6 * 3600
-"""Seconds between the samples of what headers say of the position."""
+"""Seconds between the samples of what headers say about the position."""
 _POINTING_SAMPLES: Final = 3600
 _SPACECRAFT_FRAME: Final = -144000
 _INDICES: Final = ("detector/science_echan_index.csv", "elut/elut_index.csv")

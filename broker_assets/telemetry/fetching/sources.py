@@ -62,7 +62,9 @@ class NamedSource:
             If that is not possible; what there was stays in force.
         """
         if self.target is None:
-            raise FetchError(f"{self.name} goes nowhere: set BROKER_TELEMETRY__{_SETTING[self.source.input].upper()}")
+            raise FetchError(
+                f"{self.name} has no destination: set BROKER_TELEMETRY__{_SETTING[self.source.input].upper()}"
+            )
         if is_repository(self.source):
             return fetch_tag(self.source, self.target, self.record)
         if _is_service(self.source):

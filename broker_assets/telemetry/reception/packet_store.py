@@ -191,7 +191,7 @@ class PacketIndex:
         }
 
     def select(self, where: str, values: Sequence[object]) -> list[tuple[object, ...]]:
-        """Rows of packets with their first origin, in the order of time, sequence count and content."""
+        """Rows of packets with their first origin, in order of time, sequence count and content."""
         return self._connection.execute(
             "SELECT packet.digest, segment, start, length, scet, sequence_count, sequence_control, request, failure,"  # noqa: S608 (conditions are written in this module)
             " (SELECT file || char(0) || printf('%010d', number + 1) || char(0) || position FROM origin"

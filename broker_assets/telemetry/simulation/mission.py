@@ -145,7 +145,7 @@ def write_mission(
 
 
 def _drafts(sun: Sun, day: int, faults: frozenset[Fault]) -> list[Draft]:
-    """All packets of an on-board day in the order of time."""
+    """All packets of an on-board day in order of time."""
     drafts = [
         *quicklook.of_day(sun, day),
         *housekeeping.of_day(sun, day),

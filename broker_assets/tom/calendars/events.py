@@ -95,7 +95,7 @@ def enter(
     if not 0 < len(name) <= LONGEST_NAME or len(description) > LONGEST_TEXT or "\0" in name + description:
         raise BadEvent(f"name: write from 1 to {LONGEST_NAME} characters, and a remark of at most {LONGEST_TEXT}")
     if not begins < ends <= begins + datetime.timedelta(days=LONGEST_DAYS):
-        raise BadEvent(f"ends: it is not after the begin, or more than {LONGEST_DAYS} days later")
+        raise BadEvent(f"ends: it is not after the beginning, or more than {LONGEST_DAYS} days later")
     with connection.transaction():
         known = {one.lower() for one in groups_of(connection, user.userid)}
         if facility and facility.lower() not in known and not user.administers:

@@ -18,7 +18,7 @@ Connection = psycopg.Connection[Any]
 
 
 def renew(connection: Connection, user: User) -> str:
-    """Make the secret of the calendar of an account; an earlier one is not valid any more."""
+    """Make the secret of the calendar of an account; an earlier one is no longer valid."""
     secret = secrets.token_urlsafe(32)
     connection.execute(
         "INSERT INTO access.calendar_feeds (userid, digest) VALUES (%s, %s)"

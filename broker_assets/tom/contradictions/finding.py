@@ -1,4 +1,5 @@
-"""What every source says of objects, and which statements contradict each other, by set operations in the database."""
+"""What every source says about objects, and which statements contradict each other, by set operations in the "
+"database."""
 
 from __future__ import annotations
 
@@ -67,7 +68,7 @@ class Found:
 
 
 def find(connection: psycopg.Connection[Any], rule: Rule) -> Found:
-    """Compare what is said of every object, and keep what contradicts.
+    """Compare what is said about every object, and keep what contradicts.
 
     Parameters
     ----------

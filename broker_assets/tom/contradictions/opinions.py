@@ -1,4 +1,4 @@
-"""What each kind of source says of each object, kept for the page of what one kind has and another has not.
+"""What each kind of source says about each object, kept for the page of what one kind has and another has not.
 
 The statements are those of `finding`, when it last compared them; a page reads some rows and compares nothing.
 """
@@ -39,7 +39,7 @@ _ONLY: Final = (
 
 @dataclass(frozen=True)
 class Opinion:
-    """What a kind of source says of an object."""
+    """What a kind of source says about an object."""
 
     diaobjectid: int
     source: str

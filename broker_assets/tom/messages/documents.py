@@ -1,4 +1,4 @@
-"""What a document of a broker says of an alert, once its parts are found: as rows of messages.
+"""What a document of a broker says about an alert, once its parts are found: as rows of messages.
 
 Documents of every schema version are taken: probabilities may be a list with classes by number or by name, or a table
 of names; in the first campaign's form each names its classifier. The whole document is kept.

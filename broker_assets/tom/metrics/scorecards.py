@@ -1,4 +1,4 @@
-"""What is said of each classifier of a broker: a scorecard, from the counts and the roll-up of classifications."""
+"""What is said about each classifier of a broker: a scorecard, from the counts and the roll-up of classifications."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class Letter:
 
 @dataclass(frozen=True)
 class Progress:
-    """What a facility says of a request."""
+    """What a facility says about a request."""
 
     state: State
     said: str
@@ -154,7 +154,7 @@ class Facility(ABC):
 
     @abstractmethod
     def cancel(self, order: Order) -> None:
-        """Cancel a request that was placed; raises `Unavailable`, or `Refused` if it cannot be cancelled any more."""
+        """Cancel a request that was placed; raises `Unavailable`, or `Refused` if it can no longer be cancelled."""
 
     def products(self, order: Order) -> Sequence[RemoteFile]:
         """The files that there are of a request; raises `Unavailable`."""

@@ -21,7 +21,7 @@ Connection = psycopg.Connection[Any]
 OPEN: Final = ("waiting", "asking", "placed", "cancelling")
 """States of a request that something will still become of."""
 SAID: Final = {"completed": "completed", "expired": "not observed"}
-"""What people may say of a request that they were asked by letter."""
+"""What people may say about a request that they were asked by letter."""
 _COLUMNS: Final = (
     "observationid, owner, targetid, facility, target, parameters, state, remote, remote_state, begins, ends, attempts,"
     " failure, created, placed, checked, finished"

@@ -209,7 +209,7 @@ def _cancel(connection: Connection, plan: Work, facility: Facility, number: int,
         changed = Letter(
             letter.address,
             f"Cancelled: {letter.subject}",
-            f"{order.owner} does not need this observation any more.\n\n{letter.text}",
+            f"{order.owner} no longer needs this observation.\n\n{letter.text}",
         )
         with connection.transaction():
             if _cancelled(connection, number):

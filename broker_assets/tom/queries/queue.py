@@ -230,7 +230,7 @@ def give_back(connection: Connection, query: Queued) -> bool:
 
 
 def _update(connection: Connection, query: Queued, changes: str, *values: Any) -> bool:
-    # Each taking has a number of its own: a run that was thought dead changes nothing any more.
+    # Each taking has a number of its own: a run that was thought dead no longer changes anything.
     return bool(
         connection.execute(
             f"UPDATE db_queryqueue SET {changes} WHERE queryid = %s AND attempts = %s AND finished IS NULL",  # type: ignore[arg-type]  # noqa: S608

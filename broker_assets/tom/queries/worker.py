@@ -123,7 +123,7 @@ class QueryWorker:
             (query.userid,),
         ).fetchone()
         if row is None:
-            raise QueryError("its account is not active any more")
+            raise QueryError("its account is no longer active")
         user = accounts.user_of(row)
         secret = self._settings.database.sql_password
         admin = permissions.may(connection, user, ELASTICC_ADMIN)

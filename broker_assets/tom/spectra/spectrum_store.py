@@ -118,7 +118,7 @@ def add(
     spectrum = read_spectrum(content, file_name)
     given = dict(about or {})
     if targetid is None and diaobjectid is None:
-        raise BadSpectrum("say of which target or object it is")
+        raise BadSpectrum("say which target or object it is of")
     with connection.transaction():
         if targetid is not None:
             target = targets.held(connection, Reader.of(user), targetid)

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 BROKER: Final = ("FakeBroker", "v1.0")
 """Name and version of the broker."""
 SURE: Final = ("NugentClassifier", "100%")
-"""The classifier that says of every alert that it is a supernova of type Ia."""
+"""The classifier that takes every alert for a supernova of type Ia."""
 SURE_CLASS: Final = 2222
 RANDOM: Final = ("RandomSNType", "Perfect")
 """The classifier that gives each class a random part of the probability that is left."""

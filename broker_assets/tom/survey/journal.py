@@ -72,7 +72,7 @@ def begin(
 
 
 def begun(connection: Connection, place: str) -> list[Sending]:
-    """Batches that senders of a place have begun and not finished, in the order of time."""
+    """Batches that senders of a place have begun and not finished, in order of time."""
     return [
         Sending(
             sendingid, alerts, topics,

@@ -261,7 +261,7 @@ class BatchSender:
             gone = {alert for alert, _ in missing} - {one.alert for one in remade}
             if gone:
                 raise LookupError(
-                    f"the alert {min(gone)} of {self._place} was being sent, and does not exist any more: remove batch"
+                    f"the alert {min(gone)} of {self._place} was being sent, and no longer exists: remove batch"
                     f" {left.sendingid} from the table alert_sendings if that is right"
                 )
             messages = [message for one in remade for message in one.messages if (one.alert, message.topic) in missing]

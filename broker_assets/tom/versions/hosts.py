@@ -18,7 +18,7 @@ Connection = psycopg.Connection[Any]
 
 _NEEDED: Final = ("diaobjectid", "host_catalog", "host_id", "ra", "dec")
 COLUMNS: Final = ("diaobjectid", "host_catalog", "host_id", "host_base_procver", "host_ra", "host_dec")
-"""What is said of a host, before what its catalogue says."""
+"""What is said about a host, before what its catalogue says."""
 
 
 def checked_hosts(table: pa.Table) -> pa.Table:

@@ -132,7 +132,7 @@ def search(
     until : float, optional
         Only points up to this time, MJD TAI.
     most : int
-        Rows, at most.
+        Maximum number of rows.
     looked_at : int
         Root objects whose points are read, at most: those that the cone, limits of `ra` and `dec`, and times leave.
 

@@ -46,8 +46,8 @@ def test_an_area_is_a_circle_a_polygon_a_region_or_a_file(people: Any, number: i
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({}, "give one of a file"),
-        ({"ra": "1", "dec": "2", "size": "1", "corners": "1 2"}, "give one of a file"),
+        ({}, "give exactly one of these: a file"),
+        ({"ra": "1", "dec": "2", "size": "1", "corners": "1 2"}, "give exactly one of these: a file"),
         ({"ra": "1", "dec": "200", "size": "1"}, "not from -90 to 90"),
         ({"ra": "x", "dec": "2", "size": "1"}, "not a number"),
         ({"corners": "1 2\n3 4"}, "three corners"),

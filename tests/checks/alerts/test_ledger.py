@@ -134,7 +134,7 @@ def test_quarantine_share(
     verdict = judge_stream(platform, "quarantine_share")
     assert (verdict.passed, verdict.severity) == (passed, severity)
     platform.execute("UPDATE quarantine SET state = 'dismissed'")
-    assert judge_stream(platform, "quarantine_share").passed, "nothing waits any more"
+    assert judge_stream(platform, "quarantine_share").passed, "nothing is waiting any longer"
 
 
 def test_check_runs_with_its_asset(drained: Any) -> None:

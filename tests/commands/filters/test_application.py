@@ -40,7 +40,7 @@ def test_a_filter_from_its_file_to_its_end(command: Any, database_url: str, tmp_
     assert "nDiaSources > 2" in command("filter", "show", 1, "--version", 1).stdout
     assert command("filter", "change", 1, "--name", "Other", "--no-alerts", "--expire", "never").exit_code == 0
     assert "Other" in command("filter", "list").stdout
-    assert "does not run any more" in command("filter", "disable", 1).stdout
+    assert "no longer runs" in command("filter", "disable", 1).stdout
     with engine.connect(database_url) as connection:
         for number in (1, 2):
             add_object(connection, number)

@@ -67,7 +67,7 @@ def test_it_runs_with_the_rights_of_its_account(bench: Bench) -> None:
         assert failure in bench.work().failure
     identifier = bench.submit("SELECT 1", userid=2)
     accounts.update(bench.connection, "anna", active=False)
-    assert bench.work().failure == "its account is not active any more"
+    assert bench.work().failure == "its account is no longer active"
     assert queue.get(bench.connection, 2, identifier).state == "error"
 
 

@@ -226,7 +226,7 @@ maxprob_timebins = sa.Table(
     "elasticc_maxprob_timebins",
     tom_metadata,
     _integer("timebin", "number of the interval", nullable=True),
-    _double("dtmin", "its begin, from the peak", "d"),
+    _double("dtmin", "its beginning, from the peak", "d"),
     _double("dtmax", "its end, from the peak", "d"),
     comment="Intervals of time from the peak in which probabilities were compared",
 )

@@ -134,7 +134,7 @@ VIEWS: dict[str, tuple[sa.Select[Any], str]] = {
             objects.c.decl,
             *(item for item in diaobjectdetails.c if item.name not in _NOT_LISTED),
         ).join_from(diaobjectdetails, objects, objects.c.diaobjectid == diaobjectdetails.c.diaobject_id),
-        "Objects of ELAsTiCC that brokers reported: positions of objects with what the simulation says of them",
+        "Objects of ELAsTiCC that brokers reported: positions of objects with what the simulation says about them",
     ),
     "elasticc2_diasource": (
         _points(diasources, "diasource_id", "ra", "decl", "psflux", "psfluxerr", "snr"),

@@ -1,4 +1,4 @@
-"""What kinds of sources say of objects, as it was last compared."""
+"""What kinds of sources say about objects, as it was last compared."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ object_opinions = sa.Table(
     text("source", "the source of this kind that is surest", nullable=False),
     text("said", "class that it gives, in its own words", nullable=False),
     real("probability", "probability that it gives, if it does"),
-    integer("sources", "sources of this kind that say something of the object", nullable=False),
-    comment="What each kind of source says of an object, when sources were last compared",
+    integer("sources", "sources of this kind that say something about the object", nullable=False),
+    comment="What each kind of source says about an object, when sources were last compared",
 )
-"""What each kind of source says of an object."""
+"""What each kind of source says about an object."""

@@ -58,11 +58,11 @@ processing_version = sa.Table(
 processing_version_alias = sa.Table(
     "processing_version_alias",
     tom_metadata,
-    text("description", "another name of a version, as default or realtime", primary_key=True),
-    _identifier("procver_id", "version that it means", nullable=False),
+    text("description", "another name of a version, such as default or realtime", primary_key=True),
+    _identifier("procver_id", "version that it refers to", nullable=False),
     refers(["procver_id"], ["processing_version.id"]),
     sa.Index("processing_version_alias_procver_id", "procver_id"),
-    comment="Further names of versions of the processing",
+    comment="Aliases of versions of the processing",
 )
 """Further names of versions."""
 
@@ -107,7 +107,7 @@ root_diaobject = sa.Table(
     integer("zone", "strip of declination, two arcseconds wide, for searches by position", nullable=False),
     sa.Index("root_diaobject_zone", "survey", "zone", "ra"),
     sa.Index("root_diaobject_dec", "dec", "ra"),
-    comment="Root objects: places on the sky, above the identifiers of surveys",
+    comment="Root objects: positions on the sky, independent of the identifiers of surveys",
 )
 """Places on the sky."""
 
@@ -145,12 +145,12 @@ reduced_positions = sa.Table(
 reassigned_sources = sa.Table(
     "reassigned_sources",
     tom_metadata,
-    key("diasourceid", "source that alerts gave to several objects"),
+    key("diasourceid", "source that alerts assigned to several objects"),
     smallint("reduction", "reduction of the source", primary_key=True, autoincrement=False),
-    bigint("diaobjectid", "object that the newest alert gives it to; to the others it belongs no longer",
+    bigint("diaobjectid", "object to which the newest alert assigns it; it no longer belongs to the others",
            nullable=False),
     double("brought", "time of the source of that alert", MJD),
-    comment="Sources that alerts gave to several objects, and which object they belong to",
+    comment="Sources that alerts assigned to several objects, and the object they belong to",
 )  # fmt: skip
 """Sources that alerts gave to several objects."""
 
@@ -388,7 +388,7 @@ VIEWS: dict[str, tuple[Any, str]] = {
                 base_processing_version.c.reduction == sa.literal_column("0"),
             ),
         ),
-        "What brokers say of detections: messages of elasticc2_brokermessage, one row for each classifier",
+        "What brokers say about detections: messages of elasticc2_brokermessage, one row for each classifier",
     ),
 }  # fmt: skip
 """View name: its query and comment."""

@@ -1,4 +1,4 @@
-"""SQL that users leave to be run later."""
+"""SQL queries that users have queued to be run later."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ queryqueue = sa.Table(
     integer("statement", "statement that runs, from 1; 0: none yet", nullable=False, server_default="0"),
     bigint("resultrows", "rows of the result that were read so far", nullable=False, server_default="0"),
     bigint("resultbytes", "bytes of the result; null: there is none"),
-    timestamp("seen_at", "when its run last said that it works"),
+    timestamp("seen_at", "when its run last reported progress"),
     flag("cancelled", "whether its account has cancelled it", nullable=False, server_default=sa.false()),
     sa.Index("db_queryqueue_submitted", "submitted", postgresql_where=sa.text("finished IS NULL")),
     sa.Index("db_queryqueue_userid", "userid", "submitted"),
-    comment="SQL that users leave to be run later",
+    comment="SQL queries that users have queued to be run later",
 )
-"""SQL that users leave to be run later."""
+"""SQL queries that users have queued to be run later."""

@@ -84,7 +84,7 @@ def headers_of(path: Path) -> list[HduHeader]:
                     found.append(HduHeader(name, cards, len(every) - len(cards)))
     except FileNotFoundError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever the reader says of what a stranger may have written
+    except Exception as error:  # noqa: BLE001 - whatever the reader says about what a stranger may have written
         reason = str(error)
     if not found:
         raise UnreadableFile(f"{path.name}: {reason}")

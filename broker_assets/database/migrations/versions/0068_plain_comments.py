@@ -1,0 +1,13 @@
+"""Comments of tables and columns in plainer words."""
+
+from broker_assets.database.migrations import run_frozen_sql
+
+revision = "0068"
+down_revision = "0067"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Run the SQL in the file of the same name."""
+    run_frozen_sql(__file__)
