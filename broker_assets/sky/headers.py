@@ -16,7 +16,7 @@ _EQUATORIAL = frozenset({"", "C", "Q", "ICRS", "EQUATORIAL", "CELESTIAL", "FK5",
 
 
 def _value(header: fits.Header, keyword: str) -> Any:
-    """Value of a keyword; the text that is written there, or a question mark, if that is no value."""
+    """Value of a keyword; the text that is written there, or a question mark, if it has none."""
     try:
         return header.get(keyword)
     except (fits.VerifyError, ValueError):

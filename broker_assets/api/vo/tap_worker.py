@@ -139,7 +139,7 @@ class TapWorker:
         except (AdqlError, TookTooLong, BadUpload, VoError, tap_jobs.ResultTooLarge) as error:
             said = str(error)
         except tap_jobs.JobEnded:
-            return  # nobody wants its result any more
+            return  # its result is no longer wanted
         except DatabaseUnavailableError:
             # The keeper is silent from now on: the job begins again when the database is back.
             log.warning("the query %s was interrupted: the database is unavailable", job.jobid)

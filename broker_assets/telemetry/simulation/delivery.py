@@ -64,7 +64,7 @@ def files_of_day(
     Parameters
     ----------
     packets : sequence of Packet
-        In the order of time.
+        In order of time.
     before : sequence of Packet
         Of the day before, whose end the first pass repeats.
     day : int
