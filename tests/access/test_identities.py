@@ -49,7 +49,7 @@ def test_without_an_account_or_with_one_that_is_off(connection: psycopg.Connecti
         identities.bind(connection, "ann", ISSUER, "1")
     assert identities.log_in(connection, person("1"), create=False).username == "ann"
     accounts.update(connection, "ann", active=False)
-    with pytest.raises(NoAccount, match="off"):
+    with pytest.raises(NoAccount, match="deactivated"):
         identities.log_in(connection, person("1"), create=True)
     accounts.remove(connection, "ann")
     assert connection.execute("SELECT FROM access.identities").fetchall() == []

@@ -42,7 +42,7 @@ def test_chat_gets_the_matches_with_links() -> None:
         chat.answer = lambda request: 500
         with pytest.raises(MessageRefusedError, match="did not accept"):
             sent(made, sink, [MESSAGE])
-        with pytest.raises(SinkUnavailableError, match="no destination"):
+        with pytest.raises(SinkUnavailableError, match="no longer have a destination"):
             sent(made, dataclasses.replace(sink, target="gone"), [MESSAGE])
 
 

@@ -181,7 +181,7 @@ def test_there_are_only_so_many(jobs: httpx.Client) -> None:
 def test_uploads_that_are_refused(jobs: httpx.Client, server: InterfaceServer) -> None:
     bad = {
         "mine": "have no", "mine,file:///etc/passwd": "multipart", "mine,param:gone": "no part",
-        "a b,param:x": "name", "mine,http://127.0.0.1:1/": "accounts only",
+        "a b,param:x": "name", "mine,http://127.0.0.1:1/": "only for users with an account",
     }  # fmt: skip
     for text, says in bad.items():
         answer = jobs.post("/async", data={"QUERY": QUERY, "UPLOAD": text}, files={"x": b"<VOTABLE/>"})

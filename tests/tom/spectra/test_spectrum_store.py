@@ -48,7 +48,7 @@ def test_versions_and_readers(desk: Any) -> None:
     for content, about, why in ((b"x", {}, "neither"), (FIRST, {"z": "99"}, "z: 99"), (FIRST, {"mjd": "x"}, "mjd")):
         with pytest.raises(BadSpectrum, match=why):
             store.add(connection, mia, content, "x", targetid=target, about=about)
-    with pytest.raises(BadSpectrum, match="of which target"):
+    with pytest.raises(BadSpectrum, match="say which target"):
         store.add(connection, mia, FIRST, "x")
     with pytest.raises(store.UnknownSpectrum):
         store.version_of(connection, number, 9)
