@@ -66,7 +66,7 @@ class Watch:
     seconds : float
         Limit of all of them together.
     unwanted : callable, optional
-        Asked every second whether nobody waits for the answer any more; then the statement is cancelled.
+        Asked every second whether nobody is waiting for the answer; then the statement is cancelled.
     """
 
     def __init__(
@@ -155,8 +155,8 @@ def session(
                 ) from None
             raise QueryError(text_of(error)) from None
         finally:
-            # Its end rolls back. To ask for that would wait for ever where rows are left that nobody reads: whoever
-            # raised the error holds what reads them, and that the connection.
+            # Its end rolls back. To ask for that would wait for ever where rows are left that nobody reads: the
+            # raiser of the error holds what reads them, and that the connection.
             connection.close()
 
 
