@@ -199,8 +199,11 @@ class _Drain:
             )
 
             def enrich(batch: DecodedBatch) -> Enriched:
+                return self.plan.begin(batch.tables, session.enricher, stamps=batch.stamps)
+
+            def complete(batch: DecodedBatch, begun: Enriched) -> Enriched:
                 try:
-                    return self.plan.compute(batch.tables, session.enricher, stamps=batch.stamps)
+                    return self.plan.complete(begun, session.completer)
                 finally:
                     batch.stamps.release()
 
@@ -214,7 +217,7 @@ class _Drain:
                 return committed
 
             try:
-                with Pipeline(preparer.decode, preparer.archive, enrich, commit) as pipeline:
+                with Pipeline(preparer.decode, preparer.archive, enrich, complete, commit) as pipeline:
                     outcome = self._pump(pipeline)
             except OffsetOutOfRangeError as error:
                 session.explain(error, self.source)

@@ -9,7 +9,7 @@ that exist.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -121,6 +121,16 @@ class EnrichmentPlan:
         """What facts are made from besides alerts and lists, by asset."""
         return {item.asset: item for _, table in self.facts for item in table.inputs}
 
+    @property
+    def last(self) -> tuple[Enrichment, ...]:
+        """Those that read others and that no other reads: they may be computed while the next batch has the others."""
+        read = {name for enrichment in self.enrichments for name in enrichment.reads}
+        return tuple(
+            enrichment
+            for enrichment in self.enrichments
+            if enrichment.reads and not read & {table.asset for table in enrichment.facts}
+        )
+
     def load(self) -> None:
         """Read what the enrichments depend on.
 
@@ -169,16 +179,39 @@ class EnrichmentPlan:
         stamps : callable
             Reads stamps out of the packets.
         """
+        return self.complete(self.begin(tables, connection, revision=revision, stamps=stamps), connection)
+
+    def begin(
+        self,
+        tables: AlertTables,
+        connection: psycopg.Connection[Any],
+        *,
+        revision: int | None = None,
+        stamps: ReadStamps = no_stamps,
+    ) -> Enriched:
+        """Compute for a batch what others read, or what reads no others; parameters as of `compute`."""
         watch = Stopwatch()
         batch = AlertBatch(alerts_of(tables), _by_name(tables), connection, revision, stamps)
-        computed = self._computed(batch, {})
+        computed = self._computed(batch, {}, without=self.last)
         return Enriched(computed, watch.lap(), batch)
 
-    def _computed(self, batch: AlertBatch, known: Mapping[str, Computed]) -> dict[str, Computed]:
+    def complete(self, begun: Enriched, connection: psycopg.Connection[Any]) -> Enriched:
+        """Compute the rest; `connection` may be another one than that of `begin`."""
+        if begun.batch is None or not self.last:
+            return begun
+        watch = Stopwatch()
+        computed = self._computed(replace(begun.batch, connection=connection), begun.computed)
+        return Enriched(computed, begun.spent + watch.lap(), begun.batch)
+
+    def _computed(
+        self, batch: AlertBatch, known: Mapping[str, Computed], without: Collection[Enrichment] = ()
+    ) -> dict[str, Computed]:
         """Compute for a batch what is not known."""
         results: dict[str, pa.Table] = {}
         computed: dict[str, Computed] = {}
         for enrichment in self.enrichments:
+            if enrichment in without:
+                continue
             done = known.get(enrichment.name)
             if done is None:
                 done = enrichment.compute(batch, {name: results[name] for name in enrichment.reads})

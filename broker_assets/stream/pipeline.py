@@ -1,9 +1,9 @@
 """Batches on their way: one is decoded while those ahead of it are archived, enriched and written.
 
-Order is kept: a single thread decodes, one archives, one computes the enrichments, one writes, each first in, first
-out; archiving and computing of a batch run in parallel. After the first failure nothing further is done; the caller
-closes the pipeline and starts again from the database. Archiving has its own thread because it mostly waits, for the
-disk and for the compressor.
+Order is kept: a single thread decodes, one archives, one computes the enrichments, one completes them, one writes, each
+first in, first out; archiving and computing of a batch run in parallel. After the first failure nothing further is
+done; the caller closes the pipeline and starts again from the database. Archiving has its own thread because it mostly
+waits, for the disk and for the compressor; completing, because it waits for the processes of users' filters.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Pipeline:
 
     Parameters
     ----------
-    decode, archive, enrich, commit : callable
+    decode, archive, enrich, complete, commit : callable
         Processing of a batch by each thread; each is called in the order of `submit`.
     """
 
@@ -43,15 +43,18 @@ class Pipeline:
         decode: Callable[[Sequence[Message]], DecodedBatch],
         archive: Callable[[DecodedBatch], PreparedBatch],
         enrich: Callable[[DecodedBatch], Enriched],
+        complete: Callable[[DecodedBatch, Enriched], Enriched],
         commit: Callable[[PreparedBatch, Enriched], Committed],
     ) -> None:
         self._decode = decode
         self._archive = archive
         self._enrich = enrich
+        self._complete = complete
         self._commit = commit
         self._decoding = ThreadPoolExecutor(1, "decode")
         self._archiving = ThreadPoolExecutor(1, "archive")
         self._enriching = ThreadPoolExecutor(1, "enrich")
+        self._completing = ThreadPoolExecutor(1, "complete")
         self._committing = ThreadPoolExecutor(1, "commit")
         self._queue: deque[Future[Committed]] = deque()
         self._failed = threading.Event()
@@ -67,6 +70,7 @@ class Pipeline:
         self._decoding.shutdown(wait=True, cancel_futures=True)
         self._archiving.shutdown(wait=True, cancel_futures=True)
         self._enriching.shutdown(wait=True, cancel_futures=True)
+        self._completing.shutdown(wait=True, cancel_futures=True)
         self._committing.shutdown(wait=True, cancel_futures=True)
 
     def __len__(self) -> int:
@@ -86,7 +90,8 @@ class Pipeline:
         places = [message._replace(value=b"") for message in messages]
         decoded = self._decoding.submit(self._guarded_decode, messages)
         prepared = self._archiving.submit(self._guarded_archive, decoded)
-        enriched = self._enriching.submit(self._guarded_enrich, decoded)
+        begun = self._enriching.submit(self._guarded_enrich, decoded)
+        enriched = self._completing.submit(self._guarded_complete, decoded, begun)
         self._queue.append(self._committing.submit(self._guarded_commit, places, prepared, enriched, read))
 
     def completed(self, *, leave: int) -> Iterator[Committed]:
@@ -121,6 +126,11 @@ class Pipeline:
         batch = decoded.result()
         self._require_good()
         return self._enrich(batch)
+
+    def _guarded_complete(self, decoded: Future[DecodedBatch], begun: Future[Enriched]) -> Enriched:
+        batch, enriched = decoded.result(), begun.result()
+        self._require_good()
+        return self._complete(batch, enriched)
 
     def _require_good(self) -> None:
         if self._failed.is_set():

@@ -65,7 +65,7 @@ class DrainSession:
 
     The locks and the writing share one connection: a session that has lost its locks has also lost the connection on
     which it could write. Points are compared and attempts counted on a second connection; what enrichments need is read
-    on a third, by other threads.
+    on two more, by the threads that begin and complete them.
 
     Parameters
     ----------
@@ -103,6 +103,10 @@ class DrainSession:
                 self._url, application="broker-assets drain enrichments", autocommit=True
             )
             stack.callback(self.enricher.close)
+            self.completer: psycopg.Connection[Any] = connect(
+                self._url, application="broker-assets drain last enrichments", autocommit=True
+            )
+            stack.callback(self.completer.close)
             stack.enter_context(ledger.lock_partitions(self.writer, self.topic, self.partitions))
             self._stack = stack.pop_all()
         return self

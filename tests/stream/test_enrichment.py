@@ -65,6 +65,8 @@ def test_each_comes_after_those_that_it_reads() -> None:
     assert names.index("features") < names.index("filters")
     assert [item.name for item in plan.chosen(["matches"]).enrichments].index("filters") == 2
     assert [item.name for item in plan.chosen(["hits"]).enrichments] == ["hits"]
+    assert [item.name for item in plan.last] == ["outbox"]
+    assert plan.chosen(["hits"]).last == ()
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from broker_assets.stream.messages import Message
 from broker_assets.stream.pipeline import Pipeline
 from broker_assets.stream.spent import Spent
 
-STAGES = ("decode", "archive", "enrich", "commit")
+STAGES = ("decode", "archive", "enrich", "complete", "commit")
 
 
 def messages(number: int) -> list[Message]:
@@ -55,12 +55,17 @@ class Stages:
             self._do("enrich", number)
             return number
 
+        def complete(number: Any, begun: Any) -> Any:
+            assert number == begun
+            self._do("complete", number)
+            return begun
+
         def commit(batch: Any, enriched: Any) -> Any:
             assert batch.number == enriched
             self._do("commit", batch.number)
             return batch.number, batch.spent
 
-        return Pipeline(decode, archive, enrich, commit)
+        return Pipeline(decode, archive, enrich, complete, commit)
 
 
 @settings(max_examples=20, deadline=None)
@@ -131,9 +136,38 @@ def test_archiving_and_enriching_of_a_batch_go_on_side_by_side() -> None:
         len,  # type: ignore[arg-type]
         meet(lambda number: SimpleNamespace(number=number, spent={})),
         meet(lambda number: number),
+        lambda _, begun: begun,
         lambda batch, enriched: (batch.number, enriched),  # type: ignore[attr-defined, arg-type, return-value]
     )
     with pipeline:
         pipeline.submit(messages(0), Spent())
         done: list[Any] = list(pipeline.completed(leave=0))
     assert done == [(2, 2)]
+
+
+def test_a_batch_is_completed_while_the_next_is_enriched() -> None:
+    """The first is completed only when the second has been enriched."""
+    second = threading.Event()
+
+    def enrich(number: Any) -> Any:
+        if number == 1:
+            second.set()
+        return number
+
+    def complete(_: Any, begun: Any) -> Any:
+        assert second.wait(20)
+        return begun
+
+    numbers = iter(range(2))
+    pipeline = Pipeline(
+        lambda _: next(numbers),  # type: ignore[arg-type, return-value]
+        lambda number: SimpleNamespace(number=number, spent={}),  # type: ignore[arg-type, return-value]
+        enrich,
+        complete,
+        lambda batch, enriched: (batch.number, enriched),  # type: ignore[attr-defined, arg-type, return-value]
+    )
+    with pipeline:
+        for number in range(2):
+            pipeline.submit(messages(number), Spent())
+        done: list[Any] = list(pipeline.completed(leave=0))
+    assert done == [(0, 0), (1, 1)]
