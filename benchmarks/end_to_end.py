@@ -381,8 +381,8 @@ def plan_of(folder: Path, arguments: dict[str, Any]) -> EnrichmentPlan:
     return EnrichmentPlan(enrichments)
 
 
-def _peak(pid: int) -> int:
-    """Largest resident memory of a process, bytes."""
+def _peak(pid: int | str) -> int:
+    """Largest resident memory of a process, bytes; `ru_maxrss` also counts that of the process that started it."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
 
@@ -415,7 +415,7 @@ def drain_child(arguments: dict[str, Any]) -> None:
     result = report.metadata() | {
         "cpu": usage.ru_utime + usage.ru_stime,
         "cpu_system": usage.ru_stime,
-        "peak_rss": usage.ru_maxrss * 1024 + apart,
+        "peak_rss": _peak("self") + apart,
         "busy_seconds": report.busy_seconds,
         "batch_rates": [min(rates, default=0.0), float(np.median([rate for _, rate in steady] or [0.0]))],
     }
