@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+from dagster_leftovers import forget_ended_instance
 
 import broker_assets.local  # noqa: F401 - first of all: it sets what gRPC reads when it is imported
 from broker_assets.settings import load_settings
@@ -58,9 +59,10 @@ def _sendable(data: Any) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _settings_of_this_test() -> Iterator[None]:
-    """Settings that an earlier test has read from another environment are read again."""
+def _state_of_this_test() -> Iterator[None]:
+    """Settings that an earlier test has read from another environment are read again; its Dagster is forgotten."""
     load_settings.cache_clear()
+    forget_ended_instance()
     yield
     load_settings.cache_clear()
 

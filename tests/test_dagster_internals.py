@@ -6,11 +6,13 @@ When a test here fails after an upgrade of Dagster, look at what uses the name b
 from __future__ import annotations
 
 import ast
+import gc
 import importlib
 import inspect
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -19,11 +21,14 @@ from dagster import (
     AssetKey,
     DagsterEventType,
     DagsterInstance,
+    DagsterInvariantViolationError,
+    Definitions,
     asset,
     asset_check,
     define_asset_job,
     materialize,
 )
+from dagster_leftovers import forget_ended_instance
 
 from broker_assets import dagster_internals
 from broker_assets.dagster_internals import (
@@ -63,7 +68,11 @@ from broker_assets.local.loaded_code import OPENS_DEFINITIONS
 from broker_assets.local.processes import free_ports
 
 ROOT = Path(__file__).parents[1]
-ALLOWED = {ROOT / "broker_assets" / "dagster_internals.py", ROOT / "tests" / "peers" / "dagster_private.py"}
+ALLOWED = {
+    ROOT / "broker_assets" / "dagster_internals.py",
+    ROOT / "tests" / "peers" / "dagster_private.py",
+    ROOT / "tests" / "peers" / "dagster_leftovers.py",
+}
 
 TESTED = {
     "AssetCheckEvaluationTargetMaterializationData",
@@ -314,3 +323,17 @@ def test_a_run_enters_the_queue_with_its_priority() -> None:
 def test_a_tick_that_is_left_out_has_a_reason_and_keeps_its_cursor() -> None:
     skipped = SensorExecutionData(skip_message="nothing to do", cursor="here")
     assert (skipped.skip_message, skipped.cursor, skipped.run_requests) == ("nothing to do", "here", None)
+
+
+def test_contexts_that_end_in_another_order_leave_nothing(tmp_path: Path) -> None:
+    first, second = ExitStack(), ExitStack()
+    for name, stack in (("first", first), ("second", second)):
+        (tmp_path / name).mkdir()
+        stack.enter_context(DagsterInstance.local_temp(str(tmp_path / name)))
+    first.close()
+    second.close()
+    gc.collect()
+    with pytest.raises(DagsterInvariantViolationError, match="undefined DagsterInstance"):
+        Definitions().get_repository_def()
+    forget_ended_instance()
+    assert Definitions().get_repository_def().get_all_jobs() == []
