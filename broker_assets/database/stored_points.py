@@ -15,7 +15,7 @@ from psycopg import sql
 from broker_assets.database.arrow import arrow_type
 from broker_assets.database.border import TIME, Test, border_of, rows_beyond
 from broker_assets.database.fetch import fetch
-from broker_assets.database.number_arrays import array_text
+from broker_assets.database.number_arrays import array_text, distinct
 from broker_assets.database.point_identity import (
     IDENTIFYING,
     MARGIN,
@@ -188,11 +188,11 @@ def stored_in(
     if not objects.size:
         return StoredPoints.none()
     columns = COLUMNS[kind]
-    spans = [(np.unique(objects), -np.inf, np.inf)]
-    if months is not None and (each := np.unique(months)).size <= MOST_MONTHS:
+    spans = [(distinct(objects), -np.inf, np.inf)]
+    if months is not None and (each := distinct(months)).size <= MOST_MONTHS:
         begins, ends = month_begins(each) - MARGIN, month_begins(each + 1) + MARGIN
         spans = [
-            (np.unique(objects[months == month]), float(begin), float(end))
+            (distinct(objects[months == month]), float(begin), float(end))
             for month, begin, end in zip(each, begins, ends, strict=True)
         ]
     # A search for each month, in which the index is walked once, in the order of the objects; objects and months
@@ -212,7 +212,7 @@ def stored_in(
         for wanted, begin, end in spans
     )
     hot = fetch(connection, query, columns)
-    conditions: list[list[Test]] = [[("diaobjectid", "in", np.unique(objects))], [("reduction", "=", 0)]]
+    conditions: list[list[Test]] = [[("diaobjectid", "in", distinct(objects))], [("reduction", "=", 0)]]
     if np.isfinite(spans[0][1]):
         conditions += [[(TIME, ">=", spans[0][1])], [(TIME, "<", spans[-1][2])]]
     return StoredPoints.of(kind, _with_cold(connection, kind, hot, conditions)).sorted()
@@ -222,8 +222,8 @@ def stored_of(
     connection: psycopg.Connection[Any], kind: PointKind, sums: Sums, place: NDArray[np.int64]
 ) -> StoredPoints:
     """Fetch all stored points of the objects at some places of sums, sorted, each point once."""
-    dropped = place[~sums.known[place] | (sums.since[place] > EVER)]
-    known = sums.months(kind, np.setdiff1d(place, dropped))
+    is_dropped = ~sums.known[place] | (sums.since[place] > EVER)
+    dropped, known = place[is_dropped], sums.months(kind, place[~is_dropped])
     return stored_in(connection, kind, *known).joined(stored_in(connection, kind, sums.objects[dropped], None)).sorted()
 
 
@@ -255,7 +255,7 @@ def stored_without_object(
     months = months_of(times)
     if kind is not PointKind.SOURCE:  # no packet has such points
         return stored_in(connection, kind, np.full(times.size, NO_OBJECT), months)
-    table, columns, numbers = TABLES[kind], COLUMNS[kind], np.unique(unmix(identity))
+    table, columns, numbers = TABLES[kind], COLUMNS[kind], distinct(unmix(identity))
     begin, end = month_begins(np.array([months.min(), months.max() + 1])) + np.array([-MARGIN, MARGIN])
     query = sql.SQL(
         "SELECT {columns} FROM {table} WHERE diasourceid = ANY({numbers}::bigint[]) AND {compared} = 0"
@@ -348,5 +348,5 @@ def compare(
         )
         keep[rows] = ~listed
         keep[rows[listed]] = replaced | points.withdrawn[rows[listed]]
-        stored[kind] = there.take(np.unique(at[hit]))
+        stored[kind] = there.take(distinct(at[hit]))
     return keep, Comparison(sums, stored)

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from psycopg import sql
 
-from broker_assets.database.number_arrays import array_text
+from broker_assets.database.number_arrays import array_text, distinct
 
 pytestmark = pytest.mark.database
 
@@ -30,3 +32,11 @@ def test_every_number_comes_back(connection: psycopg.Connection[Any], kind: str,
     for row in (connection.execute(as_parameter, [array_text(values)]), connection.execute(as_literal)):
         [(found,)] = row.fetchall()
         assert np.array(found, values.dtype).tobytes() == values.tobytes()
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1)))
+def test_each_number_once_as_numpy_gives_them(values: list[int]) -> None:
+    for kind in (np.int64, np.uint64):
+        numbers = np.array(values, np.int64).astype(kind)
+        assert distinct(numbers).tolist() == np.unique(numbers).tolist()
+        assert distinct(numbers).dtype == kind

@@ -146,6 +146,26 @@ def test_points_of_more_months_than_are_asked_for_one_by_one(
     assert np.sort(apart.midpointmjdtai).tolist() == times[[0, 3]].tolist()
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_of_the_same_point_in_a_batch_the_earliest_packet_counts(
+    connection: psycopg.Connection[Any], make_forced: Make, seed: int
+) -> None:
+    """Whatever the order of the rows is, and however many points are there once or several times."""
+    random = np.random.default_rng(seed)
+    number = random.integers(0, 60, 100)
+    by, at = random.integers(1, 5, 100), 61000.0 + random.integers(0, 4, 100)
+    rows = make_forced(
+        number % 7 + 1, 60999.0, diaforcedsourceid=number, psfflux=np.arange(100.0), broughtby=by, broughtbymjdtai=at
+    )
+    write_points(connection, {PointKind.FORCED: rows})
+    best: dict[int, tuple[float, int]] = {}
+    for point, time, source in zip(number.tolist(), at.tolist(), by.tolist(), strict=True):
+        best[point] = min(best.get(point, (np.inf, 0)), (time, source))
+    found = connection.execute("SELECT diaforcedsourceid, broughtbymjdtai, broughtby FROM diaforcedsources").fetchall()
+    assert {row[0]: (row[1], row[2]) for row in found} == best
+    assert len(found) == len(best)
+
+
 def test_what_was_stored_since_the_comparison_is_compared_again(
     connection: psycopg.Connection[Any], make_forced: Make
 ) -> None:
