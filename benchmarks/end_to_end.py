@@ -449,14 +449,14 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
             load_lists(server.url("benchmark"), folder / "sky", factory, arguments)
             load_filters(server.url("benchmark"), arguments.filters)
         with psycopg.connect(server.dsn("benchmark"), autocommit=True) as connection:
-            # A second run on a kept folder begins with new visits and a new topic.
+            # A second run on a kept folder begins with a new topic, and below with new visits.
             if connection.execute("SELECT EXISTS (SELECT FROM ingest_batch)").fetchone() == (True,):
                 connection.execute("TRUNCATE stream_offset, ingest_batch, ingest_batch_range, ingest_batch_night")
                 connection.execute("TRUNCATE archive_file, quarantine, stream_gap")
-                newest = connection.execute("SELECT max(lastdiasourcemjdtai) FROM objects").fetchone()
-                assert newest is not None
-                factory.fresh_mjd = float(newest[0]) + 0.5
             size = connection.execute("SELECT pg_database_size('benchmark')").fetchone()
+        alerts, visits = range(arguments.alerts), folder / "visits"
+        first = int(visits.read_text()) if visits.exists() else 0
+        visits.write_text(str(first + 2))
         broker.start()
         try:
             admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
@@ -479,13 +479,13 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 },
             }
             command = [sys.executable, __file__, "--drain-child", json.dumps(child)]
-            produce(broker.bootstrap_servers, factory, range(arguments.alerts), 0, arguments.partitions)
+            produce(broker.bootstrap_servers, factory, alerts, first, arguments.partitions)
             subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
             with psycopg.connect(server.dsn("benchmark"), autocommit=True) as connection:
                 connection.execute("TRUNCATE ingest_batch, ingest_batch_range, ingest_batch_night")
                 connection.execute("VACUUM ANALYZE objects")
             clock = time.perf_counter()
-            megabytes = produce(broker.bootstrap_servers, factory, range(arguments.alerts), 1, arguments.partitions)
+            megabytes = produce(broker.bootstrap_servers, factory, alerts, first + 1, arguments.partitions)
             produced = time.perf_counter() - clock
             if arguments.profile:
                 command = [sys.executable, "-m", "cProfile", "-s", "cumtime", *command[1:]]
