@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,6 +13,10 @@ from pathlib import Path
 from broker_assets.telemetry.decoding.triggers import DEFAULT_FACTOR
 from broker_assets.telemetry.inputs.documents import bounded_text
 
+logger = logging.getLogger(__name__)
+
+MOST_LINES = 20
+"""Lines of a row; a comment may have a few."""
 IDENTIFIER = "unique_id"
 """Column of request ids, without which a file is another table."""
 
@@ -31,7 +36,7 @@ class RequestTable:
     def read(cls, path: Path) -> RequestTable:
         """Read the CSV file (columns unique_id, scaling_factor, subject, purpose, comment, …).
 
-        Rows whose id is not a number are left out.
+        Rows whose id is not a number are left out; how many is logged.
 
         Raises
         ------
@@ -41,6 +46,7 @@ class RequestTable:
             If it cannot be read.
         """
         found: dict[int, list[dict[str, str]]] = {}
+        left_out: list[int] = []
         try:
             reader = csv.DictReader(io.StringIO(bounded_text(path), newline=""))
             if reader.fieldnames is not None and IDENTIFIER not in reader.fieldnames:
@@ -49,12 +55,26 @@ class RequestTable:
             twice = next((name for name, times in Counter(reader.fieldnames or ()).items() if name and times > 1), None)
             if twice is not None:
                 raise RequestError(f"{path} has two columns {twice[:40]}; it is not known which is meant")
+            begin = reader.line_num
             for row in reader:
+                first, begin = begin + 1, reader.line_num
                 identifier = (row.get(IDENTIFIER) or "").strip()
                 if re.fullmatch(r"[0-9]{1,10}", identifier):
                     found.setdefault(int(identifier), []).append(row)
+                elif any(row.values()):
+                    left_out.append(first)
+                if begin - first > MOST_LINES:
+                    logger.warning(
+                        "%s: lines %d to %d are one row, as an open quote makes them; their requests are not found",
+                        path, first, begin,
+                    )  # fmt: skip
         except csv.Error as error:
             raise RequestError(f"{path} is not a table of requests: {error}") from error
+        if left_out:
+            logger.warning(
+                "%s: %d rows have no number as request id and are left out; the first is line %d",
+                path, len(left_out), left_out[0],
+            )  # fmt: skip
         return cls(found, path.name)
 
     def scaling_factor(self, request: int) -> int:
