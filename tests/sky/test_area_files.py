@@ -90,6 +90,11 @@ def test_damaged_files_are_areas_or_say_why(content: bytes) -> None:
         assert not read_area(content, region_order=6).empty()
 
 
+def test_many_cells_as_text_take_little_more_than_their_bytes() -> None:
+    with memory_below(3 << 20):
+        assert read_area(b"3/" + b"1," * 30_000, region_order=9) == MOC.from_str("3/1")
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -100,6 +105,9 @@ def test_damaged_files_are_areas_or_say_why(content: bytes) -> None:
         (b"3/768", "no cell 768 of order 3; its cells are 0 to 767"),
         (b"3/5-2", "no range 5-2"),
         (b"3/1 x", "'x' is neither an order"),
+        (b"3/" + b"x" * 100_000, "'x{40}' is neither"),
+        (b'{"' + b"x" * 100_000 + b'": []}', "'x{40}' is not an order"),
+        (b'{"3": ["' + b"x" * 100_000 + b'"]}', "has the cell 'x{39}, which"),
         (b"3/1/2", "'/1/' is ambiguous; put a blank before each order"),
         (b"15/1", "order 15, more than 14"),
         (b"30/1", "no order 30"),
