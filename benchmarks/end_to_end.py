@@ -85,7 +85,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--batch-megabytes", type=float, default=96.0)
     parser.add_argument("--naive", type=int, default=100, help="messages for the naive consumer; 0 leaves it out")
     parser.add_argument("--folder", type=Path, help="where servers keep their data; a temporary one by default")
-    parser.add_argument("--keep", action="store_true", help="leave the folder, so that a second run needs no preload")
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="leave the folder, so that a second run needs no preload; it meets the same alerts again, as duplicates",
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON as well")
     parser.add_argument(
         "--fits", type=float, help="compute features, with black-body fits for this share of the objects"
@@ -449,14 +453,11 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
             load_lists(server.url("benchmark"), folder / "sky", factory, arguments)
             load_filters(server.url("benchmark"), arguments.filters)
         with psycopg.connect(server.dsn("benchmark"), autocommit=True) as connection:
-            # A second run on a kept folder begins with a new topic, and below with new visits.
+            # A second run on a kept folder begins with a new topic.
             if connection.execute("SELECT EXISTS (SELECT FROM ingest_batch)").fetchone() == (True,):
                 connection.execute("TRUNCATE stream_offset, ingest_batch, ingest_batch_range, ingest_batch_night")
                 connection.execute("TRUNCATE archive_file, quarantine, stream_gap")
             size = connection.execute("SELECT pg_database_size('benchmark')").fetchone()
-        alerts, visits = range(arguments.alerts), folder / "visits"
-        first = int(visits.read_text()) if visits.exists() else 0
-        visits.write_text(str(first + 2))
         broker.start()
         try:
             admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
@@ -479,13 +480,13 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 },
             }
             command = [sys.executable, __file__, "--drain-child", json.dumps(child)]
-            produce(broker.bootstrap_servers, factory, alerts, first, arguments.partitions)
+            produce(broker.bootstrap_servers, factory, range(arguments.alerts), 0, arguments.partitions)
             subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
             with psycopg.connect(server.dsn("benchmark"), autocommit=True) as connection:
                 connection.execute("TRUNCATE ingest_batch, ingest_batch_range, ingest_batch_night")
                 connection.execute("VACUUM ANALYZE objects")
             clock = time.perf_counter()
-            megabytes = produce(broker.bootstrap_servers, factory, alerts, first + 1, arguments.partitions)
+            megabytes = produce(broker.bootstrap_servers, factory, range(arguments.alerts), 1, arguments.partitions)
             produced = time.perf_counter() - clock
             if arguments.profile:
                 command = [sys.executable, "-m", "cProfile", "-s", "cumtime", *command[1:]]
