@@ -64,7 +64,6 @@ from broker_assets.stream.enrichment import Enrichment, EnrichmentPlan
 from broker_assets.stream.enrichments import filter_matches
 from broker_assets.stream.simulated_examples import ExampleSurvey, simulated_examples
 
-TARGET = 1200.0
 TOPIC = "alerts"
 CATALOGUES, CLASSIFIERS = "catalogues", "classifiers"
 OTHERS = 1 << 45
@@ -519,6 +518,13 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
             broker.stop()
 
 
+def target(arguments: argparse.Namespace) -> float:
+    """Alerts a second that are aimed at: with filters, with all that is computed before them, and with matching alone."""
+    if arguments.filters:
+        return 1026.0
+    return 1300.0 if arguments.fits is not None else 1200.0
+
+
 def table(arguments: argparse.Namespace, result: dict[str, Any]) -> None:
     """Print the figures."""
     packet = result["megabytes"] / arguments.alerts
@@ -529,7 +535,11 @@ def table(arguments: argparse.Namespace, result: dict[str, Any]) -> None:
     )
     rate = result["received"] / result["busy_seconds"]
     lines = [
-        ("alerts a second, sustained (first to last commit)", f"{result['steady']:,.0f}", f"target {TARGET:,.0f}"),
+        (
+            "alerts a second, sustained (first to last commit)",
+            f"{result['steady']:,.0f}",
+            f"target {target(arguments):,.0f}",
+        ),
         ("the same with the start of the process", f"{rate:,.0f}", ""),
         (
             "naive consumer, alerts a second",
