@@ -519,7 +519,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def target(arguments: argparse.Namespace) -> float:
-    """Alerts a second that are aimed at: with filters, with all that is computed before them, and with matching alone."""
+    """Alerts a second that are aimed at: with filters, with what is computed before them, and with matching alone."""
     if arguments.filters:
         return 1026.0
     return 1300.0 if arguments.fits is not None else 1200.0
