@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg
 
-from broker_assets.accounting.ledger import StreamBusy
 from broker_assets.annotations.content import UnknownAnnotator
 from broker_assets.database.engine import connect
 from broker_assets.settings import Settings, StreamLocation
@@ -24,13 +22,10 @@ from broker_assets.stream.annotation_followup import Triggered, run_filters, set
 from broker_assets.stream.annotation_lag import active_streams, look, stream_location
 from broker_assets.stream.annotation_messages import AnnotationStream
 from broker_assets.stream.annotations import AnnotationsRead, read_annotations
-from broker_assets.stream.messages import MessageSource, SourceError
+from broker_assets.stream.messages import MessageSource
+from broker_assets.stream.streams_run import StreamsRun, read_streams
 from broker_assets.stream.topic_ends import Ends
 
-AT_ONCE: Final = 8
-"""Streams that are read at the same time."""
-LOOK_SECONDS: Final = 2.0
-"""Time between two looks at the streams that are not being read."""
 FOLLOW_SECONDS: Final = 0.25
 """Time between two looks at what the annotations of this run have left to do."""
 
@@ -38,23 +33,15 @@ OpenSource = Callable[[StreamLocation], MessageSource]
 
 
 @dataclass
-class AnnotationRun:
-    """Result of a run."""
+class AnnotationRun(StreamsRun[AnnotationsRead]):
+    """Result of a run; `problems` has annotators whose source cannot be used, too."""
 
-    read: dict[str, AnnotationsRead] = field(default_factory=dict)
-    """By name of the stream."""
-    problems: dict[str, str] = field(default_factory=dict)
-    """Streams that could not be read, or not to the end, and annotators whose source cannot be used."""
     matches: int = 0
     """Matches of filters."""
     released: int = 0
     """Annotations whose objects arrived after them."""
     given_up: int = 0
     """Messages whose objects did not arrive."""
-
-    def count(self, name: str) -> int:
-        """Sum of a number of `AnnotationsRead` over the streams."""
-        return sum(int(getattr(one, name)) for one in self.read.values())
 
 
 def run_annotations(
@@ -100,34 +87,28 @@ def run_annotations(
     limits = settings.annotations
     deadline = time.monotonic() + limits.budget_seconds
     follower = _Follower(database_url, settings, triggered, run, run_id, matched)
-    reading: dict[str, Future[AnnotationsRead]] = {}
+    streams: dict[str, AnnotationStream] = {}
     with (
         connect(database_url, application="broker-assets annotations", autocommit=True) as connection,
-        ThreadPoolExecutor(max_workers=AT_ONCE) as pool,
         follower,
     ):
-        last = looked = time.monotonic()
-        first = True
-        while not stop() and time.monotonic() < deadline and not follower.failed:
-            for name in [name for name, future in reading.items() if future.done()]:
-                if _collect(run, name, reading.pop(name)):
-                    last = time.monotonic()
-            if first or time.monotonic() - looked > LOOK_SECONDS:
-                first, looked = False, time.monotonic()
-                lag = look(connection, settings, ends)
-                run.problems |= lag.problems
-                for stream in active_streams(connection)[0]:
-                    if lag.lag.get(stream.name) and stream.name not in reading:
-                        reading[stream.name] = pool.submit(
-                            _read, stream, database_url, settings, open_source, deadline, run_id
-                        )
-                if lag.work:
-                    last = time.monotonic()
-            if not reading and time.monotonic() - last >= limits.idle_seconds:
-                break
-            time.sleep(0.05)
-        for name, future in reading.items():
-            _collect(run, name, future)
+
+        def look_at(_: Collection[str]) -> tuple[Collection[str], bool]:
+            lag = look(connection, settings, ends)
+            run.problems |= lag.problems
+            streams.update(
+                (stream.name, stream) for stream in active_streams(connection)[0] if lag.lag.get(stream.name)
+            )
+            return [name for name in streams if lag.lag.get(name)], bool(lag.work)
+
+        read_streams(
+            run,
+            look_at,
+            lambda name: _read(streams[name], database_url, settings, open_source, deadline, run_id),
+            goes_on=lambda: not stop() and time.monotonic() < deadline and not follower.failed,
+            idle_seconds=limits.idle_seconds,
+            refused=(UnknownAnnotator,),
+        )
     return run
 
 
@@ -152,22 +133,6 @@ def _read(
         )
     finally:
         source.close()
-
-
-def _collect(run: AnnotationRun, name: str, future: Future[AnnotationsRead]) -> bool:
-    """Note what a stream gave; whether that was anything."""
-    try:
-        found = future.result()
-    except (SourceError, StreamBusy, LookupError, OSError, UnknownAnnotator) as error:
-        run.problems[name] = str(error)
-        return False
-    total = run.read.setdefault(name, AnnotationsRead())
-    for number in ("received", "stored", "duplicate", "quarantined", "waiting", "batches"):
-        setattr(total, number, getattr(total, number) + getattr(found, number))
-    total.reasons.update(found.reasons)
-    total.latency += found.latency
-    run.problems.pop(name, None)
-    return found.received > 0
 
 
 class _Follower:

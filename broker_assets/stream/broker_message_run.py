@@ -9,28 +9,22 @@ import datetime
 import logging
 import time
 from collections.abc import Callable, Collection
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import psycopg
 
 from broker_assets.accounting import ledger
-from broker_assets.accounting.ledger import StreamBusy
 from broker_assets.database.engine import connect
 from broker_assets.settings import Settings, StreamLocation
 from broker_assets.stream.broker_message_batches import MessagesRead, read_broker_messages
 from broker_assets.stream.broker_messages import BrokerStream, broker_of
 from broker_assets.stream.messages import MessageSource, SourceError
+from broker_assets.stream.streams_run import StreamsRun, read_streams
 from broker_assets.stream.subscriptions import Subscription
 from broker_assets.stream.topic_ends import Ends, ask_ends
 
 log = logging.getLogger(__name__)
-
-AT_ONCE: Final = 8
-"""Streams that are read at the same time."""
-LOOK_SECONDS: Final = 2.0
-"""Time between two looks at the streams that are not being read."""
 
 OpenSource = Callable[[StreamLocation], MessageSource | Subscription]
 ListTopics = Callable[[StreamLocation], list[str]]
@@ -51,18 +45,8 @@ class BrokerLag:
     """Why nothing is known of a stream or a broker, by name."""
 
 
-@dataclass
-class BrokerRun:
+class BrokerRun(StreamsRun[MessagesRead]):
     """Result of a run."""
-
-    read: dict[str, MessagesRead] = field(default_factory=dict)
-    """By name of the stream."""
-    problems: dict[str, str] = field(default_factory=dict)
-    """Streams that could not be read, or not to the end."""
-
-    def count(self, name: str) -> int:
-        """Sum of a number of `MessagesRead` over the streams."""
-        return sum(int(getattr(one, name)) for one in self.read.values())
 
 
 def broker_streams(
@@ -202,35 +186,27 @@ def run_brokers(
     limits = settings.survey
     idle = limits.idle_seconds if idle_seconds is None else idle_seconds
     deadline = time.monotonic() + limits.budget_seconds
-    reading: dict[str, Future[MessagesRead]] = {}
-    with (
-        connect(database_url, application="broker-assets messages", autocommit=True) as connection,
-        ThreadPoolExecutor(max_workers=AT_ONCE) as pool,
-    ):
-        last = time.monotonic()
-        looked = last - LOOK_SECONDS
-        while not stop() and (forever or time.monotonic() < deadline):
-            for name in [name for name, future in reading.items() if future.done()]:
-                if _collect(run, name, reading.pop(name)):
-                    last = time.monotonic()
-            if time.monotonic() - looked >= LOOK_SECONDS:
-                looked = time.monotonic()
-                lag = look(connection, settings, ends, list_topics, being_read=reading)
-                run.problems |= lag.problems
-                for name, waiting in lag.lag.items():
-                    if waiting and name not in reading:
-                        until = time.monotonic() + limits.budget_seconds
-                        reading[name] = pool.submit(
-                            _read, lag.streams[name], database_url, settings, open_source,
-                            until if forever else deadline, run_id,
-                        )  # fmt: skip
-                if any(lag.lag.values()):
-                    last = time.monotonic()
-            if not forever and not reading and time.monotonic() - last >= idle:
-                break
-            time.sleep(0.05)
-        for name, future in reading.items():
-            _collect(run, name, future)
+    streams: dict[str, BrokerStream] = {}
+    with connect(database_url, application="broker-assets messages", autocommit=True) as connection:
+
+        def look_at(being_read: Collection[str]) -> tuple[Collection[str], bool]:
+            lag = look(connection, settings, ends, list_topics, being_read=being_read)
+            run.problems |= lag.problems
+            streams.update(lag.streams)
+            waiting = [name for name, messages in lag.lag.items() if messages]
+            return waiting, bool(waiting)
+
+        def read(name: str) -> MessagesRead:
+            until = time.monotonic() + limits.budget_seconds if forever else deadline
+            return _read(streams[name], database_url, settings, open_source, until, run_id)
+
+        read_streams(
+            run,
+            look_at,
+            read,
+            goes_on=lambda: not stop() and (forever or time.monotonic() < deadline),
+            idle_seconds=None if forever else idle,
+        )
     return run
 
 
@@ -250,21 +226,3 @@ def _read(
         )  # fmt: skip
     finally:
         source.close()
-
-
-def _collect(run: BrokerRun, name: str, future: Future[MessagesRead]) -> bool:
-    """Note what a stream gave; whether that was anything."""
-    try:
-        found = future.result()
-    except (SourceError, StreamBusy, LookupError, OSError) as error:
-        run.problems[name] = str(error)
-        log.warning("%s: %s", name, error)
-        return False
-    total = run.read.setdefault(name, MessagesRead())
-    for number in ("received", "stored", "duplicate", "quarantined", "rows", "classifiers", "batches"):
-        setattr(total, number, getattr(total, number) + getattr(found, number))
-    total.reasons.update(found.reasons)
-    run.problems.pop(name, None)
-    if found.received:
-        log.info("%s: %d messages, %d new rows", name, found.received, found.rows)
-    return found.received > 0
