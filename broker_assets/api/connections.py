@@ -8,6 +8,7 @@ belong to the routers.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -27,6 +28,8 @@ from broker_assets.database.engine import (
     connection_arguments,
     unavailable,
 )
+
+log = logging.getLogger(__name__)
 
 TIMEOUT: Final = 20.0
 """Time limit of a query, seconds."""
@@ -69,7 +72,11 @@ def has_gone(request: Request) -> Callable[[], bool]:
 
 
 def unfit(error: BaseException) -> str:
-    """Why the database does not take a value, such as a text with NUL or a number out of range."""
+    """Why the database does not take a value, such as a text with NUL or a number out of range.
+
+    It is logged, too: such an error may also be one of our statements.
+    """
+    log.warning("a value does not fit: %s", error)
     reason = getattr(getattr(error, "diag", None), "message_primary", None) or error
     return f"a value does not fit: {reason}"
 

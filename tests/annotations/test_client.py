@@ -92,7 +92,7 @@ def test_what_is_not_taken_is_not_read(kafka: str, new_topic: Callable[..., str]
         "filter_topic": topic, "annotator": "a", "servers": kafka, "group": topic, "kafka_topic": back, "most": 1,
     }  # fmt: skip
     away = {"bootstrap.servers": "127.0.0.1:1", "message.timeout.ms": 500, "log_level": 0}
-    with pytest.raises(NotSentError, match="1 of 1 annotations were not taken"):
+    with pytest.raises(NotSentError, match="1 of 1 annotations were not accepted"):
         run_annotator(lambda row: "SN", sending=away, **arguments)
     assert run_annotator(lambda row: "SN", **arguments).sent == 1, "it is read again"
 

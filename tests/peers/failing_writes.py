@@ -13,6 +13,8 @@ from broker_assets.database.engine import conninfo
 
 REFUSE: Final = "PERFORM 1 / 0;"
 """The statement fails: "division by zero"."""
+FAIL: Final = "RAISE EXCEPTION 'it fails';"
+"""The same with an error that is nobody's value."""
 LOSE_CONNECTION: Final = "PERFORM pg_terminate_backend(pg_backend_pid());"
 """The server ends the writer's session, as when it is shut down."""
 
@@ -30,7 +32,7 @@ def failing_writes(
     table : str
         Table that is written.
     action : str
-        `REFUSE` or `LOSE_CONNECTION`.
+        `REFUSE`, `FAIL` or `LOSE_CONNECTION`.
     when : str
         SQL condition on the new row, `NEW`.
     on : str

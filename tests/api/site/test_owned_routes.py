@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from failing_writes import REFUSE, failing_writes
+from failing_writes import FAIL, failing_writes
 from fastapi.routing import APIRoute
 from site_visitors import Visitor, number_in
 
@@ -38,7 +38,7 @@ def test_what_cannot_be_recorded_is_not_removed(people: Any, module_database_url
     same = Visitor(people.url)  # the server closes the connection after an error
     same.client.cookies.update(people.ann.client.cookies)
     same.csrf = people.ann.csrf
-    with failing_writes(module_database_url, "access.changes", REFUSE):
+    with failing_writes(module_database_url, "access.changes", FAIL):
         assert same.send(f"{path}delete/").status_code == 500
     same.close()
     assert f"Remove {kind} Mine {kind}" in people.ann.text(f"{path}delete/")
