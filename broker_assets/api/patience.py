@@ -7,12 +7,12 @@ reverse proxy does the same before. It is given to uvicorn as `--http broker_ass
 from __future__ import annotations
 
 import asyncio
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 ENDLESS: Final = "broker_assets.endless"
-"""Mark in the scope of a request whose answer does not end by itself."""
+"""Where the scope of a request has an event to set if its answer does not end by itself; copies of it share that."""
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -43,6 +43,8 @@ class PatientProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The end of a header."""
         super().on_headers_complete()
+        self._endless = asyncio.Event()
+        cast(dict[str, Any], self.scope)[ENDLESS] = self._endless
         self._expect(self.body_seconds)
 
     def on_message_complete(self) -> None:
@@ -53,7 +55,7 @@ class PatientProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """The server ends: answers that do not end by themselves are given up, the others are finished."""
         super().shutdown()
-        if self.cycle is not None and not self.cycle.response_complete and self.scope.get(ENDLESS):
+        if self.cycle is not None and not self.cycle.response_complete and self._endless.is_set():
             self.transport.abort()
 
     def _expect(self, seconds: float) -> None:

@@ -51,7 +51,8 @@ class EventStream(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
-        scope[ENDLESS] = True
+        if ENDLESS in scope:  # of our server
+            scope[ENDLESS].set()
         with anyio.move_on_after(LONGEST_SECONDS):
             await super().__call__(scope, receive, send)
 
