@@ -209,7 +209,7 @@ def _same(names: Sequence[str]) -> sql.Composed:
 
 
 def _best_first(points: StoredPoints) -> NDArray[np.int64]:
-    """The order of points by key; of the same ones, the row that counts is the first."""
+    """The order of points by key; of the same ones, the row that counts is the first, or the earliest of equal ones."""
     key = points.key
     order = np.argsort(key)
     ordered = key[order]
@@ -217,7 +217,7 @@ def _best_first(points: StoredPoints) -> NDArray[np.int64]:
     if same.any():
         # Only those that are there several times: all columns are sorted for nothing where a point is there once.
         several = np.concatenate([same, [False]]) | np.concatenate([[False], same])
-        part = order[several]
+        part = np.sort(order[several])
         ranks = (points.broughtby[part], points.broughtbymjdtai[part], ~points.own[part], key[part])
         order[several] = part[np.lexsort(ranks)]
     return order

@@ -158,11 +158,13 @@ def test_of_the_same_point_in_a_batch_the_earliest_packet_counts(
         number % 7 + 1, 60999.0, diaforcedsourceid=number, psfflux=np.arange(100.0), broughtby=by, broughtbymjdtai=at
     )
     write_points(connection, {PointKind.FORCED: rows})
-    best: dict[int, tuple[float, int]] = {}
-    for point, time, source in zip(number.tolist(), at.tolist(), by.tolist(), strict=True):
-        best[point] = min(best.get(point, (np.inf, 0)), (time, source))
-    found = connection.execute("SELECT diaforcedsourceid, broughtbymjdtai, broughtby FROM diaforcedsources").fetchall()
-    assert {row[0]: (row[1], row[2]) for row in found} == best
+    best: dict[int, tuple[float, int, int]] = {}
+    for point, *rank in zip(number.tolist(), at.tolist(), by.tolist(), range(100), strict=True):
+        best[point] = min(best.get(point, (np.inf, 0, 0)), (rank[0], rank[1], rank[2]))
+    found = connection.execute(
+        "SELECT diaforcedsourceid, broughtbymjdtai, broughtby, psfflux FROM diaforcedsources"
+    ).fetchall()
+    assert {row[0]: row[1:] for row in found} == best, "of equal ones, the first row counts"
     assert len(found) == len(best)
 
 
