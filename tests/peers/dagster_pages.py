@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +42,9 @@ mutation Start($selector: SensorSelector!) {
 """
 SENSOR = """
 query Sensor($selector: SensorSelector!) {
-  sensorOrError(sensorSelector: $selector) { ... on Sensor { sensorState { id } } }
+  sensorOrError(sensorSelector: $selector) {
+    ... on Sensor { sensorState { id ticks(limit: 1) { status } } } ... on Error { message }
+  }
 }
 """
 
@@ -121,8 +124,15 @@ class DagsterPages(DagsterServices):
         return str(self.query(RUN, parameters=parameters)["run"]["id"])
 
     def stop_sensor(self, name: str) -> None:
-        """Switch a sensor off."""
-        self.query(STOP, id=self.query(SENSOR, selector=_selector(name))["sensorState"]["id"])
+        """Switch a sensor off, and wait for the end of a tick that is at work, which may still start runs."""
+        self.query(STOP, id=self._state(name)["id"])
+        deadline = time.monotonic() + 120
+        while any(tick["status"] == "STARTED" for tick in self._state(name)["ticks"]):
+            assert time.monotonic() < deadline, f"a tick of {name} does not end"
+            time.sleep(0.2)
+
+    def _state(self, name: str) -> Any:
+        return self.query(SENSOR, selector=_selector(name))["sensorState"]
 
     def start_sensor(self, name: str) -> None:
         """Switch a sensor on."""
