@@ -6,7 +6,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-TEST_WORKERS ?= 3
+TEST_WORKERS ?= 4
 
 # Python keeps what it compiled, also where the environment forbids it (as that of many containers does): else every process
 # of the platform compiles a thousand modules anew, which is a quarter of its start.
@@ -76,7 +76,8 @@ lint: $(INSTALLED)
 
 # What numba compiles, which a fresh checkout lacks, is compiled while the linters run, and programs that tests need are
 # installed (as root on Debian; else it says what is missing). Tests of a file stay together: their services and module
-# fixtures are made once. One of the workers mostly waits for the platforms that its tests start.
+# fixtures are made once. Of the workers, twice as many as processors here, one mostly waits for the platforms that its
+# tests start, and each of the others for its servers a third of the time.
 test: $(INSTALLED)
 	@$(BIN)/python tests/peers/debian_programs.py & installing=$$!; \
 		$(BIN)/python -m broker_assets.compiled & compiling=$$!; \
