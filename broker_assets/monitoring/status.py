@@ -263,11 +263,11 @@ def _ledger(
     reached: Reached,
     batches: int,
 ) -> None:
-    for stream in settings.streams:
-        rows = connection.execute(
-            'SELECT "partition", next_offset, updated_at FROM stream_offset WHERE topic = %s', (stream.name,)
-        )
-        reached[stream.name] = {partition: (position, moved) for partition, position, moved in rows}
+    reached |= {name: {} for name in (*(stream.name for stream in settings.streams), *_notice_topics(settings))}
+    for name, partition, position, moved in connection.execute(
+        'SELECT topic, "partition", next_offset, updated_at FROM stream_offset WHERE topic = ANY(%s)', (list(reached),)
+    ):
+        reached[name][partition] = position, moved
     status.batches = ledger.last_batches(connection, limit=batches)
     status.newest_by_topic = ledger.newest_by_topic(connection)
     row = connection.execute(
@@ -365,10 +365,15 @@ def _answered(
     return stream
 
 
+def _notice_topics(settings: Settings) -> list[str]:
+    """Names under which the positions of notices are kept."""
+    maps = settings.notice_location()
+    return [*([maps.name] if maps is not None else []), *settings.moving_list_locations()]
+
+
 def _notices(settings: Settings, kafka: KafkaEnds, status: Status, reached: Reached) -> None:
     """The topics of notices, whose broker is not ours: one that is unavailable is not our problem."""
-    maps = settings.notice_location()
-    names = [*([maps.name] if maps is not None else []), *settings.moving_list_locations()]
+    names = _notice_topics(settings)
 
     def ask(name: str) -> StreamEnds | SourceError:
         try:

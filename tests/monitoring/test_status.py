@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from broker_assets.accounting import ledger
 from broker_assets.database.engine import connect
 from broker_assets.monitoring.alerts import WATCHER, Alert, Cause
 from broker_assets.monitoring.status import NAMED, Status, gather
@@ -226,16 +227,32 @@ def test_stale_artefacts_are_a_notice(tmp_path: Path, database_url: str) -> None
     assert any("1 artefacts are stale" in notice for notice in status.notices)
 
 
-def test_topics_of_notices_are_shown_and_their_broker_is_not_our_problem(tmp_path: Path) -> None:
-    ours = settings(tmp_path, None, "one").model_copy(
-        update={
-            "notices": NoticeSettings(
-                topic="igwn.gwalert",
-                lists=[MovingListSettings(name="X-ray", topics=("ep", "svom"))],
-                kafka=ClusterSettings(bootstrap_servers="gcn.example:9092"),
-            )
-        }
+def with_notices(settings: Settings) -> Settings:
+    """The same with the topics of a map and of a moving list."""
+    notices = NoticeSettings(
+        topic="igwn.gwalert",
+        lists=[MovingListSettings(name="X-ray", topics=("ep", "svom"))],
+        kafka=ClusterSettings(bootstrap_servers="gcn.example:9092"),
     )
+    return settings.model_copy(update={"notices": notices})
+
+
+@pytest.mark.database
+def test_positions_of_all_topics_are_known(tmp_path: Path, database_url: str) -> None:
+    read = {"one": 4, "igwn.gwalert": 3, "ep": 2}
+    with connect(database_url) as connection:
+        ingestid = ledger.open_batch(connection, topic="one", kind="stream", code_version="1", run_id=None)
+        connection.cursor().executemany(
+            'INSERT INTO stream_offset (topic, "partition", next_offset, ingestid) VALUES (%s, 0, %s, %s)',
+            [(topic, position, ingestid) for topic, position in read.items()],
+        )
+    status = gather(with_notices(settings(tmp_path, database_url, "one")), Ends(**read, svom=7))
+    found = {stream.topic: (stream.partitions[0].position, stream.lag) for stream in status.streams}
+    assert found == {"one": (4, 0), "igwn.gwalert": (3, 0), "ep": (2, 0), "svom": (None, 7)}
+
+
+def test_topics_of_notices_are_shown_and_their_broker_is_not_our_problem(tmp_path: Path) -> None:
+    ours = with_notices(settings(tmp_path, None, "one"))
     known: dict[str, int | SourceError] = {"one": 1, "igwn.gwalert": 0, "ep": 2, "svom": SourceError("no broker")}
     status = gather(ours, Ends(**known))
     found = [(stream.topic, stream.survey, stream.lag, stream.detail) for stream in status.streams[1:]]
