@@ -236,10 +236,10 @@ class Demonstration:
     def _send_notice(self, truth: pa.Table, first: Sequence[SimulatedAlert]) -> None:
         """A notice of an event where an object of the first night is, for the moving list."""
         topic = demo_events.topic_of(self._settings)
-        if topic is None or not first:
+        if topic is None:
             return
-        chosen = truth.filter(pc.equal(truth["diaobjectid"], first[0].diaobjectid)).slice(0, 1).to_pylist()
-        if not chosen:
+        place = demo_events.place_of_first(truth, [alert.diaobjectid for alert in first])
+        if place is None:
             return
         night = datetime.date.fromisoformat(first[0].night)
         trigger = datetime.datetime.combine(night, datetime.time(18), datetime.UTC)
@@ -248,7 +248,7 @@ class Demonstration:
             self._addresses.bootstrap_servers,
             cluster.properties() | {"log_level": "3"},
             topic,
-            demo_events.notice(chosen[0]["ra"], chosen[0]["dec"], trigger),
+            demo_events.notice(*place, trigger),
         )
         self._say("A notice of an event was sent: its error circle becomes a cone of a moving list.")
 

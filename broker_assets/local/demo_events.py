@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
+
+import pyarrow as pa
 
 from broker_assets.replay.producer import OutgoingMessage, produce
 from broker_assets.settings import MovingListSettings, NoticeSettings, Settings
@@ -34,6 +36,32 @@ def wanted(settings: Settings) -> NoticeSettings | None:
 def topic_of(settings: Settings) -> str | None:
     """Kafka topic of the list; None if it is not one of the settings."""
     return next((one.topics[0] for one in settings.notices.lists if one.name == LIST), None)
+
+
+def place_of_first(truth: pa.Table, objects: Sequence[int]) -> tuple[float, float] | None:
+    """Position (ICRS, degrees) of the first of some objects that is one of the simulated sky.
+
+    Others are artefacts and minor planets; an alert of one of them is the first of some nights.
+
+    Parameters
+    ----------
+    truth : pyarrow.Table
+        `diaobjectid`, `ra` and `dec` of the objects of the sky.
+    objects : sequence of int
+        Identifiers.
+
+    Examples
+    --------
+    >>> truth = pa.table({"diaobjectid": [7, 8], "ra": [10.0, 11.0], "dec": [-20.0, -21.0]})
+    >>> place_of_first(truth, [9, 8, 7])
+    (11.0, -21.0)
+    >>> place_of_first(truth, [9]) is None
+    True
+    """
+    identifiers = truth["diaobjectid"].to_pylist()
+    known = dict(zip(identifiers, range(len(identifiers)), strict=True))
+    row = next((known[one] for one in objects if one in known), None)
+    return None if row is None else (truth["ra"][row].as_py(), truth["dec"][row].as_py())
 
 
 def notice(ra: float, dec: float, trigger: datetime.datetime) -> bytes:

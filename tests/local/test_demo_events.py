@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import datetime
+import itertools
+
+import pytest
 
 from broker_assets.local import demo_events
+from broker_assets.local.demo import demonstration_survey
+from broker_assets.local.demo_events import place_of_first
 from broker_assets.settings import MovingListSettings, NoticeSettings, Settings
 from broker_assets.sky.event_notices import read_event_notice
+
+NOW = datetime.datetime(2026, 11, 29, 15, tzinfo=datetime.UTC)
 
 
 def test_the_notice_has_a_circle_and_counts() -> None:
@@ -26,3 +33,11 @@ def test_there_is_no_list_where_the_user_reads_notices() -> None:
     assert found is not None
     assert demo_events.topic_of(plain) is None
     assert demo_events.topic_of(plain.model_copy(update={"notices": found})) == demo_events.TOPIC
+
+
+@pytest.mark.parametrize("days", range(6))
+def test_every_demonstration_has_a_place_for_its_notice(days: int) -> None:
+    """Also on days on which the first alert is of an artefact or a minor planet."""
+    survey = demonstration_survey(2000, NOW + datetime.timedelta(days=days), None)
+    first = [alert.diaobjectid for alert in itertools.islice(survey.alerts(), 200)]
+    assert place_of_first(survey.truth(), first) is not None
