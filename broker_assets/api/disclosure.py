@@ -27,7 +27,7 @@ _PRIVATE: Final = re.compile(
     | (?P<process> \b(?:pid|process)[\s=:]+\d+ )
     | (?P<annotator> \bannotator\.[^\s"'`<>,;:()]+ )
     | (?P<url> \b[a-z][a-z0-9+.-]*://[^\s"'`<>]+ )
-    | (?P<path> (?<![\w.])/(?:[^\s/:,;()"'`<>]+/)*[^\s/:,;()"'`<>]+ )
+    | (?P<path> (?<![\w.])…?/(?:[^\s/:,;()"'`<>]+/)*[^\s/:,;()"'`<>]+ )
     """,
     re.VERBOSE | re.IGNORECASE,
 )

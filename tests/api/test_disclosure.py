@@ -56,6 +56,7 @@ def test_users_servers_and_processes_never_remain(text: str, private: str) -> No
         "looked at once as asked",
         "`broker-assets status` shows it",
         "2026/11/29",
+        "missing: …/p1-o1481.avro: 3 bytes",
         "http://127.0.0.1:3000/runs",
     ],
 )
