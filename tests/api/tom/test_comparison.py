@@ -109,7 +109,7 @@ def test_what_one_source_has_and_another_has_not(
         assert page_browser.sideways() == 0
     choose = "document.querySelector('#without').value = 'context'"
     page_browser.evaluate(f"{choose}; document.querySelector('main form').submit()")
-    page_browser.soon("location.search.includes('without=context')")
+    page_browser.soon("location.search.includes('without=context') && document.readyState === 'complete'")
     assert page_browser.evaluate("document.querySelector('#without').value") == "context"
     assert page_browser.troubles == []
 
