@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from broker_assets.replay.producer import OutgoingMessage, produce
 from broker_assets.settings import MovingListSettings, NoticeSettings, Settings
@@ -58,10 +59,11 @@ def place_of_first(truth: pa.Table, objects: Sequence[int]) -> tuple[float, floa
     >>> place_of_first(truth, [9]) is None
     True
     """
-    identifiers = truth["diaobjectid"].to_pylist()
-    known = dict(zip(identifiers, range(len(identifiers)), strict=True))
-    row = next((known[one] for one in objects if one in known), None)
-    return None if row is None else (truth["ra"][row].as_py(), truth["dec"][row].as_py())
+    rows = pc.drop_null(pc.index_in(pa.array(objects, pa.int64()), truth["diaobjectid"].combine_chunks()))
+    if not len(rows):
+        return None
+    row = rows[0].as_py()
+    return truth["ra"][row].as_py(), truth["dec"][row].as_py()
 
 
 def notice(ra: float, dec: float, trigger: datetime.datetime) -> bytes:

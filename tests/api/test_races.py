@@ -382,7 +382,7 @@ def test_users_at_once_at_every_address(race: Race) -> None:
         for method, path in every
         if (method, path.rstrip("/")) not in tried
         and known.fullmatch(path) is None
-        # Where the original of the TOM reads or is told by POST, 405 has a page of its own.
+        # Where the original of the TOM takes POST, 405 has a page of its own.
         and not (method != "POST" and path.startswith(("/elasticc", "/db/")))
     }
     assert missing == set()
