@@ -132,6 +132,49 @@ def test_positions_are_searched_with_the_functions_of_q3c(everybody: psycopg.Con
     assert 0 < sum(known < 0.002) < 200
     one = "SELECT q3c_radial_query(NULL, 1, 1, 1, 1), q3c_radial_query(10, 20, 10, 20, 1), q3c_dist(0.5::real, 0, 1, 0)"
     assert everybody.execute(one).fetchone() == (None, True, pytest.approx(0.5))
+    wide = "SELECT q3c_radial_query(10, 20, 189, -20, 190), q3c_radial_query(10, 20, 190, 0, -1)"
+    assert everybody.execute(wide).fetchone() == (True, False)
+
+
+SEARCHED = (
+    ("objects", "ra", "decl"),
+    ("elasticc2_diaobject", "ra", "decl"),
+    ("diaobject_position", "ra", "dec"),
+    ("root_diaobject", "ra", "dec"),
+    ("host_galaxy", "ra", "dec"),
+    ("crossmatch_tns", "ra", "decl"),
+    ("ppdb_diaobject", "ra", "dec"),
+    ("elasticc2_ppdbdiaobject", "ra", "decl"),
+    ("elasticc2_ppdbdiasource", "ra", "decl"),
+    ("elasticc2_trainingdiaobject", "ra", "decl"),
+    ("elasticc2_trainingdiasource", "ra", "decl"),
+    ("elasticc_diaobject", "ra", "decl"),
+    ("elasticc_diasource", "ra", "decl"),
+)
+"""Tables that users search by position, and their columns."""
+
+
+@pytest.mark.parametrize(("table", "ra", "dec"), SEARCHED)
+@pytest.mark.parametrize(
+    "where",
+    [
+        "{table} AS sky WHERE q3c_radial_query(sky.{ra}, sky.{dec}, 62.5, -35.5, 0.001)",
+        "mine, {table} AS sky WHERE q3c_join(mine.ra, mine.dec, sky.{ra}, sky.{dec}, 0.001)",
+        "mine, {table} AS sky WHERE q3c_join(sky.{ra}, sky.{dec}, mine.ra, mine.dec, 0.001)",
+        "mine, {table} AS sky WHERE q3c_radial_query(sky.{ra}, sky.{dec}, mine.ra, mine.dec, 0.001)",
+    ],
+)
+def test_searches_by_position_use_the_index_of_declinations(
+    admin: psycopg.Connection[Any], table: str, ra: str, dec: str, where: str
+) -> None:
+    with admin.transaction():
+        # Tables are empty here, where reading them whole costs nothing.
+        admin.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off")
+        admin.execute("CREATE TEMP TABLE mine (ra float8, dec float8) ON COMMIT DROP")
+        query = f"EXPLAIN (COSTS OFF) SELECT count(*) FROM {where.format(table=table, ra=ra, dec=dec)}"
+        plan = "\n".join(row[0] for row in admin.execute(query))  # type: ignore[arg-type]
+    condition = next((line for line in plan.splitlines() if "Index Cond" in line and dec in line), "")
+    assert (">=" in condition, "<=" in condition) == (True, True), plan
 
 
 def test_what_is_shared_with_another_account_is_not_shown(

@@ -153,6 +153,7 @@ objects = sa.Table(
     sa.Index("objects_lastdiasourcemjdtai", "lastdiasourcemjdtai"),
     sa.Index("objects_htm16", "htm16", postgresql_where=sa.text("htm16 IS NOT NULL")),
     sa.Index("objects_healpix", "healpix", postgresql_where=sa.text("healpix IS NOT NULL")),
+    sa.Index("objects_decl", "decl"),
     comment="One row per DIAObject as of its newest alert, with light-curve features",
 )
 """One row per DIAObject."""

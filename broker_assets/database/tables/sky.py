@@ -100,6 +100,7 @@ crossmatch_tns = sa.Table(
     sa.UniqueConstraint("tns_name", name="crossmatch_tns_name"),
     sa.Index("crossmatch_tns_htm16", "htm16"),
     sa.Index("crossmatch_tns_objid", "objid", unique=True),
+    sa.Index("crossmatch_tns_decl", "decl"),
     comment="Objects of the Transient Name Server",
 )
 """Objects of the Transient Name Server."""

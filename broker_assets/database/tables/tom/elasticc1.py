@@ -71,6 +71,7 @@ diaobject = sa.Table(
     _double("z_final_err", "uncertainty of z_final"),
     *_host("hostgal"),
     *_host("hostgal2"),
+    sa.Index("elasticc_diaobject_decl", "decl"),
     comment="Objects of the first campaign",
 )
 """Objects of the first campaign."""
@@ -93,6 +94,7 @@ diasource = sa.Table(
     refers(["diaObjectId"], ["elasticc_diaobject.diaObjectId"]),
     sa.Index("elasticc_diasource_diaobjectid", "diaObjectId"),
     sa.Index("elasticc_diasource_midpointtai", "midPointTai"),
+    sa.Index("elasticc_diasource_decl", "decl"),
     comment="Detections of the first campaign",
 )
 """Detections of the first campaign."""

@@ -138,6 +138,7 @@ reduced_positions = sa.Table(
     real("ra_dec_cov", "covariance of ra·cos(dec) and dec", "deg²"),
     timestamp("created_at", "when it was stored", server_default=sa.func.now()),
     refers(["base_procver_id"], ["base_processing_version.id"]),
+    sa.Index("reduced_positions_dec", "dec"),
     comment="Positions of objects in reductions other than that of the alerts, which are in objects",
 )
 """Positions in further reductions."""
@@ -166,6 +167,7 @@ host_galaxy = sa.Table(
     column("info", postgresql.JSONB(), "what the catalogue says", server_default=sa.text("'{}'")),
     refers(["base_procver_id"], ["base_processing_version.id"]),
     sa.UniqueConstraint("host_catalog", "host_id", "base_procver_id", name="host_galaxy_specifier"),
+    sa.Index("host_galaxy_dec", "dec"),
     comment="Galaxies that may be hosts",
 )
 """Galaxies that may be hosts."""

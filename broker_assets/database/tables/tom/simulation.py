@@ -54,6 +54,7 @@ def _objects(name: str, comment: str) -> sa.Table:
         double("ra", "right ascension", "deg, ICRS", nullable=False),
         double("decl", "declination", "deg, ICRS", nullable=False),
         *described(),
+        sa.Index(f"{name}_decl", "decl"),
         comment=comment,
     )
 
@@ -97,6 +98,7 @@ def _sources(name: str, objects: sa.Table, comment: str) -> sa.Table:
         refers(["diaobject_id"], [f"{objects.name}.diaobject_id"]),
         sa.Index(f"{name}_midpointtai", "midpointtai"),
         sa.Index(f"{name}_diaobject_id", "diaobject_id", "midpointtai"),
+        sa.Index(f"{name}_decl", "decl"),
         comment=comment,
         **_growing(name),
     )
