@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 from psycopg import sql
 
 import broker_assets.database.tables.desk  # noqa: F401 - its tables are among those of accounts
+from broker_assets.access import accounts
 from broker_assets.backups.manifest import BackupError, DamagedBackup
 from broker_assets.backups.shelf import Shelf
 from broker_assets.backups.users_data import (
@@ -27,6 +29,7 @@ from broker_assets.database.engine import connect
 from broker_assets.database.tables import metadata
 from broker_assets.database.tables.access import access_metadata
 from broker_assets.database.tables.tom import tom_metadata
+from broker_assets.tom.spectra import spectrum_store
 
 pytestmark = pytest.mark.database
 
@@ -45,6 +48,9 @@ LEFT_OUT = {
     "deliveries": "the outbox; identities say what was queued",
 }
 """Tables that belong to somebody and are not saved."""
+
+
+SPECTRUM = "# Å, \\ and \t\n4000 1\n4001 2\n".encode("latin-1")
 
 
 def every_table() -> dict[str, sa.Table]:
@@ -67,6 +73,9 @@ def fill(url: str) -> None:
             "INSERT INTO watchlist_cones (wl_id, name, ra, decl) SELECT wl_id, 'c' || n, n * 0.1, -n / 7.0"
             " FROM watchlists, generate_series(1, 500) n"
         )
+        ann = accounts.get(connection, "ann")
+        spectrum_store.add(connection, ann, SPECTRUM, "a.txt", diaobjectid=5)
+        spectrum_store.add_version(connection, ann, 1, gzip.compress(SPECTRUM, mtime=0), "b.txt.gz")
         connection.execute(
             "INSERT INTO delivery_identities (identity) SELECT md5(n::text) FROM generate_series(1, 50) n"
         )
@@ -112,6 +121,9 @@ def test_restored_rows_are_equal(database_url: str, postgres: Any, new_database:
         assert {name: one.rows for name, one in held.items()} == {name: len(one) for name, one in before.items()}
         assert migrations.current(url) == migrations.head()
         with connect(url, autocommit=True) as connection:
+            # Files of spectra come back byte by byte, every version.
+            files = [spectrum_store.file_of(connection, 1, version) for version in (1, 2)]
+            assert files == [("a.txt", SPECTRUM), ("b.txt.gz", gzip.compress(SPECTRUM, mtime=0))]
             # Numbers continue after those that were given.
             made = connection.execute(
                 "INSERT INTO access.users (username, password, roles) VALUES ('new', '', '{}') RETURNING userid"

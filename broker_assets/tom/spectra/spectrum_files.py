@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -63,7 +63,7 @@ class Spectrum:
     flux_unit: str
     """As the file writes it; empty: unknown."""
     about: dict[str, str]
-    """What the header says: `object`, `mjd`, `date`, `instrument`, `telescope`, if it does."""
+    """What the header says: `object`, `mjd`, `date`, `time`, `scale`, `instrument`, `telescope`, if it does."""
     notes: tuple[str, ...] = ()
     """What was assumed."""
 
@@ -295,7 +295,7 @@ def _checked(
 
 _CARDS: Final = {
     "object": ("OBJECT",), "mjd": ("MJD-OBS", "MJD"), "date": ("DATE-OBS",), "instrument": ("INSTRUME",),
-    "telescope": ("TELESCOP",),
+    "telescope": ("TELESCOP",), "time": ("TIME-OBS", "UT-OBS", "UTC-OBS", "UTSTART", "UT"), "scale": ("TIMESYS",),
 }  # fmt: skip
 
 
@@ -312,4 +312,52 @@ def _about(headers: Sequence[Any]) -> dict[str, str]:
 def _plain(about: dict[str, str]) -> dict[str, str]:
     """The same names for what comments of text files say."""
     known = {card.lower(): name for name, cards in _CARDS.items() for card in (name, *cards)}
-    return {known[name]: value[:200] for name, value in about.items() if name in known}
+    # As cards of FITS are written: text in quotes, and a comment behind a slash.
+    return {known[name]: value.split(" /")[0].strip("' ")[:200] for name, value in about.items() if name in known}
+
+
+_DAYS: Final = (1.0, 200_000.0)
+
+
+def time_of(about: Mapping[str, str]) -> float | None:
+    """When a spectrum was taken, by what its header says.
+
+    Parameters
+    ----------
+    about : mapping
+        `Spectrum.about`.
+
+    Returns
+    -------
+    float or None
+        MJD UTC: `mjd` as it is, or else `date`, with `time` where it is a day alone, in the time scale `scale` (UTC
+        where there is none; FITS Standard 4.0, section 9). None if there is neither, or only a day.
+
+    Examples
+    --------
+    >>> time_of({"date": "2026-11-27T12:00:00"}), time_of({"date": "2026-11-27"})
+    (61371.5, None)
+    """
+    from astropy.time import Time
+
+    try:
+        given = _number(about["mjd"]) if "mjd" in about else math.nan
+    except ValueError:
+        given = math.nan
+    if _DAYS[0] <= given <= _DAYS[1]:
+        return given
+    texts = [about.get(name, "") for name in ("date", "time", "scale")]
+    day, _, clock = texts[0].rstrip("Z").replace(" ", "T").partition("T")
+    clock = clock or texts[1]
+    if not re.fullmatch(r"(19|20|21)\d\d-\d\d-\d\d", day, re.ASCII) or not re.fullmatch(
+        r"\d\d:\d\d(:\d\d(\.\d*)?)?", clock, re.ASCII
+    ):
+        return None
+    scale = texts[2].lower() or "utc"
+    if scale not in Time.SCALES or scale in ("ut1", "local"):
+        return None
+    try:
+        found = float(Time(f"{day}T{clock}", format="isot", scale=scale).utc.mjd)
+    except ValueError:
+        return None
+    return found if _DAYS[0] <= found <= _DAYS[1] else None

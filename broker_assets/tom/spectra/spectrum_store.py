@@ -15,7 +15,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from broker_assets.access.accounts import User
-from broker_assets.tom.spectra.spectrum_files import BadSpectrum, Spectrum, read_spectrum
+from broker_assets.tom.spectra.spectrum_files import BadSpectrum, Spectrum, read_spectrum, time_of
 from broker_assets.tom.targets import store as targets
 from broker_assets.tom.targets.readers import TARGET_READABLE, Reader
 
@@ -275,14 +275,7 @@ def _insert(
 
 def _mjd(given: Any, spectrum: Spectrum) -> float | None:
     """When it was taken, MJD UTC: as given, or by the header."""
-    if given not in (None, ""):
-        return _number("mjd", given, 0, 200_000)
-    for value in (spectrum.about.get("mjd"),):
-        try:
-            return _number("mjd", value, 1, 200_000) if value else None
-        except BadSpectrum:
-            return None
-    return None
+    return _number("mjd", given, 0, 200_000) if given not in (None, "") else time_of(spectrum.about)
 
 
 def _z(given: Any) -> float | None:

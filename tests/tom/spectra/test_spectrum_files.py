@@ -12,9 +12,38 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broker_assets.tom.spectra.spectrum_files import BadSpectrum, read_spectrum
+from broker_assets.tom.spectra.spectrum_files import BadSpectrum, read_spectrum, time_of
 
 WAVE, FLUX = np.linspace(4000.0, 9000.0, 50), np.sin(np.arange(50.0))
+
+
+@pytest.mark.parametrize(
+    ("cards", "taken"),
+    [
+        ({"MJD-OBS": 61000.5, "DATE-OBS": "2020-01-01T00:00:00"}, 61000.5),
+        ({"DATE-OBS": "2026-11-27T03:14:07.50"}, 61371.13481),
+        ({"DATE-OBS": "2026-11-27T03:14"}, 61371.13472),
+        ({"DATE-OBS": "2026-11-27", "UT": "03:14:07.5"}, 61371.13481),
+        ({"DATE-OBS": "2026-11-27", "TIME-OBS": "12:00:00"}, 61371.5),
+        ({"DATE-OBS": "2026-11-27T12:00:37", "TIMESYS": "TAI"}, 61371.5),
+        ({"MJD-OBS": "unknown", "DATE-OBS": "2026-11-27T12:00:00Z"}, 61371.5),
+        # A day is no time; the other forms are not of the standard, or no date.
+        ({"DATE-OBS": "2026-11-27"}, None),
+        ({"DATE-OBS": "27/11/26", "UT": "03:14:07"}, None),
+        ({"DATE-OBS": "2026-02-30T03:14:07"}, None),
+        ({"DATE-OBS": "0001-01-01T00:00:00"}, None),
+        ({"DATE-OBS": "2026-11-27T12:00:00", "TIMESYS": "LOCAL"}, None),
+        ({"MJD-OBS": 0.0}, None),
+        ({}, None),
+    ],
+)
+def test_the_time_is_that_of_the_header(cards: dict[str, Any], taken: float | None) -> None:
+    unit = table(WAVE, FLUX)
+    unit.header.update(cards)
+    text = "".join(f"# {name} = '{value}' / as FITS writes it\n" for name, value in cards.items()) + "400 1\n401 2\n"
+    for content in (fits_bytes(unit), ("# wavelength[nm] flux\n" + text).encode()):
+        found = time_of(read_spectrum(content).about)
+        assert found == (None if taken is None else pytest.approx(taken, abs=1e-5)), content[:200]
 
 
 def fits_bytes(*units: Any) -> bytes:
