@@ -28,6 +28,11 @@ _WITHOUT_AREA: Final = frozenset({"point", "text", "line", "vector", "ruler", "p
 _KINDS: Final = "circle, annulus, ellipse, box and polygon"
 _BEGINNING = re.compile(r"([+-]?)\s{0,9}([A-Za-z]\w{0,30})(?!\w)", re.ASCII)
 _NUMBER = re.compile(r"([+-]?(?:\d{1,40}\.?\d{0,40}|\.\d{1,40})(?:[eE][+-]?\d{1,3})?)(d|r|\"|'|p|i)?", re.ASCII)
+_GLOBAL = re.compile(r"global(?!\S)", re.IGNORECASE)
+_PROPERTY = re.compile(r"[A-Za-z]\w{0,30}\s{0,9}=", re.ASCII)
+_EXCLUDED = re.compile(r"\binclude\s{0,9}=\s{0,9}0", re.ASCII | re.IGNORECASE)
+_QUOTED = re.compile(r"\{[^}]{0,10000}\}|\"[^\"]{0,10000}\"|'[^']{0,10000}'")
+"""Text of a property, between braces or quotes."""
 _UNITS: Final = {"d": 1.0, "": 1.0, "r": math.degrees(1.0), '"': 1.0 / 3600.0, "'": 1.0 / 60.0}
 
 
@@ -78,13 +83,23 @@ def read_ds9(text: str, shapes: Shapes) -> MOC:
 def _statements(text: str) -> Iterator[str]:
     """Statements, without comments and global properties."""
     for line in re.split(r"\r\n|\n|\r", text):
-        plain = line.partition("#")[0]
-        if plain.strip().lower().startswith("global ") or plain.strip().lower() == "global":
-            continue
+        plain, _, comment = line.partition("#")
+        of_all = False
         for statement in plain.split(";"):
             stripped = statement.strip().removesuffix("||").strip()
-            if stripped:
+            of_all = of_all or _GLOBAL.match(stripped) is not None
+            # Properties of all shapes; what is neither on such a line, as a shape behind a semicolon, is a statement.
+            properties = of_all and (_GLOBAL.match(stripped) or _PROPERTY.match(stripped))
+            if stripped and not properties:
                 yield stripped
+            elif properties and _EXCLUDED.search(stripped):
+                raise _excluded(line)
+        if plain.strip() and _EXCLUDED.search(_QUOTED.sub("", comment)):
+            raise _excluded(line)
+
+
+def _excluded(line: str) -> NotAnArea:
+    return NotAnArea(f"include=0 in {quoted(line.strip())}; put a minus before an excluded shape: -circle(…)")
 
 
 def _inner(text: str) -> str | None:

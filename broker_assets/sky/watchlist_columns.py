@@ -31,6 +31,10 @@ class UnknownColumns(ValueError):
     """The first line names columns, but not all that are needed, or not clearly; the message says which."""
 
 
+class UnknownUnit(UnknownColumns):
+    """A column that is needed has a unit that is not understood."""
+
+
 @dataclass(frozen=True)
 class Columns:
     """Places of the columns, from 0."""
@@ -57,13 +61,14 @@ def columns_of(tokens: list[str]) -> Columns | None:
     """The columns that the first line of a file names, in any order; None if it names none.
 
     ``ra, dec`` and the names of catalogues for them (``RAJ2000``, ``DE_ICRS``, …), optionally ``name`` (or ``id``) and
-    ``radius``; with units (``ra_deg``, ``RA [hours]``, ``radius (arcmin)``). Others are ignored.
+    ``radius``; with units (``ra_deg``, ``RA [hours]``, ``radius (arcmin)``). Others are ignored, but for one that may
+    be a radius in a file without `radius`.
 
     Raises
     ------
     UnknownColumns
         If the line has names, but not of one column each of right ascension and declination, or of another unit: the
-        order of the columns is then a guess.
+        order of the columns is then a guess. Or if a column may be the radius, which would be lost.
 
     Examples
     --------
@@ -88,22 +93,33 @@ def columns_of(tokens: list[str]) -> Columns | None:
             " each, ra and dec"
         )
     radius = [at for at, (name, _) in enumerate(named) if name == _RADIUS]
+    unclear = [token for token, (name, _) in zip(tokens, named, strict=True) if _is_like_radius(name)]
+    if unclear and not radius:
+        raise UnknownColumns(
+            f"the column {quoted(unclear[0], 40)} may be the radius of cones; call it radius, radius_arcmin or"
+            " radius_deg (without a unit it is in arcsec), or remove it"
+        )
     if len(radius) > 1:
         raise UnknownColumns(f"the first line names {len(radius)} columns for the radius; name one")
     names = [at for wanted in _NAMES for at, (name, unit) in enumerate(named) if name == wanted and not unit]
     ra_unit, dec_unit = named[ra[0]][1], named[dec[0]][1]
     if ra_unit not in {"", *_DEGREES, *_HOURS} or dec_unit not in {"", *_DEGREES}:
-        raise UnknownColumns(
+        raise UnknownUnit(
             f"the units of {tokens[ra[0]]!r} and {tokens[dec[0]]!r} are not understood; right ascension is in degrees"
             " or hours, declination in degrees"
         )
     unit = _RADIUS_UNITS.get(named[radius[0]][1]) if radius else 1.0
     if unit is None:
-        raise UnknownColumns(f"the unit of {tokens[radius[0]]!r} is not understood; arcsec, arcmin and deg are")
+        raise UnknownUnit(f"the unit of {tokens[radius[0]]!r} is not understood; arcsec, arcmin and deg are")
     return Columns(
         len(tokens), ra[0], dec[0], names[0] if names else None, radius[0] if radius else None,
         quoted(", ".join(tokens)), "hours" if ra_unit in _HOURS else "degrees" if ra_unit else "", unit,
     )  # fmt: skip
+
+
+def _is_like_radius(name: str) -> bool:
+    """Whether a name that is not `radius` may be that of the radius of cones (`match_radius`, `radius/arcsec`)."""
+    return name == "rad" or not {"radius", "radii"}.isdisjoint(re.split(r"[^a-z]+", name))
 
 
 def _named(token: str) -> tuple[str, str]:

@@ -31,6 +31,8 @@ CIRCLE = SHAPES.circle("ICRS", 10.5, -20.5, 1.5)
         "icrs\rcircle(0h42m0s -20d30m0.0s 1.5)",
         "# Region file format: DS9 version 4.1\nglobal color=green dashlist=8 3; font=x\nicrs\ncircle(10.5,-20.5,1.5)",
         "icrs; circle(0.18325957145940461r,-20.5,1.5) ||",
+        "global color=green; icrs; circle(10.5,-20.5,1.5)",
+        "GLOBAL include=1; font=x; icrs\ncircle(10.5,-20.5,1.5) # text={include=0} tag='include=0'",
         "fk5; galactic; icrs; circle(10.5,-20.5,1.5); # text(1,2) text={no area}",
     ],
 )
@@ -108,6 +110,11 @@ def test_rings_of_boxes_and_ellipses(kind: str) -> None:
         ("icrs; !circle(1,2,3)", "unable to parse"),
         ("icrs; сircle(1,2,3)", "unable to parse"),
         ("-icrs; circle(1,2,3)", "unable to parse"),
+        ("global color=green; circle(1,2,3)", "frame was not found"),
+        ("global color=green; icrs; panda(1,2,3)", "unable to parse"),
+        ("global color=green include=0\nicrs; circle(1,2,3)", "include=0"),
+        ("global color=green; include = 0\nicrs; circle(1,2,3)", "include = 0"),
+        ("icrs; circle(1,2,3) # color=red include=0", "include=0"),
     ],
 )
 def test_every_line_is_understood_or_refused(text: str, reason: str) -> None:

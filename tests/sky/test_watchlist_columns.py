@@ -20,6 +20,7 @@ from broker_assets.sky.watchlist_columns import UnknownColumns, columns_of
         (["Right Ascension", "Declination"], (0, 1, None, None), ""),
         (["RA [deg]", "Dec (degrees)"], (0, 1, None, None), "degrees"),
         (["ra(hms)", "dec(dms)"], (0, 1, None, None), "hours"),
+        (["ra", "dec", "radius", "petro_radius", "ra_rad", "radial_velocity"], (0, 1, None, 2), ""),
     ],
 )
 def test_places(names: list[str], places: tuple[int | None, ...], unit: str) -> None:
@@ -60,6 +61,10 @@ def test_lines_without_names(first: list[str]) -> None:
         (["ra (rad)", "dec (rad)"], "units"),
         (["ra", "dec (h)"], "units"),
         (["ra", "dec", "radius (pix)"], "unit of 'radius .pix.'"),
+        (["ra", "dec", "radius/arcsec"], "may be the radius"),
+        (["ra", "dec", "Radius in arcmin"], "may be the radius"),
+        (["ra", "dec", "name", "match_radius"], "may be the radius"),
+        (["ra", "dec", "rad [arcmin]"], "may be the radius"),
     ],
 )
 def test_names_that_leave_it_open_which_is_which(names: list[str], reason: str) -> None:

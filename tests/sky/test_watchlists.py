@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import time
 from pathlib import Path
 
 import astropy.units as u
@@ -230,6 +231,32 @@ def test_a_commented_line_of_names_in_another_order_is_obeyed() -> None:
     assert parse_watchlist(["# RA, Dec[, name[, radius]]", "10, 20, a, 3"]).ra.tolist() == [10.0]
 
 
+@pytest.mark.parametrize(
+    ("comment", "line", "expected"),
+    [
+        ("# RA_hours, Dec_deg, Name", "10.5, 20, a", (157.5, 20.0, "a", None)),
+        ("# RA [h], Dec [deg]", "10.5, 20", (157.5, 20.0, None, None)),
+        ("# RA, Dec, Radius", "10.5, 20, 30", (10.5, 20.0, None, 30.0)),
+        ("# RA, Dec, Radius, Name", "10.5, 20, 30, a", (10.5, 20.0, "a", 30.0)),
+        ("# RA, Dec, Name, Radius (arcmin)", "10.5, 20, a, 2", (10.5, 20.0, "a", 120.0)),
+        ("# RA, Dec, z, Name", "10.5, 20, 0.3, a", (10.5, 20.0, "a", None)),
+        ("# RA (deg), Dec (deg), Name", "10.5, 20, a, 3", (10.5, 20.0, "a", 3.0)),
+        ("# A list of mine, ra and dec, with names", "10.5, 20, a, 3", (10.5, 20.0, "a", 3.0)),
+    ],
+)
+def test_units_and_places_in_a_commented_line_of_names_are_obeyed(
+    comment: str, line: str, expected: tuple[float, float, str | None, float | None]
+) -> None:
+    cones = parse_watchlist([comment, line])
+    [radius] = cones.radius.tolist()
+    assert (cones.ra[0], cones.dec[0], cones.name[0].as_py(), None if np.isnan(radius) else radius) == expected
+
+
+def test_a_commented_line_of_names_with_an_unknown_unit_refuses_the_file() -> None:
+    with pytest.raises(BadWatchlist, match=r"line 1: the units of 'RA .rad.'"):
+        parse_watchlist(["# RA (rad), Dec (rad)", "1.5, 0.2"])
+
+
 @pytest.mark.parametrize("line", ["10,20,a,3,,", '"10","20","a, b","3"', " 10 , 20 , a , 3 ", "10|20|a|3|"])
 def test_fields_as_spreadsheets_write_them(line: str) -> None:
     cones = parse_watchlist([line])
@@ -318,6 +345,22 @@ def test_a_moc_of_too_many_cells_is_refused() -> None:
     with pytest.raises(ValueError, match="choose a lower order"):
         watchlist_mocs(index, order=29, most_cells=1_000_000)
     assert len(watchlist_mocs(index, order=13, most_cells=1_000_000)) == 1
+
+
+def test_wide_cones_are_as_fast_as_their_cells() -> None:
+    index = parse_watchlist(["1,2,,360", "45,0,,100", "45,0.01,,1", "200,-90,,360"]).index(5.0)
+    start = time.process_time()
+    [moc] = watchlist_mocs(index, order=22)
+    assert time.process_time() - start < 5.0  # 12 s, by the call for many small cones
+    [coarse] = watchlist_mocs(index, order=13)
+    assert moc.max_order == 22
+    assert moc.difference(coarse).empty()
+    expected = (2 * np.pi * (1 - np.cos(np.radians(np.array([360, 100, 360]) / 3600)))).sum() / (4 * np.pi)
+    assert moc.sky_fraction == pytest.approx(expected, rel=1e-3)
+    turn = np.linspace(0, 360, 1000) * u.deg
+    for ra, dec, radius in ((1, 2, 360), (45, 0, 100), (45, 0.01, 1), (200, -90, 360)):
+        lon, lat = offset_by(ra * u.deg, dec * u.deg, turn, radius * (1 - 1e-9) * u.arcsec)
+        assert moc.contains_lonlat(lon, lat).all()
 
 
 def test_a_unit_in_the_name_of_a_column_decides() -> None:
