@@ -29,7 +29,7 @@ from broker_assets.api.conflicts import AnswerAgain
 from broker_assets.api.connections import Connections
 from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
-from broker_assets.api.http_methods import HeadAsGet, take_either_slash
+from broker_assets.api.http_methods import HeadAsGet, name_every_method, take_either_slash
 from broker_assets.api.observer import Observer
 from broker_assets.api.site import (
     almanac,
@@ -63,13 +63,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     Parameters
     ----------
     settings : Settings, optional
-        Those of the process, if not given; its environment names the servers.
+        Default: those of the process, whose environment names the servers.
     """
     settings = settings if settings is not None else load_settings()
     url = settings.database.reader_url or settings.database.url
     settings = settings.model_copy(update={"database": settings.database.model_copy(update={"url": url})})
     if url is None:
-        # The page then says so; a server that does not start says nothing.
+        # The pages then say so; a server that does not start can say nothing.
         log.warning("no database is configured: set BROKER_DATABASE__URL")
     connections = Connections(
         url.get_secret_value() if url is not None else None, most=settings.server.database_connections
@@ -107,6 +107,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(WebGuard, hosts=settings.server.names, open_reading=True)
     app.add_middleware(HeadAsGet)
     take_either_slash(app)
+    name_every_method(app)
     app.state.connections = connections
     app.state.accounts = accounts
     app.state.access = settings.access

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import pytest
 from every_route import every_route, filled
 from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 
 from broker_assets.api import create_app
-from broker_assets.api.http_methods import HeadAsGet, take_either_slash
+from broker_assets.api.http_methods import HeadAsGet, name_every_method, take_either_slash
 from broker_assets.settings import Settings
 
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
@@ -29,10 +30,16 @@ def asked(app: Any, *requests: tuple[str, str], **options: Any) -> list[httpx.Re
     return asyncio.run(asyncio.wait_for(ask(), 120))
 
 
+@pytest.fixture(scope="module")
+def app() -> FastAPI:
+    return create_app(Settings(streams=[]))
+
+
 def small() -> FastAPI:
     app = FastAPI()
     app.add_middleware(HeadAsGet)
     take_either_slash(app)
+    name_every_method(app)
     app.state.ended = False
 
     @app.get("/rows")
@@ -58,6 +65,10 @@ def small() -> FastAPI:
     @app.put("/note/{number}")
     async def change(number: int, request: Request) -> dict[str, str]:
         return {"body": (await request.body()).decode()}
+
+    @app.get("/note/{number}")
+    def read(number: int) -> int:
+        return number
 
     @app.get("/page/")
     def page() -> str:
@@ -90,8 +101,28 @@ def test_a_body_arrives_whatever_the_slash() -> None:
     assert (neither.status_code, wrong.status_code) == (404, 405)
 
 
-def test_every_address_answers_head_and_redirects_nothing_that_changes_something() -> None:
-    app = create_app(Settings(streams=[]))
+def test_a_refused_method_is_answered_with_all_methods_of_the_path() -> None:
+    found = asked(small(), ("DELETE", "/note/5"), ("DELETE", "/note/5/"), ("PUT", "/note"), ("POST", "/rows"))
+    assert [one.status_code for one in found] == [405] * 4
+    assert [one.headers["allow"] for one in found] == ["GET, HEAD, PUT", "GET, HEAD, PUT", "POST", "GET, HEAD"]
+
+
+def test_every_address_names_its_methods_when_it_refuses_one(app: FastAPI) -> None:
+    """Every path with several methods; not those that refuse a method themselves, as the originals of theirs do."""
+    methods: dict[str, set[str]] = {}
+    for method, path in every_route(app):
+        if not path.startswith("/fastdb"):
+            methods.setdefault(filled(path, {}), set()).add(method)
+    missing = {path: set(UNSAFE) - known for path, known in methods.items() if len(known - {"HEAD"}) > 1}
+    answers = asked(app, *((sorted(others)[0], path) for path, others in sorted(missing.items()) if others))
+    refused = [one for one in answers if one.status_code == 405 and "elasticc" not in one.request.url.path]
+    assert len(refused) > 20
+    for one in refused:
+        known = methods[one.request.url.path]
+        assert set(one.headers["allow"].split(", ")) == known | ({"HEAD"} if "GET" in known else set()), one.url.path
+
+
+def test_every_address_answers_head_and_redirects_nothing_that_changes_something(app: FastAPI) -> None:
     routes = {(method, filled(path, {})) for method, path in every_route(app)}
     heads = sorted(("HEAD", path) for method, path in routes if method == "GET")
     assert len(heads) > 200

@@ -1,6 +1,6 @@
 """Assembles the interface: an application of its own below `/api/v1`, with its own errors and OpenAPI document.
 
-It shares the state of the application that it is mounted in: connections, settings, who is logged in.
+It shares the state of the application in which it is mounted: connections, settings, sessions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from broker_assets.api.compression import Compression
 from broker_assets.api.documents import Document
-from broker_assets.api.http_methods import take_either_slash
+from broker_assets.api.http_methods import name_every_method, take_either_slash
 from broker_assets.api.v1 import (
     alerts,
     calendar,
@@ -41,7 +41,7 @@ from broker_assets.settings import Settings
 
 PATH: Final = "/api/v1"
 VERSION: Final = "1.0"
-"""Of the interface: the second number rises with what is added, the first with what breaks."""
+"""Version of the interface: additions raise the second number, incompatible changes the first."""
 ROUTERS: Final = (
     objects.router,
     details.router,
@@ -91,7 +91,7 @@ def create_v1(app: FastAPI, settings: Settings) -> FastAPI:
     Parameters
     ----------
     app : FastAPI
-        The application that it is mounted in.
+        The application in which it is mounted.
     settings : Settings
         Those of the process.
     """
@@ -104,7 +104,7 @@ def create_v1(app: FastAPI, settings: Settings) -> FastAPI:
         redoc_url=None,
         openapi_tags=list(TAGS),
         responses=problems.RESPONSES,
-        # The path of this application, whatever the name of its host: documents do not depend on where they are read.
+        # The path alone, without a host, so that the document does not depend on the address from which it is read.
         servers=[{"url": PATH}],
         root_path_in_servers=False,
     )
@@ -116,6 +116,7 @@ def create_v1(app: FastAPI, settings: Settings) -> FastAPI:
     found.state.tide_lock = threading.Lock()
     found.add_middleware(Compression)
     take_either_slash(found)
+    name_every_method(found)
     for router in ROUTERS:
         found.include_router(router)
     problems.add_to(found)
@@ -129,7 +130,7 @@ def add_to(app: FastAPI, settings: Settings) -> None:
 
 
 def _complete(app: FastAPI) -> None:
-    """Add the schema of problems to the OpenAPI document, and who may ask."""
+    """Add the schema of problems and the authentication scheme to the OpenAPI document."""
     generated = app.openapi
 
     def openapi() -> dict[str, Any]:

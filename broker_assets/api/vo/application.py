@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from broker_assets.api.compression import Compression
-from broker_assets.api.http_methods import take_either_slash
+from broker_assets.api.http_methods import name_every_method, take_either_slash
 from broker_assets.api.v1.problems import HANDLED, KINDS, translated
 from broker_assets.api.vo import datalink, scs, tap, tap_jobs
 from broker_assets.api.vo.parameters import PATH, VoError, answer
@@ -24,6 +24,7 @@ def add_to(app: FastAPI, settings: Settings) -> None:
     app.state.tap_worker = TapWorker(app.state.connections, app.state.accounts)
     found.add_middleware(Compression)
     take_either_slash(found)
+    name_every_method(found)
     for router in (scs.router, tap.router, tap_jobs.router, datalink.router):
         found.include_router(router)
     kinds: tuple[type[Exception], ...] = (VoError, *HANDLED)
