@@ -1,8 +1,7 @@
 """Who makes a request: the token that it carries, and how many requests its account may make.
 
 A token is in the header `Authorization: Token …` or, where a client can set no header, in the parameter `token`.
-Without a token the session of a browser counts; its requests that change something must repeat its value against
-forgery.
+Without a token the session of a browser counts; requests of a session that change something must repeat its CSRF token.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ NO_TOKEN: Final = "Authentication credentials were not provided."  # noqa: S105
 SESSION: Final = "sessionid"
 """Cookie of a session."""
 CSRF: Final = "csrftoken"
-"""Cookie with the value that requests of a session repeat."""
+"""Cookie with the CSRF token that requests of a session repeat."""
 BAD_TOKEN: Final = "Invalid token."  # noqa: S105
 
 
@@ -46,7 +45,7 @@ class Caller:
     writes: bool
     """Whether its token may change things."""
     rows: int
-    """Rows of an answer, at most."""
+    """Most rows of an answer."""
 
 
 @contextmanager
@@ -63,7 +62,7 @@ def address_of(request: Request) -> str:
 
 
 def session_of(request: Request) -> Session | None:
-    """The session of a request; none if it has none."""
+    """The session of a request; None without one."""
     cookie = request.cookies.get(SESSION)
     if not cookie:
         return None
@@ -77,18 +76,18 @@ def caller(request: Request, parameter: str | None = None, *, writing: bool = Fa
     Parameters
     ----------
     request : Request
-        The header is looked at first.
+        Its header takes precedence over `parameter`.
     parameter : str, optional
         Value of the parameter `token`.
     writing : bool
-        Whether the request is about to change something.
+        Whether the request is going to change something.
 
     Raises
     ------
     NotAuthenticatedError
         If there is no valid token.
     ReadOnlyTokenError
-        If it is about to change something and may not.
+        If it is going to change something and may not.
     TooManyRequests
         If the account has made as many requests in the last hour as it may.
     """
@@ -97,7 +96,7 @@ def caller(request: Request, parameter: str | None = None, *, writing: bool = Fa
         raise ReadOnlyTokenError(why_not)
     settings: AccessSettings = request.app.state.access
     more = user.has_more
-    # A request that is answered again because of a conflict counts twice.
+    # A request that is repeated because of a conflict counts twice.
     with accounts_of(request) as connection, aside():
         requests.count(connection, user.userid, settings.requests_power if more else settings.requests)
     return Caller(user, writes, settings.rows_power if more else settings.rows)
@@ -111,8 +110,8 @@ def recognised(request: Request, parameter: str | None = None, *, forgeable: boo
     request, parameter
         See `caller`.
     forgeable : bool
-        Whether a session may write without repeating its value, because somebody else looks at where the request comes
-        from.
+        Whether a session may write without repeating its CSRF token, because another check covers where the request
+        comes from.
 
     Returns
     -------
@@ -121,7 +120,7 @@ def recognised(request: Request, parameter: str | None = None, *, forgeable: boo
     writes : bool
         Whether the request may change something.
     reason : str
-        Why it may not.
+        Why it may not; empty if it may.
 
     Raises
     ------

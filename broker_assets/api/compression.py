@@ -1,6 +1,7 @@
-"""Compresses answers as the client accepts: zstd or gzip, piece by piece, in constant memory.
+"""Compresses answers with what the client accepts, zstd or gzip, piece by piece in constant memory.
 
-What is compressed already, small answers, ranges of files and answers with another encoding stay as they are.
+Content that is already compressed, small answers, ranges of files and answers with another encoding are left as they
+are.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SMALLEST: Final = 1024
-"""Bytes of an answer below which nothing is gained."""
+"""Bytes; compressing smaller answers gains nothing."""
 _LEVEL: Final = {"zstd": 3, "gzip": 5}
 _DENSE: Final = frozenset(
     {
@@ -29,7 +30,7 @@ _DENSE: Final = frozenset(
         "text/event-stream",
     }
 )
-"""Media types that are compressed already, or must not wait."""
+"""Media types that are compressed already, or must not be delayed."""
 
 
 class _Compressor(Protocol):
@@ -39,7 +40,7 @@ class _Compressor(Protocol):
 
 
 def accepted(header: str) -> str | None:
-    """The encoding that a client prefers, of those that we have.
+    """The encoding that a client prefers among those available; None if it accepts none of them.
 
     Parameters
     ----------
@@ -130,7 +131,7 @@ class _Answer:
         headers = {name.lower(): value for name, value in start["headers"]}
         if start["status"] in (204, 206, 304) or b"content-encoding" in headers or b"content-range" in headers:
             return False
-        if b"accept-ranges" in headers:  # its parts are asked for by their place in what is stored
+        if b"accept-ranges" in headers:  # its ranges refer to the bytes as stored
             return False
         kind = headers.get(b"content-type", b"").split(b";")[0].decode("latin-1").strip().lower()
         whole = int(headers.get(b"content-length", b"0") or 0) if more else size
@@ -140,7 +141,7 @@ class _Answer:
 def _announce(start: MutableMapping[str, Any], encoding: str) -> None:
     headers = [(name, value) for name, value in start["headers"] if name.lower() not in (b"content-length", b"vary")]
     vary = [value for name, value in start["headers"] if name.lower() == b"vary"]
-    # A strong tag stands for these very bytes.
+    # A strong tag identifies exactly these bytes.
     headers = [
         (name, b"W/" + value if name.lower() == b"etag" and not value.startswith(b"W/") else value)
         for name, value in headers

@@ -1,8 +1,8 @@
 """Requests that PostgreSQL rolled back for a deadlock or a serialisation failure are answered again, unnoticed.
 
 Nothing is wrong with such a request: two transactions waited for each other, and one had to give way. Its user should
-not be asked to send the form again. It is repeated as a whole, from the same bytes, if nothing of it but what is
-`aside` was committed, and nothing of its answer was sent. Requests with bodies larger than `LARGEST_BODY` repeat their
+not be asked to send the form again. It is repeated as a whole, from the same bytes, provided that it committed nothing
+outside `aside` and that nothing of its answer was sent. Requests with bodies larger than `LARGEST_BODY` repeat their
 transaction themselves, with `again`.
 """
 
@@ -21,9 +21,9 @@ from broker_assets.database.engine import DatabaseUnavailableError
 from broker_assets.web_guard import Application, Receive, Scope, Send
 
 ATTEMPTS: Final = 5
-"""How often a request is answered, at most."""
+"""Most attempts to answer a request."""
 LARGEST_BODY: Final = 1 << 20
-"""Bytes of a body that is kept to be read again; forms and documents of users are smaller."""
+"""Largest body that is kept so that it can be read again, bytes; forms and documents of users are smaller."""
 
 _Result = TypeVar("_Result")
 
@@ -46,7 +46,7 @@ _COURSE: ContextVar[Course | None] = ContextVar("course of a request", default=N
 
 
 def note(*, conflict: bool = False, committed: bool = False) -> None:
-    """Note what happened to the request that is answered here, if it is one."""
+    """Note what happened to the request being answered in this context; outside a request nothing happens."""
     course = _COURSE.get()
     if course is not None:
         course.conflict |= conflict
@@ -64,12 +64,12 @@ def aside() -> Iterator[None]:
 
 
 def again(attempt: Callable[[], _Result]) -> _Result:
-    """Do something in a transaction of its own, again while another one is in the way.
+    """Run a transaction, and repeat it while it conflicts with another one.
 
     Raises
     ------
     ConflictError
-        If it was in the way every time.
+        If every attempt met a conflict.
     """
     retrying = Retrying(
         retry=retry_if_exception_type(ConflictError),
@@ -86,7 +86,7 @@ class AnswerAgain:
     Parameters
     ----------
     app : ASGI application
-        What answers; it says 503 of a conflict.
+        Application that answers; its answer to a conflict is 503.
     """
 
     def __init__(self, app: Application) -> None:

@@ -48,7 +48,7 @@ class ConnectionsInUseError(DatabaseUnavailableError):
 
 
 class QuestionTooLongError(DatabaseUnavailableError):
-    """The database did not answer a question in time."""
+    """A query took longer than its time limit."""
 
 
 _EXPLAINED: Final[dict[type, str]] = {
@@ -61,7 +61,7 @@ _EXPLAINED: Final[dict[type, str]] = {
 def has_gone(request: Request) -> Callable[[], bool]:
     """A function that any thread may call: whether the client of a request has closed its connection.
 
-    For functions that the server runs in a thread of its own, after they have read the body.
+    For endpoints that the server runs in a thread, after they have read the body.
     """
     loop = from_thread.run_sync(asyncio.get_running_loop)
 
@@ -72,9 +72,9 @@ def has_gone(request: Request) -> Callable[[], bool]:
 
 
 def unfit(error: BaseException) -> str:
-    """Why the database does not take a value, such as a text with NUL or a number out of range.
+    """Why the database rejects a value, such as a text with NUL or a number out of range.
 
-    It is logged, too: such an error may also be one of our statements.
+    It is logged, too: the fault may also be in one of our statements.
     """
     log.warning("a value does not fit: %s", error)
     reason = getattr(getattr(error, "diag", None), "message_primary", None) or error
@@ -82,7 +82,7 @@ def unfit(error: BaseException) -> str:
 
 
 def explained(error: Exception) -> str:
-    """What a user is shown of an error of the database: no address, and what to do.
+    """What a user is shown about a database error: what to do, and no address.
 
     Examples
     --------
@@ -100,7 +100,7 @@ class Connections:
     url : str or None
         SQLAlchemy URL; without one every request fails with `DatabaseUnavailableError`.
     most : int
-        Connections at once, at most.
+        Most connections at once.
     writes : bool
         Whether requests may change something: each statement is then a transaction, unless one is opened.
     """
@@ -133,23 +133,23 @@ class Connections:
         )
 
     def open(self) -> None:
-        """Let connections be made; does not wait for the first."""
+        """Begin to connect, without waiting for the first connection."""
         if self._pool is not None:
             self._pool.open()
 
     def close(self) -> None:
-        """Close the connections; those in use when they come back."""
+        """Close the connections; those in use are closed when they are returned."""
         if self._pool is not None:
             self._pool.close()
 
     @contextmanager
     def use(self) -> Iterator[psycopg.Connection[Any]]:
-        """A connection that answers.
+        """Lend a connection that has been checked.
 
         Raises
         ------
         DatabaseUnavailableError
-            If the database does not answer; its subclasses say if it is merely busy.
+            If the database does not answer; subclasses say that it is merely busy.
         """
         if self._url is None or self._pool is None:
             raise DatabaseUnavailableError("no database is configured")
@@ -170,7 +170,7 @@ class Connections:
 
     @contextmanager
     def alone(self) -> Iterator[psycopg.Connection[Any]]:
-        """A connection besides those of the pool, closed at once: for a look that nobody waits for.
+        """A connection outside the pool, closed after use: for background checks that no request waits for.
 
         Raises
         ------
@@ -205,7 +205,7 @@ class Connections:
             try:
                 pool.check_connection(connection)
             except psycopg.Error:
-                # A server that was restarted has closed them all, and the pool replaces those that it looks at.
+                # A server that was restarted has closed them all, and the pool replaces those that it checks.
                 pool.putconn(connection)
                 pool.check()
             else:
@@ -216,14 +216,14 @@ class Connections:
 
 
 class _Connection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection of the pool, which keeps to itself why it could not connect."""
+    """A connection of the pool, which reports why it could not connect."""
 
     writes = False
-    """Whether what it commits is noted of the request."""
+    """Whether its commits are noted for the request (`conflicts`)."""
 
     @contextmanager
     def transaction(self, *arguments: Any, **options: Any) -> Iterator[psycopg.Transaction]:
-        """As of any connection."""
+        """A transaction; the commit of an outermost one is noted."""
         whole = self.info.transaction_status == TransactionStatus.IDLE
         with super().transaction(*arguments, **options) as transaction:
             yield transaction
@@ -232,7 +232,7 @@ class _Connection(psycopg.Connection[tuple[Any, ...]]):
 
     @classmethod
     def connect(cls, conninfo: str = "", *, report: Any = None, **arguments: Any) -> _Connection:  # type: ignore[override]
-        """Connect, and report the error or that there is none."""
+        """Connect, and pass the error, or None, to `report`."""
         try:
             connection = super().connect(conninfo, **arguments)
         except psycopg.Error as error:

@@ -1,4 +1,4 @@
-"""Which parts of the state of the platform a reader of the web pages may see.
+"""Which parts of the platform's state a reader of the web pages may see.
 
 Process ids, file paths, addresses of servers and names of database users help an operator, and an attacker; names of
 annotators may be private. Operators who are logged in, and requests with the token of the settings, get everything, all
@@ -41,7 +41,7 @@ def without_private(text: str, folders: tuple[str, ...] = ()) -> str:
     text : str
         Message or name.
     folders : tuple of str
-        Folders that are known, which may have spaces in their names.
+        Known folders; their names may contain spaces.
 
     Examples
     --------
@@ -72,12 +72,12 @@ def _replacement(found: re.Match[str]) -> str:
 
 
 class Disclosure:
-    """Decides for each request, and makes the copies.
+    """Decides for each request what it may see.
 
     Parameters
     ----------
     settings : Settings
-        With the token, and the folders that are not shown.
+        Settings with the token, and the folders that are not shown.
     """
 
     def __init__(self, settings: Settings) -> None:

@@ -43,8 +43,8 @@ def plain(value: Any) -> Any:
 def records(table: pa.Table) -> list[dict[str, Any]]:
     """Rows of a table as dictionaries.
 
-    A 32-bit float becomes the shortest decimal that stands for it, as PostgreSQL prints it, and not the 64-bit float
-    with its 17 digits.
+    A 32-bit float becomes the shortest decimal that represents it, as PostgreSQL prints it, and not a 64-bit float with
+    17 digits.
 
     Examples
     --------

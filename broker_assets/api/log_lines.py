@@ -27,7 +27,7 @@ class UtcFormatter(logging.Formatter):
 
 
 def add_times() -> None:
-    """Let what the server writes begin with the time, and our own warnings too; nothing where there is no server."""
+    """Begin the log lines of the server, and our own warnings, with the time; without a server nothing changes."""
     handlers = [handler for name in _SERVER for handler in logging.getLogger(name).handlers]
     for handler in handlers:
         handler.setFormatter(UtcFormatter())

@@ -1,4 +1,4 @@
-"""Logging in and out, by browsers and by programs that do as browsers: the dialogue of Django's log-in.
+"""Logging in and out, for browsers and for programs that imitate them: the dialogue of Django's log-in.
 
 `GET /accounts/login/` sets the cookie `csrftoken`; the form repeats it as `csrfmiddlewaretoken`. A log-in sets the
 cookie `sessionid` and a new `csrftoken`, which requests that change something repeat in the header `X-CSRFToken`.
@@ -26,14 +26,14 @@ from broker_assets.settings.access import AccessSettings
 router = APIRouter(prefix="/accounts", tags=["accounts"])
 
 _YEAR: Final = 31_449_600
-"""Seconds, 52 weeks, that browsers keep the value against forged requests."""
+"""Seconds (52 weeks) for which browsers keep the CSRF token."""
 _BARE: Final = {"Content-Security-Policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"}
 WRONG: Final = "Please enter a correct username and password. Both are sensitive to case in the password."
 
 
 @router.get("/login/", response_class=HTMLResponse)
 def log_in_page(request: Request) -> Response:
-    """The form; who is logged in sees the account."""
+    """The log-in form; for logged-in users, the account."""
     session = session_of(request)
     csrf = session.csrf if session is not None else request.cookies.get(CSRF) or secrets.token_hex(16)
     answer = _page(request, csrf, session=session, onward=request.query_params.get("next", ""))
@@ -43,7 +43,7 @@ def log_in_page(request: Request) -> Response:
 
 @router.post("/login/", response_class=HTMLResponse)
 def log_in(request: Request, given: Parameters) -> Response:
-    """Begin a session; a wrong password gives the form with what is wrong, and status 200."""
+    """Begin a session; a wrong password is answered with the form, a message, and status 200."""
     if not sessions.is_same(
         given.get("csrfmiddlewaretoken") or request.headers.get("x-csrftoken"), request.cookies.get(CSRF)
     ):
@@ -82,7 +82,7 @@ def log_out(request: Request, given: Parameters) -> Response:
 
 
 def local(onward: str) -> str:
-    """A page of this server to go to after the log-in; never one of another.
+    """The page of this server to go to after the log-in; never a page of another server.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def local(onward: str) -> str:
 
 
 def forged(request: Request) -> Response:
-    """The answer to a request that does not repeat the value of its session."""
+    """The answer to a request that does not repeat the CSRF token of its session."""
     text = "403 Forbidden: the request does not repeat the value of the cookie csrftoken. Load the page again."
     return HTMLResponse(f"<!doctype html><title>403 Forbidden</title><p>{text}</p>", 403, _BARE)
 
@@ -113,6 +113,6 @@ def _page(
 
 
 def set_cookie(answer: Response, request: Request, name: str, value: str, age: int, *, script: bool = False) -> None:
-    """Set a cookie for the whole site; over HTTPS it is never sent without."""
+    """Set a cookie for the whole site; if it is set over HTTPS, it is never sent over plain HTTP."""
     scheme = request.headers.get("x-forwarded-proto", request.url.scheme)
     answer.set_cookie(name, value, max_age=age, path="/", samesite="lax", httponly=not script, secure=scheme == "https")

@@ -27,7 +27,7 @@ router = APIRouter(tags=["platform"])
 PREFIX = "broker_"
 
 Samples = Iterable[tuple[Sequence[str | int], float | None]]
-"""Values of the labels, and the number; one that is not known is left out."""
+"""Values of the labels, and the number; unknown numbers are left out."""
 
 TOTALS = {
     "batches": "Batches committed.",
@@ -46,7 +46,7 @@ BY_ASSET: tuple[tuple[Kind, str, str], ...] = (
     ("sensor", "failing_sensor", "Looks at which a sensor or schedule failed or was stopped."),
     ("stream", "stalled", "Looks at which a partition did not move or a cluster did not answer."),
 )
-"""Kinds of alerts that have a family of their own, with its name and help text."""
+"""Kinds of operator alerts that have a metric family of their own, with its name and help text."""
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
@@ -127,7 +127,7 @@ class StatusCollector(Collector):
         )
 
     def _alerts(self) -> Iterator[Metric]:
-        """What the sensor `alerting` found: all kinds together, and the failed checks and runs by asset."""
+        """Findings of the sensor `alerting`: all kinds together, and the failed checks and runs by asset."""
         status = self._status
         counts = Counter((alert.kind, alert.severity) for alert in status.alerts)
         known = {(kind, severity): 0 for kind in KINDS for severity in ("warning", "error")} | counts

@@ -1,6 +1,6 @@
-"""Objects: what is known about them, their light curves, what they are near to, and the features of their alerts.
+"""Objects: what is known about them, their light curves, their context, and the features of their alerts.
 
-What reads many rows is loaded with the first request, since it brings a compiler along.
+Modules that read many rows are loaded with the first request, since they import a compiler.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _SHERLOCK_COLUMNS = {
     for column in VIEWS["sherlock_classifications"][0].selected_columns
     if column.name != "diaobjectid"
 }
-"""Names of Lasair's schema; the object itself is in every answer."""
+"""Names in Lasair's schema; the object itself is in every answer."""
 _SHERLOCK = sql.SQL("SELECT {} FROM sherlock_classifications WHERE diaobjectid = %s").format(
     sql.SQL(", ").join(map(sql.Identifier, _SHERLOCK_COLUMNS))
 )
@@ -65,7 +65,7 @@ _ANNOTATION = {
     "annotationid": "annotationID",
     **{name: name for name in ("topic", "version", "timestamp", "classification", "explanation", "classdict", "url")},
 }
-"""Names of Lasair's schema."""
+"""Names in Lasair's schema."""
 _SURVEY_NAMES = {code: name for name, code in SURVEYS.items()}
 
 
@@ -136,7 +136,7 @@ def lightcurve(
 
 
 def _about(connection: psycopg.Connection[Any], text: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What every answer about an object begins with, and all its columns under their documented names."""
+    """The beginning of every answer about an object, and all its columns under their documented names."""
     from broker_assets.packets.identifiers import is_ztf_object_id, ztf_object_name
 
     identifier = identifier_of(text)

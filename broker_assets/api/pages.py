@@ -1,4 +1,4 @@
-"""The status page, the same as JSON, and what a load balancer asks."""
+"""The status page, the same as JSON, and the probes of load balancers."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _telemetry(request: Request) -> Overview:
 
 
 def _missed(request: Request) -> list[Miss]:
-    """Promises of freshness that were not kept; none while the database is unavailable."""
+    """Freshness targets that were missed; none while the database is unavailable."""
     connections: Connections = request.app.state.connections
     disclosure: Disclosure = request.app.state.disclosure
     try:

@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
 LARGEST_BODY: Final = 8 * 1024**2
-"""Bytes of a request, at most."""
+"""Largest body of a request, bytes."""
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -62,7 +62,7 @@ async def body_items(request: Request, *, most_files: int = 0) -> list[tuple[str
     request : Request
         With a form or a JSON document.
     most_files : int
-        Files of a form, at most.
+        Most files in a form.
 
     Raises
     ------
@@ -128,12 +128,12 @@ Text = Annotated[str, BeforeValidator(_written)]
 
 
 def checked(model: type[_Model], given: Mapping[str, Any]) -> _Model:
-    """The parameters as a model has them; others are ignored.
+    """The parameters as fields of a model; others are ignored.
 
     Raises
     ------
     BadParametersError
-        With what is wrong, by parameter.
+        If parameters are missing or wrong; it names each.
     """
     try:
         return model.model_validate(dict(given))

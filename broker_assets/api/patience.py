@@ -1,7 +1,7 @@
 """How long the server waits for a request to arrive: connections that send it byte by byte are closed.
 
-Without it a client could hold as many connections as the server may have, with a few bytes a minute. In production the
-reverse proxy does the same before. It is given to uvicorn as `--http broker_assets.api.patience:PatientProtocol`.
+Otherwise a client could occupy all connections of the server with a few bytes a minute. In production the reverse proxy
+already has such limits. uvicorn gets it as `--http broker_assets.api.patience:PatientProtocol`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ ENDLESS: Final = "broker_assets.endless"
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """HTTP/1.1 of uvicorn with an end to its patience."""
+    """uvicorn's HTTP/1.1 protocol with time limits."""
 
     header_seconds: ClassVar[float] = 20.0
-    """From the connection, or the first byte of a later request, to the end of its header."""
+    """Seconds from the connection, or the first byte of a later request, to the end of the header."""
     body_seconds: ClassVar[float] = 300.0
-    """From there to the end of its body."""
+    """Seconds from there to the end of the body."""
     _waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -1,4 +1,4 @@
-"""Known solar-system objects: what is stored of them, and their tracks."""
+"""Known solar-system objects: what is stored about them, and their tracks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def track(
         float, Query(gt=0, le=3600, description="Arcseconds from the predicted position within which detections count")
     ] = 5.0,
 ) -> Response:
-    """Detections of an object in order of time: positions, magnitudes, distances and geometry."""
+    """Detections of an object in chronological order: positions, magnitudes, distances and geometry."""
     from broker_assets.lightcurves.solar_system import track as stored
 
     answer, identifiers = _about(connection, name)

@@ -1,6 +1,6 @@
 """Information on a source: its packet, its cutouts, and its provenance.
 
-What reads packets is loaded with the first request that needs it: most servers answer none for a long time.
+Modules that read packets are loaded by the first request that needs them: most servers have none for a long time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Pages of accounts: the own one, links by e-mail, registration, administration, and log-in at another provider.
+"""Pages of accounts: the user's own, links by e-mail, registration, administration, and log-in through another
+provider.
 
 Logging in by password is `api.login`; what an account is and may do is `access`.
 """

@@ -33,7 +33,7 @@ def every(request: Request) -> Response:
 
 @router.post("/", response_class=HTMLResponse)
 def add(request: Request, given: Parameters, background: BackgroundTasks) -> Response:
-    """Make an account without a password, and send a link with which its user sets one."""
+    """Create an account without a password, and send its user a link to set one."""
     by = administrating(request, given).user
     letters = request.app.state.letters
     name, email = text(given, "username", 150).strip(), text(given, "email", 254).strip()
@@ -122,7 +122,7 @@ def every_group(request: Request) -> Response:
 
 @router.post("/groups/", response_class=HTMLResponse)
 def add_group(request: Request, given: Parameters) -> Response:
-    """Make a group."""
+    """Create a group."""
     by = administrating(request, given).user
     try:
         with accounts_of(request) as connection:
@@ -134,7 +134,7 @@ def add_group(request: Request, given: Parameters) -> Response:
 
 @router.post("/groups/{groupid}/remove/", response_class=HTMLResponse)
 def remove_group(request: Request, groupid: int, given: Parameters) -> Response:
-    """Remove a group; what is shared with it is shared no longer."""
+    """Remove a group; nothing is shared with it any longer."""
     by = administrating(request, given).user
     try:
         with accounts_of(request) as connection:

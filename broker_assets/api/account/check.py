@@ -1,8 +1,9 @@
-"""What a reverse proxy asks for each request to Dagster's pages (`auth_request` of nginx): who it is, and what it may.
+"""Answers a reverse proxy's question about each request to Dagster's pages (nginx `auth_request`): who, with what
+rights.
 
 The answer is 204 with `X-Broker-User` and `X-Broker-Rights: write` for operators and `read` for all other accounts, or
-401. The proxy passes the rights on to the webserver, which refuses mutations of readers (`webserver`). That a request
-of a session was not forged is checked there: its guard refuses requests of other sites.
+401. The proxy passes the rights on to the webserver, which refuses mutations by readers (`webserver`). Requests of a
+session that another site may have forged are refused there, by its guard.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who may see a page and send its form: a session that is logged in, with a value against forgery, and a role."""
+"""Who may see a page and send its form: a logged-in session, with a CSRF token, and a role."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _YEAR: Final = 31_449_600
 
 
 class NotLoggedInError(PermissionError):
-    """The page is for those who are logged in."""
+    """The page is for logged-in users."""
 
 
 class ForgedError(PermissionError):
-    """The form does not repeat the value of its session: another site may have sent it."""
+    """The form does not repeat the CSRF token of its session: another site may have sent it."""
 
 
 class MayNotError(PermissionError):
-    """The account may not do it; the message says what would be needed."""
+    """The account may not do this; the message says what it would need."""
 
 
 def signed_in(request: Request) -> Session:
@@ -52,7 +52,7 @@ def changing(request: Request, given: Mapping[str, Any]) -> Session:
     Raises
     ------
     NotLoggedInError, ForgedError
-        If there is no session, or the form does not repeat its value.
+        If there is no session, or the form does not repeat its CSRF token.
     MayNotError
         If the account is a guest's.
     """
@@ -79,19 +79,19 @@ def administrating(request: Request, given: Mapping[str, Any] | None = None) -> 
 
 
 def csrf_before(request: Request) -> str:
-    """The value that forms repeat before anybody is logged in; `remember` gives it to the browser."""
+    """The CSRF token of forms before anybody is logged in; `remember` gives it to the browser."""
     session = session_of(request)
     return session.csrf if session is not None else request.cookies.get(CSRF) or secrets.token_hex(16)
 
 
 def remember(answer: Response, request: Request, csrf: str) -> Response:
-    """Give a browser the value that its next form repeats."""
+    """Give a browser the CSRF token that its next form repeats."""
     set_cookie(answer, request, CSRF, csrf, _YEAR, script=True)
     return answer
 
 
 def check_before(request: Request, given: Mapping[str, Any]) -> str:
-    """The value of a form that is sent before anybody is logged in.
+    """The CSRF token of a form that is sent before anybody is logged in.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def password_problem(request: Request, user: User, password: str) -> str:
 
 
 def text(given: Mapping[str, Any], name: str, most: int = 1024) -> str:
-    """A text of a form; what is not one, or longer, is empty."""
+    """A text of a form; empty if it is not a text, or longer than `most`."""
     value = given.get(name, "")
     return value if isinstance(value, str) and len(value) <= most and "\x00" not in value else ""
 

@@ -1,4 +1,4 @@
-"""E-mail about accounts: sent after the answer, so that its time shows nobody whether an address has an account.
+"""E-mail about accounts: sent after the answer, whose timing must not reveal whether an address has an account.
 
 Addresses in messages come from the settings and never from a request, whose `Host` anybody may choose.
 """
@@ -31,7 +31,7 @@ class Letters:
     Parameters
     ----------
     settings : Settings
-        With the mail server and the address of the pages.
+        Settings with the mail server and the address of the pages.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -49,7 +49,7 @@ class Letters:
         return f"{self.pages}/{_PATH[purpose]}/{link.secret}/"
 
     def send(self, purpose: Purpose, links: list[Link]) -> None:
-        """Send links; what cannot be sent is logged without the link."""
+        """Send links; a failure is logged without the link."""
         for link in links:
             text = (
                 f"{_TEXT[purpose].format(name=link.user.username)}\n\n{self.address(purpose, link)}\n\n"

@@ -1,4 +1,4 @@
-"""A forgotten password, the activation of an account, and registering for one: by links that are sent by e-mail.
+"""Forgotten passwords, activation of accounts, and registration, through links that are sent by e-mail.
 
 The answer to a request is the same whether there is such an account or not.
 """
@@ -61,7 +61,7 @@ def reset(request: Request, secret: str, given: Parameters) -> Response:
 
 @router.get("/activate/{secret}/", response_class=HTMLResponse)
 def activation_page(request: Request, secret: str) -> Response:
-    """The button, or the form for the first password. Opening the page changes nothing."""
+    """The button that activates an account, or the form for its first password. Opening the page changes nothing."""
     return _secret_page(request, "activation", secret)
 
 
@@ -73,14 +73,14 @@ def activate(request: Request, secret: str, given: Parameters) -> Response:
 
 @router.get("/register/", response_class=HTMLResponse)
 def register_page(request: Request) -> Response:
-    """The form for an account, where everybody may have one."""
+    """The registration form, if everybody may have an account."""
     _check_registration(request)
     return _form(request, "register.html", username="", email="")
 
 
 @router.post("/register/", response_class=HTMLResponse)
 def register(request: Request, given: Parameters, background: BackgroundTasks) -> Response:
-    """Make an account that is active once its address is confirmed."""
+    """Create an account that becomes active when its address is confirmed."""
     from broker_assets.ownership.removal import owns_something
 
     _check_registration(request)
@@ -93,7 +93,7 @@ def register(request: Request, given: Parameters, background: BackgroundTasks) -
         with accounts_of(request) as connection:
             known = mailed_links.ask(connection, "password", email, address_of(request)) if "@" in email else []
             if known:
-                # Whose address it is learns it; who asked does not.
+                # The owner of the address learns that it has an account; the visitor who asked does not.
                 return _sent(request, background, "password", known, REGISTERED)
             if owns_something(connection, username):
                 raise NameTaken(f"an account named {username} exists")

@@ -1,4 +1,4 @@
-"""The page of the own account: tokens, password, address, quotas and use, export, and the end of it."""
+"""The page of the user's own account: tokens, password, address, quotas and use, export, and deletion."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from broker_assets.settings.access import AccessSettings
 router = APIRouter(tags=["accounts"], include_in_schema=False)
 
 DAYS: Final[dict[str, float | None]] = {"30": 30, "90": 90, "365": 365, "never": None}
-"""Choices of when a token ends."""
+"""Lifetimes of a token to choose from, days."""
 SOON: Final = datetime.timedelta(days=14)
-"""Tokens that end in this time are pointed out."""
+"""Tokens that expire within this time are pointed out."""
 
 
 @router.get("/profile/", response_class=HTMLResponse)
 def profile(request: Request) -> Response:
-    """The own account."""
+    """The user's account."""
     return _page(request, signed_in(request).user)
 
 
 @router.post("/profile/tokens/", response_class=HTMLResponse)
 def make_token(request: Request, given: Parameters) -> Response:
-    """Make a token and show it, this once."""
+    """Create a token and show it, this once."""
     user = changing(request, given).user
     days = text(given, "days") or "365"
     try:
@@ -54,7 +54,7 @@ def make_token(request: Request, given: Parameters) -> Response:
 
 @router.post("/profile/tokens/revoke/", response_class=HTMLResponse)
 def revoke_token(request: Request, given: Parameters) -> Response:
-    """End one of the own tokens."""
+    """Revoke one of the user's tokens."""
     user = changing(request, given).user
     try:
         with accounts_of(request) as connection:
@@ -66,7 +66,7 @@ def revoke_token(request: Request, given: Parameters) -> Response:
 
 @router.post("/profile/password/", response_class=HTMLResponse)
 def change_password(request: Request, given: Parameters) -> Response:
-    """Set another password; all sessions but a new one of this browser end."""
+    """Change the password; all sessions end except a new one of this browser."""
     user = changing(request, given).user
     new = text(given, "new")
     problem = "The two new passwords differ." if new != text(given, "repeated") else ""
@@ -87,7 +87,7 @@ def change_password(request: Request, given: Parameters) -> Response:
 
 @router.post("/profile/email/", response_class=HTMLResponse)
 def change_email(request: Request, given: Parameters) -> Response:
-    """Set another address; links for a forgotten password go there, so the password is asked for."""
+    """Change the address; links for a forgotten password go there, so the current password is required."""
     user = changing(request, given).user
     problem = password_problem(request, user, text(given, "current"))
     if not problem:
@@ -112,7 +112,7 @@ def end_sessions(request: Request, given: Parameters) -> Response:
 
 @router.get("/profile/export/")
 def export(request: Request) -> Response:
-    """All that is kept of the account and of what it owns, as a file."""
+    """All that is stored about the account and what it owns, as a file."""
     from broker_assets.ownership.belongings import export
 
     user = signed_in(request).user

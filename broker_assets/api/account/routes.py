@@ -1,4 +1,4 @@
-"""Adds the pages of accounts to the application, and how it answers those who may not see or change something."""
+"""Adds the pages of accounts to the application, and its answers to users who may not see or change something."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def add_to(app: FastAPI, settings: Settings) -> None:
     Raises
     ------
     ValueError
-        If the server is reached by others than this machine and has no signing key, or a key is too short.
+        If other machines can reach the server and it has no signing key, or a key is too short.
     """
     app.state.signer = signer_of(settings)
     app.state.letters = Letters(settings)
@@ -34,7 +34,7 @@ def add_to(app: FastAPI, settings: Settings) -> None:
 
 
 def signer_of(settings: Settings) -> Signer:
-    """The signer of the settings; on one machine one of this process serves too."""
+    """The signer of the settings; if only this machine reaches the server, a key of this process is enough."""
     access = settings.access
     if access.signing_key is None:
         if settings.server.public_hosts:

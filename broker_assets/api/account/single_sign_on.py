@@ -1,4 +1,4 @@
-"""Logging in at a provider of OpenID Connect, where the settings name one.
+"""Logging in through an OpenID Connect provider, where the settings name one.
 
 What is compared when the browser comes back is in a signed cookie of ten minutes: a log-in that somebody else began
 cannot be finished in this browser.
@@ -33,7 +33,7 @@ router = APIRouter(prefix="/accounts/openid", tags=["accounts"], include_in_sche
 COOKIE: Final = "openid"
 PURPOSE: Final = "openid"
 SECONDS: Final = 600
-"""Time for the log-in at the provider."""
+"""Time limit of the log-in at the provider, seconds."""
 
 
 @router.get("/", response_class=HTMLResponse)
@@ -59,7 +59,7 @@ def begin(request: Request) -> Response:
 
 @router.get("/callback/", response_class=HTMLResponse)
 def finish(request: Request, code: str = "", state: str = "", error: str = "", iss: str = "") -> Response:
-    """Begin a session for the account of the person whom the provider recognised."""
+    """Begin a session for the account of the person whom the provider authenticated."""
     from broker_assets.access.openid import OpenIdError
     from broker_assets.ownership.removal import owns_something
 

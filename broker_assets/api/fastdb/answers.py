@@ -16,7 +16,7 @@ from broker_assets.api.tom.answers import json_of
 from broker_assets.settings.tom import TomSettings
 
 REFUSED: Final = 422
-"""Status of whatever is wrong with a request."""
+"""Status of every mistake in a request."""
 
 
 class FastdbError(Exception):
@@ -44,17 +44,17 @@ def failed(request: Request, error: Exception) -> Response:
 
 
 def too_long(request: Request, error: Exception) -> Response:
-    """A question that takes longer than an answer may: asking again would not help."""
+    """A query beyond the time limit of an answer: asking again would not help."""
     return PlainTextResponse("the question takes too long: ask for less, or for an estimate, or queue SQL", REFUSED)
 
 
 def misfit(request: Request, error: Exception) -> Response:
-    """A value that the database does not take."""
+    """The answer to a value that the database does not take."""
     return PlainTextResponse(unfit(error), REFUSED)
 
 
 def refused(request: Request, error: Exception) -> Response:
-    """An unknown path or a method that a path has not, which elsewhere are 404 and 405."""
+    """The answer to an unknown path, or a method that the path does not have, elsewhere 404 and 405."""
     if isinstance(error, RequestValidationError):
         return PlainTextResponse("; ".join(str(one["msg"]) for one in error.errors()), REFUSED)
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
@@ -71,7 +71,7 @@ async def _body(request: Request) -> dict[str, Any]:
             raise FastdbError(f"the request is larger than {settings.largest_body} bytes: send it in parts")
     if not body:
         return {}
-    # A page of another site can send other types than this one without asking first.
+    # A page of another site can send types other than this one without a preflight request.
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise FastdbError("POST data was not JSON: the content type must be application/json")
     try:
@@ -86,16 +86,16 @@ async def _body(request: Request) -> dict[str, Any]:
 
 
 Given = Annotated[dict[str, Any], Depends(_body)]
-"""The values of a body; none if there is no body."""
+"""The values of a body; empty without a body."""
 
 
 def only(given: Mapping[str, Any], known: Collection[str]) -> None:
-    """Refuse values that are not known.
+    """Refuse unknown values.
 
     Raises
     ------
     FastdbError
-        If there is one.
+        If there is an unknown value.
     """
     unknown = sorted(set(given) - set(known))
     if unknown:

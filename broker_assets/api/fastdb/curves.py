@@ -1,6 +1,6 @@
-"""Light curves of root objects by version, objects that were detected lately, and what brokers say about detections.
+"""Light curves of root objects by version, recently detected objects, and what brokers say about detections.
 
-Many light curves are read and written some at a time: what fails before the first ones is an error of the request.
+Many light curves are read and written in groups: a failure before the first group is an error of the request.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from broker_assets.tom.versions.hot import hot_roots
 from broker_assets.tom.versions.objects import COLUMNS, known_objects, weighted_positions
 
 TOGETHER: Final = 500
-"""Root objects that are read at a time."""
+"""Root objects per group."""
 DAYS: Final = 30.0
-"""Days before now within which a root object must have been detected, unless asked otherwise."""
+"""Default number of days before now within which a root object must have been detected."""
 MOST_OF_PAGE: Final = 10_000
 _SHOWN: Final = {
     *("include_base_procver", "include_source_positions", "use_weighted_source_positions"),
@@ -138,7 +138,7 @@ def single(request: Request, given: Given, procver: str, objid: str | None = Non
 
 
 def random(request: Request, given: Given, procver: str = DEFAULT) -> Response:
-    """The light curve of any object that has one."""
+    """The light curve of a random object that has one."""
     admitted(request)
     only(given, {*_SHOWN, *_CHOSEN})
     form = _form(request, given, procver, info=yes(given.get("return_object_info"), "return_object_info"))
@@ -155,7 +155,7 @@ def random(request: Request, given: Given, procver: str = DEFAULT) -> Response:
 
 
 def hot(request: Request, given: Given, procver: str | None = None) -> Response:
-    """Root objects that were detected lately, with their light curves."""
+    """Recently detected root objects, with their light curves."""
     admitted(request)
     only(given, {*_SHOWN, *_HOT})
     layout = whole(given.get("return_format") or 0, "return_format")
@@ -167,7 +167,7 @@ def hot(request: Request, given: Given, procver: str | None = None) -> Response:
     asked = given.get("source_patch")
     patch = asked is None or yes(asked, "source_patch")
     if "include_object_position" in given:
-        # The documentation has this name of it.
+        # The documentation of the original has this name for it.
         given = {**given, "include_object_positions": given["include_object_position"]}
     form = replace(
         _form(request, given, name, which=PATCH if patch else FORCED, info=True),

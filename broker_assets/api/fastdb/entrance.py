@@ -1,8 +1,8 @@
-"""Who may come in: a session, or a token.
+"""Who is admitted: a session, or a token.
 
-Clients repeat no value against forgery. What protects a session is that a body must be JSON by its content type, which
-a page of another site cannot send without being allowed to, and that requests with the `Origin` of another site are
-refused before they arrive here (`web_guard`).
+Clients send no CSRF token. What protects a session is that a body must be JSON by its content type, which a page of
+another site cannot send without permission, and that requests with the `Origin` of another site are refused before they
+arrive here (`web_guard`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def admitted(request: Request, *, writing: bool = False) -> User:
     request : Request
         The request.
     writing : bool
-        Whether it changes something: then a token must be one that may write, and guests may not.
+        Whether it changes something: a read-only token, or a guest, is then refused.
 
     Raises
     ------

@@ -18,7 +18,7 @@ _PLACE: Final = ("diaobjectid", "ra", "dec")
 
 
 def plain(values: Any) -> Any:
-    """What can be written as JSON: an array of numbers, or a list with nulls."""
+    """Values as JSON can represent them: an array of numbers, or a list with nulls."""
     if isinstance(values, np.ma.MaskedArray):
         if values.dtype.kind == "f":
             return np.ascontiguousarray(values.filled(np.nan))
@@ -27,7 +27,7 @@ def plain(values: Any) -> Any:
 
 
 def host_columns(hosts: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
-    """Hosts as lists, null where a catalogue does not say it.
+    """Hosts as one list for each column, with null where a catalogue has no value.
 
     Examples
     --------
@@ -47,9 +47,9 @@ def written(
     Parameters
     ----------
     parts : iterable
-        Some light curves, what is known of their objects (`versions.objects.COLUMNS`) and their hosts.
+        Light curves, the columns of their objects (`versions.objects.COLUMNS`), and their hosts.
     columns : bool
-        Whether as columns.
+        Whether to write one list for each column.
     """
     found = itertools.chain.from_iterable(_rows(*part) for part in parts)
     if columns:
@@ -72,7 +72,7 @@ def _names() -> list[str]:
 
 
 def _rows(curves: RootCurves, info: dict[str, list[Any]], hosts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """A row of each root object: place and host are those of its object with the least number."""
+    """A row for each root object: position and host are those of its object with the smallest number."""
     first: dict[Any, int] = {}
     for row, root in enumerate(info["rootid"]):
         first.setdefault(root, row)

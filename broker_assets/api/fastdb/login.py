@@ -23,7 +23,7 @@ from broker_assets.sentences import sentence
 from broker_assets.settings.access import AccessSettings
 
 COOKIE: Final = "fastdbchallenge"
-"""Cookie of who asked for a challenge."""
+"""Cookie that identifies who asked for a challenge."""
 OFF: Final = "log-in by a challenge is off at this server: use a token, or the log-in page"
 _YEAR: Final = 31_449_600
 
@@ -65,7 +65,7 @@ def get_challenge(request: Request, given: Given) -> Response:
 
 
 def respond(request: Request, given: Given) -> Response:
-    """Begin a session for the right answer."""
+    """Begin a session if the answer is right."""
     access: AccessSettings = request.app.state.access
     if not access.challenge_login:
         raise FastdbError(OFF)

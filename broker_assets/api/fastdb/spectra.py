@@ -1,4 +1,4 @@
-"""The cycle of spectra of root objects: asked for, wanted, planned, reported."""
+"""The cycle of spectra of root objects: requested, wanted, planned, reported."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from broker_assets.tom.versions.definitions import REALTIME
 _CLAIM_DAYS: Final = 7.0
 _DETECTED_DAYS: Final = 14.0
 _CONFLICT: Final = 409
-"""The facility belongs to somebody else."""
+"""Status when the facility belongs to another account."""
 _MOST: Final = 10_000
 _ROOT: Final = "root_diaobject_id"
 
@@ -55,7 +55,7 @@ def _mistakes() -> Iterator[None]:
 
 
 def ask(request: Request, given: Given) -> Response:
-    """Ask for spectra."""
+    """Request spectra."""
     user = admitted(request, writing=True)
     required(given, ["requester", "rootids", "priorities", "ras", "decs"])
     only(given, ["requester", "rootids", "priorities", "ras", "decs", "is_hosts"])

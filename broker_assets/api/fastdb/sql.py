@@ -1,4 +1,4 @@
-"""SQL of users: run at once, or queued. It runs as at the paths of the target and observation manager."""
+"""SQL of users: run at once, or queued, exactly as under the paths of the target and observation manager."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from broker_assets.tom.queries.turns import NoTurnError, Turns
 
 _KNOWN: Final = ("query", "subdict", "return_format")
 _CONFLICT: Final = 409
-"""Another time it may be answered: the query has not ended, or others of the account have to first."""
+"""Status when asking again later may succeed: the query, or others of the account, must end first."""
 
 
 def run(request: Request, given: Given) -> Response:
@@ -78,7 +78,7 @@ def submit(request: Request, given: Given) -> Response:
 
 
 def check(request: Request, queryid: str) -> Response:
-    """How far a query of the account is."""
+    """Progress of a query of the account."""
     return Json(document(_query(request, queryid)))
 
 

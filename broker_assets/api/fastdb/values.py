@@ -19,13 +19,13 @@ from broker_assets.tom.versions import definitions
 from broker_assets.tom.versions.definitions import UnknownVersionError, Version
 
 MOST_OBJECTS: Final = 20_000
-"""Objects of a request."""
+"""Most objects of a request."""
 _LONGEST: Final = 500
 _EPOCH: Final = datetime.datetime(1858, 11, 17, tzinfo=datetime.UTC)
 
 
 def version(connection: psycopg.Connection[Any], name: str) -> Version:
-    """A version by its name, another name, or its identifier."""
+    """A version by its name, an alias, or its identifier."""
     try:
         return definitions.find(connection, name)
     except UnknownVersionError as error:
@@ -51,7 +51,7 @@ def needed(given: Mapping[str, Any], name: str) -> str:
 
 
 def real(value: Any, name: str) -> float | None:
-    """A finite number, also as text; null is none."""
+    """A finite number, also as text; None for null."""
     if value is None:
         return None
     try:
@@ -117,7 +117,7 @@ def objects(value: Any, name: str = "objids") -> list[int] | list[uuid.UUID]:
 
 
 def moment(value: Any, name: str) -> datetime.datetime | None:
-    """A time in ISO 8601; without a time zone UTC; null is none."""
+    """A time in ISO 8601, UTC without a time zone; None for null."""
     if value is None:
         return None
     try:
@@ -127,12 +127,12 @@ def moment(value: Any, name: str) -> datetime.datetime | None:
 
 
 def mjd_of(when: datetime.datetime) -> float:
-    """MJD of a time."""
+    """MJD of a time, UTC."""
     return (when - _EPOCH) / datetime.timedelta(days=1)
 
 
 def time_of(mjd: float, name: str) -> datetime.datetime:
-    """The time of an MJD."""
+    """The time of an MJD, UTC."""
     try:
         return _EPOCH + datetime.timedelta(days=mjd)
     except OverflowError:

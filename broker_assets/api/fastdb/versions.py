@@ -1,4 +1,4 @@
-"""Versions of the processing, what they count, what they know of objects, and searches in them."""
+"""Processing versions: their rows counted, their columns of objects, and searches in them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _NAMES: Final = {
     "diasource": ("source", "diasource"),
     "diaforcedsource": ("forced", "forcedsource", "diaforcedsource"),
 }
-"""What is counted, and how it may be called."""
+"""What can be counted, and its names."""
 _SEARCHED: Final = (*searching.PLACE, *searching.STATISTICS)
 _OLDER: Final = {
-    # Names of the documentation: magnitudes, whose least is the largest flux.
+    # Names in the documentation of the original: magnitudes, whose minimum is the largest flux.
     **{
         f"{bound}t_{which}detection": (f"{which}det_mjd", bound, False)
         for which in ("first", "last", "max")
@@ -92,7 +92,7 @@ def count(request: Request, given: Given, which: str, procver: str = DEFAULT) ->
 
 
 def object_info(request: Request, given: Given, procver: str | None = None, objid: str | None = None) -> Response:
-    """What a version knows of objects."""
+    """Columns of objects in a version."""
     admitted(request)
     only(
         given,
@@ -107,7 +107,7 @@ def object_info(request: Request, given: Given, procver: str | None = None, obji
             raise FastdbError("Error, object id given in both URL and body.  Only do one.")
         wanted = given["objectids"]
     elif objid is None and procver is not None and "processing_version" not in given:
-        # With one part, the address names an object, unless the body names some.
+        # A single component of the path is an object, if it can be one, unless the body names objects or a version.
         wanted, procver = _object_or_version(procver)
     asked = given.get("processing_version")
     if asked is not None and procver is not None and asked != procver:
@@ -146,7 +146,7 @@ def search(request: Request, given: Given, procver: str = DEFAULT) -> Response:
     options = {"radius", "searchband", "statbands", "mjd_now", "just_objids", "noforced"}
     cone = None
     values = [real(given.get(name), name) for name in ("ra", "dec", "radius")]
-    # A position alone would be compared digit by digit, and find nothing.
+    # A position without a radius would be compared digit by digit, and find nothing.
     if values != [None] * 3:
         if None in values:
             raise FastdbError("a cone needs ra, dec and radius")

@@ -1,4 +1,4 @@
-"""`auth-token`: a token for a name and a password."""
+"""`auth-token`: a token in exchange for a user name and password."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from broker_assets.api.parameters import BadParametersError, Parameters, Text, c
 router = APIRouter(prefix="/api", tags=["Lasair"])
 
 NAME = "auth-token"
-"""Of the tokens that programs get in this way."""
+"""Name of the tokens that programs obtain in this way."""
 MOST = 10
-"""Of these that an account has."""
+"""Most tokens of this name that an account keeps."""
 
 
 class Credentials(BaseModel):
@@ -30,7 +30,7 @@ class Credentials(BaseModel):
 @router.post("/auth-token/", response_class=Document)
 @router.post("/token-auth/", response_class=Document)
 def auth_token(request: Request, given: Parameters) -> Response:
-    """A token that may read and write; of those given in this way, the ten that were used last stay."""
+    """Issue a token that may read and write; of those issued in this way, the ten most recently used are kept."""
     asked = checked(Credentials, given)
     address = request.client.host if request.client is not None else ""
     with accounts_of(request) as connection:

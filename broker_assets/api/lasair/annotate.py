@@ -16,9 +16,9 @@ from broker_assets.api.parameters import BadRequestError, Parameters, Text, chec
 router = APIRouter(prefix="/api", tags=["Lasair"])
 
 MOST: Final = 10_000
-"""Annotations of a list."""
+"""Most annotations in a list."""
 TOPIC: Final = "fast_annotations"
-"""What the answer names: the topic through which Lasair takes annotations. Here they are written at once."""
+"""Topic that answers name: the one through which Lasair receives annotations. Here they are written at once."""
 
 
 class Annotation(BaseModel):
@@ -41,7 +41,8 @@ class Annotations(BaseModel):
 
 @router.post("/annotate/", response_class=Document)
 def annotate(request: Request, given: Parameters) -> Response:
-    """Annotate an object. It is written when this answers; filters that ask for the annotator run within seconds."""
+    """Annotate an object. The annotation is stored before the answer; filters that use the annotator run within
+    seconds."""
     message = _message(checked(Annotation, given))
     _write(request, given, [message])
     said = {"status": "success", "annotation_topic": TOPIC, "message": json.dumps(message, ensure_ascii=False)}
@@ -50,7 +51,7 @@ def annotate(request: Request, given: Parameters) -> Response:
 
 @router.post("/annotatelist/", response_class=Document)
 def annotate_list(request: Request, given: Parameters) -> Response:
-    """Annotate many objects; it stops at the first that is refused, and those before it are written."""
+    """Annotate many objects; it stops at the first annotation that is refused, and those before it are stored."""
     messages = [_message(item) for item in checked(Annotations, given).annotations]
     return Document({"status": "success", "n": _write(request, given, messages)})
 

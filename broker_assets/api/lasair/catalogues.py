@@ -1,4 +1,5 @@
-"""The catalogues of context for requests about positions; opened with the first, since their reader is large."""
+"""The context catalogues for requests about positions; opened by the first request, since their reader is large to
+load."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ class Catalogues:
     Parameters
     ----------
     settings : Settings
-        With their folder and the rules.
+        Settings with the folder of the catalogues and the rules.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -31,12 +32,12 @@ class Catalogues:
         self._lock = threading.Lock()
 
     def context_at(self, ra: float, dec: float, *, epoch: float) -> PositionContext:
-        """What a position is near to; see `context.at_position`.
+        """Context of a position (ICRS, degrees; epoch as a Julian year); see `context.at_position`.
 
         Raises
         ------
         NoCataloguesError
-            If none is loaded, or one cannot be read.
+            If no catalogue is loaded, or one cannot be read.
         """
         from broker_assets.context.at_position import context_at
         from broker_assets.context.in_force import CatalogueDamagedError, CataloguesInForce

@@ -1,7 +1,7 @@
 """The document of an object in Lasair's REST interface (contract: `/api/object/`).
 
-Where Lasair's fields say something else than their names, ours say what the names promise: `…Mag` are AB magnitudes of
-the difference flux with their errors, and `latestFilter` is the band of the newest detection.
+Where the content of Lasair's fields differs from their names, ours follows the names: `…Mag` are AB magnitudes of the
+difference flux with their errors, and `latestFilter` is the band of the newest detection.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LITE: Final = ("nDiaSources", "firstDiaSourceMjdTai", "lastDiaSourceMjdTai", "g
 _ZERO_POINT: Final = 31.4
 """AB magnitude of 1 nJy."""
 _JULIAN_DATE: Final = 2_400_000.5
-"""Julian date of the modified one 0."""
+"""Julian date at MJD 0."""
 _ERROR_FACTOR: Final = 2.5 / math.log(10.0)
 _KINDS: Final = ("Science", "Template", "Difference")
 _OBJECT: Final = sql.SQL("SELECT {} FROM objects WHERE diaobjectid = %s").format(
@@ -86,7 +86,7 @@ def complete(
     least_reliability : float
         Detections of smaller reliability are left out.
     user : str
-        Account that asks, who sees annotations of their own annotators that are not public.
+        Account that asks; it also sees its own annotators that are not public.
     base : str
         Address of this server, for the images.
     """
@@ -121,7 +121,7 @@ def complete(
 
 
 def former_shape(text: str, columns: dict[str, Any], newest_first: list[dict[str, Any]]) -> dict[str, Any]:
-    """Position and detections under the names of Lasair's interface to ZTF, which SkyPortal reads of every survey.
+    """Position and detections under the names of Lasair's ZTF interface, which SkyPortal reads for every survey.
 
     Times are UTC there; a detection without a positive flux has no magnitude.
     """
@@ -155,7 +155,7 @@ def _light_curve(
 
 
 def _positions(columns: dict[str, Any]) -> dict[str, Any]:
-    """Position in other forms and systems."""
+    """Position in other notations and coordinate systems."""
     if columns["ra"] is None or columns["decl"] is None:
         return {}
     from broker_assets.lightcurves.galactic import galactic

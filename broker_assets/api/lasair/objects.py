@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api", tags=["Lasair"])
 Database = Annotated[psycopg.Connection[Any], Depends(database)]
 
 RADIUS = 1000.0
-"""Radius of a cone, at most, arcsec: that of Lasair."""
+"""Largest radius of a cone, arcsec, as in Lasair."""
 
 
 class Cone(BaseModel):
@@ -61,7 +61,7 @@ class SherlockPosition(BaseModel):
 @router.get("/cone/", response_class=Document, operation_id="lasair_cone_get")
 @router.post("/cone/", response_class=Document, operation_id="lasair_cone_post")
 def cone(request: Request, connection: Database, given: Parameters) -> Response:
-    """Objects within `radius` arcseconds of a position: the nearest, how many, or all, nearest first."""
+    """Objects within `radius` arcseconds of a position: the nearest, their number, or all of them, nearest first."""
     from broker_assets.sky.cone_search import objects_near
 
     caller(request, given.get("token"))
@@ -84,7 +84,7 @@ def cone(request: Request, connection: Database, given: Parameters) -> Response:
 @router.get("/object/", response_class=Document, operation_id="lasair_object_get")
 @router.post("/object/", response_class=Document, operation_id="lasair_object_post")
 def about(request: Request, connection: Database, given: Parameters) -> Response:
-    """An object: light curves, features, context, TNS, annotations, and where its images are."""
+    """An object: light curves, features, context, TNS, annotations, and addresses of its images."""
     user = caller(request, given.get("token")).user
     asked = checked(ObjectRequest, given)
     identifier = identifier_of(asked.objectId)

@@ -33,7 +33,7 @@ class Query(BaseModel):
 def query(request: Request, connection: Database, given: Parameters) -> Response:
     """Rows of a filter, as objects; lists and annotators must be public or the caller's own.
 
-    `limit` is at most what the account may have; rows beyond the first `offset` are given.
+    `limit` is capped at the row limit of the account; the first `offset` rows are skipped.
     """
     from broker_assets.filters.interactive import TookTooLong, run
     from broker_assets.filters.query import FilterError, Form, check

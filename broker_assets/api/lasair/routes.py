@@ -1,4 +1,4 @@
-"""Adds the interface to the application: its endpoints, and how its errors are said."""
+"""Adds the interface to the application: its endpoints, and the form of its errors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def add_to(app: FastAPI, settings: Settings) -> None:
 
 
 def _log_in(request: Request) -> Response:
-    """The log-in of Lasair's pages of the interface is that of all pages."""
+    """Lasair's address of the log-in page: a redirect to the log-in page of this server."""
     return RedirectResponse(str(request.url.replace(scheme="", netloc="", path="/accounts/login/")), 302)
 
 

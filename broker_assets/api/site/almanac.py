@@ -1,4 +1,4 @@
-"""Adds the pages to look things up to the application: nights, tables, documentation, solar-system objects."""
+"""Adds the reference pages to the application: nights, tables, documentation, solar-system objects."""
 
 from __future__ import annotations
 

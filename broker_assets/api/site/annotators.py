@@ -1,4 +1,4 @@
-"""Annotators: who says something of objects, how to become one, and the answers of administrators."""
+"""Annotators: the list of them, requests to become one, and the decisions of administrators."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ router = APIRouter(prefix="/annotators", include_in_schema=False)
 
 Topic = Annotated[str, Path(max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 MOST: Final = 1000
-"""Objects that a page shows."""
+"""Most objects that a page shows."""
 
 
 def found(connection: psycopg.Connection[Any], user: User | None, topic: str) -> Annotator:
-    """The annotator of a topic, if the account may see it; else the page that says that there is none."""
+    """The annotator of a topic, if the account may see it; else HTTP 404."""
     try:
         entry = annotators.get(connection, topic)
     except UnknownAnnotator:
@@ -52,13 +52,13 @@ def own(connection: psycopg.Connection[Any], user: User, topic: str) -> Annotato
 
 @router.get("/")
 def every(request: Request, said: str | None = None) -> Response:
-    """The annotators that one may see, the user's requests, and for administrators all without an answer."""
+    """The annotators that the user may see, the user's requests, and for administrators all open requests."""
     return _list(request, said=owned.said(said))
 
 
 @router.post("/ask/")
 def ask(request: Request, form: Sent) -> Response:
-    """Ask to become an annotator."""
+    """Request to become an annotator."""
     user = acting(request, form)
     with accounts_of(request) as connection:
         try:

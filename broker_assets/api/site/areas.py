@@ -1,4 +1,4 @@
-"""Areas of the sky: uploads of MOCs and regions, circles and polygons by their numbers, hits, map, downloads."""
+"""Areas of the sky: uploads of MOCs and regions, circles and polygons by coordinates, hits, map, downloads."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ EXAMPLE: Final = "POLYGON ICRS 10 -5 12 -5 12 -3"
 
 
 def found(connection: psycopg.Connection[Any], user: User | None, number: int) -> AreaSummary:
-    """The area of a number, if the account may see it; else the page that says that there is none."""
+    """The area with a number, if the account may see it; else HTTP 404."""
     for entry in overview.summaries(connection, "area", identifier=number):
         if isinstance(entry, AreaSummary) and visibility.may_read(connection, user, "area", number, entry):
             return entry
@@ -66,7 +66,7 @@ def own(connection: psycopg.Connection[Any], user: User, number: int) -> AreaSum
 
 @router.get("/")
 def every(request: Request, said: str | None = None) -> Response:
-    """The areas that one may see."""
+    """The areas that the user may see."""
     user = viewer_of(request).user
     with accounts_of(request) as connection:
         known = overview.summaries(connection, "area")
@@ -88,7 +88,7 @@ def new(request: Request) -> Response:
 
 @router.get("/draw/")
 def draw(request: Request) -> Response:
-    """A map on which corners are marked; a press on it comes as `point.x` and `point.y`."""
+    """A map on which corners are marked; a click on it arrives as `point.x` and `point.y`."""
     user = logged_in(request)
     if isinstance(user, Response):
         return user
@@ -123,7 +123,7 @@ def drawing(request: Request) -> Response:
 
 @router.post("/create/")
 def create(request: Request, form: Sent) -> Response:
-    """Make an area of a file, a region, a circle or a polygon."""
+    """Create an area from a file, a region, a circle or a polygon."""
     user = acting(request, form)
     with accounts_of(request) as connection:
         try:
@@ -142,7 +142,7 @@ def create(request: Request, form: Sent) -> Response:
 
 @router.get("/{number}/")
 def one(request: Request, number: Number, said: str | None = None) -> Response:
-    """An area: its size, hits, map, and how far it has been matched."""
+    """An area: its size, hits, map, and the progress of matching."""
     user = viewer_of(request).user
     with accounts_of(request) as connection:
         entry = found(connection, user, number)
@@ -182,7 +182,7 @@ def update(request: Request, number: Number, form: Sent) -> Response:
 
 @router.post("/{number}/replace/")
 def replace(request: Request, number: Number, form: Sent) -> Response:
-    """Make another region the area."""
+    """Replace the region of the area."""
     user = acting(request, form)
     with accounts_of(request) as connection:
         entry = own(connection, user, number)
@@ -198,7 +198,7 @@ def replace(request: Request, number: Number, form: Sent) -> Response:
 
 @router.post("/{number}/copy/")
 def copy(request: Request, number: Number, form: Sent) -> Response:
-    """Make an area of one's own with the same cells."""
+    """Create an area of the user's own with the same cells."""
     user = acting(request, form)
     with accounts_of(request) as connection:
         entry = found(connection, user, number)
@@ -276,7 +276,7 @@ def _moc(request: Request, form: SentForm) -> MOC:
 
 
 def _corners(text: str, *, least: int = 3) -> list[str]:
-    """Numbers of the corners of a polygon, one corner in each line."""
+    """Coordinates of the corners of a polygon, degrees; one corner on each line."""
     numbers: list[str] = []
     for place, line in enumerate(text.splitlines(), start=1):
         parts = line.replace(",", " ").split()
@@ -295,7 +295,7 @@ def _corners(text: str, *, least: int = 3) -> list[str]:
 
 
 def _drawn(form: SentForm) -> tuple[DrawingMap, list[tuple[float, float]]]:
-    """The map and the corners of an address; the page that says what is wrong with it, if something is."""
+    """The map and the corners in an address; HTTP 422 if they are not valid."""
     try:
         where = DrawingMap(
             form.number("ra", least=0, most=360, what="Right ascension") if form.text("ra") else 180.0,

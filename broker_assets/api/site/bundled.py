@@ -1,7 +1,8 @@
 """Bundles of npm packages: one script of many modules, made with esbuild at the versions of `vendor/versions.json`.
 
-An entry of the list is a bundle if it has `parts` (every package of it with its exact version) and `exports` (what the
-script offers, by package). The script assigns an object of these exports to a global variable of the bundle's name.
+An entry of the list is a bundle if it has `parts` (all its packages with their exact versions) and `exports` (the names
+that the script exports, by package). The script assigns an object of these exports to a global variable of the bundle's
+name.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _INSTALL = ("install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-pack
 
 
 class WrongVersion(RuntimeError):
-    """npm installed another version than that of the list, or a package that is not in it; the message says which."""
+    """npm installed a version or a package that is not in the list; the message says which."""
 
 
 def entry_text(exports: Mapping[str, Sequence[str]]) -> str:
@@ -55,7 +56,7 @@ def licences(parts: Mapping[str, str], modules: Path) -> str:
 
 
 def check_versions(parts: Mapping[str, str], modules: Path, bundler: str) -> None:
-    """Whether exactly the packages of a bundle are installed, in addition to the bundler.
+    """Check that the packages of a bundle and the bundler are installed, and nothing else.
 
     Raises
     ------
@@ -75,14 +76,14 @@ def check_versions(parts: Mapping[str, str], modules: Path, bundler: str) -> Non
 
 
 def bundle(package: dict[str, Any], folder: Path, npm: str) -> dict[str, Any]:
-    """Make the script of an entry of the list, and its file of licences.
+    """Build the script of an entry of the list, and its file of licences.
 
     Parameters
     ----------
     package : dict
         Entry with `name`, `esbuild`, `parts`, `exports`; its files are `<name>.min.js` and `LICENSE`.
     folder : Path
-        Files are written to its folder of the entry's name.
+        Files are written to the subfolder with the entry's name.
     npm : str
         The command.
 

@@ -28,9 +28,9 @@ router = APIRouter(prefix="/calendar", include_in_schema=False)
 
 PAST: Final = 60
 AHEAD: Final = 400
-"""Days of the file, before and after today."""
+"""Days before and after today in the file."""
 NIGHTS: Final = 60
-"""Nights of an observatory in the file."""
+"""Nights of an observatory in the file, from yesterday on."""
 
 
 @router.get("/")
@@ -66,7 +66,7 @@ def enter(request: Request, form: Sent) -> Response:
 
 @router.post("/address/")
 def address(request: Request, form: Sent) -> Response:
-    """Make a new secret address of the calendar, which is shown once, or end the one that there is."""
+    """Create a new secret address for the calendar, shown once, or revoke the present one."""
     user = acting(request, form)
     with accounts_of(request) as connection:
         if form.text("do") == "end":
@@ -81,7 +81,7 @@ def address(request: Request, form: Sent) -> Response:
 
 @router.get("/feeds/{secret}.ics")
 def file(request: Request, secret: str, observatory: str = "") -> Response:
-    """The calendar of the account whose secret the address has; with an observatory its nights too."""
+    """The calendar of the account whose secret is in the address; with an observatory, its nights too."""
     today = datetime.datetime.now(datetime.UTC)
     begins, ends = today - datetime.timedelta(days=PAST), today + datetime.timedelta(days=AHEAD)
     with accounts_of(request) as connection:
@@ -89,7 +89,7 @@ def file(request: Request, secret: str, observatory: str = "") -> Response:
         if name is None:
             raise HTTPException(404, "There is no such calendar; its address may have been renewed.")
         row = connection.execute("SELECT userid FROM access.users WHERE username = %s", (name,)).fetchone()
-        # Of administrators too only what is theirs: a calendar of everybody's requests is nobody's.
+        # Administrators, too, get only their own entries: nobody wants a calendar of everybody's requests.
         found = events.between(connection, Reader(name, int(row[0]) if row is not None else 0), begins, ends)
     place = observatory_named(observatory)
     nights = nights_of(place, today.date() - datetime.timedelta(days=1), NIGHTS) if place is not None else []
@@ -132,7 +132,7 @@ def _page(
 def _days(
     weeks: list[list[datetime.date]], found: list[Event], nights: dict[datetime.date, Night]
 ) -> list[list[dict[str, Any]]]:
-    """Each day with what it has of events, and the night of its evening."""
+    """Each day with its events, and the night that begins in its evening."""
 
     def has(day: datetime.date, one: Event) -> bool:
         last = one.ends - datetime.timedelta(seconds=1)
@@ -145,7 +145,7 @@ def _days(
 
 
 def _first(month: str, today: datetime.date) -> tuple[datetime.date, str]:
-    """The first day of a month written as 2026-12, and what is wrong with it."""
+    """The first day of a month written as 2026-12, and what is wrong with the text."""
     if not month:
         return today.replace(day=1), ""
     try:

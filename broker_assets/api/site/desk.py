@@ -31,7 +31,7 @@ from broker_assets.settings import Settings
 from broker_assets.tom.observations.facility import made
 
 ROUTERS: Final = (
-    # Addresses with a word come before those with a number at the same place.
+    # Addresses with a word come before those with a number in the same place.
     filter_editing.router, filter_trials.router, filter_sinks.router, filter_results.router, filters.router,
     watchlists.router, areas.router, sky_maps.router, sky_view.router, annotators.router, resources.router,
     targets.router, observations.router, target_page.router, calendar.router, spectra.router, sql.router,
@@ -65,7 +65,7 @@ def add_to(app: FastAPI, settings: Settings) -> None:
 
 
 def local_kafka(servers: str) -> str:
-    """The first of some Kafka servers if it is on loopback, where everybody who sees it may read; else nothing.
+    """The first of some Kafka servers if it is on loopback, where everybody who reaches it may read; else empty.
 
     Examples
     --------

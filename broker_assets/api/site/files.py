@@ -28,7 +28,7 @@ KINDS: Final = {
     "wasm": "application/wasm",
     "": "text/plain; charset=utf-8",
 }
-"""Media type by the ending of a file; files of other endings are not served. Licences have no ending."""
+"""Media type by file extension; other files are not served. Licences have no extension."""
 KEPT: Final = "public, max-age=31536000, immutable"
 ASKED: Final = "public, no-cache"
 
@@ -39,7 +39,7 @@ class StaticFile:
 
     content: bytes
     compressed: bytes
-    """With gzip."""
+    """The content compressed with gzip."""
     kind: str
     digest: str
     """Beginning of the SHA-256 of the content."""
@@ -57,7 +57,7 @@ def static_file(name: str) -> StaticFile:
     Raises
     ------
     FileNotFoundError
-        If there is none of this name, or its kind is not served.
+        If there is no such file, or its kind is not served.
     """
     parts = name.split("/")
     last = parts[-1]
@@ -94,7 +94,7 @@ def static(request: Request, name: str, v: str = "") -> Response:
         "Cache-Control": KEPT if v == file.digest else ASKED,
         "Vary": "Accept-Encoding",
         "X-Content-Type-Options": "nosniff",
-        # Also what is not a page may load nothing: a drawing that is opened alone, for one.
+        # What is not a page may load nothing either, such as a drawing that is opened on its own.
         "Content-Security-Policy": "default-src 'none'",
     }
     known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]

@@ -1,4 +1,4 @@
-"""The editor of filters: a text, what is wrong with it and where, and every table and column that it may name."""
+"""The editor of filters: a text, its errors with their positions, and every table and column that it may name."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ conditions:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said about a text."""
+    """The result of checking a text."""
 
     problems: tuple[Problem, ...]
     lines: tuple[str, ...]
@@ -46,10 +46,10 @@ class Verdict:
     output: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
-    """Lists and annotators that it names and the account may not read."""
+    """Lists and annotators that it names but the account may not read."""
 
     def line_of(self, problem: Problem) -> str:
-        """The line that a problem is in, and a mark below it."""
+        """The line with a problem, and a mark below it."""
         if not 0 < problem.line <= len(self.lines):
             return ""
         before = max(0, problem.column - 60)
@@ -71,7 +71,7 @@ def judged(request: Request, username: str, text: str) -> Verdict:
 
 @router.post("/check/")
 def check(request: Request, form: Sent) -> Response:
-    """What is wrong with a text; a part of the page."""
+    """What is wrong with a text, as a part of the page."""
     user = acting(request, form)
     return page(request, "filter_verdict.html", verdict=judged(request, user.username, form.text("text")))
 
@@ -85,7 +85,7 @@ def new(request: Request) -> Response:
 
 @router.post("/create/")
 def create(request: Request, form: Sent) -> Response:
-    """Save a new filter, which does not run yet; or only check its text."""
+    """Save a new filter, which does not run yet, or only check its text."""
     user = acting(request, form)
     text = form.text("text")
     verdict = judged(request, user.username, text)
@@ -123,7 +123,7 @@ def edit(request: Request, number: Number) -> Response:
 
 @router.post("/{number}/update/")
 def save(request: Request, number: Number, form: Sent) -> Response:
-    """Save the next version, which runs from now on if the filter is active; or only check its text."""
+    """Save the next version, which runs from now on if the filter is active, or only check its text."""
     user = acting(request, form)
     text = form.text("text")
     with accounts_of(request) as connection:

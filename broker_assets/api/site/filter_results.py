@@ -1,4 +1,4 @@
-"""A filter over all objects as they are now, and where it loses one object."""
+"""A filter over all objects as they are now, and which clause rejects one object."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from broker_assets.sentences import sentence
 router = APIRouter(prefix="/filters", include_in_schema=False)
 
 MOST_ROWS: Final = 1000
-"""Rows of a result, as in Lasair."""
+"""Most rows of a result, as in Lasair."""
 SECONDS: Final = 15.0
-"""Time of a run for a page."""
+"""Time limit of a run for a page, seconds."""
 
 
 @router.get("/{number}/run/")
@@ -56,7 +56,7 @@ def result(request: Request, number: Number, form: str = "") -> Response:
 
 @router.get("/{number}/explain/")
 def explain(request: Request, number: Number, object: str = "") -> Response:  # noqa: A002 - its name in the address
-    """Each clause for an object, with the values that it names."""
+    """Each clause evaluated for an object, with the values of the columns that it names."""
     user = logged_in(request)
     if isinstance(user, Response):
         return user

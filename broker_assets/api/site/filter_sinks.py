@@ -1,4 +1,4 @@
-"""Where the matches of a filter go: destinations made and removed, dead letters sent again or left."""
+"""Where the matches of a filter go: destinations added and removed, dead letters sent again or dismissed."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def remove(request: Request, number: Number, sink: Number, form: Sent) -> Respon
 
 @router.post("/{number}/dead/")
 def settle(request: Request, number: Number, form: Sent) -> Response:
-    """Send dead letters again, or leave them unsent: those that are ticked, or all of the filter."""
+    """Send dead letters again, or dismiss them: those that are ticked, or all of the filter."""
     user = acting(request, form)
     given = [int(text) for text in form.several.get("message", []) if text.isascii() and text.isdigit()]
     with accounts_of(request) as connection:

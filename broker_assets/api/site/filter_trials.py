@@ -1,4 +1,4 @@
-"""Trials of filters on past nights, and their activation after one: asked for, watched, found again, cancelled."""
+"""Trials of filters on past nights: requested, watched, found again, cancelled; and activation after a trial."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/filters", include_in_schema=False)
 
 @router.post("/try/")
 def try_text(request: Request, form: Sent) -> Response:
-    """Try a text that is not saved."""
+    """Try a filter that is not saved."""
     user = acting(request, form)
     text = form.text("text")
     verdict = judged(request, user.username, text)
@@ -37,7 +37,7 @@ def try_text(request: Request, form: Sent) -> Response:
 
 @router.post("/{number}/try/")
 def try_filter(request: Request, number: Number, form: Sent) -> Response:
-    """Try the newest version of a filter that one may see."""
+    """Try the newest version of a filter that the user may see."""
     user = acting(request, form)
     with accounts_of(request) as connection:
         found(connection, user, number)
@@ -47,7 +47,7 @@ def try_filter(request: Request, number: Number, form: Sent) -> Response:
 
 @router.post("/{number}/activate/")
 def activate(request: Request, number: Number, form: Sent) -> Response:
-    """Try a filter on the newest nights, and let it run if it keeps to its quota."""
+    """Try a filter on the newest nights, and activate it if it stays within its quota."""
     user = acting(request, form)
     with accounts_of(request) as connection:
         own(connection, user, number)
@@ -72,7 +72,7 @@ def every(request: Request) -> Response:
 
 @router.get("/trials/{number}/")
 def one(request: Request, number: Number, said: str | None = None) -> Response:
-    """A trial: how far it is, or what it found."""
+    """A trial: its progress, or its result."""
     user = logged_in(request)
     if isinstance(user, Response):
         return user
@@ -136,7 +136,7 @@ def _form(trial: Trial) -> Any:
 
 
 def _name(connection: Any, trial: Trial) -> str:
-    """Name of the filter that is tried; empty if it is not saved, or removed."""
+    """Name of the filter that is tried; empty if it was never saved, or has been removed."""
     if trial.filterid is None:
         return ""
     try:

@@ -30,15 +30,15 @@ from broker_assets.sentences import sentence
 router = APIRouter(prefix="/filters", include_in_schema=False)
 
 TABS: Final = {"overview": "Overview", "yield": "Yield", "versions": "Versions", "deliveries": "Deliveries"}
-"""Parts of the page of a filter."""
+"""Tabs of the page of a filter."""
 TROUBLE: Final = (BadField, BadSetting, NameTaken, OverQuota, CannotShare)
-"""What can be wrong with what a form asks for."""
+"""Errors that a form can cause."""
 NIGHTS: Final = 60
-"""Nights of the chart of the yield."""
+"""Nights in the chart of yields."""
 
 
 def found(connection: psycopg.Connection[Any], user: User | None, number: int) -> StoredFilter:
-    """The filter of a number, if the account may see it; else the page that says that there is none."""
+    """The filter with a number, if the account may see it; else HTTP 404."""
     try:
         entry = get_filter(connection, number)
     except UnknownFilter:
@@ -58,7 +58,7 @@ def own(connection: psycopg.Connection[Any], user: User, number: int) -> StoredF
 
 @router.get("/")
 def every(request: Request, said: str | None = None) -> Response:
-    """The filters that one may see."""
+    """The filters that the user may see."""
     user = viewer_of(request).user
     with accounts_of(request) as connection:
         shown = owned.readable(
@@ -112,7 +112,7 @@ def one(
 
 
 def deliveries(request: Request, connection: psycopg.Connection[Any], number: int) -> dict[str, Any]:
-    """What the part about destinations shows."""
+    """Content of the tab about deliveries."""
     settings = request.app.state.delivery
     user = viewer_of(request).user
     kinds = [("kafka", "Kafka topic"), ("email", "e-mail to you")]
@@ -157,7 +157,7 @@ def settings(request: Request, number: Number, form: Sent) -> Response:
 
 @router.post("/{number}/pause/")
 def pause(request: Request, number: Number, form: Sent) -> Response:
-    """Let it stop."""
+    """Deactivate it."""
     user = acting(request, form)
     with accounts_of(request) as connection:
         entry = own(connection, user, number)
@@ -168,7 +168,7 @@ def pause(request: Request, number: Number, form: Sent) -> Response:
 
 @router.post("/{number}/copy/")
 def copy(request: Request, number: Number, form: Sent) -> Response:
-    """Make a filter of one's own with the same definition, which does not run yet."""
+    """Create a filter of the user's own with the same definition, which does not run yet."""
     user = acting(request, form)
     with accounts_of(request) as connection:
         entry = found(connection, user, number)

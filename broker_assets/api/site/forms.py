@@ -1,7 +1,7 @@
 """Forms of pages: what was sent, by whom, and where the browser goes next.
 
-A form that changes something is sent by POST by somebody who is logged in and repeats the value of the session; then
-the browser is sent to a page that it may load again. All works without scripts.
+A form that changes something is sent with POST by a logged-in user and repeats the CSRF token of the session; the
+browser is then redirected to a page that it can reload safely. Everything works without scripts.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from broker_assets.settings.access import AccessSettings
 
 MOST_FIELDS: Final = 300
 _ROOM: Final = 1024**2
-"""Bytes of a request besides its file."""
+"""Largest request apart from its file, bytes."""
 Visitor = TypeVar("Visitor", bound=User | Response)
 Number = Annotated[int, Path(ge=1, lt=2**63)]
-"""Number of a thing in an address."""
+"""Number in the path of an address."""
 Chosen = Annotated[int | None, Query(ge=1, lt=2**63)]
-"""Number behind the question mark of an address; none if it is not there."""
+"""Number in the query of an address; None without one."""
 
 
 class BadField(ValueError):
-    """A field has a value that cannot be; the message says which and why."""
+    """A field has a value that is not valid; the message says which and why."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class SentForm:
     file_name: str = ""
 
     def text(self, name: str, default: str = "") -> str:
-        """A text without blanks around it; line ends are single characters."""
+        """A text without surrounding blanks; line ends are single characters."""
         return self.values.get(name, default).replace("\r\n", "\n").strip()
 
     def ticked(self, name: str) -> bool:
@@ -60,7 +60,7 @@ class SentForm:
         Raises
         ------
         BadField
-            If it is none; the message has `what` and the limits.
+            If it is not such a number; the message names `what` and the limits.
         """
         written = self.text(name)
         try:
@@ -116,12 +116,12 @@ Sent = Annotated[SentForm, Depends(sent_form)]
 
 
 def acting(request: Request, form: SentForm) -> User:
-    """Who changes something by a form.
+    """The account that changes something with a form.
 
     Raises
     ------
     HTTPException
-        401 if nobody is logged in, 403 for guests and if the form does not repeat the value of the session.
+        401 if nobody is logged in, 403 for guests and if the form does not repeat the CSRF token of the session.
     """
     session = session_of(request)
     if session is None:
@@ -134,7 +134,7 @@ def acting(request: Request, form: SentForm) -> User:
 
 
 def logged_in(request: Request) -> User | Response:
-    """Who looks at a page that is for accounts only, or the way to the log-in."""
+    """The account that visits a page for accounts only, or a redirect to the log-in page."""
     user = viewer_of(request).user
     if user is None:
         return RedirectResponse(f"/accounts/login/?{urlencode({'next': request.url.path})}", 302)
@@ -142,12 +142,12 @@ def logged_in(request: Request) -> User | Response:
 
 
 def operator(user: Visitor) -> Visitor:
-    """Somebody who operates the platform, or the way to the log-in, unchanged.
+    """Require an operator; a redirect to the log-in page is returned unchanged.
 
     Raises
     ------
     HTTPException
-        403 for all others.
+        403 for accounts that are not operators'.
     """
     if isinstance(user, User) and not user.operates:
         raise HTTPException(403, "This page is for operators. Ask an administrator for the role.")
@@ -155,23 +155,23 @@ def operator(user: Visitor) -> Visitor:
 
 
 def missing(what: str, which: object) -> NoReturn:
-    """Say that there is no such thing; the same whether it does not exist or may not be seen."""
+    """Raise HTTP 404; the answer is the same whether the thing does not exist or may not be seen."""
     raise HTTPException(404, f"There is no {what} {which}, or it is private.")
 
 
 def see(path: str, **query: Any) -> Response:
-    """Send the browser to a page after a change."""
+    """Redirect the browser to a page after a change."""
     given = {name: value for name, value in query.items() if value is not None}
     return RedirectResponse(path + (f"?{urlencode(given)}" if given else ""), 303)
 
 
 def wants_part(request: Request) -> bool:
-    """Whether a script asks, which shows only a part of the page."""
+    """Whether a script made the request, which replaces only a part of the page."""
     return request.headers.get("hx-request") == "true"
 
 
 def attachment(content: str | bytes, kind: str, name: str) -> Response:
-    """A file to be saved.
+    """A file to be downloaded.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def attachment(content: str | bytes, kind: str, name: str) -> Response:
     kind : str
         Media type.
     name : str
-        Name; what is not safe in a header is replaced.
+        File name; characters that are not safe in a header are replaced.
     """
     safe = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "._-") else "_" for sign in name)[:120]
     return Response(

@@ -43,7 +43,7 @@ MENU: Final = (
     ("/spectra/", "Spectra"),
     ("/status/", "Service"),
 )
-"""Addresses and names; those that this server does not have are left out. The menu is one row of 1280 pixels."""
+"""Addresses and names; those that this server does not have are left out. The menu fits in one row of 1280 pixels."""
 MORE: Final = (
     ("/sql/", "SQL"),
     ("/annotators/", "Annotators"),
@@ -54,9 +54,9 @@ MORE: Final = (
     ("/schema/", "Tables"),
     ("/help/", "Help"),
 )
-"""The same, of the list that *More* opens."""
+"""The same for the list that *More* opens."""
 FOOT: Final = (("/sso/", "Solar system"), ("/schema/", "Tables"), ("/help/", "Help"))
-"""The same, at the bottom of every page."""
+"""The same for the bottom of every page."""
 POLICY: Final[dict[str, tuple[str, ...]]] = {
     "default-src": ("'none'",),
     "script-src": ("'self'",),
@@ -71,23 +71,23 @@ POLICY: Final[dict[str, tuple[str, ...]]] = {
 """What every page may load, by directive of Content-Security-Policy."""
 
 FRAMED: Final[dict[str, tuple[str, ...]]] = {"frame-src": ("'self'",)}
-"""What a page may load in addition that shows one of our maps (`sky_view`) within it."""
+"""What a page may load in addition if one of our maps (`sky_view`) is embedded in it."""
 
 templates.globals["static"] = address_of
 
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who looks at a page."""
+    """The visitor of a page."""
 
     user: User | None
     """None: nobody is logged in."""
     csrf: str
-    """What forms repeat as `csrfmiddlewaretoken`, and scripts in the header `X-CSRFToken`."""
+    """CSRF token, which forms repeat as `csrfmiddlewaretoken` and scripts in the header `X-CSRFToken`."""
 
     @property
     def userid(self) -> int | None:
-        """Of the account."""
+        """Number of the account."""
         return self.user.userid if self.user is not None else None
 
     def has(self, *roles: str) -> bool:
@@ -96,7 +96,7 @@ class Viewer:
 
 
 def viewer_of(request: Request) -> Viewer:
-    """Who looks: the account of the session, nobody if there is none or while accounts cannot be read."""
+    """The visitor: the account of the session, or nobody without a session or while accounts cannot be read."""
     known: Viewer | None = getattr(request.state, "viewer", None)
     if known is None:
         try:
@@ -134,7 +134,7 @@ def page(
     headers : mapping, optional
         More headers of the answer.
     **values
-        What the template shows in addition.
+        Further values for the template.
     """
     viewer = viewer_of(request)
     common = {
@@ -184,7 +184,7 @@ def is_served(app: FastAPI, path: str) -> bool:
 
 
 def error_page(request: Request, code: int, what: str, *, headers: Mapping[str, str] | None = None) -> Response:
-    """A page that says what failed and what to do, with a number that the log has too."""
+    """A page that says what failed and what to do, with a number that is also in the log."""
     number = secrets.token_hex(4)
     level = logging.WARNING if code >= 500 else logging.INFO
     log.log(level, "request %s for %s failed with %d: %s", number, request.url.path, code, what)
@@ -197,7 +197,7 @@ def wants_page(request: Request) -> bool:
 
 
 def add_to(app: FastAPI) -> None:
-    """Let errors be pages where a browser asks for one."""
+    """Show errors as pages to browsers."""
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(DatabaseUnavailableError, database_unavailable)
@@ -225,14 +225,14 @@ async def _bad_request(request: Request, error: Exception) -> Response:
 
 
 _CODES: Final = {LookupError: 404, PermissionError: 403, ValueError: 422}
-"""Status of what the domain refuses, by the kind of its error; the first that fits counts."""
+"""HTTP status by type of a domain error; the first that fits counts."""
 
 
 def _refused(request: Request, error: Exception) -> Response:
-    """What the domain refuses, though it was possible a moment before: another request removed a thing, gave it away,
-    or took its name.
+    """A domain error after all checks have passed: another request has meanwhile removed a thing, transferred it, or
+    taken its name.
 
-    Errors of these kinds that are not of the domain are faults of the program.
+    Errors of these types that do not come from the domain are faults of the program.
     """
     if not type(error).__module__.startswith("broker_assets."):
         raise error
@@ -261,7 +261,7 @@ def _broken(request: Request, error: Exception) -> Response:
 
 
 def database_unavailable(request: Request, error: Exception) -> Response:
-    """Say that the database is unavailable; what the error says has the server's address in it."""
+    """Say that the database is unavailable, without the error message, which contains the server's address."""
     from broker_assets.api.documents import Document
 
     log.warning("%s", error)

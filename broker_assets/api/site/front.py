@@ -1,4 +1,4 @@
-"""The front page: search, health in a sentence, what the last nights brought."""
+"""The front page: search, health in a sentence, and the objects of the last nights."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def front(request: Request) -> Response:
 
 @router.get("/health-sentence", response_class=HTMLResponse, include_in_schema=False)
 def health(request: Request) -> Response:
-    """Health in a sentence, for the front page: looking may take seconds, and the page does not wait."""
+    """Health in a sentence, for the front page, which does not wait: checking may take seconds."""
     from broker_assets.api.templating import templates
 
     disclosure: Disclosure = request.app.state.disclosure
@@ -54,9 +54,10 @@ def health(request: Request) -> Response:
 
 
 def _fresh(state: Any, connections: Connections) -> dict[str, Any]:
-    """What is the same for all readers, at most `FRESH` seconds old: it goes through the objects of some nights.
+    """The content that is the same for all readers, at most `FRESH` seconds old, since it reads the objects of several
+    nights.
 
-    While it is refreshed for one reader, the others get what was there before.
+    While it is refreshed for one reader, the others get the previous content.
     """
     if not hasattr(state, "recent"):
         state.recent, state.recent_at, state.recent_lock = None, 0.0, threading.Lock()

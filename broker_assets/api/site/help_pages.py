@@ -39,7 +39,7 @@ def picture(name: str) -> Response:
 
 @router.get("/{name:path}")
 def document(request: Request, name: str) -> Response:
-    """A document, with the address by which the reader came in its examples."""
+    """A document; its examples show the address that the reader used."""
     address = f"{request.url.scheme}://{request.url.netloc}"
     try:
         found = manual.rendered(name.removesuffix("/").removesuffix(".md"), address=address)

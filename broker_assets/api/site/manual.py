@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from markdown_it import MarkdownIt
 
 USUAL: Final = "http://127.0.0.1:8000"
-"""Address of the server in the documentation."""
+"""Address of the server in the examples of the documentation."""
 _NAME: Final = re.compile(r"[a-z0-9-]+(?:/[a-z0-9-]+)?")
 _PICTURE: Final = re.compile(r"[a-z0-9_-]+\.png")
 _EVERYWHERE: Final = ("http", "https", "mailto")
@@ -31,11 +31,11 @@ class Rendered:
     html: str
     """Safe: HTML in the Markdown is shown as text."""
     headings: tuple[tuple[str, str], ...]
-    """Anchors and words of the headings of the second level."""
+    """Anchors and texts of the second-level headings."""
 
 
 class NoSuchDocument(LookupError):
-    """There is no document of a name."""
+    """There is no document with this name."""
 
 
 @cache
@@ -49,7 +49,7 @@ def folder() -> Path | None:
 
 @cache
 def documents() -> dict[str, str]:
-    """Titles of all documents by name, such as `operating` and `guide/object`; in the order of the names."""
+    """Titles of all documents by name, such as `operating` and `guide/object`; sorted by name."""
     root = folder()
     if root is None:
         return {}
@@ -79,7 +79,7 @@ def rendered(name: str, *, address: str = USUAL) -> Rendered:
     name : str
         Of `documents`.
     address : str
-        Of the server as the reader reaches it: examples show it in place of the usual one.
+        Address of the server as the reader reaches it; it replaces `USUAL` in examples.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def render(text: str, name: str, *, known: frozenset[str] = frozenset()) -> Rend
     name : str
         Of the document; links are relative to it.
     known : frozenset of str
-        Documents that links may lead to; other links into the project become text.
+        Documents to which links may lead; other links into the project become text.
 
     Examples
     --------
@@ -135,7 +135,7 @@ def _constant(html: str) -> Callable[..., str]:
 
 
 def _rewrite(children: list[Any], name: str, known: frozenset[str]) -> None:
-    """Let links and pictures lead to our addresses; what is not served stays as text."""
+    """Point links and pictures to our addresses; those that are not served become text."""
     dropped = 0
     for token in children:
         if token.type == "image":
@@ -168,7 +168,7 @@ def _words(inline: Any) -> str:
 
 
 def _anchor(words: str, used: dict[str, int]) -> str:
-    """The anchor of a heading, by the rule of repositories' pages."""
+    """The anchor of a heading, by the rule of code-hosting sites."""
     anchor = re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-") or "part"
     used[anchor] = used.get(anchor, -1) + 1
     return f"{anchor}-{used[anchor]}" if used[anchor] else anchor

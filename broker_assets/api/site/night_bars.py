@@ -1,4 +1,4 @@
-"""Places of the bars of a chart with one bar for each night, which templates draw as SVG."""
+"""Layout of a chart with one bar for each night, which templates draw as SVG."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class NightBar:
     width: float
     height: float
     labelled: bool
-    """Whether the name of the night has room below."""
+    """Whether there is room below for the name of the night."""
     partly: bool = False
-    """Whether not all of the night was read."""
+    """Whether only a part of the night was read."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ router = APIRouter(prefix="/nights", include_in_schema=False)
 Database = Annotated[psycopg.Connection[Any], Depends(database)]
 
 FRESH: Final = 20.0
-"""Seconds for which the list of what is stale is reused: it goes through all artefacts."""
+"""Seconds for which the list of stale artefacts is reused, since it examines all artefacts."""
 _LOCK = threading.Lock()
 
 
@@ -94,7 +94,7 @@ def _around(connection: psycopg.Connection[Any], date: datetime.date, now: datet
 def _filters(
     request: Request, date: datetime.date, found: Sequence[Yield], before: dict[int, list[int]]
 ) -> list[dict[str, Any]]:
-    """The yield of each filter that the viewer may see: those that run or passed something, by matches."""
+    """The yields of filters that the viewer may see and that run or passed something, ordered by matches."""
     user = viewer_of(request).user
     by_number = {item.filterid: item for item in found}
     end = datetime.datetime.combine(date + datetime.timedelta(days=1), datetime.time(int(nights.NOON)), datetime.UTC)
@@ -115,7 +115,7 @@ def _filters(
 
 
 def _stale(request: Request, connection: psycopg.Connection[Any]) -> list[versions.Stale]:
-    """What is stale, at most `FRESH` seconds old."""
+    """Stale artefacts, at most `FRESH` seconds old."""
     state = request.app.state
     with _LOCK:
         known: tuple[float, list[versions.Stale]] | None = getattr(state, "night_stale", None)

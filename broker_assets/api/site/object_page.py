@@ -31,9 +31,9 @@ MOST_ROWS = 300
 """Rows of the table of points; the file has all."""
 STAMPS = ("science", "template", "difference")
 SMALL = "small"
-"""Kind of the picture that has all of them."""
+"""Kind of the picture with all three stamps."""
 DRAWING = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'", "Cache-Control": "no-store"}
-"""Headers of a drawing that is a file of its own: its style is within it."""
+"""Headers of a drawing that is a file of its own, with its style in it."""
 WIDE, NARROW = (800, 400), (344, 280)
 
 
@@ -59,7 +59,7 @@ class Curve:
     sight: Sight
     """What the reader may see."""
     matches: list[tuple[float, str]]
-    """When alerts of it passed filters that the reader may see, MJD TAI, with their names."""
+    """Times at which its alerts passed filters that the reader may see, MJD TAI, with the names of the filters."""
 
 
 def curve_of(request: Request, connection: Database, diaobjectid: ObjectId) -> Curve:
@@ -98,7 +98,8 @@ def _version(connection: Database, name: str) -> Version | None:
 def _points_of_version(
     connection: Database, identifier: int, found: dict[int, int], state: Any, version: Version | None
 ) -> Any:
-    """The points of a version, also those of the other objects of the root object; without one, of the alerts."""
+    """The points of a version, including those of the other objects of the root object; without a version, those of the
+    alerts."""
     from broker_assets.api.v1.lightcurves import reductions_of
     from broker_assets.lightcurves.chart.points import curve_points
     from broker_assets.tom.versions.curves import find_roots
@@ -150,7 +151,7 @@ def object_page(request: Request, connection: Database, curve: Light) -> Respons
 
 
 def _root(connection: Database, identifier: int) -> Any:
-    """The root object of an object; none before it is placed."""
+    """The root object of an object; None before one is assigned."""
     row = connection.execute("SELECT rootid FROM diaobject WHERE diaobjectid = %s", (identifier,)).fetchone()
     return row and row[0]
 
@@ -188,7 +189,7 @@ def curve_svg(curve: Light) -> Response:
 def stamp(connection: Database, packet: Packet, diasourceid: SourceId, kind: str) -> Response:
     """A stamp of a detection, north up; science and template have the limits of the science image.
 
-    The kind `small` has all three side by side, for tables: a row of a table asks once.
+    The kind `small` has all three side by side, so that a row of a table needs one request.
     """
     from broker_assets.packets.cutouts import CutoutError, from_packet
     from broker_assets.packets.stamp_pictures import limits, oriented, stamp_png, stamps_png
@@ -276,7 +277,7 @@ def _extremes(points: Any) -> dict[str, dict[str, Any]]:
 
 
 def _stamps(request: Request, points: Any) -> dict[str, Any] | None:
-    """The detection whose stamps are shown: the one that the address names, else the newest that has some."""
+    """The detection whose stamps are shown: the one in the address, else the newest one with stamps."""
     from broker_assets.lightcurves.chart.rows import rows
 
     with_stamps = np.flatnonzero(points.has_packet)
@@ -295,7 +296,7 @@ def _stamps(request: Request, points: Any) -> dict[str, Any] | None:
 
 
 def _columns_of_version(request: Request, connection: psycopg.Connection[Any], curve: Curve) -> dict[str, Any]:
-    """Features of the newest alert; where the address names a version, those of its light curve."""
+    """Features of the newest alert; if the address names a version, those of the light curve in it."""
     from broker_assets.api.v1.lightcurves import features_in
 
     if curve.version is None:
@@ -332,7 +333,7 @@ def _finder(connection: psycopg.Connection[Any], curve: Curve) -> str:
 
 
 def legend(curve: Curve) -> list[tuple[str, str, int]]:
-    """Bands that a light curve has, with the path of their symbol and the number of points that are shown."""
+    """Bands of a light curve, with the path of their symbol and the number of points shown."""
     from broker_assets.lightcurves.photometry import BANDS
 
     bands = [band for code, band in enumerate(BANDS) if (curve.points.band == code).any()]

@@ -1,4 +1,4 @@
-"""What the page of an object shows, gathered from the domain packages; a part that fails does not end the others."""
+"""What the page of an object shows, gathered from the domain packages; a part that fails does not affect the others."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CLASSES = (
 
 @dataclass
 class Sight:
-    """Who looks, and what is shared with them."""
+    """The visitor, and what is shared with them."""
 
     viewer: str | None
     everything: bool
@@ -58,7 +58,7 @@ class Parts:
 
 
 def sight_of(request: Request) -> Sight:
-    """What the account of a request may see; while accounts cannot be read, what is public."""
+    """What the account of a request may see; only what is public while accounts cannot be read."""
     user = viewer_of(request).user
     if user is None:
         return Sight(None, False, {})
@@ -83,7 +83,7 @@ def parts_of(connection: Connection, diaobjectid: int, tns_name: str | None, sig
     tns_name : str or None
         Its name in the Transient Name Server.
     sight : Sight
-        Who looks.
+        The visitor.
     """
     from broker_assets.annotations.visible import annotations_for
     from broker_assets.filters.object_matches import matches_of_object, missed_filters
@@ -123,7 +123,8 @@ def parts_of(connection: Connection, diaobjectid: int, tns_name: str | None, sig
 
 
 def match_times_of(connection: Connection, diaobjectid: int, sight: Sight) -> list[tuple[float, str]]:
-    """When alerts of the object passed filters that the reader may see; none if that cannot be read."""
+    """Times at which alerts of the object passed filters that the reader may see, MJD TAI; empty if they cannot be
+    read."""
     from broker_assets.filters.object_matches import match_times
 
     try:

@@ -1,4 +1,4 @@
-"""Requests of observations: asked for on the page of a target, listed, cancelled, answered, and their files."""
+"""Requests for observations: made on the page of a target, listed, cancelled, answered, and their files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from broker_assets.tom.targets.store import UnknownTarget
 
 router = APIRouter(prefix="/targets", include_in_schema=False)
 _FIELD = "f-"
-"""Beginning of the names of fields of a facility in forms."""
+"""Prefix of the fields of a facility in forms."""
 
 
 def facilities_of(request: Request) -> Mapping[str, Facility]:
@@ -37,7 +37,7 @@ def facilities_of(request: Request) -> Mapping[str, Facility]:
 
 
 def forms_for(request: Request, connection: psycopg.Connection[Any], user: User | None) -> list[dict[str, Any]]:
-    """The forms of the facilities that an account may ask, each with a key of its own: it is sent once."""
+    """The forms of the facilities that an account may use, each with a key of its own, so that it counts only once."""
     if user is None:
         return []
     return [
@@ -73,7 +73,7 @@ def _found(connection: psycopg.Connection[Any], reader: Reader, number: int) -> 
 
 @router.get("/observations/")
 def every(request: Request, state: str = "open") -> Response:
-    """Requests that one may see."""
+    """Requests that the user may see."""
     reader = Reader.of(viewer_of(request).user)
     with accounts_of(request) as connection:
         found = store.search(connection, reader, only_open=state != "all", limit=300)
@@ -111,7 +111,7 @@ def file(request: Request, number: Number, product: Number) -> Response:
 
 @router.post("/{number}/observations/")
 def ask(request: Request, number: Number, form: Sent) -> Response:
-    """Ask a facility for an observation of a target."""
+    """Request an observation of a target from a facility."""
     user = acting(request, form)
     facility = facilities_of(request).get(form.text("facility"))
     if facility is None:
@@ -146,7 +146,7 @@ def cancel(request: Request, number: Number, form: Sent) -> Response:
 
 @router.post("/observations/{number}/say/")
 def say(request: Request, number: Number, form: Sent) -> Response:
-    """Say what became of a request that was sent by letter."""
+    """Record what became of a request that was sent by e-mail."""
     user = acting(request, form)
     with accounts_of(request) as connection:
         found = _found(connection, Reader.of(user), number)

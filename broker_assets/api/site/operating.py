@@ -25,9 +25,9 @@ from broker_assets.settings import Settings
 router = APIRouter(prefix="/status", include_in_schema=False)
 
 GROUPS: Final = 100
-"""Kinds of reasons that are shown."""
+"""Most kinds of reasons that are shown."""
 LINES: Final = 500
-"""Lines of a log that are shown."""
+"""Most lines of a log that are shown."""
 FIRST_BYTES: Final = 64
 SAID: Final = {
     "retrying": "The messages are read again; this page shows how it ends.",
@@ -47,7 +47,7 @@ def add_to(app: FastAPI, settings: Settings) -> None:
     settings : Settings
         Those of the platform, as the process has them.
     """
-    # Roles of a web server that may only read, or change what users own, cannot write rows of the stream.
+    # The database roles of a web server, which may only read or change what users own, cannot write rows of the stream.
     app.state.writes_stream = settings.database.reader_url is None and settings.database.access_url is None
     app.state.quarantine_retry = QuarantineRetry()
     app.state.logs = settings.home / "logs"
@@ -58,7 +58,7 @@ def add_to(app: FastAPI, settings: Settings) -> None:
 
 @router.get("/quarantine/")
 def waiting(request: Request, said: str = "") -> Response:
-    """What could not be read or delivered: messages by topic and kind of reason, telemetry files, dead letters."""
+    """What could not be read or delivered: messages by topic and kind of reason, telemetry files, and dead letters."""
     user = operator(logged_in(request))
     if isinstance(user, Response):
         return user
@@ -94,7 +94,7 @@ def _shown(connection: psycopg.Connection[Any], group: quarantine.ReasonGroup) -
 
 @router.post("/quarantine/")
 def settle(request: Request, form: Sent) -> Response:
-    """Read the messages of a kind of reason again, or dismiss them."""
+    """Read the messages with a kind of reason again, or dismiss them."""
     user = operator(acting(request, form))
     if not request.app.state.writes_stream:
         raise HTTPException(

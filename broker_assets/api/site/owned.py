@@ -1,4 +1,4 @@
-"""What pages of filters, lists and annotators have in common: who may see them, with whom they are shared, messages."""
+"""What pages of filters, lists and annotators have in common: who may see them, sharing, messages."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ SAID: Final = {
     "sink": "The destination is saved.",
     "unsunk": "The destination is removed; what waited for it is not sent.",
 }
-"""What a page says after a change, by the word in its address."""
+"""Message of a page after a change, by the word in its address."""
 
 
 def readable(
     connection: Connection, user: User | None, kind: Kind, things: Iterable[tuple[Any, _Thing]]
 ) -> list[_Thing]:
-    """Those of some things, with their numbers or topics, that an account or a guest may read."""
+    """The things, given with their numbers or topics, that an account or a guest may read."""
     shared = visibility.shared(connection, user, kind) if user is not None else set()
     return [
         thing
@@ -70,14 +70,14 @@ def parted(user: User | None, things: Sequence[_Thing]) -> dict[str, list[_Thing
 
 
 def share_choices(connection: Connection, user: User, kind: Kind, identifier: Any, thing: Owned) -> dict[str, Any]:
-    """What the form for sharing shows: the groups of the owner, and those that are chosen."""
+    """Content of the form for sharing: the groups of the owner, and those that are chosen."""
     found = visibility.of_thing(connection, kind, identifier, thing)
     groups = [name for name in groups_of(connection, user.userid) if name != EVERYBODY]
     return {"audience": found.audience, "chosen": found.groups, "groups": groups}
 
 
 def share(connection: Connection, user: User, kind: Kind, identifier: Any, form: SentForm) -> bool:
-    """Share a thing as a form says, with groups; whether it is to be public is for the caller to store.
+    """Share a thing with the groups in a form; the caller stores whether it is public.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def share(connection: Connection, user: User, kind: Kind, identifier: Any, form:
 
 
 def note(connection: Connection, user: User, action: str, subject: object, details: str = "") -> None:
-    """Enter a change into the record of who changed what, as `watchlist made`, its number, its name."""
+    """Enter a change into the record of changes, for example `watchlist made`, its number, its name."""
     changes.record(connection, user.userid, action, str(subject), details)
 
 
@@ -106,7 +106,7 @@ def said(word: str | None) -> str:
 
 
 def free_name(wanted: str, taken: Iterable[str]) -> str:
-    """A name that is not taken, whatever the case, by a number behind it.
+    """A name that is not taken, ignoring case: a number is appended if necessary.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def free_name(wanted: str, taken: Iterable[str]) -> str:
 
 
 def under_free_name(wanted: str, taken: Callable[[], Iterable[str]], make: Callable[[str], int]) -> int:
-    """Make a thing under a name that is free; under the next one if another request takes that meanwhile.
+    """Create a thing under a free name; under the next one if another request takes it meanwhile.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def under_free_name(wanted: str, taken: Callable[[], Iterable[str]], make: Calla
     taken : callable
         Names that the account has given to things of the kind.
     make : callable
-        Makes the thing under a name, and gives its number.
+        Creates the thing under a name, and returns its number.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def under_free_name(wanted: str, taken: Callable[[], Iterable[str]], make: Calla
     Raises
     ------
     NameTaken
-        If it is so again and again.
+        If this happens at every attempt.
     """
     for _ in range(_ATTEMPTS):
         with suppress(*_TAKEN):

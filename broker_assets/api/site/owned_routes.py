@@ -1,6 +1,6 @@
-"""Routes that things of owners have alike: sharing with groups or everybody, and removal after a question.
+"""Routes that all things with owners have: sharing with groups or everybody, and removal after a confirmation.
 
-A subject states once what differs: what a thing is called, who may change it, how it is published and removed.
+A subject states only what differs: the name of the kind, who may change a thing, how it is published and removed.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ class Shared(Generic[_Key, _Thing]):
 
     kind: Kind
     place: str
-    """Address of the list of them, as `/filters/`; a thing is below it."""
+    """Address of their list, such as `/filters/`; the page of a thing is below it."""
     own: Callable[[Connection, User, _Key], _Thing]
-    """The thing of a number or topic, if the account may change it."""
+    """The thing with a number or topic, if the account may change it."""
     publish: Callable[[Connection, User, _Key, _Thing, bool], object]
     """Stores whether everybody may see it."""
     trouble: tuple[type[Exception], ...] = (CannotShare,)
-    """What can be wrong with what a form asks for, as a sentence."""
+    """Errors that a form can cause; their messages are shown as sentences."""
 
     def share(self, request: Request, key: _Key, form: SentForm) -> Response:
-        """Share a thing as a form says, all of it or nothing."""
+        """Share a thing as a form says, in one transaction."""
         user = acting(request, form)
         with accounts_of(request) as connection:
             thing = self.own(connection, user, key)
@@ -59,11 +59,11 @@ class Removable(Generic[_Thing]):
     """How things of a kind are removed."""
 
     kind: str
-    """What a page and the record of changes call one."""
+    """Name of the kind on pages and in the record of changes."""
     place: str
     own: Callable[[Connection, User, int], _Thing]
     describe: Callable[[Connection, _Thing], tuple[str, str]]
-    """Its name, and with what it is removed."""
+    """Its name, and what is removed with it."""
     remove: Callable[[Connection, User, int, _Thing], object]
 
     def ask(self, request: Request, number: int) -> Response:

@@ -1,4 +1,4 @@
-"""What else waits for an operator on the page of the quarantine: telemetry files, and messages that no sink took."""
+"""What else waits for an operator on the quarantine page: telemetry files, and messages that no sink accepted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from broker_assets.telemetry.reception import register
 router = APIRouter(prefix="/status/quarantine", include_in_schema=False)
 
 FILES: Final = 100
-"""Files that are shown, and those that one form may settle."""
+"""Most files that are shown, and that one form may settle."""
 STATES: Final = ("quarantined", "failed")
 SAID: Final = {
     "files-retry": "The next run reads the files again.",
@@ -29,12 +29,12 @@ SAID: Final = {
 
 
 def waiting(reader: psycopg.Connection[Any], accounts: psycopg.Connection[Any]) -> dict[str, Any]:
-    """Telemetry files that were given up or failed, the newest first, and sinks with dead letters.
+    """Telemetry files that failed, with or without further attempts, the newest first, and sinks with dead letters.
 
     Parameters
     ----------
     reader, accounts : psycopg.Connection
-        With the rights to read what the stream writes, and what users own; they may be the same.
+        Connections that may read what the stream writes, and what users own; they may be the same.
     """
     return {
         "files": register.entries(reader, states=STATES, limit=FILES),
@@ -45,7 +45,7 @@ def waiting(reader: psycopg.Connection[Any], accounts: psycopg.Connection[Any]) 
 
 @router.post("/files/")
 def settle_files(request: Request, form: Sent) -> Response:
-    """Let the next run read files again, or dismiss them."""
+    """Schedule files to be read again by the next run, or dismiss them."""
     user = operator(acting(request, form))
     if not request.app.state.writes_stream:
         raise HTTPException(

@@ -1,4 +1,4 @@
-"""Reads messages of the quarantine again, in a process of its own: as `broker-assets quarantine retry` does."""
+"""Retries quarantined messages in a separate process, as `broker-assets quarantine retry` does."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Final
 
 COMMAND: Final = (sys.executable, "-m", "broker_assets.cli", "quarantine", "retry")
 LONGEST: Final = 4000
-"""Characters of what a process says that are kept."""
+"""Characters of the output of a process that are kept."""
 
 
 @dataclass(frozen=True)
 class Retry:
-    """A retry that runs or has run."""
+    """A retry that is running or has ended."""
 
     topic: str
     reason: str
@@ -37,7 +37,7 @@ class QuarantineRetry:
     Parameters
     ----------
     command : sequence of str, optional
-        What is run, with the topic and the reason as options; `COMMAND` if left out.
+        Command that is run, with the topic and the reason as options; default: `COMMAND`.
     """
 
     def __init__(self, command: Sequence[str] | None = None) -> None:
@@ -47,11 +47,11 @@ class QuarantineRetry:
 
     @property
     def last(self) -> Retry | None:
-        """The retry that runs, or ran last; None if there was none since the server started."""
+        """The retry that is running or ended last; None if there was none since the server started."""
         return self._last
 
     def start(self, topic: str, reason: str, *, by: str) -> bool:
-        """Read the messages of a topic and a kind of reason again; False if a retry runs."""
+        """Start a retry of the messages with a topic and a kind of reason; False if one is already running."""
         with self._lock:
             if self._last is not None and self._last.finished_at is None:
                 return False

@@ -14,7 +14,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/schema/")
 def schema(request: Request) -> Response:
-    """All tables on one page, so that the search of the browser finds every column."""
+    """All tables on one page, so that the browser's search finds every column."""
     tables = published_tables()
     in_filters = {name: sorted(column.name for column in table.columns.values()) for name, table in TABLES.items()}
     in_filters |= {alias: in_filters[name] for alias, name in ALIASES.items()}

@@ -27,7 +27,7 @@ KINDS = {
 
 @router.get("/search", include_in_schema=False)
 def search_box(q: Annotated[str, Query(max_length=1000)] = "") -> Response:
-    """Where the search box leads: the address of the search."""
+    """Redirect from the search box to the address of the search."""
     from broker_assets.search.reading import plain
 
     text = plain(q)
@@ -36,7 +36,7 @@ def search_box(q: Annotated[str, Query(max_length=1000)] = "") -> Response:
 
 @router.get("/search/{text:path}", response_class=HTMLResponse, include_in_schema=False)
 def search(request: Request, connection: Database, text: str) -> Response:
-    """What a text finds: one hit opens at once, several are listed."""
+    """Results of a search: a single hit opens at once, several are listed."""
     from broker_assets.search.finding import find
     from broker_assets.search.reading import plain, read
 
@@ -62,7 +62,7 @@ def search(request: Request, connection: Database, text: str) -> Response:
 
 
 def address(request: Request, connection: psycopg.Connection[Any], hit: Any) -> str:
-    """The page of a hit, or its document where there is no page; empty if there is neither."""
+    """Address of the page of a hit, or of its document if it has no page; empty if it has neither."""
     from broker_assets.search.finding import object_of_source
 
     name = quote(hit.name, safe="")

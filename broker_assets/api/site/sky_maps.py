@@ -1,4 +1,4 @@
-"""Sky maps of events: which there are, and of one its classes, areas, map, and the objects inside by rank."""
+"""Sky maps of events: their list, and for one map its classes, areas, picture, and the objects inside by rank."""
 
 from __future__ import annotations
 

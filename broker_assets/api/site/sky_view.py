@@ -1,4 +1,4 @@
-"""Maps with survey images: pages that only show a map, alone or framed in the page of an object, area or sky map.
+"""Maps with survey images: pages that only show a map, alone or embedded in the page of an object, area or sky map.
 
 Aladin Lite draws them in WebGL. It needs more than other pages may load (`ALLOWED`), so it has pages of its own.
 """
@@ -36,7 +36,7 @@ ALLOWED: Final[dict[str, tuple[str, ...]]] = {
     "script-src": ("'wasm-unsafe-eval'",),
     "style-src": ("'unsafe-hashes'", *(f"'{one}'" for one in STYLES)),
     "worker-src": ("blob:",),
-    "connect-src": ("data:",),  # its WebAssembly is in its script
+    "connect-src": ("data:",),  # its WebAssembly is embedded in its script
     "frame-ancestors": ("'self'",),
 }
 """What these pages may load and do in addition, by directive."""
@@ -89,7 +89,7 @@ def of_cone(
     dec: Annotated[float, Query(ge=-90, le=90)],
     radius: Annotated[float, Query(gt=0, le=36000, description="arcsec")] = 60.0,
 ) -> Response:
-    """A cone with the objects in it; `ra` and `dec` are of its middle."""
+    """A cone with the objects in it; `ra` and `dec` are those of its centre, ICRS, degrees."""
     from broker_assets.sky.marked_things import cone_field
 
     field = cone_field(connection, ra, dec, radius)
@@ -115,7 +115,7 @@ def _page(request: Request, field: Any, title: str, back: str, *, picture: str =
 
 
 def _view(given: Mapping[str, str], field: Any) -> dict[str, float]:
-    """Middle and width of the address, `c=RA,Dec` and `fov`, degrees; else those of the field."""
+    """Centre and width from the address, `c=RA,Dec` and `fov`, degrees; else those of the field."""
     numbers = []
     for text in (*given.get("c", "").split(",")[:2], given.get("fov", "")):
         try:

@@ -25,7 +25,7 @@ MOST_ROWS: Final = 300
 """Rows of the table of detections; the CSV has all."""
 WIDE, NARROW = (760, 380), (344, 300)
 DRAWING = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'", "Cache-Control": "no-store"}
-"""Headers of a drawing that is a file of its own: its style is within it."""
+"""Headers of a drawing that is a file of its own, with its style in it."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Track:
 
 
 def track_of(request: Request, connection: Database, designation: str) -> Track:
-    """Read an object with its detections; HTTP 404 if nothing is stored of it."""
+    """Read an object with its detections; HTTP 404 if nothing is stored about it."""
     from broker_assets.lightcurves.chart.marks import marks
     from broker_assets.lightcurves.chart.track import TrackState, points_of
     from broker_assets.lightcurves.solar_system import UnknownObjectError, find, track
@@ -77,7 +77,7 @@ def contents(request: Request, connection: Database) -> Response:
 
 @router.get("/search")
 def search(request: Request, connection: Database, q: str = "") -> Response:
-    """Where the field for a designation leads: the object, or what was not found."""
+    """Redirect from the search field to the object, or say that it was not found."""
     from broker_assets.lightcurves.solar_system import UnknownObjectError, find
 
     text = " ".join(q.split())[:100]
@@ -91,7 +91,7 @@ def search(request: Request, connection: Database, q: str = "") -> Response:
 
 
 def _contents(request: Request, connection: psycopg.Connection[Any], text: str = "") -> Response:
-    """The list; HTTP 404 with a text of which nothing is stored."""
+    """The list; HTTP 404 for a designation about which nothing is stored."""
     from broker_assets.lightcurves.solar_system import newest_night
 
     night, objects, total = newest_night(connection)
@@ -168,7 +168,7 @@ def one(request: Request, track: Found) -> Response:
 
 
 def _searched(found: Any) -> str:
-    """The number of an object, else its unpacked designation: what other services look for."""
+    """The number of an object, else its unpacked designation: the key in other services."""
     for orbit in found.orbits:
         if orbit["permid"] or orbit["unpacked_primary_provisional_designation"]:
             return str(orbit["permid"] or orbit["unpacked_primary_provisional_designation"])
@@ -178,7 +178,7 @@ def _searched(found: Any) -> str:
 
 
 def _named(row: dict[str, Any]) -> list[tuple[str, Any, str]]:
-    """Names, values and meanings of what surveys say about an object, as far as it is known."""
+    """Names, values and meanings of the known properties of an object according to surveys."""
     names = documented(ssobjects)
     skipped = {"ssobjectid", "designation", "broughtby", "survey", "ingestid", "night"}
     return [

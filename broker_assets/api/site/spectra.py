@@ -30,13 +30,13 @@ DRAWING: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
     "Cache-Control": "no-store",
 }
-"""Headers of a drawing that is a file of its own: its style is within it."""
+"""Headers of a drawing that is a file of its own, with its style in it."""
 Redshift = Annotated[str, Query(max_length=20)]
 Elements = Annotated[list[str] | None, Query(max_length=20)]
 
 
 def found_spectrum(connection: psycopg.Connection[Any], user: User | None, number: int) -> Stored:
-    """A spectrum that the account may see; else the page that says that there is none."""
+    """A spectrum that the account may see; else HTTP 404."""
     try:
         return store.get(connection, Reader.of(user), number)
     except UnknownSpectrum:
@@ -52,7 +52,7 @@ def found_version(connection: psycopg.Connection[Any], number: int, version: int
 
 
 def redshift_of(text: str, stored: Stored) -> tuple[float, str]:
-    """The redshift of lines: that of the address, else of the spectrum; and what is wrong with it."""
+    """The redshift of lines, from the address or else of the spectrum; and what is wrong with the text."""
     if not text.strip():
         return stored.z or 0.0, ""
     try:
@@ -72,7 +72,7 @@ def drawn(version: Version, title: str, z: float, elements: list[str], size: tup
 
 @router.get("/")
 def every(request: Request, said: str | None = None, object: Chosen = None) -> Response:  # noqa: A002
-    """Spectra that one may see, of an object if it is named, for which one can be added."""
+    """Spectra that the user may see; with `object`, those of the object, for which one can be added."""
     with accounts_of(request) as connection:
         found = store.search(connection, Reader.of(viewer_of(request).user), diaobjectid=object)
     return page(request, "spectra/every.html", found=found, said=owned.said(said), number=object)
@@ -149,7 +149,7 @@ def points(request: Request, number: Number, version: Chosen = None) -> Response
 
 @router.get("/{number}/file/")
 def file(request: Request, number: Number, version: Chosen = None) -> Response:
-    """The file as it was sent."""
+    """The file as it was uploaded."""
     with accounts_of(request) as connection:
         found_spectrum(connection, viewer_of(request).user, number)
         found_version(connection, number, version)

@@ -1,4 +1,4 @@
-"""SQL: ADQL over the published tables in an editor, run as a job of TAP that can be left and found again."""
+"""SQL: an editor for ADQL over the published tables; queries are TAP jobs that users can leave and return to."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ from broker_assets.sentences import sentence
 router = APIRouter(prefix="/sql", include_in_schema=False)
 
 FORMS: Final = {"csv": "CSV", "votable": "VOTable", "parquet": "Parquet"}
-"""Forms of a result; what the page shows of it is read from CSV."""
+"""Formats of a result; the rows on the page are read from CSV."""
 KEYWORDS: Final = (
     "select distinct top from join left right inner outer on where and or not in is null like between group by having"
     " order asc desc union except intersect all with as case when then else end exists cast offset"
 )
 _SHOWN: Final = 200
-"""Rows of a result that the page shows, at most."""
+"""Most rows of a result on the page."""
 _READ: Final = 262_144
-"""Bytes of a result that are read for them."""
+"""Bytes of a result that are read for these rows."""
 _NAMED: Final = re.compile(r"(?:table|function|column|relation) \"?([A-Za-z_][\w.]*)\"?")
 
 
 @router.get("/")
 def editor(request: Request, viewer: Anybody, q: Annotated[str, Query(max_length=20_000)] = "") -> Response:
-    """The editor with the query of the address, which is not run; and the queries of the account."""
+    """The editor with the query in the address, which is not run, and the queries of the account."""
     return _editor(request, q)
 
 
 @router.post("/check/")
 def check(request: Request, form: Sent) -> Response:
-    """What is wrong with a query; a part of the page."""
+    """What is wrong with a query, as a part of the page."""
     acting(request, form)
     return page(request, "sql_verdict.html", verdict=judged(form.text("text")))
 
@@ -80,7 +80,7 @@ def run(request: Request, viewer: Anybody, form: Sent) -> Response:
 
 @router.get("/{jobid}/")
 def one(request: Request, jobid: Identifier) -> Response:
-    """A query: how far it is, what it found, or why it failed."""
+    """A query: its progress, its result, or why it failed."""
     user = logged_in(request)
     if isinstance(user, Response):
         return user
@@ -124,7 +124,7 @@ def _change(request: Request, jobid: str, form: SentForm, what: str) -> Response
             else:
                 tap_jobs.abort(connection, job.jobid)
         except JobEnded:
-            pass  # it has ended meanwhile: the page says how
+            pass  # it has ended meanwhile, and the page shows how
     request.app.state.tap_worker.look()
     return see("/sql/") if what == "removed" else see(f"/sql/{jobid}/")
 
@@ -143,7 +143,7 @@ def judged(text: str) -> Verdict:
 
 
 def _located(message: str, text: str, line: int = 0, column: int = 0) -> Problem:
-    """A problem at its place, or where the query has the name that the message is about; column 0: unknown."""
+    """A problem at its position, else where the name in the message occurs in the query; column 0: unknown."""
     named = _NAMED.search(message)
     if not line and named:
         place = re.search(rf"(?<!\w){re.escape(named[1])}(?!\w)", text, re.IGNORECASE)
@@ -154,7 +154,7 @@ def _located(message: str, text: str, line: int = 0, column: int = 0) -> Problem
 
 
 def _command(text: str, address: str) -> str:
-    """A command line that asks the same."""
+    """A command line for the same query."""
     return f"curl --data-urlencode {shlex.quote(f'QUERY={text}')} -d LANG=ADQL -d RESPONSEFORMAT=csv {address}"
 
 

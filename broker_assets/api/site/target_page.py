@@ -32,7 +32,7 @@ router = APIRouter(prefix="/targets", include_in_schema=False)
 
 
 def found_target(connection: psycopg.Connection[Any], reader: Reader, number: int) -> Target:
-    """A target that the reader may see; else the page that says that there is none."""
+    """A target that the reader may see; else HTTP 404."""
     try:
         return store.get(connection, reader, number)
     except UnknownTarget:
@@ -113,7 +113,7 @@ def comment(request: Request, number: Number, form: Sent) -> Response:
 
 
 def evening(night: str) -> tuple[datetime.datetime, str]:
-    """Midnight UTC after the evening of a date, or now if there is none; and what is wrong with the date."""
+    """Midnight UTC after the evening of a date, or now without a date; and what is wrong with the date."""
     now = datetime.datetime.now(datetime.UTC)
     if not night:
         return now, ""
@@ -127,7 +127,7 @@ def evening(night: str) -> tuple[datetime.datetime, str]:
 
 
 def facts_of(target: Target) -> list[tuple[str, str]]:
-    """What is known of a target besides its position: meaning and value."""
+    """Properties of a target besides its position: meaning and value."""
     known = {**{name: getattr(target, name) for name in POSITION}, **target.elements}
     limits = {**POSITION, **ELEMENTS}
     return [
@@ -138,7 +138,7 @@ def facts_of(target: Target) -> list[tuple[str, str]]:
 
 
 def place_of(target: Target) -> dict[str, Any] | None:
-    """The position in both forms, and addresses of other services."""
+    """The position in degrees and sexagesimal form, and addresses of other services."""
     from broker_assets.sky.angles import sexagesimal
     from broker_assets.sky.links import links_at
 
@@ -159,7 +159,7 @@ def _own(connection: psycopg.Connection[Any], reader: Reader, number: int) -> Ta
 
 
 def _sky(target: Target, when: datetime.datetime) -> list[tuple[str, Visibility]] | None:
-    """What each observatory sees of it in a night; None if it moves, and its elements are not those of an orbit."""
+    """Its visibility from each observatory in a night; None if its position is unknown."""
     from broker_assets.tom.spectra.visibility import visibility as seen
 
     where = _moving(target, when) or (target.ra, target.dec)
@@ -170,7 +170,8 @@ def _sky(target: Target, when: datetime.datetime) -> list[tuple[str, Visibility]
 
 
 def _moving(target: Target, when: datetime.datetime) -> tuple[float, float] | None:
-    """Where a target with orbital elements is; it moves little in a night."""
+    """Position (ICRS, degrees) of a target with orbital elements, whose motion within a night is neglected; else
+    None."""
     from broker_assets.tom.targets.ephemeris import NoOrbit, position_at
 
     if not target.scheme:
@@ -182,7 +183,7 @@ def _moving(target: Target, when: datetime.datetime) -> tuple[float, float] | No
 
 
 def _light(request: Request, target: Target) -> dict[str, Any]:
-    """The light curve and the finding chart of the object that it is, or of what is around it."""
+    """The light curve and the finding chart of its object, or of its surroundings."""
     from broker_assets.sky.finder_svg import finder_svg
     from broker_assets.sky.marked_field import MarkedField
     from broker_assets.sky.marked_things import NoPosition, cone_field, object_field

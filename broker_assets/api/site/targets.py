@@ -1,4 +1,4 @@
-"""Targets: all of them with filters, new ones by hand, of objects and from files, files of them, and their lists."""
+"""Targets: a list with filters, new ones by hand, from objects and from files, exports, and lists of targets."""
 
 from __future__ import annotations
 
@@ -48,21 +48,21 @@ from broker_assets.tom.targets.store import (
 router = APIRouter(prefix="/targets", include_in_schema=False)
 
 PAGE: Final = 100
-"""Targets of a page."""
+"""Targets on a page."""
 MOST: Final = 100_000
-"""Targets of a file."""
+"""Most targets in a file."""
 EXAMPLE: Final = """\
 name,type,ra,dec,name2,redshift
 SN 2024ggi,SIDEREAL,169.592,-32.8376,ATLAS24fsk,0.0024
 M 1,SIDEREAL,83.633083,22.014500,NGC 1952,"""
-"""What the form for files shows."""
+"""Example in the form for files."""
 TROUBLE: Final = (BadField, BadTarget, NameTaken, OverQuota, CannotShare, BadFile)
-"""What a form can have wrong."""
+"""Errors that a form can cause."""
 Text = Annotated[str, Query(max_length=256)]
 
 
 def reader_of(request: Request) -> Reader:
-    """Who looks at a page."""
+    """The visitor of a page."""
     return Reader.of(viewer_of(request).user)
 
 
@@ -74,12 +74,12 @@ def choice_of(
     list: Annotated[str, Query(max_length=20)] = "",  # noqa: A002
     near: Text = "",
 ) -> dict[str, str]:
-    """What the address of the list says, as it was written."""
+    """The choice in the address of the list, as text."""
     return {"text": text, "tag": tag, "type": type, "whose": whose, "list": list, "near": near}
 
 
 def chosen(asked: dict[str, str], user: User | None) -> Choice:
-    """The targets that an address means.
+    """The targets that an address asks for.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def _near(text: str) -> tuple[float, float, float]:
 
 @router.get("/")
 def every(request: Request, said: str | None = None, after: Annotated[int, Query(ge=0, lt=2**63)] = 0) -> Response:
-    """The targets that one may see."""
+    """The targets that the user may see."""
     viewer, reader = viewer_of(request), reader_of(request)
     asked = choice_of(**{name: request.query_params.get(name, "")[:256] for name in choice_of()})
     trouble = ""
@@ -161,7 +161,7 @@ def new(request: Request, moving: bool = False) -> Response:
 
 @router.post("/create/")
 def create(request: Request, form: Sent) -> Response:
-    """Make a target by hand."""
+    """Create a target by hand."""
     user = acting(request, form)
     with accounts_of(request) as connection:
         try:
@@ -177,7 +177,7 @@ def create(request: Request, form: Sent) -> Response:
 
 @router.post("/of-object/")
 def take(request: Request, form: Sent) -> Response:
-    """Make the target of an object of the broker, or go to the one that there is."""
+    """Create the target of an object of the broker, or go to the existing one."""
     user = acting(request, form)
     with accounts_of(request) as connection:
         try:
@@ -203,7 +203,7 @@ def import_form(request: Request) -> Response:
 
 @router.post("/import/")
 def import_file(request: Request, form: Sent) -> Response:
-    """Make the targets of a file or of pasted lines; shows which rows were refused, and why."""
+    """Create targets from a file or from pasted lines, and show which rows were refused, and why."""
     user = acting(request, form)
     content = form.file or form.text("lines").encode()
     with accounts_of(request) as connection:
@@ -232,7 +232,7 @@ def _import_page(
 
 @router.post("/lists/")
 def make_list(request: Request, form: Sent) -> Response:
-    """Make a list."""
+    """Create a list."""
     user = acting(request, form)
     with accounts_of(request) as connection:
         try:
@@ -244,7 +244,7 @@ def make_list(request: Request, form: Sent) -> Response:
 
 
 def found_list(connection: psycopg.Connection[Any], reader: Reader, number: int) -> lists.TargetList:
-    """A list that the reader may see; else the page that says that there is none."""
+    """A list that the reader may see; else HTTP 404."""
     try:
         return lists.get(connection, reader, number)
     except lists.UnknownList:
@@ -311,7 +311,7 @@ def form_page(request: Request, form: SentForm, trouble: str = "", code: int = 2
 
 
 def given_by(form: SentForm) -> dict[str, Any]:
-    """The fields of a target as a form has them; an angle may be sexagesimal.
+    """The fields of a target in a form; angles may be sexagesimal.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Telemetry: what arrived as a calendar by state, search of product files, and what was published."""
+"""Telemetry: a calendar of what arrived by state, a search for product files, and publications."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from broker_assets.api.site.telemetry_shared import overview_of, said_to
 router = APIRouter(include_in_schema=False)
 
 SHORT: Final = {"ql": "quicklook", "hk": "housekeeping", "sci": "science", "cal": "calibration", "aux": "auxiliary"}
-"""Families as in file names."""
+"""Short names of families in file names."""
 ROWS: Final = 100
 Text = Annotated[str, Query(max_length=200)]
 Short = Annotated[str, Query(max_length=40)]

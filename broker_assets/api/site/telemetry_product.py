@@ -27,7 +27,7 @@ MOST_CHANGES: Final = 500
 
 @dataclass
 class Inside:
-    """What the file itself says."""
+    """Content of the file itself."""
 
     headers: list[Any] = field(default_factory=list)
     drawn: str = ""
@@ -117,7 +117,7 @@ def _known(connection: Any, name: str) -> tuple[list[dict[str, Any]], dict[str, 
 
 
 def _place(request: Request, found: dict[str, Any]) -> FilePath | str:
-    """Where the file is, or why it is not there."""
+    """Path of the file, or why it is missing."""
     from broker_assets.telemetry.product_search import ProductGone, file_of
 
     try:
@@ -145,7 +145,7 @@ def inside_of(place: FilePath | str) -> Inside:
         inside.undrawn = f"There is no preview: {error}."
     except (UnreadableFile, OSError) as error:
         inside.unreadable = str(error) if isinstance(error, UnreadableFile) else error.strerror or "it cannot be read"
-    except Exception as error:  # the content is of strangers; the page says why and offers the file
+    except Exception as error:  # the content may be anything; the page says why and offers the file
         log.warning("%s cannot be read", place.name, exc_info=True)
         inside.unreadable = f"{type(error).__name__}: {error}"
     return inside

@@ -20,13 +20,13 @@ from broker_assets.settings import Settings
 GLYPHS: Final = {
     "complete": "✓", "stale": "↻", "waiting": "○", "failed": "✗", "held": "‖", "replaced": "–", "incomplete": "○",
 }  # fmt: skip
-"""Of each state; its word is its name."""
+"""Glyph of each state; its name is shown as a word."""
 
 templates.globals["glyphs"] = GLYPHS
 
 
 class KnownStates:
-    """States of all files, found again after a minute, once for all readers.
+    """States of all files, refreshed after a minute, once for all readers.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def overview_of(request: Request) -> Overview:
 
 
 def said_to(request: Request, text: str) -> str:
-    """A reason or an address, without folders and servers unless the reader is an operator."""
+    """A reason or an address; folders and servers are removed unless the reader is an operator."""
     from broker_assets.api.disclosure import without_private
 
     disclosure: Disclosure = request.app.state.disclosure

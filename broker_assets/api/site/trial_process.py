@@ -11,7 +11,7 @@ from broker_assets.settings import Settings
 
 
 def serve(settings: Settings) -> None:
-    """The whole life of the process; what runs filters is loaded there alone."""
+    """The whole life of the process; the modules that run filters are loaded only there."""
     from broker_assets.stream import trial_runs
 
     trial_runs.serve(settings)
@@ -23,7 +23,7 @@ class TrialProcess:
     Parameters
     ----------
     settings : Settings
-        Given to it; nothing of them is in its command line or environment.
+        Passed to the process, without appearing in its command line or environment.
     target : callable
         What it runs with the settings.
     """
@@ -35,7 +35,7 @@ class TrialProcess:
         self._lock = threading.Lock()
 
     def wake(self) -> None:
-        """Start the process unless it runs."""
+        """Start the process unless it is running."""
         with self._lock:
             if self._process is None or not self._process.is_alive():
                 context = multiprocessing.get_context("spawn")
@@ -43,7 +43,7 @@ class TrialProcess:
                 self._process.start()
 
     def stop(self) -> None:
-        """End the process; the trial that it runs has then failed."""
+        """End the process; the trial that it is running then fails."""
         with self._lock:
             process, self._process = self._process, None
             if process is not None and process.is_alive():

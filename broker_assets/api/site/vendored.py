@@ -33,7 +33,7 @@ def read_list(folder: Path = FOLDER) -> list[dict[str, Any]]:
 
 
 def differing(folder: Path = FOLDER) -> list[str]:
-    """Files that are not those of the list: missing, changed, or not in it."""
+    """Files that differ from the list: missing, changed, or not in it."""
     wrong, known = [], {LIST}
     for package in read_list(folder):
         for file in package["files"]:
@@ -56,9 +56,9 @@ def extract(package: dict[str, Any], archive: bytes, folder: Path) -> dict[str, 
     package : dict
         Entry of the list.
     archive : bytes
-        The package as npm gives it: a compressed tar file with everything below `package/`.
+        The package from npm: a compressed tar file with everything below `package/`.
     folder : Path
-        Files are written to its folder of the package's name.
+        Files are written to the subfolder with the package's name.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def renew(folder: Path = FOLDER) -> None:
     Raises
     ------
     RuntimeError
-        If `npm` is not installed or does not give a package.
+        If `npm` is not installed or does not fetch a package.
     """
     npm = shutil.which("npm")
     if npm is None:

@@ -16,12 +16,12 @@ log = logging.getLogger(__name__)
 
 
 class Warming:
-    """Loads once in a thread that does not keep the process.
+    """Loads once, in a daemon thread.
 
     Parameters
     ----------
     load : callable
-        What loads it.
+        Function that loads what is needed.
     """
 
     def __init__(self, load: Callable[[], None]) -> None:
@@ -30,7 +30,7 @@ class Warming:
         self._done = threading.Event()
 
     def start(self) -> threading.Thread | None:
-        """The thread that loads; None if another one does, or has."""
+        """Start and return the thread that loads; None if another one is loading, or has loaded."""
         if self._done.is_set() or not self._once.acquire(blocking=False):
             return None
         thread = threading.Thread(target=self._run, name="warming", daemon=True)
@@ -44,14 +44,14 @@ class Warming:
             self._done.set()
             log.info("what pages of objects need is loaded, after %.1f s", time.monotonic() - begin)
         except Exception:
-            # Pages load it themselves then, and say what is wrong.
+            # Pages then load it themselves, and say what is wrong.
             log.exception("what pages of objects need could not be loaded ahead")
         finally:
             self._once.release()
 
 
 def warm() -> None:
-    """Use every part of the page of an object once, with a made-up light curve and without the database."""
+    """Use every part of the page of an object once, with an artificial light curve and without the database."""
     import numpy as np
 
     from broker_assets.api.templating import templates
@@ -101,7 +101,7 @@ def warm() -> None:
 
 
 def _warm_stamps() -> None:
-    """Read a made-up packet with an image, and draw it: the stamps are the largest that a reader waits for."""
+    """Read an artificial packet with an image, and draw it: readers wait longest for the stamps."""
     import io
 
     import numpy as np
@@ -123,4 +123,4 @@ def _warm_stamps() -> None:
 
 
 PROCESS: Final = Warming(warm)
-"""Of this process, however many applications it has."""
+"""One for the process, however many applications it has."""

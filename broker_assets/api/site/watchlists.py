@@ -1,4 +1,4 @@
-"""Watchlists: the list of them, uploads with what was wrong with which line, hits, settings, downloads."""
+"""Watchlists: the list of them, uploads with the errors of each line, hits, settings, downloads."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ EXAMPLE: Final = """\
 RADIUS: Final = 5.0
 """Default radius of a new list, arcsec."""
 MOST_LINES: Final = 100_000
-"""Lines of an upload, as in Lasair."""
+"""Most lines of an upload, as in Lasair."""
 MOST_CELLS: Final = 2_000_000
-"""Cells of a MOC that is made for a request."""
+"""Most cells of a MOC that is computed for a request."""
 _TROUBLE: Final = (BadField, BadSetting, NameTaken, OverQuota, CannotShare)
 
 
 def found(connection: psycopg.Connection[Any], user: User | None, number: int) -> WatchlistSummary:
-    """The list of a number, if the account may see it; else the page that says that there is none."""
+    """The list with a number, if the account may see it; else HTTP 404."""
     for entry in overview.summaries(connection, "watchlist", identifier=number):
         if isinstance(entry, WatchlistSummary) and visibility.may_read(connection, user, "watchlist", number, entry):
             return entry
@@ -72,7 +72,7 @@ def own(connection: psycopg.Connection[Any], user: User, number: int) -> Watchli
 
 @router.get("/")
 def every(request: Request, said: str | None = None) -> Response:
-    """The lists that one may see."""
+    """The lists that the user may see."""
     user = viewer_of(request).user
     with accounts_of(request) as connection:
         known = overview.summaries(connection, "watchlist")
@@ -100,7 +100,7 @@ def new(request: Request, upload: Chosen = None) -> Response:
 
 @router.post("/create/")
 def create(request: Request, form: Sent) -> Response:
-    """Make a list of a file or of pasted lines."""
+    """Create a list from a file or from pasted lines."""
     user = acting(request, form)
     name = form.file_name or "pasted text"
     with accounts_of(request) as connection:
@@ -131,7 +131,7 @@ def one(
     said: str | None = None,
     upload: Chosen = None,
 ) -> Response:
-    """A list: what is in it, its hits, and how far it has been matched."""
+    """A list: its content, its hits, and the progress of matching."""
     user = viewer_of(request).user
     with accounts_of(request) as connection:
         entry = found(connection, user, number)
@@ -174,7 +174,7 @@ def update(request: Request, number: Number, form: Sent) -> Response:
 
 @router.post("/{number}/cones/")
 def load(request: Request, number: Number, form: Sent) -> Response:
-    """Add the lines of a file or of pasted text, or replace the cones by them."""
+    """Add the lines of a file or of pasted text, or replace the cones with them."""
     user = acting(request, form)
     name = form.file_name or "pasted text"
     with accounts_of(request) as connection:
@@ -203,7 +203,7 @@ def load(request: Request, number: Number, form: Sent) -> Response:
 
 @router.post("/{number}/copy/")
 def copy(request: Request, number: Number, form: Sent) -> Response:
-    """Make a list of one's own with the same cones."""
+    """Create a list of the user's own with the same cones."""
     user = acting(request, form)
     with accounts_of(request) as connection:
         entry = found(connection, user, number)
@@ -228,7 +228,7 @@ def copy(request: Request, number: Number, form: Sent) -> Response:
 
 @router.get("/{number}/cat/")
 def cones_csv(request: Request, number: Number) -> Response:
-    """All cones, in the form that uploads have."""
+    """All cones, in the format of uploads."""
     with accounts_of(request) as connection:
         entry = found(connection, viewer_of(request).user, number)
         text = "".join(f"{line}\n" for line in watchlist_lines(overview.stored_cones(connection, number)))

@@ -21,7 +21,7 @@ _WHERE: Final = "Exception in GetAlert: "
 
 
 def get_alert(request: Request, body: Body) -> Response:
-    """An alert by its number or that of its detection, with a year of history."""
+    """An alert by its number or by that of its detection, with a year of history."""
     admitted(request)
     given = parsed(body, _WHERE)
     if not isinstance(given, dict) or not {"alertid", "sourceid"} & set(given):
@@ -54,7 +54,7 @@ def _find(connection: psycopg.Connection[Any], column: str, number: int) -> tupl
 
 
 def _shortest(table: pa.Table) -> pa.Table:
-    """32-bit floats as the 64-bit floats with the same fewest digits."""
+    """32-bit floats as 64-bit floats with the same shortest decimal form."""
     columns = [
         column.cast(pa.string()).cast(pa.float64()) if pa.types.is_float32(column.type) else column
         for column in table.columns

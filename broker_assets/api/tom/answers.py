@@ -22,7 +22,7 @@ class Json(Response):
 
 
 def json_of(content: Any) -> bytes:
-    """Encode as JSON; of arrays of 32-bit floats each number has the fewest digits that stand for it.
+    """Encode as JSON; numbers in arrays of 32-bit floats have the fewest digits that identify them.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def json_of(content: Any) -> bytes:
 
 
 class RefusedError(Exception):
-    """A request is answered with something else than what it asks for.
+    """A request is answered with something other than what it asks for.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class TomError(Exception):
 
 
 EXPECTED: Final = 500
-"""Status of errors that clients of the original expect as it has them."""
+"""Status of errors that clients of the original expect with the original's status."""
 
 
 def refused(request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""Bodies of requests: JSON, whatever the content type says, also of GET; and options that they may have."""
+"""Bodies of requests: JSON whatever the content type, even with GET; and the options that they may contain."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def parsed(body: bytes, where: str) -> Any:
     body : bytes
         The body.
     where : str
-        What the text of an error begins with.
+        Beginning of error messages.
 
     Raises
     ------
@@ -50,12 +50,12 @@ def parsed(body: bytes, where: str) -> Any:
 
 
 def numbers(given: Any, where: str, name: str) -> NDArray[np.int64]:
-    """Identifiers: one number or a list of numbers; null is none.
+    """Identifiers, int64: one number or a list of numbers; empty for null.
 
     Raises
     ------
     TomError
-        If one is not an integer of 64 bits.
+        If one is not a 64-bit integer.
     """
     several = given if isinstance(given, list) else [given]
     return np.array([integer(item, where, name) for item in several if item is not None], np.int64)
@@ -83,7 +83,7 @@ def integer(given: Any, where: str, name: str) -> int:
 
 
 def real(given: Any, where: str, name: str) -> float | None:
-    """A finite number, or a text that is one; None stays.
+    """A finite number, or a text that is one; None for None.
 
     Raises
     ------

@@ -1,5 +1,4 @@
-"""What a classifier says about the objects of one true class, as the data frames that the original prepared in "
-"files."""
+"""What a classifier says about the objects of one true class: the data frames that the original prepared as files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Classes, classifiers, and what classifiers said: the taxonomy, and messages of brokers."""
+"""Classes, classifiers and their results: the taxonomy, and messages of brokers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FIELDS: Final = ("brokername", "brokerversion", "classifiername", "classifierpa
 
 
 def classes(request: Request) -> Response:
-    """Classes of the taxonomy in force, with the models of the simulation that each is right for."""
+    """Classes of the current taxonomy, with the simulated models for which each is correct."""
     admitted(request, "login")
     connections: Connections = request.app.state.connections
     with connections.use() as connection:
@@ -63,7 +63,7 @@ def classifiers_page(request: Request) -> Response:
 
 
 def upload(request: Request, body: Body) -> Response:
-    """Store classifications; those that are stored already are not stored again."""
+    """Store classifications; known ones are not stored again."""
     user = admitted(request, writing=True)
     needs(request, user, ELASTICC_BROKER)
     try:
@@ -85,7 +85,7 @@ def upload_of_first_campaign(request: Request) -> Response:
 
 
 def _store(request: Request, messages: Any, username: str, content: bytes) -> StoredMessages:
-    """Once more where another upload was in the way."""
+    """Store messages, again if another upload conflicts."""
 
     def attempt() -> StoredMessages:
         with accounts_of(request) as connection, connection.transaction():
@@ -95,18 +95,18 @@ def _store(request: Request, messages: Any, username: str, content: bytes) -> St
 
 
 def stored_messages(request: Request) -> Response:
-    """Stored messages: one by its number, or those of alerts, detections or objects, by pages."""
+    """Stored messages: one by its number, or those about alerts, detections or objects, page by page."""
     admitted(request)
     return Json(_answer(request, asked(request)))
 
 
 def asked(request: Request) -> Question:
-    """Which messages the address of a request asks for.
+    """The query in the address of a request for messages.
 
     Raises
     ------
     TomError
-        If that cannot be understood.
+        If it is not valid.
     """
     try:
         return question_of(request.path_params.get("what", ""), dict(request.query_params))

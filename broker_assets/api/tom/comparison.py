@@ -1,4 +1,4 @@
-"""Pages that compare brokers: scorecards of classifiers, and objects of which sources contradict each other."""
+"""Pages that compare brokers: scorecards of classifiers, and objects about which sources contradict each other."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ SIDE: Final = 240
 """Width and height of a chart, pixels."""
 _CELL: Final = 34
 _MOST: Final = 500
-"""Contradictions on a page."""
+"""Most contradictions on a page."""
 _PAGE: Final = 100
-"""Objects on a page."""
+"""Most objects on a page."""
 _MOST_BARS: Final = 360
-"""Bars of a chart."""
+"""Most bars in a chart."""
 DELAY_WORDS: Final = {
     "full": "from sending to storing",
     "broker": "from sending to the message",
     "tom": "from the message to storing",
 }
-"""What the delays are, by their names in the counts."""
+"""Meaning of the delays, by their names in the counts."""
 
 
 @dataclass(frozen=True)
 class ClassCharts:
-    """Curves of a class as points of SVG lines."""
+    """Curves for a class as points of SVG lines."""
 
     name: str
     area: float
@@ -56,7 +56,7 @@ class ClassCharts:
     roc: str
     precision: str
     calibration: list[tuple[float, float]]
-    """Places of the ranges with messages."""
+    """Positions of the probability ranges that have messages."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ class Cell:
     x: int
     y: int
     of_true: float
-    """Share of the objects of the true class."""
+    """Fraction of the objects of the true class."""
     of_reported: float
-    """Share of the objects with the reported class."""
+    """Fraction of the objects with the reported class."""
     objects: int
     true: str
     reported: str
@@ -85,7 +85,7 @@ def cards(request: Request) -> Response:
 
 
 def card(request: Request, number: int) -> Response:
-    """The scorecard of a classifier; what is compared with the truth only for accounts that may see that."""
+    """The scorecard of a classifier; comparisons with the truth only for accounts that may see it."""
     truth = _sees_truth(request)
     found, names, _ = _cards(request)
     one = next((item for item in found if item.classifier.classifier_id == number), None)
@@ -105,7 +105,7 @@ def card(request: Request, number: int) -> Response:
 
 
 def contradictions(request: Request) -> Response:
-    """Objects of which two sources say what cannot both be right, the newest objects first."""
+    """Objects about which two sources cannot both be right, the newest objects first."""
     admitted(request, "login")
     connections: Connections = request.app.state.connections
     with connections.use() as connection:
@@ -119,7 +119,7 @@ def contradictions(request: Request) -> Response:
 
 
 def only_by(request: Request) -> Response:
-    """Objects of which one kind of source says something, and another kind does not: a page, or CSV."""
+    """Objects about which one kind of source says something and another kind does not: a page, or CSV."""
     admitted(request, "login")
     given = request.query_params
     has, without = given.get("has", "tns"), given.get("without", "broker")
@@ -158,7 +158,7 @@ def _csv(rows: list[Opinion], name: str) -> Response:
 
 
 def charts_of(name: str, one: ClassScore) -> ClassCharts:
-    """Curves in pixels; y downwards."""
+    """Curves in pixels, with y increasing downwards."""
     found, given = one.curves, one.calibration
     some = given.messages > 0
     return ClassCharts(
@@ -171,7 +171,7 @@ def charts_of(name: str, one: ClassScore) -> ClassCharts:
 
 
 def progress_of(one: Scorecard) -> list[SummaryChart]:
-    """Charts of what needs no truth: alerts that were answered, by day and by detections, and delays."""
+    """Charts that do not need the truth: answered alerts by day and by number of detections, and delays."""
     made = [
         SummaryChart(title, f"{title}: share of the alerts in percent", bars=night_chart(shares))
         for title, shares in (
@@ -206,7 +206,7 @@ def _seconds(place: int) -> str:
 
 
 def cells_of(found: Confusion, names: dict[int, str]) -> list[Cell]:
-    """Cells with objects, with their shares of the true and of the reported class."""
+    """Cells with objects, with their fractions of the true and of the reported class."""
     of_true, of_reported = found.by_true_class, found.by_reported_class
     return [
         Cell(
@@ -226,9 +226,9 @@ def _line(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
 
 
 def _sees_truth(request: Request) -> bool:
-    """Whether the account may see what is compared with the truth.
+    """Whether the account may see comparisons with the truth.
 
-    A broker that gives a classifier of its own to each object would read the true class of each from their sums.
+    A broker that used a separate classifier for each object could read the true class of each from its scorecard.
     """
     user = admitted(request, "login")
     with accounts_of(request) as connection:
@@ -236,9 +236,10 @@ def _sees_truth(request: Request) -> bool:
 
 
 def _cards(request: Request) -> tuple[list[Scorecard], dict[int, str], str | None]:
-    """Scorecards, names of classes, and when messages were counted last.
+    """Scorecards, names of classes, and the time at which messages were last counted.
 
-    They go through all alerts and objects of the survey, so they are made once for each count of the messages.
+    Scorecards go through all alerts and objects of the survey, so they are computed once for each count of the
+    messages.
     """
     connections: Connections = request.app.state.connections
     with connections.use() as connection:

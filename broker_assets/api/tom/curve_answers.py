@@ -1,7 +1,7 @@
-"""Light curves as JSON in the three layouts of the original, or as Arrow; made of some objects at a time.
+"""Light curves as JSON in the three layouts of the original, or as Arrow; written for some objects at a time.
 
-Layouts 0 and 1 follow one another as objects are read. Layout 2 has a list for each column, so the columns wait in
-temporary files, in memory as long as they are small.
+Layouts 0 and 1 are written as objects are read. Layout 2 has one list for each column, so the columns wait in temporary
+files, which stay in memory while they are small.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from broker_assets.tom.light_curves import HOST, POINTS, Curves
 Layout = Literal[0, 1, 2]
 ARROW: Final = "application/vnd.apache.arrow.stream"
 IN_MEMORY: Final = 1 << 20
-"""Bytes of a column above which it is in a file."""
+"""Largest column that is kept in memory, bytes."""
 _SERIES: Final = ("mjd", "band", "flux", "fluxerr")
 _TRUE: Final = {"X-Flux-Zero-Point": "31.4", "X-Flux-Unit": "nJy"}
 
@@ -36,13 +36,14 @@ class Form:
     zero_point: float
     """`zp`, mag."""
     hosts: bool
-    """Whether with columns of the host."""
+    """Whether to add columns of the host."""
     constants: Mapping[str, float]
     """Further values, the same for each object."""
 
 
 def answer(request: Request, curves: Iterable[Curves], form: Form) -> Response:
-    """Light curves as the request wants them; what fails before the first objects is an error of the request."""
+    """Light curves in the form that the request asks for; a failure before the first objects is an error of the
+    request."""
     stream = iter(curves)
     first = next(stream, None)
     rest = itertools.chain([] if first is None else [first], stream)
@@ -53,14 +54,14 @@ def answer(request: Request, curves: Iterable[Curves], form: Form) -> Response:
 
 
 def _heads(curves: Curves, form: Form) -> list[dict[str, Any]]:
-    """What is said about each object besides its points."""
+    """Values of each object besides its points."""
     names = ("objectid", "ra", "dec")
     columns: dict[str, list[Any]] = {name: curves.objects[name].to_pylist() for name in names}
     count = curves.objects.num_rows
     columns["zp"] = [form.zero_point] * count
     columns |= {name: [value] * count for name, value in form.constants.items()}
     if form.hosts:
-        # 32-bit floats as the 64-bit floats with the same few digits.
+        # 32-bit floats as 64-bit floats with the same shortest decimal form.
         columns |= {name: curves.objects[name].cast(pa.string()).cast(pa.float64()).to_pylist() for name in HOST}
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
@@ -125,7 +126,7 @@ def _arrow(curves: Iterable[Curves]) -> Iterator[bytes]:
 
 
 class _Sink:
-    """A file that what is written to it can be taken out of."""
+    """A writable file from which what was written can be taken."""
 
     closed = False
 
@@ -133,17 +134,17 @@ class _Sink:
         self._parts: list[bytes] = []
 
     def write(self, data: Any) -> int:
-        """Keep it until it is taken."""
+        """Keep the data until they are taken."""
         self._parts.append(bytes(data))
         return len(data)
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Nothing is buffered elsewhere."""
 
     def close(self) -> None:
-        """What is left can still be taken."""
+        """Do nothing: what is left can still be taken."""
 
     def taken(self) -> bytes:
-        """What was written since."""
+        """What was written since the last call."""
         parts, self._parts = self._parts, []
         return b"".join(parts)

@@ -1,7 +1,7 @@
-"""Who may come in, and what those see who may not: a refusal, the log-in page, or JSON, as the original has it.
+"""Who is admitted, and how others are answered: with a refusal, the log-in page, or JSON, as in the original.
 
-A token, or the session of a browser, counts everywhere; at the tables also name and password. A session repeats its
-value in the header `X-CSRFToken` whenever the method is not a reading one.
+A token, or the session of a browser, is accepted everywhere; for the tables, user name and password too. A session
+repeats its CSRF token in the header `X-CSRFToken` whenever the method is not one that only reads.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from broker_assets.api.tom.answers import RefusedError
 from broker_assets.web_guard import READING
 
 Otherwise = Literal["forbidden", "login", "json"]
-"""What those see who are not logged in."""
+"""Answer to users who are not logged in."""
 
 _FORBIDDEN: Final = "<!doctype html><title>403 Forbidden</title><h1>403 Forbidden</h1><p>{}</p>"
 _BARE: Final = {"Content-Security-Policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"}
 
 
 def forbidden(reason: str = "Log in first.") -> Response:
-    """The page of a refusal."""
+    """The page that refuses a request."""
     return HTMLResponse(_FORBIDDEN.format(reason), 403, _BARE)
 
 
@@ -50,9 +50,9 @@ def admitted(request: Request, otherwise: Otherwise = "forbidden", *, writing: b
     request : Request
         The request.
     otherwise : str
-        What is answered if nobody is logged in.
+        Answer if nobody is logged in.
     writing : bool
-        Whether the request changes something: then a token must be one that may write, and guests may not.
+        Whether the request changes something: a read-only token, or a guest, is then refused.
 
     Raises
     ------
@@ -82,12 +82,12 @@ def admitted(request: Request, otherwise: Otherwise = "forbidden", *, writing: b
 
 
 def needs(request: Request, user: User, permission: str) -> None:
-    """Refuse an account that has not a right; see `permissions.may`.
+    """Refuse an account that lacks a permission; see `permissions.may`.
 
     Raises
     ------
     RefusedError
-        If it has not.
+        If the account lacks it.
     """
     with accounts_of(request) as connection:
         allowed = permissions.may(connection, user, permission)

@@ -1,4 +1,4 @@
-"""The first campaign over HTTP: its tables, what its loader writes, its messages, and its pages."""
+"""The first campaign over HTTP: its tables, the endpoints of its loader, its messages, and its pages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from broker_assets.tom.first_campaign.messages import read_first_messages
 from broker_assets.tom.first_campaign.writing import BadDocumentError
 
 _MOST_ALERTS: Final = 1000
-"""Alerts of an answer, at most."""
+"""Most alerts in an answer."""
 
 
 def _columns(table: Any) -> tuple[str, ...]:
@@ -47,11 +47,11 @@ TRUTH: Final = Listed(
 )  # fmt: skip
 ALERTS: Final = Listed("elasticc_diaalert", "alertId", ("alertId",), "DiaAlert")
 TABLES: Final = {"diaobject": OBJECTS, "diasource": SOURCES, "diatruth": TRUTH}
-"""Path: the table."""
+"""Table by path."""
 
 
 def alerts(request: Request) -> Response:
-    """Alerts by pages, reconstructed."""
+    """Alerts page by page, reconstructed."""
     admitted(request, "json")
     found = page_of(request, ALERTS, _MOST_ALERTS)
     numbers_of_page = [row["alertId"] for row in found["results"]]
@@ -68,7 +68,7 @@ def alert(request: Request, number: str) -> Response:
 
 
 def get_alerts(request: Request, body: Body) -> Response:
-    """Alerts from a place on, in the order of their numbers."""
+    """Alerts from a position on, ordered by number."""
     admitted(request)
     return Json(_alerts(request, body)[0])
 
@@ -160,7 +160,7 @@ def mark_sent(request: Request, body: Body) -> Response:
 def _written(
     request: Request, body: bytes, write: Callable[[psycopg.Connection[Any], Any], dict[str, Any]]
 ) -> Response:
-    """Write what a body says in one transaction, again where another request was in the way."""
+    """Write the content of a body in one transaction, again if another request conflicts."""
     user = admitted(request, writing=True)
     needs(request, user, ELASTICC_ADMIN)
     given = parsed(body, "")
@@ -178,7 +178,7 @@ def _written(
 
 
 def stored_messages(request: Request) -> Response:
-    """Stored messages: one by its number, or those of alerts, detections or objects, by pages."""
+    """Stored messages: one by its number, or those about alerts, detections or objects, page by page."""
     admitted(request)
     question = asked(request)
     with _connections(request).use() as connection:

@@ -1,4 +1,4 @@
-"""Light curves by object, features, and objects that were detected lately."""
+"""Light curves by object, features, and recently detected objects."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _FEATURES: Final = "Exception in LtcvFeatures: "
 _HOT: Final = "Exception in GetHotSNeView: "
 _LAYOUTS: Final[dict[Any, Layout]] = {0: 0, 1: 1, 2: 2, "0": 0, "1": 1, "2": 2}
 _UNKNOWN: Final = {"redshift": -99, "sncode": -99}
-"""What the original says about redshift and class of each object."""
+"""Redshift and class of every object in the answers of the original."""
 _DETECTIONS: Final = ("source", "forced")
 _MJD_OF_1970: Final = 40_587.0
 
@@ -74,7 +74,7 @@ def _light_curves(request: Request, body: bytes, constants: Mapping[str, float])
 
 
 def _version(connections: Connections, given: Mapping[str, Any], where: str) -> Version | None:
-    """The version of the processing that is asked for; none: what alerts say."""
+    """The processing version in a request; None: light curves of the alerts."""
     name = given.get("processing_version")
     if name is None:
         return None
@@ -100,7 +100,7 @@ def _form(request: Request, given: dict[str, Any], constants: Mapping[str, float
 
 
 def hot_transients(request: Request, body: Body) -> Response:
-    """Objects that were detected lately, with their light curves."""
+    """Recently detected objects, with their light curves."""
     user = admitted(request)
     given = parsed(body, _HOT)
     if not isinstance(given, dict):
@@ -148,7 +148,7 @@ def now() -> float:
 
 
 def light_curve_features(request: Request, body: Body) -> Response:
-    """Features of the light curve of an object of the survey, of all bands together."""
+    """Features of the light curve of an object of the survey, in all bands together."""
     admitted(request)
     given = parsed(body, _FEATURES)
     if not isinstance(given, dict) or not {"objectid", "sourceid"} & set(given):
@@ -175,7 +175,7 @@ def light_curve_features(request: Request, body: Body) -> Response:
             ).format(sql.Literal(number), sql.Literal(min(limits, default=float("inf")))),
             pa.schema([("mjd", pa.float64()), ("flux", pa.float32()), ("dflux", pa.float32())]),
         )
-    # Computed with the decimals that users see of 32-bit floats, as the original does.
+    # Computed from the decimals that users see for 32-bit floats, as in the original.
     series = {name: points[name].cast(pa.string()).cast(pa.float64()).to_numpy() for name in ("flux", "dflux")}
     series = {"mjd": points["mjd"].to_numpy(), **series}
     try:

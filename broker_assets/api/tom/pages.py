@@ -1,4 +1,4 @@
-"""Pages of the campaign: what there is of it, for everybody who is logged in and for its administrators."""
+"""Pages of the campaigns: an overview for everybody who is logged in, and one for administrators."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _TABLES: Final = {
     "BrokerClassifier": "brokerclassifier",
     "BrokerMessage": "brokermessage",
 }
-"""Names of the original: its tables."""
+"""Tables by the original's names."""
 _REPORTED: Final = ("DiaObject", "DiaSource", "DiaForcedSource", "BrokerClassifier", "BrokerMessage")
 _FIRST: Final = ("DiaObject", "DiaSource", "DiaForcedSource", "DiaAlert", "BrokerClassifier", "BrokerMessage")
-"""The same of the first campaign."""
+"""The original's names for the first campaign."""
 _MOST: Final = 1_000_000
-"""Rows up to which a table is counted."""
+"""Largest number of rows for which a table is counted."""
 
 
 def _count(connection: psycopg.Connection[Any], table: str, where: LiteralString = "") -> str:
@@ -45,7 +45,7 @@ def _count(connection: psycopg.Connection[Any], table: str, where: LiteralString
 
 
 def front(request: Request) -> Response:
-    """What there is of the second campaign."""
+    """Overview of the second campaign."""
     admitted(request, "login")
     connections: Connections = request.app.state.connections
     with connections.use() as connection:
@@ -54,7 +54,7 @@ def front(request: Request) -> Response:
 
 
 def first_front(request: Request) -> Response:
-    """What there is of the first campaign."""
+    """Overview of the first campaign."""
     admitted(request, "login")
     connections: Connections = request.app.state.connections
     with connections.use() as connection:
@@ -63,7 +63,7 @@ def first_front(request: Request) -> Response:
 
 
 def administration(request: Request) -> Response:
-    """Rows of the tables, alerts that were sent, and reported objects by their true class."""
+    """Numbers of rows in the tables, alerts that were sent, and reported objects by true class."""
     user = admitted(request)
     needs(request, user, ELASTICC_ADMIN)
     connections: Connections = request.app.state.connections

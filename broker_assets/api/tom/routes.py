@@ -48,7 +48,7 @@ def add_to(app: FastAPI, settings: Settings) -> None:
         ("gethotsne", light_curves.hot_transients),
         ("adminsummary", pages.administration),
         ("scorecards", comparison.cards),
-        # Names of the original for parts of it.
+        # Names in the original of parts of the scorecards.
         ("confmatrixlatest", comparison.cards),
         ("brokercompleteness", comparison.cards),
         ("brokertimedelays", comparison.cards),
@@ -157,5 +157,5 @@ def _add(
 ) -> None:
     address = f"/{campaign}/{path}".rstrip("/")
     for form in (address, f"{address}/"):
-        # Their forms are in the documentation of the original; our own document describes our own interface.
+        # The original documents them; our OpenAPI document describes our own interface only.
         app.add_api_route(form, endpoint, methods=list(methods), include_in_schema=False, response_model=None)

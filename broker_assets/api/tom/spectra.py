@@ -1,4 +1,4 @@
-"""The cycle of spectra: asked for, wanted, planned, reported."""
+"""The cycle of spectra: requested, wanted, planned, reported."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _INT4: Final = 2**31
 
 @contextmanager
 def _mistakes(unknown: int) -> Iterator[None]:
-    """Errors of the domain as answers; `unknown` is the status of an object that is not known."""
+    """Domain errors as answers; `unknown` is the status for an unknown object."""
     try:
         yield
     except UnknownObjectError as error:
@@ -70,7 +70,7 @@ def _facility(given: dict[str, Any], where: str) -> str:
 
 
 def ask(request: Request, body: Body) -> Response:
-    """Ask for spectra of some objects."""
+    """Request spectra of some objects."""
     user = admitted(request, writing=True)
     given = parsed(body, f"{_ASK}: ")
     if not isinstance(given, dict):
@@ -90,7 +90,7 @@ def ask(request: Request, body: Body) -> Response:
 
 
 def wanted(request: Request, body: Body) -> Response:
-    """Objects that spectra are wanted of."""
+    """Objects of which spectra are wanted."""
     admitted(request)
     given = _given(body, _WANTED)
     settings: TomSettings = request.app.state.tom
@@ -145,7 +145,7 @@ def _choice(given: dict[str, Any]) -> Choice:
 def _days(given: dict[str, Any], name: str, default: float) -> float | None:
     """Days before now; null lifts the limit."""
     days = real(given.get(name, default), _WANTED, name)
-    # Beyond that no calendar reaches.
+    # No calendar reaches further.
     return None if days is None or days > 100_000 else max(days, -100_000.0)
 
 
@@ -201,7 +201,7 @@ def report(request: Request, body: Body) -> Response:
     user = admitted(request, writing=True)
     given = _given(body, _REPORT)
     if not {"objectid", "facility", "mjd", "z", "classid"} <= given.keys():
-        # The braces are those of the original, which clients compare.
+        # The braces are in the original's message, with which clients compare it.
         raise TomError("Incorrect fields. Missing required fields: {missingkeys}.", EXPECTED)
     facility = _facility(given, _REPORT)
     number = integer(given["objectid"], _REPORT, "objectid")

@@ -1,4 +1,4 @@
-"""The board of spectra: what is wanted by whom, who has claimed it, and how well it is seen tonight."""
+"""The board of spectra: what is wanted by whom, who has claimed it, and how well it can be observed tonight."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from broker_assets.tom.spectra.visibility import OBSERVATORIES, Visibility, visi
 from broker_assets.tom.spectra.wanted import Choice, Wanted, wanted_spectra
 
 MOST: Final = 200
-"""Objects of the page."""
+"""Most objects on the page."""
 CHARTS: Final = (30.0, 150.0)
 """Radii of finding charts, arcsec."""
 NAMED: Final = 6
-"""Sources of catalogues whose names are in a chart."""
+"""Catalogue sources that are labelled in a chart."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Row:
 
 
 def board(request: Request, observatory: str = "", night: str = "", minutes: str = "", object: str = "") -> Response:  # noqa: A002
-    """Wanted spectra by priority; with an observatory also how well it sees them, and a plan of its night."""
+    """Wanted spectra by priority; with an observatory, also their visibility from it, and a plan of its night."""
     admitted(request, "login")
     settings: TomSettings = request.app.state.tom
     connections: Connections = request.app.state.connections
@@ -101,7 +101,7 @@ def chart(request: Request, number: int) -> Response:
             (number,),
         ).fetchone()
     stars = sources_around(request.app.state.settings.catalogue_folder, ra, dec, 2 * CHARTS[-1])
-    # Only the nearest have their names written: more would cover one another.
+    # Only the nearest are labelled: more labels would overlap.
     marks = [
         Point(one.ra, one.dec, one.identifier if place < NAMED else "", "context") for place, one in enumerate(stars)
     ]
@@ -120,7 +120,7 @@ def chart(request: Request, number: int) -> Response:
 
 
 def _minutes(text: str) -> float:
-    """Time of a spectrum; the usual one for what is not such a time."""
+    """Time for a spectrum, minutes; the default if the text is not a valid time."""
     try:
         found = float(text)
     except ValueError:

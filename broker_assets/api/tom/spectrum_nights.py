@@ -1,4 +1,4 @@
-"""Wanted spectra planned for a night at an observatory, as pages and programs get it."""
+"""Wanted spectra planned for a night at an observatory, for pages and programs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PlannedNight:
 
 
 def night_of(request: Request, observatory: str, date: str, minutes: float) -> PlannedNight:
-    """Plan the spectra that are wanted and that no facility has claimed in the last days.
+    """Plan the wanted spectra that no facility has recently claimed.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def middle_of(place: Observatory, date: str) -> datetime.datetime:
 
 
 def as_document(night: PlannedNight) -> dict[str, Any]:
-    """A night as JSON has it; objects are texts, since they may be beyond 2^53."""
+    """A night as a JSON document; identifiers of objects are texts, since they may exceed 2^53."""
     schedule, wanted = night.schedule, night.wanted
     return {
         "observatory": night.observatory.name,

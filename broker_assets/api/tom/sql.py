@@ -35,7 +35,7 @@ from broker_assets.tom.queries.turns import NoTurnError, Turns
 
 OFF: Final = "users' SQL is off: the operator sets BROKER_DATABASE__SQL_PASSWORD"
 NOT_READ: Final = "X-Months-Not-Read"
-"""Header of answers: months that have left the database, which users' own SQL does not read."""
+"""Header that names the months that have left the database, which users' SQL does not read."""
 _BLOCK: Final = 1024**2
 
 
@@ -79,7 +79,7 @@ def _statements(body: bytes) -> tuple[list[Statement], dict[str, Any]]:
 
 
 def address(request: Request, user: User) -> str:
-    """Where the SQL of an account runs: by what it may read.
+    """URL of the database role that runs the SQL of an account, by what the account may read.
 
     Raises
     ------
@@ -95,14 +95,14 @@ def address(request: Request, user: User) -> str:
 
 
 def left_out(request: Request, statements: Sequence[Statement]) -> dict[str, str]:
-    """What an answer says about months that have left the database, where statements name points."""
+    """Header about months that have left the database, if statements name tables of points."""
     with request.app.state.connections.use() as connection:
         found = out_of_reach(connection, " ".join(statement.text for statement in statements))
     return {NOT_READ: found} if found else {}
 
 
 def run(request: Request, body: Body) -> Response:
-    """Run SQL and answer its rows."""
+    """Run SQL and answer with its rows."""
     user = admitted(request)
     settings: TomSettings = request.app.state.tom
     turns: Turns = request.app.state.sql_turns
@@ -155,7 +155,7 @@ def listed(request: Request) -> Response:
 
 
 def check(request: Request, identifier: str) -> Response:
-    """How far a query is."""
+    """Progress of a query."""
     user = admitted(request)
     try:
         return Json(document(_query(request, user, identifier)))
@@ -164,7 +164,7 @@ def check(request: Request, identifier: str) -> Response:
 
 
 def document(query: Queued) -> dict[str, Any]:
-    """How far a query is, for clients."""
+    """Progress of a query, for clients."""
     found: dict[str, Any] = {
         "queryid": str(query.queryid),
         "queries": query.queries,

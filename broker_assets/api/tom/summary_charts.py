@@ -1,4 +1,4 @@
-"""Charts of what the pages of the campaigns count, laid out for templates that draw them as SVG."""
+"""Charts of the counts on the pages of the campaigns, laid out for templates that draw them as SVG."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from broker_assets.api.site.night_bars import NightChart, night_chart
 from broker_assets.tom.first_campaign.summaries import Drawing, Summary
 
 MOST: Final = 60
-"""Charts of a page, at most."""
+"""Most charts on a page."""
 CELL: Final = 26
 """Width and height of a cell, pixels."""
 
@@ -30,7 +30,7 @@ class SummaryCell:
 
 @dataclass(frozen=True)
 class Cells:
-    """Cells that are the darker the larger their value is."""
+    """Cells that are darker for larger values."""
 
     rows: list[str]
     columns: list[str]
@@ -44,7 +44,7 @@ class SummaryChart:
 
     title: str
     text: str
-    """What is drawn, for those who do not see it."""
+    """Text alternative, for readers who cannot see the chart."""
     bars: NightChart | None = None
     cells: Cells | None = None
 
@@ -57,7 +57,7 @@ def charts_of(summary: Summary, rows: Sequence[Sequence[Any]]) -> list[SummaryCh
     summary : Summary
         The page.
     rows : sequence of sequence
-        Its lines, those of a chart one after the other.
+        Its rows; those of one chart are consecutive.
 
     Examples
     --------
@@ -113,7 +113,7 @@ def _name(value: Any) -> str:
 
 
 def _place(value: Any) -> tuple[bool, float]:
-    """Where a class or an interval of days belongs: by its first number; "before" comes first, and nothing last.
+    """Sort key of a class or an interval of days: its first number; "before" comes first, and None last.
 
     Examples
     --------

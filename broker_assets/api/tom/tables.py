@@ -1,7 +1,7 @@
-"""Tables of the survey by pages, rows of them, and objects with their photometry.
+"""Tables of the survey page by page, single rows, and objects with their photometry.
 
 A page has `count`, `next`, `previous` and `results`. The addresses of the next and previous page have `limit` and
-`offset` as in the original, and where in the order of the key they begin: however far, a page costs the same.
+`offset` as in the original, and the key at which they begin, so that every page costs the same.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from broker_assets.database.tables import tom
 from broker_assets.settings.tom import TomSettings
 
 PAGE: Final = 100
-"""Rows of a page, unless asked otherwise."""
+"""Default number of rows on a page."""
 EXACT: Final = 300_000
-"""Rows up to which a table is counted; the number of rows of larger ones is estimated."""
+"""Largest number of rows for which a table is counted; beyond it the number is estimated."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Listed:
     model: str
     """Its name in errors."""
     renamed: Mapping[str, str] = field(default_factory=dict)
-    """Columns that answers call otherwise: those that refer to an object, as in the original."""
+    """Columns with other names in answers: those that refer to an object, as in the original."""
     permission: str | None = None
-    """Right that is needed to see it."""
+    """Permission that is needed to see it."""
 
     @property
     def selection(self) -> sql.Composed:
@@ -82,7 +82,7 @@ def list_of(listed: Listed) -> Callable[[Request], Response]:
 
 
 def row_of(listed: Listed) -> Callable[[Request, str], Response]:
-    """An endpoint that gives a row of a table."""
+    """An endpoint that returns a row of a table."""
 
     def row(request: Request, number: str) -> Response:
         _admit(request, listed)
@@ -171,7 +171,7 @@ def _rows(connection: psycopg.Connection[Any], query: sql.Composed, values: list
 
 
 def found_row(connection: psycopg.Connection[Any], listed: Listed, number: str) -> dict[str, Any]:
-    """A row by its number as it is in an address.
+    """A row by its number in an address.
 
     Raises
     ------
@@ -216,7 +216,7 @@ def object_with_sources(request: Request, number: str = "") -> Response:
 
 
 def object_of_source(request: Request, number: str = "") -> Response:
-    """The object of a detection with its photometry up to that."""
+    """The object of a detection with its photometry up to that detection."""
     admitted(request, "json")
     if not number:
         return Document("Must give a source id", 400)
@@ -228,6 +228,6 @@ def object_of_source(request: Request, number: str = "") -> Response:
 
 
 def not_allowed(request: Request) -> Response:
-    """Methods that the tables do not have."""
+    """Answer to methods that the tables do not have."""
     admitted(request, "json")
     return Document({"detail": f'Method "{request.method}" not allowed.'}, 405, headers={"Allow": "GET, HEAD, OPTIONS"})

@@ -1,4 +1,4 @@
-"""Our own interface, version 1: thin endpoints over the domain, one shape of error, one way of paging."""
+"""Our own interface, version 1: thin endpoints over the domain packages, one form of error, one way of paging."""
 
 from broker_assets.api.v1.application import add_to
 

@@ -1,6 +1,6 @@
 """Sources and their packets: the archived Avro bytes, the packet as JSON, and the cutouts as FITS and PNG.
 
-They never change, so that a client which has one never fetches it again.
+They never change, so that a client never fetches one twice.
 """
 
 from __future__ import annotations

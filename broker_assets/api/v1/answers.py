@@ -1,4 +1,4 @@
-"""How answers are sent: JSON with an ETag, tables in the form that the client asks for, files in parts."""
+"""How answers are sent: JSON with an ETag, tables in the format that the client asks for, files in ranges."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
 def chosen_form(request: Request, form: str | None, forms: Sequence[str] = ("json", *MEDIA_TYPES)) -> str:
-    """The form of an answer: that of `format`, else the best of `Accept`, else JSON.
+    """The format of an answer: that of `format`, else the preferred one in `Accept`, else JSON.
 
     Raises
     ------
     Problem
-        If the client accepts none of the forms.
+        If the client accepts none of the formats.
     """
     if form is not None:
         if form not in forms:
@@ -91,7 +91,7 @@ def document(
 
 
 def immutable(request: Request, tag: str, headers: Mapping[str, str], answer: Callable[[], Response]) -> Response:
-    """An answer that never changes, known by a tag without reading it."""
+    """An answer that never changes and whose tag is known without reading it; 304 if the client has it already."""
     quoted = f'"{tag}"'
     if _has(request, quoted):
         return Response(status_code=304, headers={"ETag": quoted, **headers})
@@ -125,7 +125,7 @@ def table(
     about: Mapping[str, str] | None = None,
     overflows: Callable[[], bool] | None = None,
 ) -> Response:
-    """A table in another form than JSON, sent while it is read."""
+    """A table in a format other than JSON, sent while it is read."""
     pieces = encode(batches, schema, form, name=name, about=about, overflows=overflows)
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:80]
     headers = {"Content-Disposition": f'attachment; filename="{safe}{SUFFIXES[form]}"'}
@@ -133,7 +133,7 @@ def table(
 
 
 def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The pieces, the first of them taken now: what fails at once is still answered as an error."""
+    """The pieces, the first of them read now, so that an immediate failure is still answered as an error."""
     first = next(pieces, b"")
 
     def all_of_them() -> Iterator[bytes]:
@@ -158,24 +158,24 @@ def listing(
     most: int,
     descending: bool = False,
 ) -> Response:
-    """A list that is read by key: a page of it as JSON, or all of it, up to a limit, as a table.
+    """A list that is read in order of its keys: a page of it as JSON, or all of it, up to a limit, as a table.
 
     Parameters
     ----------
     request, connection : Request, psycopg.Connection
-        Who asks, and where it is read.
+        The request, and the connection that reads the list.
     query, parameters, keys, descending
-        As of `paging.page`.
+        See `paging.page`.
     schema : pyarrow.Schema
         Columns of the table, under the names of the query.
     name : str
-        Of the list in the document, and of the file.
+        Name of the list in the document, and of the file.
     limit, cursor : int, str
-        Rows of a page, and where it begins.
+        Number of rows of a page, and where it begins.
     form : str, optional
-        As the client gave it.
+        Format that the client asks for.
     most : int
-        Rows of a table, at most.
+        Most rows of a table.
     """
     chosen = chosen_form(request, form)
     if chosen == "json":
@@ -188,7 +188,7 @@ def listing(
 
 
 def json_stream(pieces: Iterator[bytes]) -> Response:
-    """A long JSON document, sent while it is made."""
+    """A long JSON document, sent while it is generated."""
     return StreamingResponse(_begun(pieces), media_type="application/json")
 
 
@@ -200,11 +200,11 @@ def file(request: Request, path: Path, *, tag: str, media_type: str, name: str) 
     request : Request
         With `Range`.
     path : Path
-        File of this machine.
+        File on this machine.
     tag : str
         Strong ETag, without quotes.
     media_type, name : str
-        What it is, and under which name it is saved.
+        Media type, and name under which it is saved.
     """
     quoted = f'"{tag}"'
     size = path.stat().st_size
@@ -225,12 +225,12 @@ def file(request: Request, path: Path, *, tag: str, media_type: str, name: str) 
 
 
 def wanted_range(header: str, size: int) -> tuple[int, int]:
-    """First byte and the one after the last of a range.
+    """The first byte of a range, and the byte after its last.
 
     Raises
     ------
     Problem
-        If there is no such range, or it is more than one.
+        If the file does not have the range, or the header has more than one.
 
     Examples
     --------
@@ -265,7 +265,7 @@ def _part(path: Path, begin: int, end: int, chunk: int = 1 << 18) -> Iterator[by
 def described(
     example: Any, description: str = "The answer", *, tabular: bool = False, status: int = 200
 ) -> dict[int | str, Any]:
-    """What an endpoint answers, for OpenAPI: an example, and the other forms if it is a table."""
+    """The answer of an endpoint for OpenAPI: an example, and the other formats if it is a table."""
     content: dict[str, Any] = {"application/json": {"schema": {"type": _type(example)}, "example": example}}
     if tabular:
         for media in MEDIA_TYPES.values():
@@ -278,7 +278,7 @@ def _type(example: Any) -> str:
 
 
 def binary(media_type: str, description: str) -> dict[int | str, Any]:
-    """What an endpoint that sends a file answers, for OpenAPI."""
+    """The answer of an endpoint that sends a file, for OpenAPI."""
     return {
         200: {"description": description, "content": {media_type: {"schema": {"type": "string", "format": "binary"}}}}
     }

@@ -22,7 +22,7 @@ _EVENT: Final = {
 }  # fmt: skip
 _NIGHT: Final = {"evening": "2026-11-30", "begins": "2026-12-01T00:50:00+00:00", "ends": "2026-12-01T08:10:00+00:00"}
 MOST_DAYS: Final = 400
-"""Days of an answer."""
+"""Most days in an answer."""
 
 
 class NewEvent(BaseModel):

@@ -1,8 +1,8 @@
-"""What breaks clients between two OpenAPI documents, or two versions of the public tables.
+"""Finds incompatible changes between two OpenAPI documents, or two versions of the public tables.
 
-``python -m broker_assets.api.v1.compatibility docs/openapi-v1.json docs/public-tables.json`` writes both as they are;
-a release commits them, and a test compares with them. What is to be removed is first marked `deprecated=True` and stays
-so for a release.
+``python -m broker_assets.api.v1.compatibility docs/openapi-v1.json docs/public-tables.json`` writes the present ones; a
+release commits them, and a test compares with them. What is to be removed is first marked `deprecated=True` and stays
+for one release.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ADVICE: Final = (
 
 
 def breaks(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """What clients of the first document cannot do with the second.
+    """Differences that break clients of the first document.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def breaks(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     Returns
     -------
     list of str
-        Removed paths, methods, parameters, values and fields that were not deprecated; what became required.
+        Removed paths, methods, parameters, values and fields that were not deprecated, and what has become required.
     """
     found: list[str] = []
     for path, operations in before["paths"].items():
@@ -108,7 +108,7 @@ def _values(schema: Any) -> set[str]:
 
 
 def _fields(example: Any, prefix: str = "") -> set[str]:
-    """Names of the fields of an example, those of inner documents with a dot."""
+    """Names of the fields of an example; names in nested documents have dots."""
     if isinstance(example, list):
         return set().union(*(_fields(item, prefix) for item in example))
     if not isinstance(example, dict):
@@ -132,7 +132,7 @@ def public_tables() -> dict[str, dict[str, str]]:
 
 
 def lost_columns(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Public tables and columns that are gone or have another type.
+    """Public tables and columns that have disappeared or changed type.
 
     Examples
     --------
@@ -160,12 +160,12 @@ def document_now() -> dict[str, Any]:
     from broker_assets.settings import Settings
 
     found = create_v1(FastAPI(), Settings()).openapi()
-    found["info"]["version"] = VERSION  # without that of the package
+    found["info"]["version"] = VERSION  # without the version of the package
     return found
 
 
 def main(openapi: str, tables: str) -> None:
-    """Write both as they are now."""
+    """Write the present document and tables to two files."""
     for path, content in ((openapi, document_now()), (tables, public_tables())):
         Path(path).write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 

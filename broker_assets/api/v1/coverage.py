@@ -1,4 +1,4 @@
-"""What part of the sky is covered."""
+"""The covered part of the sky."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def coverage_moc(request: Request, viewer: Anybody, order: Order = 6) -> Respons
 
 
 KEPT_SECONDS: Final = 600.0
-"""For so long a coverage is kept: the finest takes seconds to read."""
+"""Seconds for which a coverage is reused: the finest takes seconds to compute."""
 
 
 class Coverages:
-    """Coverages of this process by order, each read by one request at a time."""
+    """Coverages by HEALPix order, kept in this process; one request at a time computes each."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""What is known of one object: features of its alerts, its context, annotations, and objects that are linked to it."""
+"""Details of one object: features of its alerts, its context, annotations, and linked objects."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def features(
     ] = None,
     form: Format = None,
 ) -> Response:
-    """Features of the light curve as they were in each alert of the object that is kept, by time of the alert."""
+    """Features of the light curve in each alert of the object that is kept, by time of the alert."""
     from broker_assets.database.documented_rows import documented_rows
 
     chosen = chosen_form(request, form)
@@ -73,7 +73,8 @@ def context(
     viewer: Anybody,
     id: ObjectId,  # noqa: A002
 ) -> Response:
-    """What the object is near to, by its newest alert and by each alert, with the versions of the catalogues used."""
+    """Catalogue context of the object in its newest alert and in each alert, with the versions of the catalogues
+    used."""
     content = json.loads(bytes(earlier.context(connection, str(one_of(connection, id))).body))
     return document(request, content)
 

@@ -1,8 +1,7 @@
-"""What is new, as server-sent events: matches of filters, and how far trials and asynchronous queries are.
+"""Server-sent events: new matches of filters, and the progress of trials and asynchronous queries.
 
-A connection costs a place among a few and a look at the database every two seconds. At each look the
-listener is recognised and its rights are read again: a token that is revoked, or a filter that becomes private, ends
-the connection.
+Connections are limited in number, and each queries the database every two seconds. At each query the listener is
+authenticated and its permissions are read again: revoking a token, or making a filter private, ends the connection.
 """
 
 from __future__ import annotations
@@ -32,15 +31,15 @@ from broker_assets.database.engine import DatabaseUnavailableError
 router = APIRouter(tags=["filters"])
 
 MOST: Final = 100
-"""Listeners of a process of the server."""
+"""Most listeners of a server process."""
 MOST_EACH: Final = 5
-"""Listeners of an account, or of an address without one."""
+"""Most listeners of an account, or of a network address without an account."""
 MOST_FILTERS: Final = 100
 LOOK_SECONDS: Final = 2.0
 QUIET_SECONDS: Final = 15.0
-"""Without an event for so long a comment is sent, so that nothing on the way closes the connection."""
+"""After this time without an event a comment is sent, so that no proxy closes the connection."""
 LONGEST_SECONDS: Final = 3600.0
-"""After this the connection is closed, and the client connects again where it was."""
+"""After this time the connection is closed; the client reconnects and continues where it was."""
 Kind = Literal["matches", "progress"]
 
 
@@ -51,14 +50,14 @@ class EventStream(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
-        if ENDLESS in scope:  # of our server
+        if ENDLESS in scope:  # set by our server
             scope[ENDLESS].set()
         with anyio.move_on_after(LONGEST_SECONDS):
             await super().__call__(scope, receive, send)
 
 
 class Listeners:
-    """Who listens at this process: a limited number, and a limited number for each account."""
+    """The listeners of this process: limited in number, in total and for each account."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -71,7 +70,7 @@ class Listeners:
         Raises
         ------
         Problem
-            If there is none.
+            If no place is free.
         """
         with self._lock:
             if self._each[who] >= MOST_EACH or self._each.total() >= MOST:
@@ -92,13 +91,13 @@ class Listeners:
 
 @dataclass
 class _Listening:
-    """One who listens."""
+    """A listener."""
 
     filters: tuple[int, ...]
     kinds: frozenset[str]
     place: Any
     states: dict[str, str] = field(default_factory=dict)
-    """What was sent of each trial and query."""
+    """Last state sent for each trial and query."""
 
 
 @router.get(
@@ -183,7 +182,7 @@ async def _stream(request: Request, listening: _Listening, who: str) -> AsyncIte
 
 
 def _look(request: Request, listening: _Listening) -> list[str]:
-    """Events since the last look, for who listens now."""
+    """Events since the last call, with the listener's present permissions."""
     viewer = _who(request)
     found: list[str] = []
     if "matches" in listening.kinds:
@@ -198,7 +197,7 @@ def _look(request: Request, listening: _Listening) -> list[str]:
 
 
 def _who(request: Request) -> Viewer:
-    """Who listens, recognised again without counting a request."""
+    """The listener, authenticated again without counting a request."""
     given = request.headers.get("authorization", "").strip() or request.cookies.get("sessionid")
     if not given:
         return Viewer(None, 0)
@@ -206,7 +205,7 @@ def _who(request: Request) -> Viewer:
 
 
 def _readable(request: Request, viewer: Viewer, listening: _Listening) -> list[int]:
-    """Filters that are asked for and may be read; without any those of the account."""
+    """Requested filters that may be read; by default those of the account."""
     from broker_assets.filters.registry import filters_of_numbers, list_filters
 
     with request.app.state.connections.use() as connection:
@@ -237,7 +236,7 @@ def _matches(request: Request, listening: _Listening, viewer: Viewer) -> list[st
 
 @contextmanager
 def _tide(request: Request) -> Iterator[tuple[Any, int | None]]:
-    """A connection, and up to which batch it sees everything."""
+    """A connection, and the batch up to which it sees everything."""
     state = request.app.state
     with state.connections.use() as connection:
         with state.tide_lock:
@@ -257,7 +256,7 @@ def _progress(request: Request, user: Any) -> Iterator[tuple[str, str, dict[str,
 
 
 def _event(name: str, content: dict[str, Any], identifier: str | None = None) -> str:
-    # JSON has no line breaks of its own: nothing of a user can begin a field.
+    # JSON has no line breaks: no text of a user can begin a new field.
     data = json.dumps(plain(content), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     head = f"id: {identifier}\n" if identifier is not None else ""
     return f"{head}event: {name}\ndata: {data}\n\n"

@@ -1,4 +1,4 @@
-"""Filters: what there is, whether a text is one, what it passes now and passed, its versions, and where it is sent."""
+"""Filters: their list, checking a definition, present and past results, versions, and destinations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TEXT: Final = "SELECT diaObjectId, ra, decl FROM objects WHERE nDiaSources > 5"
 
 
 class Text(BaseModel):
-    """A filter as text."""
+    """The definition of a filter."""
 
     definition: str = Field(
         max_length=20_000,
@@ -33,14 +33,14 @@ class Text(BaseModel):
 
 
 class Trial(Text):
-    """A filter that is tried."""
+    """A filter to be tried."""
 
     limit: int = Field(default=100, ge=1, le=10_000, description="Rows, at most")
     objects: list[int] | None = Field(default=None, max_length=10_000, description="Only these objects")
 
 
 class NewFilter(Text):
-    """A filter that is made."""
+    """A filter to be created."""
 
     name: str = Field(min_length=1, max_length=256, description="Unique for the owner", examples=["bright"])
     description: str = Field(default="", max_length=10_000, description="What it is for")
@@ -48,7 +48,7 @@ class NewFilter(Text):
 
 
 class Changes(BaseModel):
-    """What can be changed of a filter besides its definition; what is left out stays."""
+    """What can be changed about a filter besides its definition; omitted fields stay as they are."""
 
     name: str | None = Field(default=None, max_length=256, description="Unique for the owner")
     description: str | None = Field(default=None, max_length=10_000, description="What it is for")
@@ -116,7 +116,7 @@ def results(
     cursor: Cursor = None,
     form: Format = None,
 ) -> Response:
-    """Alerts that passed the filter when they came, by night; `selected` has the columns that it selects."""
+    """Alerts that passed the filter when they arrived, by night; `selected` has the columns that it selects."""
     from broker_assets.filters.match_queries import MATCH_KEYS, MATCH_SCHEMA, MATCHES
 
     _visible(connection, viewer, id)
@@ -137,7 +137,7 @@ def yields(
     id: FilterId,  # noqa: A002
     nights: Annotated[int, Query(ge=1, le=1000, description="Last nights, at most")] = 30,
 ) -> Response:
-    """How much the filter passed in each of its last nights."""
+    """Number of alerts that passed the filter in each of its last nights."""
     from broker_assets.filters.yields import recent_nights
 
     _visible(connection, viewer, id)
@@ -149,7 +149,7 @@ def yields(
     responses=described({"columns": ["diaObjectId", "ra"], "tables": ["objects"], "postgres": "SELECT …"}),
 )
 def check(request: Request, connection: Database, viewer: Anybody, text: Text) -> Response:
-    """Check a filter: what it reads and gives; a wrong one is a problem whose errors have line and column."""
+    """Check a filter: what it reads and returns; mistakes are reported as a problem with line and column."""
     from broker_assets.filters.registry import unreadable
 
     query = _checked(text.definition)
@@ -193,7 +193,7 @@ def try_now(request: Request, connection: Database, account: Account, trial: Tri
 
 @router.post("/filters", status_code=201, responses=described(_FILTER, "It is made", status=201))
 def make(request: Request, writer: Writer, new: NewFilter) -> Response:
-    """Make a filter; it does not run until it is active."""
+    """Create a filter; it does not run until it is active."""
     from broker_assets.access.quotas import require_room
     from broker_assets.filters.expiry import renewed
     from broker_assets.filters.files import read_definition
@@ -214,7 +214,7 @@ def make(request: Request, writer: Writer, new: NewFilter) -> Response:
 
 @router.put("/filters/{id}/definition", responses=described({"version": 3}))
 def save(request: Request, writer: Writer, id: FilterId, text: Text) -> Response:  # noqa: A002
-    """Save a definition as the next version; the same definition makes none."""
+    """Save a definition as the next version; an unchanged definition creates none."""
     from broker_assets.filters.expiry import renewed
     from broker_assets.filters.files import read_definition
     from broker_assets.filters.store import save_filter
@@ -226,10 +226,10 @@ def save(request: Request, writer: Writer, id: FilterId, text: Text) -> Response
 
 @router.patch("/filters/{id}", responses=described(_FILTER))
 def change(request: Request, writer: Writer, id: FilterId, changes: Changes) -> Response:  # noqa: A002
-    """Change what a filter is called, who sees it, and for what it runs.
+    """Change the name of a filter, who may see it, and its triggers.
 
-    To be activated it is tried on the newest nights first, and refused if it passes more than its quota: the answer is
-    then 202 with the trial, whose address is in `Location`.
+    Activation begins with a trial on the newest nights: the answer is 202 with the trial, whose address is in
+    `Location`. A filter that passes more than its quota is not activated.
     """
     from broker_assets.api.v1.trials import begun
     from broker_assets.filters.registry import get_filter, version_of
@@ -254,7 +254,7 @@ def change(request: Request, writer: Writer, id: FilterId, changes: Changes) -> 
     "/filters/{id}", status_code=204, response_class=Response, responses={204: {"description": "It is removed"}}
 )
 def remove(request: Request, writer: Writer, id: FilterId) -> Response:  # noqa: A002
-    """Remove a filter; its versions, and when they ran, stay known."""
+    """Remove a filter; its versions, and when they ran, are kept."""
     from broker_assets.filters.store import remove_filter
 
     with changing(request, writer, "filter removed", id) as noted:
@@ -318,7 +318,7 @@ def _visible(connection: Any, viewer: Viewer, identifier: int) -> Any:
 
 
 def _own(connection: Any, account: Viewer, identifier: int) -> None:
-    """Require that the account owns a filter, or administers: addresses of recipients are not for others."""
+    """Require the owner of a filter or an administrator: addresses of recipients are not for others."""
     found = _visible(connection, account, identifier)
     if found.owner != account.name and not account.sees_all:
         raise Problem(

@@ -1,4 +1,4 @@
-"""Light curves of one object or many, as points of any moment, in any form."""
+"""Light curves of one object or many, as they were known at any time, in any format."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from broker_assets.tom.versions.definitions import Version
 router = APIRouter(tags=["light curves"])
 
 MOST: Final = 10_000
-"""Light curves of one question, at most."""
+"""Most light curves in an answer."""
 _PARTS: Final = {"detection": "diaSources", "forced": "diaForcedSources", "limit": "diaNondetectionLimits"}
 _OF_PART: Final = {
     "detection": ("diaSourceId", ("midpointMjdTai", "band", "psfFlux", "psfFluxErr", "reliability")),
@@ -91,7 +91,7 @@ Root = Annotated[
 
 
 def reductions_of(version: Version | None) -> dict[str, Mapping[int, int]] | None:
-    """Reductions of each kind of points in a version; none for what alerts say."""
+    """Reductions of each kind of points in a version; None for the points of alerts."""
     if version is None or all(base.reduction == 0 for base in version.bases):
         return None
     forced = version.reductions(definitions.FORCED)
@@ -99,7 +99,7 @@ def reductions_of(version: Version | None) -> dict[str, Mapping[int, int]] | Non
 
 
 def version_of(connection: psycopg.Connection[Any], name: str | None) -> Version | None:
-    """The version of a name; none without a name.
+    """The version with a name; None without a name.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def features_in(request: Request, connection: psycopg.Connection[Any], identifie
 
 
 class Wanted(BaseModel):
-    """Light curves that are asked for."""
+    """Light curves in a request."""
 
     ids: list[int | str] = Field(
         description="diaObjectIds or names", min_length=1, max_length=MOST, examples=[["313853499600420864"]]
@@ -215,7 +215,7 @@ def some_lightcurves(
 def many_lightcurves(
     request: Request, connection: Database, viewer: Anybody, wanted: Wanted, form: Format = None
 ) -> Response:
-    """Light curves of many objects at once, sent while they are read: one table, or a document for each."""
+    """Light curves of many objects at once, sent while they are read: one table, or one document for each."""
     from broker_assets.lightcurves.curve_tables import KINDS, SCHEMA, curve_tables, known_objects
 
     chosen = chosen_form(request, form)
@@ -290,13 +290,13 @@ def documents(
 
 
 def _exact(numbers: pa.ChunkedArray) -> list[int | str | None]:
-    """Identifiers: as texts where JSON readers would round them."""
+    """Identifiers, as texts where JSON readers would round them."""
     values: list[int | None] = numbers.to_pylist()
     return [str(one) if one is not None and not -EXACT <= one <= EXACT else one for one in values]
 
 
 def _finite(column: pa.ChunkedArray) -> list[Any]:
-    """Values, of 32-bit floats with the fewest digits that stand for them; none where they are not finite."""
+    """Values, with the fewest digits that identify 32-bit floats; None where they are not finite."""
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_finite(column), column, None)
     if pa.types.is_float32(column.type):

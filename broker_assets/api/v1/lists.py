@@ -1,4 +1,4 @@
-"""Watchlists and areas: what they are, what is in them, what they hit; made and changed by their owners."""
+"""Watchlists and areas: their properties, content and hits; owners create and change them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CONE_HIT: Final = {**HIT, "coneId": 5, "coneName": "3C 273", "separationArcsec":
 
 
 class Changes(BaseModel):
-    """What can be changed of a list besides its content; what is left out stays."""
+    """What can be changed about a list besides its content; omitted fields stay as they are."""
 
     name: str | None = Field(default=None, max_length=256, description="Unique for the owner")
     description: str | None = Field(default=None, max_length=10_000, description="What it is for")
@@ -44,7 +44,7 @@ class Changes(BaseModel):
 
 
 class NewWatchlist(BaseModel):
-    """A watchlist that is made."""
+    """A watchlist to be created."""
 
     name: str = Field(min_length=1, max_length=256, description="Unique for the owner", examples=["quasars"])
     cones: str = Field(
@@ -59,7 +59,7 @@ class NewWatchlist(BaseModel):
 
 
 class NewArea(BaseModel):
-    """An area that is made."""
+    """An area to be created."""
 
     name: str = Field(min_length=1, max_length=256, description="Unique for the owner", examples=["field 1"])
     region: str = Field(
@@ -105,7 +105,7 @@ def watchlist(request: Request, connection: Database, viewer: Anybody, id: ListI
     "/watchlists/{id}/cones", response_class=Response, responses=binary("text/csv", "Lines `RA, Dec[, name[, radius]]`")
 )
 def cones(request: Request, connection: Database, viewer: Anybody, id: ListId) -> Response:  # noqa: A002
-    """All cones of a watchlist in the form in which they are uploaded."""
+    """All cones of a watchlist, in the format of uploads."""
     from broker_assets.sky.overview import stored_cones
     from broker_assets.sky.watchlists import watchlist_lines
 
@@ -131,7 +131,7 @@ def watchlist_hits(
 
 @router.post("/watchlists", status_code=201, responses=described(_SUMMARY, "It is made", status=201))
 def make_watchlist(request: Request, connection: Database, writer: Writer, new: NewWatchlist) -> Response:
-    """Make a watchlist; with a line that cannot be read nothing is made, and the errors say which."""
+    """Create a watchlist; if a line cannot be read, nothing is created, and the errors name the line."""
     from broker_assets.access.quotas import require_room
     from broker_assets.filters.expiry import renewed
     from broker_assets.sky.lists import create_watchlist
@@ -172,7 +172,7 @@ async def replace_cones(request: Request, writer: Writer, id: ListId) -> Respons
 
 @router.patch("/watchlists/{id}", responses=described(_SUMMARY))
 def change_watchlist(request: Request, writer: Writer, id: ListId, changes: Changes) -> Response:  # noqa: A002
-    """Change what a watchlist is called, who sees it, whether and how long it is matched."""
+    """Change the name of a watchlist, who may see it, whether it is matched, and until when."""
     return _change(request, writer, "watchlist", id, changes)
 
 
@@ -234,7 +234,7 @@ def area_hits(
 
 @router.post("/areas", status_code=201, responses=described(_SUMMARY, "It is made", status=201))
 def make_area(request: Request, connection: Database, writer: Writer, new: NewArea) -> Response:
-    """Make an area of a region."""
+    """Create an area from a region."""
     from broker_assets.access.quotas import require_room
     from broker_assets.filters.expiry import renewed
     from broker_assets.sky.area_files import read_area
@@ -274,7 +274,7 @@ async def replace_moc(request: Request, writer: Writer, id: ListId) -> Response:
 
 @router.patch("/areas/{id}", responses=described({"id": 3, "name": "field 1", "square_degrees": 7.1}))
 def change_area(request: Request, writer: Writer, id: ListId, changes: Changes) -> Response:  # noqa: A002
-    """Change what an area is called, who sees it, whether and how long it is matched."""
+    """Change the name of an area, who may see it, whether it is matched, and until when."""
     return _change(request, writer, "area", id, changes)
 
 
@@ -287,9 +287,9 @@ def remove_area(request: Request, writer: Writer, id: ListId) -> Response:  # no
 
 
 REGION_ORDER: Final = 12
-"""Order of the MOC of a region: cells of 51 arcsec."""
+"""HEALPix order of the MOC of a region: cells of 51 arcsec."""
 LARGEST_BODY: Final = 32 << 20
-"""Bytes of an upload, at most."""
+"""Largest upload, bytes."""
 
 
 def hits(
@@ -354,7 +354,7 @@ async def body_of(request: Request) -> bytes:
     Raises
     ------
     Problem
-        If it is.
+        If it is too large.
     """
     content = bytearray()
     async for chunk in request.stream():

@@ -1,4 +1,4 @@
-"""Which object a user means: an identifier, the name of a survey, or a name at TNS."""
+"""Finds the object that a user means: by identifier, survey name, or TNS name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import psycopg
 from broker_assets.api.v1.problems import Problem
 
 NEAR: Final = 3.0
-"""Arcsec from the position at TNS within which an object is the one of that name."""
+"""Largest distance of an object from the TNS position of its name, arcsec."""
 _TNS: Final = re.compile(r"(?:(?:AT|SN|TDE)\s*)?((?:19|20)\d{2}[a-z]{1,7})", re.IGNORECASE | re.ASCII)
 
 
@@ -23,12 +23,12 @@ def resolve(connection: psycopg.Connection[Any], texts: Sequence[str]) -> tuple[
     connection : psycopg.Connection
         To read with.
     texts : sequence of str
-        diaObjectIds, names of ZTF objects, names at TNS with or without AT or SN.
+        diaObjectIds, names of ZTF objects, TNS names with or without AT or SN.
 
     Returns
     -------
     list of int, list of str
-        Identifiers in the order given, each once, and the texts that name no object.
+        Identifiers in the given order, each once, and the texts that do not name an object.
     """
     meant = {text: _identifier(connection, text.strip()) for text in dict.fromkeys(texts)}
     wanted = [one for one in meant.values() if one is not None]
@@ -58,7 +58,7 @@ def meant(connection: psycopg.Connection[Any], text: str) -> int:
     Raises
     ------
     Problem
-        If it means none.
+        If it does not name an object.
     """
     found = _identifier(connection, text.strip())
     if found is None:
@@ -67,7 +67,7 @@ def meant(connection: psycopg.Connection[Any], text: str) -> int:
 
 
 def unknown(text: str) -> Problem:
-    """That there is no such object, and how to find one."""
+    """The problem that there is no such object, with advice on how to find one."""
     return Problem(
         "not-found",
         f"object {text} is unknown",

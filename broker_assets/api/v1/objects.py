@@ -21,7 +21,7 @@ from broker_assets.database.tables import SURVEYS
 router = APIRouter(tags=["objects"])
 
 MOST: Final = 1000
-"""Objects of one question, at most."""
+"""Most objects in a request."""
 ObjectId = Annotated[
     str,
     Path(
@@ -46,7 +46,7 @@ USUAL: Final = (
     *("diaobjectid", "survey", "ra", "decl", "firstdiasourcemjdtai", "lastdiasourcemjdtai", "ndiasources"),
     *("latestr", "medianr", "glat", "ebv", "tns_name"),
 )
-"""Columns that are given unless others are asked for, where the table has them."""
+"""Default columns, where the table has them."""
 EXAMPLE: Final = {
     "diaObjectId": "313853499600420864",
     "survey": "rubin",
@@ -59,7 +59,7 @@ EXAMPLE: Final = {
 
 
 class Wanted(BaseModel):
-    """Objects that are asked for."""
+    """Objects in a request."""
 
     ids: list[int | str] = Field(
         description="diaObjectIds or names",
@@ -84,9 +84,9 @@ def list_objects(
     cursor: Cursor = None,
     form: Format = None,
 ) -> Response:
-    """Objects by identifier, page by page; with `ids` those that are named, and which of them are unknown.
+    """Objects by identifier, page by page; with `ids`, the named objects and the names that are unknown.
 
-    In the forms of tables all pages come at once, up to the rows that the account may have.
+    In table formats all pages are sent at once, up to the row limit of the account.
     """
     from broker_assets.database.object_tables import (
         documented_row,
@@ -114,7 +114,7 @@ def list_objects(
 def search_objects(
     request: Request, connection: Database, viewer: Anybody, wanted: Wanted, form: Format = None
 ) -> Response:
-    """Many objects at once: those that are known, and the names of those that are not."""
+    """Many objects at once: the known ones, and the names of unknown ones."""
     from broker_assets.database.object_tables import object_columns
 
     names = object_columns(wanted.columns or USUAL, lenient=wanted.columns is None)
@@ -145,7 +145,7 @@ def cone(
     columns: Columns = None,
     form: Format = None,
 ) -> Response:
-    """Objects whose newest position lies in a cone, the nearest first; `count` is that of all, whatever the limit."""
+    """Objects whose newest position lies in a cone, the nearest first; `count` includes those beyond the limit."""
     from broker_assets.database.object_tables import object_columns, object_table
     from broker_assets.sky.cone_search import objects_near
 

@@ -1,4 +1,4 @@
-"""Observations: facilities, requests of observations, what became of them, and their files."""
+"""Observations: facilities, requests for observations, what became of them, and their files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FILE: Final = {"productid": 5, "name": "a.fits.fz", "state": "stored", "bytes":
 
 
 class NewRequest(BaseModel):
-    """A request of an observation."""
+    """A request for an observation."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -41,7 +41,7 @@ class NewRequest(BaseModel):
     responses=described({"facilities": [{"name": "LCO", "may_ask": True, "fields": [{"name": "exposure_time"}]}]}),
 )
 def facilities(request: Request, account: Account) -> Response:
-    """Facilities that observations are requested from, with their fields, and whether the account may ask them."""
+    """Facilities that accept requests for observations, with their fields, and whether the account may use them."""
     from broker_assets.tom.observations.store import may_ask
 
     found = []
@@ -109,7 +109,7 @@ def observation_file(
     "/targets/{id}/observations", status_code=201, responses=described(_REQUEST, "It is asked for", status=201)
 )
 def ask(request: Request, writer: Writer, id: TargetId, new: NewRequest) -> Response:  # noqa: A002
-    """Ask a facility for an observation of a target; with the same key again, it is the same request."""
+    """Request an observation of a target from a facility; repeating a key makes no second request."""
     from broker_assets.tom.observations.store import ask as store_ask
     from broker_assets.tom.observations.store import get
 

@@ -1,4 +1,4 @@
-"""Where anything comes from ("why"), and the state of the platform."""
+"""The origin of rows, products, messages and assets ("why"), and the state of the platform."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def why_asset(
     asset: Annotated[str, Path(description="Asset", max_length=100, examples=["sources"])],
     partition: Annotated[str, Query(max_length=100, description="Its partition: a night, day, list or filter")] = "",
 ) -> Response:
-    """The version of an asset, or of one partition of it, and what it was made from."""
+    """The version of an asset, or of one of its partitions, and what it was made from."""
     from broker_assets.provenance import versions
 
     found = versions.current(connection, asset, partition)

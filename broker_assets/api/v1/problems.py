@@ -1,7 +1,7 @@
-"""The one shape of every error of this interface: a problem document (RFC 9457) that says what to do.
+"""The common form of all errors of this interface: a problem document (RFC 9457) that says what to do.
 
-`type` is stable and made for programs; `detail` says what was wrong, `advice` what to do next, `errors` which
-parameters are meant. Exceptions of the domain are translated here and nowhere else.
+`type` is stable, for programs; `detail` says what was wrong, `advice` what to do next, and `errors` names the
+parameters. Exceptions of the domain are translated here and nowhere else.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 PREFIX: Final = "urn:broker-assets:problem:"
-"""Of `type`."""
+"""Prefix of `type`."""
 
 KINDS: Final[dict[str, tuple[int, str, str]]] = {
     "bad-parameter": (422, "A parameter is missing or wrong", "correct the parameters that `errors` names"),
@@ -49,7 +49,7 @@ KINDS: Final[dict[str, tuple[int, str, str]]] = {
     "unavailable": (503, "The service is unavailable", "try again in a moment"),
     "too-slow": (503, "The database took too long", "ask for less, or try again later"),
 }
-"""Kind: status, title, and what to do if nothing more precise is known."""
+"""By kind: status, title, and what to do if nothing more precise is known."""
 _OF_STATUS: Final = {status: kind for kind, (status, _, _) in reversed(KINDS.items())}
 
 
@@ -63,11 +63,11 @@ class Problem(Exception):
     detail : str
         What was wrong.
     advice : str, optional
-        What to do; that of the kind if left out.
+        What to do; default: the advice for the kind.
     errors : sequence of dict, optional
         `parameter` and `message` of each parameter that was wrong; `line` and `column` of text.
     headers : mapping, optional
-        Of the answer.
+        Headers of the answer.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ def answer(request: Request, problem: Problem) -> Response:
 
 
 def translated(error: Exception) -> Problem:
-    """The problem that an exception means."""
+    """The problem for an exception."""
     from broker_assets.filters.errors import FilterError
 
     if isinstance(error, Problem):
@@ -142,7 +142,7 @@ def translated(error: Exception) -> Problem:
         return Problem("unavailable", explained(error), headers={"Retry-After": "5"})
     if isinstance(error, psycopg.DataError):
         return Problem("bad-parameter", unfit(error))
-    if type(error).__module__.startswith("broker_assets."):  # meant for users; others are our faults
+    if type(error).__module__.startswith("broker_assets."):  # meant for users; others are our own faults
         for kind, names in _BY_NAME.items():
             if any(one.__name__ in names for one in type(error).__mro__):
                 return Problem(kind, str(error))
@@ -157,7 +157,7 @@ _BY_NAME: Final[dict[str, frozenset[str]]] = {
     "too-slow": frozenset({"TimeoutError"}),
     "bad-request": frozenset({"ValueError"}),
 }
-"""Names of errors of the domain, whose modules need not be loaded to name them; the first that fits counts."""
+"""Domain errors by name, so that their modules need not be loaded; the first that fits counts."""
 
 
 def _name(place: Sequence[Any]) -> str:
@@ -180,11 +180,11 @@ HANDLED: Final[tuple[type[Exception], ...]] = (
     ValueError,
     Exception,
 )
-"""What is answered as a problem; each with its subclasses."""
+"""Exceptions that are answered as problems, each with its subclasses."""
 
 
 def add_to(app: FastAPI) -> None:
-    """Let an application answer every error in this shape."""
+    """Make an application answer every error in this form."""
 
     def handle(request: Request, error: Exception) -> Response:
         return answer(request, translated(error))
@@ -211,7 +211,7 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
         },
     }
 }
-"""Documents the shape for OpenAPI."""
+"""Documents the form for OpenAPI."""
 SCHEMA: Final[dict[str, Any]] = {
     "title": "Problem",
     "type": "object",

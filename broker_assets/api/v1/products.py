@@ -1,4 +1,4 @@
-"""Products of telemetry: what there is, by time, kind, level and version; their files, also in ranges; publications."""
+"""Telemetry products by time, kind, level and version; their files, whole or in ranges; publications."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def products(
 
 @router.get("/products/kinds", responses=described({"kinds": [{"level": "L1", "kind": "ql-lightcurve", "files": 31}]}))
 def product_kinds(request: Request, connection: Database, viewer: Anybody) -> Response:
-    """Which products there are, with how many files and from when to when."""
+    """Kinds of products, with the number of files and the first and last day of each."""
     from broker_assets.telemetry.product_search import kinds
 
     return document(request, {"kinds": kinds(connection)})

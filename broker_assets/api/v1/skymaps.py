@@ -1,4 +1,4 @@
-"""Sky maps of events: what there is, the maps themselves, and the objects inside."""
+"""Sky maps of events: their list, the maps themselves, and the objects inside."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def skymaps(
 
 @router.get("/skymaps/{id}", responses=described({"versions": [{"mw_id": 4, "event": "S240422ed", "version": "3"}]}))
 def skymap(request: Request, connection: Database, viewer: Anybody, id: ListId) -> Response:  # noqa: A002
-    """All versions of the map of an event, of which one is given, the newest first."""
+    """All versions of the map of the event to which a map belongs, the newest first."""
     from broker_assets.sky.map_overview import versions
 
     found = [dataclasses.asdict(one) | {"state": one.state} for one in versions(connection, id)]

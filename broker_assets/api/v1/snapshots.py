@@ -1,4 +1,4 @@
-"""Citable snapshots: the answer of a question, frozen under an identifier with a hash, the same bytes for ever."""
+"""Citable snapshots: the answer to a query, frozen under an identifier with a hash, the same bytes for ever."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from broker_assets.tom.versions.definitions import REALTIME
 router = APIRouter(tags=["snapshots"])
 
 MOST: Final = 1000
-"""Objects of a snapshot, at most."""
+"""Most objects in a snapshot."""
 Identifier = Annotated[
     str, Path(description="Identifier of a snapshot", pattern=r"^s[0-9a-f]{16}$", examples=["s0123456789abcdef"])
 ]
@@ -71,7 +71,7 @@ class Question(BaseModel):
 
 @router.post("/snapshots", status_code=201, responses=described(_EXAMPLE, "It is frozen", status=201))
 def freeze(request: Request, connection: Database, writer: Writer, question: Question) -> Response:
-    """Freeze the answer of a question. The same answer of the same versions has the same identifier."""
+    """Freeze the answer to a query. The same answer from the same versions has the same identifier."""
     from upath import UPath
 
     from broker_assets.database.documented_rows import documented_rows
@@ -97,7 +97,7 @@ def freeze(request: Request, connection: Database, writer: Writer, question: Que
             connection, object_features, "diaobjectid", identifiers, order=("diaobjectid", "diasourceid"),
             without=("ingestid",),
         )  # fmt: skip
-    # By its own name, whatever other name meant it on that day.
+    # By its own name, not by an alias, which may later refer to another version.
     versions = {
         **versions_in_force(connection, identifiers),
         "processing": version
@@ -108,7 +108,7 @@ def freeze(request: Request, connection: Database, writer: Writer, question: Que
         },
     }
     asked = question.model_dump(exclude={"title"}, exclude_none=True)
-    if question.ids is not None:  # however they were written
+    if question.ids is not None:  # in whatever form they were written
         asked["ids"] = [str(one) for one in identifiers]
     try:
         with changing(request, writer, "snapshot made") as noted:
@@ -146,7 +146,7 @@ def snapshots(
 
 @router.get("/snapshots/{id}", responses=described(_EXAMPLE))
 def snapshot(request: Request, connection: Database, viewer: Anybody, id: Identifier) -> Response:  # noqa: A002
-    """What a snapshot is: question, versions, contents and hashes."""
+    """Description of a snapshot: query, versions, contents and hashes."""
     from broker_assets.provenance.snapshots import find
 
     return document(request, _shown(find(connection, id)))

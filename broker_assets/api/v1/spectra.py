@@ -1,4 +1,4 @@
-"""Spectra as files: added, read as points or as the file, versions; and a night of wanted spectra at an observatory."""
+"""Spectra: files added, versions, read as points or as a file; and a night of wanted spectra at an observatory."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def spectra(
 
 @router.get("/spectra/{id}", responses=described(_SPECTRUM | {"wavelength": [4000.0], "flux": [1.5]}))
 def spectrum(request: Request, viewer: Anybody, id: Number, version: Which = None) -> Response:  # noqa: A002
-    """A spectrum with the points of a version: wavelengths in Å, and the versions that there are."""
+    """A spectrum with its versions and the points of one of them; wavelengths are in Å."""
     from broker_assets.tom.spectra.spectrum_store import get, history, version_of
 
     with accounts_of(request) as connection:
@@ -154,7 +154,7 @@ def night(
     minutes: Annotated[float, Query(ge=5, le=600, description="Time of a spectrum")] = 30.0,
     format: Annotated[Literal["json", "csv"], Query(description="Form of the answer")] = "json",  # noqa: A002
 ) -> Response:
-    """Wanted spectra that nobody has claimed, planned for a night: by priority, airmass, twilight and the Moon."""
+    """Wanted spectra that nobody has claimed, planned for a night by priority, airmass, twilight and the Moon."""
     from broker_assets.api.authentication import NO_TOKEN, NotAuthenticatedError
     from broker_assets.api.tom.spectrum_nights import as_csv, as_document, night_of
 

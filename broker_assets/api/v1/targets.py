@@ -1,4 +1,5 @@
-"""Targets: found, made by hand, of objects or from CSV, changed, shared and removed; lists of them, comments."""
+"""Targets: found, created by hand, from objects or from CSV, changed, shared and removed; lists of targets,
+comments."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ _LIST: Final = {"listid": 3, "owner": "ann", "name": "tonight", "description": "
 
 
 class TargetFields(BaseModel):
-    """What a target is; orbital elements and ephemeris are in `elements`. What is left out stays, or is unknown."""
+    """Fields of a target; orbital elements and ephemeris are in `elements`. Omitted fields stay as they are, or
+    unknown."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -61,7 +63,7 @@ class Said(BaseModel):
 
 
 class Groups(BaseModel):
-    """With whom something is shared."""
+    """Groups with which something is shared."""
 
     groups: list[str] = Field(max_length=100, description="Groups of the owner; none ends the sharing")
 
@@ -75,19 +77,19 @@ class NewList(BaseModel):
 
 
 def reader_of(viewer: Viewer) -> Any:
-    """Who asks, as targets have it."""
+    """The viewer as a reader of targets."""
     from broker_assets.tom.targets.readers import Reader
 
     return Reader.of(viewer.user)
 
 
 def near_of(text: str | None) -> tuple[float, float, float] | None:
-    """Right ascension, declination and radius of a parameter `near`, degrees.
+    """Right ascension, declination (ICRS) and radius in a parameter `near`, degrees.
 
     Raises
     ------
     Problem
-        If it is not three such numbers.
+        If it does not consist of three such numbers.
 
     Examples
     --------
@@ -162,7 +164,7 @@ def target(request: Request, viewer: Anybody, id: TargetId) -> Response:  # noqa
 
 @router.post("/targets", status_code=201, responses=described(_TARGET, "It is made", status=201))
 def make_target(request: Request, writer: Writer, new: TargetFields) -> Response:
-    """Make a target; with nothing but `diaobjectid` or `root` (and `name`) that of the object, which is made once."""
+    """Create a target; with only `diaobjectid` or `root` (and `name`), that of the object, which is created once."""
     from broker_assets.tom.targets.fields import BadTarget, checked
     from broker_assets.tom.targets.store import get, make, of_object, of_root
 
@@ -194,7 +196,7 @@ async def import_csv(
     writer: Writer,
     list: Annotated[int | None, Query(ge=1, lt=2**63, description="List that they are added to")] = None,  # noqa: A002
 ) -> Response:
-    """Make the targets of a CSV file (the body, `text/csv`) in the columns of TOM Toolkit; bad rows are refused."""
+    """Create targets from a CSV file (the body, `text/csv`) with the columns of TOM Toolkit; bad rows are refused."""
     from starlette.concurrency import run_in_threadpool
 
     content = await body_of(request)
@@ -300,7 +302,7 @@ def target_lists(request: Request, viewer: Anybody) -> Response:
 
 @router.post("/target-lists", status_code=201, responses=described(_LIST, "It is made", status=201))
 def make_list(request: Request, writer: Writer, new: NewList) -> Response:
-    """Make a list of targets."""
+    """Create a list of targets."""
     from broker_assets.tom.targets import lists
 
     with changing(request, writer, "list of targets made") as noted:
@@ -316,7 +318,7 @@ def make_list(request: Request, writer: Writer, new: NewList) -> Response:
 
 @router.patch("/target-lists/{id}", responses=described(_LIST))
 def change_list(request: Request, writer: Writer, id: ListId, new: NewList) -> Response:  # noqa: A002
-    """Give a list another name and description, and say whether it is public."""
+    """Change the name and description of a list, and whether it is public."""
     from broker_assets.tom.targets import lists
 
     with changing(request, writer, "list of targets changed", id) as noted:
@@ -340,7 +342,7 @@ def remove_list(request: Request, writer: Writer, id: ListId) -> Response:  # no
 
 @router.put("/target-lists/{id}/targets/{target}", responses=described({"added": 1}))
 def add_to_list(request: Request, writer: Writer, id: ListId, target: TargetId) -> Response:  # noqa: A002
-    """Add a target to a list; one that is in it stays."""
+    """Add a target to a list, unless it is already in it."""
     from broker_assets.tom.targets import lists
     from broker_assets.tom.targets.store import get
 
@@ -351,7 +353,7 @@ def add_to_list(request: Request, writer: Writer, id: ListId, target: TargetId) 
 
 @router.delete("/target-lists/{id}/targets/{target}", responses=described({"removed": 1}))
 def drop_from_list(request: Request, writer: Writer, id: ListId, target: TargetId) -> Response:  # noqa: A002
-    """Take a target out of a list."""
+    """Remove a target from a list."""
     from broker_assets.tom.targets import lists
 
     with accounts_of(request) as connection:
@@ -371,7 +373,7 @@ def _share(request: Request, writer: Viewer, kind: Any, number: int, shared: Gro
 
 
 def _given(fields: TargetFields) -> dict[str, Any]:
-    """Fields that the request has, elements among the others."""
+    """Fields in the request, with the elements among the others."""
     from broker_assets.tom.targets.fields import ELEMENTS, BadTarget
 
     found = fields.model_dump(exclude_unset=True)

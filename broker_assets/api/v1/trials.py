@@ -1,4 +1,4 @@
-"""Trials of filters over past nights: asked for, found again while they run, and cancelled."""
+"""Trials of filters on past nights: requested, followed while they run, and cancelled."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _EXAMPLE: Final = {
 
 
 class Trial(BaseModel):
-    """What is tried."""
+    """The trial that is requested."""
 
     definition: str = Field(
         max_length=20_000,
@@ -40,7 +40,8 @@ class Trial(BaseModel):
 
 @router.post("/trials", status_code=202, responses=described(_EXAMPLE, "It waits", status=202))
 def ask(request: Request, writer: Writer, wanted: Trial) -> Response:
-    """Try a filter on past nights: what it would have passed; nothing is stored. `Location` is where it is found."""
+    """Try a filter on past nights: what it would have passed; nothing is stored. `Location` is the address of the
+    trial."""
     from broker_assets.filters.files import read_definition
 
     definition = read_definition(wanted.definition)
@@ -63,7 +64,7 @@ def listed(request: Request, account: Account) -> Response:
 
 @router.get("/trials/{id}", responses=described(_EXAMPLE))
 def one(request: Request, account: Account, id: TrialId) -> Response:  # noqa: A002
-    """A trial: how far it is, or what it found."""
+    """A trial: its progress, or its result."""
     from broker_assets.filters import trials
 
     with accounts_of(request) as own:
@@ -82,7 +83,7 @@ def cancel(request: Request, writer: Writer, id: TrialId) -> Response:  # noqa: 
 
 
 def begun(request: Request, writer: Writer, form: Any, **options: Any) -> Response:
-    """Ask for a trial, and start the process that runs it."""
+    """Request a trial, and start the process that runs it."""
     from broker_assets.filters import trials
 
     with accounts_of(request) as own:

@@ -1,7 +1,6 @@
-"""Who asks: a guest, who sees what is public, or an account, which also sees what it owns or shares with a group.
+"""Who asks: a guest, who sees what is public, or an account, which also sees what it owns and what is shared with it.
 
-What may be read is decided by `access.visibility`. A request with a token that is not valid is refused; it is never
-taken for one of a guest.
+`access.visibility` decides what may be read. A request with an invalid token is refused, never treated as a guest's.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from broker_assets.api.connections import database
 from broker_assets.settings.access import AccessSettings
 
 Database = Annotated[psycopg.Connection[Any], Depends(database)]
-"""The connection of a request: it reads."""
+"""The read-only connection of a request."""
 _Thing = TypeVar("_Thing", bound=Owned)
 
 
@@ -34,7 +33,7 @@ class Viewer:
     user: User | None
     """None: a guest."""
     rows: int
-    """Rows of an answer, at most."""
+    """Most rows of an answer."""
     request: Request | None = None
     _shared: dict[str, set[str]] = field(default_factory=dict)
 
@@ -45,11 +44,11 @@ class Viewer:
 
     @property
     def sees_all(self) -> bool:
-        """Whether it is an administrator."""
+        """Whether the account is an administrator's."""
         return self.user is not None and self.user.administers
 
     def sees(self, kind: Kind, identifier: int | str, thing: Owned) -> bool:
-        """Whether it may know of a filter, list or annotator."""
+        """Whether the viewer may know of a filter, list or annotator."""
         if thing.public or thing.owner == PLATFORM or self.sees_all:
             return True
         if self.user is None:
@@ -57,7 +56,7 @@ class Viewer:
         return thing.owner == self.user.username or str(identifier) in self._shared_with(kind)
 
     def visible(self, kind: Kind, things: Iterable[_Thing], key: Callable[[_Thing], int | str]) -> list[_Thing]:
-        """Those that it may know of."""
+        """The things that the viewer may know of."""
         return [thing for thing in things if self.sees(kind, key(thing), thing)]
 
     def _shared_with(self, kind: Kind) -> set[str]:
@@ -76,11 +75,11 @@ def changing(request: Request, writer: Viewer, action: str, subject: int | str =
     Parameters
     ----------
     request, writer : Request, Viewer
-        Who changes something.
+        The request, and the account that changes something.
     action : str
-        What is done, as `filter saved`.
+        What is done, for example `filter saved`.
     subject : int or str
-        To what; it may be set on the way, for what is made.
+        What is changed; for a new thing, its number is set later, in the block.
     """
     with accounts_of(request) as connection, connection.transaction():
         found = _Change(connection, str(subject))
@@ -107,7 +106,7 @@ def _viewer(request: Request) -> Viewer:
     except NotAuthenticatedError:
         if has_token:
             raise
-        return Viewer(None, settings.rows)  # the session of a browser has ended
+        return Viewer(None, settings.rows)  # the session of the browser has ended
     return Viewer(found.user, found.rows, request)
 
 
@@ -126,4 +125,4 @@ Anybody = Annotated[Viewer, Depends(_viewer)]
 Account = Annotated[Viewer, Depends(_account)]
 """An account that asks."""
 Writer = Annotated[Viewer, Depends(_writer)]
-"""An account that is about to change something."""
+"""An account that is going to change something."""

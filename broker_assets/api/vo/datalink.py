@@ -18,7 +18,7 @@ from broker_assets.database.tables import diasources
 router = APIRouter(tags=["VO"])
 
 MOST: Final = 100
-"""Sources of one question, at most."""
+"""Most sources in a request."""
 MEDIA_TYPE: Final = "application/x-votable+xml;content=datalink"
 _SCHEMA: Final = pa.schema(
     [
@@ -37,7 +37,7 @@ _SCHEMA: Final = pa.schema(
 @router.get("/datalink", response_class=Response, operation_id="datalink_get")
 @router.post("/datalink", response_class=Response, operation_id="datalink_post")
 def links(request: Request, connection: Database, viewer: Anybody, given: Parameters) -> Response:
-    """What there is of each diaSourceId in ID, several separated by commas."""
+    """Links of each diaSourceId in ID, several separated by commas."""
     identifiers = [one.strip() for one in str(given.get("ID", "")).split(",") if one.strip()]
     if not 0 < len(identifiers) <= MOST:
         raise VoError(f"ID must have 1 to {MOST} diaSourceIds, separated by commas")
@@ -54,7 +54,7 @@ STANDARD: Final = "ivo://ivoa.net/std/DataLink#links-1.1"
 
 
 def _known(connection: Any, identifiers: list[str]) -> dict[str, tuple[int, bool]]:
-    """Object of each source that exists, and whether its packet is kept."""
+    """The object of each existing source, and whether its packet is kept."""
     numbers = [int(one) for one in identifiers if one.isascii() and one.isdecimal() and len(one) < 19]
     rows = ask(
         connection,

@@ -1,4 +1,4 @@
-"""Parameters as DALI has them: names in any case, in the address or a form; and errors as VOTables."""
+"""Parameters as in DALI: names in any case, in the address or a form; and errors as VOTables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FORMS: Final[dict[str, str]] = {
 
 
 PATH: Final = "/api/vo"
-"""Where these interfaces are."""
+"""Path of these interfaces."""
 
 
 def base_of(request: Request) -> str:
@@ -29,7 +29,7 @@ def base_of(request: Request) -> str:
 
 
 class VoError(Exception):
-    """A question that is answered with an error.
+    """A request that is answered with an error.
 
     Parameters
     ----------
@@ -56,16 +56,16 @@ async def _upper(request: Request) -> dict[str, Any]:
 
 
 Parameters = Annotated[dict[str, Any], Depends(_upper)]
-"""Those of a request, by names in upper case."""
+"""Parameters of a request, by names in upper case."""
 
 
 def form_of(given: dict[str, Any]) -> str:
-    """The form of an answer.
+    """The format of an answer.
 
     Raises
     ------
     VoError
-        If there is no such form.
+        If there is no such format.
     """
     wanted = str(given.get("RESPONSEFORMAT") or given.get("FORMAT") or "votable").replace(" ", "").lower()
     if wanted not in FORMS:
@@ -74,7 +74,7 @@ def form_of(given: dict[str, Any]) -> str:
 
 
 def rows_of(given: dict[str, Any], most: int) -> int:
-    """MAXREC, at most what the account may have.
+    """MAXREC, capped at the row limit of the account.
 
     Raises
     ------

@@ -15,7 +15,7 @@ from broker_assets.api.vo.parameters import Parameters, form_of, number_of, rows
 router = APIRouter(tags=["VO"])
 
 LARGEST: Final = 10.0
-"""Radius at most, degrees."""
+"""Largest radius, degrees."""
 _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "1": (),
     "2": (
@@ -29,7 +29,7 @@ _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         "tns_name",
     ),
 }
-"""Columns by VERB, besides identifier and position; 3 has all."""
+"""Columns by VERB, besides identifier and position; VERB 3 has all columns."""
 
 
 @router.get("/scs", response_class=Response, operation_id="scs_get")
@@ -64,7 +64,7 @@ def _all() -> list[str]:
 
 
 def _described(found: pa.Table) -> pa.Table:
-    """The table with the UCDs that the standard asks for, and the identifier as a text."""
+    """The table with the UCDs that the standard requires, and the identifier as a text."""
     fields: list[Any] = []
     ucds = {"ra": "POS_EQ_RA_MAIN", "decl": "POS_EQ_DEC_MAIN", "diaObjectId": "ID_MAIN"}
     for item in found.schema:

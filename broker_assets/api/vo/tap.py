@@ -1,4 +1,4 @@
-"""Table Access Protocol (IVOA TAP 1.1): ADQL over the published tables, synchronous, and what the service is."""
+"""Table Access Protocol (IVOA TAP 1.1): synchronous ADQL over the published tables, and descriptions of the service."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ def sync(request: Request, viewer: Anybody, given: GivenParameters) -> Response:
 
 
 AT_ONCE: Final = 4
-"""Synchronous queries of a process: slow ones of visitors leave connections to all other questions."""
+"""Most synchronous queries of a process at once: slow ones must leave connections for all other requests."""
 WAIT_SECONDS: Final = 3.0
-"""For which a query waits until one of them has ended."""
+"""Longest time that a query waits until another one has ended."""
 LONGEST_SECONDS: Final = 15.0
-"""Time of a synchronous query: below that of a connection of this server."""
+"""Time limit of a synchronous query; shorter than that of a connection of this server."""
 
 
 @router.get("/tap/capabilities", response_class=Response)
@@ -91,7 +91,7 @@ def tables() -> Response:
 
 @router.get("/tap/examples", response_class=HTMLResponse)
 def examples() -> Response:
-    """Queries to begin with (DALI examples)."""
+    """Example queries (DALI examples)."""
     parts = [
         Markup(
             '<div typeof="example" id="e{0}" resource="#e{0}"><h2 property="name">{1}</h2>'

@@ -23,30 +23,31 @@ from broker_assets.filters.tap_jobs import Job, Owner
 router = APIRouter(tags=["VO"], prefix="/tap/async")
 
 SECONDS: Final = 600
-"""Time of a query, if none is asked for."""
+"""Default time limit of a query."""
 LONGEST_SECONDS: Final = 3600
 LONGEST_OF_GUESTS: Final = 600
-"""Time of a query at most, of an account and without one."""
+"""Longest time limit of a query, for an account and for a guest."""
 LONGEST_WAIT: Final = 25.0
-"""Seconds that an answer may be held back by WAIT: less than proxies wait."""
+"""Longest WAIT for an answer, seconds: less than the time limits of proxies."""
 _LOOK: Final = 0.25
 _LONGEST_LOOK: Final = 2.0
-"""Seconds between two looks at a job that is waited for; they become longer."""
+"""Seconds between two checks of a job that a client waits for; the pauses increase from the first to the second
+value."""
 Identifier = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="Identifier of the job")]
 
 
 def _own(viewer: Viewer) -> int | None:
-    """The account of a request; none for a guest."""
+    """The account of a request; None for a guest."""
     return None if viewer.user is None or viewer.user.is_guest else viewer.user.userid
 
 
 def longest(viewer: Viewer) -> int:
-    """Seconds of a query of an account, at most."""
+    """Longest time limit of a viewer's query, seconds."""
     return LONGEST_OF_GUESTS if _own(viewer) is None else LONGEST_SECONDS
 
 
 def _changing(request: Request, viewer: Anybody) -> Viewer:
-    """Who makes or changes a job: a session of a browser must repeat its value, as for every other change."""
+    """Who creates or changes a job: the session of a browser must repeat its CSRF token, as for every other change."""
     if _own(viewer) is not None and not request.headers.get("authorization"):
         _, may, why_not = recognised(request)
         if not may:
@@ -55,7 +56,7 @@ def _changing(request: Request, viewer: Anybody) -> Viewer:
 
 
 Changing = Annotated[Viewer, Depends(_changing)]
-"""Who makes or changes a job; a token that may only read is enough, since its own jobs are all that it reaches."""
+"""Who creates or changes a job; a read-only token is enough, since it can reach only its own jobs."""
 
 
 def _job(request: Request, viewer: Anybody, jobid: Identifier) -> Job:
@@ -68,14 +69,14 @@ def _own_job(job: Annotated[Job, Depends(_job)], viewer: Changing) -> Job:
 
 
 AJob = Annotated[Job, Depends(_job)]
-"""The job of a path, which who asks may see."""
+"""The job of a path, if the viewer may see it."""
 OwnJob = Annotated[Job, Depends(_own_job)]
-"""The same, to be changed."""
+"""The same for a change."""
 
 
 @router.get("", response_class=Response)
 def listed(request: Request, viewer: Anybody) -> Response:
-    """Jobs of the account (PHASE, AFTER, LAST choose); those without an account are in no list."""
+    """Jobs of the account, selected by PHASE, AFTER and LAST; jobs of guests are not listed."""
     after, last = request.query_params.get("AFTER"), request.query_params.get("LAST", "")
     try:
         since = None if after is None else uws.read_time(after)
@@ -94,7 +95,7 @@ def listed(request: Request, viewer: Anybody) -> Response:
 
 @router.post("", response_class=Response, status_code=303)
 def make(request: Request, viewer: Changing, given: GivenParameters) -> Response:
-    """Make a job; with PHASE=RUN it runs at once. `Location` is where it is."""
+    """Create a job; with PHASE=RUN it runs at once. `Location` is its address."""
     values = dict(given.values)
     runs = values.pop("PHASE", "").upper() == "RUN"
     owner = Owner(_own(viewer), address_of(request))
@@ -111,11 +112,11 @@ def make(request: Request, viewer: Changing, given: GivenParameters) -> Response
 
 @router.get("/{jobid}", response_class=Response)
 async def one(request: Request, viewer: Anybody, jobid: Identifier) -> Response:
-    """A job; WAIT seconds until it is in another phase (than PHASE), if it has not ended."""
+    """A job; if it has not ended, the answer waits up to WAIT seconds until its phase changes (from PHASE)."""
     job = await anyio.to_thread.run_sync(_job, request, viewer, jobid)
     wait, phase = _wait(request), request.query_params.get("PHASE", job.phase).upper()
     if job.phase in ("QUEUED", "EXECUTING"):
-        request.app.state.tap_worker.wake()  # also what another process has left
+        request.app.state.tap_worker.wake()  # it may be a job that another process has left
     deadline, pause = clock.monotonic() + wait, _LOOK
     while not job.ended and job.phase == phase and clock.monotonic() < deadline:
         await anyio.sleep(pause)
@@ -189,7 +190,7 @@ def duration(job: AJob) -> Response:
 
 @router.post("/{jobid}/executionduration", response_class=Response, status_code=303)
 def set_duration(request: Request, viewer: Anybody, job: OwnJob, given: GivenParameters) -> Response:
-    """Change the seconds that the query may take, up to those that the account may have."""
+    """Change the seconds that the query may take, up to the limit of the account."""
     text = given.values.get("EXECUTIONDURATION", "").strip()
     if not (text.isascii() and text.isdecimal()) or len(text) > 9:
         raise VoError(f"EXECUTIONDURATION is a whole number of seconds, not {text[:40]!r}")

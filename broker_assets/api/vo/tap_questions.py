@@ -1,4 +1,4 @@
-"""What a client asks of TAP: the query with its limits and form, and the tables that it uploads."""
+"""The request of a TAP client: the query with its limits and format, and the tables that it uploads."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Question:
     query: str
     """ADQL."""
     form: str
-    """Form of the answer."""
+    """Format of the answer."""
     rows: int
-    """Rows of the answer, at most."""
+    """Most rows of the answer."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ def question(values: Mapping[str, Any], *, most: int) -> Question:
     values : mapping
         Parameters by names in upper case.
     most : int
-        Rows that the account may have.
+        Row limit of the account.
 
     Raises
     ------
     VoError
-        If something is missing or not available here.
+        If something is missing or not supported.
     """
     if str(values.get("REQUEST", "doQuery")).lower() != "doquery":
         raise VoError("REQUEST must be doQuery")
@@ -127,7 +127,7 @@ async def _given(request: Request, viewer: Anybody) -> Given:
             texts.append(str(value))
         else:
             values[name.upper()] = str(value)
-            files.setdefault(name, str(value).encode())  # a part of a form without the name of a file
+            files.setdefault(name, str(value).encode())  # a part of a form without a file name
 
     def fetched(address: str) -> bytes:
         from broker_assets.delivery.public_files import CannotFetch, fetch
@@ -146,4 +146,4 @@ async def _given(request: Request, viewer: Anybody) -> Given:
 
 
 GivenParameters = Annotated[Given, Depends(_given)]
-"""Those of a request."""
+"""Parameters and uploads of a request."""

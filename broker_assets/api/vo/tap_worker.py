@@ -1,8 +1,9 @@
 """Runs asynchronous queries in a few threads of the server: taken from the database, one after the other.
 
-Every process of the server may run any job. While one runs, a thread says every few seconds that it does, and cancels
-the statement of a job that was aborted, deleted, or taken over by another process. A server that ends gives its jobs
-back; those of one that died are begun again when they have been silent for a while (`filters.tap_jobs.take`).
+Every process of the server may run any job. While jobs run, a thread reports every few seconds that they do, and
+cancels the statement of a job that was aborted, deleted, or taken over by another process. A server that shuts down
+gives its jobs back; those of a server that died are started again after a while without a report
+(`filters.tap_jobs.take`).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 THREADS: Final = 2
 """Jobs that a process of the server runs at once."""
 LOOK_SECONDS: Final = 2.0
-"""Between two looks at whether the jobs that run still should."""
+"""Seconds between two checks whether running jobs should continue."""
 
 
 class TapWorker:
@@ -38,9 +39,9 @@ class TapWorker:
     Parameters
     ----------
     connections : Connections
-        With which queries read.
+        Connections for the queries of users.
     accounts : Connections
-        With which jobs and results are written.
+        Connections that write jobs and results.
     """
 
     def __init__(self, connections: Connections, accounts: Connections) -> None:
@@ -53,7 +54,7 @@ class TapWorker:
         self._closing = threading.Event()
 
     def begin(self) -> None:
-        """Run what a server left when it ended; looks for it in the background."""
+        """Run the jobs that a server left when it ended; it looks for them in the background."""
         threading.Thread(target=self._begin, daemon=True, name="tap start").start()
 
     def _begin(self) -> None:
@@ -92,7 +93,7 @@ class TapWorker:
             thread.join(5 if running else 0.2)  # one without a job only waits for the database
 
     def look(self) -> None:
-        """Say which jobs run here, and cancel those that should no longer."""
+        """Report which jobs run here, and cancel those that should not continue."""
         with self._lock:
             running = list(self._running)
         if running:
@@ -141,7 +142,7 @@ class TapWorker:
         except tap_jobs.JobEnded:
             return  # its result is no longer wanted
         except DatabaseUnavailableError:
-            # The keeper is silent from now on: the job begins again when the database is back.
+            # The keeper no longer reports the job, which begins again when the database is back.
             log.warning("the query %s was interrupted: the database is unavailable", job.jobid)
             return
         except Exception:

@@ -19,7 +19,7 @@ _NAMESPACES: Final = f'{_WITHOUT_VERSION} version="1.1"'
 
 
 def time(value: datetime.datetime) -> str:
-    """A time as DALI has it: ISO 8601, UTC, to the millisecond.
+    """A time as in DALI: ISO 8601, UTC, to the millisecond.
 
     Examples
     --------
@@ -30,12 +30,12 @@ def time(value: datetime.datetime) -> str:
 
 
 def read_time(text: str) -> datetime.datetime:
-    """A time as DALI has it; without a zone it is UTC.
+    """Read a time as in DALI; without a time zone it is UTC.
 
     Raises
     ------
     ValueError
-        If it is none.
+        If the text is not such a time.
     """
     return instant(text.strip())
 
@@ -48,7 +48,7 @@ def job(found: Job, address: str) -> str:
     found : Job
         The job.
     address : str
-        Of the job.
+        Address of the job.
     """
     parts = [
         f"<uws:jobId>{escape(found.jobid)}</uws:jobId>",

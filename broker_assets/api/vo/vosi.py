@@ -50,14 +50,14 @@ _FORMATS: Final = (
 
 @dataclass(frozen=True)
 class Limits:
-    """What an account may ask for at most."""
+    """Limits of an account."""
 
     rows: int
-    """Rows of an answer."""
+    """Most rows of an answer."""
     seconds: int
-    """Time of an asynchronous query, if none is asked for."""
+    """Default time limit of an asynchronous query, seconds."""
     most_seconds: int
-    """The same at most."""
+    """Longest time limit of an asynchronous query, seconds."""
 
 
 def capabilities(base: str, limits: Limits) -> str:
@@ -66,9 +66,9 @@ def capabilities(base: str, limits: Limits) -> str:
     Parameters
     ----------
     base : str
-        Its address.
+        Address of the service.
     limits : Limits
-        Of the account that asks.
+        Limits of the account that asks.
     """
     interface = '<interface xsi:type="vs:ParamHTTP" role="std"{}><accessURL use="{}">{}</accessURL></interface>'
     parts = [
@@ -112,7 +112,7 @@ def capabilities(base: str, limits: Limits) -> str:
 
 
 def availability() -> str:
-    """That the service is up; it is asked of the database before."""
+    """The answer that the service is up; the caller has checked the database."""
     return (
         f'{_HEAD}<vosi:availability xmlns:vosi="http://www.ivoa.net/xml/VOSIAvailability/v1.0">'
         "<vosi:available>true</vosi:available></vosi:availability>\n"
