@@ -25,20 +25,23 @@ from broker_assets.automation_ticks import AutomationOnChange
 SENSOR = "automation"
 """Name of the sensor that evaluates the conditions."""
 
-# The queue starts the waiting run of the highest priority first, and of equal ones the oldest. Somebody waits for the
-# run that an operator starts, by hand or in a backfill (no tag: 0); what follows from changes by itself may come after
-# it. What receives comes before both: behind a backfill of a year of nights, the stream would stop for days.
+# The queue starts the waiting run of the highest priority first, and of equal ones the oldest. An operator waits for
+# the runs that they start, by hand or in a backfill (no tag: priority 0); runs that automation starts after a change
+# may come later. Runs that receive data come before both: behind a backfill of a year of nights, the stream would stop
+# for days.
 BACKGROUND: Final = {"dagster/priority": "-1"}
-"""Tags of runs that automation, sensors and schedules start; not of those that receive."""
+"""Tags of runs that automation, sensors and schedules start, except those that receive data."""
 RECEPTION: Final = {"dagster/priority": "1"}
 """Tags of runs that read alerts, notices and telemetry as they arrive."""
-# These take seconds. As background they started after everything that automation had asked for before: with the
-# telemetry products of the demonstration in the queue and four runs at a time, a changed catalogue waited for minutes.
+# These take seconds. At background priority they started after everything that automation had requested earlier: with
+# the telemetry products of the demonstration in the queue and four runs at a time, a changed catalogue waited for
+# minutes.
 PROMPT: Final = {"dagster/priority": "1"}
 """Tags of the short runs that bring changed lists and catalogues into force: users wait for them."""
 
 UNUSED_SECONDS: Final = 600
-"""Interval of sensors that the settings give nothing to do: a tick costs several processes, and says only that."""
+"""Seconds between ticks of sensors that have nothing to do under the current settings: a tick starts several
+processes."""
 
 TRIGGER: Final = {"broker/trigger": "automation"}
 """Tag of the runs that automation starts."""

@@ -1,9 +1,9 @@
 """When the automation conditions are evaluated: after something has happened, instead of at every tick.
 
-An evaluation goes through all assets and their partitions, a second of a processor; most of the time, nothing has
-happened since the one before, and its answer is the same. What can change it leaves an event in Dagster's log
-(materialisations, observations, checks, runs from request to end) or changes a backfill. Deleted partitions and the
-beginning of a night do not: a full evaluation every few minutes finds these.
+An evaluation goes through all assets and their partitions and takes a second of CPU time; usually nothing has happened
+since the previous one, and its result would be the same. Almost everything that can change the result leaves an event
+in Dagster's log (materialisations, observations, checks, runs from request to end) or changes a backfill. The
+exceptions are deleted partitions and the beginning of a night: a full evaluation every few minutes finds these.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from dagster import AutomationConditionSensorDefinition, DagsterInstance, Sensor
 from broker_assets.dagster_internals import BulkActionsFilter, BulkActionStatus, SensorExecutionData
 
 SETTLED: Final = 2
-"""Evaluations of the same state before ticks are left out: a change is seen on one tick, a request one tick late."""
+"""Evaluations of the same state before ticks are skipped: a change is seen on one tick, a request one tick late."""
 
 LONGEST_SECONDS: Final = 300.0
-"""An evaluation follows the one before after this time, whatever has happened."""
+"""Longest time between two evaluations, seconds, whatever has happened."""
 
 UNFINISHED: Final = [
     status
@@ -31,7 +31,7 @@ UNFINISHED: Final = [
 
 @dataclass(frozen=True)
 class State:
-    """What Dagster's storage says; equal states give equal evaluations."""
+    """The state of Dagster's storage; equal states give equal evaluations."""
 
     event: int | None
     """Newest event of the log."""
@@ -58,7 +58,7 @@ class AutomationOnChange(AutomationConditionSensorDefinition):
         super().__init__(name, **{**options, "use_user_code_server": True})
 
     def evaluate_tick(self, context: SensorEvaluationContext) -> SensorExecutionData:
-        """Evaluate, unless the answer is known: nothing to do."""
+        """Evaluate, or skip the tick if nothing has happened since the last evaluation."""
         now = time.monotonic()
         # Before the evaluation: what happens meanwhile is new at the next tick.
         state = State.of(context.instance)

@@ -41,7 +41,7 @@ HTTP: Final = wait_random_exponential(multiplier=0.2, max=3.0)
 """A request to a server of the platform or stream, such as a schema registry, while a batch waits for the answer."""
 
 TNS: Final = wait_exponential(multiplier=2.0, max=60.0)
-"""A request to TNS, which counts requests, when it does not say itself how long to wait."""
+"""A request to TNS, which limits the rate of requests, when it does not say how long to wait."""
 
 LOCK: Final = wait_exponential(multiplier=0.1, max=10.0)
 """A table lock that a long query holds."""
@@ -56,7 +56,8 @@ SERVICE: Final = wait_exponential(multiplier=1.0, max=30.0)
 """A service of the one-machine platform that ended."""
 
 PROGRAM: Final = wait_exponential(multiplier=0.001, max=0.1)
-"""A look whether a child process has ended: short ones are noticed at once, long ones cost nothing."""
+"""A check whether a child process has ended: the end of a short one is noticed at once, and a long one costs
+nothing."""
 
 
 def pause_after(failures: int, wait: wait_base) -> float:

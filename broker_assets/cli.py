@@ -180,7 +180,7 @@ def _load(name: str) -> Any:
 
 
 def _refuse_odd_numbers(command: Any) -> None:
-    """Let no option or argument of a command, or of those below it, be infinite or NaN."""
+    """Refuse infinite and NaN values in all options and arguments of a command and of its subcommands."""
     for parameter in command.params:
         parameter.callback = _finite(parameter.callback)
     for below in getattr(command, "commands", {}).values():

@@ -37,12 +37,12 @@ _TYPE: Final = re.compile(r"(const )?([\w.]+?)(?:\[((?::, )*)::1\])?")
 
 
 def type_text(kind: Any) -> str:
-    """A type of numba as it is written in the file.
+    """A numba type as written in the file.
 
     Raises
     ------
     ValueError
-        If it is none of numbers and contiguous arrays of numbers or records.
+        If it is not a number or a contiguous array of numbers or records.
 
     Examples
     --------
@@ -64,12 +64,12 @@ def type_text(kind: Any) -> str:
 
 
 def type_of(text: str) -> Any:
-    """The type that a text of `type_text` names.
+    """The numba type of a text from `type_text`.
 
     Raises
     ------
     ValueError
-        If it names none.
+        If the text is not such a type.
 
     Examples
     --------
@@ -170,7 +170,7 @@ def record() -> list[str]:
 
 
 _WEIGHTS: Final = {"lightcurves.explosions": 9, "lightcurves.bazin": 8, "lightcurves": 7, "packets": 6, "telemetry": 5}
-"""The dearest parts begin first."""
+"""The parts that take longest start first."""
 
 
 def _part(name: str) -> str:
@@ -186,7 +186,7 @@ def _has_compiled(module: str) -> bool:
 
 
 def _records() -> dict[str, np.dtype[Any]]:
-    """The records that modules of the package name."""
+    """Record types that are variables of modules of the package, by full name."""
     return {
         f"{module.__name__}.{name}": value
         for module in list(sys.modules.values())

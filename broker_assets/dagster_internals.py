@@ -40,7 +40,7 @@ from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from dagster._utils.interrupts import capture_interrupts, pop_captured_interrupt
 
 CHECK_FAILED_ERROR: Final = f"{DagsterAssetCheckFailedError.__module__}.{DagsterAssetCheckFailedError.__qualname__}"
-"""How the message of the error begins that fails a run after a blocking check."""
+"""Beginning of the message of the error that fails a run after a blocking check."""
 
 COMMAND_LINE: Final = "dagster._cli"
 """Module of Dagster's command line, which the process of a run executes."""

@@ -35,7 +35,7 @@ LONGEST_WAIT: Final = 30.0
 """Seconds; a server that asks to wait longer is not asked again now."""
 _CHUNK: Final = 256 * 1024
 _MAY_PASS: Final = frozenset({408, 429})
-"""Statuses besides those of servers in trouble (5xx) that say nothing about the request itself."""
+"""Statuses, besides those of server errors (5xx), that say nothing about the request itself."""
 
 
 class HttpError(ConnectionError):
@@ -93,7 +93,7 @@ class HttpUnavailableError(HttpError):
 
 
 def retry_after(answer: Answer) -> float | None:
-    """Seconds that a server asks to wait (RFC 9110, 10.2.3: a number or a date); none if it does not ask.
+    """Seconds that a server asks to wait (RFC 9110, 10.2.3: a number or a date); None if it does not ask.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def retry_after(answer: Answer) -> float | None:
 
 
 def asked_to_wait(written: str | None) -> float | None:
-    """Seconds that a field `Retry-After` asks to wait; none if there is none, or it says nothing.
+    """Seconds that a field `Retry-After` asks to wait; None if it is missing or not valid.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def asked_to_wait(written: str | None) -> float | None:
         return None if math.isnan(seconds) else max(0.0, seconds)
     try:
         until = email.utils.parsedate_to_datetime(written)
-    except (ValueError, TypeError, IndexError, OverflowError):  # what the library raises for dates that are none
+    except (ValueError, TypeError, IndexError, OverflowError):  # what the library raises for dates that are not valid
         return None
     # "-0000" is UTC without a claim to where the server is: no zone.
     return max(0.0, (with_zone(until) - datetime.datetime.now(datetime.UTC)).total_seconds())
@@ -137,21 +137,22 @@ class HttpClient:
     credentials : (user, password), optional
         Basic authentication.
     ca_file : path, optional
-        Certificates (PEM) that the server's is checked with; none means those of the system.
+        Certificates (PEM) with which the server's is checked; by default those of the system.
     timeout : float
         Seconds to connect, and between two parts of an answer.
     largest : int
         Bytes of an answer, at most.
     attempts : int
-        How often a request is made before `HttpUnavailableError`: without an answer, and after 408, 429 and 5xx.
+        Attempts before `HttpUnavailableError` is raised: a request without an answer, or with 408, 429 or 5xx, is
+        repeated.
     wait : wait_base
         Pauses between attempts where the server does not ask for one.
     longest_wait : float
         Seconds; a server that asks to wait longer ends the attempts.
     asked_to_wait : callable
-        Seconds that a server asks to wait; for services with header fields of their own.
+        Function that finds the seconds that an answer asks to wait; for services with header fields of their own.
     sleep : callable
-        How to wait some seconds.
+        Function that waits for some seconds.
     other_hosts : bool
         Whether redirects to other hosts are followed. Only for requests without any secret.
 
@@ -213,12 +214,12 @@ class HttpClient:
         ----------
         url : str
         timeout : float, optional
-            In place of that of the client.
+            Seconds; by default the timeout of the client.
 
         Raises
         ------
         HttpError
-            See its kinds. Other answers than 408, 429 and 5xx are returned, whatever their status.
+            One of its subclasses. Answers other than 408, 429 and 5xx are returned, whatever their status.
         """
         return self._attempts(self._ask, "GET", url, timeout=timeout)
 

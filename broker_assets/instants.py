@@ -1,4 +1,4 @@
-"""Instants that others write: one without a time zone is in UTC, everywhere."""
+"""Times that users and other programs write: one without a time zone is UTC, everywhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import datetime
 
 
 def with_zone(when: datetime.datetime) -> datetime.datetime:
-    """The same time; in UTC if it names no zone.
+    """The same time with a time zone; UTC if it has none.
 
     Examples
     --------
@@ -17,12 +17,12 @@ def with_zone(when: datetime.datetime) -> datetime.datetime:
 
 
 def instant(text: str) -> datetime.datetime:
-    """An instant of ISO 8601, with its zone; in UTC if it names none.
+    """Read a time in ISO 8601; it is UTC if the text has no time zone.
 
     Raises
     ------
     ValueError
-        If it is none.
+        If the text is not a time in ISO 8601.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Bar charts as small PNGs, for the pages of operators.
 
-Every run of the stream shows some. They are drawn with Pillow alone, in a few milliseconds; a plotting library takes
-half a second for each, which is longer than the run itself.
+Every run of the stream attaches some to its results. They are drawn with Pillow alone, in a few milliseconds; a
+plotting library takes half a second for each, which is longer than the run itself.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LINE: Final = 15
 """Height of a line of text, pixels."""
 _MARGIN: Final = 8
 _LARGEST: Final = 1e300
-"""Beyond it, the difference of two ends may be infinite."""
+"""Above it, the difference of two limits of an axis may be infinite."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def histogram(
     """
     known = values[np.isfinite(values)]
     low, high = limits or np.clip(np.percentile(known, (1, 99)) if known.size else (0.0, 1.0), -_LARGEST, _LARGEST)
-    if high - low <= 1e-9 * abs(low):  # bins would be narrower than the numbers are exact
+    if high - low <= 1e-9 * abs(low):  # bins would be narrower than the precision of the numbers
         high = low + max(1.0, 1e-6 * abs(low))
     counts, edges = np.histogram(known, bins=bins, range=(low, high))
     return Bars(heights=counts.astype(np.float64), edges=edges, title=title, label=label)
@@ -93,7 +93,7 @@ def bars_png(panels: Sequence[Bars], *, columns: int, size: tuple[int, int]) -> 
     Returns
     -------
     bytes
-        PNG with an opaque white ground: pages with a dark ground show it as well.
+        PNG with an opaque white background, legible on pages with a dark background too.
 
     Examples
     --------
@@ -140,7 +140,7 @@ def _draw(draw: Any, panel: Bars, x: int, y: int, size: tuple[int, int]) -> None
 
 
 def _write(draw: Any, place: tuple[float, float], text: str, colour: str, anchor: str) -> None:
-    """Write a text on one line: several cannot be anchored."""
+    """Draw a text on one line: Pillow cannot anchor several lines."""
     draw.text(place, " ".join(text.split()), fill=colour, font=label_font(), anchor=anchor)
 
 

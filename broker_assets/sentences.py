@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def sentence(message: object) -> str:
-    """A message with a capital at its beginning and a full stop; the names in it keep their case.
+    """A message with a capital letter at its beginning and a full stop at its end; names in it keep their case.
 
     Examples
     --------

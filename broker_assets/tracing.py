@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 EXPORT_SECONDS = 5.0
-"""How long a collector that does not answer is waited for: by a thread, and by the end of a process."""
+"""Seconds that a thread, or a process at its end, waits for a collector that does not answer."""
 QUEUE_SPANS = 32_768
 """Spans that wait for the collector; more are dropped. A batch of 4000 alerts that are all traced has 12,000."""
 EXPORT_SPANS = 2_048
-"""Spans of a request to the collector."""
+"""Spans per request to the collector."""
 
 AGAIN = frozenset({"product"})
-"""Kinds of which a trace has several first spans: a product is made, and published, again under its name."""
+"""Kinds whose traces have several first spans: a product is made, and published, again under its name."""
 
 Attributes = Mapping[str, str | int | float | bool]
 
@@ -52,7 +52,7 @@ class Subject(NamedTuple):
     kind: str
     """`alert`, `annotation`, `batch`, `file` or `product`."""
     name: str
-    """Its name among those of its kind, for ever."""
+    """Its name, unique among its kind and never reused."""
 
     @property
     def trace_id(self) -> int:
@@ -65,7 +65,7 @@ class Subject(NamedTuple):
         return _hashed(8, self.kind, self.name)
 
     def parent_header(self) -> str:
-        """Value of the header `traceparent` (W3C Trace Context) of what is sent on."""
+        """Value of the header `traceparent` (W3C Trace Context) for messages that are sent on."""
         return f"00-{self.trace_id:032x}-{self.span_id:016x}-01"
 
 
@@ -163,11 +163,11 @@ def record(
     begins, ends : float
         Unix time, seconds.
     whole : bool
-        Whether it is a first span of the trace, of which others are parts.
+        Whether it is a first span of the trace, the parent of others.
     attributes : mapping, optional
         What is known of it.
     links : iterable of Subject
-        Other traces that it has to do with: the files of a product, the batch of an alert.
+        Subjects of related traces: the files of a product, the batch of an alert.
     failure : str
         Why it failed; empty if it did not.
     """

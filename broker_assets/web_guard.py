@@ -85,7 +85,7 @@ def check_request(scope: Scope, hosts: frozenset[str], *, open_reading: bool = F
     hosts : frozenset of str
         Names besides those of loopback and the address at which the connection arrived, in lower case.
     open_reading : bool
-        Whether pages of other sites may link to and embed what reading methods give.
+        Whether pages of other sites may link to and embed answers to methods that only read.
 
     Raises
     ------
@@ -121,7 +121,8 @@ def _checked_host(text: str, scope: Scope, hosts: frozenset[str]) -> HostPort:
     host = host_and_port(text)
     if host is None:
         raise NotAllowedError("the Host header is not a host")
-    # By number a browser reaches only this server, whatever a name server says: probes and machines without a name.
+    # An IP address leads a browser to this server only, whatever a name server says: for probes and machines without a
+    # name.
     arrived_at = (scope.get("server") or ("",))[0]
     if not (host.name == arrived_at or host.name in hosts or is_loopback(host.name)):
         raise NotAllowedError(
@@ -135,7 +136,7 @@ def _is_origin_of(origin: str, host: HostPort | None) -> bool:
     page = host_and_port(found["host"]) if found is not None else None
     if found is None or page is None or host is None:  # `null` is the origin of sandboxed pages and files
         return False
-    # Without a port in either it is that of the page's scheme: TLS may end in a proxy.
+    # If either has no port, it is the port of the page's scheme: TLS may end in a proxy.
     usual = _PORTS[found["scheme"]]
     return (page.name, page.port or usual) == (host.name, host.port or usual)
 
@@ -171,7 +172,7 @@ class WebGuard:
 
 
 def _typed(send: Send) -> Send:
-    """Let browsers take every answer for what its content type says: a file that a user sent is never run as a page."""
+    """Make browsers trust the content type of every answer: a file that a user sent is never run as a page."""
 
     async def typed(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":

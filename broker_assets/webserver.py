@@ -1,7 +1,7 @@
 """Dagster's webserver behind the guard: ``python -m broker_assets.webserver``.
 
 Dagster's own program executes mutations by GET, for any host and any origin. This one serves the same application in
-one process, and takes the options that Dagster's chart gives to it, so that the image can put it in its place.
+one process, and takes the options that Dagster's chart gives to it, so that it can replace that program in the image.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def may_write(rights: str | None, asks_accounts: bool) -> bool:
     rights : str or None
         Value of the header.
     asks_accounts : bool
-        Whether a proxy sends it with every request: one without it may only read then.
+        Whether a proxy sends the header with every request: a request without it may then only read.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def is_mutation(query: object) -> bool:
 
 
 class ReadersGuard:
-    """ASGI middleware that refuses what changes something, but GraphQL, to those who may only read."""
+    """ASGI middleware that refuses changes by accounts that may only read. Dagster itself checks GraphQL."""
 
     def __init__(self, app: Application, asks_accounts: bool) -> None:
         self.app = app
@@ -135,7 +135,7 @@ class GuardedWebserver(DagsterWebserver[Any, Any]):
         )
 
     def make_security_headers(self) -> dict[str, str]:
-        """Those of Dagster, and one that forbids other sites to show its pages in a frame."""
+        """Those of Dagster, and one that forbids other sites to frame its pages."""
         return {**super().make_security_headers(), "X-Frame-Options": "SAMEORIGIN"}
 
     async def graphql_http_endpoint(self, request: Request) -> Response:
@@ -160,7 +160,7 @@ class GuardedWebserver(DagsterWebserver[Any, Any]):
 
 
 def replace_lost_connections() -> None:
-    """Let pools try connections before they are used.
+    """Make pools test connections before they are used.
 
     Dagster keeps those to its database. After a restart of PostgreSQL the first requests of each would answer with
     status 500 and the error of whichever field was being read.
@@ -169,7 +169,7 @@ def replace_lost_connections() -> None:
 
 
 def _try_connection(connection: Any, _record: Any, _proxy: Any) -> None:
-    """Raise what makes the pool take another connection, if this one to PostgreSQL is lost."""
+    """Raise the error that makes the pool replace a connection, if this one to PostgreSQL is lost."""
     if not hasattr(connection, "get_dsn_parameters"):
         return
     try:

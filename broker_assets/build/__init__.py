@@ -57,12 +57,12 @@ def build_defs(
     Parameters
     ----------
     settings : Settings, optional
-        Those of this process, if not given.
+        Default: those of this process.
     resource_overrides : mapping of str to object, optional
         Resources that replace the default ones, by name (`backups`, `database`, `kafka`, `object_store`, `cold`,
         `decoders`, `notifier`, `publisher`, `telemetry`, `tns`).
     plan : EnrichmentPlan, optional
-        Enrichments of alerts; all that the platform has, if not given.
+        Enrichments of alerts; default: all of the platform.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def _definitions(settings: Settings, resources: Mapping[str, Any], plan: Enrichm
 
 
 def subjects(settings: Settings, plan: EnrichmentPlan) -> list[Definitions]:
-    """What each subject offers."""
+    """The definitions of each subject."""
     return [
         alerts.definitions(settings, plan),
         delivery.definitions(settings, plan),

@@ -32,7 +32,7 @@ from broker_assets.stream.enrichments import enrichment_plan
 
 
 def definitions(settings: Settings, plan: EnrichmentPlan) -> Definitions:
-    """What there is of the alert stream."""
+    """Definitions of the alert stream."""
     streams = settings.streams
     canary_plan = enrichment_plan(settings.model_copy(update={"sky_folder": settings.sky / "canary"}))
     live = partial(live_evaluations, NIGHT_CHECKS, ledger.STREAM_CHECKS)

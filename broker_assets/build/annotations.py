@@ -13,7 +13,7 @@ from broker_assets.stream.annotation_filters import filters_of_annotations
 
 
 def definitions(settings: Settings) -> Definitions:
-    """What there is of annotations."""
+    """Definitions of annotations."""
     read = build_read_annotations(settings, filters_of_annotations(settings.filters))
     return Definitions(
         assets=build_annotation_assets(),

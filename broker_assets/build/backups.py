@@ -11,7 +11,7 @@ from broker_assets.settings import Settings
 
 
 def definitions(settings: Settings) -> Definitions:
-    """What there is of backups."""
+    """Definitions of backups."""
     nightly = define_asset_job(
         "nightly_backup",
         selection=AssetSelection.assets(USERS, OBJECTS),

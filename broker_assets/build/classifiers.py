@@ -11,7 +11,7 @@ from broker_assets.settings import Settings
 
 
 def definitions(settings: Settings) -> Definitions:
-    """What there is of classifiers."""
+    """Definitions of classifiers."""
     train = define_asset_job(
         "train_classifier",
         selection=AssetSelection.assets(TRAINING_SET, DEFAULT),

@@ -16,7 +16,7 @@ MATCHES = "filter_matches"
 
 
 def definitions(settings: Settings, plan: EnrichmentPlan) -> Definitions:
-    """What there is of delivery."""
+    """Definitions of the delivery of matches."""
     deliver = build_deliver(settings)
     parents = [MATCHES] if any(table.asset == MATCHES for _, table in plan.facts) else ["objects"]
     return Definitions(

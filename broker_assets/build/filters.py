@@ -1,4 +1,4 @@
-"""Filters: those that run, and who looks after them. Their matches are facts of alerts (`build.alerts`)."""
+"""Filters: those that run, and the sensor that follows them. Their matches are facts of alerts (`build.alerts`)."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from broker_assets.settings import Settings
 
 
 def definitions(settings: Settings) -> Definitions:
-    """What there is of filters."""
+    """Definitions of filters."""
     return Definitions(assets=[build_filters()], sensors=[build_filters_sensor(settings.filters)])

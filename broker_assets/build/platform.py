@@ -16,7 +16,8 @@ from broker_assets.settings import Settings
 
 
 def definitions(settings: Settings, code_versions: Mapping[str, str], automated: Collection[str]) -> Definitions:
-    """What serves all subjects; `code_versions` are those of their assets, `automated` those with a condition."""
+    """Definitions for all subjects; `code_versions` are those of their assets, `automated` the assets with a
+    condition."""
     maintenance = build_maintenance(settings)
     return Definitions(
         asset_checks=[build_up_to_date(code_versions)],

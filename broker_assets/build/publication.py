@@ -12,7 +12,7 @@ from broker_assets.settings import Settings
 
 
 def definitions(settings: Settings) -> Definitions:
-    """What there is of publication."""
+    """Definitions of publication."""
     publish, mirror = build_publish_job(day_evaluations), build_mirror_job()
     archives = [target for target in settings.publication.targets if not target.mirror]
     return Definitions(

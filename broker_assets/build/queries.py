@@ -10,6 +10,6 @@ from broker_assets.settings import Settings
 
 
 def definitions(settings: Settings) -> Definitions:
-    """What there is of queued SQL."""
+    """Definitions of queued SQL."""
     run = build_run_queries(settings)
     return Definitions(jobs=[run], sensors=[build_queries_sensor(settings, run)])

@@ -26,7 +26,7 @@ INDICES = ("cone_index", "area_index")
 
 
 def definitions(settings: Settings) -> Definitions:
-    """What there is of the sky."""
+    """Definitions of the sky."""
     assets = [
         *build_lists(),
         *build_tns_assets(settings.limits, promised=settings.tns.key is not None),

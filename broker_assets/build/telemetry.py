@@ -25,7 +25,7 @@ from broker_assets.telemetry.archive.due_products import ANCILLARY, PICTURES
 
 
 def definitions(settings: Settings) -> Definitions:
-    """What there is of telemetry."""
+    """Definitions of telemetry."""
     seconds = settings.automation.follow_seconds
     # Without folders to watch there is nothing to start.
     fetching = [build_fetch_inputs()] if settings.telemetry.sources else []

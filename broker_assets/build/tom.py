@@ -21,7 +21,7 @@ from broker_assets.settings import Settings
 
 
 def definitions(settings: Settings) -> Definitions:
-    """What there is of the target and observation manager."""
+    """Definitions of the target and observation manager."""
     night = define_asset_job(
         "survey_night",
         selection=AssetSelection.assets(*NIGHTLY),

@@ -1,4 +1,5 @@
-"""The Python client of the broker's own interface: thin, synchronous, on requests; results for pandas and astropy.
+"""The Python client of the broker's own interface: thin, synchronous, built on `requests`; results for pandas and
+astropy.
 
 from broker_assets.client import Client
 

@@ -1,4 +1,4 @@
-"""The client: a method for each question, tables as `Rows`, documents as dictionaries."""
+"""The client: a method for each request; tables are `Rows`, documents are dictionaries."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ DEFAULT_URL: Final = "http://127.0.0.1:8000"
 _ARROW: Final = "application/vnd.apache.arrow.stream"
 _LONGEST_WAIT: Final = 60.0
 _AGAIN_SECONDS: Final = 3.0
-"""Before it connects again."""
+"""Pause before it connects again."""
 
 
 class Client:
-    """Asks a broker.
+    """Sends requests to a broker.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Client:
     # Objects and light curves
 
     def object(self, name: int | str) -> dict[str, Any]:
-        """All that is known of an object, by diaObjectId, ZTF name or name at TNS."""
+        """All that is known of an object, by diaObjectId, ZTF name or TNS name."""
         return self._document("GET", f"/objects/{name}")
 
     def objects(self, names: Sequence[int | str], *, columns: Sequence[str] | None = None) -> Rows:
@@ -71,7 +71,7 @@ class Client:
         return self._rows("POST", "/objects/search", json={"ids": list(names), "columns": columns and list(columns)})
 
     def all_objects(self, **question: Any) -> Rows:
-        """All objects, up to the rows that the account may have; `survey`, `since`, `least`, `columns`."""
+        """All objects, up to the row limit of the account; `survey`, `since`, `least`, `columns`."""
         return self._rows("GET", "/objects", params=question)
 
     def cone(self, ra: float, dec: float, radius: float, *, limit: int = 1000, columns: str | None = None) -> Rows:
@@ -124,7 +124,7 @@ class Client:
         return self._rows("GET", f"/watchlists/{number}/hits")
 
     def make_watchlist(self, name: str, cones: str, **settings: Any) -> dict[str, Any]:
-        """Make a watchlist of lines `RA, Dec[, name[, radius]]`; `radius`, `description`, `public`."""
+        """Create a watchlist from lines `RA, Dec[, name[, radius]]`; `radius`, `description`, `public`."""
         return self._document("POST", "/watchlists", json={"name": name, "cones": cones, **settings})
 
     def areas(self) -> list[dict[str, Any]]:
@@ -150,7 +150,7 @@ class Client:
         return Rows(pa.Table.from_pylist(rows))
 
     def adql(self, query: str, *, limit: int | None = None) -> Rows:
-        """Rows of an ADQL query; what needs longer than 15 s is asked by `pyvo` at `/api/vo/tap/async`.
+        """Rows of an ADQL query; for one that needs longer than 15 s, use `pyvo` with `/api/vo/tap/async`.
 
         Raises
         ------
@@ -170,16 +170,16 @@ class Client:
     def events(
         self, filters: Sequence[int] = (), *, follow: Sequence[str] = ("matches", "progress"), last: str | None = None
     ) -> Generator[Event, None, None]:
-        """What is new, as it comes; without an end, across interruptions of the connection.
+        """Events as they happen, without end; it reconnects when the connection is interrupted.
 
         Parameters
         ----------
         filters : sequence of int
-            Filters; without any those of the account.
+            Filter numbers; by default those of the account.
         follow : sequence of str
             matches, progress, or both.
         last : str, optional
-            Identifier of the last event that is known; without it events begin now.
+            Identifier of the last event already received; without it, events begin now.
 
         Yields
         ------
@@ -188,7 +188,7 @@ class Client:
         Raises
         ------
         BrokerProblem
-            If the filters may not be read, or no longer.
+            If the account may not, or may no longer, read the filters.
         """
         question: dict[str, Any] = {"filter": list(filters), "follow": list(follow)}
         while True:
@@ -218,7 +218,7 @@ class Client:
         return self._rows("GET", "/products", params=question)
 
     def download(self, product: int, path: str | Path) -> Path:
-        """Download a product file; a download that was interrupted goes on where it ended."""
+        """Download a product file; an interrupted download continues where it ended."""
         target = Path(path)
         about = self._document("GET", f"/products/{product}")
         part = target.with_name(f".{target.name}.{about['digest'][:16]}.part")

@@ -10,17 +10,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Event:
-    """What is new."""
+    """An event."""
 
     name: str
     """match, trial or query."""
     data: dict[str, Any]
     identifier: str = ""
-    """Where it is among all, to continue from; empty of what is not a match."""
+    """Its position in the stream, from which to continue; empty for events other than matches."""
 
 
 def read_events(lines: Iterable[str]) -> Iterator[Event]:
-    """Events of a stream.
+    """Parse a stream of lines.
 
     Examples
     --------

@@ -17,7 +17,7 @@ class BrokerProblem(Exception):
     status : int
         HTTP status.
     kind : str
-        Stable name, as `not-found`.
+        Stable name, such as `not-found`.
     detail, advice : str
         What was wrong, and what to do.
     errors : list of dict

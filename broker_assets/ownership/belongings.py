@@ -53,12 +53,12 @@ _ACCOUNT: Final[dict[str, str]] = {
 
 
 def export(connection: Connection, user: User) -> dict[str, Any]:
-    """Everything that is kept of an account and of what it owns, without secrets.
+    """Everything that is stored about an account and what it owns, without secrets.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        Of a role that reads accounts and the tables of owners.
+        Connection of a role that may read accounts and the tables of owners.
     user : User
         The account.
 

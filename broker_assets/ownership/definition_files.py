@@ -1,7 +1,7 @@
 """Filters, watchlists and areas of an owner as files for version control, and back.
 
-Each is one YAML file, named after it. What hits and matches there are, and whether a filter runs, is not in the file.
-Applying a folder makes what is new, changes what differs, and leaves what is the same: it takes no new number.
+Each is one YAML file, named after it. Hits, matches, and whether a filter runs, are not in the file. Applying a folder
+creates what is new, changes what differs, and leaves the rest as it is, without a new version number.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ REGION_ORDER: Final = 12
 
 
 class BadDefinitionFile(ValueError):
-    """A file is not one of this kind; the message names it and says why."""
+    """A file is not a valid definition; the message names it and says why."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Step:
 
 
 def export(connection: Connection, owner: str, kind: Kind) -> dict[str, str]:
-    """The files of an owner's things of a kind: name and text.
+    """The definitions of one kind that an owner has: text by file name.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def export(connection: Connection, owner: str, kind: Kind) -> dict[str, str]:
 
 
 def file_name(name: str, taken: Mapping[str, Any]) -> str:
-    """A name of a file for a name that users gave, another one where it is taken.
+    """A file name for a name that a user gave; it ends in a number if it would be taken.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def write_file(document: Mapping[str, Any]) -> str:
 
 
 def read_file(kind: Kind, name: str, text: str) -> dict[str, Any]:
-    """The content of a file, complete.
+    """The content of a file, with every field.
 
     Raises
     ------
@@ -141,30 +141,30 @@ def apply(
     prune: bool = False,
     pretend: bool = False,
 ) -> list[Step]:
-    """Make, change and, if asked to, remove things of an owner until they are as in files; all of it or nothing.
+    """Create, change and, on request, remove definitions of an owner until they match the files, in one transaction.
 
     Parameters
     ----------
     connection : psycopg.Connection
         A transaction is opened in it.
     owner, kind : str
-        Whose, and what.
+        Account, and the kind of all files.
     files : mapping of str to str
-        Text by name of file.
+        Text by file name.
     prune : bool
-        Whether things without a file are removed.
+        Whether definitions without a file are removed.
     pretend : bool
-        Whether nothing is changed.
+        Report the steps without changing anything.
 
     Returns
     -------
     list of Step
-        By name.
+        One for each name: those with a file first, then the others, each sorted by name.
 
     Raises
     ------
     BadDefinitionFile
-        If a file cannot be read, or two have the same name in them.
+        If a file cannot be read, or two contain the same name.
     ValueError
         If a filter, cone or region in a file is wrong; nothing is changed then.
     """

@@ -18,7 +18,7 @@ Connection = psycopg.Connection[Any]
 
 _OWN: Final = ("owner_messages", "owner_contacts", "change_feeds")
 _TARGETS: Final = {"target": ("targets", "targetid"), "target_list": ("target_lists", "listid")}
-"""Tables of the schema of accounts with what may be shared, and their keys."""
+"""Tables in the schema of accounts whose rows may be shared, and their keys."""
 _NAMED: Final[dict[str, str]] = {
     "filter_versions": "saved_by", "filter_sinks": "owner", "annotator_history": "owner",
     "access.target_comments": "author", "access.spectrum_versions": "author",
@@ -39,7 +39,7 @@ def remove_account(connection: Connection, user: User, *, by: int | None = None)
     user : User
         The account.
     by : int, optional
-        Account that removes it; none for the command line.
+        Account that removes it; None for the command line.
 
     Raises
     ------
