@@ -55,7 +55,10 @@ def definitions(settings: Settings, plan: EnrichmentPlan) -> Definitions:
             *(night_definition(check) for check in NIGHT_CHECKS),
             *(stream_definition(check, stream.name) for stream in streams for check in ledger.STREAM_CHECKS),
         ],
-        jobs=[drain, checked, compared, moved, build_rebuild_statistics(), build_acknowledge_gaps(ledger.ACKNOWLEDGED)],
+        jobs=[
+            *(drain, checked, compared, moved, build_rebuild_statistics(settings.features)),
+            build_acknowledge_gaps(ledger.ACKNOWLEDGED),
+        ],
         sensors=[
             build_kafka_lag(streams, drain, settings.canary.stream),
             build_fact_inputs(plan),

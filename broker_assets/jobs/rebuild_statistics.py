@@ -1,4 +1,4 @@
-"""The statistics and features of every object of the archive, computed by Spark from the cold store."""
+"""The statistics of all objects of the archive and the features of all alerts, by Spark from the cold store."""
 
 import importlib.util
 import sys
@@ -10,14 +10,23 @@ from broker_assets.lightcurves.archive_statistics import KINDS
 from broker_assets.monitoring.alerts import NEXT_STEP
 from broker_assets.resources.database import Database
 from broker_assets.resources.spark_statistics import JOB
+from broker_assets.settings import FeatureSettings
 
-TABLES = [*KINDS, "objects", "context_matches"]
+TABLES = [*KINDS, "objects", "object_features", "context_matches"]
 """Tables of the cold store that it reads."""
 CONFIG = {"target": str, "master": str, "parts": int}
 
 
-def build_rebuild_statistics() -> JobDefinition:
-    """The job; operators start it."""
+def build_rebuild_statistics(settings: FeatureSettings) -> JobDefinition:
+    """The job, with the settings that the features of the stream have; operators start it."""
+    stream = {
+        "fit_days": settings.fit_unclassified_days,
+        "dust": {
+            "files": [str(path) for path in settings.dust_map],
+            "scale": settings.dust_scale,
+            "column": settings.dust_column,
+        },
+    }
 
     @op(config_schema=CONFIG)
     def rebuild_statistics_of_all(context: OpExecutionContext, database: ResourceParam[Database]) -> None:
@@ -32,13 +41,13 @@ def build_rebuild_statistics() -> JobDefinition:
         invocation = PipesSubprocessClient().run(
             context=context,
             command=[sys.executable, "-m", "broker_assets.resources.spark_statistics"],
-            extras={JOB: {"locations": dict(rows), **context.op_config}},
+            extras={JOB: {"locations": dict(rows), **stream, **context.op_config}},
         )
         context.log.info(f"rows: {[answer.get('rows') for answer in invocation.get_custom_messages()]}")
 
     @job(
-        description="Computes with Spark the statistics of every object of the archive, and its features after each "
-        "night, and writes them as Parquet."
+        description="Computes with Spark the statistics of every object of the archive and the features of every "
+        "alert, and writes them as Parquet."
     )
     def rebuild_statistics() -> None:
         rebuild_statistics_of_all()

@@ -1,11 +1,14 @@
 """Features of light curves from rows of the cold store, for programs that share the objects out among processes.
 
-Each row of the table `objects` is an object as the last alert of a night left it. Its features follow from the points
-that packets had brought by then, by the functions that the stream applies to the packet of that alert.
+The features of an alert follow from the points that packets had brought by then, by the functions that the stream
+applies to the packet of that alert.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -16,13 +19,11 @@ from numpy.typing import NDArray
 from broker_assets.database.tables import BANDS, FEATURE_COLUMNS
 from broker_assets.lightcurves.alert_json import EXPLOSIVE
 from broker_assets.lightcurves.curves import LightCurves, Points
+from broker_assets.lightcurves.dust import DustMap, read_dust_map
 from broker_assets.lightcurves.features import features
 from broker_assets.lightcurves.object_features import lengths, stored
+from broker_assets.packets.surveys import ADAPTERS
 
-FIT_DAYS: Final = 100.0
-"""Default of `FeatureSettings.fit_unclassified_days`."""
-HISTORY_DAYS: Final = 365.0
-"""Days before an alert of which its packet lists points: twelve months (LSE-163)."""
 KINDS: Final = ("diasources", "diaforcedsources")
 """Tables of points in the order of their number."""
 
@@ -40,12 +41,13 @@ POINTS: Final = pa.schema(
 )
 """Points of some objects, of the reduction of the alerts: `kind` is the number of the table in `KINDS`."""
 
-STATES: Final = pa.schema(
+ALERTS: Final = pa.schema(
     [
         ("diaobjectid", pa.int64()),
+        ("diasourceid", pa.int64()),
         ("night", pa.date32()),
-        ("broughtby", pa.int64()),
-        ("lastdiasourcemjdtai", pa.float64()),
+        ("survey", pa.int32()),
+        ("midpointmjdtai", pa.float64()),
         ("firstdiasourcemjdtai", pa.float64()),
         ("ra", pa.float64()),
         ("decl", pa.float64()),
@@ -56,79 +58,117 @@ STATES: Final = pa.schema(
         ("photoz", pa.float64()),
     ]
 )
-"""Objects as nights left them, with what they were near to; `broughtby` is the source of the last alert."""
+"""Alerts by the source that triggered them, with what was known of their objects then: the survey's time of the first
+source, the position of the object, E(B−V), and what it was near to."""
 
-_KEYS: Final = ("diaobjectid", "night", "broughtby")
+MOST: Final = 2_000_000
+"""Points that are listed at a time, each once for every alert that lists it; bounds memory, not the result."""
+
+_KEYS: Final = ("diaobjectid", "diasourceid", "night")
+_HISTORY: Final = {adapter.survey_code: adapter.HISTORY_DAYS for adapter in ADAPTERS.values()}
 
 
 def features_of_points(
-    states: pa.Table, points: pa.Table, *, fit_days: float = FIT_DAYS, history_days: float = HISTORY_DAYS
+    alerts: pa.Table, points: pa.Table, *, fit_days: float, dust: DustMap | None = None, most: int = MOST
 ) -> pa.Table:
-    """Features of objects as nights left them.
+    """Features of alerts.
 
     Parameters
     ----------
-    states : Table
-        `STATES`, in any order.
+    alerts : Table
+        `ALERTS`, in any order.
     points : Table
-        `POINTS`, in any order; all points of each object in `states`.
+        `POINTS`, in any order; all points of each object in `alerts`.
     fit_days : float
         See `object_features.ObjectFeatures`.
-    history_days : float
-        Days before an alert of which its packet lists points.
+    dust : DustMap, optional
+        Gives E(B−V) at the positions of alerts that have none.
+    most : int
+        Points that are listed at a time.
 
     Returns
     -------
     Table
-        `diaobjectid`, `night`, `diasourceid` and the columns of features, by object and night. They are those of
-        `object_features` for the last alert of the night, up to the rounding of the stored E(B−V).
+        `diaobjectid`, `diasourceid`, `night` and the columns of features, by object and time. They are those of the
+        table `object_features`, up to the rounding of the stored E(B−V).
     """
-    states = states.sort_by([("diaobjectid", "ascending"), ("night", "ascending")])
-    until = _floats(states, "lastdiasourcemjdtai")
-    owner, rows = _listed(states["diaobjectid"].to_numpy(), until, points, history_days)
+    order = [("diaobjectid", "ascending"), ("midpointmjdtai", "ascending"), ("diasourceid", "ascending")]
+    alerts, points = alerts.sort_by(order), points.sort_by("diaobjectid")
+    known = points["diaobjectid"].to_numpy()
+    begins, ends = (np.searchsorted(known, alerts["diaobjectid"].to_numpy(), side) for side in ("left", "right"))
+    return pa.concat_tables(
+        _features(alerts.slice(low, high - low), points, begins[low:high], ends[low:high], fit_days, dust)
+        for low, high in _parts(ends - begins, most)
+    )
+
+
+@functools.cache
+def dust_map(files: tuple[str, ...], scale: float, column: str | None) -> DustMap:
+    """The map of `read_dust_map`, read once in each process."""
+    return read_dust_map(files, scale=scale, column=column)
+
+
+def _parts(counts: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
+    """Ranges of alerts that list about so many points together; at least one, be it empty."""
+    number = np.cumsum(counts) // most
+    cuts = np.flatnonzero(np.diff(number)) + 1
+    edges = [0, *cuts.tolist(), len(counts)]
+    return itertools.pairwise(edges)
+
+
+def _features(
+    alerts: pa.Table,
+    points: pa.Table,
+    begins: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    fit_days: float,
+    dust: DustMap | None,
+) -> pa.Table:
+    owner, rows = _listed(alerts, points, begins, ends)
     kind = points["kind"].to_numpy()[rows]
     mjd, flux, reliability = (_floats(points, name)[rows] for name in ("midpointmjdtai", "flux", "reliability"))
     band = pc.fill_null(pc.index_in(points["band"], pa.array(BANDS)), -1).to_numpy().astype(np.int8)[rows]
     parts = [
-        Points.of(states.num_rows, owner[of], mjd[of], flux[of], band[of], reliability[of])
+        Points.of(alerts.num_rows, owner[of], mjd[of], flux[of], band[of], reliability[of])
         for of in (kind == number for number in range(len(KINDS)))
     ]
-    first = _floats(states, "firstdiasourcemjdtai")
-    classified = pc.is_valid(states["classification"]).to_numpy()
-    explosive = np.asarray(pc.is_in(states["classification"], value_set=pa.array(EXPLOSIVE)))
+    first = _floats(alerts, "firstdiasourcemjdtai")
+    classified = pc.is_valid(alerts["classification"]).to_numpy()
+    explosive = np.asarray(pc.is_in(alerts["classification"], value_set=pa.array(EXPLOSIVE)))
+    ra, dec, ebv = (_floats(alerts, name) for name in ("ra", "decl", "ebv"))
+    if dust is not None:
+        ebv = np.where(np.isfinite(ebv), ebv, dust.ebv(ra, dec))
     curves = LightCurves.of(*parts).with_(
-        ra=_floats(states, "ra"),
-        dec=_floats(states, "decl"),
-        ebv=_floats(states, "ebv"),
+        ra=ra,
+        dec=dec,
+        ebv=ebv,
         explosive=np.where(classified, explosive, lengths(parts[0], first) < fit_days),
-        distance=_floats(states, "best_distance"),
-        redshift=_floats(states, "z"),
-        photometric_redshift=_floats(states, "photoz"),
+        distance=_floats(alerts, "best_distance"),
+        redshift=_floats(alerts, "z"),
+        photometric_redshift=_floats(alerts, "photoz"),
         first_mjd=first,
     )
     found = features(curves)
-    columns = {"diasourceid" if name == "broughtby" else name: states[name] for name in _KEYS}
+    columns = {name: alerts[name] for name in _KEYS}
     columns |= {name: stored(found[name], name) for name in FEATURE_COLUMNS}
     return pa.table(columns)
 
 
 def _listed(
-    objects: NDArray[np.int64], until: NDArray[np.float64], points: pa.Table, history_days: float
+    alerts: pa.Table, points: pa.Table, begins: NDArray[np.int64], ends: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """State and row of each point that the packet of a state's alert lists."""
-    known = points["diaobjectid"].to_numpy()
-    order = np.argsort(known, kind="stable")
-    begins, ends = (np.searchsorted(known[order], objects, side) for side in ("left", "right"))
+    """Alert and row of each point that the packet of an alert lists."""
     counts = ends - begins
-    owner = np.repeat(np.arange(len(objects)), counts)
+    owner = np.repeat(np.arange(len(counts)), counts)
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    rows = order[np.repeat(begins, counts) + within]
+    rows = np.repeat(begins, counts) + within
     time, brought, withdrawn = (
         _floats(points, name)[rows] for name in ("midpointmjdtai", "broughtbymjdtai", "timewithdrawnmjdtai")
     )
-    end = until[owner]
+    history = np.array([_HISTORY[survey] for survey in alerts["survey"].to_pylist()], np.float64)[owner]
+    end = _floats(alerts, "midpointmjdtai")[owner]
     # What was withdrawn later was listed then; a point without a packet of its own was brought when it was measured.
-    chosen = (time <= end) & (time >= end - history_days)
+    chosen = (time <= end) & (time >= end - history)
     chosen &= ~(np.where(np.isnan(brought), time, brought) > end) & ~(withdrawn <= end)
     return owner[chosen], rows[chosen]
 

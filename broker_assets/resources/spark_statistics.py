@@ -15,7 +15,7 @@ import pyarrow as pa
 from dagster_pipes import open_dagster_pipes
 
 from broker_assets.lightcurves import archive_features
-from broker_assets.lightcurves.archive_features import STATES, features_of_points
+from broker_assets.lightcurves.archive_features import ALERTS, dust_map, features_of_points
 from broker_assets.lightcurves.archive_statistics import KINDS, POINTS, statistics_of_points
 
 PACKAGE: Final = "org.apache.iceberg:iceberg-spark-runtime-4.0_2.13:1.10.0"
@@ -29,7 +29,8 @@ def rebuild(job: Mapping[str, Any]) -> dict[str, int]:
     Parameters
     ----------
     job : mapping
-        `locations` (metadata file of each table of the cold store), `target` (folder), `master` and `parts`.
+        `locations` (metadata file of each table of the cold store), `target` (folder), `master` and `parts`;
+        `fit_days` and `dust` (`files`, `scale`, `column`) as in the settings of the stream.
 
     Returns
     -------
@@ -93,10 +94,10 @@ def _statistics(spark: Any, job: Mapping[str, Any]) -> Any:
 
 
 def _features(spark: Any, job: Mapping[str, Any]) -> Any:
-    """Features of all objects as each night left them."""
+    """Features of all alerts."""
     from pyspark.sql import functions as f
 
-    objects, points = _table(spark, job, "objects"), None
+    points = None
     for number, table in enumerate(archive_features.KINDS):
         rows = _table(spark, job, table)
         if rows is None:
@@ -113,25 +114,50 @@ def _features(spark: Any, job: Mapping[str, Any]) -> Any:
             "timewithdrawnmjdtai",
         )
         points = chosen if points is None else points.unionByName(chosen)
-    if objects is None or points is None:
+    alerts = _alerts(spark, job)
+    if alerts is None or points is None:
         return None
-    near = _table(spark, job, "context_matches")
-    names = ("classification", "best_distance", "z", "photoz")
-    if near is None:
-        for name in names:
-            objects = objects.withColumn(name, f.lit(None))
-    else:
-        near = near.select("diaobjectid", f.col("diasourceid").alias("broughtby"), *names)
-        objects = objects.drop(*names).join(near, ["diaobjectid", "broughtby"], "left")
-    states = objects.select(*(f.col(item.name).cast(_sql_type(item)).alias(item.name) for item in STATES))
+    fit_days, dust = float(job["fit_days"]), job["dust"]
 
     def of_part(left: pa.Table, right: pa.Table) -> pa.Table:
         points = right.select(archive_features.POINTS.names).cast(archive_features.POINTS)
-        return features_of_points(left.select(STATES.names).cast(STATES), points)
+        alerts = left.select(ALERTS.names).cast(ALERTS)
+        # Once in each process, by a function of another module: those of this one are sent by value.
+        known = dust_map(tuple(dust["files"]), dust["scale"], dust["column"])
+        return features_of_points(alerts, points, fit_days=fit_days, dust=known)
 
-    empty = features_of_points(STATES.empty_table(), archive_features.POINTS.empty_table())
-    grouped = _shared(states, job).groupBy("part").cogroup(_shared(points, job).groupBy("part"))
+    empty = features_of_points(ALERTS.empty_table(), archive_features.POINTS.empty_table(), fit_days=fit_days)
+    grouped = _shared(alerts, job).groupBy("part").cogroup(_shared(points, job).groupBy("part"))
     return grouped.applyInArrow(of_part, _spark_type(empty.schema))
+
+
+def _alerts(spark: Any, job: Mapping[str, Any]) -> Any:
+    """Sources with a packet of their own, with what was known of their objects then; None if there are none."""
+    from pyspark.sql import functions as f
+
+    sources = _table(spark, job, "diasources")
+    if sources is None:
+        return None
+    rows = sources.where("reduction = 0 AND diaobjectid <> 0 AND archivefileid IS NOT NULL").select(
+        "diaobjectid", "diasourceid", "night", "survey", "midpointmjdtai"
+    )
+    # What is not in the cold store is not known: the survey's first time and E(B−V) are stored with earlier features,
+    # the position with the object as the night left it.
+    joined = {
+        "object_features": (["diaobjectid", "diasourceid", "night"], ["firstdiasourcemjdtai", "ebv"]),
+        "objects": (["diaobjectid", "night"], ["ra", "decl"]),
+        "context_matches": (
+            ["diaobjectid", "diasourceid", "night"],
+            ["classification", "best_distance", "z", "photoz"],
+        ),
+    }
+    for name, (keys, columns) in joined.items():
+        known = _table(spark, job, name)
+        if known is not None:
+            rows = rows.join(known.select(*keys, *columns), keys, "left")
+        else:
+            rows = rows.withColumns({column: f.lit(None) for column in columns})
+    return rows.select(*(f.col(item.name).cast(_sql_type(item)).alias(item.name) for item in ALERTS))
 
 
 def _table(spark: Any, job: Mapping[str, Any], name: str) -> Any:
@@ -153,7 +179,8 @@ def _write(spark: Any, rows: Any, target: str) -> int:
 
 
 def _sql_type(item: pa.Field) -> str:
-    return str({pa.int64(): "bigint", pa.float64(): "double", pa.date32(): "date"}.get(item.type, "string"))
+    types = {pa.int32(): "int", pa.int64(): "bigint", pa.float64(): "double", pa.date32(): "date"}
+    return types.get(item.type, "string")
 
 
 def _spark_type(schema: pa.Schema) -> Any:

@@ -10,11 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from broker_assets.lightcurves.archive_features import HISTORY_DAYS, POINTS, STATES, features_of_points
+from broker_assets.lightcurves.archive_features import ALERTS, POINTS, features_of_points
 from broker_assets.lightcurves.curves import LightCurves, Points
+from broker_assets.lightcurves.dust import read_dust_map
 from broker_assets.lightcurves.features import features
 
 FIRST = 61000.2
+FIT_DAYS = 100.0
+HISTORY = {1: 365.0, 2: 30.0}
+"""Days that the packets of Rubin and ZTF list."""
 
 
 def points_of(objects: int, visits: int, seed: int) -> pa.Table:
@@ -36,35 +40,37 @@ def points_of(objects: int, visits: int, seed: int) -> pa.Table:
     return pa.Table.from_pylist([rows[place] for place in order], POINTS)
 
 
-def states_of(points: pa.Table) -> pa.Table:
-    """The last alert of each night of each object."""
+def alerts_of(points: pa.Table) -> pa.Table:
+    """An alert of each detection; every second object is of ZTF."""
     rows = []
     for row in points.to_pylist():
-        if row["kind"] == 0 and row["band"] == "r":
+        if row["kind"] == 0:
             time, number = row["midpointmjdtai"], row["diaobjectid"]
             rows.append(
                 {"diaobjectid": number, "night": datetime.date(1858, 11, 17) + datetime.timedelta(int(time) - 1),
-                 "broughtby": int(time) * 100 + number, "lastdiasourcemjdtai": time, "firstdiasourcemjdtai": FIRST,
-                 "ra": 10.0 * number, "decl": -20.0, "ebv": 0.1, "z": 0.02 if number % 2 else None,
-                 "classification": [None, "SN", "VS"][number % 3]}
+                 "diasourceid": round(time * 100) * 100 + number, "midpointmjdtai": time, "survey": 1 + number % 2,
+                 "firstdiasourcemjdtai": FIRST, "ra": 10.0 * number, "decl": -20.0, "ebv": 0.1,
+                 "z": 0.02 if number % 2 else None, "classification": [None, "SN", "VS"][number % 3]}
             )  # fmt: skip
-    return pa.Table.from_pylist(rows, STATES)
+    return pa.Table.from_pylist(rows, ALERTS)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_equal_to_those_of_the_packets(seed: int) -> None:
     points = points_of(4, 30, seed)
-    states = states_of(points)
-    found = features_of_points(states, points).to_pylist()
-    assert len(found) == states.num_rows == 4 * 15
-    by_key = {(row["diaobjectid"], row["night"]): row for row in found}
+    alerts = alerts_of(points)
+    whole = features_of_points(alerts, points, fit_days=FIT_DAYS)
+    assert features_of_points(alerts, points, fit_days=FIT_DAYS, most=50 * seed + 1).equals(whole)
+    found = whole.to_pylist()
+    assert len(found) == alerts.num_rows == 4 * 30
+    by_key = {(row["diaobjectid"], row["diasourceid"]): row for row in found}
     assert list(by_key) == sorted(by_key)
-    for state in states.to_pylist():
-        end = state["lastdiasourcemjdtai"]
+    for alert in alerts.to_pylist():
+        end = alert["midpointmjdtai"]
         listed = points.filter(
-            (pc.field("diaobjectid") == state["diaobjectid"])
+            (pc.field("diaobjectid") == alert["diaobjectid"])
             & (pc.field("broughtbymjdtai") <= end)
-            & (pc.field("midpointmjdtai") >= end - HISTORY_DAYS)
+            & (pc.field("midpointmjdtai") >= end - HISTORY[alert["survey"]])
             & (pc.field("timewithdrawnmjdtai").is_null() | (pc.field("timewithdrawnmjdtai") > end))
         )
         parts = []
@@ -73,24 +79,37 @@ def test_equal_to_those_of_the_packets(seed: int) -> None:
             bands = ["ugrizy".index(band) for band in own["band"].to_pylist()]
             reliable = own["reliability"].to_numpy()
             parts.append(Points.of(1, np.zeros(len(own), int), own["midpointmjdtai"], own["flux"], bands, reliable))
-        explosive = state["classification"] in ("SN", "NT", "ORPHAN") or (
-            state["classification"] is None and end - FIRST < 100.0
+        explosive = alert["classification"] in ("SN", "NT", "ORPHAN") or (
+            alert["classification"] is None and end - FIRST < FIT_DAYS
         )
-        known = {name: np.array([state[of]], float) for name, of in (
+        known = {name: np.array([alert[of]], float) for name, of in (
             ("ra", "ra"), ("dec", "decl"), ("ebv", "ebv"), ("redshift", "z"), ("first_mjd", "firstdiasourcemjdtai"),
         )}  # fmt: skip
         curves = LightCurves.of(*parts).with_(**known, explosive=np.array([explosive]))
         [wanted] = features(curves).to_pylist()
-        row = by_key[state["diaobjectid"], state["night"]]
-        assert row["diasourceid"] == state["broughtby"]
+        row = by_key[alert["diaobjectid"], alert["diasourceid"]]
+        assert row["night"] == alert["night"]
         for name, value in wanted.items():
             same = pytest.approx(value, rel=1e-6) if isinstance(value, float) else value
-            assert row[name] == same, (name, state)
+            assert row[name] == same, (name, alert)
     assert len({row["nposdiasources"] for row in found}) > 5
     assert any(row["latestpaircolourtemp"] is not None for row in found)
 
 
-def test_without_objects_there_are_columns() -> None:
-    empty = features_of_points(STATES.empty_table(), POINTS.empty_table())
+def test_reddening_that_is_not_stored_is_that_of_the_map() -> None:
+    points = points_of(2, 2, 0)
+    alerts = alerts_of(points)
+    ebv = alerts.schema.get_field_index("ebv")
+    alerts = alerts.set_column(ebv, alerts.schema.field(ebv), pa.array([0.25, None, None, None], pa.float64()))
+    dust = read_dust_map()
+    rows = features_of_points(alerts, points, fit_days=FIT_DAYS, dust=dust).to_pylist()
+    found = {row["diasourceid"]: row["ebv"] for row in rows}
+    for number, alert in enumerate(alerts.to_pylist()):
+        wanted = 0.25 if number == 0 else dust.ebv([alert["ra"]], [alert["decl"]])[0]
+        assert found[alert["diasourceid"]] == pytest.approx(wanted, rel=1e-6)
+
+
+def test_without_alerts_there_are_columns() -> None:
+    empty = features_of_points(ALERTS.empty_table(), POINTS.empty_table(), fit_days=FIT_DAYS)
     assert empty.num_rows == 0
-    assert {"diaobjectid", "night", "diasourceid", "jump1", "absmag"} <= set(empty.column_names)
+    assert {"diaobjectid", "diasourceid", "night", "jump1", "absmag"} <= set(empty.column_names)

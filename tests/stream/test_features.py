@@ -8,6 +8,8 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from astropy.io import fits
 from broken_adapter import BrokenAdapter
@@ -18,6 +20,7 @@ from broker_assets.context.in_force import CataloguesInForce
 from broker_assets.context.object_context import ObjectContext
 from broker_assets.database import engine
 from broker_assets.database.tables import FEATURE_COLUMNS
+from broker_assets.lightcurves.archive_features import ALERTS, POINTS, features_of_points
 from broker_assets.lightcurves.dust import NotADustMap, read_dust_map
 from broker_assets.lightcurves.object_features import ASSET, ObjectFeatures
 from broker_assets.sky.matching import SkyMatching
@@ -153,6 +156,46 @@ def test_withdrawn_points_leave_newer_features_and_no_older_ones(broker: Any, pa
     newest = after[1, last["diaSource"]["diaSourceId"]]
     assert sum(newest[f"n{band}sources"] for band in BANDS) == 6
     assert wrong(newest, expected(last, reddening(last))) == []
+
+
+def test_the_points_that_packets_brought_give_the_same_features(broker: Any, packets: ModuleType) -> None:
+    """What Spark does with the cold store: no packet is read, and every alert has the features it was stored with."""
+    made = alerts(packets)
+    # From an alert in the middle of a night on, another point is withdrawn with each.
+    for visit in range(4, 9):
+        late = made[9 + visit] = made[9 + visit] | {
+            "prvDiaSources": [dict(item) for item in made[9 + visit]["prvDiaSources"]]
+        }
+        for number, item in enumerate(late["prvDiaSources"][: visit - 3]):
+            item["timeWithdrawnMjdTai"] = made[9 + 4 + number]["diaSource"]["midpointMjdTai"]
+    drained(broker, packets, made)
+    found = features_of_points(*rows_of_points(broker), fit_days=100.0, dust=read_dust_map())
+    assert found.num_rows == len(made)
+    columns = ("diaobjectid", "diasourceid", "night", *FEATURE_COLUMNS)
+    rows = broker.query(f"SELECT {', '.join(columns)} FROM object_features")
+    wanted = pa.Table.from_pylist([dict(zip(columns, row, strict=True)) for row in rows], found.schema)
+    assert found.to_pylist() == wanted.sort_by([(name, "ascending") for name in columns[:2]]).to_pylist()
+    assert len(set(found.filter(pc.field("diaobjectid") == 2)["nposdiasources"].to_pylist())) < 9
+    assert found["bbbtemp"].null_count < found.num_rows
+
+
+def rows_of_points(broker: Any) -> tuple[pa.Table, pa.Table]:
+    """Alerts and points as they are stored, E(B−V) not among them."""
+    of_alert = "survey, source.midpointmjdtai, firstdiasourcemjdtai, object.ra, object.decl"
+    alerts = broker.query(
+        f"SELECT diaobjectid, diasourceid, source.night, source.{of_alert} FROM diasources AS source"
+        " JOIN objects AS object USING (diaobjectid) WHERE archivefileid IS NOT NULL"
+    )
+    names = ALERTS.names[: ALERTS.get_field_index("decl") + 1]
+    columns = "midpointmjdtai, psfflux::float8, band, {}::float8, broughtbymjdtai, timewithdrawnmjdtai"
+    points = broker.query(
+        f"SELECT diaobjectid, 0, {columns.format('reliability')} FROM diasources"
+        f" UNION ALL SELECT diaobjectid, 1, {columns.format('NULL')} FROM diaforcedsources"
+    )
+    return (
+        pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in alerts], ALERTS),
+        pa.Table.from_pylist([dict(zip(POINTS.names, row, strict=True)) for row in points], POINTS),
+    )
 
 
 def test_a_night_rebuilt_has_equal_rows(broker: Any, packets: ModuleType) -> None:
