@@ -109,9 +109,7 @@ def _only(node: exp.Expression) -> None:
 def _literal(node: exp.Expression, _: Scope) -> Value:
     if node.args["is_string"]:
         return values.text(node.this)
-    if node.this.isdigit():
-        return values.integer(int(node.this))
-    return values.real(float(node.this))
+    return values.integer(int(node.this)) if node.this.isdigit() else values.number(node.this)
 
 
 def _case(node: exp.Expression, scope: Scope) -> Value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from dataclasses import replace
 
 from broker_assets.filters import patterns
@@ -85,7 +86,7 @@ def negative(value: Value) -> Value:
     if isinstance(value.constant, int) and value.kind is Kind.INTEGER:
         return integer(-value.constant)
     if isinstance(value.constant, float):
-        return real(-value.constant)
+        return replace(real(-value.constant), exact=None if value.exact is None else -value.exact)
     if value.kind is Kind.INTEGER:
         return same(Kind.INTEGER, "(- {0})", value, low=-value.high, high=min(LARGEST, -value.low))
     number = as_real(value)
@@ -164,12 +165,33 @@ def comparable(left: Value, right: Value) -> tuple[Value, Value]:
             first, second = as_real(left), as_real(right)
         except Refused:
             raise _unlike(left, right) from None
-        if left.kind is Kind.INTEGER and second.kind is Kind.INTEGER:
-            return left, second
-        if right.kind is Kind.INTEGER and first.kind is Kind.INTEGER:
-            return first, right
+        first = left if left.kind is Kind.INTEGER else first
+        second = right if right.kind is Kind.INTEGER else second
+        first, second = _with_whole(first, second), _with_whole(second, first)
+        if first.kind is second.kind is Kind.INTEGER:
+            return first, second
         return guarded(as_real(first)), guarded(as_real(second))
     raise _unlike(left, right)
+
+
+def _with_whole(literal: Value, other: Value) -> Value:
+    """A literal in the type in which it is compared with a whole number, which a float64 may not hold.
+
+    Numbers below 2⁵³ with a fraction stay: compared as float64 with whole numbers they give what is right, since
+    rounding keeps the order.
+    """
+    if other.kind is not Kind.INTEGER or literal.kind is not Kind.REAL or not isinstance(literal.constant, float):
+        return literal
+    if literal.exact is not None:
+        # Beyond all whole numbers any other value beyond them does; 2**63 is what the largest of them is rounded to.
+        beyond = real(math.copysign(2.0**64, literal.exact))
+        return integer(literal.exact) if abs(literal.exact) <= LARGEST else beyond
+    if abs(literal.constant) >= 2.0**53:
+        raise Refused(
+            "a number with a fraction and more than 15 digits before the point cannot be compared with a whole number.",
+            suggestion="Write a whole number.",
+        )
+    return literal
 
 
 def _a(value: Value) -> str:
@@ -201,9 +223,12 @@ def among(value: Value, choices: list[Value]) -> Value:
     if not choices:
         raise Refused("IN needs at least one value", example="classification IN ('SN', 'NT')")
     pairs = [comparable(value, choice) for choice in choices]
-    subjects = {pair[0].kind for pair in pairs}
-    if len(subjects) > 1:
-        pairs = [(guarded(as_real(one)), guarded(as_real(other))) for one, other in pairs]
+    kinds = list(dict.fromkeys(one.kind for one, _ in pairs))
+    if len(kinds) > 1:  # whole numbers compare as such, whatever the others are
+        parts = [
+            [choice for choice, pair in zip(choices, pairs, strict=True) if pair[0].kind is kind] for kind in kinds
+        ]
+        return joined("OR", [among(value, part) for part in parts])
     subject, listed = pairs[0][0], [other for _, other in pairs]
     return both(
         Kind.BOOLEAN,
@@ -314,4 +339,4 @@ def plain(value: Value) -> Value:
         raise Refused("an INTERVAL is not a value of its own", example="now() - INTERVAL 3 DAY")
     if value.kind is Kind.NULL:
         return typed_null(Kind.TEXT)
-    return replace(value, constant=None)
+    return replace(value, constant=None, exact=None)

@@ -11,7 +11,9 @@ Both texts mean the same by construction. The rules:
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from broker_assets.filters.errors import Refused
 from broker_assets.filters.schema import Kind
@@ -53,6 +55,9 @@ class Value:
     """Whether DuckDB may give a number that is not finite where PostgreSQL gives NULL."""
     constant: str | int | float | bool | None = None
     """Value of a literal."""
+    exact: int | None = None
+    """What a literal with a fraction or an exponent is as written, if that is whole: `12.0`, `1e18`. A float64 has 53
+    bits, and an identifier has 64."""
     aggregate: bool = False
     """Whether it contains an aggregate."""
 
@@ -116,6 +121,22 @@ def real(value: float) -> Value:
     return Value(Kind.REAL, f"CAST('{value!r}' AS DOUBLE)", f"'{value!r}'::float8", constant=value)
 
 
+def number(written: str) -> Value:
+    """A literal of a number as it is written: whole without point and exponent, else with a fraction.
+
+    Examples
+    --------
+    >>> number("313888648236204051.0").exact
+    313888648236204051
+    >>> number("12").kind is Kind.INTEGER, number("1.5").exact
+    (True, None)
+    """
+    if re.fullmatch("[+-]?[0-9]{1,19}", written) and abs(int(written)) <= LARGEST:
+        return integer(int(written))
+    value, as_written = real(float(written)), Decimal(written)
+    return replace(value, exact=int(as_written)) if as_written == as_written.to_integral_value() else value
+
+
 def boolean(value: bool) -> Value:
     """TRUE or FALSE."""
     word = str(value).upper()
@@ -164,12 +185,8 @@ def as_real(value: Value, what: str = "this") -> Value:
         return text_as_real(value)
     if value.kind is Kind.NULL:
         return typed_null(Kind.REAL)
-    if value.kind is Kind.TEXT and isinstance(value.constant, str):
-        import re
-
-        if re.fullmatch(_NUMBER, value.constant):
-            plain = value.constant
-            return integer(int(plain)) if re.fullmatch(_WHOLE, plain) else real(float(plain))
+    if value.kind is Kind.TEXT and isinstance(value.constant, str) and re.fullmatch(_NUMBER, value.constant):
+        return number(value.constant)
     raise Refused(f"{what} is {value.kind.value}; a number is needed.", suggestion="CAST(x AS DOUBLE) makes one.")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from broker_assets.database.number_arrays import distinct
 from broker_assets.database.tables import BANDS
 from broker_assets.lightcurves.joined_curves import Columns, JoinedCurves
 from broker_assets.lightcurves.statistics import statistics
@@ -46,7 +47,7 @@ def statistics_of_points(points: pa.Table) -> pa.Table:
         `diaobjectid` and the columns of `statistics.statistics`, by object and band.
     """
     owner = points["diaobjectid"].to_numpy()
-    objects = np.unique(owner)
+    objects = distinct(owner)
     place = np.searchsorted(objects, owner)
     kind = points["kind"].to_numpy()
     band = pc.fill_null(pc.index_in(points["band"], pa.array(BANDS)), -1).to_numpy().astype(np.int8)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from broker_assets.database import copy, fetch
+from broker_assets.database.number_arrays import distinct
 from broker_assets.database.tables import sky as tables
 from broker_assets.sky.areas import AreaIndex
 from broker_assets.sky.cells import DEEPEST, order_of
@@ -368,7 +369,7 @@ def _difference(
     objects = positions.diaobjectid[matches["row"].to_numpy()]
     found = matches.append_column("diaobjectid", pa.array(objects))
     if not stored:
-        return _Difference([], found, np.unique(objects).tolist())
+        return _Difference([], found, distinct(objects).tolist())
     known = {(row[0], row[1]): tuple(row[2:]) for row in stored}
     keys = list(zip(objects.tolist(), matches[table.key].to_pylist(), strict=True))
     values = zip(*(matches[name].to_pylist() for name in table.compared), strict=True) if table.compared else ()

@@ -22,6 +22,7 @@ from psycopg import sql
 from broker_assets.accounting.facts import NightRows, row_hashes
 from broker_assets.database import copy
 from broker_assets.database.fetch import fetch
+from broker_assets.database.number_arrays import distinct
 from broker_assets.database.tables import object_link, object_link_history
 from broker_assets.provenance.periods import record_changes
 from broker_assets.sky.cells import DEEPEST, cells_at, unique_cell
@@ -200,7 +201,7 @@ def _near(connection: psycopg.Connection[Any], moved: Placed, radius: float) -> 
     """Objects of other surveys in the cells around some."""
     order = _order(radius)
     _, cells = _with_neighbours(moved, order)
-    found = objects_in_cells(connection, unique_cell(order, np.unique(cells)))
+    found = objects_in_cells(connection, unique_cell(order, distinct(cells)))
     query = sql.SQL("SELECT diaobjectid, survey FROM objects WHERE diaobjectid = ANY({}::bigint[])").format(
         sql.Literal(found.diaobjectid.tolist())
     )
@@ -219,7 +220,10 @@ def _rows(moved: Placed, others: Placed, radius: float, night: datetime.date) ->
     other = np.concatenate([others.diaobjectid[second], moved.diaobjectid[first]])
     both = np.concatenate([moved.survey[first], others.survey[second]])
     across = np.concatenate([others.survey[second], moved.survey[first]])
-    _, place = np.unique(np.stack([one, other]), axis=1, return_index=True)
+    order = np.lexsort((other, one))
+    first_of_pair = np.ones(len(order), bool)
+    first_of_pair[1:] = (np.diff(one[order]) != 0) | (np.diff(other[order]) != 0)
+    place = order[first_of_pair]
     return pa.table(
         {
             "diaobjectid": one[place],

@@ -17,6 +17,7 @@ from mocpy import MOC
 from numpy.typing import NDArray
 from psycopg import sql
 
+from broker_assets.database.number_arrays import distinct
 from broker_assets.database.turns import in_turn
 from broker_assets.provenance.revisions import current_revision, wait_for_batches
 from broker_assets.sky.areas import build_area_index
@@ -174,8 +175,8 @@ def _watchlist(connection: Connection, watchlist: int, known: int) -> tuple[int,
         name_objects(connection, np.array(losers, np.int64))
     wanted = sql.SQL(" WHERE cone.wl_id = {} AND cone.revision_from > {} ORDER BY cone_id")
     index = index_of_rows(cone_rows(connection, wanted.format(sql.Literal(watchlist), sql.Literal(above))))
-    positions = objects_in_cells(connection, np.unique(index.cells.cell))
-    inside = np.unique(match_cones(index, positions.ra, positions.dec, mjd=positions.times).position)
+    positions = objects_in_cells(connection, distinct(index.cells.cell))
+    inside = distinct(match_cones(index, positions.ra, positions.dec, mjd=positions.times).position)
     hits = write_cone_hits(connection, index, _locked(connection, positions.diaobjectid[inside]), Origin(index.version))
     return len(positions), hits, len(set(losers))
 
@@ -247,7 +248,7 @@ def _locked(connection: Connection, objects: NDArray[np.int64]) -> Positions:
     rows = connection.execute(
         "SELECT diaobjectid, ra, decl, lastdiasourcemjdtai FROM objects WHERE diaobjectid = ANY(%s)"
         " AND ra IS NOT NULL AND decl IS NOT NULL ORDER BY diaobjectid FOR NO KEY UPDATE",
-        (np.unique(objects).tolist(),),
+        (distinct(objects).tolist(),),
     ).fetchall()
     values = np.array(rows, dtype=[("id", np.int64), ("ra", np.float64), ("dec", np.float64), ("mjd", np.float64)])
     return Positions(values["id"].copy(), values["ra"].copy(), values["dec"].copy(), mjd=values["mjd"].copy())

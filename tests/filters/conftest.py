@@ -68,7 +68,7 @@ class Engines:
                 columns = list(item)
                 marks = ", ".join(["?"] * (len(columns) + 1))
                 names = ", ".join(f'"{column}"' for column in [*columns, ALERT])
-                alert = item.get("diaobjectid", 0) * 10
+                alert = item.get("diaobjectid", 0) * 10 % 2**62
                 self.duckdb.execute(f"INSERT INTO {name} ({names}) VALUES ({marks})", [*item.values(), alert])
                 self._insert(name, item)
         self.duckdb.execute(f'UPDATE objects SET "{NOW}" = ?', [MJDNOW])

@@ -18,6 +18,7 @@ from psycopg import sql
 from broker_assets.database.border import Conditions
 from broker_assets.database.border_sql import MOST_BEYOND, across
 from broker_assets.database.fetch import fetch
+from broker_assets.database.number_arrays import distinct
 from broker_assets.database.tables import diasources
 from broker_assets.database.tables.tom import SOURCE_VIEW, diaobjectclassification
 from broker_assets.tom.objects.rollup_rows import replace_rows
@@ -114,7 +115,7 @@ def update_classes(connection: psycopg.Connection[Any], objects: NDArray[np.int6
     """
     if not len(objects):
         return 0
-    given = sql.Literal(np.unique(objects).tolist())
+    given = sql.Literal(distinct(objects).tolist())
     of_objects: Conditions = [[("diaobjectid", "in", objects)]]
     query = across(
         connection, sql.SQL(_NEWEST).format(given=given), {diasources: of_objects}, most=MOST_BEYOND, views=SOURCE_VIEW

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from broker_assets.database.fetch import fetch
+from broker_assets.database.number_arrays import distinct
 from broker_assets.database.tables.tom import diaobjectinfo
 from broker_assets.tom.objects.rollup_rows import replace_rows
 
@@ -111,7 +112,7 @@ def update_curves(connection: psycopg.Connection[Any], objects: NDArray[np.int64
     """
     if not len(objects):
         return 0
-    given = sql.Literal(np.unique(objects).tolist())
+    given = sql.Literal(distinct(objects).tolist())
     tables = {
         kind: fetch(
             connection,

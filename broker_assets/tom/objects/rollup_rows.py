@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from broker_assets.database import copy
+from broker_assets.database.number_arrays import distinct
 
 
 def replace_rows(
@@ -48,7 +49,7 @@ def replace_rows(
         "settings": sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in values),
         "known": sql.SQL(", ").join(sql.SQL("known.{}").format(sql.Identifier(name)) for name in values),
         "excluded": sql.SQL(", ").join(sql.SQL("excluded.{}").format(sql.Identifier(name)) for name in values),
-        "given": sql.Literal(np.unique(objects).tolist()),
+        "given": sql.Literal(distinct(objects).tolist()),
     }
     connection.execute(sql.SQL("DROP TABLE IF EXISTS pg_temp.{stage}").format(**parts))
     connection.execute(
